@@ -41,6 +41,7 @@ export * from "./ops/rotary.ts";
 export * from "./ops/rotate-blocks.ts";
 export * from "./ops/round.ts";
 export * from "./ops/shape.ts";
+export * from "./ops/shared-attention.ts";
 export * from "./ops/softmax.ts";
 export * from "./ops/tanh-recurrence.ts";
 export * from "./ops/tile-attention.ts";

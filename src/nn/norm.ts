@@ -66,7 +66,8 @@ export function normaliseHeads(qkv: Tensor, norms: HeadNorms, { heads, kvHeads, 
   return concat([normaliseEach(q, norms.q), normaliseEach(k, norms.k), norms.v ? normaliseEach(v, norms.v) : v], 2);
 }
 
-function normaliseEach(x: Tensor, norm: Norm): Tensor {
+/** The norm over each head if the gain has a head's size, else over all heads together. */
+export function normaliseEach(x: Tensor, norm: Norm): Tensor {
   const [size, width] = [norm.gain.shape[0], x.shape[2]].map(Number) as [number, number];
   if (size === width) return normalise(x, norm);
   const [batch, tokens] = x.shape as [Tensor["shape"][0], Tensor["shape"][0]];

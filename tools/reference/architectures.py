@@ -280,6 +280,15 @@ MODELS = {
         "mlp_multipliers": [0.8838834764831844, 0.5859375], "key_multiplier": 0.39062499999999994, "attention_out_multiplier": 0.9375,
         "ssm_in_multiplier": 1.25, "ssm_multipliers": [0.3535533905932738, 0.25, 0.7, 0.5, 1.3], "ssm_out_multiplier": 0.23570226039551587,
         "attention_bias": True, "mlp_bias": True, "tie_word_embeddings": True}),
+    # As Gemma 4 E2B: inputs of each layer; the last half of the layers attend to the keys of others, and have wider feed-forwards.
+    "gemma4-e2b": ("gemma4_text", "gemma4", {
+        **GEMMA4, "num_hidden_layers": 8, "layer_types": ["sliding_attention", "full_attention"] * 4, "num_key_value_heads": 1,
+        "attention_k_eq_v": False, "hidden_size_per_layer_input": 8, "num_kv_shared_layers": 4, "use_double_wide_mlp": True}),
+    # As E4B, and no logits capped.
+    "gemma4-e4b": ("gemma4_text", "gemma4", {
+        **GEMMA4, "num_hidden_layers": 6, "layer_types": ["sliding_attention", "sliding_attention", "full_attention"] * 2,
+        "num_global_key_value_heads": None, "attention_k_eq_v": False, "hidden_size_per_layer_input": 16, "num_kv_shared_layers": 3,
+        "final_logit_softcapping": None}),
 }  # fmt: skip
 
 

@@ -161,6 +161,9 @@ def add_sizes(w: GGUFWriter, c, architecture: str) -> None:
         w.add_feed_forward_length(c.intermediate_size_mlp)
         w.add_expert_feed_forward_length(c.intermediate_size)
         w.add_interleave_moe_layer_step(c.interleave_moe_layer_step)
+    elif architecture == "gemma4" and c.use_double_wide_mlp:
+        own = c.num_hidden_layers - c.num_kv_shared_layers
+        w.add_feed_forward_length([c.intermediate_size * (1 if layer < own else 2) for layer in range(c.num_hidden_layers)])
     elif architecture == "nemotron_h":
         w.add_feed_forward_length([c.intermediate_size * (kind == "mlp") for kind in c.layer_types])
     elif architecture == "nemotron_h_moe":
@@ -201,7 +204,8 @@ def add_own_heads(w: GGUFWriter, c) -> None:
     w.add_rope_dimension_count_swa(near)
     w.add_shared_kv_layers(c.num_kv_shared_layers)
     w.add_embedding_length_per_layer_input(c.hidden_size_per_layer_input)
-    w.add_final_logit_softcapping(c.final_logit_softcapping)
+    if c.final_logit_softcapping:
+        w.add_final_logit_softcapping(c.final_logit_softcapping)
 
 
 def add_latent_sizes(w: GGUFWriter, c) -> None:

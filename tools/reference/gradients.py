@@ -16,8 +16,8 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoModelForMaskedLM
 
-MODELS = ["cohere2", "exaone4", "falcon_h1-before", "gemma4-experts", "qwen3_5", "deepseek_v2-groups", "glm4_moe-air", "gpt2", "gpt_oss-limits", "granitemoehybrid-dense", "jetmoe", "lfm2", "llama-biased", "llama4-chunks", "mamba", "mamba2-groups", "mixtral", "nemotron_h", "nemotron_h-experts", "qwen2", "qwen3_next", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
-STORED = ["deepseek_v2-groups", "gemma4-experts", "glm4_moe-air", "jetmoe", "mixtral", "nemotron_h", "nemotron_h-experts", "qwen3_next"]
+MODELS = ["cohere2", "exaone4", "falcon_h1-before", "gemma4-experts", "gemma4-e2b", "qwen3_5", "deepseek_v2-groups", "glm4_moe-air", "gpt2", "gpt_oss-limits", "granitemoehybrid-dense", "jetmoe", "lfm2", "llama-biased", "llama4-chunks", "mamba", "mamba2-groups", "mixtral", "nemotron_h", "nemotron_h-experts", "qwen2", "qwen3_next", "gemma2", "bert-mlm", "modernbert-mlm", "mpnet-mlm"]
+STORED = ["deepseek_v2-groups", "gemma4-experts", "gemma4-e2b", "glm4_moe-air", "jetmoe", "mixtral", "nemotron_h", "nemotron_h-experts", "qwen3_next"]
 ROWS, TOKENS = 2, 12
 
 

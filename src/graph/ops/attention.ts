@@ -35,7 +35,7 @@ export const causalPairs = (tokens: Dim, past: Dim): Dim =>
   add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
 // The kernel requires head sizes that are multiples of HEAD_STEP, or of ROTARY_STEP if it rotates.
-const HEAD_STEP = 8;
+export const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions", "sinks"];

@@ -8,10 +8,14 @@ import { checkHeads, readLocalRope, readRope } from "../config/rope.ts";
 import { slidingPattern, slidingWindow } from "../config/window.ts";
 import type { LayerHeads } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
+import { UserError } from "../../util/errors.ts";
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 
 const scheme: Scheme = {
   ...withParts(llamaNames, {
+    inp_gate: "per_layer_input_gate",
+    proj: "per_layer_projection",
+    post_norm: "post_per_layer_input_norm",
     post_attention_norm: "post_attention_layernorm",
     ffn_norm: "pre_feedforward_layernorm",
     post_ffw_norm: "post_feedforward_layernorm",
@@ -23,6 +27,12 @@ const scheme: Scheme = {
     ffn_up_exps: { name: "experts.gate_up_proj", part: [1, 2] },
     ffn_down_exps: { name: "experts.down_proj", part: [0, 1] },
   }),
+  top: {
+    ...llamaNames.top,
+    per_layer_token_embd: "embed_tokens_per_layer",
+    per_layer_model_proj: "per_layer_model_projection",
+    per_layer_proj_norm: "per_layer_projection_norm",
+  },
   bare: {
     "layer_output_scale.weight": "layer_scalar",
     "ffn_gate_inp.scale": "router.scale",
@@ -32,14 +42,42 @@ const scheme: Scheme = {
 
 type KvHeads = Pick<LayerHeads, "kvHeads" | "headSize">;
 
-/** E2B and E4B have inputs of each layer, and layers that attend to the keys of others. */
-function refuseSmall(fields: Fields): void {
-  const refused = (gguf: string, key: string, what: string) => {
-    const value = fields.number(gguf, key, 0);
-    if (value !== 0) fields.refuse(fields.gguf ? gguf : key, value, `0: ${what} are not supported`);
-  };
-  refused("embedding_length_per_layer_input", "hidden_size_per_layer_input", "inputs of each layer");
-  refused("attention.shared_kv_layers", "num_kv_shared_layers", "layers that share keys and values");
+/** E2B and E4B: the layers' own inputs. */
+function readLayerInput(fields: Fields): number | undefined {
+  const width = fields.number("embedding_length_per_layer_input", "hidden_size_per_layer_input", 0);
+  if (width === 0) return undefined;
+  if (!fields.gguf) {
+    const tokens = fields.number(undefined, "vocab_size");
+    const rows = fields.number(undefined, "vocab_size_per_layer_input", tokens);
+    if (rows !== tokens) fields.refuse("vocab_size_per_layer_input", rows, `${tokens}, as vocab_size says`);
+  }
+  return checkValues(sizes.pick({ hidden: true }), fields.source, { hidden: width }).hidden;
+}
+
+/** E2B and E4B: the last layers attend to the keys of the last layer of their kind before them. */
+function readSharing(fields: Fields, layers: number, slides: (layer: number) => boolean): TransformerConfig["keysOf"] {
+  const count = fields.number("attention.shared_kv_layers", "num_kv_shared_layers", 0);
+  if (count === 0) return undefined;
+  const first = layers - count;
+  const owners = Array.from({ length: Math.max(0, first) }, (_, layer) => layer);
+  const owner = (layer: number) => owners.findLast((l) => slides(l) === slides(layer));
+  const sharing = Array.from({ length: layers }, (_, layer) => layer).filter((layer) => !(layer < first));
+  if (!Number.isInteger(count) || count < 0 || sharing.some((layer) => owner(layer) === undefined))
+    fields.refuse(
+      fields.gguf ? "attention.shared_kv_layers" : "num_kv_shared_layers",
+      count,
+      "as many of the last layers, with one of each kind before them",
+    );
+  return (layer) => (layer < first ? undefined : owner(layer));
+}
+
+/** A layer's width of the feed-forward: E2B's is twice as wide in layers that share keys. */
+function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: number) => number {
+  const each = numbersByLayer(fields, "feed_forward_length");
+  if (each) return (layer) => each[layer] ?? 0;
+  const width = fields.number("feed_forward_length", "intermediate_size");
+  const isWider = fields.flag("use_double_wide_mlp");
+  return (layer) => (isWider && shares(layer) ? 2 * width : width);
 }
 
 /** Keys and values of a layer. transformers writes them layer by layer, the published files by kind of layer. */
@@ -98,7 +136,6 @@ function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeC
 
 function configure(whole: Fields, has: (tensor: string) => boolean): TransformerConfig {
   const fields = whole.part("text_config");
-  refuseSmall(fields);
   if (!fields.gguf && !fields.object("rope_parameters"))
     fields.refuse("rope_parameters", undefined, "those of each kind of layer");
   fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
@@ -113,14 +150,24 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
   const heads = Array.from({ length: layers }, (_, layer) =>
     checkedHeads(fields, readHeads(fields, layer, slides(layer))),
   );
+  const keysOf = readSharing(fields, layers, slides);
+  const ownFfn = readFfn(fields, (layer) => keysOf?.(layer) !== undefined);
   const ropes = heads.map(({ headSize }, layer) => readLayerRope(fields, headSize, slides(layer)));
   const config = readTransformer(fields, {
     ...{ norms: "around", activation: "gelu-tanh", headNorm: "head", valueNorm: true, scaledOutputs: true },
     ...{ window, experts: readMixture(fields), ...heads[0], attentionScale: () => 1 },
+    ...{ layerInput: readLayerInput(fields), ffn: ownFfn(0), ownFfn, ...(keysOf && { keysOf }) },
     rope: (layer) => ropes[layer],
     logitSoftcap: fields.optional("final_logit_softcapping", "final_logit_softcapping"),
   });
-  for (const own of heads) checkConfig(sizes, fields.source, { ...config, ...own });
+  for (const [layer, own] of heads.entries()) {
+    checkConfig(sizes, fields.source, { ...config, ...own, ffn: ownFfn(layer) });
+    const shared = heads[keysOf?.(layer) ?? layer]!;
+    if (shared.kvHeads !== own.kvHeads || shared.headSize !== own.headSize)
+      throw new UserError(
+        `${fields.source.path}: layer ${layer} has ${own.kvHeads} key-value heads of ${own.headSize}, and the one that it shares keys with ${shared.kvHeads} of ${shared.headSize}`,
+      );
+  }
   const isShort = (layer: number) =>
     fields.gguf ? !has(`blk.${layer}.attn_v.weight`) : fields.flag("attention_k_eq_v");
   return {
@@ -133,7 +180,8 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
 
 /**
  * Gemma 4, text (Gemma Team 2026): layers that look back over a window, and others with fewer and wider heads, whose values may be their
- * keys; a factor behind each layer; in 26B experts beside each feed-forward.
+ * keys; a factor behind each layer; in 26B experts beside each feed-forward; in E2B and E4B, layers have inputs of their own, and the last
+ * ones attend to the keys of earlier ones.
  */
 export const gemma4 = decoder("gemma4", {
   scheme,

@@ -209,14 +209,14 @@ describe("what would change the numbers and is not supported is refused by name"
     [
       gemma4,
       "gemma4",
-      { hidden_size_per_layer_input: 8 },
-      '"hidden_size_per_layer_input" is 8, expected 0: inputs of each layer are not supported',
+      { hidden_size_per_layer_input: 8, vocab_size_per_layer_input: 64 },
+      '"vocab_size_per_layer_input" is 64, expected 72, as vocab_size says',
     ],
     [
       gemma4,
       "gemma4",
-      { num_kv_shared_layers: 2 },
-      '"num_kv_shared_layers" is 2, expected 0: layers that share keys and values are not supported',
+      { num_kv_shared_layers: 4 },
+      '"num_kv_shared_layers" is 4, expected as many of the last layers, with one of each kind before them',
     ],
     [gemma4, "gemma4", { num_global_key_value_heads: 3 }, "2 attention heads cannot share 3 key-value heads evenly"],
     [

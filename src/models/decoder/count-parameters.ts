@@ -10,7 +10,7 @@ export interface ParameterCount {
   readonly total: number;
   /** Parameters that a token's computation reads: of each mixture, the experts that a token runs. */
   readonly active: number;
-  /** Active parameters outside the token table. */
+  /** Active parameters outside the tables of tokens. */
   readonly activeWithoutEmbedding: number;
 }
 
@@ -27,8 +27,9 @@ export function countParameters(
   const sum = (of: (name: string) => number) => [...weights.sizes].reduce((all, [name, n]) => all + n * of(name), 0);
   const share = (name: string) => (EXPERT.test(name) ? active / count : 1);
   const read = sum(share);
-  const table = weights.sizes.get("token_embd.weight") ?? 0;
-  return { total: sum(() => 1), active: read, activeWithoutEmbedding: read - table };
+  const tables = ["token_embd.weight", "per_layer_token_embd.weight"].map((name) => weights.sizes.get(name) ?? 0);
+  const embedding = tables.reduce((all, size) => all + size, 0);
+  return { total: sum(() => 1), active: read, activeWithoutEmbedding: read - embedding };
 }
 
 /** The canonical name of an expert's matrix, or of all experts' biases. */

@@ -16,6 +16,10 @@ export interface DecoderConfig {
   readonly headSize: number;
   /** A layer's heads of keys and values, and their size, if layers differ; the sizes above are then the most common ones. */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
+  /** The earlier layer whose keys and values a layer attends to, which has none of its own; undefined: it has. */
+  keysOf?(layer: number): number | undefined;
+  /** Width of the input that each layer has of a token beside the stream; absent: layers have none. */
+  readonly layerInput?: number | undefined;
   /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
   readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
@@ -74,16 +78,16 @@ export interface LayerHeads {
   readonly headSize: number;
 }
 
-type Heads = LayerHeads & Pick<DecoderConfig, "ownHeads">;
+type Heads = LayerHeads & Pick<DecoderConfig, "ownHeads" | "keysOf">;
 
 export function headsOf({ heads, kvHeads, headSize, ownHeads }: Heads, layer: number): LayerHeads {
   return { heads, kvHeads, headSize, ...ownHeads?.(layer) };
 }
 
-/** Width of a token's queries, keys and values in a layer. */
+/** Width of a token's queries, keys and values in a layer: of its queries alone if the keys are another layer's. */
 export function qkvWidth(config: Heads, layer: number): number {
   const { heads, kvHeads, headSize } = headsOf(config, layer);
-  return (heads + 2 * kvHeads) * headSize;
+  return (config.keysOf?.(layer) === undefined ? heads + 2 * kvHeads : heads) * headSize;
 }
 
 /** Width of attention's result in a layer. */
@@ -96,6 +100,9 @@ export function attendedWidth(config: Heads, layer: number): number {
 export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
   Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
 
+/** Width of the inputs that all layers have of a token; 0 if they have none. */
+export const inputWidth = ({ layers, layerInput = 0 }: DecoderConfig): number => layers * layerInput;
+
 /** Width of a head in the weights, in models whose layers have the same heads. */
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
@@ -106,7 +113,7 @@ type Block = AttentionBlock | RecurrentBlock;
 export interface AttentionBlock {
   readonly kind: "attention";
   /**
-   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], and what the output projection
+   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], or the queries alone if the keys are another layer's, and what the output projection
    * reads of it, `beside` [batch, tokens, config.beside], if the model has that. A layer that keeps a state as well takes it, and
    * gives the next one; without it, sequences are whole, and have gradients.
    */
@@ -141,15 +148,23 @@ export interface RecurrentBlock {
   readonly routers?: readonly Tensor[];
 }
 
-type Kinds = Pick<DecoderConfig, "layers" | "recurrent" | "sides">;
+type Kinds = Pick<DecoderConfig, "layers" | "recurrent" | "sides" | "keysOf">;
 
 /** True if a layer keeps a state of fixed size. */
 export const isRecurrent = ({ recurrent }: Pick<Kinds, "recurrent">, layer: number): boolean =>
   recurrent?.(layer) !== undefined;
 
-/** True if a layer keeps keys and values. */
+/** True if a layer attends to keys and values, be they its own or another layer's. */
 export const attends = (config: Omit<Kinds, "layers">, layer: number): boolean =>
   config.sides !== undefined || !isRecurrent(config, layer);
+
+/** True if a layer keeps keys and values of its own. */
+export const keepsKeys = (config: Omit<Kinds, "layers">, layer: number): boolean =>
+  attends(config, layer) && config.keysOf?.(layer) === undefined;
+
+/** True if some layers attend to other layers' keys and values. */
+export const sharesKeys = ({ layers, keysOf }: Kinds): boolean =>
+  Array.from({ length: layers }, (_, layer) => keysOf?.(layer)).some((owner) => owner !== undefined);
 
 /** The layers of one kind, ascending; one that is of both is among each. */
 export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
@@ -170,8 +185,8 @@ export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts"
 }
 
 /** A layer that attends. @throws Error if it does not */
-export function attentionBlock(decoder: Decoder, graph: Graph, layer: number): AttentionBlock {
-  const block = decoder.block(graph, layer);
+export function attentionBlock(decoder: Decoder, graph: Graph, layer: number, input?: () => Tensor): AttentionBlock {
+  const block = decoder.block(graph, layer, input);
   if (block.kind === "attention") return block;
   throw new Error(`layer ${layer} is recurrent and has no attention`);
 }
@@ -205,7 +220,13 @@ export interface Decoder {
   axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
   /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
-  block(graph: Graph, layer: number): Block;
+  /**
+   * The inputs of all layers, [batch, tokens, layers · layerInput], by the tokens' ids and what `embed` makes of them; absent if
+   * layers have none.
+   */
+  layerInputs?(graph: Graph, ids: Tensor, embedded: Tensor): Tensor;
+  /** `input` gives the layer's own input [batch, tokens, layerInput], in a model whose layers have one: its feed-forward asks for it. */
+  block(graph: Graph, layer: number, input?: () => Tensor): Block;
   /** The normalised stream after the last block, the input of `logits`. */
   finish(graph: Graph, stream: Stream): Tensor;
   /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */

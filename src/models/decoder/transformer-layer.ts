@@ -1,7 +1,7 @@
 import { concat, plus, reshape, scale, sigmoid, split, type Tensor, times } from "../../graph/index.ts";
 import { type LatentWeights, latentQkv, latentValues } from "../../nn/latent-attention.ts";
 import { activateMlp } from "../../nn/mlp.ts";
-import { type Norm, normalise, normaliseHeads } from "../../nn/norm.ts";
+import { type Norm, normalise, normaliseEach, normaliseHeads } from "../../nn/norm.ts";
 import { cropHeads, type PaddedHeads, padHeads } from "../../nn/padded-heads.ts";
 import { enter, type Stream, settle } from "../../nn/stream.ts";
 import { UserError } from "../../util/errors.ts";
@@ -29,6 +29,8 @@ export class TransformerLayer implements AttentionBlock {
     private readonly config: TransformerConfig,
     private readonly parts: Parts,
     private readonly layer: number,
+    /** The layer's own input, if it has one. */
+    private readonly input?: () => Tensor,
   ) {
     this.experts = config.experts && new ExpertLayer(config, config.experts, parts, layer);
   }
@@ -49,6 +51,7 @@ export class TransformerLayer implements AttentionBlock {
     const [query, key] = [heads * headSize, kvHeads * headSize];
     if (experts?.attention) return this.experts!.attentionIn(normed);
     if (latent) return { qkv: latentQkv(normed, this.#latentWeights(latent.epsilon), heads, latent) };
+    if (this.config.keysOf?.(this.layer) !== undefined) return { qkv: this.#queries(normed, query) };
     const wide = gatedAttention ? 2 * query : query;
     const projected = fused ? this.#project(normed, { attn_qkv: query + 2 * key }) : this.#qkv(normed, wide, key);
     const { qkv, ...beside } = gatedAttention ? gateApart(projected, { heads, headSize }) : { qkv: projected };
@@ -60,6 +63,12 @@ export class TransformerLayer implements AttentionBlock {
     ) as [Norm, Norm];
     const norms = { q, k, v: this.config.valueNorm && this.#plainNorm };
     return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), ...beside };
+  }
+
+  /** The queries of a layer that attends to another one's keys, normalised by head. */
+  #queries(normed: Tensor, width: number): Tensor {
+    const { headSize } = this.#heads;
+    return normaliseEach(this.#project(normed, { attn_q: width }), this.#norm("attn_q_norm", headSize));
   }
 
   /** The layer's heads as they are stored. */
@@ -125,11 +134,22 @@ export class TransformerLayer implements AttentionBlock {
   }
 
   feedForward(stream: Stream, share = 1, some?: Tensor): Stream {
-    const after = this.#fed(stream, share, some);
+    const after = this.#withInput(this.#fed(stream, share, some));
     const name = `${this.#prefix}layer_output_scale.weight`;
     if (!this.config.scaledOutputs || !this.parts.has(name)) return after;
     const factor = this.parts.factor(name, this.config.hidden);
     return { branch: times(after.branch, factor), residual: times(after.residual!, factor) };
+  }
+
+  /** The stream plus what it lets through of the layer's own input. */
+  #withInput(stream: Stream): Stream {
+    const { layerInput: width, hidden, activation } = this.config;
+    if (width === undefined) return stream;
+    if (!this.input) throw new Error(`layer ${this.layer} runs without its input`);
+    const residual = settle(stream);
+    const gate = this.#project(residual, { inp_gate: width });
+    const inside = activateMlp(concat([gate, this.input()], gate.shape.length - 1), activation, true);
+    return { branch: this.#leave(this.#project(inside, { proj: hidden }), "post_norm"), residual };
   }
 
   #fed(stream: Stream, share: number, some: Tensor | undefined): Stream {
@@ -153,15 +173,22 @@ export class TransformerLayer implements AttentionBlock {
     return plus(normed(dense, "post_ffw_norm_1"), normed(mixed, "post_ffw_norm_2"));
   }
 
+  /** Width of the feed-forward. */
+  get #ffn(): number {
+    return this.config.ownFfn?.(this.layer) ?? this.config.ffn;
+  }
+
   /** The matrices before the activation. */
   get #inner(): Readonly<Record<string, number>> {
-    const { ffn, fused, gated } = this.config;
+    const { fused, gated } = this.config;
+    const ffn = this.#ffn;
     return gated ? (fused ? { ffn_up: 2 * ffn } : { ffn_gate: ffn, ffn_up: ffn }) : { ffn_up: ffn };
   }
 
   /** The first neurons of a feed-forward. */
   #piece(share: number) {
-    const { ffn, experts } = this.config;
+    const { experts } = this.config;
+    const ffn = this.#ffn;
     if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
     return { size: ffn, kept: share === 0 ? 0 : Math.max(1, Math.floor(share * ffn)) };
   }

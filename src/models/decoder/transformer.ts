@@ -1,9 +1,9 @@
-import { type Graph, plus, positions, softcap, type Tensor } from "../../graph/index.ts";
+import { type Graph, plus, positions, reshape, scale, softcap, type Tensor } from "../../graph/index.ts";
 import type { LatentSizes } from "../../nn/latent-attention.ts";
 import type { MixerWeights } from "../../nn/mixer-weights.ts";
 import type { Activation } from "../../nn/mlp.ts";
 import type { RouterConfig } from "../../nn/moe/route.ts";
-import type { Norm } from "../../nn/norm.ts";
+import { type Norm, normalise } from "../../nn/norm.ts";
 import { padTable } from "../../nn/padded-heads.ts";
 import { type RopeConfig, ropeName, ropeRows, ropeTable } from "../../nn/rope.ts";
 import { type Axes, axisTable, type Sections, type Tables } from "../../nn/rope-axes.ts";
@@ -50,6 +50,8 @@ export interface ExpertsConfig extends RouterConfig {
 export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
+  /** A layer's width of it, if layers differ. */
+  ownFfn?(layer: number): number;
   readonly experts?: ExpertsConfig | undefined;
   /** False for layers without a feed-forward, dense or of experts; absent: all have one. */
   hasFeedForward?(layer: number): boolean;
@@ -227,8 +229,26 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  block(graph: Graph, layer: number): AttentionBlock | RecurrentBlock {
-    const whole = new TransformerLayer(this.config, new Parts(this.weights, graph), layer);
+  /** Of each token's vector in a second table, and of a projection of the first one's (Gemma 4). */
+  layerInputs(graph: Graph, ids: Tensor, embedded: Tensor): Tensor {
+    const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
+    if (width === undefined) throw new Error("the layers have no inputs of their own");
+    if (this.config.vocabulary !== this.#table)
+      throw new UserError(`${this.weights.config.path}: an adapter cannot add tokens, which have no inputs of the layers`);
+    const parts = new Parts(this.weights, graph);
+    const table = parts.rowsOf("per_layer_token_embd", ids, this.#table, layers * width);
+    const projected = parts.project(embedded, { per_layer_model_proj: layers * width });
+    const byLayer = [...embedded.shape.slice(0, -1), layers, width];
+    const normed = normalise(
+      reshape(scale(projected, 1 / Math.sqrt(hidden)), byLayer),
+      parts.norm("per_layer_proj_norm", width, { norm, epsilon }),
+    );
+    const both = plus(reshape(normed, projected.shape), scale(table, Math.sqrt(width)));
+    return scale(both, 1 / Math.sqrt(2));
+  }
+
+  block(graph: Graph, layer: number, input?: () => Tensor): AttentionBlock | RecurrentBlock {
+    const whole = new TransformerLayer(this.config, new Parts(this.weights, graph), layer, input);
     if (!isRecurrent(this.config, layer)) return whole;
     const own = mixerParts(this.weights, graph, layer);
     if (!this.config.sides) return new MixerLayer(whole, own, this.mixer!);

@@ -3,7 +3,7 @@ import { type Stream, settle } from "../../nn/stream.ts";
 import { kept, type TextBatch, textBatch } from "../../nn/unpad.ts";
 import { UserError } from "../../util/errors.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
-import { attentionBlock, type Decoder, hasRecurrent } from "../decoder/decoder.ts";
+import { attentionBlock, type Decoder, hasRecurrent, sharesKeys } from "../decoder/decoder.ts";
 import { wholeHeads } from "../decoder/whole-heads.ts";
 import type { EncoderInput, TextEncoder } from "./encoder.ts";
 
@@ -11,7 +11,7 @@ import type { EncoderInput, TextEncoder } from "./encoder.ts";
 export class DecoderEncoder implements TextEncoder {
   readonly config: TextEncoder["config"];
 
-  /** @throws UserError if some of the decoder's layers are recurrent, or its attention caps its scores or has sinks */
+  /** @throws UserError if some of the decoder's layers are recurrent, share keys or have inputs of their own, or its attention caps its scores or has sinks */
   constructor(
     private readonly decoder: Decoder,
     readonly weights: WeightSource,
@@ -19,6 +19,8 @@ export class DecoderEncoder implements TextEncoder {
     const refuse = (what: string) =>
       new UserError(`${weights.config.path}: a model of embeddings with ${what} is not supported`);
     if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
+    if (decoder.config.layerInput !== undefined) throw refuse("inputs of each layer");
+    if (sharesKeys(decoder.config)) throw refuse("layers that share keys and values");
     const { softcap, sinks } = decoder.attention(0);
     if (softcap !== undefined) throw refuse("capped scores");
     if (sinks) throw refuse("attention sinks");

@@ -1,10 +1,12 @@
 import {
+  type CacheTensors,
   cachedAttention,
   cacheLengths,
   Graph,
   maskLengths,
   narrowMask,
   positions,
+  sharedAttention,
   sym,
   type Tensor,
 } from "../../graph/index.ts";
@@ -12,6 +14,7 @@ import type { Stream } from "../../nn/stream.ts";
 import { temperedQueries } from "../../nn/tempered-queries.ts";
 import { type Decoder, hasRecurrent, headsOf, layersOf } from "../decoder/decoder.ts";
 import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
+import { inputOf } from "./segments.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 
 // Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
@@ -33,10 +36,13 @@ export function exportedDecoder(decoder: Decoder): Graph {
   const [attending] = layersOf(config, "attention");
   const first = mask || attending === undefined ? undefined : cache(g, decoder, attending);
   const lengths = lengthsOf(ids, mask, first?.pastKey, config.longRopeBeyond);
-  let stream: Stream = { branch: decoder.embed(g, ids, () => lengths?.ends ?? refuse()) };
+  const embedded = decoder.embed(g, ids, () => lengths?.ends ?? refuse());
+  const inputs = config.layerInput === undefined ? undefined : decoder.layerInputs!(g, ids, embedded);
+  let stream: Stream = { branch: embedded };
   const [presents, states]: [Named[], Named[]] = [[], []];
+  const caches = new Map<number, Pick<CacheTensors, "pastKey" | "pastValue">>();
   for (let l = 0; l < config.layers; l++) {
-    const block = decoder.block(g, l);
+    const block = decoder.block(g, l, inputs && (() => inputOf(inputs, config.layers, l)));
     const floats = config.recurrent?.(l);
     const before = floats === undefined ? undefined : g.input(`past_states.${l}`, "f32", [batch, floats]);
     if (block.kind === "recurrent") {
@@ -47,10 +53,17 @@ export function exportedDecoder(decoder: Decoder): Graph {
     }
     const { qkv, residual, beside, state } = block.attentionIn(stream, before);
     if (state) states.push([`present_states.${l}`, state]);
-    const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
     const attrs = { ...decoder.attention(l), past };
+    const owner = config.keysOf?.(l);
+    if (owner !== undefined) {
+      const { y } = sharedAttention(qkv, { ...lengths!.attention, ...caches.get(owner)! }, decoder.rotary(g, l), attrs);
+      stream = block.feedForward(block.attentionOut(y, residual, beside));
+      continue;
+    }
+    const tensors = { ...lengths!.attention, ...((l === attending && first) || cache(g, decoder, l)) };
     const tempered = temperedQueries(qkv, decoder.temperature?.(g, l), () => positions(ids, lengths!.ends), attrs);
     const attended = cachedAttention(tempered, tensors, decoder.rotary(g, l), attrs, decoder.sinks?.(g, l));
+    caches.set(l, { pastKey: attended.presentKey, pastValue: attended.presentValue });
     presents.push([`present.${l}.key`, attended.presentKey], [`present.${l}.value`, attended.presentValue]);
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }

@@ -3,7 +3,7 @@ import type { Device } from "../../runtime/device.ts";
 import { Program } from "../../runtime/program.ts";
 import type { SharedWeights } from "../../runtime/shared-weights.ts";
 import type { Weights } from "../../weights/prepared/weights.ts";
-import { type Decoder, endsInAttention, layersOf } from "../decoder/decoder.ts";
+import { type Decoder, endsInAttention, isRecurrent, keepsKeys } from "../decoder/decoder.ts";
 import type { LayerRange } from "../state/kv-group.ts";
 import {
   afterKey,
@@ -307,8 +307,10 @@ export class DecoderPrograms implements Disposable {
 }
 
 /** True if a fill of this kind serves any of a span's layers. */
-const isFilled = ({ config }: Decoder, { from, to }: LayerRange, filled: Filled): boolean =>
-  filled === "all" || layersOf(config, filled).some((layer) => layer >= from && layer < to);
+function isFilled({ config }: Decoder, { from, to }: LayerRange, filled: Filled): boolean {
+  const serves = (layer: number) => isRecurrent(config, layer) || (filled === "all" && keepsKeys(config, layer));
+  return Array.from({ length: to - from }, (_, i) => from + i).some(serves);
+}
 
 const blockInBytes = (layer: number, form: ByteForm): string => `${blockOf(layer)} ${byteFormKey(form)}`;
 

@@ -3,9 +3,11 @@ import {
   cachedAttention,
   carve,
   Graph,
+  gather,
   logLikelihoods,
   reshape,
   rotaryEmbedding,
+  sharedAttention,
   split,
   sym,
   type Tensor,
@@ -18,12 +20,13 @@ import { type Stream, settle } from "../../nn/stream.ts";
 import { temperedQueries } from "../../nn/tempered-queries.ts";
 import {
   attendedWidth,
-  attends,
   attentionBlock,
   type Decoder,
   endsInAttention,
   hasRecurrent,
   headsOf,
+  inputWidth,
+  keepsKeys,
   nextState,
   qkvWidth,
   type RecurrentBlock,
@@ -53,23 +56,40 @@ function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Pick<
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
   const { tensors, attrs } = cachedLayer(g, decoder, layer, suffix, lengths);
+  if (!keepsKeys(decoder.config, layer)) {
+    const shared = sharedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+    return withCache(g, suffix, shared);
+  }
   const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
   const axes = decoder.axes?.(g, layer);
-  const { y, presentKey, presentValue } = axes
+  const attended = axes
     ? cachedAttention(turnByAxes(tempered, decoder.config, axes, lengths.axes), tensors, undefined, {
         ...attrs,
         rotary: "none",
       })
     : cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
+  return withCache(g, suffix, attended);
+}
+
+/** Attention's result; the cache becomes an output. */
+function withCache(
+  g: Graph,
+  suffix: string,
+  { y, presentKey, presentValue }: ReturnType<typeof cachedAttention>,
+): Tensor {
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
 }
 
-/** The cache of a layer's attention, and its attributes. */
+/** The cache of a layer's attention, and its attributes. Keys of an earlier layer in the graph are those after its attention. */
 function cachedLayer(g: Graph, decoder: Decoder, layer: number, suffix: string, lengths: LengthInputs) {
   const windowed = hasWindow(decoder.config, layer);
-  const tensors = { ...cache(g, decoder, layer, suffix), ...(windowed ? lengths.window : lengths.full) };
+  const made = (of: string) =>
+    g.outputs.find(({ name }) => name === `present${of}${decoder.config.keysOf?.(layer)}`)?.tensor;
+  const [pastKey, pastValue] = [made("Key"), made("Value")];
+  const kept = pastKey && pastValue ? { pastKey, pastValue } : cache(g, decoder, layer, suffix);
+  const tensors = { ...kept, ...(windowed ? lengths.window : lengths.full) };
   return { tensors, attrs: { ...decoder.attention(layer), past: windowed ? windowPast : past } };
 }
 
@@ -102,11 +122,31 @@ export const traceDense = (decoder: Decoder): Graph[] => [
 export function traceEmbedding(decoder: Decoder): Graph {
   const g = new Graph();
   const lengths = new LengthInputs(g);
-  g.output(
-    "branchOut",
-    decoder.embed(g, g.input("ids", "i64", [batch, tokens]), () => lengths.lengths),
-  );
+  const ids = g.input("ids", "i64", [batch, tokens]);
+  const embedded = decoder.embed(g, ids, () => lengths.lengths);
+  g.output("branchOut", embedded);
+  if (decoder.config.layerInput !== undefined) g.output(LAYER_INPUTS, decoder.layerInputs!(g, ids, embedded));
   return g;
+}
+
+/** The inputs of all layers, [batch, tokens, layers · width], in a model whose layers have them. */
+const LAYER_INPUTS = "layerInputs";
+
+/** A layer's own input, of an input of the graph that is made on first use. */
+const inputIn =
+  (g: Graph, { config }: Decoder, layer: number) =>
+  (): Tensor => {
+    const known = g.inputs.find(({ name }) => name === LAYER_INPUTS)?.tensor;
+    return inputOf(known ?? wide(g, LAYER_INPUTS, inputWidth(config)), config.layers, layer);
+  };
+
+/** A layer's own input, of those of all layers. */
+export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
+  const [rows, tokens, width] = inputs.shape;
+  const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);
+  const bytes = new Uint8Array(BigInt64Array.of(BigInt(layer)).buffer);
+  const place = inputs.graph.constant(`layer ${layer}`, { dtype: "i64", shape: [] }, { kind: "memory", bytes });
+  return gather(byLayer, place, 2);
 }
 
 /**
@@ -118,7 +158,7 @@ export function traceLayers(decoder: Decoder, from: number, to: number, images =
   const lengths = new LengthInputs(g);
   let stream = streamIn(g, decoder, from);
   for (let l = from; l < to; l++) {
-    const block = decoder.block(g, l);
+    const block = decoder.block(g, l, inputIn(g, decoder, l));
     if (block.kind === "recurrent") {
       stream = recur(g, decoder, block, l, stream);
       continue;
@@ -210,7 +250,7 @@ export function traceFill(decoder: Decoder, from: number, to: number, filled: Fi
   for (let l = from; l < to; l++) {
     const state = stateIn(g, decoder, l);
     if (state) g.output(`stateOut${l}`, nextState(decoder, g, l, stream, state));
-    if (filled === "all" && attends(decoder.config, l)) fillEntries(g, decoder, l, { stream, state }, entries);
+    if (filled === "all" && keepsKeys(decoder.config, l)) fillEntries(g, decoder, l, { stream, state }, entries);
   }
   if (!hasRecurrent(decoder.config)) return g;
   return carve(g, {}, Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor])));
@@ -309,7 +349,7 @@ const logits = (g: Graph, decoder: Decoder): Tensor =>
 
 function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): Stream {
   const { hidden, beside: width } = decoder.config;
-  const block = attentionBlock(decoder, g, layer);
+  const block = attentionBlock(decoder, g, layer, inputIn(g, decoder, layer));
   const residual = wide(g, "attendedResidual", hidden);
   const attended = wide(g, "attended", attendedWidth(decoder.config, layer));
   const beside = width === undefined ? undefined : wide(g, "beside", width);
@@ -323,7 +363,8 @@ export function attentionKind(decoder: Decoder, layer: number): string {
   const attrs = decoder.attention(layer);
   // Each layer has sinks of its own.
   const own = attrs.sinks ? [layer] : [];
-  return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own]);
+  const shares = keepsKeys(decoder.config, layer) ? [] : ["shares"];
+  return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own, ...shares]);
 }
 
 /** The stream before a layer: embeddings have no residual beside them. */

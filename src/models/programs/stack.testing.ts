@@ -8,6 +8,7 @@ import {
   attends,
   type Decoder,
   endsInAttention,
+  inputWidth,
   isRecurrent,
   layersOf,
   qkvWidth,
@@ -82,6 +83,7 @@ export class Stack implements Disposable {
       ids: this.#view("i64", [1, tokens], ids),
       ...lengths.views(0, 1, tokens),
       logits: wide(vocabulary),
+      ...(inputWidth(config) > 0 && { layerInputs: wide(inputWidth(config)) }),
     };
     const [qkv, result] = [qkvWidth, attendedWidth].map((width) => this.#buffer("f32", tokens * widest(config, width)));
     const qkvOf = (layer: number) => ({ qkv: qkv!.view([1, tokens, qkvWidth(config, layer)]) });

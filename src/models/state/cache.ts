@@ -1,11 +1,11 @@
 import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
-import { attends, type DecoderConfig, headsOf } from "../decoder/decoder.ts";
+import { type DecoderConfig, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
 /** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
 
-/** Keys and values of a layer that attends, and the state of a recurrent one. */
+/** Keys and values of a layer that keeps them, and the state of a recurrent one. */
 type LayerBuffers = Partial<KeyValue> & { readonly state?: Buffer };
 
 interface KeyValue {
@@ -15,7 +15,7 @@ interface KeyValue {
 
 /**
  * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer that attends, the state of a recurrent
- * layer [rows, floats]; viewed in place.
+ * layer [rows, floats]; viewed in place. A layer that attends to another one's keys has that layer's.
  */
 export class KvRows {
   constructor(
@@ -157,7 +157,7 @@ export class KvRows {
   }
 
   #keyValue(index: number): KeyValue {
-    const { key, value } = this.layers[index]!;
+    const { key, value } = this.layers[this.config.keysOf?.(index) ?? index]!;
     if (key && value) return { key, value };
     throw new Error(`layer ${index} keeps a state, and no keys and values`);
   }
@@ -192,7 +192,7 @@ export class KvCache extends KvRows implements Disposable {
     const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {
       const floats = config.recurrent?.(l);
       return {
-        ...(attends(config, l) && { key: buffer(l), value: buffer(l) }),
+        ...(keepsKeys(config, l) && { key: buffer(l), value: buffer(l) }),
         ...(floats !== undefined && { state: new Buffer("f32", rows * floats) }),
       };
     });

@@ -1,7 +1,7 @@
 import type { Bindable } from "../../runtime/buffer.ts";
 import { DeviceTensor } from "../../runtime/device-tensor.ts";
 import type { Program } from "../../runtime/program.ts";
-import { type DecoderConfig, hasRecurrent, headsOf } from "../decoder/decoder.ts";
+import { type DecoderConfig, hasRecurrent, headsOf, sharesKeys } from "../decoder/decoder.ts";
 import { CACHE_BLOCK, KvRows } from "./cache.ts";
 import { sequenceBytes } from "./state-groups.ts";
 import { hasWindow } from "./window-start.ts";
@@ -9,10 +9,10 @@ import { hasWindow } from "./window-start.ts";
 /** The most bytes of one row. Memory on a device is taken at once, for the whole context. */
 const MOST_BYTES = 2 ** 30;
 
-/** True if a row of the model's keys and values can lie on a device: all layers see from the first token on, and it is not too long. */
+/** True if a row of the model's keys and values can lie on a device: each layer has its own and sees from the first token on, and it is not too long. */
 export function fitsDevice(config: DecoderConfig): boolean {
   const layers = Array.from({ length: config.layers }, (_, layer) => layer);
-  if (hasRecurrent(config) || layers.some((layer) => hasWindow(config, layer))) return false;
+  if (hasRecurrent(config) || sharesKeys(config) || layers.some((layer) => hasWindow(config, layer))) return false;
   return sequenceBytes(config, config.context) <= MOST_BYTES;
 }
 

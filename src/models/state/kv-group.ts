@@ -1,5 +1,5 @@
 import { bytesPerElement } from "../../graph/tensor.ts";
-import { attends, type DecoderConfig, headsOf } from "../decoder/decoder.ts";
+import { type DecoderConfig, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
@@ -57,7 +57,7 @@ export interface LayerRange {
 }
 
 /**
- * Keys and values of some layers in one row of a cache: of those that attend. Entries are of the sequence's tokens from the first on, or of
+ * Keys and values of some layers in one row of a cache: of those that keep any. Entries are of the sequence's tokens from the first on, or of
  * those that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
@@ -77,7 +77,7 @@ export class KvGroup implements StateGroup {
     readonly layers: LayerRange,
   ) {
     const all = Array.from({ length: layers.to - layers.from }, (_, i) => layers.from + i).filter((layer) =>
-      attends(cache.config, layer),
+      keepsKeys(cache.config, layer),
     );
     this.#windowed = all.filter((layer) => hasWindow(cache.config, layer));
     this.#full = all.filter((layer) => !hasWindow(cache.config, layer));
@@ -202,7 +202,7 @@ export class KvGroup implements StateGroup {
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let floats = 0;
   for (let layer = from; layer < to; layer++) {
-    if (!attends(config, layer)) continue;
+    if (!keepsKeys(config, layer)) continue;
     const { kvHeads, headSize } = headsOf(config, layer);
     floats += 2 * kvHeads * headSize * (hasWindow(config, layer) ? tokens - gone : tokens);
   }

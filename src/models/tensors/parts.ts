@@ -182,6 +182,14 @@ export class Parts {
     return update ? addUpdate(product, x, outputs, update) : product;
   }
 
+  /** Rows of a table [rows, width] by indices i64, from blocks if the table is held in them. */
+  rowsOf(name: string, indices: Tensor, rows: number, width: number): Tensor {
+    const shape = [rows, width] as const;
+    return this.weights.inBlocks(`${name}.weight`, shape)
+      ? quantizedEmbedding(indices, this.weights.rowsInBlocks(this.graph, `${name}.weight`, shape))
+      : this.rows(name, indices, rows, width);
+  }
+
   /** Rows of a table [rows, width] by indices i64. */
   rows(name: string, indices: Tensor, rows: number, width: number): Tensor {
     return gather(this.table(`${name}.weight`, rows, width), indices, 0);
@@ -200,11 +208,8 @@ export class Parts {
   }
 
   #vectors(ids: Tensor, vocabulary: number, width: number): Tensor {
-    const shape = [vocabulary, width] as const;
-    const vectors = this.weights.inBlocks("token_embd.weight", shape)
-      ? quantizedEmbedding(ids, this.weights.rowsInBlocks(this.graph, "token_embd.weight", shape))
-      : this.rows("token_embd", ids, vocabulary, width);
-    const update = this.weights.tableUpdate(this.graph, "token_embd", shape);
+    const vectors = this.rowsOf("token_embd", ids, vocabulary, width);
+    const update = this.weights.tableUpdate(this.graph, "token_embd", [vocabulary, width]);
     return update ? plus(vectors, linear(gather(update.down, ids, 0), update.up)) : vectors;
   }
 }

@@ -1,4 +1,4 @@
-import { type Decoder, firstAttention, hasRecurrent, isRecurrent, layersOf } from "../../models/decoder/decoder.ts";
+import { type Decoder, firstAttention, hasRecurrent, isRecurrent, keepsKeys, layersOf } from "../../models/decoder/decoder.ts";
 import { attentionKind } from "../../models/programs/segments.ts";
 import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
@@ -96,6 +96,10 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
 /** Like `unsupportedFill`, of the layers that attend. */
 function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { config } = decoder;
+  const isLacking = fill === "none" || fill === "mask";
+  // Of the layers that a token skips, some would have its keys and others would not.
+  if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
+    return "layers with keys and values of their own, and some of the model's have those of earlier layers";
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
@@ -127,6 +131,6 @@ function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const source = attending.findLast((l) => l < layer);
   if (source === undefined) return `exits behind a layer that attends, and the first that does is ${attending[0]! + 1}`;
   const kind = attentionKind(decoder, source);
-  const other = attending.find((l) => l >= layer && attentionKind(decoder, l) !== kind);
+  const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
   return other === undefined ? undefined : `layers that attend alike, and layers ${source + 1} and ${other + 1} do not`;
 }

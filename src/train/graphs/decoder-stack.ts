@@ -5,6 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Batch } from "../data/batch.ts";
 import { languageModel } from "../heads/language-model.ts";
 import { attend } from "./attend.ts";
+import { Carried, carriedWidth } from "./carried.ts";
 import type { Trainee } from "./graphs.ts";
 import type { SavingMasks } from "./saving-masks.ts";
 import type { BatchInput, Shape, Stack } from "./stack.ts";
@@ -12,6 +13,7 @@ import type { BatchInput, Shape, Stack } from "./stack.ts";
 /** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
 export class DecoderStack implements Stack {
   readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
+  readonly #carried = new WeakMap<Graph, Tensor>();
 
   constructor(
     private readonly decoder: Decoder,
@@ -36,18 +38,34 @@ export class DecoderStack implements Stack {
   }
 
   embed(g: Graph, { rows, tokens }: Shape): Tensor {
-    return this.decoder.embed(g, g.input("ids", "i64", [rows, tokens]), () => g.input("lengths", "i32", [rows]));
+    const ids = g.input("ids", "i64", [rows, tokens]);
+    const embedded = this.decoder.embed(g, ids, () => g.input("lengths", "i32", [rows]));
+    if (this.decoder.config.layerInput !== undefined)
+      this.#carried.set(g, this.decoder.layerInputs!(g, ids, embedded));
+    return embedded;
+  }
+
+  carriedWidth(layer: number): number {
+    return carriedWidth(this.decoder.config, layer);
+  }
+
+  carried(g: Graph): Tensor | undefined {
+    return this.#carried.get(g);
   }
 
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor {
-    const block = this.decoder.block(g, layer);
+    const along = new Carried(g, this.decoder.config, layer, shape);
+    const block = this.decoder.block(g, layer, () => along.input);
     if (isRecurrent(this.decoder.config, layer)) checkRows(shape);
     if (block.kind === "recurrent") {
       const y = settle(block.train({ branch: x }));
       this.#routers.set(g, block.routers ?? []);
       return y;
     }
-    const { qkv, residual, beside } = block.attentionIn({ branch: x });
+    const { qkv: own, residual, beside } = block.attentionIn({ branch: x });
+    const qkv = along.withKeys(own);
+    const next = along.next(qkv);
+    if (next) this.#carried.set(g, next);
     const hidden = this.saving?.scores(g, layer, shape);
     const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape), hidden);
     const { share, some } = this.saving?.neurons(g, layer, shape) ?? {};

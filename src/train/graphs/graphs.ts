@@ -57,26 +57,38 @@ export const gradientName = (input: string): string => `gradient:${input}`;
 const SHARES = "shares:";
 export const sharesAfter = (input: string): string => `after ${input}`;
 
-/** The inputs of a batch → `y`, the stream before the first layer. */
+/** The inputs of a batch → `y`, the stream before the first layer, and what goes along with it. */
 export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", stack.embed(g, shape));
-  return g;
+  return withCarried(g, stack);
 }
 
 /** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
 export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
   const y = trainee.stack.embed(g, shape);
-  outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), []);
+  outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), [], carriedGradients(trainee, g));
   return g;
 }
 
-/** A layer: `x` → `y`. */
+/** A layer: `x` → `y`, and what goes along with them. */
 export function traceLayer({ stack }: Trainee, layer: number, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", stack.layer(g, layer, streamIn(g, stack, shape), shape));
+  return withCarried(g, stack);
+}
+
+function withCarried(g: Graph, stack: Stack): Graph {
+  const carried = stack.carried?.(g);
+  if (carried) g.output("carriedOut", carried);
   return g;
+}
+
+/** The gradient of what goes along behind the layer that a graph traces. */
+function carriedGradients({ stack }: Trainee, g: Graph): TensorGradient[] {
+  const carried = stack.carried?.(g);
+  return carried ? [{ of: carried, gradient: g.input("dCarriedOut", "f32", carried.shape) }] : [];
 }
 
 /** The numbers of a model's layers. */
@@ -84,9 +96,9 @@ export const layersOf = ({ stack }: Trainee): number[] => Array.from({ length: s
 
 /** A layer's two passes. */
 export interface LayerPasses {
-  /** `x` → `y`, and the kept tensors. */
+  /** `x` → `y`, what goes along with them, and the kept tensors. */
   readonly forward: Graph;
-  /** `x`, the kept tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights. */
+  /** `x`, the kept tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights. The same of what goes along. */
   readonly backward: Graph;
   /** Kept tensors, by their name as output of one graph and input of the other. */
   readonly kept: Readonly<Record<string, Tensor>>;
@@ -113,14 +125,17 @@ export function traceLayerPasses(
   const y = trainee.stack.layer(g, layer, x, shape);
   const nodes = g.nodes.length;
   const dy = g.input("dy", "f32", y.shape);
-  const [dx] = outputGradients(g, trainee, y, dy, before ? [x] : [], routerLosses(trainee, g));
+  const carried = trainee.stack.carried?.(g);
+  const along = g.inputs.find(({ name }) => name === "carried")?.tensor;
+  const more = [...routerLosses(trainee, g), ...carriedGradients(trainee, g)];
+  const [dx, dCarried] = outputGradients(g, trainee, y, dy, before ? [x, ...(along ? [along] : [])] : [], more);
   const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
-  const results = { ...gradients, ...(dx && { dx }) };
+  const results = { ...gradients, ...(dx && { dx }), ...(dCarried && { dCarried }) };
   const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
   const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
   const summed = g.inputs.filter(({ name }) => name.startsWith(SHARES)).map(({ name, tensor }) => [name, tensor]);
   const shares: Readonly<Record<string, Tensor>> = Object.fromEntries(summed);
-  return { forward: carve(g, {}, { y, ...kept }), backward: carve(g, kept, results), kept, shares };
+  return { forward: carve(g, {}, { y, ...(carried && { carriedOut: carried }), ...kept }), backward: carve(g, kept, results), kept, shares };
 }
 
 /** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */

@@ -96,6 +96,7 @@ test.each([
   { name: "cohere2", architecture: cohere2 },
   { name: "exaone4", architecture: exaone4 },
   { name: "gemma4-experts", architecture: gemma4 },
+  { name: "gemma4-e2b", architecture: gemma4 },
   { name: "falcon_h1-before", architecture: falconH1 },
   { name: "gpt2", architecture: gpt2 },
   { name: "gpt_oss-limits", architecture: gptOss },

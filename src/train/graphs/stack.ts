@@ -28,6 +28,10 @@ export interface Stack {
   /** The stream before the first layer. */
   embed(g: Graph, shape: Shape): Tensor;
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor;
+  /** Width of what goes along with the stream before a layer, [rows, tokens, width]; absent or 0: nothing does. */
+  carriedWidth?(layer: number): number;
+  /** What goes along behind the embedding or the layer that a graph traces; the layer reads it as its input `carried`. */
+  carried?(g: Graph): Tensor | undefined;
   /** Experts of each mixture, and those that a token runs; absent if there are none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** Logits of the routers of the layer that a graph traces. */

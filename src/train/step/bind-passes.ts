@@ -74,10 +74,14 @@ interface Parts {
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
   const run = (graph: Graph, tensors: (part: BatchPart) => Binding) => bindRun(parts, graph, tensors);
-  const forward = [await run(traceEmbedding(trainee, shape), (part) => ({ y: buffers.stream(0, part) }))];
+  const embedded = (part: BatchPart) => ({ y: buffers.stream(0, part), ...buffers.carried(0, part, "carriedOut") });
+  const forward = [await run(traceEmbedding(trainee, shape), embedded)];
   const backward: BackwardRun[] = [];
   for (const l of layersOf(trainee)) {
-    const streams = (part: BatchPart) => ({ x: buffers.stream(l, part), y: buffers.stream(l + 1, part) });
+    const streams = (part: BatchPart) => ({
+      ...{ x: buffers.stream(l, part), y: buffers.stream(l + 1, part) },
+      ...{ ...buffers.carried(l, part, "carried"), ...buffers.carried(l + 1, part, "carriedOut") },
+    });
     if (l < first) {
       forward.push(await run(traceLayer(trainee, l, shape), streams));
       continue;
@@ -89,13 +93,18 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
     const shares = buffers.sum(passes.shares, sharesAfter);
     const gradients = (part: BatchPart) => ({
       ...{ dy: buffers.gradient(l + 1, part), dx: buffers.gradient(l, part) },
+      ...buffers.carriedGradient(l + 1, part, "dCarriedOut"),
+      ...buffers.carriedGradient(l, part, "dCarried"),
       ...shares(),
     });
     const all = (part: BatchPart) => ({ ...tensors(part), ...gradients(part) });
     backward.unshift({ layer: l, run: await run(passes.backward, all) });
   }
   if (first < 0) {
-    const embedding = await run(traceEmbeddingBackward(trainee, shape), (part) => ({ dy: buffers.gradient(0, part) }));
+    const embedding = await run(traceEmbeddingBackward(trainee, shape), (part) => ({
+      dy: buffers.gradient(0, part),
+      ...buffers.carriedGradient(0, part, "dCarriedOut"),
+    }));
     backward.push({ layer: -1, run: embedding });
   }
   return { forward, backward };

@@ -39,6 +39,9 @@ export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
+  /** What goes along with the streams; empty if nothing does. */
+  readonly #carried: readonly Buffer[] = [];
+  readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
   /** Sums over a step's batches. */
   readonly #sums: Buffer[] = [];
@@ -56,11 +59,22 @@ export class StepBuffers implements Disposable {
     kept: number,
   ) {
     const { layers, hidden } = trainee.stack;
-    const stream = () => new Buffer("f32", shape.rows * shape.tokens * hidden);
-    const passing = [stream(), stream()];
-    this.#streams = Array.from({ length: layers + 1 }, (_, l) => (l < kept ? passing[l % 2]! : stream()));
-    this.#gradients = [stream(), stream()];
-    this.#owned = [...new Set([...passing, ...this.#streams, ...this.#gradients])];
+    const wide = (width: number) => new Buffer("f32", shape.rows * shape.tokens * width);
+    const places = Array.from({ length: layers + 1 }, (_, layer) => layer);
+    const each = (widths: readonly number[]) => {
+      const passing = kept > 0 ? [0, 1].map(() => wide(Math.max(...widths))) : [];
+      return places.map((layer) => (layer < kept ? passing[layer % 2]! : wide(widths[layer]!)));
+    };
+    this.#streams = each(places.map(() => hidden));
+    this.#gradients = [wide(hidden), wide(hidden)];
+    const carried = places.map((layer) => this.#carriedWidth(layer));
+    const widest = Math.max(...carried);
+    if (widest > 0) {
+      this.#carried = each(carried);
+      this.#carriedGradients = [wide(widest), wide(widest)];
+    }
+    const all = [...this.#streams, ...this.#gradients, ...this.#carried, ...this.#carriedGradients];
+    this.#owned = [...new Set(all)];
   }
 
   /** Takes a batch in. Views of tensors have its sizes from now on; if those are others, the ones before are gone. */
@@ -98,6 +112,25 @@ export class StepBuffers implements Disposable {
   /** The gradient of a part's stream before a layer. */
   gradient(layer: number, part: BatchPart): View {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
+  }
+
+  /** What goes along with a part's stream before a layer, under this name; empty if nothing does. */
+  carried(layer: number, part: BatchPart, name: string): Binding {
+    return this.#along(this.#carried[layer], layer, part, name);
+  }
+
+  /** The gradient of that. */
+  carriedGradient(layer: number, part: BatchPart, name: string): Binding {
+    return this.#along(this.#carriedGradients[layer % 2], layer, part, name);
+  }
+
+  #along(buffer: Buffer | undefined, layer: number, part: BatchPart, name: string): Binding {
+    const width = this.#carriedWidth(layer);
+    return buffer && width > 0 ? { [name]: this.#view(buffer, this.#streamShape.with(-1, width), part) } : {};
+  }
+
+  #carriedWidth(layer: number): number {
+    return this.trainee.stack.carriedWidth?.(layer) ?? 0;
   }
 
   /** Memory for a layer's kept tensors; returns a part's views of them. */

@@ -98,10 +98,7 @@ export class Batch implements Disposable {
   #bind(of: Rows, segments: readonly Segment[], done: number, lengths: Lengths): BoundStack {
     const span = spanOf(of);
     const views = lengths.views(of.first, of.rows, 1);
-    const embed = () => {
-      const binding = { ids: this.#buffers.ids(span), ...views, ...this.#buffers.streamOut(0, span) };
-      return [this.#programs.embedding.bind(binding)];
-    };
+    const embed = () => [this.#programs.embedding.bind({ ...views, ...this.#buffers.entry(span) })];
     const first = segments[0]!.from === 0 ? embed() : [];
     return this.#buffers.bind(segments, {
       done,

@@ -45,8 +45,7 @@ export async function embedTokens(
   for (const [i, id] of tokens.entries()) buffers.setId(i, Math.max(0, id));
   lengths.set(0, [place], tokens.length);
   const span: Span = { rows: 1, tokens: tokens.length, at: 0 };
-  const binding = { ids: buffers.ids(span), ...lengths.views(0, 1, tokens.length), ...buffers.streamOut(0, span) };
-  await programs.embedding.bind(binding).run();
+  await programs.embedding.bind({ ...lengths.views(0, 1, tokens.length), ...buffers.entry(span) }).run();
 }
 
 /** Runs a chunk through whole segments, which are cut at `borders`, with weights of this form. */

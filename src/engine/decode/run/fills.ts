@@ -1,4 +1,4 @@
-import { layersOf } from "../../../models/decoder/decoder.ts";
+import { keepsKeys, layersOf } from "../../../models/decoder/decoder.ts";
 import type { Filled } from "../../../models/programs/segments.ts";
 import type { StateGroup } from "../../../models/state/kv-group.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
@@ -79,10 +79,11 @@ function grow(at: AtCut): void {
 /** Copies the token's key and value of the last layer that attended to each deeper one that attends. */
 function copyEntries(at: AtCut): void {
   const { slot, after } = at;
-  const attending = layersOf(slot.programs.decoder.config, "attention");
+  const { config } = slot.programs.decoder;
+  const attending = layersOf(config, "attention");
   const source = attending.findLast((layer) => layer < after)!;
   const entry = slot.group(source).length - 1;
-  for (const layer of attending.filter((layer) => layer >= after))
+  for (const layer of attending.filter((layer) => layer >= after && keepsKeys(config, layer)))
     slot.cache.copyToken(layer, slot.group(layer).length, source, entry);
 }
 

@@ -1,7 +1,4 @@
-import type { Buffer } from "../../../runtime/buffer.ts";
-import { StreamRows } from "./stream-rows.ts";
-
-type Streams = Readonly<Record<"branch" | "residual", Buffer>>;
+import { type StreamMemory, StreamRows } from "./stream-rows.ts";
 
 /**
  * A row's tokens that exited, and wait until a later one goes deeper: their streams, in order. A later token never
@@ -13,8 +10,8 @@ export class HeldBack implements Disposable {
   /** True if what was decided at their exits are drafts. */
   drafts = false;
 
-  constructor(capacity: number, hidden: number) {
-    this.#streams = new StreamRows(capacity, hidden);
+  constructor(capacity: number, hidden: number, inputs = 0) {
+    this.#streams = new StreamRows(capacity, hidden, inputs);
   }
 
   get count(): number {
@@ -32,7 +29,7 @@ export class HeldBack implements Disposable {
   }
 
   /** Adds tokens at these positions, which have run `depth` layers and lie in other streams from `first` on. */
-  add(from: Streams, first: number, positions: readonly number[], depth: number): void {
+  add(from: StreamMemory, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;
     if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one that ran fewer`);
     this.#streams.add(from, first, positions.length);
@@ -40,7 +37,7 @@ export class HeldBack implements Disposable {
   }
 
   /** Moves the tokens that have run `depth` layers to the beginning of other streams; returns their positions. */
-  take(depth: number, to: Streams): number[] {
+  take(depth: number, to: StreamMemory): number[] {
     const first = this.#tokens.findIndex((token) => token.depth === depth);
     if (first < 0) return [];
     const taken = this.#tokens.splice(first);

@@ -1,3 +1,4 @@
+import { type DecoderConfig, inputWidth } from "../../../models/decoder/decoder.ts";
 import type { LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { LayerRange } from "../../../models/state/kv-group.ts";
 import { isRecurrent, type Plan, type PromptCut, type StepProbe } from "../../../savings/plan.ts";
@@ -15,9 +16,9 @@ import { looksAhead } from "./whole-images.ts";
 class Gathered extends StreamRows {
   constructor(
     public positions: readonly number[],
-    hidden: number,
+    config: DecoderConfig,
   ) {
-    super(positions.length, hidden);
+    super(positions.length, config.hidden, inputWidth(config));
   }
 
   /** True once every token has arrived. */
@@ -87,7 +88,7 @@ export class PromptRun {
     let gathered: Gathered | undefined;
     try {
       for (const { cut, ...layers } of this.#phases) {
-        const reached = cut && new Gathered(this.#positions(gathered), this.slot.programs.decoder.config.hidden);
+        const reached = cut && new Gathered(this.#positions(gathered), this.slot.programs.decoder.config);
         using before = gathered;
         gathered = reached;
         if (cut && reached) yield* this.#gather(layers, cut, before, reached);

@@ -1,10 +1,11 @@
-import { attendedWidth, attends, isRecurrent, qkvWidth, widest } from "../../../models/decoder/decoder.ts";
+import { attendedWidth, attends, inputWidth, isRecurrent, qkvWidth, widest } from "../../../models/decoder/decoder.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
 import { type Bindable, Buffer, type View, ViewSet } from "../../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../../runtime/chain.ts";
 import type { Binding, BoundProgram } from "../../../runtime/program.ts";
+import type { StreamMemory } from "./stream-rows.ts";
 
 /** Some tokens of a run: `tokens` new ones in each of `rows` rows, from the buffers' token `at` on. */
 export interface Span {
@@ -44,6 +45,8 @@ export class StackBuffers implements Disposable {
   readonly #besides: readonly Buffer[];
   /** Buffers of what else an output projection reads, the same way; empty if it reads no more. */
   readonly #routes: readonly Buffer[];
+  /** The layers' own inputs, [capacity, layers · layerInput]; undefined if they have none. */
+  readonly #inputs: Buffer | undefined;
   /** The stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];
   readonly #chains = new Set<WindowChain>();
@@ -55,6 +58,7 @@ export class StackBuffers implements Disposable {
   ) {
     const { config } = programs.decoder;
     const { hidden, beside } = config;
+    const inputs = inputWidth(config);
     const wide = (width: number) => new Buffer("f32", capacity * width);
     this.#programs = programs;
     this.#ids = new Buffer("i64", capacity);
@@ -62,6 +66,7 @@ export class StackBuffers implements Disposable {
     this.#attended = wide(widest(config, attendedWidth));
     this.#besides = [wide(hidden), wide(hidden)];
     this.#routes = beside === undefined ? [] : [wide(beside), wide(beside)];
+    this.#inputs = inputs > 0 ? wide(inputs) : undefined;
     this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
   }
 
@@ -70,8 +75,16 @@ export class StackBuffers implements Disposable {
     this.#idsMemory[at] = BigInt(id);
   }
 
-  ids({ rows, tokens, at }: Span): View {
-    return this.#ids.view([rows, tokens], at);
+  /** The embedding's inputs and outputs. */
+  entry(span: Span): Binding {
+    const ids = this.#ids.view([span.rows, span.tokens], span.at);
+    return { ids, ...this.streamOut(0, span), ...this.#inputViews(span) };
+  }
+
+  #inputViews({ rows, tokens, at }: Span): Binding {
+    if (!this.#inputs) return {};
+    const width = inputWidth(this.#programs.decoder.config);
+    return { layerInputs: this.#inputs.view([rows, tokens, width], at * width) };
   }
 
   /** [capacity · (heads + 2·kvHeads)·headSize] for the layer with most, made on first use. */
@@ -90,9 +103,9 @@ export class StackBuffers implements Disposable {
     return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
   }
 
-  /** The memory of that stream. */
-  streamBuffers(after: number): { branch: Buffer; residual: Buffer } {
-    return this.#streams[after % 2]!;
+  /** The memory of that stream, and of the layers' own inputs beside it. */
+  streamBuffers(after: number): StreamMemory {
+    return { ...this.#streams[after % 2]!, ...(this.#inputs && { inputs: this.#inputs }) };
   }
 
   /** Like `stream`, under the names of the program's outputs. */
@@ -101,7 +114,7 @@ export class StackBuffers implements Disposable {
     return { branchOut: branch, residualOut: residual };
   }
 
-  /** `attended` of a layer, the model's last if none is named, and the residual and more beside it, of an even number of pieces, or an odd one. */
+  /** `attended` of a layer, the model's last if none is named, the layers' own inputs, and the residual and more beside it, of an even number of pieces, or an odd one. */
   attendedViews(span: Span, pieces = 0, layer = this.#programs.decoder.config.layers - 1): Binding {
     const width = attendedWidth(this.#programs.decoder.config, layer);
     return {
@@ -109,6 +122,7 @@ export class StackBuffers implements Disposable {
       attendedResidual: this.#wide(this.#besides[pieces % 2]!, span),
       attendedResidualOut: this.#wide(this.#besides[(pieces + 1) % 2]!, span),
       ...this.#besideViews(span, pieces),
+      ...this.#inputViews(span),
     };
   }
 
@@ -155,6 +169,7 @@ export class StackBuffers implements Disposable {
       this.#attended,
       ...this.#besides,
       ...this.#routes,
+      ...(this.#inputs ? [this.#inputs] : []),
       ...qkv,
       ...streams,
       ...this.#chains,

@@ -45,7 +45,9 @@ const seamed: Plan = {
   attention: () => ({ chunk: PREFILL_CHUNK, chunkAfter: () => PREFILL_CHUNK, attend: (call) => call.dense() }),
 };
 
-describe.each(["exaone4", "cohere2", "gemma4", "gemma4-experts", "llama4-chunks"])("%s", (name) => {
+const names = ["exaone4", "cohere2", "gemma4", "gemma4-experts", "gemma4-e2b", "gemma4-e4b", "llama4-chunks"];
+
+describe.each(names)("%s", (name) => {
   test("a prompt longer than windows and chunks, and one that goes on from its beginning", async () => {
     using engine = await open(name);
     for (const { prompt, cached } of [
@@ -103,6 +105,11 @@ test.each([
     "gemma4-experts",
     part,
   ]),
+  ...[
+    ...["embed_tokens_per_layer", "per_layer_model_projection", "per_layer_projection_norm", "per_layer_input_gate"],
+    ...["layers.5.per_layer_projection.weight", "post_per_layer_input_norm", "layers.6.mlp.up_proj"],
+    ...["layers.2.self_attn.v_proj", "layers.3.self_attn.k_proj", "layers.4.self_attn.q_proj", "layers.7.self_attn.q_norm"],
+  ].map((part) => ["gemma4-e2b", part]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
   const checkpoint = checkpointOf(model);
   const name = [...checkpoint.tensors.keys()].find((tensor) => tensor.includes(part))!;

@@ -1,3 +1,4 @@
+import { inputWidth } from "../../../models/decoder/decoder.ts";
 import { formKey, type LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
@@ -65,7 +66,8 @@ export class Slot extends Cached implements Disposable {
 
   /** Tokens that exited, and wait for a later one that goes deeper; made on first use. */
   get held(): HeldBack {
-    this.#held ??= new HeldBack(PREFILL_CHUNK, this.programs.decoder.config.hidden);
+    const { config } = this.programs.decoder;
+    this.#held ??= new HeldBack(PREFILL_CHUNK, config.hidden, inputWidth(config));
     return this.#held;
   }
 

@@ -1,0 +1,86 @@
+import { concat, type Graph, reshape, split, type Tensor } from "../../graph/index.ts";
+import { type DecoderConfig, headsOf } from "../../models/decoder/decoder.ts";
+import type { Shape } from "./stack.ts";
+
+/**
+ * What goes along with the stream before a layer: the own inputs of this layer and all deeper ones, then keys and values of earlier
+ * layers that some of these attend to.
+ */
+interface Layout {
+  /** Width of a layer's own input. */
+  readonly input: number;
+  /** Layers that have not run. */
+  readonly left: number;
+  /** Earlier layers whose keys and values are needed, ascending, with their width. */
+  readonly owners: readonly { readonly layer: number; readonly width: number }[];
+}
+
+function layoutAt(config: DecoderConfig, layer: number): Layout {
+  const deeper = Array.from({ length: config.layers - layer }, (_, i) => layer + i);
+  const owners = deeper.map((l) => config.keysOf?.(l)).filter((owner) => owner !== undefined && owner < layer);
+  const widths = [...new Set(owners as number[])].sort((a, b) => a - b).map((owner) => ({
+    layer: owner,
+    width: keysWidth(config, owner),
+  }));
+  return { input: config.layerInput ?? 0, left: deeper.length, owners: widths };
+}
+
+/** Width of a token's keys and values in a layer. */
+function keysWidth(config: DecoderConfig, layer: number): number {
+  const { kvHeads, headSize } = headsOf(config, layer);
+  return 2 * kvHeads * headSize;
+}
+
+/** Width of what goes along with the stream before a layer. */
+export function carriedWidth(config: DecoderConfig, layer: number): number {
+  const { input, left, owners } = layoutAt(config, layer);
+  return owners.reduce((sum, { width }) => sum + width, input * left);
+}
+
+/** What goes along with the stream before a layer, as the graph's input, which is made if anything does. */
+export class Carried {
+  readonly #inputs: Tensor | undefined;
+  readonly #deeper: Tensor | undefined;
+  /** By the layers that they are of. */
+  readonly #keys: ReadonlyMap<number, Tensor>;
+
+  constructor(
+    g: Graph,
+    private readonly config: DecoderConfig,
+    private readonly layer: number,
+    { rows, tokens }: Shape,
+  ) {
+    const { input, left, owners } = layoutAt(config, layer);
+    const sizes = [input, input * (left - 1), ...owners.map(({ width }) => width)];
+    const width = carriedWidth(config, layer);
+    const whole = width > 0 ? g.input("carried", "f32", [rows, tokens, width]) : undefined;
+    const parts = (whole ? split(whole, 2, sizes.filter((size) => size > 0)) : []).values();
+    const [own, deeper, ...keys] = sizes.map((size) => (size > 0 ? parts.next().value : undefined));
+    this.#inputs = own;
+    this.#deeper = deeper;
+    this.#keys = new Map(owners.map(({ layer: owner }, i) => [owner, keys[i]!]));
+  }
+
+  /** The layer's own input. */
+  get input(): Tensor {
+    if (this.#inputs) return this.#inputs;
+    throw new Error(`layer ${this.layer} has no input of its own`);
+  }
+
+  /** Queries with another layer's keys and values, if the layer attends to those. */
+  withKeys(qkv: Tensor): Tensor {
+    const owner = this.config.keysOf?.(this.layer);
+    return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
+  }
+
+  /** What goes along behind the layer, whose queries, keys and values these are; undefined if nothing does. */
+  next(qkv: Tensor): Tensor | undefined {
+    const { owners } = layoutAt(this.config, this.layer + 1);
+    const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;
+    const keys = owners.map(({ layer, width }) => this.#keys.get(layer) ?? own(width));
+    const all = [...(this.#deeper ? [this.#deeper] : []), ...keys];
+    if (all.length === 0) return undefined;
+    // One part alone would be an input that is an output.
+    return all.length === 1 ? reshape(all[0]!, all[0]!.shape) : concat(all, 2);
+  }
+}
