@@ -1,7 +1,7 @@
 /**
  * A long chat over HTTP with the tiny random checkpoint of each family of decoders: `npx tsx research/families/chat.ts [NAME ...]`.
  * Each turn's prompt goes on from the last, past windows and chunks; a second server, with nothing in its cache, answers the last turn once more, and its question alone.
- * One line a checkpoint in results.jsonl.
+ * One line a checkpoint in results.jsonl; those of named checkpoints take the place of their earlier ones.
  */
 import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,6 +12,8 @@ import { z } from "zod";
 const root = path.join(import.meta.dirname, "..", "..");
 const fixtures = path.join(root, "src", "models", "fixtures");
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-families-"));
+
+const file = (name: string) => path.join(import.meta.dirname, name);
 
 /** Tokens of a fixture's vocabulary, each a byte or a tag. */
 const TAGS = ["<pad>", "<s>", "</s>", "<|turn|>"];
@@ -68,7 +70,7 @@ try {
     return all;
   });
   const lines = await served((url) => Promise.all(chats.map((own) => comparedWith(url, own))));
-  if (chosen.length === 0) write(lines);
+  write(chosen.length === 0 ? lines : withOthers(lines));
 } finally {
   rmSync(folder, { recursive: true });
 }
@@ -159,8 +161,14 @@ async function ask(url: string, model: string, messages: readonly Message[]): Pr
   };
 }
 
+/** Lines beside those of the other checkpoints, which were written before. */
+function withOthers(lines: readonly Line[]): Line[] {
+  const written = readFileSync(file("results.jsonl"), "utf8").trim().split("\n");
+  const others = written.map((line): Line => JSON.parse(line)).filter(({ model }) => !names.includes(model));
+  return [...others, ...lines].sort((a, b) => (a.model < b.model ? -1 : 1));
+}
+
 function write(lines: readonly Line[]): void {
-  const file = (name: string) => path.join(import.meta.dirname, name);
   writeFileSync(file("results.jsonl"), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const count = (of: (line: Line) => boolean) => lines.filter(of).length;
   const summary = {

@@ -92,8 +92,8 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   return { tokens, logits: unpack(logits) };
 }
 
-// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, Llama 4 chunks and temperatures.
-describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss", "gemma4", "llama4-chunks"])(
+// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers that share keys, Llama 4 chunks and temperatures.
+describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss", "gemma4", "gemma4-e2b", "llama4-chunks"])(
   "%s in stock ONNX Runtime equals transformers",
   (name) => {
     const { tokens, logits } = referenceOf(name);

@@ -1,4 +1,4 @@
-import { type Dim, add, mul, sameShape } from "../dim.ts";
+import { add, type Dim, mul, sameShape } from "../dim.ts";
 import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
@@ -30,7 +30,12 @@ const sharedOp: Op<SharedAttentionAttrs> = {
     expect("lengths", lengths, lengths!.dtype === "i32" && sameShape(lengths!.shape, [batch]), `i32[${batch}]`);
     expect("total", total, total!.dtype === "i32" && total!.shape.length === 0, "i32[]");
     for (const [name, t] of Object.entries(rotary === "none" ? {} : { cos, sin }))
-      expect(name, t, t?.shape.length === 2 && sameShape([t.shape[1]!], [headSize / 2]), `[positions, ${headSize / 2}]`);
+      expect(
+        name,
+        t,
+        t?.shape.length === 2 && sameShape([t.shape[1]!], [headSize / 2]),
+        `[positions, ${headSize / 2}]`,
+      );
     const tokens = q!.shape.slice(0, 2);
     if (positions !== undefined)
       expect("positions", positions, positions.dtype === "i64" && sameShape(positions.shape, tokens), `i64[${tokens}]`);

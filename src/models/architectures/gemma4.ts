@@ -1,4 +1,5 @@
 import type { RopeConfig } from "../../nn/rope.ts";
+import { UserError } from "../../util/errors.ts";
 import { decoder } from "../architecture.ts";
 import { checkConfig, checkValues, numbersByLayer, readTransformer, sizes } from "../config/config.ts";
 import { readExperts } from "../config/experts-config.ts";
@@ -8,7 +9,6 @@ import { checkHeads, readLocalRope, readRope } from "../config/rope.ts";
 import { slidingPattern, slidingWindow } from "../config/window.ts";
 import type { LayerHeads } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
-import { UserError } from "../../util/errors.ts";
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 
 const scheme: Scheme = {

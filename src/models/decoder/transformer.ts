@@ -234,7 +234,9 @@ export class Transformer implements Decoder {
     const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
     if (width === undefined) throw new Error("the layers have no inputs of their own");
     if (this.config.vocabulary !== this.#table)
-      throw new UserError(`${this.weights.config.path}: an adapter cannot add tokens, which have no inputs of the layers`);
+      throw new UserError(
+        `${this.weights.config.path}: an adapter cannot add tokens, which have no inputs of the layers`,
+      );
     const parts = new Parts(this.weights, graph);
     const table = parts.rowsOf("per_layer_token_embd", ids, this.#table, layers * width);
     const projected = parts.project(embedded, { per_layer_model_proj: layers * width });

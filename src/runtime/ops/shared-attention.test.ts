@@ -82,6 +82,8 @@ describe("attention to keys that are already in the cache", () => {
   test("refuses queries of another width, in words", () => {
     const wrong = trial({ rotary: "none", past: [0], tokens: 1, capacity: 8 });
     const inputs = { ...wrong.inputs, q: noise(1, [1, 1, 32], [sym("batch"), sym("tokens"), 32]) };
-    return expect(compare({ ...wrong, inputs })).rejects.toThrow("sharedAttention: operand \"q\" is f32[batch, tokens, 32], expected [batch, tokens, 192]");
+    return expect(compare({ ...wrong, inputs })).rejects.toThrow(
+      'sharedAttention: operand "q" is f32[batch, tokens, 32], expected [batch, tokens, 192]',
+    );
   });
 });

@@ -1,4 +1,11 @@
-import { type Decoder, firstAttention, hasRecurrent, isRecurrent, keepsKeys, layersOf } from "../../models/decoder/decoder.ts";
+import {
+  type Decoder,
+  firstAttention,
+  hasRecurrent,
+  isRecurrent,
+  keepsKeys,
+  layersOf,
+} from "../../models/decoder/decoder.ts";
 import { attentionKind } from "../../models/programs/segments.ts";
 import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";

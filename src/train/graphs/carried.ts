@@ -18,10 +18,12 @@ interface Layout {
 function layoutAt(config: DecoderConfig, layer: number): Layout {
   const deeper = Array.from({ length: config.layers - layer }, (_, i) => layer + i);
   const owners = deeper.map((l) => config.keysOf?.(l)).filter((owner) => owner !== undefined && owner < layer);
-  const widths = [...new Set(owners as number[])].sort((a, b) => a - b).map((owner) => ({
-    layer: owner,
-    width: keysWidth(config, owner),
-  }));
+  const widths = [...new Set(owners as number[])]
+    .sort((a, b) => a - b)
+    .map((owner) => ({
+      layer: owner,
+      width: keysWidth(config, owner),
+    }));
   return { input: config.layerInput ?? 0, left: deeper.length, owners: widths };
 }
 
@@ -54,7 +56,15 @@ export class Carried {
     const sizes = [input, input * (left - 1), ...owners.map(({ width }) => width)];
     const width = carriedWidth(config, layer);
     const whole = width > 0 ? g.input("carried", "f32", [rows, tokens, width]) : undefined;
-    const parts = (whole ? split(whole, 2, sizes.filter((size) => size > 0)) : []).values();
+    const parts = (
+      whole
+        ? split(
+            whole,
+            2,
+            sizes.filter((size) => size > 0),
+          )
+        : []
+    ).values();
     const [own, deeper, ...keys] = sizes.map((size) => (size > 0 ? parts.next().value : undefined));
     this.#inputs = own;
     this.#deeper = deeper;

@@ -40,8 +40,7 @@ export class DecoderStack implements Stack {
   embed(g: Graph, { rows, tokens }: Shape): Tensor {
     const ids = g.input("ids", "i64", [rows, tokens]);
     const embedded = this.decoder.embed(g, ids, () => g.input("lengths", "i32", [rows]));
-    if (this.decoder.config.layerInput !== undefined)
-      this.#carried.set(g, this.decoder.layerInputs!(g, ids, embedded));
+    if (this.decoder.config.layerInput !== undefined) this.#carried.set(g, this.decoder.layerInputs!(g, ids, embedded));
     return embedded;
   }
 

@@ -135,7 +135,12 @@ export function traceLayerPasses(
   const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
   const summed = g.inputs.filter(({ name }) => name.startsWith(SHARES)).map(({ name, tensor }) => [name, tensor]);
   const shares: Readonly<Record<string, Tensor>> = Object.fromEntries(summed);
-  return { forward: carve(g, {}, { y, ...(carried && { carriedOut: carried }), ...kept }), backward: carve(g, kept, results), kept, shares };
+  return {
+    forward: carve(g, {}, { y, ...(carried && { carriedOut: carried }), ...kept }),
+    backward: carve(g, kept, results),
+    kept,
+    shares,
+  };
 }
 
 /** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */

@@ -91,6 +91,7 @@ test.each([
   { name: "falcon_h1-norm", targets: "q_proj,o_proj,in_proj,out_proj,gate_proj,down_proj" },
   { name: "exaone4", targets: "k_proj,v_proj,up_proj" },
   { name: "gemma4", targets: "q_proj,k_proj,o_proj,down_proj", gguf: true },
+  { name: "gemma4-e2b", targets: "q_proj,per_layer_input_gate,per_layer_projection,up_proj", gguf: true },
   { name: "llama4", targets: "q_proj,v_proj,o_proj", gguf: true },
   { name: "mamba", targets: "in_proj,x_proj,out_proj" },
   { name: "mamba2", targets: "in_proj,out_proj" },

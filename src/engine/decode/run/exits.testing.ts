@@ -123,7 +123,11 @@ export interface ExitRow extends Step {
   readonly plan: Plan;
 }
 
-export async function begin({ engine }: LanguageModel, prompt: readonly number[], plan: Plan): Promise<ExitRow> {
+export async function begin(
+  { engine }: Pick<LanguageModel, "engine">,
+  prompt: readonly number[],
+  plan: Plan,
+): Promise<ExitRow> {
   await engine.prepare(plan);
   const slot = engine.acquire(prompt, plan);
   const meter = new Meter(engine.programs);
@@ -131,14 +135,23 @@ export async function begin({ engine }: LanguageModel, prompt: readonly number[]
 }
 
 /** One step of all rows together, which each decide a token. */
-export async function stepRows({ engine }: LanguageModel, rows: readonly ExitRow[], token: number): Promise<Stepped[]> {
+export async function stepRows(
+  { engine }: Pick<LanguageModel, "engine">,
+  rows: readonly ExitRow[],
+  token: number,
+): Promise<Stepped[]> {
   const found = await engine.stepAll(rows.map((row) => ({ ...row, token })));
   for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
   return found;
 }
 
 /** Logits after a prompt and after each of the tokens that follow it. */
-export async function run(model: LanguageModel, prompt: readonly number[], next: readonly number[], plan: Plan) {
+export async function run(
+  model: Pick<LanguageModel, "engine">,
+  prompt: readonly number[],
+  next: readonly number[],
+  plan: Plan,
+) {
   model.engine.forget();
   const row = await begin(model, prompt, plan);
   try {

@@ -108,7 +108,12 @@ test.each([
   ...[
     ...["embed_tokens_per_layer", "per_layer_model_projection", "per_layer_projection_norm", "per_layer_input_gate"],
     ...["layers.5.per_layer_projection.weight", "post_per_layer_input_norm", "layers.6.mlp.up_proj"],
-    ...["layers.2.self_attn.v_proj", "layers.3.self_attn.k_proj", "layers.4.self_attn.q_proj", "layers.7.self_attn.q_norm"],
+    ...[
+      "layers.2.self_attn.v_proj",
+      "layers.3.self_attn.k_proj",
+      "layers.4.self_attn.q_proj",
+      "layers.7.self_attn.q_norm",
+    ],
   ].map((part) => ["gemma4-e2b", part]),
 ] as [string, string][])("%s: %s of one layer, shuffled, changes the logits", async (model, part) => {
   const checkpoint = checkpointOf(model);
