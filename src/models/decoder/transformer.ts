@@ -235,7 +235,7 @@ export class Transformer implements Decoder {
     if (width === undefined) throw new Error("the layers have no inputs of their own");
     if (this.config.vocabulary !== this.#table)
       throw new UserError(
-        `${this.weights.config.path}: an adapter cannot add tokens, which have no inputs of the layers`,
+        `${this.weights.config.path}: an adapter cannot add tokens: they have no row in the table of the layers' inputs`,
       );
     const parts = new Parts(this.weights, graph);
     const table = parts.rowsOf("per_layer_token_embd", ids, this.#table, layers * width);

@@ -11,8 +11,11 @@ export type HuggingFaceCheckpoint = Checkpoint & { readonly config: Extract<Conf
 export const isHuggingFace = (checkpoint: Checkpoint): checkpoint is HuggingFaceCheckpoint =>
   checkpoint.config.kind === "huggingface";
 
-/** Tables with a row for each token: the tokens' vectors, and the head if it is apart. */
-const TABLES = ["token_embd.weight", "output.weight"];
+/** Tables with a row for each token: the tokens' vectors, the head if it is apart, and the layers' own inputs. */
+const TABLES = ["token_embd.weight", "output.weight", "per_layer_token_embd.weight"];
+
+/** Keys of a configuration that count the rows of such tables. */
+const COUNTS = ["vocab_size", "vocab_size_per_layer_input"];
 
 /**
  * A checkpoint in safetensors with more tokens. The new rows of its tables are the mean of the others and a little
@@ -34,13 +37,14 @@ export function widerCheckpoint(
         : [];
     }),
   );
+  const counts = COUNTS.filter((key) => config[key] !== undefined);
   return {
     ...base,
     // The tokenizer's files are in the folder of the run.
     config: {
       kind: "huggingface",
       path: path.join(folder, "config.json"),
-      config: { ...config, vocab_size: Number(config["vocab_size"]) + rows },
+      config: { ...config, ...Object.fromEntries(counts.map((key) => [key, Number(config[key]) + rows])) },
     },
     tensors: new Map([...base.tensors, ...wide]),
     floats(tensor, of) {
