@@ -36,6 +36,16 @@ const models = {
     special: DEEP,
     script: ["So: ", BEGIN, ONE, "function", SEP, "f\n```json\n", '{"a": 1, "b": "x"}', "\n```", END, CLOSE],
   },
+  gemma: {
+    template: `${TURNS}{# <|tool_call> #}`,
+    special: ["<|tool_call>", "<tool_call|>"],
+    script: ["So: ", "<|tool_call>", 'call:f{a:1,b:<|"', '|>x<|"|>}', "<tool_call|>"],
+  },
+  llama: {
+    template: `${TURNS}{# <|header_start|> parameters #}`,
+    special: [],
+    script: ["So: ", '{"name": "f", ', '"parameters": {"a": 1, ', '"b": "x"}}'],
+  },
   glm: {
     template: `${TURNS}{# <tool_call> <arg_key> #}`,
     special: [],

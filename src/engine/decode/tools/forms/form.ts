@@ -1,4 +1,5 @@
 import { isObject } from "../../../../weights/json.ts";
+import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
 import type { ToolCall } from "../reader.ts";
 import { argumentsOf, type Tool } from "../tools.ts";
 
@@ -17,6 +18,8 @@ export interface CallForm {
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
   /** Calls of earlier turns, for templates that write none. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
+  /** Earlier turns as the template takes them, if it takes results of calls in another way than as turns of their own. */
+  turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
   /** True if templates take the arguments of earlier calls as JSON in a text. */
   readonly argumentsAsText?: true;
 }

@@ -5,9 +5,11 @@ import type { Tool } from "../tools.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
 import { argumentOf, type CallForm } from "./form.ts";
+import { gemma4Calls } from "./gemma4.ts";
 import { glmCalls } from "./glm.ts";
 import { callFormOf, turnsIn } from "./index.ts";
 import { lfm2Calls } from "./lfm2.ts";
+import { llama4Calls } from "./llama4.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
 
 const tools: Tool[] = [
@@ -92,6 +94,18 @@ describe.each<{ name: string; form: CallForm; one: string; two: string }>([
     two: deep('weather<｜tool▁sep｜>{"city": "Aix", "days": 3}', "now<｜tool▁sep｜>{}"),
   },
   {
+    name: "Gemma 4",
+    form: gemma4Calls,
+    one: '<|tool_call>call:weather{city:<|"|>Aix<|"|>,days:3}<tool_call|>',
+    two: '<|tool_call>call:weather{city:<|"|>Aix<|"|>,days:3}<tool_call|><|tool_call>call:now{}<tool_call|>',
+  },
+  {
+    name: "Llama 4",
+    form: llama4Calls,
+    one: '{"name": "weather", "parameters": {"city": "Aix", "days": 3}}',
+    two: '{"name": "weather", "parameters": {"city": "Aix", "days": 3}}{"name": "now", "parameters": {}}',
+  },
+  {
     name: "GLM",
     form: glmCalls,
     one: "<tool_call>weather\n<arg_key>city</arg_key>\n<arg_value>Aix</arg_value>\n<arg_key>days</arg_key>\n<arg_value>3</arg_value>\n</tool_call>",
@@ -133,6 +147,18 @@ test.each<[string, CallForm, string, object]>([
     lfm2Calls,
     `<|tool_call_start|>[weather(city="a \\"b\\" <|tool_call_end|>", days=-2, unit="\\x41\\u00e9\\q", at=[1.5, True, None, {'k': 'it\\'s\\n'}], )]<|tool_call_end|>`,
     { city: 'a "b" <|tool_call_end|>', days: -2, unit: "Aé\\q", at: [1.5, true, null, { k: "it's\n" }] },
+  ],
+  [
+    "values in values, quoted keys, and marks in texts",
+    gemma4Calls,
+    '<|tool_call>call:weather{at:[1.5,true,None,{k:<|"|>it, "s" }<tool_call|><|"|>, <|"|>a b<|"|>: []}], <|"|>days<|"|>: -2e1}<tool_call|>',
+    { at: [1.5, true, null, { k: 'it, "s" }<tool_call|>', "a b": [] }], days: -20 },
+  ],
+  [
+    "objects in objects, and closings in a text",
+    llama4Calls,
+    '{"name": "weather", "parameters": {"at": [{"a": {"b": {}}}], "city": "}}"}}',
+    { at: [{ a: { b: {} } }], city: "}}" },
   ],
   [
     "a closing in a text",
@@ -213,12 +239,54 @@ test.each<[CallForm | undefined, string, ...string[]]>([
   [lfm2Calls, "{% if tools %}<|tool_list_start|>{% endif %}", "<|tool_call_start|>"],
   [cohereCalls, "{% if tools %}<|START_ACTION|>{% endif %}"],
   [deepSeekCalls, "{% if tools %}<｜tool▁calls▁begin｜>{% endif %}"],
+  [gemma4Calls, "{% if tools %}<|tool_call>{% endif %}"],
   [glmCalls, "{% if tools %}<tool_call><arg_key>{% endif %}"],
+  [llama4Calls, '{% if tools %}{"parameters": ...}{% endif %}<|header_start|>'],
   [qwen3CoderCalls, "{% if tools %}<tool_call><function=f><parameter=p>{% endif %}"],
   [undefined, "{% if tools %}<tool_call>{% endif %}"],
   [undefined, "{{ messages }}<|START_ACTION|>", "<|tool_call_start|>"],
 ])("a model's form is that of its template", (form, chat, ...special) => {
   expect(callFormOf(vocabulary(chat, ...special))).toBe(form);
+});
+
+test.each([
+  "weather{days:1}",
+  "call:weather{days:1",
+  "call:weather{days:one}",
+  'call:weather{city:<|"|>Aix}',
+  "call:weather{days:1 days:2}",
+  "call:weather{:1}",
+  "call:weather{days:1}}",
+  `call:weather{at:${"[".repeat(5000)}}`,
+])("%s is no call of Gemma 4", (inside) => {
+  const answer = `<|tool_call>${inside}<tool_call|>`;
+  expect(read(gemma4Calls, answer, [])).toEqual({ text: answer, calls: [] });
+});
+
+test("Gemma 4's templates get the results of calls in the turn of the calls", () => {
+  const turns = [
+    { role: "user", content: "Rain?" },
+    {
+      role: "assistant",
+      content: "So: ",
+      tool_calls: [{ function: { name: "weather" } }, { function: { name: "now" } }],
+    },
+    { role: "tool", content: '{"rain": true}' },
+    { role: "tool", content: "noon" },
+    { role: "assistant", content: "Yes." },
+  ] as unknown as ChatMessage[];
+  const results = [
+    { name: "weather", response: { rain: true } },
+    { name: "now", response: "noon" },
+  ];
+  const { content: _, ...calls } = turns[1]!;
+  expect(turnsIn(gemma4Calls, "{{ tool_responses }} tool_calls", turns)).toEqual([
+    turns[0],
+    { role: "assistant", content: "So: " },
+    { ...calls, content: "", tool_responses: results },
+    turns[4],
+  ]);
+  expect(turnsIn(gemma4Calls, "tool_calls", turns)).toEqual(turns);
 });
 
 test("earlier calls are written as the template takes them", () => {

@@ -2,12 +2,22 @@ import type { ChatMessage, Tokenizer } from "../../../../weights/tokenizer/index
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
 import { type CallForm, jsonOrNone } from "./form.ts";
+import { gemma4Calls } from "./gemma4.ts";
 import { glmCalls } from "./glm.ts";
 import { lfm2Calls } from "./lfm2.ts";
+import { llama4Calls } from "./llama4.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
 
 /** Every form but the usual one, one line each. */
-const forms: readonly CallForm[] = [cohereCalls, deepSeekCalls, glmCalls, lfm2Calls, qwen3CoderCalls];
+const forms: readonly CallForm[] = [
+  cohereCalls,
+  deepSeekCalls,
+  gemma4Calls,
+  glmCalls,
+  lfm2Calls,
+  llama4Calls,
+  qwen3CoderCalls,
+];
 
 /** The part of a tokenizer that tells a model's form of calls. */
 export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
@@ -30,7 +40,7 @@ interface EarlierCall {
 
 /** Earlier turns as a template of this form takes them. */
 export function turnsIn(form: CallForm, template: string, turns: readonly ChatMessage[]): readonly ChatMessage[] {
-  return turns.map((turn) => {
+  return (form.turns?.(template, turns) ?? turns).map((turn) => {
     const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];
     if (calls.length === 0) return turn;
     if (form.write && !template.includes("tool_calls"))

@@ -1,0 +1,14 @@
+import { isObject } from "../../../../weights/json.ts";
+import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
+
+const [OPEN, CLOSE] = ['{"name":', "}}"] as const;
+
+/** Llama 4: `{"name": "f", "parameters": {…}}`, one call behind the other, with no marks around them. */
+export const llama4Calls: CallForm = {
+  ...{ open: OPEN, close: CLOSE, needsClose: true },
+  matches: (template) => template.includes("<|header_start|>") && template.includes("parameters"),
+  read(text) {
+    const call = jsonOrNone(OPEN + text + CLOSE);
+    return allOf([isObject(call) ? callOf(call["name"], call["parameters"] ?? call["arguments"]) : undefined]);
+  },
+};
