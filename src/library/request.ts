@@ -9,7 +9,7 @@ import { isIds, type LanguageModel, type Prompt } from "../engine/decode/languag
 import { effectiveSampling } from "../engine/decode/sampling/defaults.ts";
 import { samplingOptions } from "../engine/decode/sampling/options.ts";
 import { type Calling, callingOf, inForm } from "../engine/decode/tools/calling.ts";
-import { callFormOf, callTokensOf } from "../engine/decode/tools/forms/index.ts";
+import { callFormOf, callTokensOf, toolTemplate } from "../engine/decode/tools/forms/index.ts";
 import { blind, encodeWithPlaces, seenPrompt } from "../engine/decode/vision/seen-prompt.ts";
 import type { DiffusionModel } from "../engine/diffusion/diffusion-model.ts";
 import { mayReuse, type Request } from "../engine/schedule/ticket.ts";
@@ -69,7 +69,12 @@ export async function requestOf(
   const { generative } = model;
   const marks = marksOf(generative, prompt, asked);
   const calls = tools?.length ? callFormOf(generative.tokenizer) : undefined;
-  const calling = inForm(callingOf({ format, tools, toolChoice, parallelToolCalls }, marks), calls);
+  const calling = inForm(
+    callingOf({ format, tools, toolChoice, parallelToolCalls }, marks),
+    calls,
+    toolTemplate(generative.tokenizer),
+    { tools, toolChoice },
+  );
   if (images.length > 0) checkSeen(generative, asked);
   const { ids, end } = readBy(generative, prompt, asked, calling);
   const begun = begunIn(prompt);
@@ -227,7 +232,7 @@ function idsOf(
   language: LanguageModel,
   prompt: Prompt,
   { raw, suffix, images = [], adapter, ...asked }: GenerationTerms,
-  { tools, begin }: Calling,
+  { tools, begin, isSpecial }: Calling,
 ): number[] {
   const { tokenizer } = language;
   language.checkText(prompt);
@@ -237,5 +242,9 @@ function idsOf(
     : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(asked) });
   if (language.marks === "harmony") return [...ids, ...tokenizer.encode(begin, { special: true })];
   const between = beforeBegun(language.marks, promptEnd(tokenizer, ids), begin);
-  return [...ids, ...tokenizer.encode(between, { special: true }), ...tokenizer.encode(begin)];
+  return [
+    ...ids,
+    ...tokenizer.encode(between, { special: true }),
+    ...tokenizer.encode(begin, { special: isSpecial ?? false }),
+  ];
 }

@@ -71,6 +71,13 @@ const models = {
   },
 };
 
+/** The beginning of a call of g that must come, in forms of their own that are JSON. */
+const held: Readonly<Record<string, RegExp>> = {
+  cohere: /^\{\s*"tool_call_id":\s*"0"/,
+  // Its name stands before the answer, which is whole with no arguments.
+  deepseek: /^g$/,
+};
+
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-call-forms-"));
 let server: Testing;
 beforeAll(async () => {
@@ -114,10 +121,10 @@ describe.each(Object.keys(models))("%s", (model) => {
     for (const tag of models[model as keyof typeof models].special) expect(message.content).not.toContain(tag);
   });
 
-  test("a call that must come is held to the usual form", async () => {
+  test("a call that must come is held to the model's form if that is JSON, else to the usual one", async () => {
     const bare = [{ type: "function", function: { name: "g" } }];
     // It fills its tokens with the white space that JSON allows, so that the call stays text.
     const { message } = await answer(model, { tools: bare, tool_choice: "required" });
-    expect(message.content).toMatch(/^\{\s*"name":\s*"g"/);
+    expect(message.content ?? message.tool_calls[0].function.name).toMatch(held[model] ?? /^\{\s*"name":\s*"g"/);
   });
 });

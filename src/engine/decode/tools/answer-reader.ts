@@ -1,6 +1,6 @@
 import { type CallOptions, chosenOf, isForced } from "./calling.ts";
 import { FormReader } from "./form-reader.ts";
-import type { CallForm } from "./forms/form.ts";
+import type { CallForm, ForcedCall } from "./forms/form.ts";
 import { type AnswerReader, CallReader, type Read } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
@@ -12,7 +12,23 @@ export function answerReader(
 ): AnswerReader | undefined {
   const chosen = chosenOf(tools, toolChoice);
   if (chosen.length === 0) return undefined;
-  return isForced(toolChoice) ? new CallReader(true) : new FreeReader(chosen, form);
+  if (!isForced(toolChoice)) return new FreeReader(chosen, form);
+  const forced = form?.forced?.(chosen);
+  return forced ? new ForcedReader(forced) : new CallReader(true);
+}
+
+/** Reads an answer that is one call in a model's own form. */
+class ForcedReader implements AnswerReader {
+  #text = "";
+
+  constructor(private readonly forced: ForcedCall) {}
+
+  push(text: string, last: boolean): Read {
+    this.#text += text;
+    if (!last) return { text: "", calls: [] };
+    const call = this.forced.read(this.#text);
+    return call ? { text: "", calls: [call] } : { text: this.#text, calls: [] };
+  }
 }
 
 /**

@@ -17,6 +17,8 @@ export interface Calling {
   readonly tools: readonly Tool[];
   /** Text that is put before the answer. */
   readonly begin: string;
+  /** True if special tokens in it count as such. */
+  readonly isSpecial?: true;
   /** The function whose call it begins, in harmony: the answer is then the arguments alone. */
   readonly name?: string;
   readonly format: Format | undefined;
@@ -55,9 +57,17 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
   return { tools, begin, name, format: argumentsOf(tool!), trigger: undefined };
 }
 
-/** The same for a model with a form of its own: it writes calls as it knows them, unless one is to be called. */
-export const inForm = (calling: Calling, form: CallForm | undefined): Calling =>
-  form && calling.trigger ? { ...calling, format: undefined, trigger: undefined } : calling;
+/** The same for a model with a form of its own and this chat template: it writes calls as it knows them, those that must come if the form can be held. */
+export function inForm(
+  calling: Calling,
+  form: CallForm | undefined,
+  template: string,
+  { tools = [], toolChoice = "auto" }: CallOptions,
+): Calling {
+  if (form && calling.trigger) return { ...calling, format: undefined, trigger: undefined };
+  const forced = isForced(toolChoice) ? form?.forced?.(chosenOf(tools, toolChoice)) : undefined;
+  return forced ? { ...calling, begin: forced.begin(template), isSpecial: true, format: forced.format } : calling;
+}
 
 /** True if the answer begins inside a call. */
 export const isForced = (choice: ToolChoice): boolean =>

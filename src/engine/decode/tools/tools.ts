@@ -47,13 +47,25 @@ export const toolChoice = z.union(
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
+/** The keys of a call's function and arguments, and what stands before them. */
+interface CallKeys {
+  readonly name: string;
+  readonly arguments: string;
+  readonly before?: Readonly<Record<string, string>>;
+}
+
 /** The constraint on calls: a function's name, and arguments by its schema. */
-export function callFormat(tools: readonly Tool[]): Format {
+export function callFormat(tools: readonly Tool[], keys: CallKeys = { name: "name", arguments: "arguments" }): Format {
+  const before = Object.entries(keys.before ?? {}).map(([key, text]) => [key, { const: text }] as const);
   const anyOf = tools.map((it) => ({
     type: "object",
-    // With an `$id`, a schema's references start from its own root.
-    properties: { name: { const: it.function.name }, arguments: { $id: it.function.name, ...argumentsOf(it) } },
-    required: ["name", "arguments"],
+    properties: {
+      ...Object.fromEntries(before),
+      [keys.name]: { const: it.function.name },
+      // With an `$id`, a schema's references start from its own root.
+      [keys.arguments]: { $id: it.function.name, ...argumentsOf(it) },
+    },
+    required: [...before.map(([key]) => key), keys.name, keys.arguments],
     additionalProperties: false,
   }));
   return { anyOf };

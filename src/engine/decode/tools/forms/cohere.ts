@@ -1,4 +1,5 @@
 import { isObject } from "../../../../weights/json.ts";
+import { callFormat } from "../tools.ts";
 import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<|START_ACTION|>", "<|END_ACTION|>"] as const;
@@ -10,6 +11,14 @@ export const cohereCalls: CallForm = {
   read(text) {
     const listed = jsonOrNone(text);
     if (!Array.isArray(listed)) return undefined;
-    return allOf(listed.map((it) => (isObject(it) ? callOf(it["tool_name"], it["parameters"] ?? {}) : undefined)));
+    return allOf(listed.map(callIn));
   },
+  forced: (tools) => ({
+    begin: () => `${OPEN}[\n    `,
+    format: callFormat(tools, { name: "tool_name", arguments: "parameters", before: { tool_call_id: "0" } }),
+    read: (text) => callIn(jsonOrNone(text)),
+  }),
 };
+
+const callIn = (value: unknown) =>
+  isObject(value) ? callOf(value["tool_name"], value["parameters"] ?? {}) : undefined;

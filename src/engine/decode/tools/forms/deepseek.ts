@@ -1,7 +1,10 @@
+import { argumentsOf } from "../tools.ts";
 import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"] as const;
 const [CALL, END, BETWEEN] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"] as const;
+
+const FENCE = "```json";
 
 /** DeepSeek: the kind, the name and JSON in a fence (V3, R1), or the name and JSON alone (V3.1). */
 export const deepSeekCalls: CallForm = {
@@ -10,6 +13,18 @@ export const deepSeekCalls: CallForm = {
   read(text) {
     const [before = "", ...parts] = text.split(CALL);
     return before.trim() === "" ? allOf(parts.map(read)) : undefined;
+  },
+  // The name stands before the JSON, so that it must be certain.
+  forced([tool, ...others]) {
+    if (!tool || others.length > 0) return undefined;
+    const { name } = tool.function;
+    const head = (template: string) =>
+      template.includes(FENCE) ? `function${BETWEEN}${name}\n${FENCE}\n` : `${name}${BETWEEN}`;
+    return {
+      begin: (template) => OPEN + CALL + head(template),
+      format: argumentsOf(tool),
+      read: (text) => callOf(name, jsonOrNone(text)),
+    };
   },
 };
 

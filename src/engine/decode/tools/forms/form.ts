@@ -1,5 +1,6 @@
 import { isObject } from "../../../../weights/json.ts";
 import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
+import type { Format } from "../../grammar/index.ts";
 import type { ToolCall } from "../reader.ts";
 import { argumentsOf, type Tool } from "../tools.ts";
 
@@ -18,10 +19,22 @@ export interface CallForm {
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
   /** Calls of earlier turns, for templates that write none. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
+  /** A call that must come, of one of these functions; absent or undefined: it is held to the usual form. */
+  forced?(tools: readonly Tool[]): ForcedCall | undefined;
   /** Earlier turns as the template takes them, if it takes results of calls in another way than as turns of their own. */
   turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
   /** True if templates take the arguments of earlier calls as JSON in a text. */
   readonly argumentsAsText?: true;
+}
+
+/** A call that an answer has to be. */
+export interface ForcedCall {
+  /** The text that the answer begins with, for a model of this chat template; special tokens in it count as such. */
+  begin(template: string): string;
+  /** The format of what follows. */
+  readonly format: Format;
+  /** The call by what follows; undefined if it was cut. */
+  read(text: string): ToolCall | undefined;
 }
 
 /** The value of a JSON text; undefined if it is none. */

@@ -1,7 +1,9 @@
 import { describe, expect, test } from "vitest";
 import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
-import { FreeReader } from "../answer-reader.ts";
-import type { Tool } from "../tools.ts";
+import { compiled } from "../../grammar/compile.ts";
+import { answerReader, FreeReader } from "../answer-reader.ts";
+import { callingOf, inForm } from "../calling.ts";
+import type { Tool, ToolChoice } from "../tools.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
 import { argumentOf, type CallForm } from "./form.ts";
@@ -228,6 +230,76 @@ test.each([
 ])("%s is no call in Python", (inside) => {
   const answer = `<|tool_call_start|>${inside}<|tool_call_end|>`;
   expect(readAlways(lfm2Calls, answer)).toEqual({ text: answer, calls: [] });
+});
+
+describe.each<{ name: string; form: CallForm; template?: string; begin: string; rest: string; end: string }>([
+  {
+    name: "Cohere",
+    form: cohereCalls,
+    begin: "<|START_ACTION|>[\n    ",
+    rest: '{"tool_call_id": "0", "tool_name": "weather", "parameters": {"city": "Aix", "days": 3}}',
+    end: "\n]<|END_ACTION|>",
+  },
+  {
+    name: "DeepSeek V3",
+    form: deepSeekCalls,
+    template: "<｜tool▁calls▁begin｜> ```json",
+    begin: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>function<｜tool▁sep｜>weather\n```json\n",
+    rest: '{"city": "Aix", "days": 3}',
+    end: "\n```<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+  },
+  {
+    name: "DeepSeek V3.1",
+    form: deepSeekCalls,
+    template: "<｜tool▁calls▁begin｜>",
+    begin: "<｜tool▁calls▁begin｜><｜tool▁call▁begin｜>weather<｜tool▁sep｜>",
+    rest: '{"city": "Aix", "days": 3}',
+    end: "<｜tool▁call▁end｜><｜tool▁calls▁end｜>",
+  },
+  {
+    name: "Llama 4",
+    form: llama4Calls,
+    begin: "",
+    rest: '{"name": "weather", "parameters": {"city": "Aix", "days": 3}}',
+    end: "",
+  },
+])("a call of $name that must come", ({ form, template = "", begin, rest, end }) => {
+  const options = { tools, toolChoice: { name: "weather" } };
+
+  test("is held to the model's own form, with arguments by their schema", () => {
+    const calling = inForm(callingOf(options), form, template, options);
+    expect(calling).toMatchObject({ tools, begin, trigger: undefined });
+    const { forest, root } = compiled(calling.format!);
+    const takes = (text: string) => forest.takes(root, Buffer.from(text));
+    expect([rest, rest.replace("3", '"3"'), `${rest}}`].map(takes)).toEqual([true, false, false]);
+  });
+
+  test("is read, and one that was cut is text", () => {
+    for (const [text, read] of [
+      [rest, { text: "", calls: [rain] }],
+      [rest.slice(0, -1), { text: rest.slice(0, -1), calls: [] }],
+    ] as const) {
+      const reader = answerReader(options, form)!;
+      const parts = [reader.push(text.slice(0, 9), false), reader.push(text.slice(9), true)];
+      expect({ text: parts.map((part) => part.text).join(""), calls: parts.flatMap(({ calls }) => calls) }).toEqual(
+        read,
+      );
+    }
+  });
+
+  test("is the call that the model writes freely", () =>
+    expect(readAlways(form, begin + rest + end)).toEqual({ text: "", calls: [rain] }));
+});
+
+test("a call that must come is held to the usual form if the model's own cannot be", () => {
+  const usual = (form: CallForm, toolChoice: ToolChoice) =>
+    inForm(callingOf({ tools, toolChoice }), form, "", { tools, toolChoice });
+  // The name of one of several functions stands before DeepSeek's JSON.
+  for (const form of [deepSeekCalls, gemma4Calls, glmCalls, lfm2Calls, qwen3CoderCalls])
+    expect(usual(form, "required")).toEqual(callingOf({ tools, toolChoice: "required" }));
+  expect(usual(cohereCalls, "none")).toEqual(callingOf({ tools, toolChoice: "none" }));
+  const read = answerReader({ tools, toolChoice: "required" }, deepSeekCalls)!;
+  expect(read.push('{"name":"now","arguments":{}}', true)).toEqual({ text: "", calls: [now] });
 });
 
 const vocabulary = (chat: string, ...special: string[]) => ({

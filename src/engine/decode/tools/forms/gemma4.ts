@@ -129,13 +129,13 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
     const { content, ...rest } = turn;
     // A text behind the results would end the model's turn.
     if (content) all.push({ role: turn.role, content });
-    const responses = results.map((result, i) => ({ name: calls[i]?.function.name, response: valueOf(result) }));
+    const responses = results.map((result, i) => ({ name: calls[i]?.function.name, response: resultOf(result) }));
     all.push({ ...rest, content: "", tool_responses: responses } as unknown as ChatMessage);
   }
   return all;
 }
 
-const valueOf = ({ content }: ChatMessage): unknown => {
+const resultOf = ({ content }: ChatMessage): unknown => {
   const value = typeof content === "string" ? jsonOrNone(content) : undefined;
   return isObject(value) ? value : content;
 };

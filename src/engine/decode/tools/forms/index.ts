@@ -22,10 +22,12 @@ const forms: readonly CallForm[] = [
 /** The part of a tokenizer that tells a model's form of calls. */
 export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 
+/** The chat template for chats with tools. */
+export const toolTemplate = ({ templates }: Vocabulary): string => templates.tools ?? templates.chat ?? "";
+
 /** The form in which a model writes calls; undefined: the usual one, or its chat template has no tools. */
 export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
-  const { templates } = tokenizer;
-  const template = templates.tools ?? templates.chat ?? "";
+  const template = toolTemplate(tokenizer);
   if (!/\btools\b/.test(template)) return undefined;
   return forms.find(({ matches }) => matches(template, (text) => tokenizer.specialId(text) !== undefined));
 }

@@ -1,4 +1,5 @@
 import { isObject } from "../../../../weights/json.ts";
+import { callFormat } from "../tools.ts";
 import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
 
 const [OPEN, CLOSE] = ['{"name":', "}}"] as const;
@@ -7,8 +8,15 @@ const [OPEN, CLOSE] = ['{"name":', "}}"] as const;
 export const llama4Calls: CallForm = {
   ...{ open: OPEN, close: CLOSE, needsClose: true },
   matches: (template) => template.includes("<|header_start|>") && template.includes("parameters"),
-  read(text) {
-    const call = jsonOrNone(OPEN + text + CLOSE);
-    return allOf([isObject(call) ? callOf(call["name"], call["parameters"] ?? call["arguments"]) : undefined]);
-  },
+  read: (text) => allOf([callIn(OPEN + text + CLOSE)]),
+  forced: (tools) => ({
+    begin: () => "",
+    format: callFormat(tools, { name: "name", arguments: "parameters" }),
+    read: callIn,
+  }),
 };
+
+function callIn(text: string) {
+  const call = jsonOrNone(text);
+  return isObject(call) ? callOf(call["name"], call["parameters"] ?? call["arguments"]) : undefined;
+}
