@@ -73,7 +73,7 @@ const models = {
 
 /** The beginning of a call of g that must come, in forms of their own that are JSON. */
 const held: Readonly<Record<string, RegExp>> = {
-  cohere: /^\{\s*"tool_call_id":\s*"0"/,
+  cohere: /^\{\s*"tool_call_id":\s*"0/,
   // Its name stands before the answer, which is whole with no arguments.
   deepseek: /^g$/,
 };
