@@ -15,7 +15,7 @@ import { temperedQueries } from "../../nn/tempered-queries.ts";
 import { type Decoder, hasRecurrent, headsOf, layersOf } from "../decoder/decoder.ts";
 import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
-import { inputOf } from "./segments.ts";
+import { inputOf } from "./layer-inputs.ts";
 
 // Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
 const batch = sym("batch_size");

@@ -3,7 +3,6 @@ import {
   cachedAttention,
   carve,
   Graph,
-  gather,
   logLikelihoods,
   reshape,
   rotaryEmbedding,
@@ -25,13 +24,13 @@ import {
   endsInAttention,
   hasRecurrent,
   headsOf,
-  inputWidth,
   keepsKeys,
   nextState,
   qkvWidth,
   type RecurrentBlock,
 } from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
+import { inputIn, LAYER_INPUTS } from "./layer-inputs.ts";
 import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 
@@ -127,26 +126,6 @@ export function traceEmbedding(decoder: Decoder): Graph {
   g.output("branchOut", embedded);
   if (decoder.config.layerInput !== undefined) g.output(LAYER_INPUTS, decoder.layerInputs!(g, ids, embedded));
   return g;
-}
-
-/** The inputs of all layers, [batch, tokens, layers · width], in a model whose layers have them. */
-const LAYER_INPUTS = "layerInputs";
-
-/** A layer's own input, of an input of the graph that is made on first use. */
-const inputIn =
-  (g: Graph, { config }: Decoder, layer: number) =>
-  (): Tensor => {
-    const known = g.inputs.find(({ name }) => name === LAYER_INPUTS)?.tensor;
-    return inputOf(known ?? wide(g, LAYER_INPUTS, inputWidth(config)), config.layers, layer);
-  };
-
-/** A layer's own input, of those of all layers. */
-export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
-  const [rows, tokens, width] = inputs.shape;
-  const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);
-  const bytes = new Uint8Array(BigInt64Array.of(BigInt(layer)).buffer);
-  const place = inputs.graph.constant(`layer ${layer}`, { dtype: "i64", shape: [] }, { kind: "memory", bytes });
-  return gather(byLayer, place, 2);
 }
 
 /**

@@ -59,12 +59,12 @@ function batchOf({ rows, labels }: Reference): Batch {
   };
 }
 
-/** A checkpoint's model with all of its weights trained, and their values. */
-function open(folder: string, architecture: Architecture) {
+/** A checkpoint's model with some or all of its weights trained, and their values. */
+function open(folder: string, architecture: Architecture, trained: (name: string) => boolean = () => true) {
   const checkpoint = openCheckpoint(folder);
   const names = architecture.tensors(checkpoint);
   const weights = new TracedWeights(checkpoint.config, (name) => new Part(checkpoint, names, name).exists);
-  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained: () => true };
+  const trainee: Trainee = { ...languageModelOf(architecture.open(weights)), weights, trained };
   const store = new ParameterStore(weightsOf(trainee), trainee.trained);
   for (const p of store.parameters) store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());
   return { trainee, store, names };
@@ -133,6 +133,17 @@ test.each([
   store[Symbol.dispose]();
 });
 
+test.each([3, 4, 6])("layers from %d on alone have the gradients that they have among all", async (first) => {
+  const isDeep = (name: string) => Number(/^blk\.(\d+)/.exec(name)?.[1] ?? 0) >= first;
+  const folder = fixture("gemma4-e2b");
+  const { trainee, store, names } = open(folder, gemma4, isDeep);
+  const batch = batchOf(referenceOf(folder));
+  using passes = await Passes.create(trainee, store, { rows: batch.rows, tokens: batch.tokens, packed: false }, true);
+  await passes.train(batch, 1 / batch.labelled);
+  expectGradients(folder, store, names, isDeep);
+  store[Symbol.dispose]();
+});
+
 test("the bias by which experts are chosen has no gradient, and their routers have one", async () => {
   const folder = fixture("lfm2_moe");
   const { trainee, store } = open(folder, lfm2Moe);
@@ -162,10 +173,15 @@ test("two documents in one row have the gradients that they have in rows of thei
   store[Symbol.dispose]();
 });
 
-function expectGradients(folder: string, store: ParameterStore, names: Names): void {
+function expectGradients(
+  folder: string,
+  store: ParameterStore,
+  names: Names,
+  trained: (name: string) => boolean = () => true,
+): void {
   const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
   const gradients = new Float32Array(store.gradients.memory);
-  for (const { name, shape, offset } of store.parameters) {
+  for (const { name, shape, offset } of store.parameters.filter((parameter) => trained(parameter.name))) {
     const torch = new Part(expected, plain(names), name, shape).floats();
     expect(apart(gradients.subarray(offset, offset + torch.length), torch), name).toBeLessThan(1e-4);
   }

@@ -1,0 +1,23 @@
+import { type Graph, gather, reshape, sym, type Tensor } from "../../graph/index.ts";
+import { type Decoder, inputWidth } from "../decoder/decoder.ts";
+
+/** The inputs of all layers, [batch, tokens, layers · width], in a model whose layers have them: the embedding's output, and layers' input. */
+export const LAYER_INPUTS = "layerInputs";
+
+/** A layer's own input, of an input of the graph that is made on first use. */
+export const inputIn =
+  (g: Graph, { config }: Decoder, layer: number) =>
+  (): Tensor => {
+    const known = g.inputs.find(({ name }) => name === LAYER_INPUTS)?.tensor;
+    const inputs = known ?? g.input(LAYER_INPUTS, "f32", [sym("batch"), sym("tokens"), inputWidth(config)]);
+    return inputOf(inputs, config.layers, layer);
+  };
+
+/** A layer's own input, of those of all layers. */
+export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
+  const [rows, tokens, width] = inputs.shape;
+  const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);
+  const bytes = new Uint8Array(BigInt64Array.of(BigInt(layer)).buffer);
+  const place = inputs.graph.constant(`layer ${layer}`, { dtype: "i64", shape: [] }, { kind: "memory", bytes });
+  return gather(byLayer, place, 2);
+}
