@@ -81,8 +81,7 @@ test("drafts are verified by the layers that share keys", async () => {
     kinds.push(stepped!.kind);
     if (stepped?.kind !== "checked") continue;
     expect(stepped.logits.length).toBe(3);
-    for (const [i, logits] of stepped.logits.entries())
-      expect(worst(logits, dense.logits[i + 1]!)).toBeLessThan(1e-4);
+    for (const [i, logits] of stepped.logits.entries()) expect(worst(logits, dense.logits[i + 1]!)).toBeLessThan(1e-4);
   }
   expect(kinds).toEqual(["draft", "draft", "checked"]);
   engine.release(row.slot);
