@@ -1,5 +1,6 @@
 import { existsSync, readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { committedRuns } from "../common/committed-runs.ts";
 import { disagreements } from "../common/lab-page.ts";
 import { plots } from "./attributes/plots.ts";
 import { answersOf, type Page, pageOf } from "./attributes/results.ts";
@@ -8,6 +9,7 @@ import { attributesSection, SECTION } from "./attributes/tables.ts";
 import { SECTION as TUNED, tunedSection } from "./attributes/tuned.ts";
 import { PAGE as DRAWINGS, SECTION as ON_DRAWINGS, vlmSection } from "./vlm-tiny/tables.ts";
 import { PAGE as ON_YOPO, SECTION as TUNED_ON_DRAWINGS, tunedOnDrawings } from "./vlm-tiny/tuned.ts";
+import { PAGE as ON_GRIDS, SECTION as WORD_GRID, wordGridSection } from "./word-grid/tables.ts";
 
 for (const page of ["feather", "yopo"] satisfies Page[])
   test.skipIf(!existsSync(answersOf(page)))(
@@ -30,3 +32,8 @@ test("the page of feather says what the lab's runs on drawings say: npx tsx rese
 
 test("the page of yopo says what models tuned on drawings answered: npx tsx research/visual-tokens/vlm-tiny/tuned.ts", () =>
   expect(disagreements([[ON_YOPO, TUNED_ON_DRAWINGS, tunedOnDrawings()]], [])).toEqual([]));
+
+test("the page of word grids says what its files say: npx tsx research/visual-tokens/word-grid/tables.ts", () =>
+  expect(
+    disagreements([[ON_GRIDS, WORD_GRID, wordGridSection()]], committedRuns("research/visual-tokens/word-grid")),
+  ).toEqual([]));

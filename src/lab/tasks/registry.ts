@@ -29,6 +29,7 @@ import { text } from "./text.ts";
 import { userTask } from "./user.ts";
 import { variableTracking } from "./variable-tracking.ts";
 import { winogrande } from "./winogrande.ts";
+import { wordGrid } from "./word-grid.ts";
 
 /** Every built-in task, one line each. */
 export const tasks: readonly Entry[] = [
@@ -65,6 +66,7 @@ export const tasks: readonly Entry[] = [
   cranfield,
   attributes,
   scenes,
+  wordGrid,
 ];
 
 export const taskNames: readonly string[] = tasks.map(({ name }) => name);
