@@ -1,15 +1,9 @@
 import { Buffer } from "node:buffer";
 import type { ByteSource } from "./cursor.ts";
+import { entry, type Field, header, tensorInfo, u32 } from "./fields.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
-import { VALUE_TYPES, type ValueType } from "./values.ts";
 
-type Scalar = number | bigint | boolean | string;
-
-/** The value of a test's key: its type and value, or for an array its items' type and items. */
-export type Field =
-  | [type: Exclude<ValueType, "array">, value: Scalar]
-  | [type: "array", item: Exclude<ValueType, "array">, values: Scalar[]]
-  | [type: "array", item: "array", values: Field[]];
+export { entry, type Field, header, tensorInfo, text, u32, u64 } from "./fields.ts";
 
 /** A tensor of the file to write: `shape` row-major, `data` as it lies in the file. */
 export interface TensorSpec {
@@ -35,7 +29,7 @@ export function writeGguf({ version = 3, alignment = 32, metadata = {}, tensors 
   let data: Buffer = Buffer.alloc(0);
   for (const tensor of tensors) {
     data = pad(data, alignment);
-    infos.push(tensorInfo(tensor.name, tensor.shape, GGML_TYPES[tensor.type].id, data.length));
+    infos.push(tensorInfo(tensor.name, tensor.shape, tensor.type, data.length));
     data = Buffer.concat([data, tensor.data]);
   }
   const start = Buffer.concat([header(infos.length, fields.length, version), ...fields, ...infos]);
@@ -63,69 +57,13 @@ export function finiteBlocks(type: GgmlType, blocks: number, random: () => numbe
   return out;
 }
 
-export function header(tensors: number | bigint, entries: number | bigint, version = 3): Buffer {
-  return Buffer.concat([Buffer.from("GGUF"), u32(version), u64(tensors), u64(entries)]);
-}
-
-export function entry(key: string, field: Field): Buffer {
-  return Buffer.concat([text(key), typeId(field[0]), payload(field)]);
-}
-
-export function tensorInfo(name: string, shape: (number | bigint)[], type: number, offset: number | bigint): Buffer {
-  return Buffer.concat([text(name), u32(shape.length), ...shape.toReversed().map(u64), u32(type), u64(offset)]);
-}
-
-export function u32(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32LE(value);
-  return bytes;
-}
-
 function u16(value: number): Buffer {
   return u32(value).subarray(0, 2);
-}
-
-export function u64(value: number | bigint): Buffer {
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
-  return bytes;
-}
-
-export function text(value: string): Buffer {
-  const bytes = Buffer.from(value);
-  return Buffer.concat([u64(bytes.length), bytes]);
 }
 
 /** A buffer as a file named `test.gguf`. */
 export function memorySource(bytes: Buffer): ByteSource {
   return { path: "test.gguf", size: bytes.length, read: (offset, length) => bytes.subarray(offset, offset + length) };
-}
-
-function typeId(type: ValueType): Buffer {
-  return u32(VALUE_TYPES.indexOf(type));
-}
-
-function payload(field: Field): Buffer {
-  if (field[0] !== "array") return scalar(field[0], field[1]);
-  const [, item, values] = field;
-  const items = item === "array" ? values.map(payload) : values.map((value) => scalar(item, value));
-  return Buffer.concat([typeId(item), u64(values.length), ...items]);
-}
-
-function scalar(type: Exclude<ValueType, "array">, value: Scalar): Buffer {
-  const bytes = Buffer.alloc(8);
-  switch (type) {
-    case "string":
-      return text(String(value));
-    case "float32":
-      bytes.writeFloatLE(Number(value));
-      return bytes.subarray(0, 4);
-    case "float64":
-      bytes.writeDoubleLE(Number(value));
-      return bytes;
-    default:
-      return u64(BigInt(value)).subarray(0, type === "bool" ? 1 : Number(/\d+$/.exec(type)) / 8);
-  }
 }
 
 function pad(bytes: Buffer, alignment: number): Buffer {

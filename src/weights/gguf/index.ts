@@ -1,4 +1,5 @@
 export { dequantize } from "./dequantize.ts";
+export type { Field } from "./fields.ts";
 export { openGguf, readFloats, readTensor } from "./file.ts";
 
 export { type KernelForm, kernelForm, toKernelMatrix } from "./kernel.ts";
@@ -6,3 +7,4 @@ export type { Metadata } from "./metadata.ts";
 
 export type { GgufTensor } from "./tensors.ts";
 export { byteLength, type GgmlType } from "./types.ts";
+export { plannedGguf, type WritableGguf, writeGguf } from "./write.ts";

@@ -1,0 +1,76 @@
+import { Buffer } from "node:buffer";
+import { GGML_TYPES, type GgmlType } from "./types.ts";
+import { VALUE_TYPES, type ValueType } from "./values.ts";
+
+type Scalar = number | bigint | boolean | string;
+
+/** The value of a key to write: its type and value, or for an array its items' type and items. */
+export type Field =
+  | [type: Exclude<ValueType, "array">, value: Scalar]
+  | [type: "array", item: Exclude<ValueType, "array">, values: readonly Scalar[]]
+  | [type: "array", item: "array", values: readonly Field[]];
+
+/** A file's first bytes. */
+export function header(tensors: number | bigint, entries: number | bigint, version = 3): Buffer {
+  return Buffer.concat([Buffer.from("GGUF"), u32(version), u64(tensors), u64(entries)]);
+}
+
+/** A metadata entry. */
+export function entry(key: string, field: Field): Buffer {
+  return Buffer.concat([text(key), typeId(field[0]), payload(field)]);
+}
+
+/** A tensor's entry; `shape` is row-major, `offset` counts from the start of the data. */
+export function tensorInfo(
+  name: string,
+  shape: readonly (number | bigint)[],
+  type: GgmlType | number,
+  offset: number | bigint,
+): Buffer {
+  const id = typeof type === "number" ? type : GGML_TYPES[type].id;
+  return Buffer.concat([text(name), u32(shape.length), ...shape.toReversed().map(u64), u32(id), u64(offset)]);
+}
+
+export function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+export function u64(value: number | bigint): Buffer {
+  const bytes = Buffer.alloc(8);
+  bytes.writeBigUInt64LE(BigInt.asUintN(64, BigInt(value)));
+  return bytes;
+}
+
+export function text(value: string): Buffer {
+  const bytes = Buffer.from(value);
+  return Buffer.concat([u64(bytes.length), bytes]);
+}
+
+function typeId(type: ValueType): Buffer {
+  return u32(VALUE_TYPES.indexOf(type));
+}
+
+function payload(field: Field): Buffer {
+  if (field[0] !== "array") return scalar(field[0], field[1]);
+  const [, item, values] = field;
+  const items = item === "array" ? values.map(payload) : values.map((value) => scalar(item, value));
+  return Buffer.concat([typeId(item), u64(values.length), ...items]);
+}
+
+function scalar(type: Exclude<ValueType, "array">, value: Scalar): Buffer {
+  const bytes = Buffer.alloc(8);
+  switch (type) {
+    case "string":
+      return text(String(value));
+    case "float32":
+      bytes.writeFloatLE(Number(value));
+      return bytes.subarray(0, 4);
+    case "float64":
+      bytes.writeDoubleLE(Number(value));
+      return bytes;
+    default:
+      return u64(BigInt(value)).subarray(0, type === "bool" ? 1 : Number(/\d+$/.exec(type)) / 8);
+  }
+}

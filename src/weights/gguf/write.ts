@@ -1,0 +1,77 @@
+import { Buffer } from "node:buffer";
+import { fillWhole } from "../../util/write-whole.ts";
+import { entry, type Field, header, tensorInfo } from "./fields.ts";
+import { type GgufFile, parseGguf } from "./header.ts";
+import { quantize, type WrittenType } from "./quantize.ts";
+import { byteLength } from "./types.ts";
+
+const ALIGNMENT = 32;
+
+/** A tensor to write; its weights are computed when it is their turn. */
+export interface GgufTensorToWrite {
+  /** Row-major, outermost first. */
+  readonly shape: readonly number[];
+  readonly type: WrittenType;
+  values(): Float32Array;
+}
+
+/** A GGUF to write. */
+export interface WritableGguf {
+  readonly metadata: ReadonlyMap<string, Field>;
+  readonly tensors: ReadonlyMap<string, GgufTensorToWrite>;
+}
+
+/** What a GGUF's header will say, read back from the bytes that will be written. `file` names it in errors. */
+export function plannedGguf(file: string, gguf: WritableGguf): GgufFile {
+  const { bytes, size } = headerOf(gguf);
+  return parseGguf({ path: file, size, read: (offset, length) => padded(bytes, offset, length) });
+}
+
+/** Headers are read in pieces that may be longer than they are. */
+function padded(bytes: Buffer, offset: number, length: number): Buffer {
+  const out = Buffer.alloc(length);
+  bytes.copy(out, 0, offset, offset + length);
+  return out;
+}
+
+/** Length of the file. */
+export const ggufBytes = (gguf: WritableGguf): number => headerOf(gguf).size;
+
+/**
+ * Writes a GGUF of version 3, tensor by tensor, whole or not at all; synced to disk on return. `onBytes` gets the bytes
+ * written so far.
+ * @throws UserError if the disk refuses it
+ */
+export async function writeGguf(file: string, gguf: WritableGguf, onBytes?: (bytes: number) => void): Promise<void> {
+  await fillWhole(file, async (part) => {
+    const { bytes } = headerOf(gguf);
+    await part.writeFile(bytes);
+    let done = bytes.length;
+    for (const [name, { shape, type, values }] of gguf.tensors) {
+      const data = quantize(type, values());
+      if (data.length !== byteLength(type, sizeOf(shape)))
+        throw new Error(`${name} has ${data.length} bytes, which are not ${shape} in ${type}`);
+      await part.writeFile(data);
+      await part.writeFile(Buffer.alloc(aligned(data.length) - data.length));
+      done += aligned(data.length);
+      onBytes?.(done);
+    }
+    await part.sync();
+  });
+}
+
+function headerOf({ metadata, tensors }: WritableGguf): { bytes: Buffer; size: number } {
+  let end = 0;
+  const infos = [...tensors].map(([name, { shape, type }]) => {
+    const info = tensorInfo(name, shape, type, end);
+    end += aligned(byteLength(type, sizeOf(shape)));
+    return info;
+  });
+  const entries = [...metadata].map(([key, field]) => entry(key, field));
+  const start = Buffer.concat([header(tensors.size, metadata.size), ...entries, ...infos]);
+  const bytes = Buffer.concat([start, Buffer.alloc(aligned(start.length) - start.length)]);
+  return { bytes, size: bytes.length + end };
+}
+
+const aligned = (bytes: number): number => Math.ceil(bytes / ALIGNMENT) * ALIGNMENT;
+const sizeOf = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
