@@ -35,16 +35,16 @@ export interface Traits<C> {
 /** An architecture of which `Transformer` is the decoder. */
 export interface TransformerArchitecture extends Architecture {
   configure(config: ConfigSource): TransformerConfig;
+  readonly traits: Traits<TransformerConfig>;
 }
 
 /** A decoder's architecture by its traits; `name` is GGUF's for it. */
-export function decoder(
-  name: string,
-  { scheme, keys = {}, defaults, unread, moreLayers, configure }: Traits<TransformerConfig>,
-): TransformerArchitecture {
+export function decoder(name: string, traits: Traits<TransformerConfig>): TransformerArchitecture {
+  const { scheme, keys = {}, defaults, unread, moreLayers, configure } = traits;
   const read = (config: Fields["source"], has: (tensor: string) => boolean = () => false) =>
     configure(new Fields(config, name, keys, defaults), has);
   return {
+    traits,
     configure: (config) => read(config),
     unread({ config, tensors }) {
       const layers = moreLayers ? read(config).layers : Number.POSITIVE_INFINITY;

@@ -89,7 +89,7 @@ function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Cand
     };
     const weights = new CountedWeights(config, (canonical) => own.has(key(nameOf(canonical))));
     trace(weights);
-    for (const name of [...weights.sizes.keys()].map(nameOf)) others.set(key(name), kindOf(name));
+    for (const name of [...weights.shapes.keys()].map(nameOf)) others.set(key(name), kindOf(name));
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;

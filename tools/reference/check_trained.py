@@ -2,8 +2,8 @@
 
     python tools/reference/check_trained.py DIR ...
 
-Each DIR holds `model` (a Hugging Face folder), `adapter` (a PEFT folder for it) and `logits.json`: token ids, and Modicum's logits of the model
-alone and with the adapter (base64 of little-endian float32 [tokens, vocabulary]). Prints for each, as JSON on one line: the worst differences, and
+Each DIR holds `model` (a Hugging Face folder), `adapter` (a PEFT folder for it, if there is one) and `logits.json`: token ids, and Modicum's logits
+of the model alone and with the adapter (base64 of little-endian float32 [tokens, vocabulary]). Prints for each, as JSON on one line: the worst differences, and
 what a loader missed or did not expect.
 """
 
@@ -30,13 +30,15 @@ def check(folder: Path) -> dict:
     model, loaded = AutoModelForCausalLM.from_pretrained(
         folder / "model", dtype=torch.float32, output_loading_info=True)
     alone = worst(model(ids).logits, ours["model"])
+    amiss = [f"{what}: {name}" for what, names in loaded.items() for name in names]
+    if "adapted" not in ours:
+        return {"name": folder.name, "model": alone, "amiss": amiss}
     wide = np.frombuffer(base64.b64decode(ours["adapted"]), "<f4").size // ids.numel()
     if wide > model.config.vocab_size:
         model.resize_token_embeddings(wide)
     with warnings.catch_warnings(record=True) as told:
         warnings.simplefilter("always")
         adapted = PeftModel.from_pretrained(model, folder / "adapter")
-    amiss = [f"{what}: {name}" for what, names in loaded.items() for name in names]
     amiss += [str(w.message) for w in told if "adapter" in str(w.message)]
     return {"name": folder.name, "model": alone, "adapted": worst(adapted(ids).logits, ours["adapted"]), "amiss": amiss}
 

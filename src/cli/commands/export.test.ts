@@ -37,9 +37,22 @@ test("one line tells where it is; progress is on stderr", async () => {
   expect(readdirSync(folder).sort()).toEqual(["model.onnx", "model.onnx.data"]);
 });
 
+test("a folder of safetensors", async () => {
+  const folder = path.join(root, "folder");
+  await run(model, folder, "--format", "safetensors", "--type", "bf16");
+  const files = "config.json, generation_config.json, tokenizer.json, tokenizer_config.json, model.safetensors";
+  expect(written.stdout).toBe(`${folder}  0.1 MB  ${files}\n`);
+});
+
 test.each([
   { words: [path.join(root, "no-model.gguf"), path.join(root, "a")], says: /no-model\.gguf/ },
   { words: [model, path.join(root, "b"), "--quant", "q5"], says: /--quant: .*got "q5"/ },
+  {
+    words: [model, path.join(root, "a"), "--format", "safetensors", "--type", "Q8_0"],
+    says: /--type: expected one of F32, F16, BF16, got "Q8_0"/,
+  },
+  { words: [model, path.join(root, "a"), "--format", "safetensors", "--quant", "q8"], says: /--quant is for ONNX/ },
+  { words: [model, path.join(root, "a"), "--type", "F16"], says: /--type is for safetensors/ },
   { words: [model], says: /missing required argument 'dir'/ },
 ])("$words: one sentence, no folder", async ({ words, says }) => {
   await expect(run(...words)).rejects.toThrow(says);

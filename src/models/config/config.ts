@@ -109,6 +109,8 @@ export function readVocabulary(fields: Fields): number {
 
 const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"];
 const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
+/** A dense layer's matrices. */
+export const MATRICES = [...ATTENTION, ...MLP];
 
 /**
  * A decoder's configuration: the fields that most have in common, from either format, and `own` ones of this

@@ -11,9 +11,9 @@ export class Fields {
     readonly source: ConfigSource,
     readonly architecture: string,
     /** An architecture's own keys of config.json: `n_embd` for `hidden_size`. */
-    private readonly keys: Readonly<Record<string, string>> = {},
+    protected readonly keys: Readonly<Record<string, string>> = {},
     /** transformers' values of what a config.json leaves out, by the usual keys. */
-    private readonly defaults: Readonly<Record<string, number>> = {},
+    protected readonly defaults: Readonly<Record<string, number>> = {},
   ) {}
 
   /** The values of an object in config.json, and `usual` ones that it leaves out; these, if there is no such object. */

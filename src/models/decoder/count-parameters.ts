@@ -24,21 +24,24 @@ export function countParameters(
   const decoder = architecture.open(weights);
   traceDense(decoder);
   const { active, count } = decoder.config.experts ?? { active: 1, count: 1 };
-  const sum = (of: (name: string) => number) => [...weights.sizes].reduce((all, [name, n]) => all + n * of(name), 0);
+  const sum = (of: (name: string) => number) =>
+    [...weights.shapes].reduce((all, [name, shape]) => all + volume(shape) * of(name), 0);
   const share = (name: string) => (EXPERT.test(name) ? active / count : 1);
   const read = sum(share);
-  const tables = ["token_embd.weight", "per_layer_token_embd.weight"].map((name) => weights.sizes.get(name) ?? 0);
-  const embedding = tables.reduce((all, size) => all + size, 0);
+  const tables = ["token_embd.weight", "per_layer_token_embd.weight"];
+  const embedding = tables.reduce((all, name) => all + volume(weights.shapes.get(name) ?? [0]), 0);
   return { total: sum(() => 1), active: read, activeWithoutEmbedding: read - embedding };
 }
 
 /** The canonical name of an expert's matrix, or of all experts' biases. */
 const EXPERT = /_exps\.(\d+\/\d+\.weight|bias)$/;
 
+const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
+
 /** Weights of which only the sizes are asked. */
 export class CountedWeights extends FloatRows {
-  /** Parameters by canonical name. */
-  readonly sizes = new Map<string, number>();
+  /** The shapes of parameters by canonical name, matrices as [outputs, inputs]. */
+  readonly shapes = new Map<string, readonly number[]>();
 
   constructor(
     readonly config: ConfigSource,
@@ -56,8 +59,7 @@ export class CountedWeights extends FloatRows {
   }
 
   protected stacked(graph: Graph, sizes: Sizes, inner: readonly number[]): Tensor {
-    const each = inner.reduce((a, b) => a * b, 1);
-    for (const [name, size] of Object.entries(sizes)) this.sizes.set(name, size * each);
+    for (const [name, size] of Object.entries(sizes)) this.shapes.set(name, [size, ...inner]);
     const rows = Object.values(sizes).reduce((a, b) => a + b, 0);
     return input(graph, Object.keys(sizes).join("+"), [rows, ...inner]);
   }

@@ -3,13 +3,14 @@ import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
-import { writeJson } from "../../util/write-whole.ts";
+
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { companions } from "../../weights/companions.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { asStored } from "../../weights/prepared/stored.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import { writeConfig } from "../../weights/safetensors/write-config.ts";
 
 /** A model to be written as a Hugging Face folder. */
 export interface WritableModel {
@@ -46,7 +47,7 @@ export async function writeModel(
     throw writeError(error, folder);
   }
   const all = new Map([...(base ? stored(base, copied) : []), ...asStored(names, tensors)]);
-  await writeJson(path.join(folder, "config.json"), { ...config, ...float32(config), ...tied(names, all) });
+  await writeConfig(folder, { ...config, ...float32(config), ...tied(names, all) });
   await writeTensors(path.join(folder, "model.safetensors"), all);
 }
 

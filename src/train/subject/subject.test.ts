@@ -1,4 +1,8 @@
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import { expect, test } from "vitest";
+import { exportSafetensors } from "../../engine/file/export-safetensors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { fixture } from "../checkpoint/written.testing.ts";
 import { trainOptions } from "../options.ts";
@@ -59,4 +63,18 @@ test("weights in MXFP4 are not trained, those beside them neither", async () => 
   await expect(() => oldSubject(options, checkpoint)).rejects.toThrow(
     "weights in MXFP4 are not trained; give --lora, or the model's weights as floats",
   );
+});
+
+test("a GGUF is not trained itself, but the folder of its weights is", async () => {
+  const gguf = openCheckpoint(fixture("llama-tiny.gguf"));
+  await expect(() => oldSubject(options, gguf)).rejects.toThrow(
+    /a GGUF's own weights are not trained; give --lora, or .*llama-tiny\.gguf DIR --format safetensors` writes$/,
+  );
+  const root = mkdtempSync(path.join(tmpdir(), "modicum-subject-"));
+  const { folder } = await exportSafetensors(gguf.path, path.join(root, "model"), "F32");
+  using subject = await oldSubject(options, openCheckpoint(folder));
+  const values = subject.store.valuesOf(subject.store.parameter("token_embd.weight"));
+  expect([...values]).toEqual([...gguf.floats(gguf.tensors.get("token_embd.weight")!)]);
+  expect(subject.store.parameters.every(({ trained }) => trained)).toBe(true);
+  rmSync(root, { recursive: true });
 });

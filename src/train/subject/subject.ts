@@ -182,7 +182,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
     );
   if (isHuggingFace(checkpoint)) return;
   throw new UserError(
-    `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the model's safetensors`,
+    `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the folder that \`modicum export ${checkpoint.path} DIR --format safetensors\` writes`,
     2,
   );
 }

@@ -57,3 +57,11 @@ export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   for (let i = 0; i < values.length; i++) halves[i] = toHalf(values[i]!);
   return halves;
 }
+
+/** The upper halves of float32 numbers, rounded to nearest, ties to even; a NaN stays one. */
+export function toBrainFloats(values: Float32Array): Uint16Array<ArrayBuffer> {
+  const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
+  return Uint16Array.from(bits, (bit) =>
+    (bit & 0x7fffffff) > 0x7f800000 ? (bit >>> 16) | 64 : (bit + 0x7fff + ((bit >>> 16) & 1)) >>> 16,
+  );
+}

@@ -1,6 +1,6 @@
 import { Buffer } from "node:buffer";
 import { fillWhole } from "../../util/write-whole.ts";
-import { toHalves } from "../gguf/half.ts";
+import { toBrainFloats, toHalves } from "../gguf/half.ts";
 import { bytesOf } from "./dtypes.ts";
 
 /** Numbers to write; they are computed when it is their turn. */
@@ -8,26 +8,35 @@ export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
   /** The type in the file; absent: float32. */
-  readonly type?: "F16" | undefined;
+  readonly type?: "F16" | "BF16" | undefined;
   values(): Float32Array;
 }
+
+const NARROWED = { F16: toHalves, BF16: toBrainFloats };
 
 /** The data begin at a multiple of this many bytes. */
 const ALIGNMENT = 8;
 
 /**
  * Writes tensors by name as a safetensors file (the format's README), whole or not at all; synced to disk on
- * return.
+ * return. `onBytes` gets the bytes of weights written so far.
  * @throws UserError if the disk refuses it
  */
-export async function writeTensors(file: string, tensors: ReadonlyMap<string, WritableTensor>): Promise<void> {
+export async function writeTensors(
+  file: string,
+  tensors: ReadonlyMap<string, WritableTensor>,
+  onBytes?: (bytes: number) => void,
+): Promise<void> {
+  let done = 0;
   await fillWhole(file, async (part) => {
     await part.writeFile(headerOf(tensors));
     for (const [name, { shape, type, values }] of tensors) {
       const floats = values();
       if (floats.length !== sizeOf(shape)) throw new Error(`${name} has ${floats.length} numbers, not ${shape}`);
-      const numbers = type === "F16" ? toHalves(floats) : floats;
+      const numbers = type ? NARROWED[type](floats) : floats;
       await part.writeFile(Buffer.from(numbers.buffer, numbers.byteOffset, numbers.byteLength));
+      done += numbers.byteLength;
+      onBytes?.(done);
     }
     await part.sync();
   });

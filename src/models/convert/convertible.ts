@@ -1,0 +1,64 @@
+import { UserError } from "../../util/errors.ts";
+import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { TransformerArchitecture } from "../architecture.ts";
+import { decoders } from "../architectures/index.ts";
+
+/** An architecture's names in both formats. */
+export interface Pair {
+  /** `general.architecture` of a GGUF. */
+  readonly gguf: string;
+  /** `model_type` of a config.json. */
+  readonly type: string;
+  /** transformers' class, which other tools ask for. */
+  readonly className: string;
+  /** True for the one of several with the same GGUF name that has experts. */
+  readonly experts?: true;
+}
+
+const pairs: readonly Pair[] = [
+  { gguf: "cohere2", type: "cohere2", className: "Cohere2ForCausalLM" },
+  { gguf: "ernie4_5", type: "ernie4_5", className: "Ernie4_5ForCausalLM" },
+  { gguf: "exaone4", type: "exaone4", className: "Exaone4ForCausalLM" },
+  { gguf: "gemma2", type: "gemma2", className: "Gemma2ForCausalLM" },
+  { gguf: "gemma3", type: "gemma3_text", className: "Gemma3ForCausalLM" },
+  { gguf: "glm4moe", type: "glm4_moe", className: "Glm4MoeForCausalLM" },
+  { gguf: "gpt-oss", type: "gpt_oss", className: "GptOssForCausalLM" },
+  { gguf: "gpt2", type: "gpt2", className: "GPT2LMHeadModel" },
+  { gguf: "granite", type: "granite", className: "GraniteForCausalLM" },
+  { gguf: "granitemoe", type: "granitemoe", className: "GraniteMoeForCausalLM" },
+  { gguf: "llama", type: "llama", className: "LlamaForCausalLM" },
+  { gguf: "llama", type: "mixtral", className: "MixtralForCausalLM", experts: true },
+  { gguf: "llama", type: "mistral", className: "MistralForCausalLM" },
+  { gguf: "olmo2", type: "olmo2", className: "Olmo2ForCausalLM" },
+  { gguf: "olmoe", type: "olmoe", className: "OlmoeForCausalLM" },
+  { gguf: "phi3", type: "phi3", className: "Phi3ForCausalLM" },
+  { gguf: "qwen2", type: "qwen2", className: "Qwen2ForCausalLM" },
+  { gguf: "qwen2moe", type: "qwen2_moe", className: "Qwen2MoeForCausalLM" },
+  { gguf: "qwen3", type: "qwen3", className: "Qwen3ForCausalLM" },
+  { gguf: "qwen3moe", type: "qwen3_moe", className: "Qwen3MoeForCausalLM" },
+  { gguf: "smollm3", type: "smollm3", className: "SmolLM3ForCausalLM" },
+];
+
+/** The names of a checkpoint's architecture. @throws UserError if it is not converted to the other format */
+export function pairOf({ path, architecture, config }: Checkpoint): Pair {
+  const found =
+    config.kind === "gguf"
+      ? pairs.find(({ gguf, experts = false }) => gguf === architecture && experts === hasExperts(config))
+      : pairs.find(({ type }) => type === architecture);
+  if (found) return found;
+  const [from, to] = config.kind === "gguf" ? ["GGUF", "safetensors"] : ["model", "GGUF"];
+  const known = pairs.map(config.kind === "gguf" ? ({ gguf }) => gguf : ({ type }) => type);
+  throw new UserError(
+    `${path}: a ${from} of the architecture "${architecture}" is not written as ${to}, expected one of ${[...new Set(known)].join(", ")}`,
+  );
+}
+
+/** Mixtral's GGUFs have llama's name. */
+const hasExperts = ({ metadata }: Extract<Checkpoint["config"], { kind: "gguf" }>): boolean =>
+  metadata.string("general.architecture") === "llama" && metadata.integer("llama.expert_count", 0) > 0;
+
+/** The code of an architecture by one of its names. */
+export async function architectureNamed(name: string): Promise<TransformerArchitecture> {
+  const found = decoders.find(({ names }) => names.includes(name))!;
+  return (await found.load()) as TransformerArchitecture;
+}

@@ -1,0 +1,33 @@
+import type { TransformerConfig } from "../decoder/transformer.ts";
+
+/** Facts of a checkpoint's layout, or of its tensors, that formats do not share. */
+const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
+
+/**
+ * The first field in which two configurations of the same model differ; undefined if there is none. `ofTensors`: the scaling of
+ * positions lies in tensors, and is not compared.
+ */
+export function differingField(
+  before: TransformerConfig,
+  after: TransformerConfig,
+  ofTensors: boolean,
+): string | undefined {
+  const { layers } = before;
+  const keys = [...new Set([...Object.keys(before), ...Object.keys(after)])].filter((key) => !OWN.has(key));
+  const text = (config: TransformerConfig, key: string) =>
+    JSON.stringify(plain(config[key as keyof TransformerConfig], layers, ofTensors));
+  return keys.find((key) => text(before, key) !== text(after, key));
+}
+
+/** A value as JSON can hold it: functions by their layers' values, numbers as float32. */
+function plain(value: unknown, layers: number, ofTensors: boolean): unknown {
+  if (typeof value === "number") return Math.fround(value);
+  if (typeof value === "function")
+    return Array.from({ length: layers }, (_, layer) => plain(value(layer) ?? null, layers, ofTensors));
+  if (Array.isArray(value)) return value.map((item) => plain(item, layers, ofTensors));
+  if (typeof value !== "object" || value === null) return value;
+  const entries = Object.entries(value)
+    .filter(([key, inner]) => inner !== undefined && !(ofTensors && key === "scaling"))
+    .map(([key, inner]) => [key, plain(inner, layers, ofTensors)] as const);
+  return Object.fromEntries(entries.toSorted(([a], [b]) => (a < b ? -1 : 1)));
+}
