@@ -40,6 +40,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
   bench: { summary: "run a benchmark (in a clone of the project)", load: () => import("./commands/bench.ts") },
   export: { summary: "export a model as ONNX or safetensors", load: () => import("./commands/export.ts") },
+  merge: { summary: "merge LoRA adapters, also into a model", load: () => import("./commands/merge.ts") },
   lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list receipts with totals", local: true, load: () => import("./commands/receipts.ts") },
   papers: { summary: "a page of daily papers on this machine", load: () => import("./commands/papers.ts") },

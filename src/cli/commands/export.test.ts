@@ -49,7 +49,7 @@ test.each([
   { words: [model, path.join(root, "b"), "--quant", "q5"], says: /--quant: .*got "q5"/ },
   {
     words: [model, path.join(root, "a"), "--format", "safetensors", "--type", "Q8_0"],
-    says: /--type: expected one of F32, F16, BF16, got "Q8_0"/,
+    says: /--type: expected one of F32, F16, BF16 for safetensors, got "Q8_0"/,
   },
   { words: [model, path.join(root, "a"), "--format", "safetensors", "--quant", "q8"], says: /--quant is for ONNX/ },
   { words: [model, path.join(root, "a"), "--type", "F16"], says: /--type is for safetensors/ },

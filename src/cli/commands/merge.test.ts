@@ -1,0 +1,65 @@
+import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { fileURLToPath } from "node:url";
+import { Command } from "commander";
+import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { define } from "./merge.ts";
+
+const root = mkdtempSync(path.join(tmpdir(), "modicum-merge-cli-"));
+process.env["MODICUM_HOME"] = path.join(root, "home");
+afterAll(() => rmSync(root, { recursive: true }));
+
+let stdout = "";
+beforeEach(() => {
+  stdout = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((text) => {
+    stdout += text;
+    return true;
+  });
+  vi.spyOn(process.stderr, "write").mockReturnValue(true);
+});
+afterEach(() => vi.restoreAllMocks());
+
+const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
+const [one, two] = ["one", "two"].map((name) => fixture(`weights/adapter/fixtures/merges/${name}`)) as [string, string];
+const base = fixture("models/fixtures/llama-biased/model.gguf");
+
+function run(...words: string[]): Promise<unknown> {
+  const command = new Command("merge").exitOverride();
+  define(command);
+  return command.parseAsync(words, { from: "user" });
+}
+
+test("two adapters become one", async () => {
+  const folder = path.join(root, "merged");
+  await run(folder, "--adapter", one, "--adapter", two, "--weights", "0.7,-0.3");
+  expect(stdout).toBe(`${folder}  0.0 MB  adapter_config.json, adapter_model.safetensors\n`);
+});
+
+test("adapters go into a model's weights", async () => {
+  const folder = path.join(root, "model");
+  const ties = ["--combination-type", "ties", "--density", "0.5"];
+  await run(folder, "--adapter", one, "--adapter", two, ...ties, "--model", base, "--type", "F16");
+  expect(readdirSync(folder)).toContain("model.safetensors");
+});
+
+test.each([
+  { words: ["--adapter", one, "--weights", "1,2"], says: /--weights: expected one for each of 1 adapters, got 2/ },
+  { words: ["--adapter", one, "--weights", "1,"], says: /--weights: expected numbers such as 0.7,0.3, got "1,"/ },
+  { words: ["--adapter", one, "--combination-type", "svd"], says: /--combination-type: .*got "svd"/ },
+  { words: ["--adapter", one, "--combination-type", "ties"], says: /density is missing/ },
+  { words: ["--adapter", one, "--density", "0.5"], says: /density is 0.5, but cat keeps all values/ },
+  { words: ["--adapter", one, "--density", "2"], says: /--density/ },
+  { words: ["--adapter", one, "--type", "F16"], says: /--type is for the weights of --model/ },
+  { words: ["--adapter", root], says: /there is no adapter_config\.json/ },
+  { words: [], says: /required option '--adapter/ },
+])("$words: one sentence, no folder", async ({ words, says }) => {
+  const folder = path.join(root, "refused");
+  await expect(run(folder, ...words)).rejects.toThrow(says);
+  expect(existsSync(folder)).toBe(false);
+});
+
+test("a folder with something in it is refused", async () => {
+  await expect(run(path.dirname(base), "--adapter", one)).rejects.toThrow(/the folder is not empty/);
+});

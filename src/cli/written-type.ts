@@ -1,0 +1,18 @@
+import { z } from "zod";
+import { UserError } from "../util/errors.ts";
+
+/** The types of weights that formats are written in, the default first. */
+export const writtenTypes = {
+  safetensors: ["F32", "F16", "BF16"],
+} as const;
+
+/** The type that `--type` names. @throws UserError if the format is not written in it */
+export function readType<F extends keyof typeof writtenTypes>(
+  format: F,
+  type: string | undefined,
+): (typeof writtenTypes)[F][number] {
+  const known = writtenTypes[format];
+  const found = z.enum(known).safeParse(type?.toUpperCase() ?? known[0]);
+  if (found.success) return found.data;
+  throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
+}
