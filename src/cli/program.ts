@@ -39,7 +39,7 @@ const verbs: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/keys.ts"),
   },
   bench: { summary: "run a benchmark (in a clone of the project)", load: () => import("./commands/bench.ts") },
-  export: { summary: "export a model as ONNX or safetensors", load: () => import("./commands/export.ts") },
+  export: { summary: "export a model as ONNX, safetensors or GGUF", load: () => import("./commands/export.ts") },
   merge: { summary: "merge LoRA adapters, also into a model", load: () => import("./commands/merge.ts") },
   lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list receipts with totals", local: true, load: () => import("./commands/receipts.ts") },

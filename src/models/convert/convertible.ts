@@ -13,12 +13,14 @@ export interface Pair {
   readonly className: string;
   /** True for the one of several with the same GGUF name that has experts. */
   readonly experts?: true;
+  /** True if llama.cpp does not read GGUFs of the fixture, or computes something else: none is written. */
+  readonly readOnly?: true;
 }
 
 const pairs: readonly Pair[] = [
   { gguf: "cohere2", type: "cohere2", className: "Cohere2ForCausalLM" },
-  { gguf: "ernie4_5", type: "ernie4_5", className: "Ernie4_5ForCausalLM" },
-  { gguf: "exaone4", type: "exaone4", className: "Exaone4ForCausalLM" },
+  { gguf: "ernie4_5", type: "ernie4_5", className: "Ernie4_5ForCausalLM", readOnly: true },
+  { gguf: "exaone4", type: "exaone4", className: "Exaone4ForCausalLM", readOnly: true },
   { gguf: "gemma2", type: "gemma2", className: "Gemma2ForCausalLM" },
   { gguf: "gemma3", type: "gemma3_text", className: "Gemma3ForCausalLM" },
   { gguf: "glm4moe", type: "glm4_moe", className: "Glm4MoeForCausalLM" },
@@ -30,8 +32,8 @@ const pairs: readonly Pair[] = [
   { gguf: "llama", type: "mixtral", className: "MixtralForCausalLM", experts: true },
   { gguf: "llama", type: "mistral", className: "MistralForCausalLM" },
   { gguf: "olmo2", type: "olmo2", className: "Olmo2ForCausalLM" },
-  { gguf: "olmoe", type: "olmoe", className: "OlmoeForCausalLM" },
-  { gguf: "phi3", type: "phi3", className: "Phi3ForCausalLM" },
+  { gguf: "olmoe", type: "olmoe", className: "OlmoeForCausalLM", readOnly: true },
+  { gguf: "phi3", type: "phi3", className: "Phi3ForCausalLM", readOnly: true },
   { gguf: "qwen2", type: "qwen2", className: "Qwen2ForCausalLM" },
   { gguf: "qwen2moe", type: "qwen2_moe", className: "Qwen2MoeForCausalLM" },
   { gguf: "qwen3", type: "qwen3", className: "Qwen3ForCausalLM" },
@@ -39,15 +41,18 @@ const pairs: readonly Pair[] = [
   { gguf: "smollm3", type: "smollm3", className: "SmolLM3ForCausalLM" },
 ];
 
+/** Those of which GGUFs are written. */
+const written = pairs.filter(({ readOnly }) => !readOnly);
+
 /** The names of a checkpoint's architecture. @throws UserError if it is not converted to the other format */
 export function pairOf({ path, architecture, config }: Checkpoint): Pair {
   const found =
     config.kind === "gguf"
       ? pairs.find(({ gguf, experts = false }) => gguf === architecture && experts === hasExperts(config))
-      : pairs.find(({ type }) => type === architecture);
+      : written.find(({ type }) => type === architecture);
   if (found) return found;
   const [from, to] = config.kind === "gguf" ? ["GGUF", "safetensors"] : ["model", "GGUF"];
-  const known = pairs.map(config.kind === "gguf" ? ({ gguf }) => gguf : ({ type }) => type);
+  const known = config.kind === "gguf" ? pairs.map(({ gguf }) => gguf) : written.map(({ type }) => type);
   throw new UserError(
     `${path}: a ${from} of the architecture "${architecture}" is not written as ${to}, expected one of ${[...new Set(known)].join(", ")}`,
   );

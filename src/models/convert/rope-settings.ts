@@ -1,6 +1,8 @@
 import { type RopeConfig, ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
+import type { Field } from "../../weights/gguf/index.ts";
 import type { JsonObject } from "../../weights/json.ts";
+import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
@@ -79,4 +81,82 @@ function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObj
       };
   }
   return refuse(path);
+}
+
+/** A GGUF's rotary embedding: keys without the architecture's name, and tensors of divisors. */
+interface GgufRope {
+  readonly fields: readonly (readonly [string, Field])[];
+  readonly divisors: readonly (readonly [string, WritableTensor])[];
+}
+
+/** @throws UserError if a GGUF has no keys for the scaling */
+export function ggufRope(path: string, config: TransformerConfig): GgufRope {
+  const rope = mainRope(config);
+  if (!rope) return { fields: [], divisors: [] };
+  const scaled = ggufScaling(path, rope);
+  return {
+    fields: [
+      ["rope.freq_base", ["float32", rope.theta]],
+      ["rope.dimension_count", ["uint32", rope.headSize]],
+      ...scaled.fields.map(([key, field]) => [`rope.scaling.${key}`, field] as const),
+    ],
+    divisors: scaled.divisors,
+  };
+}
+
+const divisorsOf = (name: string, values: readonly number[]): GgufRope["divisors"] => [
+  [`${name}.weight`, { shape: [values.length], values: () => Float32Array.from(values) }],
+];
+
+function ggufScaling(path: string, rope: RopeConfig): GgufRope {
+  const { scaling } = rope;
+  const float = (value: number): Field => ["float32", value];
+  switch (scaling?.type) {
+    case undefined:
+      return { fields: [], divisors: [] };
+    case "linear":
+      return {
+        fields: [
+          ["type", ["string", "linear"]],
+          ["factor", float(scaling.factor)],
+        ],
+        divisors: [],
+      };
+    case "yarn":
+      return {
+        fields: [
+          ["type", ["string", "yarn"]],
+          ["factor", float(scaling.factor)],
+          ["original_context_length", ["uint32", scaling.original]],
+          ["yarn_beta_fast", float(scaling.fast)],
+          ["yarn_beta_slow", float(scaling.slow)],
+          // A reader multiplies by this factor itself.
+          ["attn_factor", float(scaling.magnitude / (0.1 * Math.log(scaling.factor) + 1))],
+        ],
+        divisors: [],
+      };
+    case "llama3": {
+      const [plain, turned] = [ropeFrequencies({ ...rope, scaling: undefined }), ropeFrequencies(rope)];
+      return {
+        fields: [],
+        divisors: divisorsOf(
+          "rope_freqs",
+          plain.map((f, i) => f / turned[i]!),
+        ),
+      };
+    }
+    case "long":
+      return {
+        fields: [
+          ["original_context_length", ["uint32", scaling.original]],
+          ["attn_factor", float(scaling.magnitude)],
+        ],
+        divisors: [
+          ...divisorsOf("rope_factors_short", scaling.short),
+          ...divisorsOf("rope_factors_long", scaling.long),
+        ],
+      };
+    case "factors":
+      throw new UserError(`${path}: the scaling of its rotary embedding cannot be written as a GGUF`);
+  }
 }

@@ -19,9 +19,9 @@ export function differingField(
   return keys.find((key) => text(before, key) !== text(after, key));
 }
 
-/** A value as JSON can hold it: functions by their layers' values, numbers as float32. */
+/** A value as JSON can hold it: functions by their layers' values, numbers to six digits, since a GGUF has them as float32. */
 function plain(value: unknown, layers: number, ofTensors: boolean): unknown {
-  if (typeof value === "number") return Math.fround(value);
+  if (typeof value === "number") return Number(value.toPrecision(6));
   if (typeof value === "function")
     return Array.from({ length: layers }, (_, layer) => plain(value(layer) ?? null, layers, ofTensors));
   if (Array.isArray(value)) return value.map((item) => plain(item, layers, ofTensors));

@@ -8,7 +8,7 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { layoutOf } from "../tensors/adapter-layout.ts";
 import { architectureNamed, type Pair, pairOf } from "./convertible.ts";
 import { modelTensors, ROPE } from "./model-tensors.ts";
-import { permuted } from "./permuted.ts";
+import { scattered } from "./permuted.ts";
 import { RecordedFields } from "./recorded-fields.ts";
 import { type Divisors, hubRope } from "./rope-settings.ts";
 import { differingField } from "./same-config.ts";
@@ -42,7 +42,7 @@ export async function asHuggingFace(gguf: Checkpoint): Promise<HubCheckpoint> {
   const { row } = layoutOf(gguf, own, decoder);
   const inOrder = [...tensors].map(([name, tensor]) => {
     const module = name.replace(/\.(weight|bias)$/, "");
-    return [name, row(module, 1) === 1 ? tensor : permuted(tensor, (i) => row(module, i))] as const;
+    return [name, row(module, 1) === 1 ? tensor : scattered(tensor, (i) => row(module, i))] as const;
   });
   const names = hub.tensors({ ...gguf, config, architecture: pair.type, tensors: new Map() });
   const all = asStored(names, new Map(inOrder));

@@ -6,7 +6,11 @@ import { type Architecture, type Decoder, headSizeOf } from "../decoder/decoder.
  * Maps a checkpoint's matrices to the Hugging Face modules that adapters were trained on. If a GGUF rotates
  * neighbouring pairs, its rows of q and k interleave the two halves of each head.
  */
-export function layoutOf({ config }: Checkpoint, { modules }: Architecture, decoder: Decoder): Layout {
+export function layoutOf(
+  { config }: Pick<Checkpoint, "config">,
+  { modules }: Pick<Architecture, "modules">,
+  decoder: Pick<Decoder, "config">,
+): Layout {
   const headSize = headSizeOf(decoder.config);
   const { pairs, pairsAsPublished } = decoder.config;
   const turned = config.kind === "gguf" && pairs === "interleaved" && !pairsAsPublished;

@@ -1,6 +1,8 @@
 import { Buffer } from "node:buffer";
+import type { Metadata } from "./metadata.ts";
+import { GgufStrings } from "./strings.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
-import { VALUE_TYPES, type ValueType } from "./values.ts";
+import { type GgufValue, TYPED_ARRAYS, VALUE_TYPES, type ValueType } from "./values.ts";
 
 type Scalar = number | bigint | boolean | string;
 
@@ -9,6 +11,26 @@ export type Field =
   | [type: Exclude<ValueType, "array">, value: Scalar]
   | [type: "array", item: Exclude<ValueType, "array">, values: readonly Scalar[]]
   | [type: "array", item: "array", values: readonly Field[]];
+
+/** A file's value as it is written again; undefined for an absent key. */
+export function fieldOf(metadata: Metadata, key: string): Field | undefined {
+  const [value, type] = [metadata.get(key), metadata.types.get(key)];
+  return value === undefined || type === undefined ? undefined : asField(value, type);
+}
+
+function asField(value: GgufValue, type: ValueType): Field {
+  if (type !== "array") return [type, value as Scalar];
+  if (value instanceof GgufStrings) return ["array", "string", value.toArray()];
+  if (!Array.isArray(value)) {
+    const items = value as ArrayLike<number>;
+    const item = (Object.keys(TYPED_ARRAYS) as (keyof typeof TYPED_ARRAYS)[]).find(
+      (name) => value instanceof TYPED_ARRAYS[name],
+    );
+    return ["array", item!, Array.from(items)];
+  }
+  if (value.every((item) => typeof item === "boolean")) return ["array", "bool", value];
+  return ["array", "array", value.map((item) => asField(item, "array"))];
+}
 
 /** A file's first bytes. */
 export function header(tensors: number | bigint, entries: number | bigint, version = 3): Buffer {

@@ -1,13 +1,16 @@
 import { suggest, UserError } from "../../util/errors.ts";
 import { type Cursor, quote } from "./cursor.ts";
 import { GgufStrings } from "./strings.ts";
-import { type GgufValue, type IntegerArray, type NumberArray, readType, readValue } from "./values.ts";
+import { type GgufValue, type IntegerArray, type NumberArray, readType, readValue, type ValueType } from "./values.ts";
 
 /**
  * A file's metadata by key. The accessors return the value, or `fallback` if the key is absent and a fallback is given;
  * otherwise they throw a `UserError` that names the file and the key.
  */
 export class Metadata extends Map<string, GgufValue> {
+  /** The types that the file has the values in. */
+  readonly types = new Map<string, ValueType>();
+
   constructor(readonly path: string) {
     super();
   }
@@ -67,7 +70,9 @@ export function readMetadata(cursor: Cursor, count: number): Metadata {
     const key = cursor.name();
     cursor.subject = `metadata ${quote(key)}`;
     if (metadata.has(key)) cursor.fail("appears twice");
-    metadata.set(key, readValue(cursor, readType(cursor)));
+    const type = readType(cursor);
+    metadata.types.set(key, type);
+    metadata.set(key, readValue(cursor, type));
   }
   return metadata;
 }

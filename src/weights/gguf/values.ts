@@ -34,7 +34,7 @@ export type GgufValue =
   | GgufStrings
   | GgufValue[];
 
-const TYPED_ARRAYS = {
+export const TYPED_ARRAYS = {
   uint8: Uint8Array,
   int8: Int8Array,
   uint16: Uint16Array,

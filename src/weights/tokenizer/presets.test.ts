@@ -34,3 +34,8 @@ test("a file that does not know its pre-tokenizer is refused in its own words", 
     ),
   );
 });
+
+test("DeepSeek LLM's letters with case are a valid class", () => {
+  const { preTokenizer } = presetOf({ path: "tiny.gguf", pre: "deepseek-llm" });
+  expect(preTokenizer("ab cd 12", true)).toEqual(["ab", "Ġcd", "Ġ", "1", "2"]);
+});

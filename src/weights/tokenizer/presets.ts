@@ -14,9 +14,9 @@ const LOWER = String.raw`[\p{Ll}\p{Lm}\p{Lo}\p{M}]`;
 const cased = (digits: string, ending: string) =>
   String.raw`[^\r\n\p{L}\p{N}]?${UPPER}*${LOWER}+${ending}|[^\r\n\p{L}\p{N}]?${UPPER}+${LOWER}*${ending}|${digits}| ?[^\s\p{L}\p{N}]+[\r\n/]*|${BREAKS}`;
 const DEEPSEEK_V3 = String.raw`[!-/:-@\[-\x60{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|${BREAKS}`;
-/** Letters of scripts with case, as DeepSeek LLM's tokenizer.json lists them. */
+/** Letters of scripts with case, as DeepSeek LLM's tokenizer.json lists them; escaped where a normal form would change them. */
 const CASED =
-  "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-ώᾀ-ᾴᾶ-ᾼιῂ-ῄῆ-ῌῐ-ΐῖ-Ίῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤΩℨK-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃";
+  "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃";
 const THREE_DIGITS = String.raw`\p{N}{1,3}`;
 const DIGIT = String.raw`\p{N}`;
 
@@ -101,6 +101,25 @@ const families: readonly (readonly [names: string, preset: () => Preset])[] = [
 ];
 
 const presets = new Map(families.flatMap(([names, preset]) => names.split(" ").map((name) => [name, preset])));
+
+/** Texts on which no two presets agree. */
+const PROBE = [
+  "Don't I'LL we've it'ſ 1234567 3.14 $5+6<=7 a_b/c.d\n\n  x\t\ty  \r\n z ",
+  "café cafe\u0301 Straße ИВАН иван Ωμέγα naïve ٣٤٥ ½ x²",
+  "你好，世界。こんにちは 안녕하세요 ไทย हिन्दी مرحبا ʰɑ 🙂👩‍👩‍👧 … — «ok» «!?» ",
+  "camelCaseHTTPServer2Go (a|b)!! /* x */ ...\n}\n  if (x) {\r\n\treturn y; }\n",
+].join("\n");
+
+/** GGUF's name of a tokenizer.json's way to split texts; undefined if it has none for it. */
+export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ignoreMerges">): string | undefined {
+  const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
+  const wanted = words(own);
+  const found = families.find(([, preset]) => {
+    const made = preset();
+    return made.ignoreMerges === own.ignoreMerges && words(made) === wanted;
+  });
+  return found?.[0].split(" ")[0];
+}
 
 /** Throws a `UserError` for a pre-tokenizer that is missing or not supported: a wrong one would spoil the model's answers unnoticed. */
 export function presetOf({ path, pre }: { path: string; pre?: string | undefined }): Preset {

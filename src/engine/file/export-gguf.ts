@@ -1,0 +1,81 @@
+import { writeFile } from "node:fs/promises";
+import path from "node:path";
+import { ggufAdapter } from "../../models/convert/gguf-adapter.ts";
+import { asGguf } from "../../models/convert/to-gguf.ts";
+import type { WriteOptions } from "../../runtime/onnx/write.ts";
+import { openLora } from "../../weights/adapter/lora.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { plannedGguf, type WritableGguf, type WrittenType, writeGguf } from "../../weights/gguf/index.ts";
+import { ensureSpace } from "../../weights/sources/disk.ts";
+import type { ResolvedModel } from "../../weights/sources/index.ts";
+import { fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { modelfile } from "../../weights/tokenizer/modelfile.ts";
+import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
+
+/**
+ * Writes a model as a GGUF, one tensor after the other, and a Modelfile with its template.
+ * @throws UserError; the folder is then unchanged
+ */
+export async function exportGguf(
+  { name, path: file }: Pick<ResolvedModel, "name" | "path">,
+  folder: string,
+  type: WrittenType,
+  options: WriteOptions = {},
+): Promise<Exported> {
+  const title = titleOf(name);
+  const written = `${title}-${type}.gguf`;
+  return intoGguf(folder, written, options, async () => {
+    const gguf = await asGguf(openCheckpoint(file), title, type);
+    const { metadata } = plannedGguf(written, gguf);
+    return { gguf, modelfile: modelfile([`FROM ./${written}`], new Tokenizer(fromGguf(metadata))) };
+  });
+}
+
+/**
+ * Writes a LoRA adapter as llama.cpp reads it beside the GGUF of its base, which stays as it is, and a Modelfile.
+ * @throws UserError; the folder is then unchanged
+ */
+export async function exportGgufAdapter(
+  { path: file }: Pick<ResolvedModel, "path">,
+  adapter: string,
+  folder: string,
+  options: WriteOptions = {},
+): Promise<Exported> {
+  const title = titleOf(path.resolve(adapter));
+  const written = `${title}-lora.gguf`;
+  return intoGguf(folder, written, options, async () => {
+    const base = openCheckpoint(file);
+    const gguf = await ggufAdapter(base, openLora(adapter), title);
+    const tokenizer = base.config.kind === "gguf" ? new Tokenizer(fromGguf(base.config.metadata)) : undefined;
+    return { gguf, modelfile: modelfile([`FROM ${path.resolve(file)}`, `ADAPTER ./${written}`], tokenizer) };
+  });
+}
+
+async function intoGguf(
+  folder: string,
+  written: string,
+  options: WriteOptions,
+  plan: () => Promise<{ readonly gguf: WritableGguf; readonly modelfile: string }>,
+): Promise<Exported> {
+  const target = path.resolve(folder);
+  checkExportFolder(target);
+  const { gguf, modelfile: text } = await plan();
+  const { size } = plannedGguf(path.join(target, written), gguf);
+  await ensureSpace(target, size, "the export");
+  const files = await intoFolder(target, async (aside) => {
+    await writeFile(path.join(aside, "Modelfile"), text);
+    await writeGguf(path.join(aside, written), gguf, (done) => {
+      options.signal?.throwIfAborted();
+      options.onProgress?.(done, size);
+    });
+  });
+  return { folder: target, files, bytes: size };
+}
+
+/** A name for files: the last part of a model's name, without what file systems refuse. */
+const titleOf = (name: string): string =>
+  path
+    .basename(name)
+    .replace(/\.(gguf|safetensors)$/i, "")
+    .replace(/^.*:/, "")
+    .replace(/[^\w.-]+/g, "-") || "model";

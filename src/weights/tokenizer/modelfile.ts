@@ -1,0 +1,97 @@
+import { UserError } from "../../util/errors.ts";
+import { type ChatMessage, chatSegments } from "./chat.ts";
+import type { Tokenizer } from "./tokenizer.ts";
+
+/** The texts around the turns of a chat. */
+interface Turns {
+  readonly system: readonly [before: string, behind: string];
+  readonly user: readonly [before: string, behind: string];
+  readonly answer: readonly [before: string, behind: string];
+  /** The system message of a chat that has none. */
+  readonly usual: string | undefined;
+}
+
+/** Ollama's Modelfile: `from` names the files; the chat template in Ollama's own language, and the texts that end an answer. */
+export function modelfile(from: readonly string[], tokenizer: Tokenizer | undefined): string {
+  const turns = tokenizer?.templates.chat === undefined ? undefined : turnsOf(tokenizer);
+  const stops = [...(tokenizer?.stopIds ?? [])].map((id) => `PARAMETER stop ${JSON.stringify(tokenizer!.text(id))}`);
+  return `${[...from, ...(turns ? templateLines(turns) : [NO_TEMPLATE]), ...stops].join("\n")}\n`;
+}
+
+const NO_TEMPLATE = "# No TEMPLATE: the chat template, if there is one, is the GGUF's tokenizer.chat_template.";
+
+function templateLines({ system, user, answer, usual }: Turns): string[] {
+  const around = ([before, behind]: readonly [string, string], name: string) => `${before}{{ .${name} }}${behind}`;
+  const optional = (turn: readonly [string, string], name: string) => `{{ if .${name} }}${around(turn, name)}{{ end }}`;
+  const text = optional(system, "System") + optional(user, "Prompt") + around(answer, "Response");
+  return [`TEMPLATE """${text}"""`, ...(usual === undefined ? [] : [`SYSTEM """${usual}"""`])];
+}
+
+/** Contents that no template has. */
+const [SYSTEM, USER, ANSWER, NEXT] = ["\u2460s\u2460", "\u2461u\u2461", "\u2462a\u2462", "\u2463n\u2463"] as const;
+const message = (role: string, content: string): ChatMessage => ({ role, content });
+
+/** The turns of a template, found in chats that it writes; undefined if it does not put fixed texts around them. */
+function turnsOf(tokenizer: Tokenizer): Turns | undefined {
+  const bos = tokenizer.addBos && tokenizer.bos !== undefined ? tokenizer.text(tokenizer.bos) : "";
+  const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
+    const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
+    const text = segments.map((segment) => segment.text).join("");
+    // Ollama puts it before the prompt itself.
+    return text.startsWith(bos) ? text.slice(bos.length) : text;
+  };
+  const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
+  try {
+    const chat = split(write([system, user, answer, message("user", NEXT)], true), [SYSTEM, USER, ANSWER, NEXT]);
+    const asked = split(write([user], false), [USER]);
+    const answered = split(write([user, answer], false), [USER, ANSWER]);
+    const plain = split(write([user], true), [USER]);
+    return chat && asked && answered && plain && turnsIn(chat, asked[1]!, answered[2]!, plain);
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
+}
+
+/** The texts before, between and behind some parts of a text; undefined if one is missing. */
+function split(text: string, parts: readonly string[]): string[] | undefined {
+  const pieces: string[] = [];
+  let rest = text;
+  for (const part of parts) {
+    const at = rest.indexOf(part);
+    if (at < 0) return undefined;
+    pieces.push(rest.slice(0, at));
+    rest = rest.slice(at + part.length);
+  }
+  return [...pieces, rest];
+}
+
+/**
+ * `chat`: the texts around a system message, a question, an answer and a question; `behindUser`, `behindAnswer`: what ends a turn;
+ * `plain`: the texts around a question alone.
+ */
+function turnsIn(
+  [beforeSystem, toUser, toAnswer, toNext, toSecond]: readonly string[],
+  behindUser: string,
+  behindAnswer: string,
+  [beforePlain, behindPlain]: readonly string[],
+): Turns | undefined {
+  if (!toNext!.startsWith(behindAnswer) || !toAnswer!.startsWith(behindUser)) return undefined;
+  const beforeUser = toNext!.slice(behindAnswer.length);
+  const beforeAnswer = toAnswer!.slice(behindUser.length);
+  if (beforeUser === "" || !toUser!.endsWith(beforeUser)) return undefined;
+  const behindSystem = toUser!.slice(0, -beforeUser.length);
+  const open = behindUser + beforeAnswer;
+  if (toSecond !== open || behindPlain !== open) return undefined;
+  const [head, tail] = [beforeSystem!, behindSystem + beforeUser];
+  const isUsual = beforePlain!.startsWith(head) && beforePlain!.endsWith(tail);
+  if (beforePlain !== beforeUser && !isUsual) return undefined;
+  const usual = beforePlain === beforeUser ? undefined : beforePlain!.slice(head.length, -tail.length);
+  const all = [head, behindSystem, beforeUser, behindUser, beforeAnswer, behindAnswer, usual ?? ""];
+  // Marks of Ollama's own languages.
+  if (all.some((text) => text.includes("{{") || text.includes('"""'))) return undefined;
+  return {
+    ...{ system: [head, behindSystem], user: [beforeUser, behindUser], answer: [beforeAnswer, behindAnswer] },
+    usual,
+  };
+}
