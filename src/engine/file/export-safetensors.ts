@@ -16,7 +16,7 @@ import { tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 /** The types that safetensors are written in, with transformers' names of them. */
-export const safetensorsTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
+const safetensorsTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 export type SafetensorsType = keyof typeof safetensorsTypes;
 
 /**

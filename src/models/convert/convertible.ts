@@ -1,7 +1,9 @@
 import { UserError } from "../../util/errors.ts";
-import type { Checkpoint } from "../../weights/checkpoint.ts";
+import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
 import type { TransformerArchitecture } from "../architecture.ts";
 import { decoders } from "../architectures/index.ts";
+
+export type HubCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "huggingface" }> };
 
 /** An architecture's names in both formats. */
 export interface Pair {

@@ -10,7 +10,7 @@ import type { Decoder } from "../decoder/decoder.ts";
 import { traceDense } from "../programs/segments.ts";
 
 /** A model's tensors by canonical name, each read when its values are asked for. */
-export interface ModelTensors {
+interface ModelTensors {
   readonly decoder: Decoder;
   readonly tensors: ReadonlyMap<string, WritableTensor>;
 }

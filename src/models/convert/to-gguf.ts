@@ -19,7 +19,7 @@ import type { TransformerArchitecture } from "../architecture.ts";
 import { Fields } from "../config/fields.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { layoutOf } from "../tensors/adapter-layout.ts";
-import { architectureNamed, type Pair, pairOf } from "./convertible.ts";
+import { architectureNamed, type HubCheckpoint, type Pair, pairOf } from "./convertible.ts";
 import { modelTensors } from "./model-tensors.ts";
 import { gathered } from "./permuted.ts";
 import { RecordedFields } from "./recorded-fields.ts";
@@ -90,8 +90,6 @@ async function converted(hub: HubCheckpoint, name: string, type: WrittenType): P
   const names = gguf.tensors({ ...hub, config, architecture: pair.gguf, tensors: new Map() });
   return { metadata, tensors: typed(asStored(names, new Map([...inOrder, ...divisors])), type) };
 }
-
-export type HubCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "huggingface" }> };
 
 /** The architecture of a Hugging Face checkpoint, and of the GGUFs that are made of it. */
 export async function architecturesOf(hub: Checkpoint) {

@@ -6,7 +6,7 @@ import { fromGguf } from "../../weights/tokenizer/index.ts";
 import { headSizeOf } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { layoutOf } from "../tensors/adapter-layout.ts";
-import { architectureNamed, type Pair, pairOf } from "./convertible.ts";
+import { architectureNamed, type HubCheckpoint, type Pair, pairOf } from "./convertible.ts";
 import { modelTensors, ROPE } from "./model-tensors.ts";
 import { scattered } from "./permuted.ts";
 import { RecordedFields } from "./recorded-fields.ts";
@@ -14,7 +14,6 @@ import { type Divisors, hubRope } from "./rope-settings.ts";
 import { differingField } from "./same-config.ts";
 
 type GgufCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "gguf" }> };
-type HubCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "huggingface" }> };
 
 /**
  * A GGUF as the Hugging Face checkpoint that it was made of, dequantised: config.json, and the tensors' names, shapes and
@@ -54,7 +53,7 @@ export async function asHuggingFace(gguf: Checkpoint): Promise<HubCheckpoint> {
     ...gguf,
     ...{ config, architecture: pair.type, tensors: new Map([...all.keys()].map((name) => [name, stored(name)])) },
     floats({ name, shape: [height = 1] }, rows) {
-      const values = Float32Array.from(all.get(name)!.values());
+      const values = all.get(name)!.values() as Float32Array<ArrayBuffer>;
       const width = values.length / height;
       return rows ? values.slice(rows[0] * width, rows[1] * width) : values;
     },

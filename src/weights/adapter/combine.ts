@@ -12,7 +12,7 @@ export const signMethods = ["total", "frequency"] as const;
 export type Mask = (place: MaskPlace) => (index: number) => boolean;
 
 /** A factor of one adapter. */
-export interface MaskPlace {
+interface MaskPlace {
   readonly module: string;
   readonly factor: "A" | "B";
   /** The adapter's place in the list. */
@@ -37,7 +37,7 @@ export const seededMask =
   };
 
 /** One adapter's update of a module. */
-export interface WeightedUpdate {
+interface WeightedUpdate {
   /** The adapter's place in the list. */
   readonly adapter: number;
   /** Its weight times its scale. */

@@ -16,7 +16,7 @@ export interface Weighted {
 }
 
 /** The sum of several adapters, whose factors are computed when they are read. */
-export interface MergedAdapter {
+interface MergedAdapter {
   readonly lora: Lora;
   /** PEFT's settings for it. */
   readonly config: JsonObject;

@@ -2,8 +2,7 @@ import { toHalf, toHalves } from "./half.ts";
 import { byteLength, type GgmlType } from "./types.ts";
 
 /** The storage types that are written. */
-export const writtenTypes = ["F32", "F16", "Q8_0", "Q4_0", "Q4_1"] as const satisfies readonly GgmlType[];
-export type WrittenType = (typeof writtenTypes)[number];
+export type WrittenType = Extract<GgmlType, "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1">;
 
 /** Weights of a block. */
 export const BLOCK = 32;

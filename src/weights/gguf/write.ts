@@ -8,7 +8,7 @@ import { byteLength } from "./types.ts";
 const ALIGNMENT = 32;
 
 /** A tensor to write; its weights are computed when it is their turn. */
-export interface GgufTensorToWrite {
+interface GgufTensorToWrite {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
   readonly type: WrittenType;
@@ -33,9 +33,6 @@ function padded(bytes: Buffer, offset: number, length: number): Buffer {
   bytes.copy(out, 0, offset, offset + length);
   return out;
 }
-
-/** Length of the file. */
-export const ggufBytes = (gguf: WritableGguf): number => headerOf(gguf).size;
 
 /**
  * Writes a GGUF of version 3, tensor by tensor, whole or not at all; synced to disk on return. `onBytes` gets the bytes

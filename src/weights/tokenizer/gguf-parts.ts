@@ -87,7 +87,7 @@ function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>, me
 }
 
 /** llama.cpp's converter writes the ▁ of user-defined tokens as spaces. */
-function published(source: TokenizerSource): readonly string[] {
+export function published(source: TokenizerSource): readonly string[] {
   const tokens = source.tokens.slice();
   for (const id of idsOfType(source, TokenType.userDefined)) tokens[id] = tokens[id]!.replaceAll(" ", "▁");
   return tokens;
@@ -96,7 +96,7 @@ function published(source: TokenizerSource): readonly string[] {
 /**
  * The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so that they merge first.
  */
-function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
+export function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
   const given = Float32Array.from(scores);
   for (const id of idsOfType(source, TokenType.userDefined)) given[id] = 0;
   return given;

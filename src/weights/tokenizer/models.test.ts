@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { gunzipSync } from "node:zlib";
 import { afterAll, describe, expect, test } from "vitest";
 import { type ChatMessage, encodeChat, renderChat } from "./chat.ts";
+import { ggufFiles } from "./files.ts";
 import { fromFolder } from "./folder.ts";
 import type { Json } from "./plain-text.ts";
 import type { TokenizerSource } from "./source.ts";
@@ -209,6 +210,20 @@ describe("Gemma 3's GGUF, which lists scores instead of merges", () => {
     expect(tokenizer.addBos).toBe(true);
     for (const { text, pair, ids } of model.inputs) if (pair === null) expect(tokenizer.input(text).ids).toEqual(ids);
   });
+});
+
+test("Gemma 3's GGUF as the files of a folder", () => {
+  const files = ggufFiles(gguf(read<Gguf>("gemma3.gguf")));
+  const json = (name: string) => JSON.parse(files[name]!);
+  const tokenizer = published({
+    ...read<Published>("gemma3"),
+    tokenizer: json("tokenizer.json"),
+    config: json("tokenizer_config.json"),
+  });
+  const model = read<Published>("gemma3");
+  expect(differences(tokenizer, model.ids)).toEqual([]);
+  checkDecoding(tokenizer, model.decoded);
+  for (const { text, pair, ids } of model.inputs) if (pair === null) expect(tokenizer.input(text).ids).toEqual(ids);
 });
 
 interface UnigramFile {
