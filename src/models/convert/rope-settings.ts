@@ -1,13 +1,13 @@
 import { type RopeConfig, ropeFrequencies } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
-import type { Field } from "../../weights/gguf/index.ts";
+import type { Field } from "../../weights/gguf/fields.ts";
 import type { JsonObject } from "../../weights/json.ts";
 import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
 /** A layer that sees everything, whose rotary embedding is the model's: those of windows have keys of their own. */
-export function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
+function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const turning = all.filter((layer) => rope(layer));
   const far = turning.find((layer) => window(layer) === undefined) ?? turning[0];

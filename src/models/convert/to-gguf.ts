@@ -1,17 +1,11 @@
 import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
-import {
-  type Field,
-  fieldOf,
-  fileType,
-  type GgmlType,
-  isDequantizable,
-  plannedGguf,
-  storedType,
-  type WritableGguf,
-  type WrittenType,
-} from "../../weights/gguf/index.ts";
+import { type Field, fieldOf } from "../../weights/gguf/fields.ts";
+import { type GgmlType, isDequantizable } from "../../weights/gguf/index.ts";
+import type { WrittenType } from "../../weights/gguf/quantize.ts";
+import { fileType, storedType } from "../../weights/gguf/stored-type.ts";
+import { plannedGguf, type WritableGguf } from "../../weights/gguf/write.ts";
 import { asStored } from "../../weights/prepared/stored.ts";
 import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import { ggufTokenizer } from "../../weights/tokenizer/gguf-fields.ts";

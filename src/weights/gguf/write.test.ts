@@ -2,7 +2,9 @@ import { mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { type Field, openGguf, plannedGguf, readFloats, type WritableGguf, writeGguf } from "./index.ts";
+import type { Field } from "./fields.ts";
+import { openGguf, readFloats } from "./index.ts";
+import { plannedGguf, type WritableGguf, writeGguf } from "./write.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-gguf-"));
 afterAll(() => rmSync(folder, { recursive: true }));

@@ -1,7 +1,7 @@
 import path from "node:path";
 import { z } from "zod";
 import { inFile, UserError } from "../../util/errors.ts";
-import type { Field } from "../gguf/index.ts";
+import type { Field } from "../gguf/fields.ts";
 import { readJson } from "../json-file.ts";
 import { fromFolder } from "./folder.ts";
 import { normalizer } from "./normalizer.ts";
