@@ -61,7 +61,12 @@ export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
 /** The upper halves of float32 numbers, rounded to nearest, ties to even; a NaN stays one. */
 export function toBrainFloats(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
-  return Uint16Array.from(bits, (bit) =>
-    (bit & 0x7fffffff) > 0x7f800000 ? (bit >>> 16) | 64 : (bit + 0x7fff + ((bit >>> 16) & 1)) >>> 16,
-  );
+  const halves = new Uint16Array(bits.length);
+  for (let i = 0; i < bits.length; i++) halves[i] = toBrainFloat(bits[i]!);
+  return halves;
+}
+
+function toBrainFloat(bits: number): number {
+  if ((bits & 0x7fffffff) > 0x7f800000) return (bits >>> 16) | 64;
+  return (bits + 0x7fff + ((bits >>> 16) & 1)) >>> 16;
 }
