@@ -1,3 +1,4 @@
+import type { SpannedPrompt } from "../../engine/decode/run/spans.ts";
 import type { Bindings } from "../../graph/index.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { NoisyImages } from "../methods/noise/batches.ts";
@@ -21,6 +22,9 @@ export interface PlacedImage {
   /** Its pixels as the model reads them, [channels, side, side]. */
   pixels(): Float32Array;
 }
+
+/** A row's ids, those below 0 standing for rows of images, and the images' rows. */
+export type SeenRow = Pick<SpannedPrompt, "prompt" | "embeddings">;
 
 /** Latent vectors that stand in a row's places from `at` on: [vectors, width]. */
 export interface PlacedLatents {
@@ -56,6 +60,8 @@ export interface Batch {
   readonly lists?: readonly RankedList[];
   /** The image of each row, if it has one; absent if no row has. */
   readonly images?: readonly (PlacedImage | undefined)[];
+  /** Of each row with images that a frozen encoder has read; absent if no row has any. */
+  readonly seen?: readonly (SeenRow | undefined)[];
   /** The grids of tokens of images in each row; absent if no row has any. */
   readonly visual?: readonly (readonly VisualSpan[])[];
   /** Noisy images, one a row, in place of tokens. */
@@ -111,6 +117,7 @@ export interface BatchRow {
   /** The lists of its samples; their places are those in the row. */
   readonly lists?: readonly RankedList[];
   readonly image?: PlacedImage;
+  readonly seen?: SeenRow;
   readonly visual?: readonly VisualSpan[];
   readonly samples: number;
 }

@@ -2,6 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import {
   type ChatMessage,
   chatSegments,
+  type Gap,
   type Json,
   type Segment,
   type Tokenizer,
@@ -23,6 +24,8 @@ export interface ChatTurns {
   readonly tools?: readonly Json[] | undefined;
   /** Labels on the content of every turn but the system's. */
   readonly unmask?: boolean;
+  /** Text around the token of an image, which no template writes. */
+  readonly gap?: Gap | undefined;
 }
 
 /**
@@ -31,7 +34,7 @@ export interface ChatTurns {
  * @throws UserError if the template does not show where an answer begins and ends
  */
 export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
-  const rendered = new RenderedChat(tokenizer, chat.messages, chat.tools);
+  const rendered = new RenderedChat(tokenizer, chat);
   const spans = chat.messages.flatMap(({ role }, i) => {
     if (role === "assistant") return [rendered.answer(i)];
     const content = chat.unmask && role !== "system" ? rendered.content(i) : undefined;
@@ -47,11 +50,14 @@ class RenderedChat {
 
   constructor(
     private readonly tokenizer: Tokenizer,
-    private readonly messages: readonly ChatMessage[],
-    private readonly tools: readonly Json[] | undefined,
+    private readonly chat: ChatTurns,
   ) {
-    this.segments = this.#write(messages);
+    this.segments = this.#write(this.messages);
     this.#text = textOf(this.segments);
+  }
+
+  get messages(): readonly ChatMessage[] {
+    return this.chat.messages;
   }
 
   /** The text that a generation would write in place of an assistant's message. */
@@ -81,7 +87,7 @@ class RenderedChat {
   }
 
   #write(messages: readonly ChatMessage[], addGenerationPrompt = false): Segment[] {
-    return chatSegments(this.tokenizer, messages, { addGenerationPrompt, tools: this.tools });
+    return chatSegments(this.tokenizer, messages, { addGenerationPrompt, tools: this.chat.tools, gap: this.chat.gap });
   }
 
   /** The end of the first token at or after `from` that ends an answer. */

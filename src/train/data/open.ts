@@ -41,6 +41,8 @@ export interface RunData {
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
+  /** FLOPs of the encoder that has read the data's images; absent: none. */
+  readonly encoded?: number;
   /** The head over whole texts; absent of language models. */
   readonly head?: TextHeadSettings;
   /** How its prompts are written; mixed: some are raw, some are chats. Absent if an encoder or a method reads them in its own way. */

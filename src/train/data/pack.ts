@@ -15,7 +15,8 @@ export interface Packing extends Batching {
  */
 export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
   const { kept, dropped } = sorted(samples, batching.tokens);
-  if (packing && kept.some(({ image }) => image)) throw new UserError("packing: a row has at most one image", 2);
+  if (packing && kept.some(({ image, seen }) => image ?? seen))
+    throw new UserError("packing: a row has at most one image", 2);
   const rows = packing ? packed(kept, batching.tokens) : kept.map(alone);
   const source = { count: rows.length, samples: kept.length, dropped, packed: packing };
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
@@ -68,10 +69,11 @@ class Rooms {
   }
 }
 
-const alone = ({ ids, labels, list, image, visual }: Sample): BatchRow => ({
+const alone = ({ ids, labels, list, image, seen, visual }: Sample): BatchRow => ({
   ...{ ids, labels, samples: 1 },
   ...(list && { lists: [list] }),
   ...(image && { image }),
+  ...(seen && { seen }),
   ...(visual && { visual }),
 });
 

@@ -61,6 +61,7 @@ function joined(
     ...(documents && { documents }),
     ...(lists.length > 0 && { lists }),
     ...(all.some(({ image }) => image) && { images: all.map(({ image }) => image) }),
+    ...(all.some(({ seen }) => seen) && { seen: all.map(({ seen }) => seen) }),
     ...(all.some(({ visual }) => visual) && { visual: all.map(({ visual = [] }) => visual) }),
   };
 }

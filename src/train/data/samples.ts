@@ -1,7 +1,7 @@
 import type { VisualSpan } from "../../savings/plan.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import type { Segment, Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { PlacedImage, RankedList } from "./batch.ts";
+import type { PlacedImage, RankedList, SeenRow } from "./batch.ts";
 import { type LabelledSegment, labelledChat } from "./chat-labels.ts";
 import { got } from "./reading.ts";
 import type {
@@ -22,6 +22,8 @@ export interface Sample {
   readonly list?: RankedList;
   /** The image among its tokens, if there is one. */
   readonly image?: PlacedImage;
+  /** Its images, if a frozen encoder has read them. */
+  readonly seen?: SeenRow;
   /** The grids of tokens of images among its tokens, if there are any. */
   readonly visual?: readonly VisualSpan[];
 }

@@ -14,6 +14,7 @@ import {
   transpose,
 } from "../../graph/index.ts";
 import type { Decoder } from "../../models/decoder/decoder.ts";
+import { type Axes, turnByAxes } from "../../nn/rope-axes.ts";
 import { temperedQueries } from "../../nn/tempered-queries.ts";
 import type { Shape } from "./stack.ts";
 
@@ -21,16 +22,19 @@ import type { Shape } from "./stack.ts";
  * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens,
  * heads·headSize]. In packed rows, no token sees other documents of its row; the input `documents` i64 [rows, tokens]
  * separates them. Tokens of prefixes see each other in both directions; the input `prefix` i64 [rows, tokens] tells them.
+ * If positions have a time, a height and a width, the inputs `positions`, `positionsHeight` and `positionsWidth` i64 [rows, tokens] have them.
  * With `hidden` f32 [rows, tokens, tokens], which is added to scores, a query sees the keys that it leaves alone.
  */
 export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
   const { rotary: pairs, rotated: _, ...attrs } = decoder.attention(layer);
   const { heads, kvHeads, headSize, scale } = attrs;
   const widths = [heads, kvHeads, kvHeads].map((n) => n * headSize);
-  const [q, k, v] = split(qkv, 2, widths) as [Tensor, Tensor, Tensor];
+  const axes = decoder.axes?.(g, layer);
+  const onAxes = axes ? turnByAxes(qkv, attrs, axes, positionsOnAxes(g, qkv)) : qkv;
+  const [q, k, v] = split(onAxes, 2, widths) as [Tensor, Tensor, Tensor];
   const tables = decoder.rotary(g, layer);
   const turned = (x: Tensor, n: number): Tensor =>
-    pairs === "none" || !tables ? x : rotaryEmbedding(x, firstPosition(g), tables, { heads: n, pairs });
+    pairs === "none" || !tables || axes ? x : rotaryEmbedding(x, firstPosition(g), tables, { heads: n, pairs });
   const tempered = temperedQueries(q, decoder.temperature?.(g, layer), () => everyPosition(g, q));
   const [query, key] = [turned(tempered, heads), turned(k, kvHeads)];
   if (hidden) return attendMasked({ q: query, k: key, v, hidden }, { heads, kvHeads, headSize, scale });
@@ -54,6 +58,12 @@ function attendMasked(
   const [keys, values] = [k, v].map((x) => repeated(byHead(x, kvHeads))) as [Tensor, Tensor];
   const weights = softmax(plus(matmulTransposed(byHead(q, heads), keys, scale), hidden));
   return reshape(transpose(matmul(weights, values), [1, 2, 0, 3]), q.shape);
+}
+
+/** Positions by time, height and width (M-RoPE). */
+function positionsOnAxes(g: Graph, qkv: Tensor): Axes<Tensor> {
+  const of = (axis: string) => g.input(`positions${axis}`, "i64", qkv.shape.slice(0, 2));
+  return [of(""), of("Height"), of("Width")];
 }
 
 /** The key–value head of each head. */

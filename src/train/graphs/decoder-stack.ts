@@ -16,7 +16,7 @@ export class DecoderStack implements Stack {
   readonly #carried = new WeakMap<Graph, Tensor>();
 
   constructor(
-    private readonly decoder: Decoder,
+    protected readonly decoder: Decoder,
     /** A saving that is active. */
     private readonly saving?: SavingMasks,
   ) {}
@@ -65,12 +65,16 @@ export class DecoderStack implements Stack {
     const qkv = along.withKeys(own);
     const next = along.next(qkv);
     if (next) this.#carried.set(g, next);
-    const hidden = this.saving?.scores(g, layer, shape);
-    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape), hidden);
+    const attended = attend(g, this.decoder, layer, qkv, this.#masks(shape), this.hiddenPairs(g, layer, shape));
     const { share, some } = this.saving?.neurons(g, layer, shape) ?? {};
     const y = settle(block.feedForward(block.attentionOut(attended, residual, beside), share, some));
     this.#routers.set(g, block.routers ?? []);
     return y;
+  }
+
+  /** What is added to attention's scores, f32 [rows, tokens, tokens]; undefined: a token sees those before it. */
+  protected hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
+    return this.saving?.scores(g, layer, shape);
   }
 
   get experts(): Stack["experts"] {

@@ -40,7 +40,8 @@ export interface BatchTerms {
 
 /** Steps on batches of data. It owns its subject. */
 export class BatchStage extends GradientStage {
-  readonly #cost = { tasks: 0, denseBackward: 0 };
+  /** FLOPs since they were last taken; `apart`: of tasks and encoders of images. */
+  readonly #cost = { apart: 0, denseBackward: 0 };
   #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
 
   private constructor(
@@ -69,7 +70,9 @@ export class BatchStage extends GradientStage {
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
-    return new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);
+    const stage = new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);
+    stage.#cost.apart = data.encoded ?? 0;
+    return stage;
   }
 
   async prepare(): Promise<void> {
@@ -156,7 +159,7 @@ export class BatchStage extends GradientStage {
     const tasks =
       this.scoring &&
       (await scored(this.scoring, (flops) => {
-        this.#cost.tasks += flops;
+        this.#cost.apart += flops;
       }));
     return { ...heldOut, ...tasks };
   }
@@ -178,9 +181,9 @@ export class BatchStage extends GradientStage {
 
   takeCost(): StageCost {
     const { forward, ...cost } = this.#programs.passes.takeCost();
-    const { tasks, denseBackward } = this.#cost;
-    Object.assign(this.#cost, { tasks: 0, denseBackward: 0 });
-    return { ...cost, forward: forward + tasks, denseBackward };
+    const { apart, denseBackward } = this.#cost;
+    Object.assign(this.#cost, { apart: 0, denseBackward: 0 });
+    return { ...cost, forward: forward + apart, denseBackward };
   }
 
   bill(steps: number): MethodBill {

@@ -2,7 +2,6 @@ import { UserError } from "../../util/errors.ts";
 import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
 import { openData, type RunData } from "../data/open.ts";
-import type { SeenReader } from "../data/samples.ts";
 import { checkSave } from "../graphs/saving-masks.ts";
 import type { ChosenMethod, NewTokens } from "../methods/method.ts";
 import { chosenMethod } from "../methods/registry.ts";
@@ -21,6 +20,7 @@ import {
   type Subject,
 } from "../subject/subject.ts";
 import { imageTokensOf, openSeen, withImageToken } from "../vision/open-vision.ts";
+import type { ReadImages } from "../vision/seen-rows.ts";
 import { checkRun } from "./batch-stage.ts";
 
 /** A run's model and data. */
@@ -46,8 +46,8 @@ export async function openRun(
   const chosen = chosenMethod(given);
   const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
   const options = base ? given : withImageToken(given, tokenizer);
-  const readSeen = await openSeen(options, base?.checkpoint, out, tokenizer);
-  const data = await dataOf(options, chosen, base, tokenizer, readSeen);
+  const seen = await openSeen(options, base, out, tokenizer);
+  const data = await dataOf(options, chosen, base, tokenizer, seen);
   const plain = await subjectOf(options, base, tokenizer, data);
   try {
     const subject = withHeads(chosen, plain, options);
@@ -108,7 +108,7 @@ async function dataOf(
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
-  readSeen: SeenReader | undefined,
+  seen: ReadImages | undefined,
 ): Promise<RunData> {
   const { data: files, batch: rows, seed } = options;
   const reading = await readingOf(options, base);
@@ -116,13 +116,13 @@ async function dataOf(
   const readers = {
     readList: chosen?.method.readList?.(chosen.options, tokenizer),
     arrange: chosen?.method.arrange?.(chosen.options, host),
-    readSeen,
+    readSeen: seen?.read,
   };
   const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: a model that fills in masked tokens is trained by masked-diffusion", 2);
-  return { ...data, ...own };
+  return { ...data, ...own, ...(seen && { encoded: seen.flops }) };
 }
 
 async function subjectOf(

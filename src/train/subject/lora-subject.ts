@@ -1,6 +1,8 @@
 import { totalmem } from "node:os";
-import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import { decoderArchitecture, isOfKind, openDecoder } from "../../models/registry.ts";
 import { layoutOf } from "../../models/tensors/adapter-layout.ts";
+import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
@@ -15,6 +17,8 @@ import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
 import { ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
+import { seenLanguageModelOf } from "../vision/seen-stack.ts";
+import { addingOf, sightOf } from "../vision/vision-model.ts";
 import { fillLora } from "./initial.ts";
 import { startFromAdapter } from "./lora-start.ts";
 import type { Base, Subject } from "./subject.ts";
@@ -27,13 +31,17 @@ import type { Base, Subject } from "./subject.ts";
 export async function loraSubject(
   lora: LoraOptions,
   { name, hub = name, checkpoint, prepared, extended }: Base,
-  { quant, seed, freezeMask, save }: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save">,
+  options: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save"> & Partial<Pick<TrainOptions, "data">>,
 ): Promise<Subject> {
+  const { quant, seed, freezeMask, save } = options;
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const weights = new LoraWeights(frozen, lora, extended?.ids, (name) => architecture.modules(name, checkpoint.config));
   const saving = savingMasks(save, plain);
-  const trainee: Trainee = { ...languageModelOf(architecture.open(weights), saving), weights, trained: () => true };
+  const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
+  const modelOf = (decoder: Decoder) =>
+    adding === undefined ? languageModelOf(decoder, saving) : seenLanguageModelOf(decoder, adding, saving);
+  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: () => true };
   const joined = weightsOf(trainee);
   frozen.commit();
   weights.checkTargets();
@@ -48,9 +56,10 @@ export async function loraSubject(
       .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
   }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
-  const whole = { ...languageModelOf(architecture.open(traced), saving), weights: traced, trained: () => true };
+  const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
   refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
-  const [layout, factors] = [layoutOf(checkpoint, architecture, plain), factorsOf(weights, store)];
+  const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
+  const factors = factorsOf(weights, store);
   return {
     ...{ trainee, store, whole },
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
@@ -71,6 +80,13 @@ export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors"
   if (quant !== "auto") return quant;
   const weights = [...tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((all, n) => all * n, 1), 0);
   return 4 * weights <= memory / 4 ? "f32" : "auto";
+}
+
+/** The decoder of a model with images has a name in transformers 4.52 and newer that older files lack. */
+function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): Layout {
+  if (!isOfKind("vision–language model", checkpoint)) return { modules, ...layout };
+  const isNew = (module: string) => module.startsWith("model.language_model.");
+  return { ...layout, modules: (name) => modules(name).toSorted((a, b) => Number(isNew(b)) - Number(isNew(a))) };
 }
 
 function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {

@@ -190,7 +190,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
 async function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
-  return { ...openTrainee(await modelOf(checkpoint, has, options.save), options.train, frozen), names };
+  return { ...openTrainee(await modelOf(checkpoint, has, options), options.train, frozen), names };
 }
 
 const writer =

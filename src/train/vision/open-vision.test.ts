@@ -1,4 +1,4 @@
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -51,7 +51,7 @@ test("questions about one picture are a row behind its tokens; answers are the l
   ];
   writeFileSync(data, JSON.stringify({ image, questions }));
   const read = await openSeen(withImageToken(optionsOf({ data }), tokenizer), undefined, folder, tokenizer);
-  const { ids, labels, visual, image: placed } = read!({ image: path.resolve(folder, image), questions });
+  const { ids, labels, visual, image: placed } = read!.read({ image: path.resolve(folder, image), questions });
   const [bos, eos] = [tokenizer.addBos ? [tokenizer.bos!] : [], tokenizer.eos === undefined ? [] : [tokenizer.eos]];
   const whole = [...bos, ...Array(9).fill(256), 97, 98, 99, ...eos, 100, 101, 102, ...eos];
   expect([...ids]).toEqual(whole.slice(0, -1));
@@ -61,17 +61,17 @@ test("questions about one picture are a row behind its tokens; answers are the l
   expect(placed!.pixels()).toHaveLength(3 * 24 * 24);
 });
 
-test("data without pictures, and LoRA layers, are refused", async () => {
+test("data without pictures, and new models with a frozen encoder, are refused", async () => {
   const data = path.join(folder, "texts.jsonl");
   writeFileSync(data, '{ "text": "a" }');
-  const checkpoint = openCheckpoint(fixture("clip"));
-  expect(await openSeen(optionsOf({ data }), checkpoint, folder, tokenizer)).toBeUndefined();
+  const base = { name: "clip", checkpoint: openCheckpoint(fixture("clip")), tokenizer, prepared: folder };
+  expect(await openSeen(optionsOf({ data }), base, folder, tokenizer)).toBeUndefined();
   const options = withImageToken(optionsOf({ data }), tokenizer);
   await expect(openSeen(options, undefined, folder, tokenizer)).rejects.toThrow(
     /texts.jsonl: the model reads images; expected lines with "image", "prompt" and "answer"/,
   );
-  const lora = { ...options, lora: trainOptions.parse({ data, model: "x", lora: {} }).lora };
-  await expect(openSeen(lora, undefined, folder, tokenizer)).rejects.toThrow(
-    "lora: a model that reads images is trained whole",
+  const config = JSON.parse(readFileSync(path.join(fixture("internvl"), "config.json"), "utf8"));
+  await expect(openSeen(optionsOf({ data, architecture: config }), undefined, folder, tokenizer)).rejects.toThrow(
+    "architecture: a new internvl is not trained; expected a llava, or a model that there is",
   );
 });

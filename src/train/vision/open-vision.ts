@@ -6,11 +6,11 @@ import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { SeenReader } from "../data/samples.ts";
-import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { TrainOptions } from "../options.ts";
-import { bare, configOf } from "../subject/subject.ts";
-import { readPictures, seenReader } from "./pictures.ts";
-import { seesImages, trainedVision } from "./vision-model.ts";
+import { type Base, bare, configOf } from "../subject/subject.ts";
+import { picturesIn, readPictures, seenReader } from "./pictures.ts";
+import { encodeImages, type ReadImages } from "./seen-rows.ts";
+import { seesImages, sightOf, visionOf } from "./vision-model.ts";
 
 /** The special token of a new model's prompts in whose place an image is. */
 const IMAGE_TOKEN = "<image>";
@@ -36,30 +36,41 @@ const asObject = (value: unknown): object => (typeof value === "object" && value
 
 /**
  * Reads the pictures of a run's data, by the processor in the base's folder, or by a CLIP's, which is written into `out`;
- * undefined if the model does not read images.
+ * undefined if the model or its data have none.
  * @throws UserError
  */
 export async function openSeen(
   options: TrainOptions,
-  base: Checkpoint | undefined,
+  base: Base | undefined,
   out: string,
   tokenizer: Tokenizer,
-): Promise<SeenReader | undefined> {
-  const checkpoint = base ?? bare(configOf(options, tokenizer.vocabSize));
-  if (!seesImages(checkpoint)) return undefined;
-  if (options.lora)
-    throw new UserError("lora: a model that reads images is trained whole; give --train in its place", 2);
+): Promise<ReadImages | undefined> {
+  const checkpoint = base?.checkpoint ?? bare(configOf(options, tokenizer.vocabSize));
+  switch (await sightOf(options, checkpoint)) {
+    case undefined:
+      return undefined;
+    case "frozen":
+      return encodeImages(options.data, base!, options.quant);
+    case "trained":
+      return { read: await trainedReader(options, checkpoint, base, out, tokenizer), flops: 0 };
+  }
+}
+
+async function trainedReader(
+  options: TrainOptions,
+  checkpoint: Checkpoint,
+  base: Base | undefined,
+  out: string,
+  tokenizer: Tokenizer,
+): Promise<SeenReader> {
   const vision = await visionOf(checkpoint);
+  if (vision.pictures !== "one") throw new Error("only an encoder of one picture is trained");
   if (!base) await writeCompanions(vision, out);
-  const processor = processorFor(base ? path.dirname(base.config.path) : out, vision.encoder.config);
-  const pictures = await readPictures(options.data, processor);
+  const processor = processorFor(base ? path.dirname(base.checkpoint.config.path) : out, vision.encoder.config);
+  const pictures = await readPictures(picturesIn(options.data), processor);
   if (pictures.size > 0) return seenReader(tokenizer, vision, pictures, processor);
   throw new UserError(`${options.data[0]}: the model reads images; expected lines with "image", "prompt" and "answer"`);
 }
-
-/** For its sizes. */
-const visionOf = (checkpoint: Checkpoint): Promise<SquareVision> =>
-  trainedVision(checkpoint, new TracedWeights(checkpoint.config, () => false));
 
 /** A chat as a new model's samples have it: images, prompts, and answers with the token that ends texts behind them. */
 const TEMPLATE = `{%- for message in messages -%}

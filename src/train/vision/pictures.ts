@@ -3,17 +3,21 @@ import type { Pixels } from "../../engine/images/pixels/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
 import type { SquareVision } from "../../models/images/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { readText } from "../data/files.ts";
+import { isJsonLines, readText } from "../data/files.ts";
 import { readRecords, type SeenRecord } from "../data/records.ts";
 import { framed, type Sample, shifted } from "../data/samples.ts";
 
 /** Pictures that are decoded at the same time. */
 const AT_ONCE = 16;
 
-/** Reads all pictures that files of JSON lines name, in the size of the model's input. @throws UserError */
-export async function readPictures(files: readonly string[], processor: ImageProcessor): Promise<Map<string, Pixels>> {
-  const records = files.flatMap((file) => readRecords(file, readText(file)));
-  const paths = [...new Set(records.flatMap(({ record }) => (record.kind === "seen" ? [record.image] : [])))];
+/** The paths of all pictures that files of JSON lines name. @throws UserError */
+export function picturesIn(files: readonly string[]): string[] {
+  const records = files.filter(isJsonLines).flatMap((file) => readRecords(file, readText(file)));
+  return [...new Set(records.flatMap(({ record }) => (record.kind === "seen" ? [record.image] : [])))];
+}
+
+/** Reads the pictures of these paths, in the size of the model's input. @throws UserError */
+export async function readPictures(paths: readonly string[], processor: ImageProcessor): Promise<Map<string, Pixels>> {
   const pictures = new Map<string, Pixels>();
   for (let at = 0; at < paths.length; at += AT_ONCE)
     await Promise.all(

@@ -1,42 +1,84 @@
-import type { SquareVision } from "../../models/images/vision.ts";
+import type { Decoder } from "../../models/decoder/decoder.ts";
+import type { Vision } from "../../models/images/vision.ts";
 import { decoderArchitecture, isOfKind, visionArchitecture } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import type { WeightSource } from "../../weights/weight-source.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { savingMasks } from "../graphs/saving-masks.ts";
+import { type SavingMasks, savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import { withoutLayer } from "../graphs/trainable.ts";
+import type { TrainOptions } from "../options.ts";
+import { picturesIn } from "./pictures.ts";
+import { seenLanguageModelOf } from "./seen-stack.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
 /** True for a decoder that is trained on images: one that also loads as text alone is trained on texts. */
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
+/** Whether the encoder of images is trained with its decoder, or has read the images before the first step. */
+export type Sight = "trained" | "frozen";
+
+/** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained so */
+export async function sightOf(
+  { lora, data = [] }: Partial<Pick<TrainOptions, "lora" | "data">>,
+  checkpoint: Checkpoint,
+): Promise<Sight | undefined> {
+  if (!isOfKind("vision–language model", checkpoint)) return undefined;
+  if (!seesImages(checkpoint)) return picturesIn(data).length > 0 ? "frozen" : undefined;
+  if (lora) return "frozen";
+  if ((await visionOf(checkpoint)).pictures === "one") return "trained";
+  if (checkpoint.tensors.size > 0) return "frozen";
+  throw new UserError(
+    `${checkpoint.path}: a new ${checkpoint.architecture} is not trained; expected a llava, or a model that there is`,
+    2,
+  );
+}
+
+/** The part that reads images, for its sizes. */
+export const visionOf = async (checkpoint: Checkpoint): Promise<Vision> =>
+  (await visionArchitecture(checkpoint)).vision(new TracedWeights(checkpoint.config, () => false));
+
 /**
  * A decoder, with the part that reads images if it has one, as a language model; `has` says which optional tensors
- * there are, `save` the saving that is active.
+ * there are.
  * @throws UserError
  */
 export async function modelOf(
   checkpoint: Checkpoint,
   has: (name: string) => boolean,
-  save?: string,
+  options: Partial<Pick<TrainOptions, "save" | "lora" | "data">> = {},
 ): Promise<Pick<Trainee, "stack" | "objective"> & { readonly weights: TracedWeights }> {
   const weights = new TracedWeights(checkpoint.config, has, inputName);
   const decoder = (await decoderArchitecture(checkpoint)).open(weights);
-  const saving = savingMasks(save, decoder);
-  if (!seesImages(checkpoint)) return { ...languageModelOf(decoder, saving), weights };
-  return { ...visionLanguageModelOf(decoder, await trainedVision(checkpoint, weights), saving), weights };
+  const saving = savingMasks(options.save, decoder);
+  const sight = await sightOf(options, checkpoint);
+  if (sight === undefined) return { ...languageModelOf(decoder, saving), weights };
+  return { ...(await seeingModelOf(checkpoint, decoder, sight, weights, saving)), weights };
 }
 
-/** The part that reads images, which is trained if it reads each as one picture. @throws UserError */
-export async function trainedVision(checkpoint: Checkpoint, weights: WeightSource): Promise<SquareVision> {
-  const vision = (await visionArchitecture(checkpoint)).vision(weights);
-  if (vision.pictures === "one") return vision;
-  throw new UserError(`${checkpoint.path}: a ${checkpoint.architecture} is not trained; expected a llava`, 2);
+async function seeingModelOf(
+  checkpoint: Checkpoint,
+  decoder: Decoder,
+  sight: Sight,
+  weights: TracedWeights,
+  saving: SavingMasks | undefined,
+): Promise<Pick<Trainee, "stack" | "objective">> {
+  switch (sight) {
+    case "trained": {
+      const vision = (await visionArchitecture(checkpoint)).vision(weights);
+      if (vision.pictures !== "one") throw new Error("only an encoder of one picture is trained");
+      return visionLanguageModelOf(decoder, vision, saving);
+    }
+    case "frozen":
+      return seenLanguageModelOf(decoder, await addingOf(checkpoint), saving);
+  }
 }
+
+/** First layers of a decoder behind each of which images add to the stream. */
+export const addingOf = async (checkpoint: Checkpoint): Promise<number> =>
+  (await visionOf(checkpoint)).config.adding ?? 0;
 
 /** True for the optional tensors that a new model's part that reads images has. */
 export async function newVisionTensors(checkpoint: Checkpoint): Promise<(name: string) => boolean> {

@@ -47,11 +47,19 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
   throw doesNotFit(lora, path, problems);
 }
 
-/** Some checkpoints leave the outermost module's name away, as GPT-2's does; others have one that the adapter's model did not, as BERT's. */
+/**
+ * Some checkpoints leave the outermost module's name away, as GPT-2's does; others have one that the adapter's model did
+ * not, as BERT's. Decoders of models with images have older names in published files.
+ */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
   tensors.get(`${module}.weight`) ??
   tensors.get(`${withoutOuter(module)}.weight`) ??
+  OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
+
+/** A decoder's modules in a model with images, since transformers 4.52, and before. */
+const LANGUAGE = /^model\.language_model\.|^(?=lm_head$)/;
+const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 

@@ -1,0 +1,97 @@
+import { promptOfSpans } from "../../engine/decode/run/spans.ts";
+import { ImageReader, type SeenImage } from "../../engine/decode/vision/image-reader.ts";
+import { between } from "../../engine/decode/vision/placed-image.ts";
+import { readableTurns } from "../../engine/decode/vision/seen-prompt.ts";
+import { rowWidth } from "../../models/images/vision.ts";
+import { UserError } from "../../util/errors.ts";
+import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
+import { labelledChat } from "../data/chat-labels.ts";
+import type { SeenRecord } from "../data/records.ts";
+import { framed, type Sample, type SeenReader, shifted } from "../data/samples.ts";
+import type { TrainOptions } from "../options.ts";
+import { type Base, sourceOf } from "../subject/subject.ts";
+import { picturesIn } from "./pictures.ts";
+
+/** The reader of samples with images, and what reading the images took. */
+export interface ReadImages {
+  readonly read: SeenReader;
+  /** FLOPs of the encoder of images. */
+  readonly flops: number;
+}
+
+/** Encodes all pictures of a run's data, once: the encoder is not trained. @throws UserError */
+export async function encodeImages(
+  files: readonly string[],
+  base: Base,
+  quant: TrainOptions["quant"],
+): Promise<ReadImages | undefined> {
+  const pictures = picturesIn(files);
+  if (pictures.length === 0) return undefined;
+  const { checkpoint, tokenizer } = base;
+  using reader = await ImageReader.open(sourceOf(base), checkpoint, quant, tokenizer);
+  const seen = new Map<string, SeenImage>();
+  for (const [i, image] of pictures.entries()) seen.set(image, await (await reader.readHeader({ image }, i)).read());
+  const flops = [...seen.values()].reduce((sum, { spent }) => sum + spent.flops, 0);
+  const { vision, gap } = reader;
+  return { read: (record) => sampleOf(record, seen.get(record.image)!, tokenizer, { vision, gap }), flops };
+}
+
+type Placing = Pick<ImageReader, "vision" | "gap">;
+
+/** Questions about a picture as the model reads them in a chat: answers are the labels. @throws UserError */
+function sampleOf(record: SeenRecord, image: SeenImage, tokenizer: Tokenizer, { vision, gap }: Placing): Sample {
+  const { imageToken } = vision.config;
+  const written =
+    tokenizer.templates.chat === undefined ? plain(record, tokenizer, imageToken) : chat(record, tokenizer, gap);
+  const at = written.findIndex(({ id }) => id === imageToken);
+  if (at < 0) throw new UserError("the chat template writes no place for the image");
+  const spans = between(
+    written.map(({ id }) => id),
+    imageToken,
+    [image.spans],
+  );
+  const { prompt, embeddings, visual } = promptOfSpans(spans, rowWidth(vision.config));
+  const more = prompt.length - written.length;
+  const labelled = prompt.map((_, i) =>
+    i < at ? written[i]!.label : i <= at + more ? false : written[i - more]!.label,
+  );
+  const { ids, labels } = shifted(
+    prompt.map((id) => (id < 0 ? imageToken : id)),
+    labelled,
+  );
+  return {
+    ids,
+    labels,
+    seen: { prompt: prompt.slice(0, ids.length), embeddings },
+    ...(visual.length > 0 && { visual }),
+  };
+}
+
+/** A token, and whether it is a label. */
+interface Written {
+  readonly id: number;
+  readonly label: boolean;
+}
+
+function chat({ questions }: SeenRecord, tokenizer: Tokenizer, gap: Placing["gap"]): Written[] {
+  const turns = questions.flatMap(({ prompt, answer }, i): ChatMessage[] => {
+    const content = [...(i === 0 ? [{ type: "image" }] : []), { type: "text", text: prompt }];
+    return [
+      { role: "user", content },
+      { role: "assistant", content: answer },
+    ];
+  });
+  const segments = labelledChat(tokenizer, { messages: readableTurns(tokenizer, turns), gap });
+  const pieces = tokenizer.encodePieces(segments);
+  return pieces.flatMap((ids, i) => ids.map((id) => ({ id, label: segments[i]!.labelled })));
+}
+
+function plain({ questions }: SeenRecord, tokenizer: Tokenizer, imageToken: number): Written[] {
+  const { before, behind } = framed(tokenizer);
+  const unread = (ids: readonly number[]) => ids.map((id) => ({ id, label: false }));
+  const asked = questions.flatMap(({ prompt, answer }) => [
+    ...unread(tokenizer.encode(prompt)),
+    ...[...tokenizer.encode(answer), ...behind].map((id) => ({ id, label: true })),
+  ]);
+  return [...unread([...before, imageToken]), ...asked];
+}
