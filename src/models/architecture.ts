@@ -7,7 +7,7 @@ import type { Mixer } from "./decoder/mixer-layer.ts";
 import type { StoredShapes } from "./decoder/recurrent.ts";
 import { Transformer, type TransformerConfig } from "./decoder/transformer.ts";
 import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
-import { modulesOf, namesOf, type Scheme, shapedNames } from "./tensors/names.ts";
+import { modulesOf, namesOf, partOf, type Scheme, shapedNames } from "./tensors/names.ts";
 
 /** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 export interface Listed<A> {
@@ -87,6 +87,7 @@ export function hybrid<C extends TransformerConfig>(
       return shapedNames((canonical) => usual(placed(canonical)), shapes(config)[checkpoint.config.kind]);
     },
     modules: (canonical, source) => modulesOf(place(read(source))(canonical), traits.scheme),
+    part: (canonical) => partOf(canonical, traits.scheme),
     open(weights) {
       const config = read(weights.config, (tensor) => weights.has(tensor));
       return new Transformer(config, weights, (own) => mixer(own, config));

@@ -17,7 +17,7 @@ interface Config extends TransformerConfig {
 const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_intermediate_size" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-6 };
 
-const half = (at: 0 | 1) => ({ name: "shared_mlp.input_linear", part: [at, 2] as const });
+const half = (at: 0 | 1) => ({ name: "shared_mlp.input_linear", part: [at, 2], oneLayer: true }) as const;
 
 const scheme = {
   ...withParts(llamaNames, {

@@ -8,7 +8,7 @@ import { type Architecture, type Decoder, headSizeOf } from "../decoder/decoder.
  */
 export function layoutOf(
   { config }: Pick<Checkpoint, "config">,
-  { modules }: Pick<Architecture, "modules">,
+  { modules, part }: Pick<Architecture, "modules" | "part">,
   decoder: Pick<Decoder, "config">,
 ): Layout {
   const headSize = headSizeOf(decoder.config);
@@ -16,7 +16,8 @@ export function layoutOf(
   const turned = config.kind === "gguf" && pairs === "interleaved" && !pairsAsPublished;
   const isTurned = (name: string) => turned && /^blk\.\d+\.attn_[qk]$/.test(name);
   const named = (name: string) => modules(name, config);
-  return { modules: named, row: (name, row) => (isTurned(name) ? rowInHalves(row, headSize) : row) };
+  const row: Layout["row"] = (name, at) => (isTurned(name) ? rowInHalves(at, headSize) : at);
+  return { modules: named, row, ...(part && { part }) };
 }
 
 /** The index of a row after a head's even rows are placed before its odd ones. */

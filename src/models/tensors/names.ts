@@ -11,6 +11,8 @@ export type StoredAs =
   | (Omit<Stored, "block"> & {
       readonly name: string;
       readonly part?: readonly [at: number, of: number];
+      /** True if the matrices are one linear layer in Hugging Face's code. */
+      readonly oneLayer?: true;
     });
 
 /** The canonical name of one expert's matrix, without `.weight`. */
@@ -103,11 +105,16 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
   const known = (layer === undefined ? top : parts)[part ?? ""];
   if (known === undefined) return [];
-  // One module of several matrices would have several updates.
-  if (typeof known !== "string" && known.part) return [];
+  if (typeof known !== "string" && known.part && !known.oneLayer) return [];
   const name = typeof known === "string" ? known : known.name;
   const place = layer === undefined ? name : `${layers}.${layer}.${name}`;
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
+}
+
+/** The place of a matrix among those of one linear layer; undefined if it is a layer by itself. */
+export function partOf(canonical: string, { parts }: Scheme): readonly [at: number, of: number] | undefined {
+  const known = parts[canonical.replace(/^blk\.\d+\./, "")];
+  return typeof known === "object" && known.oneLayer ? known.part : undefined;
 }
 
 /** An expert's matrix in a checkpoint that stacks all experts, gates above ups; undefined if it does not. */
@@ -131,7 +138,7 @@ function otherName(name: string, tensors: Checkpoint["tensors"]): string {
 
 function stored(as: StoredAs, kind: string, expert?: { readonly at: number; readonly of: number }): Stored {
   if (typeof as === "string") return { name: `${as.replace("{expert}", String(expert?.at))}.${kind}` };
-  const { transposed, part, ...rest } = as;
+  const { transposed, part, oneLayer: _, ...rest } = as;
   const [at, of] = part ?? [0, 1];
   return {
     ...rest,

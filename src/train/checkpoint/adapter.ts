@@ -52,7 +52,7 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
     throw writeError(error, folder);
   }
   await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
-  const layers = [...adapter.factors].flatMap(([name, factors]) => tensorsOf(name, factors, adapter));
+  const layers = [...modulesIn(adapter)].flatMap(([module, names]) => tensorsOf(module, names, adapter));
   const tensors = [...layers, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
   await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
 }
@@ -63,25 +63,52 @@ function configOf(adapter: WritableAdapter) {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
     // Whole names: PEFT would find an end of one in other modules, too.
-    target_modules: [...factors.keys()].map((name) => moduleOf(adapter, name)),
+    target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
     ...(rows && rows.length > 0 && { trainable_token_indices: indicesOf(rows, adapter) }),
   };
 }
 
-function tensorsOf(name: string, factors: LoraFactors, adapter: WritableAdapter): [string, WritableTensor][] {
-  const { inputs, outputs, down, up } = factors;
-  const { rank, layout } = adapter;
-  const module = `base_model.model.${moduleOf(adapter, name)}`;
+/** The matrices of each module, in the order of their parts. */
+function modulesIn(adapter: WritableAdapter): ReadonlyMap<string, readonly string[]> {
+  const at = (name: string) => adapter.layout.part?.(name)?.[0] ?? 0;
+  const modules = new Map<string, string[]>();
+  for (const name of [...adapter.factors.keys()].toSorted((a, b) => at(a) - at(b))) {
+    const module = moduleOf(adapter, name);
+    modules.set(module, [...(modules.get(module) ?? []), name]);
+  }
+  return modules;
+}
+
+/** The matrices of a module have the first factor in common. */
+function tensorsOf(module: string, names: readonly string[], adapter: WritableAdapter): [string, WritableTensor][] {
+  const { rank, factors } = adapter;
+  const all = names.map((name) => factors.get(name)!);
+  const { inputs, down } = all[0]!;
+  const outputs = all.reduce((sum, each) => sum + each.outputs, 0);
   const a = () => placed(down(), rank, inputs, (k, i) => i * rank + k);
+  const b = () => {
+    const values = new Float32Array(outputs * rank);
+    let first = 0;
+    for (const name of names) {
+      values.set(secondOf(name, adapter), first);
+      first += adapter.factors.get(name)!.outputs * rank;
+    }
+    return values;
+  };
+  return [
+    [`base_model.model.${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
+    [`base_model.model.${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
+  ];
+}
+
+/** A matrix's second factor as PEFT has it, [outputs, rank]. */
+function secondOf(name: string, { rank, layout, factors }: WritableAdapter): Float32Array {
+  const { outputs, up } = factors.get(name)!;
   const rows = Int32Array.from({ length: outputs });
   for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
-  const b = () => placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
-  return [
-    [`${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
-    [`${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
-  ];
+  return placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
 }
 
 /** Tokens by the last part of the modules' names, which is how PEFT names them. */

@@ -1,5 +1,6 @@
 import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
 import { suggest, UserError } from "../../util/errors.ts";
+import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import type {
   LowRank,
@@ -19,6 +20,14 @@ interface Inputs {
   readonly frozen: Map<string, FrozenInput>;
 }
 
+/** A matrix with a LoRA layer. */
+interface AdaptedMatrix {
+  readonly inputs: number;
+  readonly outputs: number;
+  /** The name of the first factor, which matrices of one module share. */
+  readonly down: string;
+}
+
 /**
  * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
  * inputs, too, bound to their files if quantised: as constants, the compiler would expand them to floats for the
@@ -28,7 +37,7 @@ export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
   readonly #targets: ReadonlySet<string>;
   /** Matrices with a LoRA layer that were used, by name without `.weight`, with their inputs and outputs. */
-  readonly adapted = new Map<string, { readonly inputs: number; readonly outputs: number }>();
+  readonly adapted = new Map<string, AdaptedMatrix>();
   readonly #seen = new Set<string>();
 
   constructor(
@@ -36,8 +45,8 @@ export class LoraWeights implements TrainableWeights {
     private readonly options: LoraOptions,
     /** Tokens whose rows are trained, too, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's names of a matrix's module, the last part of which may name it as a target. */
-    private readonly modules: (canonical: string) => readonly string[] = () => [],
+    /** Hugging Face's modules, the last part of whose names may name a target. */
+    private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
   ) {
     this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
   }
@@ -116,13 +125,14 @@ export class LoraWeights implements TrainableWeights {
 
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
-      const modules = this.modules(name);
+      const modules = this.layout.modules(name);
       // No adapter of Hugging Face's code could hold its update.
       if (modules.length === 0) return [];
-      const known = [withoutLayer(name), ...modules.map((module) => module.split(".").at(-1)!)];
+      const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
+      const known = [...together.map(withoutLayer), ...modules.map((module) => module.split(".").at(-1)!)];
       for (const each of known) this.#seen.add(each);
       return known.some((each) => this.#targets.has(each))
-        ? [[name, this.#factors(graph, name, inputs, size)] as const]
+        ? [[name, this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) })] as const]
         : [];
     });
     return factors.length > 0 ? { kind: "apart", factors: Object.fromEntries(factors) } : undefined;
@@ -138,10 +148,11 @@ export class LoraWeights implements TrainableWeights {
     return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
   }
 
-  #factors(graph: Graph, name: string, inputs: number, outputs: number): LowRank {
+  #factors(graph: Graph, name: string, matrix: AdaptedMatrix): LowRank {
     const { rank, alpha } = this.options;
-    this.adapted.set(name, { inputs, outputs });
-    const down = this.#trained(graph, downName(name), inputs, rank);
+    const { inputs, outputs } = matrix;
+    this.adapted.set(name, matrix);
+    const down = this.#trained(graph, matrix.down, inputs, rank);
     return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), alpha / rank) };
   }
 

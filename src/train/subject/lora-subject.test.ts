@@ -102,9 +102,11 @@ test.each([
   { name: "gpt_oss-mxfp4", targets: "q_proj,v_proj,o_proj" },
   { name: "lfm2", targets: "q_proj,in_proj,w2" },
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },
+  { name: "granitemoehybrid", targets: "input_linear", gguf: true },
+  { name: "granitemoehybrid-dense", targets: "v_proj,input_linear,output_linear", gguf: true },
 ])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets, gguf = false }) => {
   const recurrent = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
-  const prepared = path.join(folder, name);
+  const prepared = path.join(folder, `${name}-${targets}`);
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets });
   const options = trainOptions.parse({ data: "x", steps: 9, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
   const subject = await loraSubject(lora, { ...base, checkpoint: recurrent, prepared }, { quant: "f32", seed: 0 });
@@ -116,7 +118,7 @@ test.each([
   for (let step = 0; step < 8; step++) losses.push((await run.step()).loss);
   expect(losses[0]).toBeCloseTo(unadapted, 4);
   expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
-  const [adapter, merged] = [path.join(folder, `${name}-adapter`), path.join(folder, `${name}-merged`)];
+  const [adapter, merged] = [`${prepared}-adapter`, `${prepared}-merged`];
   await subject.write(adapter);
   const written = openLora(adapter);
   const modules = [...written.updates.keys()].map((module) => module.split(".").at(-1)!);
@@ -127,7 +129,7 @@ test.each([
   expect(adapted).toBeCloseTo((await run.step()).loss, 4);
   if (gguf) {
     const file = path.join(import.meta.dirname, "../../models/fixtures", name, "model.gguf");
-    const beside = await openDecoder(openCheckpoint(file), path.join(folder, `${name}-gguf`), "f32", written);
+    const beside = await openDecoder(openCheckpoint(file), `${prepared}-gguf`, "f32", written);
     using same = await Stack.compile(beside.decoder, beside.weights, "whole");
     expect(await natsOf(same)).toBeCloseTo(adapted, 4);
   }

@@ -11,7 +11,7 @@ import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "../freeze/frozen.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { downName, LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
+import { LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
 import { savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
@@ -36,7 +36,8 @@ export async function loraSubject(
   const { quant, seed, freezeMask, save } = options;
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
-  const weights = new LoraWeights(frozen, lora, extended?.ids, (name) => architecture.modules(name, checkpoint.config));
+  const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
+  const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
   const modelOf = (decoder: Decoder) =>
@@ -58,7 +59,6 @@ export async function loraSubject(
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
   refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
-  const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
   const factors = factorsOf(weights, store);
   return {
     ...{ trainee, store, whole },
@@ -92,7 +92,7 @@ function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): L
 function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {
   const values = (name: string) => () => store.valuesOf(store.parameter(name));
   return new Map(
-    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(downName(name)), up: values(upName(name)) }]),
+    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(sizes.down), up: values(upName(name)) }]),
   );
 }
 

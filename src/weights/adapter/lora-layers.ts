@@ -9,7 +9,9 @@ import type { Update } from "./updates.ts";
 export interface Layout {
   /** The names that PEFT may give a matrix's module. */
   modules(name: string): readonly string[];
-  /** The output of the module that is a matrix's output `row`. */
+  /** The place of a matrix among the equal ones of its module; absent, or undefined: the module has no other. */
+  part?(name: string): readonly [at: number, of: number] | undefined;
+  /** The output of the module, or of its part, that is a matrix's output `row`. */
   row(name: string, row: number): number;
 }
 
@@ -24,6 +26,7 @@ interface Piece {
   readonly name: string;
   /** The offset of its outputs in the stack. */
   readonly first: number;
+  readonly outputs: number;
   readonly update: Update;
 }
 
@@ -46,7 +49,7 @@ export class LoraLayers {
     let first = 0;
     for (const [name, size] of Object.entries(outputs)) {
       const update = this.#find(name, "matrix", inputs, size);
-      if (update) pieces.push({ name, first, update });
+      if (update) pieces.push({ name, first, outputs: size, update });
       first += size;
     }
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
@@ -55,7 +58,7 @@ export class LoraLayers {
   /** Beside rows of a table [rows, width] that are looked up: `down` is then looked up, too. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
-    return update && this.#stacked([{ name, first: 0, update }], rows, width);
+    return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
   /** Tokens with rows of their own in the token table; undefined if none has. */
@@ -83,9 +86,10 @@ export class LoraLayers {
     if (module === undefined) return undefined;
     this.#asked.add(module);
     const update = this.lora.updates.get(module)!;
-    if (update.inputs === inputs && update.outputs === outputs) return update;
+    const [, parts] = this.layout.part?.(name) ?? [0, 1];
+    if (update.inputs === inputs && update.outputs === parts * outputs) return update;
     const has = [update.outputs, update.inputs].join(", ");
-    this.#problems.set(module, `${module} is [${outputs}, ${inputs}], the adapter's update [${has}]`);
+    this.#problems.set(module, `${module} is [${parts * outputs}, ${inputs}], the adapter's update [${has}]`);
     return undefined;
   }
 
@@ -95,12 +99,13 @@ export class LoraLayers {
     const down = new Float32Array(inputs * rank);
     const up = new Float32Array(rank * outputs);
     let at = 0;
-    for (const { name, first, update } of pieces) {
+    for (const { name, first, outputs: size, update } of pieces) {
+      const before = (this.layout.part?.(name)?.[0] ?? 0) * size;
       const [a, b] = [update.a(), update.b()];
       for (let k = 0; k < update.rank; k++, at++) {
         for (let i = 0; i < inputs; i++) down[i * rank + at] = a[k * inputs + i]!;
-        for (let o = 0; o < update.outputs; o++)
-          up[at * outputs + first + o] = update.scale * b[this.layout.row(name, o) * update.rank + k]!;
+        for (let o = 0; o < size; o++)
+          up[at * outputs + first + o] = update.scale * b[(before + this.layout.row(name, o)) * update.rank + k]!;
       }
     }
     return { rank, down, up };
