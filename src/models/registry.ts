@@ -80,8 +80,10 @@ export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =
     .some((tensor) => /(^|\.)(vision_|visual\.)/.test(tensor));
 
 /** True if a decoder's tokens also see later ones: it embeds texts and does not generate. */
-export const seesBothWays = ({ config }: Checkpoint): boolean =>
-  config.kind === "huggingface" && config.config["use_bidirectional_attention"] === true;
+export const seesBothWays = ({ config, architecture }: Checkpoint): boolean =>
+  config.kind === "huggingface"
+    ? config.config["use_bidirectional_attention"] === true
+    : architecture === "gemma-embedding";
 
 /** The architecture of the checkpoint of a decoder, or of a diffusion language model. @throws UserError if it is of another kind or unknown */
 export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Architecture> {

@@ -6,6 +6,8 @@ Needs `pip install sentence-transformers` (6) beside tools/reference/train.txt. 
 
 - `embeddinggemma`: Gemma 3 whose tokens see those after them, in a window that half of lies to each side in five of six layers; the mean of the
   tokens, two linear layers, length 1; prompts by task;
+- `embeddinggemma-gguf`: as `model.gguf` alone, as llama.cpp's converter writes it (`gemma-embedding`): linear layers without biases and activations, and
+  no prompts, which are those of the published model;
 - `qwen3-embedding`: Qwen3, whose last token is the vector, of length 1; a prompt for queries; also as `model.gguf`, which has no prompts.
 
 Settings are away from their defaults, so that one that is not read shows; the longest text is longer than the window.
@@ -13,6 +15,7 @@ Settings are away from their defaults, so that one that is not read shows; the l
 
 import argparse
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -63,18 +66,38 @@ def embeddinggemma(folder: Path) -> None:
     write(folder, random_model(Gemma3TextModel(config), 21), modules, prompts)
 
 
+def embeddinggemma_gguf(folder: Path) -> None:
+    """Attention's scale is not in a GGUF; llama.cpp takes the head's size."""
+    config = Gemma3TextConfig(
+        **SIZES, num_hidden_layers=7, sliding_window=6, use_bidirectional_attention=True, query_pre_attn_scalar=16, attn_implementation="eager"
+    )
+    dense = [Dense(32, 48, bias=False, activation_function=torch.nn.Identity()), Dense(48, 20, bias=False, activation_function=torch.nn.Identity())]
+    prompts = {"query": "task: search result | query: ", "document": "title: none | text: ", "STS": "task: sentence similarity | query: "}
+    body = random_model(Gemma3TextModel(config), 23)
+    write(folder, body, [Pooling(32, pooling_mode="mean"), *dense, Normalize()], prompts)
+    heads = {f"dense_{2 + nth}": module.linear.weight.detach() for nth, module in enumerate(dense)}
+    write_gguf(folder, body, "gemma-embedding", PoolingType.MEAN, heads)
+    for entry in folder.iterdir():
+        if entry.name in ("model.gguf", "task.json"):
+            continue
+        shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+
+
 def qwen3_embedding(folder: Path) -> None:
     config = Qwen3Config(**SIZES, num_hidden_layers=3, rope_theta=5000.0, attn_implementation="eager")
     modules = [Pooling(32, pooling_mode="lasttoken"), Normalize()]
     body = random_model(Qwen3Model(config), 22)
     write(folder, body, modules, {"query": "Good soup: ", "document": ""})
-    write_gguf(folder, body)
+    write_gguf(folder, body, "qwen3", PoolingType.LAST)
 
 
-def write_gguf(folder: Path, body) -> None:
+ARCHITECTURES = {"qwen3": MODEL_ARCH.QWEN3, "gemma-embedding": MODEL_ARCH.GEMMA_EMBEDDING}
+
+
+def write_gguf(folder: Path, body, architecture: str, pooling: PoolingType, heads: dict[str, torch.Tensor] = {}) -> None:
     """As llama.cpp's converter writes it, with the pooling of sentence-transformers' files."""
     c = body.config
-    w = GGUFWriter(str(folder / "model.gguf"), "qwen3")
+    w = GGUFWriter(str(folder / "model.gguf"), architecture)
     w.add_block_count(c.num_hidden_layers)
     w.add_context_length(c.max_position_embeddings)
     w.add_embedding_length(c.hidden_size)
@@ -85,12 +108,20 @@ def write_gguf(folder: Path, body) -> None:
     w.add_value_length(c.head_dim)
     w.add_layer_norm_rms_eps(c.rms_norm_eps)
     w.add_vocab_size(c.vocab_size)
-    w.add_pooling_type(PoolingType.LAST)
-    add_rope(w, body, c.head_dim)
+    w.add_pooling_type(pooling)
+    if architecture == "gemma-embedding":
+        w.add_rope_freq_base(c.rope_parameters["full_attention"]["rope_theta"])
+        # The configuration's own number; the class halves it.
+        w.add_sliding_window(6)
+        for name, weight in heads.items():
+            w.add_dense_features_dims(name, weight.shape[1], weight.shape[0])
+            w.add_tensor(f"{name}.weight", np.ascontiguousarray(weight.float().numpy(), dtype=np.float16))
+    else:
+        add_rope(w, body, c.head_dim)
     wordpiece(folder)(w)
-    names = get_tensor_name_map(MODEL_ARCH.QWEN3, c.num_hidden_layers)
+    names = get_tensor_name_map(ARCHITECTURES[architecture], c.num_hidden_layers)
     for name, tensor in body.state_dict().items():
-        w.add_tensor(names.get_name(f"model.{name}", try_suffixes=(".weight", ".bias")), np.ascontiguousarray(tensor_data(name, tensor, body, "qwen3")))
+        w.add_tensor(names.get_name(f"model.{name}", try_suffixes=(".weight", ".bias")), np.ascontiguousarray(tensor_data(name, tensor, body, "gemma3" if architecture == "gemma-embedding" else architecture)))
     w.write_header_to_file()
     w.write_kv_data_to_file()
     w.write_tensors_to_file()
@@ -100,8 +131,13 @@ def write_gguf(folder: Path, body) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("out", type=Path)
-    out = parser.parse_args().out
-    for name, make in {"embeddinggemma": embeddinggemma, "qwen3-embedding": qwen3_embedding}.items():
+    parser.add_argument("names", nargs="*", help="models; default: all")
+    args = parser.parse_args()
+    out = args.out
+    makers = {"embeddinggemma": embeddinggemma, "embeddinggemma-gguf": embeddinggemma_gguf, "qwen3-embedding": qwen3_embedding}
+    for name, make in makers.items():
+        if args.names and name not in args.names:
+            continue
         (out / name).mkdir(parents=True, exist_ok=True)
         make(out / name)
 

@@ -30,8 +30,9 @@ const encoders = kind("encoder", async () => (await import("./encoder.ts")).enco
 const embeds = (checkpoint: Checkpoint): boolean => {
   const { architecture, config } = checkpoint;
   if (!decoders.matches(checkpoint)) return false;
+  if (seesBothWays(checkpoint)) return true;
   if (config.kind === "gguf") return pools(config.metadata.get(`${architecture}.pooling_type`));
-  return seesBothWays(checkpoint) || existsSync(path.join(path.dirname(config.path), "modules.json"));
+  return existsSync(path.join(path.dirname(config.path), "modules.json"));
 };
 
 /** Mean, first or last token (`llama_pooling_type` in llama.h). */

@@ -1,5 +1,6 @@
+import type { ConfigSource } from "../../weights/checkpoint.ts";
 import { decoder } from "../architecture.ts";
-import type { Fields } from "../config/fields.ts";
+import { Fields } from "../config/fields.ts";
 import { readLocalRope, readRope } from "../config/rope.ts";
 import { isSliding, slidingPattern, slidingWindow } from "../config/window.ts";
 import { headSizeOf } from "../decoder/decoder.ts";
@@ -14,6 +15,7 @@ export const gemma3 = decoder("gemma3", {
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
   defaults: { rms_norm_eps: 1e-6, rope_theta: 1e6 },
   configure(whole) {
+    if (isEmbedder(whole.source)) return embedder(new Fields(whole.source, EMBEDDER));
     const fields = whole.part("text_config", TEXT);
     // The text of a model with images is that of a model that generates.
     if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
@@ -27,6 +29,15 @@ export const gemma3 = decoder("gemma3", {
     }));
   },
 });
+
+/** A GGUF's name for EmbeddingGemma. */
+const EMBEDDER = "gemma-embedding";
+
+const isEmbedder = (source: ConfigSource): boolean =>
+  source.kind === "gguf" && source.metadata.string("general.architecture") === EMBEDDER;
+
+const embedder = (fields: Fields): TransformerConfig =>
+  readGemma(fields, (base) => ({ ...layerKinds(fields, base), bothWays: true }));
 
 /**
  * transformers' defaults for the text part of a model with images, when its configuration omits them, as those of 4B

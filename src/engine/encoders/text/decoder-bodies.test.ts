@@ -101,6 +101,26 @@ test("a GGUF that names its pooling embeds, without prompts", async () => {
   );
 });
 
+test.each(["", "query", "document", "STS"])(
+  "a GGUF of EmbeddingGemma embeds as sentence-transformers does, with the prompt %j",
+  async (prompt) => {
+    const file = path.join(fixture("embeddinggemma-gguf"), "model.gguf");
+    expect(await furthest(file, taskOf("embeddinggemma-gguf"), prompt, 40)).toBeLessThan(1e-4);
+  },
+);
+
+test("a GGUF of EmbeddingGemma without its linear layers has the vector before them, and does not generate", async () => {
+  const file = path.join(fixture("embeddinggemma-gguf"), "model.gguf");
+  const checkpoint = openCheckpoint(file);
+  const tensors = new Map([...checkpoint.tensors].filter(([name]) => !name.startsWith("dense_")));
+  const source = { name: file, path: file, source: "file", bytes: 0 };
+  using model = await EncoderModel.load(source, "auto", {
+    ...{ checkpoint: { ...checkpoint, tensors, variant: "bare" }, named: new Map(), records: new Map() },
+  });
+  expect((await model.embed(["soup"])).answers[0]).toHaveLength(32);
+  await expect(openDecoder(checkpoint, home)).rejects.toThrow("it embeds texts and does not generate");
+});
+
 test.each([
   ["embeddinggemma", "config.json", { sliding_window: 4 }],
   ["embeddinggemma", "config.json", { use_bidirectional_attention: false }],

@@ -8,8 +8,10 @@ import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 
 /** A linear layer of sentence-transformers behind a model. */
 export interface DenseModule extends DenseLayer {
-  /** The safetensors with its weights; undefined: they are the model's own `linear.weight`. */
+  /** The safetensors with its weights; undefined: they are among the model's own. */
   readonly file: string | undefined;
+  /** Its weights' name in that file, without `.weight`. */
+  readonly name: string;
 }
 
 const schema = z.looseObject({
@@ -25,28 +27,61 @@ export function readDense(folder: string): DenseModule {
   const file = path.join(folder, "config.json");
   const { out_features: outputs, activation_function: name } = readJson(file, schema, "a linear layer's sizes");
   const activation = activations[name.slice(name.lastIndexOf(".") + 1)];
-  if (activation) return { file: path.join(folder, "model.safetensors"), outputs, activation };
+  if (activation) return { file: path.join(folder, "model.safetensors"), name: "linear", outputs, activation };
   throw new UserError(`${file}: the activation "${name}" is not supported, expected Identity or Tanh`);
 }
+
+/** The layers that a GGUF of EmbeddingGemma may have, by llama.cpp's names: without biases and activations. */
+export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
+  config.kind === "huggingface"
+    ? []
+    : ["dense_2", "dense_3"].flatMap((name) => {
+        const weight = tensors.get(`${name}.weight`);
+        return weight ? [{ file: undefined, name, outputs: weight.shape[0]!, activation: "none" as const }] : [];
+      });
 
 /** The checkpoint with the weights of linear layers behind it, under the names that the graphs ask for. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
-  const layers = new Map<string, { tensor: StoredTensor } & Pick<Checkpoint, "floats">>();
-  for (const [nth, { file }] of modules.entries()) {
-    const source = file === undefined ? checkpoint : safetensorsFile(file);
+  const layers = new Map<string, { readonly tensor: StoredTensor; readonly source: Source }>();
+  for (const [nth, { file, name }] of modules.entries()) {
+    const source: Source = file === undefined ? checkpoint : { ...floatsAlone, ...safetensorsFile(file) };
     for (const kind of ["weight", "bias"]) {
-      const tensor = source.tensors.get(`linear.${kind}`);
-      if (!tensor) continue;
-      const floats: Checkpoint["floats"] = ({ shape }, rows) => source.floats({ ...tensor, shape }, rows);
-      layers.set(`${denseName(nth)}.${kind}`, { tensor, floats });
+      const tensor = source.tensors.get(`${name}.${kind}`);
+      if (tensor) layers.set(`${denseName(nth)}.${kind}`, { tensor, source });
     }
   }
   const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
+  /** Where a tensor is, and its description there. */
+  const stored = (tensor: StoredTensor): [Source, StoredTensor] => {
+    const layer = layers.get(tensor.name);
+    return layer ? [layer.source, { ...layer.tensor, shape: tensor.shape }] : [checkpoint, tensor];
+  };
   return {
     ...checkpoint,
     files: [...checkpoint.files, ...modules.flatMap(({ file }) => file ?? [])],
     tensors: new Map([...checkpoint.tensors, ...added]),
-    floats: (tensor, rows) => (layers.get(tensor.name) ?? checkpoint).floats(tensor, rows),
+    floats(tensor, rows) {
+      const [source, own] = stored(tensor);
+      return source.floats(own, rows);
+    },
+    form(tensor) {
+      const [source, own] = stored(tensor);
+      return source.form(own);
+    },
+    blocks(tensor, bits, rows) {
+      const [source, own] = stored(tensor);
+      return source.blocks(own, bits, rows);
+    },
   };
 }
+
+type Source = Pick<Checkpoint, "tensors" | "floats" | "form" | "blocks">;
+
+/** A file without blocks of codes. */
+const floatsAlone: Pick<Checkpoint, "form" | "blocks"> = {
+  form: () => undefined,
+  blocks: ({ name }) => {
+    throw new Error(`${name} is stored as floats`);
+  },
+};

@@ -72,7 +72,7 @@ function ofArtifact(
   const query = { marker: read.query_token_id, tokens: query_maxlen, expanded: true, seen: read.attend_to_mask_tokens };
   const skipped = read.mask_punctuation ? PUNCTUATION : [];
   return {
-    dense: shape ? [{ file: undefined, outputs: shape[0]!, activation: "none" }] : [],
+    dense: shape ? [{ file: undefined, name: "linear", outputs: shape[0]!, activation: "none" }] : [],
     query,
     document: { marker: read.doc_token_id, tokens: doc_maxlen, skipped },
   };

@@ -8,7 +8,7 @@ import type { Lora } from "../../../weights/adapter/lora.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import type { Quant, Weights } from "../../../weights/prepared/weights.ts";
 import { type ClassifierSettings, readClassifier } from "./classifier.ts";
-import { withDense } from "./dense-modules.ts";
+import { storedDense, withDense } from "./dense-modules.ts";
 import { type LateSettings, readLate } from "./late-files.ts";
 import { PLAIN, readSentenceSettings, type SentenceSettings, sentenceMetadata } from "./sentence-files.ts";
 
@@ -40,7 +40,7 @@ export async function openedEncoder(
 ): Promise<OpenedEncoder> {
   const late = lateOf(checkpoint);
   const sentences = late ? { ...PLAIN, limit: late.document.tokens, dense: late.dense } : sentencesOf(checkpoint);
-  const dense = sentences?.dense ?? [];
+  const dense = sentences?.dense ?? storedDense(checkpoint);
   const whole = withDense(checkpoint, dense);
   const { encoder, weights } = await openTextEncoder(whole, folder, exact(quant, checkpoint), adapter);
   const headed = encoder instanceof Encoder && weights.has(`${encoder.config.classifier.output}.weight`);

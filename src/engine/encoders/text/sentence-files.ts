@@ -165,13 +165,31 @@ export const PLAIN: SentenceSettings = {
   lowercase: false,
 };
 
+const SEARCH = "task: search result | query: ";
+const DOCUMENT = "title: none | text: ";
+const CLASSES = "task: classification | query: ";
+const SIMILARITY = "task: sentence similarity | query: ";
+
+/** EmbeddingGemma's prompts by task, which its GGUFs do not have (Vera et al. 2025; the published model's configuration). */
+const EMBEDDING_GEMMA = {
+  ...{ query: SEARCH, document: DOCUMENT, BitextMining: SEARCH, Clustering: "task: clustering | query: " },
+  ...{
+    Classification: CLASSES,
+    InstructionRetrieval: "task: code retrieval | query: ",
+    MultilabelClassification: CLASSES,
+  },
+  ...{ PairClassification: SIMILARITY, Reranking: SEARCH, Retrieval: SEARCH, "Retrieval-query": SEARCH },
+  ...{ "Retrieval-document": DOCUMENT, STS: SIMILARITY, Summarization: "task: summarization | query: " },
+};
+
 /**
  * Reads a GGUF's `pooling_type`; the default is the mean of the token vectors. Vectors have length 1, as in llama.cpp's
  * server.
  * @throws UserError if the file asks for no pooling, or for a head that it lacks
  */
 export function sentenceMetadata({ path, metadata }: Extract<ConfigSource, { kind: "gguf" }>): SentenceSettings {
-  const key = `${metadata.string("general.architecture")}.pooling_type`;
+  const architecture = metadata.string("general.architecture");
+  const key = `${architecture}.pooling_type`;
   const type = metadata.integer(key, 1);
   const pooling = storedPoolings[type];
   if (pooling === undefined)
@@ -180,5 +198,5 @@ export function sentenceMetadata({ path, metadata }: Extract<ConfigSource, { kin
         ? `${path}: "${key}" is 4, a classifier, but the file has no tensor "cls.output.weight"`
         : `${path}: "${key}" is ${type}, expected 1 (mean), 2 (the first token's) or 3 (the last token's)`,
     );
-  return { ...PLAIN, pooling };
+  return { ...PLAIN, pooling, ...(architecture === "gemma-embedding" && { prompts: EMBEDDING_GEMMA }) };
 }
