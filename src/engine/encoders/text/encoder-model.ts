@@ -1,4 +1,4 @@
-import type { Spent } from "../../../graph/index.ts";
+import { addSpent, type Spent } from "../../../graph/index.ts";
 import type { TextEncoder } from "../../../models/encoder/encoder.ts";
 import { prepare } from "../../../models/programs/programs.ts";
 import type { Recipe } from "../../../savings/recipe.ts";
@@ -196,14 +196,14 @@ export class EncoderModel implements Loaded {
     texts: readonly string[],
     terms: ReadTerms,
   ): Promise<Answers<number>> {
-    const inputs = late.inputs(query, texts, terms.truncate);
-    const { answers, usage } = await this.#run(
-      () => inputs,
-      (row) => row,
+    const { rows, inputs, usage } = await this.#rows(
+      () => late.inputs(query, texts, terms.truncate),
       terms,
+      ([asked, ...documents]) => late.cost(asked!, documents),
     );
-    const [ofQuery, ...documents] = answers;
-    return { answers: documents.map((vectors, i) => late.score(ofQuery!, vectors, inputs[i + 1]!)), usage };
+    const [ofQuery, ...documents] = rows;
+    const answers = documents.map((vectors, i) => late.score(ofQuery!, vectors, inputs[i + 1]!));
+    return { answers, usage: usage() };
   }
 
   #classifier(): ClassifierSettings {
@@ -211,20 +211,28 @@ export class EncoderModel implements Loaded {
     throw new UserError(`${this.source.name} has no classifier, expected a model with a head that scores labels`);
   }
 
-  async #run<T>(
+  async #run<T>(inputsOf: () => Input[], read: (row: Float32Array) => T, terms: ReadTerms): Promise<Answers<T>> {
+    const { rows, usage } = await this.#rows(inputsOf, terms);
+    return { answers: rows.map(read), usage: usage() };
+  }
+
+  /** One row for each input; `after`: the cost of what is made of the rows. */
+  async #rows(
     inputsOf: () => Input[],
-    read: (row: Float32Array) => T,
     { onStopped, ceiling = {}, truncate: _, prompt: __, ...terms }: ReadTerms,
-  ): Promise<Answers<T>> {
+    after: (inputs: readonly Input[]) => Spent = () => ({ flops: 0, bytes: 0 }),
+  ) {
     const time = new Stopwatch(terms.arrived);
     time.enter("prefill");
     const inputs = inputsOf();
-    checkCeiling(ceiling, () => this.queue.price(inputs).flops);
+    const more = after(inputs);
+    checkCeiling(ceiling, () => this.queue.price(inputs).flops + more.flops);
     const bill = { flops: 0, bytes: 0, tokens: 0 };
     const usage = () => usageOf(bill, time.total());
     try {
       const rows = await this.queue.read(inputs, bill, queued(terms, time));
-      return { answers: rows.map((row) => read(finite(row, "a result"))), usage: usage() };
+      addSpent(bill, more);
+      return { rows: rows.map((row) => finite(row, "a result")), inputs, usage };
     } catch (error) {
       onStopped?.(usage());
       throw error;

@@ -4,7 +4,11 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test, vi } from "vitest";
 import { load } from "../../../library/load.ts";
+import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import { fromFolder, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { describeModel } from "../../file/describe.ts";
+import { readLate } from "./late-files.ts";
+import { LateInteraction } from "./late-interaction.ts";
 
 const home = mkdtempSync(path.join(tmpdir(), "modicum-late-"));
 vi.stubEnv("MODICUM_HOME", home);
@@ -57,6 +61,37 @@ describe.each(["colbert", "pylate"])("a model of %s", (name) => {
     await expect(model.embed(["soup"])).rejects.toThrow(
       /compares texts token by token, to rank them; expected a model of embeddings$/,
     );
+  });
+});
+
+describe("the products of tokens' vectors are billed", () => {
+  const folder = fixture("colbert");
+  /** Numbers of a vector; tokens that a query is filled up to. */
+  const [WIDTH, QUERY] = [openCheckpoint(folder).tensors.get("linear.weight")!.shape[0]!, 16];
+
+  test("two FLOPs for each number of a vector, each query's token and each compared one of a document", () => {
+    const checkpoint = openCheckpoint(folder);
+    const tokenizer = new Tokenizer(fromFolder(folder));
+    const late = new LateInteraction(readLate(folder, checkpoint)!, tokenizer, WIDTH);
+    const [query, ...documents] = late.inputs("soup?", ["It is a restaurant.", ", , soup"]);
+    // The full stop and the commas are not compared.
+    const compared = documents[0]!.ids.length - 1 + documents[1]!.ids.length - 2;
+    expect(query!.ids).toHaveLength(QUERY);
+    expect(late.cost(query!, documents)).toEqual({
+      flops: 2 * WIDTH * QUERY * compared,
+      bytes: 4 * WIDTH * (2 * QUERY + compared),
+    });
+  });
+
+  test("and are in the receipt", async () => {
+    const spent = async (model: string) => {
+      using loaded = await load(model);
+      const { receipt } = await loaded.relevance("soup?", ["It is a restaurant."]);
+      expect(receipt.flops.dense).toBe(receipt.flops.spent);
+      return receipt.flops.spent;
+    };
+    const compared = changed("colbert", "artifact.metadata", { mask_punctuation: false });
+    expect((await spent(compared)) - (await spent(folder))).toBe(2 * WIDTH * QUERY);
   });
 });
 

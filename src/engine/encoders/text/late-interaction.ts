@@ -1,3 +1,5 @@
+import type { Spent } from "../../../graph/index.ts";
+import { bytesPerElement } from "../../../graph/tensor.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { checkTokens, documentName, limitOf, type Truncate } from "../../truncate.ts";
@@ -33,8 +35,8 @@ export class LateInteraction {
   }
 
   /** The sum over the query's tokens of the greatest cosine with one of the document's. */
-  score(query: Float32Array, document: Float32Array, { ids }: Input): number {
-    const places = ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
+  score(query: Float32Array, document: Float32Array, input: Input): number {
+    const places = this.#compared(input);
     let sum = 0;
     for (let q = 0; q < query.length; q += this.width) {
       let best = Number.NEGATIVE_INFINITY;
@@ -42,6 +44,18 @@ export class LateInteraction {
       sum += best;
     }
     return sum;
+  }
+
+  /** The cost of these scores: a product of each of the query's tokens and each that is compared with it. */
+  cost(query: Input, documents: readonly Input[]): Spent {
+    const compared = documents.reduce((sum, document) => sum + this.#compared(document).length, 0);
+    const bytes = bytesPerElement.f32 * this.width * (documents.length * query.ids.length + compared);
+    return { flops: 2 * this.width * query.ids.length * compared, bytes };
+  }
+
+  /** The places of the document's tokens that are compared. */
+  #compared({ ids }: Input): number[] {
+    return ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
   }
 
   #dot(a: Float32Array, from: number, b: Float32Array, to: number): number {
