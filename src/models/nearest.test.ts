@@ -28,6 +28,13 @@ const refusal = (checkpoint: Checkpoint) =>
     (error: Error) => error.message.replace(/^.*: architecture/, "architecture"),
   );
 
+test("a configuration without weights is near the architecture that reads most of it", async () => {
+  const alone = { ...renamed("granite"), tensors: new Map() };
+  expect(await refusal(alone)).toBe(
+    'architecture "mystery" is not supported; the nearest one that is, by the configuration alone, is "granite"',
+  );
+});
+
 const more =
   (part: string, ...added: readonly string[]) =>
   (name: string) =>
@@ -74,7 +81,6 @@ test.each([
     "a configuration that none can read",
     { ...renamed("llama-linear"), config: { kind: "huggingface", path: "x", config: {} } },
   ],
-  ["no tensors", renamed("llama-linear", () => [])],
 ] as [string, Checkpoint][])("%s: near none, and all that are known are listed", async (_, checkpoint) => {
   expect(await refusal(checkpoint)).toMatch(
     /^architecture "mystery" is not supported \(supported: .*cohere2, .*, llama, .*UNet2DModel\)$/,

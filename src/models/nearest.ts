@@ -44,11 +44,24 @@ export async function nearestArchitecture(
       candidate(names, load, (architecture, w) => traceHidden(architecture.open(w))),
     ),
   ]);
+  if (checkpoint.tensors.size === 0) return byConfiguration(checkpoint, candidates);
   const near = candidates
     .flatMap((one) => compared(checkpoint, one) ?? [])
     .filter((found) => similarity(found) >= NEAR)
     .sort(byNearness);
   return near[0] && sentence(near[0]);
+}
+
+/** The least values of a configuration by which an architecture is near: sizes of a stream, layers, heads, a feed-forward and a vocabulary. */
+const LEAST_FIELDS = 5;
+
+/** The architecture that reads most of a configuration without weights. */
+function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[]): string | undefined {
+  const [near] = candidates
+    .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])
+    .filter(({ fields }) => fields >= LEAST_FIELDS)
+    .sort((a, b) => b.fields - a.fields || Number(b.name === USUAL) - Number(a.name === USUAL));
+  return near && `the nearest one that is, by the configuration alone, is "${near.name}"`;
 }
 
 async function candidate<A extends Pick<Candidate, "tensors">>(
@@ -97,7 +110,7 @@ function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Cand
   const pick = (kinds: ReadonlyMap<string, string>, has: (of: string) => boolean) =>
     [...kinds].filter(([of]) => has(of)).map(([, kind]) => kind);
   const shared = pick(own, (of) => others.has(of));
-  if (shared.length === 0) return undefined;
+  if (own.size > 0 && shared.length === 0) return undefined;
   return {
     name: names.at(config.kind === "gguf" ? 0 : -1)!,
     shared,

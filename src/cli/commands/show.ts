@@ -94,6 +94,9 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
   return [["sampling", `${settings.join(", ")}; by ${sampling.from}`]];
 }
 
+const tokenizer = ({ noTokenizer }: ModelDescription): [string, string][] =>
+  noTokenizer === undefined ? [] : [["tokenizer", `missing: ${noTokenizer}, without which no text is read`]];
+
 /** The part of a model that reads images, and the cost of one. */
 function images({ image, flopsPerImage, textAlone }: ModelDescription): [string, string][] {
   if (textAlone) return [["images", "not read: only the model's text part is loaded"]];
@@ -161,6 +164,7 @@ const rows = ({ config, bytes, ...model }: ModelDescription, form: string | unde
   ...activations({ config, bytes, ...model }),
   ...drawings({ config, bytes, ...model }),
   ...(config.vocabulary === 0 || model.drawn ? [] : flops({ config, bytes, ...model })),
+  ...tokenizer({ config, bytes, ...model }),
   ...images({ config, bytes, ...model }),
   ...purpose({ config, bytes, ...model }),
   ...sampling({ config, bytes, ...model }),

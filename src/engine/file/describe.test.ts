@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -52,6 +52,23 @@ test("a decoder", async () => {
 test("a model whose images are not read says so, and others do not", async () => {
   expect(await describe("gemma4-images", "f32")).toMatchObject({ textAlone: true });
   for (const name of ["gemma4", "gemma3-vision"]) expect(await describe(name, "f32")).not.toHaveProperty("textAlone");
+});
+
+test("a missing tokenizer is named; a GGUF has its own, and an image encoder needs none", async () => {
+  expect((await describe("gemma4", "f32")).noTokenizer).toMatch(/gemma4.tokenizer\.json$/);
+  for (const name of ["gemma3-vision", "llama-tiny.gguf", "vit"])
+    expect(await describe(name, "f32")).not.toHaveProperty("noTokenizer");
+});
+
+test("a folder with a configuration alone: an unknown architecture is named, else the missing weights", async () => {
+  const config = JSON.parse(readFileSync(path.join(fixtureOf("granite"), "config.json"), "utf8"));
+  const alone = (model_type: string) => {
+    const folder = mkdtempSync(path.join(home, "alone-"));
+    writeFileSync(path.join(folder, "config.json"), JSON.stringify({ ...config, model_type }));
+    return describeModel({ name: "alone", path: folder, source: "file", bytes: 0 });
+  };
+  await expect(alone("mystery")).rejects.toThrow(/"mystery" is not supported; the nearest .* is "granite"$/);
+  await expect(alone("granite")).rejects.toThrow("there are no weights in this folder");
 });
 
 test("savings that a run would refuse are told with what is in their way", async () => {

@@ -1,4 +1,5 @@
 import { statSync } from "node:fs";
+import path from "node:path";
 import { graphCost } from "../../graph/index.ts";
 import { countParameters } from "../../models/decoder/count-parameters.ts";
 import { type Decoder, type DecoderConfig, layersOf } from "../../models/decoder/decoder.ts";
@@ -13,8 +14,9 @@ import type { ModelForm } from "../../weights/prepared/quant.ts";
 import { formHere, quantHere } from "../../weights/prepared/tuning.ts";
 import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { missingTokenizer } from "../../weights/tokenizer/folder.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
-import { type KindName, kindOf } from "../kinds/index.ts";
+import { type KindName, judged, kindOf } from "../kinds/index.ts";
 import type { Described, Flops } from "./described.ts";
 
 /** The parts of a model and its costs, without compiling it. */
@@ -35,6 +37,8 @@ export interface ModelDescription
   bytes: { disk: number; memory: number; cache: number; machine: number };
   /** True if the checkpoint's part that reads images is left out. */
   textAlone?: true;
+  /** The path of its tokenizer's file, if that is missing. */
+  noTokenizer?: string;
   /** The sampling settings that its authors publish; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
   /** For each storage type: the form its tensors run in, their memory, and the error against the file's weights. */
@@ -62,7 +66,7 @@ export interface ModelDescription
  */
 export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
   const quant = quantHere(model, wanted);
-  const checkpoint = openCheckpoint(model.path);
+  const checkpoint = await judged(() => openCheckpoint(model.path));
   const kind = await kindOf(checkpoint);
   const { describe } = await kind.load();
   const folder = preparedFolder(model.path);
@@ -73,6 +77,7 @@ export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"
   const { embedding, compared, image, drawn, labels } = described;
   const active = decoder?.config.experts && (await activeParameters(checkpoint, weights));
   const stability = decoder && (await restStability(checkpoint, decoder.config));
+  const noTokenizer = readsTexts(kind.name) ? tokenizerMissing(checkpoint) : undefined;
   const sampling = generates(kind.name) ? samplingOf(checkpoint.config, model.sha256) : undefined;
   return {
     ...{ name: model.name, path: model.path, source: model.source },
@@ -84,6 +89,7 @@ export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"
     ...described.flops(costs),
     ...(image && { image }),
     ...(kind.name === "decoder" && !image && (await readsTextAlone(checkpoint)) && { textAlone: true as const }),
+    ...(noTokenizer !== undefined && { noTokenizer }),
     ...(drawn && { drawn }),
     ...(embedding && { embedding }),
     ...(compared && { compared }),
@@ -108,6 +114,24 @@ function generates(kind: KindName): boolean {
       return false;
   }
 }
+
+function readsTexts(kind: KindName): boolean {
+  switch (kind) {
+    case "decoder":
+    case "diffusion language model":
+    case "encoder":
+    case "encoder with a decoder":
+    case "encoder of images and texts":
+      return true;
+    case "image encoder":
+    case "image generator":
+      return false;
+  }
+}
+
+/** A GGUF has its tokenizer within. */
+const tokenizerMissing = ({ config }: Checkpoint): string | undefined =>
+  config.kind === "huggingface" ? missingTokenizer(path.dirname(config.path)) : undefined;
 
 const activeParameters = async (checkpoint: Checkpoint, weights: Pick<Weights, "has">): Promise<number> =>
   countParameters(await decoderArchitecture(checkpoint), checkpoint.config, (name) => weights.has(name)).active;

@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
-import { kindOf, knownKind, type LoadedModel } from "../kinds/index.ts";
+import { judged, kindOf, knownKind, type LoadedModel } from "../kinds/index.ts";
 import { type AdapterFolders, openAdapted } from "./adapters.ts";
 
 /** The device that a model runs on, and its adapters. */
@@ -27,7 +27,7 @@ export async function openModel(
   { device = "cpu", ...adapters }: Terms = {},
   onNotice?: (sentence: string) => void,
 ): Promise<LoadedModel> {
-  const adapted = await openAdapted(source.path, adapters);
+  const adapted = await judged(() => openAdapted(source.path, adapters));
   const kind = await kindOf(adapted.checkpoint);
   if (device !== "cpu" && !kind.devices?.includes(device))
     throw new UserError(

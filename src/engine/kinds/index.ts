@@ -4,6 +4,7 @@ import type { ArchitectureKind } from "../../models/architectures/index.ts";
 import { isOfKind, seesBothWays, unsupported } from "../../models/registry.ts";
 import type { Device } from "../../runtime/device.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
+import { MissingWeights } from "../../weights/model-fault.ts";
 import type { Kind, Loaded } from "./kind.ts";
 
 /** What is known of a kind before its code loads. */
@@ -59,6 +60,16 @@ type AnyKind = (typeof kinds)[number];
 export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
 export type LoadedModel = Awaited<ReturnType<Awaited<ReturnType<AnyKind["load"]>>["open"]>>;
+
+/** Opens a model's files. @throws UserError; an unknown architecture is named before missing weights are */
+export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
+  try {
+    return await open();
+  } catch (error) {
+    if (error instanceof MissingWeights) await kindOf(error.checkpoint);
+    throw error;
+  }
+}
 
 /** The kind of a checkpoint; undefined if it has none. */
 export const knownKind = (checkpoint: Checkpoint): Listed<KindName, LoadedModel> | undefined =>

@@ -3,15 +3,16 @@ import { few, UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../checkpoint.ts";
 import type { JsonObject } from "../json.ts";
 import { jsonObject, readJson } from "../json-file.ts";
+import { MissingWeights } from "../model-fault.ts";
 import { withFile } from "../read-file.ts";
-import { findWeights, type WeightFiles } from "./folder.ts";
+import { findWeights, NoWeights, type WeightFiles } from "./folder.ts";
 import { parseHeader, type SafeTensor } from "./header.ts";
 import { readablePacked } from "./mxfp4.ts";
 import { readable } from "./read.ts";
 
 /** Opens a folder with `config.json` and safetensors, or one safetensors file with `config.json` beside it. @throws UserError */
 export function safetensorsCheckpoint(path: string): Checkpoint {
-  const weights = findWeights(path);
+  const weights = weightsOf(path);
   const { architecture, ...source } = readConfig(weights.folder);
   return {
     path,
@@ -20,6 +21,40 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
     architecture,
     ...(methodOf(source.config) === MXFP4 ? readablePacked(readTensors(weights)) : plain(weights, path)),
   };
+}
+
+/** @throws MissingWeights if a folder has a configuration alone */
+function weightsOf(path: string): WeightFiles {
+  try {
+    return findWeights(path);
+  } catch (error) {
+    const found = error instanceof NoWeights ? configAlone(path) : undefined;
+    throw found ? new MissingWeights((error as NoWeights).message, found) : error;
+  }
+}
+
+/** What a folder's configuration says of its model; undefined if it has none that can be read. */
+function configAlone(folder: string): Checkpoint | undefined {
+  const none = () => {
+    throw new Error(`${folder} has no weights`);
+  };
+  try {
+    const { architecture, ...source } = readConfig(folder);
+    const config = { kind: "huggingface", ...source } as const;
+    return {
+      path: folder,
+      files: [source.path],
+      config,
+      architecture,
+      tensors: new Map(),
+      floats: none,
+      form: none,
+      blocks: none,
+    };
+  } catch (error) {
+    if (error instanceof UserError) return undefined;
+    throw error;
+  }
 }
 
 /** Checkpoints without blocks. */

@@ -43,8 +43,11 @@ function nothing(folder: string, names: readonly string[]): UserError {
   if (pickle !== undefined) return pickleError(path.join(folder, pickle));
   const gguf = names.filter((name) => name.endsWith(".gguf"));
   if (gguf.length > 0) return new UserError(`${folder}: a folder of GGUF files, name one of them: ${few(gguf)}`);
-  return new UserError(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
+  return new NoWeights(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
 }
+
+/** A folder holds no weights in any format. */
+export class NoWeights extends UserError {}
 
 /** True if the name is that of a Python pickle, the format of PyTorch checkpoints. */
 export const isPickle = (name: string): boolean =>

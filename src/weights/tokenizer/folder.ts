@@ -48,6 +48,12 @@ const config = roles.extend({
 });
 const generation = z.looseObject({ eos_token_id: z.union([z.int(), z.array(z.int())]).nullish() });
 
+/** The path of a folder's missing tokenizer; undefined if there is one. */
+export function missingTokenizer(folder: string): string | undefined {
+  const path = join(folder, "tokenizer.json");
+  return existsSync(path) || clipTokenizerFile(folder) ? undefined : path;
+}
+
 /**
  * The tokenizer of a Hugging Face folder: tokenizer.json, or a CLIP's older files, with additions from tokenizer_config.json,
  * special_tokens_map.json, generation_config.json and chat_template.jinja. `vocabulary`: the model's number of tokens.
