@@ -1,5 +1,6 @@
-import { expect, test } from "vitest";
-import { rotatedText } from "./tunings.ts";
+import { expect, test, vi } from "vitest";
+import { tempFolder } from "../weights/sources/helpers.testing.ts";
+import { rotatedText, tunings } from "./tunings.ts";
 
 const ms = {
   default: { step: 1.1, batch: 0.27, prompt: 0.217 },
@@ -16,4 +17,15 @@ test.each([
   ],
 ])("%j in words", (made, text) => {
   expect(rotatedText({ ...made, ms }, 0.0003)).toBe(text);
+});
+
+test.each([
+  ["off", true, [expect.stringMatching(/^--tune does nothing: MODICUM_TUNE=off keeps the forms/)]],
+  ["off", false, []],
+  ["", true, []],
+])("MODICUM_TUNE=%j and --tune %s: one sentence if it does nothing", async (value, again, found) => {
+  vi.stubEnv("MODICUM_HOME", tempFolder());
+  vi.stubEnv("MODICUM_TUNE", value);
+  expect((await tunings(again)).map((check) => check.found)).toEqual(found);
+  vi.unstubAllEnvs();
 });

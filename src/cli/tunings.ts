@@ -1,7 +1,14 @@
 import { tune } from "../engine/file/tune.ts";
 import { knownKind } from "../engine/kinds/index.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
-import { type CodesTuning, keepTuning, type RotatedTuning, rotatedLoss, tuningOf } from "../weights/prepared/tuning.ts";
+import {
+  type CodesTuning,
+  keepTuning,
+  type RotatedTuning,
+  rotatedLoss,
+  tunes,
+  tuningOf,
+} from "../weights/prepared/tuning.ts";
 import { listModels, preparedFolder, type ResolvedModel } from "../weights/sources/index.ts";
 import type { Check } from "./checks.ts";
 
@@ -9,9 +16,10 @@ import type { Check } from "./checks.ts";
 export async function tunings(again: boolean): Promise<Check[]> {
   const checks: Check[] = [];
   const tell = (name: string, found: string) => checks.push({ name, ok: true, needed: false, found });
+  if (again && !tunes()) tell("timing", UNUSED);
   for (const { fault, ...source } of await listModels()) {
     if (fault !== undefined) continue;
-    if (again) await timeAgain(source);
+    if (again && tunes()) await timeAgain(source);
     const tuning = tuningOf(preparedFolder(source.path));
     const loss = rotatedLoss(source);
     if (tuning?.rotated && loss !== undefined) tell(`form of ${source.name}`, rotatedText(tuning.rotated, loss));
@@ -19,6 +27,9 @@ export async function tunings(again: boolean): Promise<Check[]> {
   }
   return checks;
 }
+
+const UNUSED =
+  "--tune does nothing: MODICUM_TUNE=off keeps the forms that the processor's instructions suggest, whatever was timed";
 
 async function timeAgain(source: ResolvedModel): Promise<void> {
   const checkpoint = openCheckpoint(source.path);

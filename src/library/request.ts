@@ -49,9 +49,9 @@ export async function requestOf(
   const {
     adapter,
     raw,
-    suffix: _,
-    infill: __,
-    mode: ___,
+    suffix,
+    infill,
+    mode,
     format,
     tools,
     toolChoice,
@@ -60,11 +60,11 @@ export async function requestOf(
     budget,
     defaultLength,
     images = [],
-    reasoningEffort: ____,
-    templateVariables: _____,
+    reasoningEffort,
+    templateVariables,
     ...rest
   } = asked;
-  if (prompt.length === 0 && !asked.suffix) throw new UserError("the prompt is empty, expected at least one token");
+  if (prompt.length === 0 && !suffix) throw new UserError("the prompt is empty, expected at least one token");
   model.checkForm(prompt, asked, save);
   const { generative } = model;
   const marks = marksOf(generative, prompt, asked);
@@ -87,7 +87,7 @@ export async function requestOf(
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
-  const filling = asked.infill === true || asked.mode !== undefined;
+  const filling = infill === true || mode !== undefined;
   const continues =
     generative.kind !== "encoder with a decoder" &&
     (filling || begun !== undefined || generative.formOf(prompt, raw, adapter) !== "chat");

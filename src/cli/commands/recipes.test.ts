@@ -9,6 +9,13 @@ import { registeredRecipes, registerRecipe } from "../../savings/registered.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { define } from "./recipes.ts";
 
+/** The form in which models run here. */
+const running = vi.hoisted(() => ({ quant: "auto" }));
+vi.mock("../../weights/prepared/tuning.ts", async (original) => ({
+  ...(await original<typeof import("../../weights/prepared/tuning.ts")>()),
+  formHere: () => running,
+}));
+
 const fixture = (name: string) =>
   path.relative(".", fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url)));
 
@@ -151,4 +158,13 @@ test("a recipe whose adapter's folder was moved says so in the list", async () =
   expect(await listed()).toContain("dense, adapter poet  ");
   renameSync(folder, `${folder}-elsewhere`);
   expect(await listed()).toContain(`dense, adapter poet (there is no folder ${folder})`);
+});
+
+test("a recipe says which of its savings changes nothing in the model's form", async () => {
+  const tiny = fixture("llama-tiny.gguf");
+  await add("--model", tiny, "--save", "int8-prefill", "--save", "lookup");
+  running.quant = "q8r";
+  expect(await listed()).toContain("int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)");
+  running.quant = "auto";
+  expect(await listed()).not.toContain("changes nothing");
 });

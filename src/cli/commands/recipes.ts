@@ -18,8 +18,11 @@ import {
   shortName,
   unregisterRecipe,
 } from "../../savings/registered.ts";
+import { savings } from "../../savings/registry.ts";
 import { checked } from "../../util/checked.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { formHere } from "../../weights/prepared/tuning.ts";
 import { localModel } from "../../weights/sources/index.ts";
 import { collect } from "../flags.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -58,20 +61,32 @@ async function list({ json = false }: { json?: boolean }): Promise<void> {
     return print(
       "no recipes are registered; `modicum lab pick` registers one from a run, `modicum recipes add` any other",
     );
-  print(...columns([["NAME", "RECIPE", "SAVED", "MEASURED", "TASK", "AUDIT"], ...recipes.map(row)]));
+  const rows = await Promise.all(recipes.map(row));
+  print(...columns([["NAME", "RECIPE", "SAVED", "MEASURED", "TASK", "AUDIT"], ...rows]));
 }
 
-function row([name, entry]: [string, Registered]): string[] {
+async function row([name, entry]: [string, Registered]): Promise<string[]> {
   const { adapter, evidence } = entry;
   const gone = adapter && !existsSync(adapter.folder) ? ` (there is no folder ${adapter.folder})` : "";
   const beside = adapter ? [`adapter ${path.basename(adapter.folder)}${gone}`] : [];
-  const shown = [name, [listedSteps(entry).join(" ") || "dense", ...beside].join(", ")];
+  const shown = [name, [listedSteps(entry).join(" ") || "dense", ...beside, ...(await idleIn(entry))].join(", ")];
   const certified = certifiedOf(entry);
   if (certified) return [...shown, ...certified.cells];
   if (!evidence) return [...shown, "not measured", "", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;
   const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
   return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
+}
+
+/** A sentence for each saving of a recipe that changes nothing in the form in which its model runs here. */
+async function idleIn({ model, recipe }: Registered): Promise<string[]> {
+  const idle = savings.flatMap(({ name, idle: of }) =>
+    of && recipe.some((text) => text.split(":")[0] === name) ? [of] : [],
+  );
+  const source = idle.length > 0 ? await localModel(model) : undefined;
+  if (!source) return [];
+  const form = formHere(source, openCheckpoint(source.path), "auto");
+  return idle.flatMap((of) => of(form) ?? []);
 }
 
 const units = { ms: "ms", flops: "FLOPs", bytes: "bytes" } as const;

@@ -3,6 +3,9 @@ import { distance } from "fastest-levenshtein";
 /** Longer names are slips of nothing. */
 const LONGEST = 64;
 
+/** Fields that other servers have beside ones of nearly the same name: OpenRouter's models to fall back on. */
+const FOREIGN = ["models"];
+
 /** A name without common variations: case, underscores, and the plural's s. */
 const plain = (name: string): string =>
   name
@@ -12,13 +15,12 @@ const plain = (name: string): string =>
 
 /**
  * The one of `names` that `name` is a slip of the hand for: with two neighbouring letters swapped; or one letter off in six, two in ten, as
- * short names have many harmless neighbours; or the same but for case, underscores and a plural. The last is harmless beside the name itself
- * (`isGiven`), as `models` beside `model`.
+ * short names have many harmless neighbours; or the same but for case, underscores and a plural.
  */
-export function slipOf(name: string, names: Iterable<string>, isGiven: (name: string) => boolean): string | undefined {
-  if (name.length > LONGEST) return undefined;
+export function slipOf(name: string, names: Iterable<string>): string | undefined {
+  if (name.length > LONGEST || FOREIGN.includes(name)) return undefined;
   const written = plain(name);
-  return [...names].find((known) => isMisspelt(written, plain(known)) || (written === plain(known) && !isGiven(known)));
+  return [...names].find((known) => written === plain(known) || isMisspelt(written, plain(known)));
 }
 
 function isMisspelt(written: string, known: string): boolean {

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { isObject, type JsonObject } from "../../weights/json.ts";
+import { isObject } from "../../weights/json.ts";
 import { HttpError } from "./errors.ts";
 import { slipOf } from "./slips.ts";
 import { unsupported } from "./unsupported.ts";
@@ -12,8 +12,6 @@ interface Unknown {
   readonly value: unknown;
   /** The names of the schema in its place. */
   readonly known: ReadonlySet<string>;
-  /** The object that it is a field of. */
-  readonly holder: JsonObject;
 }
 
 /** The most unknown fields that are compared with known ones; more are not typing errors. */
@@ -60,7 +58,7 @@ function* unknownIn(schemas: readonly Schema[], value: unknown, path: Unknown["p
     const known = new Set(choices.flatMap(({ properties = {} }) => Object.keys(properties)));
     for (const [key, inner] of Object.entries(value)) {
       const at = [...path, key];
-      if (!known.has(key)) yield* inner === null ? [] : [{ path: at, value: inner, known, holder: value }];
+      if (!known.has(key)) yield* inner === null ? [] : [{ path: at, value: inner, known }];
       else if (typeof inner === "object") yield* unknownIn(choices.flatMap(propertyOf(key)), inner, at);
     }
   }
@@ -94,8 +92,8 @@ function refuseUnsupported(name: string, { path, value }: Unknown): void {
   throw refused(path, `not supported, and ignoring it would change the answer; ${way}`);
 }
 
-function refuseSlip({ path, known, holder }: Unknown): void {
-  const meant = slipOf(String(path.at(-1)), known, (name) => Object.hasOwn(holder, name));
+function refuseSlip({ path, known }: Unknown): void {
+  const meant = slipOf(String(path.at(-1)), known);
   if (meant !== undefined) throw refused(path, `there is no such field; did you mean "${meant}"?`);
 }
 

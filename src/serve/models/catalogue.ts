@@ -16,6 +16,7 @@ import {
   requireModel,
   shortName,
 } from "../../savings/registered.ts";
+import { savingNamed } from "../../savings/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
@@ -35,7 +36,7 @@ import {
   unnamed,
   withoutPipelines,
 } from "./names.ts";
-import { type Chosen, kindOfServed, quantOfServed, type Served } from "./served.ts";
+import { type Chosen, formOfServed, kindOfServed, quantOfServed, type Served } from "./served.ts";
 import { Texts } from "./texts.ts";
 
 /** The options by which a server opens its models. */
@@ -303,11 +304,19 @@ export class Catalogue {
     return hash;
   }
 
-  /** The savings that a model takes by name alone, found once; none if its file cannot be read any more. */
-  savingsOf(served: Served): Promise<readonly string[]> {
+  /**
+   * The savings that a model takes by name alone, and that change something in the form in which it runs; none if its file
+   * cannot be read any more.
+   */
+  async savingsOf(served: Served): Promise<readonly string[]> {
     const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
     this.#savings.set(served, found);
-    return found;
+    const taken = await found;
+    const acts = (name: string) => {
+      const { idle } = savingNamed(name);
+      return idle?.(formOfServed(chosenOf(served, []))) === undefined;
+    };
+    return taken.filter(acts);
   }
 
   /** A sentence without this machine's paths of models. */

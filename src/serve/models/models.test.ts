@@ -309,3 +309,13 @@ test("registry files of earlier versions still give their recipes", async () => 
   expect([served.id, recipe.map(({ text }) => text), quant]).toEqual(["tiny", [SPARSE], "auto"]);
   writeFileSync(file, before);
 });
+
+test("a model in rotated bytes is not offered the saving that changes nothing there", async () => {
+  const taken = async (quant: "auto" | "q8r") => {
+    const catalogue = await Catalogue.open(TINY.slice(0, 1), { quant });
+    return catalogue.savingsOf(catalogue.list()[0]!);
+  };
+  const [usual, rotated] = [await taken("auto"), await taken("q8r")];
+  expect(usual).toContain("lookup");
+  expect(rotated).toEqual(usual.filter((name) => name !== "int8-prefill"));
+});
