@@ -15,8 +15,9 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import type { InferenceSession, Tensor } from "onnxruntime-node";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { layersOf } from "../../models/decoder/decoder.ts";
 import { Stack } from "../../models/programs/stack.testing.ts";
-import { openDecoder } from "../../models/registry.ts";
+import { decoderArchitecture, openDecoder } from "../../models/registry.ts";
 import { environment } from "../../runtime/ort/environment.ts";
 import { UserError } from "../../util/errors.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
@@ -93,8 +94,21 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   return { tokens, logits: unpack(logits) };
 }
 
-// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers that share keys, Llama 4 chunks and temperatures.
-describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", "gpt_oss", "gemma4", "gemma4-e2b", "llama4-chunks"])(
+// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers that share keys, Llama 4 chunks and
+// temperatures, Cohere 2 sublayers side by side, EXAONE 4 norms behind them, DeepSeek latent attention, GLM-4.5 experts that sigmoids choose.
+const attending = [
+  "gpt_oss",
+  "gemma4",
+  "gemma4-e2b",
+  "gemma4-experts",
+  "llama4-chunks",
+  "cohere2",
+  "exaone4",
+  "deepseek_v2",
+  "deepseek_v3",
+  "glm4_moe",
+];
+describe.each(["llama-tiny.gguf", "gpt2", "qwen2-window", ...attending])(
   "%s in stock ONNX Runtime equals transformers",
   (name) => {
     const { tokens, logits } = referenceOf(name);
@@ -143,6 +157,28 @@ test.each([
       .concat("past_states.0", "past_states.1"),
   ],
 ])("%s in stock ONNX Runtime equals transformers, its states handed on", async (name, kept) => {
+  const { inputs, apart } = await handedOn(name);
+  expect(inputs).toEqual(kept);
+  expect(apart).toBeLessThan(1e-4);
+});
+
+test.each(["lfm2", "lfm2_moe", "nemotron_h", "nemotron_h-experts", "qwen3_next", "qwen3_5", "qwen3_5_moe"])(
+  "%s, a hybrid, in stock ONNX Runtime equals transformers, its states handed on",
+  async (name) => {
+    const { inputs, apart } = await handedOn(name);
+    const checkpoint = openCheckpoint(fixture(name));
+    const config = (await decoderArchitecture(checkpoint)).configure(checkpoint.config);
+    const caches = layersOf(config, "attention").flatMap((l) => [
+      `past_key_values.${l}.key`,
+      `past_key_values.${l}.value`,
+    ]);
+    expect(inputs).toEqual([...caches, ...layersOf(config, "recurrent").map((l) => `past_states.${l}`)].toSorted());
+    expect(apart).toBeLessThan(1e-4);
+  },
+);
+
+/** A prompt, then token by token: the states that the graph reads, and the difference of its logits. */
+async function handedOn(name: string) {
   const ort = await import("onnxruntime-node");
   const { tokens, logits } = referenceOf(name);
   const { folder } = await exported(name);
@@ -155,15 +191,15 @@ test.each([
       return [input.name, new ort.Tensor("float32", values, [1, ...shape])];
     }),
   );
-  expect(Object.keys(states).toSorted()).toEqual(kept);
+  const inputs = Object.keys(states).toSorted();
   const found: number[] = [];
   for (const part of [tokens.slice(0, 30), ...tokens.slice(30).map((token) => [token])]) {
     const { logits: own, ...present } = (await session.run({ input_ids: i64([part], ort), ...states })) as Values;
     states = Object.fromEntries(Object.entries(present).map(([n, value]) => [keptAs(n), value]));
     found.push(...(own!.data as Float32Array));
   }
-  expect(difference(found, logits)).toBeLessThan(1e-4);
-});
+  return { inputs, apart: difference(found, logits) };
+}
 
 // Merged; beside a table of tokens that is the head, too; and beside a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
