@@ -16,7 +16,7 @@ import type { Holding, Quant, Weights } from "../../weights/prepared/weights.ts"
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import { missingTokenizer } from "../../weights/tokenizer/folder.ts";
 import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
-import { type KindName, judged, kindOf } from "../kinds/index.ts";
+import { judged, type KindName, kindOf } from "../kinds/index.ts";
 import type { Described, Flops } from "./described.ts";
 
 /** The parts of a model and its costs, without compiling it. */

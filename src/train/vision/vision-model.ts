@@ -18,7 +18,7 @@ export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
 /** Whether the encoder of images is trained with its decoder, or has read the images before the first step. */
-export type Sight = "trained" | "frozen";
+type Sight = "trained" | "frozen";
 
 /** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained so */
 export async function sightOf(
