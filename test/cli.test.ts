@@ -191,7 +191,7 @@ function expectRefusal({ status, stdout, stderr }: Ended, pattern: RegExp): void
 
 describe("mistakes get one sentence", () => {
   test.each([
-    ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
+    ["an unknown verb", ["rnu"], /there is no verb and no topic "rnu"; did you mean "run"\?/],
     ["too many words", ["run", "one", "two"], /too many arguments/],
     ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
     ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: must be at most 1 \(got 7\)/],
@@ -331,9 +331,11 @@ describe.concurrent("the other verbs", () => {
   test("--help and --version end well", async () => {
     for (const words of [["run", "--help"], ["--version"]])
       expect(await call(words)).toMatchObject({ status: 0, stderr: "" });
-    const help = await call(["help", "run"]);
+    const help = await call(["help", "run", "--all"]);
     expect(help).toMatchObject({ status: 0, stderr: "" });
     expect(help.stdout).toMatch(/--repetition-penalty <n>[\s\S]*--max-tokens <n>/);
+    expect((await call(["help", "lab", "tune"])).stdout).toMatch(/^Usage: modicum lab tune /);
+    expect((await call(["help", "exit-status"])).stdout).toMatch(/^ {2}130 /m);
   });
 
   test("show --json tells what the model is made of", async () => {

@@ -1,6 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
+import { pageOf as pageOfKind } from "../src/cli/savings-text.ts";
 import type { Pipeline } from "../src/pipelines/pipeline.ts";
 import { pipelines } from "../src/pipelines/registry.ts";
 import { defaultChanges } from "../src/savings/default-changes.ts";
@@ -75,15 +76,8 @@ export const describedMethods = methods.filter(
   (method) => methodPage(method) !== GUARD_PAGE && existsSync(join(root, methodPage(method))),
 );
 
-/** Pages that are named after a paper, by their pipelines. */
-const PAPERS = new Map([
-  ["plan", "planner"],
-  ["recognize", "regionspot"],
-]);
-
 /** A pipeline's page. */
-export const pipelinePage = ({ name }: Pick<Pipeline, "name">): string =>
-  `docs/pipelines/${PAPERS.get(name) ?? name}.md`;
+export const pipelinePage = ({ name }: Pick<Pipeline, "name">): string => pageOfKind("pipeline", name);
 
 /** Pipelines whose pages have a table of options. */
 export const describedPipelines = pipelines.filter(({ name }) => name !== "route");

@@ -76,16 +76,15 @@ function answers(): string {
   return lines.map(command).join("\n\n");
 }
 
-/** Verbs under `words`, from their help: commander's list, and those that a verb lists after it. */
+/** Verbs under `words`, as their help lists them. */
 function innerVerbs(words: readonly string[], help: string): string[][] {
   const own = /^Commands:\n((?: {2}.*\n?)*)/m.exec(help)?.[1] ?? "";
   const names = [...own.matchAll(/^ {2}([a-z][\w-]*)/gm)].map(([, name]) => name!).filter((name) => name !== "help");
-  const also = [...help.matchAll(new RegExp(`^ {2}modicum ${words.join(" ")} ([a-z][\\w-]*)`, "gm"))];
-  return [...new Set([...names, ...also.map(([, name]) => name!)])].map((name) => [...words, name]);
+  return names.map((name) => [...words, name]);
 }
 
 function help(words: readonly string[] = []): string {
-  const text = execFileSync(process.execPath, [cli, ...words, "--help"], { env: environment, encoding: "utf8" });
+  const text = execFileSync(process.execPath, [cli, "help", ...words, "--all"], { env: environment, encoding: "utf8" });
   const inner = innerVerbs(words, text).map(help);
   return [`# modicum ${words.join(" ")}`.trim(), text.trimEnd(), ...inner].join("\n\n");
 }

@@ -1,13 +1,14 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import { TextTooLong } from "../engine/truncate.ts";
 import type { Model, Receipt, Stoppable } from "../index.ts";
 import { quantOptions } from "../weights/prepared/weights.ts";
 import { warn } from "./errors.ts";
 import { addFlags } from "./flags.ts";
+import { ADAPTER, common, MODEL } from "./help.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
+import { formGiven } from "./recipe.ts";
 import { billed } from "./session.ts";
-import { formGiven } from "./weights-form.ts";
 
 /** The flags of every verb that reads texts. */
 export interface EncodeFlags extends Readonly<Record<string, unknown>> {
@@ -18,17 +19,14 @@ export interface EncodeFlags extends Readonly<Record<string, unknown>> {
 
 /** Adds the flags of `EncodeFlags`; without a default model, one must be named. */
 export function addEncodeFlags(command: Command, usual?: string): Command {
-  const model = new Option(
-    "--model <model>",
-    "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
-  );
+  const model = common("--model <model>", MODEL);
   command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));
   return addFlags(command, quantOptions)
-    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF")
-    .option("--json", "print one JSON object with the receipt");
+    .option("--adapter <folder>", ADAPTER)
+    .addOption(common("--json", "print one JSON object with the receipt"));
 }
 
-/** An image's file, among the inputs of a verb that reads images, too. */
+/** An image's file, among the inputs of a verb that also reads images. */
 export const imageFile = (image: string): { image: string } => ({ image });
 
 /** Loads the model, has its inputs read, and keeps the receipt. @throws UserError */
@@ -50,13 +48,13 @@ export async function encode<I, T extends { receipt: Receipt }>(
   });
 }
 
-/** Has texts read, and those that are too long cut at their ends, with one warning. */
+/** Has texts read; longer ones are cut at their ends, with one warning. */
 export async function readCut<T>(read: (terms: { truncate: boolean }) => Promise<T>): Promise<T> {
   try {
     return await read({ truncate: false });
   } catch (error) {
     if (!(error instanceof TextTooLong)) throw error;
-    warn(`${error.length}; what is longer is cut at its end`);
+    warn(`${error.length}; longer texts are cut at their end`);
     return read({ truncate: true });
   }
 }

@@ -1,6 +1,5 @@
 import type { Command } from "commander";
 import { OptionError, type UserError } from "../util/errors.ts";
-import { flagOf } from "./flags.ts";
 
 /**
  * The reason that a command was stopped: Ctrl-C, or nobody reads its output. The interrupted work may throw it, or an
@@ -13,14 +12,17 @@ export class Interrupted extends Error {
   }
 }
 
+/** `topK` → `--top-k`. */
+export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
+
 /** A command's usage line, shown after a usage error. */
 export function usage(command: Command): string {
   const call = callOf(command);
-  return `usage: ${call} ${command.usage()} (${call} --help lists all options)`;
+  return `usage: ${call} ${command.usage()} (see ${call} --help)`;
 }
 
 /** `modicum keys create`. */
-const callOf = (command: Command): string =>
+export const callOf = (command: Command): string =>
   command.parent ? `${callOf(command.parent)} ${command.name()}` : command.name();
 
 /** The command that `words` call within `command`. */

@@ -2,6 +2,9 @@ import { type Command, Option } from "commander";
 import { z } from "zod";
 import { faultOf } from "../util/checked.ts";
 import { UserError } from "../util/errors.ts";
+import { flagHelp } from "../util/named-options.ts";
+import { flagOf } from "./errors.ts";
+import { markCommon, withChoices } from "./help.ts";
 
 type Schema = z.ZodObject;
 
@@ -10,34 +13,48 @@ interface Property {
   type: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
   default?: unknown;
+  enum?: readonly string[];
+  items?: { enum?: readonly string[] };
 }
-
-/** `topK` → `--top-k`. */
-export const flagOf = (key: string): string => `--${key.replace(/[A-Z]/g, (c) => `-${c.toLowerCase()}`)}`;
 
 function properties(schema: Schema): [key: string, property: Property][] {
   const { properties = {} } = z.toJSONSchema(schema, { io: "input" });
   return Object.entries(properties) as [string, Property][];
 }
 
-/** Adds a flag for every property of `schema`: arrays are repeatable flags, records are repeatable `key=value`. */
-export function addFlags(command: Command, schema: Schema): Command {
-  for (const [key, property] of properties(schema)) command.addOption(option(flagOf(key), property));
+/**
+ * Adds a flag for every property of `schema`: arrays are repeatable flags, records are repeatable `key=value`. `group` is
+ * their heading in help on all options.
+ */
+export function addFlags(command: Command, schema: Schema, group?: string): Command {
+  let heading = group;
+  for (const [key, property] of properties(schema)) {
+    const { common, value, group: ownGroup } = flagHelp.get(schema.shape[key]!) ?? {};
+    heading = ownGroup ?? heading;
+    const choices = [...(property.enum ?? property.items?.enum ?? [])];
+    const description = withChoices(property.description ?? "", choices);
+    const added = option(flagOf(key), { ...property, description }, value ?? "text");
+    // Only for help and completion: the schema checks values.
+    added.argChoices = choices;
+    if (common) markCommon(added);
+    if (heading !== undefined) added.helpGroup(`${heading}:`);
+    command.addOption(added);
+  }
   return command;
 }
 
-function option(flag: string, { type, description, default: usual }: Property): Option {
+function option(flag: string, { type, description, default: usual }: Property, value: string): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
   switch (type) {
     case "number":
     case "integer":
       return new Option(`${flag} <n>`, help).argParser(numeric);
     case "string":
-      return new Option(`${flag} <text>`, help);
+      return new Option(`${flag} <${value}>`, help);
     case "boolean":
       return new Option(usual === true ? flag.replace("--", "--no-") : flag, usual === true ? `do not ${help}` : help);
     case "array":
-      return new Option(`${flag} <text>`, `${help}; may be repeated`).argParser(collect);
+      return new Option(`${flag} <${value}>`, `${help}; may be repeated`).argParser(collect);
     case "object":
       return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser((text, before) =>
         collectPairs(flag, text, before),
@@ -56,7 +73,7 @@ const shown = (usual: unknown): string =>
 /** An option's parser that gathers the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
-/** Pairs may be joined by commas. A value may have commas, too, as in `targets=attn_q,attn_v`. */
+/** Pairs may be joined by commas. A value may also have commas, as in `targets=attn_q,attn_v`. */
 function collectPairs(flag: string, text: string, before: unknown = {}): Record<string, unknown> {
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];

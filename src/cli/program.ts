@@ -1,6 +1,9 @@
 import { Command, CommanderError } from "commander";
+import { suggest, UserError } from "../util/errors.ts";
 import { version } from "../util/package-root.ts";
 import { calledBy, report, usage } from "./errors.ts";
+import { examples, shortHelp, wholeHelp } from "./help.ts";
+import { print } from "./output.ts";
 
 interface Verb {
   summary: string;
@@ -12,15 +15,15 @@ interface Verb {
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "answer a prompt", load: () => import("./commands/run.ts") },
-  chat: { summary: "talk with a model in the terminal", load: () => import("./commands/chat.ts") },
-  complete: { summary: "complete a source file at a place", load: () => import("./commands/complete.ts") },
+  chat: { summary: "chat with a model in the terminal", load: () => import("./commands/chat.ts") },
+  complete: { summary: "complete a source file at a line and column", load: () => import("./commands/complete.ts") },
   embed: { summary: "turn texts into vectors", load: () => import("./commands/embed.ts") },
   classify: { summary: "classify a text", load: () => import("./commands/classify.ts") },
   recognize: { summary: "name the regions of a picture", load: () => import("./commands/recognize.ts") },
   rerank: { summary: "rank texts by relevance to a query", load: () => import("./commands/rerank.ts") },
   index: { summary: "create, fill and list search indexes", load: () => import("./commands/index.ts") },
   search: { summary: "search an index", load: () => import("./commands/search.ts") },
-  answer: { summary: "answer a question, looking it up if needed", load: () => import("./commands/answer.ts") },
+  answer: { summary: "answer a question, with a search if needed", load: () => import("./commands/answer.ts") },
   route: {
     summary: "calibrate a pair of models for routing",
     load: () => import("./commands/route.ts"),
@@ -43,18 +46,22 @@ const verbs: Readonly<Record<string, Verb>> = {
   merge: { summary: "merge LoRA adapters, also into a model", load: () => import("./commands/merge.ts") },
   lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list receipts with totals", local: true, load: () => import("./commands/receipts.ts") },
-  papers: { summary: "a page of daily papers on this machine", load: () => import("./commands/papers.ts") },
+  papers: { summary: "collect daily papers and serve their pages", load: () => import("./commands/papers.ts") },
   recipes: { summary: "list registered recipes", local: true, load: () => import("./commands/recipes.ts") },
   savings: {
     summary: "list savings, pipelines and methods with their options",
     load: () => import("./commands/savings.ts"),
   },
   doctor: { summary: "check this machine's setup", local: true, load: () => import("./commands/doctor.ts") },
+  help: { summary: "show help on a verb or a topic", local: true, load: async () => ({ define: defineHelp }) },
 };
 
-function build(): Command {
+/** The program with its verbs; only those that are called get options. */
+export function build(): Command {
   const program = new Command("modicum")
-    .description("Runs language models with only the compute each input needs. Every answer has a receipt.")
+    .usage("VERB [options]")
+    .description("Run language models with only the compute each input needs.")
+    .configureHelp(shortHelp)
     .version(version())
     .exitOverride()
     .enablePositionalOptions()
@@ -65,24 +72,24 @@ function build(): Command {
       if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";
     });
   for (const [name, { summary }] of Object.entries(verbs)) program.command(name).description(summary);
-  return program;
+  return examples(program, 'modicum run "Why is the sky blue?"');
+}
+
+/** Defines the options of the verb that `words` call, and of the verb below it. */
+export async function defineVerb(command: Command, words: readonly string[]): Promise<void> {
+  const { load, local = false } = verbs[command.name()]!;
+  await (await load()).define(command, words);
+  if (!local) addOffline(command);
+  showUsage(command);
 }
 
 /** Runs the verb that `words` call; sets the exit status of the process if it fails. */
 export async function runProgram(words: readonly string[]): Promise<void> {
   const program = build();
-  const name = words[0] === "help" ? words[1] : words[0];
-  const command = program.commands.find((c) => c.name() === name);
+  const command = program.commands.find((c) => c.name() === words[0]);
   try {
-    if (command) {
-      const { load, local = false } = verbs[command.name()]!;
-      await (await load()).define(command, words.slice(1));
-      if (!local) addOffline(command);
-      showUsage(command);
-    }
-    // Help on an unknown verb is that verb's error.
-    const unknown = words[0] === "help" && name !== undefined && !command;
-    await program.parseAsync(unknown ? [name] : words, { from: "user" });
+    if (command) await defineVerb(command, words.slice(1));
+    await program.parseAsync(words, { from: "user" });
   } catch (error) {
     // Commander has printed the usage error, or the help.
     process.exitCode =
@@ -92,7 +99,34 @@ export async function runProgram(words: readonly string[]): Promise<void> {
   }
 }
 
-const OFFLINE = "fetch no model and no data: use what is on this machine";
+function defineHelp(command: Command): void {
+  command
+    .argument("[words...]", "a verb, a verb and the verb below it, or a topic")
+    .option("--all", "show all options, in groups")
+    .action(showHelp);
+  examples(command, "modicum help run --all", "modicum help lab tune", "modicum help topics");
+}
+
+async function showHelp([name, ...inner]: string[], { all = false }: { all?: boolean }, { parent }: Command) {
+  const program = parent!;
+  if (name === undefined) return program.outputHelp();
+  const verb = program.commands.find((c) => c.name() === name);
+  if (!verb) return await showTopic(name, program);
+  if (verb.commands.length === 0 && name !== "help") await defineVerb(verb, inner);
+  const called = calledBy(inner, verb);
+  called.configureHelp(all ? wholeHelp : shortHelp).outputHelp();
+}
+
+/** @throws UserError if there is no such topic */
+async function showTopic(name: string, program: Command): Promise<void> {
+  const { topicText, topicNames } = await import("./topics.ts");
+  const text = topicText(name);
+  if (text !== undefined) return print(text);
+  const names = [...program.commands.map((c) => c.name()), ...topicNames];
+  throw new UserError(`there is no verb and no topic "${name}"${suggest(name, names)}`, 2);
+}
+
+const OFFLINE = "use only models and data on this machine";
 
 function addOffline(command: Command): void {
   command.option("--offline", OFFLINE);

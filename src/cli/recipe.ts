@@ -1,8 +1,14 @@
 import { parseRecipe, type Recipe, recipeFromValues } from "../savings/recipe.ts";
 import { readValues } from "../util/values-file.ts";
+import { type Quant, quantOptions } from "../weights/prepared/weights.ts";
+import { readFlags } from "./flags.ts";
 
 /** The recipe of a call: the file's savings, then those of `--save`, in order. @throws UserError */
 export async function recipeOf(saves: readonly string[], file: string | undefined): Promise<Recipe> {
   const fromFile = file === undefined ? [] : recipeFromValues(await readValues(file, "the recipe"), file);
   return [...fromFile, ...parseRecipe(saves)];
 }
+
+/** The form of the weights if a call names one; otherwise a registered recipe has its own. @throws UserError */
+export const formGiven = (flags: Readonly<Record<string, unknown>>): { quant?: Quant } =>
+  flags["quant"] === undefined ? {} : readFlags(quantOptions, flags);

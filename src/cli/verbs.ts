@@ -13,9 +13,8 @@ export async function defineVerbs(
   verbs: Readonly<Record<string, Verb>>,
   words: readonly string[],
 ): Promise<void> {
-  command.usage(`${Object.keys(verbs).join("|")} [options]`);
   for (const [name, { summary, load }] of Object.entries(verbs)) {
-    const verb = command.command(name).description(summary);
+    const verb = command.command(name).summary(summary).description(summary);
     if (words.includes(name)) await (await load()).define(verb);
   }
 }

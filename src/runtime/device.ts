@@ -6,7 +6,7 @@ export type Device = (typeof devices)[number];
 
 /** The option of everything that loads a decoder. */
 export const deviceOptions = z.object({
-  device: z.enum(devices).default("cpu").describe("where a decoder's layers run: cpu or webgpu"),
+  device: z.enum(devices).default("cpu").describe("the processor that runs a decoder's layers: cpu or webgpu"),
 });
 
 /** ONNX Runtime's name of the provider. */

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MOST_SCHEMA } from "../engine/decode/grammar/index.ts";
 import { MOST_PIXELS } from "../engine/images/pixels/decode.ts";
+import { flagHelp } from "../util/named-options.ts";
 
 /** The server's limits; requests beyond them are refused before anything runs. */
 export const limitOptions = z.strictObject({
@@ -9,56 +10,51 @@ export const limitOptions = z.strictObject({
     .min(1024)
     .default(8 * 2 ** 20)
     .describe("maximum bytes of a request body"),
-  maxPrompt: z
-    .int()
-    .min(1)
-    .default(1_000_000)
-    .describe("maximum characters or token ids of a prompt; the model's context also limits it"),
-  maxTokens: z.int().min(1).default(2048).describe("maximum tokens of an answer, and the default for chats"),
-  maxChoices: z.int().min(1).default(8).describe("maximum answers per prompt (n)"),
-  maxTexts: z
+  maxPrompt: z.int().min(1).default(1_000_000).describe("maximum characters or token ids of a prompt"),
+  maxTokens: z
     .int()
     .min(1)
     .default(2048)
-    .describe("maximum texts per request for embeddings, reranking or classification"),
+    .describe("maximum tokens of an answer, and the default for chats")
+    .register(flagHelp, { common: true }),
+  maxChoices: z.int().min(1).default(8).describe("maximum answers per prompt (n)"),
+  maxTexts: z.int().min(1).default(2048).describe("maximum texts per request to embed, rerank or classify"),
   maxImages: z.int().min(0).default(16).describe("maximum images per chat"),
   maxImage: z
     .int()
     .min(1)
     .default(4 * 2 ** 20)
-    .describe("maximum bytes of one image, decoded from base64"),
+    .describe("maximum bytes of an image, decoded from base64"),
   maxImagePixels: z
     .int()
     .min(1)
     .max(MOST_PIXELS)
     .default(64_000_000)
-    .describe("maximum pixels of one image, by its header"),
-  maxPixels: z.int().min(1).default(160_000_000).describe("maximum pixels of all images of a chat together"),
+    .describe("maximum pixels of an image, by its header"),
+  maxPixels: z.int().min(1).default(160_000_000).describe("maximum pixels of all images of a chat"),
   maxSchema: z
     .int()
     .min(1)
     .max(MOST_SCHEMA)
     .default(120_000)
-    .describe("maximum characters of an answer's schema as JSON, and of all tools"),
+    .describe("maximum characters of a JSON schema, and of all tools"),
   maxTime: z
     .number()
     .min(0.1)
     .optional()
-    .describe(
-      "maximum seconds per request, including waiting: answers are cut there, and requests that have not started are refused",
-    ),
+    .describe("maximum seconds per request, including waiting: answers end there, waiting requests are refused"),
   maxArrival: z
     .number()
     .min(0.1)
     .max(3600)
     .default(60)
-    .describe("maximum seconds for a request to arrive; its headers have a quarter of that"),
+    .describe("maximum seconds for a request to arrive; headers have a quarter of it"),
   maxStall: z
     .number()
     .min(0.1)
     .max(3600)
     .default(60)
-    .describe("close connections whose client reads nothing for this many seconds"),
+    .describe("seconds before a connection whose client reads nothing is closed"),
 });
 
 export type Limits = z.output<typeof limitOptions>;

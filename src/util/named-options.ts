@@ -1,6 +1,18 @@
 import { z } from "zod";
 import { suggest, UserError } from "./errors.ts";
 
+/** How help shows an option; not part of its JSON schema. */
+interface FlagHelp {
+  /** True if short help shows it even where it cannot show all. */
+  readonly common?: true;
+  /** What a text names. */
+  readonly value?: "file" | "folder" | "model" | "saving";
+  /** The heading of this option and those after it. */
+  readonly group?: string;
+}
+
+export const flagHelp = z.registry<FlagHelp>();
+
 /** A name with the options given to it, not checked yet. */
 export interface Named {
   readonly name: string;

@@ -16,17 +16,17 @@ export const openOptions = z.strictObject({
     .string()
     .min(1, "expected a MODEL of embeddings, or none")
     .default("minilm")
-    .describe("a model of embeddings for search and similar papers; none: search by words alone"),
+    .describe("an embedding model for search and similar papers; none: search by words"),
   qzero: z
     .string()
     .min(1)
     .optional()
-    .describe("a search index whose documents' categories help to find topics, by qzero (default: none)"),
+    .describe("a search index whose categories help find topics (default: none)"),
   store: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "expected postgres://user@host/database")
     .optional()
-    .describe("postgres://user@host/database, which several servers can share (default: files in MODICUM_PAPERS)"),
+    .describe("postgres://user@host/database, which servers can share (default: files in MODICUM_PAPERS)"),
 });
 
 export const importOptions = z.strictObject({
@@ -35,11 +35,11 @@ export const importOptions = z.strictObject({
     .min(1900)
     .max(2999)
     .optional()
-    .describe("year of a saved page's dates that have none (default: the page's newest year + 1)"),
+    .describe("year of dates without one on a saved page (default: the page's newest year + 1)"),
   topic: z
     .array(z.string().trim().min(1, "expected a label"))
     .optional()
-    .describe("a topic of your own, in place of those before; papers get the one that fits best, or none"),
+    .describe("your own topics, which replace earlier ones; a paper gets the best fit, or none"),
   allowPrivate: z.boolean().default(false).describe("also read addresses of this machine and private networks"),
 });
 

@@ -10,8 +10,8 @@ export const summaryOptions = z.strictObject({
     .min(1)
     .optional()
     .describe("a model that summarises abstracts, or a pair such as smollm2>qwen2.5-coder@share=0.3 (default: none)"),
-  save: z.array(z.string()).default([]).describe("a saving of the model that summarises"),
-  perDay: z.int().min(1).default(20).describe("summaries that are tried in a day, at most"),
+  save: z.array(z.string()).default([]).describe("a saving of the summarising model"),
+  perDay: z.int().min(1).default(20).describe("maximum summaries tried per day"),
 });
 
 export type SummaryTerms = z.output<typeof summaryOptions>;

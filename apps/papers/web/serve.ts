@@ -19,7 +19,7 @@ export const serveOptions = z.strictObject({
   reranker: z
     .string()
     .default("smollm2+first@presort=none")
-    .describe("what orders search results on request; none: nothing does"),
+    .describe("the reranker of search results; none: no reranking"),
 });
 
 export type ServeOptions = z.output<typeof serveOptions>;

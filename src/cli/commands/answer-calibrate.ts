@@ -9,10 +9,11 @@ import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../weights-form.ts";
+import { formGiven } from "../recipe.ts";
 
 const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipeline.calibration();
 
@@ -29,14 +30,15 @@ interface Flags extends Readonly<Record<string, unknown>> {
 export function defineCalibrate(command: Command): void {
   const verb = command
     .command("calibrate")
-    .description("find the scores from which a model's questions are looked up, on representative ones")
-    .argument("<file>", 'rows of {"question", "answers"}, each with one right answer or a list')
-    .requiredOption("--index <name>", "the index to look into")
-    .option("--store <address>", "postgres://user@host/database of the index (default: files in MODICUM_HOME)")
+    .description("find the score above which the model looks a question up")
+    .argument("<file>", 'representative rows of {"question", "answers"}: a right answer, or a list')
+    .requiredOption("--index <name>", "the index to search")
+    .option("--store <address>", STORE)
     .option("--model <model>", "the model that answers", "smollm2")
-    .option("--out <file>", "where to write the gates (default: where answers look for them)")
+    .option("--out <file>", "where to write the gates (default: where answer finds them)")
     .option("--json", "print one JSON object with the gates");
   addFlags(addFlags(verb, quantOptions), calibrateAnswerOptions).action(calibrate);
+  examples(verb, "modicum answer calibrate questions.jsonl --index books");
 }
 
 async function calibrate(path: string, flags: Flags): Promise<void> {

@@ -4,12 +4,12 @@ import { lookupPipeline } from "../../pipelines/registry.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { common, examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { recipeOf } from "../recipe.ts";
+import { formGiven, recipeOf } from "../recipe.ts";
 import { addSessionFlags, billed, generation, printed, type SessionOptions } from "../session.ts";
-import { formGiven } from "../weights-form.ts";
 import { defineCalibrate } from "./answer-calibrate.ts";
 
 const answerOptions = await lookupPipeline.options();
@@ -21,14 +21,15 @@ interface Flags extends SessionOptions {
 }
 
 export function define(command: Command): void {
-  // `answer calibrate` has flags of these names, too.
+  // `answer calibrate` also has flags of these names.
   const verb = command
     .enablePositionalOptions()
-    .argument("<question>")
-    .option("--index <name>", "the index to look into; not needed with --retrieval never")
-    .option("--store <address>", "postgres://user@host/database of the index (default: files in MODICUM_HOME)")
-    .option("--json", "print one JSON object with text, documents and receipt");
-  addFlags(addSessionFlags(verb), answerOptions).action(answer);
+    .argument("<question>", "the question")
+    .addOption(common("--index <name>", "the index to search; not needed with --retrieval never"))
+    .option("--store <address>", STORE)
+    .addOption(common("--json", "print one JSON object with text, documents and receipt"));
+  addFlags(addSessionFlags(verb), answerOptions, "Retrieval").action(answer);
+  examples(command, 'modicum answer "Who wrote Emma?" --index books', 'modicum answer "2 + 2?" --retrieval never');
   defineCalibrate(command);
 }
 

@@ -7,14 +7,15 @@ import { UserError } from "../../util/errors.ts";
 import { packageRoot } from "../../util/package-root.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples, MODEL } from "../help.ts";
 import { stoppable } from "../interrupt.ts";
 import { columns, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
 
 const options = z.strictObject({
-  model: z.string().default("smollm2").describe("alias, hf:…, pypi:…, npm:… or path"),
-  rounds: z.int().min(5).optional().describe("measured rounds: in each, ours runs, then theirs"),
-  save: z.array(z.string()).default([]).describe("a saving to compare with dense, for benches of completions"),
+  model: z.string().default("smollm2").describe(MODEL),
+  rounds: z.int().min(5).optional().describe("measured rounds; in each, ours runs, then theirs"),
+  save: z.array(z.string()).default([]).describe("a saving to compare with dense, in benchmarks of completions"),
 });
 
 /** The face of `bench/index.ts`, which is no part of the package. */
@@ -28,6 +29,7 @@ interface Benches {
 
 export function define(command: Command): void {
   addFlags(command.argument("[name]", "the benchmark"), options).option("--list", "list the benchmarks").action(bench);
+  examples(command, "modicum bench --list", "modicum bench decode --model smollm2");
 }
 
 async function bench(name: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {

@@ -3,6 +3,7 @@ import type { Command } from "commander";
 import type { ChatMessage, Model, RunOptions } from "../../index.ts";
 import { UserError } from "../../util/errors.ts";
 import { report } from "../errors.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import {
   AnswerPrinter,
@@ -17,6 +18,7 @@ import { imagesIn, isCommand, leaves, obey, type Talk } from "./chat-commands.ts
 
 export function define(command: Command): void {
   addSessionFlags(command).action(chat);
+  examples(command, "modicum chat", "modicum chat --model qwen2.5-coder --temperature 0.7");
 }
 
 /** The part of a model that a chat uses. */

@@ -1,15 +1,17 @@
-import { type Command, Option } from "commander";
+import type { Command } from "commander";
 import type { ImageInput } from "../../engine/images/pixels/input.ts";
 import { labelPipeline } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
-import { addFlags, flagOf, givenFlags } from "../flags.ts";
+import { flagOf } from "../errors.ts";
+import { addFlags, givenFlags } from "../flags.ts";
+import { common, examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
+import { formGiven } from "../recipe.ts";
 import { billed } from "../session.ts";
 import { readStdin } from "../stdin.ts";
-import { formGiven } from "../weights-form.ts";
 
 const own = await labelPipeline.flags();
 
@@ -17,18 +19,23 @@ type Flags = EncodeFlags & Parameters<typeof own.read>[0] & { image?: string; vi
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[text]", "the text (default: stdin)"))
-    .option(
-      "--labels <labels>",
-      "a,b,…: some of a classifier's labels; any labels for a generating model, an image or --via qzero, there also label=word|word",
-      (text) => text.split(","),
+    .addOption(
+      common(
+        "--labels <labels>",
+        "a,b,…: labels to choose from; a classifier knows only its own; with --via also label=word|word",
+      ).argParser((text) => text.split(",")),
     )
-    .option(
-      "--image <file>",
-      "an image instead of a text: by any labels for a model of images and texts, by its own for a classifier of images",
-    )
-    .addOption(new Option("--via <pipeline>", "by the categories of documents").choices([labelPipeline.name]));
-  for (const [flag, help] of Object.entries(own.flags)) command.option(`--${flag}`, help);
-  addFlags(command, own.options).action(classify);
+    .addOption(common("--image <file>", "an image in place of the text"))
+    .addOption(
+      common("--via <pipeline>", "label by the categories of documents in an index").choices([labelPipeline.name]),
+    );
+  for (const [flag, help] of Object.entries(own.flags)) command.addOption(common(`--${flag}`, help));
+  addFlags(command, own.options, `With --via ${labelPipeline.name}`).action(classify);
+  examples(
+    command,
+    'modicum classify --model smollm2 --labels spam,ham "You have won a prize"',
+    "modicum classify --model glove --via qzero --index news --labels sport,war",
+  );
 }
 
 /** Prints the labels with their scores, the likeliest first. */

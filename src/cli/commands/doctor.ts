@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { CACHE_FOLDER, type Check, examine, ORT } from "../checks.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 import { tunings } from "../tunings.ts";
 import { verify } from "../verify.ts";
@@ -13,12 +14,10 @@ interface Options {
 export function define(command: Command): void {
   command
     .option("--json", "print one JSON object")
-    .option("--verify", "also read the downloaded models and the prepared weights whole, and check their hashes")
-    .option(
-      "--tune",
-      "time the downloaded models anew, to choose the codes of 4-bit types and whether layers run in q8r; best on an idle machine",
-    )
+    .option("--verify", "also check the hashes of downloaded models and prepared weights")
+    .option("--tune", "time the downloaded models and choose their fastest forms; needs an idle machine")
     .action(doctor);
+  examples(command, "modicum doctor", "modicum doctor --verify");
 }
 
 async function doctor({ json = false, verify: whole = false, tune = false }: Options): Promise<void> {

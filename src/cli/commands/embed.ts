@@ -3,14 +3,16 @@ import type { TextOrImage } from "../../engine/encoders/image-text/image-text-mo
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, imageFile, readCut } from "../encode.ts";
 import { collect } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print, printJson } from "../output.ts";
 import { readStdin } from "../stdin.ts";
 
 export function define(command: Command): void {
   addEncodeFlags(command.argument("[texts...]", "the texts (default: the lines of stdin)"), "minilm")
-    .option("--image <file>", "an image, after the texts, for a model that encodes images; may be repeated", collect)
-    .option("--prompt <name>", "the model's prompt that is written before each text, such as query")
+    .option("--image <file>", "an image, if the model encodes images; may be repeated", collect)
+    .option("--prompt <name>", "the model's own prompt before each text, such as query")
     .action(embed);
+  examples(command, 'modicum embed "a cat" "a dog"', "modicum embed --model minilm --json < lines.txt");
 }
 
 interface Flags extends EncodeFlags {

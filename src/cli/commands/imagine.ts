@@ -9,6 +9,7 @@ import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { checkWritable } from "../../util/write-whole.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -23,10 +24,11 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .option("--model <model>", "a diffusion model of images", "digits-tiny")
-    .option("--out <file>", "the PNG; missing folders are made; of several images, a number comes before its ending")
+    .option("--model <model>", "an image generator", "digits-tiny")
+    .option("--out <file>", "the PNG to write; several images get numbers; missing folders are made")
     .option("--json", "print one JSON object with the files and the receipt");
   addFlags(command, imagineOptions).action(imagine);
+  examples(command, "modicum imagine --class 7 --out seven.png", "modicum imagine --n 4 --steps 20 --out digits.png");
 }
 
 async function imagine({ model: name, out, json, ...flags }: Flags): Promise<void> {

@@ -6,6 +6,7 @@ import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
 import type { Counts } from "../../retrieval/store/store.ts";
 import { UserError } from "../../util/errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples, STORE } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -18,23 +19,26 @@ export interface StoreFlags extends Readonly<Record<string, unknown>> {
 
 /** Adds the flags of `StoreFlags`. */
 export const addStoreFlags = (command: Command): Command =>
-  command
-    .option("--store <address>", "postgres://user@host/database (default: files in MODICUM_HOME)")
-    .option("--json", "print one JSON object");
+  command.option("--store <address>", STORE).option("--json", "print one JSON object");
+
+const NAME = "the index";
 
 export function define(command: Command): void {
   const verb = (name: string, summary: string) => addStoreFlags(command.command(name).description(summary));
-  addFlags(verb("create", "create an empty index").argument("<name>"), createOptions).action(create);
-  verb("add", "add the documents of files, or update them")
-    .argument("<name>")
-    .argument("<files...>", "JSON lines with id, title, text, categories, metadata; text, Markdown or HTML")
-    .action(add);
-  verb("rm", "remove documents, or with --all the index")
-    .argument("<name>")
+  const calls = ["modicum index create notes", "modicum index add notes README.md", "modicum index list notes"];
+  examples(command, ...calls);
+  const creating = verb("create", "create an empty index").argument("<name>", NAME);
+  examples(addFlags(creating, createOptions), calls[0]!).action(create);
+  const adding = verb("add", "add the documents of files, or update them")
+    .argument("<name>", NAME)
+    .argument("<files...>", "JSON lines with id, title, text, categories, metadata; text, Markdown or HTML");
+  examples(adding, calls[1]!).action(add);
+  const removing = verb("rm", "remove documents, or the whole index with --all")
+    .argument("<name>", NAME)
     .argument("[documents...]", "ids, or files whose documents are removed")
-    .option("--all", "delete the index with all its documents")
-    .action(remove);
-  verb("list", "list the indexes, or the documents of one").argument("[name]").action(list);
+    .option("--all", "delete the index with all its documents");
+  examples(removing, "modicum index rm notes README.md", "modicum index rm notes --all").action(remove);
+  examples(verb("list", "list the indexes, or the documents of one").argument("[name]", NAME), calls[2]!).action(list);
 }
 
 /** Opens an index for one command. */

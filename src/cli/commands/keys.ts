@@ -3,7 +3,9 @@ import { z } from "zod";
 import { type Key, KeyStore, scopes } from "../../serve/keys/store.ts";
 import { checkRecipe, termsSchema } from "../../serve/keys/terms.ts";
 import { printable } from "../../util/printable.ts";
-import { addFlags, flagOf, readFlags } from "../flags.ts";
+import { flagOf } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 const createOptions = termsSchema.extend({
@@ -11,7 +13,7 @@ const createOptions = termsSchema.extend({
     .array(z.enum(scopes))
     .min(1)
     .default(["infer"])
-    .describe("infer: ask models; admin: also see all receipts and metrics, and change recipes"),
+    .describe("infer: use models; admin: also read all receipts and metrics, and change recipes"),
 });
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -19,21 +21,14 @@ interface Flags extends Readonly<Record<string, unknown>> {
 }
 
 export function define(command: Command): void {
-  const json = ["--json", "print JSON"] as const;
-  addFlags(command.command("create").description("create a key (shown only once)").argument("<name>"), createOptions)
-    .option(...json)
-    .action(create);
-  command
-    .command("list")
-    .description("list the keys")
-    .option(...json)
-    .action(list);
-  command
-    .command("revoke")
-    .description("revoke a key")
-    .argument("<id or name>")
-    .option(...json)
-    .action(revoke);
+  const calls = ["modicum keys create alice --max-tokens 500", "modicum keys list", "modicum keys revoke alice"];
+  examples(command, ...calls);
+  const verb = (name: string, summary: string, call: string) =>
+    examples(command.command(name).description(summary).option("--json", "print JSON"), call);
+  const creating = verb("create", "create a key, which is shown only once", calls[0]!).argument("<name>", "its name");
+  addFlags(creating, createOptions).action(create);
+  verb("list", "list the keys", calls[1]!).action(list);
+  verb("revoke", "revoke a key", calls[2]!).argument("<id or name>", "the key").action(revoke);
 }
 
 async function create(name: string, flags: Flags): Promise<void> {

@@ -6,6 +6,7 @@ import { findTask } from "../../lab/tasks/registry.ts";
 import { lookupPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { examples, MODEL, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -25,13 +26,14 @@ const reading = (await lookupPipeline.options()).pick({ passages: true, maxConte
 
 export function define(command: Command): void {
   command
-    .requiredOption("--model <model>", "a MODEL that generates")
-    .requiredOption("--task <task>", "a task of questions, such as triviaqa, or FILE.jsonl of {prompt, answer}")
-    .requiredOption("--index <name>", "the index that questions are looked up in")
-    .option("--store <address>", "the index's postgres://user@host/database (default: files in MODICUM_HOME)")
-    .requiredOption("--out <folder>", "where results and report are written; a run that was stopped goes on")
+    .requiredOption("--model <model>", MODEL)
+    .requiredOption("--task <task>", "a task of questions, such as triviaqa, or a FILE.jsonl of {prompt, answer}")
+    .requiredOption("--index <name>", "the index to search")
+    .option("--store <address>", STORE)
+    .requiredOption("--out <folder>", "where results and report are written; a stopped run goes on")
     .option("--json", "print one JSON object with the report");
   addFlags(addFlags(command, lookupRunOptions), reading).action(run);
+  examples(command, "modicum lab answer --model smollm2 --task triviaqa --index books --out run");
 }
 
 async function run(flags: Flags): Promise<void> {

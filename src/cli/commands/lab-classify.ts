@@ -4,6 +4,7 @@ import { findTask } from "../../lab/tasks/registry.ts";
 import { labelPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -23,16 +24,17 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .requiredOption("--model <model>", "a MODEL of embeddings, or glove")
+    .requiredOption("--model <model>", "a model of embeddings, or glove")
     .requiredOption("--task <task>", "a task of labels, such as tagmynews:FILE")
-    .requiredOption("--index <name>", "the index that texts are looked up in")
-    .option("--store <address>", "the index's postgres://user@host/database (default: files in MODICUM_HOME)")
-    .option("--label-words <words>", "us=America,world=politics|government: read these in place of labels", (text) =>
+    .requiredOption("--index <name>", "the index to search")
+    .option("--store <address>", STORE)
+    .option("--label-words <words>", "words to read in place of labels: us=America,world=politics|government", (text) =>
       text.split(","),
     )
     .requiredOption("--out <folder>", "where results and report are written")
     .option("--json", "print one JSON object with the report");
   addFlags(addFlags(command, classifyRunOptions), qzeroOptions).action(run);
+  examples(command, "modicum lab classify --model glove --task tagmynews:FILE --index n --out run");
 }
 
 async function run(flags: Flags): Promise<void> {

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { compareRuns } from "../../lab/report/compare.ts";
 import { comparisonRows } from "../../lab/report/tables.ts";
 import { readRun } from "../../lab/run/held.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
@@ -10,6 +11,7 @@ export function define(command: Command): void {
     .argument("<B>", "the folder of another run of the same task")
     .option("--json", "print one JSON object")
     .action(compare);
+  examples(command, "modicum lab compare runs/one runs/two");
 }
 
 async function compare(a: string, b: string, { json = false }: { json?: boolean }): Promise<void> {

@@ -4,13 +4,15 @@ import { runRows } from "../../lab/report/tables.ts";
 import { findRuns } from "../../lab/run/held.ts";
 import { UserError } from "../../util/errors.ts";
 import { warn } from "../errors.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command
-    .argument("[folder]", "where to look for runs, up to three folders deep", ".")
+    .argument("[folder]", "where to look for runs, three folders deep", ".")
     .option("--json", "print a JSON array")
     .action(list);
+  examples(command, "modicum lab list runs");
 }
 
 async function list(folder: string, { json = false }: { json?: boolean }): Promise<void> {

@@ -4,6 +4,7 @@ import { SCALED } from "../../lab/lyapunov/layer-trajectories.ts";
 import { type LyapunovReport, lyapunovOptions, measureLyapunov } from "../../lab/lyapunov/measure.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { stoppable } from "../interrupt.ts";
 import { textOf, writeReport } from "../lab-text.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -18,11 +19,12 @@ interface Flags extends Readonly<Record<string, unknown>> {
 export function define(command: Command): void {
   command
     .argument("<model>", "a recurrent model")
-    .argument("[text]", "the text that it reads")
+    .argument("[text]", "the text to read")
     .option("--file <file>", "a file with the text")
     .option("--out <folder>", "where lyapunov.json is written")
     .option("--json", "print one JSON object");
   addFlags(command, lyapunovOptions).action(run);
+  examples(command, "modicum lab lyapunov mamba-tiny --file README.md");
 }
 
 async function run(name: string, given: string | undefined, flags: Flags): Promise<void> {

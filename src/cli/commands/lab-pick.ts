@@ -9,6 +9,7 @@ import { recipeName, registeredText, registerRecipe, shortName } from "../../sav
 import { UserError } from "../../util/errors.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { quoted } from "../lab-command.ts";
 import { print, printJson } from "../output.ts";
 
@@ -16,22 +17,17 @@ const options = z.strictObject({
   quality: z
     .number()
     .optional()
-    .describe(
-      "pick the recipe that saves most among those whose change of quality, at the worse end of its interval, is this (-0.01) or better",
-    ),
-  saving: z
-    .number()
-    .max(1)
-    .optional()
-    .describe("pick the best recipe among those that save this share (0.3) of FLOPs or more"),
+    .describe("pick the cheapest recipe that loses no more than this (-0.01) at the worse end of its interval"),
+  saving: z.number().max(1).optional().describe("pick the best recipe that saves at least this share (0.3) of FLOPs"),
   as: recipeName.default("fast").describe("the recipe's name, used as MODEL@NAME"),
 });
 
 export function define(command: Command): void {
-  addFlags(command.argument("[folder]", "a run's folder: what `lab run --out` named"), options)
-    .option("--force", "register a recipe of a run that says little about it")
+  addFlags(command.argument("[folder]", "a run's folder, from `lab run --out`"), options)
+    .option("--force", "register a recipe even if the run has too few items to judge it")
     .option("--json", "print one JSON object")
     .action(pickRecipe);
+  examples(command, "modicum lab pick runs/arc --quality -0.01", "modicum lab pick runs/arc --saving 0.3 --as fast");
 }
 
 async function pickRecipe(folder: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {

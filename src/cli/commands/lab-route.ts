@@ -4,6 +4,7 @@ import type { Task } from "../../lab/task.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { version } from "../../util/package-root.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -20,9 +21,10 @@ export function define(command: Command): void {
   command
     .requiredOption("--pair <pair>", "two models, SWIFT>SUPER; may be repeated", collect)
     .requiredOption("--task <task>", "a task of choices or short answers, or a FILE.jsonl; may be repeated", collect)
-    .requiredOption("--out <folder>", "where answers and results are written; items answered there are not run again")
+    .requiredOption("--out <folder>", "where answers and results are written; answers there are reused")
     .option("--json", "print one JSON object with the results");
   addFlags(command, routeRunOptions).action(run);
+  examples(command, 'modicum lab route --pair "smollm2>gemma3" --task arc-easy --out runs/route');
 }
 
 async function run(flags: Flags): Promise<void> {

@@ -25,6 +25,7 @@ import { version } from "../../util/package-root.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { modelHash, type ResolvedModel, resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
+import { ADAPTER, common, examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { watch } from "../lab-progress.ts";
@@ -51,22 +52,40 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .option(
-      "--model <model>",
-      `alias, hf:…, pypi:…, npm:… or path, or ${pipelineForms([...rankPipelines, ...textPipelines])}; may be repeated (default: smollm2)`,
-      collect,
+    .addOption(
+      common(
+        "--model <model>",
+        `MODEL, or ${pipelineForms([...rankPipelines, ...textPipelines])}; may be repeated (default: smollm2)`,
+      ).argParser(collect),
     )
-    .requiredOption("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated", collect)
+    .addOption(
+      common("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated")
+        .argParser(collect)
+        .makeOptionMandatory(),
+    )
+    .addOption(
+      common("--recipe <recipe>", "savings separated by spaces, or a JSON or YAML file; may be repeated").argParser(
+        collect,
+      ),
+    )
+    .addOption(
+      common("--search <saving>", "settings to search: one option as low..high, or a|b|c; may be repeated").argParser(
+        collect,
+      ),
+    )
     .option("--quant <form>", `${quantOptions.shape.quant.description}; may be repeated (default: auto)`, collect)
-    .option("--adapter <folder>", "a PEFT LoRA adapter of the model")
-    .option("--recipe <recipe>", "savings separated by spaces, or a JSON or YAML file; may be repeated", collect)
-    .option("--search <saving>", "settings to search: one option as low..high, or lists a|b; may be repeated", collect)
-    .requiredOption("--out <folder>", "where results and summary are written")
-    .option("--queue <url>", "redis://host:port: let `lab worker` processes answer instead of this one")
-    .option("--resume", "continue the run in the folder")
-    .option("--force", "replace the run in the folder")
-    .option("--json", "print one JSON object with the summaries");
-  addFlags(addFlags(command, budgetOptions), runOptions).action(run);
+    .option("--adapter <folder>", ADAPTER)
+    .addOption(common("--out <folder>", "where results and summary are written").makeOptionMandatory())
+    .option("--queue <url>", "redis://host:port: let `lab worker` processes answer")
+    .addOption(common("--resume", "continue the run in the folder"))
+    .addOption(common("--force", "replace the run in the folder"))
+    .addOption(common("--json", "print one JSON object with the summaries"));
+  addFlags(addFlags(command, runOptions), budgetOptions).action(run);
+  examples(
+    command,
+    "modicum lab run --task arc-easy --recipe exit:layer=20 --out runs/arc",
+    "modicum lab run --task gsm8k --search exit:layer=10..28 --out runs/exit",
+  );
 }
 
 async function run(flags: Flags): Promise<void> {

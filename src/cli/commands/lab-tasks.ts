@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { type Listed, listTasks } from "../../lab/tasks/list.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
@@ -8,6 +9,7 @@ export function define(command: Command): void {
     if (json) printJson(tasks);
     else print(...columns([["TASK", "ITEMS", "METRIC", "WHAT", "SOURCE"], ...tasks.map(row)]));
   });
+  examples(command, "modicum lab tasks");
 }
 
 const row = ({ task, size, metric, summary, source }: Listed): string[] => [

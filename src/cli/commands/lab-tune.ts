@@ -27,6 +27,7 @@ import { version } from "../../util/package-root.ts";
 import { parsedJson } from "../../util/parsed-json.ts";
 import { writeWhole } from "../../util/write-whole.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { ADAPTER, common, examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
@@ -47,21 +48,28 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .option("--model <model>", "alias, hf:…, pypi:…, npm:… or path; or a pair, A>B", "smollm2")
-    .requiredOption(
-      "--task <task>",
-      'a task of `lab tasks` that generates text, or a FILE.jsonl of {"prompt"} or {"messages"}, with an "answer" or without, and a "group"',
+    .addOption(common("--model <model>", "MODEL, or a pair, A>B").default("smollm2"))
+    .addOption(
+      common(
+        "--task <task>",
+        'a task of `lab tasks` that generates text, or a FILE.jsonl of "prompt" or "messages", with "answer" and "group" if known',
+      ).makeOptionMandatory(),
     )
-    .option("--candidates <file>", "recipes instead of the savings' own settings: one a line, or a JSON list")
-    .option("--adapter <folder>", "a PEFT LoRA adapter of the model")
+    .option("--candidates <file>", "recipes to try in place of the savings' own settings: one per line, or a JSON list")
+    .option("--adapter <folder>", ADAPTER)
     .option(
       "--queue <url>",
-      "redis://host:port: let `lab worker` processes compute the losses; times are this machine's",
+      "redis://host:port: let `lab worker` processes compute the losses; this machine takes the times",
     )
-    .option("--dry-run", "say what would be tried, how long it takes, and what the items can certify")
-    .option("--force", "begin the tuning of this name anew")
+    .addOption(common("--dry-run", "print the candidates, the minutes needed and what the items can certify"))
+    .option("--force", "discard an earlier tuning of this name")
     .option("--json", "print one JSON object");
   addFlags(command, tuneOptions).action(run);
+  examples(
+    command,
+    "modicum lab tune --task gsm8k --name fast --dry-run",
+    "modicum lab tune --task prompts.jsonl --name fast --risk 0.05",
+  );
 }
 
 async function run(flags: Flags): Promise<void> {

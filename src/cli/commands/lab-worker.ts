@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import { version } from "../../util/package-root.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 
 export function define(command: Command): void {
@@ -14,4 +15,5 @@ export function define(command: Command): void {
       const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
       await work(queue, { version: version(), notice, signal: interruptSignal() });
     });
+  examples(command, "modicum lab worker --queue redis://localhost:6379");
 }

@@ -1,4 +1,5 @@
 import type { Command } from "commander";
+import { examples } from "../help.ts";
 import { defineVerbs, type Verb } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -16,4 +17,9 @@ const verbs: Readonly<Record<string, Verb>> = {
 };
 
 /** The words after `lab` name a verb. */
-export const define = (command: Command, words: readonly string[]): Promise<void> => defineVerbs(command, verbs, words);
+export const define = (command: Command, words: readonly string[]): Promise<void> =>
+  defineVerbs(
+    examples(command, "modicum lab tasks", "modicum lab run --task arc-easy --recipe exit:layer=20 --out runs/arc"),
+    verbs,
+    words,
+  );

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { MODELS_PACKAGE, modelFolder } from "../../util/model-folders.ts";
 import { aliases, bytesOf, type ListedModel, listModels, resolveModel, shipped } from "../../weights/sources/index.ts";
+import { examples } from "../help.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 interface Options {
@@ -23,9 +24,10 @@ interface Listed {
 
 export function define(command: Command): void {
   command
-    .option("--all", "every model with an alias, downloaded or not")
+    .option("--all", "list every model with an alias, downloaded or not")
     .option("--json", "print a JSON array")
     .action(list);
+  examples(command, "modicum list", "modicum list --all");
 }
 
 async function list({ all = false, json = false }: Options): Promise<void> {

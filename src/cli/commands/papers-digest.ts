@@ -3,6 +3,7 @@ import type { Mailing, Papers } from "../../../apps/papers/index.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print, printJson } from "../output.ts";
 import { loadPapers, papersFolder } from "../papers.ts";
 
@@ -11,6 +12,7 @@ type Flags = Readonly<Record<string, unknown>>;
 export async function define(command: Command): Promise<void> {
   addFlags(command, (await loadPapers()).openOptions);
   (await addMailFlags(command)).option("--json", "print one JSON object").action(digest);
+  examples(command, "modicum papers digest --from papers@example.org");
 }
 
 /** Adds the flags of mail: a server's password may stand in the environment. */

@@ -3,6 +3,7 @@ import type { Imported } from "../../../apps/papers/index.ts";
 import { printable } from "../../util/printable.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { loadPapers, papersFolder } from "../papers.ts";
@@ -15,6 +16,11 @@ export async function define(command: Command): Promise<void> {
   command.argument("<sources...>", "saved pages, JSON lines, feeds: files or addresses");
   for (const options of [importOptions, openOptions]) addFlags(command, options);
   command.option("--json", "print one JSON object").action(importPapers);
+  examples(
+    command,
+    "modicum papers import https://huggingface.co/papers",
+    "modicum papers import saved-page.html --year 2026",
+  );
 }
 
 async function importPapers(sources: string[], flags: Flags): Promise<void> {

@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print } from "../output.ts";
 import { loadPapers, papersFolder } from "../papers.ts";
 import { showDownload } from "../progress.ts";
@@ -11,6 +12,7 @@ export async function define(command: Command): Promise<void> {
   const { openOptions, serveOptions, summaryOptions } = await loadPapers();
   for (const options of [serveOptions, openOptions, summaryOptions]) addFlags(command, options);
   (await addMailFlags(command)).action(servePages);
+  examples(command, "modicum papers serve --port 8090");
 }
 
 async function servePages(flags: Readonly<Record<string, unknown>>): Promise<void> {

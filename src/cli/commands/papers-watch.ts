@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import type { Imported } from "../../../apps/papers/index.ts";
 import { warn } from "../errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print } from "../output.ts";
 import { loadPapers, papersFolder } from "../papers.ts";
 import { showDownload } from "../progress.ts";
@@ -13,9 +14,10 @@ type Flags = Readonly<Record<string, unknown>>;
 
 export async function define(command: Command): Promise<void> {
   const { importOptions, openOptions, summaryOptions, watchOptions } = await loadPapers();
-  command.argument("<sources...>", "files or addresses, as for `papers import`");
+  command.argument("<sources...>", "files or addresses, as in papers import");
   for (const options of [watchOptions, importOptions, openOptions, summaryOptions]) addFlags(command, options);
   (await addMailFlags(command)).action(watchPapers);
+  examples(command, "modicum papers watch https://huggingface.co/papers --every 60");
 }
 
 async function watchPapers(sources: string[], flags: Flags): Promise<void> {

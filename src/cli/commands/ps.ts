@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 
 const options = z.strictObject({
@@ -25,6 +26,7 @@ type Listed = z.output<typeof models>["data"][number];
 
 export function define(command: Command): void {
   addFlags(command, options).option("--json", "print one JSON object").action(ps);
+  examples(command, "modicum ps", "modicum ps --url http://127.0.0.1:8080");
 }
 
 async function ps(flags: Readonly<Record<string, unknown>>): Promise<void> {

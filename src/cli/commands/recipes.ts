@@ -25,29 +25,28 @@ import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formHere } from "../../weights/prepared/tuning.ts";
 import { localModel } from "../../weights/sources/index.ts";
 import { collect } from "../flags.ts";
+import { ADAPTER, examples, MODEL, SAVING } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command.option("--json", "print a JSON array").action(list);
-  command
+  examples(command, "modicum recipes", "modicum recipes add fast --model smollm2 --save lookup");
+  const adding = command
     .command("add")
     .description("register a recipe for a model, used as MODEL@NAME")
-    .argument("<name>")
-    .requiredOption("--model <model>", "as for `run`")
-    .option("--save <saving>", "a saving, name or name:key=value,…; may be repeated (default: dense)", collect)
-    .option("--adapter <folder>", "a PEFT LoRA adapter of every request")
-    .action(add);
-  command
-    .command("on")
-    .description("let a certificate choose recipes again, after an audit or `recipes off` switched it off")
-    .argument("<name>", NAMED)
-    .action((name: string) => turn(name, true));
-  command
-    .command("off")
-    .description("answer requests of a certificate by dense, from the next one on")
-    .argument("<name>", NAMED)
-    .action((name: string) => turn(name, false));
-  command.command("rm").description("remove a recipe").argument("<name>", NAMED).action(remove);
+    .argument("<name>", "the recipe's name")
+    .requiredOption("--model <model>", MODEL)
+    .option("--save <saving>", `${SAVING} (default: dense)`, collect)
+    .option("--adapter <folder>", ADAPTER);
+  examples(adding, "modicum recipes add fast --model smollm2 --save lookup").action(add);
+  const named = (name: string, summary: string) =>
+    examples(
+      command.command(name).description(summary).argument("<name>", NAMED),
+      `modicum recipes ${name} smollm2@fast`,
+    );
+  named("on", "let a certificate choose recipes again").action((name: string) => turn(name, true));
+  named("off", "answer a certificate's requests with dense").action((name: string) => turn(name, false));
+  named("rm", "remove a recipe").action(remove);
 }
 
 /** A name of `on`, `off` and `rm`. */

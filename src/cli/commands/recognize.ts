@@ -5,6 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -23,18 +24,19 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .argument("<image>", "the picture's file: PNG, JPEG, WebP or GIF")
-    .requiredOption("--labels <labels>", "a,b,…: what a region may be, in any words", (text) => text.split(","))
+    .argument("<image>", "a picture: PNG, JPEG, WebP or GIF")
+    .requiredOption("--labels <labels>", "a,b,…: possible names of a region, in any words", (text) => text.split(","))
     .option(
       "--boxes <file>",
-      "a JSON file, [[left, top, right, bottom], …] in pixels; or auto to find them (experimental)",
+      "a JSON file of [[left, top, right, bottom], …] in pixels; auto finds boxes (experimental)",
       "auto",
     )
-    .option("--model <model>", "a model of images and texts that has a bridge", "clip-tiny")
-    .option("--regions <folder>", "a localiser and a bridge, in place of those that come with the model")
-    .option("--out <file>", "write the picture with its regions on it, a PNG")
+    .option("--model <model>", "an image–text model that has a bridge", "clip-tiny")
+    .option("--regions <folder>", "a localiser and a bridge in place of the model's own")
+    .option("--out <file>", "write a PNG of the picture with its regions")
     .option("--json", "print one JSON object with the receipt");
   addFlags(command, options).action(recognize);
+  examples(command, "modicum recognize desk.jpg --labels cup,laptop,phone --out regions.png");
 }
 
 async function recognize(image: string, flags: Flags): Promise<void> {

@@ -7,11 +7,12 @@ import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
 import { addFlags, givenFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
+import { formGiven } from "../recipe.ts";
 import { billed } from "../session.ts";
-import { formGiven } from "../weights-form.ts";
 
 interface Flags extends EncodeFlags {
   query: string;
@@ -34,8 +35,13 @@ const document = z.object({
 export function define(command: Command): void {
   const verb = addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
     .requiredOption("--query <text>", "the query")
-    .option("--explain", "MODEL+first: also print each window with its letters and logits");
+    .option("--explain", "with MODEL+first: also print each window with its letters and logits");
   addFlags(verb, ownFlags).action(rerank);
+  examples(
+    command,
+    'modicum rerank documents.jsonl --query "solar panels"',
+    'modicum rerank documents.jsonl --query "solar panels" --model smollm2+first',
+  );
 }
 
 /** Prints the documents' ids with their scores, the most relevant first. */

@@ -9,10 +9,11 @@ import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../weights-form.ts";
+import { formGiven } from "../recipe.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -20,15 +21,16 @@ interface Flags extends Readonly<Record<string, unknown>> {
 }
 
 export function define(command: Command): void {
-  command.usage("calibrate [options] <pair> <file>");
+  const call = 'modicum route calibrate "smollm2>qwen2.5-coder" prompts.jsonl';
+  examples(command, call);
   const verb = command
     .command("calibrate")
-    .description("find the score below which the larger model answers, on representative prompts")
+    .description("find the score below which the larger model answers")
     .argument("<pair>", "two models, such as smollm2>qwen2.5-coder")
-    .argument("<file>", 'rows of {"prompt"}, each with one "answer" or a list if answers are judged')
-    .option("--out <file>", "where to write the calibration (default: where routes look for it)")
+    .argument("<file>", 'representative rows of {"prompt"}, with an "answer" or a list to judge by')
+    .option("--out <file>", "where to write the calibration (default: where run finds it)")
     .option("--json", "print one JSON object with the thresholds");
-  addFlags(addFlags(verb, quantOptions), calibrateOptions).action(calibrate);
+  addFlags(addFlags(examples(verb, call), quantOptions), calibrateOptions).action(calibrate);
 }
 
 async function calibrate(pair: string, file: string, flags: Flags): Promise<void> {

@@ -7,6 +7,7 @@ import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
 import { collect, givenFlags } from "../flags.ts";
+import { common, examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { addSessionFlags, billed, generation, open, openText, printed, type SessionOptions } from "../session.ts";
@@ -22,17 +23,28 @@ interface Options extends SessionOptions {
 }
 
 export function define(command: Command): void {
-  addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin is put before it"))
-    .option("--image <file>", "an image before the prompt, of a model that reads images; may be repeated", collect)
-    .option("--raw", "use the prompt as is, without the model's chat template (default: as the adapter was trained)")
-    .option("--no-raw", "use the chat template, also for an adapter that was trained on plain text")
-    .option("--infill", "fill the prompt's blanks, <extra_id_0>, <extra_id_1> …, by a model that was trained to")
-    .addOption(new Option("--mode <mode>", "the mode of a model trained by UL2R that reads the prompt").choices(MODES))
-    .option("--format <json or file>", "json: constrain the answer to a JSON object; FILE: to the JSON schema in it");
+  addSessionFlags(command.argument("[prompt]", "the prompt; text from stdin comes before it"))
+    .optionsGroup("Prompt and output:")
+    .addOption(
+      common("--image <file>", "an image before the prompt, if the model reads images; may be repeated").argParser(
+        collect,
+      ),
+    )
+    .addOption(common("--raw", "send the prompt without the chat template (default: as the adapter was trained)"))
+    .option("--no-raw", "use the chat template even if the adapter was trained on plain text")
+    .option("--infill", "fill the blanks <extra_id_0>, <extra_id_1> … in the prompt; needs a model trained to")
+    .addOption(new Option("--mode <mode>", "how a model trained with UL2R reads the prompt").choices(MODES))
+    .addOption(common("--format <json or file>", "json: answer with a JSON object; FILE: follow its JSON schema"));
   for (const { settings } of textPipelines)
     for (const [flag, { value, help }] of Object.entries(settings?.flags ?? {}))
       command.option(`--${flag} <${value}>`, help);
-  command.option("--json", "print one JSON object with text, tokens and receipt").action(run);
+  command.addOption(common("--json", "print one JSON object with text, tokens and receipt")).action(run);
+  examples(
+    command,
+    'modicum run "Why is the sky blue?"',
+    'modicum run --save lookup "Write a haiku about rain." --json',
+    "git diff | modicum run --max-tokens 200 'Describe this change.'",
+  );
 }
 
 async function run(argument: string | undefined, options: Options): Promise<void> {

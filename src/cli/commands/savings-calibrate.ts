@@ -9,10 +9,11 @@ import { documentsOf } from "../../train/methods/exit-heads/corpus.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../weights-form.ts";
+import { formGiven } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -31,16 +32,18 @@ export function define(command: Command): void {
     calibrationOf(name);
   });
   for (const { name } of learners) defineOne(command.command(name), name);
+  examples(command, "modicum savings calibrate xattention --texts book.txt --out thresholds.json");
 }
 
 function defineOne(command: Command, name: string): void {
   const { summary, options } = calibrationOf(name);
+  examples(command, `modicum savings calibrate ${name} --texts book.txt --out ${name}.json`);
   command
     .description(`learn ${summary}`)
-    .option("--model <model>", "as for `run`", "smollm2")
-    .option("--texts <files...>", "files of representative text; JSON lines have a document in each `text`")
-    .option("--data <file>", "JSON lines, { image, prompt } or { image, questions }: questions about pictures")
-    .option("--tokens <n>", "tokens to read of each text; time and memory grow with the square", whole, 4096)
+    .addOption(common("--model <model>", MODEL).default("smollm2"))
+    .addOption(common("--texts <files...>", "files of representative text; JSON lines have a document in each `text`"))
+    .option("--data <file>", "JSON lines of { image, prompt } or { image, questions }, to calibrate on pictures")
+    .option("--tokens <n>", "maximum tokens per text; time and memory grow with the square", whole, 4096)
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>

@@ -6,10 +6,11 @@ import { exitTrainOptions, trainedSavings } from "../../train/methods/exit-heads
 import type { Progress } from "../../train/methods/exit-heads/states/collect.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../weights-form.ts";
+import { formGiven } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -21,10 +22,16 @@ interface Options extends Readonly<Record<string, unknown>> {
 export function define(command: Command): void {
   command
     .addArgument(command.createArgument("<saving>").choices(trainedSavings))
-    .option("--model <model>", "as for `run`", "smollm2")
-    .requiredOption("--data <files...>", "files of text or source code; JSON lines have a document in each `text`")
-    .requiredOption("--out <folder>", "where to write the exits")
+    .addOption(common("--model <model>", MODEL).default("smollm2"))
+    .addOption(
+      common(
+        "--data <files...>",
+        "files of text or source code; JSON lines have a document in each `text`",
+      ).makeOptionMandatory(),
+    )
+    .addOption(common("--out <folder>", "where to write the exits").makeOptionMandatory())
     .addOption(new Option("--json", "print one JSON object, { out, save, … }"));
+  examples(command, "modicum savings train dynamax --model smollm2 --data corpus.txt --out exits");
   addFlags(addFlags(command, exitTrainOptions), quantOptions).action(
     (saving: (typeof trainedSavings)[number], _: Options, own: Command) =>
       train(saving, own.optsWithGlobals<Options>()),

@@ -1,7 +1,9 @@
+import { existsSync } from "node:fs";
 import { Command } from "commander";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
-import type { Listed } from "../../library/catalogue.ts";
+import { catalogue, type Listed } from "../../library/catalogue.ts";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
+import { detailLines, pageOf } from "../savings-text.ts";
 import { define } from "./savings.ts";
 
 let printed = "";
@@ -35,16 +37,45 @@ test("--json lists savings and pipelines in one list, with their options' schema
   for (const { options } of all) expect(options).toMatchObject({ type: "object" });
 });
 
-test("the list for people names each with its options", async () => {
+test("the list has one line per name, by kind, within 80 columns", async () => {
   await savings();
-  expect(printed).toMatch(/^xattention \(attention saving\): block-sparse prefill/m);
-  expect(printed).toMatch(/^ {2}threshold {2,}number = 0.9 {2,}share of/m);
-  expect(printed).toMatch(/^route \(pipeline\): /m);
+  expect(printed).toMatch(/^Savings:\n( {2}[^\n]+\n)* {2}xattention {2,}block-sparse prefill/m);
+  expect(printed).toMatch(/^Pipelines:\n( {2}[^\n]+\n)* {2}vote {2,}/m);
+  expect(printed).toMatch(/^Methods:\n( {2}[^\n]+\n)* {2}sparse {2,}/m);
+  expect(printed.match(/^ {2}\S/gm)).toHaveLength((await catalogue()).length);
+  for (const line of printed.split("\n")) expect(line.length, line).toBeLessThanOrEqual(80);
 });
 
-test("a name is refused in one sentence", async () => {
-  await expect(savings("vote")).rejects.toThrow(
-    'savings lists all savings, pipelines and methods; expected no name, got "vote"',
+test("a name prints options, defaults, presets, needs and the page", async () => {
+  await savings("xattention");
+  expect(printed).toMatch(/^needs +a model with these seams: attention$/m);
+  expect(printed).toMatch(/^ {2}threshold=0\.9 \(number\)\n {6}share of/m);
+  expect(printed).toMatch(/^ {2}select=antidiagonal \(antidiagonal, \w+/m);
+  printed = "";
+  await savings("exit");
+  expect(printed).toMatch(/^without a preset +no layer/m);
+  printed = "";
+  await savings("first");
+  expect(printed).toMatch(/^kind +pipeline\n(.*\n)*kind +method\n/m);
+});
+
+test("every page exists, and every text fits 80 columns", async () => {
+  for (const listed of await catalogue()) {
+    const lines = detailLines(listed);
+    expect(existsSync(pageOf(listed.kind, listed.name)), listed.name).toBe(true);
+    for (const line of lines.filter((line) => line.includes(" ", 20)))
+      expect(line.length, line).toBeLessThanOrEqual(80);
+  }
+});
+
+test("--json with a name prints those of that name", async () => {
+  await savings("first", "--json");
+  expect(JSON.parse(printed).map(({ kind }: Listed) => kind)).toEqual(["pipeline", "method"]);
+});
+
+test("an unknown name gets one sentence with the nearest", async () => {
+  await expect(savings("xatention")).rejects.toThrow(
+    'no saving, pipeline or method is called "xatention"; did you mean "xattention"?',
   );
   expect(printed).toBe("");
 });

@@ -1,8 +1,9 @@
 import type { Command } from "commander";
-import type { z } from "zod";
 import { catalogue, type Listed } from "../../library/catalogue.ts";
-import { UserError } from "../../util/errors.ts";
-import { columns, print, printJson } from "../output.ts";
+import { suggest, UserError } from "../../util/errors.ts";
+import { examples } from "../help.ts";
+import { print, printJson } from "../output.ts";
+import { detailLines, listLines } from "../savings-text.ts";
 import * as calibrate from "./savings-calibrate.ts";
 import * as train from "./savings-train.ts";
 
@@ -10,26 +11,25 @@ export function define(command: Command): void {
   calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
   // Last: a verb that is added to it takes over what it allows.
-  command.option("--json", "print a JSON array with option schemas").allowExcessArguments().action(list);
+  command
+    .argument("[name]", "a saving, a pipeline or a method: show its options, presets and needs")
+    .option("--json", "print a JSON array with option schemas")
+    .action(list);
+  examples(command, "modicum savings", "modicum savings xattention");
 }
 
-async function list({ json = false }: { json?: boolean }, { args: [name] }: Command): Promise<void> {
-  if (name !== undefined)
-    throw new UserError(`savings lists all savings, pipelines and methods; expected no name, got "${name}"`, 2);
+async function list(name: string | undefined, { json = false }: { json?: boolean }): Promise<void> {
   const all = await catalogue();
-  if (json) printJson(all);
-  else for (const listed of all) print(heading(listed), ...optionLines(listed));
+  const listed = name === undefined ? all : named(name, all);
+  if (json) printJson(listed);
+  else if (name === undefined) print(...listLines(all));
+  else print(listed.map((one) => detailLines(one).join("\n")).join("\n\n"));
 }
 
-const heading = ({ kind, name, group, summary }: Listed): string =>
-  `${name} (${kind === "saving" ? `${group} ${kind}` : kind}): ${summary}`;
-
-function optionLines({ options: { properties = {} } }: Listed): string[] {
-  const options = Object.entries(properties) as [string, z.core.JSONSchema.BaseSchema][];
-  return columns(options.map(([name, schema]) => ["", name, shape(schema), schema.description ?? ""]));
-}
-
-function shape({ default: usual, enum: choices, type }: z.core.JSONSchema.BaseSchema): string {
-  const kind = choices?.join("|") ?? String(type ?? "");
-  return usual === undefined ? kind : `${kind} = ${typeof usual === "object" ? JSON.stringify(usual) : usual}`;
+/** A saving, a pipeline or a method, or several of one name. @throws UserError */
+function named(name: string, all: readonly Listed[]): Listed[] {
+  const found = all.filter((listed) => listed.name === name);
+  if (found.length > 0) return found;
+  const names = all.map((listed) => listed.name);
+  throw new UserError(`no saving, pipeline or method is called "${name}"${suggest(name, names)}`, 2);
 }

@@ -2,6 +2,7 @@ import type { Command } from "commander";
 import { searchOptions } from "../../library/search-index.ts";
 import { printable } from "../../util/printable.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { print, printJson } from "../output.ts";
 import { billed } from "../session.ts";
 import { addStoreFlags, type StoreFlags, withIndex } from "./index.ts";
@@ -10,7 +11,9 @@ import { addStoreFlags, type StoreFlags, withIndex } from "./index.ts";
 const SHOWN = 300;
 
 export function define(command: Command): void {
-  addStoreFlags(addFlags(command.argument("<name>", "the index").argument("<query>"), searchOptions)).action(search);
+  const verb = command.argument("<name>", "the index").argument("<query>", "the words or the question");
+  addStoreFlags(addFlags(verb, searchOptions)).action(search);
+  examples(command, 'modicum search notes "how to train"', 'modicum search notes "how to train" --by bm25 --top 3');
 }
 
 async function search(name: string, query: string, flags: StoreFlags): Promise<void> {

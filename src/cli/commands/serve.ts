@@ -9,61 +9,77 @@ import { endAtOnce } from "../../runtime/libc.ts";
 import { requireDevice } from "../../runtime/webgpu.ts";
 import type { RemoteOptions, Serving } from "../../serve/index.ts";
 import { UserError } from "../../util/errors.ts";
+import { flagHelp } from "../../util/named-options.ts";
 import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
 import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
+import { common, examples, STORE } from "../help.ts";
 import { showDownload } from "../progress.ts";
 import { stopSignal } from "../stop-signal.ts";
 
 const bindOptions = z.strictObject({
-  host: z.string().default("127.0.0.1").describe("address to listen on"),
+  host: z.string().default("127.0.0.1").describe("address to listen on").register(flagHelp, { common: true }),
   allowHost: z
     .array(z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "expected a name such as api.example.org"))
     .default([])
-    .describe("also answer requests for this Host name, such as a proxy's"),
-  port: z.int().min(0).max(65_535).default(8080).describe("port to listen on; 0 picks a free one"),
+    .describe("another Host name to answer for, such as a proxy's"),
+  port: z
+    .int()
+    .min(0)
+    .max(65_535)
+    .default(8080)
+    .describe("port to listen on; 0 picks a free one")
+    .register(flagHelp, { common: true }),
   metricsPort: z
     .int()
     .min(0)
     .max(65_535)
     .optional()
-    .describe("port that serves /metrics alone, to anyone who reaches it: no key needed"),
-  keys: z.string().optional().describe("file of API keys, such as a mounted secret (default: in MODICUM_HOME)"),
+    .describe("port that serves only /metrics, without a key"),
+  keys: z
+    .string()
+    .optional()
+    .describe("file of API keys, such as a mounted secret (default: in MODICUM_HOME)")
+    .register(flagHelp, { value: "file" }),
   memory: z
     .number()
     .positive()
     .optional()
-    .describe("GB of memory for models, by file size (default: half of this machine's)"),
+    .describe("GB of memory for models, by file size (default: half of this machine's)")
+    .register(flagHelp, { common: true }),
   keepAlive: z
     .number()
     .min(0)
     .max(20_000)
     .optional()
-    .describe("minutes after which an unused model is unloaded (default: when another model needs its memory)"),
+    .describe("minutes before an unused model is unloaded (default: until another needs its memory)")
+    .register(flagHelp, { common: true }),
   quant: z
     .enum(quants)
     .default("auto")
-    .describe("form of all models' weights, as for `run`; a recipe measured in another form keeps its own"),
+    .describe("form of the weights, as in run; a recipe measured in another form keeps it"),
   ledger: z
     .string()
     .optional()
-    .describe("where receipts are kept: a file, or postgres://…, which several servers can share"),
+    .describe("where receipts are kept: a file, or postgres://…, which servers can share")
+    .register(flagHelp, { value: "file" }),
   audit: z
     .number()
     .min(0)
     .max(1, "expected a share from 0 to 1")
     .default(0)
-    .describe("share of the conversations under certificates whose answers dense checks when it is idle"),
-  logPrompts: z
-    .boolean()
-    .default(false)
-    .describe("log whole requests to models, including prompts; otherwise no text is logged"),
+    .describe("share of conversations under certificates that idle time checks against dense"),
+  logPrompts: z.boolean().default(false).describe("log whole requests with their prompts; otherwise no text is logged"),
   console: z.boolean().default(true).describe("show the console at /"),
-  lab: z.string().optional().describe("folder of lab runs whose frontiers the console shows"),
-  drain: z.number().min(0).default(30).describe("seconds to let running requests finish after a stop signal"),
+  lab: z
+    .string()
+    .optional()
+    .describe("folder of lab runs whose frontiers the console shows")
+    .register(flagHelp, { value: "folder" }),
+  drain: z.number().min(0).default(30).describe("seconds that running requests have after a stop signal"),
 });
 
 interface Flags extends Readonly<Record<string, unknown>> {
@@ -81,32 +97,37 @@ export async function define(command: Command): Promise<void> {
   const { limitOptions } = await import("../../serve/limits.ts");
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
   command
-    .option(
-      "--model <model>",
-      "a model to serve: MODEL, name=MODEL, a pair, A>B@share=0.3, a reranker, A+first, or glove, to classify; may be repeated (default: smollm2)",
-      collect,
+    .optionsGroup("Models:")
+    .addOption(
+      common(
+        "--model <model>",
+        "MODEL, name=MODEL, A>B@share=0.3, A+first, or glove; may be repeated (default: smollm2)",
+      ).argParser(collect),
     )
-    .option(
-      "--adapter <name=folder>",
-      "a LoRA adapter beside its base, requested as the model NAME: NAME=FOLDER; may be repeated",
-      collect,
+    .addOption(
+      common("--adapter <name=folder>", "a LoRA adapter, requested as model NAME; may be repeated").argParser(collect),
     )
-    .option(
-      "--save <saving>",
-      "a saving of chats and completions that name none, such as auto:NAME, or a registered recipe, MODEL@NAME; may be repeated",
-      collect,
+    .addOption(
+      common(
+        "--save <saving>",
+        "a saving, or MODEL@NAME, for chats and completions that name none; may be repeated",
+      ).argParser(collect),
     )
-    .option(
-      "--remote <name=url>",
-      "a model served by one or more other Modicum servers: NAME=URL,URL; may be repeated",
-      collect,
-    )
+    .addOption(common("--index <name>", "a search index to serve; may be repeated").argParser(collect))
+    .option("--store <address>", STORE)
+    .option("--remote <name=url>", "a model on other Modicum servers, NAME=URL,URL; may be repeated", collect)
     .option("--fleet <file>", "a YAML or JSON file of models on other servers")
-    .option("--index <name>", "a search index to serve; may be repeated", collect)
-    .option("--store <address>", "where the indexes are, as for `index`")
-    .option("--allow-anonymous", "allow requests without a key from any address");
-  for (const options of [bindOptions, deviceOptions, limitOptions, schedulerOptions]) addFlags(command, options);
-  command.action(serveModels);
+    .optionsGroup("Server:")
+    .addOption(common("--allow-anonymous", "allow requests without a key from any address"));
+  addFlags(command, bindOptions, "Server");
+  addFlags(command, deviceOptions, "Models");
+  addFlags(command, limitOptions, "Limits of a request");
+  addFlags(command, schedulerOptions, "Limits of the server").action(serveModels);
+  examples(
+    command,
+    "modicum serve --model smollm2 --port 8080",
+    "modicum serve --model smollm2 --save lookup --index notes",
+  );
 }
 
 async function serveModels(flags: Flags): Promise<void> {

@@ -3,17 +3,18 @@ import { describeModel, type ModelDescription } from "../../engine/file/describe
 import { rotatedLoss, tuningOf } from "../../weights/prepared/tuning.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { preparedFolder, resolveModel } from "../../weights/sources/index.ts";
-import { addFlags, flagOf, readFlags } from "../flags.ts";
+import { flagOf } from "../errors.ts";
+import { addFlags, readFlags } from "../flags.ts";
+import { examples, MODEL } from "../help.ts";
 import { stoppable } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { codesText, rotatedText } from "../tunings.ts";
 
 export function define(command: Command): void {
-  command
-    .argument("<model>", "alias, hf:org/name[:file], pypi:…, npm:…, or path to a GGUF file or a model's folder")
-    .option("--json", "print one JSON object");
+  command.argument("<model>", MODEL).option("--json", "print one JSON object");
   addFlags(command, quantOptions).action(show);
+  examples(command, "modicum show smollm2", "modicum show smollm2 --quant q4 --json");
 }
 
 async function show(name: string, { json = false, ...options }: { json?: boolean; quant?: string }): Promise<void> {

@@ -5,6 +5,7 @@ import { guardOptions } from "../../train/methods/guard/options.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { displayOn } from "../progress-display.ts";
@@ -16,11 +17,12 @@ interface Flags extends Readonly<Record<string, unknown>> {
 
 export function define(command: Command): void {
   command
-    .description("learn which tensors of an image generator to freeze, so that users cannot teach it some images")
-    .argument("[config]", "a YAML or JSON file with the options; flags override it")
+    .description("learn which tensors of an image generator to freeze against misuse")
+    .argument("[config]", "a YAML or JSON file of options; flags override it")
     .option("--out <file>", "the mask's file, for train --freeze-mask")
-    .option("--json", "print one JSON object with the shares that are frozen");
+    .option("--json", "print one JSON object with the frozen shares");
   addFlags(command, guardOptions).action(guard);
+  examples(command, "modicum train guard guard.yaml --out guard.mask");
 }
 
 async function guard(config: string | undefined, { out, json, ...flags }: Flags): Promise<void> {

@@ -3,14 +3,16 @@ import type { Law, LawIntervals } from "../../index.ts";
 import { bootstrapLaw } from "../../train/methods/sparse/law/bootstrap.ts";
 import { fitScalingLaw, predictLoss } from "../../train/methods/sparse/law/fit.ts";
 import { lawPoints } from "../../train/methods/sparse/law/points.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command
     .description("fit a scaling law, loss = E + A / parameters^alpha + B / tokens^beta, to finished runs")
-    .argument("<paths...>", "folders of runs of the method sparse, or files with parameters, tokens and loss a line")
+    .argument("<paths...>", "folders of runs of the method sparse, or files with parameters, tokens and loss per line")
     .option("--json", "print one JSON object")
     .action(fit);
+  examples(command, "modicum train law runs/*", "modicum train law runs.jsonl --json");
 }
 
 function fit(paths: readonly string[], { json }: { json?: boolean }): void {

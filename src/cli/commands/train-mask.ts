@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import { UserError } from "../../util/errors.ts";
 import { collect } from "../flags.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 interface Flags {
@@ -11,12 +12,13 @@ interface Flags {
 
 export function define(command: Command): void {
   command
-    .description("write a mask of tensors that training leaves as they are")
-    .argument("<model>", "the model, in safetensors")
-    .option("--freeze <name>", "a tensor's name, * for any part; may be repeated", collect)
+    .description("write a mask of tensors that training leaves alone")
+    .argument("<model>", "a model in safetensors")
+    .option("--freeze <name>", "name of a tensor, * for any part; may be repeated", collect)
     .option("--out <file>", "the mask's file, for train --freeze-mask")
-    .option("--json", "print one JSON object with the shares that are frozen")
+    .option("--json", "print one JSON object with the frozen shares")
     .action(mask);
+  examples(command, "modicum train mask runs/one --freeze 'unet.*' --out frozen.mask");
 }
 
 async function mask(model: string, { freeze = [], out, json }: Flags): Promise<void> {

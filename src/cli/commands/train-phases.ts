@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { PhasesInput } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
+import { examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showRuns } from "../train-runs.ts";
@@ -8,11 +9,12 @@ import { tellRuns } from "./train-report.ts";
 
 export function define(command: Command): void {
   command
-    .description("train phase by phase, each from the weights of the one before")
-    .argument("<file>", "a YAML or JSON file: options that all phases share, and phases with a list of each one's own")
-    .requiredOption("--out <folder>", "the folder of the phases' folders; phases that it holds go on")
+    .description("train in phases, each from the weights of the last")
+    .argument("<file>", "a YAML or JSON file: options of all phases, and phases, a list of each one's own")
+    .requiredOption("--out <folder>", "the folder of all phases; phases in it go on")
     .option("--json", "print one JSON object")
     .action(phases);
+  examples(command, "modicum train phases phases.yaml --out runs/phases");
 }
 
 async function phases(file: string, { out, json = false }: { out: string; json?: boolean }): Promise<void> {

@@ -1,15 +1,17 @@
 import type { Command } from "commander";
 import type { TrainingReport } from "../../index.ts";
 import { summaryRows } from "../../train/report/rows.ts";
+import { examples } from "../help.ts";
 import { columns, print, printJson } from "../output.ts";
 
 export function define(command: Command): void {
   command
-    .description("compare training runs as a page with their curves and receipts")
-    .argument("<folders...>", "runs' folders")
+    .description("compare training runs on a page of curves and receipts")
+    .argument("<folders...>", "folders of runs")
     .option("--out <file>", "the page (default: report.html in the first folder)")
     .option("--json", "print one JSON object")
     .action(report);
+  examples(command, "modicum train report runs/one runs/two --out compare.html");
 }
 
 async function report(folders: readonly string[], { out, json }: { out?: string; json?: boolean }): Promise<void> {

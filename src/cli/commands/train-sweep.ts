@@ -1,6 +1,7 @@
 import type { Command } from "commander";
 import type { SweepInput, SweepResult } from "../../index.ts";
 import { readValues } from "../../util/values-file.ts";
+import { examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { print } from "../output.ts";
 import { showRuns } from "../train-runs.ts";
@@ -8,15 +9,13 @@ import { tellRuns } from "./train-report.ts";
 
 export function define(command: Command): void {
   command
-    .description("train every combination of a grid of options; a screen stops the less promising runs early")
+    .description("train every combination of a grid of options; a screen stops weak runs early")
     .argument("<grid>", "a YAML or JSON file: a run's options, and grid with lists of values by option")
-    .requiredOption("--out <folder>", "the folder of the runs' folders; a sweep that it holds goes on")
-    .option(
-      "--queue <url>",
-      "redis://host:port: hand the runs out to `modicum lab worker`, on machines that share the folder",
-    )
+    .requiredOption("--out <folder>", "the folder of all runs; a sweep in it goes on")
+    .option("--queue <url>", "redis://host:port: let `lab worker` processes train, on machines that share the folder")
     .option("--json", "print one JSON object")
     .action(sweep);
+  examples(command, "modicum train sweep grid.yaml --out runs/sweep");
 }
 
 interface Flags {

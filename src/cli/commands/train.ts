@@ -9,9 +9,11 @@ import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
+import { common, examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { howToGoOn, showTraining } from "../train-progress.ts";
+import { defineVerbs, type Verb } from "../verbs.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -21,52 +23,44 @@ interface Flags extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
-const verbs: Readonly<Record<string, () => Promise<{ define(command: Command): void }>>> = {
-  sweep: () => import("./train-sweep.ts"),
-  phases: () => import("./train-phases.ts"),
-  interpolate: () => import("./train-interpolate.ts"),
-  report: () => import("./train-report.ts"),
-  law: () => import("./train-law.ts"),
-  shrink: () => import("./train-shrink.ts"),
-  pairs: async () => (await import("../small-training.ts")).verbOf("pairs"),
-  localiser: async () => (await import("../small-training.ts")).verbOf("localiser"),
-  regions: async () => (await import("../small-training.ts")).verbOf("bridge"),
-  guard: () => import("./train-guard.ts"),
-  mask: () => import("./train-mask.ts"),
-  "export-config": () => import("./train-export-config.ts"),
+const verbs: Readonly<Record<string, Verb>> = {
+  sweep: { summary: "train every combination of a grid of options", load: () => import("./train-sweep.ts") },
+  phases: { summary: "train on one data set after the other", load: () => import("./train-phases.ts") },
+  interpolate: { summary: "write weights between two models", load: () => import("./train-interpolate.ts") },
+  report: { summary: "compare runs on a page of curves", load: () => import("./train-report.ts") },
+  law: { summary: "fit a scaling law to finished runs", load: () => import("./train-law.ts") },
+  shrink: { summary: "write a pruned model without its dead neurons", load: () => import("./train-shrink.ts") },
+  pairs: { summary: "train a CLIP or a SigLIP on captioned pictures", load: () => small("pairs") },
+  localiser: { summary: "train the network that masks the object in a box", load: () => small("localiser") },
+  regions: { summary: "train the bridge that names regions", load: () => small("bridge") },
+  guard: { summary: "find the tensors to freeze in an image generator", load: () => import("./train-guard.ts") },
+  mask: { summary: "write a mask of tensors that training leaves alone", load: () => import("./train-mask.ts") },
+  "export-config": {
+    summary: "write a run for transformers, PEFT and accelerate",
+    load: () => import("./train-export-config.ts"),
+  },
 };
 
-const VERBS = `
-Also:
-  modicum train sweep GRID.yaml --out DIR  train every combination of a grid of options
-  modicum train phases FILE.yaml --out DIR train on one data set after the other, the weights carried on
-  modicum train interpolate BASE TUNED --weight 0.5 --out DIR  write weights between two models
-  modicum train report DIR…                compare runs as a page of curves
-  modicum train law DIR|FILE.jsonl…        fit a scaling law to finished runs
-  modicum train shrink MODEL --out DIR     write a pruned model without its dead neurons
-  modicum train pairs FILE.yaml --out DIR      train a CLIP or a SigLIP on pictures with captions
-  modicum train localiser FILE.yaml --out DIR  train what draws the mask of the object in a box
-  modicum train regions FILE.yaml --out DIR    train the bridge that names regions
-  modicum train guard [CONFIG.yaml] --out FILE learn which tensors of an image generator to freeze
-  modicum train mask MODEL --freeze NAME… --out FILE  write a mask of tensors that training leaves as they are
-  modicum train export-config RUN.yaml|DIR --to trl --out DIR  write a run for transformers, PEFT and accelerate`;
+const small = async (name: Parameters<typeof import("../small-training.ts").verbOf>[0]) =>
+  (await import("../small-training.ts")).verbOf(name);
 
 /** The first word may name a verb, whose options are its own. */
 export async function define(command: Command, words: readonly string[]): Promise<void> {
-  const [name = ""] = words;
-  if (Object.hasOwn(verbs, name)) (await verbs[name]!()).define(command.command(name));
-  else defineTraining(command.addHelpText("after", VERBS));
-}
-
-function defineTraining(command: Command): void {
+  await defineVerbs(command.enablePositionalOptions(), verbs, words);
   command
-    .argument("[config]", "a YAML or JSON file with the run's options; flags override it")
-    .option("--out <folder>", "the run's folder, in the end the model's folder")
-    .option("--resume <folder>", "continue the run in a folder; options that are given must be its own")
-    .option("--force", "replace the run in the folder; with --resume, continue it with changed options or data")
-    .option("--dry-run", "estimate what the run takes here from its first batch, and stop")
+    .argument("[config]", "a YAML or JSON file of options; flags override it")
+    .optionsGroup("Run:")
+    .addOption(common("--out <folder>", "the run's folder, at the end the model's"))
+    .addOption(common("--resume <folder>", "continue the run in this folder, with its own options"))
+    .option("--force", "replace the run in the folder; with --resume, allow changed options and data")
+    .addOption(common("--dry-run", "estimate time and memory, and stop"))
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
+  examples(
+    command,
+    "modicum train --model smollm2 --data notes.txt --lora rank=8 --out adapter",
+    "modicum train run.yaml --out runs/one",
+  );
 }
 
 async function run(config: string | undefined, flags: Flags): Promise<void> {

@@ -1,5 +1,6 @@
 import { setImmediate } from "node:timers/promises";
 import { z } from "zod";
+import { flagHelp } from "../../util/named-options.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Piece } from "../decode/answer/generate.ts";
 import { checkLength, Sequence } from "../decode/answer/sequence.ts";
@@ -13,8 +14,13 @@ import { type Begun, begun, Rows } from "./rows.ts";
 import { type CustomJob, type Job, Ticket } from "./ticket.ts";
 
 export const schedulerOptions = z.strictObject({
-  rows: z.int().min(1).default(BATCH_ROWS).describe("maximum running requests"),
-  queue: z.int().min(0).default(128).describe("maximum waiting requests; more are refused"),
+  rows: z.int().min(1).default(BATCH_ROWS).describe("maximum running requests").register(flagHelp, { common: true }),
+  queue: z
+    .int()
+    .min(0)
+    .default(128)
+    .describe("maximum waiting requests; more are refused")
+    .register(flagHelp, { common: true }),
 });
 
 export type SchedulerOptions = z.output<typeof schedulerOptions>;

@@ -10,7 +10,7 @@ export const tuneOptions = z.strictObject({
     .gt(0, inside("more than 0 and less than 1"))
     .lt(1, inside("more than 0 and less than 1"))
     .default(0.05)
-    .describe("the expected loss that is allowed, in the loss's own unit"),
+    .describe("the expected loss allowed, in the loss's own unit"),
   confidence: z
     .number()
     .min(0.5, inside("at least 0.5 and less than 1"))
@@ -21,15 +21,15 @@ export const tuneOptions = z.strictObject({
     .enum(lossNames)
     .optional()
     .describe(
-      "the loss: harm, quality, agreement or nats (default: with answers harm if the likeliest token is always taken, else quality; nats without answers)",
+      "harm, quality, agreement or nats (default: with answers, harm at temperature 0, else quality; without, nats)",
     ),
-  cost: z.enum(["ms", "flops", "bytes"]).default("ms").describe("what is to be saved: ms, flops or bytes"),
+  cost: z.enum(["ms", "flops", "bytes"]).default("ms").describe("what to save: ms, flops or bytes"),
   name: recipeName.describe("the certificate's name, used as auto:NAME and MODEL@NAME"),
   maxTokens: z
     .int()
     .min(1)
     .optional()
-    .describe("maximum tokens of an answer (default: the task's; twice those of a right answer and at least 128; 128)"),
+    .describe("maximum tokens of an answer (default: the task's; for a file, twice a right answer's, at least 128)"),
   temperature: z
     .number()
     .min(0)

@@ -8,8 +8,7 @@ import type { AnswerOptions } from "./options.ts";
 export const expertrag = {
   name: "expertrag",
   group: "retrieval",
-  summary:
-    "answers a question, with passages of an index if a gate says that the model needs them; as answer QUESTION --index NAME",
+  summary: "look a question up only if a gate says so: answer",
   options: async () => (await import("./options.ts")).answerOptions,
   shows: { field: "retrieval", first: true } as const,
   /** Fields of chats and of `POST /v1/answer`. */

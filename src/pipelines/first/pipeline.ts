@@ -32,7 +32,7 @@ const optionsOf = ({ values }: Named): FirstOptions => checkFirstOptions(values)
 export const first: RankPipeline<Prepared> = {
   name: "first",
   group: "reranking",
-  summary: "orders a list by the logits of one position, writing nothing; as rerank --model MODEL+first@windowSize=10",
+  summary: "rerank by the logits of one position: --model MODEL+first",
   options: async () => firstOptions,
   naming: {
     is: isFirstName,

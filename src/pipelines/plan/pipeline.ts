@@ -7,8 +7,7 @@ import type { Hashes } from "./trained.ts";
 export const plan: TextPipeline<Hashes> = {
   name: "plan",
   group: "planning",
-  summary:
-    "a diffusion model plans in parallel, a decoder answers in a few tokens; as --model PLANNER+EXECUTOR --planning latent",
+  summary: "a diffusion model plans, a decoder answers: --model A+B",
   options: async () => (await import("./options.ts")).planningOptions,
   naming: {
     is: isPlanName,

@@ -4,8 +4,7 @@ import type { QZeroRequest } from "./classifier.ts";
 export const qzero = {
   name: "qzero",
   group: "classification",
-  summary:
-    "labels a text by the categories of documents that are found for it; as classify --via qzero --index NAME --model glove",
+  summary: "label a text by categories of found documents: --via qzero",
   options: async () => (await import("./options.ts")).qzeroOptions,
   /** Fields of `POST /v1/classify`. */
   fields: () => import("./fields.ts"),

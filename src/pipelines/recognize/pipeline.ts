@@ -8,8 +8,7 @@ type Holder = Pick<HeldModel, "attached">;
 export const recognize = {
   name: "recognize",
   group: "seeing",
-  summary:
-    "names all regions of a picture with one pass of the image–text model; as recognize IMAGE --labels a,b --boxes FILE",
+  summary: "name all regions of a picture in one pass: recognize",
   options: async () => (await import("./options.ts")).recognizeOptions,
   /** Fields of `POST /v1/recognize`. */
   fields: () => import("./options.ts"),

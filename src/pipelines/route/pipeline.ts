@@ -31,7 +31,7 @@ const serving: Serving = {
 export const route: TextPipeline<Prepared> = {
   name: "route",
   group: "routing",
-  summary: "a small model answers, or a large one if the small one's score is low; as --model SWIFT>SUPER@share=0.3",
+  summary: "A answers, B takes hard prompts: --model A>B@share=0.3",
   options: async () => routeOptions,
   naming: {
     is: isPairName,

@@ -6,7 +6,7 @@ import { checkVoteOptions, voteOptions } from "./options.ts";
 export const vote: TextPipeline = {
   name: "vote",
   group: "sampling",
-  summary: "draws several short answers and gives the most frequent; as --model MODEL+vote@n=5",
+  summary: "the most frequent of n answers: --model MODEL+vote@n=5",
   options: async () => voteOptions,
   naming: {
     is: (model) => isSuffixed("vote", model),

@@ -27,7 +27,7 @@ type FlexPrefillOptions = z.infer<typeof flexPrefillOptions>;
 /** FlexPrefill (Lai et al., arXiv 2502.20766). */
 export const flexPrefill = blockSparse<FlexPrefillOptions>({
   name: "flexprefill",
-  summary: "block-sparse prefill: for each head, blocks by pooled scores or columns and diagonals by the last queries",
+  summary: "block-sparse prefill, with a pattern chosen for each head",
   options: flexPrefillOptions,
   settings: () => ["gamma=0.98", "gamma=0.95", "gamma=0.9"],
   neutral: ({ gamma }) => gamma >= 1,

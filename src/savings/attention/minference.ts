@@ -28,7 +28,7 @@ type MinferenceOptions = z.infer<typeof minferenceOptions>;
 /** MInference (Jiang et al., arXiv 2407.02490), its vertical-slash pattern in every head. */
 export const minference = blockSparse<MinferenceOptions>({
   name: "minference",
-  summary: "block-sparse prefill: the columns and diagonals of keys that the last queries attend to",
+  summary: "block-sparse prefill: columns and diagonals by last queries",
   options: minferenceOptions,
   settings: () => ["budget=0.5", "budget=0.3", "budget=0.2"],
   neutral: ({ budget }) => budget >= 1,

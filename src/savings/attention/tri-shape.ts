@@ -19,7 +19,7 @@ type TriShapeOptions = z.infer<typeof triShapeOptions>;
  */
 export const triShape = blockSparse<TriShapeOptions>({
   name: "tri-shape",
-  summary: "block-sparse prefill: the first tokens and a window of recent ones, whatever the text",
+  summary: "block-sparse prefill: the first tokens and a recent window",
   options: triShapeOptions,
   settings: () => ["windowTokens=2944", "windowTokens=1920", "windowTokens=896"],
   neutral: ({ sinkTokens, windowTokens }, prompt) => sinkTokens + windowTokens >= prompt,

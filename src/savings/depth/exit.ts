@@ -44,7 +44,7 @@ function checkExit({ layer, mode, fill: asked }: ExitOptions, decoder: Decoder):
 export const exit: Saving<ExitOptions> = {
   name: "exit",
   group: "depth",
-  summary: "generated tokens leave after a layer, all or at random; the final norm and the head decide them there",
+  summary: "generated tokens exit after a layer, all or at random",
   needs: ["between layers"],
   options,
   withoutPreset: "no layer is shown to be deep enough on this model; choose one, such as exit:layer=20",

@@ -41,7 +41,7 @@ const idle = (form: ModelForm | undefined): string | undefined =>
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",
   group: "precision",
-  summary: "a prompt's matrix products in bytes, for processors that multiply them in one instruction",
+  summary: "a prompt's matrix products in bytes, on CPUs built for it",
   needs: ["tokens in"],
   options,
   unsupported,

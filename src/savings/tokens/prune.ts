@@ -46,7 +46,7 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 export const prune: Saving<PruneOptions> = {
   name: "prune",
   group: "tokens",
-  summary: "only some tokens of a long prompt go deeper than a layer: the most attended, or controls",
+  summary: "only the most attended prompt tokens run deeper layers",
   needs: ["between layers"],
   options,
   withoutPreset:

@@ -20,7 +20,7 @@ export const quantOptions = z.object({
     .enum(quants)
     .default("auto")
     .describe(
-      "form of the weights: f32, q8, q4 (floats rounded to 8 or 4 bits), q8r (a decoder's layers in rotated bytes) or auto (q8 for safetensors, as stored for GGUF)",
+      "form of the weights: f32, q8 or q4 (rounded to 8 or 4 bits), q8r (layers in rotated bytes), auto (q8 for safetensors, as stored for GGUF)",
     ),
 });
 

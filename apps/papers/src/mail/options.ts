@@ -11,9 +11,9 @@ export const mailOptions = z.strictObject({
   url: z
     .url({ protocol: /^https?$/, error: "expected an http or https address" })
     .optional()
-    .describe("the address that readers know the pages by; links in mail need https"),
+    .describe("public address of the pages; links in mail need https"),
   smtp,
-  from: z.email("expected an address such as papers@example.org").optional().describe("the address that mail is from"),
+  from: z.email("expected an address such as papers@example.org").optional().describe("sender of the mail"),
 });
 
 export type MailOptions = Readonly<z.output<typeof mailOptions>>;

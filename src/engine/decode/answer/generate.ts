@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { flagHelp } from "../../../util/named-options.ts";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { Timed } from "../../bill/stopwatch.ts";
@@ -17,13 +18,18 @@ export const generateOptions = samplingOptions.extend({
     .int()
     .min(1)
     .default(512)
-    .describe("maximum tokens to generate; the end of the context also ends an answer"),
-  stop: z.array(z.string().min(1)).default([]).describe("texts that end the answer; not included in it"),
-  repetitionDetection: z.boolean().default(true).describe("end an answer that repeats the same words over and over"),
+    .describe("maximum tokens of the answer; the context also limits it")
+    .register(flagHelp, { common: true, group: "Answer" }),
+  stop: z
+    .array(z.string().min(1))
+    .default([])
+    .describe("text that ends the answer and is left out of it")
+    .register(flagHelp, { common: true }),
+  repetitionDetection: z.boolean().default(true).describe("end an answer that repeats itself"),
   thinkingTokenBudget: z.int().min(0).optional().describe("maximum tokens of reasoning; then the model has to answer"),
   diffusion: diffusionOptions
     .optional()
-    .describe("of models that fill in masked tokens: steps, block, remasking, threshold, guidance, cache, ends"),
+    .describe("for diffusion language models: steps, block, remasking, threshold, guidance, cache, ends"),
 });
 
 /** Options with defaults filled in, and the constraint on the answer, if any. */

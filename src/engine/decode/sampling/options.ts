@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { flagHelp } from "../../../util/named-options.ts";
 
 /**
  * Settings for choosing the next token from the logits. The steps run in this order, each on the result of the one
@@ -14,36 +15,46 @@ export const samplingOptions = z.strictObject({
     .number()
     .min(0)
     .default(0)
-    .describe(
-      "divides the logits; 0 takes the likeliest token; run and chat without any sampling option use the model's own settings",
-    ),
-  topK: z.int().min(0).default(0).describe("keep the k likeliest tokens; 0 keeps all"),
-  topP: z.number().min(0).max(1).default(1).describe("keep the fewest tokens whose probabilities reach p; 1 keeps all"),
-  minP: z.number().min(0).max(1).default(0).describe("keep tokens at least this share as likely as the likeliest"),
+    .describe("0 takes the likeliest token; without a sampling option, run and chat use the model's own settings")
+    .register(flagHelp, { common: true }),
+  topK: z.int().min(0).default(0).describe("draw from the k likeliest tokens; 0 for all"),
+  topP: z
+    .number()
+    .min(0)
+    .max(1)
+    .default(1)
+    .describe("draw from the fewest tokens whose probabilities reach p; 1 for all")
+    .register(flagHelp, { common: true }),
+  minP: z.number().min(0).max(1).default(0).describe("draw from tokens at least this share as likely as the likeliest"),
   repetitionPenalty: z
     .number()
     .positive()
     .default(1)
-    .describe("divides positive and multiplies negative logits of recent tokens, the prompt's too; 1 is off"),
-  repetitionWindow: z.int().min(1).default(64).describe("how many of the last tokens count as recent"),
+    .describe("divides positive and multiplies negative logits of recent tokens, including the prompt's; 1 is off"),
+  repetitionWindow: z.int().min(1).default(64).describe("number of last tokens that count as recent"),
   frequencyPenalty: z
     .number()
     .min(-2)
     .max(2)
     .default(0)
-    .describe("subtracted from a token's logit for each time it was generated"),
+    .describe("subtracted from a token's logit each time it is generated"),
   presencePenalty: z.number().min(-2).max(2).default(0).describe("subtracted from the logit of every generated token"),
   logitBias: z
     .record(z.string().regex(/^\d+$/, "expected a token id"), z.number().min(-100).max(100))
     .default({})
-    .describe("added to the logits, by token id; ±100 forces or bans"),
-  seed: z.int().min(0).optional().describe("same seed, same tokens; without one each run differs"),
+    .describe("added to logits by token id; ±100 forces or bans a token"),
+  seed: z
+    .int()
+    .min(0)
+    .optional()
+    .describe("same seed, same tokens; without one, runs differ")
+    .register(flagHelp, { common: true }),
   logprobs: z
     .int()
     .min(0)
     .max(20)
     .optional()
-    .describe("report the chosen token's log-probability and those of the n likeliest"),
+    .describe("report log-probabilities of the chosen token and the n likeliest"),
 });
 
 /** Options with their defaults filled in. */

@@ -8,7 +8,7 @@ import { loadProfile } from "./thresholds.ts";
 /** XAttention (Xu et al., arXiv 2503.16428): block-sparse prefill, blocks scored along antidiagonals. */
 export const xattention = blockSparse<XattentionOptions, readonly (readonly number[])[] | undefined>({
   name: "xattention",
-  summary: "block-sparse prefill: blocks of keys are scored along antidiagonals, and the light ones skipped",
+  summary: "block-sparse prefill: blocks scored along antidiagonals",
   options: xattentionOptions,
   files: ["thresholds"],
   calibration: thresholdCalibration,

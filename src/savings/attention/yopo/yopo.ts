@@ -39,7 +39,7 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",
   group: "attention",
-  summary: "visual tokens attend to neighbours, run a share of the neurons, and stop at a layer",
+  summary: "visual tokens: local attention, fewer neurons and layers",
   needs: ["attention", "between layers"],
   options: yopoOptions,
   withoutPreset: "no cut of images is shown to work on this model; choose one, such as yopo:layers=16,radius=2",

@@ -17,7 +17,7 @@ export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
 export const dynamax: Saving<DynamaxOptions> = {
   name: "dynamax",
   group: "depth",
-  summary: "each generated token leaves after the layer where a classifier finds it decided",
+  summary: "tokens exit at the layer where a classifier is confident",
   needs: ["between layers", "head"],
   options: dynamaxOptions,
   calibration: thresholdCalibration,

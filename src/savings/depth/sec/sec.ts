@@ -26,7 +26,7 @@ export type SecOptions = z.infer<typeof secOptions>;
 export const sec: Saving<SecOptions> = {
   name: "sec",
   group: "depth",
-  summary: "a controller ends an answer that goes wrong, and lets tokens leave early; for code completion",
+  summary: "a controller ends bad code completions and exits early",
   needs: ["between layers", "head"],
   options: secOptions,
   unsupported: exitUnsupported,

@@ -24,7 +24,7 @@ function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void
 export const feather: Saving<FeatherOptions> = {
   name: "feather",
   group: "tokens",
-  summary: "most visual tokens stop at a layer: the least attended, without the bias of rotary embeddings",
+  summary: "drop the least attended visual tokens after a layer",
   needs: ["between layers"],
   options: featherOptions,
   withoutPreset: "no cut of images is shown to work on this model; choose one, such as feather:after=8,ratio=0.7",

@@ -24,7 +24,7 @@ function unsupported({ config }: Decoder): string | undefined {
 export const lookup: Saving<LookupOptions> = {
   name: "lookup",
   group: "tokens",
-  summary: "tokens that the text has had before are drafted from it, and checked in one pass",
+  summary: "draft tokens from earlier text, and check them in one pass",
   needs: ["tokens in"],
   options,
   unsupported,

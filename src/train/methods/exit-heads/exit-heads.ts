@@ -11,7 +11,7 @@ export type ExitHeadsOptions = z.output<typeof options>;
 /** Heads after inner layers of a model that stays as it is, and what decides which tokens leave there. */
 export const exitHeads: Method<ExitHeadsOptions> = {
   name: "exit-heads",
-  summary: "train exits of a model that stays as it is, for the savings dynamax and sec",
+  summary: "train exits for the savings dynamax and sec",
   options,
   reads: ["model", "quant", "seed", "tasks", "taskLimit", "best"],
   async *stages(own, run) {

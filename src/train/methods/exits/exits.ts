@@ -42,7 +42,7 @@ export type ExitsOptions = z.output<typeof options>;
  */
 export const exits: Method<ExitsOptions> = {
   name: "exits",
-  summary: "train the head after several layers, for models that answer before their last one",
+  summary: "train the head after several layers, for early exits",
   options,
   exits: exitLosses,
 };

@@ -25,7 +25,7 @@ export type FirstTraining = z.output<typeof options>;
 /** FIRST (Reddy et al., arXiv 2406.15657): a reranker's training on lists, so that its first letter's logits hold the order. */
 export const first: Method<FirstTraining> = {
   name: "first",
-  summary: "train a listwise reranker: the logits of the first letter are ranked, too",
+  summary: "train a listwise reranker on the first letter's logits",
   options,
   presets: () => ({
     ...{ lora: { rank: 8 }, tokens: 1024, batch: 1, accumulate: 8 },

@@ -15,7 +15,7 @@ export const maskFile = (out: string): string => path.join(out, "mask.json");
 /** FreezeAsGuard (Huang et al. 2024): which tensors of an image generator its users' fine-tuning leaves as they are. */
 export const guard: Method<OwnOptions> = {
   name: "guard",
-  summary: "learn which tensors of an image generator to freeze, so that users cannot teach it some images",
+  summary: "find the tensors to freeze in an image generator",
   options,
   presets: () => ({ batch: usual("batch"), steps: usual("steps") }),
   unscored: "the lab has no task for image generators; the losses of both stages judge a mask",

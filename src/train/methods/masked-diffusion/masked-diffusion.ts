@@ -20,7 +20,7 @@ export type MaskedDiffusionOptions = z.output<typeof options>;
  */
 export const maskedDiffusion: Method<MaskedDiffusionOptions> = {
   name: "masked-diffusion",
-  summary: "fill in masked tokens: trains a diffusion language model, such as llada",
+  summary: "train a diffusion language model, such as llada",
   options,
   presets: () => ({ packing: true }),
   newTokens: (_, base) => ({ names: base && maskIdOf(base) !== undefined ? [] : [MASK_TOKEN] }),

@@ -24,7 +24,7 @@ export type MoeOptions = z.output<typeof options>;
  */
 export const moe: Method<MoeOptions> = {
   name: "moe",
-  summary: "balance the experts of a mixture, and keep its routers' logits small",
+  summary: "balance a mixture's experts, and keep router logits small",
   options,
   routerLoss,
 };

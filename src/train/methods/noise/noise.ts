@@ -4,7 +4,7 @@ import type { Method } from "../method.ts";
 /** Image generators, which are trained by this method alone, named or not. */
 export const noise: Method<object> = {
   name: "noise",
-  summary: "train an image generator to predict noise: what every run of one does",
+  summary: "train an image generator to predict noise",
   unscored: "the lab has no task for image generators; the held-out loss judges them",
   options: z.strictObject({}),
   async owns(run, base) {

@@ -46,7 +46,7 @@ const own = pairOptions.pick({ temperature: true, shuffled: true });
 /** A CLIP or a SigLIP from random weights, on pictures with captions. */
 export const pairs: Method<z.output<typeof own>> = {
   name: "pairs",
-  summary: "train a CLIP or a SigLIP from random weights on pictures with captions",
+  summary: "train a CLIP or a SigLIP on captioned pictures",
   options: own,
   presets: () => presets,
   unscored: "the lab has no task for models of images and texts; the losses of the run judge them",

@@ -25,7 +25,7 @@ export type ProjectorOptions = z.output<typeof options>;
  */
 export const projector: Method<ProjectorOptions> = {
   name: "projector",
-  summary: "train what carries a planner's states into an executor, PLANNER+EXECUTOR, both frozen",
+  summary: "train the projector of PLANNER+EXECUTOR",
   options,
   async *stages(own, run) {
     const { projectorStages } = await import("./open.ts");

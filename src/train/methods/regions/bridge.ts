@@ -54,7 +54,7 @@ const own = bridgeOptions.omit({
 /** What names regions: a bridge between a localiser and a model of images and texts, both of which stay as they are. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
-  summary: "train the bridge between a localiser and a model of images and texts, both of which stay as they are",
+  summary: "train the bridge that names the regions of an image",
   options: own,
   presets: () => presets,
   unscored: "the lab has no task that names regions; the losses of the run judge a bridge",

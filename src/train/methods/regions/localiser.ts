@@ -35,7 +35,7 @@ const own = localiserOptions.pick({ heldOut: true, sizes: true, regions: true })
 /** A network that draws the mask of the object in a box. */
 export const localiser: Method<z.output<typeof own>> = {
   name: "localiser",
-  summary: "train a network that draws the mask of the object in a box, of whatever class",
+  summary: "train the network that masks the object in a box",
   options: own,
   presets: () => presets,
   unscored: "the lab has no task for localisers; each evaluation measures the masks of heldOut",

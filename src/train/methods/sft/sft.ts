@@ -28,7 +28,7 @@ type SftOptions = z.output<typeof options>;
  */
 export const sft: Method<SftOptions> = {
   name: "sft",
-  summary: "settings of supervised fine-tuning: large effective batches at low, constant learning rates",
+  summary: "fine-tune with large batches at low, constant rates",
   options,
   presets: ({ preset }) => presets[preset],
   fit: (_, run, data) => smallerSteps(run, data),

@@ -12,7 +12,7 @@ import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./sch
  */
 export const sparse: Method<SparseOptions> = {
   name: "sparse",
-  summary: "prune weights while a model trains, from a dense start to a sparse end, by magnitude",
+  summary: "prune weights by magnitude while a model trains",
   options: sparseOptions,
   open(options, host) {
     const { lora, keepBest } = host.options;

@@ -33,7 +33,7 @@ export type Ul2rOptions = z.output<typeof options>;
 /** UL2R (Tay et al. 2022, arXiv 2210.11399): a causal model goes on with a mixture of denoisers, on its own data. */
 export const ul2r: Method<Ul2rOptions> = {
   name: "ul2r",
-  summary: "go on with a mixture of denoisers: a short run that adds filling in and modes",
+  summary: "continue training with a mixture of denoisers",
   options,
   presets: () => ({
     optimizer: { lr: 1e-4 },

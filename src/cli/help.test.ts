@@ -1,0 +1,114 @@
+import { existsSync } from "node:fs";
+import { type Command, CommanderError } from "commander";
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import { packageRoot } from "../util/package-root.ts";
+import { shortHelp, wholeHelp } from "./help.ts";
+import { build, defineVerb } from "./program.ts";
+import { topicNames, topicText } from "./topics.ts";
+
+beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));
+
+/** A program with all its options defined. */
+async function whole(): Promise<Command> {
+  const program = build();
+  for (const command of program.commands) await defineVerb(command, await everyName(command.name()));
+  return program;
+}
+
+/** The names below a verb, so that all of them are defined. */
+async function everyName(name: string): Promise<string[]> {
+  const verb = build().commands.find((c) => c.name() === name)!;
+  await defineVerb(verb, []);
+  return verb.commands.map((c) => c.name());
+}
+
+const within = (command: Command): Command[] => [command, ...command.commands.flatMap(within)];
+const pathOf = (command: Command): string =>
+  command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
+
+const program = await whole();
+const all = within(program);
+
+/** Help as a terminal of 80 columns shows it. */
+function helpOf(command: Command, help: typeof shortHelp): string {
+  const text = command.configureHelp(help).helpInformation();
+  command.configureHelp(shortHelp);
+  return text;
+}
+
+/** The calls among the examples of a help text. */
+const examplesIn = (text: string): string[] =>
+  (/^Examples:\n((?: {2}.*\n?)+)/m.exec(text)?.[1] ?? "").split("\n").flatMap((line) => line.trim() || []);
+
+/** The words of a call of `modicum` in a line of shell. */
+const wordsOf = (line: string): string[] =>
+  [...line.slice(line.indexOf("modicum ")).matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)]
+    .map(([, double, single, plain]) => double ?? single ?? plain!)
+    .slice(1)
+    .filter((word, i, words) => word !== "<" && words[i - 1] !== "<");
+
+/** Parses a call by the real commands, whose actions do nothing. */
+async function parse(words: readonly string[]): Promise<void> {
+  const fresh = build();
+  const verb = fresh.commands.find((c) => c.name() === words[0])!;
+  await defineVerb(verb, words.slice(1));
+  for (const command of within(fresh)) command.exitOverride().action(() => {});
+  await fresh.parseAsync(words, { from: "user" });
+}
+
+describe.each(all.map((command) => [pathOf(command), command] as const))("%s", (_, command) => {
+  const short = helpOf(command, shortHelp);
+
+  test("its help fits 40 lines of 80 columns", () => {
+    const lines = short.trimEnd().split("\n");
+    expect(lines.length, short).toBeLessThanOrEqual(40);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  test("its help has an example, and the parser takes each", async () => {
+    const examples = examplesIn(short);
+    expect(examples).not.toEqual([]);
+    for (const example of examples) await expect(parse(wordsOf(example)), example).resolves.toBeUndefined();
+  });
+
+  test("help with --all lists every option", () => {
+    if (command === program) return;
+    const text = helpOf(command, wholeHelp);
+    for (const { long } of command.options) expect(text).toMatch(new RegExp(`^ +(-\\w, )?${long} ?`, "m"));
+  });
+
+  test("short help says how many options it leaves out", () => {
+    const left = command.options.filter(({ long }) => !new RegExp(`^ +(-\\w, )?${long}\\b`, "m").test(short));
+    if (command === program || left.length === 0) return;
+    expect(short).toContain(`${left.length} more options: ${pathOf(command).replace("modicum", "modicum help")} --all`);
+  });
+});
+
+test("options that short help leaves out still work", async () => {
+  const short = helpOf(all.find((command) => pathOf(command) === "modicum run")!, shortHelp);
+  expect(short).not.toContain("--repetition-penalty");
+  await expect(parse(["run", "--repetition-penalty", "1.1", "Hi"])).resolves.toBeUndefined();
+  await expect(parse(["run", "--repetition", "1.1", "Hi"])).rejects.toThrow(CommanderError);
+});
+
+test("common options come first, all others in groups", () => {
+  const run = all.find((command) => pathOf(command) === "modicum run")!;
+  expect(helpOf(run, wholeHelp)).toMatch(/^Model:\n(.*\n)*Sampling:\n(.*\n)*Answer:\n/m);
+  expect(helpOf(run, shortHelp)).toMatch(/^Options:\n {2}--model/m);
+});
+
+describe.each(["topics", ...topicNames])("topic %s", (name) => {
+  const text = topicText(name)!;
+
+  test("fits 40 lines of 80 columns", () => {
+    const lines = text.split("\n");
+    expect(lines.length).toBeLessThanOrEqual(40);
+    for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
+  });
+
+  test("its page exists, and its commands parse", async () => {
+    for (const [page] of text.matchAll(/docs\/\S+\.md/g)) expect(existsSync(`${packageRoot()}/${page}`)).toBe(true);
+    for (const [, call] of text.matchAll(/^ {2}(modicum .*?)(?: {2,}.*)?$/gm))
+      await expect(parse(wordsOf(call!)), call).resolves.toBeUndefined();
+  });
+});

@@ -1,0 +1,111 @@
+import type { z } from "zod";
+import type { Listed } from "../library/catalogue.ts";
+import { bundledPresets } from "../savings/presets.ts";
+import { savings } from "../savings/registry.ts";
+import { methods } from "../train/methods/registry.ts";
+
+/** Columns of a terminal. */
+const WIDTH = 80;
+/** Layers of a model of usual depth, whose settings stand for others'. */
+const LAYERS = 32;
+
+const KINDS = { saving: "Savings", pipeline: "Pipelines", method: "Methods" } as const;
+
+/** A line for each saving, pipeline and method, by kind. */
+export function listLines(all: readonly Listed[]): string[] {
+  const width = Math.max(...all.map(({ name }) => name.length));
+  const line = ({ name, summary }: Listed) => `  ${name.padEnd(width)}  ${summary}`;
+  const lines = Object.entries(KINDS).flatMap(([kind, title]) => [
+    `${title}:`,
+    ...all.filter((listed) => listed.kind === kind).map(line),
+    "",
+  ]);
+  return [...lines, "Options, presets and needs of one: modicum savings NAME"];
+}
+
+/** All about one saving, pipeline or method. */
+export function detailLines(listed: Listed): string[] {
+  const { kind, name, group, summary, needs, options } = listed;
+  const saving = kind === "saving" ? savings.find((one) => one.name === name) : undefined;
+  const facts = {
+    kind: saving ? `${group} saving` : kind,
+    needs: needs.length === 0 ? "" : `a model with these seams: ${needs.join(", ")}`,
+    presets: presetsOf(listed),
+    "without a preset": saving?.withoutPreset ?? "",
+    "lab tune tries": saving?.settings?.(LAYERS).join(" ") ?? "",
+    page: pageOf(kind, name),
+  };
+  return [
+    ...wrapped(`${name}: ${summary}`, ""),
+    "",
+    ...factLines(facts),
+    "",
+    ...optionLines(options.properties as Readonly<Record<string, z.core.JSONSchema.BaseSchema>> | undefined),
+  ];
+}
+
+function factLines(facts: Readonly<Record<string, string>>): string[] {
+  const width = Math.max(...Object.keys(facts).map((label) => label.length)) + 2;
+  return Object.entries(facts).flatMap(([label, value]) => {
+    const lines = wrapped(value, " ".repeat(width));
+    return lines.map((line, i) => (i === 0 ? label.padEnd(width) + line.slice(width) : line));
+  });
+}
+
+function optionLines(properties: Readonly<Record<string, z.core.JSONSchema.BaseSchema>> = {}): string[] {
+  const options = Object.entries(properties);
+  if (options.length === 0) return ["It has no options."];
+  const lines = options.flatMap(([name, schema]) => [
+    ...wrapped(heading(name, schema), "      ").map((line, i) => (i === 0 ? line.slice(4) : line)),
+    ...wrapped(schema.description ?? "", "      "),
+  ]);
+  return ["Options:", ...lines];
+}
+
+/** `stride=8 (integer)` */
+function heading(name: string, { default: usual, enum: choices, type }: z.core.JSONSchema.BaseSchema): string {
+  const value = typeof usual === "object" ? JSON.stringify(usual) : usual;
+  return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
+}
+
+/** What the name alone means on the models that have a preset, or the settings of a training that a method chooses. */
+function presetsOf({ kind, name }: Listed): string {
+  if (kind === "saving")
+    return bundledPresets(name)
+      .map(({ model, recipe }) => `${model.name}: ${recipe}`)
+      .join("; ");
+  const method = kind === "method" ? methods.find((one) => one.name === name) : undefined;
+  const options = method ? method.options.safeParse({}) : undefined;
+  const chosen = method && options?.success ? method.presets?.(options.data) : undefined;
+  return Object.entries(chosen ?? {})
+    .map(([key, value]) => `${key}=${typeof value === "object" ? JSON.stringify(value) : value}`)
+    .join(", ");
+}
+
+/** Pages with another name than what they describe. */
+const pages: Readonly<Record<string, string>> = {
+  "pipelines/plan": "pipelines/planner",
+  "pipelines/recognize": "pipelines/regionspot",
+  "methods/bridge": "pipelines/regionspot",
+  "methods/localiser": "pipelines/regionspot",
+  "methods/pairs": "train",
+  "methods/exit-heads": "train-exits",
+  "methods/noise": "imagine",
+};
+
+/** The page on a saving, a pipeline or a method. */
+export function pageOf(kind: Listed["kind"], name: string): string {
+  const page = `${kind}s/${name}`;
+  return `docs/${pages[page] ?? page}.md`;
+}
+
+/** A text in lines that fit the terminal. */
+function wrapped(text: string, indent: string): string[] {
+  const lines: string[] = [];
+  for (const word of text.split(" ").filter(Boolean)) {
+    const last = lines.at(-1);
+    if (last !== undefined && last.length + word.length < WIDTH) lines[lines.length - 1] = `${last} ${word}`;
+    else lines.push(indent + word);
+  }
+  return lines;
+}
