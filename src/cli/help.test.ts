@@ -3,30 +3,16 @@ import { type Command, CommanderError } from "commander";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { packageRoot } from "../util/package-root.ts";
 import { shortHelp, wholeHelp } from "./help.ts";
-import { build, defineVerb } from "./program.ts";
+import { wholeProgram } from "./program.ts";
 import { topicNames, topicText } from "./topics.ts";
 
 beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));
-
-/** A program with all its options defined. */
-async function whole(): Promise<Command> {
-  const program = build();
-  for (const command of program.commands) await defineVerb(command, await everyName(command.name()));
-  return program;
-}
-
-/** The names below a verb, so that all of them are defined. */
-async function everyName(name: string): Promise<string[]> {
-  const verb = build().commands.find((c) => c.name() === name)!;
-  await defineVerb(verb, []);
-  return verb.commands.map((c) => c.name());
-}
 
 const within = (command: Command): Command[] => [command, ...command.commands.flatMap(within)];
 const pathOf = (command: Command): string =>
   command.parent ? `${pathOf(command.parent)} ${command.name()}` : command.name();
 
-const program = await whole();
+const program = await wholeProgram();
 const all = within(program);
 
 /** Help as a terminal of 80 columns shows it. */
@@ -45,13 +31,11 @@ const wordsOf = (line: string): string[] =>
   [...line.slice(line.indexOf("modicum ")).matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)]
     .map(([, double, single, plain]) => double ?? single ?? plain!)
     .slice(1)
-    .filter((word, i, words) => word !== "<" && words[i - 1] !== "<");
+    .filter((word, i, words) => !/^[<>]$/.test(word) && !/^[<>]$/.test(words[i - 1] ?? ""));
 
 /** Parses a call by the real commands, whose actions do nothing. */
 async function parse(words: readonly string[]): Promise<void> {
-  const fresh = build();
-  const verb = fresh.commands.find((c) => c.name() === words[0])!;
-  await defineVerb(verb, words.slice(1));
+  const fresh = await wholeProgram();
   for (const command of within(fresh)) command.exitOverride().action(() => {});
   await fresh.parseAsync(words, { from: "user" });
 }

@@ -4,13 +4,14 @@ import { version } from "../util/package-root.ts";
 import { calledBy, report, usage } from "./errors.ts";
 import { examples, shortHelp, wholeHelp } from "./help.ts";
 import { print } from "./output.ts";
+import type { Words } from "./verbs.ts";
 
 interface Verb {
   summary: string;
   /** True if it fetches neither models nor data. */
   local?: true;
   /** A verb's options are defined only when it is called: loading them all would cost more than an answer's first token. */
-  load: () => Promise<{ define(command: Command, words: readonly string[]): void | Promise<void> }>;
+  load: () => Promise<{ define(command: Command, words: Words): void | Promise<void> }>;
 }
 
 const verbs: Readonly<Record<string, Verb>> = {
@@ -53,11 +54,19 @@ const verbs: Readonly<Record<string, Verb>> = {
     load: () => import("./commands/savings.ts"),
   },
   doctor: { summary: "check this machine's setup", local: true, load: () => import("./commands/doctor.ts") },
+  completion: {
+    summary: "print a script that completes commands in a shell",
+    local: true,
+    load: async () => {
+      const { define } = await import("./commands/completion.ts");
+      return { define: (command) => define(command, wholeProgram) };
+    },
+  },
   help: { summary: "show help on a verb or a topic", local: true, load: async () => ({ define: defineHelp }) },
 };
 
 /** The program with its verbs; only those that are called get options. */
-export function build(): Command {
+function build(): Command {
   const program = new Command("modicum")
     .usage("VERB [options]")
     .description("Run language models with only the compute each input needs.")
@@ -75,8 +84,15 @@ export function build(): Command {
   return examples(program, 'modicum run "Why is the sky blue?"');
 }
 
-/** Defines the options of the verb that `words` call, and of the verb below it. */
-export async function defineVerb(command: Command, words: readonly string[]): Promise<void> {
+/** The program with the options of every verb. */
+export async function wholeProgram(): Promise<Command> {
+  const program = build();
+  for (const command of program.commands) await defineVerb(command, { includes: () => true });
+  return program;
+}
+
+/** Defines the options of a verb, and of those below it that `words` name. */
+async function defineVerb(command: Command, words: Words): Promise<void> {
   const { load, local = false } = verbs[command.name()]!;
   await (await load()).define(command, words);
   if (!local) addOffline(command);
@@ -101,7 +117,7 @@ export async function runProgram(words: readonly string[]): Promise<void> {
 
 function defineHelp(command: Command): void {
   command
-    .argument("[words...]", "a verb, a verb and the verb below it, or a topic")
+    .argument("[verb|topic...]", "a verb, a verb and the verb below it, or a topic")
     .option("--all", "show all options, in groups")
     .action(showHelp);
   examples(command, "modicum help run --all", "modicum help lab tune", "modicum help topics");

@@ -1,5 +1,8 @@
 import type { Command } from "commander";
 
+/** The words of a call, or all words: then every verb gets its options. */
+export type Words = Pick<readonly string[], "includes">;
+
 /** A verb below another, such as `lab run`. */
 export interface Verb {
   readonly summary: string;
@@ -11,7 +14,7 @@ export interface Verb {
 export async function defineVerbs(
   command: Command,
   verbs: Readonly<Record<string, Verb>>,
-  words: readonly string[],
+  words: Words,
 ): Promise<void> {
   for (const [name, { summary, load }] of Object.entries(verbs)) {
     const verb = command.command(name).summary(summary).description(summary);

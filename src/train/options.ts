@@ -58,7 +58,7 @@ export const trainOptions = z.strictObject({
   method: methodOption
     .optional()
     .describe("a training method, name or name:key=value,…")
-    .register(flagHelp, { common: true, group: "Method" }),
+    .register(flagHelp, { common: true, value: "method", group: "Method" }),
   save: z
     .string()
     .optional()
@@ -140,7 +140,12 @@ export const trainOptions = z.strictObject({
     .describe("steps between evaluations on the held-out data")
     .register(flagHelp, { group: "Evaluation" }),
   evaluateBatches: count.default(20).describe("batches per evaluation"),
-  tasks: z.array(z.string()).default([]).describe("a lab task that every evaluation scores, as in lab run"),
+  tasks: z
+    .array(z.string())
+    .default([])
+    .describe("a lab task that every evaluation scores, as in lab run")
+    .register(flagHelp, { value: "task" })
+    .register(flagHelp, { value: "task" }),
   taskLimit: count.default(100).describe("maximum items per task"),
   best: z
     .string()

@@ -6,7 +6,7 @@ interface FlagHelp {
   /** True if short help shows it even where it cannot show all. */
   readonly common?: true;
   /** What a text names. */
-  readonly value?: "file" | "folder" | "model" | "saving";
+  readonly value?: "file" | "folder" | "model" | "saving" | "method" | "task";
   /** The heading of this option and those after it. */
   readonly group?: string;
 }

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { examples } from "../help.ts";
-import { defineVerbs, type Verb } from "../verbs.ts";
+import { defineVerbs, type Verb, type Words } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
   run: { summary: "score recipes on tasks, against dense", load: () => import("./lab-run.ts") },
@@ -17,7 +17,7 @@ const verbs: Readonly<Record<string, Verb>> = {
 };
 
 /** The words after `lab` name a verb. */
-export const define = (command: Command, words: readonly string[]): Promise<void> =>
+export const define = (command: Command, words: Words): Promise<void> =>
   defineVerbs(
     examples(command, "modicum lab tasks", "modicum lab run --task arc-easy --recipe exit:layer=20 --out runs/arc"),
     verbs,

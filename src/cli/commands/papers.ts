@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import { examples } from "../help.ts";
-import { defineVerbs, type Verb } from "../verbs.ts";
+import { defineVerbs, type Verb, type Words } from "../verbs.ts";
 
 const verbs: Readonly<Record<string, Verb>> = {
   import: { summary: "import papers from files and addresses", load: () => import("./papers-import.ts") },
@@ -10,7 +10,7 @@ const verbs: Readonly<Record<string, Verb>> = {
 };
 
 /** The words after `papers` name a verb. */
-export const define = (command: Command, words: readonly string[]): Promise<void> =>
+export const define = (command: Command, words: Words): Promise<void> =>
   defineVerbs(
     examples(command, "modicum papers import https://huggingface.co/papers", "modicum papers serve"),
     verbs,

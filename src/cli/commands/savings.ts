@@ -12,7 +12,7 @@ export function define(command: Command): void {
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
   // Last: a verb that is added to it takes over what it allows.
   command
-    .argument("[name]", "a saving, a pipeline or a method: show its options, presets and needs")
+    .argument("[saving|pipeline|method]", "a saving, a pipeline or a method: show its options, presets and needs")
     .option("--json", "print a JSON array with option schemas")
     .action(list);
   examples(command, "modicum savings", "modicum savings xattention");

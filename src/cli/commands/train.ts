@@ -13,7 +13,7 @@ import { common, examples } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, megabytes, print, printJson } from "../output.ts";
 import { howToGoOn, showTraining } from "../train-progress.ts";
-import { defineVerbs, type Verb } from "../verbs.ts";
+import { defineVerbs, type Verb, type Words } from "../verbs.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -45,7 +45,7 @@ const small = async (name: Parameters<typeof import("../small-training.ts").verb
   (await import("../small-training.ts")).verbOf(name);
 
 /** The first word may name a verb, whose options are its own. */
-export async function define(command: Command, words: readonly string[]): Promise<void> {
+export async function define(command: Command, words: Words): Promise<void> {
   await defineVerbs(command.enablePositionalOptions(), verbs, words);
   command
     .argument("[config]", "a YAML or JSON file of options; flags override it")
