@@ -111,7 +111,7 @@ function byValue(calls: readonly Call[]): [Value, string[]][] {
 }
 
 function bashScript(calls: readonly Call[]): string {
-  const reply = ({ words, paths = "none" }: Value) => `_modicum_reply ${paths} ${quoted(words.join(" "))}`;
+  const reply = ({ words, paths }: Value) => `_modicum_reply ${paths ?? "none"} ${quoted(words.join(" "))}`;
   const values = byValue(calls).map(([value, keys]) => `    ${keys.join(" | ")}) ${reply(value)}; return ;;`);
   const bodies = calls.map(({ words, flags, verbs, argument }) => {
     const flagWords = quoted(flags.map(({ name }) => name).join(" "));

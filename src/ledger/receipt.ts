@@ -25,28 +25,26 @@ export const receiptSchema = z
     work: z
       .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
       .optional()
-      .describe("work that a recipe touched, as dense and run: layers, blocks, tokens …; calls are by model"),
+      .describe("work that a recipe changed, as dense and run: layers, blocks, tokens …; calls are by model"),
     ms: z.strictObject({
-      queue: later.describe("waiting for a turn"),
+      queue: later.describe("waiting for memory or for a place in the batch"),
       load: amount.describe("loading the model, billed to its first request"),
       encode: later.describe("reading images"),
-      prefill: amount.describe("reading the prompt, and look-ups"),
+      prefill: amount.describe("reading the prompt, and searching"),
       decode: amount,
       total: amount.describe("the sum of the others"),
     }),
     estimated: z.boolean(),
     purpose: z.literal("audit").optional().describe("an audit of another request's answer; sums leave it out"),
-    server: z.string().optional().describe("which other server it ran on"),
-    cut: z.enum(cutReasons).optional().describe("what ended an answer before its time"),
-    key: z.string().optional().describe("whose it is: a key's id"),
-    guarantee: guarantee
-      .nullish()
-      .describe("the certificate that the answer was given under; null if it says nothing of this request"),
+    server: z.string().optional().describe("the other server that ran it"),
+    cut: z.enum(cutReasons).optional().describe("why an answer was cut"),
+    key: z.string().optional().describe("the id of the key"),
+    guarantee: guarantee.nullish().describe("the certificate of the answer; null if it does not cover this request"),
     unguaranteed: unguaranteed.optional().describe("why there is no guarantee"),
     budget: z
       .strictObject({ asked: budget, predicted: cost, spent: cost, met: z.boolean() })
       .optional()
-      .describe("what the request was to cost, without waiting, and what it did"),
+      .describe("the budget, the prediction and the cost, without waiting"),
   })
   .refine((r) => r.flops.overhead <= r.flops.spent, {
     path: ["flops", "overhead"],

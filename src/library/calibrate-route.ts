@@ -43,12 +43,12 @@ export const calibrateOptions = target.extend({
     .describe(`ways to score: ${scoreKinds.join(", ")}`),
   aggregate: z.array(aggregate).min(1).default(["first"]).describe("first, mean, min or a quantile such as q0.25"),
   temperature: z.number().positive().default(1).describe("divides the logits"),
-  labels: z.array(z.string().min(1)).optional().describe("a label of one token: the logits of all others are left out"),
-  raw: z.boolean().default(false).describe("take prompts as they are, without the models' chat templates"),
+  labels: z.array(z.string().min(1)).optional().describe("a label of one token; other logits are ignored"),
+  raw: z.boolean().default(false).describe("send prompts without the models' chat templates"),
   maxTokens: generateOptions.shape.maxTokens
     .unwrap()
     .default(64)
-    .describe("most tokens of an answer, if answers are judged or whole drafts are scored"),
+    .describe("maximum tokens of an answer, if answers are judged or whole drafts scored"),
 });
 type Chosen = z.output<typeof calibrateOptions>;
 

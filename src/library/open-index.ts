@@ -45,7 +45,7 @@ export const createOptions = chunkOptions.extend({
     .string("expected a MODEL of embeddings, or none")
     .min(1)
     .default("minilm")
-    .describe("a model of embeddings; none: search by terms only"),
+    .describe("an embedding model; none: search by terms only"),
 });
 
 function placeOf(store: string | undefined): string {

@@ -28,7 +28,7 @@ export interface AddOptions extends Stoppable {
 
 export const searchOptions = z.strictObject({
   by: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
-  top: z.int().min(1).max(1000).default(10).describe("how many documents to return"),
+  top: z.int().min(1).max(1000).default(10).describe("documents to return"),
 });
 
 const PAGE = 1000;

@@ -26,18 +26,14 @@ export const aggregate = z
 const MOST_SEED = 2 ** 20;
 
 export const scoreOptions = z.strictObject({
-  score: z.enum(scoreKinds).default("energy").describe("what tells from Swift's logits how easy an input is"),
-  temperature: z.coerce
-    .number()
-    .positive()
-    .default(1)
-    .describe("divides the logits; the energy is multiplied by it again"),
+  score: z.enum(scoreKinds).default("energy").describe("the score of an input's ease, from the smaller model's logits"),
+  temperature: z.coerce.number().positive().default(1).describe("divides the logits, and multiplies the energy"),
   aggregate: aggregate.default("first").describe("first, mean, min or a quantile (q0.25) over the answer's tokens"),
   labelTokens: z
     .array(z.int().min(0))
     .min(2, "expected two label tokens or more")
     .optional()
-    .describe("ids of tokens: the others' logits are left out"),
+    .describe("token ids; other logits are ignored"),
   seed: z.coerce.number().int().min(0).max(MOST_SEED).default(0).describe("seed of score=random"),
 });
 export type ScoreOptions = z.output<typeof scoreOptions>;

@@ -8,7 +8,7 @@ export const chunkOptions = z.strictObject({
     .int()
     .min(0)
     .default(25)
-    .describe("words at the end of a chunk that the next one repeats, in whole sentences; less than half of a chunk"),
+    .describe("words that a chunk repeats from the last, in whole sentences; less than half of a chunk"),
 });
 export type ChunkOptions = z.output<typeof chunkOptions>;
 

@@ -32,7 +32,7 @@ export class Metrics {
   );
   readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "tokens of prompts that were taken from a cache");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "tokens generated");
-  readonly queued = this.#histogram("vllm:request_queue_time_seconds", "that an answer waits for its turn");
+  readonly queued = this.#histogram("vllm:request_queue_time_seconds", "that an answer waits to start");
   readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
   readonly betweenTokens = this.#histogram("vllm:inter_token_latency_seconds", "from one token to the next");
   readonly #whole = this.#histogram("vllm:e2e_request_latency_seconds", "until a request is answered");

@@ -20,7 +20,7 @@ type Filling = z.output<z.ZodObject<typeof fillingShape>>;
 export const diffusionField = z
   .strictObject(fillingShape)
   .nullish()
-  .describe("of a model that fills in masked tokens: how it does");
+  .describe("for a diffusion language model: how it fills in masked tokens");
 
 /** The engine's options among the fields; those that were not given are left out. */
 export function fillingOf({ block_length, cfg_scale, use_cache, ...rest }: Filling): DiffusionInput {

@@ -4,19 +4,19 @@ import { UserError } from "../../util/errors.ts";
 
 /** The options of filling in masked tokens, beside the answer's length, its temperature and its seed. */
 export const diffusionOptions = z.strictObject({
-  steps: optionalInteger(1).describe("forward passes of an answer (default: one a token)"),
-  block: optionalInteger(1).describe("tokens of a block; blocks are filled from left to right (default: all at once)"),
+  steps: optionalInteger(1).describe("forward passes per answer (default: one per token)"),
+  block: optionalInteger(1).describe("tokens per block; blocks are filled from left to right (default: one block)"),
   remasking: choice(["low_confidence", "random"])
     .default("low_confidence")
-    .describe("which tokens of a step stay: the most probable ones, or random ones"),
+    .describe("the tokens that stay after a step: the most probable, or random ones"),
   threshold: optionalNumber().describe(
-    "keep every token at least this probable, in as many passes as it takes; instead of steps",
+    "keep each token at least this probable, in as many passes as needed; in place of steps",
   ),
-  guidance: number(0).describe("classifier-free guidance: how far logits move away from those of a masked prompt"),
-  cache: flag(false).describe("compute keys and values before a block once a block: fewer FLOPs, not the same numbers"),
+  guidance: number(0).describe("classifier-free guidance: how far logits move away from a masked prompt's logits"),
+  cache: flag(false).describe("compute keys and values before a block only once per block: fewer FLOPs, other numbers"),
   ends: choice(["free", "last", "never"])
     .default("free")
-    .describe("tokens that end texts: like others, only where nothing else is left, or never"),
+    .describe("end tokens: fill them in like others, only last, or never"),
 });
 export type DiffusionOptions = z.output<typeof diffusionOptions>;
 export type DiffusionInput = z.input<typeof diffusionOptions>;

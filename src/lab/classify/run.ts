@@ -16,7 +16,7 @@ import { type ArmReport, reportOf } from "./report.ts";
 
 export const classifyRunOptions = z.object({
   limit: z.int().min(2).default(200).describe("texts"),
-  seed: z.int().min(0).default(0).describe("seed of the item selection, the shuffled control and the intervals"),
+  seed: z.int().min(0).default(0).describe("seed of item selection, shuffled control and intervals"),
 });
 
 /** A classifier that looks texts up, on one task of labels. */

@@ -25,7 +25,7 @@ import { type Question, questionOf } from "./question.ts";
 export const lookupRunOptions = z.object({
   limit: z.int().min(4).default(100).describe("questions"),
   seed: z.int().min(0).default(0).describe("seed of the item selection"),
-  maxTokens: z.int().min(1).default(32).describe("most tokens of an answer"),
+  maxTokens: z.int().min(1).default(32).describe("maximum tokens of an answer"),
 });
 
 /** A model that may look questions up, on one task of questions. */

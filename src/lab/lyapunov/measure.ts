@@ -23,8 +23,8 @@ export const lyapunovOptions = z.strictObject({
     .min(32)
     .max(1 << 20)
     .default(1024)
-    .describe("tokens of the text that are read at most"),
-  seed: z.int().min(0).default(0).describe("seed of the controls, of replaced tokens and of sampled feedback"),
+    .describe("maximum tokens of the text"),
+  seed: z.int().min(0).default(0).describe("seed of controls, replaced tokens and sampled feedback"),
 });
 export type LyapunovOptions = z.output<typeof lyapunovOptions>;
 

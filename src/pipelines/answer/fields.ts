@@ -8,17 +8,17 @@ const { passages, maxContextTokens, by } = answerOptions.shape;
 
 const gate = z
   .object({
-    method: z.enum(gateMethods).nullish().describe("what the gate reads; default the model's calibrated gate"),
-    threshold: z.number().nullish().describe("a score of it or more retrieves; default the calibrated one"),
+    method: z.enum(gateMethods).nullish().describe("the gate's method; default: the model's calibrated gate"),
+    threshold: z.number().nullish().describe("the score from which the gate retrieves; default: the calibrated one"),
     target_rate: z
       .number()
       .min(0)
       .max(1)
       .nullish()
-      .describe("share of questions like the calibration's to retrieve for, in place of a threshold"),
+      .describe("share of questions to retrieve for, in place of a threshold, if they are like the calibration's"),
   })
   .nullish()
-  .describe("what decides under auto");
+  .describe("the gate that decides under auto");
 
 const searchShape = {
   index: z
@@ -26,7 +26,7 @@ const searchShape = {
     .min(1)
     .max(100)
     .nullish()
-    .describe("an index that the server was started with (--index); needed unless nothing is retrieved"),
+    .describe("an index of the server (--index); needed unless nothing is retrieved"),
   gate,
   top_k: passages
     .unwrap()
@@ -42,7 +42,7 @@ const searchShape = {
 const modeField = z
   .enum(retrievalModes)
   .nullish()
-  .describe("auto (the default): search only if the gate says so; always or never: no gate");
+  .describe("auto (the default): search if the gate says so; always, never: no gate");
 
 /** The fields of `POST /v1/answer`. */
 export const answerShape = { retrieval: modeField, ...searchShape };
@@ -52,7 +52,7 @@ export const chatShape = {
   retrieval: z
     .object({ mode: modeField, ...searchShape })
     .nullish()
-    .describe("look the last user's turn up in an index, and answer with the passages that are found"),
+    .describe("search an index for the user's last turn, and answer with the passages found"),
 };
 
 type SearchFields = z.output<z.ZodObject<typeof searchShape>> & { readonly mode?: z.output<typeof modeField> };
@@ -92,19 +92,16 @@ function optionsOf(values: Readonly<Record<string, unknown>>): AnswerOptions {
 }
 
 const document = z.object({ id: z.string(), title: z.string(), text: z.string(), score: z.number() });
-const documents = z.array(document).describe("the passages that the answer reads, [1] in it the first");
+const documents = z.array(document).describe("the passages that the answer reads; [1] in the answer is the first");
 const citations = z.array(z.int()).describe("indices of the documents that the answer cites, from 0");
 
 /** How a gate decided. */
 const decision = {
   method: z.enum(gateMethods),
-  score: z.number().nullable().describe("the gate's; null if it has none: the question is then looked up"),
-  threshold: z.number().describe("a score of it or more retrieves"),
+  score: z.number().nullable().describe("the gate's score; null if it has none, and then the question is looked up"),
+  threshold: z.number().describe("the score from which the gate retrieves"),
 };
-const nothing_found = z
-  .literal(true)
-  .optional()
-  .describe("the search found nothing that could be read: the answer is the model's own");
+const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");
 const ms = z.object({ gate: z.number(), search: z.number() }).describe("milliseconds");
 const used = z.boolean().describe("true if the answer reads passages");
 
@@ -113,9 +110,9 @@ const ofChats = z
   .optional();
 
 /** The field of a chat's response, and of a stream's first event. */
-export const chatShown = { retrieval: ofChats.describe("with retrieval: what was decided and found") };
+export const chatShown = { retrieval: ofChats.describe("with retrieval: the gate's decision and the documents") };
 export const eventShown = {
-  retrieval: ofChats.describe("with retrieval, in the first event: what was decided and found"),
+  retrieval: ofChats.describe("with retrieval, in the first event: the gate's decision and the documents"),
 };
 
 /** The fields of an answer of `POST /v1/answer`. */

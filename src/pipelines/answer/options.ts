@@ -14,25 +14,25 @@ export const answerOptions = z.strictObject({
   retrieval: z
     .enum(retrievalModes)
     .default("auto")
-    .describe("auto: search only if the gate says so, without a calibrated one always; always or never: no gate"),
+    .describe("auto: search if the gate says so, or always without a calibrated gate; always, never: no gate"),
   gate: z
     .enum(gateMethods)
     .optional()
     .describe(`what auto decides by: ${gateMethods.join(", ")} (default: the model's calibrated gate)`),
-  threshold: z.number().optional().describe("gate: a score of it or more searches (default: the calibrated one)"),
+  threshold: z.number().optional().describe("gate: the score from which to search (default: the calibrated one)"),
   targetRate: z
     .number()
     .min(0)
     .max(1)
     .optional()
-    .describe("gate: share of questions like the calibration's to search for, instead of a threshold"),
-  passages: z.int().min(1).max(10).default(3).describe("how many passages are read"),
+    .describe("gate: share of questions to search for, in place of a threshold"),
+  passages: z.int().min(1).max(10).default(3).describe("passages to read"),
   maxContextTokens: z
     .int()
     .min(16)
     .default(3 * MOST_PASSAGE_TOKENS)
     .describe(`tokens of all passages together; each has ${MOST_PASSAGE_TOKENS} at most`),
-  by: z.enum(rankers).optional().describe("how to search: bm25, dense or hybrid (default: the index's)"),
+  by: z.enum(rankers).optional().describe("the ranking: bm25, dense or hybrid (default: the index's)"),
 });
 export type AnswerOptions = z.output<typeof answerOptions>;
 export type AnswerInput = z.input<typeof answerOptions>;

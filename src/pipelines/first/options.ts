@@ -13,28 +13,26 @@ const methods = ["single-token", "generate"] as const;
 /** Options of a listwise reranker, given after its name. Windows and stride as in castorini/rank_llm. */
 export const firstOptions = z
   .strictObject({
-    windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages that are ranked in one prompt"),
-    stride: whole.min(1).default(10).describe("passages that a window moves towards the front, from the one before it"),
-    rankStart: whole.min(0).default(0).describe("passages in front that keep their places after the presort"),
-    rankEnd: whole.min(1).default(20).describe("passages after this many keep their order after the presort"),
-    numPasses: whole.min(1).max(10).default(1).describe("how often the windows run from back to front"),
-    maxPassageWords: whole.min(1).default(300).describe("words that are read of each passage"),
-    contextSize: whole.min(64).default(4096).describe("tokens that a prompt may have; passages are cut to fit"),
+    windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages ranked in one prompt"),
+    stride: whole.min(1).default(10).describe("passages by which each window moves towards the front"),
+    rankStart: whole.min(0).default(0).describe("passages at the front that stay where the presort put them"),
+    rankEnd: whole.min(1).default(20).describe("passages to rerank; later ones keep the presort's order"),
+    numPasses: whole.min(1).max(10).default(1).describe("passes of the windows from back to front"),
+    maxPassageWords: whole.min(1).default(300).describe("maximum words read of each passage"),
+    contextSize: whole.min(64).default(4096).describe("maximum tokens of a prompt; passages are cut to fit"),
     method: z
       .enum(methods)
       .default("single-token")
-      .describe("order by the logits of one position, or by letters that the model writes"),
+      .describe("rank by the logits of one position, or by the letters that the model writes"),
     adapter: z
       .enum(["auto", "none"])
       .default("auto")
-      .describe("auto: the adapter that comes with this model, if there is one; none: the model as it is"),
+      .describe("auto: the adapter shipped for this model, if any; none: no adapter"),
     presort: z
       .string()
       .min(1)
       .default("bm25")
-      .describe(
-        "what orders the documents first: bm25, an encoder such as minilm, or none for a list whose order means something",
-      ),
+      .describe("the first ranking: bm25, an encoder such as minilm, or none to keep the list's order"),
   })
   .refine(({ stride, windowSize }) => stride <= windowSize, {
     path: ["stride"],

@@ -44,7 +44,7 @@ export const first: RankPipeline<Prepared> = {
     field: "reranker",
     schema: z
       .object({ model: z.string(), presort: z.string() })
-      .describe("a listwise reranker: the model that ranks, and what orders lists first: bm25, an encoder, or none"),
+      .describe("a listwise reranker: the model that ranks, and the presort: bm25, an encoder, or none"),
     of: (named) => ({ model: named.roles["ranker"], presort: optionsOf(named).presort }),
   },
   fields: {
@@ -54,9 +54,7 @@ export const first: RankPipeline<Prepared> = {
         .int()
         .min(1)
         .nullish()
-        .describe(
-          "of a listwise reranker: how many it reorders, of a longer list in the order of its presort; default 20",
-        ),
+        .describe("for a listwise reranker: documents to reorder, after the presort; default 20"),
     },
     presort: {
       option: "presort",

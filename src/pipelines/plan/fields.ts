@@ -15,7 +15,7 @@ export const schema = z
     ...fillingShape,
   })
   .nullish()
-  .describe("of a model PLANNER+EXECUTOR: how the planner plans, and how the plan reaches the executor");
+  .describe("for a model PLANNER+EXECUTOR: how the planner plans, and how the plan reaches the executor");
 
 /** @throws UserError */
 export function ofField(value: unknown): PlanSettings {

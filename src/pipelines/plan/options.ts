@@ -10,8 +10,8 @@ export const planningOptions = diffusionOptions.extend({
   channel: choice(channels)
     .optional()
     .describe("how the plan reaches the executor: latent (default, if a projector was trained), text, or none"),
-  maxPlanTokens: optionalInteger(1).describe("tokens of the plan (default: the projector's, else 64)"),
-  temperature: number(0).describe("randomness of the plan's tokens, beside that of the answer's"),
+  maxPlanTokens: optionalInteger(1).describe("tokens of the plan (default: the projector's, or 64)"),
+  temperature: number(0).describe("randomness of the plan's tokens; the answer has its own"),
 });
 export type PlanningInput = z.input<typeof planningOptions>;
 export type PlanningOptions = z.output<typeof planningOptions>;

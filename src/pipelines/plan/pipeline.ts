@@ -20,12 +20,12 @@ export const plan: TextPipeline<Hashes> = {
     schema: z
       .object({
         channel: z.enum(channels),
-        text: z.string().describe("the plan as text, also if it reached the executor as vectors"),
+        text: z.string().describe("the plan as text, even if the executor got it as vectors"),
         tokens: z.int(),
         passes: z.int().describe("forward passes of the planner"),
         ms: z.number(),
       })
-      .describe("of a planner with an executor: the plan; in a stream in the first event"),
+      .describe("for PLANNER+EXECUTOR: the plan; in a stream, in the first event"),
     first: true,
     line(shown) {
       const { channel, text } = shown as ShownPlan;
@@ -36,7 +36,7 @@ export const plan: TextPipeline<Hashes> = {
     field: "plan",
     schema: z
       .object({ planner: z.string(), executor: z.string() })
-      .describe("the models of a planner with an executor: the one that plans, and the one that answers"),
+      .describe("for PLANNER+EXECUTOR: the model that plans, and the model that answers"),
   },
   settings: {
     field: "planning",

@@ -17,7 +17,7 @@ function optional(field: z.ZodType): z.ZodType {
 }
 
 const retrieval = z.object({
-  index: z.string().min(1).max(100).nullish().describe("an index that the server was started with (--index)"),
+  index: z.string().min(1).max(100).nullish().describe("an index of the server (--index)"),
   ...Object.fromEntries(Object.entries(qzeroOptions.shape).map(([key, field]) => [snake(key), optional(field)])),
 });
 
@@ -33,14 +33,14 @@ const MOST_DOCUMENTS = 999;
 export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; readonly maxPrompt: number }) {
   const short = z.string().max(maxPrompt);
   const document = z.object({
-    id: short.default("").describe("only returned in an explanation"),
-    title: short.default("").describe("only returned in an explanation"),
+    id: short.default("").describe("returned only in an explanation"),
+    title: short.default("").describe("returned only in an explanation"),
     score: z
       .number()
       .nullish()
       .transform((score) => score ?? undefined)
-      .describe("only returned in an explanation"),
-    categories: listOf(short, { of: "categories", max: 4096 }).describe("the categories that are read"),
+      .describe("returned only in an explanation"),
+    categories: listOf(short, { of: "categories", max: 4096 }).describe("the categories to read"),
   });
   const documents = listOf(document, { of: "documents", max: MOST_DOCUMENTS });
   return {
@@ -49,7 +49,7 @@ export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; rea
       .describe("classify by the categories of documents, with a model of embeddings or glove"),
     evidence: listOf(documents, { of: "lists of documents", max: maxTexts })
       .nullish()
-      .describe("documents for each text, the best first, in place of an index"),
+      .describe("documents for each text, best first, in place of an index"),
     explain: z.boolean().nullish().describe("with retrieval: also return documents, categories and keywords"),
   };
 }
@@ -64,7 +64,7 @@ const found = z.object({
 
 export const shown = {
   retrieved: z.boolean().optional().describe("true if the text was looked up"),
-  fallback: z.boolean().optional().describe("true if it was looked up in vain"),
+  fallback: z.boolean().optional().describe("true if the search found nothing"),
   explanation: z
     .object({
       documents: z.array(found),

@@ -16,7 +16,7 @@ export const qzeroOptions = z.strictObject({
   mode: z
     .enum(modes)
     .default("interpolate")
-    .describe("read the categories in place of the text, behind it, or apart from it with both scores mixed"),
+    .describe("replace the text by the categories, append them to it, or score both and interpolate"),
   alpha: z
     .number()
     .min(0)
@@ -26,25 +26,25 @@ export const qzeroOptions = z.strictObject({
   when: z
     .enum(["always", "margin"])
     .default("margin")
-    .describe(`look up every text, or only those whose two best labels are close (word vectors: ${ofWords.when})`),
+    .describe(`look up every text, or only texts whose two best labels are close (word vectors: ${ofWords.when})`),
   margin: z
     .number()
     .min(0)
     .default(0.05)
-    .describe("a text is looked up if the cosines of its two best labels differ by less"),
-  topK: z.int().min(1).max(999).default(5).describe("documents whose categories are read"),
+    .describe("look a text up if the cosines of its two best labels differ by less"),
+  topK: z.int().min(1).max(999).default(5).describe("documents whose categories to read"),
   retriever: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
   maxTokens: z
     .int()
     .min(1)
     .default(500)
-    .describe("tokens that an encoder reads of a text with categories, at most what the model takes"),
+    .describe("maximum tokens of a text with categories, within the encoder's own limit"),
   keywords: z
     .enum(["nouns", "content"])
     .default("nouns")
-    .describe("word vectors: count the nouns of English categories, or all words but stop words"),
-  categoryFilter: z.boolean().default(false).describe("leave out categories that sort articles for their editors"),
-  excludeExact: z.boolean().default(false).describe("leave out documents whose text is the text itself"),
+    .describe("word vectors: read the nouns of English categories, or all words but stop words"),
+  categoryFilter: z.boolean().default(false).describe("leave out categories for editors, such as stubs"),
+  excludeExact: z.boolean().default(false).describe("leave out documents with the very same text"),
 });
 const { alpha, when } = qzeroOptions.shape;
 

@@ -4,8 +4,8 @@ import { MOST_BOXES } from "./boxes.ts";
 
 /** Options of the recognition of regions. */
 export const recognizeOptions = z.strictObject({
-  most: z.coerce.number().int().min(1).max(300).default(20).describe("auto: regions that are kept at most"),
-  fit: z.coerce.number().min(0).max(1).default(0.5).describe("auto: how well a box must fit an object to be kept"),
+  most: z.coerce.number().int().min(1).max(300).default(20).describe("auto: maximum regions to keep"),
+  fit: z.coerce.number().min(0).max(1).default(0.5).describe("auto: how well a box must fit an object, 0 to 1"),
 });
 export type RecognizeOptions = z.output<typeof recognizeOptions>;
 export type RecognizeInput = z.input<typeof recognizeOptions>;
@@ -22,7 +22,7 @@ const boxes = z.union(
 /** What a request says of the regions of its image. */
 export const fields = {
   boxes: boxes.default("auto").describe("regions in pixels, or auto to find them (experimental)"),
-  labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("what a region may be"),
+  labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("possible names of a region"),
   ...recognizeOptions.shape,
 };
 

@@ -18,14 +18,14 @@ export interface Sample {
 const RIGHT = 0.5;
 
 export const target = z.strictObject({
-  by: z.enum(calibrations).default("share").describe("how the threshold is found"),
+  by: z.enum(calibrations).default("share").describe("how to choose the threshold"),
   value: z
     .number()
     .min(0)
     .max(1)
     .optional()
     .describe(
-      "by=share: the share for Super (0.3 if not given); by=accuracy: the accuracy to keep (Super's own if not given)",
+      "by=share: the larger model's share (default: 0.3); by=accuracy: the accuracy to keep (default: the larger model's)",
     ),
 });
 export type Target = z.output<typeof target>;

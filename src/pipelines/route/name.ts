@@ -24,19 +24,24 @@ const labels = z
 /** Options of a route, given after its models' names. */
 export const routeOptions = z
   .strictObject({
-    share: z.coerce.number().min(0).max(1).optional().describe("share of inputs for Super, by the pair's calibration"),
-    t: threshold.optional().describe("threshold: an input that scores lower goes to Super"),
+    share: z.coerce
+      .number()
+      .min(0)
+      .max(1)
+      .optional()
+      .describe("share of inputs for the larger model, by the pair's calibration"),
+    t: threshold.optional().describe("threshold: inputs that score lower go to the larger model"),
     score: z.enum(scoreKinds).default("energy").describe(scoreOptions.shape.score.description!),
     temperature: scoreOptions.shape.temperature,
     aggregate: scoreOptions.shape.aggregate,
-    labels: labels.optional().describe("a|b|…: labels of one token each; the logits of all others are left out"),
+    labels: labels.optional().describe("a|b|…: labels of one token each; other logits are ignored"),
     seed: scoreOptions.shape.seed,
-    auto: z.string().optional().describe("a certificate of `lab tune`, which sets all of them for each request"),
+    auto: z.string().optional().describe("a certificate of `lab tune`, which sets all options for each request"),
     timeout: z.coerce
       .number()
       .positive()
       .optional()
-      .describe("seconds that Super has to begin its answer; after that Swift's is given"),
+      .describe("seconds the larger model has to begin; after that the smaller one's answer is sent"),
   })
   .refine(({ share, t }) => share === undefined || t === undefined, {
     path: ["share"],

@@ -13,11 +13,11 @@ const comparisons = ["text", "number"] as const;
 
 /** Options of a vote, given after the model's name. */
 export const voteOptions = z.strictObject({
-  n: draws.default(5).describe("answers at most; the vote ends once no other answer can win"),
+  n: draws.default(5).describe("maximum answers; the vote ends once no other answer can win"),
   temperature: number(0.7).describe("randomness of the answers' tokens"),
   by: choice(comparisons)
     .default("text")
-    .describe("what is counted: the text without case, spaces and a last full stop, or its last number"),
+    .describe("what counts as equal: the text, ignoring case, spaces and a final full stop, or its last number"),
 });
 export type VoteOptions = z.output<typeof voteOptions>;
 

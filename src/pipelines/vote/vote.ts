@@ -18,10 +18,10 @@ export const vote: TextPipeline = {
     field: "vote",
     schema: z
       .object({
-        drawn: z.int().describe("answers that were drawn"),
+        drawn: z.int().describe("answers drawn"),
         answers: z.array(z.object({ text: z.string(), count: z.int() })).describe("the most frequent first"),
       })
-      .describe("of a model MODEL+vote: how its answers were counted"),
+      .describe("for MODEL+vote: how its answers were counted"),
   },
   parse(name) {
     const found = readSuffixed("vote", name);

@@ -17,9 +17,9 @@ import {
 
 /** Defaults are the released code's. */
 export const minferenceOptions = z.strictObject({
-  lastQueries: integer(1, 64).describe("queries at a chunk's end whose attention is inspected"),
-  budget: fraction(0.3).describe("share of the keys that is spent on columns and diagonals; 1 is dense"),
-  verticalShare: fraction(0.2).describe("part of the budget that goes to columns"),
+  lastQueries: integer(1, 64).describe("last queries of a chunk whose attention is inspected"),
+  budget: fraction(0.3).describe("share of the keys for columns and diagonals; 1 is dense"),
+  verticalShare: fraction(0.2).describe("share of the budget for columns"),
   ...blockSparseShape,
 });
 

@@ -6,8 +6,8 @@ import { blockSparseShape } from "./block-sparse/options.ts";
 import { blockSparse } from "./block-sparse/saving.ts";
 
 export const triShapeOptions = z.strictObject({
-  sinkTokens: integer(0, 128).describe("first tokens that are kept"),
-  windowTokens: integer(1, 1920).describe("recent tokens that are kept; a window that holds the whole prompt is dense"),
+  sinkTokens: integer(0, 128).describe("first tokens to keep"),
+  windowTokens: integer(1, 1920).describe("recent tokens to keep; a window of the whole prompt is dense"),
   ...blockSparseShape,
 });
 

@@ -9,16 +9,16 @@ import { exitUnsupported, fillFor, fillLists, requireExits } from "./checks.ts";
 
 const options = z
   .strictObject({
-    layer: optionalInteger(1).describe("layers that a token runs before it leaves, counted from the first"),
+    layer: optionalInteger(1).describe("layers that a token runs before it exits, counted from the first"),
     mode: choice(["fixed", "random"])
       .default("fixed")
-      .describe("fixed: every generated token leaves; random: each leaves with the probability of rate"),
-    rate: fraction(0.5).describe("share of the tokens that leave with mode=random"),
+      .describe("fixed: every generated token exits; random: each exits with the probability rate"),
+    rate: fraction(0.5).describe("mode=random: share of the tokens that exit"),
     seed: integer(0, 0).describe("seed of mode=random"),
     fill: choice([...stateFills, "verify", ...fillLists])
       .default("copy-kv/ssm-partial")
       .describe(
-        "what deeper layers get of a token that left, with mode=random: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), or nothing (mask); deeper states of a recurrent model are updated by the stream at the exit (ssm-partial) or stay (ssm-skip); with either mode, the exit's tokens are drafts that the deeper layers check in one pass, so that the text is dense's (verify); of a chain (with /): the first that the model can take",
+        "state for the layers a token skips, with mode=random: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); with either mode, verify takes the exit's tokens as drafts that the deeper layers check in one pass, and the text is dense's; a chain (with /) takes the first that fits the model",
       ),
   })
   .superRefine(({ layer }, context) => {

@@ -9,13 +9,11 @@ import type { PlanPart } from "../plan.ts";
 import type { Saving } from "../saving.ts";
 
 const options = z.strictObject({
-  digits: oneOf([1, 2], 1).describe(
-    "bytes of a weight, and of each number that it is multiplied with; with 2 a prompt is nearly exact, and slower than with 1",
-  ),
+  digits: oneOf([1, 2], 1).describe("bytes per weight and per input; 2 is nearly exact, but slower than 1"),
   rotation: oneOf([0, 32], 32).describe(
-    "inputs of a block that a Hadamard matrix rotates, in the weights and in front of each product, so that outliers spread: several times as exact; 0: none",
+    "size of the Hadamard rotation of weights and inputs, which spreads outliers and is several times as exact; 0: none",
   ),
-  minLength: integer(1, 32).describe("prompts of fewer tokens stay dense"),
+  minLength: integer(1, 32).describe("shorter prompts, in tokens, stay dense"),
 });
 type Int8PrefillOptions = z.infer<typeof options>;
 

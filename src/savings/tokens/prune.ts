@@ -10,17 +10,17 @@ import { unsupportedCut } from "./unsupported.ts";
 const options = z
   .strictObject({
     after: optionalInteger(1).describe("layers that all tokens of the prompt run, counted from the first"),
-    keep: fraction(0.5).describe("share of the prompt's tokens that go deeper; 1 is dense"),
+    keep: fraction(0.5).describe("share of the prompt's tokens that run deeper layers; 1 is dense"),
     by: choice(["uniform", "recent", "random", "attention"])
       .default("attention")
       .describe(
-        "which go deeper: evenly spaced ones, the latest, random ones, or those that the last token attends to most in the last layer that ran",
+        "the tokens to keep: evenly spaced, the latest, random, or the most attended by the last token in the last layer before the cut",
       ),
-    sinks: integer(0, 4).describe("first tokens that always go deeper"),
-    last: integer(1, 32).describe("last tokens that always go deeper"),
-    rotary: flag(true).describe("with by=attention: score with the rotary embedding, or without it"),
+    sinks: integer(0, 4).describe("first tokens that are always kept"),
+    last: integer(1, 32).describe("last tokens that are always kept"),
+    rotary: flag(true).describe("by=attention: score with the rotary embedding, or without"),
     seed: integer(0, 0).describe("seed of by=random"),
-    minLength: integer(2, 512).describe("prompts of fewer tokens stay dense"),
+    minLength: integer(2, 512).describe("shorter prompts, in tokens, stay dense"),
   })
   .superRefine(({ after, keep }, context) => {
     if (after === undefined)

@@ -17,10 +17,10 @@ const health = z.strictObject({
     .string()
     .startsWith("/")
     .optional()
-    .describe("path for the check, asked with GET; default /health, or /v1/models if there is none"),
+    .describe("path to GET for the check; default /health, or /v1/models if there is none"),
   interval: z.number().min(0.05).max(3600).default(5).describe("seconds between checks"),
   timeout: z.number().min(0.05).max(600).default(5).describe("seconds to wait for a check's answer"),
-  failures: z.int().min(1).max(100).default(3).describe("failed checks in a row after which a server is down"),
+  failures: z.int().min(1).max(100).default(3).describe("failed checks in a row before a server counts as down"),
 });
 type HealthOptions = z.output<typeof health>;
 
@@ -52,11 +52,11 @@ const remote = z.strictObject({
   kind: z
     .enum(["openai", "modicum"])
     .default("openai")
-    .describe("modicum: savings are forwarded, and its receipts' figures kept, marked as estimated"),
+    .describe("modicum: forward savings, and keep the figures of its receipts, marked as estimated"),
   shape: z
     .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
     .optional()
-    .describe("what receipts are estimated from"),
+    .describe("the shape from which receipts are estimated"),
   key: z
     .string()
     .regex(/^[A-Za-z_]\w*$/, "expected the name of an environment variable")

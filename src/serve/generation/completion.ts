@@ -16,7 +16,7 @@ const shape = (limits: Limits) => ({
     .min(0)
     .max(5)
     .nullish()
-    .describe("return each token's log-probability (natural) and those of this many of the likeliest tokens"),
+    .describe("return each token's natural log-probability, and this many of the likeliest tokens with theirs"),
   top_logprobs: z
     .null("expected null: logprobs says how many of the likeliest to return")
     .optional()
@@ -25,30 +25,30 @@ const shape = (limits: Limits) => ({
     .boolean()
     .nullish()
     .describe(
-      "return the prompt before the answer, with logprobs also of its tokens; with max_tokens 0, only the prompt",
+      "return the prompt before the answer; with logprobs, also the prompt's; with max_tokens 0, only the prompt",
     ),
   suffix: z
     .string()
     .max(limits.maxPrompt)
     .nullish()
-    .describe("text after the answer, which fills the gap; for models with fill-in-the-middle tokens"),
+    .describe("text after the gap that the answer fills; for models with fill-in-the-middle tokens"),
   infill: z
     .boolean()
     .nullish()
     .describe(
-      "fill the prompt's blanks <extra_id_0>, <extra_id_1> … and return the whole text; for models trained to fill in",
+      "fill the prompt's blanks <extra_id_0>, <extra_id_1> … and return the whole text; for models trained to do so",
     ),
   mode: z
     .enum(MODES)
     .nullish()
-    .describe("the mode that reads the prompt: of models trained by UL2R, such as NLU for short blanks"),
+    .describe("how a model trained with UL2R reads the prompt, such as NLU for short blanks"),
   best_of: z
     .int()
     .min(1)
     .max(limits.maxChoices)
     .nullish()
     .describe(
-      "how many answers to sample for each prompt; the n with the highest mean log-probability per token are returned; default n",
+      "answers to sample per prompt; the n with the highest mean log-probability per token are returned; default n",
     ),
 });
 

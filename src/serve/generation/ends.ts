@@ -16,27 +16,27 @@ const stops = z
     `expected a text, or at most ${MOST_STOPS} texts, of 1 to ${LONGEST_STOP} characters`,
   )
   .nullish()
-  .describe("texts that end the answer; not included in it");
+  .describe("texts that end the answer; left out of it");
 
 const tokens = (least: number) => z.int().min(least).nullish();
 
 /** The fields that end an answer of at least `least` tokens. */
 export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least).describe(
-    `maximum tokens of each answer, ${maxTokens} at most; default ${maxTokens} for a chat, 16 for a completion; less if its certificate holds for fewer`,
+    `maximum tokens of each answer, up to ${maxTokens}; default ${maxTokens} for a chat, 16 for a completion, or a certificate's limit if lower`,
   ),
-  max_completion_tokens: tokens(least).describe("maximum tokens of each answer, instead of max_tokens"),
+  max_completion_tokens: tokens(least).describe("maximum tokens of each answer, in place of max_tokens"),
   max_flops: z
     .number()
     .positive()
     .nullish()
     .describe(
-      "maximum FLOPs of all answers together, exceeded by one step at most; answers end there, as with max_tokens",
+      "maximum FLOPs of all answers together, exceeded by at most one step; answers end there, as with max_tokens",
     ),
   budget: budget
     .nullish()
     .describe(
-      "what one answer may cost, under auto:NAME: the certified recipe of least loss whose price fits, else the cheapest",
+      "maximum cost of an answer under auto:NAME: picks the affordable certified recipe with the least loss, or else the cheapest",
     ),
   stop: stops,
 });

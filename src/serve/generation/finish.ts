@@ -7,10 +7,7 @@ export const finishOf = (reason: FinishReason): Exclude<FinishReason, "stopped">
 
 /** A field beside `finish_reason` "stop". */
 export const stoppedShape = {
-  stopped: z
-    .literal(true)
-    .optional()
-    .describe("true if a saving ended the answer before a token that it held to be wrong"),
+  stopped: z.literal(true).optional().describe("true if a saving ended the answer before a token that it judged wrong"),
 };
 
 export const stoppedOf = (reason: FinishReason | undefined): { stopped?: true } =>

@@ -7,9 +7,9 @@ import { type Entry, entryOf } from "./logprobs.ts";
 
 export const flatLogprobsSchema = z.object({
   tokens: z.array(z.string()),
-  token_logprobs: z.array(z.number().nullable()).describe("null for a prompt's first token, which nothing predicts"),
+  token_logprobs: z.array(z.number().nullable()).describe("null for a prompt's first token"),
   top_logprobs: z.array(z.record(z.string(), z.number()).nullable()),
-  text_offset: z.array(z.int()).describe("where each token begins, in characters from the start of the prompt"),
+  text_offset: z.array(z.int()).describe("each token's start, in characters from the start of the prompt"),
 });
 type Flat = z.output<typeof flatLogprobsSchema>;
 

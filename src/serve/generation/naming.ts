@@ -12,7 +12,7 @@ const keepAliveField = z
   .union([z.number(), z.string().regex(/^-?\d{1,9}(\.\d{1,9})?(ms|s|m|h)?$/, A_TIME)], A_TIME)
   .nullish()
   .describe(
-    'how long an unused model stays in memory: seconds, or a time such as "5m"; 0 unloads it at once, -1 never; default --keep-alive',
+    'time before an unused model is unloaded: seconds, or a duration such as "5m"; 0: at once, -1: never; default --keep-alive',
   );
 
 /** A `keep_alive` in milliseconds; a negative one means for ever. */
@@ -30,12 +30,12 @@ export const modelShape = {
     .max(300)
     .default("")
     .describe(
-      "a model (default: the server's only one), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
+      "a model (default: the server's only one), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, for reranking also smollm2+first",
     ),
   savings: savingsField
     .nullish()
     .describe(
-      "savings, each name or name:key=value,…; none is dense; default the API key's recipe for chats and completions, else dense",
+      "savings, each name or name:key=value,…; an empty list is dense; default: the API key's recipe for chats and completions, or else dense",
     ),
   keep_alive: keepAliveField,
 };
@@ -46,11 +46,7 @@ export type Naming = z.output<z.ZodObject<typeof modelShape>>;
 /** Fields of requests that have texts read. */
 export const readingShape = {
   ...modelShape,
-  max_flops: z
-    .number()
-    .positive()
-    .nullish()
-    .describe("maximum FLOPs; requests whose texts cost more, dense, are refused"),
+  max_flops: z.number().positive().nullish().describe("maximum FLOPs; texts that cost more, run dense, are refused"),
   truncation: z
     .literal(true, "expected true: texts longer than the model's limit are cut")
     .nullish()

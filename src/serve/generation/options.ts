@@ -13,16 +13,16 @@ export const generationShape = (limits: Limits) => ({
   ...endsShape(limits),
   ...samplingShape,
   response_format: responseFormat,
-  n: z.int().min(1).max(limits.maxChoices).nullish().describe("how many answers to each prompt; default 1"),
+  n: z.int().min(1).max(limits.maxChoices).nullish().describe("answers per prompt; default 1"),
   diffusion: diffusionField,
   cache_prompt: z
     .boolean()
     .nullish()
-    .describe("false runs the whole prompt, and reuses nothing of earlier requests; default true, as in llama.cpp"),
+    .describe("false: run the whole prompt, without the cache of earlier requests; default true, as in llama.cpp"),
   stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
     .object({
-      include_usage: z.boolean().nullish().describe("end with one more event with usage and receipt"),
+      include_usage: z.boolean().nullish().describe("send one last event with usage and receipt"),
     })
     .nullish()
     .describe("options of a stream"),

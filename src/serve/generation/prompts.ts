@@ -23,5 +23,5 @@ export function textsOrIds({ maxPrompt }: Limits, of: string, max: number) {
 /** The prompts of one request. */
 export const promptsSchema = (limits: Limits) =>
   textsOrIds(limits, "prompts", Math.min(limits.maxTexts, MOST_ANSWERS)).describe(
-    `the text to complete, token ids, or a list of these, each completed by itself; at most ${MOST_ANSWERS} answers in all`,
+    `the text to complete, token ids, or a list of either, each completed by itself; at most ${MOST_ANSWERS} answers in all`,
   );

@@ -25,27 +25,27 @@ export const samplingShape = {
     .max(2)
     .nullish()
     .describe(
-      "0 takes the likeliest token; default 1, as in OpenAI's API, but a chat without any sampling field uses the model's own settings",
+      "0 takes the likeliest token; default 1, as in OpenAI's API; a chat without a sampling field uses the model's own settings",
     ),
   top_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe("sample from the fewest tokens whose probabilities reach it; default 1, all"),
-  top_k: z.int().min(-1).nullish().describe("sample from this many of the likeliest tokens; default 0, all, like -1"),
+    .describe("draw from the fewest tokens whose probabilities reach this; default 1: all"),
+  top_k: z.int().min(-1).nullish().describe("draw from this many of the likeliest tokens; default 0: all, like -1"),
   min_p: z
     .number()
     .min(0)
     .max(1)
     .nullish()
-    .describe("sample from tokens at least this share as likely as the likeliest; default 0, all"),
+    .describe("draw from tokens at least this share as likely as the likeliest; default 0: all"),
   frequency_penalty: z
     .number()
     .min(-2)
     .max(2)
     .nullish()
-    .describe("subtracted from a token's logit for each time it was generated; default 0"),
+    .describe("subtracted from a token's logit each time it is generated; default 0"),
   presence_penalty: z
     .number()
     .min(-2)
@@ -58,20 +58,20 @@ export const samplingShape = {
     .max(10)
     .nullish()
     .describe(
-      "divides positive and multiplies negative logits of the last 64 tokens, including the prompt's; default 1, off",
+      "divides positive and multiplies negative logits of the last 64 tokens, including the prompt's; default 1: off",
     ),
   repetition_detection: z
     .boolean()
     .nullish()
-    .describe("end an answer that repeats the same words over and over, with finish_reason repetition; default true"),
-  logit_bias: biases.nullish().describe("added to the logits, by token id; ±100 forces or bans"),
+    .describe("end an answer that repeats itself, with finish_reason repetition; default true"),
+  logit_bias: biases.nullish().describe("added to logits by token id; ±100 forces or bans a token"),
   seed: z
     .number(SEEDS)
     .refine((seed) => Number.isInteger(seed) && -(2 ** 63) <= seed && seed <= 2 ** 64, SEEDS)
     .meta({ type: "integer" })
     .nullish()
     .describe(
-      "same seed, same answers; with n, each answer has the next seed; 8-bit weights can round differently if the start of the prompt was cached; default random, like -1",
+      "same seed, same answers; each of n answers takes the next seed; 8-bit weights can round differently after a cached start of the prompt; default random, like -1",
     ),
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;

@@ -15,10 +15,10 @@ const allowed = z.object({
   type: z.literal("allowed_tools").describe("some of the tools"),
   allowed_tools: z
     .object({
-      mode: z.enum(["auto", "required"]).describe("whether one of them is to be called"),
-      tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("those that may be called"),
+      mode: z.enum(["auto", "required"]).describe("whether the model must call one of them"),
+      tools: listOf(named, { of: "functions", min: 1, max: 128 }).describe("the functions that may be called"),
     })
-    .describe("the model is told of all tools, and may call these"),
+    .describe("the model sees all tools, but may call only these"),
 });
 
 /** The fields for calls that do not list the functions. Chats and Responses name a function, or some, in forms of their own. */
@@ -26,9 +26,7 @@ export const choiceShape = <N extends z.ZodType, A extends z.ZodType>(named: N, 
   tool_choice: z
     .union([z.enum(["none", "auto", "required"]), named, allowed], expected)
     .nullish()
-    .describe(
-      "auto (default): text, calls or both; none: text; required: a call; or the function or functions to call",
-    ),
+    .describe("auto (default): text, calls or both; none: text; required: a call; or the functions to call"),
   parallel_tool_calls: z.boolean().nullish().describe("whether an answer may call several functions; default true"),
 });
 
@@ -62,7 +60,7 @@ export const readerOf = (fields: Fields, tokenizer: Tokenizer): AnswerReader | u
   answerReader(toolOptions(fields), callFormOf(tokenizer));
 
 export const toolCallSchema = z.object({
-  id: z.string().describe("id that the call's result refers to"),
+  id: z.string().describe("the id that the call's result refers to"),
   type: z.literal("function").describe("the only type"),
   function: z
     .object({

@@ -9,11 +9,11 @@ export const truncateShape = {
       'expected true or "END", false or "NONE": ends are cut, not beginnings',
     )
     .nullish()
-    .describe('true or "END": cut the ends of texts that are longer than the model reads; default false: refuse them'),
+    .describe('true or "END": cut texts that are too long for the model at their end; default false: refuse them'),
   truncate_prompt_tokens: z
     .union([z.literal(-1), z.int().min(1)], "expected -1, or a number of tokens from 1 on")
     .nullish()
-    .describe("cut texts to so many tokens, as in vLLM; -1: to what the model reads"),
+    .describe("cut texts to this many tokens, as in vLLM; -1: to the model's limit"),
   truncation: z.boolean().nullish().describe("the same as truncate"),
 };
 type Fields = z.output<z.ZodObject<typeof truncateShape>>;

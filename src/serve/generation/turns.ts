@@ -10,14 +10,14 @@ import { toolCallSchema } from "./tools.ts";
 const part = z.discriminatedUnion("type", [
   z.object({
     type: z.literal("text").describe("a text"),
-    text: z.string().describe("parts are joined as they are"),
+    text: z.string().describe("parts are joined without a separator"),
   }),
   z.object({
     type: z.literal("image_url").describe("an image, for models that read images"),
     image_url: z
       .object({
         url: z.string().describe("the image itself, as data:image/png;base64,…; URLs are not fetched"),
-        detail: z.string().max(20).nullish().describe("level of detail, forwarded to the other server"),
+        detail: z.string().max(20).nullish().describe("level of detail; only forwarded to another server"),
       })
       .describe("the image"),
   }),
@@ -47,9 +47,9 @@ function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementC
 export const message = z.object({
   role: z
     .enum(["system", "developer", "user", "assistant", "tool"])
-    .describe("who speaks; developer is the same as system, tool is a function's result"),
-  content: content.nullish().describe("the text; may be left out only of an assistant's message with tool calls"),
-  name: z.string().max(200).nullish().describe("for role tool, the function; otherwise ignored"),
+    .describe("the speaker; developer is the same as system, tool is a function's result"),
+  content: content.nullish().describe("the text; optional only in an assistant's message with tool calls"),
+  name: z.string().max(200).nullish().describe("for role tool: the function; otherwise ignored"),
   tool_calls: listOf(toolCallSchema, { of: "calls", max: 128 })
     .nullish()
     .describe("for role assistant: the calls it made"),
@@ -57,7 +57,7 @@ export const message = z.object({
   reasoning_content: z
     .string()
     .nullish()
-    .describe("for role assistant: its reasoning, which the model's chat template may show to it"),
+    .describe("for role assistant: its reasoning, if the model's chat template shows it"),
   reasoning: z.string().nullish().describe("the same as reasoning_content"),
 });
 type Message = z.output<typeof message>;

@@ -8,10 +8,10 @@ export const usageSchema = z.object({
   prompt_tokens_details: z.object({ cached_tokens: z.int() }),
   completion_tokens_details: z
     .object({
-      reasoning_tokens: z.int().describe("tokens of reasoning or of the plan, which completion_tokens include"),
+      reasoning_tokens: z.int().describe("tokens of reasoning or of the plan, included in completion_tokens"),
     })
     .optional()
-    .describe("of models whose chat template marks reasoning, and of a planner with an executor"),
+    .describe("for models whose chat template marks reasoning, and for PLANNER+EXECUTOR"),
 });
 
 /** The last fields of every answer. */

@@ -7,24 +7,21 @@ export const termsSchema = z.strictObject({
   recipe: z
     .array(z.string())
     .default([])
-    .describe("savings for requests that name none: a saving, or a registered recipe of one model (smollm2@fast)"),
+    .describe("savings for requests without any: a saving, or a registered recipe (smollm2@fast)"),
   maxFlops: z
     .number()
     .positive()
     .optional()
-    .describe("maximum FLOPs per request: answers end there; embeddings, ranks and classes that cost more are refused"),
+    .describe("maximum FLOPs per request: answers end there; other requests that cost more are refused"),
   maxTokens: z.int().min(1).optional().describe("maximum tokens per answer"),
-  index: z
-    .array(z.string())
-    .optional()
-    .describe("an index that the key may search (default: all that the server offers)"),
-  audit: z.boolean().default(true).describe("let its answers under certificates be audited"),
+  index: z.array(z.string()).optional().describe("an index that the key may search (default: all)"),
+  audit: z.boolean().default(true).describe("allow audits of its answers under certificates"),
   requestsPerMinute: z.number().positive().optional().describe("maximum requests per minute; more are refused"),
   tokensPerMinute: z
     .number()
     .positive()
     .optional()
-    .describe("maximum computed tokens per minute, of prompts and answers; requests beyond are refused"),
+    .describe("maximum computed tokens per minute, in prompts and answers; more are refused"),
 });
 
 export type Terms = z.output<typeof termsSchema>;

@@ -26,12 +26,12 @@ const inputOf = (limits: Limits) =>
       .nullish()
       .describe("0 (the default) takes the likeliest token"),
     seed: samplingShape.seed,
-    question: z.string().min(1).max(limits.maxPrompt).describe("the question, which is also searched for"),
+    question: z.string().min(1).max(limits.maxPrompt).describe("the question, also the search query"),
     ...answerShape,
     stream: z
       .boolean()
       .nullish()
-      .describe("send the decision and the documents, then the text piece by piece, as server-sent events"),
+      .describe("send the gate's decision and the documents, then the text piece by piece, as server-sent events"),
   });
 type AnswerInput = z.output<ReturnType<typeof inputOf>>;
 

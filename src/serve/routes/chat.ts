@@ -51,7 +51,7 @@ const lookupFields = await lookupPipeline.fields();
 const templateShape = {
   reasoning_effort: reasoningEffort
     .nullish()
-    .describe("how much the model reasons, if its chat template has a switch for it; none: not at all"),
+    .describe("how much the model reasons, if its chat template has a switch; none: no reasoning"),
   thinking_token_budget: z
     .int()
     .min(0)
@@ -74,7 +74,7 @@ const chatShape = (limits: Limits) => ({
     .min(0)
     .max(20)
     .nullish()
-    .describe("with logprobs: how many of the likeliest tokens to return for each position; default 0"),
+    .describe("with logprobs: likeliest tokens to return per position; default 0"),
   ...toolShape,
   ...templateShape,
   functions,
@@ -84,11 +84,10 @@ const chatShape = (limits: Limits) => ({
   continue_final_message: z
     .boolean()
     .nullish()
-    .describe("true if the last message is the assistant's, whose text the answer then continues; the default then"),
-  add_generation_prompt: z
-    .boolean()
-    .nullish()
-    .describe("false if the last message is continued, as in vLLM; otherwise true"),
+    .describe(
+      "true: the last message is the assistant's, and the answer continues its text; the default for such a message",
+    ),
+  add_generation_prompt: z.boolean().nullish().describe("false: continue the last message, as in vLLM; otherwise true"),
 });
 
 /** A last assistant's message is always continued; vLLM's fields may say so, and nothing else. */

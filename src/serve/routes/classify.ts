@@ -48,7 +48,7 @@ export const classify = (context: ServerContext): Endpoint =>
       labels: labelsField
         .nullish()
         .describe(
-          `some of a classifier's labels; for a generating model any labels, required; labels times texts at most ${MOST_SCORES}; with retrieval any labels, or label words by label`,
+          `labels to choose from: some of a classifier's own, or, required for a generating model, any; with retrieval any, or label words by label; at most ${MOST_SCORES} labels times texts`,
         ),
       ...fields(context.limits),
     }),

@@ -31,7 +31,7 @@ const completion = z.object({
     z.object({
       index: z.int(),
       text: z.string(),
-      blanks: z.array(z.string()).optional().describe("what fills each blank, with infill"),
+      blanks: z.array(z.string()).optional().describe("with infill: the text of each blank"),
       logprobs: flatLogprobsSchema.nullable(),
       finish_reason: z.enum(["stop", "length", "repetition"]).nullable(),
       ...stoppedShape,

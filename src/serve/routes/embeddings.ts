@@ -24,7 +24,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
       ...readingShape,
       ...truncateShape,
       input: textsOrIds(context.limits, "texts", context.limits.maxTexts).describe(
-        "what is turned into vectors: a text, token ids as they are, or several of these",
+        "the text or the token ids to embed, or a list of either",
       ),
       encoding_format: z
         .enum(["float", "base64"])
@@ -34,8 +34,8 @@ export const embeddings = (context: ServerContext): Endpoint =>
         .string()
         .min(1)
         .nullish()
-        .describe("the model's prompt that is written before each text, such as query; default the model's default"),
-      dimensions: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
+        .describe("the model's own prompt before each text, such as query; default: the model's default"),
+      dimensions: z.int().min(1).nullish().describe("keep this many dimensions, and normalize again"),
     }),
     example: { model: "minilm", input: ["An apple a day", "The train is late"] },
     output: z.object({

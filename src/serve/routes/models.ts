@@ -24,12 +24,12 @@ const model = z.object({
   kind: z
     .enum(kinds.map(({ name }) => name))
     .optional()
-    .describe("what runs here: a decoder, an encoder …; absent for other servers' models and for pipelines"),
+    .describe("the kind: decoder, encoder …; absent for other servers' models and for pipelines"),
   recipe: z.array(z.string()).describe("a registered recipe's savings; empty is dense"),
-  parent: z.string().optional().describe("the model of a registered recipe or of an adapter, whose memory it shares"),
+  parent: z.string().optional().describe("the model of a recipe or an adapter; they share its memory"),
   ...listedFields,
-  models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by their parts in it"),
-  recipes: z.array(z.string()).describe("the recipes registered for a model; each is also listed itself"),
+  models: z.record(z.string(), z.string()).optional().describe("the models of another pipeline, by role"),
+  recipes: z.array(z.string()).describe("the recipes registered for a model; each also has its own entry"),
   loaded: z
     .array(z.object({ quant: z.enum(quants), users: z.int() }))
     .describe("copies in memory, shared by all recipes: form of the weights and running requests"),

@@ -10,22 +10,22 @@ const MOST_LISTED = 1000;
 const count = `expected a whole number from 1 to ${MOST_LISTED}`;
 const time = z.string().max(40).optional();
 const filter = z.object({
-  since: time.describe("only receipts since a duration ago (2h, 7d) or a date"),
-  until: time.describe("only receipts before a duration ago or a date"),
+  since: time.describe("only receipts since a date, or for the last 2h, 7d"),
+  until: time.describe("only receipts before a date, or older than 2h, 7d"),
   model: z.string().max(300).optional().describe("only receipts of this model, by its name here"),
   key: z
     .string()
     .max(100)
     .optional()
-    .describe("only receipts of this key, by id; without the scope admin, a key sees only its own"),
-  audits: z.literal("true", "expected true").optional().describe("true: the sums also add up receipts of audits"),
+    .describe("only receipts of the key with this id; without the scope admin, a key sees only its own"),
+  audits: z.literal("true", "expected true").optional().describe("true: sums include receipts of audits"),
   limit: z.coerce
     .number(count)
     .int(count)
     .min(1, count)
     .max(MOST_LISTED, count)
     .default(20)
-    .describe("how many receipts to return; the sum includes all"),
+    .describe("maximum receipts to return; the sum includes all"),
 });
 
 const { tokens, flops, bytes, ms } = receiptSchema.shape;

@@ -17,8 +17,8 @@ import { refusePaths } from "../models/catalogue.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const recipe = z.object({
-  name: z.string().describe("what requests use as model"),
-  recipe: z.array(z.string()).describe("its savings as registered, with each option whose default is another today"),
+  name: z.string().describe("the name that requests use as model"),
+  recipe: z.array(z.string()).describe("its savings as registered, with every option whose default has changed since"),
   adapter: z.string().optional().describe("the LoRA adapter of every request: its folder's name"),
   evidence: z
     .object({ task: z.string(), metric: z.string(), quality: z.number(), delta: z.number(), flops_saved: z.number() })
@@ -61,7 +61,7 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
       savings: savingsField.describe("savings, each name or name:key=value,…; none is dense"),
     }),
     output: recipe.extend({
-      replaced: z.array(z.string()).optional().describe("the savings that the name stood for before, if it did"),
+      replaced: z.array(z.string()).optional().describe("the savings that this name had before, if any"),
     }),
     async handle({ name, model, savings }) {
       const full = `${model}@${name}`;

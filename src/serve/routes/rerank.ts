@@ -27,27 +27,23 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .describe("texts, or objects with a text"),
     texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
       .nullish()
-      .describe("instead of documents, as in TEI; the answer is then a list of index and score"),
+      .describe("in place of documents, as in TEI; the answer is then a list of index and score"),
     return_text: z.boolean().nullish().describe("with texts: return each text with its score"),
     raw_scores: z
       .literal(false, "expected false: scores are as the model's configuration has them")
       .nullish()
       .describe("with texts: the only accepted value"),
-    top_n: z.int().min(1).nullish().describe("how many results to return; default all"),
+    top_n: z.int().min(1).nullish().describe("maximum results; default all"),
     ...rankShape,
     return_documents: z.boolean().nullish().describe("return each document with its score"),
-    max_tokens_per_doc: z
-      .int()
-      .min(1)
-      .nullish()
-      .describe("maximum tokens to read of each document, which cuts them also to the model's limit"),
+    max_tokens_per_doc: z.int().min(1).nullish().describe("maximum tokens of each document, within the model's limit"),
     max_chunks_per_doc: z
       .literal(1, "expected 1: a document is read once, up to the model's limit")
       .nullish()
       .describe("the only accepted value"),
     rank_fields: listOf(z.string().min(1).max(200), { of: "names", min: 1, max: 100 })
       .nullish()
-      .describe("which fields of document objects to read; default text"),
+      .describe("fields of document objects to read; default text"),
   };
   return z.object(shape).superRefine(({ documents, texts }, { addIssue }) => {
     if (!documents === !texts)

@@ -5,13 +5,15 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import type { ServerContext } from "../server-context.ts";
 
 const listed = z.object({
-  kind: z.enum(["saving", "pipeline", "method"]).describe("inside a model, around models, or in training"),
+  kind: z
+    .enum(["saving", "pipeline", "method"])
+    .describe("a saving acts inside a model, a pipeline around models, a method in training"),
   name: z.string(),
   group: z.string(),
   summary: z.string(),
   options: z.record(z.string(), z.unknown()).describe("JSON schema"),
   needs: z.array(z.enum(seams)).readonly(),
-  models: z.array(z.string()).describe("models here that take the saving by its name alone, without options"),
+  models: z.array(z.string()).describe("models here that take the saving without options"),
 });
 
 /** `GET /v1/savings`. */

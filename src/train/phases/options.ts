@@ -11,8 +11,8 @@ const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
     .default("best")
-    .describe("weights that are carried on: those of the best evaluation, or the last; without held-out data the last"),
-  replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples that is seen again"),
+    .describe("the weights to carry on: the best evaluation's, or the last; without held-out data, the last"),
+  replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples to see again"),
 });
 
 const file = z.looseObject(

@@ -10,13 +10,13 @@ const fields = z.strictObject({
     .min(0)
     .refine((steps) => steps < 1 || Number.isInteger(steps), "expected a whole number of steps, or a share below 1")
     .default(0)
-    .describe("steps in which the rate rises to its peak, or their share of all if below 1"),
-  minimum: z.number().min(0).max(1).default(0.1).describe("share of the peak at the end"),
-  decay: z.number().min(0).max(1).default(0.2).describe("of wsd: share of the steps in which the rate falls"),
+    .describe("steps of warm-up, or their share if below 1"),
+  minimum: z.number().min(0).max(1).default(0.1).describe("final rate, as a share of the peak"),
+  decay: z.number().min(0).max(1).default(0.2).describe("wsd: share of the steps in which the rate falls"),
   shape: z
     .enum(["linear", "exponential"])
     .default("linear")
-    .describe("of wsd: how the rate falls there; exponential needs a minimum above 0"),
+    .describe("wsd: how the rate falls; exponential needs a minimum above 0"),
 });
 export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "linear" || minimum > 0, {
   path: ["minimum"],

@@ -8,16 +8,16 @@ export const screenFields = z.strictObject({
   mode: z
     .enum(["halving", "paper", "report", "off"])
     .default("halving")
-    .describe("halving by the measure of best; paper: one cut by early loss and gradient norm; report: only ranks"),
+    .describe("halving: by the measure of best; paper: one cut by early loss and gradient norm; report: only rank"),
   window: z
     .number()
     .gt(0)
     .max(0.5)
     .default(0.1)
-    .describe(`share of a run's steps before the first cut; at least ${LEAST_STEPS} steps of every run`),
-  keep: z.int().min(1).default(2).describe("runs that go on to their end"),
-  lossWeight: z.number().min(0).default(1).describe("of paper: weight of the rank by loss, the highest first"),
-  normWeight: z.number().min(0).default(0.5).describe("of paper: weight of the rank by gradient norm, lowest first"),
+    .describe(`share of a run's steps before the first cut, at least ${LEAST_STEPS} steps`),
+  keep: z.int().min(1).default(2).describe("runs to finish"),
+  lossWeight: z.number().min(0).default(1).describe("paper: weight of the rank by loss, highest first"),
+  normWeight: z.number().min(0).default(0.5).describe("paper: weight of the rank by gradient norm, lowest first"),
 });
 export type ScreenOptions = z.output<typeof screenFields>;
 

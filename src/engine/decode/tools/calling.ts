@@ -36,8 +36,7 @@ export function callingOf(
   checkNames(tools);
   const chosen = chosenOf(tools, toolChoice);
   if (chosen.length === 0) return { tools: toolChoice === "none" ? [] : tools, begin: "", format, trigger: undefined };
-  if (format !== undefined)
-    throw new UserError("an answer that may call tools is not held to a format, too; expected one of the two", 2);
+  if (format !== undefined) throw new UserError("expected tools or a format, got both", 2);
   if (marks === "harmony" && isForced(toolChoice)) return callInHarmony(tools, chosen);
   const held = { tools, format: callFormat(chosen) };
   if (isForced(toolChoice)) return { ...held, begin: `${OPEN}\n`, trigger: undefined };

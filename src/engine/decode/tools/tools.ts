@@ -23,10 +23,10 @@ const tool = z.object({
         .regex(/^[\w-]{1,64}$/, "expected a name of 1 to 64 letters, digits, _ and -")
         .describe("the function's name"),
       description: z.string().nullish().describe("what it does and when to call it; shown to the model"),
-      parameters: schema.nullish().describe("a JSON schema of its arguments, an object; none where it is not said"),
+      parameters: schema.nullish().describe("a JSON schema of its arguments, an object; default: no arguments"),
       strict: z.boolean().nullish().describe("ignored: arguments follow their schema wherever calls are constrained"),
     })
-    .describe("what may be called"),
+    .describe("the functions that may be called"),
 });
 export type Tool = z.output<typeof tool>;
 

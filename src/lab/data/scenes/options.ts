@@ -13,12 +13,12 @@ export const sceneOptions = z.strictObject({
     .min(0)
     .max(drawings.length)
     .default(40)
-    .describe("how many of the named emoji are used, the first of the list; 0: those of the folder alone"),
+    .describe("number of named emoji to use, from the start of the list; 0: only the folder's drawings"),
   folder: z
     .string()
     .min(1)
     .optional()
-    .describe("a folder of PNG drawings that are used, too: NAME.txt beside NAME.png has a name, or the file's is it"),
+    .describe("a folder of further PNG drawings; NAME.txt beside NAME.png holds the name, else it is the file's"),
   layout: z
     .enum(["grid", "free"])
     .default("grid")

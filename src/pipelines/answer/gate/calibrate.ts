@@ -12,19 +12,19 @@ export interface Judged extends Outcome {
 
 export const gateTarget = z
   .strictObject({
-    by: z.enum(["rate", "accuracy", "cost"]).default("rate").describe("how the threshold is found"),
-    rate: z.number().min(0).max(1).optional().describe("by=rate: share of questions to look up (0.5 if not given)"),
+    by: z.enum(["rate", "accuracy", "cost"]).default("rate").describe("how to choose the threshold"),
+    rate: z.number().min(0).max(1).optional().describe("by=rate: share of questions to look up (default: 0.5)"),
     minAccuracyRatio: z
       .number()
       .positive()
       .optional()
-      .describe("by=accuracy: accuracy to keep, as a share of always retrieving (1 if not given)"),
-    cost: z.number().min(0).optional().describe("by=cost: what a retrieval costs, in the unit of benefit"),
-    benefit: z.number().positive().default(1).describe("by=cost: what an answer put right is worth"),
+      .describe("by=accuracy: accuracy to keep, as a share of always retrieving's (default: 1)"),
+    cost: z.number().min(0).optional().describe("by=cost: cost of a retrieval, in the unit of benefit"),
+    benefit: z.number().positive().default(1).describe("by=cost: benefit of a corrected answer"),
     charged: z
       .enum(["every", "unneeded"])
       .default("every")
-      .describe("by=cost: which retrievals pay: every one, or those that were not needed"),
+      .describe("by=cost: the retrievals that cost: every one, or only unneeded ones"),
   })
   .refine(({ by, cost }) => by !== "cost" || cost !== undefined, { path: ["cost"], error: "expected a cost" });
 export type GateTarget = z.output<typeof gateTarget>;

@@ -27,9 +27,9 @@ export const calibrateAnswerOptions = z.strictObject({
   labels: z
     .enum(labelRules)
     .default("outcome")
-    .describe("classifier: learns if retrieval fixes an answer, or also if it breaks one"),
+    .describe("classifier: learn whether retrieval fixes an answer, or also whether it breaks one"),
   ...gateTarget.shape,
-  maxTokens: generateOptions.shape.maxTokens.unwrap().default(32).describe("most tokens of an answer"),
+  maxTokens: generateOptions.shape.maxTokens.unwrap().default(32).describe("maximum tokens of an answer"),
 });
 type Chosen = z.output<typeof calibrateAnswerOptions>;
 

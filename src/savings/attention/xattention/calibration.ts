@@ -5,14 +5,9 @@ import { mergeProfiles, type ThresholdProfile } from "./thresholds.ts";
 
 const options = z
   .strictObject({
-    stride: z.int().min(1).default(8).describe("the stride that the thresholds are for"),
-    blockSize: z.int().min(1).default(128).describe("the block size that they are for"),
-    coverage: z
-      .number()
-      .min(0)
-      .max(1)
-      .default(0.9)
-      .describe("share of the exact attention mass that kept blocks are to hold"),
+    stride: z.int().min(1).default(8).describe("the stride of the thresholds"),
+    blockSize: z.int().min(1).default(128).describe("the block size of the thresholds"),
+    coverage: z.number().min(0).max(1).default(0.9).describe("share of the exact attention mass to keep"),
   })
   .refine(({ stride, blockSize }) => blockSize % stride === 0, {
     path: ["stride"],

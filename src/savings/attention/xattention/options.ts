@@ -8,10 +8,10 @@ const { blockSize, ...common } = blockSparseShape;
 export const xattentionOptions = z
   .strictObject({
     threshold: number(0.9).describe(
-      "share of a query block's estimated attention mass to keep; 0 keeps the forced blocks alone, 1 or more is dense",
+      "share of a query block's estimated attention mass to keep; 0 keeps only the forced blocks, 1 or more is dense",
     ),
     thresholds: file().describe(
-      "profile file (JSON) with a threshold per layer and head, used in place of threshold; `modicum savings calibrate xattention` makes one",
+      "JSON file with a threshold per layer and head, in place of threshold; made by `savings calibrate xattention`",
     ),
     stride: integer(1, 8).describe(
       "side of the square tiles sampled along their antidiagonal; must divide blockSize; scoring costs 1/(2*stride) of dense",
@@ -19,21 +19,21 @@ export const xattentionOptions = z
     blockSize,
     select: choice(["antidiagonal", "diagonal", "random", "mean-pool"])
       .default("antidiagonal")
-      .describe("which entries of a tile are sampled; all but antidiagonal are controls"),
+      .describe("the entries of a tile to sample; all but antidiagonal are controls"),
     alternateShift: flag(false).describe(
-      "shift every second tile row's antidiagonal by one, so that stripes at even offsets are sampled too",
+      "shift every second tile row's antidiagonal by one, to sample stripes at even offsets as well",
     ),
     seed: integer(0, 0).describe("seed of select=random"),
     selection: choice(["threshold", "top-k", "ratio"])
       .default("threshold")
-      .describe("when a row has enough blocks: by mass, by count, or by share of its causal blocks"),
+      .describe("how many blocks a row keeps: by mass, by count, or by share of its causal blocks"),
     k: integer(1, 16).describe("blocks a row keeps with selection=top-k"),
     ratio: fraction(0.3).describe("share of its causal blocks a row keeps with selection=ratio"),
     headGrouping: choice(["query", "kv-sum"])
       .default("query")
       .describe("one mask per query head, or one per key-value head from the sum of its query heads' scores"),
     forceSink: flag(true).describe("always keep key block 0"),
-    forceDiagonal: flag(true).describe("always keep the block of the queries themselves"),
+    forceDiagonal: flag(true).describe("always keep the queries' own block"),
     ...common,
   })
   .superRefine((options, context) => {

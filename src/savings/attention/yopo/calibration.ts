@@ -9,9 +9,9 @@ import { type HeadMask, headsWithin, keptHeads } from "./heads.ts";
 const count = z.int().min(1);
 
 const options = z.strictObject({
-  first: z.int().min(0).default(1).describe("of texts without pictures: tokens of each before its image"),
-  rows: count.default(24).describe("rows of that image's visual tokens, which follow"),
-  columns: count.default(24).describe("their columns"),
+  first: z.int().min(0).default(1).describe("texts without pictures: tokens before the image"),
+  rows: count.default(24).describe("texts without pictures: rows of visual tokens"),
+  columns: count.default(24).describe("texts without pictures: columns of visual tokens"),
   keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
   vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head is active"),
   whole: z.int().min(0).default(2).describe("first layers that keep all heads"),

@@ -11,17 +11,17 @@ export type HeadDrop = (typeof headDrops)[number];
 export const yopoOptions = z.strictObject({
   layers: optionalInteger(1).describe("layers that visual tokens run, counted from the first; absent: all"),
   radius: optionalInteger(0).describe(
-    "a visual token attends to visual tokens at most so many rows and columns away; absent: to all before it",
+    "rows and columns within which a visual token attends to others; absent: to all before it",
   ),
-  causal: flag(false).describe("with radius: only to neighbours before it; otherwise also to later ones"),
-  ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, the first ones; 1: all"),
+  causal: flag(false).describe("with radius: attend only to earlier neighbours, in place of all"),
+  ffn: fraction(1).describe("share of a feed-forward's neurons, from the first, that visual tokens run; 1: all"),
   heads: file().describe(
-    "a file from `savings calibrate yopo`: key–value heads that visual tokens do without; for the paper's comparison: it saves no FLOPs and takes longer than dense",
+    "a file from `savings calibrate yopo`: key–value heads that visual tokens skip; only for the paper's comparison, since it saves no FLOPs and is slower than dense",
   ),
   drop: choice(headDrops)
     .default("pre-softmax-mask")
     .describe(
-      "with heads: pre-softmax-mask renormalises text's attention without the dropped visual tokens; post-softmax-zero leaves it as small as it was beside them",
+      "with heads: pre-softmax-mask renormalises text's attention without the dropped visual tokens; post-softmax-zero does not",
     ),
 });
 

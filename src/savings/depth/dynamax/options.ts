@@ -12,24 +12,24 @@ const fields = z.strictObject({
   rule: choice(rules)
     .default("classifier")
     .describe(
-      "how an exit decides: a trained classifier, the greatest probability, its margin or the entropy of the exit's own choice, the likeness of the streams around the layer, or chance, the control",
+      "how an exit decides: a trained classifier; the exit's greatest probability, its margin or entropy; the similarity of the streams around the layer; or chance, as a control",
     ),
-  classifier: choice(classifiers).default("linear").describe("which trained classifier decides with rule=classifier"),
+  classifier: choice(classifiers).default("linear").describe("rule=classifier: the trained classifier"),
   threshold: optionalFraction().describe(
-    "a token leaves if the rule's number is at least this; 1: no token leaves; default, without risk: 0.9",
+    "a token exits if the rule's score reaches this; 1: no token exits; default without risk: 0.9",
   ),
   risk: optionalFraction().describe(
-    "in place of a threshold: the one that `savings calibrate dynamax` certified for this expected share of tokens that are not dense's; with rule=classifier and fill=recompute, on which it was certified",
+    "expected share of tokens that differ from dense, in place of a threshold; uses the threshold that `savings calibrate dynamax` certified; needs rule=classifier and fill=recompute",
   ),
   fill: choice([...stateFills, "verify", ...fillLists])
     .optional()
     .describe(
-      "what deeper layers get of a token that left: the exit layer's keys and values (copy-kv), those computed from the stream at the exit (copy-hidden), their own once a later token goes deeper (recompute), nothing (mask), of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip), or a check of the token itself, so that the text is dense's (verify); of a chain (with /): the first that the model can take; default, without risk: copy-hidden/copy-kv/ssm-partial",
+      "state for the layers a token skips: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); verify checks the tokens, and the text is dense's; a chain (with /) takes the first that fits the model; default without risk: copy-hidden/copy-kv/ssm-partial",
     ),
-  from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
-  rate: fraction(0.5).describe("the probability that a token leaves at an exit, with rule=random"),
+  from: optionalInteger(1).describe("layers before the first exit to use; default: the first exit"),
+  rate: fraction(0.5).describe("rule=random: the probability that a token exits"),
   seed: integer(0, 0).describe("seed of rule=random"),
-  file: file().describe("folder of exits that `savings train dynamax` wrote; default: those shipped for the model"),
+  file: file().describe("folder of exits from `savings train dynamax`; default: the exits shipped for the model"),
 });
 
 /** Options that a certified risk determines. */
@@ -61,10 +61,10 @@ const share = z.number().gt(0).lt(1);
 
 /** The options of certifying thresholds. */
 export const calibrationOptions = z.strictObject({
-  file: z.string().optional().describe("folder of exits (default: those shipped for the model)"),
+  file: z.string().optional().describe("folder of exits (default: the exits shipped for the model)"),
   risk: z
     .array(z.coerce.number().pipe(share))
     .default([0.01, 0.02, 0.05, 0.1])
-    .describe("expected shares of tokens that are not dense's, to certify a threshold for each"),
-  confidence: share.default(0.95).describe("probability with which each threshold keeps its risk"),
+    .describe("expected shares of tokens that differ from dense; each gets a certified threshold"),
+  confidence: share.default(0.95).describe("probability that each threshold keeps its risk"),
 });

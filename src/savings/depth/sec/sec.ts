@@ -5,15 +5,17 @@ import type { Saving } from "../../saving.ts";
 import { exitUnsupported, fillLists } from "../checks.ts";
 
 const secOptions = z.strictObject({
-  exit: fraction(0.9).describe("a token leaves if that is likeliest and more probable than this; 1: no token leaves"),
-  stop: fraction(0.8).describe("the answer ends if that is likeliest and more probable than this; 1: it never does"),
+  exit: fraction(0.9).describe(
+    "a token exits if exiting is the likeliest and more probable than this; 1: no token exits",
+  ),
+  stop: fraction(0.8).describe("the answer ends if ending is the likeliest and more probable than this; 1: never"),
   fill: choice([...stateFills, ...fillLists])
     .default("copy-hidden/ssm-partial")
     .describe(
-      "what deeper layers get of a token that left: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), their own once a later token goes deeper (recompute), or nothing (mask); of a recurrent model states updated by the stream at the exit (ssm-partial) or left as they are (ssm-skip); of a chain (with /): the first that the model can take",
+      "state for the layers a token skips: keys and values computed from the stream at the exit (copy-hidden), the exit layer's (copy-kv), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); a chain (with /) takes the first that fits the model",
     ),
-  from: optionalInteger(1).describe("the first exit that is used, by the layers that have run; default: the first"),
-  file: file().describe("folder of exits that `savings train sec` wrote; default: those shipped for the model"),
+  from: optionalInteger(1).describe("layers before the first exit to use; default: the first exit"),
+  file: file().describe("folder of exits from `savings train sec`; default: the exits shipped for the model"),
 });
 
 export type SecOptions = z.infer<typeof secOptions>;

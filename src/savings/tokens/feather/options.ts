@@ -4,22 +4,24 @@ import { choice, flag, fraction, integer, optionalInteger } from "../../option-s
 export const featherOptions = z
   .strictObject({
     after: optionalInteger(1).describe("layers that all visual tokens run, counted from the first"),
-    ratio: fraction(0.7).describe("share of an image's tokens that are dropped there; 0 is dense"),
+    ratio: fraction(0.7).describe("share of an image's tokens to drop there; 0 is dense"),
     second: optionalInteger(2).describe(
-      "layers after which only the share (1 - ratio)² of the remaining visual tokens is kept; absent: one stage",
+      "layers before a second cut, which keeps the share (1 - ratio)² of the remaining visual tokens; absent: no second cut",
     ),
     mode: choice(["feather", "fastv", "uniform", "random"])
       .default("feather")
       .describe(
-        "which are kept: by attention without rotary embedding and a grid; by attention as it is; a grid alone; or random ones",
+        "the visual tokens to keep: feather: by attention without rotary embedding, and a grid; fastv: by attention; uniform: a grid; or random ones",
       ),
     stride: integer(0, 3).describe(
-      "the grid of feather and uniform: tokens in every stride-th row and column; 0: none, in feather",
+      "feather and uniform: the grid takes every stride-th row and column; 0: no grid, only in feather",
     ),
-    equal: flag(false).describe("in feather: the grid takes places of the attended tokens, so that no more are kept"),
+    equal: flag(false).describe("feather: the grid replaces attended tokens, in place of adding to them"),
     score: choice(["image", "full"])
       .optional()
-      .describe("attention is a softmax over visual tokens (image), or over all (full); default: image, of fastv full"),
+      .describe(
+        "the softmax is over visual tokens (image) or over all tokens (full); default: image, but full for fastv",
+      ),
     seed: integer(0, 0).describe("seed of random"),
   })
   .superRefine(({ after, second, ratio, mode, stride }, context) => {

@@ -6,8 +6,8 @@ import type { Drafter } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
-  match: integer(1, 3).describe("last tokens that must have come before; what followed them then is the draft"),
-  tokens: integer(0, 8).describe("most tokens of a draft; 0 is dense"),
+  match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
+  tokens: integer(0, 8).describe("maximum tokens of a draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
 

@@ -24,7 +24,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
       texts: listOf(text, { of: "texts", min: 1, max: maxTexts }).nullish().describe("texts to embed"),
       inputs: listOf(inputOf(text), { of: "inputs", min: 1, max: maxTexts })
         .nullish()
-        .describe("instead of texts, each with one text part"),
+        .describe("in place of texts; each has one text part"),
       images: z.null(`expected none: ${NO_IMAGES}`).optional().describe("not supported"),
       input_type: z
         .enum(
@@ -32,15 +32,15 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
           `expected "search_document", "search_query", "classification" or "clustering": ${NO_IMAGES}`,
         )
         .nullish()
-        .describe("ignored: a model's prompt is chosen by prompt_name of /v1/embeddings"),
+        .describe("ignored; prompt_name of /v1/embeddings chooses a model's prompt"),
       embedding_types: listOf(z.enum(["float", "base64"], FORMS), { of: "types", min: 1, max: 8 })
         .nullish()
         .describe("float (default), or base64 of 32-bit little-endian floats"),
-      output_dimension: z.int().min(1).nullish().describe("keep this many dimensions and normalize again"),
+      output_dimension: z.int().min(1).nullish().describe("keep this many dimensions, and normalize again"),
       truncate: z
         .enum(["END", "NONE"], 'expected "END" or "NONE": ends are cut, not beginnings')
         .nullish()
-        .describe("END (default): cut the ends of texts that are longer than the model reads; NONE: refuse them"),
+        .describe("END (default): cut texts that are too long for the model at their end; NONE: refuse them"),
       max_tokens: z
         .null("expected none: as many tokens are read as the model reads")
         .optional()

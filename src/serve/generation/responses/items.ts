@@ -15,7 +15,7 @@ const part = z.object({
   type: z
     .enum(["input_text", "output_text"], 'expected "input_text" or "output_text", as models here read text')
     .describe("output_text in an assistant's message"),
-  text: z.string().describe("parts are joined as they are"),
+  text: z.string().describe("parts are joined without a separator"),
   annotations: z.array(z.unknown()).nullish().describe(AS_IT_CAME),
   logprobs: z.array(z.unknown()).nullish().describe(AS_IT_CAME),
 });
@@ -27,15 +27,15 @@ const content = z.union(
 export type Content = z.output<typeof content>;
 
 const message = z.object({
-  type: z.literal("message").optional().describe("may be left out of a message"),
-  role: z.enum(["system", "developer", "user", "assistant"]).describe("who speaks; developer is the same as system"),
+  type: z.literal("message").optional().describe("optional in a message"),
+  role: z.enum(["system", "developer", "user", "assistant"]).describe("the speaker; developer is the same as system"),
   content: content.describe("its text"),
   ...ofOutput,
 });
 
 const call = z.object({
-  type: z.literal("function_call").describe("a call the model made, as in output"),
-  call_id: z.string().describe("by which its output names it"),
+  type: z.literal("function_call").describe("a call by the model, as in output"),
+  call_id: z.string().describe("the id that its output refers to"),
   name: z.string().describe("the function's name"),
   arguments: z.string().describe("a JSON object, as text"),
   ...ofOutput,
@@ -52,7 +52,7 @@ const reasoningText = (type: "reasoning_text" | "summary_text") =>
   listOf(
     z.object({
       type: z.literal(type).describe("the only type"),
-      text: z.string().describe("parts are joined as they are"),
+      text: z.string().describe("parts are joined without a separator"),
     }),
     {
       of: "parts",

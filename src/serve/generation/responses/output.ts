@@ -28,7 +28,7 @@ const messageItem = z.object({
 const callItem = z.object({
   type: z.literal("function_call"),
   id: z.string(),
-  call_id: z.string().describe("by which its output names it"),
+  call_id: z.string().describe("the id that its output refers to"),
   name: z.string(),
   arguments: z.string(),
   status,

@@ -46,26 +46,26 @@ const shape = (limits: Limits) => ({
     .int()
     .min(1)
     .nullish()
-    .describe(`maximum tokens of the answer; default ${limits.maxTokens}, less if its certificate holds for fewer`),
+    .describe(`maximum tokens of the answer; default ${limits.maxTokens}, or a certificate's limit if lower`),
   ...responseToolShape,
   text: textField,
   reasoning: z
     .object({
       effort: reasoningEffort.nullish().describe("how much the model reasons, as reasoning_effort of chats"),
-      summary: z.enum(["auto", "concise", "detailed"]).nullish().describe("has no effect: reasoning comes as it is"),
+      summary: z.enum(["auto", "concise", "detailed"]).nullish().describe("no effect: reasoning is returned whole"),
     })
     .nullish()
-    .describe("of models that reason"),
+    .describe("for models that reason"),
   include: listOf(z.enum(included), { of: "names", max: included.length })
     .nullish()
-    .describe(`${LOGPROBS} returns each token's log-probability; the others are ignored`),
+    .describe(`${LOGPROBS} returns each token's log-probability; other values are ignored`),
   top_logprobs: z
     .int()
     .min(0)
     .max(20)
     .nullish()
-    .describe("how many of the likeliest tokens to return with log-probabilities for each position; default 0"),
-  metadata: metadata.nullish().describe("texts by name, returned as they are"),
+    .describe("likeliest tokens to return per position, with log-probabilities; default 0"),
+  metadata: metadata.nullish().describe("texts by name, returned unchanged"),
   stream: z.boolean().nullish().describe("send the answer piece by piece as named server-sent events"),
   ...refusedShape,
 });

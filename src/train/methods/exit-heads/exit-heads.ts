@@ -4,7 +4,7 @@ import { exitTrainOptions, trainedSavings } from "./options.ts";
 
 /** What exits have of their own; the rest is in the options of every run. */
 const options = exitTrainOptions.omit({ seed: true }).extend({
-  saving: z.enum(trainedSavings).describe("the saving that they are for: dynamax or sec"),
+  saving: z.enum(trainedSavings).describe("the saving that uses the exits: dynamax or sec"),
 });
 export type ExitHeadsOptions = z.output<typeof options>;
 

@@ -12,21 +12,21 @@ export const trainedSavings = ["dynamax", "sec"] as const;
 
 /** The training of exits: from it follow the flags and the docs. */
 export const exitTrainOptions = z.strictObject({
-  from: count.optional().describe("layers that have run at the first exit (default: half of the model's)"),
+  from: count.optional().describe("layers before the first exit (default: half of the model's)"),
   every: count.default(4).describe("layers from one exit to the next"),
   head: z
     .enum(headModes)
     .default("norm")
-    .describe(`what reads tokens at an exit: ${headModes.join(", ")}`),
+    .describe(`the head at an exit: ${headModes.join(", ")}`),
   vocabulary: count
     .min(2)
     .optional()
-    .describe("exits choose among so many of the texts' most frequent tokens (default: all tokens)"),
-  rank: count.default(64).describe("of head=adapter: its inner width"),
+    .describe("exits choose among this many of the texts' most frequent tokens (default: all tokens)"),
+  rank: count.default(64).describe("head=adapter: inner width"),
   targets: z
     .enum(["model", "text"])
     .optional()
-    .describe("what heads learn: the whole model's choice (of dynamax), or the text's next token (of sec)"),
+    .describe("what heads learn: the whole model's choice (for dynamax), or the text's next token (for sec)"),
   decider: z
     .array(z.enum(deciderKinds))
     .min(1)
@@ -35,23 +35,26 @@ export const exitTrainOptions = z.strictObject({
   topK: count
     .max(TEACHER_TOP)
     .default(1)
-    .describe(
-      "of linear, ffn and mamba: a token may leave if the exit's choice is among so many of the model's likeliest",
-    ),
+    .describe("linear, ffn, mamba: a token may exit if the exit's choice is among this many of the model's likeliest"),
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])
     .default("earliest-heavy")
-    .describe("of linear, ffn and mamba: which exits weigh most in the loss"),
+    .describe("linear, ffn, mamba: the exits that weigh most in the loss"),
   labels: z
     .enum(["true", "shuffled"])
     .default("true")
-    .describe("shuffled: deciders learn labels in a random order, as a control"),
-  tokens: count.default(100_000).describe("most tokens that are read of the data"),
-  block: z.int().min(16).max(4096).default(256).describe("tokens of a row of the text, each from an empty cache"),
+    .describe("shuffled: deciders learn shuffled labels, as a control"),
+  tokens: count.default(100_000).describe("maximum tokens of the data"),
+  block: z
+    .int()
+    .min(16)
+    .max(4096)
+    .default(256)
+    .describe("tokens per row of the text; each row starts from an empty cache"),
   headEpochs: z.number().positive().default(1).describe("passes over the tokens for heads"),
   headRate: z.number().positive().default(4e-3).describe("peak learning rate of heads"),
   deciderEpochs: z.number().positive().default(4).describe("passes over the tokens for classifiers"),
   deciderRate: z.number().positive().default(1e-3).describe("peak learning rate of classifiers"),
-  seed: z.int().min(0).default(0).describe("of the order of the data and of random weights"),
+  seed: z.int().min(0).default(0).describe("seed of the data's order and of random weights"),
 });
 export type ExitTrainOptions = z.output<typeof exitTrainOptions>;

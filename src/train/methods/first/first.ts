@@ -8,7 +8,7 @@ const options = z.strictObject({
   loss: z
     .enum(["joint", "lm", "rank"])
     .default("joint")
-    .describe("joint: of the written ranking and of the first letter's logits; lm, rank: one of them"),
+    .describe("the loss: on the written ranking (lm), on the first letter's logits (rank), or joint"),
   rule: z
     .enum(["weighted-ranknet", "ranknet", "listnet"])
     .default("weighted-ranknet")
@@ -18,7 +18,7 @@ const options = z.strictObject({
     .positive()
     .optional()
     .describe("share of the ranking loss; by default 10 for weighted-ranknet, 1 for ranknet, 0.1 for listnet"),
-  words: z.coerce.number().int().min(1).default(48).describe("words that are read of each passage"),
+  words: z.coerce.number().int().min(1).default(48).describe("maximum words read of each passage"),
 });
 export type FirstTraining = z.output<typeof options>;
 

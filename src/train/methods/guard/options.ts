@@ -9,33 +9,33 @@ const files = z.preprocess(
 
 /** How a mask is learned (FreezeAsGuard, Huang et al. 2024); the rates are for small networks. */
 const maskOptions = z.strictObject({
-  freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors that are to be frozen"),
+  freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors to freeze"),
   exactRatio: z
     .boolean()
     .default(false)
-    .describe("freeze exactly that share, those with the greatest m, not all with m above one half"),
+    .describe("freeze exactly that share, by the greatest m, in place of all with m above one half"),
   upperLoss: z
     .enum(["normalised", "paper"])
     .default("normalised")
-    .describe("normalised divides each side's loss by what relearning gained on it; paper takes both as they are"),
+    .describe("normalised: divide each side's loss by its gain from relearning; paper: do not"),
   steps: count.default(800).describe("steps of mask and user together"),
-  userInterval: z.int().min(2).default(2).describe("of that many steps, one moves the mask, the others the user"),
+  userInterval: z.int().min(2).default(2).describe("one step in this many moves the mask, the others the user"),
   temperature: z.number().positive().default(0.2).describe("m is the sigmoid of x over the temperature"),
-  maskLr: z.number().positive().default(10).describe("rate of the mask's steps by the losses"),
+  maskLr: z.number().positive().default(10).describe("learning rate of the mask"),
   ratioPenalty: z.number().min(0).default(50).describe("weight of the squared distance to the ratio"),
-  userLr: z.number().positive().default(0.05).describe("rate of the imitated user's plain gradient descent"),
+  userLr: z.number().positive().default(0.05).describe("learning rate of the imitated user, by plain gradient descent"),
 });
 export type MaskOptions = z.output<typeof maskOptions>;
 
 /** A whole guard: what is learned, on what, and the relearning before it. */
 export const guardOptions = z.strictObject({
-  model: z.string().describe("the image generator that is to be published"),
-  illegal: files.describe("JSON lines with image and label of what users must not teach it"),
-  innocent: files.describe("the same, of what users may teach it"),
-  relearnSteps: count.default(300).describe("steps of fine-tuning on both, from which the imitated user starts"),
-  relearnLr: z.number().positive().default(5e-4).describe("rate of that fine-tuning, by AdamW"),
-  batch: count.default(32).describe("images of a step"),
-  seed: z.int().min(0).default(0).describe("of the order of images, their noise and the first mask"),
+  model: z.string().describe("the image generator to publish"),
+  illegal: files.describe("JSON lines with image and label: images that users must not teach it"),
+  innocent: files.describe("the same, for images that users may teach it"),
+  relearnSteps: count.default(300).describe("steps of fine-tuning on both, before the imitated user starts"),
+  relearnLr: z.number().positive().default(5e-4).describe("learning rate of that fine-tuning, by AdamW"),
+  batch: count.default(32).describe("images per step"),
+  seed: z.int().min(0).default(0).describe("seed of the images' order, the noise and the first mask"),
   ...maskOptions.shape,
 });
 export type GuardOptions = z.output<typeof guardOptions>;

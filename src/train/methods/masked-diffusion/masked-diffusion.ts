@@ -8,9 +8,9 @@ import { type Masking, masked } from "./data.ts";
 
 const options = z.strictObject({
   answer: integer(0, 0).describe(
-    "tokens that answers are filled up to with end tokens, which are trained like others; 0: they stay as they are",
+    "tokens to which end tokens pad an answer, and which are trained like others; 0: no padding",
   ),
-  epsilon: z.coerce.number().positive().max(0.5).default(1e-3).describe("the least share of tokens that is masked"),
+  epsilon: z.coerce.number().positive().max(0.5).default(1e-3).describe("the smallest share of tokens to mask"),
 });
 export type MaskedDiffusionOptions = z.output<typeof options>;
 

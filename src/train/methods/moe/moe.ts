@@ -8,11 +8,13 @@ import type { TrainOptions } from "../../options.ts";
 import type { Method } from "../method.ts";
 
 const options = z.strictObject({
-  balance: number(0.01).describe("weight of each router's load balancing, which is 1 if all experts are chosen alike"),
+  balance: number(0.01).describe(
+    "weight of each router's load-balancing loss, which is 1 if experts are chosen equally",
+  ),
   over: z
     .enum(["step", "batch"])
     .default("step")
-    .describe("choices that are balanced together: those of a step's batches so far, or of each batch by itself"),
+    .describe("the choices to balance: all batches of a step together, or each batch by itself"),
   z: number(0.001).describe("weight of each router's z-loss, which keeps its logits small"),
 });
 export type MoeOptions = z.output<typeof options>;

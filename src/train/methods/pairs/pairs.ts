@@ -16,25 +16,19 @@ const presets = {
 /** Training of an encoder of images and texts on pictures with captions, whole. */
 export const pairOptions = z.strictObject({
   data: dataFiles.describe(
-    "files of JSON lines with image, a path from its file's folder, and caption; key and group, which keep pairs apart or together",
+    "JSON lines with image (a path from the file's folder) and caption; key and group keep pairs apart or together",
   ),
   architecture: z
     .record(z.string(), z.json())
     .describe(
-      "fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is that of the captions' words",
+      "fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is the captions' words",
     ),
-  start: z
-    .string()
-    .optional()
-    .describe("folder of a model that was trained on the same words: its weights are the first"),
+  start: z.string().optional().describe("folder of a model trained on the same words, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
-  batch: count.default(presets.batch).describe("pictures of a step, each the wrong one for the other captions"),
-  temperature: z.number().positive().default(0.07).describe("cosines are divided by it; it stays as it is"),
-  seed: z.int().min(0).default(0).describe("of the weights and of the order of the data"),
-  shuffled: z
-    .boolean()
-    .default(false)
-    .describe("each picture gets another's caption: the control, which learns nothing"),
+  batch: count.default(presets.batch).describe("pictures per step; each is the wrong one for the other captions"),
+  temperature: z.number().positive().default(0.07).describe("fixed divisor of the cosines"),
+  seed: z.int().min(0).default(0).describe("seed of the weights and the data's order"),
+  shuffled: z.boolean().default(false).describe("control: each picture gets another picture's caption"),
   optimizer: optimizerOptions.prefault(presets.optimizer),
   schedule: scheduleOptions.prefault(presets.schedule),
 });

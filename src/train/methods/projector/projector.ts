@@ -10,7 +10,7 @@ const options = diffusionOptions.extend({
   inner: optionalInteger(1).describe("width inside the projector (default: the executor's)"),
   source: choice(sources)
     .default("plan")
-    .describe("vectors that it reads: the plan's states; the others are controls that no plan is in"),
+    .describe("vectors to read: the plan's states; the others are controls without a plan"),
   template: choice(templates)
     .default("chat-1")
     .describe(

@@ -19,27 +19,25 @@ const presets = {
 export const bridgeOptions = z.strictObject({
   data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
   localiser: z.string().describe("a localiser's folder"),
-  labels: z.array(z.string().min(1)).min(2).describe("labels that are learned; regions of others are left out"),
+  labels: z.array(z.string().min(1)).min(2).describe("labels to learn; other regions are left out"),
   featureLayer: z
     .literal(featureLayers)
     .default(-1)
-    .describe("the model's layer whose tokens are read: -1 the last, as in the paper; -2 the one before it"),
+    .describe("the model's layer to read: -1 the last, as in the paper; -2 the one before"),
   layers: count.default(3).describe("layers of attention among regions and to the image"),
   heads: count.default(8).describe("attention heads"),
   ffn: count.default(384).describe("inner width of a feed-forward"),
   imageNorm: z
     .boolean()
     .default(true)
-    .describe("the model's tokens go through a layer norm first; RegionSpot's code has it and does not call it"),
+    .describe("normalise the model's tokens first; RegionSpot's code has this norm but does not call it"),
   loss: z
     .enum(["softmax", "focal"])
     .default("softmax")
-    .describe(
-      "softmax: of the right label among all, as it is asked for; focal: of each label for itself, as in the paper",
-    ),
-  scale: z.number().positive().default(100).describe("cosines are multiplied by it, as by a published CLIP's scale"),
+    .describe("softmax: the right label among all, as requests ask; focal: each label by itself, as in the paper"),
+  scale: z.number().positive().default(100).describe("factor of the cosines, as a published CLIP's scale"),
   steps: count.default(presets.steps).describe("optimiser steps"),
-  batch: count.default(presets.batch).describe("pictures of a step, all of them with as many regions"),
+  batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),
   seed: z.int().min(0).default(0),
   optimizer: optimizerOptions.prefault(presets.optimizer),
   schedule: scheduleOptions.prefault(presets.schedule),

@@ -17,12 +17,12 @@ const presets = {
 /** Training of a localiser on pictures with masks, of whatever class. */
 export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
-  heldOut: z.string().describe("a file of the same form, on which masks are measured"),
+  heldOut: z.string().describe("a file of the same form to measure masks on"),
   sizes: localiserSizes.prefault({}),
-  start: z.string().optional().describe("folder of another localiser of these sizes: its weights are the first"),
+  start: z.string().optional().describe("folder of a localiser of the same sizes, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
-  batch: count.default(presets.batch).describe("pictures of a step"),
-  regions: count.default(8).describe("boxes of a picture: of its objects, moved a little, and some of nothing"),
+  batch: count.default(presets.batch).describe("pictures per step"),
+  regions: count.default(8).describe("boxes per picture: its objects', shifted a little, and some empty ones"),
   seed: z.int().min(0).default(0),
   optimizer: optimizerOptions.prefault(presets.optimizer),
   schedule: scheduleOptions.prefault(presets.schedule),

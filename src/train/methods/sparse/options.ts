@@ -5,29 +5,26 @@ const BLOCK = /^([1-9]\d*)x([1-9]\d*)$/;
 
 export const sparseOptions = z
   .strictObject({
-    sparsity: fraction(0.6).describe("share of the prunable weights that are zero at the end; 0 is dense"),
+    sparsity: fraction(0.6).describe("share of the prunable weights that end as zero; 0 is dense"),
     dense: fraction(0.25).describe("share of the compute before the first pruning"),
     prune: fraction(0.5).describe("share of the compute over which weights are pruned; 0 prunes once"),
     recover: fraction(0.25).describe("share of the compute after the last pruning; the three shares make 1"),
-    start: optionalInteger(0).describe("step before which weights are first pruned, in place of the shares"),
-    end: optionalInteger(0).describe("step before which weights are last pruned, in place of the shares"),
+    start: optionalInteger(0).describe("step of the first pruning, in place of the shares"),
+    end: optionalInteger(0).describe("step of the last pruning, in place of the shares"),
     every: optionalInteger(1).describe(
-      "steps between two prunings (default: 100, or a tenth of the steps over which weights are pruned, if that is less)",
+      "steps between prunings (default: 100, or a tenth of the pruning's steps, if less)",
     ),
     scope: choice(["global", "layer"])
       .default("global")
-      .describe("weights are ranked over the whole model, or within each matrix"),
-    score: choice(["magnitude", "random"]).default("magnitude").describe("the smallest weights go, or random ones"),
-    seed: integer(0, 0).describe("of score=random"),
+      .describe("rank weights over the whole model, or within each matrix"),
+    score: choice(["magnitude", "random"]).default("magnitude").describe("prune the smallest weights, or random ones"),
+    seed: integer(0, 0).describe("seed of score=random"),
     block: z
       .string()
       .regex(BLOCK, "expected rows and columns, such as 4x1")
       .default("1x1")
-      .describe("rows x columns of a matrix that are pruned together"),
-    exclude: z
-      .string()
-      .optional()
-      .describe("matrices that stay dense, with + between the names; * is any part of a name"),
+      .describe("rows x columns of a matrix to prune together"),
+    exclude: z.string().optional().describe("matrices to keep dense, names joined by +; * matches any part of a name"),
   })
   .superRefine(({ sparsity, dense, prune, recover, start, end }, context) => {
     const fault = (message: string) => context.addIssue({ code: "custom", message });

@@ -13,19 +13,17 @@ const options = z.strictObject({
   mixture: choice(MIXTURES)
     .default("ul2r")
     .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 the seven of UL2"),
-  causal: fraction(0.2).describe("share of texts that stay as they are, without a mode"),
+  causal: fraction(0.2).describe("share of texts left unchanged, without a mode"),
   mask: choice(["prefix", "causal"])
     .default("causal")
-    .describe("what inputs see: causal, what is before them, as when served; prefix, each other in both directions"),
+    .describe("causal: inputs see only earlier tokens, as when served; prefix: inputs see each other"),
   sentinels: integer(1, 100).describe("tokens that stand for hidden spans"),
   reuse: z
     .string()
     .default("")
-    .describe(
-      "special tokens of the model, with + between, that become the modes and the sentinels, in place of new ones",
-    ),
+    .describe("special tokens of the model to use as modes and sentinels, joined by +, in place of new ones"),
   roll: flag(true).describe(
-    "rotate the hidden spans; else the last token is always hidden, and inputs end with a blank",
+    "rotate the hidden spans; otherwise the last token is always hidden, and inputs end with a blank",
   ),
 });
 export type Ul2rOptions = z.output<typeof options>;
