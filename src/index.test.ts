@@ -104,7 +104,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   ],
   [() => methods(classifier).relevance(["q"], ["a"]), 'relevance\'s query: expected a text, got ["q"]'],
   [() => methods(classifier).relevance("q", "a"), 'relevance\'s texts: expected a list of texts, got "a"'],
-  [() => call(profileThresholds)("smollm2", []), /^profileThresholds' model: expected a model that was loaded/],
+  [() => call(profileThresholds)("smollm2", []), /^profileThresholds' model: expected a loaded model/],
   [
     () => call(profileThresholds)(model, "text", { stride: 8, blockSize: 64, coverage: 0.9 }),
     'profileThresholds\' texts: expected a list of texts, got "text"',

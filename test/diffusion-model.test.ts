@@ -97,7 +97,7 @@ test("an answer that is stopped has the receipt of its passes", async () => {
 
 test.each([
   [{ logprobs: 1 }, "fills in masked tokens; expected no logprobs"],
-  [{ topP: 0.5 }, "fills in masked tokens by temperature and seed alone; expected no topP"],
+  [{ topP: 0.5 }, "fills in masked tokens by temperature and seed only; expected no topP"],
   [{ logitBias: { 3: 5 } }, "expected no logitBias"],
   [{ suffix: "x" }, "fills in masked tokens; expected no suffix"],
   [{ maxTokens: 4000 }, "reads 256 at most"],

@@ -149,7 +149,7 @@ describe("classify --via qzero", () => {
 
   test.each([
     [["--mode", "replace", "x"], "--via qzero needs --index NAME, or --evidence FILE"],
-    [["--evidence", "f", "--index", "i", "x"], "--evidence takes the place of --index; expected one of them, got both"],
+    [["--evidence", "f", "--index", "i", "x"], "--evidence replaces --index; expected one of them, got both"],
     [["--index", "i", "--top-k", "0", "x"], "--top-k: must be at least 1 (got 0)"],
     [["--index", "i", "--labels", "a,a", "x"], "there is no index i"],
   ])("%j is refused", async (more, sentence) => {

@@ -38,5 +38,5 @@ test("an index is created, filled, updated from its file, searched and listed, a
 test("an address of another database is refused by its scheme", async () => {
   const { status, stderr } = await ours("index", "create", "notes", "--store", "mysql://me:secret@host/x");
   expect(status).toBe(2);
-  expect(stderr).toContain("indexes are in a folder or postgres://user@host/database, got mysql://…");
+  expect(stderr).toContain("indexes are folders or postgres://user@host/database, got mysql://…");
 });

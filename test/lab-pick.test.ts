@@ -28,7 +28,7 @@ function written(name: string, recipes: number, half: number): string {
   return run;
 }
 
-const OLDER = "warning: this run is from before prompt forms were recorded;";
+const OLDER = "warning: this run does not record its prompt form;";
 
 test("a pick tells what the run does not exclude", () => {
   const found = pick(written("some", 3, 0.005), "--quality", "-0.01");
@@ -54,7 +54,7 @@ test("without a folder or a condition, it says which folder and which flag", () 
   const bare = pick();
   expect([bare.status, bare.stderr.split("\n")[0]]).toEqual([
     2,
-    "error: expected a run's folder, what `lab run --out FOLDER` named, and --quality or --saving",
+    "error: expected a run's folder, from `lab run --out FOLDER`, and --quality or --saving",
   ]);
   const run = written("bare", 2, 0.01);
   expect(pick(run).stderr.split("\n")[0]).toBe(
@@ -69,7 +69,7 @@ test("a recipe that saves time and no FLOPs is named, with the command that regi
   const lookup = { ...recipes[0], recipe: "lookup:draft=8", flops_saved: -0.1, ms_per_item: 1000 };
   writeFileSync(file, JSON.stringify({ ...summary, prompt: "chat", recipes: [...recipes, lookup] }));
   expect(pick(run, "--quality", "-0.01").stderr).toContain(
-    "; lookup:draft=8 took less time than dense, but a pick goes by FLOPs alone: `modicum recipes add fast --model smollm2 --save lookup:draft=8` registers it\n",
+    "; lookup:draft=8 took less time than dense, but a pick looks only at FLOPs: `modicum recipes add fast --model smollm2 --save lookup:draft=8` registers it\n",
   );
 });
 
@@ -81,7 +81,7 @@ test("hollow evidence is refused without --force", () => {
   writeFileSync(file, JSON.stringify({ ...summary, prompt: "chat" }));
   const refused = pick(run, "--quality", "-0.01");
   expect([refused.status, refused.stdout]).toEqual([1, ""]);
-  expect(refused.stderr).toMatch(/acted on none of these items; --force registers the recipe all the same/);
+  expect(refused.stderr).toMatch(/acted on none of these items; --force registers the recipe anyway/);
   const forced = pick(run, "--quality", "-0.01", "--force");
   expect([forced.status, forced.stderr]).toEqual([0, expect.stringContaining("acted on none of these items")]);
 });

@@ -71,7 +71,7 @@ test("killed at several points and resumed, a run does no item twice and gives t
   const signals = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
   for (const [i, signal] of (Object.keys(signals) as (keyof typeof signals)[]).entries()) {
     const stopped = await lab(part, [...words, "--resume"], { lines: ITEMS + 20 + 30 * i, signal });
-    const err = expect.stringMatching(/stopped; `modicum lab run .* --resume` goes on\n$/);
+    const err = expect.stringMatching(/stopped; `modicum lab run .* --resume` continues it\n$/);
     expect(stopped).toMatchObject({ code: signals[signal], out: "", err });
   }
   expect(lines(part).length).toBeLessThan(2 * ITEMS);

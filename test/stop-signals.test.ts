@@ -71,7 +71,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     let [words, done] = [["train", file("train.json"), "--out", out], 0];
     for (const signal of signals) {
       const at = new RegExp(`^step ${done + 3}: loss`, "m");
-      const stderr = await stopped(words, signal, at, `\`modicum train --resume ${out}\` goes on`);
+      const stderr = await stopped(words, signal, at, `\`modicum train --resume ${out}\` continues it`);
       expect(firstStep(stderr)).toBe(done + 1);
       done = losses(out).length;
       expect(readdirSync(join(out, "checkpoints"))).toContain(`step-${done}`);
@@ -80,7 +80,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     expect(await inOneProcess(losses(out))).toEqual(losses(out));
   });
 
-  test("a sweep loses no step, and the same command goes on", async () => {
+  test("a sweep loses no step, and the same command continues", async () => {
     const out = file("sweep");
     let done = 0;
     for (const signal of signals) {
@@ -89,7 +89,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
         words,
         signal,
         new RegExp(`^step ${done + 3}: loss`, "m"),
-        "the same command goes on",
+        "the same command continues",
       );
       expect(firstStep(stderr)).toBe(done + 1);
       done = losses(join(out, "seed=1")).length;
@@ -104,7 +104,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     const words = ["index", "add", "notes", file("notes.jsonl")];
     let [added, at] = [0, /: \d+ added\n/];
     for (const signal of signals) {
-      const stderr = await stopped(words, signal, at, "the same command goes on: it adds what is missing");
+      const stderr = await stopped(words, signal, at, "the same command continues: it adds what is missing");
       const unchanged = Number(/.*[ :](\d+) unchanged/s.exec(stderr)?.[1] ?? 0);
       expect(unchanged).toBe(added);
       added = JSON.parse((await modicum(["index", "list", "--json"], { env })).stdout)[0].documents;
@@ -121,11 +121,11 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
       ...["savings", "train", "dynamax", "--model", model, "--data", file("texts.jsonl"), "--out", file("exits")],
       ...["--from", "1", "--block", "32", "--head", "adapter", "--rank", "4", "--head-epochs", "10000"],
     ];
-    const rows = await stopped(words, signals[0], /^states: 10 %/m, "the same command goes on");
+    const rows = await stopped(words, signals[0], /^states: 10 %/m, "the same command continues");
     expect(rows).toMatch(/^states: 00 %/m);
     let steps = 0;
     for (const signal of signals.slice(1)) {
-      const stderr = await stopped(words, signal, /^head after layer 1: /m, "the same command goes on");
+      const stderr = await stopped(words, signal, /^head after layer 1: /m, "the same command continues");
       expect(stderr).not.toMatch(/^states: 00 %/m);
       const before = steps;
       steps = latestState(file("exits"), "head-1")!.step;

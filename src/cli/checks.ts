@@ -64,7 +64,7 @@ async function look(name: string, needed: boolean, find: () => string | Promise<
 async function webgpu(): Promise<string> {
   const problem = await deviceProblem("webgpu");
   if (problem !== undefined) throw new Error(`--device webgpu does not work here: ${problem}`);
-  return "a product runs there (--device webgpu)";
+  return "works (--device webgpu)";
 }
 
 function node(): string {
@@ -83,7 +83,7 @@ function instructionSets(): string {
   if (process.platform !== "linux") return `unknown on ${process.platform}`;
   const [, flags = ""] = /^(?:flags|Features)\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
   const known = flags.split(" ").filter((flag) => wanted.test(flag));
-  if (known.length === 0) throw new Error("none that make matrix products fast; answers will be slow");
+  if (known.length === 0) throw new Error("none for fast matrix products; answers will be slow");
   return known.join(" ");
 }
 

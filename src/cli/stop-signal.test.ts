@@ -52,6 +52,6 @@ test("how work goes on is said if it was stopped, and not if it failed", () => {
   const failure = new Error("no such file");
   expect(() => sayHowToGoOn(new AbortController().signal, () => "")(failure)).toThrow(failure);
   expect(shown).toBe("");
-  expect(() => sayHowToGoOn(AbortSignal.abort(), () => "the same command goes on")(failure)).toThrow(failure);
-  expect(shown).toBe("stopped; the same command goes on\n");
+  expect(() => sayHowToGoOn(AbortSignal.abort(), () => "the same command continues")(failure)).toThrow(failure);
+  expect(shown).toBe("stopped; the same command continues\n");
 });

@@ -8,7 +8,7 @@ import { displayOn } from "./progress-display.ts";
 /** A run that was stopped before its folder was made has lost nothing. */
 export function howToGoOn(folder: string): string {
   if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
-  return `\`modicum train --resume ${quoted(folder)}\` goes on`;
+  return `\`modicum train --resume ${quoted(folder)}\` continues it`;
 }
 
 /** Least time between two showings of a step, in milliseconds. */

@@ -209,7 +209,7 @@ export const recognizeRequest = z.strictObject({
 export type RecognizeCall = z.input<typeof recognizeRequest>;
 
 const isModel = (value: unknown): value is Model => typeof value === "object" && value !== null && "language" in value;
-export const model = z.custom<Model>(isModel, "expected a model that was loaded");
+export const model = z.custom<Model>(isModel, "expected a loaded model");
 
 export const profileOptions: z.ZodType<ProfileOptions> = z.strictObject({
   stride: z.int().min(1),

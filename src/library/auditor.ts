@@ -63,7 +63,7 @@ export class Auditor {
     this.#passed.add(certificate);
     this.options.onFault?.(
       certificate,
-      "audits are of one model's greedy answers without a penalty, under a bound on nats",
+      "audits need one model's greedy answers without penalties, under a bound on nats",
     );
   }
 

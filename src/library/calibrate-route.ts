@@ -87,11 +87,11 @@ export async function calibrateRoute(
   const chosen = given("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
   const all = given("calibrateRoute's rows", z.array(row), rows);
   const pair = parsePair(given("calibrateRoute's name", modelName, name));
-  if (!pair) throw new UserError(`"${name}" is no pair of models, expected SWIFT>SUPER`, 2);
+  if (!pair) throw new UserError(`"${name}" is not a pair of models; expected SWIFT>SUPER`, 2);
   const resolving = { offline, signal, onProgress, onNotice };
   const opening = { ...resolving, ...(quant && { quant }) } as LoadOptions;
   const judged = all.length > 0 && all.every(({ answer }) => answer !== undefined);
-  if (judged && !judge) throw new UserError("calibrateRoute: the rows have answers; expected a judge of them", 2);
+  if (judged && !judge) throw new UserError("calibrateRoute: the rows have answers, so a judge is needed", 2);
   const settings = { ...chosen, rows: all, judge: judged ? judge : undefined, signal };
   const [swift, strong] = [
     await identityNamed(pair.swift, quant, resolving),

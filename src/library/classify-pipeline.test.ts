@@ -120,7 +120,7 @@ describe("a classifier that looks texts up", () => {
     [{}, ["sport", ""], "label 2 is empty, expected a text"],
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
     [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],
-    [{ index: undefined }, labels, "there is no index to look texts up in; expected one, or evidence"],
+    [{ index: undefined }, labels, "there is no index to search; expected one, or evidence"],
     [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it by bm25"],
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],
     [{ qzero: { topk: 3 } }, labels, 'qzero: there is no option "topk"; did you mean "topK"?'],

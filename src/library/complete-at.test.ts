@@ -46,7 +46,7 @@ describe("what the model reads", () => {
 
   test("is refused at the beginning of a text by a model that does not fill in", async () => {
     const start = { line: 1, column: 1 };
-    await expect(plain.completeAt(TEXT, start)).rejects.toThrow(/there is no text before the place, and .* does not/);
+    await expect(plain.completeAt(TEXT, start)).rejects.toThrow(/there is no text before the cursor, and .* cannot/);
     expect((await filling.completeAt(TEXT, { ...start, maxTokens: 1 })).receipt.tokens.completion).toBe(1);
   });
 });

@@ -30,7 +30,7 @@ export function promptAt({ tokenizer, decoder, source }: LanguageModel, text: st
   const budget = { before: Math.min(BEFORE, fills ? Math.ceil(most * 0.8) : most), after: Math.min(AFTER, most * 0.2) };
   const { before, after } = windowOf(split, budget, (part) => tokenizer.encode(part).length);
   if (before === "" && !fills)
-    throw new UserError(`there is no text before the place, and ${source.name} does not read what comes after it`);
+    throw new UserError(`there is no text before the cursor, and ${source.name} cannot read the text after it`);
   return { prompt: before, suffix: fills ? after : undefined, scope: scopeOf(split) };
 }
 

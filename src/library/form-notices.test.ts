@@ -62,7 +62,7 @@ test.each<[CodeBits, number]>([
 });
 
 const AWAY =
-  "made while the model's weights ran in form auto, and they run in q8r here; its thresholds may lie a little off; MODICUM_TUNE=off keeps auto in the default form";
+  "made while the model's weights ran in form auto, and they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form";
 
 test("a route and a gate made in the default form, run in rotated bytes, name the way out", async () => {
   const told: string[] = [];

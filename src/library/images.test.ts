@@ -40,7 +40,7 @@ const refused: readonly [string, () => Promise<unknown>, string | RegExp][] = [
   ["an id beyond the vocabulary", () => model.embed([[9999]]), "the model's tokens are 0 to 533, got 9999"],
   ["too high a cost", () => model.embed([{ image }], { ceiling: { flops: 1 } }), "the ceiling is 1.000e+0"],
   ["generation", () => model.complete("x"), "encodes images and texts; expected a model that generates"],
-  ["relevance", () => model.relevance("x", ["y"]), "encodes images and texts; expected an encoder of texts alone"],
+  ["relevance", () => model.relevance("x", ["y"]), "encodes images and texts; expected an encoder of texts"],
   ["an unknown key", () => model.embed([{ picture: image } as never]), /^embed's texts\.0/],
 ];
 
@@ -63,11 +63,11 @@ test("a classifier of images: its own labels or some of them, and vectors; no te
   await expect(own.embed(["x"])).rejects.toThrow("embeds images and got a text; expected an image");
   await expect(own.classify(["x"])).rejects.toThrow("classifies images and got a text; expected an image");
   await expect(own.complete("x")).rejects.toThrow("encodes images; expected a model that generates text");
-  await expect(own.relevance("x", ["y"])).rejects.toThrow("reads images alone; expected an encoder of texts");
+  await expect(own.relevance("x", ["y"])).rejects.toThrow("reads only images; expected an encoder of texts");
 });
 
 test("a model of texts alone has no eyes", async () => {
   using texts = await load(fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url)));
-  const sentence = /reads texts alone and got an image; expected a model of images and texts, such as a CLIP$/;
+  const sentence = /reads only texts, and got an image; expected a model of images and texts, such as a CLIP$/;
   await expect(texts.embed([{ image }])).rejects.toThrow(sentence);
 });

@@ -50,7 +50,7 @@ export const createOptions = chunkOptions.extend({
 
 function placeOf(store: string | undefined): string {
   if (store === undefined) return indexesFolder();
-  checkAddress(store, "indexes are in a folder");
+  checkAddress(store, "indexes are folders");
   return store;
 }
 

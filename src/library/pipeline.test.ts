@@ -129,7 +129,7 @@ async function streamed(pipeline: RoutePipeline, prompt: string): Promise<string
 
 describe("refused", () => {
   test.each([
-    ["smollm2", /"smollm2" is no pipeline; expected two models, SWIFT>SUPER/],
+    ["smollm2", /"smollm2" is not a pipeline; expected two models, SWIFT>SUPER/],
     ["smollm2>smollm2@t=1", /Swift and Super are the same model/],
     ["smollm2>nothing@t=1", /no model is called "nothing"/],
     ["smollm2>gemma3@share=0.5", /smollm2>gemma3 is not calibrated for score=energy,aggregate=first/],
@@ -159,7 +159,7 @@ describe("refused", () => {
     const out = join(dirname(calibration), "refused.json");
     await expect(calibrateRoute(NAME, rows.slice(0, 1), { out })).rejects.toThrow("two rows or more, got 1");
     const judged = rows.slice(0, 2).map((row) => ({ ...row, answer: "Tokyo" }));
-    await expect(calibrateRoute(NAME, judged, { out })).rejects.toThrow("expected a judge");
+    await expect(calibrateRoute(NAME, judged, { out })).rejects.toThrow("so a judge is needed");
     const judge = () => 1;
     await expect(calibrateRoute(NAME, judged, { out, judge })).rejects.toThrow("Swift answers all of the 2 rows right");
     expect(existsSync(out)).toBe(false);

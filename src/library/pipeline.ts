@@ -32,7 +32,10 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
   const { route: more = {}, calibration, quant, ...rest } = given("openPipeline's options", pipelineOptions, options);
   const named = textPipelineNamed(await spelledOut(given("openPipeline's name", modelName, name)));
   if (named?.pipeline.name !== "route")
-    throw new UserError(`"${name}" is no pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`, 2);
+    throw new UserError(
+      `"${name}" is not a pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`,
+      2,
+    );
   const chosen = merged(named, more);
   const prepare = (resources: Resources) => prepared(named, chosen, resources, calibration);
   return new RoutePipeline(await openNamed(named, { ...rest, ...(quant && { quant }) }, {}, prepare));
@@ -45,7 +48,7 @@ function merged({ optionText: text }: NamedText, more: RouteInput): RouteOptions
   if (options.auto !== undefined) return checkRouteOptions({ auto: options.auto, ...more });
   const named = text === "" ? [] : text.split(",").map((part) => part.split("=") as [string, string]);
   const twice = named.find(([key]) => key in more);
-  if (twice) throw new UserError(`route: ${twice[0]} is given twice, in the name and beside it`, 2);
+  if (twice) throw new UserError(`route: ${twice[0]} is given twice: in the name and as an option`, 2);
   return checkRouteOptions({ ...Object.fromEntries(named), ...more });
 }
 

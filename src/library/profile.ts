@@ -27,7 +27,7 @@ export function calibrationOf(name: string): Calibration {
   const { calibration } = savingNamed(name);
   if (calibration) return calibration;
   const names = learners.map((saving) => saving.name).join(", ");
-  throw new UserError(`${name} learns nothing of a model: there is nothing to calibrate (there is for: ${names})`, 2);
+  throw new UserError(`${name} has no calibration (these have: ${names})`, 2);
 }
 
 const isImage = (it: unknown): boolean => typeof it === "string" || it instanceof Uint8Array;

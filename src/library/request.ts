@@ -159,7 +159,7 @@ function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLog
   if (model.kind !== "decoder" || !model.vision) throw blind(model.source.name);
   const [wrong] =
     Object.entries({ suffix, infill, mode, promptLogprobs }).find(([, value]) => value !== undefined) ?? [];
-  if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} beside them`, 2);
+  if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} with them`, 2);
 }
 
 /** A prompt's ids, and the token that ends the answer besides the model's own. */
@@ -189,7 +189,7 @@ function infillOf(
   if (typeof prompt !== "string")
     throw new UserError("infill and mode are for a text, not for a chat's turns or token ids", 2);
   if (suffix || tools || format)
-    throw new UserError("infill and mode: expected no suffix, tools or format beside them", 2);
+    throw new UserError("infill and mode: expected no suffix, tools or format with them", 2);
   language.checkText(prompt);
   return language.encodeInfill(prompt, { infill, mode });
 }
@@ -225,7 +225,7 @@ function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void 
   const biased = Object.keys(asked.logitBias).length > 0 ? "logitBias" : undefined;
   const wrong = changed ?? biased;
   if (wrong !== undefined)
-    throw new UserError(`${source.name} fills in masked tokens by temperature and seed alone; expected no ${wrong}`, 2);
+    throw new UserError(`${source.name} fills in masked tokens by temperature and seed only; expected no ${wrong}`, 2);
 }
 
 function idsOf(

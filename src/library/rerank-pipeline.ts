@@ -56,7 +56,7 @@ export async function checkReranker(name: string): Promise<void> {
 
 function rerankerNamed(name: string): NamedRank {
   const named = rankPipelineNamed(name);
-  if (!named) throw new UserError(`"${name}" is no reranker; expected MODEL+first, such as smollm2+first`, 2);
+  if (!named) throw new UserError(`"${name}" is not a reranker; expected MODEL+first, such as smollm2+first`, 2);
   return named;
 }
 

@@ -150,7 +150,7 @@ describe("a call", () => {
     [() => openIndex("nowhere"), "there is no index nowhere; `modicum index create nowhere` creates it"],
     [
       () => openIndex("x", { store: "mysql://me:secret@host/x" }),
-      "indexes are in a folder or postgres://user@host/database, got mysql://…",
+      "indexes are folders or postgres://user@host/database, got mysql://…",
     ],
     [() => openIndex("Bad/Name"), '"Bad/Name" is no name of an index'],
     [() => createIndex("index0", { embedding: "none" }), "there is an index index0 already"],

@@ -34,7 +34,7 @@ export type ShownCompletion = Completion & { readonly shown: unknown };
  */
 export async function openTextPipeline(name: string, options: TextPipelineOptions = {}): Promise<OpenedPipeline> {
   const named = textPipelineNamed(await spelledOut(given("openTextPipeline's name", modelName, name)));
-  if (!named) throw new UserError(`"${name}" is no pipeline that answers texts, such as smollm2+vote@n=5`, 2);
+  if (!named) throw new UserError(`"${name}" is not a pipeline that answers texts, such as smollm2+vote@n=5`, 2);
   checkSpelling(name);
   return openNamed(named, options);
 }

@@ -68,7 +68,7 @@ test("a Gemma 3 without its images' processor reads text alone, with the same nu
     return tokens.map(({ id, top }) => [id, top]);
   };
   expect(await answerOf(alone)).toEqual(await answerOf(whole));
-  expect(notices).toEqual([expect.stringContaining("the model's images are not read, its text alone")]);
+  expect(notices).toEqual([expect.stringContaining("the model's images are not read, only its text")]);
   using blind = await load(alone, { quant: "f32" });
   await expect(blind.complete("what?", { raw: true, images: [picture("wide.png")] })).rejects.toThrow(
     "reads text alone",
@@ -202,7 +202,7 @@ describe.each(onAxes)("%s: positions with three axes", (name) => {
   test("a video is refused", async () => {
     const chat = [{ role: "user", content: [{ type: "video" }, { type: "text", text: "what?" }] }];
     await expect(model.complete(chat, { maxTokens: 1 })).rejects.toThrow(
-      "a chat has a video; expected texts and images",
+      "a chat has a video; expected only texts and images",
     );
   });
 });

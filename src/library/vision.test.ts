@@ -98,5 +98,5 @@ test("places that are not as many as images are told; so is a model that reads t
   const two = [{ role: "user", content: [{ type: "image" }, { type: "image" }] }];
   await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, and 1 images were given");
   using tiny = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));
-  await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads text alone and got an image; expected/);
+  await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads only text, and got an image; expected/);
 });

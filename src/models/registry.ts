@@ -129,7 +129,7 @@ export async function openDecoder(
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))
-    throw new UserError(`${checkpoint.path}: q8r serves decoders of text alone; expected auto, f32, q8 or q4`, 2);
+    throw new UserError(`${checkpoint.path}: q8r is only for decoders of text; expected auto, f32, q8 or q4`, 2);
   const why = unsupportedInBytes(config);
   if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not serve this model: it has ${why}`, 2);
   if (!namesByteProducts())

@@ -5,9 +5,9 @@ import { noticeForm } from "./notice-form.ts";
 const codes = "made while the model's 4-bit types ran in 8 bits, and they run in 4 here";
 const quant = "made while the model's weights ran in form q8, and they run in f32 here";
 const rotated = (form: string) =>
-  `made while the model's weights ran in form ${form}, and they run in q8r here; its thresholds may lie a little off; MODICUM_TUNE=off keeps auto in the default form`;
+  `made while the model's weights ran in form ${form}, and they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form`;
 const bytes =
-  "made while the model's weights ran in form q8r, and they run in auto here; its thresholds may lie a little off; --quant q8r runs in that form";
+  "made while the model's weights ran in form q8r, and they run in auto here; its thresholds may be slightly off; --quant q8r runs in that form";
 
 test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
   [{ codes: 8 }, { quant: "auto", codes: 4 }, codes],

@@ -21,7 +21,7 @@ export function noticeForm(
   const differs = running && formDifference(learnt, running);
   if (differs === undefined) return;
   const advice = formAdvice(learnt.quant, running?.quant);
-  onNotice?.(`${file} was made while ${differs} here; its thresholds may lie a little off${advice}`);
+  onNotice?.(`${file} was made while ${differs} here; its thresholds may be slightly off${advice}`);
 }
 
 /** The difference in words; undefined: none is known. Codes are compared only within one form of the floats. */

@@ -213,7 +213,12 @@ describe("its base", () => {
       [other, `base=${base}`],
       /--adapter twice: .* expected the name of one of other, base/,
     ],
-    ["no base", () => specs[0]!, [TINY[1]!], /--adapter sku: expected its base among the models/],
+    [
+      "no base",
+      () => specs[0]!,
+      [TINY[1]!],
+      /--adapter sku: expected its base, a model that generates text, among the models/,
+    ],
     ["a name that is taken", () => `other=${at("sku")}`, [other], /two models are named "other"/],
     ["no name", () => at("sku"), [other], /--adapter: expected NAME=FOLDER, got /],
     ["no adapter", () => `empty=${folder}`, [other], /there is no adapter_config.json/],

@@ -146,7 +146,7 @@ const completions: Bad[] = (
       "no prompt",
       { model: "tiny" },
       400,
-      /^prompt: expected a text, token ids from 0 on, or a list of 1 to 64 of these, none of them empty, got nothing$/,
+      /^prompt: expected a text, token ids, or a list of 1 to 64 of either, none empty, got nothing$/,
     ],
     ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, .*, got ""$/],
     [
@@ -226,7 +226,7 @@ const completions: Bad[] = (
       "more prompts than answers",
       { ...text, prompt: Array(65).fill("x") },
       400,
-      /^prompt: .* 1 to 64 of these, none .* of 65$/,
+      /^prompt: .* 1 to 64 of either, none .* of 65$/,
     ],
     [
       "more answers than there may be",
@@ -262,20 +262,20 @@ const completions: Bad[] = (
       "a chat's logprobs",
       { ...text, top_logprobs: 2 },
       400,
-      "top_logprobs: expected null: logprobs says how many of the likeliest to return, got 2",
+      "top_logprobs: expected null: logprobs is the number of likeliest tokens to return, got 2",
     ],
     [
       "what a stream is to hold, without a stream",
       { ...text, stream_options: { include_usage: true } },
       400,
-      'stream_options: expected stream: true beside it, got {"include_usage":true}',
+      'stream_options: expected stream: true with it, got {"include_usage":true}',
     ],
     ["fewer drawn than given", { ...text, n: 3, best_of: 2 }, 400, "best_of: expected at least n, 3, got 2"],
     [
       "the best of a stream",
       { ...text, best_of: 2, stream: true },
       400,
-      "best_of: expected no more than n in a stream, whose answers come as they are drawn, got 2",
+      "best_of: expected at most n in a stream, which sends answers as they are drawn, got 2",
     ],
     [
       "more drawn than there may be",
@@ -293,7 +293,7 @@ const completions: Bad[] = (
       "a text to fill in, given back",
       { ...text, suffix: "x", echo: true },
       400,
-      'suffix: expected none beside echo: true, got "x"',
+      'suffix: expected none with echo: true, got "x"',
     ],
   ] as [string, unknown, number, string | RegExp][]
 ).map(([what, body, status, sentence]) => [what, "/v1/completions", body, status, sentence]);
@@ -339,28 +339,28 @@ const others: Bad[] = [
     "/v1/chat/completions",
     called("{"),
     400,
-    "messages.0.tool_calls: expected arguments that are JSON",
+    "messages.0.tool_calls: expected JSON arguments",
   ],
   [
     "the likeliest without log-probabilities",
     "/v1/chat/completions",
     { ...chat, top_logprobs: 5 },
     400,
-    "top_logprobs: expected logprobs: true beside it, got 5",
+    "top_logprobs: expected logprobs: true with it, got 5",
   ],
   [
     "a stream's options without a stream",
     "/v1/chat/completions",
     { ...chat, stream: false, stream_options: {} },
     400,
-    "stream_options: expected stream: true beside it, got {}",
+    "stream_options: expected stream: true with it, got {}",
   ],
   [
     "sound",
     "/v1/chat/completions",
     { ...chat, modalities: ["text", "audio"] },
     400,
-    'modalities.1: expected "text", which is all that is given, got "audio"',
+    'modalities.1: expected "text", the only modality, got "audio"',
   ],
   ["a model that does not chat", "/v1/chat/completions", chat, 400, /^tiny: the model has no chat template/],
   ["tools", "/v1/chat/completions", { ...chat, tools: [{ type: "function" }] }, 400, /^tools\.0\.function: /],
@@ -431,7 +431,7 @@ const others: Bad[] = [
     [
       ["max_tokens_per_doc", 0, "must be at least 1 (got 0)"],
       ["max_chunks_per_doc", 10, "expected 1: a document is read once, up to the model's limit, got 10"],
-      ["truncate", "START", 'expected true or "END", false or "NONE": ends are cut, not beginnings, got "START"'],
+      ["truncate", "START", 'expected true or "END", false or "NONE": texts are cut only at their end, got "START"'],
     ] as const
   ).map(
     ([field, value, sentence]): Bad => [

@@ -47,7 +47,7 @@ describe("an answer is held to a schema, however other servers' clients ask for 
     const response = await post(server, PATH, { ...text, ...fields });
     const { error } = await jsonOf(response);
     expect([response.status, error.param]).toEqual([400, "guided_json"]);
-    expect(error.message).toMatch(/^guided_json: expected none beside response_format, got /);
+    expect(error.message).toMatch(/^guided_json: expected none with response_format, got /);
   });
 
   test("what is no schema is refused", async () => {

@@ -35,7 +35,7 @@ export class LedgerQueue {
   add(receipt: Receipt): void {
     this.#waiting.push(receipt);
     const beyond = Math.max(0, this.#waiting.length - this.most);
-    this.#lose(this.#waiting.splice(0, beyond), "too many wait for the ledger");
+    this.#lose(this.#waiting.splice(0, beyond), "too many receipts wait for the ledger");
     if (!this.#away) setImmediate(() => void this.flush());
   }
 

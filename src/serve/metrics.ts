@@ -26,11 +26,8 @@ export class Metrics {
   ]);
   readonly #failed = this.#counter("modicum:request_failure_total", "requests refused or failed", ["status"]);
   readonly #prompt = this.#counter("vllm:prompt_tokens_total", "tokens of prompts");
-  readonly #looked = this.#counter(
-    "vllm:prefix_cache_queries_total",
-    "tokens of prompts that were looked for in a cache",
-  );
-  readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "tokens of prompts that were taken from a cache");
+  readonly #looked = this.#counter("vllm:prefix_cache_queries_total", "prompt tokens looked up in the cache");
+  readonly #cached = this.#counter("vllm:prefix_cache_hits_total", "prompt tokens found in the cache");
   readonly #generated = this.#counter("vllm:generation_tokens_total", "tokens generated");
   readonly queued = this.#histogram("vllm:request_queue_time_seconds", "that an answer waits to start");
   readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
@@ -38,7 +35,7 @@ export class Metrics {
   readonly #whole = this.#histogram("vllm:e2e_request_latency_seconds", "until a request is answered");
   readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs that dense runs would have taken", bySaving);
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
-  readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs that savings took themselves", bySaving);
+  readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs of the savings' own overhead", bySaving);
   readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
   readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
@@ -51,22 +48,22 @@ export class Metrics {
     collectDefaultMetrics({ register: this.registry });
     this.#gauge(
       "vllm:num_requests_running",
-      "answers whose turn has come",
+      "running answers",
       counted(work, ({ running }) => running),
     );
     this.#gauge(
       "vllm:num_requests_waiting",
-      "answers that wait for their turn, or for their model to be loaded or to have room",
+      "answers that wait to start, or for their model or its memory",
       counted(work, ({ waiting }) => waiting),
     );
     this.#gauge(
       "vllm:kv_cache_usage_perc",
-      "share of a model's rows that the tokens of answers under way fill; 1 is all",
+      "share of a model's cache rows in use; 1 is all",
       counted(pool, ({ keyValues }) => keyValues?.usage ?? 0),
     );
     this.#gauge(
       "modicum:kv_cache_bytes",
-      "bytes of keys and values, of answers under way and kept of those that have ended",
+      "bytes of keys and values, of running and of cached answers",
       counted(pool, ({ keyValues }) => keyValues?.bytes ?? 0),
     );
     this.#gauge(

@@ -229,7 +229,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ prompt: { id: "p" } }, "prompt", /no templates/],
     [{ tools: [{ type: "web_search" }] }, "tools.0.type", /expected "function"/],
     [{ tools: [{ ...tool, parameters: { type: "string" } }] }, "tools.0.parameters", /of type "object"/],
-    [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input.0.type", /no item is stored here/],
+    [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input.0.type", /items are not stored here/],
     [{ input: 5 }, "input", /expected a text, or a list of 1 to 4096 items/],
     [
       { input: [{ role: "user", content: [{ type: "input_image" }] }] },
@@ -241,7 +241,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
       "input.1.call_id",
       /expected the id of a call/,
     ],
-    [{ input: [{ ...call, arguments: "{" }] }, "input.0.tool_calls", /arguments that are JSON/],
+    [{ input: [{ ...call, arguments: "{" }] }, "input.0.tool_calls", /JSON arguments/],
     [{ text: { format: { type: "json_schema", name: "a b", schema: {} } } }, "text.format.name", /a name of 1 to 64/],
     [{ text: { verbosity: "low" } }, "text.verbosity", /expected "medium"/],
     [{ temperature: 9 }, "temperature", /at most 2/],

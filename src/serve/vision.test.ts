@@ -96,7 +96,7 @@ const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][]
   [
     "an address",
     () => [image("http://example.com/a.png")],
-    /expected an image as data:image\/…;base64,…, as nothing is/,
+    /expected an image as data:image\/…;base64,…; requests fetch nothing/,
   ],
   [
     "an SVG",
@@ -137,6 +137,6 @@ test("a GIF of one pixel is an image; a model that reads text alone refuses it",
   const response = await ask(parts, { model: "tiny" });
   expect(response.status).toBe(400);
   expect((await jsonOf(response)).error.message).toMatch(
-    /reads text alone and got an image; expected a model that reads images/,
+    /reads only text, and got an image; expected a model that reads images/,
   );
 });

@@ -28,13 +28,13 @@ interface ChatCommand {
 
 const commands: Readonly<Record<string, ChatCommand>> = {
   help: { usage: "/help", summary: "list the commands", run: help },
-  model: { usage: "/model [MODEL]", summary: "show the model, or change it; what was said stays", run: model },
+  model: { usage: "/model [MODEL]", summary: "show the model, or change it; the conversation stays", run: model },
   image: {
     usage: "/image FILE",
     summary: "put an image before the next turn, for a model that reads images",
     run: image,
   },
-  save: { usage: "/save FILE", summary: "save what was said as JSON, as chat completions take it", run: save },
+  save: { usage: "/save FILE", summary: "save the conversation as JSON for chat completions", run: save },
   clear: { usage: "/clear", summary: "forget what was said", run: clear },
   quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
 };
@@ -67,10 +67,10 @@ async function model(talk: Talk, name: string, signal: AbortSignal): Promise<str
 
 function image(talk: Talk, file: string): string {
   if (file === "") throw new UserError("expected a file: /image FILE");
-  if (!talk.sees) throw new UserError(`${talk.model} reads text alone; expected a model that reads images`);
+  if (!talk.sees) throw new UserError(`${talk.model} reads only text; expected a model that reads images`);
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file; expected an image`);
   talk.images = [...talk.images, file];
-  return `${file} comes before what you say next`;
+  return `${file} comes before your next turn`;
 }
 
 /** Images of turns that have been asked. */
@@ -81,7 +81,7 @@ const isPlace = (part: unknown): boolean =>
   typeof part === "object" && part !== null && "type" in part && part.type === "image";
 
 async function save({ model, messages }: Talk, file: string): Promise<string> {
-  if (imagesIn(messages) > 0) throw new UserError("a chat with images is not saved; expected one of texts alone");
+  if (imagesIn(messages) > 0) throw new UserError("a chat with images cannot be saved");
   if (file === "") throw new UserError("expected a file: /save FILE");
   if (existsSync(file)) throw new UserError(`${file} exists already; expected a new file`);
   await writeJson(file, { model, messages });

@@ -190,7 +190,7 @@ test("/image puts a picture before the next turn alone, and a chat with one is n
   expect(conversation.images).toEqual([picture]);
   for (const told of [
     "expected a file: /image FILE",
-    "comes before what you say next",
+    "comes before your next turn",
     "is not saved",
     "reads text alone",
   ])

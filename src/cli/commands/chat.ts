@@ -29,7 +29,7 @@ export interface Answered extends Talk {
   readonly answering: Answering;
 }
 
-const ALONE = "the adapter was trained on plain text: each line is answered alone\n";
+const ALONE = "the adapter was trained on plain text: each line is answered by itself\n";
 const HINT = "/help lists the commands, /quit leaves; Ctrl-C stops an answer, a second one leaves\n";
 
 /** Chats until the user leaves. The engine finds earlier turns in its cache by itself. */

@@ -43,7 +43,7 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
   const textOf = async (signal: AbortSignal) => wanted(text ?? (await readStdin(signal)));
   const { image } = flags;
   if (image !== undefined && (text !== undefined || flags.via))
-    throw new UserError("--image takes the place of a text, and is not for --via; give one of them", 2);
+    throw new UserError("--image replaces the text, and does not work with --via; give one of them", 2);
   if (flags.via !== undefined) return classifyVia(textOf, flags);
   refuseOwn(flags);
   await encode(

@@ -72,7 +72,7 @@ async function create(name: string, flags: StoreFlags): Promise<void> {
 async function add(name: string, files: string[], flags: StoreFlags): Promise<void> {
   const signal = interruptSignal();
   const adding = withIndex(name, flags, (index) => addFiles(index, files, flags, signal), signal);
-  await adding.catch(sayHowToGoOn(signal, () => "the same command goes on: it adds what is missing"));
+  await adding.catch(sayHowToGoOn(signal, () => "the same command continues: it adds what is missing"));
 }
 
 const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal: AbortSignal): Promise<void> =>
@@ -104,7 +104,7 @@ const sentence = ({ empty, ...changes }: Added): string => {
 async function remove(name: string, documents: string[], flags: StoreFlags & { all?: boolean }): Promise<void> {
   const { deleteIndex } = await import("../../library/open-index.ts");
   if (flags.all === true) {
-    if (documents.length > 0) throw new UserError("--all deletes the index; expected no documents beside it", 2);
+    if (documents.length > 0) throw new UserError("--all deletes the index; expected no documents with it", 2);
     await deleteIndex(name, { store: flags.store });
     return say(flags, `deleted ${name}`, { deleted: name });
   }

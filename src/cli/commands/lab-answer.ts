@@ -30,7 +30,7 @@ export function define(command: Command): void {
     .requiredOption("--task <task>", "a task of questions, such as triviaqa, or a FILE.jsonl of {prompt, answer}")
     .requiredOption("--index <name>", "the index to search")
     .option("--store <address>", STORE)
-    .requiredOption("--out <folder>", "where results and report are written; a stopped run goes on")
+    .requiredOption("--out <folder>", "where results and report are written; a stopped run continues")
     .option("--json", "print one JSON object with the report");
   addFlags(addFlags(command, lookupRunOptions), reading).action(run);
   examples(command, "modicum lab answer --model smollm2 --task triviaqa --index books --out run");

@@ -33,7 +33,7 @@ export function define(command: Command): void {
 async function pickRecipe(folder: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
   const { quality, saving, as } = readFlags(options, given);
   if (folder === undefined)
-    throw new UserError("expected a run's folder, what `lab run --out FOLDER` named, and --quality or --saving", 2);
+    throw new UserError("expected a run's folder, from `lab run --out FOLDER`, and --quality or --saving", 2);
   const wanted = wantedBy(folder, quality, saving);
   await requireRun(folder);
   const summary = await readSummary(folder);
@@ -57,9 +57,9 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
   const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
   const faults = [...new Set([dense, picked])].flatMap((recipe) => hollow(summary, recipe));
   if (summary.prompt === undefined)
-    warn("this run is from before prompt forms were recorded; the server cannot tell whether it asks as the run did");
+    warn("this run does not record its prompt form; the server may read prompts in another");
   if (faults.length === 0) return;
-  if (!force) throw new UserError(`${faults.join("; ")}; --force registers the recipe all the same`);
+  if (!force) throw new UserError(`${faults.join("; ")}; --force registers the recipe anyway`);
   for (const fault of faults) warn(fault);
 }
 
@@ -80,7 +80,7 @@ function byTime(summary: Summary, quality: number): string {
   if (!found) return "";
   const saves = found.recipe.split(" ").map((text) => `--save ${quoted(text)}`);
   const add = `modicum recipes add fast --model ${quoted(summary.model)} ${saves.join(" ")}`;
-  return `; ${found.recipe} took less time than dense, but a pick goes by FLOPs alone: \`${add}\` registers it`;
+  return `; ${found.recipe} took less time than dense, but a pick looks only at FLOPs: \`${add}\` registers it`;
 }
 
 function wantedBy(folder: string, quality: number | undefined, saving: number | undefined): Wanted {

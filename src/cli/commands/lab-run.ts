@@ -120,7 +120,7 @@ const command = (): string => commandOf(process.argv.slice(2));
 
 /** The queue's address may hold a password. */
 const howToGoOn = ({ queue }: Flags): string =>
-  `\`${command()} --resume\`${queue === undefined ? "" : " with the same --queue"} goes on`;
+  `\`${command()} --resume\`${queue === undefined ? "" : " with the same --queue"} continues it`;
 
 /** @throws UserError */
 async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "recipes">> {
@@ -153,7 +153,7 @@ async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
   const { queue, adapter } = flags;
   const [first, pipeline] = [rankPipelineNamed(name), textPipelineNamed(name)];
   if (adapter !== undefined && queue !== undefined)
-    throw new UserError("--adapter: a model with an adapter runs in this process alone; leave out --queue", 2);
+    throw new UserError("--adapter: a model with an adapter runs only in this process; leave out --queue", 2);
   if (pipeline) {
     alone(name, flags);
     return { source: await found(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
@@ -172,7 +172,7 @@ function alone(name: string, { recipe, search, queue }: Flags): void {
   const what = `${name} is ${naming!.kind}`;
   if (recipe ?? search)
     throw new UserError(`--model: ${what}, whose recipe is ${own}; leave out --recipe and --search`, 2);
-  if (queue !== undefined) throw new UserError(`--queue: ${what}, which runs in this process alone`, 2);
+  if (queue !== undefined) throw new UserError(`--queue: ${what}, which runs only in this process`, 2);
 }
 
 async function foundTask(task: string, signal: AbortSignal): Promise<Task> {

@@ -102,7 +102,7 @@ async function run(flags: Flags): Promise<void> {
 
 /** The queue's address may hold a password; without a queue, the tuning goes on, too. */
 const howToGoOn = (queue: string | undefined): string =>
-  `\`${commandOf(process.argv.slice(2))}\` goes on${queue === undefined ? "" : ", with the same --queue or without"}`;
+  `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with the same --queue or without"}`;
 
 /** The model that is tuned, or the pair's. @throws UserError */
 async function openTuned({ model: name, adapter, candidates, queue }: Flags, signal: AbortSignal) {

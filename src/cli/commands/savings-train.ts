@@ -51,7 +51,7 @@ async function train(saving: (typeof trainedSavings)[number], given: Options): P
   const terms = { ...options, ...form, data: name, signal, onProgress };
   const { trainExits } = await import("../../library/train-exits.ts");
   const about = await trainExits(model, saving, documents, out, terms).catch(
-    sayHowToGoOn(signal, () => "the same command goes on"),
+    sayHowToGoOn(signal, () => "the same command continues"),
   );
   if (json) printJson({ out, save: `${saving}:file=${out}`, ...about });
   else show(about, out);

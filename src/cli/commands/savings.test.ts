@@ -81,7 +81,7 @@ test("an unknown name gets one sentence with the nearest", async () => {
 });
 
 test.each([
-  [["tri-shape", "--texts", "README.md"], "tri-shape learns nothing of a model"],
+  [["tri-shape", "--texts", "README.md"], "tri-shape has no calibration"],
   [["xatention"], 'did you mean "xattention"?'],
   [["xattention", "--texts", "README.md", "--stride", "12"], "--stride: expected a divisor of blockSize 128, got 12"],
   [["xattention", "--texts", "README.md", "--coverage", "2"], "--coverage: must be at most 1 (got 2)"],

@@ -33,7 +33,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
 
 /** A form that a user named. */
 const NAMED =
-  "q8r, as --quant says: the layers in rotated bytes, as is what is multiplied with them; the token table and the head as by default";
+  "q8r, as --quant says: the layers and their inputs in rotated bytes; the token table and the head in the default form";
 
 const grouped = (n: number): string => n.toLocaleString("en");
 const percent = (share: number): string => `${(100 * share).toPrecision(2)} %`;
@@ -46,7 +46,7 @@ const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription
 /** The cost of activations for products with quantised blocks. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
-    ? [["", "what is multiplied with blocks is rounded to 8 bits, too"]]
+    ? [["", "inputs of quantised products are also rounded to 8 bits"]]
     : [];
 
 const layers = ({ layers, hidden, encoderLayers }: ModelDescription["config"]): string =>

@@ -40,7 +40,7 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
       const left = (((performance.now() - started) / step) * (steps - step)) / 1000;
       display.show({ title: "share frozen", done: step, of: steps, value: ratio, left });
     },
-  }).catch(sayHowToGoOn(signal, () => "the same command goes on"));
+  }).catch(sayHowToGoOn(signal, () => "the same command continues"));
   display[Symbol.dispose]();
   if (json) printJson(found);
   else tell(found);

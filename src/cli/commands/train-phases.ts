@@ -11,7 +11,7 @@ export function define(command: Command): void {
   command
     .description("train in phases, each from the weights of the last")
     .argument("<file>", "a YAML or JSON file: options of all phases, and phases, a list of each one's own")
-    .requiredOption("--out <folder>", "the folder of all phases; phases in it go on")
+    .requiredOption("--out <folder>", "the folder of all phases; finished phases in it are kept")
     .option("--json", "print one JSON object")
     .action(phases);
   examples(command, "modicum train phases phases.yaml --out runs/phases");
@@ -23,7 +23,7 @@ async function phases(file: string, { out, json = false }: { out: string; json?:
   using progress = showRuns();
   const { trainPhases } = await import("../../lab/training/train.ts");
   const result = await trainPhases(given, { ...progress, out, signal }).catch(
-    sayHowToGoOn(signal, () => "the same command goes on"),
+    sayHowToGoOn(signal, () => "the same command continues"),
   );
   progress[Symbol.dispose]();
   if (json) return printJson(result);

@@ -11,7 +11,7 @@ export function define(command: Command): void {
   command
     .description("train every combination of a grid of options; a screen stops weak runs early")
     .argument("<grid>", "a YAML or JSON file: a run's options, and grid with lists of values by option")
-    .requiredOption("--out <folder>", "the folder of all runs; a sweep in it goes on")
+    .requiredOption("--out <folder>", "the folder of all runs; a sweep in it continues")
     .option("--queue <url>", "redis://host:port: let `lab worker` processes train, on machines that share the folder")
     .option("--json", "print one JSON object")
     .action(sweep);
@@ -30,7 +30,7 @@ async function sweep(grid: string, { out, queue, json = false }: Flags): Promise
   using progress = showRuns();
   const { trainSweep } = await import("../../lab/training/train.ts");
   const result = await trainSweep(sweep, { ...progress, out, queue, signal }).catch(
-    sayHowToGoOn(signal, () => "the same command goes on"),
+    sayHowToGoOn(signal, () => "the same command continues"),
   );
   progress[Symbol.dispose]();
   tellRuns(result, json);

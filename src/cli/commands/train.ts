@@ -83,7 +83,7 @@ function checkFlags({ out, resume, dryRun }: Flags): void {
   if (resume !== undefined && out !== undefined)
     throw new UserError("--resume continues in its own folder; leave out --out", 2);
   if (resume !== undefined && dryRun)
-    throw new UserError("--dry-run is for a run that has not begun; --resume says its estimate before it goes on", 2);
+    throw new UserError("--dry-run is for a new run; --resume prints the estimate itself", 2);
   if (out === undefined && resume === undefined && !dryRun)
     throw new UserError("--out: expected a folder for the run", 2);
 }

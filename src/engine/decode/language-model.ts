@@ -104,7 +104,7 @@ export class LanguageModel implements Loaded {
   ): Promise<LanguageModel> {
     const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
     if (device !== "cpu" && wanted === "q8r")
-      throw new UserError(`q8r runs on the CPU alone; expected auto, f32, q8 or q4 for ${device}`, 2);
+      throw new UserError(`q8r runs only on the CPU; expected auto, f32, q8 or q4 for ${device}`, 2);
     await requireDevice(device);
     if (device === "cpu") await tuneOnce({ source, checkpoint, quant: wanted });
     const quant = quantHere(source, wanted, device);

@@ -249,12 +249,12 @@ describe("refused in one sentence", () => {
   test.each([
     ["olmoe", "it has experts, whose matrices do not run in bytes"],
     ["mamba", "it has recurrent layers"],
-    ["dream", "q8r serves decoders of text alone; expected auto, f32, q8 or q4"],
-    ["llava", "q8r serves decoders of text alone"],
-    ["bert", "q8r serves decoders of text alone"],
-    ["t5", "q8r serves decoders of text alone"],
-    ["clip", "q8r serves decoders of text alone"],
-    ["vit", "q8r serves decoders of text alone"],
+    ["dream", "q8r is only for decoders of text; expected auto, f32, q8 or q4"],
+    ["llava", "q8r is only for decoders of text"],
+    ["bert", "q8r is only for decoders of text"],
+    ["t5", "q8r is only for decoders of text"],
+    ["clip", "q8r is only for decoders of text"],
+    ["vit", "q8r is only for decoders of text"],
   ])("%s", async (name, why) => {
     await expect(open(name)).rejects.toThrow(why);
     await expect(describeModel(await resolveModel(fixture(name)), "q8r")).rejects.toThrow(why);
@@ -269,7 +269,7 @@ describe("refused in one sentence", () => {
 
   test("another device, and an export, of which nothing is left", async () => {
     await expect(openModel(await resolveModel(folder), [], "q8r", { device: "webgpu" })).rejects.toThrow(
-      "q8r runs on the CPU alone",
+      "q8r runs only on the CPU",
     );
     const target = path.join(tempFolder(), "out");
     await expect(exportModel(await resolveModel(folder), target, "q8r")).rejects.toThrow("q8r is not exported");

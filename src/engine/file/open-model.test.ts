@@ -9,7 +9,7 @@ test("a model with images says that they are not read", async () => {
   // The fixture has no tokenizer, which is found out later.
   const loading = load(folder, { onNotice: (sentence) => notices.push(sentence) });
   await expect(loading).rejects.toThrow("tokenizer");
-  expect(notices).toEqual([expect.stringContaining("the model's images are not read, its text alone")]);
+  expect(notices).toEqual([expect.stringContaining("the model's images are not read, only its text")]);
 });
 
 test("decoders run on WebGPU, encoders on the CPU alone", () => {

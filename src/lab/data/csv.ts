@@ -44,6 +44,6 @@ const quoting: Readonly<Record<string, string>> = {
   INVALID_OPENING_QUOTE:
     "a quote stands in a value that does not begin with one; expected the whole value in quotes, and those inside twice",
   INVALID_CLOSING_QUOTE:
-    "a value goes on after the quote that ends it; expected a comma or the line's end there, and quotes inside a value twice",
+    "a value continues after its closing quote; expected a comma or the line's end there, and quotes inside a value twice",
   QUOTE_NOT_CLOSED: "a value begins with a quote, and none ends it",
 };

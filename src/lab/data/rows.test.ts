@@ -101,7 +101,7 @@ describe("CSV", () => {
     await expect(all(written("a.csv", "a,b\n1,2\n3\n"))).rejects.toThrow(/a\.csv: .*line 3/);
     for (const [text, fault] of [
       ['a,b\nfoo "bar",2\n', /a\.csv: line 2: a quote stands in a value that does not begin with one/],
-      ['a,b\n"1";2\n', /a\.csv: line 2: a value goes on after the quote that ends it; expected a comma/],
+      ['a,b\n"1";2\n', /a\.csv: line 2: a value continues after its closing quote; expected a comma/],
       ['a,b\n"1,2\n', /a\.csv: line \d: a value begins with a quote, and none ends it/],
     ] as const)
       await expect(all(written("a.csv", text))).rejects.toThrow(fault);

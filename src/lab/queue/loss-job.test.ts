@@ -201,7 +201,7 @@ describe.skipIf(!server)("with a queue", () => {
     await broken.close();
     expect({ ...shared, calls: 0 }).toEqual({ ...alone, calls: 0 });
     expect(said.some((sentence) => /^a worker gave an answer of another form to item/.test(sentence))).toBe(true);
-    expect(said.at(-1)).toBe("a worker failed: out of order; this process goes on without the queue");
+    expect(said.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
   }, 300_000);
 
   test("without a worker, and after Redis has died, this process answers everything", async () => {

@@ -163,7 +163,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     this.#failed = true;
     for (const handed of this.#handed.values()) handed.settle(undefined);
     if (this.signal?.aborted) return;
-    this.notice(`${error instanceof Error ? error.message : String(error)}; this process goes on without the queue`);
+    this.notice(`${error instanceof Error ? error.message : String(error)}; this process continues without the queue`);
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

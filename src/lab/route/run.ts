@@ -81,9 +81,10 @@ async function chats({ path: file }: ResolvedModel): Promise<boolean> {
 
 function modelsOf(text: string) {
   const pair = textPipelineNamed(text);
-  if (pair?.pipeline.name !== "route") throw new UserError(`"${text}" is no pair of models, expected SWIFT>SUPER`, 2);
+  if (pair?.pipeline.name !== "route")
+    throw new UserError(`"${text}" is not a pair of models; expected SWIFT>SUPER`, 2);
   if (pair.optionText !== "")
-    throw new UserError(`"${text}": all shares and scores are tried; expected the two models alone`, 2);
+    throw new UserError(`"${text}": all shares and scores are tried; expected only the two models`, 2);
   const { name, roles } = pair;
   return { name, swift: roles["swift"]!, super: roles["super"]! };
 }

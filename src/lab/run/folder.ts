@@ -56,7 +56,7 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
   if (!held.includes("run.json"))
     throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
   if (reuse === "refuse")
-    throw new UserError(`${folder} holds a lab run already; --resume goes on with it, --force begins anew`);
+    throw new UserError(`${folder} holds a lab run already; --resume continues it, --force replaces it`);
   const own = await readIdentity(folder);
   requireSame(folder, own, {
     ...identity,
@@ -81,7 +81,7 @@ export async function claimFolder(
   const own = await checkFolder(folder, identity, reuse);
   if (own === undefined) return begin(folder, identity);
   if (own.version === undefined)
-    notice?.(`${folder} does not say which version of Modicum began it; version ${identity.version} goes on with it`);
+    notice?.(`${folder} does not say which version of Modicum began it; version ${identity.version} continues it`);
 }
 
 async function begin(folder: string, identity: Identity): Promise<void> {

@@ -301,7 +301,7 @@ describe("a folder that holds something", () => {
     const said: string[] = [];
     const watcher: Watcher = { ...silent, notice: (sentence) => said.push(sentence) };
     await runGrid({ ...first, reuse: "resume", version: "1" }, watcher);
-    expect(said).toContainEqual(expect.stringMatching(/does not say which version .*; version 1 goes on with it$/));
+    expect(said).toContainEqual(expect.stringMatching(/does not say which version .*; version 1 continues it$/));
   });
 
   test("results of a recipe whose file has changed since are refused, and a file that is not there before any answer", async () => {

@@ -24,7 +24,7 @@ export async function requireRun(folder: string): Promise<void> {
   if (existsSync(summaryFile(folder))) return;
   if (existsSync(identityFile(folder)))
     throw new UserError(
-      `${folder}: the run has not come to its end, since there is no summary.json; --resume goes on with it`,
+      `${folder}: the run has not come to its end, since there is no summary.json; --resume continues it`,
     );
   const below = existsSync(folder) ? await findRuns(folder) : [];
   const finished = below.filter(({ summary }) => summary !== undefined).map((run) => run.folder);

@@ -24,7 +24,7 @@ test("every saving is tried or left out for a reason, and none is both", () => {
   expect(undeclared(30)).toEqual(
     ["feather", "yopo"].map((name) => ({
       ...{ recipe: name, family: name },
-      reason: "it acts on images alone, and items with images are not tuned yet",
+      reason: "it acts only on images, and lab tune has no items with images",
     })),
   );
   expect(undeclared(1)).toContainEqual({

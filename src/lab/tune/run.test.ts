@@ -154,7 +154,7 @@ test("another tuning under the name is refused; one begun anew is another attemp
   await tuned(await setUp(request(task)), serving(), silent);
   expect(await setUp(request(task))).toMatchObject({ attempt: 1 });
   await expect(setUp(request(task, { risk: 0.06 }))).rejects.toThrow(
-    "--name: the tuning mine has another risk: 0.05, and this one 0.06; --force begins it anew, another name keeps it",
+    "--name: the tuning mine has another risk: 0.05, and this one 0.06; --force discards it, another name keeps it",
   );
   await expect(setUp(request(task, { limit: 140 }))).rejects.toThrow("another items: 150, and this one 140");
   const other = await setUp(request(task, { name: "other" }));
@@ -190,7 +190,7 @@ test("a dry run names earlier attempts, and says if the search takes more than i
   expect(setup.earlier).toEqual([]);
   expect((await linesOf(31, { name: "other", budgetMinutes: 30 })).slice(0, 2)).toEqual([
     expect.stringMatching(/^the loss is nats; this is attempt 2 on the task, after mine \(\d{4}-\d\d-\d\d\)$/),
-    "at most about 31 minutes for the search, and 3 minutes for the test of one recipe: more than --budget-minutes 30, after which the search stops; the same command goes on",
+    "at most about 31 minutes for the search, and 3 minutes for the test of one recipe: more than --budget-minutes 30, after which the search stops; the same command continues",
   ]);
 });
 
@@ -221,7 +221,7 @@ test("of two tunings side by side, the one whose test begins later is another at
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
   await tuned(first, serving(), silent);
   await expect(tuned(second, serving(), silent)).rejects.toThrow(
-    "another tuning of these items began its test meanwhile: this is attempt 2, and not 1; the same command goes on",
+    "another tuning of these items began its test meanwhile: this is attempt 2, and not 1; the same command continues",
   );
   const again = await setUp(request(task, { name: "second" }));
   expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
@@ -343,7 +343,7 @@ test("answers of equal tokens are scored once, all of an item's together", async
 test("a budget that runs out before the test stops the search, and it goes on from there", async () => {
   const task = fileOf(prompts(120));
   const setup = await setUp(request(task, { budgetMinutes: 1e-9 }));
-  await expect(tuned(setup, serving(), silent)).rejects.toThrow(/ran out before the test; the same command goes on$/);
+  await expect(tuned(setup, serving(), silent)).rejects.toThrow(/ran out before the test; the same command continues$/);
   expect((await tuned(await setUp(request(task)), serving(), silent)).certificate).toMatchObject({ attempt: 1 });
 });
 

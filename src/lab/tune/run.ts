@@ -140,7 +140,7 @@ export async function tuned(
   const inTime = () => {
     if (part === "search" && performance.now() - started > options.budgetMinutes * 60_000)
       throw new UserError(
-        `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; the same command goes on`,
+        `the budget of ${count(options.budgetMinutes, "minute")} ran out before the test; the same command continues`,
       );
   };
   if (setup.loss === "harm" || setup.loss === "quality") {
@@ -239,7 +239,7 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
   if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;
   if (JSON.stringify(held) !== JSON.stringify(order))
     throw new UserError(
-      `${file} has another order of the test than the answers and times beside it; --force begins anew`,
+      `${file} has another order of the test than the answers and times with it; --force discards it`,
     );
 }
 

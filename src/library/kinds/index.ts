@@ -29,21 +29,21 @@ const writes = "generates text; expected an encoder, such as minilm for embeddin
 const refusals: Record<KindName, { readonly text?: string; readonly encoding?: string }> = {
   decoder: { encoding: writes },
   "diffusion language model": {
-    text: "fills in masked tokens; expected a model that goes on with a text",
+    text: "fills in masked tokens; expected a model that generates text",
     encoding: writes,
   },
   encoder: { text: "is an encoder, which embeds or classifies texts; expected a model that generates" },
   "encoder with a decoder": {
-    text: "turns one text into another; expected a model that goes on with a text",
+    text: "turns one text into another; expected a model that generates text",
     encoding: writes,
   },
   "encoder of images and texts": {
     text: "encodes images and texts; expected a model that generates",
-    encoding: "encodes images and texts; expected an encoder of texts alone",
+    encoding: "encodes images and texts; expected an encoder of texts",
   },
   "image encoder": {
     text: "encodes images; expected a model that generates text",
-    encoding: "reads images alone; expected an encoder of texts, such as minilm",
+    encoding: "reads only images; expected an encoder of texts, such as minilm",
   },
   "image generator": {
     text: "draws images; expected a model that generates text",

@@ -131,7 +131,7 @@ class Run {
   /** Stops the plain answer, and searches; a database that is away is waited for. */
   async #retrieved(): Promise<typeof NOTHING> {
     const { source, model, asked, terms } = this;
-    if (!source) throw new Error(`${model.name}: a gate retrieves, and there is no index`);
+    if (!source) throw new Error(`${model.name}: the gate needs an index`);
     await this.#call?.stop();
     const onStopped = (receipt: Receipt) => this.#bill.search(receipt);
     const { by, passages: top } = terms.settings;

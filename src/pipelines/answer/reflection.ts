@@ -16,7 +16,7 @@ export function reflectionTokens(tokenizer: Tokenizer): { yes: number[]; no: num
   const single = (word: Word) => {
     const ids = tokensOf(tokenizer, word);
     if (ids.length > 0) return ids;
-    throw new UserError(`${tokenizer.path}: "${word}" is no token, and self-reflection reads its logit`);
+    throw new UserError(`${tokenizer.path}: "${word}" is no token, which self-reflection needs`);
   };
   return { yes: single("yes"), no: single("no") };
 }

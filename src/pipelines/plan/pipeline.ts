@@ -44,11 +44,11 @@ export const plan: TextPipeline<Hashes> = {
     flags: {
       planning: {
         value: "channel",
-        help: "of PLANNER+EXECUTOR: latent, text or none, with options such as text:steps=4",
+        help: "PLANNER+EXECUTOR: latent, text or none, with options such as text:steps=4",
       },
       projector: {
         value: "folder",
-        help: "of PLANNER+EXECUTOR: a trained projector, in place of the one found for the two",
+        help: "PLANNER+EXECUTOR: a trained projector, in place of the shipped one",
       },
     },
     alone: {

@@ -81,7 +81,7 @@ export function requireEmbeddings(name: string, { encoder }: Pick<EncodingModel,
 
 /** Finds documents in an index. @throws UserError if it is empty, or without categories */
 async function indexSource(texts: readonly string[], index: LabelResources["index"]): Promise<DocumentSource> {
-  if (!index) throw new UserError("there is no index to look texts up in; expected one, or evidence", 2);
+  if (!index) throw new UserError("there is no index to search; expected one, or evidence", 2);
   const { documents } = await index.counts();
   if (documents === 0) throw new UserError(`the index ${index.name} is empty; add documents with categories to it`, 2);
   if (!(await index.hasCategories()))

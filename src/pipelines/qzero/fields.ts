@@ -85,13 +85,13 @@ type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labe
 /** Undefined if the request is for a model alone. @throws UserError */
 export function read({ labels, retrieval, evidence, explain }: Fields): QZeroRequest | undefined {
   if (!retrieval && !evidence) {
-    if (explain) throw new UserError("explain: expected retrieval or evidence beside it", 2, "explain");
+    if (explain) throw new UserError("explain: needs retrieval or evidence", 2, "explain");
     return undefined;
   }
   if (!labels) throw new UserError("labels: a classification by lookup has no labels of its own", 2, "labels");
   const index = retrieval?.index ?? undefined;
   if (evidence && index)
-    throw new UserError("evidence takes the place of retrieval.index; expected one of them, got both", 2, "evidence");
+    throw new UserError("evidence replaces retrieval.index; expected one of them, got both", 2, "evidence");
   if (!evidence && !index) throw new UserError("retrieval.index: expected an index, or evidence", 2, "retrieval.index");
   return { index, labels, qzero: qzeroOf(retrieval ?? {}), evidence: evidence ?? undefined, explain: explain ?? false };
 }

@@ -13,8 +13,8 @@ export const options = qzeroOptions;
 
 /** Flags besides those of the options. */
 export const flags = {
-  "index <name>": "qzero: the index that texts are looked up in",
-  "store <address>": "qzero: the index's postgres://user@host/database (default: files in MODICUM_HOME)",
+  "index <name>": "qzero: the index to search",
+  "store <address>": "qzero: where the index is: postgres://user@host/database (default: files in MODICUM_HOME)",
   "evidence <file>": 'qzero: documents for the text, one {"title", "categories"} per line, best first',
   explain: "qzero: also print documents, categories and keywords",
 };
@@ -30,7 +30,7 @@ export async function read(
   if (index === undefined && evidence === undefined)
     throw new UserError("--via qzero needs --index NAME, or --evidence FILE", 2);
   if (index !== undefined && evidence !== undefined)
-    throw new UserError("--evidence takes the place of --index; expected one of them, got both", 2);
+    throw new UserError("--evidence replaces --index; expected one of them, got both", 2);
   const documents = evidence === undefined ? undefined : [await parseRows(evidenceDocument, jsonLines(evidence))];
   return { labels: labelsOfFlags(labels), index, qzero, evidence: documents, explain };
 }
@@ -44,7 +44,7 @@ export function explained(
 ): string[] {
   if (!explanation) return [];
   if (!retrieved) return ["not looked up: its two best labels are not close"];
-  if (fallback) return ["looked up, and decided by itself: no category was found"];
+  if (fallback) return ["no category was found; decided by the text alone"];
   const { documents, categories, keywords } = explanation;
   const tables: [title: string, rows: string[][]][] = [
     ["documents", documents.map(({ id, title }) => [id, title])],

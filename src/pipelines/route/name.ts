@@ -109,7 +109,7 @@ export function checkRouteOptions(values: unknown): RouteOptions {
   const result = routeOptions.safeParse(values);
   if (result.success) {
     if (result.data.auto !== undefined && Object.keys(values as object).length > 1)
-      throw new UserError("route: a certificate sets all options; expected no other beside auto", 2);
+      throw new UserError("route: a certificate sets all options; expected no other option with auto", 2);
     return result.data;
   }
   const issue = result.error.issues[0]!;

@@ -11,7 +11,7 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   const kinds = new Set(attending.map((layer) => attentionKind(decoder, layer)));
   if (kinds.size > 1) return "attention that differs between layers";
   if (window !== undefined) return "a sliding window";
-  if (decoder.config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
+  if (decoder.config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   if (softcap !== undefined) return "capped attention scores";
   if (rotated !== undefined) return "heads that are rotated in part";
   if (Math.abs(scale * Math.sqrt(headSize) - 1) > 1e-6) return "an attention scale of its own";

@@ -13,7 +13,7 @@ import { mixedFills, type StateFill } from "../plan.ts";
 
 /** The reason why no token can leave a model early, if there is one. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
-  if (config.longRopeBeyond !== undefined) return "rotary factors that go by the length of a text";
+  if (config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 

@@ -10,7 +10,7 @@ export function refuseAddresses({ messages, response_format, tools }: JsonObject
   const inContent = addressIn(contents, isAddress);
   if (inContent) throw refused(`messages.${inContent[0]}.content.${inContent.slice(1).join(".")}`, "data:image/…");
   const inSchema = addressIn({ response_format, tools }, isReference);
-  if (inSchema) throw refused(inSchema.join("."), "a reference within the schema, as #/$defs/…");
+  if (inSchema) throw refused(inSchema.join("."), "a reference within the schema, such as #/$defs/…");
 }
 
 type Test = (key: string, text: string) => boolean;
@@ -30,4 +30,4 @@ function addressIn(value: unknown, test: Test): string[] | undefined {
 }
 
 const refused = (param: string, expected: string) =>
-  new HttpError(400, `${param}: expected ${expected}, as nothing is fetched for a request`, { param });
+  new HttpError(400, `${param}: expected ${expected}; requests fetch nothing`, { param });

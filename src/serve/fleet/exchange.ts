@@ -45,7 +45,7 @@ async function* events(backend: Backend, { body }: Reply): AsyncGenerator<JsonOb
     yield event;
   }
   // Some servers do not say that they are done.
-  if (!begun || open.size > 0) throw new Unavailable("down", "the stream ended before its end");
+  if (!begun || open.size > 0) throw new Unavailable("down", "the stream broke off");
 }
 
 export const choicesOf = ({ choices }: JsonObject): JsonObject[] =>
@@ -63,7 +63,7 @@ export function saysMore({ delta, text }: JsonObject): boolean {
 function object(text: string): JsonObject {
   const value = jsonIn(text);
   if (isObject(value)) return value;
-  throw new Unavailable("fault", "what it sent is not JSON");
+  throw new Unavailable("fault", "its answer is not JSON");
 }
 
 /** Statuses that speak of the server, not of the request. */

@@ -8,7 +8,7 @@ import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { LENGTHS } from "./lengths.ts";
 
 const address = z
-  .url({ protocol: /^https?$/, error: "expected an address, as http://10.0.0.5:8000" })
+  .url({ protocol: /^https?$/, error: "expected an address such as http://10.0.0.5:8000" })
   .refine((text) => !/\/\/[^/]*@/.test(text), "expected an address without a user's name or password");
 
 /** The health check of a server. */
@@ -36,7 +36,7 @@ const pass = z
     z
       .string()
       .regex(/^\w{1,100}$/, "expected a field's name")
-      .refine((name) => !LENGTHS.includes(name), "expected another field than of an answer's length, which is bounded"),
+      .refine((name) => !LENGTHS.includes(name), "expected no field of an answer's length; the server sets it"),
   )
   .max(100)
   .default([])
@@ -54,7 +54,7 @@ const remote = z.strictObject({
     .default("openai")
     .describe("modicum: forward savings, and keep the figures of its receipts, marked as estimated"),
   shape: z
-    .union([z.string().min(1), jsonObject], "expected a config.json's path, or what it says")
+    .union([z.string().min(1), jsonObject], "expected the path of a config.json, or its content")
     .optional()
     .describe("the shape from which receipts are estimated"),
   key: z

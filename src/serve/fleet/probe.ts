@@ -31,6 +31,6 @@ async function offered(model: string, { status, body }: Reply): Promise<string |
   if (status !== 200) return fault("/v1/models", status);
   const listed = models.safeParse(jsonIn(text)).data?.data ?? [];
   if (!listed.some(({ owned_by }) => owned_by === "modicum"))
-    return "it is no server of Modicum's; register it in a fleet file";
+    return "it is not a Modicum server; register it in a fleet file";
   return listed.some(({ id }) => id === model) ? undefined : `it has no model called ${model}`;
 }

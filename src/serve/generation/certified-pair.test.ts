@@ -189,7 +189,7 @@ describe("in the library", () => {
 
   test("options beside a certificate are refused", async () => {
     await expect(openPipeline(`${A}>${B}@auto:mine`, { route: { share: 0.3 } })).rejects.toThrow(
-      "a certificate sets all options; expected no other beside auto",
+      "a certificate sets all options; expected no other option with auto",
     );
   });
 });

@@ -18,7 +18,7 @@ const shape = (limits: Limits) => ({
     .nullish()
     .describe("return each token's natural log-probability, and this many of the likeliest tokens with theirs"),
   top_logprobs: z
-    .null("expected null: logprobs says how many of the likeliest to return")
+    .null("expected null: logprobs is the number of likeliest tokens to return")
     .optional()
     .describe("not supported; use logprobs"),
   echo: z
@@ -68,8 +68,8 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
   const { n, best_of: best, stream, echo, suffix } = input;
   if (best && best < (n ?? 1)) refuse("best_of", `expected at least n, ${n}`);
   if (best && stream && best > (n ?? 1))
-    refuse("best_of", "expected no more than n in a stream, whose answers come as they are drawn");
-  if (echo && suffix) refuse("suffix", "expected none beside echo: true");
+    refuse("best_of", "expected at most n in a stream, which sends answers as they are drawn");
+  if (echo && suffix) refuse("suffix", "expected none with echo: true");
   if (input.infill || input.mode) ofTexts(input, input.infill ? "infill" : "mode", refuse);
   for (const field of ["max_tokens", "max_completion_tokens"] as const)
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
@@ -81,9 +81,9 @@ function ofTexts(
   field: "infill" | "mode",
   refuse: (field: keyof Fields, message: string) => void,
 ): void {
-  if (prompt.some((each) => typeof each !== "string")) refuse("prompt", `expected texts beside ${field}`);
-  if (suffix) refuse("suffix", `expected none beside ${field}`);
-  if (format) refuse("response_format", `expected none beside ${field}`);
-  if (infill && stream) refuse("stream", "expected false beside infill, whose text has the answer in several places");
-  if (infill && echo) refuse("echo", "expected false beside infill, which returns the whole text");
+  if (prompt.some((each) => typeof each !== "string")) refuse("prompt", `expected texts with ${field}`);
+  if (suffix) refuse("suffix", `expected none with ${field}`);
+  if (format) refuse("response_format", `expected none with ${field}`);
+  if (infill && stream) refuse("stream", "expected false with infill, which fills several places at once");
+  if (infill && echo) refuse("echo", "expected false with infill, which returns the whole text");
 }

@@ -33,7 +33,7 @@ export const needing =
   (field: string, other: string) =>
   (input: Readonly<Record<string, unknown>>, { addIssue }: z.RefinementCtx): void => {
     if (input[field] && !input[other])
-      addIssue({ code: "custom", path: [field], message: `expected ${other}: true beside it` });
+      addIssue({ code: "custom", path: [field], message: `expected ${other}: true with it` });
   };
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;

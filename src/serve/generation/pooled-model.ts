@@ -93,7 +93,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 export function checkDecoder({ served }: Chosen): void {
   const kind = kindOfServed(served);
   if (kind === "decoder") return;
-  throw new HttpError(400, `${served.id} is an ${kind}; a pair takes two models that go on with a text`, {
+  throw new HttpError(400, `${served.id} is an ${kind}; a pair takes two models that generate text`, {
     param: "model",
   });
 }

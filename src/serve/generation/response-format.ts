@@ -92,7 +92,7 @@ export function inOneFormat<T extends Formats>(input: T, { addIssue }: z.Refinem
     ...(structured_outputs?.json_object ? [["structured_outputs", { type: "json_object" }] as const] : []),
   ];
   const [first, second] = held;
-  if (first && second) addIssue({ code: "custom", path: [second[0]], message: `expected none beside ${first[0]}` });
+  if (first && second) addIssue({ code: "custom", path: [second[0]], message: `expected none with ${first[0]}` });
   return { ...rest, response_format: first?.[1] ?? own };
 }
 

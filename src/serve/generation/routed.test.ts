@@ -148,7 +148,7 @@ describe("refused with one sentence", () => {
     ["tiny>again@t=0", 400, "tiny>again: Swift and Super are the same model, expected two of different cost"],
     ["tiny>untied@share=0.3", 400, "tiny>untied is not calibrated for score=energy,aggregate=first"],
     ["tiny>unknown@t=0", 404, 'no model is called "unknown" here'],
-    ["tiny>sentences@t=inf", 400, "sentences is an encoder; a pair takes two models that go on with a text"],
+    ["tiny>sentences@t=inf", 400, "sentences is an encoder; a pair takes two models that generate text"],
     ["router-odd-0.4", 400, "route: score: "],
   ])("%s", async (model, status, sentence) => {
     const [got, message] = await refusal(ask(model));

@@ -6,7 +6,7 @@ export const truncateShape = {
   truncate: z
     .union(
       [z.boolean(), z.enum(["END", "NONE"])],
-      'expected true or "END", false or "NONE": ends are cut, not beginnings',
+      'expected true or "END", false or "NONE": texts are cut only at their end',
     )
     .nullish()
     .describe('true or "END": cut texts that are too long for the model at their end; default false: refuse them'),

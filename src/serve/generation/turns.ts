@@ -39,7 +39,7 @@ function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementC
       addIssue({
         code: "custom",
         path: [i, "image_url", "url"],
-        message: "expected an image as data:image/…;base64,…, as nothing is fetched for a request",
+        message: "expected an image as data:image/…;base64,…; requests fetch nothing",
       });
 }
 
@@ -130,7 +130,7 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   try {
     return { ...call, function: { ...call.function, arguments: JSON.parse(call.function.arguments) as Json } };
   } catch {
-    throw wrong(`messages.${at}.tool_calls`, "expected arguments that are JSON");
+    throw wrong(`messages.${at}.tool_calls`, "expected JSON arguments");
   }
 }
 

@@ -63,7 +63,7 @@ const last = { headers: { connection: "close" } };
 function refusal(code: string | undefined): HttpError {
   if (code === "HPE_HEADER_OVERFLOW") return new HttpError(431, "the request's headers are too large", last);
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return new HttpError(408, "the request took too long to arrive", last);
-  if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off before its end", last);
+  if (code === "HPE_INVALID_EOF_STATE") return new HttpError(400, "the request broke off", last);
   return new HttpError(400, "malformed HTTP request", last);
 }
 

@@ -34,7 +34,7 @@ async function readBody(request: Request, most: number): Promise<Uint8Array> {
     // Node holds a body to its announced length, and delivers it at once, which is faster than a stream.
     return announced === null ? await readParts(request, most) : new Uint8Array(await request.arrayBuffer());
   } catch (error) {
-    throw error instanceof HttpError ? error : new HttpError(400, "the body broke off before its end");
+    throw error instanceof HttpError ? error : new HttpError(400, "the body broke off");
   }
 }
 

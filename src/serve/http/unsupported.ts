@@ -49,7 +49,7 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("mm_processor_kwargs echo suffix", empty),
   ...each("raw", empty, "POST /v1/completions"),
   ...each("truncate_prompt_tokens", never),
-  ...each("options", empty, "temperature, top_p … beside it"),
+  ...each("options", empty, "temperature, top_p … as fields of the request"),
   ...each("function_call", only("none", "auto"), "tools and tool_choice"),
   ...each("audio", empty),
   ...each("web_search_options", never),

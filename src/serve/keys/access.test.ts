@@ -167,7 +167,7 @@ describe("a server that had keys", () => {
     await checkBind(keys, { host: "127.0.0.1", allowAnonymous: false });
     await lose(keys);
     await expect(access.check(request({}, LOCAL), { scope: "admin" })).rejects.toThrow(
-      "API key required, but all were revoked; create one or restart",
+      "API key required, but all keys are revoked; create one or restart",
     );
     expect(await status(access, keyed("mk-x"), "infer")).toBe(401);
     const { secret } = await keys.create("new", ["infer"]);

@@ -89,7 +89,7 @@ export class Access {
   async #keyNeeded(): Promise<HttpError> {
     if ((await this.keys.list()).length > 0)
       return unauthorised("API key required; send it in the Authorization header: Bearer …");
-    return unauthorised("API key required, but all were revoked; create one or restart");
+    return unauthorised("API key required, but all keys are revoked; create one or restart");
   }
 
   /** Refuses web pages under a name that resolves to this machine: they must not use the server like a local user. */

@@ -28,12 +28,12 @@ import { fingerprintOf, type ServerContext } from "../server-context.ts";
 /** OpenAI's predecessor of tools. */
 const functions = z
   .array(z.unknown())
-  .max(0, "expected none; functions are given as tools")
+  .max(0, "not supported; send functions as tools")
   .nullish()
   .describe("not supported; use tools");
 
 /** The answers are text. */
-const modalities = listOf(z.literal("text", 'expected "text", which is all that is given'), { of: "kinds", max: 8 })
+const modalities = listOf(z.literal("text", 'expected "text", the only modality'), { of: "kinds", max: 8 })
   .nullish()
   .describe("text only");
 
@@ -225,7 +225,7 @@ async function settled(
   const values = { ...input, ...options, response_format: options.format, n: all[1] };
   const wrong = alone.fields.find((name) => (fieldOf(values, name) ?? undefined) !== undefined);
   if (wrong !== undefined) {
-    const message = `${wrong}: expected none beside ${named.pipeline.naming.kind}`;
+    const message = `${wrong}: expected none with ${named.pipeline.naming.kind}`;
     throw new HttpError(400, message, { param: wrong });
   }
   const { ofField } = await load();

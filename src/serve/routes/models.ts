@@ -56,7 +56,7 @@ export const oneModel = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/models/{id}"],
-    params: { id: "a model's or an adapter's name, or a registered recipe's, as smollm2@fast" },
+    params: { id: "the name of a model or an adapter, or a registered recipe such as smollm2@fast" },
     summary: "Show one model",
     scope: "infer",
     output: model,

@@ -70,7 +70,7 @@ export const oneReceipt = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
     paths: ["/v1/receipts/{id}"],
-    params: { id: "the id that the answer's receipt has" },
+    params: { id: "the id in the answer's receipt" },
     summary: "Show one receipt",
     scope: "infer",
     output: receiptSchema,

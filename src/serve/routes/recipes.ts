@@ -79,7 +79,7 @@ export const deleteRecipe = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "delete",
     paths: ["/v1/recipes/{name}"],
-    params: { name: "as requests name it, MODEL@NAME" },
+    params: { name: "the name in requests, MODEL@NAME" },
     summary: "Delete a registered recipe, MODEL@NAME",
     scope: "admin",
     output: z.object({ name: z.string(), object: z.literal("recipe"), deleted: z.literal(true) }),

@@ -26,7 +26,7 @@ export const recognize = (context: ServerContext): Endpoint =>
       ...readingShape,
       image: z
         .string()
-        .regex(IMAGE_URL, "expected an image as data:image/…;base64,…, as nothing is fetched for a request")
+        .regex(IMAGE_URL, "expected an image as data:image/…;base64,…; requests fetch nothing")
         .describe("the picture, as data:image/png;base64,…"),
       ...fields,
     }),

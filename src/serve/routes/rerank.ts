@@ -30,7 +30,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .describe("in place of documents, as in TEI; the answer is then a list of index and score"),
     return_text: z.boolean().nullish().describe("with texts: return each text with its score"),
     raw_scores: z
-      .literal(false, "expected false: scores are as the model's configuration has them")
+      .literal(false, "expected false: scores follow the model's configuration")
       .nullish()
       .describe("with texts: the only accepted value"),
     top_n: z.int().min(1).nullish().describe("maximum results; default all"),
@@ -68,7 +68,7 @@ const output = z.union([
 ]);
 
 const how =
-  "by a cross-encoder, by the cosines of embeddings, by a generating model's yes and no, or listwise, as smollm2+first";
+  "by a cross-encoder, by the cosines of embeddings, by a generating model's yes and no, or listwise, such as smollm2+first";
 
 /**
  * `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they

@@ -219,7 +219,7 @@ test("the model is changed by the cuts that it was trained with", async () => {
 
 test.each([
   [{ save: "feather:after=1" }, "save: no model is trained with feather, expected yopo"],
-  [{ save: "yopo" }, "save: expected yopo with its options, got its name alone"],
+  [{ save: "yopo" }, "save: expected yopo with its options, got only its name"],
   [{ save: "yopo:layers=9" }, "yopo: there is no layer 9; the model has 3"],
   [{ save: "yopo:heads=heads.json" }, "yopo: heads: the file is for a model's weights, which training changes"],
   [{ save: CUTS, packing: true }, "packing: samples that share a row have no masks of a saving"],

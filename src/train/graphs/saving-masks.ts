@@ -110,7 +110,7 @@ export function savingMasks(save: string | undefined, decoder: Decoder): SavingM
   if (save === undefined) return undefined;
   const step = parseStep(save);
   const { saving, options } = step;
-  if (meansPreset(step)) throw new UserError(`save: expected ${save} with its options, got its name alone`, 2);
+  if (meansPreset(step)) throw new UserError(`save: expected ${save} with its options, got only its name`, 2);
   if (saving.masks) return new SavingMasks(saving.masks(options, decoder));
   const names = savings.flatMap(({ name, masks }) => (masks ? [name] : []));
   throw new UserError(`save: no model is trained with ${saving.name}, expected ${names.join(" or ")}`, 2);

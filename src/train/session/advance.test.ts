@@ -75,7 +75,7 @@ test("steps, tokens and samples count through all stages, and what they cost is 
 
 test.each([
   [{ method: "sparse" }, /: a run cannot go on with another method: "sparse", was not set$/],
-  [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force goes on with the new ones$/],
+  [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force continues with the new ones$/],
 ])("a folder of another run is left as it is: %j", async (changed, message) => {
   const out = path.join(folder, `other-${Object.keys(changed)}`);
   await expect(advanced(out, "refuse", 6)).rejects.toThrow();

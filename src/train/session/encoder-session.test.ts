@@ -84,7 +84,7 @@ test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
   ],
   ["lm", texts, { head: "lm" }, /is an encoder, expected classes or embedding, got lm/],
   ["lora", texts, { lora: {} }, /lora: .* is an encoder, which is trained whole/],
-  ["packing", texts, { packing: true }, /packing: an encoder runs without padding as it is/],
+  ["packing", texts, { packing: true }, /packing: encoders already run without padding/],
 ])("%s: refused with a sentence", async (name, records, options, expected) => {
   await expect(train({ ...usual(lines(`${name}.jsonl`, records)), ...options }, out(name))).rejects.toThrow(expected);
 });

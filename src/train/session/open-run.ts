@@ -64,7 +64,7 @@ export async function openRun(
 function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
     throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
-  if (lora && train.length > 0) throw new UserError("lora trains its own layers alone; give no train beside it", 2);
+  if (lora && train.length > 0) throw new UserError("lora trains only its own layers; leave train out", 2);
   if (upcycle && (lora || model === undefined))
     throw new UserError("upcycle is for a model that there is, trained whole; give a model, and no lora", 2);
   if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);

@@ -37,8 +37,8 @@ export function checkState(session: Session, kept: KeptState, hash: string): str
   const told = drift === undefined ? [] : [drift];
   if (changed.length === 0) return told;
   const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
-  if (reuse !== "resume changed") throw new UserError(`${found}; --force goes on with the new ones`);
-  return [...told, `${found}; it goes on with the new ones`];
+  if (reuse !== "resume changed") throw new UserError(`${found}; --force continues with the new ones`);
+  return [...told, `${found}; it continues with the new ones`];
 }
 
 /**

@@ -36,9 +36,7 @@ export async function openFolder(
   const isNew = !existsSync(out);
   if (reuse === "refuse" && existsSync(out) && readdirSync(out).some((name) => !name.endsWith(".part")))
     throw new UserError(
-      held
-        ? `${out} holds a run; --resume goes on with it, --force begins anew`
-        : `${out} is not empty; --force uses it`,
+      held ? `${out} holds a run; --resume continues it, --force replaces it` : `${out} is not empty; --force uses it`,
     );
   if (reuse === "unfinished" && held && nameOf(optionsOf(out)) !== nameOf(options))
     throw new UserError(`${out} holds another training run; take another --out`);
@@ -92,7 +90,7 @@ function refuseOtherRun({ out, options, reuse }: Session): void {
   }
   if (reuse === "resume" && changed.length > 0)
     throw new UserError(
-      `${out}: the run was begun with other options: ${changed.join("; ")}; --force goes on with the new ones`,
+      `${out}: the run was begun with other options: ${changed.join("; ")}; --force continues with the new ones`,
     );
 }
 

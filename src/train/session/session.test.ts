@@ -186,10 +186,10 @@ test("a run says where it begins", async () => {
 });
 
 test("a folder with a run is refused; one of other options is not gone on with, and says which", async () => {
-  await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume goes on with it/);
+  await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume continues it/);
   const other = { ...options, clip: 2, schedule: { ...options.schedule, warmup: 1 } };
   await expect(runSession(session("whole", { reuse: "resume", options: other }), noBase, {})).rejects.toThrow(
-    /other options: schedule.warmup: 1, was 2; clip: 2, was 1; --force goes on with the new ones$/,
+    /other options: schedule.warmup: 1, was 2; clip: 2, was 1; --force continues with the new ones$/,
   );
 });
 
@@ -200,7 +200,7 @@ test("a run goes on with other options if it is told to, and says which; other p
   const { steps } = await runSession(call, noBase, { onNotice: (told) => notices.push(told) });
   expect(steps).toBe(4);
   expect(notices).toContain(
-    `${call.out}: the run was begun with other options: steps: 4, was 2; it goes on with the new ones`,
+    `${call.out}: the run was begun with other options: steps: 4, was 2; it continues with the new ones`,
   );
   const wider = { ...options, architecture: { ...options.architecture, intermediate_size: 64 } };
   await expect(runSession({ ...call, options: wider }, noBase, {})).rejects.toThrow(

@@ -29,7 +29,7 @@ export async function readingOf(
   }
   const { name, checkpoint, tokenizer } = base;
   if (head === "lm") throw new UserError(`head: ${name} is an encoder, expected classes or embedding, got lm`, 2);
-  if (packing) throw new UserError("packing: an encoder runs without padding as it is; expected false", 2);
+  if (packing) throw new UserError("packing: encoders already run without padding; expected false", 2);
   const settings = sentenceSettingsOf(checkpoint);
   const { context } = (await encoderOf(checkpoint)).config;
   return {

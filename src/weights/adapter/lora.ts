@@ -84,7 +84,7 @@ export function readAdapter(folder: string) {
 /** The adapter is written when its training ends. */
 const trainingHint = (folder: string): string =>
   existsSync(path.join(folder, "run.json"))
-    ? `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` goes on`
+    ? `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` continues it`
     : "";
 
 function readSettings(file: string): z.output<typeof settings> {

@@ -141,7 +141,7 @@ describe("a connection that drops", () => {
   test("midway, every time, of a server without ranges is given up", async () => {
     const { job, server } = await setUp({ ranges: false, cuts: Array(20).fill(100_000) });
     expect(await failure(download(job))).toMatch(
-      /the [\d.]+ MB fetched so far are kept, and the next try goes on from there$/,
+      /the [\d.]+ MB fetched so far are kept, and the next try continues from there$/,
     );
     expect(server.starts.length).toBeLessThan(20);
   });
@@ -202,7 +202,7 @@ describe("a refusal", () => {
     const { job, part } = await setUp({ failures: Array(9).fill({ status: 500 }) });
     writeAt(part, body.subarray(0, 250_000));
     expect(await failure(download(job))).toMatch(
-      /: HTTP 500 Internal Server Error; the 0\.3 MB fetched so far are kept, and the next try goes on from there$/,
+      /: HTTP 500 Internal Server Error; the 0\.3 MB fetched so far are kept, and the next try continues from there$/,
     );
   });
 
@@ -231,7 +231,7 @@ describe("an abort", () => {
     expect(error).toMatchObject({
       name: "AbortError",
       message:
-        "the download of m.bin was interrupted; the 0.2 MB fetched so far are kept, and the next try goes on from there",
+        "the download of m.bin was interrupted; the 0.2 MB fetched so far are kept, and the next try continues from there",
     });
     expect(readFileSync(part).equals(body.subarray(0, 160_000))).toBe(true);
     server.serving.holdAt = undefined;

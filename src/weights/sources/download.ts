@@ -93,7 +93,7 @@ async function fill(job: Download, path: string): Promise<Filled> {
 }
 
 const keptSoFar = (part: Part): string =>
-  part.bytes > 0 ? `; the ${megabytes(part.bytes)} fetched so far are kept, and the next try goes on from there` : "";
+  part.bytes > 0 ? `; the ${megabytes(part.bytes)} fetched so far are kept, and the next try continues from there` : "";
 
 const interrupted = (job: Download, part: Part): DOMException =>
   new DOMException(`the download of ${nameOf(job)} was interrupted${keptSoFar(part)}`, "AbortError");

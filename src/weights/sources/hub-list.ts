@@ -76,7 +76,7 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
   return async (input: string | URL | Request): Promise<Response> => {
     const url = String(input);
     if (new URL(url).origin !== new URL(endpoint()).origin)
-      throw new UserError(`the hub's list of ${mirror.repo} goes on at ${new URL(url).host}, another host; refused`);
+      throw new UserError(`the hub's list of ${mirror.repo} continues at ${new URL(url).host}, another host; refused`);
     const remote = hubRemote(mirror, url, mirror.repo);
     return persist({ remote, pace, signal, onNotice, bytes: () => 0, kept: advice }, async () => {
       const connection = await Connection.open(remote, pace, signal);

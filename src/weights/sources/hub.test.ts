@@ -222,7 +222,7 @@ describe("the token", () => {
     await serveHub({ files: folder, page: 2, nextHost: other.url });
     withEnv({ HF_TOKEN: "hf_secret" });
     expect(await failure(resolveModel("hf:org/tiny", { pace }))).toMatch(
-      /goes on at 127\.0\.0\.1:\d+, another host; refused$/,
+      /continues at 127\.0\.0\.1:\d+, another host; refused$/,
     );
     expect(other.requests).toEqual([]);
   });

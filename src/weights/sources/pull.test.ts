@@ -286,7 +286,7 @@ test("Ctrl-C during a download: a sentence, and the part stays", async () => {
   await child.until((line) => bytesOf(line) === 400_000);
   await child.kill("SIGINT");
   expect(child.lines.at(-1)).toMatch(
-    /^error AbortError: the download of tiny-1\.0-py3-none-any\.whl was interrupted; the 0\.4 MB fetched so far are kept, and the next try goes on from there$/,
+    /^error AbortError: the download of tiny-1\.0-py3-none-any\.whl was interrupted; the 0\.4 MB fetched so far are kept, and the next try continues from there$/,
   );
   server.serving.holdAt = undefined;
   withEnv(env);

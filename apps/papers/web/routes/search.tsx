@@ -51,7 +51,7 @@ async function found({ papers, reranking }: Site, query: string, filter: Filter)
     top: filter.topic || filter.from || filter.to ? FOUND : SHOWN,
   });
   const without = [
-    ...(papers.embedding === "none" ? ["Search goes by words alone: there is no embedding model."] : []),
+    ...(papers.embedding === "none" ? ["Search uses only words: there is no embedding model."] : []),
     ...(reranking ? [] : ["No model is set to order results by reading them."]),
   ];
   const passing = results.map(({ paper }) => paper).filter((paper) => passes(paper, filter));
@@ -59,7 +59,7 @@ async function found({ papers, reranking }: Site, query: string, filter: Filter)
     papers: passing.slice(0, SHOWN),
     receipts: [receipt],
     without,
-    missing: missing && `Found by words alone: ${missing}.`,
+    missing: missing && `Found only by words: ${missing}.`,
   };
 }
 

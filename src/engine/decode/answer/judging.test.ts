@@ -143,8 +143,8 @@ describe("a model without a chat template", () => {
 
   test.each([
     [undefined, /has no labels of its own; expected labels to choose among/],
-    [[], /expected labels to choose among, none of them empty/],
-    [["a", " "], /none of them empty/],
+    [[], /expected labels to choose among, none empty/],
+    [["a", " "], /none empty/],
     [["a", "b", "a"], /the label "a" is given twice/],
   ])("the labels %j are refused", async (labels, message) => {
     await expect(model.classify(["x"], { ...(labels && { labels }) })).rejects.toThrow(message);

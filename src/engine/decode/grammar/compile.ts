@@ -12,7 +12,7 @@ export type Format = "json" | Schema | RegExp;
 /** The most nodes that a schema may need. */
 const MOST_NODES = 2_000_000;
 
-const tooLarge = () => new UserError("the schema is too large to be enforced; make it simpler");
+const tooLarge = () => new UserError("the schema is too large to enforce; simplify it");
 
 /** The texts of a format's answers. @throws UserError if no answer can satisfy it, or it cannot be enforced */
 export function compiled(format: Format): { forest: Forest; root: Node } {

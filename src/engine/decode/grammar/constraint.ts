@@ -41,7 +41,7 @@ export class Constraint implements Hold {
         for (let id = 32 * word; id < end; id++) if (!((bits >>> (id & 31)) & 1)) logits[id] = Number.NEGATIVE_INFINITY;
       }
     }
-    if (!left) throw new UserError("no token of the model goes on with what the format asks for");
+    if (!left) throw new UserError("no token of the model continues the required format");
   }
 
   accept(token: number): void {

@@ -141,5 +141,4 @@ export class Grammar {
   }
 }
 
-const ambiguous = () =>
-  new UserError("the format can be met in so many ways at once that an answer cannot be held to it; make it simpler");
+const ambiguous = () => new UserError("the format is too ambiguous to enforce; simplify it");

@@ -21,7 +21,7 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
   const { properties = {}, required = [], propertyNames } = words;
   const names = [...new Set([...Object.keys(properties), ...required])];
   if (propertyNames !== undefined && names.length > 0)
-    throw new UserError(`"propertyNames" beside "properties" or "required" cannot be enforced`);
+    throw new UserError(`"propertyNames" with "properties" or "required" cannot be enforced`);
   const others = words.additionalProperties ?? words.unevaluatedProperties;
   const members = names.map((name) => {
     const own = Object.hasOwn(properties, name) ? properties[name]! : (others ?? true);

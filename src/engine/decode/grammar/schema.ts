@@ -65,8 +65,8 @@ export class SchemaReader {
   #literals(words: Keywords, isConst: boolean): Node {
     const { type, enum: listed, const: only } = words;
     const beside = Object.keys(words).find((name) => limits(name, words));
-    if (beside) throw new UserError(`"${beside}" beside "enum" or "const" cannot be enforced`);
-    if (isConst && listed) throw new UserError(`"enum" beside "const" cannot be enforced`);
+    if (beside) throw new UserError(`"${beside}" with "enum" or "const" cannot be enforced`);
+    if (isConst && listed) throw new UserError(`"enum" with "const" cannot be enforced`);
     const meant = (listed ?? [only]).filter((value) => !type || type.some((name) => isOf(value, name)));
     if (meant.length === 0) throw new UserError(`no value of "enum" or "const" is of its "type"`);
     return this.json.forest.alt(meant.map((value) => this.json.literal(value)));
@@ -132,7 +132,7 @@ function at<T>(place: string, read: () => T): T {
 /** The keywords beside `keyword`. @throws UserError for those that are not enforced there */
 function besideOnly({ type, unevaluatedItems, unevaluatedProperties, ...words }: Keywords, keyword: Keyword): Beside {
   const [other] = Object.keys(words).filter((name) => name !== keyword);
-  if (other !== undefined) throw new UserError(`"${other}" beside "${keyword}" cannot be enforced`);
+  if (other !== undefined) throw new UserError(`"${other}" with "${keyword}" cannot be enforced`);
   return {
     ...(type && { type }),
     ...(unevaluatedItems !== undefined && { unevaluatedItems }),

@@ -116,7 +116,7 @@ export class Engine implements Disposable {
    */
   restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
     if (slot.onDevice && plan !== densePlan)
-      throw new UserError("a saving that acts on some of the texts alone does not run on webgpu");
+      throw new UserError("a saving that acts on only some of the texts does not run on webgpu");
     slot.settle();
     slot.truncate(slot.reusable(prompt, plan.state.prompt));
     this.#begin(slot, prompt, plan);

@@ -216,7 +216,7 @@ describe("dynamax", () => {
     cpSync(certified, other, { recursive: true });
     writeFileSync(exitsJson(other), JSON.stringify(file));
     await expect(run(`dynamax:risk=0.05,file=${other}`)).rejects.toThrow(
-      /no certificate here, since the model's weights ran in form q8, and they run in f32/,
+      /not certified here, since the model's weights ran in form q8, and they run in f32/,
     );
     const texts = [model.tokenizer.decode(ids(40))];
     const { artefact } = await calibrate("a call", model, thresholdCalibration, texts, { options: { file: other } });
@@ -259,10 +259,10 @@ describe("dynamax", () => {
       /linear has no threshold certified for risk=0.05 .*; `modicum savings calibrate dynamax` certifies some$/,
     ],
     ["dynamax:risk=0.05,file=OLDER", /older has no threshold certified for risk=0.05 .*`modicum savings calibrate/],
-    ["dynamax:risk=0.05,file=CERTIFIED,threshold=0.5", /threshold: expected none beside risk=0.05, got 0.5/],
+    ["dynamax:risk=0.05,file=CERTIFIED,threshold=0.5", /threshold: expected none with risk=0.05, got 0.5/],
     ["dynamax:risk=0.05,file=CERTIFIED,fill=copy-kv", /fill: expected recompute beside risk=0.05, got copy-kv/],
     ["dynamax:risk=0.05,rule=entropy", /rule: expected classifier beside risk=0.05, got entropy/],
-    ["dynamax:risk=0.05,file=CERTIFIED,from=2", /from: expected none beside risk=0.05, got 2/],
+    ["dynamax:risk=0.05,file=CERTIFIED,from=2", /from: expected none with risk=0.05, got 2/],
     ["dynamax:risk=5", /risk: expected a number between 0 and 1, got 5/],
     ["dynamax:file=LINEAR,threshold=1.5", /threshold: expected a number between 0 and 1, got 1.5/],
     ["sec", /sec: there is no controller for this model; `modicum savings train sec` makes one/],

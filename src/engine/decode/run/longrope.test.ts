@@ -159,7 +159,7 @@ describe.each([
 
   test("savings at the attention seam refuse it", () => {
     expect(() => requirePlainAttention("xattention", engine.programs.decoder)).toThrow(
-      "it has rotary factors that go by the length of a text",
+      "it has rotary factors that depend on the text's length",
     );
   });
 });

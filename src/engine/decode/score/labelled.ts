@@ -36,7 +36,7 @@ export function checkLabels(labels: readonly string[]): void {
   const twice = labels.find((label, i) => labels.indexOf(label) < i);
   if (twice !== undefined) throw new UserError(`the label "${twice}" is given twice`, 2);
   if (labels.length === 0 || labels.some((label) => label.trim() === ""))
-    throw new UserError("expected labels to choose among, none of them empty", 2);
+    throw new UserError("expected labels to choose among, none empty", 2);
 }
 
 /** A label's score is its likelihood after the text, among all labels: a softmax of the log-likelihoods of all its tokens. */

@@ -27,7 +27,7 @@ export interface SeenPrompt extends SpannedPrompt {
 
 /** The refusal of images by a model without an encoder of them. */
 export const blind = (model: string): UserError =>
-  new UserError(`${model} reads text alone and got an image; expected a model that reads images, such as a LLaVA`, 2);
+  new UserError(`${model} reads only text, and got an image; expected a model that reads images, such as a LLaVA`, 2);
 
 /** How a prompt is read: as `LanguageModel.formOf` says, with functions that the model may call. */
 interface Reading {
@@ -113,7 +113,7 @@ function withPlaces(turns: readonly ChatMessage[], images: number): readonly Cha
   const has = (of: (part: unknown) => boolean) =>
     turns.some(({ content }) => Array.isArray(content) && content.some(of));
   if (has((part) => isPart(part, "video")))
-    throw new UserError("a chat has a video; expected texts and images alone, such as single frames of the video", 2);
+    throw new UserError("a chat has a video; expected only texts and images, such as single frames of the video", 2);
   if (images === 0) return turns;
   if (has(isPlace)) return turns;
   const last = turns.findLastIndex(({ role }) => role === "user");

@@ -21,7 +21,7 @@ function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder):
     throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
   if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
   if (drop === "post-softmax-zero" && heads === undefined)
-    throw new UserError("yopo: drop: expected heads=FILE beside post-softmax-zero, which is about dropped heads", 2);
+    throw new UserError("yopo: drop: post-softmax-zero needs heads=FILE", 2);
 }
 
 /** @throws UserError if the file is not for this model */
@@ -47,7 +47,7 @@ export const yopo: Saving<YopoOptions> = {
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),
   servesAxes: true,
-  untuned: "it acts on images alone, and items with images are not tuned yet",
+  untuned: "it acts only on images, and lab tune has no items with images",
   seams: (options) => [
     ...(attends(options) ? ["the attention"] : []),
     ...(options.layers === undefined ? [] : [`the cut of a prompt after layer ${options.layers}`]),

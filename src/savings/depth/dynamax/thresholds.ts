@@ -33,7 +33,7 @@ function othersOf(
   if (usable.length > 0) return `certified are ${usable.map(inWords).join(", ")}`;
   const [other] = all;
   if (other)
-    return `those it has are no certificate here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
+    return `its thresholds are not certified here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
   return "`modicum savings calibrate dynamax` certifies some";
 }
 

@@ -30,7 +30,7 @@ export const feather: Saving<FeatherOptions> = {
   withoutPreset: "no cut of images is shown to work on this model; choose one, such as feather:after=8,ratio=0.7",
   unsupported: unsupportedCut,
   servesAxes: true,
-  untuned: "it acts on images alone, and items with images are not tuned yet",
+  untuned: "it acts only on images, and lab tune has no items with images",
   seams: ({ after, second }) =>
     [after, second].flatMap((layer) => (layer ? [`the cut of a prompt after layer ${layer}`] : [])),
   async check(options, { decoder }) {

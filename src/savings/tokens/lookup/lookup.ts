@@ -14,7 +14,7 @@ export type LookupOptions = z.infer<typeof options>;
 /** The reason why a model's drafts cannot be taken back, if there is one. */
 function unsupported({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
-  return config.longRopeBeyond === undefined ? undefined : "rotary factors that go by the length of a text";
+  return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
 }
 
 /**

@@ -4,7 +4,7 @@ import type { Limits } from "../../limits.ts";
 import { readingShape } from "../naming.ts";
 
 const NO_IMAGES = "models here read text";
-const FORMS = 'expected "float" or "base64": models here are not trained for vectors of fewer bits';
+const FORMS = 'expected "float" or "base64": models here have no vectors of fewer bits';
 
 const inputOf = (text: z.ZodString) => {
   const part = z.object({
@@ -38,13 +38,10 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
         .describe("float (default), or base64 of 32-bit little-endian floats"),
       output_dimension: z.int().min(1).nullish().describe("keep this many dimensions, and normalize again"),
       truncate: z
-        .enum(["END", "NONE"], 'expected "END" or "NONE": ends are cut, not beginnings')
+        .enum(["END", "NONE"], 'expected "END" or "NONE": texts are cut only at their end')
         .nullish()
         .describe("END (default): cut texts that are too long for the model at their end; NONE: refuse them"),
-      max_tokens: z
-        .null("expected none: as many tokens are read as the model reads")
-        .optional()
-        .describe("not supported"),
+      max_tokens: z.null("not supported: texts are read up to the model's limit").optional().describe("not supported"),
       priority: z.int().nullish().describe("ignored"),
     })
     .superRefine(({ texts, inputs }, { addIssue }) => {

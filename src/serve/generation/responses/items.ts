@@ -71,7 +71,7 @@ const reasoning = z.object({
 const item = z.discriminatedUnion(
   "type",
   [message, call, result, reasoning],
-  'expected the type "message", "function_call", "function_call_output" or "reasoning"; no item is stored here that another could refer to',
+  'expected the type "message", "function_call", "function_call_output" or "reasoning"; items are not stored here, so none can be referred to',
 );
 export type Item = z.output<typeof item>;
 

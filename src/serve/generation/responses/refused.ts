@@ -12,22 +12,22 @@ export const refusedShape = {
     .nullish()
     .describe("false (default): nothing is stored"),
   background: z
-    .literal(false, "expected false: an answer comes with its request, whole or as a stream")
+    .literal(false, "expected false: requests do not run in the background")
     .nullish()
     .describe("the only accepted value"),
   max_tokens: nothing("use max_output_tokens"),
   max_completion_tokens: nothing("use max_output_tokens"),
   response_format: nothing("use text.format"),
   reasoning_effort: nothing("use reasoning.effort"),
-  prompt: nothing("the server has no templates of prompts; send instructions and input"),
+  prompt: nothing("the server stores no prompts; send instructions and input"),
   moderation: nothing("the server moderates nothing"),
   context_management: z
     .array(z.unknown())
-    .max(0, "expected none: the server leaves all turns as they are")
+    .max(0, "not supported: the server never changes turns")
     .nullish()
     .describe("not supported"),
   truncation: z
-    .literal("disabled", 'expected "disabled": an input that does not fit the model is refused, not cut')
+    .literal("disabled", 'expected "disabled": inputs that do not fit are refused, not cut')
     .nullish()
     .describe("the only accepted value"),
 };

@@ -58,7 +58,7 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   const documents = documentsOf(files);
   const { checkpoint, tokenizer } = await run.openBase(name);
   if (!isOfKind("decoder", checkpoint))
-    throw new UserError(`model: ${name} is no decoder; expected a model that goes on with a text`, 2);
+    throw new UserError(`model: ${name} is no decoder; expected a model that generates text`, 2);
   const scorer = await openScorer(run.options, run.labTasks, tokenizer);
   const model = await LanguageModel.load(await resolveModel(name), quant);
   const data = { name: files.map((file) => path.basename(file)).join(", "), documents };

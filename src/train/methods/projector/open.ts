@@ -45,7 +45,7 @@ export async function openProjector(
     (name) => options[name] !== undefined,
   );
   if (other || options.train.length > 0)
-    throw new UserError(`${other ?? "train"}: a projector is trained alone, beside two frozen models`, 2);
+    throw new UserError(`${other ?? "train"}: a projector trains by itself; the two models stay frozen`, 2);
   const name = planNameOf(options.model);
   const bases = { planner: await openBase(name.planner), executor: await openBase(name.executor) };
   checkKinds(name, bases);
