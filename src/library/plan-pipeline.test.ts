@@ -84,8 +84,8 @@ describe("training a projector", () => {
     [{ model: `${at("executor")}+${at("planner")}` }, "fills in no masked tokens"],
     [{ model: `${at("planner")}+${at("planner")}` }, "takes no embeddings in place of tokens"],
     [{ model: at("planner") }, "is not a planner with an executor"],
-    [{ lora: { rank: 2 } }, "lora: a projector is trained alone"],
-    [{ freezeMask: "mask.json" }, "freezeMask: a projector is trained alone"],
+    [{ lora: { rank: 2 } }, "lora: a projector trains by itself"],
+    [{ freezeMask: "mask.json" }, "freezeMask: a projector trains by itself"],
     [{ data: at("texts.jsonl") }, 'expected "prompt" and "completion"'],
   ])("%o is refused", async (options, sentence) => {
     writeFileSync(at("texts.jsonl"), '{"text":"abc"}\n');

@@ -168,7 +168,7 @@ test("a certificate that no audit can bet against is left alone, and the log say
   await ask("after");
   await audited("after", 1);
   expect(auditState("penalty").count).toBe(0);
-  expect(server.logged.filter((line) => line.includes("without a penalty"))).toHaveLength(1);
+  expect(server.logged.filter((line) => line.includes("without penalties"))).toHaveLength(1);
 });
 
 test("an answer under a certificate that was replaced is not bet against the new one", async () => {

@@ -146,7 +146,7 @@ const completions: Bad[] = (
       "no prompt",
       { model: "tiny" },
       400,
-      /^prompt: expected a text, token ids, or a list of 1 to 64 of either, none empty, got nothing$/,
+      /^prompt: expected a text, token ids from 0 on, or a list of 1 to 64 of either, none empty, got nothing$/,
     ],
     ["an empty prompt", { ...text, prompt: "" }, 400, /^prompt: expected a text, .*, got ""$/],
     [

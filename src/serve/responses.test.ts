@@ -226,7 +226,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     [{ background: true }, "background", /expected false/],
     [{ truncation: "auto" }, "truncation", /expected "disabled"/],
     [{ reasoning: { effort: "hihg" } }, "reasoning.effort", /expected one of none, minimal, low/],
-    [{ prompt: { id: "p" } }, "prompt", /no templates/],
+    [{ prompt: { id: "p" } }, "prompt", /stores no prompts/],
     [{ tools: [{ type: "web_search" }] }, "tools.0.type", /expected "function"/],
     [{ tools: [{ ...tool, parameters: { type: "string" } }] }, "tools.0.parameters", /of type "object"/],
     [{ input: [{ type: "item_reference", id: "msg_1" }] }, "input.0.type", /items are not stored here/],

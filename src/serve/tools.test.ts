@@ -93,7 +93,7 @@ test.each([
   [{ tools: [clock, clock] }, /two tools are called "get_time"/],
   [{ tool_choice: { type: "function", function: { name: "get_tim" } } }, /no tool "get_tim".*get_time/],
   [{ tools: [], tool_choice: "required" }, /there are none/],
-  [{ response_format: { type: "json_object" } }, /not held to a format, too/],
+  [{ response_format: { type: "json_object" } }, /expected tools or a format, got both/],
   [
     { tools: [{ type: "function", function: { name: "f", parameters: { type: "objekt" } } }] },
     /expected a JSON schema .*objekt/,

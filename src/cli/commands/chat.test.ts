@@ -191,8 +191,8 @@ test("/image puts a picture before the next turn alone, and a chat with one is n
   for (const told of [
     "expected a file: /image FILE",
     "comes before your next turn",
-    "is not saved",
-    "reads text alone",
+    "cannot be saved",
+    "reads only text",
   ])
     expect(stderr).toContain(told);
 });

@@ -77,7 +77,7 @@ test.each([
   [{ tools: both, toolChoice: { name: "ff" } }, /no tool "ff".*"f"/],
   [{ tools: both, toolChoice: { mode: "auto" as const, names: ["f", "gg"] } }, /no tool "gg".*"f"|no tool "gg".*"g"/],
   [{ toolChoice: "required" as const }, /there are none/],
-  [{ tools: both, format: "json" as const }, /not held to a format, too/],
+  [{ tools: both, format: "json" as const }, /expected tools or a format, got both/],
 ])("%j is refused", (options, sentence) => {
   expect(() => callingOf(options)).toThrow(sentence);
 });

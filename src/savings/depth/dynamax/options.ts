@@ -42,7 +42,7 @@ function checkRisk(options: z.infer<typeof fields>, context: z.RefinementCtx) {
       context.addIssue({
         code: "custom",
         path: [name],
-        message: `expected ${value ?? "none"} beside risk=${options.risk}, got ${options[name]}`,
+        message: `expected ${value ?? "none"} with risk=${options.risk}, got ${options[name]}`,
       });
 }
 
