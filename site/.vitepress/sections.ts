@@ -10,7 +10,12 @@ const page = (text: string, path: string) => ({ text, link: `/${path}` });
 export const sections: readonly Section[] = [
   {
     text: "Start",
-    items: [page("What works", "what-works"), page("Models", "models"), page("Where models come from", "sources")],
+    items: [
+      page("What works", "what-works"),
+      page("Models", "models"),
+      page("Where models come from", "sources"),
+      page("The command line", "command-line"),
+    ],
   },
   {
     text: "Run",

@@ -17,11 +17,7 @@ export const openOptions = z.strictObject({
     .min(1, "expected a MODEL of embeddings, or none")
     .default("minilm")
     .describe("an embedding model for search and similar papers; none: search by words"),
-  qzero: z
-    .string()
-    .min(1)
-    .optional()
-    .describe("a search index whose categories help find topics (default: none)"),
+  qzero: z.string().min(1).optional().describe("a search index whose categories help find topics (default: none)"),
   store: z
     .string()
     .regex(/^postgres(ql)?:\/\//, "expected postgres://user@host/database")

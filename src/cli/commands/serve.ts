@@ -33,12 +33,7 @@ const bindOptions = z.strictObject({
     .default(8080)
     .describe("port to listen on; 0 picks a free one")
     .register(flagHelp, { common: true }),
-  metricsPort: z
-    .int()
-    .min(0)
-    .max(65_535)
-    .optional()
-    .describe("port that serves only /metrics, without a key"),
+  metricsPort: z.int().min(0).max(65_535).optional().describe("port that serves only /metrics, without a key"),
   keys: z
     .string()
     .optional()

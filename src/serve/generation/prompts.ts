@@ -14,7 +14,10 @@ export function textsOrIds({ maxPrompt }: Limits, of: string, max: number) {
   const ids = listOf(z.int().min(0), { of: "token ids", min: 1, max: Math.min(maxPrompt, MOST_VALUES) });
   const several = listOf(z.union([text, ids]), { of, min: 1, max });
   const one = z.union([text, ids]).transform((only): Continued[] => [only]);
-  return z.union([one, several], `expected a text, token ids from 0 on, or a list of 1 to ${max} of either, none empty`);
+  return z.union(
+    [one, several],
+    `expected a text, token ids from 0 on, or a list of 1 to ${max} of either, none empty`,
+  );
 }
 
 /** The prompts of one request. */
