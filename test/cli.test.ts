@@ -191,7 +191,7 @@ function expectRefusal({ status, stdout, stderr }: Ended, pattern: RegExp): void
 
 describe("mistakes get one sentence", () => {
   test.each([
-    ["an unknown verb", ["rnu"], /there is no verb and no topic "rnu"; did you mean "run"\?/],
+    ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
     ["too many words", ["run", "one", "two"], /too many arguments/],
     ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
     ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: must be at most 1 \(got 7\)/],
@@ -261,7 +261,8 @@ describe("--offline fetches nothing, and says what is missing", () => {
 
 describe.concurrent("mistakes get one sentence, and the process their status", () => {
   test.each([
-    ["help on an unknown verb", ["help", "rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
+    ["help on an unknown verb", ["help", "rnu"], /there is no verb and no topic "rnu"; did you mean "run"\?/],
+    ["help on an unknown verb below another", ["help", "lab", "tun"], /there is no verb "lab tun"/],
     ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean .*--model\?\)/],
     ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
     ["an empty stdin", ["run"], /prompt is empty/],

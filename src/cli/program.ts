@@ -1,7 +1,7 @@
 import { Command, CommanderError } from "commander";
 import { suggest, UserError } from "../util/errors.ts";
 import { version } from "../util/package-root.ts";
-import { calledBy, report, usage } from "./errors.ts";
+import { calledBy, callOf, report, usage } from "./errors.ts";
 import { examples, shortHelp, wholeHelp } from "./help.ts";
 import { print } from "./output.ts";
 import type { Words } from "./verbs.ts";
@@ -130,6 +130,8 @@ async function showHelp([name, ...inner]: string[], { all = false }: { all?: boo
   if (!verb) return await showTopic(name, program);
   if (verb.commands.length === 0 && name !== "help") await defineVerb(verb, inner);
   const called = calledBy(inner, verb);
+  const call = [name, ...inner].join(" ");
+  if (callOf(called) !== `modicum ${call}`) throw new UserError(`there is no verb "${call}"`, 2);
   called.configureHelp(all ? wholeHelp : shortHelp).outputHelp();
 }
 

@@ -71,7 +71,7 @@ test("a Gemma 3 without its images' processor reads text alone, with the same nu
   expect(notices).toEqual([expect.stringContaining("the model's images are not read, only its text")]);
   using blind = await load(alone, { quant: "f32" });
   await expect(blind.complete("what?", { raw: true, images: [picture("wide.png")] })).rejects.toThrow(
-    "reads text alone",
+    "reads only text",
   );
 });
 

@@ -89,7 +89,7 @@ test.each([
   ["an address", { images: ["http://example.com/a.png"] }, "images are not fetched over a network"],
   ["more than a context", { images: Array(20).fill(red) }, /tokens, 80 of them from images, and .* context is 64,/],
   ["a missing file", { images: ["/none.png"] }, "/none.png: the file cannot be read"],
-  ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs beside them"],
+  ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs with them"],
 ])("%s is refused", async (_, options, sentence) => {
   await expect(model.complete(QUESTION, options)).rejects.toThrow(sentence);
 });

@@ -86,7 +86,7 @@ test.each([
   [{ texts: null }, "texts", /expected texts or inputs/],
   [{ texts: ["a", ""] }, "texts.1", /must not be empty/],
   [{ truncate: "START" }, "truncate", /expected "END" or "NONE"/],
-  [{ max_tokens: 5 }, "max_tokens", /expected none/],
+  [{ max_tokens: 5 }, "max_tokens", /not supported: texts are read/],
   [{ output_dimension: 9999 }, "output_dimension", /the model has/],
   [{ embedding_type: ["float"] }, "embedding_type", /did you mean "embedding_types"/],
 ])("%j is refused by its field", async (more, param, sentence) => {
