@@ -165,7 +165,7 @@ describe("models in memory", () => {
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
     (await pool.lease(await choose("tiny")))[Symbol.dispose]();
     const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
-    await expect(lease("tiny", SPARSE, SPARSE)).rejects.toThrow("a recipe has one of them");
+    await expect(lease("tiny", SPARSE, SPARSE)).rejects.toThrow("a recipe can have only one");
     await expect(lease("ranker", SPARSE)).rejects.toThrow("no saving has a seam in it");
     expect(idsOf(pool)).toEqual(["sentences:0", "tiny:0"]);
   });
@@ -260,7 +260,7 @@ describe("requests under recipes", () => {
   });
 
   test.each([
-    ["two savings at one place of the model", { savings: [SPARSE, SPARSE] }, /take .* of the model; a recipe has one/],
+    ["two savings at one place of the model", { savings: [SPARSE, SPARSE] }, /take .* of the model; a recipe can have only one/],
     ["one beside the registered recipe's", { model: "tiny@fast", savings: [SPARSE] }, /a recipe can have only one/],
     ["an option that names a file", { savings: ["xattention:thresholds=/x"] }, /thresholds names a file, which a req/],
     ["an option that there is not", { savings: ["xattention:treshold=1"] }, /did you mean "threshold"/],
