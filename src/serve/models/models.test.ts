@@ -260,7 +260,11 @@ describe("requests under recipes", () => {
   });
 
   test.each([
-    ["two savings at one place of the model", { savings: [SPARSE, SPARSE] }, /take .* of the model; a recipe can have only one/],
+    [
+      "two savings at one place of the model",
+      { savings: [SPARSE, SPARSE] },
+      /take .* of the model; a recipe can have only one/,
+    ],
     ["one beside the registered recipe's", { model: "tiny@fast", savings: [SPARSE] }, /a recipe can have only one/],
     ["an option that names a file", { savings: ["xattention:thresholds=/x"] }, /thresholds names a file, which a req/],
     ["an option that there is not", { savings: ["xattention:treshold=1"] }, /did you mean "threshold"/],
