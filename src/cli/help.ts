@@ -61,7 +61,8 @@ function page(command: Command, helper: Help, choose: Choose, width = helper.hel
   const own: Help = Object.assign(Object.create(helper), {
     helpWidth: width,
     visibleOptions: () => shown,
-    visibleCommands: () => command.commands,
+    // The last line names `help` itself.
+    visibleCommands: () => command.commands.filter((inner) => inner.name() !== "help"),
     subcommandTerm: (inner: Command) => inner.name(),
     optionDescription,
     ...(choose !== inGroups && { groupItems: oneGroup }),

@@ -7,6 +7,7 @@ import type { Combination } from "../../weights/adapter/combine.ts";
 import { mergeAdapters, type Weighted } from "../../weights/adapter/merged.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
+import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
@@ -20,6 +21,7 @@ export function define(command: Command): void {
     .option("--model <model>", "add the adapters to the weights of this model, as a folder of safetensors")
     .option("--type <name>", "with --model, the weights' type: F32 (default), F16, BF16");
   addFlags(command, mergeOptions).action(merge);
+  examples(command, "modicum merge both --adapter poet --adapter clerk --weights 0.7,0.3");
 }
 
 interface Options {
