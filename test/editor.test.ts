@@ -2,7 +2,8 @@
 import Module, { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { type Asked, keystrokes, totals } from "../examples/typing/cost.ts";
+import { type Keystroke, totals } from "../examples/typing/cost.ts";
+import { countRequests } from "../examples/typing/requests.ts";
 import { readTrace, typed } from "../examples/typing/trace.ts";
 import { CompletionClient, type Shown } from "../examples/vscode/client.cjs";
 import { jsonOf, serveModels, type Testing, TINY } from "../src/serve/serve.testing.ts";
@@ -18,18 +19,24 @@ const settings = { apiKey: "", model: "tiny", savings: [] as string[], pause: 0,
 
 /** The part of the editor's API that the extension uses. */
 function fakeEditor(changes: Partial<typeof settings> = {}) {
-  const given: Readonly<Record<string, unknown>> = { ...settings, server: server.url, ...changes };
+  const given: Record<string, unknown> = { ...settings, server: server.url, ...changes };
+  let configured = () => {};
   const lines: string[] = [];
   let provide: ((...asked: unknown[]) => Promise<{ text: string }[]>) | undefined;
   const vscode = {
     window: { createOutputChannel: () => ({ appendLine: (line: string) => lines.push(line) }) },
-    workspace: { getConfiguration: () => ({ get: (name: string) => given[name] }) },
+    workspace: {
+      getConfiguration: () => ({ get: (name: string) => given[name] }),
+      onDidChangeConfiguration: (changed: () => void) => {
+        configured = changed;
+      },
+    },
     languages: {
       registerInlineCompletionItemProvider: (
         _: unknown,
         provider: { provideInlineCompletionItems: typeof provide },
       ) => {
-        provide = provider.provideInlineCompletionItems;
+        provide = (...asked) => provider.provideInlineCompletionItems!(...asked);
       },
     },
     Range: class {
@@ -55,10 +62,14 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
   const subscriptions: unknown[] = [];
   require(file).activate({ subscriptions });
   Reflect.set(Module, "_load", load);
-  expect(subscriptions.length).toBe(2);
+  expect(subscriptions.length).toBe(3);
   const at = (text: string, offset: number, cancel: (stop: () => void) => void = () => {}) =>
     provide!({ getText: () => text, offsetAt: () => offset }, offset, {}, { onCancellationRequested: cancel });
-  return { at, lines };
+  const set = (setting: string, value: unknown) => {
+    given[setting] = value;
+    configured();
+  };
+  return { at, lines, set };
 }
 
 const TEXT = "once upon a time\r\nthere was a ";
@@ -89,6 +100,21 @@ describe("the extension", () => {
     expect(lines).toEqual([]);
   });
 
+  test("shows what is left of a completion that is typed, and tells its cost once", async () => {
+    const { at, lines } = fakeEditor();
+    const [item] = await at(TEXT, TEXT.length);
+    const typed = TEXT + item!.text[0];
+    expect(await at(typed, typed.length)).toMatchObject([{ text: item!.text.slice(1) }]);
+    expect(lines.length).toBe(1);
+  });
+
+  test("asks by its settings once they have changed", async () => {
+    const { at, lines, set } = fakeEditor({ model: "none" });
+    set("model", "tiny");
+    expect((await at(TEXT, TEXT.length)).length).toBe(1);
+    expect(lines.length).toBe(1);
+  });
+
   test("tells what the server refuses", async () => {
     const { at, lines } = fakeEditor({ model: "none" });
     expect(await at(TEXT, TEXT.length)).toEqual([]);
@@ -101,15 +127,18 @@ describe("a request that the next key cancels", () => {
     const controller = new AbortController();
     const sum = async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum;
     const before = await sum();
-    const client = new CompletionClient({ ...settings, server: server.url, maxTokens: 200 });
+    const options = { ...settings, server: server.url, maxTokens: 200 };
     // Many at once, so that none is over before the key comes.
-    const all = Array.from({ length: 8 }, (_, i) => client.complete(`${TEXT}${i}`, "", controller.signal));
+    const clients = Array.from({ length: 8 }, () => new CompletionClient(options));
+    const all = clients.map((client, i) => client.complete(`${TEXT}${i}`, "", controller.signal));
     await expect
       .poll(async () =>
         (await (await fetch(`${server.url}/metrics`)).text()).match(/num_requests_running\{[^}]*\} [1-9]/),
       )
       .not.toBeNull();
+    // A key at another place, which is cancelled itself.
     controller.abort();
+    await Promise.all(clients.map((client) => client.complete("elsewhere", "", controller.signal)));
     expect((await Promise.all(all)).every((answer) => answer === undefined || answer.text !== undefined)).toBe(true);
     await expect.poll(async () => (await sum()).receipts).toBeGreaterThan(before.receipts);
     const after = await sum();
@@ -128,31 +157,37 @@ describe("a typed trace", () => {
     expect(trace.keys.every(({ at }, i) => i === 0 || at >= trace.keys[i - 1]!.at)).toBe(true);
   });
 
-  test("has the receipts of its keys: of answers, and from the ledger those of cancelled requests, in order", async () => {
+  test("is summed: each suggestion once, and the receipts of all requests, also of cancelled ones", () => {
     const receipt = (id: string, completion: number) => ({
       ...{ id, tokens: { prompt: 9, cached: 5, completion }, flops: { dense: 20, spent: 10 } },
     });
     const shown = (id: string, text: string): Shown => ({ text, stopped: false, receipt: receipt(id, 2) });
-    const asked: Asked[] = [
-      { insert: "a", at: 0 },
-      { insert: "b", at: 500 },
-      { insert: "c", at: 600, shown: shown("2", "x") },
-      { insert: "d", at: 2000 },
-      { insert: "e", at: 2400, shown: shown("4", "") },
+    const keys: Keystroke[] = [
+      { insert: "a" },
+      { insert: "b", shown: shown("2", "xy") },
+      { insert: "x", shown: shown("2", "y") },
+      { insert: "d" },
+      { insert: "e", shown: shown("4", "") },
     ];
-    const data = [receipt("4", 2), receipt("3", 7), receipt("2", 2), receipt("1", 6)];
-    const ledger = `data:application/json,${encodeURIComponent(JSON.stringify({ data }))}`;
-    const rows = await keystrokes(asked, ledger);
-    expect(rows.map(({ outcome, completion }) => [outcome, completion])).toEqual([
-      ["cancelled", 6],
-      ["not asked", 0],
-      ["shown", 2],
-      ["cancelled", 7],
-      ["empty", 2],
-    ]);
-    expect(totals(rows)).toMatchObject({
-      ...{ keys: 5, shown: 1, empty: 1, cancelled: 2, not_asked: 1 },
-      flops: { spent: 40, dense: 80, saved: 0.5, cancelled: 20 },
+    const receipts = [receipt("4", 2), receipt("3", 7), receipt("2", 2), receipt("1", 6)];
+    expect(totals(keys, { sent: 5, whole: [300, 100] }, receipts)).toEqual({
+      ...{ keys: 5, requests: 5, cancelled: 3, cancelled_share: 0.6, suggestions: 1, keys_with_suggestion: 2 },
+      tokens: { prompt: 36, cached: 20, completion: 17 },
+      flops: { spent: 40, dense: 80, saved: 0.5, shown: 10 },
+      median_ms: 300,
     });
+  });
+
+  test("counts the requests of any client, and those that it reads to their end", async () => {
+    const { fetch } = globalThis;
+    const requests = countRequests();
+    try {
+      await (await globalThis.fetch("data:text/plain,whole")).text();
+      await (await globalThis.fetch("data:text/plain,left")).body!.cancel();
+      await globalThis.fetch("data:text/plain,aborted", { signal: AbortSignal.abort() }).catch(() => {});
+    } finally {
+      globalThis.fetch = fetch;
+    }
+    expect(requests).toEqual({ sent: 3, whole: [expect.any(Number)] });
   });
 });

@@ -1,63 +1,45 @@
 import type { Shown } from "../vscode/client.cjs";
-
-/** A request after a key, and its answer, if it came before the next key. */
-export interface Asked {
-  readonly insert: string;
-  /** Milliseconds of the clock. */
-  readonly at: number;
-  shown?: Shown;
-}
+import type { Requests } from "./requests.ts";
 
 type Receipt = Shown["receipt"];
 
-/** A key's cost. FLOPs and tokens are 0 if nothing ran for it. */
+/** A key, and what was shown after it, if anything came before the next key. */
 export interface Keystroke {
   readonly insert: string;
-  /** `cancelled`: the server had begun; `not asked`: the next key came before the pause was over, or the server began. */
-  readonly outcome: "shown" | "empty" | "cancelled" | "not asked";
-  readonly text?: string;
-  readonly prompt: number;
-  readonly cached: number;
-  readonly completion: number;
-  readonly spent: number;
-  readonly dense: number;
+  shown?: Shown;
 }
 
-/**
- * Each key with its receipt. Those of cancelled requests are in the ledger alone, in the order of the requests. Requests
- * that the server had not begun have none: these are the ones that the next key followed soonest.
- */
-export async function keystrokes(asked: readonly Asked[], ledger: string): Promise<Keystroke[]> {
-  const { data } = (await (await fetch(ledger)).json()) as { data: Receipt[] };
-  const answered = new Set(asked.flatMap(({ shown }) => shown?.receipt.id ?? []));
-  const cancelled = data.filter(({ id }) => !answered.has(id)).reverse();
-  const life = (i: number) => (asked[i + 1]?.at ?? Number.POSITIVE_INFINITY) - asked[i]!.at;
-  const open = [...asked.keys()].filter((i) => !asked[i]!.shown).sort((a, b) => life(b) - life(a));
-  const begun = open.slice(0, cancelled.length).sort((a, b) => a - b);
-  return asked.map((one, i) => keystroke(one, one.shown?.receipt ?? cancelled[begun.indexOf(i)]));
-}
-
-function keystroke({ insert, shown }: Asked, receipt: Shown["receipt"] | undefined): Keystroke {
-  const { prompt, cached, completion } = receipt?.tokens ?? { prompt: 0, cached: 0, completion: 0 };
-  const { spent, dense } = receipt?.flops ?? { spent: 0, dense: 0 };
-  const outcome = shown ? (shown.text === "" ? "empty" : "shown") : receipt ? "cancelled" : "not asked";
-  return { insert, outcome, prompt, cached, completion, spent, dense, ...(shown && { text: shown.text }) };
-}
-
-/** Sums over keys, and the share of FLOPs that the savings saved and that cancelled requests took. */
-export function totals(rows: readonly Keystroke[]) {
-  const sum = (of: (row: Keystroke) => number, among = rows) => among.reduce((total, row) => total + of(row), 0);
-  const count = (outcome: Keystroke["outcome"]) => rows.filter((row) => row.outcome === outcome).length;
-  const [spent, dense] = [sum((row) => row.spent), sum((row) => row.dense)];
-  const gone = rows.filter(({ outcome }) => outcome === "cancelled");
+/** Sums over a trace. `receipts` are those of all requests that the server began, cancelled ones included. */
+export function totals(keys: readonly Keystroke[], requests: Requests, receipts: readonly Receipt[]) {
+  const visible = keys.flatMap(({ shown }) => (shown && shown.text !== "" ? [shown.receipt.id] : []));
+  const suggestions = new Set(visible);
+  const sum = (of: (receipt: Receipt) => number, among = receipts) => among.reduce((all, one) => all + of(one), 0);
+  const [spent, dense] = [sum((receipt) => receipt.flops.spent), sum((receipt) => receipt.flops.dense)];
+  const cancelled = requests.sent - requests.whole.length;
   return {
-    keys: rows.length,
-    ...{ shown: count("shown"), empty: count("empty"), cancelled: count("cancelled"), not_asked: count("not asked") },
+    keys: keys.length,
+    requests: requests.sent,
+    cancelled,
+    cancelled_share: requests.sent === 0 ? 0 : cancelled / requests.sent,
+    suggestions: suggestions.size,
+    keys_with_suggestion: visible.length,
     tokens: {
-      prompt: sum((row) => row.prompt),
-      cached: sum((row) => row.cached),
-      completion: sum((row) => row.completion),
+      prompt: sum((receipt) => receipt.tokens.prompt),
+      cached: sum((receipt) => receipt.tokens.cached),
+      completion: sum((receipt) => receipt.tokens.completion),
     },
-    flops: { spent, dense, saved: dense === 0 ? 0 : 1 - spent / dense, cancelled: sum((row) => row.spent, gone) },
+    flops: {
+      ...{ spent, dense, saved: dense === 0 ? 0 : 1 - spent / dense },
+      shown: sum(
+        (receipt) => receipt.flops.spent,
+        receipts.filter(({ id }) => suggestions.has(id)),
+      ),
+    },
+    median_ms: median(requests.whole),
   };
+}
+
+function median(values: readonly number[]): number | null {
+  const sorted = [...values].sort((a, b) => a - b);
+  return sorted[Math.floor(sorted.length / 2)] ?? null;
 }
