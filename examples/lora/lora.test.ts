@@ -1,0 +1,43 @@
+import assert from "node:assert/strict";
+import { type ChildProcess, execFileSync, spawn } from "node:child_process";
+import { after, before, test } from "node:test";
+
+const PORT = "3418";
+const run = (...words: string[]) => execFileSync("npm", ["run", ...words], { stdio: ["ignore", "inherit", "inherit"] });
+let server: ChildProcess;
+
+before(async () => {
+  run("train");
+  run("tune");
+  const words = ["serve", "--model", "smollm2", "--port", PORT];
+  server = spawn("node_modules/.bin/modicum", words, { stdio: "inherit" });
+  await ready();
+});
+after(() => server.kill());
+
+test("the adapter hides a name, and the receipt has the guarantee", async () => {
+  const { choices, receipt } = await ask(
+    "Replace the name by [NAME]: On Monday Selma will bring the new lamps to the office.",
+  );
+  assert.equal(choices[0].message.content, "On Monday [NAME] will bring the new lamps to the office.");
+  assert.equal(receipt.guarantee.risk, 0.05);
+  assert.match(receipt.recipe.join(), /lookup/);
+});
+
+async function ask(content: string) {
+  const messages = [{ role: "user", content }];
+  const response = await fetch(`http://localhost:${PORT}/v1/chat/completions`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: JSON.stringify({ model: "smollm2@names", messages, temperature: 0 }),
+  });
+  return await response.json();
+}
+
+async function ready(tries = 300): Promise<void> {
+  const { ok } = await fetch(`http://localhost:${PORT}/ready`).catch(() => ({ ok: false }));
+  if (ok) return;
+  if (tries === 0) throw new Error("the server did not start");
+  await new Promise((resolve) => setTimeout(resolve, 200));
+  return ready(tries - 1);
+}
