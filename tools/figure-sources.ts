@@ -176,7 +176,13 @@ const pagesIn = (folder: string): string[] =>
     .sort();
 
 /** The pages that are checked: README.md, docs and the studies. */
-export const documentation = (): string[] => ["README.md", ...pagesIn("docs"), ...pagesIn("research")];
+export const documentation = (): string[] => [
+  "README.md",
+  "CONTRIBUTING.md",
+  "SECURITY.md",
+  ...pagesIn("docs"),
+  ...pagesIn("research"),
+];
 
 /** How many figures without a source each page has; a page that is not listed has none. */
 const COUNTS = join(root, "tools", "unsourced-figures.json");
