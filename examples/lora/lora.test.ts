@@ -26,14 +26,19 @@ test("the adapter hides a name, and the receipt has the guarantee", async (t) =>
   assert.match(receipt.recipe.join(), /lookup/);
 });
 
-async function ask(content: string) {
+interface Answer {
+  choices: [{ message: { content: string } }];
+  receipt: { recipe: string[]; guarantee: { risk: number } | null };
+}
+
+async function ask(content: string): Promise<Answer> {
   const messages = [{ role: "user", content }];
   const response = await fetch(`http://localhost:${PORT}/v1/chat/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
     body: JSON.stringify({ model: "smollm2@names", messages, temperature: 0 }),
   });
-  return await response.json();
+  return (await response.json()) as Answer;
 }
 
 async function ready(tries = 300): Promise<void> {
