@@ -6,6 +6,9 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { tinyWithLetters } from "../engine/decode/listwise/letters.testing.ts";
 import type { FirstInput } from "../pipelines/first/options.ts";
+import { USUAL_RERANKER } from "../weights/sources/aliases.ts";
+import { resolveModel } from "../weights/sources/index.ts";
+import { load } from "./load.ts";
 import { openReranker } from "./rerank-pipeline.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-rerank-"));
@@ -116,4 +119,24 @@ test.each([
   const { receipt } = await ranker.rerank("why", documents);
   expect(receipt.recipe).toEqual([recipe]);
   expect("presorted" in receipt.work!).toBe(!recipe.includes("none"));
+});
+
+test("a model that scores texts alone ranks by its scores, and takes no options of lists", async () => {
+  const folder = fileURLToPath(new URL("../engine/fixtures/cross-encoder", import.meta.url));
+  using ranker = await openReranker(folder);
+  const { order, scores, windows, receipt } = await ranker.rerank("why", documents);
+  using model = await load(folder);
+  expect(scores).toEqual((await model.relevance("why", documents)).scores);
+  expect(order.map((i) => scores[i])).toEqual(scores.toSorted((a, b) => b - a));
+  expect([windows, receipt.tokens.completion]).toEqual([[], 0]);
+  const refused = `first: ${folder} reads each text alone; expected MODEL+first, such as smollm2+first`;
+  await expect(openReranker(folder, { first: { windowSize: 3 } })).rejects.toThrow(refused);
+});
+
+test("without a name, the usual reranker is opened", async () => {
+  await resolveModel(USUAL_RERANKER);
+  using ranker = await openReranker();
+  expect(ranker.name).toBe(USUAL_RERANKER);
+  const texts = ["Bake an apple pie.", "Tokyo is the capital of Japan."];
+  expect((await ranker.rerank("Which city is the capital of Japan?", texts)).order).toEqual([1, 0]);
 });

@@ -1,10 +1,12 @@
 import { z } from "zod";
 import type { FirstInput } from "../pipelines/first/options.ts";
-import type { NamedRank, PreparedRank, Reranked } from "../pipelines/rank-pipeline.ts";
+import { byScore } from "../pipelines/first/order.ts";
+import type { NamedRank, RankRequest, Reranked } from "../pipelines/rank-pipeline.ts";
 import { rankPipelineNamed } from "../pipelines/registry.ts";
 import type { Resources } from "../pipelines/resources.ts";
 import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
+import { USUAL_RERANKER } from "../weights/sources/aliases.ts";
 import { checkModel } from "../weights/sources/index.ts";
 import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { identityNamed } from "./identity.ts";
@@ -23,83 +25,98 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
 });
 
 /**
- * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. An encoder that presorts is loaded with the first
- * list. Missing models are downloaded.
+ * Opens a reranker: a MODEL that scores texts one by one (default: the cross-encoder `ms-marco`), or one that reads lists,
+ * `MODEL+first@windowSize=10`, whose encoder for the presort is loaded with the first list. Missing models are downloaded.
  * @throws UserError
  */
-export async function openReranker(name: string, options: RerankerOptions = {}): Promise<RerankPipeline> {
-  const { first = {}, quant, adapter, ...rest } = given("openReranker's options", rerankerOptions, options);
-  const found = rerankerNamed(given("openReranker's name", modelName, name));
+export async function openReranker(
+  name: string = USUAL_RERANKER,
+  options: RerankerOptions = {},
+): Promise<RerankPipeline> {
+  const { first, quant, adapter, ...rest } = given("openReranker's options", rerankerOptions, options);
+  const loading = { ...rest, ...(quant && { quant }) };
+  const found = rankPipelineNamed(given("openReranker's name", modelName, name));
+  if (found) return openListwise(found, first, { ...loading, adapter });
+  if (first)
+    throw new UserError(`first: ${name} reads each text alone; expected MODEL+first, such as smollm2+first`, 2);
+  const model = await load(name, { ...loading, adapter });
+  return new RerankPipeline(name, model, (request) => byRelevance(model, request));
+}
+
+async function openListwise(
+  found: NamedRank,
+  first: FirstInput | undefined,
+  { adapter, ...loading }: LoadOptions,
+): Promise<RerankPipeline> {
   const { pipeline } = found;
   const named = pipeline.under(found, { ...first });
   await pipeline.checkNames(named);
   const nameOf = (role: string) => named.roles[role]!;
-  const hashOf = async (role: string) => (await identityNamed(nameOf(role), undefined, rest)).sha256;
+  const hashOf = async (role: string) => (await identityNamed(nameOf(role), undefined, loading)).sha256;
   const prepared = await pipeline.prepare(named, adapter === undefined ? hashOf : async () => undefined);
-  if (prepared.notice !== undefined) rest.onNotice?.(prepared.notice);
-  const loading = { ...rest, ...(quant && { quant }) };
+  if (prepared.notice !== undefined) loading.onNotice?.(prepared.notice);
   const model = await load(nameOf(pipeline.dense), { ...loading, adapter: adapter ?? prepared.adapter });
   try {
     await pipeline.checkModel(model, prepared);
-    return new RerankPipeline(named, prepared, model, (role) => load(nameOf(role), loading));
   } catch (error) {
     model.dispose();
     throw error;
   }
-}
-
-/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
-export async function checkReranker(name: string): Promise<void> {
-  const { roles } = rerankerNamed(given("checkReranker's name", modelName, name));
-  for (const model of Object.values(roles)) await checkModel((await registeredAs(model))?.model ?? model);
-}
-
-function rerankerNamed(name: string): NamedRank {
-  const named = rankPipelineNamed(name);
-  if (!named) throw new UserError(`"${name}" is not a reranker; expected MODEL+first, such as smollm2+first`, 2);
-  return named;
-}
-
-/** A loaded model that orders lists, and the encoder that presorts them, if one does. Dispose of it to free both. */
-export class RerankPipeline implements Disposable {
-  readonly kind = "rerank";
-  readonly name: string;
-  readonly #others = new Map<string, Promise<Model>>();
-
-  constructor(
-    private readonly named: NamedRank,
-    private readonly prepared: PreparedRank,
-    readonly model: Model,
-    /** Loads the model of another role, for the first list that needs it. */
-    private readonly open: (role: string) => Promise<Model>,
-  ) {
-    this.name = named.name;
-  }
-
-  /** Orders texts by their relevance to the query. @throws UserError */
-  async rerank(query: string, documents: readonly string[], options: ReadOptions = {}): Promise<Reranked> {
-    const { named, prepared } = this;
-    const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
-    const list = { query: given("rerank's query", text, query), documents: given("rerank's texts", texts, documents) };
-    const stopping = { ...(signal && { signal }), ...(onStopped && { onStopped }) };
-    const request = { ...list, ...terms, ...stopping, ceiling: ceiling?.flops };
-    return named.pipeline.rank(named, { use: this.#use }, request, prepared);
-  }
-
-  readonly #use: Resources["use"] = async (role, work) => {
-    if (role === this.named.pipeline.dense) return work(this.model, this.model.recipe);
-    const other = this.#others.get(role) ?? this.open(role);
-    this.#others.set(role, other);
+  // Models of other roles are loaded for the first list that needs them.
+  const others = new Map<string, Promise<Model>>();
+  const use: Resources["use"] = async (role, work) => {
+    if (role === pipeline.dense) return work(model, model.recipe);
+    const other = others.get(role) ?? load(nameOf(role), loading);
+    others.set(role, other);
     return work(await other, (await other).recipe);
   };
-
-  dispose(): void {
-    this.model.dispose();
-    for (const other of this.#others.values())
+  const free = () => {
+    for (const other of others.values())
       void other.then(
         (model) => model.dispose(),
         () => {},
       );
+  };
+  return new RerankPipeline(named.name, model, (request) => pipeline.rank(named, { use }, request, prepared), free);
+}
+
+/** By the score of each text alone; of equals, the earlier one is first. */
+async function byRelevance(model: Model, request: RankRequest): Promise<Reranked> {
+  const { query, documents, ceiling, ...terms } = request;
+  const limit = ceiling === undefined ? {} : { ceiling: { flops: ceiling } };
+  const { scores, receipt } = await model.relevance(query, documents, { ...terms, ...limit });
+  return { order: byScore(scores), scores, windows: [], receipt };
+}
+
+/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
+export async function checkReranker(name: string): Promise<void> {
+  const found = rankPipelineNamed(given("checkReranker's name", modelName, name));
+  for (const model of found ? Object.values(found.roles) : [name])
+    await checkModel((await registeredAs(model))?.model ?? model);
+}
+
+/** A loaded model that orders lists. Dispose of it to free it, and the encoder that presorts for it, if one does. */
+export class RerankPipeline implements Disposable {
+  readonly kind = "rerank";
+
+  constructor(
+    readonly name: string,
+    readonly model: Model,
+    private readonly rank: (request: RankRequest) => Promise<Reranked>,
+    private readonly free: () => void = () => {},
+  ) {}
+
+  /** Orders texts by their relevance to the query. @throws UserError */
+  async rerank(query: string, documents: readonly string[], options: ReadOptions = {}): Promise<Reranked> {
+    const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
+    const list = { query: given("rerank's query", text, query), documents: given("rerank's texts", texts, documents) };
+    const stopping = { ...(signal && { signal }), ...(onStopped && { onStopped }) };
+    return this.rank({ ...list, ...terms, ...stopping, ceiling: ceiling?.flops });
+  }
+
+  dispose(): void {
+    this.model.dispose();
+    this.free();
   }
 
   [Symbol.dispose](): void {

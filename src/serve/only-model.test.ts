@@ -3,6 +3,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { USUAL_RERANKER } from "../weights/sources/aliases.ts";
 import { jsonOf, post, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-only-"));
@@ -68,5 +69,24 @@ test("with several, a request is told their names", async () => {
         "model: expected one of tiny, sentences, got nothing",
       ]);
     }
+  });
+});
+
+test("with several, a ranking that names none is by the usual reranker, if it is served", async () => {
+  const usual = TINY[2]!.replace(/^[^=]*=/, `${USUAL_RERANKER}=`);
+  await withServer([TINY[0]!, usual], async (server) => {
+    const body = { query: "once", documents };
+    const [unnamed, named] = await Promise.all(
+      [body, { ...body, model: USUAL_RERANKER }].map((it) => jsonOf(post(server, "/v2/rerank", it))),
+    );
+    expect([unnamed.model, unnamed.receipt.model]).toEqual([USUAL_RERANKER, USUAL_RERANKER]);
+    expect(unnamed.results).toEqual(named.results);
+  });
+  await withServer([TINY[0]!, TINY[2]!], async (server) => {
+    const refused = await post(server, "/v1/rerank", { query: "once", documents });
+    expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
+      400,
+      "model: expected one of tiny, ranker, got nothing",
+    ]);
   });
 });

@@ -51,7 +51,7 @@ test("a model orders the results behind a link, once for one list; without one, 
 });
 
 test.each([
-  ["nope", '"nope" is not a reranker'],
+  ["nope", 'no model is called "nope"'],
   ["nope+first", 'no model is called "nope"'],
   ["smollm2+first@presort=nope", 'no model is called "nope"'],
 ])("a reranker called %s is refused before the server listens", async (reranker, reason) => {

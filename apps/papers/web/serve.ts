@@ -16,10 +16,7 @@ import type { Site } from "./site.ts";
 export const serveOptions = z.strictObject({
   host: z.string().default("127.0.0.1").describe("address to listen on"),
   port: z.int().min(0).max(65_535).default(8090).describe("port to listen on; 0 picks a free one"),
-  reranker: z
-    .string()
-    .default("smollm2+first@presort=none")
-    .describe("the reranker of search results; none: no reranking"),
+  reranker: z.string().default("ms-marco").describe("the reranker of search results; none: no reranking"),
 });
 
 export type ServeOptions = z.output<typeof serveOptions>;

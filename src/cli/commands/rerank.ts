@@ -5,6 +5,7 @@ import { rowsOf } from "../../lab/data/rows.ts";
 import { rankPipelineNamed, rankPipelines } from "../../pipelines/registry.ts";
 import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
+import { USUAL_RERANKER } from "../../weights/sources/aliases.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
 import { addFlags, givenFlags } from "../flags.ts";
 import { examples } from "../help.ts";
@@ -33,7 +34,10 @@ const document = z.object({
 });
 
 export function define(command: Command): void {
-  const verb = addEncodeFlags(command.argument("<file>", 'documents, one {"id": …, "text": …} per line'), "minilm")
+  const verb = addEncodeFlags(
+    command.argument("<file>", 'documents, one {"id": …, "text": …} per line'),
+    USUAL_RERANKER,
+  )
     .requiredOption("--query <text>", "the query")
     .option("--explain", "with MODEL+first: also print each window with its letters and logits");
   addFlags(verb, ownFlags).action(rerank);

@@ -1,6 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
+import { USUAL_RERANKER } from "../../weights/sources/aliases.ts";
 import { billed } from "../generation/billed.ts";
 import { documentTexts } from "../generation/documents.ts";
 import { readingShape } from "../generation/naming.ts";
@@ -86,9 +87,10 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
     summary: `Rank documents by relevance to a query: ${how}`,
     scope: "infer",
     input: rerankInput(context.limits),
-    example: { model: "minilm", query: "fruit", documents: ["An apple a day", "The train is late"] },
+    example: { model: USUAL_RERANKER, query: "fruit", documents: ["An apple a day", "The train is late"] },
     output,
-    async handle(input, call) {
+    async handle(request, call) {
+      const input = { ...request, model: request.model || usualOf(context) };
       const texts = input.texts ?? documentTexts(input.documents!, input.rank_fields, context.limits);
       const { scores, receipt } = await scored(context, input, texts, call);
       if (input.texts) return inTeiForm(input, scores);
@@ -102,6 +104,10 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
       };
     },
   });
+
+/** The model of a request that names none, on a server of several: the usual one, if it is served. */
+const usualOf = ({ catalogue }: ServerContext): string =>
+  catalogue.list().some(({ id }) => id === USUAL_RERANKER) ? USUAL_RERANKER : "";
 
 async function scored(context: ServerContext, input: RerankInput, texts: readonly string[], call: Call) {
   const ranker = context.catalogue.ranker(input.model);

@@ -294,4 +294,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   },
 };
 
+/** The model that ranks texts if none is named, by research/ranking. */
+export const USUAL_RERANKER = "ms-marco";
+
 export const bytesOf = ({ files }: Pick<Alias, "files">): number => files.reduce((sum, file) => sum + file.bytes, 0);
