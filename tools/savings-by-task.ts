@@ -44,8 +44,8 @@ const ROWS: readonly Row[] = [
     recipe: "[`lookup`](lookup.md)",
     tuning: { name: "edits", model: "qwen2.5-coder" },
   },
-  { task: "code edits and quotes of the prompt", recipe: "[`lookup`](lookup.md)", bench: "lookup-vnni" },
-  { task: "prose", recipe: "[`lookup`](lookup.md): nothing gained", bench: "lookup-prose-vnni" },
+  { task: "code edits and quotes of the prompt", recipe: "[`lookup`](lookup.md)", bench: "lookup-amx" },
+  { task: "prose", recipe: "[`lookup`](lookup.md): nothing gained", bench: "lookup-prose-amx" },
   { task: "short chats' prompts", recipe: "[`int8-prefill`](int8-prefill.md)", bench: "int8-prefill-amx" },
   {
     task: "prompts from 4,096 tokens: the prompt's part",

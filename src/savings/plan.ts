@@ -25,6 +25,8 @@ export interface Plan {
 
 /** Guesses what an answer goes on with, without the model, which then checks all guesses in one pass. One request's own. */
 export interface Drafter {
+  /** The lengths that its drafts have, for which checks are compiled. */
+  readonly lengths: readonly number[];
   /** Likely tokens after `tokens` and `next`, at most `most`; none: the model reads `next` alone. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Notes how many of the last draft's tokens were right. */

@@ -5,11 +5,21 @@ import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.t
 /** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
 export type WeightForm = "own" | ByteForm;
 
+/** The model's own form over so many tokens that attend each by itself. */
+interface ApartForm {
+  readonly apart: number;
+}
+
 /** The form in which layers run: `images` is the model's own over tokens that see later ones of their image. */
-export type LayerForm = WeightForm | "images";
+export type LayerForm = WeightForm | "images" | ApartForm;
+
+export const isApart = (form: LayerForm): form is ApartForm => typeof form === "object" && "apart" in form;
 
 /** Names a form in keys. */
-export const formKey = (form: LayerForm): string => (typeof form === "string" ? form : byteFormKey(form));
+export function formKey(form: LayerForm): string {
+  if (isApart(form)) return `apart ${form.apart}`;
+  return typeof form === "string" ? form : byteFormKey(form);
+}
 
 /**
  * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that

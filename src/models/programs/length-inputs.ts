@@ -1,13 +1,22 @@
-import { type DType, type Graph, type Shape, sym, type Tensor } from "../../graph/index.ts";
+import { type Dim, type DType, type Graph, type Shape, sym, type Tensor } from "../../graph/index.ts";
 import type { Axes } from "../../nn/rope-axes.ts";
 
 const batch = sym("batch");
-const tokens = sym("tokens");
+
+/** Some of the new tokens. */
+interface NewTokens {
+  /** Stands behind the inputs' names. */
+  readonly at: number | "";
+  readonly tokens: Dim;
+}
 
 /** The inputs for the cache's length and the new tokens' positions, made on first use. */
 export class LengthInputs {
   readonly #made = new Map<string, Tensor>();
-  constructor(private readonly graph: Graph) {}
+  constructor(
+    private readonly graph: Graph,
+    private readonly of: NewTokens = { at: "", tokens: sym("tokens") },
+  ) {}
 
   /** i32 [batch]: tokens in the cache after this run, minus one. */
   get lengths(): Tensor {
@@ -15,18 +24,18 @@ export class LengthInputs {
   }
 
   get positions(): Tensor {
-    return this.#input("positions", "i64", [batch, tokens]);
+    return this.#input("positions", "i64", [batch, this.of.tokens]);
   }
 
   /** Positions of models whose tokens have a time, a height and a width. */
   get axes(): Axes<Tensor> {
-    const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, tokens]);
+    const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, this.of.tokens]);
     return [this.positions, of("Height"), of("Width")];
   }
 
   /** How many tokens after itself each token of one row sees, i64 [tokens]. */
   get ahead(): Tensor {
-    return this.#input("ahead", "i64", [tokens]);
+    return this.#input("ahead", "i64", [this.of.tokens]);
   }
 
   /** For layers that see all keys. */
@@ -44,7 +53,7 @@ export class LengthInputs {
   }
 
   #input(name: string, dtype: DType, shape: Shape): Tensor {
-    const known = this.#made.get(name) ?? this.graph.input(name, dtype, shape);
+    const known = this.#made.get(name) ?? this.graph.input(`${name}${this.of.at}`, dtype, shape);
     this.#made.set(name, known);
     return known;
   }

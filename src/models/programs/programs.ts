@@ -143,14 +143,31 @@ export class DecoderPrograms implements Disposable {
   /** Compiles the layers over tokens of images, cut at these depths. */
   async prepareImages(cuts: readonly number[]): Promise<void> {
     for (const { from, to } of spansOf(this.decoder, cuts))
-      await this.#ask(layersKey(from, to, "images"), blockOf(from), () => traceLayers(this.decoder, from, to, true));
+      await this.#ask(layersKey(from, to, "images"), blockOf(from), () =>
+        traceLayers(this.decoder, from, to, { images: true }),
+      );
+  }
+
+  /** Compiles the layers over each of these numbers of tokens that attend by themselves. */
+  async prepareApart(counts: readonly number[]): Promise<void> {
+    for (const apart of counts)
+      for (const { from, to } of blocks(this.decoder))
+        await this.#ask(layersKey(from, to, { apart }), blockOf(from), () =>
+          traceLayers(this.decoder, from, to, { apart }),
+        );
+  }
+
+  /** True if those over so many tokens are compiled. */
+  hasApart(count: number): boolean {
+    const { from, to } = blocks(this.decoder).at(-1)!;
+    return this.compiled.has(layersKey(from, to, { apart: count }));
   }
 
   /** The cost of the embedding and the stack over tokens of images, which need not be compiled. */
   get imagesCost(): Cost {
     const key = "images";
     const { decoder, embedding } = this;
-    const traced = () => graphCost(traceLayers(decoder, 0, decoder.config.layers, true));
+    const traced = () => graphCost(traceLayers(decoder, 0, decoder.config.layers, { images: true }));
     const known = this.#costs.get(key) ?? sumCosts([embedding.cost, traced()]);
     this.#costs.set(key, known);
     return known;

@@ -1,7 +1,10 @@
 import {
+  add,
   type CacheTensors,
   cachedAttention,
   carve,
+  concat,
+  type Dim,
   Graph,
   logLikelihoods,
   reshape,
@@ -24,10 +27,12 @@ import {
   endsInAttention,
   hasRecurrent,
   headsOf,
+  inputWidth,
   keepsKeys,
   nextState,
   qkvWidth,
   type RecurrentBlock,
+  sharesKeys,
 } from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
 import { inputIn, LAYER_INPUTS } from "./layer-inputs.ts";
@@ -41,10 +46,14 @@ export const past = sym("past");
 /** The part of the past that layers with a window are bound to. */
 const windowPast = sym("windowPast");
 
-const wide = (g: Graph, name: string, width: number): Tensor => g.input(name, "f32", [batch, tokens, width]);
+const wide = (g: Graph, name: string, width: number, count: Dim = tokens): Tensor =>
+  g.input(name, "f32", [batch, count, width]);
+
+/** The keys and values that a layer's attention reads. */
+type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
 
 /** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Pick<CacheTensors, "pastKey" | "pastValue"> {
+function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Entries {
   const { kvHeads, headSize } = headsOf(decoder.config, layer);
   const shape = [batch, kvHeads, sym("capacity"), headSize];
   return {
@@ -54,47 +63,67 @@ function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Pick<
 }
 
 function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
-  const { tensors, attrs } = cachedLayer(g, decoder, layer, suffix, lengths);
-  if (!keepsKeys(decoder.config, layer)) {
-    const shared = sharedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
-    return withCache(g, suffix, shared);
-  }
-  const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
-  const axes = decoder.axes?.(g, layer);
-  const attended = axes
-    ? cachedAttention(turnByAxes(tempered, decoder.config, axes, lengths.axes), tensors, undefined, {
-        ...attrs,
-        rotary: "none",
-      })
-    : cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
-  return withCache(g, suffix, attended);
-}
-
-/** Attention's result; the cache becomes an output. */
-function withCache(
-  g: Graph,
-  suffix: string,
-  { y, presentKey, presentValue }: ReturnType<typeof cachedAttention>,
-): Tensor {
+  const entries = entriesOf(g, decoder, layer, suffix);
+  const { y, presentKey, presentValue } = attentionOver(entries, g, decoder, layer, qkv, lengths);
   g.output(`presentKey${suffix}`, presentKey);
   g.output(`presentValue${suffix}`, presentValue);
   return y;
 }
 
-/** The cache of a layer's attention, and its attributes. Keys of an earlier layer in the graph are those after its attention. */
-function cachedLayer(g: Graph, decoder: Decoder, layer: number, suffix: string, lengths: LengthInputs) {
-  const windowed = hasWindow(decoder.config, layer);
+/** The keys and values that a layer finds. Those of an earlier layer in the graph are as its attention leaves them. */
+function entriesOf(g: Graph, decoder: Decoder, layer: number, suffix: string): Entries {
   const made = (of: string) =>
     g.outputs.find(({ name }) => name === `present${of}${decoder.config.keysOf?.(layer)}`)?.tensor;
   const [pastKey, pastValue] = [made("Key"), made("Value")];
-  const kept = pastKey && pastValue ? { pastKey, pastValue } : cache(g, decoder, layer, suffix);
-  const tensors = { ...kept, ...(windowed ? lengths.window : lengths.full) };
-  return { tensors, attrs: { ...decoder.attention(layer), past: windowed ? windowPast : past } };
+  return pastKey && pastValue ? { pastKey, pastValue } : cache(g, decoder, layer, suffix);
+}
+
+/**
+ * The attention of each token of one row by itself, in order, as decode steps do it: each reads the entries that the one
+ * before has written. All of them are bound to the layer's one cache.
+ */
+function attendApart(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
+  let entries = cache(g, decoder, layer, String(layer));
+  const parts = split(qkv, 1, new Array<number>(lengths.length).fill(1));
+  const attended = parts.map((part, at) => {
+    const { y, presentKey, presentValue } = attentionOver(entries, g, decoder, layer, part, lengths[at]!, at);
+    g.output(`presentKey${layer}.${at}`, presentKey);
+    g.output(`presentValue${layer}.${at}`, presentValue);
+    entries = { pastKey: presentKey, pastValue: presentValue };
+    return y;
+  });
+  return concat(attended, 1);
+}
+
+/** Attention over the entries of a cache; `earlier`: new tokens of the same run that are among them. */
+function attentionOver(
+  entries: Entries,
+  g: Graph,
+  decoder: Decoder,
+  layer: number,
+  qkv: Tensor,
+  lengths: LengthInputs,
+  earlier = 0,
+) {
+  const { tensors, attrs } = cachedLayer(decoder, layer, entries, lengths, earlier);
+  if (!keepsKeys(decoder.config, layer)) return sharedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+  const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
+  const axes = decoder.axes?.(g, layer);
+  if (!axes) return cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
+  const turned = turnByAxes(tempered, decoder.config, axes, lengths.axes);
+  return cachedAttention(turned, tensors, undefined, { ...attrs, rotary: "none" });
+}
+
+/** A cache as a layer's attention reads it, and its attributes. */
+function cachedLayer(decoder: Decoder, layer: number, entries: Entries, lengths: LengthInputs, earlier = 0) {
+  const windowed = hasWindow(decoder.config, layer);
+  const tensors = { ...entries, ...(windowed ? lengths.window : lengths.full) };
+  return { tensors, attrs: { ...decoder.attention(layer), past: add(windowed ? windowPast : past, earlier) } };
 }
 
 /** Like `attend`, of one row whose tokens see as many later ones as `ahead` says. */
 function attendAhead(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
-  const { tensors, attrs } = cachedLayer(g, decoder, layer, String(layer), lengths);
+  const { tensors, attrs } = cachedLayer(decoder, layer, entriesOf(g, decoder, layer, String(layer)), lengths);
   const { attended, presentKey, presentValue } = attentionAhead(
     qkv,
     { ...tensors, ahead: lengths.ahead },
@@ -128,14 +157,32 @@ export function traceEmbedding(decoder: Decoder): Graph {
   return g;
 }
 
+/** How the tokens of layers attend. */
+interface Attending {
+  /** True if those of an image see each other. */
+  readonly images?: boolean;
+  /** So many tokens of one row, each by itself, and to windows from the same token on: to the bit as in as many decode steps. */
+  readonly apart?: number;
+}
+
 /**
  * Layers from..to−1 as one graph, the stream → the stream. A last layer that attends ends at its attention: the rest
- * runs only for the tokens that are needed, as `traceAfter`. With `images`, tokens of an image see each other.
+ * runs only for the tokens that are needed, as `traceAfter`.
  */
-export function traceLayers(decoder: Decoder, from: number, to: number, images = false): Graph {
+export function traceLayers(
+  decoder: Decoder,
+  from: number,
+  to: number,
+  { images, apart: count }: Attending = {},
+): Graph {
   const g = new Graph();
   const lengths = new LengthInputs(g);
-  let stream = streamIn(g, decoder, from);
+  const each = Array.from({ length: count ?? 0 }, (_, at) => new LengthInputs(g, { at, tokens: 1 }));
+  const attention = (l: number, qkv: Tensor): Tensor => {
+    if (count !== undefined) return attendApart(g, decoder, l, qkv, each);
+    return images ? attendAhead(g, decoder, l, qkv, lengths) : attend(g, decoder, l, qkv, String(l), lengths);
+  };
+  let stream = streamIn(g, decoder, from, count);
   for (let l = from; l < to; l++) {
     const block = decoder.block(g, l, inputIn(g, decoder, l));
     if (block.kind === "recurrent") {
@@ -144,7 +191,7 @@ export function traceLayers(decoder: Decoder, from: number, to: number, images =
     }
     const { qkv, residual, beside, state } = block.attentionIn(stream, stateIn(g, decoder, l));
     if (state) g.output(`stateOut${l}`, state);
-    const attended = images ? attendAhead(g, decoder, l, qkv, lengths) : attend(g, decoder, l, qkv, String(l), lengths);
+    const attended = attention(l, qkv);
     if (l === decoder.config.layers - 1) {
       g.output("attended", attended);
       g.output("attendedResidual", apart(residual, stream));
@@ -168,6 +215,15 @@ function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number,
   g.output(`stateOut${layer}`, state);
   return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
+
+/** True if a model's layers can run apart: all attend alone, to keys of their own, by positions of one axis. */
+export const runApart = ({ config }: Decoder): boolean =>
+  !hasRecurrent(config) &&
+  !config.axes &&
+  !config.wholeImages &&
+  !sharesKeys(config) &&
+  config.beside === undefined &&
+  inputWidth(config) === 0;
 
 /** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention; its state, if it keeps one, is updated. */
 export function traceBefore(decoder: Decoder, layer: number): Graph {
@@ -347,9 +403,9 @@ export function attentionKind(decoder: Decoder, layer: number): string {
 }
 
 /** The stream before a layer: embeddings have no residual beside them. */
-function streamIn(g: Graph, decoder: Decoder, layer: number): Stream {
-  const branch = wide(g, "branch", decoder.config.hidden);
-  return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden) };
+function streamIn(g: Graph, decoder: Decoder, layer: number, count?: number): Stream {
+  const branch = wide(g, "branch", decoder.config.hidden, count);
+  return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden, count) };
 }
 
 function streamOut(g: Graph, { branch, residual }: Stream): Graph {

@@ -66,6 +66,11 @@ export class Lengths implements Disposable {
     return start;
   }
 
+  /** Like `set`, for one new token in each row, each of which runs by itself, whatever the others' lengths. */
+  setApart(places: readonly Place[]): void {
+    for (const [row, place] of places.entries()) this.set(row, [place], 1);
+  }
+
   #putPositions(at: number, { positions, longRope }: Place, tokens: number): void {
     const all = new BigInt64Array(this.positions.memory);
     const further = longRope ? this.config.longRopeBeyond! : 0;
@@ -101,6 +106,14 @@ export class Lengths implements Disposable {
         ]),
       ),
     };
+  }
+
+  /** The views that `setApart` writes to in the first `rows` rows, under names that end in the row's number. */
+  viewsApart(rows: number): Binding {
+    const all = Array.from({ length: rows }, (_, row) =>
+      Object.entries(this.views(row, 1, 1)).map(([name, view]) => [`${name}${row}`, view] as const),
+    );
+    return Object.fromEntries(all.flat());
   }
 
   [Symbol.dispose](): void {

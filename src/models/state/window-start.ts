@@ -10,6 +10,9 @@ type Windows = Pick<DecoderConfig, "layers" | "window">;
 
 export const hasWindow = (config: Windows, layer: number): boolean => config.window?.(layer) !== undefined;
 
+/** True if any layer has one. */
+export const hasWindows = (config: Windows): boolean => Number.isFinite(reach(config));
+
 /** The reach of each configuration, computed once. */
 const reaches = new WeakMap<Windows, number>();
 

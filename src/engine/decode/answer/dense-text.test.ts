@@ -53,12 +53,14 @@ test.each(Object.values(denseTextRecipes).flat())(
   },
 );
 
-test("a check of any number of drafts has the logits of as many steps", async () => {
+test("a check of any number of drafts has the logits of as many steps, in one program a block or in pieces", async () => {
   const { engine } = model;
   const [prompt, { tokens, logits }] = [encoded(PROMPTS[0]!), dense[0]!];
   using lease = await model.use(parseRecipe(["lookup"]));
   const plan = lease.plan(prompt.length);
   engine.forget();
+  const drafted = Array.from({ length: TOKENS }, (_, i) => i).filter((i) => engine.programs.hasApart(i + 1));
+  expect(drafted).toEqual([1, 2, 4, 8]);
   const slot = engine.acquire(prompt, plan);
   const meter = new Meter(engine.programs);
   await engine.prefill(slot, prompt, meter, plan);

@@ -4,7 +4,7 @@ import type { LayerRange } from "../../../models/state/kv-group.ts";
 import type { StateFill, StepCut } from "../../../savings/plan.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Batch, Rows } from "./batch.ts";
-import { embedTokens } from "./chunk-run.ts";
+import { embedTokens, runSegments } from "./chunk-run.ts";
 import { type AtCut, fill, holdBack } from "./fills.ts";
 import { LoneRow, stopOf } from "./lone-row.ts";
 import type { Found } from "./probes.ts";
@@ -209,14 +209,17 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
  */
 async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
-  const { programs, apart } = slot;
+  const { programs } = slot;
   const tokens = [step.token!, ...ahead];
   const positions = tokens.map((_, i) => slot.tokens.length + i);
-  await embedTokens(programs, apart.buffers, apart.lengths, tokens, slot.placeIn(slot.group(0), positions));
+  const whole = slot.borders.length === 0 && programs.hasApart(tokens.length) && slot.windowStays(tokens.length);
+  const { buffers, lengths } = whole ? { buffers: slot.buffers, lengths: slot.lengthsFrom(0) } : slot.apart;
+  await embedTokens(programs, buffers, lengths, tokens, slot.placeIn(slot.group(0), positions));
   meter.part(programs.embedding.cost, tokens.length, 0);
-  const layers = { from: 0, to: programs.decoder.config.layers };
-  const of = { total: tokens.length, whole: tokens.length };
-  const chunk = await apart.run({ slot, layers, done: 0, positions, meter }, of);
+  const job = { slot, layers: { from: 0, to: programs.decoder.config.layers }, done: 0, positions, meter };
+  const chunk = whole
+    ? await runSegments(job, [], { apart: tokens.length })
+    : await slot.apart.run(job, { total: tokens.length, whole: tokens.length });
   slot.grow(tokens, planOf(step).state.answer);
   const logits = await slot.logitsOfAll(await chunk.rows(0, tokens.length), tokens.length);
   meter.part(programs.headCost, tokens.length, 0);

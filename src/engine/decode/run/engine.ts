@@ -1,11 +1,13 @@
 import type { ByteForm } from "../../../graph/index.ts";
 import type { Decoder } from "../../../models/decoder/decoder.ts";
 import { DecoderPrograms } from "../../../models/programs/programs.ts";
+import { runApart } from "../../../models/programs/segments.ts";
 import type { OpenDecoder } from "../../../models/registry.ts";
 import { fitsDevice } from "../../../models/state/device-rows.ts";
+import { hasWindows } from "../../../models/state/window-start.ts";
 import type { Device } from "../../../runtime/device.ts";
 import type { SharedWeights } from "../../../runtime/shared-weights.ts";
-import { densePlan, type Plan } from "../../../savings/plan.ts";
+import { type Drafter, densePlan, type Plan } from "../../../savings/plan.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Weights } from "../../../weights/prepared/weights.ts";
 import type { Meter } from "../../bill/meter.ts";
@@ -53,7 +55,16 @@ export class Engine implements Disposable {
       if (filled) await this.programs.fills(cut.after, filled);
     }
     const verified = plan.cuts.filter((cut) => cut.scope === "step" && cut.fill === "verify");
-    await this.#prepareChecks([...(plan.drafter ? [0] : []), ...verified.map(({ after }) => after)]);
+    await this.#prepareChecks(verified.map(({ after }) => after));
+    if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
+  }
+
+  /** Compiles the checks of a drafter's drafts; in pieces, too, if layers are divided, or a window may move on within a draft. */
+  async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
+    const { decoder } = this.programs;
+    const whole = !divided && runApart(decoder);
+    if (whole) await this.programs.prepareApart(lengths.map((length) => length + 1));
+    if (!whole || hasWindows(decoder.config)) await this.#prepareChecks([0]);
   }
 
   /** Compiles the pieces around attention that check drafts after so many layers, in order of depth. */

@@ -33,6 +33,8 @@ interface Binds {
   readonly lengths: Binding;
   /** Programs that run before the segments. */
   readonly first?: readonly BoundProgram[];
+  /** Tokens that attend each by itself, and write the cache one after another; absent: they do so together. */
+  readonly apart?: number;
 }
 
 /** The inputs and outputs of the stack's programs, except the cache, for at most `capacity` tokens. */
@@ -134,11 +136,13 @@ export class StackBuffers implements Disposable {
   }
 
   /** Binds segments that follow one another until the result is disposed of. */
-  bind(segments: readonly Segment[], { done, span, cache, lengths, first = [] }: Binds): BoundStack {
+  bind(segments: readonly Segment[], { done, span, cache, lengths, first = [], apart }: Binds): BoundStack {
     const chain = new WindowChain((start, views) => [
       ...first,
       ...segments.map(({ from, to, program }, i) => {
-        const caches = Array.from({ length: to - from }, (_, l) => layerBinding(cache, from + l, start, views));
+        const caches = Array.from({ length: to - from }, (_, l) =>
+          layerBinding(cache, from + l, { start, views, apart }),
+        );
         const streams = { ...this.stream(done + i, span), ...this.streamOut(done + i + 1, span) };
         return program.bind(Object.assign({}, lengths, streams, this.attendedViews(span), ...caches));
       }),
@@ -178,11 +182,21 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** A layer's cache and states as its inputs and outputs: updated in place. A layer with a window begins at token `start`, if it is given. */
-export function layerBinding(cache: KvRows, layer: number, start = 0, views?: ViewSet): Binding {
+/** How a layer's cache is bound. */
+interface LayerBinds {
+  /** A layer with a window begins at this token. */
+  readonly start: number;
+  readonly views: ViewSet;
+  readonly apart?: number | undefined;
+}
+
+/** A layer's cache and states as its inputs and outputs: updated in place. */
+export function layerBinding(cache: KvRows, layer: number, binds?: LayerBinds): Binding {
   const states = stateBinding(cache, layer);
   if (!attends(cache.config, layer)) return states;
-  return { ...states, ...cacheBinding(views ? cache.bound(layer, start, views) : cache.layer(layer), String(layer)) };
+  const entries = binds ? cache.bound(layer, binds.start, binds.views) : cache.layer(layer);
+  const writes = Array.from({ length: binds?.apart ?? 0 }, (_, at) => cacheBinding(entries, `${layer}.${at}`));
+  return Object.assign(states, cacheBinding(entries, String(layer)), ...writes);
 }
 
 /** A recurrent layer's states as its input and output: updated in place. Empty for other layers. */

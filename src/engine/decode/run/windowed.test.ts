@@ -4,12 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
+import { sharesKeys } from "../../../models/decoder/decoder.ts";
 import { Stack } from "../../../models/programs/stack.testing.ts";
 import { openDecoder } from "../../../models/registry.ts";
 import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import type { Quant } from "../../../weights/prepared/quant.ts";
 import { Meter } from "../../bill/meter.ts";
+import { sameBits } from "../answer/dense-text.testing.ts";
+import type { Slot } from "../state/slot.ts";
 import { compareWithAlone, texts } from "./batch.testing.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
 import { Engine } from "./engine.ts";
@@ -24,10 +28,13 @@ const text = ids(2 * PREFILL_CHUNK + 40);
 const checkpointOf = (name: string) =>
   openCheckpoint(fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url)));
 
-async function open(name: string): Promise<Engine> {
-  const { decoder, weights } = await openDecoder(checkpointOf(name), path.join(folder, name), "f32");
+async function open(name: string, quant: Quant = "f32"): Promise<Engine> {
+  const { decoder, weights } = await openDecoder(checkpointOf(name), path.join(folder, `${name} ${quant}`), quant);
   return Engine.create(decoder, weights);
 }
+
+/** Tokens that are checked: windows of all these models move on among them. */
+const CHECKED = { from: 250, to: 330 };
 
 /** Logits of all tokens, run at once. */
 async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string, tokens: readonly number[]) {
@@ -77,6 +84,34 @@ describe.each(names)("%s", (name) => {
   test("rows of other lengths have the logits that they have alone", async () => {
     using engine = await open(name);
     await compareWithAlone(engine, texts(5, 72, 400, 20));
+  });
+
+  test("checks of drafts have the logits of decode steps, to the bit, as a window moves on; in pieces they cost as much", async () => {
+    using engine = await open(name, "auto");
+    const plan: Plan = { ...densePlan, drafter: { lengths: [3], draft: () => [], judge() {} } };
+    await engine.prepare(plan);
+    const { programs } = engine;
+    expect(programs.hasApart(4)).toBe(!sharesKeys(programs.decoder.config));
+    const slots = Array.from({ length: 3 }, () => engine.acquireEmpty(text));
+    const [dense, whole, divided] = slots as [Slot, Slot, Slot];
+    await engine.programs.prepareCuts([1]);
+    divided.split(1);
+    for (const slot of slots) await engine.prefill(slot, text.slice(0, CHECKED.from), new Meter(engine.programs));
+    for (let at = CHECKED.from; at < CHECKED.to; at += 4) {
+      const [token, ...ahead] = text.slice(at, at + 4) as [number, ...number[]];
+      const steps: Float32Array[] = [];
+      for (const id of [token, ...ahead])
+        steps.push((await engine.step(dense, id, new Meter(engine.programs))).slice());
+      const spent: number[] = [];
+      for (const slot of [whole, divided]) {
+        const meter = new Meter(engine.programs);
+        const [found] = await engine.stepAll([{ slot, token, ahead, meter, plan }]);
+        if (found?.kind !== "checked") throw new Error("drafts were not checked");
+        expect(found.logits.map((row, i) => sameBits(row, steps[i]!))).toEqual([true, true, true, true]);
+        spent.push(meter.spent().flops);
+      }
+      expect(spent[0]! / spent[1]!).toBeCloseTo(1, 9);
+    }
   });
 });
 

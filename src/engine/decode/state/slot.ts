@@ -1,10 +1,11 @@
 import { inputWidth } from "../../../models/decoder/decoder.ts";
-import { formKey, type LayerForm } from "../../../models/programs/dense-graphs.ts";
+import { formKey, isApart, type LayerForm } from "../../../models/programs/dense-graphs.ts";
 import type { DecoderPrograms, Segment } from "../../../models/programs/programs.ts";
 import type { KvRows } from "../../../models/state/cache.ts";
 import { DeviceRows } from "../../../models/state/device-rows.ts";
 import type { LayerRange, StateGroup } from "../../../models/state/kv-group.ts";
 import { Lengths, type Place } from "../../../models/state/lengths.ts";
+import { windowStart } from "../../../models/state/window-start.ts";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { isBrief, runChain } from "../../../runtime/chain.ts";
 import type { Program } from "../../../runtime/program.ts";
@@ -50,6 +51,7 @@ export class Slot extends Cached implements Disposable {
   /** The prompt's images whose tokens see each other. */
   #images: readonly WholeImage[] = [];
   #apart: SeamChunks | undefined;
+  #apartLengths: Lengths | undefined;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
@@ -137,6 +139,7 @@ export class Slot extends Cached implements Disposable {
       const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
+      if (isApart(form)) this.#lengthsApart.setApart(this.#placesApart(group.length, positions));
       meter?.part(this.programs.costOf(layers.from, layers.to, cuts, form), positions.length, group.length);
       if (layers.from === group.layers.from) group.begin();
       const parts = this.programs.segments(layers.from, layers.to, cuts, form);
@@ -176,6 +179,13 @@ export class Slot extends Cached implements Disposable {
     return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope, ...ahead };
   }
 
+  /** True if each of so many new tokens finds its windows bound from the same token on. */
+  windowStays(tokens: number): boolean {
+    const { config } = this.programs.decoder;
+    const past = this.tokens.length;
+    return windowStart(config, past) === windowStart(config, past + tokens - 1);
+  }
+
   /** The place of one more token in the layers from `layer` on. */
   next(layer: number): Place {
     const [group, at] = [this.group(layer), this.tokens.length];
@@ -193,7 +203,10 @@ export class Slot extends Cached implements Disposable {
   ): Promise<number> {
     const key = [formKey(form), tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
     const span = { rows: 1, tokens, at: 0 };
-    const binds = { done, span, cache: this.cache, lengths: lengths.views(0, 1, tokens) };
+    const how = isApart(form)
+      ? { lengths: this.#lengthsApart.viewsApart(tokens), apart: tokens }
+      : { lengths: lengths.views(0, 1, tokens) };
+    const binds = { done, span, cache: this.cache, ...how };
     const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
     this.#keep(key, bound);
     await bound.run(start);
@@ -215,6 +228,16 @@ export class Slot extends Cached implements Disposable {
     this.#lengths.set(layer, known);
     return known;
   }
+
+  /** Those of tokens that attend by themselves, a row each; made on first use. */
+  get #lengthsApart(): Lengths {
+    this.#apartLengths ??= new Lengths(this.programs.decoder.config, PREFILL_CHUNK, 1);
+    return this.#apartLengths;
+  }
+
+  /** The places of new tokens behind `entries` others, each of which counts the ones before it. */
+  #placesApart = (entries: number, positions: readonly number[]): Place[] =>
+    positions.map((position, at) => ({ entries: entries + at, positions: position, longRope: this.longRope }));
 
   /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
   async logitsOf(stream: Stream, head = this.programs.head): Promise<Float32Array> {
@@ -241,6 +264,7 @@ export class Slot extends Cached implements Disposable {
   [Symbol.dispose](): void {
     this.#held?.[Symbol.dispose]();
     this.#apart?.[Symbol.dispose]();
+    this.#apartLengths?.[Symbol.dispose]();
     for (const held of [this.buffers, this.probes, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
   }
 }

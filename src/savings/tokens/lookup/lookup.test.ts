@@ -61,6 +61,18 @@ test("drafts grow while they are right; after wrong ones, more and more occasion
   expect(Math.max(...waits)).toBe(32);
 });
 
+test("drafts have few lengths, each of which is checked by programs of its own", async () => {
+  const drafterOf = async (tokens: number) => (await planWith({ tokens, match: 1 })).drafter!;
+  const lengthsOf = async (tokens: number) => (await drafterOf(tokens)).lengths;
+  expect(await lengthsOf(8)).toEqual([1, 2, 4, 8]);
+  expect(await lengthsOf(6)).toEqual([1, 2, 4, 6]);
+  expect(await lengthsOf(1)).toEqual([1]);
+  const drafter = await drafterOf(8);
+  drafter.judge(3);
+  expect(drafter.draft([1, 2, 3, 4, 5, 6], 1, 3)).toEqual([2, 3]);
+  expect(drafter.draft([1, 2, 3, 4, 5, 6, 1], 1, 20)).toEqual([1]);
+});
+
 /** Facts that come again and again, so that the answer quotes. */
 const FACTS = " tana harkin town lisbon. tana harkin pet fox. tana harkin job baker.";
 const passage = `${FACTS}${FACTS}${FACTS} tana harkin town`;

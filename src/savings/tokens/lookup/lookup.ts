@@ -46,11 +46,18 @@ const CAUTIOUS = 2;
 /** Most occasions that are let go after drafts that were wrong. */
 const LONGEST_PAUSE = 32;
 
+/** Powers of two up to a number, and the number: a check of each length is a program of its own. */
+const lengthsUpTo = (most: number): number[] => [
+  ...Array.from({ length: Math.ceil(Math.log2(most)) }, (_, i) => 2 ** i),
+  most,
+];
+
 /**
  * Drafts from the text so far. A wrong draft costs a part of a step, so drafts grow with what proves right, and after
  * wrong ones more and more occasions are let go.
  */
 class LookupDrafter implements Drafter {
+  readonly lengths: readonly number[];
   readonly #seen: Seen;
   #length = CAUTIOUS;
   /** Occasions to let go, and as many after the next wrong draft. */
@@ -58,6 +65,7 @@ class LookupDrafter implements Drafter {
 
   constructor(private readonly options: LookupOptions) {
     this.#seen = new Seen(options.match);
+    this.lengths = lengthsUpTo(options.tokens);
   }
 
   draft(tokens: readonly number[], next: number, most: number): readonly number[] {
@@ -67,7 +75,8 @@ class LookupDrafter implements Drafter {
     const draft = text.slice(place, place + Math.min(most, this.#length));
     // Ids below 0 are rows of an image, which no answer has.
     const image = draft.findIndex((id) => id < 0);
-    return image < 0 ? draft : draft.slice(0, image);
+    const found = image < 0 ? draft.length : image;
+    return draft.slice(0, this.lengths.findLast((length) => length <= found) ?? 0);
   }
 
   judge(right: number): void {
