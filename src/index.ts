@@ -229,7 +229,7 @@ export const saveProfile = later(async () => (await import("./library/profile.ts
  */
 export const openRecognizer = later(async () => (await import("./library/recognize-pipeline.ts")).openRecognizer);
 
-/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
+/** Checks the names of a reranker and its models; fetches nothing. @throws UserError */
 export const checkReranker = later(async () => (await import("./library/rerank-pipeline.ts")).checkReranker);
 
 /**

@@ -125,7 +125,7 @@ describe("run", () => {
     expect((await lastBilled()) - stdout.split("The").length + 1).toBeOneOf([0, 1]);
   });
 
-  test.skipIf(process.platform === "win32")("a reader that leaves stops it, too: status 0, and billed", async () => {
+  test.skipIf(process.platform === "win32")("a reader that leaves also stops it: status 0, and billed", async () => {
     const words = `"${process.execPath}" bin/modicum.js run --no-repetition-detection --max-tokens 2000 --logit-bias 504=100 Go`;
     const { stderr } = spawnSync("sh", ["-c", `(${words}; echo "status $?" >&2) | head -c 3`], {
       ...{ cwd: root, encoding: "utf8", env: { ...process.env, MODICUM_HOME: home.path } },
@@ -193,20 +193,20 @@ describe("mistakes get one sentence", () => {
   test.each([
     ["an unknown verb", ["rnu"], /unknown command 'rnu' \(Did you mean run\?\)/],
     ["too many words", ["run", "one", "two"], /too many arguments/],
-    ["a number that is none", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
+    ["an invalid number", ["run", "--top-k", "many", "Hi"], /--top-k: .*number.*"many"/],
     ["a number out of range", ["run", "--top-p", "7", "Hi"], /--top-p: must be at most 1 \(got 7\)/],
     ["a bias without a value", ["run", "--logit-bias", "12", "Hi"], /key=value.*"12"/],
     ["an unknown saving", ["run", "--save", "xatention", "Hi"], /"xatention".*did you mean "xattention"/],
     ["a saving's unknown option", ["run", "--save", "xattention:treshold=1", "Hi"], /did you mean "threshold"/],
     ["a threshold that is no number", ["run", "--save", "xattention:threshold=abc", "Hi"], /threshold.*number.*"abc"/],
     ["a stride that does not divide the block", ["run", "--save", "xattention:stride=7", "Hi"], /stride 7 does not/],
-    ["a place that is none", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
+    ["an invalid place", ["complete", "package.json", "--at", "3"], /--at: expected LINE:COLUMN.*got "3"/],
     ["an empty prompt", ["run", ""], /prompt is empty/],
     ["an empty text to classify", ["classify", "--model", "minilm", ""], /nothing to classify/],
     ["an empty text to embed", ["embed", "a", ""], /text 2 of 2 is empty/],
     ["an empty question", ["answer", ""], /^error: the question is empty/],
     ["an answer without an index", ["answer", "Hi"], /--retrieval auto searches an index; expected an index, or never/],
-    ["a time that is none", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
+    ["an invalid time", ["receipts", "--since", "yesterday-ish"], /"yesterday-ish" is not a time/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     expectUsage(await own(words), words, pattern);
   });
@@ -264,7 +264,7 @@ describe.concurrent("mistakes get one sentence, and the process their status", (
     ["help on an unknown verb", ["help", "rnu"], /there is no verb and no topic "rnu"; did you mean "run"\?/],
     ["help on an unknown verb below another", ["help", "lab", "tun"], /there is no verb "lab tun"/],
     ["an unknown option", ["run", "--modle", "x", "Hi"], /unknown option '--modle' \(Did you mean .*--model\?\)/],
-    ["a bench that is none", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
+    ["an unknown bench", ["bench", "decod"], /"decod"; did you mean "decode"\?/],
     ["an empty stdin", ["run"], /prompt is empty/],
   ])("%s: status 2, with the usage", async (_, words, pattern) => {
     expectUsage(await call(words), words, pattern);

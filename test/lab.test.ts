@@ -60,7 +60,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-test("killed at several points and resumed, a run does no item twice and gives the same summary; stopped by a signal, too", async () => {
+test("killed at several points and resumed, a run does no item twice and gives the same summary; also stopped by a signal", async () => {
   const [whole, part] = [path.join(folder, "whole"), path.join(folder, "part")];
   const words = ["--recipe", "xattention:threshold=0.9"];
   expect(await lab(whole, words)).toMatchObject({ code: 0, out: expect.stringContaining("xattention:threshold=0.9 ") });

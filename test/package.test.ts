@@ -24,7 +24,7 @@ import { type PublishedPackage, type Registry, startRegistry } from "./registry.
 
 const run = promisify(execFile);
 const place = mkdtempSync(join(tmpdir(), "modicum-package-"));
-// Not one within the other: Node finds packages in the folders above, too.
+// Not one within the other: Node also finds packages in the folders above.
 const [folder, pnpmFolder] = [join(place, "npm"), join(place, "pnpm")];
 const platform = `${process.platform}-${process.arch}`;
 let registry: Registry;

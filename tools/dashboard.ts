@@ -56,7 +56,7 @@ const panels: readonly Panel[] = [
   },
   {
     title: "Time in the queue",
-    description: "From a request's arrival until its turn.",
+    description: "From a request's arrival until it starts.",
     unit: "s",
     queries: quantiles("vllm:request_queue_time_seconds"),
   },

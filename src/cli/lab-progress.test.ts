@@ -20,7 +20,7 @@ function screen(columns: number) {
   return { stream: Object.assign(stream, terminal) as unknown as NodeJS.WriteStream, text: () => text };
 }
 
-test("a line every tenth: the quality of all that is answered, held results too, and the time left by those of now", async () => {
+test("a line every tenth: the quality of all that is answered, held results included, and the time left by new ones", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const { stream, text } = screen(0);
   using watcher = watch(stream as typeof process.stderr);

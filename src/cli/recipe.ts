@@ -3,7 +3,7 @@ import { readValues } from "../util/values-file.ts";
 import { type Quant, quantOptions } from "../weights/prepared/weights.ts";
 import { readFlags } from "./flags.ts";
 
-/** The recipe of a call: the file's savings, then those of `--save`, in order. @throws UserError */
+/** The recipe of a call: the file's savings, then `--save`'s, in order. @throws UserError */
 export async function recipeOf(saves: readonly string[], file: string | undefined): Promise<Recipe> {
   const fromFile = file === undefined ? [] : recipeFromValues(await readValues(file, "the recipe"), file);
   return [...fromFile, ...parseRecipe(saves)];

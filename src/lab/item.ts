@@ -48,7 +48,7 @@ export interface GenerationItem extends Base {
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
-  /** The first answer's tokens; with them, the model's answer has its own, too. */
+  /** The first answer's tokens; with them, the model's answer also has its own. */
   readonly answerTokens?: readonly number[];
   /**
    * The end of a Python program of prompt, answer and this, which fails if the answer is wrong; run only if the user

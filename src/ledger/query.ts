@@ -9,7 +9,7 @@ export interface LedgerFilter {
   key?: string | undefined;
 }
 
-/** A filter of receipts that are added up: those of audits, which are nobody's requests, only if `audits` is true. */
+/** A filter of receipts that are added up. Audits, which are nobody's requests, count only if `audits` is true. */
 export interface SumFilter extends LedgerFilter {
   audits?: boolean | undefined;
 }

@@ -104,7 +104,7 @@ describe("the schema", () => {
     ["a share saved that does not follow", { ...contract, flops: { ...contract.flops, saved: 0.2 } }],
     ["a field it does not know", { ...contract, price: 3 }],
     ["a counter of neither kind", { ...contract, work: { layers: 3 } }],
-    ["a time that is none", { ...contract, created: "yesterday" }],
+    ["an invalid time", { ...contract, created: "yesterday" }],
     ["a missing column", { ...contract, bytes: { dense: 1 } }],
   ])("refuses %s", (_, receipt) => {
     expect(receiptSchema.safeParse(receipt).success).toBe(false);

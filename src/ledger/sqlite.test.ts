@@ -50,7 +50,7 @@ test("receipts that earlier versions wrote are listed and summed", async () => {
   expect((await ledger.sum()).receipts).toBe(3);
 });
 
-describe("a file that is none of ours is one sentence, and stays as it was", () => {
+describe("a foreign file is one sentence, and stays as it was", () => {
   async function sentence(): Promise<string> {
     const error = await openLedger(path).catch((e: unknown) => e);
     expect(error).toBeInstanceOf(UserError);

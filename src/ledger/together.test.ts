@@ -35,7 +35,7 @@ test("several parts are one receipt of their sums, whatever counters each has", 
   expect([a.id, b.id]).not.toContain(sum.id);
 });
 
-test("calls of earlier versions' receipts, plain numbers, add up with those of today", () => {
+test("calls in older receipts, plain numbers, add up with today's", () => {
   const calls = [{ small: 2 }, { small: { dense: 1, run: 3 }, big: { dense: 1, run: 0 } }];
   const both = [calls, calls.toReversed()].map((all) =>
     together(all.map((each) => makeReceipt(parts({ work: { calls: each } })))),

@@ -114,7 +114,7 @@ const isFormat = (value: unknown): boolean =>
   (typeof value === "object" && value !== null && !Array.isArray(value));
 const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "json" or a JSON schema').optional();
 
-/** The fields of a request besides those of generation. */
+/** The fields of a request besides generation's. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
   ...{ raw: flag, format, modelSampling: flag, cachePrompt: flag, defaultLength: flag },

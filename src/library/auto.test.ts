@@ -53,7 +53,7 @@ test("a receipt names the recipe that ran and the guarantee, and the answer is t
   expect(certified.receipt.flops.spent).toBeLessThan(certified.receipt.flops.dense);
 });
 
-test("a prompt shorter than those of the test is answered by dense, and the receipt says why", async () => {
+test("a prompt shorter than the test's is answered by dense, and the receipt says why", async () => {
   const [short, dense] = [await ask({}, "once"), await ask({ save: [] }, "once")];
   expect(short.receipt).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "length" });
   expect(short.text).toBe(dense.text);

@@ -12,7 +12,7 @@ import { requestOf, settingsOf } from "./request.ts";
 
 /**
  * The recipe that a certificate has for a request, none for dense; a prompt's tokens are counted by `model`.
- * @throws UserError if the request is read or drawn in another way than those of the test
+ * @throws UserError if the request is read or drawn in another way than in the test
  */
 export async function choiceUnder(
   { name, certificate, strict }: NamedCertificate,

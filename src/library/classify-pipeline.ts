@@ -28,11 +28,11 @@ export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" 
 export type EvidenceInput = z.input<typeof evidenceDocument>;
 
 export interface LookupClassifyOptions extends ReadOptions {
-  /** Documents for each text, the best first, in place of those of the index. */
+  /** Documents for each text, the best first, in place of the index's. */
   evidence?: readonly (readonly EvidenceInput[])[] | undefined;
   /** Also give what each decision was made of. */
   explain?: boolean | undefined;
-  /** Options of this call, besides those of the classifier. */
+  /** Options of this call, besides the classifier's. */
   qzero?: QZeroInput | undefined;
 }
 

@@ -293,7 +293,7 @@ export class Model implements Disposable {
 
   /**
    * Names the regions of a picture, by the localiser and the bridge that come with the model.
-   * @throws UserError if it has none, or for a picture, box or label that is none
+   * @throws UserError if it has none, or for an invalid picture, box or label
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
     const { image, ...rest } = given("recognize's request", args.recognizeRequest, request);

@@ -56,7 +56,7 @@ interface Saves {
   save?: readonly string[] | Recipe | undefined;
 }
 
-/** The options of an answer besides those of generation. */
+/** The options of an answer besides generation's. */
 interface AnswerOptions extends Saves {
   /** The one of the model's `adapters` to use; by default none. */
   adapter?: string | undefined;
@@ -137,7 +137,7 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
    * it has not begun.
    */
   deadline?: number | undefined;
-  /** Called when its turn comes, if the model is scheduled. */
+  /** Called when the scheduler starts this request, if the model has one. */
   onBegun?: (() => void) | undefined;
   /** False: the answer is never audited (`Model.audit`). */
   audit?: boolean | undefined;
@@ -155,7 +155,7 @@ export interface ReadOptions extends Stoppable {
   arrived?: number | undefined;
   /** A time of `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
-  /** Called when its turn comes. */
+  /** Called when the call starts to run. */
   onBegun?: (() => void) | undefined;
   /**
    * The most that the texts may cost by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call
@@ -253,7 +253,7 @@ export interface CodeCompletion {
   receipt: Receipt;
 }
 
-/** A text with its blanks filled. `text` is the whole text, `blanks` what was put in, `tokens` those of the answer. */
+/** A text with its blanks filled. `text` is the whole text, `blanks` what was put in, `tokens` the answer's. */
 export interface Infilled extends Completion {
   blanks: readonly string[];
 }

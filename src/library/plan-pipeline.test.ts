@@ -45,7 +45,7 @@ describe("training a projector", () => {
     expect(about).toMatchObject({ tokens: TOKENS, sizes: { from: 32, inner: 48, to: 48 }, data: { samples: 4 } });
   });
 
-  test("only the projector has gradients, which are those of finite differences through the frozen executor", async () => {
+  test("only the projector has gradients, which equal finite differences through the frozen executor", async () => {
     const options = completeOptions({ ...projecting, batch: 2, validation: 0 });
     const own = parseMethod(options.method!).options as ProjectorOptions;
     const { subject, data } = await openProjector(options, own, (model) => openBase(model, {}));

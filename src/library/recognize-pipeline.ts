@@ -37,7 +37,7 @@ export class RecognizePipeline implements Disposable {
 
   constructor(readonly model: Model) {}
 
-  /** @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different */
+  /** @throws UserError for an unreadable picture, an invalid box, or equal labels */
   recognize(request: RecognizeCall): Promise<Recognized> {
     return this.model.recognize(request);
   }

@@ -88,7 +88,7 @@ async function byRelevance(model: Model, request: RankRequest): Promise<Reranked
   return { order: byScore(scores), scores, windows: [], receipt };
 }
 
-/** Checks a reranker's name and those of its models; fetches nothing. @throws UserError */
+/** Checks the names of a reranker and its models; fetches nothing. @throws UserError */
 export async function checkReranker(name: string): Promise<void> {
   const found = rankPipelineNamed(given("checkReranker's name", modelName, name));
   for (const model of found ? Object.values(found.roles) : [name])

@@ -159,7 +159,7 @@ describe("a call", () => {
     await expect(call()).rejects.toThrow(sentence);
   });
 
-  test("with a document that is none is one sentence", async () => {
+  test("with an invalid document is one sentence", async () => {
     await using index = await filled("none");
     await expect(index.add([{ id: "x" } as never])).rejects.toThrow(
       "add's document 1.text: expected a text, got nothing",

@@ -24,7 +24,7 @@ export interface Traits<C> {
   readonly keys?: Readonly<Record<string, string>>;
   /** transformers' values of what a config.json leaves out, by the usual keys. */
   readonly defaults?: Readonly<Record<string, number>>;
-  /** Tensors of parts that are not read, such as those of images. */
+  /** Tensors of parts that are not read, such as image encoders. */
   readonly unread?: RegExp;
   /** True if checkpoints may have layers behind the model's own, which predict further tokens at once and are not read. */
   readonly moreLayers?: true;

@@ -66,7 +66,7 @@ test.each([
   [true, [1, 5]],
   [true, [1, 1, 1, 1, 1, 1]],
   [false, [2, 4]],
-] as const)("by head %s: tokens in steps of %j are those of whole sequences", (byHead, steps) => {
+] as const)("by head %s: tokens in steps of %j equal whole sequences", (byHead, steps) => {
   const config = { ...sizes, byHead };
   const expected = whole(config);
   let at = 0;

@@ -9,7 +9,7 @@ export interface LatentSizes {
   readonly queryRank: number | undefined;
   /** Elements of a query's or key's head that are not rotated. */
   readonly plain: number;
-  /** The rotated elements; those of keys are shared by all heads. */
+  /** The rotated elements; all heads share the keys'. */
   readonly rotated: number;
   /** Width of a value's head, at most that of a key's. */
   readonly value: number;

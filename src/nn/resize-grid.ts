@@ -5,7 +5,7 @@ import { placesOf } from "./image-layers.ts";
 type Grid = readonly [rows: number, columns: number];
 
 /**
- * Vectors of a grid's places, row by row, as those of a grid of another size, by bilinear interpolation with corners
+ * Vectors of a grid's places, row by row, resized to another grid by bilinear interpolation with corners
  * not aligned: [batch, places of `from`, width] → [batch, places of `to`, width].
  */
 export function resizeGrid(x: Tensor, from: Grid, to: Grid): Tensor {

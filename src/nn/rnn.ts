@@ -15,7 +15,7 @@ const enter = (weights: MixerWeights, { inner }: RnnConfig, x: Tensor): Tensor =
 
 /**
  * A layer over whole sequences, which trains: x [batch, tokens, hidden] → [batch, tokens, hidden], out_proj(h) of h_t =
- * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W are those of PyTorch's nn.RNN). `tokens` is a number: there
+ * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W as in PyTorch's nn.RNN). `tokens` is a number: there
  * are as many products one after another.
  */
 export function rnn(weights: MixerWeights, config: RnnConfig, x: Tensor): Tensor {

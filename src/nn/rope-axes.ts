@@ -12,7 +12,7 @@ export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
  * The pairs of a head's elements that turn by each axis: one section behind the other; or woven, a pair of each axis in
- * turn while height and width have pairs left, and then those of time.
+ * turn while height and width have pairs left, and then time's.
  */
 export interface Sections {
   readonly pairs: Axes<number>;

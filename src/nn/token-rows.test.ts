@@ -27,7 +27,7 @@ test.each([
   ["over the table's end", [4, 5, 6, 7]],
   ["in runs", [1, 2, 4, 6]],
   ["every one", [0, 1, 2, 3, 4, 5]],
-])("tokens' rows %s: vectors and logits are those of one table", (_, ids) => {
+])("tokens' rows %s: vectors and logits equal one table's", (_, ids) => {
   const rows = Array.from({ length: ids.length * WIDTH }, (_, i) => -(i + 1) / 8);
   const all = wide(ids, rows);
   const tokens = all.length / WIDTH;

@@ -31,7 +31,7 @@ export function lookUpBeside(
   return plus(times(vectors, gather(mask, place, 0)), gather(concat([none, rows], 0), place, 0));
 }
 
-/** Logits [..., tokens] of x [..., width]: `logits` [..., table] with those of tokens that have rows of their own. */
+/** Logits [..., tokens] of x [..., width]: `logits` [..., table], with tokens that have rows of their own. */
 export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows): Tensor {
   const table = Number(logits.shape.at(-1));
   const runs = runsOf(ids, table);

@@ -79,7 +79,7 @@ describe("the curve", () => {
     expect(atThreshold(cheap, Number.POSITIVE_INFINITY).cost).toBeCloseTo(10.5, 8);
   });
 
-  test("a score that is none goes to Super first", () => {
+  test("an item with a score of NaN goes to Super first", () => {
     const two = [
       { score: 0, swift: 1, super: 1, cost: { swift: 1, super: 2 } },
       { score: Number.NaN, swift: 0, super: 1, cost: { swift: 1, super: 2 } },

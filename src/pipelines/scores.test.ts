@@ -124,7 +124,7 @@ describe("aggregates", () => {
     expect(aggregated(scores, how)).toBe(expected);
   });
 
-  test("one score that is none spoils the answer's", () => {
+  test("one score of NaN makes the answer's NaN", () => {
     expect(aggregated([1, Number.NaN], "min")).toBeNaN();
     expect(aggregated([], "first")).toBeNaN();
   });

@@ -179,7 +179,7 @@ function allFinite(logits: Logits): boolean {
   return true;
 }
 
-/** An answer's score from those of its tokens; NaN if there are none or one of them is NaN. */
+/** An answer's score from its tokens'; NaN if there are none or one of them is NaN. */
 export function aggregated(scores: readonly number[], how: Aggregate): number {
   if (scores.length === 0 || scores.some(Number.isNaN)) return Number.NaN;
   switch (how) {

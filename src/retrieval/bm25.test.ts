@@ -70,7 +70,7 @@ interface Peer {
   }[];
 }
 
-test("scores and orders are those of the Python package bm25s", () => {
+test("scores and orders equal the Python package bm25s'", () => {
   const { documents, queries }: Peer = JSON.parse(
     readFileSync(new URL("fixtures/bm25s.json", import.meta.url), "utf8"),
   );

@@ -55,7 +55,7 @@ test("whole sentences are repeated as far as the overlap goes", () => {
   expect(chunksOf(text, { words: 6, overlap: 1 })).toEqual(["A one two. B three.", "C four five six."]);
 });
 
-test("text without words has no chunks; text without spaces is cut, too", () => {
+test("text without words has no chunks; text without spaces is also cut", () => {
   for (const empty of ["", " \n\n \t"]) expect(chunksOf(empty, { words: 5, overlap: 0 })).toEqual([]);
   expect(chunksOf("x".repeat(100), { words: 1, overlap: 0 }).map(({ length }) => length)).toEqual([40, 40, 20]);
   expect(chunksOf("東京都に住む", { words: 4, overlap: 0 })).toEqual(["東京都に", "住む"]);

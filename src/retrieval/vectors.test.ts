@@ -6,7 +6,7 @@ import { VectorTable } from "./vectors.ts";
 const random = seededRandom(1);
 const vector = (width: number) => Float32Array.from({ length: width }, () => random() - 0.5);
 
-test.each([1, 3, 4, 20])("the nearest of 40,000 vectors of %i numbers are those of sorting all", async (width) => {
+test.each([1, 3, 4, 20])("the nearest of 40,000 vectors of %i numbers equal a full sort's", async (width) => {
   using table = await VectorTable.open(width);
   const all = Array.from({ length: 40_000 }, () => vector(width));
   for (const [i, each] of all.entries()) table.add(2 * i, each);

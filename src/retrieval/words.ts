@@ -1,7 +1,7 @@
 /** Scripts that put no spaces between words, for a class in a regular expression. */
 export const UNSPACED =
   "\\p{sc=Han}\\p{sc=Hiragana}\\p{sc=Katakana}\\p{sc=Thai}\\p{sc=Lao}\\p{sc=Khmer}\\p{sc=Myanmar}";
-/** So that text without spaces, such as base64, is cut, too. */
+/** So that text without spaces, such as base64, is also cut. */
 const LONGEST = 40;
 
 const word = new RegExp(`[${UNSPACED}]|[^\\s${UNSPACED}]{1,${LONGEST}}`, "gu");

@@ -4,7 +4,7 @@ import type { BoundProgram, Program } from "./program.ts";
 /** A program that moves and computes less than this takes a few milliseconds on any core. */
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
-/** True if a program with these sizes should run on the calling thread; those of other devices run in turn. */
+/** True if a program with these sizes should run on the calling thread; programs of other devices run in turn. */
 export function isBrief(program: Program, sizes: Bindings): boolean {
   if (program.device !== "cpu") return false;
   const { bytes, flops } = evalCost(program.cost, sizes);

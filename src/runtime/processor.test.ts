@@ -47,7 +47,7 @@ test("instructions that choose kernels, in one order, and no others", () => {
   expect(kernelInstructions("")).toEqual([]);
 });
 
-test("this machine's are those of its whole list", () => {
+test("this machine's match its whole list", () => {
   expect(processorBits()).toBe(fastestBits(read("/proc/cpuinfo")));
 });
 

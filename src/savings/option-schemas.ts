@@ -64,5 +64,5 @@ export const flag = (fallback: boolean) =>
 export const choice = <const T extends readonly string[]>(names: T) =>
   z.enum(names, expected(`one of ${names.join(", ")}`));
 
-/** The path of a file; the saving names the option in `files`, too. */
+/** The path of a file; the saving also names the option in `files`. */
 export const file = () => z.string(expected("a path")).optional();

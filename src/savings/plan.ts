@@ -108,7 +108,7 @@ export type Decision =
 
 /**
  * The entries that deeper layers get in place of the keys and values, or of the update of the state, of a token that exited (DYNAMAX b.7). `none`:
- * nothing, they are never read again; `copy-kv`: those of the last layer that ran; `copy-hidden`: those computed from
+ * nothing, they are never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from
  * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
  * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.
  * The deep layers check all drafts in one pass, and the text is dense's. Of recurrent layers: `ssm-partial` updates

@@ -82,7 +82,7 @@ describe("the prompt back", () => {
     expect(billOf(answer).flops.spent).toBe(0);
   });
 
-  test("has its tokens' log-probabilities, those of the lab, first, and the likeliest in the place of each", async () => {
+  test("has its tokens' log-probabilities, equal to the lab's, first, and the likeliest in the place of each", async () => {
     const ids = encoded(TEXT);
     const nats = await reference(ids);
     const answer = await openai.completions.create({ ...base, prompt: ids, echo: true, logprobs: 3, max_tokens: 2 });

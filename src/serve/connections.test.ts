@@ -40,7 +40,7 @@ const asked = (body: object): string => {
   return head(text.length) + text;
 };
 
-/** The last response on a connection, after interim ones and those of earlier requests. */
+/** The last response on a connection, after interim ones and earlier requests'. */
 function last(said: string): { status: number; body: string; count: number } {
   const answers = said.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
   const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");

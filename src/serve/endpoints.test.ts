@@ -90,7 +90,7 @@ describe("embeddings", () => {
     expect(Math.max(...floats.map((v, i) => Math.abs(v - embeddings[0]![i]!)))).toBeLessThan(1e-5);
   });
 
-  test("of token ids are those of the text that they are of, and are billed alike", async () => {
+  test("of token ids equal their text's, and are billed alike", async () => {
     const ids = await direct(TINY[1]!, async ({ encoder: { tokenizer, settings } }) =>
       texts.map((text) => tokenizer.input(settings.prompt + (settings.lowercase ? text.toLowerCase() : text)).ids),
     );

@@ -33,14 +33,14 @@ export interface Fuzzed {
   readonly report: string;
   /** Errors of the program that the server logged. */
   readonly failures: readonly string[];
-  /** Requests that ran a model, and those of them that were chats. */
+  /** Requests that ran a model, and chats among them. */
   readonly billed: number;
   readonly chats: number;
 }
 
 /**
  * Fuzzes a server with this project's small models; `examples` is the most requests per endpoint in each phase,
- * `scopes` are those of the calling key, if there is one.
+ * `scopes`: of the calling key, if there is one.
  */
 export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));

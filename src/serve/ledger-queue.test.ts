@@ -79,7 +79,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     return { queue, place, logged, lost };
   }
 
-  test("that goes away and comes back has every receipt of before, meanwhile and after, once", async () => {
+  test("that goes away and comes back has every receipt from before, meanwhile and after, once", async () => {
     const { queue, place, logged } = await queueOf();
     const all = receipts(350);
     for (const receipt of all.slice(0, 100)) queue.add(receipt);

@@ -40,7 +40,7 @@ export class LedgerQueue {
   }
 
   /**
-   * Resolves when the receipts of earlier answers are written, so that killing the server loses only those of requests
+   * Resolves when the receipts of earlier answers are written, so that killing the server loses only receipts of requests
    * in flight. Does not wait for a slow ledger.
    */
   async caughtUp(): Promise<void> {

@@ -48,7 +48,7 @@ describe("openapi.json says what each field of a request means", () => {
       ...parameters.map((it) => [`${name}?${it.name}`, it.description ?? it.schema.description] as const),
     ]);
 
-  test("every one, those of inner objects too", () => {
+  test("every one, also of inner objects", () => {
     const all = told();
     expect(all.length).toBeGreaterThan(100);
     expect(all.filter(([, description = ""]) => description.length < 3)).toEqual([]);

@@ -71,7 +71,7 @@ test("it waits no longer than its client", async () => {
   await server.stop(0);
 });
 
-test("where the server stops, it is answered if its turn comes in time, and else told so", async () => {
+test("when the server stops, a waiting request is answered if it can start in time, and else refused", async () => {
   const { first, second } = await oneWaits();
   await oneInLine();
   const stopped = server.stop(60_000);

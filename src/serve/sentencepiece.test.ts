@@ -36,7 +36,7 @@ describe("an answer held to a schema, by a vocabulary of SentencePiece's", () =>
     expect(JSON.parse(text)).toEqual({ city: "Tokyo", people: expect.any(Number) });
   });
 
-  test.each(["two  spaces, then three   ", " one before", "▁ is a character, too", "<0x41> is six", "tab\\tand\nline"])(
+  test.each(["two  spaces, then three   ", " one before", "▁ is also a character", "<0x41> is six", "tab\\tand\nline"])(
     "can be made to say %j, space by space",
     async (said) => {
       const { text, finish_reason } = await completed({ prompt: "Say:\n", temperature: 0, ...schema({ const: said }) });

@@ -157,7 +157,7 @@ describe("refuses", () => {
     ["an infinite number", [[Number.POSITIVE_INFINITY], [1]], [0, 1], "row 1 holds Infinity, expected finite numbers"],
     ["ragged rows", [[1, 2], [1]], [0, 1], "row 2 has 1 numbers, expected 2 as row 1"],
     ["fewer labels", [[1], [2]], [0], "there are 2 rows and 1 labels, expected as many"],
-    ["a class that is none", [[1], [2]], [0, -1], "row 2 has the class -1, expected a whole number from 0 to 65535"],
+    ["an invalid class", [[1], [2]], [0, -1], "row 2 has the class -1, expected a whole number from 0 to 65535"],
   ])("%s", (_, rows, labels, message) => {
     expect(() => fitLogistic(rows, labels)).toThrow(new UserError(message));
   });

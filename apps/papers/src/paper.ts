@@ -67,7 +67,7 @@ export interface Paper extends Omit<PaperFields, "listed"> {
   readonly id: string;
   /** The newest day that a source listed it; null if none said. */
   readonly listed: Day | null;
-  /** Readers of this application that voted for it or read it; each counts once. `votes` are those of the sources. */
+  /** Readers of this application that voted for it or read it; each counts once. `votes` counts the sources' votes. */
   readonly readers: { readonly votes: number; readonly reads: number };
   readonly topics: readonly TopicScore[];
   readonly summary: Summary | null;

@@ -7,7 +7,7 @@ import { writeJson } from "../../util/write-whole.ts";
 export interface Talk {
   /** The turns so far, oldest first. */
   messages: ChatMessage[];
-  /** The files of the images of `messages`, in order, and behind them those of the next turn. */
+  /** The files of the images of `messages`, in order, then the next turn's. */
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;

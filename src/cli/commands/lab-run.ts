@@ -180,7 +180,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
   return await findTask(task, { signal, ...download });
 }
 
-/** @throws UserError for a recipe's name, too: every run has dense beside its recipes */
+/** @throws UserError also for a recipe's name: every run has dense beside its recipes */
 export async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {

@@ -100,7 +100,7 @@ async function run(flags: Flags): Promise<void> {
   if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
 
-/** The queue's address may hold a password; without a queue, the tuning goes on, too. */
+/** The queue's address may hold a password; without a queue, the tuning also goes on. */
 const howToGoOn = (queue: string | undefined): string =>
   `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with the same --queue or without"}`;
 

@@ -38,7 +38,7 @@ test("a model is a line, with the names of its recipes, the form of its weights 
   ]);
 });
 
-test("as JSON, a model is an object, too", async () => {
+test("as JSON, a model is an object", async () => {
   const { models } = JSON.parse(await printed("--json"));
   expect(models).toMatchObject([
     { id: "tiny", recipes: ["tiny@fast", "tiny@slim"], loaded: [{ quant: "auto", users: 0 }] },

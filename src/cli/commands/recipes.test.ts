@@ -139,8 +139,8 @@ test("a name that several models have, a recipe without a certificate and an unk
 });
 
 test.each([
-  ["an alias that is none", ["--model", "smolm2"], 'no model is called "smolm2"; did you mean "smollm2"?'],
-  ["a file that is none", ["--model", "absent.gguf"], "there is no file absent.gguf"],
+  ["an unknown alias", ["--model", "smolm2"], 'no model is called "smolm2"; did you mean "smollm2"?'],
+  ["a missing file", ["--model", "absent.gguf"], "there is no file absent.gguf"],
   [
     "savings that the model has no seam for",
     ["--model", fixture("../../engine/fixtures/classifier"), "--save", "xattention"],

@@ -113,7 +113,7 @@ const givenOf = (flags: Flags): Partial<Flags> =>
     Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
   );
 
-/** Options with those of the flags above them, also single fields. */
+/** Options with the flags above them, also single fields. */
 const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, givenOf(flags)) as TrainInput;
 
 function tellEstimate(found: Estimate, { json }: Flags): void {

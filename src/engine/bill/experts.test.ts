@@ -21,7 +21,7 @@ test("a receipt counts the experts that ran for each token, of all that there ar
   expect(receipt.flops.saved).toBe(0);
 });
 
-test("one token reads the matrices of its experts, many tokens those of all", async () => {
+test("one token reads its experts' matrices, many tokens read all experts'", async () => {
   const { decoder, weights } = await openDecoder(openCheckpoint(file), NOWHERE, "f32");
   const { read } = graphCost(
     weights.imagined(() => traceLayers(decoder, 0, 1)),

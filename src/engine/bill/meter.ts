@@ -136,7 +136,7 @@ export class Meter implements AttentionBill {
     addSpent(this.#dense, cost);
   }
 
-  /** Images were read for the prompt: dense would have, too. */
+  /** Images were read for the prompt, as in the dense run. */
   images({ tokens, spent }: ImageBill): void {
     this.run(spent);
     this.insteadOf(spent);

@@ -1,6 +1,6 @@
 /** Milliseconds of a request by what they went into, in the order of the work. */
 export interface Times {
-  /** Waiting for its turn. */
+  /** Waiting in the queue. */
   readonly queue: number;
   /** Reading images: files, scaling and encoder. */
   readonly encode: number;

@@ -111,7 +111,7 @@ describe("a small decoder", () => {
     expect(described.unsupported).toEqual({ "int8-prefill": "weights that are bytes already (q8r)" });
   });
 
-  exact("runs other savings, whose pieces are in bytes, too", async () => {
+  exact("runs other savings, whose programs are also in bytes", async () => {
     const { logits } = await logitsOf(model);
     const all = "xattention:threshold=0.9999999,stride=4,blockSize=8,minLengthForSparse=8";
     using lease = await model.use(parseRecipe([all]));

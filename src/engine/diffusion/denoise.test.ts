@@ -136,7 +136,7 @@ test("tokens that are sure enough come out together as one by one; others need n
   }
 });
 
-test("guidance moves logits away from those of a masked prompt", async () => {
+test("guidance moves logits away from a masked prompt's", async () => {
   const scorer = new FakeScorer((ids) => (ids[0] === MASK ? [2, 1.5] : [2, 1.9]));
   expect([...(await stepsOf(scorer, 1, {})).at(-1)!.answer]).toEqual([0]);
   scorer.passes = 0;

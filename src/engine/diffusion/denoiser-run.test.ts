@@ -52,7 +52,7 @@ describe.each(names)("%s", async (name) => {
     expect(apart(await one.score(other, [0]), before)).toBeGreaterThan(1e-3);
   });
 
-  test("behind a cache that is new, logits are those of a whole pass; behind an old one they differ a little", async () => {
+  test("after a fresh cache, logits equal a whole pass's; after an old one they differ a little", async () => {
     using one = run();
     const [first, wanted] = [16, [17, 20, 23]];
     await one.score(ids, wanted, { keep: first });

@@ -35,7 +35,7 @@ export class DenoiserRun implements Scorer, Disposable {
     return this.programs.decoder.config.vocabulary;
   }
 
-  /** A token's logits may stand one place before it; those of the first are then its own place's, as in Dream. */
+  /** A token's logits may stand one place before it, as in Dream; the first token's then stand at its own place. */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array> {
     const { denoiser, vocabulary } = this.programs.decoder.config;
     const at = denoiser?.shifted ? places.map((place) => Math.max(0, place - 1)) : places;

@@ -13,7 +13,7 @@ test("gives both", async () => {
   expect(program[Symbol.dispose]).not.toHaveBeenCalled();
 });
 
-test("what was made beside a failure is disposed of before that is told", async () => {
+test("what was made beside a failure is disposed of before the failure is thrown", async () => {
   const program = made();
   await expect(beside(late(program), fails)).rejects.toThrow("no tokenizer");
   expect(program[Symbol.dispose]).toHaveBeenCalledOnce();

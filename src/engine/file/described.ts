@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** Tokens of an image. */
   readonly tokens: number;
-  /** The sizes are those of a tile of an image, or of an example of images of any size; absent: of every image. */
+  /** The sizes belong to a tile, or to an example if images have any size; absent: to every image. */
   readonly of?: "tile" | "example";
 }
 

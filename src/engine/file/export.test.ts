@@ -201,7 +201,7 @@ async function handedOn(name: string) {
   return { inputs, apart: difference(found, logits) };
 }
 
-// Merged; beside a table of tokens that is the head, too; and beside a GGUF.
+// Merged; beside a table of tokens that is also the head; and beside a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
   "with an adapter, %s, in stock ONNX Runtime equals PEFT",
   async (name) => {

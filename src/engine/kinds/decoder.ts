@@ -25,7 +25,7 @@ export function openSeams({ config }: Decoder): readonly Seam[] {
   return attends ? ["attention", "between layers", "tokens in"] : ["between layers", "tokens in"];
 }
 
-/** Language models: each token sees those before it. Some read images, too. */
+/** Language models: each token sees those before it. Some also read images. */
 export const decoderKind: Kind<LanguageModel> = {
   async open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && (await readsTextAlone(adapted.checkpoint)))

@@ -44,7 +44,7 @@ export const kinds = [
   {
     ...decoders,
     devices: ["webgpu"],
-    // A decoder may read images, too.
+    // A decoder may also read images.
     matches: (checkpoint: Checkpoint) =>
       (decoders.matches(checkpoint) && !embeds(checkpoint)) || isOfKind("vision–language model", checkpoint),
   },

@@ -11,7 +11,7 @@ export interface ByteMatrix {
   readonly codes: Tensor;
   /** f32 [N] */
   readonly scale: Tensor;
-  /** A second digit, like `codes`; absent: none, and activations have one, too. */
+  /** A second digit, like `codes`, in which case activations have one as well; absent: none. */
   readonly low?: Tensor | undefined;
   /** f32 [n, n], orthogonal: each n inputs of x and of the weights are multiplied by it; absent: neither are. */
   readonly block?: Tensor | undefined;

@@ -158,7 +158,7 @@ const deltaOp: Op<Heads> = {
 };
 
 /**
- * The gated delta rule (Yang et al. 2024), token by token: S ← e^decay · S, then S ← S + k β (v − Sᵀ k)ᵀ, y = Sᵀ q. Shapes are those of
+ * The gated delta rule (Yang et al. 2024), token by token: S ← e^decay · S, then S ← S + k β (v − Sᵀ k)ᵀ, y = Sᵀ q. Shapes as in
  * `gatedLinearAttention`, with decay and beta [batch, tokens, heads].
  * @throws ShapeError
  */

@@ -18,7 +18,7 @@ const tanhRecurrenceOp: Op<null> = {
       throw new ShapeError("tanhRecurrence", "state", showType(state!), `[${batch}, ${size}]`);
     return [u!, state!];
   },
-  // The kernel multiplies its input by a matrix of its own, too: here by 1.
+  // The kernel also multiplies its input by a matrix: here by 1.
   onnx(emit, { inputs: [u, weight, state], outputs, types }) {
     const size = Number(types[0]!.shape[2]);
     const one = Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));

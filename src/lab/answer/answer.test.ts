@@ -53,7 +53,7 @@ describe("a language model", () => {
     expect(stopped.text).toBe(text.slice(0, text.indexOf(text.slice(3, 5))));
   });
 
-  test("goes on for as long as the task says, round in circles, too", async () => {
+  test("goes on for as long as the task says, even in circles", async () => {
     using model = await load(TINY, { quant: "f32" });
     const { finishReason } = await model.complete("a", { raw: true, maxTokens: 120 });
     expect(finishReason).toBe("repetition");

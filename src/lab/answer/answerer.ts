@@ -20,7 +20,7 @@ export interface Answered {
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
-/** Answers an item, once. Its answer and bill are those of a model that has answered nothing before. */
+/** Answers an item, once. Its answer and bill do not depend on earlier answers. */
 export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
 /** A loaded model. Whatever answers items under its recipes shares its weights. */

@@ -182,7 +182,7 @@ export class DecoderAnswerer implements Answerer {
     return { answer: { text, tokens: ids, layers: meanLayers(layers, usage), ...stopped }, ...costs };
   }
 
-  /** The answer, too, is to fit into the context. */
+  /** The answer must also fit into the context. */
   #request(item: GenerationItem): Request | undefined {
     const { context } = this.model.decoder.config;
     const ids = cut(this.#promptOf(item), context - item.maxTokens, this.truncate);

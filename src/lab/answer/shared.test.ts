@@ -62,7 +62,7 @@ describe("on SmolLM2", () => {
     }
   });
 
-  test("side by side, each generation has its bill, and here its text, too", async () => {
+  test("side by side, each generation has its bill, and here also its text", async () => {
     const group = asked.filter(({ kind }) => kind === "generation");
     const got = await answerer.together!(group);
     const again = await answerer.together!(group);

@@ -45,7 +45,7 @@ describe("tables by pyarrow hold the same rows", () => {
 });
 
 describe("JSON lines", () => {
-  test("with empty lines, line ends of Windows and no last line end; numbers are those of the file", async () => {
+  test("with empty lines, line ends of Windows and no last line end; numbers count the file's lines", async () => {
     const path = written("a.jsonl", '{"a": "é"}\r\n\n  \n[1]\r\n"x"');
     expect((await all(path)).map(({ value, number }) => [value, number])).toEqual([
       [{ a: "é" }, 1],
@@ -60,7 +60,7 @@ describe("JSON lines", () => {
     expect(await values(path)).toEqual([JSON.parse(line), JSON.parse(line)]);
   });
 
-  test("a line that is none names file and line", async () => {
+  test("an invalid line is named by file and number", async () => {
     const path = written("a.jsonl", '{"a": 1}\n\n{"a": 2\n');
     await expect(all(path)).rejects.toThrow(new RegExp(`^${path}: line 3: this is not JSON \\(`));
   });

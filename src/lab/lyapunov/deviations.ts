@@ -9,7 +9,7 @@ const STRIDE = 16;
 const NOISE = 0.05;
 
 /**
- * How far the states of all recurrent layers together are from those of the plain text, as a share of their norm, at tokens of
+ * How far the states of all recurrent layers together are from the plain text's, as a share of their norm, at tokens of
  * it: after another token in one place, and with 5 % of the tokens replaced throughout.
  */
 export interface Deviations {

@@ -19,7 +19,7 @@ export interface Feedback {
 
 /**
  * A recurrent model's step with its guess fed back softly: the next input is the mean embedding of
- * softmax((logits + noise) / temperature). A state is those of all layers, end to end, then the input.
+ * softmax((logits + noise) / temperature). A state holds all layers' states, end to end, then the input.
  */
 export class FeedbackStep implements Disposable {
   readonly #inputs: Readonly<Record<string, Buffer>>;

@@ -41,7 +41,7 @@ async function byQr(model: Recurrent, layer: number): Promise<number> {
   return benettin(map, start, [start], { steps: ids.length - 1 - transient, transient })[0]!;
 }
 
-test("a recurrent network's exponents are those of its Jacobians by QR", async () => {
+test("a recurrent network's exponents equal its Jacobians' by QR", async () => {
   const model = await open("rnn");
   const found = await layerTrajectories(model, ids, 1);
   expect(found).toHaveLength(2);
@@ -54,7 +54,7 @@ test("a recurrent network's exponents are those of its Jacobians by QR", async (
     expect(max).toBeGreaterThan(0.05);
 });
 
-test("a state space's are those of its closed form", async () => {
+test("a state space's equal its closed form", async () => {
   const model = await open("mamba2");
   const closed = (await measureSpectra(model, ids)).map(({ exponents }) => greatest(exponents));
   const found = await layerTrajectories(model, ids, 1);

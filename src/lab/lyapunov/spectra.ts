@@ -6,7 +6,7 @@ import { OpenStates, type Recurrent, type ScanPart } from "./open-states.ts";
 /** Tokens of one run. */
 const CHUNK = 64;
 
-/** Channels whose exponents are computed by QR, too. */
+/** Channels whose exponents are also computed by QR. */
 const CHECKED = 4;
 
 /** Parts of the text whose exponents are compared. */

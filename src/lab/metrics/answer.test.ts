@@ -44,4 +44,4 @@ test.each([
   ["?", " ? "],
   ["C++", "c++."],
   ["1.5 m", "1.5 m"],
-])("where %j is right, %j is, too", (answer, text) => expect(scored(answer, text)).toBe(1));
+])("where %j is right, so is %j", (answer, text) => expect(scored(answer, text)).toBe(1));

@@ -10,7 +10,7 @@ const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
 
 /**
  * A text reduced to its words: lower case, single spaces, without articles and without marks around words. Signs,
- * symbols and marks inside a word stay: `-4`, `1.5`, `c++`. A text of nothing but an article or such marks stays, too.
+ * symbols and marks inside a word stay: `-4`, `1.5`, `c++`. A text of nothing but an article or such marks also stays.
  */
 function said(text: string): string {
   const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");

@@ -9,14 +9,14 @@ import type { FileHashes } from "../run/recipe-files.ts";
 export interface Job {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
-  /** The model's name, or the absolute path of a file that the worker has, too. */
+  /** The model's name, or the absolute path of a file that the worker also has. */
   readonly model: string;
   readonly modelHash: string;
   readonly quant: Setting["quant"];
   readonly truncate: Setting["truncate"] | null;
   /** Savings, in order, their files by absolute paths. */
   readonly recipe: readonly string[];
-  /** Hashes of those files, which the worker must have, too. */
+  /** Hashes of those files, which the worker must also have. */
   readonly files: FileHashes;
   /** True if the items are one group. */
   readonly together: boolean;

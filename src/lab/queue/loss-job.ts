@@ -19,14 +19,14 @@ import { Unfit } from "./refusal.ts";
 export interface LossSetting {
   /** Modicum's version. */
   readonly version: string;
-  /** The model's name, or the absolute path of a file that the worker has, too. */
+  /** The model's name, or the absolute path of a file that the worker also has. */
   readonly model: string;
   readonly modelHash: string;
   /** It is loaded in this form. */
   readonly form: Quant;
   /** Bits of the codes of 4-bit types; absent if the model has none. */
   readonly codes?: number;
-  /** The adapter's absolute path, where the worker has it, too. */
+  /** The adapter's absolute path, where the worker also has it. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
   /** Absent: the model's own settings. */
   readonly temperature?: number;

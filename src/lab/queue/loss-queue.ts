@@ -24,7 +24,7 @@ interface Tuning {
 }
 
 /**
- * Gives a tuning the answers of a queue's workers and, where none come, those of this process: whatever happens to the
+ * Gives a tuning the answers of a queue's workers and, if none come, this process's: whatever happens to the
  * queue, every answer is one that the model gave.
  */
 export class LossQueue implements Losses, AsyncDisposable {

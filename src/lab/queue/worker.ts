@@ -81,7 +81,7 @@ const stopped = (signal: AbortSignal): Promise<void> =>
     signal.addEventListener("abort", () => resolve());
   });
 
-/** The last job's model stays loaded, with the job's recipe: the next job mostly needs both, too. */
+/** The last job's model stays loaded, with the job's recipe: the next job usually needs the same. */
 class Workbench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Answering } | undefined;

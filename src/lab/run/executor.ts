@@ -11,7 +11,7 @@ export interface Done extends Answered {
 /** Answers items in this process, or through the workers of a queue. */
 export interface Executor extends AsyncDisposable {
   /**
-   * Answers each item once, those of a group together, in any order.
+   * Answers each item once, a group's items together, in any order.
    * @throws UserError; an AbortError if `signal` stopped it
    */
   answer(recipe: Recipe, groups: readonly (readonly Item[])[], signal?: AbortSignal): AsyncIterable<Done>;

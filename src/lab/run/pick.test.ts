@@ -191,7 +191,7 @@ describe("a registered recipe", () => {
     expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "raw")]).toEqual([[sentence], []]);
   });
 
-  test("with a form of its own is loaded in it, unless another is asked for; by a server, too", async () => {
+  test("with a form of its own is loaded in it, also by a server, unless another is asked for", async () => {
     const whole = { ...summary, model_hash: await modelHash(await resolveModel(TINY)), model: TINY };
     await registered({ ...whole, quant: "q8" }, "form@fast");
     const form = async (options = {}) => {

@@ -43,7 +43,7 @@ describe("variable tracking", () => {
   const assignments = (prompt: string) =>
     [...prompt.matchAll(/VAR ([A-Z]{5}) = (?:VAR )?(\w+)\./g)].map(([, name, value]) => [name!, value!] as const);
 
-  test("each variable is given the one before, in order; asked for are those of the first chain", async () => {
+  test("each variable is given the one before, in order; the question is about the first chain's", async () => {
     const items = await allItems(await task(`variable-tracking:tokens=700,chains=3,hops=2,haystack=${haystack()}`), {
       limit: 5,
     });

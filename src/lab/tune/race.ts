@@ -37,7 +37,7 @@ export async function race<T extends TuningItem>(
     for (const [candidate, values] of losses) {
       const after = bet(bets.get(candidate)!, mean(values.slice(-group.length)), type, bound.risk);
       bets.set(candidate, after);
-      // A loss that is no number makes a wealth that is none.
+      // A loss of NaN makes a wealth of NaN.
       if (!(after.wealth < 1 / WRONGLY_DROPPED)) drop(losses, candidate);
     }
   }

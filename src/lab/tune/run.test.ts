@@ -263,7 +263,7 @@ test("a recipe that fails keeps cheaper ones from the test, and the report says 
   expect(tuningPage(blocked)).toContain("107 groups in the file");
 });
 
-test("more items are those of the next attempt, at half the error", async () => {
+test("more items belong to the next attempt, at half the error", async () => {
   const setup = await setUp(request(fileOf(answered(130))));
   const parts = split(setup.problem.items, setup.problem.type, setup.problem.bound);
   const lost = new Set([parts.search[20]!, parts.search[60]!, parts.test.at(-1)!].map(({ id }) => id));

@@ -59,7 +59,7 @@ test("an end that a saving put to a drawn answer was certain to it, and has its 
   expect(stopped).toBeGreaterThan(whole!);
 });
 
-test("with a model's own settings, penalties are those of the answer so far, on both sides", async () => {
+test("with a model's own settings, penalties count the answer so far, on both sides", async () => {
   using penalised = await load(TINY, { quant: "f32" });
   const settings = { temperature: 0.8, topP: 0.9, topK: 20, repetitionPenalty: 1.4 };
   Object.defineProperty(penalised.loaded, "sampling", { value: { settings, from: "a test" } });

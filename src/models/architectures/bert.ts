@@ -31,7 +31,7 @@ export const bertScheme: Scheme = {
 };
 
 /**
- * BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. A GGUF calls RoBERTa, XLM-R and DistilBERT so, too:
+ * BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. A GGUF also calls RoBERTa, XLM-R and DistilBERT so:
  * its position table begins with the first token's row, and DistilBERT has no kinds of token.
  */
 export const bert = encoder("bert", {

@@ -42,7 +42,7 @@ function readGates(fields: Fields): ScoredGates {
   return { ...readScoredGates(fields, false), ...own };
 }
 
-/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. As a GGUF V3, too. */
+/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. As a GGUF also V3. */
 export const deepSeekV2 = decoder("deepseek2", {
   scheme: deepSeekScheme,
   defaults: { ...deepSeekDefaults, n_routed_experts: 64, n_shared_experts: 2, moe_intermediate_size: 1407 },

@@ -52,7 +52,7 @@ function projectorNames({ tensors }: Checkpoint): Names {
 
 /**
  * Gemma 3 with the part that reads images (Gemma Team 2025): a SigLIP's encoder, squares of whose patches are averaged
- * to rows of the stream. `v.` begins the canonical names of the encoder's weights, `mm` those of the projection.
+ * to rows of the stream. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm`.
  */
 export const gemma3Images: VisionLanguageArchitecture = {
   ...gemma3,

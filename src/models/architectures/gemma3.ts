@@ -40,7 +40,7 @@ const embedder = (fields: Fields): TransformerConfig =>
   readGemma(fields, (base) => ({ ...layerKinds(fields, base), bothWays: true }));
 
 /**
- * transformers' defaults for the text part of a model with images, when its configuration omits them, as those of 4B
+ * transformers' defaults for the text part of a model with images, when its configuration omits them, as 4B's
  * and 12B do.
  */
 const TEXT = {

@@ -137,7 +137,7 @@ function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeC
 function configure(whole: Fields, has: (tensor: string) => boolean): TransformerConfig {
   const fields = whole.part("text_config");
   if (!fields.gguf && !fields.object("rope_parameters"))
-    fields.refuse("rope_parameters", undefined, "those of each kind of layer");
+    fields.refuse("rope_parameters", undefined, "fields for each kind of layer");
   fields.only("hidden_activation", ["gelu_pytorch_tanh"]);
   fields.only("use_bidirectional_attention", ["vision"]);
   const { layers } = checkValues(sizes.pick({ layers: true }), fields.source, {

@@ -4,7 +4,7 @@ import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.t
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts } from "./qwen2-moe.ts";
 
-/** Names of DeepSeek's mixture, with those of its latent attention left out. */
+/** Names of DeepSeek's mixture, without its latent attention's. */
 export const deepSeekMixture: Scheme = {
   ...withParts(llamaNames, {
     ...qwenExperts,

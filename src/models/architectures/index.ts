@@ -77,7 +77,7 @@ function readsImages({ config, tensors }: Checkpoint): boolean {
   return hasTower && existsSync(path.join(path.dirname(config.path), "preprocessor_config.json"));
 }
 
-/** Every supported decoder that reads images, too, one line each. */
+/** Every supported decoder that also reads images, one line each. */
 export const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
   {
     names: ["gemma3"],

@@ -121,7 +121,7 @@ const language = decoder(NAME, {
 /**
  * InternVL 2.5 and 3 as transformers has them (Zhu et al. 2025): a ViT with a factor for each element behind attention and
  * feed-forward over tiles of an image, squares of patches as rows of the stream, and a decoder. `v.` begins the canonical
- * names of the tower's weights, `mm.` those of the projection.
+ * names of the tower's weights, `mm.` the projection's.
  */
 export const internVl: VisionLanguageArchitecture = {
   ...language,

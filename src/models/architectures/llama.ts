@@ -3,7 +3,7 @@ import { readActivation, readTransformer } from "../config/config.ts";
 import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Llama (Touvron et al. 2023) and its kin: SmolLM2, TinyLlama, Yi; as a GGUF Mixtral, too. */
+/** Llama (Touvron et al. 2023) and its kin: SmolLM2, TinyLlama, Yi; as a GGUF also Mixtral. */
 export const llama = decoder("llama", {
   scheme: llamaNames,
   defaults: { rms_norm_eps: 1e-6 },

@@ -4,7 +4,7 @@ import { llavaOf } from "./llava.ts";
 
 /**
  * LLaVA-NeXT, or LLaVA-1.6 (Liu et al. 2024): a LLaVA that reads an image whole, and again as tiles of the size that fits
- * it best, whose patches lie line by line as those of one picture.
+ * it best, whose patches lie line by line as in one picture.
  */
 export const llavaNext: VisionLanguageArchitecture = llavaOf({
   ...{ name: "llava_next", what: "a LLaVA-NeXT" },

@@ -23,7 +23,7 @@ interface Kind {
   /** `model_type`, and what messages call it. */
   readonly name: string;
   readonly what: string;
-  /** Fields that must have certain values beside those of all. @throws UserError */
+  /** Fields that must have certain values, besides the fields common to all. @throws UserError */
   check(fields: Fields, image: ImageEncoderConfig): void;
   open(...parts: ConstructorParameters<typeof ProjectedVision>): Vision;
 }
@@ -118,7 +118,7 @@ const LAYER = /\.encoder\.layers?\.(\d+)\./;
 const UNREAD = /\.((post_)?layernorm\.(weight|bias)|head\..*|mask_token|position_ids)$/;
 const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
 
-/** A LLaVA whose images are read in one way. `v.` begins the canonical names of the encoder's weights, `mm.` those of the projection. */
+/** A LLaVA whose images are read in one way. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm.`. */
 export function llavaOf(kind: Kind): VisionLanguageArchitecture {
   const language = decoder(kind.name, {
     scheme: names,

@@ -46,7 +46,7 @@ const mixerSizes = z.object({
 /** How a mixer's projections are stored. */
 type Projections = Pick<GatedDeltaConfig, "byHead" | "apart" | "tiled">;
 
-/** @throws UserError if heads of values do not share those of keys evenly */
+/** @throws UserError if heads of values do not share the heads of keys evenly */
 function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, projections: Projections): GatedDeltaConfig {
   const heads = fields.number("ssm.time_step_rank", "linear_num_value_heads");
   const mixer = checkValues(mixerSizes, fields.source, {

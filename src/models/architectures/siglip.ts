@@ -14,7 +14,7 @@ import { clipTextTower } from "./clip.ts";
 
 const NAME = "siglip";
 
-/** The values of published files that leave some out: those of SigLIP base. */
+/** Defaults for published files that leave fields out: SigLIP base. */
 const usual = {
   ...{ vocab_size: 32000, hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ max_position_embeddings: 64, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },
@@ -34,7 +34,7 @@ function configure(given: ConfigSource) {
   const width = text.number(undefined, "projection_size", config.text.hidden);
   if (width !== config.image.hidden)
     throw new UserError(
-      `${source.path}: vectors of texts are ${width} wide, expected ${config.image.hidden}, as those of images`,
+      `${source.path}: vectors of texts are ${width} wide, expected ${config.image.hidden}, as image vectors`,
     );
   return { ...config, width };
 }

@@ -53,7 +53,7 @@ test("a head's scale follows the tie, or transformers 5's key for it", () => {
   expect(configure("t5-gated", { tie_word_embeddings: true, scale_decoder_outputs: false }).logitScale).toBe(1);
 });
 
-test("a GGUF's sizes are those of its folder, its form and its tie what its tensors tell", async () => {
+test("a GGUF's sizes equal its folder's; its tensors tell form and tie", async () => {
   for (const name of ["t5-gated", "t5-plain"]) {
     const { config } = (await openSeq2Seq(openCheckpoint(path.join(fixture(name), "model.gguf")), "unused", "f32"))
       .model;

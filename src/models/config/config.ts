@@ -144,7 +144,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
   };
 }
 
-/** Heads that the kernel does not take are filled up with zeros. @throws UserError for those of experts */
+/** Heads that the kernel does not take are filled up with zeros. @throws UserError for experts' heads */
 function paddedHeads(
   { source }: Fields,
   stored: number,

@@ -225,7 +225,7 @@ describe("what would change the numbers and is not supported is refused by name"
       { use_bidirectional_attention: "all" },
       '"use_bidirectional_attention" is "all", expected "vision"',
     ],
-    [gemma4, "gemma4", { rope_parameters: undefined }, '"rope_parameters" is missing, expected those of each kind'],
+    [gemma4, "gemma4", { rope_parameters: undefined }, '"rope_parameters" is missing, expected fields for each kind'],
     [llama4, "llama4", { attention_chunk_size: 1.5 }, '"attention_chunk_size" is 1.5, expected a whole number above 0'],
     [llama4, "llama4", { floor_scale: 0 }, '"floor_scale" is 0, expected a number above 0'],
     [gemma4, "gemma4", { global_head_dim: 24 }, "the head size must be a multiple of 16, got 24"],
@@ -252,7 +252,7 @@ test("unknown keys that change nothing are passed over", () => {
   expect(JSON.stringify(more)).toBe(JSON.stringify(plain));
 });
 
-describe("configurations of before transformers 5 say the same", () => {
+describe("configurations older than transformers 5 say the same", () => {
   const old = (changes: Json) => ({ rope_parameters: undefined, ...changes });
 
   test("rope_theta and rope_scaling beside it, its type under either key", () => {
@@ -282,7 +282,7 @@ describe("configurations of before transformers 5 say the same", () => {
     }
   });
 
-  test("gemma3 with images: the text's part, of which those of 4B say little", () => {
+  test("gemma3 with images: the text's part, of which 4B's says little", () => {
     const text_config = {
       ...{ hidden_size: 2560, intermediate_size: 10240, model_type: "gemma3_text", num_hidden_layers: 34 },
       ...{ rope_scaling: { factor: 8, rope_type: "linear" }, sliding_window: 1024 },

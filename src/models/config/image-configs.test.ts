@@ -51,7 +51,7 @@ describe("a configuration of images that would change the numbers is refused by 
       "siglip",
       "two widths",
       inside("text_config", { projection_size: 24 }),
-      "are 24 wide, expected 40, as those of images",
+      "are 24 wide, expected 40, as image vectors",
     ],
     [
       "siglip",
@@ -164,7 +164,7 @@ describe("a configuration of images that would change the numbers is refused by 
   });
 });
 
-test("a Qwen2-VL's fields may lie beside those of images, as in its first files", async () => {
+test("a Qwen2-VL's text fields may lie beside the image fields, as in its first files", async () => {
   const old = changed("qwen2-vl", ({ text_config: text }) => {
     const { rope_parameters: parameters, ...fields } = text as Json & { rope_parameters: Json };
     const { rope_theta, mrope_section } = parameters;

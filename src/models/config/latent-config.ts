@@ -15,7 +15,7 @@ const schema = z.object({
   value: size(1024),
 });
 
-/** The sizes of latent attention. Newer GGUFs have those of its heads under keys of their own. */
+/** The sizes of latent attention. Newer GGUFs have its head sizes under keys of their own. */
 function readSizes(fields: Fields): LatentSizes {
   const ofHeads = (key: string) => fields.optional(`${key}_mla`, undefined) ?? fields.number(key, undefined);
   const rotated = fields.number("rope.dimension_count", "qk_rope_head_dim");

@@ -10,7 +10,7 @@ export interface DecoderConfig {
   readonly layers: number;
   /** Width of the residual stream. */
   readonly hidden: number;
-  /** Attention's heads, those of keys and values, and their size; all 0 in a model without attention. */
+  /** The number of attention heads, of key and value heads, and their size; all 0 in a model without attention. */
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
@@ -38,7 +38,7 @@ export interface DecoderConfig {
   readonly beside?: number;
   /** Which elements of a head are rotated together, and lie side by side in a GGUF; absent if nothing is rotated. */
   readonly pairs?: "interleaved" | "half";
-  /** True if Hugging Face's checkpoints have them side by side, too: a GGUF has the rows of q and k in the same order. */
+  /** True if Hugging Face's checkpoints also have them side by side: a GGUF has the rows of q and k in the same order. */
   readonly pairsAsPublished?: boolean;
   /** Experts of each mixture, and those that a token runs; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
@@ -67,7 +67,7 @@ export interface SideScales {
 export interface DenoiserConfig {
   /** The id of the token that stands in masked places; undefined: the tokenizer's. */
   readonly mask: number | undefined;
-  /** True if a token's logits are those of the place before it, as a causal model's are. */
+  /** True if a token's logits stand at the place before it, as in a causal model. */
   readonly shifted: boolean;
 }
 

@@ -107,7 +107,7 @@ describe("what cannot be is refused by name", () => {
     expect(attempt).toThrow(sentence);
   });
 
-  test("query heads that are not those of the active experts", () => {
+  test("query heads that are not the active experts'", () => {
     const attempt = () => jetmoe.configure(source({ ...configOf("jetmoe"), num_attention_heads: 6 }));
     expect(attempt).toThrow('"num_attention_heads" is 6, expected 2 key-value heads · 2 active experts');
   });
@@ -186,7 +186,7 @@ test("a token's FLOPs are two for each active parameter, and one expert's keys a
   );
   const graphs = weights.imagined(() => traceDense(decoder));
   const flops = graphs.reduce((sum, g) => sum + evalDim(graphCost(g).flops, { batch: 1, tokens: 1, past: 0 }), 0);
-  // The token table is the head, too.
+  // The token table is also the head.
   expect(flops / 2 / 2_331_445_248).toBeCloseTo(1, 2);
   expect(decoder.config).toMatchObject({ heads: 32, kvHeads: 16, headSize: 128 });
 });

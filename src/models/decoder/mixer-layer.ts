@@ -8,7 +8,7 @@ import type { TransformerLayer } from "./transformer-layer.ts";
 export interface Mixer {
   /** Whole sequences. */
   train(x: Tensor): Tensor;
-  /** New tokens after those of a state [batch, floats]. */
+  /** New tokens after a state's [batch, floats]. */
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 

@@ -42,7 +42,7 @@ export interface ExpertsConfig extends RouterConfig {
    * True if they stand beside the dense feed-forward, each of the two with norms of its own; the router reads the stream, normalised (Gemma 4).
    */
   readonly beside?: true;
-  /** True if attention is a mixture, too, whose experts share keys and values; both mixtures have a bias (JetMoE). */
+  /** True if attention is also a mixture, whose experts share keys and values; both mixtures have a bias (JetMoE). */
   readonly attention?: boolean;
 }
 
@@ -105,7 +105,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly feedForwardScale?: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
-  /** True if each head has a sink, a score beside those of its keys (`attn_sinks`). */
+  /** True if each head has a sink, a score beside its keys' scores (`attn_sinks`). */
   readonly sinks?: true;
   readonly logitSoftcap?: number | undefined;
 }
@@ -116,7 +116,7 @@ export class Transformer implements Decoder {
   /** Rows of the token table; an adapter may add tokens. */
   readonly #table: number;
 
-  /** `mixer` makes those of recurrent layers. */
+  /** `mixer` makes the recurrent layers'. */
   constructor(
     config: TransformerConfig,
     readonly weights: WeightSource,

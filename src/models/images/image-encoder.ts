@@ -19,7 +19,7 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly trainedSize?: number;
   /** Pixels of a patch's side. */
   readonly patchSize: number;
-  /** True if a token of the whole image comes before those of its patches. */
+  /** True if a token of the whole image comes before its patches' tokens. */
   readonly classToken: boolean;
   /** True if vectors of patches have a bias. */
   readonly patchBias: boolean;

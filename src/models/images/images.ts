@@ -43,6 +43,6 @@ export interface ImageArchitecture {
   tensors(checkpoint: Checkpoint): Names;
   /** Tensors that are not read. */
   unread(checkpoint: Checkpoint): string[];
-  /** Opens a model for images of `side` pixels. @throws UserError if it reads those of another size alone */
+  /** Opens a model for images of `side` pixels. @throws UserError if it reads images of another size alone */
   open(weights: WeightSource, side?: number): Images;
 }

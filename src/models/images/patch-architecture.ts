@@ -17,7 +17,7 @@ interface PatchTraits {
 }
 
 /**
- * A decoder that reads images as merged squares of their patches. `v.` begins the canonical names of the encoder's weights, `mm.` those of the
+ * A decoder that reads images as merged squares of their patches. `v.` begins the canonical names of the encoder's weights, `mm.` the names of the
  * merger.
  */
 export function patchArchitecture(name: string, { what, language, tower }: PatchTraits): VisionLanguageArchitecture {

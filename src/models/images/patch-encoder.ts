@@ -37,7 +37,7 @@ export interface PatchEncoderConfig extends EncoderConfig {
   readonly deep: readonly number[];
 }
 
-/** The patches of an image, those of a square that is merged side by side. */
+/** The patches of an image; the patches of a merged square lie side by side. */
 export interface Patches {
   /** Merged squares. */
   readonly squares: Dim;

@@ -40,7 +40,7 @@ export class ShuffledVision extends RowsOfSquares<ShuffledVisionConfig> implemen
   }
 }
 
-/** Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row has those of a square, row by row. */
+/** Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row has a square's patches, row by row. */
 export function shuffle(x: Tensor, side: number, scale: number): Tensor {
   const [pictures, , width] = x.shape as [number, number, number];
   const fewer = side / scale;

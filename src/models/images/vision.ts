@@ -50,7 +50,7 @@ export interface SquareVision {
 
 /** The architecture of a vision–language model: a decoder's, and the part that reads images. */
 export interface VisionLanguageArchitecture extends Architecture {
-  /** A checkpoint's tensors that the part does not read: those of the decoder, and those of layers that do not run. */
+  /** A checkpoint's tensors that the part does not read: the decoder's, and layers that do not run. */
   unreadVision(checkpoint: Checkpoint): readonly string[];
   vision(weights: WeightSource): Vision;
   /** True for the optional tensors that the part has in a new model. */

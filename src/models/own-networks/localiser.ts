@@ -7,7 +7,7 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The sizes of a localiser beside those of its encoder of images. */
+/** The sizes of a localiser besides its image encoder's. */
 export interface LocaliserConfig {
   readonly image: ImageEncoderConfig;
   /** Layers of the decoder of boxes. */

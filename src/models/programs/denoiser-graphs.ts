@@ -20,7 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** The keys and values of a pass: none are kept, all are outputs, or those of tokens before the pass are inputs. */
+/** The keys and values of a pass: none are kept, all are outputs, or earlier tokens' are inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
@@ -28,7 +28,7 @@ export type DenoiserCache = "none" | "written" | "read";
  * the position of the first token, and `at` i64 [rows], places in the flattened [batch · tokens] → `hidden` [1, rows,
  * hidden], the normalised stream there, and `logits` [1, rows, vocabulary]. With a cache that is written, also `key0`,
  * `value0`, … [batch, tokens, heads · headSize], rotated; one that is read comes as `pastKey0`, … [batch, past, …], and
- * `mask` covers it, too.
+ * `mask` also covers it.
  */
 export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
   const g = new Graph();

@@ -68,7 +68,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }
   g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
-  // The engine's own caches are as long after a run as before: their operator says so of these, too.
+  // The engine's own caches are as long after a run as before: their operator says the same of these.
   for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
   for (const [name, state] of states) g.output(name, state);
   return g;

@@ -145,7 +145,7 @@ export const traceDense = (decoder: Decoder): Graph[] => [
 
 /**
  * `ids` i64 [batch, tokens] → `branchOut` [batch, tokens, hidden], the start of the stack. Models with learned
- * positions read `lengths`, too.
+ * positions also read `lengths`.
  */
 export function traceEmbedding(decoder: Decoder): Graph {
   const g = new Graph();

@@ -47,7 +47,7 @@ export class KvRows {
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
   }
 
-  /** Like `from`, for rows that lie elsewhere, too. */
+  /** Like `from`, also for rows that lie elsewhere. */
   bound(index: number, start: number, views: ViewSet): { key: Bindable; value: Bindable } {
     return this.from(index, start, views);
   }

@@ -44,7 +44,7 @@ export interface StateGroup {
   trim(keep: number): void;
   /** Splits it into two groups: the layers before `at`, and the others. */
   split(at: number): [StateGroup, StateGroup];
-  /** One group of this one and those of deeper layers, if all hold the same entries. */
+  /** One group of this one and the deeper layers', if all hold the same entries. */
   join(deeper: readonly StateGroup[]): StateGroup;
   /** Bytes of memory that were written. */
   readonly bytes: number;

@@ -120,7 +120,7 @@ test("layers of both kinds keep entries and states", () => {
   expect(group.bytes).toBe(2 * 15 * 4 * 4 * 4 + 2 * 4 * 4 * 5);
 });
 
-test("bytes are those of each layer's own kind", () => {
+test("bytes are counted by each layer's own kind", () => {
   using cache = new KvCache(config);
   const group = groupOf(cache);
   run(cache, group, 0, 10);

@@ -1,7 +1,7 @@
 import type { DecoderConfig } from "../decoder/decoder.ts";
 
 /**
- * The most tokens before a window that are bound, too: skipping some keys costs less than binding again for every
+ * The most tokens before a window that are also bound: skipping some keys costs less than binding again for every
  * token.
  */
 const STEP = 64;

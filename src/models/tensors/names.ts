@@ -3,8 +3,8 @@ import type { Names, Stored } from "../../weights/prepared/names.ts";
 
 /**
  * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
- * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among those of each expert, or
- * among those of one matrix.
+ * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among each expert's matrices, or
+ * among one matrix's blocks.
  */
 export type StoredAs =
   | string

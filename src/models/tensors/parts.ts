@@ -104,7 +104,7 @@ export class Parts {
     return gather(rows, which, 0);
   }
 
-  /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), those of one expert stacked. */
+  /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), one expert's stacked. */
   experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
     return Array.from({ length: experts }, (_, expert) => {
       const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);

@@ -3,7 +3,7 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { projectGroups } from "./experts.ts";
 import type { Routing } from "./route.ts";
 
-/** Heads of each attention expert, which are also those of keys and values, and their size. */
+/** Heads of each attention expert, as many as of keys and values, and their size. */
 interface ExpertHeads {
   readonly kvHeads: number;
   readonly headSize: number;

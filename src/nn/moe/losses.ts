@@ -17,7 +17,7 @@ import {
  * Load balancing (Switch Transformer, Fedus et al. 2022, section 2.2), of a router's logits [..., experts]: experts · Σ f P
  * with f the shares of all choices and P the mean probabilities, f32 []. Balanced routers have 1; transformers' form,
  * in which f counts choices per token, is `active` times that. Shares have no gradient. Means are by `weights` f32
- * [...], which sum to 1: padding has 0. `over` makes of these logits' shares those of more logits, f32 [experts].
+ * [...], which sum to 1: padding has 0. `over` turns these logits' shares into shares of more logits, f32 [experts].
  */
 export function balanceLoss(
   logits: Tensor,

@@ -149,7 +149,7 @@ describe("attention's experts", () => {
     expectClose(attended({ ...three, active: 1 }, same), one, 1e-12);
   });
 
-  test("a token's output depends on its own experts, not on those of others", () => {
+  test("a token's output depends on its own experts, not on other tokens'", () => {
     // Tokens 0 and 2 choose experts 0 and 1, token 1 chooses 2 and 1.
     const changed = wave(48, 0.9, 0.1).map((v, i) => (i >= 32 ? v + 1 : v));
     const [before, after] = [attended(three), attended(three, { q: changed, out: wave(48, 1.1, 0.4) })];

@@ -48,7 +48,7 @@ async function reference(ids: readonly number[]): Promise<Float32Array> {
   return copy;
 }
 
-test("letters' logits are those of a run token by token, in the same order, with and without a cached prefix", async () => {
+test("letters' logits equal a run token by token, in the same order, with and without a cached prefix", async () => {
   const ranker = new WindowRanker(rankModelOf(model), single);
   const texts = passages(4, 1);
   const { ids } = ranker.prompt("why", texts);

@@ -14,13 +14,13 @@ export interface QZeroRequest {
   readonly qzero: QZeroInput;
   /** The name of the index that texts are looked up in. */
   readonly index?: string | undefined;
-  /** Documents for each text, in place of those of the index. */
+  /** Documents for each text, in place of the index's. */
   readonly evidence?: readonly (readonly CategorisedDocument[])[] | undefined;
   /** Also give what each decision was made of. */
   readonly explain: boolean;
 }
 
-/** Classifies by any labels. They are only read if they are others than those of the call before. */
+/** Classifies by any labels. They are read only if they differ from the last call's. */
 export class QZeroClassifier {
   readonly #scorer: Scorer;
 
@@ -44,7 +44,7 @@ export class QZeroClassifier {
   }
 }
 
-/** Reads the labels of a call only if they are others than those of the call before. */
+/** Reads the labels of a call only if they differ from the last call's. */
 export class KeptLabels implements Scorer {
   #latest: { readonly key: string; readonly bound: BoundLabels["bound"] } | undefined;
 

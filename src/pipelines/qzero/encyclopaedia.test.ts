@@ -27,7 +27,7 @@ import { smallVectors } from "./vectors.testing.ts";
 
 const WIDTH = 24;
 
-/** Word vectors: a topic's words are near its own direction, words of no topic anywhere, those of opinions on one line. */
+/** Word vectors: a topic's words are near its own direction, words of no topic anywhere, words of opinion on one line. */
 function topicVectors(seed: number): StaticScorer {
   const random = seededRandom(seed);
   const anywhere = () => Array.from({ length: WIDTH }, () => random() + random() + random() - 1.5);

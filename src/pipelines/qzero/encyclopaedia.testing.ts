@@ -78,7 +78,7 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** Numbers of ten categories: those of another topic, and those of no topic. */
+/** Of ten categories, how many belong to another topic, and how many to none. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**

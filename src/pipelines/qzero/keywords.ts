@@ -21,7 +21,7 @@ export interface CountedCategory {
 export const countedCategories = (categories: readonly string[], kind: QZeroOptions["keywords"]): CountedCategory[] =>
   [...countsOf(categories)].map(([name, count]) => ({ name, count, words: remembered(name, kind) }));
 
-/** The keywords of categories together, after those of a text if one is given. */
+/** The keywords of categories together, after a text's if there is one. */
 export function keywordsOf(
   text: string | undefined,
   categories: readonly CountedCategory[],

@@ -21,7 +21,7 @@ export interface Contribution {
   readonly name: string;
   /** How often it was read. */
   readonly count: number;
-  /** The part of the score, `count` times; undefined if scores are no sums, as those of an encoder. */
+  /** The part of the score, `count` times; undefined if scores are no sums, as an encoder's. */
   readonly contribution?: number;
 }
 

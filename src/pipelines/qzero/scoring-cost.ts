@@ -1,7 +1,7 @@
 import { type Cost, evalCost, Graph, graphCost, linear, type Spent, sym } from "../../graph/index.ts";
 import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 
-/** The cost of the inner products of `rows` vectors with those of all label words. */
+/** The cost of the inner products of `rows` vectors with all label words' vectors. */
 export class ScoringCost {
   readonly #cost: Cost;
 

@@ -46,7 +46,7 @@ export async function propose(
   return { proposals: best(found).slice(0, most), tried: squares.length + around.length };
 }
 
-/** The best of the proposals, without those of the object that a better one has. */
+/** The best of the proposals, at most one for each object. */
 function best(proposals: readonly Proposal[]): Proposal[] {
   const distinct: Proposal[] = [];
   for (const one of proposals.toSorted((a, b) => b.fit - a.fit))

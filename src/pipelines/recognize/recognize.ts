@@ -48,7 +48,7 @@ export interface RecognizeRequest {
 /**
  * Names the regions of a picture by labels of any words (RegionSpot, Yang et al., arXiv 2311.01373): the localiser and
  * the image–text model see the picture once each, however many its regions are.
- * @throws UserError for a picture that cannot be read, a box that is none, or labels that are not different
+ * @throws UserError for an unreadable picture, an invalid box, or equal labels
  */
 export async function recognize(recognizer: Recognizer, request: RecognizeRequest): Promise<Recognized> {
   const { image, boxes, labels, options = {}, signal, arrived } = request;
@@ -99,7 +99,7 @@ async function find(
   return proposals.map(({ box }) => box);
 }
 
-/** The cosines of a region's vector and those of texts [labels, width], times the model's scale. */
+/** The cosines of a region's vector and the texts' [labels, width], times the model's scale. */
 export function logitsOf(vector: Float32Array, texts: Float32Array, scale: number): number[] {
   const width = vector.length;
   return Array.from({ length: texts.length / width }, (_, row) => {

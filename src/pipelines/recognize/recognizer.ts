@@ -90,7 +90,7 @@ export class Recognizer implements Disposable {
     return { vectors, attention, cost: this.bridge.cost({ regions }) };
   }
 
-  /** Vectors of labels; those of the labels asked for last are kept. */
+  /** Vectors of labels; the last call's are kept. */
   async labels(labels: readonly string[]): Promise<LabelVectors> {
     const key = JSON.stringify(labels);
     if (this.#labels?.key === key) return { values: this.#labels.values, cost: { flops: 0, bytes: 0 }, tokens: 0 };

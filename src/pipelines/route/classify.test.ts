@@ -163,7 +163,7 @@ describe("refused", () => {
     expect(() => new ClassifyCascade({ swift, super: strong, threshold: 0 })).toThrow(message);
   });
 
-  test("a threshold that is none", () => {
+  test("an invalid threshold", () => {
     expect(() => new ClassifyCascade({ ...pairOf(), threshold: Number.NaN })).toThrow(/the threshold is NaN/);
   });
 });

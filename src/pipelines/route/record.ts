@@ -93,7 +93,7 @@ const identityKey = ({ name, sha256, recipe, quant }: ModelIdentity) => [sha256 
 export const readCalibrations = (file: string): CalibrationFile =>
   readJson(file, calibrationFile, "a route's calibration");
 
-/** Rewrites a pair's file with the calibration in it, beside those of other scores. */
+/** Rewrites a pair's file with the calibration in it, beside other scores'. */
 export async function keepCalibration(file: string, pair: PairIdentity, calibration: Calibration): Promise<void> {
   const others = existing(file, pair).filter((other) => !sameScoring(other, calibration));
   await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, calibration] }));

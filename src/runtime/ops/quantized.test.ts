@@ -17,7 +17,7 @@ interface Form {
   readonly corrected: boolean;
 }
 
-/** Codes, scales and zero points of a random matrix [n, blocks · block], with those of its correction. */
+/** Codes, scales and zero points of a random matrix [n, blocks · block], with its correction's. */
 function matrix(n: number, blocks: number, { bits, block, corrected }: Form): Record<string, Feed> {
   const stored = corrected ? storedBlocks(blocks) : blocks;
   const scale = noise(n, [n, stored]);

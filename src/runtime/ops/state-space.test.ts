@@ -139,7 +139,7 @@ test.each([1, 2, 9])("a recurrence with tanh, %d tokens", async (length) => {
   expect(await worst(network(length))).toBeLessThan(1e-6);
 });
 
-test("its cost is that of two products of a token and a matrix: the kernel has one for the input, too", () => {
+test("its cost is that of two products of a token and a matrix: the kernel also has one for the input", () => {
   expect(evalDim(graphCost(graphOf(network(5))).flops, { batch: 2, tokens: 5 })).toBe(2 * 2 * 5 * 2 * 3 * 3);
 });
 

@@ -46,7 +46,7 @@ test("every block kept: what prune alone gives", async () => {
 test.each([
   `xattention:${sizes},threshold=0.3`,
   "tri-shape:blockSize=8,minLengthForSparse=0,sinkTokens=8,windowTokens=16",
-])("%s: blocks of the kept tokens are run, dense's are those of the whole prompt", async (saving) => {
+])("%s: blocks of the kept tokens are run, dense's are the whole prompt's", async (saving) => {
   const { heads, layers } = model.decoder.config;
   const alone = await prefill(saving);
   const both = await prefill(prune, saving);

@@ -16,7 +16,7 @@ type CachedUnder = (recipe: string) => number;
 /**
  * The recipe of a request under a certificate: the cheapest that its ladder allows at this length or, under a budget, the one of
  * least loss that fits, else the cheapest. Outside of what was tested, dense.
- * @throws UserError if prompts are read or answers drawn in another way than those of the test, unless not `strict`
+ * @throws UserError if prompts are read or answers drawn in another way than in the test, unless not `strict`
  */
 export function choose(
   name: string,
@@ -101,7 +101,7 @@ interface Difference {
   readonly sentence: string;
 }
 
-/** How the request is read or drawn in another way than those of the test, if it is. */
+/** How the request is read or drawn in another way than the test's, if it is. */
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
     return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };

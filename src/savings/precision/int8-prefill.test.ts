@@ -166,7 +166,7 @@ exact("with pruned tokens or exits, and never twice", async () => {
 });
 
 exact.each(["rotation=0", "rotation=32"])(
-  "%s beside sparse attention, whose pieces are in bytes, too",
+  "%s beside sparse attention, whose programs are also in bytes",
   async (option) => {
     const under = async (recipe: string[]) => {
       using lease = await model.use(parseRecipe(recipe));

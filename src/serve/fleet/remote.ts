@@ -41,8 +41,8 @@ export class Remote {
   }
 
   /**
-   * The answer of the least busy server, or of the next if one fails before its first token. `key` is the owner, for
-   * its turn.
+   * The answer of the least busy server, or of the next if one fails before its first token. `key` is the owner: keys
+   * have equal shares of the queue.
    * @throws HttpError if none answers, or one breaks off; Refused if too many wait
    */
   async *answer(outgoing: Outgoing, key: string): AsyncGenerator<FromServer, void> {

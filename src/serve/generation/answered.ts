@@ -39,7 +39,7 @@ type Shown = Pick<Part, "shown">;
 /** The fields of a whole answer. */
 const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** The fields of one answer are beside the receipt, and those of several with each answer. */
+/** The fields of one answer are beside the receipt, the fields of several with each answer. */
 export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
   of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),

@@ -14,7 +14,7 @@ export const flatLogprobsSchema = z.object({
 type Flat = z.output<typeof flatLogprobsSchema>;
 
 /**
- * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after those of its prompt
+ * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after its prompt's
  * if `echo` is set.
  */
 export class FlatLogprobs {

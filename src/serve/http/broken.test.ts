@@ -35,7 +35,7 @@ test.each<[string, string, number]>([
   ["a slow body", `${post}Content-Length: 50\r\n\r\n{`, 408],
   ["a slow body of chunks", `${post}Transfer-Encoding: chunked\r\n\r\n1\r\n{\r\n`, 408],
   ["a body of chunks that are none", `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
-  ["an address that is none", "GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
+  ["an invalid address", "GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
   ["another expectation", "GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: all\r\n\r\n", 417],
 ])("%s: its status is answered, counted and logged once", async (_, start, status) => {
   const [before, lines] = [await failures(status), server.logged.length];

@@ -120,7 +120,7 @@ export class Catalogue {
 
   /**
    * The name of a pipeline with the certificate that a registered one stands for, `A>B@mine`; other names as they are.
-   * The recipe is registered by its models' names here, or by those of the command line. @throws HttpError 400, 404
+   * The recipe is registered by its models' names here, or by the command line's. @throws HttpError 400, 404
    */
   async spelledOut(name: string): Promise<string> {
     const [bare, recipe] = atLast(name);

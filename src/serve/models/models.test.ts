@@ -41,7 +41,7 @@ describe("names", () => {
     await expect(Catalogue.open([file!, file!])).rejects.toThrow('two models are named "llama-tiny"; use name=MODEL');
   });
 
-  test("on offer are also those of pipelines", async () => {
+  test("on offer include pipelines'", async () => {
     const { names } = await Catalogue.open([...TINY, "tiny+first"]);
     expect(names).toEqual([...catalogue.names, "tiny+first"]);
   });
@@ -146,7 +146,7 @@ describe("models in memory", () => {
     await unregisterRecipe("tiny@whole");
   });
 
-  test("count with their keys and values; those of ended answers go before any model does", async () => {
+  test("count with their keys and values; ended answers' go before any model does", async () => {
     using pool = new Pool(bytesOf("tiny", "sentences"), { scheduling: nobodyWaits });
     const kept = () => pool.list()[0]!.keyValues!.bytes;
     using lease = await pool.lease(await choose("tiny"));

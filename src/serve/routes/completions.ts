@@ -119,7 +119,7 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
   return { ...about, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
-/** The `n` best of each prompt's `drawn` answers; those of one prompt are adjacent, and have log-probabilities. */
+/** The `n` best of each prompt's `drawn` answers; one prompt's are adjacent, and have log-probabilities. */
 function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
   if (n === drawn) return [...choices];
   const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));

@@ -35,7 +35,7 @@ afterAll(() => server.stop(0));
 const idsOf = (answer: { data: { id: string }[] }) => answer.data.map(({ id }) => id).toReversed();
 
 describe("receipts", () => {
-  test("of a key are those of its requests, and no others, whatever it asks for", async () => {
+  test("of a key cover its requests, and no others, whatever it asks for", async () => {
     for (const at of ["/v1/receipts", `/v1/receipts?key=${keys["ann"]!.id}`]) {
       const own = await jsonOf(get("bob", at));
       expect([idsOf(own), own.sum.receipts, "keys" in own]).toEqual([ids["bob"], 1, false]);
@@ -68,7 +68,7 @@ describe("receipts", () => {
   });
 });
 
-test("who has no key sees none, not even those of others without one", async () => {
+test("who has no key sees none, not even of others without one", async () => {
   const open = await serveModels(TINY.slice(0, 1), { allowAnonymous: true });
   await open.keys.create("team", ["infer"]);
   const response = await fetch(`${open.url}/v1/receipts`);

@@ -1,6 +1,6 @@
 import { colourStyle } from "../../lab/report/plot/colours.ts";
 
-/** The console's style sheet; its colours are those of the lab's plots. */
+/** The console's style sheet; its colours match the lab's plots. */
 export const STYLE = `${colourStyle(":root")}
 *{box-sizing:border-box}body{margin:0;background:var(--ground);color:var(--ink);font:1rem/1.5 system-ui,"Liberation Sans",sans-serif;overflow-wrap:break-word}
 header,main{max-width:66rem;margin:0 auto;padding:0 1.25rem}header{padding-top:1.25rem;display:flex;flex-wrap:wrap;gap:.25rem 1.5rem;align-items:baseline}

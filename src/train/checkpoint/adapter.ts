@@ -62,7 +62,7 @@ function configOf(adapter: WritableAdapter) {
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
-    // Whole names: PEFT would find an end of one in other modules, too.
+    // Whole names: PEFT would also match the end of one in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,

@@ -53,7 +53,7 @@ export interface KeptState extends TrainingState {
 /** The number of states that are kept. */
 const KEPT = 2;
 
-/** The folder of a run's states, or of those of one of its stages. */
+/** The folder of a run's states, or of one stage's. */
 const folderOf = (run: string, stage = ""): string => path.join(run, "checkpoints", stage);
 const nameOf = (step: number): string => `step-${step}`;
 

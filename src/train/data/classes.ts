@@ -5,7 +5,7 @@ import type { LabelledRecord, PlacedRecord } from "./records.ts";
 import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
- * Reads texts of classes. The classes are the model's own, if it has all labels of the data; else they are those of the
+ * Reads texts of classes. The classes are the model's own, if it has all labels of the data; else they come from the
  * data in order.
  * @throws UserError with file and line
  */

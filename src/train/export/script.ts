@@ -62,7 +62,7 @@ def collate(rows):
     labels = padded("labels", -100)  # of each position, the token that follows it
     batch = {"input_ids": padded("input_ids", 0), "labels": labels, "shift_labels": labels}
     batch["position_ids"] = torch.arange(run["tokens"]).expand(len(rows), -1)
-    if run["packing"]:  # a token sees those of its own sample
+    if run["packing"]:  # a token sees its own sample's tokens
         documents = padded("documents", -1)
         batch["attention_mask"] = (documents[:, :, None] == documents[:, None, :]).tril()[:, None]
     return batch

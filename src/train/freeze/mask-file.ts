@@ -44,7 +44,7 @@ function tensorsHash(tensors: readonly ModelTensor[]): string {
 /** @throws UserError if the disk refuses it */
 export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writeJson(file, mask);
 
-/** @throws UserError for a file that is none */
+/** @throws UserError for a file without a mask */
 export const readMask = (file: string): FreezeMask => readJson(file, schema, "a mask of frozen tensors");
 
 /** Checks that a mask is a model's. `file` names the mask. @throws UserError */

@@ -172,7 +172,7 @@ export interface TrainedInputs {
 
 /**
  * Makes the gradients of the graph's trained weights its outputs, by the gradient given of one tensor and `more`;
- * returns those of `others`.
+ * returns the gradients of `others`.
  */
 export function outputGradients(
   g: Graph,

@@ -30,7 +30,7 @@ interface AdaptedMatrix {
 
 /**
  * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
- * inputs, too, bound to their files if quantised: as constants, the compiler would expand them to floats for the
+ * inputs as well, bound to their files if quantised: as constants, the compiler would expand them to floats for the
  * backward pass.
  */
 export class LoraWeights implements TrainableWeights {
@@ -43,7 +43,7 @@ export class LoraWeights implements TrainableWeights {
   constructor(
     private readonly base: WeightSource,
     private readonly options: LoraOptions,
-    /** Tokens whose rows are trained, too, ascending. */
+    /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
     /** Hugging Face's modules, the last part of whose names may name a target. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
@@ -142,7 +142,7 @@ export class LoraWeights implements TrainableWeights {
     return undefined;
   }
 
-  /** Tokens' rows are trained whole: a low-rank update would change those of all tokens. */
+  /** Tokens' rows are trained whole: a low-rank update would change all tokens' rows. */
   tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
     const { tokens: ids } = this;
     return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };

@@ -19,7 +19,7 @@ export interface Objective {
   /** True if the scores are an output, so that right answers can be counted. */
   readonly judged: boolean;
   score(g: Graph): Scored;
-  /** The graph's inputs that come with a batch, beside those of the layers. */
+  /** The graph's inputs that come with a batch, beside the layers'. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
   /** The head on programs that compute the loss; `before`: anything before the head is trained. */
   open(hidden: number, programs: HeadPrograms, before: boolean): Head;

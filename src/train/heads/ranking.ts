@@ -77,7 +77,7 @@ class RankingHead implements Head {
     return 0;
   }
 
-  /** A list's loss, and its gradient by letter, both as those of so many labels as the list's written ranking has. */
+  /** A list's loss, and its gradient by letter, both weighted as the labels of the list's written ranking. */
   async #judge({ at, letters, ranks, labels }: RankedList, { stream }: HeadTensors, spent: Spent) {
     const { programs, term } = this.parts;
     for (const [i, letter] of letters.entries()) this.#rows.put(i, stream.buffer, at, letter);

@@ -27,7 +27,7 @@ export function withMethod(name: string, given: object): object {
   return { ...fields(false), method: { name, ...fields(true) } };
 }
 
-/** Fields of `given`, and those of `usual` that it lacks, at any depth. */
+/** Fields of `given`, and fields of `usual` that it lacks, at any depth. */
 export function beneath(usual: Partial<TrainInput> | object, given: unknown): unknown {
   if (given === undefined) return usual;
   if (!isRecord(given)) return given;

@@ -49,7 +49,7 @@ export interface Method<O = unknown> {
   estimate?(options: O, run: OpenTerms): Promise<Estimate>;
   /** True if a run's model is trained by the `stages` of this method alone, which is then chosen without its name. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
-  /** Options of a run that `stages` reads, besides those of every run; all others are refused. Absent: `stages` refuses them. */
+  /** Options of a run that `stages` reads, besides every run's; all others are refused. Absent: `stages` refuses them. */
   readonly reads?: readonly (keyof TrainOptions)[];
   /** Why no lab task scores what `stages` trains, and what judges it instead; absent: tasks are scored. */
   readonly unscored?: string;

@@ -6,7 +6,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** A phase's options besides those of a run. */
+/** A phase's options besides a run's. */
 const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
@@ -20,7 +20,7 @@ const file = z.looseObject(
   "expected phases' options by name",
 );
 
-/** A run's options that all phases share, and those of each phase. */
+/** A run's options that all phases share, and each phase's own. */
 export type PhasesInput = Partial<TrainInput> & {
   readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
 };

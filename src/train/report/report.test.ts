@@ -44,7 +44,7 @@ function run(name: string, steps: number, done = true): string {
   return out;
 }
 
-test("runs lie over each other in one page, and their figures are those of their files", async () => {
+test("runs lie over each other in one page, and their figures match their files", async () => {
   const [a, b] = [run("a", 4), run("b", 6, false)];
   const { report, runs } = await reportRuns([a, b]);
   expect(report).toBe(path.join(a, "report.html"));

@@ -51,7 +51,7 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
   else startFromAdapterIn(folder, subject);
 }
 
-/** The weights are those of the best evaluation if the other run keeps them, else of its last step. */
+/** The weights of the best evaluation if the other run keeps them, else of its last step. */
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));

@@ -115,7 +115,7 @@ function placeJoined(
   const names = Object.keys(sizes);
   const known = names.filter((name) => places.has(name));
   if (known.length === names.length) return end;
-  if (known.length > 0) throw new Error(`${known.join(", ")} cannot lie beside ${names.join(", ")}, too`);
+  if (known.length > 0) throw new Error(`${known.join(", ")} cannot also lie beside ${names.join(", ")}`);
   if (new Set(names.map(trained)).size > 1)
     throw new UserError(`${names.join(", ")} are multiplied as one: expected all of them to be trained, or none`, 2);
   let offset = end;

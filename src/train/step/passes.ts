@@ -95,7 +95,7 @@ export class Passes implements Disposable {
     return nats;
   }
 
-  /** Adds the gradients of a layer's exit, if it has one: those of its head, and those of the stream before the layer. */
+  /** Adds the gradients of a layer's exit, if it has one: its head's, and the stream's before the layer. */
   async #exit(batch: Batch, weight: number, layer: number): Promise<void> {
     for (const { head, share } of this.exits.filter((exit) => exit.layer === layer))
       await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);

@@ -185,7 +185,7 @@ export class StepBuffers implements Disposable {
     return this.#views.of(buffer, evalShape(shape, sizes), offset);
   }
 
-  /** Writes the inputs of several batches, those of one name end to end. */
+  /** Writes the inputs of several batches, inputs of one name end to end. */
   #write(of: string, all: readonly Readonly<Record<string, BatchInput>>[]): PlacedInput[][] {
     const ends = new Map<string, number>();
     return all.map((inputs) =>

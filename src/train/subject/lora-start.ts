@@ -5,7 +5,7 @@ import type { LoraFactors } from "../checkpoint/adapter.ts";
 import type { LoraOptions } from "../options.ts";
 
 /**
- * Sets LoRA layers to those of a PEFT adapter. Layers that the adapter lacks stay as they are; another alpha is made up
+ * Sets LoRA layers to a PEFT adapter's. Layers that the adapter lacks stay as they are; another alpha is made up
  * for, so that the model computes what it does with the adapter.
  * @throws UserError if the adapter does not fit the model, has another rank, or changes more than these layers
  */

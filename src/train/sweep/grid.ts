@@ -70,7 +70,7 @@ interface Property {
   readonly anyOf?: readonly Property[];
 }
 
-/** Paths of options; those of an object with any fields end with a dot. */
+/** Paths of options; a path of an object with any fields ends with a dot. */
 const pathsIn = ({ properties = {} }: Property, prefix = ""): string[] =>
   Object.entries(properties).flatMap(([key, inner]) => {
     const path = `${prefix}${key}`;

@@ -20,7 +20,7 @@ export interface Screened {
   readonly cost: {
     /** By the rungs alone, if runs have the same cost: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
-    /** FLOPs spent; those of a stopped run's other steps are estimated from its first ones. */
+    /** FLOPs spent; a stopped run's other steps are estimated from its first ones. */
     readonly flops: number;
   };
 }

@@ -8,7 +8,7 @@ import type { SavingMasks } from "../graphs/saving-masks.ts";
 import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
 
-/** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is trained, too. */
+/** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is also trained. */
 class VisionStack extends DecoderStack {
   constructor(
     decoder: Decoder,
@@ -18,7 +18,7 @@ class VisionStack extends DecoderStack {
     super(decoder, saving);
   }
 
-  /** The rows of the tokens' table and those of images, each in the place that the batch says. */
+  /** The rows of the tokens' table and of images, each in the place that the batch says. */
   override embed(g: Graph, shape: Shape): Tensor {
     const { rows, tokens } = shape;
     const { channels, imageSize } = this.vision.encoder.config;

@@ -55,7 +55,7 @@ export class LoraLayers {
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
   }
 
-  /** Beside rows of a table [rows, width] that are looked up: `down` is then looked up, too. */
+  /** Beside rows of a table [rows, width] that are looked up: `down` is then also looked up. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);

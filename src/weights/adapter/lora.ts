@@ -21,7 +21,7 @@ const settings = z.object({
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   /** Tokens whose rows are saved. */
   trainable_token_indices: z.union([z.array(z.int()), z.record(z.string(), z.array(z.int()))]).nullish(),
-  /** PiSSA and its kin change the base model's weights, too. */
+  /** PiSSA and its kin also change the base model's weights. */
   init_lora_weights: z.union([z.boolean(), z.literal("gaussian")]).nullish(),
 });
 
@@ -134,7 +134,7 @@ function expression(file: string, pattern: string): RegExp {
   );
 }
 
-/** A checkpoint that an adapter's files decide, too, so that its prepared weights are its own. */
+/** A checkpoint that also depends on an adapter's files, so that its prepared weights are its own. */
 export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint => ({
   ...base,
   files: [...new Set([...base.files, ...files])],

@@ -24,7 +24,7 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
 
 const PREFIX = "base_model.model.";
 const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
-/** PEFT saves the table or the head that it updates, too, unchanged. */
+/** PEFT also saves the table or the head that it updates, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
 /** Tensors of `modules` that were saved whole, by their names in the base's code. */

@@ -11,7 +11,7 @@ export interface CheckedWeights {
 }
 
 /**
- * Reads all prepared weights under a folder whole, and removes damaged ones; those of other versions are left alone.
+ * Reads all prepared weights under a folder whole, and removes damaged ones; other versions' are left alone.
  */
 export function checkPrepared(folder: string): CheckedWeights {
   const all = indexed(folder).map((each) => ({ folder: each, sound: isFolderSound(each) }));

@@ -157,7 +157,7 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 }
 
 /**
- * Unused tensors that would change a model's results: those of further layers, those beside a used tensor in its module
+ * Unused tensors that would change a model's results: tensors of further layers, tensors beside a used one in its module
  * (a bias, a scale), and weights inside a used layer. Others (another head, a buffer) do not concern the model.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {

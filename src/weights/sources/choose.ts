@@ -1,7 +1,7 @@
 import { posix } from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 
-/** The files of a model, among those of a repository or a package. */
+/** The files of a model, among a repository's or a package's. */
 export interface Choice {
   /** The folder that they lie under; `""` is the root. */
   folder: string;

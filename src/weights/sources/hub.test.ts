@@ -351,7 +351,7 @@ describe("in one sentence, with nothing half-written:", () => {
       refused({ files: { ...folder, x: { ...small("{}"), claims: { path } } } }, /has not the form expected of a hub$/),
   );
 
-  test("an address that is none", async () => {
+  test("an invalid address", async () => {
     await serveHub({ files: folder });
     withEnv({ HF_ENDPOINT: "hub.example" });
     expect(await failure(resolveModel("hf:org/tiny"))).toBe(

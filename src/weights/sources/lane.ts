@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Waiting bytes count, too; a lane that starts writing is counted again as it writes.
+      // Waiting bytes also count; a lane that starts writing is counted again as it writes.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

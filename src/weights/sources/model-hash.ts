@@ -21,7 +21,7 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
   }
 }
 
-/** Weights, configurations, tokenizers and templates, also those of sentence-transformers' modules (`1_Pooling`). */
+/** Weights, configurations, tokenizers and templates, also of sentence-transformers' modules (`1_Pooling`). */
 const isRead = (name: string): boolean =>
   /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model|metadata)$/.test(name) &&
   name !== "receipt.json";

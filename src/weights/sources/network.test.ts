@@ -38,7 +38,7 @@ describe("an error of fetch", () => {
     },
   );
 
-  test("that is none of the network's is thrown on", () => {
+  test("that is not the network's is thrown on", () => {
     const bug = new RangeError("x");
     expect(() => asDropped(bug, url)).toThrow(bug);
   });

@@ -14,7 +14,7 @@ const [START, END] = ["<|startoftext|>", "<|endoftext|>"];
 const PIECES = `<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+`;
 
 /**
- * The `tokenizer.json` of a CLIP's tokenizer that is published as `vocab.json` and `merges.txt`, as those of Stable
+ * The `tokenizer.json` of a CLIP's tokenizer that is published as `vocab.json` and `merges.txt`, as in Stable
  * Diffusion are; undefined if the folder has another or none (transformers' `CLIPTokenizer`).
  * @throws UserError
  */

@@ -157,7 +157,7 @@ describe("what is broken is one sentence", () => {
       model({ merges: ["a b", "ab c"] }),
       'merge 1 has "c", which is not in the vocabulary',
     ],
-    ["a merge that is none", model({ merges: ["ab"] }), 'merge 0 is "ab", expected two tokens'],
+    ["an invalid merge", model({ merges: ["ab"] }), 'merge 0 is "ab", expected two tokens'],
     [
       "an unknown token that is unknown",
       model({ unk_token: "<unk>" }),

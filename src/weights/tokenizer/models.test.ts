@@ -204,7 +204,7 @@ describe("Gemma 3's GGUF, which lists scores instead of merges", () => {
   const tokenizer = new Tokenizer(source);
   const model = read<Published>("gemma3");
 
-  test("ids are those of the published tokenizer", () => expect(differences(tokenizer, model.ids)).toEqual([]));
+  test("ids equal the published tokenizer's", () => expect(differences(tokenizer, model.ids)).toEqual([]));
   test("decoding", () => checkDecoding(tokenizer, model.decoded));
   test("a prompt begins with bos, and with no space", () => {
     expect(tokenizer.addBos).toBe(true);

@@ -54,7 +54,7 @@ const gpt4o = () => ({ ...byteLevel([cased(THREE_DIGITS, `(?:${CONTRACTION})?`)]
 /**
  * Presets by GGUF's names. Patterns are from the tokenizer.json files of the models in the names (SmolLM2, StarCoder,
  * GPT-2, Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); the names that share one
- * are from llama.cpp's list (llama-vocab.cpp). Normal forms, which that list leaves out, are those of Qwen2, of Command
+ * are from llama.cpp's list (llama-vocab.cpp). Normal forms, which that list leaves out, come from Qwen2, Command
  * R and of GPT-NeoX, whose tokenizer OLMo and MPT use.
  */
 const families: readonly (readonly [names: string, preset: () => Preset])[] = [

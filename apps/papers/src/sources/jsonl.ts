@@ -2,7 +2,7 @@ import { UserError } from "modicum";
 import { arxivId } from "../identity.ts";
 import { checked, Entries, type Entry, entrySchema, type Parsed } from "./source.ts";
 
-/** Reads papers of JSON lines, whose fields are those of `paperInputSchema`; null is unknown throughout. */
+/** Reads papers from JSON lines with the fields of `paperInputSchema`; null means unknown. */
 export function parseJsonLines(text: string): Parsed {
   const found = new Entries();
   for (const [i, line] of text.split("\n").entries())

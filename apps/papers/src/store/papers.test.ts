@@ -192,7 +192,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await accounts.address("other")).toBe("grace@example.org");
   });
 
-  test("wait for a task until it has them, those that are gone, too", async () => {
+  test("wait for a task until it has them, also if they are gone", async () => {
     await put({ title: "A" }, { title: "B" });
     await store.papers.done("papers", await store.papers.pending("papers", 9));
     await put({ title: "A", arxiv: "2401.00001" });

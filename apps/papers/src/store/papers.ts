@@ -88,7 +88,7 @@ export class PaperTable {
     return Number(row!.papers);
   }
 
-  /** Papers that wait for a task, those listed last first; those that are gone, too. */
+  /** Papers that wait for a task, the last listed first, including papers that are gone. */
   async pending(task: PendingTask, limit: number): Promise<string[]> {
     const sql = `SELECT paper FROM pending WHERE task = :task
       ORDER BY coalesce((SELECT max(day) FROM listings l WHERE l.paper = pending.paper), '') DESC, paper LIMIT :limit`;

@@ -7,7 +7,7 @@ export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test
 
 /** Milliseconds to connect in, and to answer in. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
-/** Transactions take turns by this lock, also those of other processes: any number that others are unlikely to use. */
+/** Transactions of all processes take turns by this lock. The number is one that other programs are unlikely to use. */
 const LOCK = 0x4d506170;
 /** Postgres's type of `count(*)` and of times, which fit in a number here. */
 const INT8 = 20;

@@ -65,7 +65,7 @@ export const stepPage =
     return show(site, c, frame, <StepPage {...ask} button={{ label: ask.label, action }} />);
   };
 
-/** Takes a step. Mail programs post here, too (RFC 8058), so there is no form's token: the link's own is enough. */
+/** Takes a step. Mail programs also post here (RFC 8058), so there is no form token: the link's own is enough. */
 export const takeStep =
   (step: Step) =>
   async (site: Site, c: Context): Promise<Response> => {

@@ -300,7 +300,7 @@ describe("a model of random weights in float32", () => {
   });
   const ids = Array.from({ length: 120 }, (_, i) => 3 + ((i * 31 + 7) % 50));
 
-  test("logits after a reused prefix equal those of a fresh slot", async () => {
+  test("logits after a reused prefix equal a fresh slot's", async () => {
     const { engine } = tiny.language;
     const meter = new Meter(engine.programs);
     const fresh = engine.acquire(ids);

@@ -83,7 +83,7 @@ describe("a model without a chat template", () => {
   });
   afterAll(() => model.dispose());
 
-  test("ranks, and gives the same in any company, with labels of several tokens, too", async () => {
+  test("ranks, and gives the same in any company, also with labels of several tokens", async () => {
     const { scores } = await model.relevance(query, documents);
     for (const [i, document] of documents.entries())
       expect((await model.relevance(query, [document])).scores[0]).toBeCloseTo(scores[i]!, 4);

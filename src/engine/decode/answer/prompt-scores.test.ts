@@ -106,7 +106,7 @@ test("in a batch have the numbers and the bill that they have alone, beside answ
   }
 });
 
-test("a batch's whole answers have them, too", async () => {
+test("a batch's whole answers also have them", async () => {
   using model = await load(TINY);
   const [answer, other] = await model.completeAll([
     { prompt: [3, 4, 5], ...only },

@@ -19,6 +19,6 @@ export interface Terms {
   readonly deadline?: number | undefined;
   /** Runs since its arrival; absent: it arrives with the call. */
   readonly time?: Stopwatch | undefined;
-  /** Called when its turn comes. */
+  /** Called when the scheduler starts this request. */
   readonly onBegun?: (() => void) | undefined;
 }

@@ -11,7 +11,7 @@ test("a text that fits is whole", () => {
   expect(windowOf(split, { before: 10, after: 10 }, count)).toEqual(split);
 });
 
-test("the nearest whole lines that fit, from a line that the next keystrokes begin at, too", () => {
+test("the nearest whole lines that fit, from a line that is also the first after the next keystrokes", () => {
   const split = { before: `${lines(0, 100)}abc`, after: `def\n${lines(101, 200)}` };
   const window = windowOf(split, { before: 300, after: 30 }, count);
   expect(window).toEqual({ before: `${lines(80, 100)}abc`, after: `def\n${lines(101, 103)}` });

@@ -19,7 +19,7 @@ const ALL_TYPES: readonly Type[] = ["object", "array", "string", "number", "bool
 /** The type of values that a keyword constrains; undefined if it constrains any. */
 export const typeOf = (keyword: string): Type | undefined => TYPE_OF[keyword as Keyword];
 
-/** The types of a schema's values: the named ones, or those of its keywords; without either, all. */
+/** The types of a schema's values: named, or implied by keywords; without either, all. */
 export function typesOf(words: { readonly type?: readonly Type[] | undefined }): readonly Type[] {
   const { type } = words;
   if (type) return type.includes("number") ? type.filter((name) => name !== "integer") : type;

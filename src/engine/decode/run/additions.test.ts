@@ -91,7 +91,7 @@ test("unequal rows of a batch, one without an image, are as alone, and decode go
   for (const { slot } of begun) engine.release(slot);
 });
 
-test("layers whose attention a saving does have the additions, too", async () => {
+test("layers whose attention a saving computes also have the additions", async () => {
   const dense = await run(long);
   engine.release(dense.slot);
   const plan: Plan = {

@@ -37,7 +37,7 @@ test("rows without a grid count as a text's", () => {
   expect(new Axes(prompt).at(places)).toEqual({ positions: places, height: places, width: places });
 });
 
-test("rows of a batch keep their own positions: steps together are steps alone, and those of a longer prompt", async () => {
+test("rows of a batch keep their own positions: steps in a batch equal steps alone, and equal a longer prompt's", async () => {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-axes-"));
   const { decoder, weights } = await openDecoder(openCheckpoint(path.join(fixtures, "qwen2-vl")), folder, "f32");
   using engine = await Engine.create(decoder, weights);

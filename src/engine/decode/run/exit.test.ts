@@ -73,7 +73,7 @@ test("a fixed layer: the prompt runs whole, each token a part of the layers, and
   });
 });
 
-test("logits at an exit are those of a model that has these layers alone", async () => {
+test("logits at an exit equal those from a model of these layers alone", async () => {
   const { engine } = model;
   const { programs } = engine;
   const early = await run(prompt, next.slice(0, 1), "exit:layer=1");
@@ -135,7 +135,7 @@ describe("random exits", () => {
   });
 });
 
-test("copied keys and values are those of the exit's layer, entry by entry", async () => {
+test("copied keys and values equal the exit layer's, entry by entry", async () => {
   const { engine, recipes } = model;
   using lease = await recipes.use(parseRecipe(["exit:layer=1,mode=random,rate=1,fill=copy-kv"]));
   const plan = lease.plan(prompt.length);

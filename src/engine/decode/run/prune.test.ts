@@ -219,7 +219,7 @@ test("a pruned prompt is never offered, and leaves a row that others use as befo
   expect(worst(dense.logits, again.logits)).toBe(0);
 });
 
-test("contexts of one slot under plans that differ by length are those of slots of their own", async () => {
+test("contexts of one slot under plans that differ by length equal separate slots'", async () => {
   const { engine, recipes } = model;
   using lease = await recipes.use(parseRecipe(["prune:after=1,sinks=2,last=4,keep=0.4,by=attention,minLength=100"]));
   using likelihoods = await Likelihoods.create(engine, lease.plan);
@@ -258,7 +258,7 @@ test("a pruned prompt does not begin with what a dense one left, which stays for
   expect(engine.slots.reusable([...prompt, 5], "")).toBe(prompt.length);
 });
 
-test("continuations of a pruned context are those of its answers", async () => {
+test("continuations of a pruned context equal its answers", async () => {
   const { engine, recipes } = model;
   using lease = await recipes.use(parseRecipe([step("keep=0.4,by=uniform")]));
   using likelihoods = await Likelihoods.create(engine, lease.plan);

@@ -43,7 +43,7 @@ export interface ModelSampling {
 }
 
 /**
- * A model's own settings: the listed ones for an alias, else those of its GGUF or of the `generation_config.json`
+ * A model's own settings: listed for an alias, else from its GGUF or the `generation_config.json`
  * beside its weights.
  * @throws UserError that names a setting of the file that is out of range
  */

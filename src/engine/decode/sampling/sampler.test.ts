@@ -192,7 +192,7 @@ describe("log-probabilities", () => {
     ).toEqual([2, 1, 3]);
   });
 
-  test("on a large vocabulary the top n are those of a full sort", () => {
+  test("on a large vocabulary the top n equal a full sort's", () => {
     const random = seededRandom(21);
     const large = Float32Array.from({ length: 5003 }, () => Math.round(random() * 500) / 50);
     const order = Array.from(large.keys()).sort((a, b) => large[b]! - large[a]! || a - b);

@@ -35,7 +35,7 @@ test.each([
   ["gemma3/model.safetensors", 64],
   ["mamba/model.safetensors", 24],
   ["phi3-long/model.safetensors", 64],
-])("%s: logits along several texts are those of its decode steps", async (file, length) => {
+])("%s: logits along several texts equal its decode steps'", async (file, length) => {
   const { decoder, weights } = await openDecoder(openCheckpoint(fixture(file)), path.join(folder, file), "f32");
   using engine = await Engine.create(decoder, weights);
   const { vocabulary } = decoder.config;

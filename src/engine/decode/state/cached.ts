@@ -69,7 +69,7 @@ export class Cached {
   }
 
   /**
-   * The number of the first `length` tokens that can be continued from: all, those of the last snapshot in a model with
+   * The number of the first `length` tokens that can be continued from: all, or up to the last snapshot in a model with
    * recurrent layers, or 0 if the window before them was freed.
    */
   kept(length: number): number {

@@ -85,7 +85,7 @@ export class ImageReader implements Disposable {
     return this.vision.pictures === "patches" ? 1 : this.vision.tokens;
   }
 
-  /** Reads an image's header; `index` counts those of a call. @throws UserError if it is not an image that the model reads */
+  /** Reads an image's header; `index` is its number in the call. @throws UserError if it is not an image that the model reads */
   async readHeader(image: ImageInput, index: number): Promise<UnreadImage> {
     const file = await imageFile(image, index);
     const placed = this.place(await pictureSize(file.bytes, file.name));

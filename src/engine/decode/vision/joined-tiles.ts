@@ -26,7 +26,7 @@ export function joinedRows(grid: TileGrid): number {
 }
 
 /**
- * The rows of tiles as those of one picture, without padding, each line with its end, as transformers'
+ * The rows of tiles joined into one picture's, without padding, each line with its end, as transformers'
  * `LlavaNextModel.pack_image_features` joins them; undefined if all is padding, as of an image that is a line.
  */
 export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {

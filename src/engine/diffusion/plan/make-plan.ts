@@ -27,7 +27,7 @@ export interface MadePlan {
 }
 
 /**
- * Plans by filling in masks behind a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states are those of one more
+ * Plans by filling in masks behind a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states come from one more
  * pass over the whole sequence.
  * @throws UserError if the prompt is too long, or the schedule does not divide
  */

@@ -174,7 +174,7 @@ export class ImageTextModel implements Loaded {
     return sum;
   }
 
-  /** An image's tokens are among those of the prompt, and have a counter of their own. */
+  /** An image's tokens count as prompt tokens, and have a counter of their own. */
   #usage(bill: Spent & { readonly tokens: number }, images: number, timed: Timed): Usage {
     const ofImages = images * this.model.image.tokens;
     return {

@@ -38,7 +38,7 @@ const artifactSchema = z.looseObject({
   similarity: z.literal("cosine", "expected cosine").default("cosine"),
 });
 
-/** PyLate's fields beside those of sentence-transformers. */
+/** PyLate's fields beside sentence-transformers'. */
 const pylateSchema = z.looseObject({
   query_prefix: z.string().min(1).default("[Q] "),
   document_prefix: z.string().min(1).default("[D] "),

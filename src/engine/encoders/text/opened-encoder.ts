@@ -44,7 +44,7 @@ export async function openedEncoder(
   const whole = withDense(checkpoint, dense);
   const { encoder, weights } = await openTextEncoder(whole, folder, exact(quant, checkpoint), adapter);
   const headed = encoder instanceof Encoder && weights.has(`${encoder.config.classifier.output}.weight`);
-  // Adapters for all linear modules have one for BERT's pooler, too.
+  // Adapters for all linear modules include BERT's pooler.
   if (encoder instanceof Encoder && !headed) weights.loraLayers?.passOver(encoder.config.classifier.dense);
   const classifier = headed ? readClassifier(checkpoint.config, encoder.config.labels) : undefined;
   // A classifier's pooling is its head's own.

@@ -49,7 +49,7 @@ test("a GGUF embeds as vectors of length 1", async () => {
   expect(Math.hypot(...vector!)).toBeCloseTo(1, 5);
 });
 
-test("the encoder of a T5 embeds, too, and answers nothing", async () => {
+test("the encoder of a T5 also embeds, and answers nothing", async () => {
   using model = await load(fixture("t5-gated", "encoder.gguf"));
   const [one, other, again] = (await model.embed(["the rain", "on and on", "the rain"])).embeddings;
   expect(Math.hypot(...one!)).toBeCloseTo(1, 5);

@@ -14,7 +14,7 @@ import { imagineOptions } from "./options.ts";
 
 const usual = { steps: 40, least: 0.002, most: 80, data: 0.5, rho: 7, clips: true };
 
-test("deviations: hand computed, and those of diffusers' CMStochasticIterativeScheduler", () => {
+test("deviations: computed by hand, and by diffusers' CMStochasticIterativeScheduler", () => {
   expect(deviationsOf({ ...usual, steps: 3, least: 1, most: 9, rho: 2 }, 3)).toEqual([9, 4, 1]);
   expect(deviationsOf(usual, 1)).toEqual([80]);
   expect(difference(deviationsOf(usual, 2), [80, 2.24044])).toBeLessThan(1e-5);

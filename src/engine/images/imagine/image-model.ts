@@ -22,7 +22,7 @@ import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
 
-/** Images that run together: more at once do not run faster, and those of a prompt are larger. */
+/** Images that run together: more at once do not run faster, and images from a prompt are larger. */
 const TOGETHER = { pixels: 64, latents: 4 };
 
 export interface ImagineTerms {
@@ -159,7 +159,7 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
   throw new UserError(`${words.path}: there is no "pad_token", with which prompts are filled up`);
 }
 
-/** `networkRuns` are those of the network on one image. */
+/** `networkRuns`: runs of the network on one image. */
 const usageOf = ({ flops, bytes, runs, tokens }: DrawingBill, timed: Timed): Usage => ({
   ...denseBill({ flops, bytes }),
   work: { networkRuns: { dense: runs, run: runs } },

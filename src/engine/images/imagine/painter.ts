@@ -34,7 +34,7 @@ export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
   return { channels: prompts.autoencoder.config.channels, imageSize: imageSize * prompts.autoencoder.enlargement };
 }
 
-/** A call's cost so far: `runs` are those of the network on one image. */
+/** A call's cost so far; `runs`: runs of the network on one image. */
 export interface DrawingBill extends Spent {
   runs: number;
   /** Tokens of texts that were read. */

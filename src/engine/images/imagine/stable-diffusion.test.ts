@@ -186,7 +186,7 @@ describe("parts that do not fit are refused", () => {
     await expect(open).rejects.toThrow(sentence);
   });
 
-  test("the names that published files have are read, too", async () => {
+  test("the names in published files are also read", async () => {
     const checkpoint = openCheckpoint(fixture("stable-diffusion"));
     const older = (name: string) =>
       name

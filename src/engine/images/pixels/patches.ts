@@ -47,7 +47,7 @@ export interface PatchProcessor extends PixelScale {
 /**
  * Reads a model folder's processor. Images have at most 1,280 squares of patches, even if the file allows more: the
  * encoder compares every pair of patches.
- * @throws UserError if its patches are not those of the model
+ * @throws UserError if its patches are not the model's
  */
 export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProcessor {
   const file = path.join(folder, PROCESSOR_FILE);

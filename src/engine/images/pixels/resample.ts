@@ -31,7 +31,7 @@ export interface Axis {
 
 /**
  * Scales a picture and keeps a part of the result, as Pillow does: the filter widens when the picture shrinks, one axis
- * after the other, rounded to bytes in between. Only what the part needs is computed, and other work has its turn in
+ * after the other, rounded to bytes in between. Only what the part needs is computed, and other work runs in
  * between.
  */
 export async function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Promise<Pixels> {
@@ -61,7 +61,7 @@ export async function resample(picture: Pixels, across: Axis, down: Axis, filter
   return { width: across.count, height: down.count, data };
 }
 
-/** Shares that are blended before other work has its turn: some milliseconds. */
+/** Shares that are blended before other work runs: some milliseconds. */
 const TURN = 2 ** 20;
 
 class Turns {

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { withPixels } from "./input.ts";
 import { resized } from "./resample.ts";
 
-test("other work has its turn while a large picture is scaled", async () => {
+test("other work runs while a large picture is scaled", async () => {
   const [width, height] = [3000, 1000];
   const picture = { width, height, data: new Uint8Array(3 * width * height) };
   const order: string[] = [];

@@ -12,7 +12,7 @@ export interface LabelVectors {
   readonly tokens: number;
 }
 
-/** Vectors of labels, each of length 1, [labels, width]: the mean of those of its sentences, scaled. */
+/** Vectors of labels, each of length 1, [labels, width]: the scaled mean of its sentences' vectors. */
 export async function labelVectors(
   model: ImageTextModel,
   labels: readonly string[],

@@ -38,7 +38,7 @@ describe("a source file", () => {
   });
 });
 
-test("a file whose lines are for half those of earlier files is a duplicate, white space aside", () => {
+test("a file that shares half of its lines with earlier files is a duplicate, white space aside", () => {
   const duplicates = new Duplicates();
   expect(duplicates.add(code("a"))).toBe(true);
   expect(duplicates.add(code("a"))).toBe(false);
@@ -120,7 +120,7 @@ describe("the corpus", () => {
     expect(files.length).toBe(2);
   });
 
-  test("refuses sources that are not those of the list", async () => {
+  test("refuses sources that are not the list's", async () => {
     const [one, two] = (await registry()) as [CodePackage, CodePackage];
     await expect(codeFiles("python", "train", {}, [{ ...one, content: two.content }, two])).rejects.toThrow(
       `pypi:one==1.0: its sources have SHA-256 ${one.content}, expected ${two.content}`,

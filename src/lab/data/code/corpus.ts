@@ -23,7 +23,7 @@ export interface CodeFile {
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**
- * Files of a language's packages, of the test split alone or up to another one: those of a later split have no
+ * Files of a language's packages, of the test split alone or up to another one: a later split's have no
  * duplicate in an earlier one. Packages are fetched once.
  * @throws UserError if a package has another content or licence than the list says
  */

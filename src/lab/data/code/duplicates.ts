@@ -5,7 +5,7 @@ const SHARE = 0.5;
 
 /**
  * Tells files that are new from those that are the same, or nearly, as earlier ones: whose lines with content, white
- * space aside, are for half or more those of earlier files.
+ * space aside, are for half or more also in earlier files.
  */
 export class Duplicates {
   readonly #files = new Set<string>();

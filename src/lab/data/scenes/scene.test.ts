@@ -23,7 +23,7 @@ test("a seed gives the same bytes, another one others", () => {
 test.each([
   ["grid", grid],
   ["free", free],
-] as const)("boxes and areas are those of the masks: %s", (_, options) => {
+] as const)("boxes and areas match the masks: %s", (_, options) => {
   for (const seed of some) {
     const { size, owner, objects } = drawScene(pictures, options, seed);
     for (const [i, { box, area }] of objects.entries()) {

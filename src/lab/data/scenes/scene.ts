@@ -79,7 +79,7 @@ function plan(pictures: Pictures, options: SceneOptions, random: () => number): 
 
 const parted = (places: Place[], at: number) => ({ drawings: places.slice(0, at), digits: places.slice(at) });
 
-/** Names of drawings; about a third are those of an earlier object, so that there is something to count. */
+/** Names of drawings; about a third repeat an earlier object's, so that there is something to count. */
 function names(among: readonly string[], { tints }: SceneOptions, count: number, random: () => number): Look[] {
   const chosen: Look[] = [];
   for (let i = 0; i < count; i++)

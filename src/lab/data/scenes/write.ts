@@ -19,7 +19,7 @@ export interface SceneRow {
   readonly questions: readonly SceneQuestion[];
 }
 
-/** The scenes of a split: those of two splits or seeds have no scene in common, and other handwriting. */
+/** The scenes of a split. Two splits or seeds share no scene and no handwriting. */
 export interface SceneSet {
   readonly split: SceneSplit;
   readonly count: number;

@@ -14,7 +14,7 @@ export interface Spending {
 }
 
 /**
- * The budget of a search: what it has spent, and whether another probe fits. Costs are those of the original probes, so
+ * The budget of a search: what it has spent, and whether another probe fits. Costs are the original probes', so
  * a resumed search takes the same path.
  */
 export class Budget {

@@ -91,7 +91,7 @@ describe("values that a saving or a model does not take", () => {
     expect(strides(await search(parseSearch("xattention:stride=1..128"), wide))).toEqual([1, 8, 16, 32, 64, 128]);
   });
 
-  test("a model's refusal, too; what is wrong with an end, or with anything else, is told", async () => {
+  test("also a model's refusal; what is wrong with an end, or with anything else, is thrown", async () => {
     const failing = (at: number, error: Error) =>
       prober((options) => {
         if (options.stride === at) throw error;

@@ -39,7 +39,7 @@ export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sam
   );
 }
 
-/** The items that Super's context holds, too, of those that were read for Swift. @throws UserError if none is left */
+/** Of the items read for Swift, the ones that also fit into Super's context. @throws UserError if none is left */
 export function forBoth({ name }: TunedPair, items: TuningItems, strong: LanguageModel): TuningItems {
   const { context } = strong.decoder.config;
   const fitting = items.items.filter(({ prompt, maxTokens }) => strong.encode(prompt).length + maxTokens <= context);

@@ -60,7 +60,7 @@ export const gatePath = ({ model, template }: GateBinding, own = home()): string
 /** @throws UserError if the file is missing or damaged */
 export const readGates = (file: string): GateFile => readJson(file, gateFile, "gates of a model");
 
-/** Rewrites a file with the gate in it, beside those of other methods for the same model and template. */
+/** Rewrites a file with the gate in it, beside other methods' for the same model and template. */
 export async function keepGate(file: string, binding: GateBinding, gate: CalibratedGate): Promise<void> {
   const others = existing(file, binding).filter(({ method }) => method !== gate.method);
   await keepJson(file, gateFile.parse({ ...binding, gates: [...others, gate] }));

@@ -25,7 +25,7 @@ export function signalsOf(logits: ArrayLike<number>): Signals {
 export const signalFlops = (vocabulary: number): number => FLOPS_PER_LOGIT * vocabulary;
 
 /**
- * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as those of "yes, look it up" and "no" (arXiv
+ * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as of "yes, look it up" and "no" (arXiv
  * 2310.11511). One of its public scripts forms it of log-probabilities, and so reverses it.
  * @throws RangeError for numbers that are no probabilities
  */

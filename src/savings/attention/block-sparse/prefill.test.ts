@@ -170,7 +170,7 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
     }
   }
 
-  test("its blocks are those of the tokens that it gets, and dense's are the whole prompt's", async () => {
+  test("its blocks cover the tokens that it gets, and dense's the whole prompt", async () => {
     using saving = await create();
     using run = new Run(saving);
     await whole(run, thinned, kept);
@@ -191,7 +191,7 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
       expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
   });
 
-  test("keys in its cache are those of a dense run at the same positions", async () => {
+  test("keys in its cache equal a dense run's at the same positions", async () => {
     const rotary = fakeDecoder("half");
     using saving = await create({}, undefined, rotary);
     using run = new Run(saving);

@@ -139,7 +139,7 @@ describe("invariants over random rows", () => {
     expect(all.density(0)).toBeLessThan(all.density(1));
   });
 
-  test("rows of a chunk are those of the whole prompt", () => {
+  test("rows of a chunk equal the whole prompt's", () => {
     const whole = randomScores(5, 1, 24, 24);
     const options = { ...base, heads: 1, cols: 24, threshold: 0.8 };
     const oneShot = selectBlocks(whole, { ...options, rows: 24, rowOffset: 0 });

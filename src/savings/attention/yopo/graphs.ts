@@ -22,7 +22,7 @@ const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].
 
 /**
  * Attention of some heads, of visual and text tokens apart: of `q` [heads, tokens, d] those in `heads` [some], whose keys and values are those
- * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then those of text. In heads that are not kept,
+ * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then text's. In heads that are not kept,
  * `zeros` [some, slots of visual tiles, d] stand for the visual results; with `post-softmax-zero`, text's weights are
  * those beside all keys, of which the ones at `seen` [seen] count.
  */

@@ -17,8 +17,8 @@ const headMask = z.strictObject({
 export type HeadMask = z.infer<typeof headMask>;
 
 /**
- * The mask that keeps a share of the heads, those of the greatest ratios over all layers, and all of the first `whole` layers (YOPO,
- * arXiv 2410.06169, section 3; the threshold is global there, too).
+ * The mask that keeps the share of heads with the greatest ratios over all layers, and all heads of the first `whole` layers (YOPO,
+ * arXiv 2410.06169, section 3, where the threshold is also global).
  */
 export function keptHeads(ratios: readonly (readonly number[])[], keep: number, whole: number): boolean[][] {
   const all = ratios.flat().toSorted((a, b) => b - a);
@@ -26,7 +26,7 @@ export function keptHeads(ratios: readonly (readonly number[])[], keep: number, 
   return ratios.map((heads, layer) => heads.map((ratio) => layer < whole || ratio >= least));
 }
 
-/** The mask that keeps a share of the first `layers` layers' heads: those of the first `whole` layers, then those of the greatest ratios. */
+/** The mask that keeps a share of the first `layers` layers' heads: first all of the first `whole` layers, then the greatest ratios. */
 export function headsWithin(
   ratios: readonly (readonly number[])[],
   keep: number,

@@ -30,5 +30,5 @@ export type YopoOptions = z.infer<typeof yopoOptions>;
 /** True if it does the attention of some layers in its own way. */
 export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
 
-/** True if it takes the seam of attention, where the feed-forward's share is told, too. */
+/** True if it takes the seam of attention, which also carries the feed-forward's share. */
 export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

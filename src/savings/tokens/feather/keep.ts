@@ -6,7 +6,7 @@ import type { FeatherOptions } from "./options.ts";
 export interface AtCut {
   /** Their positions in the prompt, in order. */
   readonly positions: readonly number[];
-  /** A score a token; only those of visual tokens are read. */
+  /** A score a token; only visual tokens' are read. */
   readonly scores: Float32Array;
 }
 

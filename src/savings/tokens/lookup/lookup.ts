@@ -101,7 +101,7 @@ export class Seen {
 
   /**
    * The place in `tokens` where they last went on after their own last `match` tokens; undefined if these are new.
-   * Each call's tokens begin with those of the call before.
+   * Each call's tokens begin with the last call's.
    */
   after(tokens: readonly number[]): number | undefined {
     // The last tokens are asked for before they are noted: they are not their own occurrence.

@@ -16,7 +16,7 @@ const SHARES: Readonly<Record<Part, number>> = { training: 0.7, calibration: 0.1
 export interface Corpus {
   readonly sha256: string;
   readonly block: number;
-  /** Rows of `block` tokens and the one that follows them; those of a part are adjacent, in the order of `parts`. */
+  /** Rows of `block` tokens and the one that follows them; a part's rows are adjacent, in the order of `parts`. */
   readonly blocks: readonly Int32Array[];
   /** Rows of each part: from, and one past the last. */
   readonly ranges: Readonly<Record<Part, readonly [from: number, to: number]>>;

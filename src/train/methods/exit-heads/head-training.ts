@@ -19,7 +19,7 @@ import { type RowFit, RowStage, stepsOver } from "./row-stage.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** Positions whose logits are in memory at once, and those of an optimiser's step. */
+/** Positions whose logits are in memory at once, and positions of an optimiser's step. */
 const [ROWS, STEP_ROWS] = [128, 256];
 
 /** Trained numbers, by their names in the artefact. */

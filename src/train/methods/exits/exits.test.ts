@@ -17,7 +17,7 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
     ...{ data: "none.txt", tokens: TOKENS, steps: 1, validation: 0, train },
   });
 
-/** A model of some layers, whose weights are those of the largest one. */
+/** A model of some layers, with the weights of the largest one. */
 async function model(layers: number, train?: readonly string[]): Promise<Subject> {
   const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {

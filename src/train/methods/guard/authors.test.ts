@@ -44,7 +44,7 @@ function begun(maskLr: number): MaskState {
   return new MaskState(slices, tuned, delta, logits, { ...terms, maskLr });
 }
 
-test(`logits, model and Δ after each step are those of ${repository}`, () => {
+test(`logits, model and Δ after each step equal ${repository}'s`, () => {
   const mask = begun(run.maskLr);
   for (const [step, state] of run.states.entries()) {
     if (step % 3 === 0) mask.publish(gradientOf(mask.theta, upper));

@@ -23,7 +23,7 @@ export interface Pair {
   readonly group: string;
 }
 
-/** The pairs of files of JSON lines. @throws UserError with the number of a line that is none */
+/** The pairs of files of JSON lines. @throws UserError with the number of an invalid line */
 export function readPairs(files: readonly string[]): Pair[] {
   const pairs = files.flatMap(pairsOf);
   if (pairs.length > 1) return pairs;

@@ -69,7 +69,7 @@ function unitRow(row: Float32Array): number[] {
   return Array.from(row, (x) => x / length);
 }
 
-test(`regions' scores are those of ${repository}`, () => {
+test(`regions' scores equal ${repository}'s`, () => {
   const weights = new TracedWeights(
     { kind: "huggingface", path: "bridge", config: {} },
     (name) => name.endsWith(".bias"),
@@ -103,7 +103,7 @@ test(`regions' scores are those of ${repository}`, () => {
   expect(farthest(scores, fixture.scores)).toBeLessThanOrEqual(1e-5);
 });
 
-test(`the focal loss and its gradient are those of ${repository}`, () => {
+test(`the focal loss and its gradient equal ${repository}'s`, () => {
   const g = new Graph();
   const shape = [1, regions, labels];
   const logits = g.input("logits", "f32", shape);

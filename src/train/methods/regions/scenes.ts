@@ -27,7 +27,7 @@ export interface RegionScene {
   readonly labels: readonly string[];
 }
 
-/** The scenes of a file of JSON lines. @throws UserError with the number of a line that is none */
+/** The scenes of a file of JSON lines. @throws UserError with the number of an invalid line */
 export function readScenes(file: string): RegionScene[] {
   const folder = dirname(file);
   const scenes = checkedLines(file, line).map(({ image, masks, ...rest }) => ({

@@ -66,7 +66,7 @@ test("a matrix ten times as large keeps more of itself by global scope, and its 
   expect(kept("layer")).toBe(0.5);
 });
 
-test("blocks go together, those of the least mean magnitude", () => {
+test("whole blocks go, the least mean magnitude first", () => {
   const values = randomValues(5);
   const mask = new PruningMask(WEIGHTS + REST, matrices, { rows: 4, columns: 2 }, "global");
   mask.prune(0.5, magnitudes(values));

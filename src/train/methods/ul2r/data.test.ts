@@ -67,7 +67,7 @@ test("the causal share stays as it was, without a prefix", () => {
   expect(Math.abs(causal / 800 - 0.5)).toBeLessThan(0.06);
 });
 
-test("a run's mode shares are those of the mixture", () => {
+test("a run's mode shares equal the mixture's", () => {
   const shares = (causal: number): number[] => {
     const data = denoised(rows(12), denoising({ causal }), 7);
     const firsts = Array.from({ length: 500 }, (_, i) => [0, 1, 2, 3].map((row) => rowOf(data, i, row)))

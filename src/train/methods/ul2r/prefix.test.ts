@@ -102,7 +102,7 @@ describe("what a position sees", () => {
   });
 });
 
-test("tokens that no label sees have no gradient, and those of the prefix have one", async () => {
+test("tokens that no label sees have no gradient, and the prefix's have one", async () => {
   subject.store.zeroGradients();
   // Position 6 is the last label; token 21 comes behind it, token 4 at the end of the prefix.
   const shown = ids.with(9, 25).with(PREFIX - 1, 26);
@@ -110,7 +110,7 @@ test("tokens that no label sees have no gradient, and those of the prefix have o
   await plain.train(labelledAt(6, { ids: shown, labels, labelled: 2 }), 0.5);
   const { offset } = subject.store.parameter("token_embd.weight");
   const rowOf = (id: number) => new Float32Array(subject.store.gradients.memory, 4 * (offset + id * 32), 32);
-  // The head is the table, too: only what the rows get from the stream differs.
+  // The head is also the table: only what the rows get from the stream differs.
   const before = rowOf(25).slice();
   subject.store.zeroGradients();
   await plain.train(labelledAt(6, { ids: shown.with(9, 24), labels, labelled: 2 }), 0.5);

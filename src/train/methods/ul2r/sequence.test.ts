@@ -61,7 +61,7 @@ const longestOf = (length: number, denoiser: Denoiser): number =>
     ),
   );
 
-test("sequences of the longest texts fit their room, and those of longer texts do not", () => {
+test("sequences of the longest texts fit their room, and longer texts' do not", () => {
   for (const denoiser of MIXTURES.flatMap((name) => mixtureOf(name, false)))
     for (const room of [40, 257]) {
       const length = longestText(10_000, room, denoiser)!;
@@ -101,6 +101,6 @@ test("UL2's seven denoisers are equally likely", () => {
     expect(Math.abs(count / of / 2000 - 1)).toBeLessThan(0.1);
 });
 
-test("modes are those of U-PaLM", () => {
+test("modes are U-PaLM's", () => {
   expect(mixtureOf("ul2r", false).map(modeOf)).toEqual(["S2S", "NLU", "NLG", "NLG"]);
 });

@@ -36,7 +36,7 @@ const cacheAt = (folder: string, layers: readonly number[]) =>
   new StateCache(BLOCK, engine.programs.decoder.config.hidden, layers, folder);
 const bytes = (folder: string, name: string) => readFileSync(path.join(folder, name));
 
-test("the model's likeliest tokens are those of its answers", async () => {
+test("the model's likeliest tokens are its answers'", async () => {
   using cache = cacheAt(tempFolder(), [1, 2, 3]);
   await collectStates(engine, corpus, cache, {});
   for (const row of [0, 4]) {
