@@ -26,7 +26,7 @@ interface Call {
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
 
-/** The names that stand for a kind of value, such as those of savings. */
+/** The names that stand for a kind of value, such as a saving. */
 export type Names = Readonly<Record<string, readonly string[]>>;
 
 /** The script that completes a program's calls in a shell. */

@@ -68,7 +68,7 @@ test("every page exists, and every text fits 80 columns", async () => {
   }
 });
 
-test("--json with a name prints those of that name", async () => {
+test("--json with a name prints the entries of that name", async () => {
   await savings("first", "--json");
   expect(JSON.parse(printed).map(({ kind }: Listed) => kind)).toEqual(["pipeline", "method"]);
 });

@@ -89,7 +89,7 @@ const sharedOp: Op<SharedAttentionAttrs> = {
 };
 
 /**
- * Causal attention to another layer's keys and values, which lie in its cache with those of the new tokens: q [batch, tokens,
+ * Causal attention to another layer's keys and values, which lie in its cache, the new tokens' included: q [batch, tokens,
  * heads·headSize] → y, of the same shape. The rest is as in `cachedAttention`; the cache stays as it is, but the kernel would
  * copy it unless past and present are bound to one buffer.
  */

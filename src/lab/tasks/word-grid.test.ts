@@ -33,7 +33,7 @@ test("the grid is where the item says: 20 rows with a name each, and 400 differe
   }
 });
 
-test("next: a row is said again from its beginning, and its next word is the answer; every row has its turn", async () => {
+test("next: a row is said again from its beginning, and its next word is the answer; every row is asked for", async () => {
   const columns = new Set<number>();
   for (const [i, item] of (await itemsOf("word-grid", 20)).entries()) {
     const { name, words } = rowsOf(item)[i]!;

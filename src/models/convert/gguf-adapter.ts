@@ -75,7 +75,7 @@ function problemOf(module: string, { outputs, inputs }: Update, place: Place | u
   return `${module} is [${place.shape.join(", ")}], the adapter's update [${outputs}, ${inputs}]`;
 }
 
-/** llama.cpp would apply an update of a table to a head that is this table, too. */
+/** llama.cpp would also apply an update of a table to a head that is this table. */
 function refuseTables({ folder, updates, rows }: Lora, hasHead: boolean): void {
   const ofTable = [...updates].some(([module, { kind }]) => kind === "table" || (module === "lm_head" && !hasHead));
   if (!ofTable && rows.size === 0) return;

@@ -6,7 +6,7 @@ import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
-/** A layer that sees everything, whose rotary embedding is the model's: those of windows have keys of their own. */
+/** A layer that sees everything, whose rotary embedding is the model's: layers with a window have keys of their own. */
 function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const turning = all.filter((layer) => rope(layer));

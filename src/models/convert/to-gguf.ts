@@ -99,7 +99,7 @@ interface ReadSettings {
 }
 
 /**
- * A Hugging Face checkpoint's settings as those of a GGUF, and as that GGUF's architecture reads them.
+ * A Hugging Face checkpoint's settings as a GGUF's, and as that GGUF's architecture reads them.
  * @throws UserError if a setting has no place in a GGUF
  */
 export function ggufSettings(

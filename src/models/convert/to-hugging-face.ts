@@ -85,7 +85,7 @@ function hubConfig(gguf: GgufCheckpoint, pair: Pair, config: TransformerConfig, 
     ...listsOf(config, recorded.lists),
     tie_word_embeddings: !tensors.has("output.weight"),
     torch_dtype: "float32",
-    // Otherwise transformers takes those of the architecture's first model.
+    // Otherwise transformers takes the values of the architecture's first model.
     ...{ bos_token_id: bos ?? null, eos_token_id: eos ?? null, pad_token_id: pad ?? null },
   };
 }

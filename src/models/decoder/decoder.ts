@@ -245,7 +245,7 @@ export interface Architecture {
   tensors(checkpoint: Checkpoint): Names;
   /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
   modules(canonical: string, config: ConfigSource): readonly string[];
-  /** The place of a matrix among those of one such module; absent: each is a module by itself. */
+  /** The place of a matrix among one such module's; absent: each is a module by itself. */
   part?(canonical: string): readonly [at: number, of: number] | undefined;
   open(weights: WeightSource): Decoder;
 }

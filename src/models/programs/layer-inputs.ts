@@ -13,7 +13,7 @@ export const inputIn =
     return inputOf(inputs, config.layers, layer);
   };
 
-/** A layer's own input, of those of all layers. */
+/** A layer's own input, out of all layers'. */
 export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
   const [rows, tokens, width] = inputs.shape;
   const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);

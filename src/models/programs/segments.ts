@@ -159,7 +159,7 @@ export function traceEmbedding(decoder: Decoder): Graph {
 
 /** How the tokens of layers attend. */
 interface Attending {
-  /** True if those of an image see each other. */
+  /** True if an image's tokens see each other. */
   readonly images?: boolean;
   /** So many tokens of one row, each by itself, and to windows from the same token on: to the bit as in as many decode steps. */
   readonly apart?: number;

@@ -111,7 +111,7 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
 }
 
-/** The place of a matrix among those of one linear layer; undefined if it is a layer by itself. */
+/** The place of a matrix among one linear layer's; undefined if it is a layer by itself. */
 export function partOf(canonical: string, { parts }: Scheme): readonly [at: number, of: number] | undefined {
   const known = parts[canonical.replace(/^blk\.\d+\./, "")];
   return typeof known === "object" && known.oneLayer ? known.part : undefined;

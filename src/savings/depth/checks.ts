@@ -106,7 +106,7 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
   const isLacking = fill === "none" || fill === "mask";
   // Of the layers that a token skips, some would have its keys and others would not.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
-    return "layers with keys and values of their own, and some of the model's have those of earlier layers";
+    return "layers with keys and values of their own, and some of the model's use earlier layers'";
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":

@@ -106,7 +106,7 @@ function settingsOf(updates: ReadonlyMap<string, Update>): JsonObject {
   const ranks = Object.fromEntries(other.map(([module, { rank }]) => [module, rank]));
   return {
     ...{ r: most, lora_alpha: most, use_rslora: false, rank_pattern: ranks, alpha_pattern: ranks },
-    // Whole names: PEFT would find an end of one in other modules, too.
+    // Whole names: PEFT would also match the end of one in other modules.
     ...{ target_modules: [...updates.keys()], layers_to_transform: null, exclude_modules: null },
   };
 }

@@ -59,7 +59,7 @@ export class Engine implements Disposable {
     if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
   }
 
-  /** Compiles the checks of a drafter's drafts; in pieces, too, if layers are divided, or a window may move on within a draft. */
+  /** Compiles the checks of a drafter's drafts; also in pieces if layers are divided, or a window may move on within a draft. */
   async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
     const { decoder } = this.programs;
     const whole = !divided && runApart(decoder);
