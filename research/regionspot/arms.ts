@@ -40,7 +40,11 @@ export type Control = "none" | "shuffled tokens" | "no image";
  * The bridge's vectors; under a control, a picture's regions exchange their tokens at random, or the image is zeros.
  * Tokens are only exchanged in pictures of several regions that all have labels of their own.
  */
-export async function bridged(recognizer: Recognizer, features: RegionFeatures, control: Control): Promise<Vectors> {
+export async function bridged(
+  recognizer: Pick<Recognizer, "bridge">,
+  features: RegionFeatures,
+  control: Control,
+): Promise<Vectors> {
   const random = seededRandom(7);
   const vectors: (Float32Array | undefined)[] = [];
   for (const [i, { boxes, labels }] of features.scenes.entries()) {
@@ -51,7 +55,7 @@ export async function bridged(recognizer: Recognizer, features: RegionFeatures, 
     const { token } = features.sizes;
     const own = tokensOf(features, i);
     const tokens = Float32Array.from(order.flatMap((r) => [...own.subarray(r * token, (r + 1) * token)]));
-    const found = await recognizer.vectors(tokens, control === "no image" ? image.fill(0) : image);
+    const found = await recognizer.bridge.vectors(tokens, control === "no image" ? image.fill(0) : image);
     const width = found.vectors.length / boxes.length;
     for (const r of boxes.keys())
       vectors.push(

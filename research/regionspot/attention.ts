@@ -14,7 +14,7 @@ export async function attentionInBox(recognizer: Recognizer, features: RegionFea
   const patches = Math.sqrt(features.sizes.imageTokens - 1);
   const ratios: number[] = [];
   for (const [i, { boxes }] of features.scenes.entries()) {
-    const { attention } = await recognizer.vectors(tokensOf(features, i), imageOf(features, i));
+    const { attention } = await recognizer.bridge.vectors(tokensOf(features, i), imageOf(features, i));
     const { imageTokens } = features.sizes;
     const heads = attention.length / (boxes.length * imageTokens);
     for (const [r, box] of boxes.entries()) {

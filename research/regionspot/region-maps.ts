@@ -28,7 +28,7 @@ async function attentionOf(recognizer: Recognizer, { image, boxes }: RegionScene
   const features = await recognizer.localiser.look(picture);
   const { tokens } = await recognizer.localiser.regions(features, sharesOf(boxes, picture));
   const { values } = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
-  const { attention } = await recognizer.vectors(tokens, values);
+  const { attention } = await recognizer.bridge.vectors(tokens, values);
   const imageTokens = recognizer.model.model.image.tokens;
   const heads = attention.length / (boxes.length * imageTokens);
   return boxes.map((_, region) =>

@@ -154,7 +154,8 @@ async function train(places: Places, model: ImageTextModel, run: Run): Promise<v
     out,
     losses: () => losses,
   };
-  for await (const stage of bridgeStagesOn(tokensFor(run, features, world.side), model, options, terms)) {
+  const texts = { source: model.source, values: (await labelVectors(model, split.base)).values };
+  for await (const stage of bridgeStagesOn(tokensFor(run, features, world.side), texts, options, terms)) {
     await stage.prepare();
     const training = new TrainingRun(terms.options, stage);
     while (!training.ended) losses.push((await training.step()).loss);

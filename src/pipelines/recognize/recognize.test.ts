@@ -115,8 +115,8 @@ test("features are kept and equal; regions look at the image, and each head's at
   expect(before.images).not.toEqual(features.images);
   const tokens = features.tokens.slice(0, 2 * features.sizes.token);
   const image = features.images.slice(0, features.sizes.imageTokens * features.sizes.hidden);
-  const seen = await recognizer.vectors(tokens, image);
-  const blind = await recognizer.vectors(
+  const seen = await recognizer.bridge.vectors(tokens, image);
+  const blind = await recognizer.bridge.vectors(
     tokens,
     image.map(() => 0),
   );

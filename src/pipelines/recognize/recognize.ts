@@ -69,7 +69,7 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   bill.overhead(recognizer.localiser.regionsCost(found.length));
   const tokens = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
   bill.tower(tokens.cost);
-  const bridged = await recognizer.vectors(seen.tokens, tokens.values);
+  const bridged = await recognizer.bridge.vectors(seen.tokens, tokens.values);
   bill.overhead(bridged.cost);
   time.enter("prefill");
   const texts = await recognizer.labels(labels);

@@ -44,6 +44,42 @@ function bundledFor(name: string, sha256: string): string {
   );
 }
 
+/** A trained bridge, ready to run on the tokens of whatever saw the picture. */
+export class BridgeRunner implements Disposable {
+  private constructor(
+    private readonly runner: FloatRunner,
+    private readonly sizes: BridgeConfig,
+  ) {}
+
+  /** The bridge of a folder, for pictures of so many tokens. @throws UserError if a file is missing or damaged */
+  static open(folder: string, imageTokens: number): Promise<BridgeRunner> {
+    return BridgeRunner.compile(openBridge(folder).bridge, imageTokens);
+  }
+
+  static async compile(bridge: RegionBridge, imageTokens: number): Promise<BridgeRunner> {
+    return new BridgeRunner(await FloatRunner.compile(traceBridge(bridge, imageTokens)), bridge.config);
+  }
+
+  /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */
+  async vectors(tokens: Float32Array, image: Float32Array): Promise<RegionVectors> {
+    const { token, hidden, width, heads } = this.sizes;
+    const regions = tokens.length / token;
+    const imageTokens = image.length / hidden;
+    const { vectors, attention } = await this.runner.run(
+      {
+        tokens: { shape: [1, regions, token], values: tokens },
+        image: { shape: [1, imageTokens, hidden], values: image },
+      },
+      { vectors: [1, regions, width], attention: [1, heads, regions, imageTokens] },
+    );
+    return { vectors, attention, cost: this.runner.cost({ regions }) };
+  }
+
+  [Symbol.dispose](): void {
+    this.runner[Symbol.dispose]();
+  }
+}
+
 /** A bridge between a localiser and an image–text model, ready to run. */
 export class Recognizer implements Disposable {
   #labels: { readonly key: string; readonly values: Float32Array } | undefined;
@@ -51,8 +87,7 @@ export class Recognizer implements Disposable {
   private constructor(
     readonly model: ImageTextModel,
     readonly localiser: LocaliserRunner,
-    private readonly bridge: FloatRunner,
-    private readonly sizes: BridgeConfig,
+    readonly bridge: BridgeRunner,
     /** The model's layer whose tokens the bridge reads. */
     readonly featureLayer: FeatureLayer,
     /** The factor from cosines to logits. */
@@ -71,23 +106,8 @@ export class Recognizer implements Disposable {
     const own = { model: sha256, localiser: await contentHash(localiserTensors(folder)) };
     checkBridge(folder, about, own);
     const runner = await LocaliserRunner.compile(localiser);
-    const compiled = await FloatRunner.compile(traceBridge(bridge, model.model.image.tokens));
-    return new Recognizer(model, runner, compiled, bridge.config, about.featureLayer, about.scale);
-  }
-
-  /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */
-  async vectors(tokens: Float32Array, image: Float32Array): Promise<RegionVectors> {
-    const { token, hidden, width, heads } = this.sizes;
-    const regions = tokens.length / token;
-    const imageTokens = image.length / hidden;
-    const { vectors, attention } = await this.bridge.run(
-      {
-        tokens: { shape: [1, regions, token], values: tokens },
-        image: { shape: [1, imageTokens, hidden], values: image },
-      },
-      { vectors: [1, regions, width], attention: [1, heads, regions, imageTokens] },
-    );
-    return { vectors, attention, cost: this.bridge.cost({ regions }) };
+    const compiled = await BridgeRunner.compile(bridge, model.model.image.tokens);
+    return new Recognizer(model, runner, compiled, about.featureLayer, about.scale);
   }
 
   /** Vectors of labels; the last call's are kept. */

@@ -12,7 +12,7 @@ import { makeFolders } from "../../../util/make-folders.ts";
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import { writeJson } from "../../../util/write-whole.ts";
 import { writeTensors } from "../../../weights/safetensors/write.ts";
-import { home, modelHash } from "../../../weights/sources/index.ts";
+import { home, modelHash, type ResolvedModel } from "../../../weights/sources/index.ts";
 import { TracedWeights } from "../../graphs/traced-weights.ts";
 import type { GradientOptions } from "../../session/gradient-stage.ts";
 import { meanLosses } from "../../session/metrics.ts";
@@ -52,16 +52,23 @@ export async function* bridgeStages(
   const { localiser, featureLayer } = options;
   const cache = path.join(home(), "features");
   const features = await featuresOf(options.data, { model, localiser, featureLayer, cache });
-  yield* bridgeStagesOn(features, model, options, run);
+  const { values } = await labelVectors(model, options.labels);
+  yield* bridgeStagesOn(features, { source: model.source, values }, options, run);
+}
+
+/** Vectors of labels [labels, width], and the model that they are for. */
+export interface LabelSpace {
+  readonly source: ResolvedModel;
+  readonly values: Float32Array;
 }
 
 /**
  * Like `bridgeStages`, on features of `options.data` that were read before; their tokens may be others than the
- * localiser's. Writes `bridge.json` and `bridge.safetensors` (float16).
+ * localiser's, and labels' vectors those of any model. Writes `bridge.json` and `bridge.safetensors` (float16).
  */
 export async function* bridgeStagesOn(
   features: RegionFeatures,
-  model: ImageTextModel,
+  texts: LabelSpace,
   options: BridgeOptions,
   { options: run, out, losses }: Pick<OpenTerms, "out" | "losses"> & { readonly options: GradientOptions },
 ): AsyncGenerator<WholeStage, void> {
@@ -69,10 +76,10 @@ export async function* bridgeStagesOn(
   const lessons = lessonsOf(features, options.labels);
   const { layers, heads, ffn, scale, imageNorm } = options;
   const { hidden, token } = features.sizes;
-  const sizes = { token, hidden, width: model.model.width, layers, heads, ffn };
+  const width = texts.values.length / options.labels.length;
+  const sizes = { token, hidden, width, layers, heads, ffn };
   const weights = new TracedWeights({ kind: "huggingface", path: "bridge", config: {} }, isBias, (name) => name);
   const bridge = new RegionBridge({ ...sizes, imageNorm }, weights);
-  const texts = await labelVectors(model, options.labels);
   const shape = { imageTokens: features.sizes.imageTokens, labels: options.labels.length };
   const loss = (g: Graph) => bridgeLoss(g, bridge, shape, options);
   const hash = hashOf(options.data);
@@ -86,7 +93,7 @@ export async function* bridgeStagesOn(
   for (const file of [localiserJson, localiserTensors]) await copyFile(file(localiser), file(out));
   await writeTensors(bridgeTensors(out), tensorsOf(stage.store, "F16"));
   const about: BridgeFile = {
-    model: { name: model.source.name, sha256: await modelHash(model.source) },
+    model: { name: texts.source.name, sha256: await modelHash(texts.source) },
     featureLayer,
     localiser: hashOf(localiserTensors(localiser)),
     ...{ sizes, imageNorm, scale, labels: options.labels, steps: options.steps, seed: options.seed },
