@@ -50,6 +50,12 @@ export const optionalFraction = () => {
 export const integer = (least: number, fallback: number) =>
   z.preprocess(numberFromText, atLeast(least).default(fallback));
 
+/** A whole number between two. */
+export const integerBetween = (least: number, most: number, fallback: number) => {
+  const what = expected(`a whole number between ${least} and ${most}`);
+  return z.preprocess(numberFromText, z.int(what).min(least, what).max(most, what).default(fallback));
+};
+
 /** One of some numbers. */
 export const oneOf = <const T extends readonly number[]>(values: T, fallback: T[number]) =>
   z.preprocess(numberFromText, z.literal(values, expected(values.join(" or "))).default(fallback));

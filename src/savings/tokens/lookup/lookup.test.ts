@@ -73,6 +73,12 @@ test("drafts have few lengths, each of which is checked by programs of its own",
   expect(drafter.draft([1, 2, 3, 4, 5, 6, 1], 1, 20)).toEqual([1]);
 });
 
+test("drafts have at most 16 tokens", () => {
+  expect(lookup.options.parse({ tokens: "16" })).toMatchObject({ tokens: 16 });
+  for (const tokens of [17, 1_000_000, -1])
+    expect(() => lookup.options.parse({ tokens })).toThrow(`expected a whole number between 0 and 16, got ${tokens}`);
+});
+
 /** Facts that come again and again, so that the answer quotes. */
 const FACTS = " tana harkin town lisbon. tana harkin pet fox. tana harkin job baker.";
 const passage = `${FACTS}${FACTS}${FACTS} tana harkin town`;

@@ -1,13 +1,14 @@
 import { z } from "zod";
 import { type Decoder, hasRecurrent } from "../../../models/decoder/decoder.ts";
 import { UserError } from "../../../util/errors.ts";
-import { integer } from "../../option-schemas.ts";
+import { integer, integerBetween } from "../../option-schemas.ts";
 import type { Drafter } from "../../plan.ts";
 import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
   match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
-  tokens: integer(0, 8).describe("maximum tokens of a draft; 0 is dense"),
+  // Each length of a draft is checked by programs of its own, which a client must not multiply.
+  tokens: integerBetween(0, 16, 8).describe("maximum tokens of a draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
 
