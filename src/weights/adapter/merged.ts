@@ -4,9 +4,10 @@ import { writeJson } from "../../util/write-whole.ts";
 import type { JsonObject } from "../json.ts";
 import { jsonObject, readJson } from "../json-file.ts";
 import { type WritableTensor, writeTensors } from "../safetensors/write.ts";
+import { formNames } from "../tokenizer/index.ts";
 import { type Combination, type CombinedFactors, combined } from "./combine.ts";
 import { type Lora, openLora } from "./lora.ts";
-import { writeRecord } from "./record.ts";
+import { type AdapterRecord, writeRecord } from "./record.ts";
 import type { Update } from "./updates.ts";
 
 /** An adapter and its weight in a sum. */
@@ -24,18 +25,17 @@ interface MergedAdapter {
 
 /**
  * Several adapters of one base as one.
- * @throws UserError if they are of two bases, more than plain LoRA, or of ranks that the method does not mix
+ * @throws UserError if they are of two bases or prompt forms, more than plain LoRA, or of ranks that the method does not mix
  */
 export function mergeAdapters(adapters: readonly Weighted[], how: Combination): MergedAdapter {
   const opened = adapters.map(({ folder, weight }) => ({ lora: plainLora(folder), weight, config: configOf(folder) }));
-  const [first, ...others] = opened as [(typeof opened)[number], ...typeof opened];
-  for (const other of others) requireOneBase(first, other);
+  const base = baseOf(opened);
+  const record = recordOf(opened.map(({ lora }) => lora));
   const modules = [...new Set(opened.flatMap(({ lora }) => [...lora.updates.keys()]))];
   const updates = new Map(modules.map((module) => [module, mergedUpdate(module, opened, how)]));
-  const isShared = ({ lora: { record } }: (typeof opened)[number]) => sameJson(record, first.lora.record);
-  const record = opened.every(isShared) ? first.lora.record : undefined;
-  const lora: Lora = { ...first.lora, files: opened.flatMap((one) => one.lora.files), updates, record };
-  return { lora, config: { ...first.config, ...settingsOf(updates) } };
+  const lora: Lora = { ...opened[0]!.lora, files: opened.flatMap((one) => one.lora.files), updates, record };
+  const configs = opened.map(({ config }) => config);
+  return { lora, config: settingsOf(base, configs, updates) };
 }
 
 interface Opened {
@@ -47,67 +47,112 @@ interface Opened {
 const configOf = (folder: string): JsonObject =>
   readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
 
-const sameJson = (a: unknown, b: unknown): boolean => JSON.stringify(a) === JSON.stringify(b);
-
 function plainLora(folder: string): Lora {
   const lora = openLora(folder);
   if (lora.rows.size === 0) return lora;
   throw new UserError(`${folder}: an adapter with rows of single tokens is not merged with others`);
 }
 
-function requireOneBase({ lora: a, config: first }: Opened, { lora: b, config: second }: Opened): void {
-  const key = "base_model_name_or_path";
-  if (first[key] && second[key] && first[key] !== second[key])
+/** The base's name; null if no adapter has one. @throws UserError if they have two */
+function baseOf(opened: readonly Opened[]): unknown {
+  const named = opened.flatMap(({ lora: { folder }, config: { base_model_name_or_path: name } }) =>
+    name ? [{ folder, name }] : [],
+  );
+  const [first] = named;
+  const other = named.find(({ name }) => name !== first!.name);
+  if (other)
     throw new UserError(
-      `${b.folder}: this adapter is for "${second[key]}", but ${a.folder} is for "${first[key]}"; only adapters of one base are merged`,
+      `${other.folder}: this adapter is for "${other.name}", but ${first!.folder} is for "${first!.name}"; only adapters of one base are merged`,
     );
-  for (const [module, update] of b.updates) {
-    const other = a.updates.get(module);
-    if (other && shapeOf(other) !== shapeOf(update))
+  return first?.name ?? null;
+}
+
+/** The record of the prompts; undefined if an adapter has none. @throws UserError if two differ */
+function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
+  const recorded = loras.flatMap(({ folder, record }) => (record ? [{ folder, ...record }] : []));
+  const [first] = recorded;
+  for (const { folder, prompt, template } of recorded) {
+    if (prompt !== first!.prompt)
       throw new UserError(
-        `${b.folder}: its ${module} is [${shapeOf(update)}], but that of ${a.folder} is [${shapeOf(other)}]; only adapters of one base are merged`,
+        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of one form are merged`,
       );
+    if (template !== first!.template)
+      throw new UserError(`${folder}: this adapter was trained with another chat template than ${first!.folder}`);
   }
+  return recorded.length === loras.length ? loras[0]!.record : undefined;
 }
 
 const shapeOf = ({ kind, outputs, inputs }: Update): string =>
   `${outputs}, ${inputs}${kind === "table" ? ", a table" : ""}`;
+
+interface Found {
+  /** The adapter's place in the list. */
+  readonly adapter: number;
+  readonly folder: string;
+  readonly weight: number;
+  readonly update: Update;
+}
 
 function mergedUpdate(module: string, all: readonly Opened[], how: Combination): Update {
   const found = all.flatMap(({ lora, weight }, adapter) => {
     const update = lora.updates.get(module);
     return update ? [{ adapter, weight, update, folder: lora.folder }] : [];
   });
-  const [first] = found as [(typeof found)[number], ...typeof found];
-  const other = found.find(({ update }) => update.rank !== first.update.rank);
-  if (other && how.type !== "cat")
-    throw new UserError(
-      `${other.folder}: its ${module} has rank ${other.update.rank}, but that of ${first.folder} has ${first.update.rank}; ${how.type} needs equal ranks, cat takes any`,
-    );
-  const rank = how.type === "cat" ? found.reduce((sum, { update }) => sum + update.rank, 0) : first.update.rank;
-  let factors: CombinedFactors | undefined;
-  const read = () => {
-    factors ??= combined(
+  requireMixable(module, found, how);
+  const first = found[0]!.update;
+  const rank = how.type === "cat" ? found.reduce((sum, { update }) => sum + update.rank, 0) : first.rank;
+  const factors = readInTurn(() =>
+    combined(
       module,
       found.map(({ adapter, weight, update }) => {
         return { adapter, weight: weight * update.scale, rank: update.rank, a: update.a(), b: update.b() };
       }),
       how,
-    );
-    return factors;
-  };
-  return { ...first.update, scale: 1, rank, a: () => read().a, b: () => read().b };
+    ),
+  );
+  return { ...first, scale: 1, rank, ...factors };
 }
 
-/** Settings that give every module the scale 1. */
-function settingsOf(updates: ReadonlyMap<string, Update>): JsonObject {
+/** @throws UserError if the updates of a module differ in shape, or in a rank that must be equal */
+function requireMixable(module: string, found: readonly Found[], { type }: Combination): void {
+  const [first] = found as [Found, ...Found[]];
+  for (const { folder, update } of found) {
+    if (shapeOf(update) !== shapeOf(first.update))
+      throw new UserError(
+        `${folder}: its ${module} is [${shapeOf(update)}], but that of ${first.folder} is [${shapeOf(first.update)}]; only adapters of one base are merged`,
+      );
+    if (type !== "cat" && update.rank !== first.update.rank)
+      throw new UserError(
+        `${folder}: its ${module} has rank ${update.rank}, but that of ${first.folder} has ${first.update.rank}; ${type} needs equal ranks, cat takes any`,
+      );
+  }
+}
+
+/** Both factors are computed at once; one waits for its reader, and none is held after it: together they may outgrow memory. */
+function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
+  let unread: Partial<CombinedFactors> = {};
+  const read = (name: "a" | "b"): Float32Array => {
+    const factors = unread[name] ? unread : compute();
+    unread = { ...factors, [name]: undefined };
+    return factors[name]!;
+  };
+  return { a: () => read("a"), b: () => read("b") };
+}
+
+/** PEFT's settings of plain LoRA that give every module the scale 1. Others of the sources would not hold for the sum. */
+function settingsOf(base: unknown, configs: readonly JsonObject[], updates: ReadonlyMap<string, Update>): JsonObject {
+  const { task_type = null, revision = null, auto_mapping = null } = configs[0]!;
   const most = Math.max(...[...updates.values()].map(({ rank }) => rank));
   const other = [...updates].filter(([, { rank }]) => rank !== most);
   const ranks = Object.fromEntries(other.map(([module, { rank }]) => [module, rank]));
   return {
+    ...{ peft_type: "LORA", task_type, base_model_name_or_path: base, revision, auto_mapping },
     ...{ r: most, lora_alpha: most, use_rslora: false, rank_pattern: ranks, alpha_pattern: ranks },
+    ...{ lora_dropout: 0, bias: "none", init_lora_weights: true, inference_mode: true },
+    fan_in_fan_out: configs.some(({ fan_in_fan_out }) => fan_in_fan_out === true),
     // Whole names: PEFT would also match the end of one in other modules.
-    ...{ target_modules: [...updates.keys()], layers_to_transform: null, exclude_modules: null },
+    ...{ target_modules: [...updates.keys()], exclude_modules: null },
+    ...{ layers_to_transform: null, layers_pattern: null },
   };
 }
 
