@@ -117,7 +117,9 @@ export function ggufSettings(
     ]),
     [`${name}.vocab_size`, ["uint32", before.vocabulary]],
   ];
-  const { metadata } = plannedGguf(hub.path, { metadata: new Map(fields), tensors: new Map() });
+  // Architectures with several names ask for theirs.
+  const planned = new Map<string, Field>([["general.architecture", ["string", name]], ...fields]);
+  const { metadata } = plannedGguf(hub.path, { metadata: planned, tensors: new Map() });
   const config = { kind: "gguf", path: hub.path, metadata } as const;
   const read = gguf.traits.configure(new Fields(config, name, gguf.traits.keys, gguf.traits.defaults), has);
   const differing = differingField(before, read, divisors.length > 0);
