@@ -32,8 +32,8 @@ export async function asGguf(checkpoint: Checkpoint, name: string, type: Written
     : converted({ ...checkpoint, config }, name, type);
 }
 
-/** Keys of a file's form, which the new file does not share. */
-const OF_FILE = /^(split\.|general\.(alignment|file_type|quantization_version)$)/;
+/** Keys of a file's form, and of how its weights were quantised, which the new file does not share. */
+const OF_FILE = /^(split\.|quantize\.|general\.(alignment|file_type|quantization_version)$)/;
 
 function requantised(
   checkpoint: Checkpoint,
@@ -43,12 +43,12 @@ function requantised(
   const unread = [...checkpoint.tensors.values()].find((tensor) => !isDequantizable(tensor.type as GgmlType));
   if (unread)
     throw new UserError(`${checkpoint.path}: tensor "${unread.name}" is of type ${unread.type}, which is not read`);
-  const kept = [...metadata.keys()].filter((key) => !OF_FILE.test(key));
+  const ofModel = [...metadata.keys()].filter((key) => !OF_FILE.test(key));
   const tensors = [...checkpoint.tensors.values()].map(
     (tensor) => [tensor.name, { shape: tensor.shape, values: () => checkpoint.floats(tensor) }] as const,
   );
   return {
-    metadata: new Map([...kept.map((key) => [key, fieldOf(metadata, key)!] as const), ...ofFile(type)]),
+    metadata: new Map([...ofModel.map((key) => [key, fieldOf(metadata, key)!] as const), ...ofFile(type)]),
     tensors: typed(tensors, type),
   };
 }
