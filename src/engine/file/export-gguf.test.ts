@@ -137,6 +137,20 @@ test("an adapter is the same file for a base in safetensors", async () => {
   expect(await of("llama-biased")).toEqual(await of("llama-biased/model.gguf"));
 });
 
+test("an adapter's Modelfile names its base: a GGUF by its path, and the one to put beside it if there is none", async () => {
+  const linesFor = async (base: string, adapter: string) => {
+    const { folder } = await exportGgufAdapter({ path: fixture(base) }, adapters(adapter), newFolder());
+    return readFileSync(path.join(folder, "Modelfile"), "utf8").split("\n");
+  };
+  expect(await linesFor("llama-biased", "llama")).toEqual([
+    "# Put the base model's GGUF into this folder, as BASE.gguf.",
+    ...["FROM ./BASE.gguf", "ADAPTER ./llama-lora.gguf", ""],
+  ]);
+  const beside = await linesFor("llama-tiny.gguf", "llama-gguf");
+  expect(beside.slice(0, 2)).toEqual([`FROM ${fixture("llama-tiny.gguf")}`, "ADAPTER ./llama-gguf-lora.gguf"]);
+  expect(beside).toContain('PARAMETER stop "<|im_end|>"');
+});
+
 describe("refused in one sentence, with nothing written", () => {
   const model = (name: string, type: WrittenType = "F16") => {
     const folder = newFolder();

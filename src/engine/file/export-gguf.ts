@@ -4,7 +4,7 @@ import { ggufAdapter } from "../../models/convert/gguf-adapter.ts";
 import { asGguf } from "../../models/convert/to-gguf.ts";
 import type { WriteOptions } from "../../runtime/onnx/write.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { WrittenType } from "../../weights/gguf/quantize.ts";
 import { plannedGguf, type WritableGguf, writeGguf } from "../../weights/gguf/write.ts";
 import { ensureSpace } from "../../weights/sources/disk.ts";
@@ -47,9 +47,16 @@ export async function exportGgufAdapter(
   return intoGguf(folder, written, options, async () => {
     const base = openCheckpoint(file);
     const gguf = await ggufAdapter(base, openLora(adapter), title);
-    const tokenizer = base.config.kind === "gguf" ? new Tokenizer(fromGguf(base.config.metadata)) : undefined;
-    return { gguf, modelfile: modelfile([`FROM ${path.resolve(file)}`, `ADAPTER ./${written}`], tokenizer) };
+    const { from, tokenizer } = ollamaBase(base);
+    return { gguf, modelfile: modelfile([...from, `ADAPTER ./${written}`], tokenizer) };
   });
+}
+
+/** What a Modelfile says of an adapter's base. One in safetensors has no GGUF yet. */
+function ollamaBase({ path: file, config }: Checkpoint): { from: readonly string[]; tokenizer?: Tokenizer } {
+  if (config.kind === "gguf")
+    return { from: [`FROM ${path.resolve(file)}`], tokenizer: new Tokenizer(fromGguf(config.metadata)) };
+  return { from: ["# Put the base model's GGUF into this folder, as BASE.gguf.", "FROM ./BASE.gguf"] };
 }
 
 async function intoGguf(

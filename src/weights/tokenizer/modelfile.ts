@@ -11,11 +11,18 @@ interface Turns {
   readonly usual: string | undefined;
 }
 
-/** Ollama's Modelfile: `from` names the files; the chat template in Ollama's own language, and the texts that end an answer. */
+/**
+ * Ollama's Modelfile: `from` names the files. The tokenizer of a GGUF adds its chat template, in Ollama's own language, and the
+ * texts that end an answer.
+ */
 export function modelfile(from: readonly string[], tokenizer: Tokenizer | undefined): string {
-  const turns = tokenizer?.templates.chat === undefined ? undefined : turnsOf(tokenizer);
-  const stops = [...(tokenizer?.stopIds ?? [])].map((id) => `PARAMETER stop ${JSON.stringify(tokenizer!.text(id))}`);
-  return `${[...from, ...(turns ? templateLines(turns) : [NO_TEMPLATE]), ...stops].join("\n")}\n`;
+  return `${[...from, ...(tokenizer ? chatLines(tokenizer) : [])].join("\n")}\n`;
+}
+
+function chatLines(tokenizer: Tokenizer): string[] {
+  const turns = tokenizer.templates.chat === undefined ? undefined : turnsOf(tokenizer);
+  const stops = [...tokenizer.stopIds].map((id) => `PARAMETER stop ${JSON.stringify(tokenizer.text(id))}`);
+  return [...(turns ? templateLines(turns) : [NO_TEMPLATE]), ...stops];
 }
 
 const NO_TEMPLATE = "# No TEMPLATE: the chat template, if there is one, is the GGUF's tokenizer.chat_template.";
@@ -43,10 +50,10 @@ function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
   try {
     const chat = split(write([system, user, answer, message("user", NEXT)], true), [SYSTEM, USER, ANSWER, NEXT]);
-    const asked = split(write([user], false), [USER]);
-    const answered = split(write([user, answer], false), [USER, ANSWER]);
+    const question = split(write([user], false), [USER]);
+    const exchange = split(write([user, answer], false), [USER, ANSWER]);
     const plain = split(write([user], true), [USER]);
-    return chat && asked && answered && plain && turnsIn(chat, asked[1]!, answered[2]!, plain);
+    return chat && question && exchange && plain && turnsIn(chat, question[1]!, exchange[2]!, plain);
   } catch (error) {
     if (error instanceof UserError) return undefined;
     throw error;
