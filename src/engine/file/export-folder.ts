@@ -36,9 +36,9 @@ function namesIn(folder: string): string[] {
 /** Moves the files that `write` makes into `folder`: all of them, the weights or graphs last, or none. */
 export async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
-  let made: string | undefined;
+  let outermost: string | undefined;
   try {
-    made = makeFolders(folder);
+    outermost = makeFolders(folder);
     rmSync(aside, { recursive: true, force: true });
     await mkdir(aside);
     await write(aside);
@@ -49,7 +49,7 @@ export async function intoFolder(folder: string, write: (aside: string) => Promi
     return names;
   } catch (error) {
     rmSync(aside, { recursive: true, force: true });
-    if (made !== undefined) removeEmpty(folder, made);
+    if (outermost !== undefined) removeEmpty(folder, outermost);
     throw writeError(error, folder);
   }
 }

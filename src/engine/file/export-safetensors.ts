@@ -3,7 +3,6 @@ import path from "node:path";
 import { asHuggingFace } from "../../models/convert/to-hugging-face.ts";
 import type { WriteOptions } from "../../runtime/onnx/write.ts";
 import { UserError } from "../../util/errors.ts";
-
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { isMergeable, withAdapter } from "../../weights/adapter/merge.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";

@@ -43,18 +43,18 @@ const pairs: readonly Pair[] = [
   { gguf: "smollm3", type: "smollm3", className: "SmolLM3ForCausalLM" },
 ];
 
-/** Those of which GGUFs are written. */
-const written = pairs.filter(({ readOnly }) => !readOnly);
+/** Architectures that are also written as GGUFs. */
+const writable = pairs.filter(({ readOnly }) => !readOnly);
 
 /** The names of a checkpoint's architecture. @throws UserError if it is not converted to the other format */
 export function pairOf({ path, architecture, config }: Checkpoint): Pair {
   const found =
     config.kind === "gguf"
       ? pairs.find(({ gguf, experts = false }) => gguf === architecture && experts === hasExperts(config))
-      : written.find(({ type }) => type === architecture);
+      : writable.find(({ type }) => type === architecture);
   if (found) return found;
   const [from, to] = config.kind === "gguf" ? ["GGUF", "safetensors"] : ["model", "GGUF"];
-  const known = config.kind === "gguf" ? pairs.map(({ gguf }) => gguf) : written.map(({ type }) => type);
+  const known = config.kind === "gguf" ? pairs.map(({ gguf }) => gguf) : writable.map(({ type }) => type);
   throw new UserError(
     `${path}: a ${from} of the architecture "${architecture}" is not written as ${to}, expected one of ${[...new Set(known)].join(", ")}`,
   );

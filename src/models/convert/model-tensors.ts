@@ -18,7 +18,7 @@ interface ModelTensors {
 /** The tensors of a checkpoint as its model asks for them. @throws UserError if one has another shape, or is unexpected */
 export function modelTensors(architecture: TransformerArchitecture, checkpoint: Checkpoint): ModelTensors {
   const names = architecture.tensors(checkpoint);
-  const weights = new AskedWeights(checkpoint, names);
+  const weights = new CheckpointShapes(checkpoint, names);
   const decoder = architecture.open(weights);
   traceDense(decoder);
   const parts = [...weights.shapes].map(([name, shape]) => [name, new Part(checkpoint, names, name, shape)] as const);
@@ -36,7 +36,7 @@ export function modelTensors(architecture: TransformerArchitecture, checkpoint: 
 /** Divisors of rotary frequencies in a GGUF; a config.json has them as numbers. */
 export const ROPE = ["rope_freqs.weight", "rope_factors_short.weight", "rope_factors_long.weight"];
 
-class AskedWeights extends CountedWeights {
+class CheckpointShapes extends CountedWeights {
   constructor(
     private readonly checkpoint: Checkpoint,
     private readonly names: Names,

@@ -64,11 +64,11 @@ export function combined(module: string, updates: readonly WeightedUpdate[], how
   if (how.type === "cat") return concatenated(updates);
   const root = ({ weight }: WeightedUpdate) => Math.fround(Math.sqrt(Math.abs(weight)));
   const mix = (factor: "A" | "B", weightOf: (update: WeightedUpdate) => number) => {
-    const kept = updates.map((update) => {
+    const factors = updates.map((update) => {
       const values = factor === "A" ? update.a : update.b;
       return pruned(values, how, { module, factor, adapter: update.adapter, density: how.density });
     });
-    return summed(kept, updates.map(weightOf), how);
+    return summed(factors, updates.map(weightOf), how);
   };
   // The sign is on one side only.
   const signed = (update: WeightedUpdate) => (update.weight >= 0 ? root(update) : -root(update));

@@ -7,7 +7,7 @@ import { byteLength } from "./types.ts";
 
 const ALIGNMENT = 32;
 
-/** A tensor to write; its weights are computed when it is their turn. */
+/** A tensor to write. Its weights are computed when it is written. */
 interface GgufTensorToWrite {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];

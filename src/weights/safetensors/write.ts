@@ -3,7 +3,7 @@ import { fillWhole } from "../../util/write-whole.ts";
 import { toBrainFloats, toHalves } from "../gguf/half.ts";
 import { bytesOf } from "./dtypes.ts";
 
-/** Numbers to write; they are computed when it is their turn. */
+/** A tensor to write. Its numbers are computed when it is written. */
 export interface WritableTensor {
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
