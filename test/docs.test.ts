@@ -10,6 +10,13 @@ import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { architecturesTable, kinds, MODELS_PAGE, sectionOf } from "../tools/architectures.ts";
 import { counts, documentation, unsourced } from "../tools/figure-sources.ts";
+import {
+  SECTION as DIVERGENCES,
+  PAGE as DIVERGENCES_PAGE,
+  divergencesTable,
+  readDivergences,
+  withFile,
+} from "../tools/gguf-kl-table.ts";
 import { measuredTable, RESULTS, readResults } from "../tools/measured.ts";
 import {
   CHANGELOG,
@@ -121,6 +128,25 @@ describe("README.md", () => {
 test("docs/benchmarks.md has the figures of the result files: npx tsx tools/measured.ts", () => {
   const page = read("docs/benchmarks.md");
   expect(unaligned(page)).toBe(unaligned(withSection(page, "measured", measuredTable(readResults(RESULTS)))));
+});
+
+describe("docs/export.md's table of divergences from llama.cpp", () => {
+  const data = readDivergences();
+
+  test("has the measured figures: npx tsx tools/gguf-kl.ts", () => {
+    const page = read(DIVERGENCES_PAGE);
+    expect(unaligned(page)).toBe(unaligned(withSection(page, DIVERGENCES, divergencesTable(data))));
+  });
+
+  test("has a row for each file, the last that was measured", () => {
+    const row = { file: "tiny Q8_0", peer: "p", f32: 0.25, auto: 0.5 };
+    const once = withFile(data, row);
+    expect(once.files).toEqual([...data.files, row]);
+    const twice = withFile(once, { ...row, f32: 0.0125 });
+    expect(twice.files.at(-1)!.f32).toBe(0.0125);
+    expect(divergencesTable(twice).split("\n").slice(-1)).toEqual(["| tiny, `Q8_0` | 1.3e-2 | 5.0e-1 |"]);
+    expect(twice.files).toHaveLength(data.files.length + 1);
+  });
 });
 
 describe("docs/models.md", () => {

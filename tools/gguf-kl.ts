@@ -1,21 +1,36 @@
 /**
- * The mean KL divergence between llama.cpp's next-token distributions and this engine's, over 512 tokens of English:
+ * Measures the mean KL divergence between llama.cpp's next-token distributions and this engine's, over 512 tokens of English,
+ * and writes it into gguf-kl.json and docs/export.md:
  *
- *     npx tsx tools/gguf-kl.ts FILE.gguf [REFERENCE]
+ *     npx tsx tools/gguf-kl.ts [FILE.gguf NAME [REFERENCE]]
  *
- * Both read FILE, the engine in float32 and in the form that runs; REFERENCE is another model of the same vocabulary,
- * such as the one that FILE was made of.
+ * Both read FILE, the engine in float32 and in the form that runs. NAME is its row's, such as "SmolLM2-135M Q8_0". REFERENCE is
+ * the model that FILE was made of. Without a file, only the page is written.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { machine } from "../bench/report.ts";
+import { PEER } from "../bench/sides.ts";
 import { llamaLogits, meanKl, type Rows } from "../src/engine/file/llama.testing.ts";
 import { tokenizerOf } from "../src/engine/file/tokenizer-of.ts";
 import { Stack } from "../src/models/programs/stack.testing.ts";
 import { openDecoder } from "../src/models/registry.ts";
+import { writeJson } from "../src/util/write-whole.ts";
 import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Quant } from "../src/weights/prepared/weights.ts";
 import { resolveModel } from "../src/weights/sources/index.ts";
+import { contentHash } from "../src/weights/sources/model-hash.ts";
+import {
+  DATA,
+  divergencesTable,
+  type MeasuredFile,
+  PAGE,
+  readDivergences,
+  SECTION,
+  withFile,
+} from "./gguf-kl-table.ts";
+import { writeSection } from "./section.ts";
 
 const TOKENS = 512;
 
@@ -41,14 +56,23 @@ async function textTokens(file: string): Promise<number[]> {
     .slice(0, TOKENS);
 }
 
-const [file, reference] = process.argv.slice(2);
-if (file === undefined) throw new Error("usage: npx tsx tools/gguf-kl.ts FILE.gguf [REFERENCE]");
-const tokens = await textTokens(file);
-const theirs = await llamaLogits(file, tokens);
-if (!theirs) throw new Error("node-llama-cpp has no library for this platform");
-const show = (name: string, ours: Rows) => console.log(`${name}: ${meanKl(ours, theirs).toExponential(1)} nats`);
-console.log(`${path.basename(file)}, ${tokens.length} tokens, KL to llama.cpp's`);
-show("f32", await ownLogits(file, tokens, "f32"));
-show("auto", await ownLogits(file, tokens, "auto"));
-if (reference !== undefined) show(reference, await ownLogits(reference, tokens, "f32"));
+async function measured(file: string, name: string, reference: string | undefined): Promise<MeasuredFile> {
+  const tokens = await textTokens(file);
+  const theirs = await llamaLogits(file, tokens);
+  if (!theirs) throw new Error("node-llama-cpp has no library for this platform");
+  const kl = async (model: string, quant: Quant) =>
+    Number(meanKl(await ownLogits(model, tokens, quant), theirs).toPrecision(2));
+  return {
+    ...{ file: name, peer: PEER, f32: await kl(file, "f32"), auto: await kl(file, "auto") },
+    ...(reference !== undefined && { dequantised: await kl(reference, "f32") }),
+    ...{ sha256: await contentHash(file), machine: machine({ path: file }) },
+  };
+}
+
+const [file, name, reference] = process.argv.slice(2);
+if (file !== undefined) {
+  if (name === undefined) throw new Error("usage: npx tsx tools/gguf-kl.ts [FILE.gguf NAME [REFERENCE]]");
+  await writeJson(DATA, withFile(readDivergences(), await measured(file, name, reference)));
+}
+writeSection(PAGE, SECTION, divergencesTable(readDivergences()));
 process.exit();
