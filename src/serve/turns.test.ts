@@ -2,6 +2,7 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { turnsOf } from "./generation/turns.ts";
 import { jsonOf, serveModels, type Testing, tinyWithTemplate } from "./serve.testing.ts";
 
 /** A template that refuses what Gemma's and Mistral's do. */
@@ -52,4 +53,13 @@ test.each<[object[], RegExp]>([
   [[{ role: "assistant" }, user], /^messages\.0\.content: expected a text, got none$/],
 ])("roles out of order, %j, are one sentence", async (messages, sentence) => {
   expect(await asked(messages)).toEqual([400, expect.stringMatching(sentence)]);
+});
+
+test("a result keeps the id of its call, which templates pair them by", () => {
+  const call = { id: "a", type: "function", function: { name: "f", arguments: "{}" } } as const;
+  const turns = turnsOf([
+    { role: "assistant", tool_calls: [call] },
+    { role: "tool", tool_call_id: "a", name: "f", content: "r" },
+  ]);
+  expect(turns[1]).toEqual({ role: "tool", tool_call_id: "a", name: "f", content: "r" });
 });

@@ -107,12 +107,13 @@ function checkAnswer({ tool_call_id: id }: Message, called: readonly string[], a
 const wrong = (field: string, sentence: string) => new HttpError(400, `${field}: ${sentence}`, { param: field });
 
 /** Templates have no role "developer": OpenAI's name for the system turn of some of its models. */
-function turn({ role, content, name, tool_calls: calls, ...message }: Message, at: number): Turn {
+function turn({ role, content, name, tool_calls: calls, tool_call_id: id, ...message }: Message, at: number): Turn {
   const reasoning = message.reasoning_content ?? message.reasoning;
   return {
     role: role === "developer" ? "system" : role,
     content: typeof content === "string" ? content : contentOf(content ?? []),
     ...(role === "tool" && typeof name === "string" && { name }),
+    ...(role === "tool" && typeof id === "string" && { tool_call_id: id }),
     ...(role === "assistant" && reasoning && { reasoning_content: reasoning }),
     ...(calls && calls.length > 0 && { tool_calls: calls.map((call) => withArguments(call, at)) }),
   };

@@ -361,6 +361,42 @@ test("Gemma 4's templates get the results of calls in the turn of the calls", ()
   expect(turnsIn(gemma4Calls, "tool_calls", turns)).toEqual(turns);
 });
 
+test.each([
+  ["ids", { id: "a" }, { id: "b" }, { tool_call_id: "a" }, { tool_call_id: "b" }],
+  ["names", {}, {}, { name: "weather" }, { name: "now" }],
+  ["one id", { id: "a" }, { id: "b" }, {}, { tool_call_id: "b" }],
+  ["one name", {}, {}, {}, { name: "now" }],
+])("Gemma 4's results in another order find their calls by %s", (_, first, second, rain, noon) => {
+  const turns = [
+    {
+      role: "assistant",
+      content: "",
+      tool_calls: [
+        { ...first, function: { name: "weather" } },
+        { ...second, function: { name: "now" } },
+      ],
+    },
+    { role: "tool", content: "noon", ...noon },
+    { role: "tool", content: "rain", ...rain },
+  ] as unknown as ChatMessage[];
+  const [turn, ...others] = turnsIn(gemma4Calls, "{{ tool_responses }}", turns);
+  expect(others).toEqual([]);
+  expect(turn!["tool_responses"]).toEqual([
+    { name: "weather", response: "rain" },
+    { name: "now", response: "noon" },
+  ]);
+});
+
+test("Gemma 4's calls of one function get the results of their ids", () => {
+  const calls = ["a", "b"].map((id) => ({ id, function: { name: "weather" } }));
+  const results = ["b", "a"].map((id) => ({ role: "tool", tool_call_id: id, name: "weather", content: `of ${id}` }));
+  const turns = [{ role: "assistant", content: "", tool_calls: calls }, ...results] as unknown as ChatMessage[];
+  expect(turnsIn(gemma4Calls, "{{ tool_responses }}", turns)[0]!["tool_responses"]).toEqual([
+    { name: "weather", response: "of a" },
+    { name: "weather", response: "of b" },
+  ]);
+});
+
 test("earlier calls are written as the template takes them", () => {
   const given = { city: 'A"x', days: 2, at: [true, null] };
   const turn = {

@@ -111,6 +111,7 @@ class Reader {
 }
 
 interface Call {
+  readonly id?: string;
   readonly function: { readonly name: string };
 }
 
@@ -129,10 +130,23 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
     const { content, ...rest } = turn;
     // A text behind the results would end the model's turn.
     if (content) all.push({ role: turn.role, content });
-    const responses = results.map((result, i) => ({ name: calls[i]?.function.name, response: resultOf(result) }));
-    all.push({ ...rest, content: "", tool_responses: responses } as unknown as ChatMessage);
+    all.push({ ...rest, content: "", tool_responses: responsesTo(calls, results) } as unknown as ChatMessage);
   }
   return all;
+}
+
+/** Results with their calls' names. Each finds its call by the id, else by the name, else as the next without a result. */
+function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
+  const open = new Set(calls);
+  const pairs = results.map((result) => {
+    const call =
+      calls.find(({ id }) => id !== undefined && id === result["tool_call_id"]) ??
+      [...open].find(({ function: { name } }) => name === result["name"]) ??
+      [...open][0];
+    if (call) open.delete(call);
+    return { place: call ? calls.indexOf(call) : calls.length, name: call?.function.name, response: resultOf(result) };
+  });
+  return pairs.toSorted((a, b) => a.place - b.place).map(({ name, response }) => ({ name, response }));
 }
 
 const resultOf = ({ content }: ChatMessage): unknown => {
