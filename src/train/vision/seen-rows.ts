@@ -4,6 +4,7 @@ import { between } from "../../engine/decode/vision/placed-image.ts";
 import { readableTurns } from "../../engine/decode/vision/seen-prompt.ts";
 import { rowWidth } from "../../models/images/vision.ts";
 import { UserError } from "../../util/errors.ts";
+import { gigabytes, memoryLimit } from "../../weights/prepared/memory.ts";
 import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { labelledChat } from "../data/chat-labels.ts";
 import type { SeenRecord } from "../data/records.ts";
@@ -29,11 +30,24 @@ export async function encodeImages(
   if (pictures.length === 0) return undefined;
   const { checkpoint, tokenizer } = base;
   using reader = await ImageReader.open(sourceOf(base), checkpoint, quant, tokenizer);
+  let rows = 0;
+  for (const [i, image] of pictures.entries()) rows += (await reader.readHeader({ image }, i)).rows;
+  checkRows(rows, rowWidth(reader.vision.config), memoryLimit());
   const seen = new Map<string, SeenImage>();
   for (const [i, image] of pictures.entries()) seen.set(image, await (await reader.readHeader({ image }, i)).read());
   const flops = [...seen.values()].reduce((sum, { spent }) => sum + spent.flops, 0);
   const { vision, gap } = reader;
   return { read: (record) => sampleOf(record, seen.get(record.image)!, tokenizer, { vision, gap }), flops };
+}
+
+/** @throws UserError if images' rows, which stay in memory as floats, take more than half of it */
+export function checkRows(rows: number, width: number, memory: number): void {
+  const bytes = 4 * rows * width;
+  if (bytes <= memory / 2) return;
+  const size = `${gigabytes(bytes)} of memory (${rows.toLocaleString("en")} rows of ${width} numbers)`;
+  throw new UserError(
+    `the data's images take ${size}, more than half of this machine's ${gigabytes(memory)}; train on fewer images`,
+  );
 }
 
 type Placing = Pick<ImageReader, "vision" | "gap">;
@@ -89,9 +103,9 @@ function chat({ questions }: SeenRecord, tokenizer: Tokenizer, gap: Placing["gap
 function plain({ questions }: SeenRecord, tokenizer: Tokenizer, imageToken: number): Written[] {
   const { before, behind } = framed(tokenizer);
   const unread = (ids: readonly number[]) => ids.map((id) => ({ id, label: false }));
-  const asked = questions.flatMap(({ prompt, answer }) => [
+  const exchanges = questions.flatMap(({ prompt, answer }) => [
     ...unread(tokenizer.encode(prompt)),
     ...[...tokenizer.encode(answer), ...behind].map((id) => ({ id, label: true })),
   ]);
-  return [...unread([...before, imageToken]), ...asked];
+  return [...unread([...before, imageToken]), ...exchanges];
 }

@@ -36,7 +36,7 @@ class SeenStack extends DecoderStack {
     return layer < this.adding ? plus(y, g.input(seen(layer + 1), "f32", y.shape)) : y;
   }
 
-  /** Tokens of one image see each other, whatever the window. */
+  /** Tokens see later tokens of their image, whatever the window. */
   protected override hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     const { config } = this.decoder;
     if (!config.wholeImages) return super.hiddenPairs(g, layer, shape);
@@ -63,8 +63,8 @@ class SeenStack extends DecoderStack {
     const values = new Float32Array(rows * tokens * this.hidden);
     for (const [row, image] of seen.entries())
       for (const [at, id] of (image?.prompt ?? []).entries()) {
-        const given = id < 0 ? image!.embeddings.get(id) : undefined;
-        const part = given?.subarray(depth * this.hidden, (depth + 1) * this.hidden);
+        const embedding = id < 0 ? image!.embeddings.get(id) : undefined;
+        const part = embedding?.subarray(depth * this.hidden, (depth + 1) * this.hidden);
         if (part) values.set(part, (row * tokens + at) * this.hidden);
       }
     return { dtype: "f32", shape: [rows, tokens, this.hidden], values };

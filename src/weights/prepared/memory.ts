@@ -10,7 +10,7 @@ export function memoryLimit(): number {
   return share > 0 ? Math.min(share, os.totalmem()) : os.totalmem();
 }
 
-const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
+export const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
 /** @throws UserError if a model's weights do not fit in memory, with both figures and what would fit */
 export function checkMemory(path: string, weights: number, limit: number): void {
