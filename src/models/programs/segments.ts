@@ -1,25 +1,17 @@
 import {
-  add,
-  type CacheTensors,
-  cachedAttention,
   carve,
-  concat,
   type Dim,
   Graph,
   logLikelihoods,
   reshape,
   rotaryEmbedding,
-  sharedAttention,
   split,
   sym,
   type Tensor,
   transpose,
   writeCache,
 } from "../../graph/index.ts";
-import { attentionAhead } from "../../nn/attention-ahead.ts";
-import { turnByAxes } from "../../nn/rope-axes.ts";
 import { type Stream, settle } from "../../nn/stream.ts";
-import { temperedQueries } from "../../nn/tempered-queries.ts";
 import {
   attendedWidth,
   attentionBlock,
@@ -34,106 +26,17 @@ import {
   type RecurrentBlock,
   sharesKeys,
 } from "../decoder/decoder.ts";
-import { hasWindow } from "../state/window-start.ts";
+import { CachedLayers, cache } from "./attend.ts";
 import { inputIn, LAYER_INPUTS } from "./layer-inputs.ts";
 import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 
-// Symbols of every graph of a model: rows, new tokens of each, tokens that were in the cache before.
+// Symbols of every graph of a model: rows, new tokens of each.
 const batch = sym("batch");
 const tokens = sym("tokens");
-export const past = sym("past");
-/** The part of the past that layers with a window are bound to. */
-const windowPast = sym("windowPast");
 
 const wide = (g: Graph, name: string, width: number, count: Dim = tokens): Tensor =>
   g.input(name, "f32", [batch, count, width]);
-
-/** The keys and values that a layer's attention reads. */
-type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
-
-/** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
-function cache(g: Graph, decoder: Decoder, layer: number, suffix: string): Entries {
-  const { kvHeads, headSize } = headsOf(decoder.config, layer);
-  const shape = [batch, kvHeads, sym("capacity"), headSize];
-  return {
-    pastKey: g.input(`pastKey${suffix}`, "f32", shape),
-    pastValue: g.input(`pastValue${suffix}`, "f32", shape),
-  };
-}
-
-function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, suffix: string, lengths: LengthInputs): Tensor {
-  const entries = entriesOf(g, decoder, layer, suffix);
-  const { y, presentKey, presentValue } = attentionOver(entries, g, decoder, layer, qkv, lengths);
-  g.output(`presentKey${suffix}`, presentKey);
-  g.output(`presentValue${suffix}`, presentValue);
-  return y;
-}
-
-/** The keys and values that a layer finds. Those of an earlier layer in the graph are as its attention leaves them. */
-function entriesOf(g: Graph, decoder: Decoder, layer: number, suffix: string): Entries {
-  const made = (of: string) =>
-    g.outputs.find(({ name }) => name === `present${of}${decoder.config.keysOf?.(layer)}`)?.tensor;
-  const [pastKey, pastValue] = [made("Key"), made("Value")];
-  return pastKey && pastValue ? { pastKey, pastValue } : cache(g, decoder, layer, suffix);
-}
-
-/**
- * The attention of each token of one row by itself, in order, as decode steps do it: each reads the entries that the one
- * before has written. All of them are bound to the layer's one cache.
- */
-function attendApart(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
-  let entries = cache(g, decoder, layer, String(layer));
-  const parts = split(qkv, 1, new Array<number>(lengths.length).fill(1));
-  const attended = parts.map((part, at) => {
-    const { y, presentKey, presentValue } = attentionOver(entries, g, decoder, layer, part, lengths[at]!, at);
-    g.output(`presentKey${layer}.${at}`, presentKey);
-    g.output(`presentValue${layer}.${at}`, presentValue);
-    entries = { pastKey: presentKey, pastValue: presentValue };
-    return y;
-  });
-  return concat(attended, 1);
-}
-
-/** Attention over the entries of a cache; `earlier`: new tokens of the same run that are among them. */
-function attentionOver(
-  entries: Entries,
-  g: Graph,
-  decoder: Decoder,
-  layer: number,
-  qkv: Tensor,
-  lengths: LengthInputs,
-  earlier = 0,
-) {
-  const { tensors, attrs } = cachedLayer(decoder, layer, entries, lengths, earlier);
-  if (!keepsKeys(decoder.config, layer)) return sharedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
-  const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
-  const axes = decoder.axes?.(g, layer);
-  if (!axes) return cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
-  const turned = turnByAxes(tempered, decoder.config, axes, lengths.axes);
-  return cachedAttention(turned, tensors, undefined, { ...attrs, rotary: "none" });
-}
-
-/** A cache as a layer's attention reads it, and its attributes. */
-function cachedLayer(decoder: Decoder, layer: number, entries: Entries, lengths: LengthInputs, earlier = 0) {
-  const windowed = hasWindow(decoder.config, layer);
-  const tensors = { ...entries, ...(windowed ? lengths.window : lengths.full) };
-  return { tensors, attrs: { ...decoder.attention(layer), past: add(windowed ? windowPast : past, earlier) } };
-}
-
-/** Like `attend`, of one row whose tokens see as many later ones as `ahead` says. */
-function attendAhead(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
-  const { tensors, attrs } = cachedLayer(decoder, layer, entriesOf(g, decoder, layer, String(layer)), lengths);
-  const { attended, presentKey, presentValue } = attentionAhead(
-    qkv,
-    { ...tensors, ahead: lengths.ahead },
-    decoder.rotary(g, layer),
-    attrs,
-  );
-  g.output(`presentKey${layer}`, presentKey);
-  g.output(`presentValue${layer}`, presentValue);
-  return attended;
-}
 
 /** Everything that a dense run is made of: between them, these graphs read each of the model's weights. */
 export const traceDense = (decoder: Decoder): Graph[] => [
@@ -178,9 +81,10 @@ export function traceLayers(
   const g = new Graph();
   const lengths = new LengthInputs(g);
   const each = Array.from({ length: count ?? 0 }, (_, at) => new LengthInputs(g, { at, tokens: 1 }));
+  const layers = new CachedLayers(g, decoder);
   const attention = (l: number, qkv: Tensor): Tensor => {
-    if (count !== undefined) return attendApart(g, decoder, l, qkv, each);
-    return images ? attendAhead(g, decoder, l, qkv, lengths) : attend(g, decoder, l, qkv, String(l), lengths);
+    if (count !== undefined) return layers.attendApart(l, qkv, each);
+    return images ? layers.attendAhead(l, qkv, lengths) : layers.attend(l, qkv, lengths);
   };
   let stream = streamIn(g, decoder, from, count);
   for (let l = from; l < to; l++) {
@@ -258,7 +162,7 @@ const apart = (residual: Tensor, { branch }: Stream): Tensor =>
 export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const qkv = wide(g, "qkv", qkvWidth(decoder.config, layer));
-  g.output("attended", attend(g, decoder, layer, qkv, "", new LengthInputs(g)));
+  g.output("attended", new CachedLayers(g, decoder).attend(layer, qkv, new LengthInputs(g), ""));
   return g;
 }
 
@@ -323,7 +227,7 @@ function fillEntries(g: Graph, decoder: Decoder, layer: number, { stream, state 
   const turned =
     pairs === "none" || !tables ? k : rotaryEmbedding(k, entries.lengths.positions, tables, { heads: kvHeads, pairs });
   const byHead = (x: Tensor) => transpose(reshape(x, [batch, tokens, kvHeads, headSize]), [0, 2, 1, 3]);
-  const { pastKey, pastValue } = cache(g, decoder, layer, String(layer));
+  const { pastKey, pastValue } = cache(g, decoder, layer);
   g.output(`presentKey${layer}`, writeCache(pastKey, byHead(turned), first));
   g.output(`presentValue${layer}`, writeCache(pastValue, byHead(v), first));
 }

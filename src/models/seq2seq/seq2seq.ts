@@ -18,7 +18,7 @@ import type { Checkpoint, ConfigSource } from "../../weights/checkpoint.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import type { Sizes } from "../config/config.ts";
-import { past } from "../programs/segments.ts";
+import { past } from "../programs/attend.ts";
 import { Parts } from "../tensors/parts.ts";
 
 /** The configuration of an encoder–decoder; `layers` are the decoder's, as in its cache. */

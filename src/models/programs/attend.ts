@@ -1,0 +1,120 @@
+import {
+  add,
+  type CacheTensors,
+  cachedAttention,
+  concat,
+  type Graph,
+  sharedAttention,
+  split,
+  sym,
+  type Tensor,
+} from "../../graph/index.ts";
+import { attentionAhead } from "../../nn/attention-ahead.ts";
+import { turnByAxes } from "../../nn/rope-axes.ts";
+import { temperedQueries } from "../../nn/tempered-queries.ts";
+import { type Decoder, headsOf, keepsKeys } from "../decoder/decoder.ts";
+import { hasWindow } from "../state/window-start.ts";
+import type { LengthInputs } from "./length-inputs.ts";
+
+/** Tokens that were in the cache before. */
+export const past = sym("past");
+/** The part of the past that layers with a window are bound to. */
+const windowPast = sym("windowPast");
+
+/** The keys and values that a layer's attention reads. */
+type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
+
+/** The same entries, with the new tokens' among them. */
+interface Present {
+  readonly presentKey: Tensor;
+  readonly presentValue: Tensor;
+}
+
+/** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
+export function cache(g: Graph, decoder: Decoder, layer: number, suffix = String(layer)): Entries {
+  const { kvHeads, headSize } = headsOf(decoder.config, layer);
+  const shape = [sym("batch"), kvHeads, sym("capacity"), headSize];
+  return {
+    pastKey: g.input(`pastKey${suffix}`, "f32", shape),
+    pastValue: g.input(`pastValue${suffix}`, "f32", shape),
+  };
+}
+
+/** Attention of a graph's layers, each over its cache. */
+export class CachedLayers {
+  /** Keys and values as a layer's attention leaves them. */
+  readonly #entries = new Map<number, Entries>();
+
+  constructor(
+    private readonly g: Graph,
+    private readonly decoder: Decoder,
+  ) {}
+
+  attend(layer: number, qkv: Tensor, lengths: LengthInputs, suffix = String(layer)): Tensor {
+    const { y, ...present } = this.#over(this.#entriesOf(layer, suffix), layer, qkv, lengths);
+    this.#leave(present, layer, suffix);
+    return y;
+  }
+
+  /**
+   * The attention of each token of one row by itself, in order, as decode steps do it: each reads the entries that the
+   * one before has written. All of them are bound to the layer's one cache.
+   */
+  attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
+    let entries = cache(this.g, this.decoder, layer);
+    const parts = split(qkv, 1, new Array<number>(lengths.length).fill(1));
+    const attended = parts.map((part, at) => {
+      const { y, ...present } = this.#over(entries, layer, part, lengths[at]!, at);
+      entries = this.#leave(present, layer, `${layer}.${at}`);
+      return y;
+    });
+    return concat(attended, 1);
+  }
+
+  /** Like `attend`, of one row whose tokens see as many later ones as `ahead` says. */
+  attendAhead(layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
+    const { tensors, attrs } = this.#cached(layer, this.#entriesOf(layer), lengths);
+    const { attended, ...present } = attentionAhead(
+      qkv,
+      { ...tensors, ahead: lengths.ahead },
+      this.decoder.rotary(this.g, layer),
+      attrs,
+    );
+    this.#leave(present, layer);
+    return attended;
+  }
+
+  /** The keys and values that a layer finds: as their owner in the graph has left them, or in its cache. */
+  #entriesOf(layer: number, suffix = String(layer)): Entries {
+    const owner = this.decoder.config.keysOf?.(layer);
+    const shared = owner === undefined ? undefined : this.#entries.get(owner);
+    return shared ?? cache(this.g, this.decoder, layer, suffix);
+  }
+
+  #leave({ presentKey, presentValue }: Present, layer: number, suffix = String(layer)): Entries {
+    this.g.output(`presentKey${suffix}`, presentKey);
+    this.g.output(`presentValue${suffix}`, presentValue);
+    const entries = { pastKey: presentKey, pastValue: presentValue };
+    this.#entries.set(layer, entries);
+    return entries;
+  }
+
+  /** Attention over the entries of a cache; `earlier`: new tokens of the same run that are among them. */
+  #over(entries: Entries, layer: number, qkv: Tensor, lengths: LengthInputs, earlier = 0) {
+    const { g, decoder } = this;
+    const { tensors, attrs } = this.#cached(layer, entries, lengths, earlier);
+    if (!keepsKeys(decoder.config, layer)) return sharedAttention(qkv, tensors, decoder.rotary(g, layer), attrs);
+    const tempered = temperedQueries(qkv, decoder.temperature?.(g, layer), () => lengths.positions, attrs);
+    const axes = decoder.axes?.(g, layer);
+    if (!axes) return cachedAttention(tempered, tensors, decoder.rotary(g, layer), attrs, decoder.sinks?.(g, layer));
+    const turned = turnByAxes(tempered, decoder.config, axes, lengths.axes);
+    return cachedAttention(turned, tensors, undefined, { ...attrs, rotary: "none" });
+  }
+
+  /** A cache as a layer's attention reads it, and its attributes. */
+  #cached(layer: number, entries: Entries, lengths: LengthInputs, earlier = 0) {
+    const windowed = hasWindow(this.decoder.config, layer);
+    const tensors = { ...entries, ...(windowed ? lengths.window : lengths.full) };
+    return { tensors, attrs: { ...this.decoder.attention(layer), past: add(windowed ? windowPast : past, earlier) } };
+  }
+}
