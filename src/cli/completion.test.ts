@@ -83,12 +83,12 @@ test.skipIf(!present("zsh"))("zsh takes the script", () => {
 });
 
 test.skipIf(!present("fish"))("fish completes by the script", () => {
-  const asked = (line: string) =>
+  const candidates = (line: string) =>
     execFileSync("fish", ["--no-config", "-c", `source ${scripts.get("fish")}; complete -C '${line}'`], {
       cwd: folder,
       encoding: "utf8",
     });
-  expect(asked("modicum lab t")).toMatch(/^tasks\t.*\ntune\t/m);
-  expect(asked("modicum run --quant q8")).toMatch(/^q8\t.*\nq8r\t/m);
-  expect(asked("modicum run --recipe no")).toContain("notes.txt");
+  expect(candidates("modicum lab t")).toMatch(/^tasks\t.*\ntune\t/m);
+  expect(candidates("modicum run --quant q8")).toMatch(/^q8\t.*\nq8r\t/m);
+  expect(candidates("modicum run --recipe no")).toContain("notes.txt");
 });

@@ -90,8 +90,8 @@ function ratioOf(one: string, other: string): string {
     return b > 0 ? a / b : a > 0 ? Number.MAX_VALUE : 1;
   };
   const { quality, ci95 } = bootstrap(parts, ratio, { seed: 0 });
-  const told = (value: number) => (value > 1e6 ? "∞" : value.toFixed(1));
-  return `${told(quality)} [${ci95.map(told).join(", ")}]`;
+  const factor = (value: number) => (value > 1e6 ? "∞" : value.toFixed(1));
+  return `${factor(quality)} [${ci95.map(factor).join(", ")}]`;
 }
 
 function pairsTable(answers: Answers): string {

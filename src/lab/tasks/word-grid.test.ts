@@ -37,9 +37,9 @@ test("next: a row is said again from its beginning, and its next word is the ans
   const columns = new Set<number>();
   for (const [i, item] of (await itemsOf("word-grid", 20)).entries()) {
     const { name, words } = rowsOf(item)[i]!;
-    const said = item.prompt.split("\n\n")[1]!;
+    const question = item.prompt.split("\n\n")[1]!;
     const column = words.indexOf(item.answers[0]!);
-    expect(said).toBe(`Row ${name}: ${words.slice(0, column).join(" ")}`);
+    expect(question).toBe(`Row ${name}: ${words.slice(0, column).join(" ")}`);
     expect(column).toBeGreaterThanOrEqual(3);
     columns.add(column);
   }

@@ -3,7 +3,6 @@ import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
-
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { companions } from "../../weights/companions.ts";
 import type { JsonObject } from "../../weights/json.ts";

@@ -10,7 +10,7 @@ interface Layout {
   /** Width of a layer's own input. */
   readonly input: number;
   /** Layers that have not run. */
-  readonly left: number;
+  readonly layers: number;
   /** Earlier layers whose keys and values are needed, ascending, with their width. */
   readonly owners: readonly { readonly layer: number; readonly width: number }[];
 }
@@ -24,7 +24,7 @@ function layoutAt(config: DecoderConfig, layer: number): Layout {
       layer: owner,
       width: keysWidth(config, owner),
     }));
-  return { input: config.layerInput ?? 0, left: deeper.length, owners: widths };
+  return { input: config.layerInput ?? 0, layers: deeper.length, owners: widths };
 }
 
 /** Width of a token's keys and values in a layer. */
@@ -35,8 +35,8 @@ function keysWidth(config: DecoderConfig, layer: number): number {
 
 /** Width of what goes along with the stream before a layer. */
 export function carriedWidth(config: DecoderConfig, layer: number): number {
-  const { input, left, owners } = layoutAt(config, layer);
-  return owners.reduce((sum, { width }) => sum + width, input * left);
+  const { input, layers, owners } = layoutAt(config, layer);
+  return owners.reduce((sum, { width }) => sum + width, input * layers);
 }
 
 /** What goes along with the stream before a layer, as the graph's input, which is made if anything does. */
@@ -52,8 +52,8 @@ export class Carried {
     private readonly layer: number,
     { rows, tokens }: Shape,
   ) {
-    const { input, left, owners } = layoutAt(config, layer);
-    const sizes = [input, input * (left - 1), ...owners.map(({ width }) => width)];
+    const { input, layers, owners } = layoutAt(config, layer);
+    const sizes = [input, input * (layers - 1), ...owners.map(({ width }) => width)];
     const width = carriedWidth(config, layer);
     const whole = width > 0 ? g.input("carried", "f32", [rows, tokens, width]) : undefined;
     const parts = (

@@ -115,8 +115,8 @@ export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ig
   const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
   const wanted = words(own);
   const found = families.find(([, preset]) => {
-    const made = preset();
-    return made.ignoreMerges === own.ignoreMerges && words(made) === wanted;
+    const candidate = preset();
+    return candidate.ignoreMerges === own.ignoreMerges && words(candidate) === wanted;
   });
   return found?.[0].split(" ")[0];
 }
