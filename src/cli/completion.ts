@@ -11,7 +11,7 @@ interface Value {
 interface Flag {
   readonly name: string;
   readonly help: string;
-  /** Absent of a flag without a value. */
+  /** Absent if the flag takes no value. */
   readonly value?: Value;
 }
 

@@ -68,7 +68,7 @@ test("beyond the queue, requests are refused and told when to come again", async
   await server.stop(0);
 });
 
-test("answers have their turn or wait for it, and count once", async () => {
+test("answers run or wait, and count once", async () => {
   const server = await serveModels(TINY.slice(0, 1), oneRow(16));
   const goOn = hold();
   const response = await post(server.url, { ...long, n: 4 });

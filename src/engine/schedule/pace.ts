@@ -9,8 +9,8 @@ export class Pace {
   }
 
   /**
-   * Seconds, at least one, until `waiting` requests have had their turn on `places`. `underWay`: for how many milliseconds each request with a place
-   * has had it. They count before any has ended: slow answers are slow from the first refusal on.
+   * Seconds, at least one, until `waiting` requests have run on `places`. `underWay`: for how many milliseconds each
+   * request with a place has had it. They count before any has ended: slow answers are slow from the first refusal on.
    */
   secondsFor(waiting: number, places: number, underWay: readonly number[] = []): number {
     const mean = Math.max(this.#mean ?? 0, sum(underWay) / Math.max(1, underWay.length));

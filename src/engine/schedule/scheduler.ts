@@ -255,7 +255,7 @@ export class Scheduler implements Turns {
     this.#pace.note(performance.now() - ticket.began);
   }
 
-  /** A refusal with the seconds until waiting requests will have had their turn. */
+  /** A refusal with the seconds until waiting requests will have run. */
   #refused(reason: Refusal): Refused {
     const now = performance.now();
     const underWay = [...this.#rows].map(({ began }) => now - began);

@@ -27,8 +27,8 @@ function inEitherDialect({ source, architecture }: Fields): Fields {
 const LAYER_EPSILON = 1e-6;
 
 /**
- * JetMoE (Shen et al. 2024): both sublayers are mixtures of experts. Those of attention have queries and outputs of
- * their own, and share keys and values.
+ * JetMoE (Shen et al. 2024): both sublayers are mixtures of experts. Experts of attention have queries and
+ * outputs of their own, and share keys and values.
  */
 export const jetmoe = decoder("jetmoe", {
   scheme: withParts(llamaNames, {

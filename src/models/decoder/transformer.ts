@@ -191,7 +191,7 @@ export class Transformer implements Decoder {
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
-    // Those of layers that do not take the tensor's.
+    // Layers that do not take the tensor's factors have their own.
     if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {

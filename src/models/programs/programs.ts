@@ -157,7 +157,7 @@ export class DecoderPrograms implements Disposable {
         );
   }
 
-  /** True if those over so many tokens are compiled. */
+  /** True if the programs for this number of tokens are compiled. */
   hasApart(count: number): boolean {
     const { from, to } = blocks(this.decoder).at(-1)!;
     return this.compiled.has(layersKey(from, to, { apart: count }));

@@ -10,7 +10,7 @@ import { byScore, repaired, written } from "./order.ts";
 export interface Ranked {
   /** Places of the passages, best first. */
   readonly order: readonly number[];
-  /** Logits of the passages' letters, by place. Those of two windows do not compare. */
+  /** Logits of the passages' letters, by place. Logits of two windows do not compare. */
   readonly logits: readonly number[];
   /** The ranking that the model wrote, in `method=generate`. */
   readonly text?: string;

@@ -5,7 +5,7 @@ import { choice, number, optionalInteger } from "../../savings/option-schemas.ts
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 
-/** The options of planning. Those of filling in are the trained projector's, unless they are given. */
+/** The options of planning. For filling in, the trained projector has its own, unless they are given. */
 export const planningOptions = diffusionOptions.extend({
   channel: choice(channels)
     .optional()

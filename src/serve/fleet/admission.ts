@@ -25,7 +25,7 @@ interface Waiting extends Applicant {
  */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
-  /** Requests that a server has failed: they have had their turn. */
+  /** Requests that a server has failed: they have waited before, and come first. */
   readonly #again = new Set<Waiting>();
   /** Running requests, by key. */
   readonly #running = new Map<string, number>();

@@ -199,7 +199,7 @@ describe("dynamax", () => {
     expect(use("OUT/exits.json")).toBe("dynamax:classifier=linear,risk=0.95,file=OUT");
     expect(summary).toMatch(/^40 documents; thresholds by risk: linear 0.1: none, 0.95: 0(\.\d+)?$/);
     const [found, ...others] = exitsFile.parse(artefact).deciders[0]!.thresholds!;
-    // Those of the same form before are replaced.
+    // Earlier thresholds of the same form are replaced.
     expect(others).toEqual([]);
     expect(found).toMatchObject({ risk: 0.95, confidence: 0.9, fill: "recompute", quant: "f32", items: { count: 40 } });
     expect(found!.p).toBeLessThanOrEqual(0.1);

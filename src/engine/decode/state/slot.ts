@@ -229,7 +229,7 @@ export class Slot extends Cached implements Disposable {
     return known;
   }
 
-  /** Those of tokens that attend by themselves, a row each; made on first use. */
+  /** The lengths of tokens that attend by themselves, a row each; made on first use. */
   get #lengthsApart(): Lengths {
     this.#apartLengths ??= new Lengths(this.programs.decoder.config, PREFILL_CHUNK, 1);
     return this.#apartLengths;

@@ -69,8 +69,8 @@ export function decide(gate: Gate, input: GateInput): Decision {
 }
 
 /**
- * Larger means retrieve, for every method. Those of `classifier`, `margin` (1 − margin), `self-reflection` and
- * `random` lie within 0 to 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z);
+ * Larger means retrieve, for every method. `classifier`, `margin` (1 − margin), `self-reflection` and `random` lie
+ * within 0 to 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z);
  * `entropy` and `popularity` (the rarest word) are in nats. NaN if what the method reads is missing.
  */
 export function gateScore({ method, classifier }: Omit<Gate, "threshold">, input: GateInput): number {

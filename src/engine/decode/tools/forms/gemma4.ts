@@ -15,7 +15,7 @@ export const gemma4Calls: CallForm = {
   turns: (template, turns) => (template.includes("tool_responses") ? withResults(turns) : turns),
 };
 
-/** The object that a text is; undefined if it is none. */
+/** The object that a text describes; undefined if it describes none. */
 function objectIn(text: string): unknown {
   try {
     return new Reader(text).whole();
