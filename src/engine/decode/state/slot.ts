@@ -15,13 +15,12 @@ import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { HeldBack } from "../run/held-back.ts";
 import { Probes } from "../run/probes.ts";
 import { SeamChunks } from "../run/seam-chunk.ts";
-import { type BoundStack, StackBuffers, type Stream } from "../run/stack-buffers.ts";
+import { StackBuffers, type Stream } from "../run/stack-buffers.ts";
 import { aheadOf, type WholeImage, wholeImagesIn } from "../run/whole-images.ts";
+import { ApartLengths } from "./apart-lengths.ts";
+import { BoundStacks } from "./bound-stacks.ts";
 import { Cached } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
-
-/** The number of stacks that a slot keeps bound: each takes 50 kB, and prompts have all lengths. */
-const KEPT_STACKS = 12;
 
 /** The way that tokens pass through layers. */
 interface PassTerms {
@@ -39,8 +38,7 @@ export class Slot extends Cached implements Disposable {
   /** By the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   #logits: Buffer;
-  /** Stacks by their bindings, the most recently used last. */
-  readonly #stacks = new Map<string, BoundStack>();
+  readonly #stacks = new BoundStacks();
   /** The states of the sequence's probes. */
   readonly memory = new ProbeMemory();
   /** Probes of the sequence by itself. */
@@ -51,13 +49,14 @@ export class Slot extends Cached implements Disposable {
   /** The prompt's images whose tokens see each other. */
   #images: readonly WholeImage[] = [];
   #apart: SeamChunks | undefined;
-  #apartLengths: Lengths | undefined;
+  readonly #apartLengths: ApartLengths;
 
   constructor(programs: DecoderPrograms, cache: KvRows) {
     super(cache);
     this.programs = programs;
     this.buffers = new StackBuffers(programs, PREFILL_CHUNK);
     this.probes = new Probes(programs, 1);
+    this.#apartLengths = new ApartLengths(programs.decoder.config);
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
   }
 
@@ -139,7 +138,7 @@ export class Slot extends Cached implements Disposable {
       const layers = { from: Math.max(range.from, group.layers.from), to: Math.min(range.to, group.layers.to) };
       const lengths = this.lengthsFrom(layers.from);
       const start = lengths.set(0, [this.placeIn(group, positions)], positions.length);
-      if (isApart(form)) this.#lengthsApart.setApart(this.#placesApart(group.length, positions));
+      if (isApart(form)) this.#apartLengths.set(group.length, positions, this.longRope);
       meter?.part(this.programs.costOf(layers.from, layers.to, cuts, form), positions.length, group.length);
       if (layers.from === group.layers.from) group.begin();
       const parts = this.programs.segments(layers.from, layers.to, cuts, form);
@@ -204,22 +203,11 @@ export class Slot extends Cached implements Disposable {
     const key = [formKey(form), tokens, done % 2, ...segments.map(({ from }) => from), segments.at(-1)!.to].join(" ");
     const span = { rows: 1, tokens, at: 0 };
     const how = isApart(form)
-      ? { lengths: this.#lengthsApart.viewsApart(tokens), apart: tokens }
+      ? { lengths: this.#apartLengths.views(tokens), apart: tokens }
       : { lengths: lengths.views(0, 1, tokens) };
     const binds = { done, span, cache: this.cache, ...how };
-    const bound = this.#stacks.get(key) ?? this.buffers.bind(segments, binds);
-    this.#keep(key, bound);
-    await bound.run(start);
+    await this.#stacks.of(key, () => this.buffers.bind(segments, binds)).run(start);
     return segments.length;
-  }
-
-  #keep(key: string, bound: BoundStack): void {
-    this.#stacks.delete(key);
-    this.#stacks.set(key, bound);
-    if (this.#stacks.size <= KEPT_STACKS) return;
-    const [oldest, stack] = [...this.#stacks][0]!;
-    this.#stacks.delete(oldest);
-    stack[Symbol.dispose]();
   }
 
   /** The lengths of a run that starts at `layer`. */
@@ -228,16 +216,6 @@ export class Slot extends Cached implements Disposable {
     this.#lengths.set(layer, known);
     return known;
   }
-
-  /** The lengths of tokens that attend by themselves, a row each; made on first use. */
-  get #lengthsApart(): Lengths {
-    this.#apartLengths ??= new Lengths(this.programs.decoder.config, PREFILL_CHUNK, 1);
-    return this.#apartLengths;
-  }
-
-  /** The places of new tokens behind `entries` others, each of which counts the ones before it. */
-  #placesApart = (entries: number, positions: readonly number[]): Place[] =>
-    positions.map((position, at) => ({ entries: entries + at, positions: position, longRope: this.longRope }));
 
   /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
   async logitsOf(stream: Stream, head = this.programs.head): Promise<Float32Array> {
@@ -264,7 +242,7 @@ export class Slot extends Cached implements Disposable {
   [Symbol.dispose](): void {
     this.#held?.[Symbol.dispose]();
     this.#apart?.[Symbol.dispose]();
-    this.#apartLengths?.[Symbol.dispose]();
-    for (const held of [this.buffers, this.probes, ...this.#lengths.values(), this.#logits]) held[Symbol.dispose]();
+    const held = [this.buffers, this.probes, ...this.#lengths.values(), this.#apartLengths, this.#logits];
+    for (const each of held) each[Symbol.dispose]();
   }
 }

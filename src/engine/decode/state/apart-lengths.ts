@@ -1,0 +1,30 @@
+import type { DecoderConfig } from "../../../models/decoder/decoder.ts";
+import { Lengths } from "../../../models/state/lengths.ts";
+import type { Binding } from "../../../runtime/program.ts";
+import { PREFILL_CHUNK } from "../run/chunk.ts";
+
+/** The lengths of a sequence's new tokens that attend by themselves, a row each. */
+export class ApartLengths implements Disposable {
+  #rows: Lengths | undefined;
+
+  constructor(private readonly config: DecoderConfig) {}
+
+  /** Puts new tokens behind `entries` others; each counts the ones before it. */
+  set(entries: number, positions: readonly number[], longRope: boolean): void {
+    this.#lengths.setApart(positions.map((position, at) => ({ entries: entries + at, positions: position, longRope })));
+  }
+
+  views(tokens: number): Binding {
+    return this.#lengths.viewsApart(tokens);
+  }
+
+  /** Made on first use. */
+  get #lengths(): Lengths {
+    this.#rows ??= new Lengths(this.config, PREFILL_CHUNK, 1);
+    return this.#rows;
+  }
+
+  [Symbol.dispose](): void {
+    this.#rows?.[Symbol.dispose]();
+  }
+}

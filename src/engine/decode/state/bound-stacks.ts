@@ -1,0 +1,25 @@
+import type { BoundStack } from "../run/stack-buffers.ts";
+
+/** The number of stacks that stay bound: each takes 50 kB, and prompts have all lengths. */
+const MOST_STACKS = 12;
+
+/** A slot's stacks by their bindings; the ones used last stay bound. */
+export class BoundStacks {
+  /** The most recently used last. */
+  readonly #stacks = new Map<string, BoundStack>();
+
+  /** The stack of these bindings, bound on first use. */
+  of(key: string, bind: () => BoundStack): BoundStack {
+    const bound = this.#stacks.get(key) ?? bind();
+    this.#stacks.delete(key);
+    this.#stacks.set(key, bound);
+    if (this.#stacks.size > MOST_STACKS) this.#dropOldest();
+    return bound;
+  }
+
+  #dropOldest(): void {
+    const [key, stack] = [...this.#stacks][0]!;
+    this.#stacks.delete(key);
+    stack[Symbol.dispose]();
+  }
+}
