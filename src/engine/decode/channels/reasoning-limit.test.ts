@@ -81,6 +81,14 @@ test("a fork in the middle of the closing ends it by itself", () => {
   expect(answer(fork, "de")).toBe(shown("\n\nde"));
 });
 
+test("a fork in the reasoning goes on with what is left of the budget", () => {
+  const limit = limitOf(2, opened);
+  limit.accept(idsOf(think, "a")[0]!);
+  const fork = limit.fork();
+  expect(answer(limit, "</think>bcd")).toBe(shown("</think>bcd"));
+  expect(answer(fork, "efg")).toBe(shown("e\n</think>\n\nfg"));
+});
+
 test("reasoning that opens again in channels is closed at once, and again", () => {
   const { start, channel, message, end } = HARMONY;
   const analysis = `${channel}analysis${message}`;
