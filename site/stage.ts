@@ -17,12 +17,15 @@ const files = readdirSync(docs, { recursive: true, encoding: "utf8", withFileTyp
 const stray = strayPages(files.filter((name) => name.endsWith(".md")));
 if (stray.length > 0) throw new Error(`the sidebar and docs/ differ: ${stray.join(", ")}`);
 
+/** A folder's README is its index page on the site. */
+const indexed = (text: string): string => text.replaceAll(/README\.md(?=$|[)#])/g, "index.md");
+
 rmSync(pages, { recursive: true, force: true });
 for (const name of files) {
   mkdirSync(dirname(join(pages, name)), { recursive: true });
   if (!name.endsWith(".md")) cpSync(join(docs, name), join(pages, name));
   else {
     const text = withoutOutsideLinks(join("docs", name), readFileSync(join(docs, name), "utf8"), root, isPublished);
-    writeFileSync(join(pages, name), text);
+    writeFileSync(join(pages, indexed(name)), indexed(text));
   }
 }

@@ -9,7 +9,6 @@ export default defineConfig({
   srcDir: "pages",
   cleanUrls: true,
   lastUpdated: false,
-  rewrites: { "README.md": "index.md", "savings/README.md": "savings/index.md" },
   markdown: { anchor: { slugify: anchorOf } },
   themeConfig: {
     sidebar: sections.map(({ items, ...section }) => ({ ...section, items: [...items] })),

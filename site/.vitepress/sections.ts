@@ -70,7 +70,7 @@ export const sections: readonly Section[] = [
       page("Sweeps and phases", "sweeps"),
       page("Exit heads", "train-exits"),
       page("A run on GPUs", "train-export"),
-      page("Export to ONNX", "export"),
+      page("Export: ONNX, safetensors, GGUF", "export"),
       ...["exits", "first", "guard", "masked-diffusion", "moe", "projector", "sft", "sparse", "ul2r"].map(method),
     ],
   },

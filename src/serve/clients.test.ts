@@ -174,8 +174,8 @@ test("the examples that /docs shows are answered", async () => {
   const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
-    const here = JSON.parse(body!.replace('"minilm"', '"sentences"'));
-    // The model in the place of MiniLM reads few tokens.
+    const here = JSON.parse(body!.replace('"minilm"', '"sentences"').replace('"ms-marco"', '"sentences"'));
+    // The model in their place reads few tokens.
     const cut = /embeddings|rerank/.test(route!) && { truncate: true };
     const answer = await jsonOf(post(server, route!, { ...here, ...cut }));
     receiptSchema.parse(answer.receipt ?? answer);

@@ -1,4 +1,8 @@
+import { once } from "node:events";
+import type { AddressInfo } from "node:net";
+import { Gauge, Registry } from "prom-client";
 import { expect, onTestFinished, test } from "vitest";
+import { metricsServer } from "./metrics-server.ts";
 import { serveModels, startModels, TINY } from "./serve.testing.ts";
 
 test("the port of metrics serves them without a key, and nothing else", async () => {
@@ -23,4 +27,17 @@ test("it closes with the server, and a taken port closes the server", async () =
   await expect(startModels(TINY.slice(0, 1), { metricsPort: port })).rejects.toThrow("the port is in use");
   await server.stop(0);
   await expect(fetch(`${server.metricsUrl}/metrics`)).rejects.toThrow();
+});
+
+test("a metric that cannot be read is an answer, not the end of the process", async () => {
+  const registry = new Registry();
+  const broken = () => {
+    throw new Error("the pool is gone");
+  };
+  new Gauge({ name: "broken", help: "fails", registers: [registry], collect: broken });
+  const server = metricsServer(registry).listen(0, "127.0.0.1");
+  onTestFinished(() => void server.close());
+  await once(server, "listening");
+  const answer = await fetch(`http://127.0.0.1:${(server.address() as AddressInfo).port}/metrics`);
+  expect([answer.status, await answer.text()]).toEqual([500, "the pool is gone\n"]);
 });

@@ -11,6 +11,10 @@ export const metricsServer = (registry: Registry): Server =>
       response.writeHead(404, { "content-type": "text/plain" }).end("this port has GET /metrics alone\n");
       return;
     }
-    const text = await registry.metrics();
-    response.writeHead(200, { "content-type": registry.contentType }).end(text);
+    try {
+      const text = await registry.metrics();
+      response.writeHead(200, { "content-type": registry.contentType }).end(text);
+    } catch (error) {
+      response.writeHead(500, { "content-type": "text/plain" }).end(`${(error as Error).message}\n`);
+    }
   });

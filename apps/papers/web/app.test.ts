@@ -92,7 +92,7 @@ test("search finds papers by words and filters them; without vectors, what needs
   const visitor = site.visitor();
   expect(titles((await visitor.get("/search?q=layers left early")).text)[0]).toBe("Early exits");
   expect(titles((await visitor.get("/search?q=attention&from=2025-12-11")).text)).toEqual([]);
-  expect((await visitor.get("/search?q=attention")).text).toContain("by words alone");
+  expect((await visitor.get("/search?q=attention")).text).toContain("Search uses only words");
   expect((await visitor.get("/search")).text).toContain("Type what you are looking for");
   expect((await visitor.get("/papers/early-exits")).text).toContain("Similar papers are off");
   expect((await visitor.get("/for-you")).text).toContain("Recommendations are off");

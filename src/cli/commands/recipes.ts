@@ -84,8 +84,14 @@ async function idleIn({ model, recipe }: Registered): Promise<string[]> {
   );
   const source = idle.length > 0 ? await localModel(model) : undefined;
   if (!source) return [];
-  const form = formHere(source, openCheckpoint(source.path), "auto");
-  return idle.flatMap((of) => of(form) ?? []);
+  try {
+    const form = formHere(source, openCheckpoint(source.path), "auto");
+    return idle.flatMap((of) => of(form) ?? []);
+  } catch (error) {
+    // A damaged model does not keep the others from being listed.
+    if (error instanceof UserError) return [];
+    throw error;
+  }
 }
 
 const units = { ms: "ms", flops: "FLOPs", bytes: "bytes" } as const;

@@ -41,6 +41,8 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("use_beam_search allowed_token_ids logits_processors samplers lora vllm_xargs", empty),
   // Reasoning switches. `false` is not neutral: it turns reasoning off.
   ...each("reasoning think enable_thinking", only(null), "reasoning_effort or chat_template_kwargs"),
+  ...each("thinking_budget", only(null), "thinking_token_budget"),
+  ...each("thinking_token_budget", only(null), "POST /v1/chat/completions"),
   // Savings, by the command line's name.
   ...each("save", empty, "savings"),
   // Fields that change the model's input.
