@@ -18,10 +18,13 @@ JSON: {"customer":"Nadia","city":"Oslo","item":"chairs","count":2}`;
 /** The model writes JSON of this schema alone, so parsing cannot fail unless the answer is cut. */
 export async function extract(text: string): Promise<z.infer<typeof order>> {
   const model = await load("smollm2");
-  const prompt = `${examples}\nText: ${text}\nJSON:`;
-  const answer = await model.complete(prompt, { raw: true, format: z.toJSONSchema(order), maxTokens: 96 });
-  model.dispose();
-  return order.parse(JSON.parse(answer.text));
+  try {
+    const prompt = `${examples}\nText: ${text}\nJSON:`;
+    const answer = await model.complete(prompt, { raw: true, format: z.toJSONSchema(order), maxTokens: 96 });
+    return order.parse(JSON.parse(answer.text));
+  } finally {
+    model.dispose();
+  }
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -9,15 +9,21 @@ export const INDEX = "example-notes";
 /** Brings the index up to date: only what has changed is embedded. */
 export async function indexFolder(folder: string): Promise<void> {
   const index = (await listIndexes()).includes(INDEX) ? await openIndex(INDEX) : await createIndex(INDEX);
-  for (const name of await readdir(folder)) await index.addFile(join(folder, name));
-  await index.close();
+  try {
+    for (const name of await readdir(folder)) await index.addFile(join(folder, name));
+  } finally {
+    await index.close();
+  }
 }
 
 export async function answer(question: string) {
   const answerer = await openAnswerer("smollm2", { index: INDEX, answer: { retrieval: "always", passages: 1 } });
-  const { text, documents, receipt } = await answerer.answer(question, { maxTokens: 48 });
-  await answerer.dispose();
-  return { text, sources: documents.map(({ id }) => id), receipt };
+  try {
+    const { text, documents, receipt } = await answerer.answer(question, { maxTokens: 48 });
+    return { text, sources: documents.map(({ id }) => id), receipt };
+  } finally {
+    await answerer.dispose();
+  }
 }
 
 if (process.argv[1] === import.meta.filename) {

@@ -71,7 +71,7 @@ class CompletionRequest {
     const { signal } = this.#controller;
     try {
       const response = await fetch(`${server}/v1/completions`, { method: "POST", headers, body, signal });
-      if (!response.ok) throw new Error((await response.json()).error.message);
+      if (!response.ok) throw new Error(await refusalOf(response));
       for await (const event of eventsOf(response)) this.#take(event);
     } catch (error) {
       if (!signal.aborted) throw error;
@@ -85,6 +85,16 @@ class CompletionRequest {
     this.#stopped ||= choice?.stopped ?? false;
     this.#receipt = receipt ?? this.#receipt;
     if (!this.#mayFit()) this.cancel();
+  }
+}
+
+/** Why the server refused: its sentence, or the status if something else answered. */
+async function refusalOf(response) {
+  const text = await response.text();
+  try {
+    return JSON.parse(text).error.message;
+  } catch {
+    return `${response.status} ${response.statusText}`;
   }
 }
 

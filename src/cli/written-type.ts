@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { UserError } from "../util/errors.ts";
+import { readRecord } from "../weights/adapter/record.ts";
 
 /** The types of weights that formats are written in, the default first. */
 export const writtenTypes = {
@@ -16,4 +17,10 @@ export function readType<F extends keyof typeof writtenTypes>(
   const found = z.enum(known).safeParse(type?.toUpperCase() ?? known[0]);
   if (found.success) return found.data;
   throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
+}
+
+/** A merged model has no record of its adapters' prompts, so the form that they were trained on is said once. */
+export function notePlainText(adapters: readonly string[]): void {
+  if (adapters.some((folder) => readRecord(folder)?.prompt === "raw"))
+    process.stderr.write("the adapter was trained on plain text: run the model with --raw\n");
 }

@@ -10,7 +10,7 @@ import { examples, MODEL } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { readType, writtenTypes } from "../written-type.ts";
+import { notePlainText, readType, writtenTypes } from "../written-type.ts";
 
 const formats = ["onnx", "safetensors", "gguf"] as const;
 type Format = (typeof formats)[number];
@@ -49,6 +49,7 @@ async function exportTo(name: string, dir: string, options: Options): Promise<vo
   using writing = showDownload(path.basename(path.resolve(dir)));
   const { folder, files, bytes } = await write(model, dir, { signal, onProgress: writing.onProgress });
   print(`${folder}  ${megabytes(bytes)}  ${files.join(", ")}`);
+  if (options.adapter !== undefined) notePlainText([options.adapter]);
 }
 
 type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<Exported>;

@@ -1,9 +1,10 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { writeRecord } from "../../weights/adapter/record.ts";
 import { define } from "./merge.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-merge-cli-"));
@@ -58,6 +59,16 @@ test.each([
   const folder = path.join(root, "refused");
   await expect(run(folder, ...words)).rejects.toThrow(says);
   expect(existsSync(folder)).toBe(false);
+});
+
+test("an adapter of plain text is said to need --raw, once it is part of a model", async () => {
+  const plain = path.join(root, "plain");
+  cpSync(one, plain, { recursive: true });
+  await writeRecord(plain, { prompt: "raw" });
+  await run(path.join(root, "plain-alone"), "--adapter", plain);
+  expect(process.stderr.write).not.toHaveBeenCalledWith(expect.stringContaining("--raw"));
+  await run(path.join(root, "plain-model"), "--adapter", plain, "--model", base);
+  expect(process.stderr.write).toHaveBeenCalledWith(expect.stringContaining("run the model with --raw"));
 });
 
 test("a folder with something in it is refused", async () => {

@@ -11,7 +11,7 @@ import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { megabytes, print } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { readType } from "../written-type.ts";
+import { notePlainText, readType } from "../written-type.ts";
 
 export function define(command: Command): void {
   command
@@ -42,6 +42,7 @@ async function merge(dir: string, options: Options): Promise<void> {
       ? await mergeIntoAdapter(adapters, how, dir)
       : await intoModel(options.model, options.type, adapters, how, dir);
   print(`${folder}  ${megabytes(bytes)}  ${files.join(", ")}`);
+  if (options.model !== undefined) notePlainText(options.adapter);
 }
 
 async function intoModel(

@@ -68,7 +68,9 @@ test("a folder with a configuration alone: an unknown architecture is named, els
     return describeModel({ name: "alone", path: folder, source: "file", bytes: 0 });
   };
   await expect(alone("mystery")).rejects.toThrow(/"mystery" is not supported; the nearest .* is "granite"$/);
-  await expect(alone("granite")).rejects.toThrow("there are no weights in this folder");
+  await expect(alone("granite")).rejects.toThrow(
+    /there are no weights in this folder, .*; its architecture, "granite", is supported$/,
+  );
 });
 
 test("savings that a run would refuse are told with what is in their way", async () => {

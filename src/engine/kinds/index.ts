@@ -66,8 +66,10 @@ export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
   try {
     return await open();
   } catch (error) {
-    if (error instanceof MissingWeights) await kindOf(error.checkpoint);
-    throw error;
+    if (!(error instanceof MissingWeights)) throw error;
+    const { message, checkpoint } = error;
+    await kindOf(checkpoint);
+    throw new MissingWeights(`${message}; its architecture, "${checkpoint.architecture}", is supported`, checkpoint);
   }
 }
 

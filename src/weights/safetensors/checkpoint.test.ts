@@ -99,6 +99,14 @@ const refusals: [string, () => unknown, string][] = [
     () => put("model.safetensors", writeSafetensors({})),
     "/config.json: there is no such file, expected the model's configuration beside its weights",
   ],
+  [
+    "a LoRA adapter",
+    () => {
+      put("adapter_model.safetensors", writeSafetensors({}));
+      put("adapter_config.json", {});
+    },
+    ": this is a LoRA adapter; name its base as the model, and this folder by --adapter",
+  ],
   ["a configuration that is no JSON", () => model("", "{"), "/config.json: this is not JSON"],
   ["a configuration that is a list", () => model("", "[]"), "/config.json: expected an object, got []"],
   [

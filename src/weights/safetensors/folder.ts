@@ -28,6 +28,8 @@ export function findWeights(model: string): WeightFiles {
   if (!statSync(model, { throwIfNoEntry: false })?.isDirectory())
     return { folder: path.dirname(model), files: [model] };
   const here = (name: string) => path.join(model, name);
+  if (existsSync(here("adapter_config.json")) && !existsSync(here("config.json")))
+    throw new UserError(`${model}: this is a LoRA adapter; name its base as the model, and this folder by --adapter`);
   if (existsSync(here(WHOLE))) return { folder: model, files: [here(WHOLE)] };
   if (existsSync(here(INDEX))) return sharded(model, here(INDEX));
   if (existsSync(here(NETWORK))) return { folder: model, files: [here(NETWORK)] };

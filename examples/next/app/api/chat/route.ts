@@ -5,7 +5,11 @@ let model: ReturnType<typeof load> | undefined;
 
 export async function POST(request: Request) {
   const question = await request.text();
-  model ??= load("smollm2");
+  model ??= load("smollm2").catch((error: unknown) => {
+    // The next request tries again.
+    model = undefined;
+    throw error;
+  });
   const chunks = (await model).generate(question, { maxTokens: 128, signal: request.signal });
   return new Response(streamOf(chunks), { headers: { "content-type": "text/plain; charset=utf-8" } });
 }
