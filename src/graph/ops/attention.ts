@@ -70,6 +70,17 @@ function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAt
   return emit.value("Unsqueeze", [mask, emit.ints([1])]);
 }
 
+/** Attributes of ONNX Runtime's GroupQueryAttention. */
+export const kernelAttributes = (attrs: Omit<AttentionAttrs, "rotated" | "chunk" | "sinks">) => ({
+  num_heads: { int: attrs.heads },
+  kv_num_heads: { int: attrs.kvHeads },
+  scale: { float: attrs.scale },
+  do_rotary: { int: attrs.rotary === "none" ? 0 : 1 },
+  rotary_interleaved: { int: attrs.rotary === "interleaved" ? 1 : 0 },
+  ...(attrs.window !== undefined && { local_window_size: { int: attrs.window } }),
+  ...(attrs.softcap !== undefined && { softcap: { float: attrs.softcap } }),
+});
+
 const attentionOp: Op<AttentionAttrs> = {
   name: "cachedAttention",
   operands,
@@ -100,16 +111,7 @@ const attentionOp: Op<AttentionAttrs> = {
     return [{ dtype: "f32", shape: [...qkv!.shape.slice(0, 2), heads * headSize] }, pastKey!, pastValue!];
   },
   onnx(emit, { inputs, outputs }, attrs) {
-    const { heads, kvHeads, scale, rotary, window, softcap } = attrs;
-    const kernel = {
-      num_heads: { int: heads },
-      kv_num_heads: { int: kvHeads },
-      scale: { float: scale },
-      do_rotary: { int: rotary === "none" ? 0 : 1 },
-      rotary_interleaved: { int: rotary === "interleaved" ? 1 : 0 },
-      ...(window !== undefined && { local_window_size: { int: window } }),
-      ...(softcap !== undefined && { softcap: { float: softcap } }),
-    };
+    const kernel = kernelAttributes(attrs);
     const [qkv, ...rest] = attrs.sinks ? inputs.slice(0, -1) : inputs;
     const before = [qkv!, "", "", ...rest];
     const bias = attrs.chunk === undefined ? [] : [emitChunks(emit, inputs, attrs, attrs.chunk)];

@@ -3,7 +3,15 @@ import { ndarray } from "../ndarray.ts";
 import type { Op } from "../op.ts";
 import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
-import { type AttentionAttrs, attend, type CacheTensors, causalPairs, HEAD_STEP, ROTARY_STEP } from "./attention.ts";
+import {
+  type AttentionAttrs,
+  attend,
+  type CacheTensors,
+  causalPairs,
+  HEAD_STEP,
+  kernelAttributes,
+  ROTARY_STEP,
+} from "./attention.ts";
 import { rotate } from "./rotary.ts";
 
 export type SharedAttentionAttrs = Omit<AttentionAttrs, "rotated" | "chunk" | "sinks">;
@@ -41,20 +49,11 @@ const sharedOp: Op<SharedAttentionAttrs> = {
       expect("positions", positions, positions.dtype === "i64" && sameShape(positions.shape, tokens), `i64[${tokens}]`);
     return [q!, key!, value!];
   },
-  onnx(emit, { inputs: [q, ...rest], outputs }, { heads, kvHeads, headSize, scale, rotary, window, softcap }) {
-    const kernel = {
-      num_heads: { int: heads },
-      kv_num_heads: { int: kvHeads },
-      scale: { float: scale },
-      do_rotary: { int: rotary === "none" ? 0 : 1 },
-      rotary_interleaved: { int: rotary === "interleaved" ? 1 : 0 },
-      ...(window !== undefined && { local_window_size: { int: window } }),
-      ...(softcap !== undefined && { softcap: { float: softcap } }),
-    };
+  onnx(emit, { inputs: [q, ...rest], outputs }, attrs) {
     // No new keys: [batch, 0, kvHeads·headSize].
-    const ends = emit.ints([0, kvHeads * headSize]);
+    const ends = emit.ints([0, attrs.kvHeads * attrs.headSize]);
     const none = emit.value("Slice", [q!, emit.ints([0, 0]), ends, emit.ints([1, 2])]);
-    emit.contrib("GroupQueryAttention", [q!, none, none, ...rest], outputs, kernel);
+    emit.contrib("GroupQueryAttention", [q!, none, none, ...rest], outputs, kernelAttributes(attrs));
   },
   // The kernel visits every bound key, as in a layer with keys of its own.
   cost([q], _outputs, { heads, kvHeads, headSize, past }) {
