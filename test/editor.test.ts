@@ -19,14 +19,14 @@ const settings = { apiKey: "", model: "tiny", savings: [] as string[], pause: 0,
 
 /** The part of the editor's API that the extension uses. */
 function fakeEditor(changes: Partial<typeof settings> = {}) {
-  const given: Record<string, unknown> = { ...settings, server: server.url, ...changes };
+  const values: Record<string, unknown> = { ...settings, server: server.url, ...changes };
   let configured = () => {};
   const lines: string[] = [];
   let provide: ((...asked: unknown[]) => Promise<{ text: string }[]>) | undefined;
   const vscode = {
     window: { createOutputChannel: () => ({ appendLine: (line: string) => lines.push(line) }) },
     workspace: {
-      getConfiguration: () => ({ get: (name: string) => given[name] }),
+      getConfiguration: () => ({ get: (name: string) => values[name] }),
       onDidChangeConfiguration: (changed: () => void) => {
         configured = changed;
       },
@@ -66,7 +66,7 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
   const at = (text: string, offset: number, cancel: (stop: () => void) => void = () => {}) =>
     provide!({ getText: () => text, offsetAt: () => offset }, offset, {}, { onCancellationRequested: cancel });
   const set = (setting: string, value: unknown) => {
-    given[setting] = value;
+    values[setting] = value;
     configured();
   };
   return { at, lines, set };

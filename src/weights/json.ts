@@ -26,7 +26,7 @@ export function parseJson(bytes: Uint8Array): unknown {
   return jsonIn(text) ?? jsonIn(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
 }
 
-/** The value of a JSON text; undefined if it is none. */
+/** The value of a JSON text; undefined if the text is not JSON. */
 export function jsonIn(text: string): unknown {
   try {
     return JSON.parse(text);

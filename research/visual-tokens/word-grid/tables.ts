@@ -82,7 +82,7 @@ const PAIRS = [
   [FASTV, RANDOM],
 ] as const;
 
-/** Right answers of one recipe over those of another, with a 95 % interval over items. Where neither has any, they are as many. */
+/** The ratio of two recipes' right answers, with a 95 % interval over items; 1 if neither has any. */
 function ratioOf(one: string, other: string): string {
   const parts = [...one].map((digit, i) => [Number(digit), Number(other[i])]);
   const ratio = (some: readonly (readonly number[])[]) => {

@@ -93,8 +93,8 @@ function refuseUnsupported(name: string, { path, value }: Unknown): void {
 }
 
 function refuseSlip({ path, known }: Unknown): void {
-  const meant = slipOf(String(path.at(-1)), known);
-  if (meant !== undefined) throw refused(path, `there is no such field; did you mean "${meant}"?`);
+  const intended = slipOf(String(path.at(-1)), known);
+  if (intended !== undefined) throw refused(path, `there is no such field; did you mean "${intended}"?`);
 }
 
 function refused(path: Unknown["path"], sentence: string): HttpError {

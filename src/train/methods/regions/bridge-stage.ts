@@ -64,7 +64,7 @@ export interface LabelSpace {
 
 /**
  * Like `bridgeStages`, on features of `options.data` that were read before; their tokens may be others than the
- * localiser's, and labels' vectors those of any model. Writes `bridge.json` and `bridge.safetensors` (float16).
+ * localiser's, and labels' vectors any model's. Writes `bridge.json` and `bridge.safetensors` (float16).
  */
 export async function* bridgeStagesOn(
   features: RegionFeatures,

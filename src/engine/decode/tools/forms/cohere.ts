@@ -1,6 +1,6 @@
-import { isObject } from "../../../../weights/json.ts";
+import { isObject, jsonIn } from "../../../../weights/json.ts";
 import { callFormat } from "../tools.ts";
-import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
+import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<|START_ACTION|>", "<|END_ACTION|>"] as const;
 
@@ -9,14 +9,14 @@ export const cohereCalls: CallForm = {
   ...{ open: OPEN, close: CLOSE },
   matches: (template) => template.includes(OPEN),
   read(text) {
-    const listed = jsonOrNone(text);
+    const listed = jsonIn(text);
     if (!Array.isArray(listed)) return undefined;
     return allOf(listed.map(callIn));
   },
   forced: (tools) => ({
     begin: () => `${OPEN}[\n    `,
     format: callFormat(tools, { name: "tool_name", arguments: "parameters", before: { tool_call_id: "0" } }),
-    read: (text) => callIn(jsonOrNone(text)),
+    read: (text) => callIn(jsonIn(text)),
   }),
 };
 

@@ -1,5 +1,6 @@
+import { jsonIn } from "../../../../weights/json.ts";
 import { argumentsOf } from "../tools.ts";
-import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
+import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE] = ["<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>"] as const;
 const [CALL, END, BETWEEN] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁end｜>", "<｜tool▁sep｜>"] as const;
@@ -23,7 +24,7 @@ export const deepSeekCalls: CallForm = {
     return {
       begin: (template) => OPEN + CALL + head(template),
       format: argumentsOf(tool),
-      read: (text) => callOf(name, jsonOrNone(text)),
+      read: (text) => callOf(name, jsonIn(text)),
     };
   },
 };
@@ -32,7 +33,7 @@ function read(text: string) {
   const [head = "", rest = "", ...more] = text.trim().split(BETWEEN);
   if (more.length > 0 || !rest.endsWith(END)) return undefined;
   const body = rest.slice(0, -END.length).trim();
-  if (head.trim() !== "function" || !/```/.test(body)) return callOf(head.trim(), jsonOrNone(body));
+  if (head.trim() !== "function" || !/```/.test(body)) return callOf(head.trim(), jsonIn(body));
   const [, name, json] = /^([^\n]+)\n```(?:json)?\n(.*)\n?```$/s.exec(body) ?? [];
-  return json === undefined ? undefined : callOf(name!.trim(), jsonOrNone(json));
+  return json === undefined ? undefined : callOf(name!.trim(), jsonIn(json));
 }

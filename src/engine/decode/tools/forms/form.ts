@@ -1,4 +1,4 @@
-import { isObject } from "../../../../weights/json.ts";
+import { isObject, jsonIn } from "../../../../weights/json.ts";
 import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
 import type { Format } from "../../grammar/index.ts";
 import type { ToolCall } from "../reader.ts";
@@ -37,15 +37,6 @@ export interface ForcedCall {
   read(text: string): ToolCall | undefined;
 }
 
-/** The value of a JSON text; undefined if it is none. */
-export function jsonOrNone(text: string): unknown {
-  try {
-    return JSON.parse(text) as unknown;
-  } catch {
-    return undefined;
-  }
-}
-
 /** A call of a name and arguments; undefined if they are neither. */
 export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || !isObject(values)) return undefined;
@@ -58,7 +49,7 @@ export function callOf(name: unknown, values: unknown): ToolCall | undefined {
 }
 
 /** A call in the usual form, which models also write that know another one. */
-export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonOrNone(text));
+export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonIn(text));
 
 /** The call in a JSON value. */
 export const callIn = (value: unknown): ToolCall | undefined =>
@@ -78,7 +69,7 @@ export function argumentOf(text: string, name: string, key: string, tools: reado
   const isNull = text.trim() === "null";
   const options = isObject(schema) ? optionsOf(schema) : [];
   if (options.some(isText)) return isNull && options.some(takesNull) ? null : text;
-  return jsonOrNone(text) ?? (isNull ? null : text);
+  return jsonIn(text) ?? (isNull ? null : text);
 }
 
 /** A schema, and those that it chooses from. */

@@ -1,6 +1,6 @@
-import { isObject } from "../../../../weights/json.ts";
+import { isObject, jsonIn } from "../../../../weights/json.ts";
 import type { ChatMessage } from "../../../../weights/tokenizer/index.ts";
-import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
+import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE, QUOTE] = ["<|tool_call>", "<tool_call|>", '<|"|>'] as const;
 
@@ -77,7 +77,7 @@ class Reader {
   /** A number, a truth value or nothing, as JSON or Python writes it. */
   #word(): unknown {
     const word = this.#upTo(/[^,{}[\]]*/y).trim();
-    const value = word === "None" ? null : jsonOrNone(word);
+    const value = word === "None" ? null : jsonIn(word);
     if (value === undefined) throw new NotAValue();
     return value;
   }
@@ -150,6 +150,6 @@ function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
 }
 
 const resultOf = ({ content }: ChatMessage): unknown => {
-  const value = typeof content === "string" ? jsonOrNone(content) : undefined;
+  const value = typeof content === "string" ? jsonIn(content) : undefined;
   return isObject(value) ? value : content;
 };

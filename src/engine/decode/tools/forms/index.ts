@@ -1,7 +1,8 @@
+import { jsonIn } from "../../../../weights/json.ts";
 import type { ChatMessage, Tokenizer } from "../../../../weights/tokenizer/index.ts";
 import { cohereCalls } from "./cohere.ts";
 import { deepSeekCalls } from "./deepseek.ts";
-import { type CallForm, jsonOrNone } from "./form.ts";
+import type { CallForm } from "./form.ts";
 import { gemma4Calls } from "./gemma4.ts";
 import { glmCalls } from "./glm.ts";
 import { lfm2Calls } from "./lfm2.ts";
@@ -53,7 +54,7 @@ export function turnsIn(form: CallForm, template: string, turns: readonly ChatMe
 
 const withValues = ({ name, arguments: values }: EarlierCall["function"]) => ({
   name,
-  arguments: (typeof values === "string" ? jsonOrNone(values) : values) ?? {},
+  arguments: (typeof values === "string" ? jsonIn(values) : values) ?? {},
 });
 
 const withText = ({ function: { arguments: values, ...rest }, ...call }: EarlierCall) => ({

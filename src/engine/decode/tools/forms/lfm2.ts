@@ -1,4 +1,5 @@
-import { allOf, type CallForm, callIn, callOf, jsonOrNone } from "./form.ts";
+import { jsonIn } from "../../../../weights/json.ts";
+import { allOf, type CallForm, callIn, callOf } from "./form.ts";
 import { pythonCalls, pythonOf } from "./python.ts";
 
 const [OPEN, CLOSE] = ["<|tool_call_start|>", "<|tool_call_end|>"] as const;
@@ -10,7 +11,7 @@ export const lfm2Calls: CallForm = {
   read(text) {
     const python = pythonCalls(text);
     if (python) return allOf(python.map(({ name, arguments: values }) => callOf(name, values)));
-    return allOf([jsonOrNone(text)].flat().map(callIn));
+    return allOf([jsonIn(text)].flat().map(callIn));
   },
   write(calls) {
     const texts = calls.map(({ name, arguments: values }) => {

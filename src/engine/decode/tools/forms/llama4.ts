@@ -1,6 +1,6 @@
-import { isObject } from "../../../../weights/json.ts";
+import { isObject, jsonIn } from "../../../../weights/json.ts";
 import { callFormat } from "../tools.ts";
-import { allOf, type CallForm, callOf, jsonOrNone } from "./form.ts";
+import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE] = ['{"name":', "}}"] as const;
 
@@ -17,6 +17,6 @@ export const llama4Calls: CallForm = {
 };
 
 function callIn(text: string) {
-  const call = jsonOrNone(text);
+  const call = jsonIn(text);
   return isObject(call) ? callOf(call["name"], call["parameters"] ?? call["arguments"]) : undefined;
 }
