@@ -87,7 +87,7 @@ export const sections: readonly Section[] = [
   {
     text: "See",
     items: [
-      page("Asking about pictures", "vision"),
+      page("Asking about images", "vision"),
       page("Regions: RegionSpot", "pipelines/regionspot"),
       page("Images from noise", "imagine"),
     ],
