@@ -246,5 +246,5 @@ function methodTable(runs: readonly MethodRun[]): string {
 
 if (process.argv[1] === import.meta.filename) {
   for (const folder of FOLDERS) writeSection(`${folder}/README.md`, SECTION, tables(folder));
-  if (doneRuns().length > 0) writeSection("docs/methods/exits.md", SECTION, methodTable(doneRuns()));
+  if (doneRuns().length > 0) writeSection("docs/methods/exits.md", "method-runs", methodTable(doneRuns()));
 }
