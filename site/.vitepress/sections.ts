@@ -66,11 +66,11 @@ export const sections: readonly Section[] = [
   {
     text: "Train",
     items: [
-      page("Training", "train"),
-      page("Sweeps and phases", "sweeps"),
-      page("Exit heads", "train-exits"),
-      page("A run on GPUs", "train-export"),
-      page("Export: ONNX, safetensors, GGUF", "export"),
+      page("Train a model", "train"),
+      page("Train many runs", "sweeps"),
+      page("Train exits", "train-exits"),
+      page("Train on GPUs", "train-export"),
+      page("Export a model", "export"),
       ...["exits", "first", "guard", "masked-diffusion", "moe", "projector", "sft", "sparse", "ul2r"].map(method),
     ],
   },
