@@ -58,7 +58,7 @@ const ROWS: readonly Row[] = [
     tuning: { name: "passages", model: "smollm2" },
   },
   { task: "code completion at a cursor", recipe: "[`sec`](sec.md)", bench: "complete-vnni" },
-  { task: "pictures: their first token", recipe: "[`feather`](feather.md)", bench: "vision-amx" },
+  { task: "images: their first token", recipe: "[`feather`](feather.md)", bench: "vision-amx" },
   {
     task: "questions, by two models",
     recipe: "[`A>B`](../pipelines/route.md)",
