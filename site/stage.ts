@@ -3,6 +3,7 @@ import { dirname, join } from "node:path";
 import { withoutOutsideLinks } from "../tools/packed-pages.ts";
 import { root } from "../tools/section.ts";
 import { strayPages } from "./.vitepress/sections.ts";
+import { readRedirects, redirectPage, wrongRedirects } from "./redirects.ts";
 
 // Copies the pages of docs/ into site/pages, which VitePress builds. Sources and studies are not part of the site: links
 // to them become the names of files. `npm run docs`
@@ -14,8 +15,12 @@ const isPublished = (path: string): boolean => path.startsWith("docs/");
 const files = readdirSync(docs, { recursive: true, encoding: "utf8", withFileTypes: true })
   .filter((entry) => entry.isFile())
   .map((entry) => join(entry.parentPath, entry.name).slice(docs.length + 1));
-const stray = strayPages(files.filter((name) => name.endsWith(".md")));
+const texts = files.filter((name) => name.endsWith(".md"));
+const stray = strayPages(texts);
 if (stray.length > 0) throw new Error(`the sidebar and docs/ differ: ${stray.join(", ")}`);
+const redirects = readRedirects();
+const wrong = wrongRedirects(redirects, texts);
+if (wrong.length > 0) throw new Error(`redirects.json is wrong: ${wrong.join(", ")}`);
 
 /** A folder's README is its index page on the site. */
 const indexed = (text: string): string => text.replaceAll(/README\.md(?=$|[)#])/g, "index.md");
@@ -28,4 +33,8 @@ for (const name of files) {
     const text = withoutOutsideLinks(join("docs", name), readFileSync(join(docs, name), "utf8"), root, isPublished);
     writeFileSync(join(pages, indexed(name)), indexed(text));
   }
+}
+for (const [before, after] of Object.entries(redirects)) {
+  mkdirSync(dirname(join(pages, before)), { recursive: true });
+  writeFileSync(join(pages, `${before}.md`), indexed(redirectPage(before, after)));
 }

@@ -1,0 +1,14 @@
+import { expect, test } from "vitest";
+import { userDocs, wordsOf } from "./user-docs.ts";
+
+test("users read README.md and docs/, without the log", () => {
+  const pages = userDocs();
+  expect(pages).toEqual(expect.arrayContaining(["README.md", "docs/README.md", "docs/savings/xattention.md"]));
+  expect(pages).not.toContain("docs/log.md");
+  expect(pages.filter((page) => !/^(README\.md$|docs\/)/.test(page))).toEqual([]);
+});
+
+test("a word has a letter or a digit, and stands outside generated sections", () => {
+  const table = "<!-- options: written by tools/options.ts -->\n| a | b |\n<!-- /options -->";
+  expect(wordsOf(`# One two\n\n${table}\n\nthree – 4 | --- | \`five six\``)).toBe(6);
+});
