@@ -149,7 +149,7 @@ describe("docs/export.md's table of divergences from llama.cpp", () => {
   });
 });
 
-describe("docs/models.md", () => {
+describe("docs/reference/models.md", () => {
   test.each(kinds)("has every %s of the registry: npx tsx tools/architectures.ts", async (kind) => {
     const page = read(MODELS_PAGE);
     const table = await architecturesTable(kind, page);

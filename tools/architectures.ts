@@ -1,4 +1,4 @@
-/** Writes the tables of architectures into docs/models.md: `npx tsx tools/architectures.ts`. The columns of PROSE are the page's, and stay. */
+/** Writes the tables of architectures into docs/reference/models.md: `npx tsx tools/architectures.ts`. The columns of PROSE are the page's, and stay. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSeams } from "../src/engine/kinds/decoder.ts";
@@ -14,7 +14,7 @@ import { type Checkpoint, openCheckpoint } from "../src/weights/checkpoint.ts";
 import { Part } from "../src/weights/prepared/part.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
-export const MODELS_PAGE = "docs/models.md";
+export const MODELS_PAGE = "docs/reference/models.md";
 const fixtures = join(root, "src/models/fixtures");
 const PROSE = ["models, for instance", "of its own"];
 

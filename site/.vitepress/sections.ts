@@ -11,7 +11,7 @@ export const sections: readonly Section[] = [
   {
     text: "Start",
     items: [
-      page("What works", "what-works"),
+      page("Start", "start"),
       page("Models", "models"),
       page("Where models come from", "sources"),
       page("The command line", "command-line"),
@@ -101,6 +101,14 @@ export const sections: readonly Section[] = [
       page("Add a saving", "add-a-saving"),
       page("Add a pipeline", "add-a-pipeline"),
       page("Add an operator", "add-an-operator"),
+    ],
+  },
+  {
+    text: "Reference",
+    collapsed: true,
+    items: [
+      page("Glossary", "glossary"),
+      page("Architectures", "reference/models"),
       page("Against the authors' code", "authors-code"),
       page("Log", "log"),
     ],

@@ -28,8 +28,8 @@ export class Parity {
       .map((line) => line.split("|").map((cell) => cell.trim()))
       .find((cells) => cells[1] === `\`${fixture}\``);
     const stated = Number(row?.[2 + formats.indexOf(format as (typeof formats)[number])]);
-    expect(stated, `docs/models.md on ${fixture}, ${format}`).toBeGreaterThan(0);
-    expect(measured, `${fixture}, ${format}, of which docs/models.md says ${stated}`).toBeLessThanOrEqual(
+    expect(stated, `docs/reference/models.md on ${fixture}, ${format}`).toBeGreaterThan(0);
+    expect(measured, `${fixture}, ${format}, of which docs/reference/models.md says ${stated}`).toBeLessThanOrEqual(
       SLACK * stated,
     );
   }

@@ -75,8 +75,8 @@ describe.each(names)("%s", async (name) => {
   });
 });
 
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "denoisers");
   for (const name of names) stated.check(name, "safetensors", worst.get(name)!);
 });

@@ -90,9 +90,9 @@ describe.each(cases)("$name, $format: logits equal transformers'", ({ name, form
   });
 });
 
-/** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
+/** The table of docs/reference/models.md; `PARITY=write` in the environment writes the measured values into it. */
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "decoders");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(folders, worst));
   else for (const { name, format } of cases) stated.check(name, format, worst.get(keyOf(name, format))!);

@@ -85,8 +85,8 @@ describe.each(cases)("$name, $format, equals transformers", ({ name, format, fil
   });
 });
 
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../docs/models.md", import.meta.url));
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "seq2seq");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(folders, worst));
   else for (const { name, format } of cases) stated.check(name, format, worst.get(`${name} ${format}`)!);

@@ -290,9 +290,9 @@ test.each([
   expect(worst(shuffled, await rowsOf(checkpoint, name))).toBeGreaterThan(1e-3);
 });
 
-/** The table of docs/models.md; `PARITY=write` in the environment writes the measured values into it. */
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
+/** The table of docs/reference/models.md; `PARITY=write` in the environment writes the measured values into it. */
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const all = [...names, "gemma3-vision", "internvl", "llava-next", ...patched].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));

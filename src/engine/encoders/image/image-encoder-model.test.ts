@@ -61,8 +61,8 @@ describe.each(folders)("%s equals transformers", (name) => {
   });
 });
 
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "image encoders");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(folders, worst));
   else for (const name of folders) stated.check(name, "safetensors", worst.get(`${name} safetensors`)!);

@@ -65,8 +65,8 @@ describe.each(networks)("%s equals diffusers", async (name) => {
   });
 });
 
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "image generators");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(networks, worst));
   else for (const name of networks) stated.check(name, "safetensors", worst.get(`${name} safetensors`)!);

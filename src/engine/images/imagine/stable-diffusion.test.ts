@@ -92,8 +92,8 @@ describe.each(pipelines)("%s equals diffusers", (name) => {
   });
 });
 
-test("docs/models.md states these differences", () => {
-  const doc = fileURLToPath(new URL("../../../../docs/models.md", import.meta.url));
+test("docs/reference/models.md states these differences", () => {
+  const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "pipelines of images");
   if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(pipelines, worst));
   else for (const name of pipelines) stated.check(name, "safetensors", worst.get(`${name} safetensors`)!);
