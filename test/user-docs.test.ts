@@ -1,4 +1,7 @@
+import { readFileSync } from "node:fs";
+import { join } from "node:path";
 import { expect, test } from "vitest";
+import { root } from "../tools/section.ts";
 import { userDocs, wordsOf } from "./user-docs.ts";
 
 test("users read README.md and docs/, without the log", () => {
@@ -11,4 +14,9 @@ test("users read README.md and docs/, without the log", () => {
 test("a word has a letter or a digit, and stands outside generated sections", () => {
   const table = "<!-- options: written by tools/options.ts -->\n| a | b |\n<!-- /options -->";
   expect(wordsOf(`# One two\n\n${table}\n\nthree – 4 | --- | \`five six\``)).toBe(6);
+});
+
+test("users read 30,000 words at most", () => {
+  const words = userDocs().map((page) => wordsOf(readFileSync(join(root, page), "utf8")));
+  expect(words.reduce((sum, count) => sum + count)).toBeLessThanOrEqual(30_000);
 });
