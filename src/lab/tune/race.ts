@@ -26,11 +26,12 @@ export async function race<T extends TuningItem>(
   const losses = new Map(candidates.map((candidate) => [candidate, [] as number[]]));
   const bets = new Map<Candidate, Wealth>(candidates.map((candidate) => [candidate, noWealth]));
   const groups = grouped(items);
-  for (const [i, group] of groups.entries()) {
+  const inOrder = groups.flat();
+  let answered = 0;
+  for (const group of groups) {
     const recipes = [...losses.keys()].map(({ recipe }) => recipe);
-    const upcoming = groups.slice(i).flat();
-    for (const [at, item] of group.entries()) {
-      answers.announce?.(upcoming.slice(at), () => recipes);
+    for (const item of group) {
+      answers.announce?.(inOrder.slice(answered++), () => recipes);
       await answers.answer?.(recipes, item);
       for (const [{ recipe }, values] of losses) values.push(await answers.lossOf(recipe, item));
     }

@@ -46,12 +46,12 @@ export async function testOf<T extends TuningItem>(
   answers: Pick<Answers<T>, "lossOf" | "answer" | "announce">,
 ): Promise<Verdict> {
   const groups = grouped(items);
+  const inOrder = groups.flat();
   const values: number[] = [];
   for (const [i, group] of groups.entries()) {
     const from = values.length;
-    const upcoming = groups.slice(i).flat();
-    for (const [at, item] of group.entries()) {
-      answers.announce?.(upcoming.slice(at), (item) => savingRungs(ladder, item));
+    for (const item of group) {
+      answers.announce?.(inOrder.slice(values.length), (item) => savingRungs(ladder, item));
       values.push(await lossAt(ladder, item, answers));
     }
     const ends = i + 1 === groups.length;
