@@ -3,11 +3,11 @@
  * Each turn's prompt goes on from the last, past windows and chunks; a second server, with nothing in its cache, answers the last turn once more, and its question alone.
  * One line a checkpoint in results.jsonl; those of named checkpoints take the place of their earlier ones.
  */
-import { type ChildProcess, spawn } from "node:child_process";
 import { copyFileSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { z } from "zod";
+import { served as serve } from "../common/served.ts";
 
 const root = path.join(import.meta.dirname, "..", "..");
 const fixtures = path.join(root, "src", "models", "fixtures");
@@ -105,29 +105,9 @@ function prepare(name: string): number {
 }
 
 /** Runs a server of all checkpoints, with an empty home and cache. */
-async function served<T>(run: (url: string) => Promise<T>): Promise<T> {
+function served<T>(run: (url: string) => Promise<T>): Promise<T> {
   const models = names.flatMap((name) => ["--model", `${name}=${path.join(folder, name)}`]);
-  const env = { ...process.env, MODICUM_HOME: mkdtempSync(path.join(folder, "home-")), MODICUM_TUNE: "off" };
-  const args = ["--import", "tsx", path.join(root, "src", "cli", "main.ts"), "serve", "--port", "0", ...models];
-  const server = spawn(process.execPath, args, { cwd: root, env, stdio: ["ignore", "ignore", "pipe"] });
-  try {
-    return await run(await urlOf(server));
-  } finally {
-    server.kill("SIGKILL");
-  }
-}
-
-async function urlOf(server: ChildProcess): Promise<string> {
-  let log = "";
-  for await (const part of server.stderr!.iterator({ destroyOnReturn: false })) {
-    log += part;
-    const url = /"url":"([^"]+)"/.exec(log)?.[1];
-    if (url === undefined) continue;
-    server.stderr!.on("data", () => {});
-    while (!(await fetch(`${url}/ready`)).ok) await new Promise((resolve) => setTimeout(resolve, 100));
-    return url;
-  }
-  throw new Error(`the server ended before it listened: ${log.trim()}`);
+  return serve(models, run, mkdtempSync(path.join(folder, "home-")));
 }
 
 async function chat(url: string, name: string, context: number): Promise<Chat> {

@@ -117,7 +117,7 @@ const format = z.custom<Format>((it) => isFormat(it) && isJson(it), 'expected "j
 /** The fields of a request besides generation's. */
 const requestShape = {
   adapter: z.string("expected the name of an adapter").optional(),
-  ...{ raw: flag, format, modelSampling: flag, cachePrompt: flag, defaultLength: flag },
+  ...{ raw: flag, format, modelSampling: flag, cachePrompt: flag, deterministic: flag, defaultLength: flag },
   save: savings.optional(),
   suffix: text.optional(),
   infill: flag,

@@ -99,6 +99,11 @@ interface AnswerOptions extends Saves {
   /** False: the whole prompt runs, as if no earlier request had its beginning; nothing comes from a cache. */
   cachePrompt?: boolean | undefined;
   /**
+   * True for the same tokens and log-probabilities whether a request runs alone or beside others, and whatever the cache
+   * holds: only whole chunks of earlier prompts are reused.
+   */
+  deterministic?: boolean | undefined;
+  /**
    * Constrains the answer, token by token: `"json"` for any JSON object, or a JSON schema. The answer parses unless
    * `maxTokens` cut it.
    */

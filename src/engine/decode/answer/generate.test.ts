@@ -1,6 +1,6 @@
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type Chunk, load, type Model, type Receipt, UserError } from "../../../index.ts";
+import { type Chunk, load, type Model, type Receipt, type RunOptions, UserError } from "../../../index.ts";
 import { Meter } from "../../bill/meter.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { Slot } from "../state/slot.ts";
@@ -214,6 +214,27 @@ test("two answers at once equal those given alone", async () => {
   for (const p of prompts) alone.push((await model.complete(p, { maxTokens: 12 })).text);
   const together = await Promise.all(prompts.map((p) => model.complete(p, { maxTokens: 12 })));
   expect(together.map((c) => c.text)).toEqual(alone);
+});
+
+test("deterministic: the same numbers behind a cached prompt and beside others, by whole chunks of it alone", async () => {
+  const prompt = `${STORY} `.repeat(50);
+  const answer = async (options: RunOptions) => {
+    const fixed = { maxTokens: 6, temperature: 0, logprobs: 2 };
+    const { tokens, receipt } = await model.complete(prompt, { ...fixed, ...options });
+    return { logprobs: tokens, tokens: receipt.tokens };
+  };
+  const { logprobs, tokens } = await answer({ cachePrompt: false });
+  expect(logprobs).toHaveLength(6);
+  expect(tokens.prompt).toBeGreaterThan(PREFILL_CHUNK + 1);
+  const byDefault = await answer({});
+  expect(byDefault.tokens.cached).toBe(tokens.prompt - 1);
+  // One token rounds otherwise than a chunk does.
+  expect(byDefault.logprobs).not.toEqual(logprobs);
+  const together = Array.from({ length: 3 }, () => answer({ deterministic: true }));
+  for (const again of await Promise.all(together)) {
+    expect(again.logprobs).toEqual(logprobs);
+    expect(again.tokens.cached).toBe(PREFILL_CHUNK);
+  }
 });
 
 test("a second turn takes the first from the cache", async () => {

@@ -49,6 +49,8 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   promptLogprobs?: number | undefined;
   /** False if nothing of the prompt comes from the cache. */
   cachePrompt?: boolean | undefined;
+  /** True for the same bits whatever the cache holds and whoever runs beside it. */
+  deterministic?: boolean | undefined;
   /**
    * Called with each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until
    * it returns.

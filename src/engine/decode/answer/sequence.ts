@@ -84,7 +84,8 @@ export class Sequence implements Disposable {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
     if (this.#scores || this.options.cachePrompt === false) return this.engine.acquireEmpty(this.prompt, plan);
-    return alone ? this.engine.acquireAlone(this.prompt, this.#meter, plan) : this.engine.acquire(this.prompt, plan);
+    if (alone) return this.engine.acquireAlone(this.prompt, this.#meter, plan);
+    return this.engine.acquire(this.prompt, plan, this.options.deterministic);
   }
 
   /** Runs the prompt to score its own tokens; no answer follows. */

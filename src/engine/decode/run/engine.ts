@@ -79,11 +79,13 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, that any
-   * cache has under such a plan.
+   * cache has under such a plan; if `exact`, only whole chunks of dense prompts, whose bits the prompt itself would give.
    */
-  acquire(prompt: readonly number[], plan: Plan = densePlan): Slot {
+  acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
-    return this.#begin(this.#take(prompt, plan.state.prompt, plan), prompt, plan);
+    const slot = this.#take(prompt, plan.state.prompt, plan);
+    if (exact) slot.truncate(slot.chunksOf(prompt));
+    return this.#begin(slot, prompt, plan);
   }
 
   /** Like `acquire`, but the slot is empty. */
