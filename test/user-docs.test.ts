@@ -11,9 +11,10 @@ test("users read README.md and docs/, without the log", () => {
   expect(pages.filter((page) => !/^(README\.md$|docs\/)/.test(page))).toEqual([]);
 });
 
-test("a word has a letter or a digit, and stands outside generated sections", () => {
+test("a word has a letter or a digit, and stands outside generated sections and JSON", () => {
   const table = "<!-- options: written by tools/options.ts -->\n| a | b |\n<!-- /options -->";
   expect(wordsOf(`# One two\n\n${table}\n\nthree – 4 | --- | \`five six\``)).toBe(6);
+  expect(wordsOf('one\n\n```json\n{ "a": 1 }\n```\n\n```sh\ntwo\n```\n')).toBe(3);
 });
 
 test("users read 30,000 words at most", () => {

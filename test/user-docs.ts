@@ -8,9 +8,13 @@ export const userDocs = (): string[] =>
       (page.startsWith("docs/") && page !== "docs/log.md" && !page.startsWith("docs/reference/")),
   );
 
-/** The words of a page, without its generated sections: whatever has a letter or a digit between spaces. */
+/**
+ * The words of a page: whatever has a letter or a digit between spaces. Generated sections are not counted, nor is JSON,
+ * whose spaces are the formatter's.
+ */
 export const wordsOf = (page: string): number =>
   page
     .replace(/<!-- ([\w-]+): written by.*?<!-- \/\1 -->/gs, "")
+    .replace(/^```json\n.*?^```$/gms, "")
     .split(/\s+/)
     .filter((word) => /[A-Za-z0-9]/.test(word)).length;
