@@ -14,7 +14,7 @@ export function numbers(seed: number, count: number): Float32Array {
 export const authorsFixture = <T>(name: string, test: string): T & { repository: string; commit: string } =>
   JSON.parse(readFileSync(new URL(`fixtures/${name}`, test), "utf8"));
 
-/** The greatest difference, relative for numbers above 1; Infinity if lengths differ or one is not a number. */
+/** The largest difference, relative for numbers above 1; Infinity if lengths differ or a value is NaN. */
 export function farthest(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   const apart = Array.from(a, (x, i) => Math.abs(x - b[i]!) / Math.max(1, Math.abs(b[i]!)));

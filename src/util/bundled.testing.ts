@@ -5,7 +5,7 @@ import { buildSync } from "esbuild";
 
 const made = new Map<string, string>();
 
-/** A program of TypeScript as one file, so that a child starts in no time; built once for all children, and gone with this process. */
+/** A TypeScript program bundled into one file: child processes start fast. It is built once and deleted when this process ends. */
 export function bundled(program: URL): string {
   const entry = fileURLToPath(program);
   const file = made.get(entry) ?? build(entry);
@@ -16,8 +16,7 @@ export function bundled(program: URL): string {
 function build(entry: string): string {
   const name = `${basename(entry, ".ts")}-${process.pid}.mjs`;
   const outfile = fileURLToPath(new URL(`../../node_modules/.cache/modicum/${name}`, import.meta.url));
-  // Bundles packages too, except for native ones: finding and reading their many files takes longer than everything
-  // else.
+  // Packages are bundled as well, except native ones: loading their many files takes longer than everything else.
   const js = 'import { createRequire as made } from "node:module"; const require = made(import.meta.url);';
   const target = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
   const external = ["libsql", "koffi"];

@@ -7,7 +7,7 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** The first fault of `value`, as a sentence's end. */
+/** The first fault of `value`, as the end of a sentence. */
 export function faultOf(error: z.ZodError, value: unknown): Fault {
   const issue = inAlternative(error.issues[0]!);
   const path = issue.path.map(String);
@@ -18,7 +18,7 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   return { path, reason: beyond(issue, found) ?? withValue(expectedBy(issue), found) };
 }
 
-/** `must be at most 9 (got 10)`, for a check of size without a message of its own. */
+/** `must be at most 9 (got 10)`, for a size check without its own message. */
 function beyond(issue: z.core.$ZodIssue, found: unknown): string | undefined {
   if (!/^Too (small|big): /.test(issue.message)) return undefined;
   if (issue.code === "too_big")
@@ -28,7 +28,7 @@ function beyond(issue: z.core.$ZodIssue, found: unknown): string | undefined {
   return undefined;
 }
 
-/** `origin`: the type that was checked. A number may have been given as text. */
+/** `origin` is the type that was checked. The value may be a number written as text. */
 function relation(words: string, limit: number | bigint, found: unknown, origin: string): string {
   if (typeof found === "string" && origin === "string") return sized(found.length, "characters", words, limit);
   if (Array.isArray(found)) return sized(found.length, "values", words, limit);
@@ -48,7 +48,7 @@ export const unlessInside = (expected: string) => ({
   error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
 });
 
-/** The fault inside the alternative that a value fits from outside, if the union says nothing itself. */
+/** The fault inside the alternative that matches on the outside, if the union has no message. */
 function inAlternative(issue: z.core.$ZodIssue): z.core.$ZodIssue {
   if (issue.code !== "invalid_union" || issue.message !== NONE_FITS) return issue;
   const inner = innerFault(issue.errors);

@@ -1,19 +1,19 @@
 import { distance } from "fastest-levenshtein";
 
-/** A mistake of the caller or of a file: one sentence is shown, never a stack trace. `exitCode` 2 means the call's words are off. */
+/** A mistake of the caller or of a file: one sentence is shown, never a stack trace. `exitCode` 2 means a usage error. */
 export class UserError extends Error {
   override readonly name = "UserError";
   constructor(
     message: string,
     readonly exitCode: 1 | 2 = 1,
-    /** The part of the call that is wrong, as `messages`. */
+    /** The wrong part of the call, such as `messages`. */
     readonly param?: string,
   ) {
     super(message);
   }
 }
 
-/** A mistake in an option, named as in the library; each face shows it as its user writes it. */
+/** A mistake in an option, under its library name; each interface shows its own name for it. */
 export class OptionError extends UserError {
   constructor(
     readonly option: string,
@@ -24,7 +24,7 @@ export class OptionError extends UserError {
   }
 }
 
-/** A damaged or unreadable file that this program keeps for itself: the request is not at fault. */
+/** A damaged or unreadable file of this program: the request is not at fault. */
 export class KeptFault extends UserError {}
 
 /** A prompt is longer than the model reads. */

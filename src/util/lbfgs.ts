@@ -1,13 +1,13 @@
 /** A function of several variables: returns its value at `x`, and writes its gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
-/** When a minimisation ends. */
+/** The end of a minimisation. */
 export interface MinimiseOptions {
-  /** Most iterations, one gradient each, or several if a step is cut. */
+  /** The largest number of iterations. Each takes one gradient, or several if its step is cut. */
   readonly iterations: number;
-  /** The end is reached if no component of the gradient is larger. */
+  /** Stops when no component of the gradient is larger. */
   readonly tolerance: number;
-  /** Pairs of steps and gradient changes that are remembered. */
+  /** The number of remembered pairs of a step and its gradient change. */
   readonly memory?: number;
   /** Turns a gradient, in place, into a first guess of the step against it: an approximate inverse Hessian, symmetric and positive definite. */
   readonly precondition?: (gradient: Float64Array) => void;
@@ -30,14 +30,14 @@ interface Pair {
   readonly curvature: number;
 }
 
-/** Armijo's share of the decrease that the gradient promises. */
+/** Armijo's constant: the share of the predicted decrease that suffices. */
 const SUFFICIENT = 1e-4;
 /** Halvings of a step before it counts as zero: nothing lower can be distinguished in float64. */
 const MOST_CUTS = 50;
 
 /**
- * The minimum of a smooth convex function, by L-BFGS (Liu & Nocedal 1989) with a line search that cuts steps until they decrease enough. It is
- * deterministic: no random numbers, no clock. `start` is left as it is.
+ * The minimum of a smooth convex function, by L-BFGS (Liu & Nocedal 1989) with a line search that cuts steps until they
+ * decrease enough. It is deterministic: no random numbers, no clock. `start` does not change.
  */
 export function minimise(objective: Objective, start: Float64Array, options: MinimiseOptions): Minimum {
   const { iterations, tolerance, memory = 10 } = options;
@@ -51,7 +51,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
     const direction = descent(gradient, pairs, options);
     const first = pairs.length > 0 || options.precondition ? 1 : Math.min(1, 1 / norm(gradient));
     const next = search(objective, { x, value, gradient }, direction, first);
-    // Rounding hides any decrease that is left.
+    // Rounding hides any further decrease.
     if (!next) return { x, value, iterations: done, converged: true };
     remember(pairs, memory, difference(next.x, x), difference(next.gradient, gradient));
     ({ x, value, gradient } = next);
@@ -107,7 +107,7 @@ function descent(gradient: Float64Array, pairs: readonly Pair[], { precondition 
   return q;
 }
 
-/** The inverse Hessian before any pair is taken into account, as long as the last pair was. */
+/** The initial inverse Hessian, scaled by the last pair. */
 function scale(q: Float64Array, last: Pair | undefined, precondition: MinimiseOptions["precondition"]): void {
   precondition?.(q);
   if (!last) return;

@@ -27,7 +27,7 @@ export interface Logistic {
   readonly bias: Float64Array;
 }
 
-/** A classifier, and how it was found. */
+/** A classifier, and how the solver found it. */
 export interface LogisticFit extends Logistic {
   /** The loss with the L2 term. */
   readonly loss: number;
@@ -42,8 +42,8 @@ export type Features = ArrayLike<number>;
 /**
  * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in
  * another order the same up to rounding. Its logits have mean 0 over the classes: their common shift is free, and the
- * solver starts at 0 and never moves it. `from` is a fit to begin at, such as that of another l2: fewer iterations, the
- * same end up to the tolerance.
+ * solver starts at 0 and never moves it. `from` is a fit to start from, such as one with another l2: it takes fewer
+ * iterations to the same result, up to the tolerance.
  * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
  * none
  */
@@ -91,7 +91,7 @@ export interface LogisticData {
   readonly labels: Uint32Array;
 }
 
-/** Rows and their classes as the solver has them. @throws UserError as `fitLogistic` does */
+/** Rows and their classes in the solver's form. @throws UserError as `fitLogistic` does */
 export function checkedData(rows: readonly Features[], labels: ArrayLike<number>): LogisticData {
   const count = rows.length;
   if (count !== labels.length)
@@ -187,7 +187,7 @@ function multiply(
 ): void {
   const biases = classes * width;
   for (let c = 0; c < classes; c += 2) {
-    // The last of an odd number is done twice.
+    // An odd last class is computed twice.
     const d = Math.min(c + 1, classes - 1);
     const [wc, wd] = [c * width, d * width];
     const [bc, bd] = [x[biases + c]!, x[biases + d]!];
@@ -257,7 +257,8 @@ function preconditioner(data: LogisticData, l2: number): (gradient: Float64Array
   const n = width + 1;
   const p = 1 / classes;
   const hessian = moments(data).map((v) => (p - p * p) * v);
-  // Biases are free, and features may depend on each other: a little more keeps the matrix positive definite in spite of rounding.
+  // Biases are free, and features may depend on each other: a slightly larger diagonal keeps the matrix positive definite
+  // despite rounding.
   for (let i = 0; i < n; i++) hessian[i * n + i] = 1.0000000001 * hessian[i * n + i]! + (i < width ? l2 : 0);
   const l = cholesky(hessian, n);
   const of = new Float64Array(n);

@@ -1,4 +1,4 @@
-/** `of`, which is called once for each text. */
+/** `of` with its results cached by text. */
 export function onceEach<T>(of: (text: string) => T): (text: string) => T {
   const values = new Map<string, T>();
   return (text) => {
@@ -8,7 +8,7 @@ export function onceEach<T>(of: (text: string) => T): (text: string) => T {
   };
 }
 
-/** Gives the value of a key, which is made by the first call. */
+/** Returns the value of a key; the first call makes it. */
 export type Memo = <T>(key: string, make: () => T) => T;
 
 export function newMemo(): Memo {

@@ -4,7 +4,7 @@ import { dirname, join } from "node:path";
 import { expect, test } from "vitest";
 import { bundledFolders, modelFolder, modelRoots } from "./model-folders.ts";
 
-/** A package of its own with the files; it is looked up as this package is. */
+/** A temporary package with these files, found the same way as this package. */
 function packageWith(...files: string[]): string {
   const root = realpathSync(mkdtempSync(join(tmpdir(), "modicum-folders-")));
   for (const file of ["package.json", ...files]) {

@@ -3,10 +3,10 @@ import { createRequire } from "node:module";
 import { dirname, join } from "node:path";
 import { packageRoot } from "./package-root.ts";
 
-/** The package of the models that this project trained, but those that are a verb's default. */
+/** The package of models that this project trained, except the verbs' default models. */
 export const MODELS_PACKAGE = "modicum-models";
 
-/** The folders that hold models: this package's own, and that of `modicum-models`, a workspace in a clone, or installed. */
+/** The folders that hold models: this package's, and `modicum-models`' (a workspace in a clone, or installed). */
 export function modelRoots(root = packageRoot()): string[] {
   const workspace = join(root, "packages", "models");
   return [join(root, "models"), existsSync(workspace) ? workspace : installed(root)].filter(
@@ -22,7 +22,7 @@ function installed(root: string): string | undefined {
   }
 }
 
-/** The folder of a model, or of a pair such as `A+B`; undefined if no package here has it. */
+/** The folder of a model, or of a pair such as `A+B`; undefined if no installed package has it. */
 export const modelFolder = (name: string, roots: readonly string[] = modelRoots()): string | undefined =>
   roots.map((root) => join(root, name)).find((folder) => existsSync(folder));
 
@@ -37,13 +37,13 @@ export const bundledJson = (kind: string, roots?: readonly string[]): string[] =
 const kindFolders = (kind: string, roots: readonly string[] = modelRoots()): string[] =>
   roots.flatMap((root) => namesIn(root).map((model) => join(root, model, kind)));
 
-/** The JSON files of a folder, sorted; none of a folder that is missing. */
+/** The JSON files of a folder, sorted; empty if the folder is missing. */
 export const jsonFiles = (folder: string): string[] =>
   namesIn(folder)
     .filter((name) => name.endsWith(".json"))
     .map((name) => join(folder, name));
 
-/** The names in a folder, sorted; none of one that is missing. */
+/** The names in a folder, sorted; empty if the folder is missing. */
 export function namesIn(folder: string): string[] {
   try {
     return readdirSync(folder).sort();

@@ -3,9 +3,9 @@ import { suggest, UserError } from "./errors.ts";
 
 /** How help shows an option; not part of its JSON schema. */
 interface FlagHelp {
-  /** True if short help shows it even where it cannot show all. */
+  /** True if short help shows it even when it cannot show all options. */
   readonly common?: true;
-  /** What a text names. */
+  /** The kind of thing that a text value names. */
   readonly value?: "file" | "folder" | "model" | "saving" | "method" | "task";
   /** The heading of this option and those after it. */
   readonly group?: string;
@@ -13,7 +13,7 @@ interface FlagHelp {
 
 export const flagHelp = z.registry<FlagHelp>();
 
-/** A name with the options given to it, not checked yet. */
+/** A name with its options, not checked yet. */
 export interface Named {
   readonly name: string;
   readonly values: Readonly<Record<string, string>>;

@@ -4,7 +4,7 @@ export function ranksOf(values: readonly number[]): number[] {
   return values.map((value) => (sorted.indexOf(value) + sorted.lastIndexOf(value)) / 2 + 1);
 }
 
-/** Spearman's rank correlation; NaN if one side has equal values alone. */
+/** Spearman's rank correlation; NaN if all values of one side are equal. */
 export function spearman(a: readonly number[], b: readonly number[]): number {
   const [x, y] = [centred(ranksOf(a)), centred(ranksOf(b))];
   return dot(x, y) / Math.sqrt(dot(x, x) * dot(y, y));

@@ -25,11 +25,11 @@ export function codeOf(error: unknown): string | undefined {
   return typeof code === "string" ? code : undefined;
 }
 
-/** Why a file or folder could not be written, in words; nothing for an error that is no fault of the disk. */
+/** The reason a file or folder cannot be written; undefined for errors unrelated to the disk. */
 export const reasonOf = (error: unknown): string | undefined => reasons[codeOf(error) ?? ""];
 
 /**
- * The reason that a file cannot be opened for writing, for libraries that do not say: opens it, and creates it if it is
+ * The reason a file cannot be opened for writing, for libraries that give none. Opens the file, or creates it if it is
  * missing.
  */
 export function unopened(path: string): string | undefined {
@@ -41,7 +41,7 @@ export function unopened(path: string): string | undefined {
   }
 }
 
-/** A failed write as one sentence; errors that are no fault of the disk come back as they are. */
+/** A failed write as one sentence; other errors are returned unchanged. */
 export function writeError(error: unknown, path: string): unknown {
   const reason = reasonOf(error);
   return reason === undefined ? error : new UserError(`cannot write ${path}: ${reason}`);

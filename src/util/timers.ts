@@ -1,2 +1,2 @@
-/** Milliseconds that a timer of Node's can wait, 24 days; one that is set for longer ends at once. */
+/** The longest wait of a Node timer in milliseconds, 24 days; a longer timer fires at once. */
 export const LONGEST_TIMER = 2 ** 31 - 1;

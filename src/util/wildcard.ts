@@ -1,4 +1,4 @@
-/** A text as a regular expression that matches it alone. */
+/** A regular expression source that matches exactly this text. */
 export const literal = (text: string): string => text.replace(/[\\^$.*+?()[\]{}|]/g, "\\$&");
 
 /** Matches whole texts; `*` in a pattern is any part of one. */

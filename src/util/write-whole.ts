@@ -30,7 +30,7 @@ export async function fillWhole(file: string, fill: (part: FileHandle) => Promis
   }
 }
 
-/** Refuses a file that cannot be written, before the work whose result it is to hold. @throws UserError */
+/** Refuses an unwritable file before the work starts. @throws UserError */
 export async function checkWritable(file: string): Promise<void> {
   const isNew = !existsSync(file);
   try {
@@ -45,7 +45,7 @@ export async function checkWritable(file: string): Promise<void> {
 export const writeJson = (file: string, value: unknown, mode?: number): Promise<void> =>
   writeWhole(file, `${JSON.stringify(value, null, 2)}\n`, mode);
 
-/** Like `writeJson`, into a folder of ours, created if missing. */
+/** Like `writeJson`, into a folder of this program, created if it is missing. */
 export async function keepJson(file: string, value: unknown, mode?: number): Promise<void> {
   try {
     makeFolders(dirname(file));

@@ -3,7 +3,7 @@ import { parsedJson } from "../parsed-json.ts";
 import { linesOf, textOf } from "./bytes.ts";
 import type { Row } from "./row.ts";
 
-/** The values of a file of JSON lines; empty lines are passed over. @throws UserError with the line's number */
+/** The values of a file of JSON lines; empty lines are skipped. @throws UserError with the line's number */
 export async function* jsonLines(path: string): AsyncGenerator<Row> {
   let number = 0;
   for await (const line of linesOf(path)) {

@@ -5,8 +5,8 @@ import { codeOf } from "../system-errors.ts";
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
 /**
- * Checks that a place is no address of another kind of database; `otherwise` begins the sentence, such as "a ledger is a
- * file". The error shows the scheme alone, since an address may hold a password.
+ * Refuses an address of another kind of database. `otherwise` begins the sentence, such as "a ledger is a file". The
+ * error shows only the scheme, since an address may hold a password.
  * @throws UserError
  */
 export function checkAddress(place: string, otherwise: string): void {
@@ -24,7 +24,7 @@ export interface PostgresKind {
   readonly fault: (sentence: string) => UserError;
 }
 
-/** Milliseconds to connect in, and to answer in. */
+/** Limits in milliseconds: to connect, and to answer. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
 
 /** Connections to a Postgres database, which several processes may share. Broken ones are replaced. */
@@ -39,7 +39,7 @@ export class Postgres {
     pool.on("error", () => {});
   }
 
-  /** Connects when it is first asked. @throws UserError if the address is invalid */
+  /** Connects at the first query. @throws UserError if the address is invalid */
   static async at(address: string, kind: PostgresKind): Promise<Postgres> {
     const { default: pg } = await import("pg");
     const place = withoutPassword(address, kind.noun);

@@ -12,18 +12,18 @@ export interface SqliteKind {
   readonly noun: string;
   /** With its article. */
   readonly article: string;
-  /** Marks the file as of this kind. */
+  /** Marks a file as this kind. */
   readonly applicationId: number;
   /** Migrations, in order; the version is the number applied. The first sets `application_id`. */
   readonly steps: readonly string[];
-  /** The error if the file's place fails: a retry may work. */
+  /** The error if the disk or folder fails: a retry may work. */
   readonly fault: (sentence: string) => UserError;
 }
 
 /** The purpose of opening a file. Reading never creates one. */
 export type Purpose = "read" | "write";
 
-/** The limit for waiting on another process that writes, in milliseconds. */
+/** Milliseconds to wait for another process's write. */
 const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database. */
 const LOG_LIMIT = 4 * 2 ** 20;
@@ -36,11 +36,11 @@ const faults: readonly (readonly [RegExp, string])[] = [
   [/IOERR/, "the disk cannot read or write it"],
 ];
 
-/** The error as one sentence if the file or its place failed; any other error unchanged. */
+/** The error as one sentence if the file, its disk or its folder failed; any other error unchanged. */
 function explained(error: unknown, path: string, { noun, article, fault }: SqliteKind): unknown {
   if (!(error instanceof Error)) return error;
   const code = codeOf(error) ?? "";
-  // A file that was cut short ends in the middle of a page that is read.
+  // A truncated file ends in the middle of a page.
   if (/NOTADB|CORRUPT|SHORT_READ/.test(code))
     return new KeptFault(`${path} is damaged or is not ${article}; move it away to start a new one`);
   const reason =
@@ -141,14 +141,14 @@ export function together<T>(db: Libsql.Database, path: string, write: () => T): 
 
 /**
  * Opens the SQLite file at `path`; for writing, creates it with its folders if it is missing. Write-ahead log with
- * synchronous = NORMAL: what was written survives a crash of the process at any moment; a power failure may lose the
- * last transactions, never the file.
+ * synchronous = NORMAL: writes survive a process crash at any moment; a power failure may lose the last transactions,
+ * never the file.
  * @throws UserError
  */
 export async function openSqliteFile(path: string, kind: SqliteKind, purpose: Purpose): Promise<Libsql.Database> {
   const { noun, steps } = kind;
   if (purpose === "read" && !existsSync(path)) throw new UserError(`there is no ${noun} at ${path}`);
-  // Loaded when first needed: it costs 20 ms, which an answer must not wait for.
+  // Loaded on first use: it takes 20 ms, and answers must not wait for it.
   const { default: Libsql } = await import("libsql");
   try {
     makeFolders(dirname(path));

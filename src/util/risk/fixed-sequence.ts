@@ -5,8 +5,8 @@ export interface Tested<T> {
 }
 
 /**
- * Learn then Test by fixed-sequence testing (Angelopoulos et al., arXiv 2110.01052): candidates are tested from the safest on, in an
- * order that the tested items did not choose, up to the first that is not certified. Those before it are certified, all together with
+ * Learn then Test by fixed-sequence testing (Angelopoulos et al., arXiv 2110.01052): tests candidates from the safest on, in
+ * an order chosen without the tested items, and stops at the first failure. All earlier ones are certified together, with
  * probability `confidence`.
  */
 export function certifiedOf<T>(
@@ -17,7 +17,7 @@ export function certifiedOf<T>(
   const certified: Tested<T>[] = [];
   for (const candidate of candidates) {
     const p = pOf(candidate);
-    // A NaN is no proof.
+    // NaN never certifies.
     if (!(p <= 1 - confidence)) break;
     certified.push({ candidate, p });
   }

@@ -3,12 +3,15 @@ import type { Losses, LossType } from "./losses.ts";
 
 /** One item's loss. Items of one group may stand or fall together, such as questions about one document. */
 export interface ItemLoss {
-  /** A hash of what the group shares: the order of the hashes is random, and the losses have no say in it. */
+  /** A hash of what the group shares. Sorting by it gives a random order, independent of the losses. */
   readonly group: string;
   readonly loss: number;
 }
 
-/** One loss for each group, the mean of its items', in the order of their hashes. A mean of several losses of 0 or 1 is neither. */
+/**
+ * One loss per group, the mean of its items' losses, in the order of the hashes. The mean of several binary losses may lie
+ * between 0 and 1.
+ */
 export function groupLosses(type: LossType, items: readonly ItemLoss[]): Losses {
   const groups = new Map<string, number[]>();
   for (const { group, loss } of items) groups.set(group, [...(groups.get(group) ?? []), loss]);

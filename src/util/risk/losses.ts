@@ -1,6 +1,6 @@
 /**
- * The values that a loss can take by its definition: `binary` 0 or 1, `unit` 0 to 1, `signed` −1 to 1. The test goes with
- * the type, never with the values that turned up.
+ * The values that a loss can take by its definition: `binary` 0 or 1, `unit` 0 to 1, `signed` −1 to 1. The test depends
+ * on this type, never on the observed values.
  */
 export type LossType = "binary" | "unit" | "signed";
 

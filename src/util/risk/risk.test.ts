@@ -178,7 +178,7 @@ test("the laxest certified of a sequence is above the bound in at most one of tw
   const random = seededRandom(5);
   let failed = 0;
   for (let run = 0; run < 500; run++) {
-    // One draw an item, so that a laxer threshold loses wherever a stricter one does.
+    // One draw per item: a laxer threshold loses on every item on which a stricter one loses.
     const draws = Array.from({ length: 400 }, random);
     const values = (threshold: number) => draws.map((draw) => (draw < riskAt(threshold) ? 1 : 0));
     const found = certifiedOf(settings, (each) => pValue({ type: "binary", values: values(each) }, bound), 0.95);

@@ -6,7 +6,7 @@ const RISK = 0.02;
 /** 1/δ at a confidence of 0.95. */
 const OFF = 20;
 
-/** Items until the wealth reaches 1/δ; infinity if it never does within `most`. */
+/** Items until the wealth reaches 1/δ; Infinity if it never does within `most`. */
 function untilOff(random: () => number, rate: number, most: number, from: Wealth = noWealth): number {
   let state = from;
   for (let i = 1; i <= most; i++) {

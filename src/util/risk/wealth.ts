@@ -1,9 +1,9 @@
 import type { LossType } from "./losses.ts";
 
-/** Losses that the next bet goes by. With all of them, a long good run would make it deaf. */
+/** The number of losses that set the next bet. With all of them, bets would react slowly after a long good run. */
 const WINDOW = 50;
 
-/** A gambler's wealth and what the next bet needs; plain data, which survives a restart as JSON. */
+/** A gambler's wealth and what the next bet needs; plain data that survives a restart as JSON. */
 export interface Wealth {
   readonly wealth: number;
   /** The last losses, oldest first. */
@@ -14,8 +14,9 @@ export interface Wealth {
 export const noWealth: Wealth = { wealth: 1, last: [], count: 0 };
 
 /**
- * The wealth after one more loss of a gambler who bets that the expected loss is above `risk` (betting, arXiv 2010.09686; monitoring
- * by it, arXiv 2506.16416). If it is not, wealth ever reaches 1/δ with a probability of at most δ, whenever one looks.
+ * The wealth after one more loss of a gambler who bets that the expected loss is above `risk` (betting, arXiv 2010.09686;
+ * monitoring by it, arXiv 2506.16416). If it is not, the wealth ever reaches 1/δ with probability at most δ, however often
+ * it is checked.
  */
 export function bet({ wealth, last, count }: Wealth, loss: number, type: LossType, risk: number): Wealth {
   const stake = stakeOf(last, type, risk);
@@ -26,9 +27,9 @@ export function bet({ wealth, last, count }: Wealth, loss: number, type: LossTyp
   };
 }
 
-/** The share of the wealth that is bet; it knows earlier losses alone. */
+/** The share of the wealth that is bet, from earlier losses only. */
 function stakeOf(last: readonly number[], type: LossType, risk: number): number {
-  // Until the window is full, as if there had been one loss of ½ with variance ¼.
+  // Until the window is full, one imaginary loss of ½ with variance ¼ counts.
   const [n, sum, spread] = last.length < WINDOW ? [last.length + 1, 0.5, 0.25] : [last.length, 0, 0];
   const mean = (sum + last.reduce((total, loss) => total + loss, 0)) / n;
   const variance = (spread + last.reduce((total, loss) => total + (loss - mean) ** 2, 0)) / n;
