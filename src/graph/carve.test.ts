@@ -10,7 +10,7 @@ import { plus, silu } from "./ops/elementwise.ts";
 import { linear } from "./ops/matmul.ts";
 import { rmsNorm } from "./ops/norm.ts";
 
-/** x → y by two products with a norm before and an activation between, and dy → the gradients by x and the weights. */
+/** x → y by two products, with a norm before them and an activation between them, and dy → the gradients of x and the weights. */
 function traceBoth() {
   const g = new Graph();
   const x = g.input("x", "f32", [3, 4]);

@@ -5,8 +5,8 @@ import type { Tensor } from "./tensor.ts";
 type Named = Readonly<Record<string, Tensor>>;
 
 /**
- * The part of a graph that computes some of its tensors from others, as a separate graph over the same tensors. The
- * graph's inputs and constants that it reads keep their names.
+ * The part of a graph that computes some tensors from others, as a separate graph over the same tensors. Graph inputs
+ * and constants that it reads keep their names.
  */
 export function carve(graph: Graph, from: Named, to: Named): Graph {
   const part = new Graph(graph);
@@ -25,8 +25,8 @@ export function carve(graph: Graph, from: Named, to: Named): Graph {
 }
 
 /**
- * The tensors of a forward pass, its first `forward` nodes, that are worth keeping for computing `to` later: results of
- * operators with FLOPs. Others, such as norms and activations, are cheaper to compute again.
+ * Tensors of a forward pass, its first `forward` nodes, worth keeping to compute `to` later: results of operators with
+ * FLOPs. Norms, activations and the like are cheaper to recompute.
  */
 export function tensorsToKeep(graph: Graph, forward: number, to: readonly Tensor[]): Tensor[] {
   const makers = new Map<number, Node>(graph.nodes.flatMap((node) => node.outputs.map((t) => [t.id, node] as const)));

@@ -18,7 +18,7 @@ interface LlamaLayer {
   ffn: number;
 }
 
-/** One layer of a Llama, made directly of operators. */
+/** One Llama layer, built directly from operators. */
 function trace({ hidden, heads, kvHeads, headSize, ffn }: LlamaLayer, blocks: boolean): Graph {
   const g = new Graph();
   const shape = [sym("batch"), sym("tokens")];
@@ -54,7 +54,7 @@ function trace({ hidden, heads, kvHeads, headSize, ffn }: LlamaLayer, blocks: bo
 const parameters = (l: LlamaLayer): number =>
   l.hidden * (l.heads + 2 * l.kvHeads) * l.headSize + l.heads * l.headSize * l.hidden + 3 * l.hidden * l.ffn;
 
-/** 4·heads·d for each pair of a query and a key that it may see: q·k and the weighted sum of v, a multiply and an add each. */
+/** 4·heads·d for each visible query–key pair: q·k and the weighted sum of v, a multiply and an add each. */
 function attentionFlops(l: LlamaLayer, tokens: number, past: number): number {
   let flops = 0;
   for (let i = 0; i < tokens; i++) flops += 4 * l.heads * l.headSize * (past + i + 1);

@@ -15,7 +15,7 @@ export function addSpent(sum: Spent, { flops, bytes }: Spent): void {
   sum.bytes += bytes;
 }
 
-/** Cost of one run of the whole graph, or of the operators that `counts` accepts, as polynomials over its symbols. */
+/** The cost of one run of the whole graph, or of the operators that `counts` accepts, as polynomials over its symbols. */
 export function graphCost(graph: Graph, counts: (op: string) => boolean = () => true): Cost {
   const costs = graph.nodes.filter((n) => counts(n.op.name)).map((n) => costOf(n.op, n.inputs, n.outputs, n.attrs));
   return sumCosts(costs);

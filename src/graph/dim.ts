@@ -8,7 +8,7 @@ export type Dim = number | Poly;
 /** Values of the symbols in one run. */
 export type Bindings = Readonly<Record<string, number>>;
 
-/** Terms by monomial; a monomial is its sorted symbols joined by `*`, the constant term is the empty string. */
+/** Terms by monomial. A monomial is its sorted symbols joined by `*`; the constant term is the empty string. */
 class Poly {
   constructor(readonly terms: ReadonlyMap<string, number>) {}
 
@@ -73,10 +73,10 @@ export function evalDim(dim: Dim, bindings: Bindings): number {
   return total;
 }
 
-/** Symbols that stand for the lesser of a dim and a number, by their names. */
+/** Symbols for the smaller of a dim and a number, by name. */
 const bounded = new Map<string, { readonly dim: Dim; readonly most: number }>();
 
-/** The dim, or `most` if that is less: one symbol, which has its value from the dim's symbols. */
+/** The dim, or `most` if that is smaller: one symbol, evaluated from the dim's symbols. */
 export function atMost(dim: Dim, most: number): Dim {
   if (typeof dim === "number") return Math.min(dim, most);
   const name = `min(${dim}, ${most})`.replaceAll("*", "·");

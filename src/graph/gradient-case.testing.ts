@@ -1,4 +1,4 @@
-/** Parts of the graphs in which operators are tested. */
+/** Building blocks of the graphs that test operators. */
 import { seededRandom } from "../util/random.ts";
 import type { Bindings, Shape } from "./dim.ts";
 import { sym } from "./dim.ts";
@@ -10,7 +10,7 @@ export interface Input {
   readonly dtype: DType;
   readonly shape: readonly number[];
   readonly data: Float64Array;
-  /** The shape given to the graph, if it is not `shape`. */
+  /** The graph's shape, if it is not `shape`. */
   readonly symbolic?: Shape;
   /** True for inputs that are never trained, such as rotary tables. */
   readonly fixed?: true;
@@ -23,7 +23,7 @@ export interface GradientCase {
   trace(t: Readonly<Record<string, Tensor>>, graph: Graph): readonly Tensor[];
 }
 
-/** About normal values, exact in float32. */
+/** Roughly normal values, exact in float32. */
 export function noise(seed: number, shape: readonly number[], symbolic?: Shape): Input {
   const random = seededRandom(seed);
   const data = Float64Array.from({ length: count(shape) }, () =>
@@ -32,7 +32,7 @@ export function noise(seed: number, shape: readonly number[], symbolic?: Shape):
   return { dtype: "f32", shape, data, ...(symbolic && { symbolic }) };
 }
 
-/** The same, from 0.5 on. */
+/** Like `noise`, but at least 0.5. */
 export function positive(seed: number, shape: readonly number[]): Input {
   const x = noise(seed, shape);
   return { ...x, data: x.data.map((v) => Math.fround(0.5 + Math.abs(v))) };
@@ -55,7 +55,7 @@ export const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1
   trace: (t) => [f(t["x"]!)],
 });
 
-/** A function of two, the second of each suffix of the first's shape. */
+/** A function of two tensors; the second takes each suffix of the first's shape. */
 export const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
   [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
     name: `${name}, b of [${shape}]`,

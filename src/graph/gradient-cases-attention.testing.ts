@@ -87,7 +87,7 @@ export const encoders: GradientCase[] = [
   ...[{}, { reach: 1 }, { causal: true }].map((limit) => ({
     name: `encoderAttention, ${JSON.stringify(limit)}`,
     inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
-    // Attention's result for padding is undefined, so only tokens are compared.
+    // Attention leaves padding undefined, so only tokens are compared.
     trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
       const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, ...limit });
       return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];

@@ -1,4 +1,4 @@
-/** Cases of frozen matrices in blocks of codes. */
+/** Cases of frozen matrices in blocks of quantised codes. */
 import { seededRandom } from "../util/random.ts";
 import { fixed, type GradientCase, type Input, noise, whole } from "./gradient-case.testing.ts";
 import { count } from "./ndarray.ts";
@@ -36,7 +36,7 @@ export const frozen = forms.map((form) => {
   };
 });
 
-/** Three experts, of which the second has no rows. */
+/** Three experts; the second has no rows. */
 export const frozenExperts: GradientCase[] = frozen.map(({ form, name, inputs }) => {
   const matrices = [0, 1, 2].map((e) =>
     Object.entries(inputs)

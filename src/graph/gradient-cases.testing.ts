@@ -1,4 +1,4 @@
-/** Every operator, used in small graphs, to check its gradient rule against differences and in compiled form. */
+/** Every operator in small graphs: its gradient rule is compared with differences, and its compiled form with its reference. */
 
 import { batch, binary, type GradientCase, noise, positive, tokens, unary, whole } from "./gradient-case.testing.ts";
 import { attentions, encoders, rotary } from "./gradient-cases-attention.testing.ts";
@@ -162,7 +162,7 @@ const losses: GradientCase[] = [
   },
 ];
 
-/** The numbers of each row lie further apart than a small change moves them. */
+/** The numbers of each row differ by more than the test's small change. */
 const chosenByBias: GradientCase = {
   name: "the greatest two by a bias",
   inputs: {
@@ -179,7 +179,7 @@ const chosenInGroups: GradientCase = {
   trace: ({ x }) => [chosenTopK(x!, 2, { groups: { count: 3, active: 2, best: 1 } }).values],
 };
 
-/** Four experts, two of them for each of six tokens; the third has none. */
+/** Four experts, two for each of six tokens; the third gets none. */
 const experts: GradientCase[] = [false, true].map((rows) => ({
   name: `experts, their matrices in ${rows ? "rows" : "columns"}`,
   inputs: {

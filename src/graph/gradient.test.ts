@@ -15,7 +15,7 @@ import { sum } from "./ops/reduce.ts";
 import { round } from "./ops/round.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Σ given · output, as the inputs are. */
+/** Σ given · output, for given inputs. */
 function lossOf({ graph, feeds, given }: TracedCase, bindings: GradientCase["bindings"] = {}): number {
   const values = interpret(graph, feeds, bindings);
   return given.reduce((total, _, i) => {
@@ -26,7 +26,7 @@ function lossOf({ graph, feeds, given }: TracedCase, bindings: GradientCase["bin
 
 const STEP = 1e-4;
 
-/** The loss's change by each element of an input, from central differences. */
+/** The loss's slope in each element of an input, by central differences. */
 function differences(of: TracedCase, input: string, bindings: GradientCase["bindings"]): Float64Array {
   const { data } = of.feeds[input]!;
   return data.map((value, i) => {
@@ -70,15 +70,15 @@ describe.each(gradientCases)("$name", (c) => {
 test("every operator that has a gradient rule, or says that it has none, is in a case", () => {
   const covered = new Set(gradientCases.flatMap((c) => traced(c).graph.nodes.map((n) => n.op.name)));
   const folder = new URL("./ops/", import.meta.url);
-  // The gradient passes through rounding, whose differences are 0 almost everywhere.
+  // The gradient passes through rounding; central differences are 0 almost everywhere.
   covered.add("round");
-  // Its gradient is not that of its function.
+  // Its gradient is not the derivative of its function.
   covered.add("withoutGradient");
   const missing = readdirSync(folder).flatMap((file) => untested(readFileSync(new URL(file, folder), "utf8"), covered));
   expect(missing).toEqual([]);
 });
 
-/** Operators that a file defines with a gradient and that are not among the `covered`. */
+/** Operators defined with a gradient in a file but missing from `covered`. */
 function untested(source: string, covered: ReadonlySet<string>): string[] {
   const definitions = source.split(/^(?=const \w+(?:: Op<| = (?:binary|unary)\())/m).slice(1);
   return definitions
@@ -116,7 +116,7 @@ describe("gradient", () => {
     );
     const x = g.input("x", "f32", [3, 5]);
     expect(() => gradient(loss(siluBackward(x, x)), [x])).toThrow("siluBackward has no gradient");
-    // Tensors whose gradients are not requested do not matter.
+    // Tensors without a requested gradient do not matter.
     const w = g.input("w", "f32", [1]);
     expect(gradient(loss(times(nats, w)), [w])[0]!.shape).toEqual([1]);
   });

@@ -5,7 +5,7 @@ import { Graph } from "./graph.ts";
 import { type NdArray, ndarray } from "./ndarray.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** A case's graph, with a gradient given to each of its float outputs as an input. */
+/** A case's graph. Each float output's gradient is an input. */
 export interface TracedCase {
   readonly graph: Graph;
   readonly tensors: Readonly<Record<string, Tensor>>;
@@ -34,7 +34,7 @@ export function traced(c: GradientCase): TracedCase {
   return { graph, tensors, feeds, given, changes };
 }
 
-/** Inputs on which some output depends by operators that have a gradient. */
+/** Inputs that some output depends on through operators with a gradient. */
 export function reached({ given, changes, tensors }: TracedCase): string[] {
   return changes.filter((name) => {
     try {

@@ -6,13 +6,13 @@ import { plus } from "./ops/elementwise.ts";
 import { full } from "./ops/reduce.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** A tensor, and the loss's gradient by it. */
+/** A tensor and its gradient. */
 export interface TensorGradient {
   readonly of: Tensor;
   readonly gradient: Tensor;
 }
 
-/** The gradient of a loss, f32 [], by each of the tensors, recorded in their graph. */
+/** The gradients of a loss, f32 [], with respect to the tensors, recorded in their graph. */
 export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
   if (loss.dtype !== "f32" || loss.shape.length > 0)
     throw new Error(`gradient: the loss is ${showType(loss)}, expected one number, f32[]`);
@@ -20,9 +20,9 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
 }
 
 /**
- * The gradients of a loss by the tensors `of`, from its gradients by others that depend on them (reverse mode).
- * Operators that are not between them add nothing. If possible, a gradient is added directly to its entry of `sums`, if
- * there is one.
+ * The gradients of a loss with respect to the tensors `of`, from its gradients with respect to tensors that depend on
+ * them (reverse mode). Operators not between them add nothing. If possible, a gradient is added directly to its entry
+ * in `sums`.
  * @throws Error that names a tensor on which none of them depends, or an operator that does not train
  */
 export function pullback(
@@ -43,7 +43,7 @@ export function pullback(
   return of.map((t) => gradients.of(t) ?? unreached(graph, t));
 }
 
-/** The ids of all that changes with the tensors: integers never do. */
+/** The ids of all tensors that depend on `of`; integer tensors never do. */
 function dependents(nodes: readonly Node[], of: readonly Tensor[]): Set<number> {
   const ids = new Set(of.map((t) => t.id));
   for (const { op, inputs, outputs } of nodes)
@@ -52,7 +52,7 @@ function dependents(nodes: readonly Node[], of: readonly Tensor[]): Set<number> 
   return ids;
 }
 
-/** The name of an operand that gives an operator only its shape. */
+/** The name of an operand that only gives an operator its shape. */
 const SHAPE_ALONE = "like";
 
 function pull(
@@ -84,7 +84,7 @@ function unreached(graph: Graph, tensor: Tensor): never {
   throw new Error(`the loss does not depend on ${port ? `"${port.name}"` : `the tensor ${showType(tensor)}`}`);
 }
 
-/** Gradients by tensor, summed over its uses and the given sums. */
+/** Gradients by tensor, summed over its uses and `sums`. */
 class Gradients {
   readonly #totals = new Map<number, Tensor>();
   readonly #sums: ReadonlyMap<number, Tensor | undefined>;
@@ -103,7 +103,7 @@ class Gradients {
   }
 }
 
-/** sum + gradient: computed by the operator of the gradient, if it can add and nothing else reads its output. */
+/** sum + gradient. The gradient's operator adds it, if it can and nothing else reads its output. */
 function added(sum: Tensor, gradient: Tensor): Tensor {
   const { nodes } = gradient.graph;
   const at = nodes.findLastIndex((n) => n.outputs[0] === gradient);

@@ -89,7 +89,7 @@ const corrected = {
   scale: f(5, 19),
   zero: t("u8", 5, 10),
 } as const;
-/** The same, their codes row by row. */
+/** Like `quantized`, with codes row by row. */
 const table = { ...matrix, codes: t("u8", 5, 64) };
 const rotary = (x: Tensor, first: Tensor, sin = f(9, 8)) =>
   rotaryEmbedding(x, first, { cos: f(9, 8), sin }, { heads: 2, pairs: "half" });
@@ -108,7 +108,7 @@ const causal = (parts: object) =>
     { heads: 2, kvHeads: 1, headSize: 16, scale: 1 },
   );
 
-/** Operator, operand, its actual and expected type, and a call with the mistake. */
+/** Operator, operand, its actual and expected type, and a wrong call. */
 const mistakes: [op: string, operand: string, got: string, expected: string, () => unknown][] = [
   ["linear", "x", "f32[tokens, 3]", "f32[4, 2]", () => linear(f(tokens, 3), f(4, 2))],
   ["linear", "weight", "f32[4]", "[4, outputs]", () => linear(f(tokens, 4), f(4))],

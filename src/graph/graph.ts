@@ -34,7 +34,7 @@ export class Graph {
   readonly nodes: Node[] = [];
   #nextId = 0;
 
-  /** `origin`: the graph that it is a part of. */
+  /** `origin`: the graph that contains it. */
   constructor(readonly origin?: Graph) {}
 
   #tensor(type: TensorType): Tensor {
@@ -49,7 +49,7 @@ export class Graph {
 
   /** A named constant; the same name gives the same tensor, so tied weights are stored once. */
   constant(name: string, type: TensorType, data: ConstantData): Tensor {
-    // `constants` may have grown from outside, as by `carve`.
+    // Others, such as `carve`, may have added `constants`.
     for (const added of this.constants.slice(this.#named.size)) this.#named.set(added.name, added.tensor);
     const known = this.#named.get(name);
     if (known) return known;

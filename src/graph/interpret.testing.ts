@@ -3,8 +3,8 @@ import type { Graph } from "./graph.ts";
 import type { NdArray } from "./ndarray.ts";
 
 /**
- * Runs a graph by its operators' float64 reference forms: slow, and the yardstick of the compiled form.
- * `feeds` holds inputs by name and constants by name.
+ * Runs a graph by its operators' float64 reference forms: slow, but the compiled form is tested against it. `feeds`
+ * holds inputs by name and constants by name.
  */
 export function interpret(
   graph: Graph,

@@ -44,7 +44,7 @@ export class Emitter {
     this.nodes.push({ domain: "com.microsoft", opType, inputs, outputs, attrs });
   }
 
-  /** Like `node`, but returns a fresh name. */
+  /** Like `node`, with a fresh name as its result. */
   value(opType: string, inputs: readonly string[], attrs: OnnxNode["attrs"] = {}): string {
     const name = this.temp();
     this.node(opType, inputs, [name], attrs);
@@ -62,7 +62,7 @@ export class Emitter {
     return name;
   }
 
-  /** A shape as a tensor: numbers as they are, or read from `like`, which has it, in the run. */
+  /** A shape as a tensor. Symbolic sizes are read from `like` during the run. */
   shape(shape: Shape, like: string | undefined): string {
     const known = shape.every((d) => typeof d === "number");
     return known ? this.ints(shape) : this.value("Shape", [like!]);
@@ -79,7 +79,7 @@ export class Emitter {
     return this.table(`floats_${shape.join("x")}_${values.join("_")}`, Float32Array.from(values), shape);
   }
 
-  /** Like `floats`, for many values: the name identifies them. */
+  /** Like `floats`, for many values; the name identifies them. */
   table(name: string, values: Float32Array<ArrayBuffer>, shape: readonly number[]): string {
     this.literals.set(name, { name, dtype: "f32", shape, bytes: new Uint8Array(values.buffer) });
     return name;

@@ -7,37 +7,37 @@ import { sizeInBytes } from "./tensor.ts";
 
 /**
  * The cost of running an operator once. `flops` counts the multiplies and adds of products (matrix products, attention,
- * convolutions), as is usual: norms, activations, softmax and rotary embedding appear only in `read` and `written`
+ * convolutions), as is usual. Norms, activations, softmax and rotary embedding appear only in `read` and `written`
  * (bytes).
  */
 export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
-  /** Experts that ran, each for one token; absent if there are none. */
+  /** Experts that ran, one count per token; absent if there are none. */
   readonly experts?: Dim;
-  /** The FLOPs that no dense run has, a part of `flops`; absent: none. */
+  /** The part of `flops` that no dense run has; absent: none. */
   readonly overhead?: Dim;
 }
 
-/** One use of an operator, to which the gradients of its outputs are given. */
+/** One use of an operator, with the gradients of its outputs. */
 interface Pullback<A> {
   readonly inputs: readonly Tensor[];
   readonly outputs: readonly Tensor[];
   readonly attrs: A;
-  /** The loss's gradient by each output; undefined if the loss does not depend on it. At least one is defined. */
+  /** The loss's gradient with respect to each output; undefined if the loss does not depend on it. At least one is defined. */
   readonly given: readonly (Tensor | undefined)[];
   /** For each input, true if its gradient is needed; never for integers. */
   readonly wanted: readonly boolean[];
 }
 
-/** The loss's gradient by each wanted input, of the input's shape, made of operators. Others may be undefined. */
+/** The loss's gradient with respect to each wanted input, in the input's shape, built from operators. Others may be undefined. */
 export type GradientRule<A> = (p: Pullback<A>) => readonly (Tensor | undefined)[];
 
-/** An operator, whole in one place. `A` are its attributes, known while tracing. */
+/** An operator, defined in one place. `A` is the type of its attributes, known while tracing. */
 export interface Op<A> {
   readonly name: string;
-  /** Names of the operands, for messages. */
+  /** Names of the operands, for error messages. */
   readonly operands: readonly string[];
   /** The operand of which a run reads only a few rows, if there is one. */
   readonly table?: number;
@@ -45,13 +45,13 @@ export interface Op<A> {
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
   /** ONNX form: emits nodes that compute `outputs` from `inputs`. */
   onnx(emit: Emitter, io: { inputs: string[]; outputs: string[]; types: readonly TensorType[] }, attrs: A): void;
-  /** Cost rule; absent: no products, every input read and every output written once. */
+  /** Cost rule. Absent: no products; every input is read and every output written once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
-  /** Gradient rule; "none" if no output changes with a small change of a float input. Absent: the operator does not train. */
+  /** Gradient rule; "none" if a small change of a float input changes no output. Absent: the operator does not train. */
   readonly gradient?: "none" | GradientRule<A>;
-  /** The last operand, which is optional: a sum to which the one output is added. */
+  /** The optional last operand: a sum to which the one output is added. */
   readonly addsTo?: number;
-  /** The operator that trains in its place, if it has no gradient rule. */
+  /** The operator that replaces it in training, if it has no gradient rule. */
   readonly trainedAs?: string;
   /** A plain float64 computation; the compiled form is tested against it. */
   reference(inputs: readonly NdArray[], attrs: A, bindings: Bindings): NdArray[];
@@ -67,7 +67,7 @@ export class ShapeError extends Error {
 
 export const showType = (t: TensorType): string => `${t.dtype}${showShape(t.shape)}`;
 
-/** The operator's cost with the default of one pass over its inputs and outputs. */
+/** The operator's cost; by default one pass over its inputs and outputs. */
 export function costOf<A>(op: Op<A>, inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Cost {
   const sum = (types: readonly TensorType[]) => add(...types.map(sizeInBytes));
   return { flops: 0, read: sum(inputs), written: sum(outputs), ...op.cost?.(inputs, outputs, attrs) };

@@ -7,19 +7,19 @@ import { type Changes, rebuilt } from "./rebuild.ts";
 import type { Tensor } from "./tensor.ts";
 
 /**
- * Precisions, all but the first simulated by rounding in float32. `amp-…` rounds what products read and give, as
- * autocast does: scans keep their state and decays in float32. `pure-bf16` rounds weights, inputs, and what every
- * operator gives, losses aside.
+ * Precisions; all but the first are simulated by rounding in float32. `amp-…` rounds the inputs and results of
+ * products, like autocast; scans keep their state and decays in float32. `pure-bf16` rounds weights, inputs and all
+ * results except losses.
  */
 export const precisionPolicies = ["fp32", "amp-bf16", "amp-fp16", "pure-bf16"] as const;
 export type PrecisionPolicy = (typeof precisionPolicies)[number];
 
 /** Operands that mixed precision leaves in float32. */
 const WIDE = new Set(["state", "decay", "sum", "like"]);
-/** Operators that stay in float32 under every precision: losses. */
+/** Losses: they stay in float32 under every precision. */
 const LOSSES = new Set(["crossEntropy", "crossEntropyBackward", "logLikelihoods"]);
 
-/** The changes that simulate a precision. */
+/** The graph changes that simulate a precision. */
 export function roundings(precision: PrecisionPolicy): Changes {
   switch (precision) {
     case "fp32":
@@ -51,14 +51,14 @@ function pure(format: HalfFormat): Changes {
     operand(node, i, tensor) {
       if (LOSSES.has(node.op.name)) return tensor;
       const value = rounded(tensor);
-      // A scan takes the exponential of its decays: what it multiplies by is rounded.
+      // A scan multiplies by the exponential of its decays: that value is rounded.
       return isGatedScan(node) && i === DECAY ? log(round(exp(value), format)) : value;
     },
     result: (node, _, tensor) => (LOSSES.has(node.op.name) ? tensor : rounded(tensor)),
   };
 }
 
-/** Rounds a tensor of floats, and none twice. */
+/** Rounds a float tensor, and never twice. */
 function once(format: HalfFormat): (tensor: Tensor) => Tensor {
   const known = new WeakMap<Tensor, Tensor>();
   return (tensor) => {
@@ -73,7 +73,7 @@ function once(format: HalfFormat): (tensor: Tensor) => Tensor {
 const isProduct = ({ op, inputs, outputs, attrs }: Node): boolean =>
   !LOSSES.has(op.name) && !isScan(op) && costOf(op, inputs, outputs, attrs).flops !== 0;
 
-/** A scan that trains takes everything in float32. */
+/** In training, a scan reads all its inputs in float32. */
 const isScan = ({ name }: Op<unknown>): boolean => name === "diagonalScan";
 
 const isState = (node: Node, result: number): boolean => isGatedScan(node) && result === 1;

@@ -1,15 +1,15 @@
 import { Graph, type Node } from "./graph.ts";
 import type { Tensor } from "./tensor.ts";
 
-/** Changes to a graph. The tensors that are given and returned are the new graph's. */
+/** Changes to a graph. Functions take and return tensors of the new graph. */
 export interface Changes {
-  /** The tensor that a node reads in place of one of its operands. */
+  /** The replacement for one of a node's operands. */
   operand?(node: Node, index: number, tensor: Tensor): Tensor;
-  /** The tensor that the nodes behind it, and the graph's outputs, read in place of one of a node's results. */
+  /** The replacement for one of a node's results, for later nodes and the graph's outputs. */
   result?(node: Node, index: number, tensor: Tensor): Tensor;
 }
 
-/** The same computation with changes, as a new graph whose inputs, constants and outputs keep their names. */
+/** The same computation with changes, as a new graph; inputs, constants and outputs keep their names. */
 export function rebuilt(graph: Graph, { operand, result }: Changes): Graph {
   const copy = new Graph(graph.origin ?? graph);
   const tensors = new Map<number, Tensor>();

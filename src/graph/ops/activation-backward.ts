@@ -7,7 +7,10 @@ import type { Tensor, TensorType } from "../tensor.ts";
 
 export const sigmoid = (v: number): number => 1 / (1 + Math.exp(-v));
 
-/** The error function: its Maclaurin series near zero, its continued fraction in the tail (both exact to float64's last digits there). */
+/**
+ * The error function: its Maclaurin series near zero, its continued fraction in the tail (each accurate to float64's last
+ * digits there).
+ */
 export function erf(x: number): number {
   const z = Math.abs(x);
   if (z > 3) {
@@ -24,7 +27,7 @@ export function erf(x: number): number {
   return (2 / Math.sqrt(Math.PI)) * total;
 }
 
-/** `exact` by the error function, `tanh` by its approximation: checkpoints are trained with one or the other. */
+/** `exact` uses the error function, `tanh` its approximation; checkpoints are trained with one of them. */
 export type GeluForm = "exact" | "tanh";
 
 function inferBackward(op: string, [x, dy]: readonly TensorType[]): TensorType[] {
@@ -49,7 +52,7 @@ const siluBackwardOp: Op<null> = {
   },
 };
 
-/** The gradient by x of a loss that `silu(x)` has the gradient dy of. */
+/** Gradient with respect to x, given dy, the gradient of `silu(x)`. */
 export const siluBackward = (x: Tensor, dy: Tensor): Tensor => apply1(siluBackwardOp, [x, dy], null);
 
 const ROOT = Math.sqrt(2 / Math.PI);
@@ -63,7 +66,7 @@ const slopes: Readonly<Record<GeluForm, (v: number) => number>> = {
   },
 };
 
-/** x → the slope of GELU there, as nodes. */
+/** x → the derivative of GELU at x, as nodes. */
 const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>> = {
   // With w = x/√2: (1 + erf(w) + w·exp(−w²)·2/√π) / 2
   exact(emit, x) {
@@ -75,7 +78,7 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
     const sum = emit.value("Add", [emit.value("Erf", [w]), emit.value("Mul", [w, density])]);
     return emit.value("Mul", [emit.value("Add", [sum, number(1)]), number(0.5)]);
   },
-  // GELU is x·σ(z) then, and z twice what is in the tanh: σ · (1 + x·z'·(1 − σ))
+  // GELU is then x·σ(z), with z twice the argument of tanh: σ · (1 + x·z'·(1 − σ))
   tanh(emit, x) {
     const number = (v: number) => emit.floats([v], []);
     const square = emit.value("Mul", [x, x]);
@@ -87,10 +90,10 @@ const emitSlope: Readonly<Record<GeluForm, (emit: Emitter, x: string) => string>
   },
 };
 
-/** Elements of a slice: many small steps stay in the cores' caches, and each takes longer than to start it. */
+/** Elements per slice: small enough for the cores' caches, and large enough to outweigh starting each step. */
 const SLICE = 131_072;
 
-/** Emits `body`, an element-wise function of two tensors of this shape, in slices if they are large. */
+/** Emits `body`, an element-wise function of two tensors of this shape; large tensors are sliced. */
 function emitInSlices(
   emit: Emitter,
   [a, b]: readonly string[],

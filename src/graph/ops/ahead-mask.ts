@@ -5,9 +5,9 @@ import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface AheadAttrs {
-  /** Tokens in the cache before. */
+  /** Tokens already in the cache. */
   readonly past: Dim;
-  /** Keys before a query that it sees, its own included; absent: all. */
+  /** Keys that a query sees up to and including its own; absent: all. */
   readonly window?: number | undefined;
 }
 
@@ -67,9 +67,9 @@ const aheadOp: Op<AheadAttrs> = {
 };
 
 /**
- * The keys that new tokens of one row see if some see later ones: `lengths` i32 [1], tokens in the cache after this run,
- * minus one, and `ahead` i64 [tokens], how many tokens after itself each sees → `first` i64 [1], the entry of the first
- * new token; `entries` i64 [past + tokens], 0, 1, …; and `mask` [tokens, past + tokens], 0 or −∞.
+ * Keys visible to one row's new tokens if some see later tokens. `lengths` i32 [1] is tokens in the cache after this
+ * run, minus one; `ahead` i64 [tokens] is how many later tokens each token sees. Returns `first` i64 [1], the entry of
+ * the first new token; `entries` i64 [past + tokens], 0, 1, …; and `mask` [tokens, past + tokens], 0 or −∞.
  */
 export function aheadMask(lengths: Tensor, ahead: Tensor, attrs: AheadAttrs) {
   const [first, entries, mask] = apply(aheadOp, [lengths, ahead], attrs) as [Tensor, Tensor, Tensor];

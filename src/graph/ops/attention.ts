@@ -16,40 +16,40 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** Rotary embedding of q and k inside the kernel: pairs (2i, 2i+1), pairs (i, i + d/2), or none. */
   readonly rotary: RotaryPairs;
-  /** Elements of a head that are rotated, its first; absent: all. */
+  /** The first elements of a head, which are rotated; absent: all. */
   readonly rotated?: number | undefined;
-  /** Keys that a query sees, its own the last (sliding window); absent: all. */
+  /** Keys that a query sees up to and including its own (sliding window); absent: all. */
   readonly window?: number | undefined;
-  /** A query sees the keys of its own chunk of so many positions, and none before them; absent: positions are in one chunk. */
+  /** The positions of a chunk: a query sees only keys of its own chunk. Absent: all positions are one chunk. */
   readonly chunk?: number | undefined;
-  /** Scores are kept within ± this by a tanh; absent: as they are. */
+  /** A tanh keeps scores within ± this; absent: no cap. */
   readonly softcap?: number | undefined;
-  /** True if each head has a sink: a score beside its keys', with no value. */
+  /** True if each head has a sink: an extra score without a value. */
   readonly sinks?: true | undefined;
   /** The mean number of cached tokens per row, for the cost; the run uses `lengths`. */
   readonly past: Dim;
 }
 
-/** Query–key pairs that a causal mask leaves visible: Σ over the t new tokens of (past + position + 1). */
+/** Visible query–key pairs under a causal mask: Σ over the t new tokens of (past + position + 1). */
 export const causalPairs = (tokens: Dim, past: Dim): Dim =>
   add(mul(tokens, past), mul(0.5, tokens, tokens), mul(0.5, tokens));
 
-// The kernel requires head sizes that are multiples of HEAD_STEP, or of ROTARY_STEP if it rotates.
+// The kernel requires head sizes that are multiples of HEAD_STEP, or of ROTARY_STEP with rotation.
 export const HEAD_STEP = 8;
 export const ROTARY_STEP = 16;
 
 const operands = ["qkv", "pastKey", "pastValue", "lengths", "total", "cos", "sin", "positions", "sinks"];
 
-/** The operands that are optional: rotary tables with or without positions, and the sinks, which are the last. */
+/** The optional operands: rotary tables with or without positions, and last the sinks. */
 function optional<T>(inputs: readonly T[], { sinks }: AttentionAttrs) {
   const [cos, sin, positions] = inputs.slice(5, sinks ? -1 : undefined) as (T | undefined)[];
   return { cos, sin, positions, sinks: sinks ? inputs.at(-1) : undefined };
 }
 
-/** The kernel's inputs up to what is added to its scores, which are followed by its sinks. */
+/** The kernel's inputs before the score bias; the sinks come after it. */
 const INPUTS_BEFORE_BIAS = 10;
 
-/** Added to a score, it hides the key. */
+/** A score this low hides its key. */
 const HIDDEN = -1e9;
 
 /** A mask that hides the keys before each query's chunk: f32 [batch, 1, tokens, keys]. */
@@ -61,7 +61,7 @@ function emitChunks(emit: Emitter, inputs: readonly string[], attrs: AttentionAt
   // A first prompt may be padded on the right.
   const past = emit.value("Sub", [emit.value("Add", [long(lengths), emit.ints([1], [])]), tokens]);
   const first = emit.value("Max", [past, emit.ints([0], [])]);
-  // Places in the part of the cache that is bound: a query's own, then that of its chunk's first key.
+  // Places in the bound part of the cache: the query's own, and the first key of its chunk.
   const own = emit.value("Add", [emit.value("Unsqueeze", [first, emit.ints([1])]), range(tokens)]);
   const { positions = own } = optional(inputs, attrs);
   const begin = emit.value("Sub", [own, emit.value("Mod", [positions, emit.ints([chunk], [])])]);
@@ -155,7 +155,7 @@ interface AttentionRow {
   sin: NdArray | undefined;
   sinks: NdArray | undefined;
   y: NdArray;
-  /** The position that a new token is rotated by. */
+  /** The rotary position of a new token. */
   turn(token: number): number;
 }
 
@@ -188,9 +188,9 @@ function attendRow(r: AttentionRow, batch: number, tokens: number, past: number,
     }
 }
 
-/** How a query scores its keys. */
+/** The scoring of keys by a query. */
 interface ScoreAttrs extends Pick<AttentionAttrs, "scale" | "softcap"> {
-  /** The sink of its head. */
+  /** The head's sink. */
   readonly sink?: number | undefined;
 }
 
@@ -207,7 +207,7 @@ export function attend(
   return q.map((_, i) => weights.reduce((sum, w, j) => sum + w * values[at(j) + i]!, 0));
 }
 
-/** The softmax of a query's scores; beside a sink they sum to less than 1. */
+/** The softmax of a query's scores; with a sink they sum to less than 1. */
 export function attentionWeights(
   q: Float64Array,
   keys: Float64Array,
@@ -234,8 +234,8 @@ export interface CacheTensors {
   /** i32 []: the greatest of those lengths, plus one */
   readonly total: Tensor;
   /**
-   * i64 [batch, tokens]: the new tokens' positions, if a cache is bound from a later token on, from which `lengths` and
-   * `total` count. Absent: as in `lengths`.
+   * i64 [batch, tokens]: the new tokens' positions. Needed if the bound cache starts at a later token: `lengths` and
+   * `total` count from there. Absent: positions follow `lengths`.
    */
   readonly positions?: Tensor | undefined;
 }
@@ -243,8 +243,8 @@ export interface CacheTensors {
 /**
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
  * buffer: the new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ
- * in length if each has one new token; the kernel refuses several rows with several new tokens each after a past. qkv
- * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] of attributes with
+ * in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv [batch,
+ * tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes have
  * `sinks` → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(

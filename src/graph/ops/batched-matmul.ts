@@ -11,7 +11,7 @@ interface MatmulAttrs {
   readonly scale: number;
 }
 
-/** Rows and columns of an operand as it is multiplied. */
+/** Rows and columns of an operand after its transposition. */
 function sides(shape: Shape, turned: boolean) {
   const [rows, columns] = turned ? [shape.at(-1)!, shape.at(-2)!] : [shape.at(-2)!, shape.at(-1)!];
   return { rows, columns };

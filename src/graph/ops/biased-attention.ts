@@ -12,7 +12,7 @@ interface BiasedAttrs {
   /** A multiple of 8. */
   readonly headSize: number;
   readonly scale: number;
-  /** Tokens in the cache before. */
+  /** Tokens already in the cache. */
   readonly past: Dim;
 }
 
@@ -77,7 +77,7 @@ const biasedOp: Op<BiasedAttrs> = {
       };
       keys.data.set(part(1), at(b, h, end - tokens + t));
       values.data.set(part(2), at(b, h, end - tokens + t));
-      // Tokens come in order: the keys that a query sees are already written.
+      // Tokens come in order: the visible keys are already written.
       const seen = Array.from({ length: end - tokens + t + 1 }, (_, key) => key);
       const added = (key: number) => bias!.data[(h * tokens + t) * end + key]!;
       y.data.set(

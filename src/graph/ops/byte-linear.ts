@@ -5,23 +5,23 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 import { rotateBlocks } from "./rotate-blocks.ts";
 
-/** A matrix in bytes, a scale for each of its outputs: w[k, n] = scale[n] · (codes[k, n] + low[k, n] / 254). */
+/** A matrix in bytes, with one scale per output: w[k, n] = scale[n] · (codes[k, n] + low[k, n] / 254). */
 export interface ByteMatrix {
   /** i8 [K, N], without −128. */
   readonly codes: Tensor;
   /** f32 [N] */
   readonly scale: Tensor;
-  /** A second digit, like `codes`, in which case activations have one as well; absent: none. */
+  /** A second digit, like `codes`; activations then have one as well. Absent: none. */
   readonly low?: Tensor | undefined;
-  /** f32 [n, n], orthogonal: each n inputs of x and of the weights are multiplied by it; absent: neither are. */
+  /** f32 [n, n], orthogonal: multiplies each n inputs of x and of the weights; absent: no rotation. */
   readonly block?: Tensor | undefined;
 }
 
-/** How weights in bytes are held and multiplied. */
+/** The storage and multiplication of byte weights. */
 export interface ByteForm {
   /** Of a weight and of an activation. */
   readonly digits: 1 | 2;
-  /** Inputs of a block that is rotated in the weights and in front of the product; 0: none are. */
+  /** The block size of the rotation applied to weights and inputs; 0: none. */
   readonly rotation: 0 | 32;
 }
 
@@ -29,13 +29,13 @@ export interface ByteForm {
 export const byteFormKey = ({ digits, rotation }: ByteForm): string =>
   rotation === 0 ? `bytes-${digits}` : `bytes-${digits}-rotated-${rotation}`;
 
-/** Steps of a code on either side of zero. */
+/** Steps of a code on each side of zero. */
 export const BYTE_STEPS = 127;
 
-/** Steps of the second digit in one of the first. */
+/** Steps of the second digit per step of the first. */
 export const LOW_STEPS = 2 * BYTE_STEPS;
 
-/** Keeps a row of zeros from being divided by zero. */
+/** Keeps rows of zeros from division by zero. */
 const LEAST = 1e-30;
 
 const byteLinearOp: Op<null> = {
@@ -51,7 +51,8 @@ const byteLinearOp: Op<null> = {
     if (x!.shape.at(-1) !== k) throw new ShapeError("byteLinear", "x", showType(x!), `[..., ${k}]`);
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n!] }];
   },
-  // The kernel takes unsigned activations of one scale, and is fastest with signed weights: rows are first brought to one range.
+  // The kernel takes unsigned activations with one scale, and is fastest with signed weights: rows are first scaled to one
+  // range.
   onnx(emit, { inputs: [x, codes, scale, low], outputs }) {
     const greatest = emit.value("ReduceMax", [emit.value("Abs", [x!]), emit.ints([-1])], { keepdims: { int: 1 } });
     const range = emit.value("Max", [greatest, emit.floats([LEAST], [])]);
@@ -69,7 +70,7 @@ const byteLinearOp: Op<null> = {
     const fine = emit.floats([1 / BYTE_STEPS / LOW_STEPS], []);
     const rest = emit.value("Sub", [unit, emit.value("DequantizeLinear", [high, step, middle])]);
     const second = emit.value("QuantizeLinear", [rest, fine, middle]);
-    // The product of both second digits is below what float32 holds of the sum.
+    // The product of both second digits is below the sum's float32 precision.
     const sum = emit.value("Sum", [first, multiply(second, fine, codes!), multiply(high, fine, low)]);
     emit.node("Mul", [sum, range], outputs);
   },
@@ -87,9 +88,9 @@ const byteLinearOp: Op<null> = {
 
 /**
  * x [..., K] times the matrix: [..., N]. Each row of x is rounded to 8 bits, symmetrically by its greatest number (the
- * per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or with second digits of about
- * 1e-4. The cost is of one product, whatever the digits: the others are a way to multiply exactly. A rotation spreads
- * outliers, which coarsen a row's steps, over their block (QuaRot, Ashkboos et al. 2024, its online form alone).
+ * per-token quantisation of ZeroQuant, Yao et al. 2022): a relative error of about 1e-2, or 1e-4 with second digits.
+ * The cost counts one product with any digits: the others only add precision. Outliers coarsen a row's steps; a
+ * rotation spreads them over their block (QuaRot, Ashkboos et al. 2024, only its online form).
  */
 export const byteLinear = (x: Tensor, { codes, scale, low, block }: ByteMatrix): Tensor =>
   apply1(byteLinearOp, [block ? rotateBlocks(x, block) : x, codes, scale, ...(low ? [low] : [])], null);

@@ -34,8 +34,8 @@ const writeOp: Op<null> = {
 };
 
 /**
- * cache [batch, heads, capacity, d] with `update` [batch, heads, tokens, d] written from position `first` (i64 [batch]) on. Bound to one buffer
- * as input and output, it is written in place.
+ * cache [batch, heads, capacity, d] after writing `update` [batch, heads, tokens, d] from position `first` (i64 [batch]) on.
+ * If input and output are bound to one buffer, it is written in place.
  */
 export const writeCache = (cache: Tensor, update: Tensor, first: Tensor): Tensor =>
   apply1(writeOp, [cache, update, first], null);

@@ -73,7 +73,7 @@ const backwardOp: Op<ToldAttrs> = {
         output,
       );
   },
-  // Five products, or four if the weights are given.
+  // Five products, or four if the weights are operands.
   cost: ([q, , , , , ...rest], _outputs, attrs) => ({
     flops: mul(
       (rest.length > optionalCount(attrs) ? 8 : 10) *
@@ -120,10 +120,10 @@ const backwardOp: Op<ToldAttrs> = {
   },
 };
 
-/** Operands between the given gradient and the blocks' weights. */
+/** Optional operands before the blocks' weights. */
 const optionalCount = ({ told, sinks }: ToldAttrs): number => told.length + (sinks ? 1 : 0);
 
-/** The sinks' shares of a block's rows times Σ dy·y: a sink's score has minus their sum for its gradient, since it has no value. */
+/** The sinks' shares of a block's rows times Σ dy·y. A sink has no value: the gradient of its score is minus their sum. */
 function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
   const total = emit.value("ReduceSum", [weights, emit.ints([-1])], { keepdims: { int: 1 } });
   return emit.value("Mul", [emit.value("Sub", [emit.floats([1], []), total]), drift]);
@@ -145,7 +145,7 @@ function emitDrift(e: CausalEmitter, y: string, dy: string): string {
   return e.rows(sums, e.group, 1);
 }
 
-/** The gradient by the scores before their cap. */
+/** The gradient of the scores before their cap. */
 function emitUncapped(e: CausalEmitter, ds: string, capped: string): string {
   const { softcap } = e.attrs;
   if (softcap === undefined) return ds;
@@ -158,10 +158,7 @@ interface Contribution extends Pick<Block, "from" | "to"> {
   readonly value: string;
 }
 
-/**
- * Sums the blocks' contributions to the keys that they see, from the last block on: keys beyond an earlier block's are
- * then complete.
- */
+/** Sums the blocks' gradients of their visible keys, from the last block on: keys after an earlier block are then complete. */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
   const first = parts.toReversed().reduce((later, part) => {
@@ -189,7 +186,7 @@ interface CausalTensors extends PerToken<Tensor> {
   readonly dy: Tensor;
 }
 
-/** Gradients by q, k, v and the sinks of a loss that y = `causalAttention` has the gradient dy of; `weights` are its others outputs. */
+/** Gradients of q, k, v and the sinks, given dy, the gradient of y = `causalAttention`; `weights` are its other outputs. */
 export function causalAttentionBackward(
   { q, k, v, y, dy, sinks, ...rest }: CausalTensors,
   weights: readonly Tensor[],

@@ -97,8 +97,8 @@ const causalOp: Op<ToldAttrs> = {
  * Causal attention of whole texts without a cache, grouped queries (Ainslie et al. 2023): the form for training. q
  * [batch, tokens, heads·d], k and v [batch, tokens, kvHeads·d], already rotated → [batch, tokens, heads·d]. `documents`
  * i64 [batch, tokens] is each token's document in its row; documents do not see each other. `prefix` i64 [batch,
- * tokens] is 1 for tokens of their document's prefix, which see each other in both directions (Raffel et al. 2020,
- * section 3.2.1), else 0. `sinks` f32 [heads] are of attributes with `sinks`. Batch and tokens are numbers.
+ * tokens] is 1 for tokens of a document's prefix, else 0; prefix tokens see each other in both directions (Raffel et
+ * al. 2020, section 3.2.1). `sinks` f32 [heads] if the attributes have `sinks`. Batch and tokens are numbers.
  */
 export function causalAttention(
   { q, k, v, sinks, ...rest }: { q: Tensor; k: Tensor; v: Tensor; sinks?: Tensor | undefined } & PerToken<Tensor>,

@@ -1,4 +1,4 @@
-/** The common part of causal attention and its gradient: heads as rows, blocks of queries, and their weights. */
+/** What causal attention and its gradient share: heads as rows, blocks of queries, and their weights. */
 import { count } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
@@ -13,10 +13,10 @@ export type CausalAttrs = Pick<
 const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
-/** The attributes of the operators, whose last operands are those that `told` names, in the order of `PER_TOKEN`, then the sinks. */
+/** Attributes of both operators. The last operands are the names in `told`, in the order of `PER_TOKEN`, then the sinks. */
 export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<unknown>)[] };
 
-/** Optional operands that are given. */
+/** The optional operands that are present. */
 export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands: T[] } {
   const told = PER_TOKEN.filter((name) => all[name] !== undefined);
   return { told, operands: told.map((name) => all[name]!) };
@@ -31,7 +31,7 @@ export function byName<T>(operands: readonly T[], { told }: ToldAttrs): PerToken
 export const sinksIn = <T>(operands: readonly T[], { told, sinks }: ToldAttrs): T | undefined =>
   sinks ? operands[told.length] : undefined;
 
-/** A test if query and key, positions of row `b`, see each other by the numbers of `toldOf`. */
+/** Whether the query and the key at two positions of row `b` see each other, by the data of `toldOf`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
   return (b: number, query: number, key: number): boolean => {
     const [q, k] = [b * tokens + query, b * tokens + key];
@@ -40,7 +40,7 @@ export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, 
   };
 }
 
-/** True if the query at one position sees the key at another; `both` is true if both are in a prefix. */
+/** True if the query at one position sees the key at the other; `both`: both are in a prefix. */
 export const sees = (
   query: number,
   key: number,
@@ -48,21 +48,21 @@ export const sees = (
   both = false,
 ): boolean => (key <= query ? key > query - window && key >= query - (query % chunk) : both && key < query + window);
 
-/** Pairs of a query and a key that it sees, in one text. */
+/** Visible query–key pairs of one text. */
 function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<CausalAttrs, "window" | "chunk">): number {
   if (chunk < tokens) return pairsSeen(chunk, { window }) + pairsSeen(tokens - chunk, { window, chunk });
   const most = Math.min(tokens, window);
   return (most * (most + 1)) / 2 + (tokens - most) * most;
 }
 
-/** Pairs of a row that are billed: all in both directions if it has prefixes, since their lengths are data. */
+/** Billed pairs of a row. With prefixes, all pairs in both directions: prefix lengths are data. */
 export const pairsOf = (tokens: number, attrs: ToldAttrs): number =>
   attrs.told.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 
-/** Queries that are scored together: more would score too many hidden keys. */
+/** Queries scored together; more would score too many hidden keys. */
 const BLOCK = 128;
 
-/** Queries first … last − 1, which see only keys from … to − 1. */
+/** Queries first … last − 1; they see only keys from … to − 1. */
 export interface Block {
   readonly from: number;
   readonly first: number;
@@ -70,7 +70,7 @@ export interface Block {
   readonly to: number;
 }
 
-/** `prefixed` is true if rows have prefixes, in which queries see later keys. */
+/** `prefixed`: rows have prefixes, in which queries see later keys. */
 export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefixed: boolean): Block[] {
   return Array.from({ length: Math.ceil(tokens / BLOCK) }, (_, i) => {
     const first = i * BLOCK;
@@ -81,8 +81,8 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs, from which the gradient need not compute them again: if they
- * take no more memory than queries, keys and values, and if the gradient does not need scores.
+ * The shapes of the blocks' weights, if they are outputs. They save the gradient a computation: if they take no more
+ * memory than queries, keys and values, and the gradient does not need scores.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: ToldAttrs): number[][] {
   const { heads, kvHeads, headSize } = attrs;
@@ -95,10 +95,10 @@ export function weightShapes([batch, tokens]: readonly number[], attrs: ToldAttr
   return attrs.softcap === undefined && all <= most ? shapes : [];
 }
 
-/** A score's part that is hidden: far below any other, and finite, so that it times a weight of zero is zero. */
+/** The score of hidden keys: far below any other, but finite, so its product with a weight of zero is zero. */
 const HIDDEN = -1e9;
 
-/** Emits over q, k and v by head. A row of queries is one of a token and one of the query heads that share its key–value head, tokens first. */
+/** Emits over q, k and v by head. A row of queries is one token and one query head that shares the key–value head; tokens vary slowest. */
 export class CausalEmitter {
   readonly batch: number;
   readonly tokens: number;
@@ -122,7 +122,7 @@ export class CausalEmitter {
     return emit.value("Reshape", [turned, emit.ints([batch, kvHeads, tokens * group, size])]);
   }
 
-  /** The way back, into `output`. */
+  /** The inverse of `rows`, written to `output`. */
   merge(rows: string, group: number, output: string): void {
     const { emit, batch, tokens } = this;
     const { kvHeads, headSize } = this.attrs;
@@ -131,7 +131,7 @@ export class CausalEmitter {
     emit.node("Reshape", [turned, emit.ints([batch, tokens, kvHeads * group * headSize])], [output]);
   }
 
-  /** Rows from … to − 1 of x [batch, kvHeads, rows, …], which has `of` of them. */
+  /** Rows from … to − 1 of x [batch, kvHeads, rows, …], which has `of` rows. */
   slice(x: string, from: number, to: number, of: number): string {
     const { emit } = this;
     if (from === 0 && to === of) return x;
@@ -143,7 +143,7 @@ export class CausalEmitter {
     return this.slice(x, first * this.group, last * this.group, this.tokens * this.group);
   }
 
-  /** The keys or values that a block sees. */
+  /** The keys or values of a block. */
   keys(x: string, { from, to }: Block): string {
     return this.slice(x, from, to, this.tokens);
   }
@@ -164,7 +164,7 @@ export class CausalEmitter {
 
   /**
    * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. `told` also hides
-   * other documents, and shows prefixes to themselves.
+   * other documents, and makes prefix tokens visible to each other.
    */
   scores(q: string, k: string, block: Block, told: LaidPerToken): string {
     const shown = told.prefix ? this.#inPrefix(q, k, block, told.prefix) : this.#causal(q, k, block);
@@ -174,7 +174,7 @@ export class CausalEmitter {
     return this.emit.value("Add", [shown, mask]);
   }
 
-  /** The softmax of a block's scores; beside `sinks` [heads] a query's weights sum to less than 1. */
+  /** The softmax of a block's scores; with `sinks` [heads], a query's weights sum to less than 1. */
   weights(scores: string, { from, first, last, to }: Block, sinks: string | undefined, output?: string): string {
     const { emit, batch, group } = this;
     const weights = output ?? emit.temp();
@@ -191,7 +191,7 @@ export class CausalEmitter {
     return weights;
   }
 
-  /** Keys before the block's queries are apart: without a window, none of them is hidden. */
+  /** Keys before the block's queries are separate: without a window, none is hidden. */
   #causal(q: string, k: string, block: Block): string {
     const { from, first, to } = block;
     const spans = first > from ? [[from, first] as const, [first, to] as const] : [[first, to] as const];
@@ -225,7 +225,7 @@ export class CausalEmitter {
     return emit.value("Mul", [share, emit.floats([softcap], [])]);
   }
 
-  /** Added to scores, it hides keys start … end − 1 from the block's queries that do not see them; undefined if all do. */
+  /** A term added to scores: it hides keys start … end − 1 from queries that do not see them; undefined if all do. */
   #mask({ first, last }: Block, start: number, end: number, prefix: boolean): string | undefined {
     const [queries, keys] = [last - first, end - start];
     const mask = Float32Array.from({ length: queries * this.group * keys }, (_, i) => {
@@ -240,7 +240,7 @@ export class CausalEmitter {
     return this.emit.table(name, mask, [queries * this.group, keys]);
   }
 
-  /** An operand laid along queries and along keys. */
+  /** A per-token operand, laid out along queries and along keys. */
   told({ documents, prefix }: PerToken<string>): LaidPerToken {
     const flags = prefix === undefined ? undefined : this.emit.value("Cast", [prefix], BOOL);
     return {
@@ -260,7 +260,7 @@ export class CausalEmitter {
     };
   }
 
-  /** A relation of a block's queries to its keys: bool [batch, 1, queries, keys]. */
+  /** A relation between a block's queries and keys: bool [batch, 1, queries, keys]. */
   #pairs(relation: "Equal" | "And", { ofQueries, ofKeys }: Laid, block: Block): string {
     const { emit, batch } = this;
     const keys = emit.value("Reshape", [this.keys(ofKeys, block), emit.ints([batch, 1, 1, block.to - block.from])]);
@@ -275,5 +275,5 @@ interface Laid {
 
 type LaidPerToken = PerToken<Laid>;
 
-/** ONNX's number of the type. */
+/** The ONNX code of the type. */
 const BOOL = { to: { int: 9 } };

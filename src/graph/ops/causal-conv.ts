@@ -18,12 +18,12 @@ function checkConv(op: string, [x, weight, bias]: readonly TensorType[]): number
   return width;
 }
 
-/** Tokens last as they come, not the channels. */
+/** Tokens vary fastest, not channels. */
 const LAYOUT = { ndim: { int: 1 }, channels_last: { int: 1 } };
 
 const convFlops = (x: TensorType, weight: TensorType) => mul(2, volume(x.shape), weight.shape[2]!);
 
-/** `before` are the tokens ahead of x [batch, tokens, channels], width − 1 of them. */
+/** `before` holds the width − 1 tokens before x [batch, tokens, channels]. */
 function convolve(x: NdArray, weight: NdArray, bias: NdArray | undefined, before?: NdArray): NdArray {
   const [, tokens, channels] = x.shape as [number, number, number];
   const width = weight.shape[2]!;
@@ -62,8 +62,8 @@ const causalConvOp: Op<null> = {
 };
 
 /**
- * A convolution of each channel over the tokens up to each one, zeros before the first: x [batch, tokens, channels],
- * weight [channels, 1, width], whose last place is a token's own, bias [channels].
+ * A convolution of each channel over the tokens up to each one, with zeros before the first: x [batch, tokens,
+ * channels], weight [channels, 1, width], bias [channels]. The weight's last place is for the token itself.
  */
 export const causalConv = (x: Tensor, weight: Tensor, bias?: Tensor): Tensor =>
   apply1(causalConvOp, bias ? [x, weight, bias] : [x, weight], null);
@@ -104,23 +104,23 @@ const weightGradientOp: Op<{ shape: Shape }> = {
   },
 };
 
-/** The gradient by the weight of a loss that `causalConv(x, weight)` has the gradient dy of. */
+/** Gradient of the weight, given dy, the gradient of `causalConv(x, weight)`. */
 const causalConvWeightGradient = (x: Tensor, dy: Tensor, shape: Shape): Tensor =>
   apply1(weightGradientOp, [x, dy], { shape });
 
-/** The operands with the state's place filled, whether there is a bias or not. */
+/** The operands by name, with or without a bias. */
 const withBias = <T>([x, weight, ...rest]: readonly T[]): { x: T; weight: T; bias: T | undefined; state: T } => ({
   ...{ x: x!, weight: weight!, state: rest.at(-1)! },
   bias: rest.length > 1 ? rest[0] : undefined,
 });
 
 /**
- * True if the compiler runs an image's convolution by a constant weight in blocks of channels, which it does on x86
- * alone: a third of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks a token takes longer.
+ * True if the compiler runs an image convolution by a constant weight in blocks of channels, as on x86 only: a third
+ * of `CausalConvWithState`'s time for a prompt, half for a token. Without blocks, a token takes longer.
  */
 const inBlocks = ({ shape }: TensorType): boolean => process.arch === "x64" && Number(shape[0]) % 16 === 0;
 
-/** The convolution as that of an image one column wide. */
+/** The convolution as one of an image with one column. */
 function emitAsImage(
   emit: Emitter,
   { x, weight, bias, state }: ReturnType<typeof withBias<string>>,
@@ -172,8 +172,8 @@ const withStateOp: Op<null> = {
 };
 
 /**
- * Like `causalConv`, after other tokens: `state` [batch, width − 1, channels] holds the last of them, and comes out with
- * the new ones.
+ * Like `causalConv`, after other tokens: `state` [batch, width − 1, channels] holds the last inputs; the result includes
+ * the new state.
  */
 export function causalConvWithState(
   x: Tensor,

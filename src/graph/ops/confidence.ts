@@ -35,7 +35,7 @@ const confidenceOp: Op<null> = {
 };
 
 /**
- * How sure logits [..., vocabulary] are, [..., 3]: the greatest probability p₁, the margin p₁ − p₂, and 1 − H/ln V with
- * the entropy H of the distribution (CALM 2207.07061, section 3.5; the entropy as a share of its greatest value).
+ * The confidence of logits [..., vocabulary], [..., 3]: the greatest probability p₁, the margin p₁ − p₂, and 1 − H/ln V
+ * with the entropy H of the distribution (CALM 2207.07061, section 3.5; the entropy as a share of its maximum).
  */
 export const confidence = (logits: Tensor): Tensor => apply1(confidenceOp, [logits], null);

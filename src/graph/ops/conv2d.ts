@@ -8,7 +8,7 @@ import { scale } from "./elementwise.ts";
 import { sum, sumTo } from "./reduce.ts";
 import { reshape } from "./shape.ts";
 
-/** The step between two places of the kernel, and the zeros on each side. */
+/** The stride, and the zeros on each side. */
 export interface Conv2dAttrs {
   readonly stride: number;
   readonly padding: number;
@@ -17,10 +17,10 @@ export interface Conv2dAttrs {
 const sideAfter = (side: number, kernel: number, { stride, padding }: Conv2dAttrs): number =>
   Math.floor((side + 2 * padding - kernel) / stride) + 1;
 
-/** [batch, channels, height, width] in which all but the batch is known. */
+/** [batch, channels, height, width]; only the batch may be symbolic. */
 export type Image = readonly [Dim, number, number, number];
 
-/** An operand's shape as that of images. @throws ShapeError */
+/** An operand's shape as an image batch. @throws ShapeError */
 export function imageOf(op: string, operand: string, type: TensorType): Image {
   const [batch, ...sizes] = type.shape;
   if (sizes.length !== 3 || !sizes.every((size) => typeof size === "number"))
@@ -33,10 +33,10 @@ const strides = ({ stride, padding }: Conv2dAttrs) => ({
   pads: { ints: [padding, padding, padding, padding] },
 });
 
-/** A product of an element of the image, one of the kernel and one of the result, by their indices. */
+/** One multiply of a convolution, by the indices of its image, kernel and result elements. */
 type Product = (image: number, kernel: number, result: number) => void;
 
-/** Calls `each` for all products of a convolution. */
+/** Calls `each` for every multiply of a convolution. */
 function products(image: readonly number[], kernel: readonly number[], attrs: Conv2dAttrs, each: Product): void {
   const [batch, channels, height, width] = image as [number, number, number, number];
   const [outputs, , rows, columns] = kernel as [number, number, number, number];
@@ -87,29 +87,29 @@ const conv2dOp: Op<Conv2dAttrs> = {
   },
 };
 
-/** Each place of a result [batch, outputs, …] is made of one kernel [channels, …]. */
+/** Each element of the result [batch, outputs, …] takes one kernel [channels, …]. */
 const flopsOf = (result: Shape, kernel: Shape): Dim => mul(2, volume(result), volume(kernel.slice(1)));
 
 /**
- * A convolution of images, as PyTorch's `conv2d`: x [batch, channels, height, width], weight [outputs, channels, rows,
- * columns], bias [outputs] → [batch, outputs, …].
+ * A convolution of images, like PyTorch's `conv2d`: x [batch, channels, height, width], weight [outputs, channels,
+ * rows, columns], bias [outputs] → [batch, outputs, …].
  */
 export const conv2d = (x: Tensor, weight: Tensor, bias: Tensor | undefined, attrs: Conv2dAttrs): Tensor =>
   apply1(conv2dOp, bias ? [x, weight, bias] : [x, weight], attrs);
 
-/** The sum over batch and places of x [batch, channels, height, width]. */
+/** The sum of x [batch, channels, height, width] over batch and places. */
 function channelSums(x: Tensor, shape: Shape): Tensor {
   const [batch, channels, height, width] = imageOf("channelSums", "x", x);
   return sumTo(sum(reshape(x, [batch, channels, height * width]), 2), shape);
 }
 
 interface ImageGradientAttrs extends Conv2dAttrs {
-  /** Sides of the image. */
+  /** Sizes of the image. */
   readonly height: number;
   readonly width: number;
 }
 
-/** A kernel turned by half a circle, from outputs to channels: its convolution is the way back, and faster than ConvTranspose. */
+/** A kernel rotated by 180°, from outputs to channels: its convolution is the transpose, and faster than ConvTranspose. */
 function turnedKernel(emit: Emitter, kernel: string): string {
   const ends = emit.ints([-(2 ** 31), -(2 ** 31)]);
   const reversed = emit.value("Slice", [kernel, emit.ints([-1, -1]), ends, emit.ints([2, 3]), emit.ints([-1, -1])]);
@@ -153,7 +153,7 @@ const imageGradientOp: Op<ImageGradientAttrs> = {
   },
 };
 
-/** The gradient by the image, of this shape, of a loss that `conv2d(image, weight)` has the gradient dy of. */
+/** Gradient of the image, in this shape, given dy, the gradient of `conv2d(image, weight)`. */
 function imageGradient(dy: Tensor, weight: Tensor, shape: Shape, attrs: Conv2dAttrs): Tensor {
   const [height, width] = shape.slice(2).map(Number) as [number, number];
   return apply1(imageGradientOp, [dy, weight], { ...attrs, height, width });
@@ -171,7 +171,7 @@ const kernelGradientOp: Op<KernelGradientAttrs> = {
       throw new ShapeError("conv2dKernelGradient", "dy", showType(dy!), `the batch of ${showType(x!)}`);
     return [{ dtype: "f32", shape }];
   },
-  // The places of the image that each element of the kernel meets are columns of one product for each image.
+  // The places of the image under each kernel element become columns: one product per image.
   onnx(emit, { inputs: [x, dy], outputs, types }, { shape, stride, padding }) {
     const [outer, channels, rows, columns] = shape.map(Number) as [number, number, number, number];
     const [tall, wide] = types[1]!.shape.slice(2).map(Number) as [number, number];
@@ -201,7 +201,7 @@ const kernelGradientOp: Op<KernelGradientAttrs> = {
   },
 };
 
-/** The gradient by the kernel, of this shape, of a loss that `conv2d(x, kernel)` has the gradient dy of. */
+/** Gradient of the kernel, in this shape, given dy, the gradient of `conv2d(x, kernel)`. */
 const kernelGradient = (x: Tensor, dy: Tensor, shape: Shape, attrs: Conv2dAttrs): Tensor =>
   apply1(kernelGradientOp, [x, dy], { ...attrs, shape });
 
@@ -227,10 +227,10 @@ const enlargeOp: Op<{ factor: number }> = {
   },
 };
 
-/** Each pixel as a square of `factor` × `factor`: nearest up-sampling of x [batch, channels, height, width]. */
+/** Nearest up-sampling of x [batch, channels, height, width]: each pixel becomes a square of `factor` × `factor`. */
 export const enlarge = (x: Tensor, factor: number): Tensor => apply1(enlargeOp, [x], { factor });
 
-/** The place, in an image `factor` times smaller, of element i of an image. */
+/** The place of element i in an image `factor` times smaller. */
 function placeOf(i: number, { shape }: NdArray, factor: number): number {
   const [, , height, width] = shape as [number, number, number, number];
   const [x, y, rest] = [i % width, Math.floor(i / width) % height, Math.floor(i / width / height)];

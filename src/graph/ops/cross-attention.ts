@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** Scores of padding: far below any other, but finite, so that a row of padding does not give NaN. */
+/** The score of padding: far below any other, but finite, so that a row of padding does not give NaN. */
 const MASKED = -1e9;
 
 interface CrossAttentionAttrs {
@@ -53,7 +53,7 @@ const crossOp: Op<CrossAttentionAttrs> = {
   },
 };
 
-/** Softmax-weighted mean of the values at `seen`, for one query. */
+/** Softmax-weighted mean of the `seen` values, for one query. */
 export function attendBiased(
   q: Float64Array,
   keys: Float64Array,
@@ -72,8 +72,9 @@ export function attendBiased(
 }
 
 /**
- * Attention to keys and values of a source, as they lie in a cache: q [batch, tokens, heads·d], k and v [batch, heads, source, d], mask i32
- * [batch, source] (1 a token, 0 padding), `bias` [1, heads, tokens, source] added to the scores → [batch, tokens, heads·d].
+ * Attention to a source's keys and values in a cache: q [batch, tokens, heads·d], k and v [batch, heads, source, d], mask
+ * i32 [batch, source] (1 a token, 0 padding), `bias` [1, heads, tokens, source] added to the scores → [batch, tokens,
+ * heads·d].
  */
 export const crossAttention = (
   q: Tensor,

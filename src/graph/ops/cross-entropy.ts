@@ -19,7 +19,7 @@ const crossEntropyOp: Op<null> = {
     checkTargets("crossEntropy", logits!, targets!);
     return [{ dtype: "f32", shape: targets!.shape }, logits!];
   },
-  // The log of the sum of exponentials is the greatest logit less the log of its probability, which never underflows.
+  // The log-sum-exp is the greatest logit minus the log of its probability, which never underflows.
   onnx(emit, { inputs: [logits, targets], outputs: [nats, probabilities] }) {
     const last = emit.ints([-1]);
     const greatest = (x: string) => emit.value("ReduceMax", [x, last], { keepdims: { int: 1 } });
@@ -79,6 +79,6 @@ const backwardOp: Op<null> = {
   },
 };
 
-/** The gradient by the logits of a loss that their `crossEntropy` has the gradient dnats [...] of, from their softmax. */
+/** Gradient of the logits from their softmax, given dnats [...], the gradient of `crossEntropy`. */
 const crossEntropyBackward = (probabilities: Tensor, targets: Tensor, dnats: Tensor): Tensor =>
   apply1(backwardOp, [probabilities, targets, dnats], null);

@@ -7,7 +7,7 @@ import { sum } from "./reduce.ts";
 interface Sums {
   /** Sums run from the end. */
   readonly reversed: boolean;
-  /** A place's own element is no part of its sum. */
+  /** A sum leaves out the element at its own place. */
   readonly exclusive: boolean;
 }
 
@@ -43,7 +43,7 @@ const cumSumOp: Op<Sums & { axis: number }> = {
   },
 };
 
-/** Sums over an axis up to each place. */
+/** Cumulative sums over an axis. */
 export const cumSum = (x: Tensor, axis: number, sums: Partial<Sums> = {}): Tensor =>
   apply1(cumSumOp, [x], { axis, reversed: false, exclusive: false, ...sums });
 
@@ -64,7 +64,7 @@ const lowerOp: Op<{ diagonal: number }> = {
   },
 };
 
-/** x [..., m, n] with zeros above a diagonal: 0 is the main one, −1 that below it. */
+/** x [..., m, n] with zeros above a diagonal: 0 is the main one, −1 the one below it. */
 export const lower = (x: Tensor, diagonal = 0): Tensor => apply1(lowerOp, [x], { diagonal });
 
 const segmentSumsOp: Op<{ exclusive: boolean }> = {
@@ -113,8 +113,8 @@ function square(n: number, f: (row: number, column: number) => number): Float32A
 }
 
 /**
- * Sums of segments: x [..., n] → [..., n, n], at (i, j) the sum of x from j + 1 to i, both included (`exclusive`: to
- * i − 1); −∞ if i < j (`exclusive`: if i ≤ j). Their exponentials are the decays of Mamba-2 (Dao & Gu 2024, listing 1).
+ * Sums of segments: x [..., n] → [..., n, n], at (i, j) the sum of x from j + 1 to i, both included (`exclusive`: to i
+ * − 1); −∞ if i < j (`exclusive`: if i ≤ j). Their exponentials are Mamba-2's decays (Dao & Gu 2024, listing 1).
  */
 export const segmentSums = (x: Tensor, { exclusive }: Partial<Pick<Sums, "exclusive">> = {}): Tensor =>
   apply1(segmentSumsOp, [x], { exclusive: exclusive ?? false });

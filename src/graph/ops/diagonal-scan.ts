@@ -16,7 +16,7 @@ const diagonalScanOp: Op<null> = {
       throw new ShapeError("diagonalScan", "decay", showType(decay!), showType(u!));
     return [u!];
   },
-  // Linear attention with a head for each channel, of one number each, whose keys and queries are 1.
+  // Linear attention with one head per channel, of size 1, with keys and queries of 1.
   onnx(emit, { inputs: [u, decay], outputs, types }) {
     const [batch, tokens, channels] = types[0]!.shape as [number, number, number];
     const table = (name: string, value: number, shape: number[]) =>
@@ -34,7 +34,7 @@ const diagonalScanOp: Op<null> = {
       scale: { float: 1 },
     });
   },
-  // The gradient through the states is the same scan from the end, a token's decay applied on the way to the one before.
+  // The states' gradient is the same scan from the end: each token's decay applies on the way to the token before.
   gradient({ inputs: [u, decay], outputs: [s], given: [ds], wanted }) {
     const du = reverse(diagonalScan(reverse(ds!, 1), delayed(reverse(decay!, 1))), 1);
     return [wanted[0] ? du : undefined, wanted[1] ? times(du, minus(s!, u!)) : undefined];
@@ -51,7 +51,7 @@ const diagonalScanOp: Op<null> = {
   },
 };
 
-/** Each token gets the one before's; the first, which no state comes to, gets any. */
+/** Each token gets the previous token's value; the first gets any, since no state precedes it. */
 function delayed(x: Tensor): Tensor {
   const tokens = Number(x.shape[1]);
   if (tokens === 1) return x;
@@ -60,8 +60,8 @@ function delayed(x: Tensor): Tensor {
 }
 
 /**
- * s_t = e^decay_t · s_(t−1) + u_t for each channel, from zeros: u and decay [batch, tokens, channels] in numbers → all
- * states s. It is for training: the states of a whole batch lie in memory.
+ * s_t = e^decay_t · s_(t−1) + u_t for each channel, from zeros: u and decay [batch, tokens, channels], with sizes as
+ * numbers → all states s. For training: all states of a batch are in memory.
  * @throws ShapeError
  */
 export const diagonalScan = (u: Tensor, decay: Tensor): Tensor => apply1(diagonalScanOp, [u, decay], null);

@@ -10,7 +10,7 @@ export type { GeluForm };
 
 type Rule = GradientRule<null>;
 
-/** `b` has a's shape or a suffix of it. */
+/** `b` has the shape of a, or a suffix of it. */
 function binary(name: string, onnx: string, f: (a: number, b: number) => number, gradient: Rule): Op<null> {
   const fits = (a: Shape, b: Shape) => b.length <= a.length && sameShape(a.slice(a.length - b.length), b);
   return {
@@ -130,10 +130,10 @@ const geluOp: Op<{ form: GeluForm }> = {
   reference: ([x], { form }) => [mapNd(x!, gelus[form])],
 };
 
-/** x · Φ(x), Φ the normal distribution's (Hendrycks & Gimpel 2016). */
+/** x · Φ(x), Φ the normal distribution function (Hendrycks & Gimpel 2016). */
 export const gelu = (x: Tensor, form: GeluForm): Tensor => apply1(geluOp, [x], { form });
 
-/** A function of each element that ONNX has under one name. */
+/** An element-wise function with one ONNX operator. */
 const unary = (name: string, onnx: string, f: (v: number) => number, gradient: "none" | Rule): Op<null> => ({
   name,
   operands: ["x"],
@@ -173,7 +173,7 @@ export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
 export const relu = (x: Tensor): Tensor => apply1(reluOp, [x], null);
 
 interface Bounds {
-  /** Absent: no bound. */
+  /** Absent: unbounded. */
   readonly least?: number;
   readonly most: number;
 }
@@ -204,10 +204,10 @@ const withoutGradientOp: Op<null> = {
   reference: ([x]) => [x!],
 };
 
-/** x, whose gradient is 0. */
+/** x, with a gradient of 0. */
 export const withoutGradient = (x: Tensor): Tensor => apply1(withoutGradientOp, [x], null);
 
-/** Values beyond the bounds become the bounds. */
+/** Values outside the bounds become the nearest bound. */
 export const clamp = (x: Tensor, bounds: Bounds): Tensor => apply1(clampOp, [x], bounds);
 
 /** −1, 0 or 1. */

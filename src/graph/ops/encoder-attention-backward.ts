@@ -10,13 +10,13 @@ export interface EncoderAttentionAttrs {
   readonly heads: number;
   /** Softmax scale, usually 1/√headSize. */
   readonly scale: number;
-  /** A query sees keys at most this far from it, to either side; absent: all. */
+  /** A query sees keys within this distance on either side; absent: all. */
   readonly reach?: number | undefined;
   /** True if a query sees no key after it. */
   readonly causal?: boolean | undefined;
 }
 
-/** True if a query may see a key at all, padding aside. */
+/** True if a query may see a key, apart from padding. */
 export const sees = (
   { reach = Number.POSITIVE_INFINITY, causal = false }: EncoderAttentionAttrs,
   query: number,
@@ -24,14 +24,14 @@ export const sees = (
 ): boolean => Math.abs(key - query) <= reach && !(causal && key > query);
 
 /**
- * Scores of padding and of keys out of reach: far below any other, but finite, so that a row of only those does not
- * give NaN.
+ * The score of padding and of keys out of reach: far below any other, but finite, so that a row of only those does
+ * not give NaN.
  */
 export const MASKED = -1e9;
 
 /**
- * The term added to scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach, or
- * after their query; undefined if every query sees all.
+ * A term added to the scores [batch, heads, tokens, tokens] of q [batch, tokens, width]: it hides keys out of reach
+ * or after their query; undefined if every query sees all keys.
  */
 export function emitHidden(emit: Emitter, q: string, { reach, causal }: EncoderAttentionAttrs): string | undefined {
   if (reach === undefined && !causal) return undefined;
@@ -55,8 +55,8 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
         throw new ShapeError("encoderAttentionBackward", operand, showType(t), showType(q!));
     return [q!, k!, v!, ...(bias ? [bias] : [])];
   },
-  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy, and
-  // the bias, which all texts share, has the sum of their ds.
+  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy. All
+  // texts share the bias: its gradient is the sum of their ds.
   onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, attrs) {
     const { heads, scale } = attrs;
     const width = Number(types[0]!.shape[2]);
@@ -138,7 +138,7 @@ interface EncoderTensors {
   readonly bias: Tensor | undefined;
 }
 
-/** Gradients by q, k, v and a bias of a loss that y = `encoderAttention` has the gradient dy of. */
+/** Gradients of q, k, v and a bias, given dy, the gradient of y = `encoderAttention`. */
 export function encoderAttentionBackward({ q, k, v, mask, y, dy, bias }: EncoderTensors, attrs: EncoderAttentionAttrs) {
   const [dq, dk, dv, dbias] = apply(backwardOp, [q, k, v, mask, y, dy, ...(bias ? [bias] : [])], attrs);
   return { dq: dq!, dk: dk!, dv: dv!, dbias };

@@ -75,7 +75,7 @@ function checkBias(bias: TensorType, tokens: Dim, { heads, reach, causal }: Enco
 }
 
 /**
- * Attention of every token to every other, without padding (mask 0): q, k, v [batch, tokens, heads·d], mask i32 [batch,
+ * Attention of every token to all tokens but padding (mask 0): q, k, v [batch, tokens, heads·d], mask i32 [batch,
  * tokens], `bias` [1, heads, tokens, tokens] added to the scores → [batch, tokens, heads·d]. The result for padding is
  * undefined.
  */

@@ -6,7 +6,7 @@ import { apply, apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor } from "../tensor.ts";
 import { sum } from "./reduce.ts";
 
-/** Sorts the distinct numbers [n]: their indices. */
+/** The indices that sort the distinct numbers [n]. */
 function sorted(emit: Emitter, numbers: string): string {
   const order = emit.temp();
   emit.node("TopK", [numbers, emit.value("Shape", [numbers])], [emit.temp(), order], { largest: { int: 0 } });
@@ -23,7 +23,7 @@ const expertOrderOp: Op<{ experts: number }> = {
   onnx(emit, { inputs: [chosen], outputs }, { experts }) {
     const [order, places, sizes] = outputs as [string, string, string];
     const flat = emit.value("Reshape", [chosen!, emit.ints([-1])]);
-    // A line for each expert, with a one at each of its slots: the ones are in the order that is wanted.
+    // One row per expert, with a one at each of its slots: the ones are then in the wanted order.
     const depth = emit.ints([experts], []);
     const hits = emit.value("OneHot", [flat, depth, emit.ints([0, 1])], { axis: { int: 0 } });
     emit.node("Gather", [emit.value("NonZero", [hits]), emit.ints([1], [])], [order], { axis: { int: 0 } });
@@ -45,7 +45,7 @@ const expertOrderOp: Op<{ experts: number }> = {
 
 /** The order in which rows are grouped by their expert. */
 export interface ExpertOrder {
-  /** i64 [rows]: the slot of each row; rows of one expert lie together, in the order of their slots. */
+  /** i64 [rows]: the slot of each row. Rows of one expert are adjacent, in the order of their slots. */
   readonly order: Tensor;
   /** i64 [..., k]: the row of each slot. */
   readonly places: Tensor;
@@ -53,7 +53,7 @@ export interface ExpertOrder {
   readonly sizes: Tensor;
 }
 
-/** Groups slots by their expert `chosen` i64 [..., k]: every slot has its row, whatever the experts' shares (dropless). */
+/** Groups slots by their expert `chosen` i64 [..., k]. Every slot has its row, however unbalanced the experts (dropless). */
 export function expertOrder(chosen: Tensor, experts: number): ExpertOrder {
   const [order, places, sizes] = apply(expertOrderOp, [chosen], { experts });
   return { order: order!, places: places!, sizes: sizes! };
@@ -76,7 +76,7 @@ const toExpertsOp: Op<{ slots: number }> = {
   cost: (_, [y]) => ({ read: sizeInBytes(y!), written: sizeInBytes(y!) }),
   gradient({ inputs: [x, order, places], given: [dy] }) {
     const back = toSlots(dy!, { order: order!, places: places! });
-    // A row of x is one slot's, or all of its slots share it.
+    // A row of x belongs to one slot, or is shared by all of its slots.
     return [back.shape.length === x!.shape.length ? back : sum(back, x!.shape.length - 1)];
   },
   reference([x, order], { slots }) {
@@ -90,7 +90,7 @@ const toExpertsOp: Op<{ slots: number }> = {
   },
 };
 
-/** x [..., width], each row once for each of its `slots`, grouped by expert: [rows, width]. */
+/** x [..., width] with each row once per slot, grouped by expert: [rows, width]. */
 export const toExperts = (x: Tensor, { order, places }: Omit<ExpertOrder, "sizes">, slots: number): Tensor =>
   apply1(toExpertsOp, [x, order, places], { slots });
 
@@ -114,7 +114,7 @@ const toSlotsOp: Op<null> = {
   },
 };
 
-/** The inverse of `toExperts` with one row a slot: y [rows, width] → [..., k, width]. */
+/** The inverse of `toExperts` with one row per slot: y [rows, width] → [..., k, width]. */
 export const toSlots = (y: Tensor, { order, places }: Omit<ExpertOrder, "sizes">): Tensor =>
   apply1(toSlotsOp, [y, order, places], null);
 
@@ -142,8 +142,8 @@ const expertSharesOp: Op<{ experts: number }> = {
 };
 
 /**
- * Each expert's share of the choices `chosen` i64 [..., k], of which a row's weigh `weights` f32 [...] together: f32
- * [experts]. It has no gradient.
+ * Each expert's share of the choices `chosen` i64 [..., k]: f32 [experts]. A row's choices together weigh `weights`
+ * f32 [...]. It has no gradient.
  */
 export const expertShares = (chosen: Tensor, weights: Tensor, experts: number): Tensor =>
   apply1(expertSharesOp, [chosen, weights], { experts });

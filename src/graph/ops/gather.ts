@@ -31,16 +31,16 @@ const gatherOp: Op<{ axis: number }> = {
   },
 };
 
-/** The slices of x along `axis` that `indices` (i64) name, in its shape. */
+/** The slices of x along `axis` at `indices` (i64), in their shape. */
 export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
 
-/** Rows of the largest table whose gradient is a product with one-hot columns: scattering single elements takes longer. */
+/** The most rows of a table whose gradient is a product with one-hot columns: scattering single elements takes longer. */
 const ONE_HOT_ROWS = 256;
 
 const isSmallTable = (shape: Shape): shape is [number, number] =>
   shape.length === 2 && shape.every((d) => typeof d === "number") && Number(shape[0]) <= ONE_HOT_ROWS;
 
-/** sum + the one-hot columns of the indices times dy. */
+/** sum + one-hot columns of the indices times dy. */
 function emitOneHotSum(
   emit: Emitter,
   { indices, dy, sum }: { indices: string; dy: string; sum: string | undefined },
@@ -65,7 +65,7 @@ const gatherBackwardOp: Op<{ axis: number }> = {
       throw new ShapeError("gatherBackward", "sum", showType(sum), showType(x!));
     return [x!];
   },
-  // ScatterND with a reduction is wrong if an index comes twice and two threads run (ONNX Runtime 1.32).
+  // ScatterND with a reduction is wrong for repeated indices on two threads (ONNX Runtime 1.32).
   onnx(emit, { inputs: [x, indices, dy, sum], outputs, types }, { axis }) {
     const { shape } = types[0]!;
     if (axis === 0 && isSmallTable(shape))
@@ -97,8 +97,8 @@ const gatherBackwardOp: Op<{ axis: number }> = {
 };
 
 /**
- * The gradient by x of a loss that `gather(x, indices, axis)` has the gradient dy of; an index may come again. It is added to `sum`, if one is given;
- * bound to one buffer with the result, it adds in place.
+ * Gradient of x, given dy, the gradient of `gather(x, indices, axis)`; indices may repeat. It is added to `sum`, if present;
+ * if sum and result are bound to one buffer, it adds in place.
  */
 export const gatherBackward = (x: Tensor, indices: Tensor, dy: Tensor, axis: number, sum?: Tensor): Tensor =>
   apply1(gatherBackwardOp, [x, indices, dy, ...(sum ? [sum] : [])], { axis });

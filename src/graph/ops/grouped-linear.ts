@@ -5,7 +5,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import { sizeInBytes, type Tensor, type TensorType } from "../tensor.ts";
 
-/** How experts' matrices lie: [inputs, outputs], or in rows [outputs, inputs]. */
+/** The layout of the experts' matrices: [inputs, outputs], or in rows [outputs, inputs]. */
 interface GroupedAttrs {
   readonly rows: boolean;
 }
@@ -13,7 +13,7 @@ interface GroupedAttrs {
 const sidesOf = (weight: TensorType, { rows }: GroupedAttrs): readonly [inputs: Dim, outputs: Dim] =>
   rows ? [weight.shape[1]!, weight.shape[0]!] : [weight.shape[0]!, weight.shape[1]!];
 
-/** x [rows, ...] in a piece for each expert, some of them of no rows. */
+/** x [rows, ...] in one piece per expert; some pieces have no rows. */
 export function emitGroups(emit: Emitter, x: string, sizes: string, experts: number): string[] {
   const groups = Array.from({ length: experts }, () => emit.temp());
   emit.node("Split", [x, sizes], groups, { axis: { int: 0 } });
@@ -44,7 +44,7 @@ const groupedLinearOp: Op<GroupedAttrs> = {
     const products = groups.map((group, expert) => product(group, weights[expert]!));
     emit.node("Concat", products, outputs, { axis: { int: 0 } });
   },
-  // Each row is multiplied by one matrix; at most as many are read as there are rows.
+  // Each row is multiplied by one matrix; at most one matrix per row is read.
   cost: ([x, sizes, ...weights], [y]) => ({
     flops: mul(2, x!.shape[0]!, x!.shape[1]!, y!.shape[1]!),
     read: add(
@@ -80,8 +80,9 @@ export const expertsOf = (sizes: Float64Array): number[] =>
   [...sizes].flatMap((size, expert) => Array.from({ length: size }, () => expert));
 
 /**
- * The products of rows with their experts' matrices: x [rows, K] grouped by expert, `sizes` i64 [experts] rows of each
- * → [rows, N]. `weights` are a matrix for each expert, [K, N], or [N, K] with `rows`. An expert of no rows runs nothing.
+ * The products of rows with their experts' matrices: x [rows, K] grouped by expert, `sizes` i64 [experts] the rows of
+ * each → [rows, N]. `weights` holds one matrix per expert, [K, N], or [N, K] with `rows`. Nothing runs for an expert
+ * without rows.
  */
 export const groupedLinear = (x: Tensor, sizes: Tensor, weights: readonly Tensor[], attrs: GroupedAttrs): Tensor =>
   apply1(groupedLinearOp, [x, sizes, ...weights], attrs);
@@ -127,6 +128,6 @@ const groupGradientOp: Op<{ expert: number }> = {
   },
 };
 
-/** The gradient by one expert's matrix: xᵀ dy over its rows, x [rows, K], dy [rows, N] → [K, N]; zeros if it has none. */
+/** Gradient of one expert's matrix: xᵀ dy over its rows, x [rows, K], dy [rows, N] → [K, N]; zeros if it has no rows. */
 const groupGradient = (x: Tensor, dy: Tensor, sizes: Tensor, expert: number): Tensor =>
   apply1(groupGradientOp, [x, dy, sizes], { expert });

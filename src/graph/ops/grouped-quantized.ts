@@ -84,7 +84,7 @@ const groupedBackwardOp: Op<GroupedBackwardAttrs> = {
   reference: (inputs, attrs, bindings) => rowByRow(quantizedLinearBackwardOp, inputs, attrs, bindings),
 };
 
-/** An operator's reference on each row, with the matrix of the row's expert. */
+/** Applies an operator's reference to each row, with the matrix of the row's expert. */
 function rowByRow<A extends { readonly experts: number }>(
   op: Op<A>,
   [x, sizes, ...parts]: readonly NdArray[],

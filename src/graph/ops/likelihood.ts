@@ -38,8 +38,8 @@ const logLikelihoodsOp: Op<null> = {
 };
 
 /**
- * logits [..., vocabulary], targets i64 [..., n] → log-probabilities, in nats, of each row's targets [..., n], and of its likeliest
- * token [...].
+ * logits [..., vocabulary], targets i64 [..., n] → log-probabilities in nats: of each row's targets [..., n], and of its
+ * likeliest token [...].
  */
 export function logLikelihoods(logits: Tensor, targets: Tensor): { nats: Tensor; best: Tensor } {
   const [nats, best] = apply(logLikelihoodsOp, [logits, targets], null);

@@ -8,11 +8,11 @@ import type { Tensor, TensorType } from "../tensor.ts";
 interface Heads {
   /** Heads of values, states and results. */
   readonly heads: number;
-  /** Heads of queries and keys; each serves as many heads in a row. */
+  /** Heads of queries and keys; each serves an equal number of consecutive heads. */
   readonly groups: number;
 }
 
-/** Widths of a head's keys and of its values. */
+/** Widths of a head's keys and values. */
 function widths(
   k: Pick<TensorType, "shape">,
   v: Pick<TensorType, "shape">,
@@ -48,7 +48,7 @@ const gatedOp: Op<Heads> = {
       update_rule: { string: "gated" },
       scale: { float: 1 },
     }),
-  // A token's decay of the state is a multiply; the addition to it and the reading of it are two FLOPs each.
+  // A token's decay of the state is one multiply; adding to the state and reading it are two FLOPs each.
   cost: ([, k, v], _outputs, attrs) => ({
     flops: mul(5, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
   }),
@@ -80,7 +80,7 @@ const gatedOp: Op<Heads> = {
 /**
  * Linear attention with a decay (Yang et al. 2023), token by token: S ← e^decay · S + k vᵀ, y = Sᵀ q. q and k [batch,
  * tokens, groups · n], v [batch, tokens, heads · d], decay [batch, tokens, heads], or [batch, tokens, heads · n] with
- * one for each row of S, state [batch, heads, n, d] → y as v, and the state after the last token.
+ * one per row of S, state [batch, heads, n, d] → y in the shape of v, and the state after the last token.
  * @throws ShapeError
  */
 export function gatedLinearAttention(
@@ -91,10 +91,10 @@ export function gatedLinearAttention(
   return { y: y!, state: next! };
 }
 
-/** The place of the decay among the operands of linear attention. */
+/** The index of the decay among the operands of linear attention. */
 export const DECAY = 4;
 
-/** The uses of linear attention in a graph, in order: each has the operands q, k, v, state and decay. */
+/** A graph's linear attention nodes, in order; each has the operands q, k, v, state and decay. */
 export const gatedScans = ({ nodes }: Graph): readonly Node[] => nodes.filter(isGatedScan);
 
 export const isGatedScan = ({ op }: Node): boolean => op === (gatedOp as Op<unknown>);
@@ -125,7 +125,7 @@ const deltaOp: Op<Heads> = {
       update_rule: { string: "gated_delta" },
       scale: { float: 1 },
     }),
-  // A token's decay of the state is a multiply; its reading before and after, and the addition to it, are two FLOPs each.
+  // A token's decay of the state is one multiply; reading it before and after, and adding to it, are two FLOPs each.
   cost: ([, k, v], _outputs, attrs) => ({
     flops: mul(7, v!.shape[0]!, v!.shape[1]!, attrs.heads, ...widths(k!, v!, attrs)),
   }),

@@ -52,8 +52,8 @@ const lengthsOp: Op<null> = {
 
 /**
  * The inputs of attention and positions, from a mask i64 [batch, total] (1 for a token, cached or new; 0 for padding)
- * over ids [batch, tokens]: `lengths` i32 [batch], the tokens of each row less one; `total` i32 []; and `ends` i32
- * [batch], the last position of each row's ids, including padding, if a first prompt is padded on the right.
+ * over ids [batch, tokens]: `lengths` i32 [batch], the tokens of each row minus one; `total` i32 []; and `ends` i32
+ * [batch], the last position of each row's ids. `ends` counts padding if a first prompt is padded on the right.
  */
 export function maskLengths(ids: Tensor, mask: Tensor): { lengths: Tensor; total: Tensor; ends: Tensor } {
   const [lengths, total, ends] = apply(lengthsOp, [ids, mask], null) as [Tensor, Tensor, Tensor];
@@ -88,8 +88,8 @@ const cacheOp: Op<null> = {
 };
 
 /**
- * The inputs of attention for rows of one length: `lengths` i32 [batch], the tokens of each row less one, and `total`
- * i32 [], from new ids [batch, tokens] and a cache [batch, heads, past, headSize] without spare room.
+ * The inputs of attention for rows of one length: `lengths` i32 [batch], the tokens of each row minus one, and
+ * `total` i32 [], from new ids [batch, tokens] and a cache [batch, heads, past, headSize] without spare room.
  */
 export function cacheLengths(ids: Tensor, cache: Tensor): { lengths: Tensor; total: Tensor } {
   const [lengths, total] = apply(cacheOp, [ids, cache], null) as [Tensor, Tensor];
@@ -108,5 +108,5 @@ const narrowOp: Op<null> = {
   reference: ([mask]) => [mask!],
 };
 
-/** A mask i64 [batch, tokens] as i32, which encoders take. */
+/** A mask i64 [batch, tokens] as i32, for encoders. */
 export const narrowMask = (mask: Tensor): Tensor => apply1(narrowOp, [mask], null);

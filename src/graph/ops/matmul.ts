@@ -97,7 +97,7 @@ const weightGradientOp: Op<null> = {
     return [{ dtype: "f32", shape }];
   },
   onnx(emit, { inputs: [x, dy, sum], outputs, types }) {
-    // Two dimensions stay as they are: the last may then be a symbol.
+    // Two dimensions stay unchanged: the last may then be a symbol.
     const rows = (name: string, at: number) => {
       const { shape } = types[at]!;
       return shape.length === 2 ? name : emit.value("Reshape", [name, emit.ints([-1, Number(shape.at(-1))])]);
@@ -117,8 +117,8 @@ const weightGradientOp: Op<null> = {
 };
 
 /**
- * The gradient by a weight [K, N], given the gradient dy by `linear(x, weight)`: xᵀ dy over all rows, x [..., K], dy
- * [..., N]. It is added to `sum`, if given; both may be bound to one buffer.
+ * Gradient of a weight [K, N], given dy, the gradient of `linear(x, weight)`: xᵀ dy over all rows, x [..., K], dy
+ * [..., N]. It is added to `sum`, if present; both may be bound to one buffer.
  */
 export const weightGradient = (x: Tensor, dy: Tensor, sum?: Tensor): Tensor =>
   apply1(weightGradientOp, [x, dy, ...(sum ? [sum] : [])], null);

@@ -6,7 +6,7 @@ import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface NormBackwardAttrs {
-  /** By root mean square, or by mean and deviation. */
+  /** Divides by the root mean square, or subtracts the mean and divides by the deviation. */
   readonly kind: "rms" | "layer";
   readonly epsilon: number;
   /** True if the gain's gradient is also computed. */
@@ -59,7 +59,7 @@ const normBackwardOp: Op<NormBackwardAttrs> = {
   },
 };
 
-/** x less its mean (as it is for "rms"), divided by its deviation, and what that was divided by: r = 1/deviation [..., 1]. */
+/** x minus its mean ("rms": x itself), divided by its deviation; and r = 1/deviation [..., 1]. */
 function emitNormed(
   emit: Emitter,
   x: string,
@@ -73,7 +73,7 @@ function emitNormed(
   return { normed, r };
 }
 
-/** The rows of x [..., width], of which `each` [..., 1] has one entry a row, summed: one thin product. */
+/** The sum of the rows of x [..., width], each times its entry of `each` [..., 1]: one thin product. */
 function emitRowSum(emit: Emitter, x: string, each: string, width: number, sum: string): void {
   const rows = emit.value("Reshape", [x, emit.ints([-1, width])]);
   const ones = emit.value("Expand", [emit.floats([1], []), emit.value("Shape", [each])]);
@@ -81,7 +81,7 @@ function emitRowSum(emit: Emitter, x: string, each: string, width: number, sum: 
   emit.node("Reshape", [emit.value("MatMul", [flat, rows]), emit.ints([width])], [sum]);
 }
 
-/** Gradients by x [..., width] and, if requested, by the gain [width], given the gradient dy by the norm of x. */
+/** Gradients of x [..., width] and, if requested, of the gain [width], given dy, the gradient of the norm of x. */
 export function normBackward(
   x: Tensor,
   gain: Tensor,

@@ -49,7 +49,7 @@ const rmsNormOp: Op<NormAttrs> = {
 /** Root-mean-square norm over the last axis (Zhang & Sennrich 2019). x [..., width], gain [width]. */
 export const rmsNorm = (x: Tensor, gain: Tensor, epsilon: number): Tensor => apply1(rmsNormOp, [x, gain], { epsilon });
 
-/** Gradients by x, skip, gain and shift of a norm of x + skip, from those by the norm and by the sum. */
+/** Gradients of x, skip, gain and shift for a norm of x + skip, from the gradients of the norm and of the sum. */
 function skipBackward(
   kind: "rms" | "layer",
   { sum, gain }: { sum: Tensor; gain: Tensor },
@@ -63,7 +63,7 @@ function skipBackward(
   return [both, both, d.gain, wanted[3] ? sumTo(dy, gain.shape) : undefined];
 }
 
-/** Zeros for the wanted gain and shift, if only the sum was used. */
+/** Zero gradients of gain and shift, if only the sum was used. */
 const unmoved = (gain: Tensor, wanted: readonly boolean[]) => wanted.map((w) => (w ? full(gain, 0) : undefined));
 
 const skipRmsNormOp: Op<NormAttrs> = {
@@ -97,7 +97,7 @@ export function skipRmsNorm(
   return { normed: normed!, residual: residual! };
 }
 
-/** Each row of the last axis less its mean, divided by its standard deviation, times the gain, plus the shift. */
+/** Each row of the last axis minus its mean, divided by its standard deviation, times the gain, plus the shift. */
 function standardise(x: NdArray, gain: NdArray, shift: NdArray | undefined, epsilon: number): NdArray {
   const width = gain.data.length;
   const y = ndarray(x.shape);
@@ -141,7 +141,7 @@ const skipLayerNormOp: Op<NormAttrs> = {
     checkGain("skipLayerNorm", x!, gain!);
     return [x!, x!];
   },
-  // The kernel that does both takes ten times as long as these two.
+  // The fused kernel takes ten times as long as these two.
   onnx(emit, { inputs: [x, skip, ...weights], outputs: [normed, sum] }, { epsilon }) {
     emit.node("Add", [x!, skip!], [sum!]);
     const attrs = { axis: { int: -1 }, epsilon: { float: epsilon } };

@@ -52,7 +52,7 @@ const poolOp: Op<{ pooling: Pooling }> = {
   },
 };
 
-/** One vector a text: x [batch, tokens, width], mask i32 [batch, tokens], padding (0) after the tokens → [batch, width]. */
+/** One vector per text: x [batch, tokens, width], mask i32 [batch, tokens] with padding (0) after the tokens → [batch, width]. */
 export const pool = (x: Tensor, mask: Tensor, pooling: Pooling): Tensor => apply1(poolOp, [x, mask], { pooling });
 
 const poolBackwardOp: Op<{ pooling: Pooling }> = {
@@ -97,7 +97,7 @@ const poolBackwardOp: Op<{ pooling: Pooling }> = {
   },
 };
 
-/** Below this length a vector counts as having it, as in PyTorch's `normalize`. */
+/** Shorter vectors are divided by this length, as in PyTorch's `normalize`. */
 const SHORTEST = 1e-12;
 
 const unitOp: Op<null> = {
@@ -127,7 +127,7 @@ const unitBackwardOp: Op<null> = {
     if (!sameShape(dy!.shape, x!.shape)) throw new ShapeError("unitBackward", "dy", showType(dy!), showType(x!));
     return [x!];
   },
-  // The component that is not along y, divided by the length.
+  // The component orthogonal to y, divided by the length.
   onnx(emit, { inputs: [x, y, dy], outputs }) {
     const last = emit.ints([-1]);
     const along = emit.value("ReduceSum", [emit.value("Mul", [y!, dy!]), last], { keepdims: { int: 1 } });

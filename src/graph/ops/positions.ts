@@ -6,7 +6,7 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface PositionsAttrs {
-  /** The number of tokens beyond which rows use LongRoPE's second table, by an offset of this size; absent: never. */
+  /** Rows with more tokens than this use LongRoPE's second table, at an offset of this size; absent: never. */
   readonly beyond?: number | undefined;
 }
 

@@ -6,7 +6,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
-/** The possible numbers of weights that share a scale. The kernels take the less time, the more there are. */
+/** The possible block sizes: weights that share a scale. Kernels are faster with larger blocks. */
 const BLOCKS = [32, 64] as const;
 export type Block = (typeof BLOCKS)[number];
 
@@ -14,10 +14,10 @@ export type Block = (typeof BLOCKS)[number];
 export type CodeBits = 4 | 8;
 
 /**
- * A matrix [rows N, columns K] as codes: w = scale · (code − zero), with one scale and zero per block of B columns. If
- * it is `corrected`, the same number is added to all weights of a block, since formats with a real-valued minimum (Q4_1)
- * have no whole zero point, and kernels with float zero points are 70× slower. The number has two digits: two codes in
- * columns behind the others, which are multiplied by the sum of the block's inputs and by that sum's `DIGITS`-th part.
+ * A matrix [rows N, columns K] as codes: w = scale · (code − zero), with one scale and zero per block of B columns. A
+ * `corrected` matrix adds one number to all weights of a block: formats with a real-valued minimum (Q4_1) have no whole
+ * zero point, and kernels with float zero points are 70× slower. The number has two digits, two codes in columns after
+ * the others: one is multiplied by the sum of the block's inputs, the other by that sum divided by `DIGITS`.
  */
 export interface QuantizedMatrix {
   readonly bits: CodeBits;
@@ -30,15 +30,15 @@ export interface QuantizedMatrix {
   readonly zero: Tensor;
 }
 
-/** The second digit of a correction counts in so many parts of the first's steps. */
+/** Steps of a correction's second digit per step of the first. */
 export const DIGITS = 16;
 
-/** Weights of a block that is corrected. */
+/** Block size of a corrected matrix. */
 export const CORRECTED_BLOCK = 32;
-/** Blocks whose digits share one. */
+/** Blocks of weights per block of correction digits. */
 export const SHARING = CORRECTED_BLOCK / 2;
 
-/** Blocks of a corrected matrix with so many blocks of weights. Only blocks of 32 are corrected. */
+/** Stored blocks of a corrected matrix with this many blocks of weights. Only blocks of 32 are corrected. */
 export const storedBlocks = (blocks: number): number => blocks + Math.ceil(blocks / SHARING);
 
 /** The inverse of `storedBlocks`. */
@@ -52,11 +52,11 @@ interface Sizes {
   readonly blocks: number;
   readonly block: number;
   readonly k: number;
-  /** Blocks in a row, its correction included. */
+  /** Blocks in a row, including its correction. */
   readonly stored: number;
 }
 
-/** The sizes of codes stored block by block, or row by row; the scales then give the number of blocks in a row. */
+/** The sizes of codes stored by block or by row; for rows, the scales give the number of blocks. */
 function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], { bits, corrected }: MatrixAttrs): Sizes {
   const [n, ...inner] = codes!.shape.map(Number) as [number, ...number[]];
   const stored = inner.length > 1 ? inner[0]! : Number(scale!.shape[1]);
@@ -68,7 +68,7 @@ function sizesOf([codes, scale]: readonly Pick<TensorType, "shape">[], { bits, c
 /** Bytes of `count` codes or zero points. */
 export const bytesOfCodes = (count: number, bits: CodeBits): number => Math.ceil((count * bits) / 8);
 
-/** Throws if the codes are not laid out for `op`, or the other parts do not fit them. */
+/** Throws if the codes' layout is wrong for `op`, or the other parts do not match them. */
 function checkMatrix(op: string, matrix: readonly TensorType[], attrs: MatrixAttrs, lie: "blocks" | "rows"): Sizes {
   const [codes, scale, zero] = matrix;
   const { bits, corrected } = attrs;
@@ -87,13 +87,13 @@ function checkMatrix(op: string, matrix: readonly TensorType[], attrs: MatrixAtt
   return sizes;
 }
 
-/** Number `at` of a row of codes or zero points. */
+/** The code or zero point at index `at` of a row. */
 function codeAt({ shape, data }: NdArray, bits: CodeBits, row: number, at: number): number {
   const start = row * shape.slice(1).reduce((a, b) => a * b, 1);
   return bits === 8 ? data[start + at]! : (data[start + (at >> 1)]! >> (4 * (at & 1))) & 15;
 }
 
-/** Row `index` of a matrix's codes, scales and zero points as weights, in float64. */
+/** Row `index` of a matrix as weights in float64, from its codes, scales and zero points. */
 export function rowOf(matrix: readonly NdArray[], attrs: MatrixAttrs, index: number): Float64Array {
   const [codes, scale, zero] = matrix;
   const { block, k, stored } = sizesOf(matrix, attrs);
@@ -121,7 +121,7 @@ export interface LinearAttrs extends MatrixAttrs {
   readonly precision: Precision;
 }
 
-/** x [..., K], of this rank, with what a matrix's correction is multiplied by: the sum of each block, and a part of it. */
+/** x [..., K] of this rank, followed by the factors of a matrix's correction: each block's sum, and a fraction of it. */
 export function emitWithSums(
   emit: Emitter,
   x: string,
@@ -138,7 +138,7 @@ export function emitWithSums(
   return emit.value("Concat", [x, flat], { axis: { int: rank - 1 } });
 }
 
-/** The other way round: rows of a matrix [..., stored columns] as its weights [..., K], the correction added. */
+/** The inverse: rows of a matrix [..., stored columns] as its weights [..., K], correction added. */
 function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, output: string): void {
   const { blocks, block, k, stored } = sizes;
   const outer = Array<number>(rank - 1).fill(0);
@@ -151,7 +151,7 @@ function emitCorrected(emit: Emitter, rows: string, rank: number, sizes: Sizes, 
   emit.node("Reshape", [emit.value("Add", [split, correction]), emit.ints([...outer, k])], [output]);
 }
 
-/** x times a matrix, which comes with its types; x has its sums if the matrix is corrected. */
+/** x times a matrix, given with its types; x includes its block sums if the matrix is corrected. */
 export function emitProduct(
   emit: Emitter,
   [x, ...matrix]: readonly string[],
@@ -185,7 +185,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
   gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits, corrected } }) => [
     apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits, corrected }),
   ],
-  // The work is the product's; the correction is a matter of storage, and dense and sparse runs bear it alike.
+  // The work is that of the product; the correction is a matter of storage, equal in dense and sparse runs.
   cost: ([x, codes]) => ({ flops: mul(2, volume(x!.shape), codes!.shape[0]!) }),
   reference([x, ...matrix], attrs) {
     const n = matrix[0]!.shape[0]!;
@@ -200,10 +200,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
   },
 };
 
-/**
- * dy [..., N] times the matrix, whose codes become floats only here. They must not be constants, or the compiler keeps
- * the floats.
- */
+/** dy [..., N] times the matrix. Codes become floats only here; they must not be constants, or the compiler keeps the floats. */
 export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",
   operands: ["dy", ...operands.slice(1)],
@@ -237,7 +234,10 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   },
 };
 
-/** A matrix's rows [N, bytes] as floats, all or the rows `ids`. With 8 bits, one kernel for both takes six times as long. */
+/**
+ * A matrix's rows [N, bytes] as floats: all rows, or those at `ids`. With 8 bits, one kernel for both takes six times as
+ * long.
+ */
 function emitFloats(
   emit: Emitter,
   parts: readonly [codes: string, scale: string, zero: string],
@@ -302,6 +302,6 @@ const embeddingOp: Op<MatrixAttrs> = {
   },
 };
 
-/** Rows of the matrix by token id: ids i64 [batch, tokens] → [batch, tokens, K]. */
+/** Rows of the matrix at token ids: ids i64 [batch, tokens] → [batch, tokens, K]. */
 export const quantizedEmbedding = (ids: Tensor, matrix: QuantizedMatrix): Tensor =>
   apply1(embeddingOp, [ids, ...inOrder(matrix)], attrsOf(matrix));

@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The operand that gives a symbolic shape its sizes in a run; none if all sizes are numbers. */
+/** The operand that gives a symbolic shape its sizes during a run; none if all sizes are numbers. */
 const likeOf = (like: Tensor): Tensor[] => (like.shape.every((d) => typeof d === "number") ? [] : [like]);
 
 const fullOp: Op<{ shape: Shape; value: number }> = {
@@ -21,7 +21,7 @@ const fullOp: Op<{ shape: Shape; value: number }> = {
   },
 };
 
-/** The same value everywhere, f32 in the shape of `like`. */
+/** The same value everywhere, f32, in the shape of `like`. */
 export const full = (like: Tensor, value: number): Tensor =>
   like.graph.record(fullOp, likeOf(like), { shape: like.shape, value })[0]!;
 
@@ -62,7 +62,7 @@ const sumOfSquaresOp: Op<null> = {
   },
 };
 
-/** The sum of the squares along the last axis, which is removed. */
+/** The sum of squares along the last axis, which is removed. */
 export const sumOfSquares = (x: Tensor): Tensor => apply1(sumOfSquaresOp, [x], null);
 
 const spreadOp: Op<{ axis: number; shape: Shape }> = {
@@ -75,7 +75,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    // A size of 1 keeps x's own.
+    // A size of 1 keeps x's own size.
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },
@@ -89,7 +89,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
 };
 
-/** x once more for each place on a new axis: of a number of places, or in the shape of `like`. */
+/** x repeated along a new axis: a number of times, or to the shape of `like`. */
 export const spread = (x: Tensor, axis: number, like: Tensor | number): Tensor =>
   typeof like === "number"
     ? apply1(spreadOp, [x], { axis, shape: x.shape.toSpliced(axis, 0, like) })
@@ -110,7 +110,7 @@ const leastOp: Op<null> = {
   },
 };
 
-/** The least number of each row [..., n], as a row of its own: [..., 1]. */
+/** The smallest number of each row [..., n]: [..., 1]. */
 export const least = (x: Tensor): Tensor => apply1(leastOp, [x], null);
 
 const sumToOp: Op<{ rank: number }> = {
@@ -138,7 +138,7 @@ const sumToOp: Op<{ rank: number }> = {
   },
 };
 
-/** The sum over all leading dimensions that `shape`, a suffix of x's, has not. */
+/** The sum over all leading dimensions that `shape`, a suffix of x's shape, does not have. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (!sameShape(x.shape.slice(x.shape.length - shape.length), shape))
     throw new ShapeError("sumTo", "x", showType(x), `[…, ${shape.join(", ")}]`);
@@ -163,7 +163,7 @@ const repeatOp: Op<{ shape: Shape }> = {
   },
 };
 
-/** Repeats x to the shape of `like`, of which x has a suffix. */
+/** Repeats x to the shape of `like`; x has a suffix of that shape. */
 export function repeat(x: Tensor, like: Tensor): Tensor {
   if (!sameShape(like.shape.slice(like.shape.length - x.shape.length), x.shape))
     throw new ShapeError("repeat", "x", showType(x), `a suffix of ${showType(like)}`);

@@ -12,14 +12,17 @@ interface Sides {
   readonly width: number;
 }
 
-/** A place of the source and its share in a place of the result. */
+/** A source place and its weight in one place of the result. */
 interface Tap {
   readonly from: number;
   readonly to: number;
   readonly share: number;
 }
 
-/** The two places of an axis of `from` that each place of one of `to` lies between; those beyond an edge are on it. */
+/**
+ * For each place of an axis of size `to`, the two places around it on an axis of size `from`; places beyond an edge
+ * are clamped to it.
+ */
 function tapsOf(from: number, to: number): Tap[] {
   return Array.from({ length: to }, (_, at) => {
     const place = Math.max(0, ((at + 0.5) * from) / to - 0.5);
@@ -32,7 +35,7 @@ function tapsOf(from: number, to: number): Tap[] {
   }).flat();
 }
 
-/** Calls `each` for every element of `x` that is a part of one of `y`, by their indices, both [batch, channels, …]. */
+/** Calls `each` for every element of `x` that contributes to an element of `y`, by their indices, both [batch, channels, …]. */
 function blends(x: readonly number[], y: readonly number[], each: (x: number, y: number, share: number) => void): void {
   const [outer, inner] = [x[0]! * x[1]!, x[2]! * x[3]!];
   const [rows, columns] = [tapsOf(x[2]!, y[2]!), tapsOf(x[3]!, y[3]!)];
@@ -60,7 +63,7 @@ const resizeOp: Op<Sides> = {
       coordinate_transformation_mode: { string: "half_pixel" },
     });
   },
-  // Each place is the sum of four, with their shares.
+  // Each element is a weighted sum of four.
   cost: (_, [y]) => ({ flops: mul(8, volume(y!.shape)) }),
   gradient({ inputs: [x], given: [dy] }) {
     const [, , height, width] = imageOf("resizeBilinear", "x", x!);
@@ -75,7 +78,7 @@ const resizeOp: Op<Sides> = {
   },
 };
 
-/** The shares as a matrix [from, to]. */
+/** The weights as a matrix [from, to]. */
 function sharesOf(emit: Emitter, from: number, to: number): string {
   const shares = new Float32Array(from * to);
   for (const tap of tapsOf(from, to)) shares[tap.from * to + tap.to]! += tap.share;

@@ -9,10 +9,7 @@ import { scale } from "./elementwise.ts";
 /** The elements of a head that are rotated together: (2i, 2i+1), (i, i + d/2), or none. */
 export type RotaryPairs = "interleaved" | "half" | "none";
 
-/**
- * One head's vector at a position. The first elements are rotated, twice as many as the tables have columns; the others
- * do not change.
- */
+/** One head's vector at a position. The first elements are rotated, two per column of the tables; the others do not change. */
 export function rotate(
   x: Float64Array,
   position: number,
@@ -68,7 +65,7 @@ const rotaryOp: Op<RotaryAttrs> = {
       ...(rotated !== Number(x!.shape[2]) / heads && { rotary_embedding_dim: { int: rotated } }),
     });
   },
-  // Back by the same angles.
+  // Rotates back by the same angles.
   gradient({ inputs: [, positions, cos, sin], given: [dy], attrs, wanted }) {
     if (wanted[2] || wanted[3]) throw new Error("rotaryEmbedding has no gradient by its tables");
     return [rotaryEmbedding(dy!, positions!, { cos: cos!, sin: scale(sin!, -1) }, attrs)];
@@ -87,8 +84,9 @@ const rotaryOp: Op<RotaryAttrs> = {
 };
 
 /**
- * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2], or narrower if only the first elements of each
- * head are rotated. `positions` is i64 [batch, tokens], or i64 [1] for the first token's position if the others follow it.
+ * Rotary position embedding (Su et al. 2021) of x [batch, tokens, heads·d]; tables [positions, d/2], or narrower to rotate
+ * only the first elements of each head. `positions` is i64 [batch, tokens], or i64 [1] for the first token's position if the
+ * others follow it.
  */
 export const rotaryEmbedding = (
   x: Tensor,

@@ -20,7 +20,7 @@ const rotateBlocksOp: Op<null> = {
     const blocks = emit.value("Reshape", [x!, emit.ints([...outer, width / n, n])]);
     emit.node("Reshape", [emit.value("MatMul", [blocks, block!]), emit.ints([...outer, width])], outputs);
   },
-  // Dense multiplies what is not rotated.
+  // Dense runs multiply without the rotation.
   cost([x, block]) {
     const flops = mul(2, volume(x!.shape), block!.shape[0]!);
     return { flops, overhead: flops };
@@ -34,5 +34,5 @@ const rotateBlocksOp: Op<null> = {
   },
 };
 
-/** x [..., K] in blocks of n along its last axis, each times the same block [n, n]: [..., K]. */
+/** x [..., K] in blocks of n along its last axis, each times one matrix [n, n]: [..., K]. */
 export const rotateBlocks = (x: Tensor, block: Tensor): Tensor => apply1(rotateBlocksOp, [x, block], null);

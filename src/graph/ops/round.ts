@@ -6,7 +6,7 @@ import type { Tensor } from "../tensor.ts";
 /** Floating-point formats of 16 bits. */
 export type HalfFormat = "bf16" | "fp16";
 
-/** `bits` of significand, the leading one included; the least exponent of a normal number; the largest number. */
+/** `bits` of significand, including the leading one; the smallest exponent of a normal number; the largest number. */
 const formats: Readonly<Record<HalfFormat, { bits: number; least: number; most: number; onnx: number }>> = {
   bf16: { bits: 8, least: -126, most: (2 - 2 ** -7) * 2 ** 127, onnx: 16 },
   fp16: { bits: 11, least: -14, most: 65_504, onnx: 10 },
@@ -38,12 +38,12 @@ const roundOp: Op<{ format: HalfFormat }> = {
     const narrow = emit.value("Cast", inputs, { to: { int: formats[format].onnx } });
     emit.node("Cast", [narrow], outputs, { to: { int: FLOAT32 } });
   },
-  // It simulates another precision, whose cost is not this processor's.
+  // A simulation of another precision: it has no cost here.
   cost: () => ({ read: 0, written: 0 }),
   // The gradient passes through, as in mixed precision.
   gradient: ({ given: [dy] }) => [dy],
   reference: ([x], { format }) => [mapNd(x!, (value) => roundTo(value, format))],
 };
 
-/** x as a format of 16 bits holds it, in float32. */
+/** x rounded to a 16-bit format, in float32. */
 export const round = (x: Tensor, format: HalfFormat): Tensor => apply1(roundOp, [x], { format });

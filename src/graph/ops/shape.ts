@@ -7,9 +7,7 @@ import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { full } from "./reduce.ts";
 
-/**
- * A reshape's target in ONNX: known sizes, 0 for a symbolic size that keeps its place, and −1 for at most one other.
- */
+/** A reshape's target in ONNX: known sizes, 0 for a symbolic size in the same place, and −1 for at most one other. */
 function onnxTarget(from: Shape, shape: Shape): number[] {
   const target = shape.map((d, i) =>
     typeof d === "number" ? d : from[i] !== undefined && sameDim(from[i], d) ? 0 : -1,
@@ -34,7 +32,7 @@ const reshapeOp: Op<{ shape: Shape }> = {
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
 
-/** The same elements in another shape, in which at most one symbolic dimension is new. */
+/** The same elements in another shape with at most one new symbolic dimension. */
 export const reshape = (x: Tensor, shape: Shape): Tensor => apply1(reshapeOp, [x], { shape });
 
 const reshapeLikeOp: Op<{ shape: Shape }> = {

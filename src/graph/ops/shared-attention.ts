@@ -55,7 +55,7 @@ const sharedOp: Op<SharedAttentionAttrs> = {
     const none = emit.value("Slice", [q!, emit.ints([0, 0]), ends, emit.ints([1, 2])]);
     emit.contrib("GroupQueryAttention", [q!, none, none, ...rest], outputs, kernelAttributes(attrs));
   },
-  // The kernel visits every bound key, as in a layer with keys of its own.
+  // The kernel visits every bound key, as in a layer with its own keys.
   cost([q], _outputs, { heads, kvHeads, headSize, past }) {
     const [batch, tokens] = q!.shape as [Dim, Dim];
     const width = mul(batch, tokens, heads * headSize * 4);
@@ -88,8 +88,8 @@ const sharedOp: Op<SharedAttentionAttrs> = {
 };
 
 /**
- * Causal attention to another layer's keys and values, which lie in its cache, the new tokens' included: q [batch, tokens,
- * heads·headSize] → y, of the same shape. The rest is as in `cachedAttention`; the cache stays as it is, but the kernel would
+ * Causal attention to another layer's keys and values in its cache, including the new tokens': q [batch, tokens,
+ * heads·headSize] → y, of the same shape. Otherwise as in `cachedAttention`. The cache does not change, but the kernel would
  * copy it unless past and present are bound to one buffer.
  */
 export function sharedAttention(

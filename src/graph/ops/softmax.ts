@@ -54,5 +54,5 @@ const softmaxBackwardOp: Op<null> = {
   },
 };
 
-/** The gradient by x of a loss that y = softmax(x) has the gradient dy of. */
+/** Gradient of x, given dy, the gradient of y = softmax(x). */
 const softmaxBackward = (y: Tensor, dy: Tensor): Tensor => apply1(softmaxBackwardOp, [y, dy], null);

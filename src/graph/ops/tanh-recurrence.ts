@@ -18,7 +18,7 @@ const tanhRecurrenceOp: Op<null> = {
       throw new ShapeError("tanhRecurrence", "state", showType(state!), `[${batch}, ${size}]`);
     return [u!, state!];
   },
-  // The kernel also multiplies its input by a matrix: here by 1.
+  // The kernel also multiplies its input by a matrix: here the identity.
   onnx(emit, { inputs: [u, weight, state], outputs, types }) {
     const size = Number(types[0]!.shape[2]);
     const one = Float32Array.from({ length: size * size }, (_, i) => Number(i % (size + 1) === 0));
@@ -52,8 +52,8 @@ const tanhRecurrenceOp: Op<null> = {
 
 /**
  * The recurrence of a simple recurrent network (Elman 1990; PyTorch's nn.RNN): h_t = tanh(u_t + W h_(t−1)) with u
- * [batch, tokens, size], W `weight` [size, size] in rows of outputs, and the h before the first token, `state` [batch,
- * size] → all h as u, and the last one.
+ * [batch, tokens, size], W = `weight` [size, size], one row per output, and `state` [batch, size], the h before the
+ * first token → all h in the shape of u, and the last h.
  * @throws ShapeError
  */
 export function tanhRecurrence(
@@ -65,6 +65,6 @@ export function tanhRecurrence(
   return { h: h!, state: next! };
 }
 
-/** True for the matrix W of a recurrence with tanh, as the `index`-th operand of a node. */
+/** True if operand `index` of a node is the matrix W of a tanh recurrence. */
 export const isRecurrence = ({ op }: Node, index: number): boolean =>
   op === (tanhRecurrenceOp as Op<unknown>) && tanhRecurrenceOp.operands[index] === "weight";

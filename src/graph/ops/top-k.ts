@@ -36,8 +36,8 @@ const topKOp: Op<{ k: number }> = {
 };
 
 /**
- * The k greatest numbers of each row [..., n], the greatest first, and their columns, i64: both [..., k]. Of equal ones,
- * the first comes first.
+ * The k greatest numbers of each row [..., n], in descending order, and their columns, i64: both [..., k]. Ties go to
+ * the first column.
  */
 export function topK(x: Tensor, k: number): { values: Tensor; chosen: Tensor } {
   const [values, chosen] = apply(topKOp, [x], { k });
@@ -61,10 +61,13 @@ const scatterChosenOp: Op<null> = {
   },
 };
 
-/** dy [..., k] at its columns `chosen`, which differ within a row, and zeros elsewhere: in the shape of x [..., n]. */
+/** dy [..., k] at its columns `chosen`, which are distinct within a row, and zeros elsewhere: in the shape of x [..., n]. */
 const scatterChosen = (x: Tensor, chosen: Tensor, dy: Tensor): Tensor => apply1(scatterChosenOp, [x, chosen, dy], null);
 
-/** Columns stand in `count` groups of neighbours. A group scores the sum of its `best` greatest numbers; the `active` best groups are used. */
+/**
+ * Columns form `count` groups of neighbours. A group's score is the sum of its `best` greatest numbers; the `active` groups
+ * with the highest scores are used.
+ */
 export interface ColumnGroups {
   readonly count: number;
   readonly active: number;
@@ -106,7 +109,7 @@ const chosenTopKOp: Op<Choice> = {
   },
 };
 
-/** True if groups are of one size, and `k` columns fit into the active ones. */
+/** True if groups have one size, and `k` columns fit into the active ones. */
 function isFitting({ count, active, best }: ColumnGroups, width: number, k: number): boolean {
   const size = width / count;
   return Number.isInteger(size) && active >= 1 && active <= count && best >= 1 && best <= size && k <= active * size;
@@ -146,8 +149,8 @@ function inGroups(scores: NdArray, { count, active, best }: ColumnGroups): NdArr
 }
 
 /**
- * Like `topK`, by x plus a bias [n], and among the columns of some groups alone. The numbers are x's own: no small change of the bias changes
- * them.
+ * Like `topK`, chosen by x plus a bias [n], from the columns of active groups only. The returned numbers are x's own: a
+ * small change of the bias does not change them.
  */
 export function chosenTopK(
   x: Tensor,

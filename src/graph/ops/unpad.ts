@@ -29,7 +29,7 @@ const tokenPlacesOp: Op<{ kept: Dim }> = {
   },
 };
 
-/** The flat indices in the batch of the tokens of mask i32 [batch, tokens] (0: padding): i64 [kept]. */
+/** The flat batch indices of the tokens in mask i32 [batch, tokens] (0: padding): i64 [kept]. */
 export const tokenPlaces = (mask: Tensor, kept: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept });
 
 const tokenRowsOp: Op<null> = {
@@ -58,8 +58,8 @@ const tokenRowsOp: Op<null> = {
 };
 
 /**
- * For each place of mask i32 [batch, tokens], the index of its kept row; padding gets that of the token before it: i64
- * [batch, tokens].
+ * For each place of mask i32 [batch, tokens], the index of its kept row; padding gets the row of the token before it:
+ * i64 [batch, tokens].
  */
 export const tokenRows = (mask: Tensor): Tensor => apply1(tokenRowsOp, [mask], null);
 
@@ -77,7 +77,7 @@ const placesOf = ([, mask, places, rows]: readonly Tensor[]): TokenPlaces => ({
 
 const operands = ["x", "mask", "places", "rows"];
 
-/** Indices and rows that are read, and rows that are written. */
+/** Bytes read (indices and rows) and written (rows). */
 const moved = (indices: TensorType, rows: TensorType) => ({
   read: add(sizeInBytes(indices), sizeInBytes(rows)),
   written: sizeInBytes(rows),
@@ -113,7 +113,7 @@ const padOp: Op<{ clear: boolean }> = {
     emit.node("Mul", [emit.value("Gather", [x!, rows!]), column], outputs);
   },
   cost: ([, , , rows], [y], { clear }) => ({ ...moved(rows!, y!), flops: clear ? mul(1, ...y!.shape) : 0 }),
-  // Nothing may depend on padding, so that its gradient is zero, and a gather does what a scatter would, many times as fast.
+  // Nothing may depend on padding: its gradient is zero, and a gather replaces a scatter, many times as fast.
   gradient: ({ inputs, given: [dy] }) => [unpad(dy!, placesOf(inputs))],
   reference([x, mask, , rows], { clear }) {
     const width = x!.shape[1]!;
