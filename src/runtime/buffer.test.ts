@@ -77,7 +77,7 @@ describe("a buffer", () => {
 
 describe("memory given back", () => {
   const page = 16_384;
-  /** Without the pages of files, which the system takes back when memory is scarce. */
+  /** Without file pages, which the system takes back when memory is scarce. */
   const resident = () => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
   test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {
@@ -85,7 +85,7 @@ describe("memory given back", () => {
     const memory = new Float32Array(buffer.memory).fill(7);
     const before = resident();
     buffer.giveBack(1e6, 62e6);
-    // The process's own heap grows and shrinks by some 10 MB meanwhile.
+    // The process's own heap grows and shrinks by about 10 MB meanwhile.
     expect(before - resident()).toBeGreaterThan(200e6);
     const [middle, edges] = [
       memory.subarray(1e6 + page, 63e6 - page),

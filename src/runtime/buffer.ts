@@ -13,15 +13,15 @@ import { giveBack, keepPagesSmall } from "./pages.ts";
 export interface Bindable {
   /** The OrtValue. */
   readonly value: Pointer;
-  /** Throws if its memory is gone. */
+  /** Throws if its memory was freed. */
   check(): void;
 }
 
-/** An OrtValue, which lives until it is disposed of. */
+/** An OrtValue that lives until it is disposed of. */
 export abstract class NativeTensor implements Bindable, Disposable {
   #value: Pointer;
 
-  /** `name` says in errors what was disposed of. */
+  /** `name` identifies it in errors after disposal. */
   constructor(
     value: Pointer,
     private readonly name: string,
@@ -35,7 +35,7 @@ export abstract class NativeTensor implements Bindable, Disposable {
     return this.#value;
   }
 
-  /** Throws when it was disposed. */
+  /** Throws if it was disposed of. */
   check(): void {
     if (this.#value === NULL) throw new Error(`${this.name} was used after it was disposed`);
   }
@@ -46,14 +46,14 @@ export abstract class NativeTensor implements Bindable, Disposable {
   }
 }
 
-/** The OrtValue of a tensor over memory that another holds alive. */
+/** The OrtValue of a tensor over memory with another owner. */
 export function tensorOver(address: Pointer, bytes: number, dtype: DType, shape: readonly number[]): Pointer {
   const dims = BigInt64Array.from(shape.map(BigInt));
   const { cpu } = environment();
   return ortCreate("CreateTensorWithDataAsOrtValue", cpu, address, bytes, dims, shape.length, onnxType[dtype]);
 }
 
-/** A tensor over a part of a buffer, which it holds alive. */
+/** A tensor over part of a buffer; it keeps the buffer alive. */
 export class View extends NativeTensor {
   constructor(
     readonly buffer: Buffer,
@@ -64,7 +64,7 @@ export class View extends NativeTensor {
     super(tensorOver(address, count(shape) * bytesPerElement[dtype], dtype, shape), "a view");
   }
 
-  /** Throws when the view or its buffer was disposed. */
+  /** Throws if the view or its buffer was disposed of. */
   override check(): void {
     super.check();
     if (this.buffer.disposed) throw new Error("a view was used after it was disposed");
@@ -108,7 +108,7 @@ export class Buffer implements Disposable {
     if (this.disposed) throw new Error("a buffer was used after it was disposed");
   }
 
-  /** A view of `shape` starting at element `offset`; the same one is given again for the same arguments. */
+  /** A view of `shape` starting at element `offset`; the same arguments return the same view. */
   view(shape: readonly number[], offset = 0): View {
     const key = `${offset}:${shape.join()}`;
     const known = this.#views.get(key);
@@ -129,19 +129,19 @@ export class Buffer implements Disposable {
   }
 
   /**
-   * Gives the memory of elements from `offset` on back to the system, if it can; they may read as zeros until they are
+   * Returns the memory of elements from `offset` on to the system, if it can; they may read as zeros until they are
    * written again.
    */
   giveBack(offset: number, elements: number): void {
     giveBack(this.#at(offset, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Writes `elements` elements of a buffer of the same type from element `offset` on. */
+  /** Copies `elements` elements of a buffer of the same type to element `offset`. */
   copy(offset: number, from: Buffer, start: number, elements: number): void {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Exchanges `elements` elements from element `offset` on with as many of a buffer of the same type. */
+  /** Exchanges `elements` elements from `offset` on with a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
     exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
@@ -154,7 +154,7 @@ export class Buffer implements Disposable {
     return this.#address + BigInt(offset * bytesPerElement[this.dtype]);
   }
 
-  /** Prepares a buffer, before it is written, whose parts will be freed later. */
+  /** Prepares a buffer whose parts will be freed later; call it before writing. */
   inSmallPages(): this {
     this.#check();
     keepPagesSmall(this.#address, this.bytes);
@@ -173,14 +173,14 @@ export class Buffer implements Disposable {
     for (const view of this.#views.values()) view[Symbol.dispose]();
     this.#views.clear();
     if (this.#owner === NULL) return;
-    // The allocator keeps memory between blocks in use, some for good; its pages go back to the system.
+    // The allocator keeps freed memory, some for good, but its pages go back to the system.
     this.giveBack(0, this.elements);
     release("ReleaseValue", this.#owner);
     this.#owner = NULL;
   }
 }
 
-/** Views of passing use, disposed of together. */
+/** Short-lived views, disposed of together. */
 export class ViewSet implements Disposable {
   readonly #views: View[] = [];
 

@@ -1,10 +1,10 @@
 import { type Bindings, evalCost } from "../graph/index.ts";
 import type { BoundProgram, Program } from "./program.ts";
 
-/** A program that moves and computes less than this takes a few milliseconds on any core. */
+/** A program below both limits takes a few milliseconds on any core. */
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
-/** True if a program with these sizes should run on the calling thread; programs of other devices run in turn. */
+/** True if a program with these sizes should run on the calling thread. Programs of other devices run in turn. */
 export function isBrief(program: Program, sizes: Bindings): boolean {
   if (program.device !== "cpu") return false;
   const { bytes, flops } = evalCost(program.cost, sizes);
@@ -15,8 +15,8 @@ export function isBrief(program: Program, sizes: Bindings): boolean {
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve));
 
 /**
- * Runs programs in turn. `brief` ones, of a few milliseconds, run on the calling thread and yield to the event loop
- * after each: changing threads for each (about 0.1 ms, and a cold core) would cost more than it frees.
+ * Runs programs in order. `brief` ones, of a few milliseconds, run on the calling thread and yield to the event loop
+ * after each: a thread change (about 0.1 ms, and a cold core) would cost more.
  */
 export async function runChain(programs: readonly BoundProgram[], brief: boolean): Promise<void> {
   for (const program of programs)

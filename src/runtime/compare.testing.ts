@@ -9,7 +9,7 @@ import { seededRandom } from "../util/random.ts";
 import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
-/** A tensor with its values; `symbolic` is the shape given to the graph, if it is not `shape`. */
+/** A tensor with its values; `symbolic` is the graph's shape, if it is not `shape`. */
 export interface Feed {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -22,7 +22,7 @@ export interface Trial {
   readonly inputs: Readonly<Record<string, Feed>>;
   readonly constants?: Readonly<Record<string, Feed>>;
   readonly bindings?: Bindings;
-  /** Outputs that are bound to the buffer of an input. */
+  /** Outputs bound to an input's buffer. */
   readonly inPlace?: Readonly<Record<string, string>>;
   trace(tensors: Readonly<Record<string, Tensor>>): Readonly<Record<string, Tensor>>;
 }
@@ -55,7 +55,7 @@ function bytesOf(feed: Feed): Uint8Array {
 
 const read = (buffer: Buffer): Float64Array => Float64Array.from(new arrays[buffer.dtype](buffer.memory), Number);
 
-/** The trial's graph, with its inputs, constants and outputs named as the trial names them. */
+/** The trial's graph, with the trial's names of inputs, constants and outputs. */
 export function graphOf({ inputs, constants = {}, trace }: Trial): Graph {
   const g = new Graph();
   const tensors: Record<string, Tensor> = {};
@@ -67,7 +67,7 @@ export function graphOf({ inputs, constants = {}, trace }: Trial): Graph {
   return g;
 }
 
-/** Every output by ONNX Runtime, and by the operators' float64 references. */
+/** Every output from ONNX Runtime and from the operators' float64 references. */
 export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   const graph = graphOf(trial);
   const bindings = trial.bindings ?? {};
@@ -99,7 +99,7 @@ export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   return Object.fromEntries(outcomes);
 }
 
-/** The greatest difference over the greatest value; Infinity if shapes differ or a value is not a number. */
+/** The greatest difference over the greatest value; Infinity if shapes differ or a value is NaN. */
 export function error({ got, expected }: Outcome): number {
   if (got.shape.join() !== expected.shape.join() || got.data.length !== expected.data.length)
     return Number.POSITIVE_INFINITY;
@@ -124,7 +124,7 @@ export async function worst(trial: Trial): Promise<number> {
   return Math.max(...Object.values(await compare(trial)).map(error));
 }
 
-/** Values from a seed, about normally distributed. */
+/** Roughly normal values from a seed. */
 export function noise(seed: number, shape: readonly number[], symbolic?: Shape): Feed {
   const random = seededRandom(seed);
   const data = Float32Array.from({ length: count(shape) }, () => random() + random() + random() + random() - 2);

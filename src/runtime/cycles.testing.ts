@@ -6,8 +6,8 @@ import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
 /**
- * Loads, runs and unloads a model of 256 kB repeatedly (a larger one left allocators with pieces of its own size, 6 %
- * of all), written to the file in its argument; prints the resident bytes after the warm-up, 200 cycles later, and again.
+ * Loads, runs and unloads a model of 256 kB repeatedly. (With a larger one, allocators keep pieces of its size, 6 % of
+ * it.) The first argument names its file. Prints resident bytes after the warm-up, 200 cycles later, and again.
  */
 const SIZE = 256;
 const file = process.argv[2]!;
@@ -27,7 +27,7 @@ async function cycle(): Promise<void> {
   await program.bind({ x: x.view([8, SIZE]), y: y.view([8, SIZE]) }).run();
 }
 
-/** Resident bytes once garbage is gone. */
+/** Resident bytes after garbage collection. */
 async function resident(): Promise<number> {
   for (let i = 0; i < 3; i++) {
     global.gc!();
@@ -40,7 +40,7 @@ async function cycles(count: number): Promise<void> {
   for (let i = 0; i < count; i++) await cycle();
 }
 
-/** The lowest reading over 50 cycles: a higher one includes memory that the allocators have not returned yet. */
+/** The lowest reading over 50 cycles: higher ones include memory that allocators have not returned yet. */
 async function least(): Promise<number> {
   let bytes = Number.POSITIVE_INFINITY;
   for (let i = 0; i < 5; i++) {

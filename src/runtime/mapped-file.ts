@@ -8,13 +8,13 @@ const PROT_READ = 1;
 const MAP_PRIVATE = 2;
 const FAILED = BigInt.asUintN(64, -1n);
 
-/** True if this system's C library maps files as POSIX does; Windows' does not. */
+/** True if this system's C library maps files the POSIX way; Windows' does not. */
 export const mapsFiles = process.platform !== "win32";
 
 const MMAP = "void *mmap(void *address, size_t length, int protection, int flags, int file, int64_t offset)";
 const MUNMAP = "int munmap(void *address, size_t length)";
 
-/** A file's bytes as memory that is read when it is touched, and that the system may drop and read again. */
+/** A file mapped as memory: the system reads pages on access, and may drop and reread them. */
 export class MappedFile implements Disposable {
   readonly #address: Pointer;
   readonly #bytes: number;
@@ -39,7 +39,7 @@ export class MappedFile implements Disposable {
     return this.#address + BigInt(offset);
   }
 
-  /** Drops pages that were read, if the system can; touching them reads them again. */
+  /** Drops pages already read, if the system can; the next access reads them again. */
   drop(): void {
     giveBack(this.#address, this.#bytes);
   }

@@ -12,7 +12,7 @@ class MappedTensor extends NativeTensor {
   }
 }
 
-/** Tensors that lie in files, for programs that read them as inputs or share them as constants: the files are mapped, not read. */
+/** Tensors that lie in files. Programs read them as inputs or share them as constants; the files are mapped, not read. */
 export class MappedTensors implements Disposable {
   readonly #files = new Map<string, MappedFile>();
   readonly #tensors = new Map<string, MappedTensor>();
@@ -34,7 +34,7 @@ export class MappedTensors implements Disposable {
     return file.at(offset, bytes);
   }
 
-  /** Drops pages that were read, if the system can; touching them reads them again. */
+  /** Drops pages already read, if the system can; the next access reads them again. */
   drop(): void {
     for (const file of this.#files.values()) file.drop();
   }

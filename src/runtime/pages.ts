@@ -9,7 +9,7 @@ const supported = process.platform === "linux";
 const MADVISE = "int madvise(void *address, size_t length, int advice)";
 const pageSize = () => BigInt(libc("int getpagesize()")() as number);
 
-/** Whole pages only: the rest of a page at either end of the range is not the caller's. */
+/** Only whole pages: the range may share its first and last page with other data. */
 function advise(address: Pointer, bytes: number, advice: number): void {
   const page = pageSize();
   const begin = ((address + page - 1n) / page) * page;
@@ -18,14 +18,14 @@ function advise(address: Pointer, bytes: number, advice: number): void {
 }
 
 /**
- * Gives memory back to the system, if it can: whole pages are no longer resident, and read as zeros, or as the file
- * that they map, until written again.
+ * Returns memory to the system, if it can: whole pages are no longer resident, and read as zeros, or as their file,
+ * until written again.
  */
 export function giveBack(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_DONTNEED);
 }
 
-/** Keeps the system from backing memory with huge pages, which could fill freed parts again. */
+/** Keeps the system from using huge pages, which could fill freed parts again. */
 export function keepPagesSmall(address: Pointer, bytes: number): void {
   if (supported) advise(address, bytes, MADV_NOHUGEPAGE);
 }

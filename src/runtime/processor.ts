@@ -1,19 +1,23 @@
 import { closeSync, openSync, readSync } from "node:fs";
 import type { CodeBits } from "../graph/index.ts";
 
-/** Linux's names of instructions that multiply bytes and add up in one: x86's VNNI and AMX, ARM's dot product. */
+/** Linux's names of instructions that multiply bytes and accumulate: x86's VNNI and AMX, ARM's dot product. */
 const BYTE_PRODUCTS = ["avx512_vnni", "avx_vnni", "amx_int8", "asimddp"];
 
-/** One processor's entry, with the names of its instructions, ends well before this many bytes. */
+/** One processor's entry, up to its instruction names, is much shorter than this. */
 const ENTRY = 16_384;
 
 /**
  * The code width at which ONNX Runtime multiplies matrices of 4-bit codes fastest (docs/log.md): 8 if the processor
- * multiplies bytes in one instruction, or does not say; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its beginning.
+ * multiplies bytes in one instruction or lists no instructions; else 4. `cpuinfo` is Linux's /proc/cpuinfo, or its
+ * beginning.
  */
 export const fastestBits = (cpuinfo: string): CodeBits => (namesByteProducts(cpuinfo) === false ? 4 : 8);
 
-/** True if a processor names an instruction that multiplies bytes and adds up, false if it names others alone; undefined: it names none. */
+/**
+ * True if a processor lists an instruction that multiplies bytes and accumulates; false if it lists only others; undefined
+ * if it lists none.
+ */
 export function namesByteProducts(cpuinfo: string = readStart("/proc/cpuinfo")): boolean | undefined {
   const flags = flagsOf(cpuinfo);
   return flags && BYTE_PRODUCTS.some((name) => flags.includes(name));
@@ -22,10 +26,10 @@ export function namesByteProducts(cpuinfo: string = readStart("/proc/cpuinfo")):
 const flagsOf = (cpuinfo: string): string[] | undefined =>
   /^(?:flags|Features)\s*:(.*)$/m.exec(cpuinfo)?.[1]?.trim().split(/\s+/);
 
-/** Linux's names of the instructions by which ONNX Runtime chooses its float32 kernels. */
+/** Linux's names of the instructions that decide ONNX Runtime's float32 kernels. */
 const KERNELS = /^(sse4_1|f16c|fma|avx|avx2|avx512\w*|avx_\w+|amx_\w+|asimd\w*|sve\w*|i8mm|bf16)$/;
 
-/** Classes of processors by how they multiply bytes, the fastest first, with Linux's names of their instructions. */
+/** Processor classes by how they multiply bytes, fastest first, with Linux's names of their instructions. */
 const CLASSES = [
   ["AMX", ["amx_int8"]],
   ["VNNI", ["avx512_vnni", "avx_vnni"]],
@@ -33,21 +37,21 @@ const CLASSES = [
   ["AVX2", ["avx2"]],
 ] as const;
 
-/** This machine's class, as benches tell it; undefined: it does not say, or has none of these. */
+/** This machine's class, for benchmarks; undefined if it lists none of these instructions. */
 export function processorClass(cpuinfo: string = readStart("/proc/cpuinfo")): string | undefined {
   const flags = flagsOf(cpuinfo) ?? [];
   return CLASSES.find(([, names]) => names.some((name) => flags.includes(name)))?.[0];
 }
 
-/** Instructions of this machine's processor that decide which kernels run, and so the last bits of their results. */
+/** The instructions of this processor that decide which kernels run, and so the last bits of their results. */
 export function kernelInstructions(cpuinfo: string = readStart("/proc/cpuinfo")): string[] {
   return (flagsOf(cpuinfo) ?? []).filter((flag) => KERNELS.test(flag)).toSorted();
 }
 
-/** True if this machine's processor multiplies bytes and adds up in one instruction, as far as it says. Without one, sums of such products overflow. */
+/** True if this processor multiplies bytes and accumulates in one instruction, or lists no instructions. Otherwise sums of such products overflow. */
 export const multipliesBytes = (): boolean => processorBits() === 8;
 
-/** Like `fastestBits`, for this machine. */
+/** `fastestBits` for this machine. */
 export const processorBits = (): CodeBits => fastestBits(readStart("/proc/cpuinfo"));
 
 /** The file's beginning; "" if it cannot be read. */

@@ -14,31 +14,31 @@ import {
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
-/** A product with a matrix [n, k] in one form, as a model has it. */
+/** A product with a matrix [n, k] in one form of the weights. */
 export interface Product {
   readonly n: number;
   readonly k: number;
   readonly form: ProductForm;
 }
 
-/** Codes whose blocks share a scale, or bytes that are rotated in blocks of so many inputs. */
+/** Codes in blocks that share a scale, or bytes rotated in blocks of inputs. */
 type ProductForm =
   | { readonly kind: "codes"; readonly bits: CodeBits; readonly block: Block; readonly corrected: boolean }
   | { readonly kind: "bytes"; readonly rotation: number };
 
-/** Two measurements of the same time, in milliseconds. */
+/** The same time measured twice, in milliseconds. */
 export type Twice = readonly [number, number];
 
-/** The time of products with so many rows, by the name of the form that they are in. */
+/** The time of products with this many rows, by form. */
 export type Timer = <F extends string | number>(
   forms: Readonly<Record<F, readonly Product[]>>,
   rows: number,
 ) => Promise<Readonly<Record<F, Twice>>>;
 
-/** Each form is run in turn, so many times for a measurement. The least time counts: whatever else the machine does only adds. */
+/** Rounds per measurement; forms take turns. The least time counts: other work on the machine only adds time. */
 const ROUNDS = 12;
 
-/** Runs products one after another on matrices of zeros, since no kernel minds the values. */
+/** Runs products one after another on matrices of zeros; kernels take the same time for any values. */
 export const timeProducts: Timer = async <F extends string | number>(
   forms: Readonly<Record<F, readonly Product[]>>,
   rows: number,
@@ -64,7 +64,7 @@ async function leastTimes(samples: readonly Sample[]): Promise<number[]> {
   return least;
 }
 
-/** Products in one form, bound to buffers of their own. */
+/** Products in one form, with their own buffers. */
 class Sample implements Disposable {
   readonly #held: Disposable[];
   readonly #bound: BoundProgram;
@@ -73,7 +73,7 @@ class Sample implements Disposable {
     const buffers = [...inputs, ...outputs].map(({ name, tensor }) => {
       const width = Number(tensor.shape.at(-1));
       const buffer = new Buffer("f32", rows * width);
-      // Memory as it comes may hold numbers so small that the kernel takes many times as long.
+      // Uninitialised memory may hold denormal numbers, on which the kernel is many times slower.
       new Float32Array(buffer.memory).fill(1);
       return { name, width, buffer };
     });
@@ -98,7 +98,7 @@ class Sample implements Disposable {
   }
 }
 
-/** Products of inputs of their own, each an output: x0 [1, rows, k] → y0 [1, rows, n], and so on. */
+/** Independent products: x0 [1, rows, k] → y0 [1, rows, n], and so on. */
 function traceProducts(products: readonly Product[]): Graph {
   const graph = new Graph();
   for (const [i, product] of products.entries()) {

@@ -16,7 +16,7 @@ import { Program } from "./program.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-program-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** y = x W, square, W of all ones. */
+/** y = x W with a square W of ones. */
 function product(size: number): Graph {
   const g = new Graph();
   const x = g.input("x", "f32", [sym("rows"), size]);
@@ -135,7 +135,7 @@ describe("runs", () => {
       turns++;
     }
     await ran;
-    // A run takes more than 100 ms, a turn some microseconds; a run that blocked the loop would leave it one or two turns.
+    // A run takes more than 100 ms, a turn a few microseconds; a blocking run would leave one or two turns.
     expect(turns).toBeGreaterThan(10);
   });
 

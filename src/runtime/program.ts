@@ -19,10 +19,7 @@ const ALL_OPTIMIZATIONS = 99;
 const DEVICE_MEMORY = 0;
 const DEFAULT_MEMORY = 0;
 
-/**
- * A run's threads: the process's pool, or only the calling one, so that many runs go side by side without a spinning
- * pool.
- */
+/** A run's threads: the process's pool, or only the calling thread, so many runs go side by side without a spinning pool. */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
@@ -52,8 +49,8 @@ export class Program implements Disposable {
   }
 
   /**
-   * Compiles on a worker thread; several may compile at once. With `weights`, its constants in files are shared with
-   * other programs, whose runs wait until it is compiled. `block` is the same for programs over the same weights.
+   * Compiles on a worker thread; several compilations may run at once. With `weights`, constants in files are shared
+   * with other programs, whose runs wait for the compilation. Programs over the same weights pass the same `block`.
    * @throws Error if the device does not work here
    */
   static async compile(
@@ -74,13 +71,13 @@ export class Program implements Disposable {
     }
   }
 
-  /** Binds views once, for as many runs as they serve. Throws when one is missing. */
+  /** Binds views once for many runs. Throws if one is missing. */
   bind(binding: Binding): BoundProgram {
     this.#check();
     return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
   }
 
-  /** The allocator of its device's memory, which lives as long as the program. */
+  /** The allocator of its device's memory; it lives as long as the program. */
   get memory(): Pointer {
     this.#check();
     if (this.device === "cpu") return environment().allocator;
@@ -92,7 +89,7 @@ export class Program implements Disposable {
     return this.#memory;
   }
 
-  /** Resolves when no program that shares its weights is being compiled; undefined: now. */
+  /** Resolves when no program that shares its weights is being compiled; undefined: it can run now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
   }
@@ -128,7 +125,7 @@ export class Program implements Disposable {
     if (this.#disposed) throw new Error("a program was used after it was disposed");
   }
 
-  /** Frees the program, after a running run ends. */
+  /** Frees the program after any current run. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#free();
@@ -145,7 +142,7 @@ export class Program implements Disposable {
   }
 }
 
-/** A program with its buffers: nothing is looked up or copied when it runs. */
+/** A program with its buffers: a run looks up and copies nothing. */
 export class BoundProgram {
   readonly #inputValues: BigUint64Array;
   readonly #outputValues: BigUint64Array;
@@ -159,13 +156,13 @@ export class BoundProgram {
     this.#outputValues = BigUint64Array.from(outputs, (v) => v.value);
   }
 
-  /** Runs once on a worker thread; outputs are written into the bound views. Throws when the program or a view was disposed. */
+  /** Runs once on a worker thread and writes outputs into the bound views. Throws if the program or a view was disposed of. */
   async run(): Promise<void> {
     this.#check();
     await this.program.run(this.#inputValues, this.#outputValues);
   }
 
-  /** Like `run`, but blocks the event loop: for programs of microseconds, where changing threads would cost more. */
+  /** Like `run`, but blocks the event loop: for programs of microseconds, where a thread change would cost more. */
   runSync(): void {
     this.#check();
     this.program.runSync(this.#inputValues, this.#outputValues);
@@ -199,7 +196,7 @@ async function createSession(graph: Graph, { threads, weights, block, device }: 
   const args = [environment().env, model, model.byteLength, options] as const;
   try {
     weights?.offer(graph, options);
-    // Another device packs weights into memory of its own.
+    // Other devices pack weights into their own memory.
     if (weights && device === "cpu")
       await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(block), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);
@@ -217,7 +214,7 @@ function sessionOptions(graph: Graph, threads: Threads, device: Device): Pointer
   ort("SetSessionGraphOptimizationLevel", options, ALL_OPTIMIZATIONS);
   if (threads === "shared") ort("DisablePerSessionThreads", options);
   else ort("SetIntraOpNumThreads", options, 1);
-  // One arena for all programs: a freed scratch buffer serves the next program.
+  // One arena for all programs: freed scratch memory serves the next program.
   ort("AddSessionConfigEntry", options, "session.use_env_allocators", "1");
   // Threads spin during a run, when the next operator is microseconds away, and sleep between runs.
   ort("AddSessionConfigEntry", options, "session.force_spinning_stop", "1");
@@ -227,7 +224,7 @@ function sessionOptions(graph: Graph, threads: Threads, device: Device): Pointer
   return options;
 }
 
-/** External data is named relative to one folder, so all of a graph's mapped constants must lie in one. */
+/** External data is named relative to one folder, so all mapped constants of a graph must lie in one. */
 function weightsFolder(graph: Graph): string | undefined {
   const folders = new Set(
     graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])),

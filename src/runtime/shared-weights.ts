@@ -7,23 +7,23 @@ import { giveBack } from "./pages.ts";
 type FileData = Extract<ConstantData, { kind: "file" }>;
 
 /**
- * Constants that several programs share, held once: their files are mapped once, and the kernels' packed weights are
- * one copy. Lives until it is disposed of and the last of its programs is freed.
+ * Constants shared by several programs: their files are mapped once, and the kernels' packed weights are one copy. It
+ * lives until it is disposed of and its last program is freed.
  */
 export class SharedWeights implements Disposable {
   readonly #containers = new Map<string, Pointer>();
   readonly #mapped = new MappedTensors();
-  /** Bytes by address. */
+  /** Table sizes in bytes, by address. */
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
-  /** The number of running runs of its programs. */
+  /** The number of current runs of its programs. */
   #runs = 0;
-  /** Programs that are being compiled, or wait for runs to end. */
+  /** The number of programs that compile or wait for runs to end. */
   #compiling = 0;
   readonly #gates: { forRuns: (() => void)[]; forCompiling: (() => void)[] } = { forRuns: [], forCompiling: [] };
 
-  /** Has a session to be made of the graph take its mapped constants from here. */
+  /** Makes the session that will be created from the graph take its mapped constants from here. */
   offer(graph: Graph, options: Pointer): void {
     for (const { name, tensor, data } of graph.constants)
       if (data.kind === "file") ort("AddInitializer", options, name, this.#mapped.of(tensor, data).value);
@@ -32,7 +32,7 @@ export class SharedWeights implements Disposable {
 
   /**
    * ONNX Runtime's container of weights in the kernels' own layout. Programs over the same weights name the same block.
-   * Only one program at a time can pack into a container, so programs over other weights name another.
+   * Only one program at a time can pack into a container; programs over other weights name another.
    */
   container(block: string): Pointer {
     const container = this.#containers.get(block) ?? ortCreate("CreatePrepackedWeightsContainer");
@@ -40,10 +40,7 @@ export class SharedWeights implements Disposable {
     return container;
   }
 
-  /**
-   * Compiles while nothing runs: kernels pack again what they have packed. Several programs may compile at the same
-   * time.
-   */
+  /** Compiles while nothing runs, because kernels pack weights again. Several programs may compile at once. */
   async compiling<T>(compile: () => Promise<T>): Promise<T> {
     this.#compiling++;
     try {
@@ -59,13 +56,13 @@ export class SharedWeights implements Disposable {
     return this.#compiling > 0;
   }
 
-  /** Resolves when a run may begin; undefined: at once. */
+  /** Resolves when a run may start; undefined: at once. */
   get busy(): Promise<void> | undefined {
     if (!this.compilesNow) return undefined;
     return new Promise((resolve) => this.#gates.forRuns.push(resolve));
   }
 
-  /** A run of one of its programs, which began while it was not `busy`. */
+  /** Tracks a run of one of its programs that started while it was not `busy`. */
   async running(run: () => Promise<void>): Promise<void> {
     this.#runs++;
     try {
@@ -76,13 +73,13 @@ export class SharedWeights implements Disposable {
     }
   }
 
-  /** Called after compiling: drops file pages of packed weights, and copies packed in vain. */
+  /** Called after compiling: drops file pages of packed weights, and copies that were not used. */
   settle(): void {
     this.#mapped.drop();
     trimHeap();
   }
 
-  /** Drops the table pages that runs have read; the system reads much around each row. */
+  /** Drops table pages already read; the system reads a lot around each row. */
   dropTables(): void {
     for (const [address, bytes] of this.#tables) giveBack(address, bytes);
   }
@@ -112,7 +109,7 @@ export class SharedWeights implements Disposable {
   }
 }
 
-/** Addresses of constants that are read by single rows, such as token embeddings. */
+/** Addresses of constants read by single rows, such as token embeddings. */
 function tablesOf({ nodes, constants }: Graph): FileData[] {
   const tables = nodes.flatMap(({ op, inputs }) => (op.table === undefined ? [] : inputs[op.table]!));
   return constants.flatMap(({ tensor, data }) => (data.kind === "file" && tables.includes(tensor) ? data : []));

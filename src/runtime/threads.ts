@@ -20,14 +20,14 @@ function cgroupQuota(): number | undefined {
   return Number.isFinite(cores) && cores > 0 ? cores : undefined;
 }
 
-/** The number of threads that a caller in this process asked for. */
+/** The thread count requested in this process. */
 let chosen: number | undefined;
-/** The number of threads that the pool was created with. */
+/** The pool's thread count. */
 let poolSize: number | undefined;
 
 /**
- * Sets the size of the thread pool, before the first model creates it.
- * @throws UserError if it was created with another size, as a process has one
+ * Sets the size of the thread pool before the first model creates it.
+ * @throws UserError if the process's pool already has another size
  */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)
@@ -38,13 +38,13 @@ export function chooseThreads(threads: number): void {
   chosen = threads;
 }
 
-/** Threads for the process's pool, which is made with them. */
+/** The thread count of the process's pool; the first call fixes it. */
 export function poolThreads(): number {
   poolSize = chosen ?? availableThreads();
   return poolSize;
 }
 
-/** Threads worth using: the cores this process may run on (affinity), within its cgroup's quota. MODICUM_THREADS overrides. */
+/** Useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it. */
 export function availableThreads(): number {
   const wanted = Number(process.env["MODICUM_THREADS"]);
   if (Number.isInteger(wanted) && wanted > 0) return wanted;

@@ -5,7 +5,7 @@ import { Buffer } from "./buffer.ts";
 import type { Device } from "./device.ts";
 import { Program } from "./program.ts";
 
-/** The reason why a device does not work here; undefined: it does. Runs a small product there, once a process. */
+/** Why a device does not work here; undefined: it works. Runs a small product there, once per process. */
 export async function deviceProblem(device: Device): Promise<string | undefined> {
   if (device === "cpu") return undefined;
   tried ??= tryProduct(device);
@@ -31,7 +31,7 @@ async function tryProduct(device: Device): Promise<string | undefined> {
     const wrong = new Float32Array(y.memory).findIndex((v) => v !== 6 * SIDE);
     return wrong < 0 ? undefined : `a product there is wrong: ${new Float32Array(y.memory)[wrong]}, not ${6 * SIDE}`;
   } catch (error) {
-    // ONNX Runtime tells the condition that failed first, then what it means.
+    // ONNX Runtime names the failed condition first, then its meaning.
     return (error as Error).message.trim().split(" was false. ").at(-1)!;
   }
 }

@@ -42,7 +42,7 @@ function node(w: BinaryWriter, n: OnnxNode): void {
   if (n.domain !== "") text(w, 7, n.domain);
 }
 
-/** TensorProto header; the caller adds the bytes. */
+/** TensorProto header; the caller appends the bytes. */
 function tensorHeader(w: BinaryWriter, name: string, dtype: DType, shape: readonly number[]): void {
   for (const d of shape) integer(w, 1, d);
   integer(w, 2, onnxType[dtype]);

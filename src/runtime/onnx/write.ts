@@ -11,7 +11,7 @@ const CHUNK = 2 ** 23;
 export interface WriteOptions {
   /** Stops between chunks; its reason is thrown. */
   readonly signal?: AbortSignal | undefined;
-  /** Called with bytes written and in all. */
+  /** Called with the bytes written and the total. */
   readonly onProgress?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -22,7 +22,7 @@ interface Move {
   readonly to: number;
 }
 
-/** Name of the file of all mapped constants. */
+/** The file with all mapped constants. */
 const DATA = "model.onnx.data";
 
 /** Graphs as files, and one `model.onnx.data` with all their mapped constants. */
@@ -35,8 +35,8 @@ export interface Portable {
 }
 
 /**
- * Places the graphs' mapped constants, and nothing else of their files, in one file in `folder`. Constants that graphs
- * share, and equal bytes in two shapes, are stored once.
+ * Lays out the graphs' mapped constants, and nothing else of their files, in one file in `folder`. Constants that
+ * graphs share, and equal bytes in two shapes, are stored once.
  */
 export function portable(graphs: Readonly<Record<string, Encodable>>, folder: string): Portable {
   const moves: Move[] = [];
@@ -60,7 +60,7 @@ export function portable(graphs: Readonly<Record<string, Encodable>>, folder: st
   return { graphs: Object.fromEntries(placed), moves, bytes: end };
 }
 
-/** Writes all files into an empty folder, in chunks, however large the weights. @throws the system's error when a write fails */
+/** Writes all files into an empty folder, in chunks, for weights of any size. @throws the system's error when a write fails */
 export async function writeOnnx({ graphs, moves, bytes }: Portable, folder: string, options: WriteOptions) {
   await using out = await open(path.join(folder, DATA), "wx");
   const buffer = new Uint8Array(Math.min(CHUNK, bytes));

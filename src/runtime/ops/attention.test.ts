@@ -19,7 +19,7 @@ interface Setting {
   chunk?: number;
   softcap?: number;
   sinks?: true;
-  /** The number of tokens before the bound ones. */
+  /** The number of tokens before the bound part of the cache. */
   start?: number;
 }
 
@@ -95,7 +95,7 @@ describe.each(shapes)("$heads query and $kvHeads key-value heads of $headSize", 
   describe.each(["interleaved", "half", "none"] as const)("rotary: %s", (rotary) => {
     test.each(lengths)("$tokens tokens after $past in $capacity, written in place", async ({ past, ...rest }) => {
       await check({ ...shape, rotary, ...rest, batch: 1, past: [past] });
-      // The kernel has no form for several rows with several new tokens each after a past.
+      // The kernel does not support several rows of several new tokens after a past.
       if (past === 0 || rest.tokens === 1) await check({ ...shape, rotary, ...rest, batch: 2, past: [past, past] });
     });
   });

@@ -12,13 +12,13 @@ function documentsOf(batch: number, tokens: number, length: number): Feed {
   return { dtype: "i64", shape: [batch, tokens], data };
 }
 
-/** Prefixes of documents of `length` tokens each: their first tokens, `share` of them. */
+/** Prefixes of documents of `length` tokens each: the first `share` of their tokens. */
 function prefixOf(batch: number, tokens: number, length: number, share: number): Feed {
   const data = Array.from({ length: batch * tokens }, (_, i) => Number((i % tokens) % length < share * length));
   return { dtype: "i64", shape: [batch, tokens], data };
 }
 
-// Blocks are of 128 queries: several, a last one that is not full, windows within a block and across several.
+// Blocks have 128 queries. The cases have several blocks, a partial last one, and windows within a block and across several.
 test.each([
   { batch: 1, tokens: 1 },
   { batch: 2, tokens: 128 },
@@ -34,7 +34,7 @@ test.each([
   { batch: 1, tokens: 260, share: 0.6, window: 40 },
   { batch: 1, tokens: 140, share: 1, softcap: 1.5 },
   { batch: 1, tokens: 140, share: 0.7, length: 70 },
-  // Heads so wide that the weights of a row are no more than its queries, keys and values: the gradient takes them.
+  // Heads so wide that the weights are no larger than queries, keys and values: the gradient uses them.
   { batch: 2, tokens: 128, headSize: 64 },
   { batch: 2, tokens: 260, headSize: 96, group: 2 },
   { batch: 1, tokens: 260, headSize: 64, window: 50 },

@@ -31,7 +31,7 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
       bindings,
       trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3, ...limit }) }),
     });
-    // Rows of padding are nobody's concern.
+    // Rows of padding do not matter.
     const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
     const kept = { shape: [0], data: y!.got.data.filter(keep) };
     expect(kept.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);

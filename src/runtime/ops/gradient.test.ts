@@ -9,7 +9,7 @@ import { weightGradient } from "../../graph/ops/matmul.ts";
 import type { Tensor } from "../../graph/tensor.ts";
 import { compare, error, integers, noise, type Trial, worst } from "../compare.testing.ts";
 
-/** A case's outputs, and its inputs' gradients for given gradients of the outputs. */
+/** A case's outputs, and the gradients of its inputs for given gradients of the outputs. */
 function trialOf(c: GradientCase): Trial {
   const of = traced(c);
   const names = reached(of);

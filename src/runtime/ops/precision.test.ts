@@ -29,7 +29,7 @@ function scanGraph(): Graph {
   return g;
 }
 
-/** y [T, D] of the same random layer in a precision; steps are rounded by both kinds of it, as kernels read them. */
+/** y [T, D] of one random layer in a precision; both kinds round the steps, as kernels read them. */
 async function run(precision: PrecisionPolicy): Promise<Float64Array> {
   using program = await Program.compile(inPrecision(scanGraph(), precision));
   const sizes = { A_log: D * N, dt: D * N, c: N, b: N, v: D, state: D * N, y: D, stateOut: D * N };
@@ -40,13 +40,13 @@ async function run(precision: PrecisionPolicy): Promise<Float64Array> {
     Object.fromEntries(Object.entries(sizes).map(([name, size]) => [name, buffers[name]!.view(shapeOf(name, size))])),
   );
   const random = seededRandom(11);
-  // x, B and C come from a SiLU, so that their mean is not 0.
+  // x, B and C come from a SiLU, so their mean is not 0.
   const silu = () => {
     const x = 2 * (random() + random() + random() - 1.5);
     return x / (1 + Math.exp(-x));
   };
   memory("A_log").set(Array.from({ length: D * N }, (_, i) => Math.log(1 + (i % N))));
-  // Steps of each channel as at the start of training: evenly spread by their logarithms.
+  // Each channel's steps as at the start of training: evenly spread on a log scale.
   const steps = Array.from({ length: D }, (_, i) => 0.0011 * (0.07 / 0.0011) ** (i / (D - 1)));
   const held = precision === "fp32" ? steps : steps.map((step) => roundTo(step, "bf16"));
   const result = new Float64Array(T * D);
@@ -72,7 +72,7 @@ test("a state that is held in bf16 drifts away; in mixed precision it does not",
   };
   const ratio = (found: Float64Array) => error(found, T - 100, T) / error(found, 0, 100);
   expect(ratio(await run("amp-bf16"))).toBeLessThan(2);
-  // More than 10 with this draw; 2.5 and 7.9 with other steps and inputs (docs/log.md).
+  // More than 10 for this seed; 2.5 and 7.9 with other steps and inputs (docs/log.md).
   expect(ratio(await run("pure-bf16"))).toBeGreaterThan(2);
 });
 

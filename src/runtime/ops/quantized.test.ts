@@ -17,7 +17,7 @@ interface Form {
   readonly corrected: boolean;
 }
 
-/** Codes, scales and zero points of a random matrix [n, blocks · block], with its correction's. */
+/** Codes, scales and zero points of a random matrix [n, blocks · block], with its correction. */
 function matrix(n: number, blocks: number, { bits, block, corrected }: Form): Record<string, Feed> {
   const stored = corrected ? storedBlocks(blocks) : blocks;
   const scale = noise(n, [n, stored]);
@@ -58,7 +58,7 @@ describe.each([...whole, narrow])("$bits bits, blocks of $block, corrected: $cor
     const trial = { inputs: { x }, constants: matrix(n, blocks, form), bindings: { batch, tokens } };
     expect(await worst({ ...trial, trace: product(form, "float32") })).toBeLessThan(1e-5);
     const { y } = await compare({ ...trial, trace: product(form, "int8") });
-    // One product of a few numbers may be small by chance, and its relative error large.
+    // One product of a few numbers may be small by chance, with a large relative error.
     expect(normError(y!)).toBeLessThan(n * blocks > 1 ? 0.01 : 0.03);
   });
 

@@ -15,7 +15,7 @@ describe.each(["bf16", "fp16"] as const)("%s", (format) => {
       trace: (t: Readonly<Record<string, ReturnType<typeof round>>>) => ({ y: round(t["x"]!, format) }),
     };
     const { y } = await compare(trial);
-    // Both zeros are one.
+    // Positive and negative zero are equal.
     const plain = (values: Iterable<number>) => Array.from(values, (v) => v + 0);
     expect(plain(y!.got.data)).toEqual(plain(y!.expected.data));
     expect(y!.got.data.some((v, i) => v !== data[i])).toBe(true);

@@ -4,11 +4,11 @@ import { type SharedAttentionAttrs, sharedAttention } from "../../graph/ops/shar
 import { compare, error, type Feed, noise, type Trial } from "../compare.testing.ts";
 
 interface Setting extends Pick<SharedAttentionAttrs, "rotary" | "window" | "softcap"> {
-  /** Tokens in the cache before the new ones, by row. */
+  /** Tokens already in the cache, by row. */
   past: readonly number[];
   tokens: number;
   capacity: number;
-  /** Tokens before the bound ones. */
+  /** Tokens before the bound part of the cache. */
   start?: number;
 }
 

@@ -56,7 +56,7 @@ type Callable = {
 
 const bound = new Map<number, Callable>();
 
-/** The function at `index` of the table; koffi makes one callable per function, kept for the process's life. */
+/** The function at `index` of the table; koffi makes one callable per function, kept until the process ends. */
 function at(index: number, result: string, args: readonly string[]): Callable {
   const known = bound.get(index);
   if (known) return known;
@@ -76,12 +76,12 @@ function check(name: string, status: Pointer | null): void {
   throw new Error(`ONNX Runtime, ${name}: ${message}`);
 }
 
-/** Calls a function of the C API; throws its message when it fails. */
+/** Calls a function of the C API; throws its message if it fails. */
 export function ort(name: OrtFunction, ...args: Argument[]): void {
   check(name, callable(name)(...args));
 }
 
-/** Arguments of running calls: the library works on their memory, which must not be freed meanwhile. */
+/** Arguments of running calls: the library uses their memory, so it must not be freed. */
 const inFlight = new Set<readonly Argument[]>();
 
 /** Like `ort`, on a worker thread: the event loop is not blocked. */

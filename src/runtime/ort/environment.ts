@@ -10,14 +10,14 @@ export interface Environment {
   readonly threads: number;
 }
 
-// Errors reach the caller as exceptions; the library is not to print them as well.
+// Errors reach the caller as exceptions; the library must not print them as well.
 const LOG_FATAL_ONLY = 4;
 const ARENA = 1;
 const DEFAULT_MEMORY = 0;
 
 let shared: Environment | undefined;
 
-/** The process's one environment: many programs share its thread pool, so that idle ones cost nothing. */
+/** The process's one environment: programs share its thread pool, so idle ones cost nothing. */
 export function environment(): Environment {
   shared ??= create();
   return shared;

@@ -5,7 +5,7 @@ import koffi, { type LibraryHandle } from "koffi";
 import { UserError } from "../../util/errors.ts";
 import { packageRoot } from "../../util/package-root.ts";
 
-/** Version of the C API's function table that we index; the table only ever grows at its end. */
+/** The version of the C API's function table used here; the table only grows at its end. */
 const API_VERSION = 21;
 
 /** The shared libraries by platform, under the folder of libraries in the npm package `onnxruntime-node`. */
@@ -17,10 +17,13 @@ export const LIBRARIES: Readonly<Record<string, string>> = {
   "win32-arm64": "win32/arm64/onnxruntime.dll",
 };
 
-/** Where a clone has the libraries: a development dependency, since its install script downloads files for CUDA. */
+/**
+ * The libraries' folder in a clone. There the package is a development dependency, since its install script downloads
+ * files for CUDA.
+ */
 export const LIBRARIES_IN_CLONE = "node_modules/onnxruntime-node/bin/napi-v6";
 
-/** The npm package that has a platform's library alone, an optional dependency of the published package. */
+/** The npm package that holds one platform's library, an optional dependency of the published package. */
 export const platformPackage = (platform: string): string => `modicum-onnxruntime-${platform}`;
 
 /** ONNX Runtime's shared library for this platform. */
@@ -45,7 +48,7 @@ function installed(name: string, file: string): string {
   }
 }
 
-/** The loaded library must stay referenced: if it were collected, every function pointer would dangle. */
+/** Keeps a reference to the loaded library: without it, garbage collection would leave every function pointer dangling. */
 let loaded: { library: LibraryHandle; table: bigint; version: string } | undefined;
 
 /** Loads the library once per process: the address of its `OrtApi` table, and its version. */
@@ -55,7 +58,7 @@ export function ortLibrary(): { table: bigint; version: string } {
 }
 
 function open(file: string) {
-  // Otherwise the library keeps a database of its runs, with an id of the machine, and sends it to its makers.
+  // Without it, the library stores a record of its runs with a machine id, and sends it to its makers.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();
