@@ -1,6 +1,6 @@
 import { type Dim, matmul, reshape, softmax, type Tensor, transpose } from "../graph/index.ts";
 
-/** Attention by heads over any keys, and its weights. */
+/** Multi-head attention over any keys, with its weights. */
 export interface Attended {
   /** [batch, queries, width] */
   readonly values: Tensor;
@@ -9,8 +9,8 @@ export interface Attended {
 }
 
 /**
- * Scaled dot-product attention (Vaswani et al. 2017, section 3.2) of plain operators, which trains and shows its
- * weights: q [batch, queries, width], k and v [batch, keys, width]. Every query sees every key.
+ * Scaled dot-product attention (Vaswani et al. 2017, section 3.2) from plain operators: it trains, and returns its
+ * weights. q [batch, queries, width], k and v [batch, keys, width]. Every query sees every key.
  */
 export function attend(q: Tensor, k: Tensor, v: Tensor, heads: number): Attended {
   const size = Number(q.shape.at(-1)) / heads;

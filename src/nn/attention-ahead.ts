@@ -18,16 +18,16 @@ import {
 } from "../graph/index.ts";
 import type { Tables } from "./rope-axes.ts";
 
-/** A layer's cache of one row, and how many tokens after itself each new token sees, i64 [tokens]. */
+/** One row's cache of a layer, and the number of later tokens that each new token sees, i64 [tokens]. */
 interface AheadTensors extends Omit<CacheTensors, "total"> {
   readonly positions: Tensor;
   readonly ahead: Tensor;
 }
 
 /**
- * Like `cachedAttention`, of one row whose tokens may also see later ones (tokens of one image, as in Gemma 3): qkv
- * [1, tokens, (heads + 2·kvHeads)·headSize] → `attended` [1, tokens, heads·headSize]. A window ends what a token sees
- * before it alone.
+ * Like `cachedAttention`, for one row whose tokens may also see later ones (tokens of one image, as in Gemma 3): qkv
+ * [1, tokens, (heads + 2·kvHeads)·headSize] → `attended` [1, tokens, heads·headSize]. A window limits only earlier
+ * tokens.
  */
 export function attentionAhead(
   qkv: Tensor,
@@ -46,7 +46,7 @@ export function attentionAhead(
   const presentKey = writeCache(cache.pastKey, byHead(turned(k, kvHeads), kvHeads), first);
   const presentValue = writeCache(cache.pastValue, byHead(v, kvHeads), first);
   const all = mask.shape[1]!;
-  // The queries of the heads that share keys and values lie one below the other.
+  // Queries of heads that share keys and values are stacked.
   const shared = mul(heads / kvHeads, tokens);
   const queries = reshape(byHead(turned(q, heads), heads), [batch, kvHeads, shared, headSize]);
   const products = matmul(queries, gather(presentKey, entries, 2), { transB: true, scale });

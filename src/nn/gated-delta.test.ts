@@ -12,7 +12,7 @@ const sizes: GatedDeltaConfig = {
   ...{ byHead: true, apart: false, tiled: false },
 };
 
-/** Random values for every tensor that is asked for, the same for the same name. */
+/** Random values for every requested tensor, the same for the same name. */
 function weightsIn(g: Graph, feeds: Record<string, NdArray>): MixerWeights {
   const known = new Map<string, Tensor>();
   return tensorsOf((name, shape) => {
@@ -78,7 +78,7 @@ test.each([
   }
 });
 
-/** A token whose keys are far longer than what is added to their squares. */
+/** A token whose keys are far longer than the term added to their squares. */
 const KEYED = [100, 200, 300, 400];
 
 test("a value that the state already gives for its key is not written again", () => {

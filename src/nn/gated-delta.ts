@@ -24,27 +24,27 @@ import {
 } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
 
-/** The sizes of a mixer of the gated delta rule (Yang et al. 2024). */
+/** Sizes of a gated delta rule mixer (Yang et al. 2024). */
 export interface GatedDeltaConfig {
   /** Width of its input and result. */
   readonly hidden: number;
-  /** Heads of queries and keys; each serves as many heads of values. */
+  /** Heads of queries and keys; each serves an equal number of value heads. */
   readonly keyHeads: number;
   readonly heads: number;
   readonly keySize: number;
   readonly valueSize: number;
-  /** Tokens that the convolution sees, a token's own included. */
+  /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
   /** True if queries, keys, values and gates are one projection, key head by key head. */
   readonly byHead: boolean;
-  /** True if what is written and what is kept are projections of their own; false: one, key head by key head. */
+  /** True if the write and decay inputs are separate projections; false: one projection, key head by key head. */
   readonly apart: boolean;
-  /** True if a key head serves every so many heads of values, not as many in a row. */
+  /** True if a key head serves value heads at regular intervals, not consecutive ones. */
   readonly tiled: boolean;
 }
 
-/** Added to the squares of a key, whose norm divides it. */
+/** Added to the sum of a key's squares before the norm divides it. */
 const LEAST_SQUARE = 1e-6;
 
 const partsOf = ({ keyHeads, heads, keySize, valueSize }: GatedDeltaConfig) => ({
@@ -62,8 +62,8 @@ function stateParts(config: GatedDeltaConfig): [conv: number, scan: number] {
 }
 
 /**
- * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → the same shape, both in numbers. There are as
- * many steps one after another as tokens.
+ * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape, with batch and tokens as
+ * numbers. It takes one sequential step per token.
  */
 export function gatedDeltaRule(weights: MixerWeights, config: GatedDeltaConfig, x: Tensor): Tensor {
   const block = new Block(weights, config);
@@ -71,7 +71,7 @@ export function gatedDeltaRule(weights: MixerWeights, config: GatedDeltaConfig, 
   return block.leave(block.stepByStep(block.scanned(causalConv(mixed, block.filters), rest)), rest.gate);
 }
 
-/** The same on new tokens after others: `state` [batch, gatedDeltaStateSize], zeros before the first token. */
+/** Like `gatedDeltaRule`, on new tokens after others: `state` [batch, gatedDeltaStateSize], zeros before the first token. */
 export function gatedDeltaStep(
   weights: MixerWeights,
   config: GatedDeltaConfig,
@@ -96,7 +96,7 @@ export function gatedDeltaStep(
   return { y: block.leave(reshape(scanned.y, v.shape), rest.gate), state: concat(next, 1) };
 }
 
-/** Projections beside the convolution's input, [batch, tokens, …] each. */
+/** Projections other than the convolution's input, [batch, tokens, …] each. */
 interface Beside {
   /** [.., values] */
   readonly gate: Tensor;
@@ -105,7 +105,10 @@ interface Beside {
   readonly keep: Tensor;
 }
 
-/** The scan's inputs: queries and keys [.., groups, keySize], each of which serves as many heads of values in a row, values [.., heads, valueSize], and [.., heads]. */
+/**
+ * The scan's inputs: queries and keys [.., groups, keySize], each for an equal number of consecutive value heads; values
+ * [.., heads, valueSize]; decay and beta [.., heads].
+ */
 interface Scanned {
   readonly q: Tensor;
   readonly k: Tensor;
@@ -114,7 +117,7 @@ interface Scanned {
   readonly beta: Tensor;
 }
 
-/** The parts that both forms share: all but the convolution and the scan. */
+/** What both forms share: everything except the convolution and the scan. */
 class Block {
   constructor(
     private readonly weights: MixerWeights,
@@ -151,7 +154,7 @@ class Block {
     return { mixed: concat([q, k, v], 2), gate };
   }
 
-  /** Parts of these sizes in each key head's outputs, each with all heads side by side. */
+  /** Parts of these sizes in each key head's outputs; each part joins all heads. */
   #byKeyHead(x: Tensor, sizes: readonly number[]): Tensor[] {
     const rows = x.shape.slice(0, 2);
     const { keyHeads } = this.config;
@@ -197,13 +200,13 @@ class Block {
     return rows.length > 1 ? concat(rows, 1) : rows[0]!;
   }
 
-  /** Queries or keys, each beside those heads of values that it serves. */
+  /** Queries or keys, repeated next to their value heads. */
   #inRow(x: Tensor): Tensor {
     const { keyHeads, heads, tiled } = this.config;
     return tiled && heads > keyHeads ? concat(new Array<Tensor>(heads / keyHeads).fill(x), 2) : x;
   }
 
-  /** Queries or keys for each head of values. */
+  /** Queries or keys for each value head. */
   #forHeads(x: Tensor): Tensor {
     const { heads, keySize } = this.config;
     const keyHeads = Number(x.shape[2]);
@@ -211,7 +214,7 @@ class Block {
     return reshape(spread(x, 3, heads / keyHeads), [...x.shape.slice(0, 2), heads, keySize]);
   }
 
-  /** The result from the scan's, [batch, tokens, heads, valueSize]: each head's norm, the gate, the projection. */
+  /** The mixer's result from the scan's, [batch, tokens, heads, valueSize]: each head's norm, the gate, the projection. */
   leave(y: Tensor, gate: Tensor): Tensor {
     const { hidden, valueSize, epsilon } = this.config;
     const normed = rmsNorm(y, this.weights.tensor("norm.weight", [valueSize]), epsilon);
@@ -219,7 +222,7 @@ class Block {
   }
 }
 
-/** x over its norm on the last axis. */
+/** x divided by its norm on the last axis. */
 function overNorm(x: Tensor): Tensor {
   const axis = x.shape.length - 1;
   const squares = sum(times(x, x), axis);

@@ -21,19 +21,19 @@ import {
 import type { WeightSource } from "../weights/weight-source.ts";
 import { attend } from "./attend.ts";
 
-/** [batch, channels, height, width] with known sizes of an image. */
+/** [batch, channels, height, width]; the image's sizes are known. */
 type ImageShape = readonly [Tensor["shape"][number], number, number, number];
 
-/** PyTorch's `LayerNorm` by default. */
+/** The default of PyTorch's `LayerNorm`. */
 const ROWS_EPSILON = 1e-5;
 
 const shapeOf = ({ shape }: Tensor): ImageShape => shape as unknown as ImageShape;
 
-/** Settings that all norms of a network share, and its blocks. */
+/** Settings shared by all norms and blocks of a network. */
 export interface ImageLayerSettings {
   readonly groups: number;
   readonly epsilon: number;
-  /** True if a condition also scales what it is added to. */
+  /** True if a condition also scales the values it is added to. */
   readonly scales?: boolean;
 }
 
@@ -41,8 +41,8 @@ export interface ImageLayerSettings {
 export type Resampling = "same" | "half" | "twice";
 
 /**
- * Layers over images [batch, channels, height, width], each with its weights in one graph: the blocks of diffusers'
- * U-Nets, under diffusers' names.
+ * Layers over images [batch, channels, height, width], with weights in one graph: the blocks of diffusers' U-Nets,
+ * under diffusers' names.
  */
 export class ImageLayers {
   constructor(
@@ -51,7 +51,7 @@ export class ImageLayers {
     private readonly settings: ImageLayerSettings,
   ) {}
 
-  /** A convolution with a square kernel that keeps the sides, or with `stride` 2 halves them. */
+  /** A convolution with a square kernel that keeps the size, or halves it with `stride` 2. */
   conv(name: string, x: Tensor, outputs: number, side: 1 | 3, stride = 1, padding = (side - 1) / 2): Tensor {
     const inputs = shapeOf(x)[1];
     const flat = this.weights.table(this.graph, `${name}.weight`, [outputs, inputs * side * side]);
@@ -81,17 +81,17 @@ export class ImageLayers {
     return plus(this.product(name, x, outputs), this.#vector(`${name}.bias`, outputs));
   }
 
-  /** Vectors of classes i64 [batch]: [batch, width]. */
+  /** Embeddings of classes i64 [batch]: [batch, width]. */
   embedding(name: string, classes: Tensor, rows: number, width: number): Tensor {
     return gather(this.weights.table(this.graph, `${name}.weight`, [rows, width]), classes, 0);
   }
 
-  /** Twice the sides, then a convolution. */
+  /** Doubles the size, then convolves. */
   upsample(name: string, x: Tensor): Tensor {
     return this.conv(`${name}.conv`, enlarge(x, 2), shapeOf(x)[1], 3);
   }
 
-  /** Halves the sides by a convolution with zeros below and to the right alone (diffusers' `Downsample2D`, `padding` 0). */
+  /** Halves the size by a convolution with zeros only below and on the right (diffusers' `Downsample2D`, `padding` 0). */
   halve(name: string, x: Tensor): Tensor {
     const wider = withZeros(withZeros(x, 2), 3);
     return this.conv(`${name}.conv`, wider, shapeOf(x)[1], 3, 2, 0);
@@ -102,8 +102,8 @@ export class ImageLayers {
   }
 
   /**
-   * Two convolutions beside x, with the condition [batch, width], if there is one, between them (`ResnetBlock2D`). Sides
-   * change before the first convolution.
+   * Two convolutions on a residual branch, with the condition [batch, width], if present, between them
+   * (`ResnetBlock2D`). The size changes before the first convolution.
    */
   residual(
     name: string,
@@ -121,7 +121,7 @@ export class ImageLayers {
     return plus(same ? beside : this.conv(`${name}.conv_shortcut`, beside, outputs, 1), second);
   }
 
-  /** The second norm of x, with the condition added before it, or scaling and moving its result (Dhariwal & Nichol 2021). */
+  /** The second norm of x. The condition is added before it, or scales and shifts its result (Dhariwal & Nichol 2021). */
   #conditioned(name: string, x: Tensor, condition: Tensor | undefined): Tensor {
     const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
     if (!condition) return norm(x);
@@ -133,7 +133,7 @@ export class ImageLayers {
     return plus(plus(normed, times(normed, overPlaces(factor, x))), overPlaces(shift, x));
   }
 
-  /** Attention of all places to all places beside x (`Attention` with a residual). */
+  /** Attention of all places to all places on a residual branch (`Attention` with a residual). */
   attention(name: string, x: Tensor, headSize: number): Tensor {
     const places = placesOf(this.norm(`${name}.group_norm`, x));
     const part = (of: string) => this.linear(`${name}.${of}`, places, shapeOf(x)[1]);
@@ -152,7 +152,7 @@ export function placesOf(x: Tensor): Tensor {
   return transpose(reshape(x, [batch, channels, height * width]), [0, 2, 1]);
 }
 
-/** Rows of places as an image of the shape of `like`. */
+/** Rows of places as an image in the shape of `like`. */
 export const imageOf = (places: Tensor, like: Tensor): Tensor => reshape(transpose(places, [0, 2, 1]), like.shape);
 
 /** x [batch, channels] at each place of an image. */
@@ -161,10 +161,10 @@ function overPlaces(x: Tensor, image: Tensor): Tensor {
   return reshape(spread(x, 2, height * width), image.shape);
 }
 
-/** The channels of both. */
+/** The channels of both images. */
 export const joinChannels = (a: Tensor, b: Tensor): Tensor => concat([a, b], 1);
 
-/** An image with one more row (axis 2) or column (axis 3) of zeros at its end. */
+/** An image with one row (axis 2) or column (axis 3) of zeros appended. */
 function withZeros(x: Tensor, axis: 2 | 3): Tensor {
   const size = shapeOf(x)[axis];
   const [, edge] = split(x, axis, [size - 1, 1]) as [Tensor, Tensor];

@@ -2,7 +2,7 @@ import { gelu, plus, split, type Tensor, times } from "../graph/index.ts";
 import { attend } from "./attend.ts";
 import { type ImageLayers, imageOf, placesOf } from "./image-layers.ts";
 
-/** The texts that an image attends to, and how. */
+/** The texts that an image attends to, and the sizes of attention. */
 export interface TextAttention {
   /** Hidden states, [batch, tokens, width]. */
   readonly texts: Tensor;
@@ -11,12 +11,12 @@ export interface TextAttention {
   readonly groups: number;
 }
 
-/** Epsilon of the norm before the first block, whatever that of others is. */
+/** Epsilon of the norm before the first block; other norms have their own. */
 const EPSILON = 1e-6;
 
 /**
- * A transformer block over an image's places beside x: each attends to all places, then to a text (`Transformer2DModel`
- * of diffusers with one `BasicTransformerBlock`). x [batch, channels, height, width].
+ * A transformer block over an image's places on a residual branch: each attends to all places, then to a text
+ * (diffusers' `Transformer2DModel` with one `BasicTransformerBlock`). x [batch, channels, height, width].
  */
 export function imageTransformer(layers: ImageLayers, name: string, x: Tensor, attention: TextAttention): Tensor {
   const channels = Number(x.shape[1]);
@@ -42,7 +42,7 @@ function attention(layers: ImageLayers, name: string, x: Tensor, keys: Tensor, h
 
 const PARTS = ["to_q", "to_k", "to_v"] as const;
 
-/** Values times the GELU of their gates, which come behind them (Shazeer 2020). */
+/** Values times the GELU of their gates; the gates come after the values (Shazeer 2020). */
 function feedForward(layers: ImageLayers, name: string, x: Tensor): Tensor {
   const width = Number(x.shape[2]);
   const inside = layers.linear(`${name}.0.proj`, x, 8 * width);

@@ -3,32 +3,32 @@ import { type Norm, normalise } from "./norm.ts";
 
 /** Sizes of latent attention. */
 export interface LatentSizes {
-  /** Width of the latent that keys and values are made of. */
+  /** Width of the latent that gives keys and values. */
   readonly rank: number;
-  /** Width of the latent that queries are made of; undefined: they are made of the input. */
+  /** Width of the latent that gives queries; undefined: queries come from the input. */
   readonly queryRank: number | undefined;
-  /** Elements of a query's or key's head that are not rotated. */
+  /** Elements of a query's or key's head without rotation. */
   readonly plain: number;
-  /** The rotated elements; all heads share the keys'. */
+  /** Rotated elements; all heads share those of the key. */
   readonly rotated: number;
-  /** Width of a value's head, at most that of a key's. */
+  /** Width of a value head, at most that of a key head. */
   readonly value: number;
 }
 
-/** The layer's weights, by GGUF's names. */
+/** The layer's weights, under GGUF's names. */
 export interface LatentWeights {
   project(x: Tensor, name: string, outputs: number): Tensor;
   norm(name: string, width: number): Norm;
-  /** True if keys and values have matrices of their own for each head (`attn_k_b`, `attn_v_b`), in place of one for both (`attn_kv_b`). */
+  /** True if each head's keys and values have separate matrices (`attn_k_b`, `attn_v_b`), instead of one for both (`attn_kv_b`). */
   readonly byHead: boolean;
-  /** x times a matrix for each head. */
+  /** x times one matrix per head. */
   projectHeads(x: Tensor, name: string, heads: number, outputs: number): Tensor;
 }
 
 /**
- * Queries, keys and values of latent attention (MLA, DeepSeek-V2, 2024, section 2.1) of x [batch, tokens, hidden], as usual attention reads them:
- * [batch, tokens, 3·heads·(plain + rotated)]. Keys and values are made anew for each head, the rotated elements are a head's first, and zeros
- * fill values up to the width of keys.
+ * Queries, keys and values of latent attention (MLA, DeepSeek-V2, 2024, section 2.1) from x [batch, tokens, hidden], in the
+ * layout of ordinary attention: [batch, tokens, 3·heads·(plain + rotated)]. Keys and values are expanded for each head, a
+ * head's rotated elements come first, and zeros pad values to the width of keys.
  */
 export function latentQkv(x: Tensor, weights: LatentWeights, heads: number, sizes: LatentSizes): Tensor {
   const { rank, plain, rotated } = sizes;
@@ -53,7 +53,7 @@ function queriesOf(x: Tensor, weights: LatentWeights, outputs: number, { queryRa
   return weights.project(latent, "attn_q_b", outputs);
 }
 
-/** The part of keys that is not rotated, and values, by head: [batch, tokens, heads, size]. */
+/** The unrotated part of keys, and the values, by head: [batch, tokens, heads, size]. */
 function expand(latent: Tensor, weights: LatentWeights, heads: number, { plain, value }: LatentSizes) {
   const apart = (x: Tensor, size: number) => reshape(x, [...latent.shape.slice(0, 2), heads, size]);
   const own = (name: string, size: number) => apart(weights.projectHeads(latent, name, heads, size), size);
@@ -62,14 +62,14 @@ function expand(latent: Tensor, weights: LatentWeights, heads: number, { plain, 
   return split(apart(both, plain + value), 3, [plain, value]) as [Tensor, Tensor];
 }
 
-/** Values [batch, tokens, heads, value] with zeros behind them, in the shape of keys. */
+/** Values [batch, tokens, heads, value] with zeros appended, in the shape of keys. */
 function widened(values: Tensor, keys: Tensor, { plain, rotated, value }: LatentSizes): Tensor {
   const rest = plain + rotated - value;
   if (rest === 0) return values;
   return concat([values, split(full(keys, 0), 3, [rest, value])[0]!], 3);
 }
 
-/** Attention's result [batch, tokens, heads·(plain + rotated)] without what it leaves of the zeros: [batch, tokens, heads·value]. */
+/** Attention's result [batch, tokens, heads·(plain + rotated)] without the padding: [batch, tokens, heads·value]. */
 export function latentValues(attended: Tensor, heads: number, { plain, rotated, value }: LatentSizes): Tensor {
   const rest = plain + rotated - value;
   if (rest === 0) return attended;

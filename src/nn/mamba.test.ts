@@ -22,7 +22,7 @@ function made(shape: readonly number[], f: (...index: number[]) => number): NdAr
   return { ...y, data: y.data.map((_, i) => f(...shape.map((size, a) => Math.floor(i / strides[a]!) % size))) };
 }
 
-/** A scan of 2 channels with states of 3 numbers, over 4 tokens; its results were computed apart in float64. */
+/** A scan of 2 channels with states of 3 numbers, over 4 tokens; the expected results were computed independently in float64. */
 const [CHANNELS, STATES, TOKENS] = [2, 3, 4];
 const step = (t: number, d: number) => softplus(Math.cos(0.7 * (t + 1) + d) - 1 + 0.5 * d);
 const u = (t: number, d: number) => Math.sin(0.3 * (t + 1) * (d + 1));
@@ -78,7 +78,7 @@ test("the scan that trains goes through the same states", () => {
   expect(far(data.subarray((TOKENS - 1) * CHANNELS * STATES), lastState.flat())).toBeLessThan(1e-7);
 });
 
-/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
+/** A mixer's weights with Hugging Face's names and layout: matrices [outputs, inputs]. */
 const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaConfig) =>
   ({
     "in_proj.weight": [2 * inner, hidden],
@@ -92,7 +92,7 @@ const mambaWeights = ({ hidden, inner, stateSize, stepRank, convWidth }: MambaCo
     "out_proj.weight": [hidden, inner],
   }) as const satisfies Readonly<Record<string, readonly number[]>>;
 
-/** A mixer whose weights are half of sin(a i + b), i counting their elements; its results were computed apart. */
+/** A mixer with weights of half sin(a i + b), where i counts the elements; the expected results were computed independently. */
 const config: MambaConfig = { hidden: 4, inner: 8, stateSize: 3, stepRank: 2, convWidth: 4 };
 const wave =
   (a: number, b: number, factor = 0.5, shift = 0) =>
@@ -139,7 +139,7 @@ function whole(of: NdArray): Float64Array {
   return interpret(g, { ...weights, x: of }, {})["y"]!.data;
 }
 
-/** In steps of some tokens each, the state passed on. */
+/** In steps of a few tokens, passing the state on. */
 function inSteps(of: NdArray, steps: readonly number[]): number[] {
   const g = new Graph();
   const input = g.input("x", "f32", [1, sym("tokens"), config.hidden]);

@@ -27,11 +27,11 @@ export interface MambaConfig {
   readonly inner: number;
   /** Numbers that the state holds for each channel. */
   readonly stateSize: number;
-  /** Rank of the projection from which the steps are made. */
+  /** Rank of the projection that gives the steps. */
   readonly stepRank: number;
-  /** Tokens that the convolution sees, a token's own included. */
+  /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
-  /** Of Falcon-Mamba's norms of what steps are made of, of B and of C; undefined: there are none. */
+  /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined: it has none. */
   readonly normEpsilon?: number | undefined;
 }
 
@@ -41,8 +41,8 @@ export const mambaStateSize = (config: MambaConfig): number => convPart(config) 
 const convPart = ({ inner, convWidth }: MambaConfig): number => (convWidth - 1) * inner;
 
 /**
- * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → the same shape, both in numbers. All states
- * of a batch lie in memory: it is for small models.
+ * A mixer over whole sequences, for training: x [batch, tokens, hidden] → the same shape, with batch and tokens as
+ * numbers. All states of a batch are in memory: only for small models.
  */
 export function mamba(weights: MixerWeights, config: MambaConfig, x: Tensor): Tensor {
   const block = new Block(weights, config);
@@ -62,8 +62,8 @@ function scanned({ v, decay, b, c }: Scanned, { inner, stateSize }: MambaConfig)
 }
 
 /**
- * The same on new tokens, as many as there are, after others: `state` [batch, mambaStateSize] holds those, zeros before
- * the first token. Returns y [batch, tokens, hidden], and the state with the new tokens.
+ * The same on any number of new tokens: `state` [batch, mambaStateSize] holds the earlier ones, zeros before the first
+ * token. Returns y [batch, tokens, hidden] and the new state.
  */
 export function mambaStep(
   weights: MixerWeights,
@@ -77,7 +77,7 @@ export function mambaStep(
   const conv = causalConvWithState(mixed, block.convWeight, block.convBias, kept.conv);
   const scan = block.scanned(silu(conv.y));
   const { b, c, v, decay } = scan;
-  // Each channel is a head whose values are single numbers; all share B and C.
+  // Each channel is a head with values of size 1; all share B and C.
   const next = gatedLinearAttention({ q: c, k: b, v, state: kept.scan, decay }, { heads: config.inner, groups: 1 });
   return { y: block.leave(next.y, scan.x, gate), state: block.pack(conv.state, next.state) };
 }
@@ -88,15 +88,15 @@ interface Scanned {
   readonly x: Tensor;
   /** [.., inner]: x times its steps. */
   readonly v: Tensor;
-  /** [.., inner · stateSize]: the logarithm of what is kept of the state before. */
+  /** [.., inner · stateSize]: the logarithm of the share of the old state that is kept. */
   readonly decay: Tensor;
-  /** [.., stateSize]: where the state is written. */
+  /** [.., stateSize]: the direction written in the state. */
   readonly b: Tensor;
-  /** [.., stateSize]: where it is read. */
+  /** [.., stateSize]: the direction read from the state. */
   readonly c: Tensor;
 }
 
-/** The parts that both forms share: all but the convolution and the scan. */
+/** What both forms share: everything except the convolution and the scan. */
 class Block {
   constructor(
     private readonly weights: MixerWeights,
@@ -130,7 +130,7 @@ class Block {
     return { x, v: times(steps, x), decay: flat, b, c };
   }
 
-  /** The result from the scan's: the skip, the gate, the projection. */
+  /** The mixer's result from the scan's: the skip, the gate, the projection. */
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
     const skipped = plus(y, times(x, this.weights.tensor("D", [this.config.inner])));
     return this.weights.project(times(skipped, silu(gate)), "out_proj", this.config.hidden);

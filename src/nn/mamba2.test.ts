@@ -21,14 +21,14 @@ const weightsIn = (g: Graph) => {
   };
 };
 
-/** The mixer over whole sequences by the operators' float64 references. */
+/** The mixer over whole sequences, from the operators' float64 references. */
 function whole(config: Mamba2Config, weights: Values, x: NdArray): NdArray {
   const g = new Graph();
   g.output("y", mamba2(tensorsOf(weightsIn(g)), config, g.input("x", "f32", x.shape)));
   return interpret(g, { ...named(config, weights), x }, {})["y"]!;
 }
 
-/** The mixer in steps of some tokens each, the state passed on. */
+/** The mixer in steps of a few tokens, passing the state on. */
 function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: readonly number[]): number[][] {
   const [batch, tokens, hidden] = x.shape as [number, number, number];
   const g = new Graph();
@@ -71,10 +71,10 @@ const named = (config: Mamba2Config, weights: Values): Record<string, NdArray> =
 const softplus = (v: number) => Math.log(1 + Math.exp(v));
 const silu = (v: number) => v / (1 + Math.exp(-v));
 
-/** Heads of a group lie side by side. */
+/** Heads of a group are adjacent. */
 const sideBySide = (head: number, heads: number, groups: number) => Math.floor(head / (heads / groups));
 
-/** One sequence [tokens, hidden], token by token, as the recurrence is written in the paper. */
+/** One sequence [tokens, hidden], token by token, by the paper's recurrence. */
 function naive(config: Mamba2Config, w: Values, x: readonly number[][], groupOf = sideBySide): number[][] {
   const { hidden, inner, groups, stateSize: n, headSize: size, convWidth } = config;
   const [heads, channels] = [inner / size, inner + 2 * groups * n];
@@ -126,7 +126,7 @@ const configs: readonly Mamba2Config[] = [
   mamba2Config(8, { headSize: 2, groups: 2, stateSize: 3, outputs: 1 }),
 ];
 
-/** Weights that matter: the first ones leave long memories. */
+/** Larger weights than the initial ones: those leave long memories. */
 const weightsFor = (config: Mamba2Config, seed = 1): Values => {
   const random = seededRandom(seed);
   const made = initialMamba2(config, random);
@@ -207,7 +207,7 @@ test.each([
     expect(far(got.data, expected.data)).toBeLessThan(1e-5);
 });
 
-/** transformers' mixer: tools/reference/mamba2.py. */
+/** Results of transformers' mixer: tools/reference/mamba2.py. */
 const reference: {
   readonly sizes: Partial<Mamba2Config> & { readonly hidden: number };
   readonly batch: number;

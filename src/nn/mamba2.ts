@@ -19,32 +19,32 @@ import {
 import type { MixerWeights } from "./mixer-weights.ts";
 import { chunkedScan, chunkOf } from "./ssd.ts";
 
-/** The sizes of a Mamba-2 mixer (Dao & Gu 2024). */
+/** Sizes of a Mamba-2 mixer (Dao & Gu 2024). */
 export interface Mamba2Config {
   /** Width of its input. */
   readonly hidden: number;
   /** Width of its result: `hidden` in a model, a few numbers in a classifier. */
   readonly outputs: number;
-  /** Width inside, a multiple of `headSize`. */
+  /** Inner width, a multiple of `headSize`. */
   readonly inner: number;
   readonly headSize: number;
   /** Groups of heads that share B and C. */
   readonly groups: number;
   /** Numbers that the state holds for each element of a head. */
   readonly stateSize: number;
-  /** Tokens that the convolution sees, a token's own included. */
+  /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** The norm of the result, by groups, behind the product with the gate or before it; absent: behind. */
+  /** The norm of the result by groups, after or before the product with the gate; absent: after. */
   readonly norm?: "behind" | "before" | "none";
-  /** Factors for the parts of its input's projection; absent: 1. */
+  /** Factors for the parts of its input projection; absent: 1. */
   readonly factors?: ProjectionFactors | undefined;
 }
 
 /** A factor for each part of the projection: the gate, x, B, C and the steps. */
 export type ProjectionFactors = readonly [gate: number, x: number, b: number, c: number, steps: number];
 
-/** A small mixer's sizes, with others where they are given. */
+/** A small mixer's sizes, with overrides. */
 export const mamba2Config = (hidden: number, sizes: Partial<Mamba2Config> = {}): Mamba2Config => ({
   ...{ hidden, outputs: hidden, inner: hidden, headSize: 32, groups: 1, stateSize: 16, convWidth: 4, epsilon: 1e-5 },
   ...sizes,
@@ -56,7 +56,7 @@ const partsOf = ({ inner, headSize, groups, stateSize }: Mamba2Config) => ({
   channels: inner + 2 * groups * stateSize,
 });
 
-/** A mixer's weights, named and laid out as in Hugging Face's checkpoints: matrices [outputs, inputs]. */
+/** A mixer's weights with Hugging Face's names and layout: matrices [outputs, inputs]. */
 export function mamba2Weights(config: Mamba2Config) {
   const { hidden, inner, outputs, convWidth } = config;
   const { heads, channels } = partsOf(config);
@@ -82,7 +82,7 @@ function stateParts(config: Mamba2Config): [conv: number, scan: number] {
 const sum = (sizes: readonly number[]): number => sizes.reduce((total, size) => total + size, 0);
 
 /**
- * A mixer over whole sequences, which trains: x [batch, tokens, hidden] → [batch, tokens, outputs]. `tokens` is a
+ * A mixer over whole sequences, for training: x [batch, tokens, hidden] → [batch, tokens, outputs]. `tokens` is a
  * number; the scan runs in chunks whose length divides it.
  */
 export function mamba2(weights: MixerWeights, config: Mamba2Config, x: Tensor): Tensor {
@@ -97,8 +97,8 @@ export function mamba2(weights: MixerWeights, config: Mamba2Config, x: Tensor): 
 }
 
 /**
- * The same on new tokens, as many as there are, after others: `state` [batch, mamba2StateSize] holds those, zeros
- * before the first token. Returns y [batch, tokens, outputs], and the state with the new tokens.
+ * The same on any number of new tokens: `state` [batch, mamba2StateSize] holds the earlier ones, zeros before the
+ * first token. Returns y [batch, tokens, outputs] and the new state.
  */
 export function mamba2Step(
   weights: MixerWeights,
@@ -121,7 +121,7 @@ export function mamba2Step(
   };
 }
 
-/** The parts that both forms share: all but the convolution and the scan. */
+/** What both forms share: everything except the convolution and the scan. */
 class Block {
   readonly #shapes: ReturnType<typeof mamba2Weights>;
 
@@ -170,7 +170,7 @@ class Block {
     return { x, v: timesRows(x, steps), decay, b: byGroup(written), c: byGroup(read) };
   }
 
-  /** The result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */
+  /** The mixer's result from the scan's, both [batch, tokens, heads, headSize]: the skip, the gated norm, the projection. */
   leave(y: Tensor, x: Tensor, gate: Tensor): Tensor {
     const { headSize, outputs } = this.config;
     const skipped = plus(y, times(x, spread(this.weight("D"), 1, headSize)));
@@ -189,7 +189,7 @@ class Block {
     }
   }
 
-  /** Each group by its own root mean square. */
+  /** Each group divided by its own root mean square. */
   #normalised(x: Tensor): Tensor {
     const { inner, groups, epsilon } = this.config;
     const gain = this.weight("norm.weight");

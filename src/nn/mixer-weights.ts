@@ -1,15 +1,15 @@
 import { exp, matmulTransposed, plus, scale, split, type Tensor } from "../graph/index.ts";
 
-/** Gives a weight of a mixer by its name, in the shape that it has. */
+/** Returns a mixer's weight by name, in this shape. */
 export type WeightsOf = (name: string, shape: readonly number[]) => Tensor;
 
-/** A mixer's weights, by Hugging Face's names. */
+/** A mixer's weights, under Hugging Face's names. */
 export interface MixerWeights {
-  /** A weight that is no matrix of a product. */
+  /** A weight that is not a product's matrix. */
   readonly tensor: WeightsOf;
   /** x times the matrix `NAME.weight` [outputs, inputs], plus `NAME.bias` [outputs] if it is `biased`. */
   project(x: Tensor, name: string, outputs: number, biased?: boolean): Tensor;
-  /** The same with outputs in parts of these sizes. */
+  /** The same, with outputs split into these sizes. */
   projectParts(x: Tensor, name: string, sizes: readonly number[]): Tensor[];
   /** A = −e^A_log, the rates at which a state decays. */
   rates(shape: readonly number[]): Tensor;
@@ -25,7 +25,7 @@ export function tensorsOf(tensor: WeightsOf): MixerWeights {
   return { tensor, project, projectParts: inParts(project), rates: (shape) => ratesOf(tensor("A_log", shape)) };
 }
 
-/** Parts of one product. */
+/** One product split into parts. */
 export const inParts =
   (project: MixerWeights["project"]): MixerWeights["projectParts"] =>
   (x, name, sizes) => {

@@ -5,7 +5,7 @@ export type Activation = ActivationName | ClampedGate | ScaledGate;
 
 type ActivationName = "silu" | "gelu" | "gelu-quick" | "gelu-tanh" | "relu" | "relu-squared";
 
-/** A gate with a slope in its sigmoid, and a product with the up plus 1; both are kept within a limit (gpt-oss). */
+/** A gate with a slope in its sigmoid, multiplied by up plus 1; a limit clamps both (gpt-oss). */
 interface ClampedGate {
   readonly slope: number;
   readonly limit: number;
@@ -16,7 +16,7 @@ interface ScaledGate {
   readonly factor: number;
 }
 
-/** The slope in the sigmoid that stands in for GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
+/** The slope of the sigmoid that approximates GELU's normal distribution (Hendrycks & Gimpel 2016, section 2). */
 const QUICK = 1.702;
 
 function activate(x: Tensor, activation: ActivationName): Tensor {

@@ -30,7 +30,7 @@ export function normalise(x: Tensor, { kind, gain, shift, epsilon }: Norm): Tens
   return kind === "rms" ? rmsNorm(x, gain, epsilon) : layerNorm(x, gain, shift, epsilon);
 }
 
-/** x over its root mean square on the last axis, without a gain. */
+/** x divided by its root mean square on the last axis, without a gain. */
 export function plainRmsNorm(x: Tensor, epsilon: number): Tensor {
   const axis = x.shape.length - 1;
   const mean = scale(sum(times(x, x), axis), 1 / Number(x.shape[axis]));
@@ -52,7 +52,7 @@ interface Heads {
 interface HeadNorms {
   readonly q: Norm;
   readonly k: Norm;
-  /** Absent: values stay. */
+  /** Absent: values have no norm. */
   readonly v?: Norm | undefined;
 }
 

@@ -1,16 +1,16 @@
 import { concat, full, reshape, split, type Tensor } from "../graph/index.ts";
 import type { RotaryPairs } from "../graph/ops/rotary.ts";
 
-/** Heads that are wider in attention than in a model's weights, since kernels take certain widths alone. */
+/** Heads wider in attention than in a model's weights: kernels support only certain widths. */
 export interface PaddedHeads {
   /** Width in the weights, even and at least half of `padded`. */
   readonly stored: number;
   readonly padded: number;
-  /** The pairs that are rotated together stay pairs. */
+  /** Pairs that are rotated together stay together. */
   readonly pairs: RotaryPairs;
 }
 
-/** Parts of a head that get zeros behind them: both halves if pairs lie half a head apart. */
+/** Parts of a head that are padded with zeros: both halves if pairs are half a head apart. */
 const partsOf = ({ pairs }: PaddedHeads): number => (pairs === "half" ? 2 : 1);
 
 /** x [batch, tokens, heads·stored] → [batch, tokens, heads·padded], with zeros that change no product of two heads. */
@@ -24,7 +24,7 @@ export function padHeads(x: Tensor, heads: number, sizes: PaddedHeads): Tensor {
   return reshape(concat([apart, added], 3), [batch!, tokens!, parts * to]);
 }
 
-/** The inverse of `padHeads`: what attention leaves of the zeros is dropped. */
+/** The inverse of `padHeads`: drops the padding from attention's result. */
 export function cropHeads(x: Tensor, heads: number, sizes: PaddedHeads): Tensor {
   const parts = heads * partsOf(sizes);
   const [to, from] = [(sizes.stored * heads) / parts, (sizes.padded * heads) / parts];
@@ -33,7 +33,7 @@ export function cropHeads(x: Tensor, heads: number, sizes: PaddedHeads): Tensor 
   return reshape(split(apart, 3, [to, from - to])[0]!, [batch!, tokens!, parts * to]);
 }
 
-/** A rotary table [positions, stored/2] with columns for the padding, which turn nothing. */
+/** A rotary table [positions, stored/2] with columns for the padding, which do not rotate. */
 export function padTable(table: Float32Array, { stored, padded }: PaddedHeads): Float32Array<ArrayBuffer> {
   const [from, to] = [stored / 2, padded / 2];
   const rows = table.length / from;

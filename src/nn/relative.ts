@@ -1,18 +1,18 @@
 import { type Graph, gather, type Tensor, transpose } from "../graph/index.ts";
 
-/** The buckets in which distances between positions share biases (Raffel et al. 2020). */
+/** Buckets of distances that share biases (Raffel et al. 2020). */
 export interface Buckets {
   /** Rows of the table of biases. */
   readonly buckets: number;
-  /** Distance from which on all share one. */
+  /** The distance from which all keys share one bucket. */
   readonly reach: number;
   /** True if keys after the query have separate buckets, half of all. */
   readonly bidirectional: boolean;
 }
 
 /**
- * The bucket of a key `distance` positions after its query: near distances have one each, farther ones share them by the logarithm, which is
- * rounded to float32 in every step as in the reference, since it decides at the borders.
+ * The bucket of a key `distance` positions after its query. Near distances have one each; farther ones share logarithmic
+ * buckets. Each step is rounded to float32 as in the reference, because rounding decides at bucket borders.
  */
 export function bucketOf(distance: number, { buckets, reach, bidirectional }: Buckets): number {
   const count = bidirectional ? Math.floor(buckets / 2) : buckets;
@@ -25,7 +25,7 @@ export function bucketOf(distance: number, { buckets, reach, bidirectional }: Bu
   return first + Math.min(count - 1, exact + Math.trunc(fround(share * (count - exact))));
 }
 
-/** A table of biases [buckets, heads] by distance, as `relativeBias` takes it: [heads, 2·reach + 1]. */
+/** A table of biases [buckets, heads] by distance, for `relativeBias`: [heads, 2·reach + 1]. */
 export function biasesByDistance(graph: Graph, table: Tensor, of: Buckets): Tensor {
   const count = 2 * of.reach + 1;
   const rows = BigInt64Array.from({ length: count }, (_, i) => BigInt(bucketOf(i - of.reach, of)));

@@ -11,7 +11,7 @@ interface Reference {
   readonly cases: readonly { from: Sides; to: Sides; x: number[]; y: number[]; dy: number[]; dx: number[] }[];
 }
 
-/** PyTorch's, made by tools/reference/resize.py. */
+/** PyTorch's results, from tools/reference/resize.py. */
 const { batch, channels, cases }: Reference = JSON.parse(
   readFileSync(new URL("fixtures/resize.json", import.meta.url), "utf8"),
 );

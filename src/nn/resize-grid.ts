@@ -5,8 +5,8 @@ import { placesOf } from "./image-layers.ts";
 type Grid = readonly [rows: number, columns: number];
 
 /**
- * Vectors of a grid's places, row by row, resized to another grid by bilinear interpolation with corners
- * not aligned: [batch, places of `from`, width] → [batch, places of `to`, width].
+ * Vectors of a grid, row by row, resized to another grid by bilinear interpolation with corners not aligned: [batch,
+ * places of `from`, width] → [batch, places of `to`, width].
  */
 export function resizeGrid(x: Tensor, from: Grid, to: Grid): Tensor {
   const [batch, , width] = x.shape as [Dim, number, number];

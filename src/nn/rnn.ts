@@ -1,7 +1,7 @@
 import { concat, matmulTransposed, plus, reshape, split, type Tensor, tanh, tanhRecurrence } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
 
-/** The sizes of a simple recurrent network's layer. */
+/** Sizes of a simple recurrent network's layer. */
 export interface RnnConfig {
   /** Width of its input and of its result. */
   readonly hidden: number;
@@ -14,9 +14,9 @@ const enter = (weights: MixerWeights, { inner }: RnnConfig, x: Tensor): Tensor =
   weights.project(x, "in_proj", inner, true);
 
 /**
- * A layer over whole sequences, which trains: x [batch, tokens, hidden] → [batch, tokens, hidden], out_proj(h) of h_t =
- * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W as in PyTorch's nn.RNN). `tokens` is a number: there
- * are as many products one after another.
+ * A layer over whole sequences, for training: x [batch, tokens, hidden] → [batch, tokens, hidden], out_proj(h) of h_t =
+ * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W as in PyTorch's nn.RNN). `tokens` is a number: it takes as
+ * many sequential products.
  */
 export function rnn(weights: MixerWeights, config: RnnConfig, x: Tensor): Tensor {
   const { hidden, inner } = config;
@@ -33,7 +33,7 @@ export function rnn(weights: MixerWeights, config: RnnConfig, x: Tensor): Tensor
   return weights.project(rows.length > 1 ? concat(rows, 1) : rows[0]!, "out_proj", hidden);
 }
 
-/** The same on new tokens after others: `state` [batch, inner] is the last h, zeros before the first token. */
+/** Like `rnn`, on new tokens after others: `state` [batch, inner] is the last h, zeros before the first token. */
 export function rnnStep(
   weights: MixerWeights,
   config: RnnConfig,

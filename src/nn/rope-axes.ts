@@ -11,8 +11,8 @@ export interface Tables {
 export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
- * The pairs of a head's elements that turn by each axis: one section behind the other; or woven, a pair of each axis in
- * turn while height and width have pairs left, and then time's.
+ * The pairs of a head's elements that rotate by each axis. Sections follow each other; or they are woven: a pair of
+ * each axis in turn while height and width have pairs left, then time's.
  */
 export interface Sections {
   readonly pairs: Axes<number>;
@@ -28,8 +28,8 @@ function axisOf(pair: number, { pairs, woven }: Sections): number {
 }
 
 /**
- * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): its pairs of elements turn by positions
- * on it, and no others do.
+ * A rotary table of one axis of M-RoPE (Wang et al. 2024, Qwen2-VL, section 2.1): only its pairs of elements rotate by
+ * positions on it.
  */
 export function axisTable(
   of: "cos" | "sin",
@@ -50,7 +50,7 @@ interface Heads {
 }
 
 /**
- * Turns the queries and keys of qkv [batch, tokens, (heads + 2·kvHeads)·headSize] on each axis: rotations of the same plane
+ * Rotates the queries and keys of qkv [batch, tokens, (heads + 2·kvHeads)·headSize] by each axis: rotations of one plane
  * add up. `positions` are i64 [batch, tokens].
  */
 export function turnByAxes(

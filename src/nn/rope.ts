@@ -4,7 +4,7 @@ import { createHash } from "node:crypto";
 export type RopeScaling =
   /** Divides every position (Chen et al. 2023). */
   | { readonly type: "linear"; readonly factor: number }
-  /** Llama 3.1's: wavelengths longer than the original context divided, a ramp between. */
+  /** Llama 3.1's: divides wavelengths longer than the original context, with a ramp. */
   | {
       readonly type: "llama3";
       readonly factor: number;
@@ -12,7 +12,7 @@ export type RopeScaling =
       readonly high: number;
       readonly original: number;
     }
-  /** YaRN (Peng et al. 2023): as llama3 with the ramp over pairs; `magnitude` multiplies cosines and sines. */
+  /** YaRN (Peng et al. 2023): like llama3, with the ramp over pairs; `magnitude` multiplies cosines and sines. */
   | {
       readonly type: "yarn";
       readonly factor: number;
@@ -22,11 +22,11 @@ export type RopeScaling =
       readonly truncate: boolean;
       readonly magnitude: number;
     }
-  /** A divisor for each pair (GGUF's `rope_freqs`). */
+  /** One divisor per pair (GGUF's `rope_freqs`). */
   | { readonly type: "factors"; readonly factors: readonly number[]; readonly magnitude: number }
   /**
-   * LongRoPE (Ding et al. 2024): each pair's own divisors, `short` for sequences of at most `original` tokens and `long` for longer ones, from
-   * their first token on.
+   * LongRoPE (Ding et al. 2024): divisors for each pair, `short` for sequences of at most `original` tokens and `long` for
+   * all positions of longer ones.
    */
   | {
       readonly type: "long";
@@ -49,7 +49,7 @@ export interface RopeConfig {
 export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
   `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
 
-/** Rows of the tables, one a position; for LongRoPE, first for short sequences, then for long ones. */
+/** Rows of the tables, one per position; for LongRoPE, first for short sequences, then for long ones. */
 export const ropeRows = ({ positions, scaling }: RopeConfig): number =>
   scaling?.type === "long" ? scaling.original + positions : positions;
 
@@ -76,10 +76,7 @@ function plainTable(f: (angle: number) => number, config: RopeConfig): Float32Ar
   return table;
 }
 
-/**
- * The rotation of each pair per position, in radians: θ^(−2i/d), scaled; for short sequences, if that makes a
- * difference.
- */
+/** The rotation of each pair per position, in radians: θ^(−2i/d), scaled; LongRoPE's are those for short sequences. */
 export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): number[] {
   const half = headSize / 2;
   const plain = Array.from({ length: half }, (_, i) => theta ** (-i / half));
@@ -99,7 +96,7 @@ export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): numbe
   }
 }
 
-/** A frequency kept to a share of `kept`, the rest divided. */
+/** A blend: `kept` of the frequency, the rest divided by the factor. */
 const blend = (frequency: number, factor: number, kept: number): number =>
   (frequency / factor) * (1 - kept) + frequency * kept;
 

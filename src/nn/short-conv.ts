@@ -1,11 +1,11 @@
 import { causalConv, causalConvWithState, reshape, type Tensor, times } from "../graph/index.ts";
 import type { MixerWeights } from "./mixer-weights.ts";
 
-/** The sizes of a short convolution's layer. */
+/** Sizes of a short convolution layer. */
 export interface ShortConvConfig {
   /** Width of its input and result, and channels of the convolution. */
   readonly hidden: number;
-  /** Tokens that the convolution sees, a token's own included. */
+  /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
 }
 
@@ -13,15 +13,15 @@ export interface ShortConvConfig {
 export const shortConvStateSize = ({ hidden, convWidth }: ShortConvConfig): number => (convWidth - 1) * hidden;
 
 /**
- * A short convolution between two gates over whole sequences, which trains (LFM2, Liquid AI 2025): x [batch, tokens, hidden] → the same
- * shape, out(c · conv(b · v)), of which b, c and v are parts of one projection.
+ * A short convolution between two gates over whole sequences, for training (LFM2, Liquid AI 2025): x [batch, tokens, hidden]
+ * → the same shape, out(c · conv(b · v)); b, c and v are parts of one projection.
  */
 export function shortConv(weights: MixerWeights, config: ShortConvConfig, x: Tensor): Tensor {
   const { inputs, gate } = enter(weights, config, x);
   return leave(weights, config, causalConv(inputs, filters(weights, config)), gate);
 }
 
-/** The same on new tokens after others: `state` [batch, shortConvStateSize], zeros before the first token. */
+/** Like `shortConv`, on new tokens after others: `state` [batch, shortConvStateSize], zeros before the first token. */
 export function shortConvStep(
   weights: MixerWeights,
   config: ShortConvConfig,

@@ -23,7 +23,7 @@ const inputs = {
   c: made([TOKENS, 1, N], (t, _, n) => Math.cos(0.25 * (n! + 1) - 0.3 * t!)),
 };
 
-/** Computed apart, in float64, from the recurrence with the skip D = [1, 0.5]. */
+/** Computed independently, in float64, from the recurrence with the skip D = [1, 0.5]. */
 const expected = [
   [0.75516706, 1.51904165, 1.41334524, 1.42843778],
   [1.81313819, 2.58778785, 1.74284322, 1.48649897],

@@ -15,20 +15,20 @@ import {
 
 /** A state space's inputs for each token. */
 export interface ScanInputs {
-  /** [batch, tokens, heads, size]: what is written into the state. */
+  /** [batch, tokens, heads, size]: the values written into the state. */
   readonly v: Tensor;
-  /** [batch, tokens, heads]: the logarithm of what is kept of the state before. */
+  /** [batch, tokens, heads]: the logarithm of the share of the old state that is kept. */
   readonly decay: Tensor;
-  /** [batch, tokens, groups, n]: where it is written. Heads of a group lie side by side. */
+  /** [batch, tokens, groups, n]: the direction written. Heads of a group are adjacent. */
   readonly b: Tensor;
-  /** [batch, tokens, groups, n]: where it is read. */
+  /** [batch, tokens, groups, n]: the direction read. */
   readonly c: Tensor;
 }
 
-/** Tokens of a chunk at most: as in the reference implementation's small models. */
+/** The most tokens of a chunk, as in the reference implementation's small models. */
 const CHUNK = 64;
 
-/** The greatest divisor of a number of tokens up to the wanted length of a chunk. */
+/** The greatest divisor of a token count, up to the wanted chunk length. */
 export function chunkOf(tokens: number, wanted = CHUNK): number {
   let chunk = Math.min(tokens, wanted);
   while (tokens % chunk > 0) chunk--;
@@ -36,9 +36,9 @@ export function chunkOf(tokens: number, wanted = CHUNK): number {
 }
 
 /**
- * S ← e^decay · S + v bᵀ, y = S c over whole sequences from a state of zeros: [batch, tokens, heads, size]. It is the
- * chunked form of Mamba-2 (Dao & Gu 2024, section 6): attention inside chunks, one state between two of them. All of it
- * has gradients; `gatedLinearAttention` is the form for inference. `tokens` is a number, which `chunk` divides.
+ * S ← e^decay · S + v bᵀ, y = S c over whole sequences from a state of zeros: [batch, tokens, heads, size]. This is
+ * Mamba-2's chunked form (Dao & Gu 2024, section 6): attention inside chunks, one state between them. All of it has
+ * gradients; `gatedLinearAttention` is the form for inference. `chunk` divides `tokens`, a number.
  */
 export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tensor {
   const [batch, tokens, heads, size] = v.shape as [Shape[0], number, number, number];
@@ -48,7 +48,7 @@ export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tens
   const values = reshape(v, [batch!, chunks, chunk, groups, share, size]);
   const within = (x: Tensor) => transpose(reshape(x, [batch!, chunks, chunk, groups, n]), [0, 1, 3, 2, 4]);
   const [written, read] = [within(b), within(c)];
-  // The heads of a group come first, so that what a group shares is repeated for each of them.
+  // A group's heads come first: what a group shares is repeated for each of them.
   const steps = transpose(reshape(decay, [batch!, chunks, chunk, groups, share]), [4, 0, 1, 3, 2]);
   const kept = times(exp(segmentSums(steps)), matmul(read, written, { transB: true }));
   const near = transpose(matmul(kept, transpose(values, [4, 0, 1, 3, 2, 5])), [1, 2, 3, 4, 0, 5]);
@@ -62,7 +62,7 @@ interface Chunked {
   /** [batch, chunks, groups, chunk, n]. */
   readonly written: Tensor;
   readonly read: Tensor;
-  /** Decays [heads of a group, batch, chunks, groups, chunk]. */
+  /** The tokens' readings of earlier chunks: [batch, chunks, groups, chunk, heads of a group, size]. */
   readonly steps: Tensor;
 }
 

@@ -1,7 +1,7 @@
-/** Bounds of a first step, and the least that one may be. */
+/** The bounds of an initial step, and the smallest allowed one. */
 const [SHORTEST, LONGEST, LEAST] = [1e-3, 1e-1, 1e-4];
 
-/** The number whose softplus is a state space's first step: from 0.001 to 0.1, evenly by the logarithm. */
+/** The number whose softplus is a state space's initial step: from 0.001 to 0.1, evenly on a log scale. */
 export const firstStep = (random: () => number): number =>
   inverseSoftplus(Math.max(LEAST, SHORTEST * (LONGEST / SHORTEST) ** random()));
 

@@ -6,8 +6,8 @@ interface Heads {
 }
 
 /**
- * Queries times a factor by their positions: x [batch, tokens, …], whose first elements are the heads of queries, or all of them if no heads are
- * named; `factors` f32 [positions], `positions` i64 [batch, tokens]. Without factors x stays.
+ * Queries times a factor by position: x [batch, tokens, …] begins with the heads of queries, or has nothing else if `heads`
+ * is absent; `factors` f32 [positions], `positions` i64 [batch, tokens]. Without factors, x does not change.
  */
 export function temperedQueries(
   x: Tensor,

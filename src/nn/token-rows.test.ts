@@ -7,7 +7,7 @@ import { lookUpBeside, scoreBeside, tokensWith } from "./token-rows.ts";
 const [TABLE, WIDTH] = [6, 2];
 const table = Array.from({ length: TABLE * WIDTH }, (_, i) => i + 1);
 
-/** The table as a whole one, with the rows in their places. */
+/** The equivalent single table, with the extra rows in place. */
 function wide(ids: readonly number[], rows: readonly number[]): number[] {
   const all = [...table, ...new Array((tokensWith(TABLE, ids) - TABLE) * WIDTH).fill(0)];
   for (const [i, id] of ids.entries()) all.splice(id * WIDTH, WIDTH, ...rows.slice(i * WIDTH, (i + 1) * WIDTH));

@@ -1,13 +1,13 @@
 import { concat, type Graph, gather, matmulTransposed, plus, split, type Tensor, times } from "../graph/index.ts";
 import type { TokenRows } from "../weights/weight-source.ts";
 
-/** The number of tokens of a table with `rows` rows, and of those behind it that have rows of their own. */
+/** The tokens of a table with `rows` rows, including extra tokens with separate rows. */
 export const tokensWith = (rows: number, ids: readonly number[] = []): number =>
   ids.reduce((most, id) => Math.max(most, id + 1), rows);
 
 /**
- * Vectors of tokens, i64 [...] → [..., width], some of which have rows of their own. `look` reads the table, whose
- * indices are below `table`.
+ * Vectors of tokens, i64 [...] → [..., width]; some tokens have separate rows. `look` reads the table at indices
+ * below `table`.
  */
 export function lookUpBeside(
   graph: Graph,
@@ -23,7 +23,7 @@ export function lookUpBeside(
     ids,
     0,
   );
-  // A token behind the table reads any of its rows, which the mask clears.
+  // A token beyond the table reads an arbitrary row; the mask clears it.
   const within = whole(graph, "token_rows.within", all, (id) => (id < table ? id : 0));
   const vectors = look(all > table ? gather(within, ids, 0) : ids);
   const mask = floats(graph, "token_rows.mask", [own.length + 1, width], (at) => (at < width ? 1 : 0));
@@ -31,7 +31,7 @@ export function lookUpBeside(
   return plus(times(vectors, gather(mask, place, 0)), gather(concat([none, rows], 0), place, 0));
 }
 
-/** Logits [..., tokens] of x [..., width]: `logits` [..., table], with tokens that have rows of their own. */
+/** Logits [..., tokens] of x [..., width]: `logits` [..., table], plus those of tokens with separate rows. */
 export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows): Tensor {
   const table = Number(logits.shape.at(-1));
   const runs = runsOf(ids, table);
@@ -51,7 +51,7 @@ export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows)
   );
 }
 
-/** Tokens one behind the other that have rows one behind the other; no run crosses the table's end. */
+/** Consecutive tokens with consecutive rows; no run crosses the table's end. */
 interface Run {
   /** The first token, and the place of its row. */
   readonly first: number;
@@ -64,7 +64,7 @@ function runsOf(ids: readonly number[], table: number): Run[] {
   return begins.map((at, i) => ({ first: ids[at]!, at, size: (begins[i + 1] ?? ids.length) - at }));
 }
 
-/** Columns from..to − 1 of x, for each of ascending ranges. */
+/** Columns from … to − 1 of x, for each of ascending ranges. */
 function slices(x: Tensor, ranges: readonly (readonly [from: number, to: number])[]): Tensor[] {
   const axis = x.shape.length - 1;
   const borders = [...new Set([0, ...ranges.flat(), Number(x.shape[axis])])].sort((a, b) => a - b);

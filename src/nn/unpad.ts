@@ -1,29 +1,32 @@
 import { pad, sym, type Tensor, type TokenPlaces, tokenPlaces, tokenRows, unpad } from "../graph/index.ts";
 
-/** The tokens of a batch, padding left out. */
+/** The number of a batch's tokens without padding. */
 export const kept = sym("kept");
 
 /** The inputs of attention for a batch of texts; everything else runs on tokens. */
 export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Padding;
-  /** Rotates queries or keys [batch, tokens, width] by their places, in every layer alike; absent: as the model's layers do. */
+  /**
+   * Rotates queries or keys [batch, tokens, width] by their places, the same in every layer; absent: each layer uses its own
+   * rotation.
+   */
   readonly turn?: (x: Tensor) => Tensor;
 }
 
-/** The way from rows of a batch to the rows that layers run on, and back. */
+/** Converts between rows of a batch and the rows that layers run on. */
 interface Padding {
   unpad(x: Tensor): Tensor;
   pad(x: Tensor): Tensor;
 }
 
-/** A batch in which every row is of the same length, as images are: nothing is left out. */
+/** A batch of rows of one length, such as images: without padding. */
 export const evenBatch = (mask: Tensor): TextBatch => ({ mask, padding: { unpad: (x) => x, pad: (x) => x } });
 
 /** mask i32 [batch, tokens]: 1 a token, 0 padding. */
 export const textBatch = (mask: Tensor): TextBatch => ({ mask, padding: new Unpadding(mask) });
 
-/** A batch without its padding, so that only attention, which is by text, pays for that of other texts (Zeng et al. 2022). */
+/** A batch without its padding: only attention, which runs per text, pays for it (Zeng et al. 2022). */
 export class Unpadding implements Padding {
   readonly #places: TokenPlaces;
 

@@ -3,16 +3,16 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { projectGroups } from "./experts.ts";
 import type { Routing } from "./route.ts";
 
-/** Heads of each attention expert, as many as of keys and values, and their size. */
+/** The number of heads of each attention expert, equal to that of keys and values, and their size. */
 interface ExpertHeads {
   readonly kvHeads: number;
   readonly headSize: number;
 }
 
 /**
- * A mixture of attention heads (MoA, Zhang et al. 2022; JetMoE's map): x [batch, tokens, hidden] → the queries of each
+ * A mixture of attention heads (MoA, Zhang et al. 2022; JetMoE's map). x [batch, tokens, hidden] → the queries of each
  * token's experts [batch, tokens, kvHeads·active·headSize]. Head h of every expert reads key-value head h, so queries
- * that share one lie together, as grouped-query attention expects: h·active + slot.
+ * that share one are adjacent, as grouped-query attention expects: h·active + slot.
  */
 export function expertQueries(x: Tensor, routing: Routing, matrices: readonly Matrix[], heads: ExpertHeads): Tensor {
   const { chosen, sizes } = routing;
@@ -21,7 +21,7 @@ export function expertQueries(x: Tensor, routing: Routing, matrices: readonly Ma
   return byKvHead(toSlots(rows, routing), heads, active);
 }
 
-/** JetMoE's reduce: attention's result, its heads as `expertQueries` lays them → the mixed outputs [batch, tokens, hidden]. */
+/** JetMoE's reduce: attention's result, with heads in `expertQueries`' layout → the mixed outputs [batch, tokens, hidden]. */
 export function mixAttended(attended: Tensor, routing: Routing, matrices: readonly Matrix[], heads: ExpertHeads) {
   const { chosen, gates, sizes } = routing;
   const slots = bySlot(attended, heads, Number(chosen.shape.at(-1)));

@@ -1,4 +1,4 @@
-/** Against JetMoE's own mixture: outputs, the auxiliary loss of its router, and gradients. */
+/** Compared with JetMoE's own mixture: outputs, its router's auxiliary loss, and gradients. */
 import { expect, test } from "vitest";
 import { gradient } from "../../graph/gradient.ts";
 import { Graph } from "../../graph/graph.ts";
@@ -16,9 +16,9 @@ import { route } from "./route.ts";
 interface Case {
   active: number;
   y: number[];
-  /** Balance, and a tenth of the mean square of the logits' log-sum. */
+  /** Balance loss, plus a tenth of the mean square of the logits' log-sum. */
   loss: number;
-  /** Of the loss and of y's product with given numbers. */
+  /** Gradients of the loss, and of the product of y with given numbers. */
   dx: number[];
   drouter: number[];
 }

@@ -30,7 +30,7 @@ export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matri
   return groupedLinear(x, sizes, floats, { rows: matrices[0]!.kind === "float32 rows" });
 }
 
-/** A feed-forward's matrices, one of each for every expert. */
+/** A feed-forward's matrices, one of each per expert. */
 export interface ExpertMatrices {
   /** Gate above up if gated: [2·width, hidden], or [width, hidden]. */
   readonly inside: readonly Matrix[];
@@ -38,7 +38,7 @@ export interface ExpertMatrices {
   readonly down: readonly Matrix[];
 }
 
-/** Their biases, a row for each expert. */
+/** Their biases, one row per expert. */
 export interface ExpertBiases {
   /** In the order of `inside`: [experts, width] each. */
   readonly inside: readonly Tensor[];
@@ -52,7 +52,10 @@ interface MixOptions {
   readonly gatedInputs?: boolean | undefined;
 }
 
-/** A mixture of feed-forwards (Shazeer et al. 2017): x [..., hidden] → the sum of its experts' outputs, by their gates. */
+/**
+ * A mixture of feed-forwards (Shazeer et al. 2017): x [..., hidden] → the sum of its experts' outputs, weighted by their
+ * gates.
+ */
 export function mixFeedForwards(
   x: Tensor,
   routing: Routing,

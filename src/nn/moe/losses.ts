@@ -14,10 +14,10 @@ import {
 } from "../../graph/index.ts";
 
 /**
- * Load balancing (Switch Transformer, Fedus et al. 2022, section 2.2), of a router's logits [..., experts]: experts · Σ f P
- * with f the shares of all choices and P the mean probabilities, f32 []. Balanced routers have 1; transformers' form,
- * in which f counts choices per token, is `active` times that. Shares have no gradient. Means are by `weights` f32
- * [...], which sum to 1: padding has 0. `over` turns these logits' shares into shares of more logits, f32 [experts].
+ * Load balancing (Switch Transformer, Fedus et al. 2022, section 2.2), of a router's logits [..., experts]: experts · Σ f
+ * P, with f the shares of all choices and P the mean probabilities, f32 []. A balanced router has 1; in transformers, f
+ * counts choices per token, and the loss is `active` times this. Shares have no gradient. Means are weighted by `weights`
+ * f32 [...], which sum to 1: padding has 0. `over` turns these logits' shares into shares of more logits, f32 [experts].
  */
 export function balanceLoss(
   logits: Tensor,
@@ -32,8 +32,8 @@ export function balanceLoss(
 }
 
 /**
- * The router z-loss (ST-MoE, Zoph et al. 2022): the mean square of log Σ exp of the logits [..., experts] by `weights`
- * f32 [...], which sum to 1: f32 [].
+ * The router z-loss (ST-MoE, Zoph et al. 2022): the mean square of log Σ exp of the logits [..., experts], weighted by
+ * `weights` f32 [...], which sum to 1: f32 [].
  */
 export function routerZLoss(logits: Tensor, weights: Tensor): Tensor {
   // The likeliest expert's probability is at least 1 / experts, so its logarithm is finite.

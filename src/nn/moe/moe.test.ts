@@ -30,12 +30,12 @@ class Bench {
     return this.graph.input(name, dtype, shape);
   }
 
-  /** .5·sin(a·i + b), row-major, as the specification's weights are. */
+  /** .5·sin(a·i + b), row-major, like the specification's weights. */
   wave(name: string, shape: readonly number[], a: number, b: number): Tensor {
     return this.input(name, shape, wave(count(shape), a, b));
   }
 
-  /** Matrices of a stack [experts, rows, columns]; `from` and `to` are rows of each. */
+  /** Matrices of a stack [experts, rows, columns]; `from` and `to` limit the rows of each. */
   stack(name: string, [experts, rows, columns]: Stack, data: ArrayLike<number>): Matrix[] {
     const each = rows * columns;
     return Array.from({ length: experts }, (_, e) => ({
@@ -65,7 +65,7 @@ function expectClose(got: readonly number[], expected: readonly number[], within
     expect(Math.abs(got[i]! - e), `at ${i}: ${got[i]}, ${e}`).toBeLessThan(within);
 }
 
-/** All rows of logits weigh alike. */
+/** All rows of logits have equal weight. */
 const evenly = (logits: Tensor): Tensor =>
   full(sum(logits, logits.shape.length - 1), 1 / Number(volume(logits.shape.slice(0, -1))));
 
@@ -97,7 +97,7 @@ test("R1: routing, its order and its losses", () => {
   expectClose([found.balance![0]! + 0.1 * found.z![0]!], [1.80063631], 1e-8);
 });
 
-/** The specification's attention layer; k and v are of one projection. */
+/** The specification's attention layer; k and v come from one projection. */
 function attention(
   config: RouterConfig,
   experts?: { q: Float64Array; out: Float64Array },
@@ -295,7 +295,7 @@ test("padding changes no loss", () => {
 });
 
 describe("the router's gradient", () => {
-  /** By the router, of a function of the mixture and its logits; and by central differences. */
+  /** The gradients of the router for a function of the mixture and its logits, and central differences. */
   function gradients(active: number, gates: RouterConfig["gates"], of: (y: Tensor, logits: Tensor) => Tensor) {
     const loss = (router: Float64Array, wanted: boolean): number[] => {
       const b = new Bench();

@@ -22,23 +22,24 @@ export interface RouterConfig {
   /** Experts that each token chooses. */
   readonly active: number;
   /**
-   * Gates are a softmax over the chosen experts' logits (which equals one over all experts, normalised), or over all
-   * experts' logits, so that they sum to less than 1, or made of scores. The second gives the router a gradient with one active expert.
+   * Gates are a softmax over the chosen experts' logits (equal to a normalised softmax over all), a softmax over all logits
+   * (they then sum to less than 1), or come from scores. With one active expert, only the second gives the router a
+   * gradient.
    */
   readonly gates: "chosen" | "all" | ScoredGates;
 }
 
-/** Gates that are made of a score for each expert (DeepSeek-V2 and V3, 2024). */
+/** Gates from a score for each expert (DeepSeek-V2 and V3, 2024). */
 export interface ScoredGates {
   /** A softmax over all experts, or each expert's own sigmoid. */
   readonly score: "softmax" | "sigmoid";
-  /** True if experts are chosen by their gates plus a bias each, which balances their load. */
+  /** True if experts are chosen by score plus a bias each, which balances their load. */
   readonly biased: boolean;
-  /** Added to the sum by which the chosen gates are divided; absent: they are not divided. */
+  /** Added to the sum that divides the chosen gates; absent: gates are not divided. */
   readonly epsilon?: number | undefined;
   /** A factor for the gates. */
   readonly factor: number;
-  /** Experts are chosen from some groups of neighbours alone; absent: from all. */
+  /** Experts are chosen from a few groups of neighbours; absent: from all. */
   readonly groups?: ColumnGroups | undefined;
 }
 
@@ -52,7 +53,7 @@ export interface Routing extends ExpertOrder {
 
 /**
  * Chooses experts by a router's logits [..., count] (Shazeer et al. 2017). Of equal logits the first expert wins. No
- * expert has a capacity: every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] is that of
+ * expert has a capacity: every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] belongs to
  * biased gates.
  */
 export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
