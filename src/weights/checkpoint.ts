@@ -16,12 +16,12 @@ export type ConfigSource =
   | { readonly kind: "gguf"; readonly path: string; readonly metadata: Metadata }
   | { readonly kind: "huggingface"; readonly path: string; readonly config: Readonly<Record<string, unknown>> };
 
-/** A tensor as a checkpoint has it. */
+/** A tensor in a checkpoint. */
 export interface StoredTensor {
   readonly name: string;
   /** Row-major, outermost first. */
   readonly shape: readonly number[];
-  /** The storage type's name in its format, such as `Q4_1` or `BF16`. */
+  /** The storage type's name in the format, such as `Q4_1` or `BF16`. */
   readonly type: string;
   /** Length in the file. */
   readonly bytes: number;
@@ -30,29 +30,32 @@ export interface StoredTensor {
 /** Rows `from` to `to` − 1 of a tensor's outermost dimension. */
 export type Rows = readonly [from: number, to: number];
 
-/** A published model in any format: configuration, and tensors by name. Weights are read only when they are needed. */
+/** A published model in any format: configuration, and tensors by name. Weights are read only when needed. */
 export interface Checkpoint {
   /** Names it in errors. */
   readonly path: string;
   /** All files that its contents depend on. */
   readonly files: readonly string[];
-  /** Names a change to a model, such as a merged adapter: its prepared weights are kept apart. */
+  /** Identifies a change to a model, such as a merged adapter, for separate prepared weights. */
   readonly variant?: string;
   readonly config: ConfigSource;
   /** `general.architecture` of a GGUF, `model_type` of a `config.json`. */
   readonly architecture: string;
   readonly tensors: ReadonlyMap<string, StoredTensor>;
-  /** Weights as float32, row-major, of rows of the given shape, which may flatten the tensor's own. @throws UserError if they cannot be read */
+  /**
+   * Weights as float32, row-major, for rows of the given shape, which may flatten the tensor's own. @throws UserError if
+   * they cannot be read
+   */
   floats(tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer>;
-  /** The form in which the kernels run a matrix of the tensor's type; undefined for floats. */
+  /** The kernels' form for a matrix of the tensor's type; undefined for floats. */
   form(tensor: StoredTensor): KernelForm | undefined;
-  /** A matrix [rows, cols] in the kernels' form, in at least `bits` bits. @throws UserError if it cannot be read */
+  /** A matrix [rows, cols] in the kernels' form, with codes of at least `bits` bits. @throws UserError if it cannot be read */
   blocks(tensor: StoredTensor, bits: CodeBits, rows?: Rows): KernelMatrix;
 }
 
 /**
  * Opens a model: a GGUF file, a folder with `config.json` and safetensors or an ONNX file, one such file with
- * `config.json` beside it, or a pipeline's folder of diffusers. Keeps no weights.
+ * `config.json` beside it, or a diffusers pipeline folder. Loads no weights.
  * @throws ModelFault if there is no model, or it is malformed
  */
 export function openCheckpoint(path: string): Checkpoint {

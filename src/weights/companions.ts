@@ -2,7 +2,7 @@ import { readdirSync } from "node:fs";
 import path from "node:path";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** Files beside the weights in a Hugging Face folder that programs which run the model need; a GGUF has none. */
+/** Files beside the weights in a Hugging Face folder that programs need to run the model; a GGUF has none. */
 export function companions({ config }: Checkpoint): string[] {
   switch (config.kind) {
     case "gguf":
@@ -12,7 +12,7 @@ export function companions({ config }: Checkpoint): string[] {
   }
 }
 
-/** The same of a folder whose weights are not written yet. */
+/** The same for a folder whose weights are not written yet. */
 export const companionsIn = (folder: string): string[] =>
   readdirSync(folder)
     .filter((name) => isCompanion(name))

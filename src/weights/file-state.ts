@@ -1,6 +1,6 @@
 import { statSync } from "node:fs";
 
-/** Identifies a state of a file: its length, and the time of its last change, even in place. */
+/** Identifies a file's state: its length and the time of its last change, even in place. */
 export function fileState(path: string): string {
   const { size, mtimeNs, ctimeNs } = statSync(path, { bigint: true });
   return `${size} ${mtimeNs} ${ctimeNs}`;

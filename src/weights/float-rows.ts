@@ -2,13 +2,16 @@ import type { Graph, QuantizedMatrix, Tensor } from "../graph/index.ts";
 import type { ConfigSource } from "./checkpoint.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes, TableShape, WeightSource } from "./weight-source.ts";
 
-/** Weights in float32, matrices as rows [outputs, inputs]: a source only says how rows of several tensors become one tensor. */
+/**
+ * Weights in float32, with matrices as rows [outputs, inputs]. A source only defines how rows of several tensors become one
+ * tensor.
+ */
 export abstract class FloatRows implements WeightSource {
   abstract readonly config: ConfigSource;
 
   abstract has(name: string): boolean;
 
-  /** Tensors by name with their rows, each of which is `inner`, on top of each other. */
+  /** The rows of tensors, by name, stacked; each row has the shape `inner`. */
   protected abstract stacked(graph: Graph, rows: Sizes, inner: readonly number[]): Tensor;
 
   values(_name: string): Float32Array | undefined {

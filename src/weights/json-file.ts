@@ -5,18 +5,18 @@ import { inFile, KeptFault, UserError } from "../util/errors.ts";
 import { isObject, type JsonObject, parseJson } from "./json.ts";
 import { withFile } from "./read-file.ts";
 
-/** An index of 100,000 tensors has some 10 MB. */
+/** An index of 100,000 tensors has about 10 MB. */
 const MOST_BYTES = 2 ** 25;
 
 /** Any object. */
 export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 
-/** The hash of what a file was made for or of. */
+/** The hash of the files behind an artefact. */
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /**
- * Reads a JSON file with `schema`. `what` says what a missing file should have held.
- * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the field that does not fit
+ * Reads a JSON file with `schema`. `what` describes a missing file's expected content.
+ * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the invalid field
  */
 export function readJson<S extends z.ZodType>(file: string, schema: S, what: string, most = MOST_BYTES): z.output<S> {
   if (!existsSync(file)) throw new UserError(`${file}: there is no such file, expected ${what}`);
@@ -29,7 +29,7 @@ export function readOptionalJson<S extends z.ZodType>(file: string, schema: S): 
   return existsSync(file) ? readJson(file, schema, "") : undefined;
 }
 
-/** Like `readOptionalJson`, for a file that this program keeps for itself. @throws KeptFault */
+/** Like `readOptionalJson`, for a file of this program. @throws KeptFault */
 export function readKeptJson<S extends z.ZodType>(file: string, schema: S): z.output<S> | undefined {
   try {
     return readOptionalJson(file, schema);

@@ -1,20 +1,20 @@
 import { UserError } from "../util/errors.ts";
 import type { Checkpoint } from "./checkpoint.ts";
 
-/** A model's files are missing, damaged, or of an unsupported form: the request is not at fault. */
+/** A model's files are missing, damaged or in an unsupported form: the request is not at fault. */
 export class ModelFault extends UserError {}
 
-/** A folder has a configuration and no weights that can be read. */
+/** A folder has a configuration but no readable weights. */
 export class MissingWeights extends ModelFault {
   constructor(
     message: string,
-    /** What the folder says of the model: without tensors. */
+    /** The folder's configuration, without tensors. */
     readonly checkpoint: Checkpoint,
   ) {
     super(message);
   }
 }
 
-/** A user's mistake as the model's fault; other errors as they are. */
+/** Converts a user's mistake into the model's fault; other errors are returned unchanged. */
 export const asModelFault = (error: unknown): unknown =>
   error instanceof UserError && !(error instanceof ModelFault) ? new ModelFault(error.message, error.exitCode) : error;

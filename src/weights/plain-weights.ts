@@ -6,7 +6,7 @@ import type { SafeTensor } from "./safetensors/header.ts";
 import { readFloats } from "./safetensors/read.ts";
 import type { Sizes } from "./weight-source.ts";
 
-/** The tensors of a small safetensors file as constants in memory, float32, by the names that they are stored under. */
+/** The tensors of a small safetensors file as float32 constants in memory, under their stored names. */
 export class PlainWeights extends FloatRows {
   constructor(
     readonly config: ConfigSource,

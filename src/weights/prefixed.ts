@@ -2,8 +2,8 @@ import type { Graph } from "../graph/index.ts";
 import type { Sizes, TableShape, WeightSource } from "./weight-source.ts";
 
 /**
- * The weights of one part of a model by the part's own names: `name` stands for `prefix` + name in `whole`. Adapters
- * do not act in it.
+ * The weights of one part of a model under the part's own names: `name` means `prefix` + name in `whole`. Adapters do
+ * not apply to it.
  */
 export function prefixed(whole: WeightSource, prefix: string): WeightSource {
   const all = (sizes: Sizes): Sizes => Object.fromEntries(Object.entries(sizes).map(([name, n]) => [prefix + name, n]));

@@ -5,13 +5,13 @@ import { UserError } from "../util/errors.ts";
 /** Node reads at most 2 GiB at once. */
 const MAX_READ = 2 ** 30;
 
-/** A file open for positioned reads. `path` is as the user gave it: it names the file in every error. */
+/** A file open for positioned reads. `path` is the user's; it names the file in every error. */
 export interface OpenFile {
   readonly path: string;
   readonly size: number;
   /**
-   * Bytes in a buffer of their own.
-   * @throws UserError if they are too many (naming `what` they are), or the file became shorter
+   * Bytes in a separate buffer.
+   * @throws UserError if they are too many (`what` names them), or the file was shortened
    */
   read(offset: number, length: number, what?: string): Buffer<ArrayBuffer>;
 }
@@ -20,11 +20,11 @@ export interface OpenFile {
 export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
   let fd: number | undefined;
   try {
-    // Asked before opening: opening a pipe would wait for a writer.
+    // Checked before opening: opening a pipe would wait for a writer.
     if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;
-    // The path may name another file by now: writers replace files whole.
+    // The path may already name another file: writers replace whole files.
     return use({ path, size: fstatSync(opened).size, read: (...span) => read(path, opened, ...span) });
   } catch (error) {
     throw asUserError(path, error);

@@ -11,7 +11,7 @@ export type Matrix =
   | { readonly kind: "float32"; readonly weight: Tensor }
   | { readonly kind: "float32 rows"; readonly weight: Tensor };
 
-/** Tensors by canonical name with the size of their outermost dimension, in the order in which they are joined. */
+/** Tensors by canonical name with their outermost size, in the order of concatenation. */
 export type Sizes = Readonly<Record<string, number>>;
 
 /** The two factors of a low-rank matrix: [inputs, rank] and [rank, outputs]. */
@@ -24,12 +24,12 @@ export interface LowRank {
 export type LowRankUpdate =
   /** Two factors for all outputs. */
   | { readonly kind: "stacked"; readonly factors: LowRank }
-  /** Two factors for each matrix that the adapter changes, by the matrix's name; the outputs of others stay. */
+  /** Two factors for each matrix that the adapter changes, by matrix name; other outputs do not change. */
   | { readonly kind: "apart"; readonly factors: Readonly<Record<string, LowRank>> };
 
 /**
- * Rows of single tokens that an adapter keeps in float32 beside a table or a head: they take the place of the table's
- * own, or are of new tokens behind it.
+ * An adapter's float32 rows of single tokens, separate from a table or a head: they replace the table's rows, or add
+ * new tokens after it.
  */
 export interface TokenRows {
   /** The tokens, ascending. */
@@ -42,10 +42,10 @@ export interface TokenRows {
 export type TableShape = readonly [rows: number, width: number];
 
 /**
- * The weights that a model is traced with. A model asks for tensors by canonical name (GGUF's: `blk.0.attn_q.weight`,
- * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it never knows if they are constants
- * of a file or trained inputs. Methods with a graph give tensors of that graph. Each method throws a UserError that
- * names the tensor if none has that name and shape.
+ * The weights that a model is traced with. A model requests tensors by canonical name (GGUF's: `blk.0.attn_q.weight`,
+ * `token_embd.weight`, `output_norm.weight`) and puts the result into its graph; it never knows whether they are
+ * constants of a file or trained inputs. Methods with a graph return tensors of that graph. Each method throws a
+ * UserError that names the tensor if there is none with that name and shape.
  */
 export interface WeightSource {
   /** The configuration that the model is read from. */
@@ -54,13 +54,10 @@ export interface WeightSource {
   /** True if there is a tensor of this name. */
   has(name: string): boolean;
 
-  /**
-   * The numbers of a small tensor that changes how the model is traced, such as LongRoPE's divisors; undefined if it is
-   * absent.
-   */
+  /** The numbers of a small tensor that changes the trace, such as LongRoPE's divisors; undefined if it is absent. */
   values(name: string): Float32Array | undefined;
 
-  /** Matrices [outputs, inputs] by name with their outputs, stacked, so that one product serves them all. */
+  /** Matrices [outputs, inputs] by name with their outputs, stacked for a single product. */
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix;
 
   /**
@@ -72,18 +69,13 @@ export interface WeightSource {
   /** A table for looking up rows: f32 [rows, width]. */
   table(graph: Graph, name: string, shape: TableShape): Tensor;
 
-  /**
-   * True if a matrix (of this shape, if one is given) is held in quantised blocks. Such a table is read by
-   * `rowsInBlocks`.
-   */
+  /** True if a matrix (with this shape, if it is given) is in quantised blocks. `rowsInBlocks` reads such a table. */
   inBlocks(name: string, shape?: readonly number[]): boolean;
 
-  /** A table that is held in blocks, its codes row by row. @throws Error if it is not */
+  /** A table in blocks, with codes row by row. @throws Error if it is not in blocks */
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
 
-  /**
-   * Rows of a matrix as a matrix of their own, by the rows' numbers, in the same form. Absent: matrices are given whole.
-   */
+  /** Rows of a matrix as a separate matrix in the same form, by row index. Absent: matrices are only used whole. */
   someRows?(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix;
 
   /**
@@ -98,9 +90,9 @@ export interface WeightSource {
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 
-  /** The tokens that have rows beside the token table, ascending; undefined if none has. */
+  /** Tokens with rows outside the token table, ascending; undefined if there are none. */
   readonly tokens?: readonly number[] | undefined;
 
-  /** Rows beside `token_embd`, or `output`, whose rows are `width` wide; undefined if there are none. */
+  /** Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if there are none. */
   tokenRows?(graph: Graph, name: string, width: number): TokenRows | undefined;
 }

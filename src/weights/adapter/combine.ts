@@ -1,21 +1,21 @@
 import { fnv1a } from "../../util/fnv.ts";
 import { seededRandom } from "../../util/random.ts";
 
-/** How adapters become one, by PEFT's names (`combination_type` of `add_weighted_adapter`). */
+/** Ways to combine adapters, by PEFT's names (`combination_type` of `add_weighted_adapter`). */
 export const combinationTypes = ["cat", "linear", "ties", "dare_linear", "dare_ties"] as const;
 export type CombinationType = (typeof combinationTypes)[number];
 
-/** How TIES elects a sign: by the sum of the values, or by the number of values on each side. */
+/** TIES' election of a sign: by the sum of the values, or by the number of values on each side. */
 export const signMethods = ["total", "frequency"] as const;
 
-/** Which of an adapter's values DARE keeps, by their index. */
+/** Whether DARE keeps an adapter's value, by index. */
 export type Mask = (place: MaskPlace) => (index: number) => boolean;
 
-/** A factor of one adapter. */
+/** One factor of one adapter. */
 interface MaskPlace {
   readonly module: string;
   readonly factor: "A" | "B";
-  /** The adapter's place in the list. */
+  /** The adapter's index in the list. */
   readonly adapter: number;
   readonly density: number;
 }
@@ -28,7 +28,7 @@ export interface Combination {
   readonly mask: Mask;
 }
 
-/** Masks that depend on the seed and the place alone. */
+/** Masks that depend only on the seed and the place. */
 export const seededMask =
   (seed: number): Mask =>
   ({ module, factor, adapter, density }) => {
@@ -38,7 +38,7 @@ export const seededMask =
 
 /** One adapter's update of a module. */
 interface WeightedUpdate {
-  /** The adapter's place in the list. */
+  /** The adapter's index in the list. */
   readonly adapter: number;
   /** Its weight times its scale. */
   readonly weight: number;
@@ -57,8 +57,8 @@ export interface CombinedFactors {
 }
 
 /**
- * The updates of one module as one, in float32 as PEFT computes it: `cat` is their exact sum, of all ranks together; the others mix the factors
- * themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), whose ranks are then equal.
+ * The updates of one module as one, in float32 like PEFT. `cat` is their exact sum, with the ranks of all. The others mix
+ * the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have equal ranks.
  */
 export function combined(module: string, updates: readonly WeightedUpdate[], how: Combination): CombinedFactors {
   if (how.type === "cat") return concatenated(updates);
@@ -70,7 +70,7 @@ export function combined(module: string, updates: readonly WeightedUpdate[], how
     });
     return summed(factors, updates.map(weightOf), how);
   };
-  // The sign is on one side only.
+  // Only one side carries the sign.
   const signed = (update: WeightedUpdate) => (update.weight >= 0 ? root(update) : -root(update));
   return { rank: updates[0]!.rank, a: mix("A", signed), b: mix("B", root) };
 }
@@ -89,7 +89,7 @@ function concatenated(updates: readonly WeightedUpdate[]): CombinedFactors {
   return { rank, a, b };
 }
 
-/** Values of which only a share is left. */
+/** Values after dropping all but a share. */
 function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPlace): Float32Array {
   const { density } = place;
   if (type === "linear" || density >= 1) return values;
@@ -98,7 +98,7 @@ function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPl
   return values.map((value, i) => (isKept(i) ? value / density : 0));
 }
 
-/** The `count` largest by magnitude, of equal ones the first; the others 0. */
+/** The `count` largest by magnitude, the first among equals; the others become 0. */
 function largest(values: Float32Array, count: number): Float32Array {
   const order = Uint32Array.from(values.keys()).sort((i, j) => Math.abs(values[j]!) - Math.abs(values[i]!) || i - j);
   const out = new Float32Array(values.length);
@@ -106,7 +106,7 @@ function largest(values: Float32Array, count: number): Float32Array {
   return out;
 }
 
-/** The weighted sum; in TIES the mean of those that have the elected sign. */
+/** The weighted sum; for TIES, the mean of the values with the elected sign. */
 function summed(all: readonly Float32Array[], weights: readonly number[], { type, signs }: Combination): Float32Array {
   const elects = type === "ties" || type === "dare_ties";
   const f32 = Math.fround;

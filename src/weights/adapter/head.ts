@@ -4,7 +4,7 @@ import { readFloats } from "../safetensors/read.ts";
 import type { Lora } from "./lora.ts";
 import { adapted } from "./lora.ts";
 
-/** The modules of a classifier between an encoder's hidden states and its scores, which an adapter may replace. */
+/** The modules of a classifier between an encoder's hidden states and its scores; an adapter may replace them. */
 export interface HeadModules {
   readonly all: readonly string[];
   /** The last module, whose outputs are the scores. */
@@ -12,8 +12,8 @@ export interface HeadModules {
 }
 
 /**
- * A checkpoint with the head that an adapter was trained with (PEFT's `modules_to_save`) in place of its own, or added
- * if it had none: it is then a classifier with as many labels as the head has outputs.
+ * A checkpoint with an adapter's trained head (PEFT's `modules_to_save`) instead of its own. Without its own, it
+ * becomes a classifier with as many labels as the head has outputs.
  */
 export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));
@@ -39,10 +39,7 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   return !tensors.has(name) && tensors.has(inner) ? inner : name;
 }
 
-/**
- * The classifier's fields of config.json. PEFT does not save label names: the base's are kept if their number is the
- * same.
- */
+/** The classifier's fields of config.json. PEFT does not save label names: the base's are kept if their number matches. */
 function classifying(source: ConfigSource, { shape: [labels = 0] }: SafeTensor): ConfigSource {
   if (source.kind === "gguf") return source;
   const named = source.config.id2label as Record<string, unknown> | null | undefined;

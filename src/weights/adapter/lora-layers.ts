@@ -3,15 +3,13 @@ import type { Lora } from "./lora.ts";
 import type { SavedRows } from "./token-rows.ts";
 import type { Update } from "./updates.ts";
 
-/**
- * Maps a model's matrices, by their canonical names without `.weight`, to the modules that adapters were trained on.
- */
+/** Maps a model's matrices, by canonical name without `.weight`, to the modules that adapters are trained on. */
 export interface Layout {
   /** The names that PEFT may give a matrix's module. */
   modules(name: string): readonly string[];
-  /** The place of a matrix among the equal ones of its module; absent, or undefined: the module has no other. */
+  /** The index of a matrix among the equal parts of its module; absent, or undefined: it is the only one. */
   part?(name: string): readonly [at: number, of: number] | undefined;
-  /** The output of the module, or of its part, that is a matrix's output `row`. */
+  /** The output of the module, or of its part, for a matrix's output `row`. */
   row(name: string, row: number): number;
 }
 
@@ -31,8 +29,8 @@ interface Piece {
 }
 
 /**
- * An adapter kept apart from the weights of its base: its update for each product of the model. The base may be in any
- * form, since its weights do not change.
+ * An adapter separate from the weights of its base: one update per product of the model. The base may have any form,
+ * since its weights do not change.
  */
 export class LoraLayers {
   readonly #asked = new Set<string>();
@@ -55,18 +53,18 @@ export class LoraLayers {
     return pieces.length > 0 ? this.#stacked(pieces, inputs, first) : undefined;
   }
 
-  /** Beside rows of a table [rows, width] that are looked up: `down` is then also looked up. */
+  /** The update of a table [rows, width] whose rows are looked up: `down` is then looked up as well. */
   table(name: string, [rows, width]: readonly [rows: number, width: number]): LoraLayer | undefined {
     const update = this.#find(name, "table", rows, width);
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
-  /** Tokens with rows of their own in the token table; undefined if none has. */
+  /** Tokens with separate rows in the token table; undefined if there are none. */
   get tokens(): readonly number[] | undefined {
     return this.#rows("token_embd")?.ids;
   }
 
-  /** Rows of single tokens of a table, or a head, `width` wide. */
+  /** Separate rows of single tokens for a table or a head, of width `width`. */
   rows(name: string, width: number): SavedRows | undefined {
     const found = this.#rows(name);
     if (found && found.width !== width)
@@ -93,7 +91,7 @@ export class LoraLayers {
     return undefined;
   }
 
-  /** One product down and one up for all pieces; each piece has its own ranks among theirs. */
+  /** One product down and one up for all pieces; each piece uses its own ranks. */
   #stacked(pieces: readonly Piece[], inputs: number, outputs: number): LoraLayer {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);
@@ -129,7 +127,7 @@ export class LoraLayers {
   }
 }
 
-/** The error for a misfit: the first of `problems`, and the number of modules that have one. */
+/** The error for a mismatch: the first of `problems`, and the number of affected modules. */
 export function doesNotFit({ folder, updates }: Lora, model: string, problems: readonly string[]): UserError {
   const more = problems.length > 1 ? ` (and ${problems.length - 1} more of its ${updates.size} modules)` : "";
   return new UserError(`${folder}: the adapter does not fit ${model}: ${problems[0]}${more}`);

@@ -12,47 +12,45 @@ import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
-/** The settings that change results; the rest of a configuration is about training, or shows in the tensors' names. */
+/** The settings that change results; others concern training only, or show in the tensors' names. */
 const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
   /** Alphas of single modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
-  /** Tokens whose rows are saved. */
+  /** Tokens with saved rows. */
   trainable_token_indices: z.union([z.array(z.int()), z.record(z.string(), z.array(z.int()))]).nullish(),
-  /** PiSSA and its kin also change the base model's weights. */
+  /** PiSSA and similar methods also change the base model's weights. */
   init_lora_weights: z.union([z.boolean(), z.literal("gaussian")]).nullish(),
 });
 
-/** Variants of LoRA that compute something else from tensors of the same names. */
+/** LoRA variants that compute something else from tensors with the same names. */
 const variants = [
   ...["use_dora", "use_qalora", "use_bdlora", "layer_replication", "alora_invocation_tokens"],
   ...["arrow_config", "kasa_config", "monteclora_config", "velora_config"],
 ];
 
-/** A LoRA adapter as PEFT writes it. */
+/** A LoRA adapter in PEFT's format. */
 export interface Lora {
   readonly folder: string;
   /** All files that its contents depend on. */
   readonly files: readonly string[];
-  /**
-   * Updates by the module's name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`).
-   */
+  /** Updates by module name in the base model's code (`model.layers.0.self_attn.q_proj`, `model.embed_tokens`). */
   readonly updates: ReadonlyMap<string, Update>;
   /** Rows of single tokens, by the module of their table. */
   readonly rows: ReadonlyMap<string, SavedRows>;
-  /** Tensors of a classifier's head that are to take the place of the base's, as its code has them (`classifier.weight`). */
+  /** Tensors of a classifier's head that replace the base's, by name in its code (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
-  /** Undefined if its folder holds none. */
+  /** Undefined if the folder has none. */
   readonly record: AdapterRecord | undefined;
 }
 
 /**
  * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head`: modules of a
  * classifier's head that it may replace entirely.
- * @throws UserError if one is missing or malformed, or it is more than a plain LoRA (DoRA, trained biases, other
- * modules saved whole)
+ * @throws UserError if one is missing or malformed, or it is not a plain LoRA (DoRA, trained biases, other modules
+ * saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
   const { config, weights, settings, tensors } = readAdapter(folder);
@@ -66,8 +64,8 @@ export function openLora(folder: string, head: readonly string[] = []): Lora {
 }
 
 /**
- * An adapter's settings and tensors, without the model that they are for.
- * @throws UserError if its folder holds no adapter, or another one than LoRA
+ * An adapter's settings and tensors, without its model.
+ * @throws UserError if the folder holds no adapter, or one that is not LoRA
  */
 export function readAdapter(folder: string) {
   const config = path.join(folder, "adapter_config.json");
@@ -81,7 +79,7 @@ export function readAdapter(folder: string) {
   return { config, weights, settings: readSettings(config), tensors: withFile(weights, parseHeader) };
 }
 
-/** The adapter is written when its training ends. */
+/** Training writes the adapter at its end. */
 const trainingHint = (folder: string): string =>
   existsSync(path.join(folder, "run.json"))
     ? `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` continues it`
@@ -106,13 +104,13 @@ function readSettings(file: string): z.output<typeof settings> {
   throw new UserError(`${file}: "${key}" is ${got}, expected ${wanted[key as keyof typeof wanted]}`);
 }
 
-/** Allowed patterns: names, digits, classes and alternatives, but no repeated group, which may backtrack for ever. */
+/** Allowed patterns: names, digits, classes and alternatives. Repeated groups are not allowed: they may backtrack forever. */
 const SIMPLE_PATTERN = /^(?:[\w.|^$()*+?:-]|\\[dw.])+$/;
 const REPEATED_GROUP = /\)[*+?]/;
 
 /**
- * PEFT's `alpha_pattern`: regular expressions of modules' names, or of the ends of their names after a dot, each with
- * its alpha. The first match wins; undefined if none matches.
+ * PEFT's `alpha_pattern`: an alpha for each regular expression of a module's name, or of the end of its name after a
+ * dot. The first match wins; undefined if none matches.
  * @throws UserError if one is not a valid expression
  */
 function alphaPattern(
@@ -127,20 +125,20 @@ function expression(file: string, pattern: string): RegExp {
   try {
     if (SIMPLE_PATTERN.test(pattern) && !REPEATED_GROUP.test(pattern)) return new RegExp(`^(?:.*\\.)?(?:${pattern})$`);
   } catch {
-    // Reported below, like any other.
+    // Reported below with the others.
   }
   throw new UserError(
     `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,
   );
 }
 
-/** A checkpoint that also depends on an adapter's files, so that its prepared weights are its own. */
+/** A checkpoint that also depends on an adapter's files: its prepared weights are separate. */
 export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint => ({
   ...base,
   files: [...new Set([...base.files, ...files])],
   variant: variantOf(folder),
 });
 
-/** The name of the weights that are prepared with the adapter of a folder. */
+/** The name of the weights prepared with a folder's adapter. */
 export const variantOf = (folder: string): string =>
   `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;

@@ -5,8 +5,8 @@ import { doesNotFit, isMissing } from "./lora-layers.ts";
 import type { Update } from "./updates.ts";
 
 /**
- * True if the adapter can be merged into the weights: they must be floats and serve one purpose, unlike an embedding
- * table that is also the head.
+ * True if the adapter can be merged into the weights: they must be floats with one use, unlike an embedding table
+ * that is also the head.
  */
 export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: Lora): boolean =>
   config.kind === "huggingface" &&
@@ -17,7 +17,7 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: 
 
 /**
  * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. Both sets of
- * files identify it, so that it has prepared weights of its own.
+ * files identify its prepared weights.
  * @throws UserError if the adapter is for another model
  */
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
@@ -33,7 +33,7 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   };
 }
 
-/** Updates by the checkpoint's names of the tensors that they update. */
+/** Updates by the checkpoint's names of the updated tensors. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
   const found = new Map<string, Update>();
   const problems: string[] = [];
@@ -48,8 +48,8 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
 }
 
 /**
- * Some checkpoints leave the outermost module's name away, as GPT-2's does; others have one that the adapter's model did
- * not, as BERT's. Decoders of models with images have older names in published files.
+ * Some checkpoints omit the outermost module's name, like GPT-2's; others have one that the adapter's model lacks, like
+ * BERT's. Published decoders of models with images use older names.
  */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
   tensors.get(`${module}.weight`) ??
@@ -57,14 +57,14 @@ const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | 
   OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
 
-/** A decoder's modules in a model with images, since transformers 4.52, and before. */
+/** A decoder's module names in a model with images: since transformers 4.52, and before. */
 const LANGUAGE = /^model\.language_model\.|^(?=lm_head$)/;
 const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
-/** GPT-2's Conv1D keeps [inputs, outputs]. A square one is recognised by its name. */
+/** GPT-2's Conv1D stores [inputs, outputs]. A square one is recognised by its name. */
 const isTurned = ({ name, shape }: StoredTensor, { outputs, inputs }: Update) =>
   shape.join() === `${inputs},${outputs}` && (inputs !== outputs || /\.c_(attn|proj|fc)\.weight$/.test(name));
 

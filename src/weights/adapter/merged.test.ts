@@ -27,7 +27,7 @@ function changed(name: string, from: string, settings: object): string {
   return folder;
 }
 
-/** A copy of an adapter with a record of its prompts, as training writes it. */
+/** A copy of an adapter with a prompt record, as training writes it. */
 function recorded(name: string, from: string, record: object): string {
   const folder = changed(name, from, {});
   writeFileSync(path.join(folder, "modicum.json"), JSON.stringify(record));
@@ -173,7 +173,7 @@ describe("refused in one sentence", () => {
     expect(() => mergeAdapters(given(), how("linear"))).toThrow(says);
   });
 
-  // `two` has no down_proj: the first adapter says nothing of its shape.
+  // `two` has no down_proj, so the first adapter does not give its shape.
   test.each(["linear", "cat"] as const)("%s of shapes that differ between the second and the third", async (type) => {
     const module = "model.layers.1.mlp.down_proj";
     const folder = changed(`narrow-${type}`, merges("one"), {});

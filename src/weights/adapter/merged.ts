@@ -16,16 +16,17 @@ export interface Weighted {
   readonly weight: number;
 }
 
-/** The sum of several adapters, whose factors are computed when they are read. */
+/** The sum of several adapters; its factors are computed when read. */
 interface MergedAdapter {
   readonly lora: Lora;
-  /** PEFT's settings for it. */
+  /** Its PEFT settings. */
   readonly config: JsonObject;
 }
 
 /**
  * Several adapters of one base as one.
- * @throws UserError if they are of two bases or prompt forms, more than plain LoRA, or of ranks that the method does not mix
+ * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method cannot
+ * mix
  */
 export function mergeAdapters(adapters: readonly Weighted[], how: Combination): MergedAdapter {
   const opened = adapters.map(({ folder, weight }) => ({ lora: plainLora(folder), weight, config: configOf(folder) }));
@@ -53,7 +54,7 @@ function plainLora(folder: string): Lora {
   throw new UserError(`${folder}: an adapter with rows of single tokens is not merged with others`);
 }
 
-/** The base's name; null if no adapter has one. @throws UserError if they have two */
+/** The base's name; null if no adapter has one. @throws UserError if there are two */
 function baseOf(opened: readonly Opened[]): unknown {
   const named = opened.flatMap(({ lora: { folder }, config: { base_model_name_or_path: name } }) =>
     name ? [{ folder, name }] : [],
@@ -86,7 +87,7 @@ const shapeOf = ({ kind, outputs, inputs }: Update): string =>
   `${outputs}, ${inputs}${kind === "table" ? ", a table" : ""}`;
 
 interface Found {
-  /** The adapter's place in the list. */
+  /** The adapter's index in the list. */
   readonly adapter: number;
   readonly folder: string;
   readonly weight: number;
@@ -113,7 +114,7 @@ function mergedUpdate(module: string, all: readonly Opened[], how: Combination):
   return { ...first, scale: 1, rank, ...factors };
 }
 
-/** @throws UserError if the updates of a module differ in shape, or in a rank that must be equal */
+/** @throws UserError if a module's updates differ in shape, or in a rank that must be equal */
 function requireMixable(module: string, found: readonly Found[], { type }: Combination): void {
   const [first] = found as [Found, ...Found[]];
   for (const { folder, update } of found) {
@@ -128,7 +129,7 @@ function requireMixable(module: string, found: readonly Found[], { type }: Combi
   }
 }
 
-/** Both factors are computed at once; one waits for its reader, and none is held after it: together they may outgrow memory. */
+/** Computes both factors at once. One waits for its reader, and neither is held afterwards: together they may exceed memory. */
 function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
   let unread: Partial<CombinedFactors> = {};
   const read = (name: "a" | "b"): Float32Array => {
@@ -139,7 +140,7 @@ function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
   return { a: () => read("a"), b: () => read("b") };
 }
 
-/** PEFT's settings of plain LoRA that give every module the scale 1. Others of the sources would not hold for the sum. */
+/** PEFT's settings for plain LoRA with scale 1 in every module. The sources' other settings do not apply to the sum. */
 function settingsOf(base: unknown, configs: readonly JsonObject[], updates: ReadonlyMap<string, Update>): JsonObject {
   const { task_type = null, revision = null, auto_mapping = null } = configs[0]!;
   const most = Math.max(...[...updates.values()].map(({ rank }) => rank));
@@ -150,13 +151,13 @@ function settingsOf(base: unknown, configs: readonly JsonObject[], updates: Read
     ...{ r: most, lora_alpha: most, use_rslora: false, rank_pattern: ranks, alpha_pattern: ranks },
     ...{ lora_dropout: 0, bias: "none", init_lora_weights: true, inference_mode: true },
     fan_in_fan_out: configs.some(({ fan_in_fan_out }) => fan_in_fan_out === true),
-    // Whole names: PEFT would also match the end of one in other modules.
+    // Full names: PEFT would also match name endings in other modules.
     ...{ target_modules: [...updates.keys()], exclude_modules: null },
     ...{ layers_to_transform: null, layers_pattern: null },
   };
 }
 
-/** Writes an adapter's folder as PEFT does, the weights last. @throws UserError if the disk refuses it */
+/** Writes an adapter's folder in PEFT's format, the weights last. @throws UserError if the disk refuses it */
 export async function writeMerged(folder: string, { lora, config }: MergedAdapter): Promise<void> {
   await writeRecord(folder, lora.record);
   await writeJson(path.join(folder, "adapter_config.json"), config);

@@ -7,29 +7,29 @@ import { readOptionalJson, sha256 } from "../json-file.ts";
 import { withFile } from "../read-file.ts";
 import { promptForms } from "../tokenizer/index.ts";
 
-/** How the prompts of an adapter's training were written. PEFT has no field for it, and passes over files that it does not know. */
+/** The form of the prompts in an adapter's training. PEFT has no field for it, and ignores unknown files. */
 const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
-  /** SHA-256 of the model's chat template at the time; absent if it had none. */
+  /** SHA-256 of the model's chat template at training; absent if it had none. */
   template: sha256.optional(),
 });
 export type AdapterRecord = z.output<typeof adapterRecord>;
 
-/** The record's file beside PEFT's two. */
+/** The record's file, next to PEFT's two. */
 const recordFile = (folder: string): string => path.join(folder, "modicum.json");
 
-/** Undefined for an adapter of another tool. @throws UserError if the file is damaged */
+/** Undefined for an adapter from another tool. @throws UserError if the file is damaged */
 export const readRecord = (folder: string): AdapterRecord | undefined =>
   readOptionalJson(recordFile(folder), adapterRecord);
 
-/** Undefined takes an earlier record away. */
+/** Undefined removes an earlier record. */
 export const writeRecord = (folder: string, record: AdapterRecord | undefined): Promise<void> =>
   record ? writeJson(recordFile(folder), record) : rm(recordFile(folder), { force: true });
 
-/** The files that decide what an adapter computes. */
+/** The files that determine an adapter's results. */
 const FILES = ["adapter_config.json", "adapter_model.safetensors"];
 
-/** SHA-256 of what an adapter computes: of the contents of PEFT's two files. @throws UserError if one cannot be read */
+/** SHA-256 of PEFT's two files, which determine an adapter's results. @throws UserError if one cannot be read */
 export function adapterHash(folder: string): string {
   const hash = createHash("sha256");
   for (const file of FILES) hash.update(withFile(path.join(folder, file), ({ size, read }) => read(0, size)));

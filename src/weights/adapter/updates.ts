@@ -3,11 +3,11 @@ import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
 import { isRows } from "./token-rows.ts";
 
-/** A low-rank update (Hu et al. 2021) of a matrix [outputs, inputs]: + scale · B · A. */
+/** A low-rank update (Hu et al. 2021) to a matrix [outputs, inputs]: + scale · B · A. */
 export interface Update {
   /**
    * `matrix`: the module multiplies by the matrix. `table`: it looks up columns by token, and `inputs` is the
-   * vocabulary.
+   * vocabulary size.
    */
   readonly kind: "matrix" | "table";
   readonly scale: number;
@@ -24,10 +24,10 @@ type Tensors = ReadonlyMap<string, SafeTensor>;
 
 const PREFIX = "base_model.model.";
 const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
-/** PEFT also saves the table or the head that it updates, unchanged. */
+/** PEFT also saves the updated table or head, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
-/** Tensors of `modules` that were saved whole, by their names in the base's code. */
+/** Tensors of `modules` that are saved whole, by name in the base's code. */
 export function savedOf(tensors: Tensors, modules: readonly string[]): Map<string, SafeTensor> {
   const names = modules.flatMap((module) => [`${module}.weight`, `${module}.bias`]);
   return new Map(
@@ -39,7 +39,7 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
 }
 
 /**
- * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` gets the module and its rank.
+ * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` receives the module and its rank.
  * @throws UserError if a tensor is missing or unknown
  */
 export function updatesOf(

@@ -2,7 +2,7 @@ import type { Buffer } from "node:buffer";
 import { UserError } from "../../util/errors.ts";
 import { GgufStrings } from "./strings.ts";
 
-/** Bytes with random access: a file, or a buffer. `read` is only called within `size`. */
+/** Bytes with random access: a file or a buffer. Calls to `read` stay within `size`. */
 export interface ByteSource {
   /** The path as the user gave it; it names the file in every error. */
   readonly path: string;
@@ -12,22 +12,22 @@ export interface ByteSource {
 
 /** Longer than most headers (SmolLM2's is 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
-/** The largest vocabularies take some 30 MB; a larger claim is damage, and must not fill the memory. */
+/** The largest vocabularies take about 30 MB; a larger claim is damage and must not fill memory. */
 const MAX_HEADER = 128 * 2 ** 20;
-/** Keys and names end up in messages and maps; the format allows keys of 65,535 bytes. */
+/** Keys and names appear in messages and maps; the format allows keys of 65,535 bytes. */
 const MAX_NAME = 65_535;
 const QUOTED = 80;
 
-/** A name as shown in a message: escaped, and cut when it is too long to be of use. */
+/** A name for a message: escaped, and cut if it is too long. */
 export function quote(name: string): string {
   const quoted = JSON.stringify(name);
   return quoted.length > QUOTED ? `${quoted.slice(0, QUOTED)}…"` : quoted;
 }
 
-/** Reads a header's little-endian fields in turn. Every length is held against the bytes that are left before anything is allocated. */
+/** Reads a header's little-endian fields in order. Every length is checked against the remaining bytes before any allocation. */
 export class Cursor {
   position = 0;
-  /** The part being read: the subject of every error's sentence. */
+  /** The current part: the subject of every error message. */
   subject = "the header";
   private bytes: Buffer;
   private view: DataView;
@@ -71,13 +71,13 @@ export class Cursor {
     return this.view.getInt32(at, true);
   }
 
-  /** Rounded to the nearest double beyond 2^53: fit for sizes, which are refused long before that. */
+  /** Rounded to the nearest double above 2^53: enough for sizes, which are refused long before that. */
   uint64(): number {
     const at = this.take(8);
     return this.view.getUint32(at + 4, true) * 2 ** 32 + this.view.getUint32(at, true);
   }
 
-  /** Rounded as `uint64`. */
+  /** Rounded like `uint64`. */
   int64(): number {
     const at = this.take(8);
     return this.view.getInt32(at + 4, true) * 2 ** 32 + this.view.getUint32(at, true);
@@ -132,7 +132,7 @@ export class Cursor {
     return new GgufStrings(this.bytes.subarray(begin, this.position), starts);
   }
 
-  /** A copy, so that typed arrays can use it at any offset in the file. */
+  /** A copy, so typed arrays work at any offset in the file. */
   copy(length: number): ArrayBuffer {
     const at = this.take(length);
     return Uint8Array.prototype.slice.call(this.bytes, at, at + length).buffer as ArrayBuffer;
@@ -143,7 +143,7 @@ export class Cursor {
     return this.bytes.toString("utf8", at, at + length);
   }
 
-  /** Steps over `length` loaded bytes, and returns their offset. */
+  /** Skips `length` loaded bytes, and returns their offset. */
   private take(length: number): number {
     const at = this.position;
     if (at + length > this.bytes.length) this.load(at + length);

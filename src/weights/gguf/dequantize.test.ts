@@ -5,7 +5,7 @@ import { dequantize, isDequantizable } from "./dequantize.ts";
 import { halfFloats } from "./half.ts";
 import { GGML_TYPES, type GgmlType } from "./types.ts";
 
-/** Random blocks, and behind them in one file the gguf package's values for them: tools/reference/gguf_dequant.py. */
+/** Random blocks, followed in the same file by the gguf package's values: tools/reference/gguf_dequant.py. */
 function fixture(type: GgmlType): { count: number; bytes: Uint8Array; floats: Float32Array } {
   const file = new Uint8Array(readFileSync(new URL(`./fixtures/${type.toLowerCase()}.bin`, import.meta.url)));
   const { block, bytes } = GGML_TYPES[type];
@@ -14,7 +14,7 @@ function fixture(type: GgmlType): { count: number; bytes: Uint8Array; floats: Fl
   return { count: blocks * block, bytes: file.slice(0, blocks * bytes), floats };
 }
 
-/** Bits, all NaNs made one: their payload is the processor's affair, in numpy too. */
+/** Bits, with all NaNs made equal: their payload depends on the processor, in numpy too. */
 function bitsOf(floats: Float32Array): Uint32Array {
   const bits = new Uint32Array(floats.buffer, floats.byteOffset, floats.length);
   return bits.map((bit) => ((bit & 0x7fffffff) > 0x7f800000 ? 0x7fc00000 : bit));

@@ -6,13 +6,13 @@ import { type GgufValue, TYPED_ARRAYS, VALUE_TYPES, type ValueType } from "./val
 
 type Scalar = number | bigint | boolean | string;
 
-/** The value of a key to write: its type and value, or for an array its items' type and items. */
+/** A key's value to write: its type and value, or for an array the type of its items, and the items. */
 export type Field =
   | [type: Exclude<ValueType, "array">, value: Scalar]
   | [type: "array", item: Exclude<ValueType, "array">, values: readonly Scalar[]]
   | [type: "array", item: "array", values: readonly Field[]];
 
-/** A file's value as it is written again; undefined for an absent key. */
+/** A file's value in the form for writing; undefined for a missing key. */
 export function fieldOf(metadata: Metadata, key: string): Field | undefined {
   const [value, type] = [metadata.get(key), metadata.types.get(key)];
   return value === undefined || type === undefined ? undefined : asField(value, type);
@@ -32,7 +32,7 @@ function asField(value: GgufValue, type: ValueType): Field {
   return ["array", "array", value.map((item) => asField(item, "array"))];
 }
 
-/** A file's first bytes. */
+/** The first bytes of a file. */
 export function header(tensors: number | bigint, entries: number | bigint, version = 3): Buffer {
   return Buffer.concat([Buffer.from("GGUF"), u32(version), u64(tensors), u64(entries)]);
 }

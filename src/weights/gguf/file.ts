@@ -7,7 +7,7 @@ import { joinParts } from "./split.ts";
 import type { GgufTensor } from "./tensors.ts";
 
 /**
- * Reads the header of a GGUF file, and of the following parts if it is the first of a split file; reads no weights.
+ * Reads the header of a GGUF file, and of the other parts if it is the first of a split file; reads no weights.
  * @throws UserError if it is missing or malformed
  */
 export function openGguf(path: string): GgufFile {
@@ -18,12 +18,12 @@ function openPart(path: string): GgufFile {
   return withFile(path, parseGguf);
 }
 
-/** The bytes of one tensor, as stored, in a buffer of their own. @throws UserError if they cannot be read */
+/** The bytes of one tensor as stored, in a separate buffer. @throws UserError if they cannot be read */
 export function readTensor({ path, name, offset, bytes }: GgufTensor): Uint8Array<ArrayBuffer> {
   return withFile(path, ({ read }) => new Uint8Array(read(offset, bytes, `tensor ${quote(name)}`).buffer));
 }
 
-/** One tensor's weights as float32, in row-major order of its shape. Throws a `UserError` for a type that is not dequantised. */
+/** One tensor's weights as float32, in row-major order. @throws UserError for a type that cannot be dequantised */
 export function readFloats(tensor: GgufTensor): Float32Array<ArrayBuffer> {
   const { path, name, type, shape } = tensor;
   if (!isDequantizable(type)) {

@@ -20,7 +20,7 @@ import { byteLength, GGML_TYPES, type GgmlType } from "./types.ts";
 const IN_MEMORY = 16_000;
 const SPLIT = 3500;
 const ON_DISK = 500;
-/** Calls of functions for all of them. */
+/** Function calls for all of them. */
 const MOST_CALLS = 20e6;
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -30,7 +30,7 @@ function tensor(name: string, type: GgmlType, shape: number[]): TensorSpec {
   return { name, type, shape, data: new Uint8Array(byteLength(type, product(shape))).fill(7) };
 }
 
-/** Every kind of field, in files so small that a mutation often hits one. */
+/** Every kind of field, in small files, so mutations often hit one. */
 const originals = [
   writeGguf({}),
   writeGguf({ tensors: (Object.keys(GGML_TYPES) as GgmlType[]).map((type) => tensor(type, type, [2, 256])) }),
@@ -76,7 +76,7 @@ const mutations: Record<string, Mutation> = {
     return bytes;
   },
   truncate: (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
-  /** Cuts a piece out, or puts a copy of a piece in. */
+  /** Removes a piece, or inserts a copy of a piece. */
   splice(bytes, random) {
     const [from, to, at] = [0, 0, 0].map(() => below(random, bytes.length + 1)) as [number, number, number];
     const piece = bytes.subarray(Math.min(from, to), Math.max(from, to));
@@ -100,7 +100,7 @@ function mutate(files: readonly Buffer[], random: Random): Buffer {
   return bytes;
 }
 
-/** Looks at everything that the header gave, as a model's loader would. */
+/** Reads everything that the header provides, like a model loader. */
 function use(file: GgufFile): void {
   for (const value of file.metadata.values()) if (value instanceof GgufStrings) value.toArray();
   for (const { name, offset, bytes, shape } of file.tensors.values()) {
@@ -109,17 +109,17 @@ function use(file: GgufFile): void {
   }
 }
 
-/** Codes of a matrix in a kernel's form, with those that correct 4-bit ones with a minimum. */
+/** Codes of a matrix in a kernel's form, including correction codes for 4-bit types with a minimum. */
 const codesOf = ({ bits, block, minimum }: KernelForm, rows: number, cols: number): number =>
   rows * block * (bits === 4 && minimum ? storedBlocks(cols / block) : cols / block);
 
-/** Reads a tensor's bytes, floats, and its kernel's form if it has one. */
+/** Reads a tensor's bytes and floats, and its kernel form if it has one. */
 function checkSizes(tensor: GgufTensor): void {
   const { type, shape } = tensor;
   const bytes = readTensor(tensor);
   const [rows, cols] = [product(shape.slice(0, -1)), shape.at(-1) ?? 1];
   const kernel = kernelForm(type);
-  // Rounded ones are made of the floats.
+  // Rounded codes are made from the floats.
   const form = kernel?.rounded === undefined ? kernel : undefined;
   const codes = form && (toKernelMatrix(type, bytes, [rows, cols], form.bits).codes.length * 8) / form.bits;
   const sizes = [bytes.length, codes, readFloats(tensor).length];
@@ -127,7 +127,7 @@ function checkSizes(tensor: GgufTensor): void {
     expect.fail(`${type} [${shape}]: ${sizes}`);
 }
 
-/** True if `read` succeeded; if not, it must have thrown one sentence that begins with a file's name. */
+/** True if `read` succeeded; otherwise it must throw one sentence that begins with a file's name. */
 function attempt(paths: readonly string[], read: () => void): boolean {
   try {
     read();

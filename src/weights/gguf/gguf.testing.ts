@@ -5,7 +5,7 @@ import { GGML_TYPES, type GgmlType } from "./types.ts";
 
 export { entry, type Field, header, tensorInfo, text, u32, u64 } from "./fields.ts";
 
-/** A tensor of the file to write: `shape` row-major, `data` as it lies in the file. */
+/** A tensor to write: `shape` is row-major, `data` has the file's bytes. */
 export interface TensorSpec {
   name: string;
   type: GgmlType;
@@ -21,7 +21,7 @@ export interface GgufSpec {
   tensors?: TensorSpec[];
 }
 
-/** A little-endian GGUF file in memory, for tests. Nothing follows the last tensor, so that a byte cut off is a byte missed. */
+/** A little-endian GGUF file in memory, for tests. The last tensor ends the file, so cutting a byte is always detected. */
 export function writeGguf({ version = 3, alignment = 32, metadata = {}, tensors = [] }: GgufSpec): Buffer {
   const stated: Record<string, Field> = alignment === 32 ? {} : { "general.alignment": ["uint32", alignment] };
   const fields = Object.entries({ ...stated, ...metadata }).map(([key, field]) => entry(key, field));
@@ -44,14 +44,14 @@ const HALVES: Partial<Record<GgmlType, readonly number[]>> = {
 /** 0, −0, the smallest denormal, 0.01, 0.25, 1, −1, −2, 100. */
 const FINITE = [0, 0x8000, 1, 0x211f, 0x3400, 0x3c00, 0xbc00, 0xc000, 0x5640];
 
-/** Blocks with random codes, their halves in turn every pair of some finite ones, the usual and the odd. */
+/** Blocks with random codes. Their halves run through every pair of finite values, both usual and odd. */
 export function finiteBlocks(type: GgmlType, blocks: number, random: () => number): Uint8Array<ArrayBuffer> {
   const { bytes } = GGML_TYPES[type];
   const out = Uint8Array.from({ length: blocks * bytes }, () => 256 * random());
   for (let i = 0; i < blocks; i++) {
     const pair = [FINITE[i % FINITE.length]!, FINITE[Math.floor(i / FINITE.length) % FINITE.length]!];
     for (const [field, at] of (HALVES[type] ?? []).entries()) out.set(u16(pair[field]!), i * bytes + at);
-    // An exponent: only MXFP4 has no halves, and begins with it.
+    // MXFP4 begins with an exponent instead of halves.
     if (type === "MXFP4") out[i * bytes] = 110 + (i % 20);
   }
   return out;

@@ -1,8 +1,6 @@
 let table: Uint32Array<ArrayBuffer> | undefined;
 
-/**
- * The float32 bits of each of the 65,536 halves, made on first use. Bits rather than floats, so that NaNs keep theirs.
- */
+/** The float32 bits of each of the 65,536 halves, computed on first use. Bits instead of floats preserve NaN payloads. */
 export function halfBits(): Uint32Array<ArrayBuffer> {
   table ??= Uint32Array.from({ length: 65_536 }, (_, half) => floatBits(half));
   return table;
@@ -21,7 +19,7 @@ function floatBits(half: number): number {
   if (exponent === 31) return sign | 0x7f800000 | (fraction << 13);
   if (exponent !== 0) return sign | ((exponent + 112) << 23) | (fraction << 13);
   if (fraction === 0) return sign;
-  // Denormal: shift the leading one up to the place that a float32 implies.
+  // Denormal: shifts the leading one to the bit that float32 implies.
   const shift = Math.clz32(fraction) - 21;
   return sign | ((113 - shift) << 23) | (((fraction << shift) & 1023) << 13);
 }
@@ -30,7 +28,7 @@ const LARGEST = 65_504;
 const single = new Float32Array(1);
 const bitsOfSingle = new Uint32Array(single.buffer);
 
-/** The half nearest to a number, ties to even; those beyond the largest half become it, a NaN stays one. */
+/** The nearest half, ties to even; numbers beyond the largest half become that half, and NaN stays NaN. */
 export function toHalf(value: number): number {
   single[0] = Math.min(LARGEST, Math.max(-LARGEST, value));
   const bits = bitsOfSingle[0]!;
@@ -43,7 +41,7 @@ export function toHalf(value: number): number {
   return sign | rounded(0x800000 | fraction, 14 - exponent);
 }
 
-/** The bits without the last `drop`, rounded to nearest, ties to even; a carry goes into the exponent. */
+/** The bits without the last `drop`, rounded to nearest, ties to even; a carry increments the exponent. */
 function rounded(bits: number, drop: number): number {
   const kept = bits >>> drop;
   const rest = bits - kept * 2 ** drop;
@@ -58,7 +56,7 @@ export function toHalves(values: Float32Array): Uint16Array<ArrayBuffer> {
   return halves;
 }
 
-/** The upper halves of float32 numbers, rounded to nearest, ties to even; a NaN stays one. */
+/** The upper halves of float32 numbers, rounded to nearest, ties to even; NaN stays NaN. */
 export function toBrainFloats(values: Float32Array): Uint16Array<ArrayBuffer> {
   const bits = new Uint32Array(values.buffer, values.byteOffset, values.length);
   const halves = new Uint16Array(bits.length);

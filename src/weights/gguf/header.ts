@@ -2,10 +2,10 @@ import { type ByteSource, Cursor } from "./cursor.ts";
 import { type Metadata, readMetadata } from "./metadata.ts";
 import { type GgufTensor, placeTensors, readTensors } from "./tensors.ts";
 
-/** A file, or, if it was split, its first part with the tensors of all. */
+/** A file, or the first part of a split file with the tensors of all parts. */
 export interface GgufFile {
   path: string;
-  /** `path` and, if the file was split, the parts that follow. */
+  /** `path` and, for a split file, the other parts. */
   files: string[];
   version: number;
   /** Length of the file in bytes. */
@@ -23,7 +23,7 @@ const DEFAULT_ALIGNMENT = 32;
 const MIN_ENTRY = 8 + 4 + 1;
 /** Name length, number of dimensions, type, offset. */
 const MIN_TENSOR = 8 + 4 + 4 + 8;
-/** No model has a hundredth of this; it keeps a damaged count from filling the memory. */
+/** No model has a hundredth of this; a damaged count must not fill memory. */
 const MAX_ENTRIES = 2 ** 20;
 
 /**

@@ -18,7 +18,7 @@ function example(type: GgmlType): Uint8Array {
   return finiteBlocks(type, (ROWS * COLS) / GGML_TYPES[type].block, seededRandom(GGML_TYPES[type].id));
 }
 
-/** Every type with each of its possible bit widths. */
+/** Every type with each possible bit width. */
 const inBits = <T extends GgmlType>(types: readonly T[]): [T, CodeBits][] =>
   types.flatMap((type) =>
     (ofFour.includes(type) ? [4, 8] : [8]).map((bits): [T, CodeBits] => [type, bits as CodeBits]),
@@ -36,7 +36,7 @@ describe.each(inBits(exact))("%s in %i bits", (type, bits) => {
 });
 
 test("Q3_K: the extremes of scale times code fit their 8 bits", () => {
-  // Bits unset are scale −32 and code −4, bits set scale 31 and code 3.
+  // With bits unset, scale −32 and code −4; with bits set, scale 31 and code 3.
   const blocks = [0x00, 0xff].flatMap((scales) =>
     [0x00, 0xff].map((codes) => {
       const block = new Uint8Array(110).fill(codes);
@@ -57,7 +57,7 @@ describe.each(inBits(withMinimum))("%s in %i bits", (type, bits) => {
     const matrix = toKernelMatrix(type, example(type), [ROWS, COLS], bits);
     const corrected = bits === 4;
     expect([matrix.bits, matrix.block, matrix.corrected]).toEqual([bits, 32, corrected]);
-    // Two more codes for each block of 32.
+    // Two more codes per block of 32.
     expect(matrix.codes.length).toBe((ROWS * COLS * (corrected ? 17 / 16 : 1) * bits) / 8);
     const [width, bound] = corrected ? [512, 1 / 237.9] : [32, 1 / 248];
     expectWeights(weightsOf(matrix), dequantize(type, example(type), ROWS * COLS), width, bound);

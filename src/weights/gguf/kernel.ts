@@ -4,19 +4,19 @@ import { type BlockForm, emptyGroups, productForm } from "./blocks/index.ts";
 import { checkBytes } from "./dequantize.ts";
 import type { GgmlType } from "./types.ts";
 
-/** The form in which the kernels run a storage type. */
+/** The kernels' form for a storage type. */
 export interface KernelForm {
-  /** The fewest bits that hold its codes exactly, among those that the kernels support. */
+  /** The fewest bits that the kernels support and that hold its codes exactly. */
   readonly bits: CodeBits;
   /** Columns that share a scale. */
   readonly block: Block;
-  /** True if a block has a minimum, which is rounded: to two digits beside 4-bit codes, to whole steps of 8-bit ones. */
+  /** True if a block has a minimum. It is rounded: to two digits for 4-bit codes, to whole steps for 8-bit codes. */
   readonly minimum: boolean;
-  /** Bits to which the weights are rounded, since the kernels have no form that keeps them; absent: none. */
+  /** Bits of rounded weights, for types without an exact kernel form; absent: not rounded. */
   readonly rounded?: CodeBits;
 }
 
-/** The form of types with a scale for each 16 weights: kernels over such blocks take a sixth longer (docs/log.md). */
+/** The form for types with a scale per 16 weights: kernels take a sixth longer over such blocks (docs/log.md). */
 const ROUNDED: KernelForm = { bits: 8, block: 32, minimum: false, rounded: 8 };
 
 /** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
@@ -26,11 +26,12 @@ export function kernelForm(type: GgmlType): KernelForm | undefined {
   return form && { bits: fewestBits(form), block: form.group, minimum: form.hasMin };
 }
 
-/** The kernels' 4-bit codes serve types with exactly 4 bits, in blocks of 32. */
+/** The kernels' 4-bit codes work for types with exactly 4 bits, in blocks of 32. */
 const fewestBits = ({ bits }: BlockForm): CodeBits => (bits === 4 ? 4 : 8);
 
 /**
- * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s, but for a rounded minimum.
+ * A matrix [rows, cols] in the kernel's form with `bits`; its weights equal `dequantize`'s, except for a rounded
+ * minimum.
  * @throws RangeError if `bytes` has the wrong length for rows × cols weights, or `type` has no such form
  */
 export function toKernelMatrix(

@@ -18,7 +18,7 @@ function messageOf(bytes: Buffer): string {
 const typeId = (name: (typeof VALUE_TYPES)[number]) => u32(VALUE_TYPES.indexOf(name));
 const HUGE = 2 ** 60;
 
-/** A file of one tensor per info, with `data` bytes of data. */
+/** A file with one tensor per info, and `data` bytes of data. */
 function withTensors(infos: Buffer[], data = 64): Buffer {
   const start = Buffer.concat([header(infos.length, 0), ...infos]);
   return Buffer.concat([start, Buffer.alloc(Math.ceil(start.length / 32) * 32 - start.length + data)]);
@@ -194,7 +194,7 @@ test("a file cut off anywhere", () => {
   }
 });
 
-/** Parses a file of a terabyte with this start; returns the error and the longest read. */
+/** Parses a claimed terabyte file with this start; returns the error and the longest read. */
 function parseEndless(start: Buffer): { message: string; longest: number } {
   let longest = 0;
   const read = (offset: number, length: number) => {

@@ -4,11 +4,11 @@ import { GgufStrings } from "./strings.ts";
 import { type GgufValue, type IntegerArray, type NumberArray, readType, readValue, type ValueType } from "./values.ts";
 
 /**
- * A file's metadata by key. The accessors return the value, or `fallback` if the key is absent and a fallback is given;
- * otherwise they throw a `UserError` that names the file and the key.
+ * A file's metadata by key. Accessors return the value, or `fallback` for a missing key; without a fallback they throw
+ * a `UserError` that names the file and the key.
  */
 export class Metadata extends Map<string, GgufValue> {
-  /** The types that the file has the values in. */
+  /** The file's types of the values. */
   readonly types = new Map<string, ValueType>();
 
   constructor(readonly path: string) {

@@ -10,7 +10,7 @@ const weights = new Float32Array(file.slice(0, 4 * COUNT).buffer);
 
 const types = ["F16", "Q8_0", "Q4_0", "Q4_1"] as const;
 
-/** Where each type's bytes begin. */
+/** The offset of each type's bytes. */
 const startOf = (type: (typeof types)[number]): number =>
   types.slice(0, types.indexOf(type)).reduce((at, before) => at + byteLength(before, COUNT), 4 * COUNT);
 

@@ -1,10 +1,10 @@
 import { toHalf, toHalves } from "./half.ts";
 import { byteLength, type GgmlType } from "./types.ts";
 
-/** The storage types that are written. */
+/** The storage types for writing. */
 export type WrittenType = Extract<GgmlType, "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1">;
 
-/** Weights of a block. */
+/** Weights per block. */
 export const BLOCK = 32;
 
 /** Writes the block `values[from …]` to `out[at …]`. */
@@ -14,7 +14,7 @@ const encoders = { Q8_0: q8, Q4_0: q4, Q4_1: q4Minimum };
 
 /**
  * Float32 weights in a storage type, equal to the last bit to `gguf.quants.quantize` of the gguf Python package.
- * @throws RangeError if blocks do not divide them
+ * @throws RangeError if they are not whole blocks
  */
 export function quantize(type: WrittenType, values: Float32Array): Uint8Array {
   if (type === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
@@ -27,7 +27,7 @@ export function quantize(type: WrittenType, values: Float32Array): Uint8Array {
   return out;
 }
 
-// Every step rounds to float32, as in the C code.
+// Every step rounds to float32, like the C code.
 const f32 = Math.fround;
 const inverse = (scale: number): number => (scale === 0 ? 0 : f32(1 / scale));
 
@@ -72,7 +72,7 @@ function q4Minimum(values: Float32Array, from: number, out: Uint8Array, at: numb
   putCodes(out, at + 4, (i) => f32(f32(f32(values[from + i]! - least) * factor) + 0.5));
 }
 
-/** Codes of 4 bits: the first half of a block in the low bits, the second in the high ones. */
+/** Codes of 4 bits: the first half of a block in the low bits, the second in the high bits. */
 function putCodes(out: Uint8Array, at: number, code: (i: number) => number): void {
   const clipped = (i: number) => Math.min(15, Math.trunc(code(i)));
   for (let i = 0; i < BLOCK / 2; i++) out[at + i] = clipped(i) | (clipped(i + BLOCK / 2) << 4);

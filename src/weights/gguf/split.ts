@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { quote } from "./cursor.ts";
 import type { GgufFile } from "./header.ts";
 
-/** A file in one piece as it is; the first part of a split one with the tensors of all parts, which `open` reads. */
+/** An unsplit file unchanged; the first part of a split file with the tensors of all parts, which `open` reads. */
 export function joinParts(first: GgufFile, open: (path: string) => GgufFile): GgufFile {
   const count = first.metadata.integer("split.count", 1);
   if (count <= 1) return first;
@@ -18,7 +18,7 @@ export function joinParts(first: GgufFile, open: (path: string) => GgufFile): Gg
   return file;
 }
 
-/** Parts lie beside one another, `…-00001-of-0000N.gguf` and so on, as llama.cpp's gguf-split names them. */
+/** Parts are in one folder, `…-00001-of-0000N.gguf` and so on, named like llama.cpp's gguf-split. */
 function stemOf({ path, metadata }: GgufFile, count: number): string {
   const index = metadata.integer("split.no");
   const own = ending(index, count);

@@ -1,13 +1,13 @@
 import { BLOCK, type WrittenType } from "./quantize.ts";
 
-/** Parts that llama.cpp keeps in float32, since they are small and rounding them costs most. */
+/** Tensors that llama.cpp keeps in float32: they are small, and rounding them costs the most quality. */
 const EXACT =
   /(_norm|ffn_gate_inp|ffn_gate_inp_shexp|position_embd|token_types|ssm_conv1d|shortconv\.conv|rope_\w+)\.weight$/;
 const TOKENS = /^(token_embd|output)\.weight$/;
 
 /**
- * The type in which a tensor of a GGUF is stored, if its matrices are to be `type`: vectors in float32, rows that blocks do not divide
- * in half precision, the tables of tokens in 8 bits beside matrices of 4.
+ * The storage type of a GGUF tensor for matrices of `type`: float32 for vectors, half precision for rows that are not whole
+ * blocks, 8 bits for token tables next to 4-bit matrices.
  */
 export function storedType(name: string, shape: readonly number[], type: WrittenType): WrittenType {
   if (shape.length < 2 || !name.endsWith(".weight") || EXACT.test(name)) return "F32";
@@ -16,5 +16,5 @@ export function storedType(name: string, shape: readonly number[], type: Written
   return type !== "Q8_0" && TOKENS.test(name) ? "Q8_0" : type;
 }
 
-/** `general.file_type`: the type of most matrices (gguf's `LlamaFileType`). */
+/** `general.file_type`: the most frequent matrix type (gguf's `LlamaFileType`). */
 export const fileType: Readonly<Record<WrittenType, number>> = { F32: 0, F16: 1, Q4_0: 2, Q4_1: 3, Q8_0: 7 };

@@ -1,11 +1,11 @@
 import type { Buffer } from "node:buffer";
 
-/** Bytes of the length in front of each string. */
+/** Bytes of the length prefix of a string. */
 const PREFIX = 8;
 
 /**
- * An array of strings as stored in the file. A vocabulary has 100,000 of them and many callers need only another key,
- * so they are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
+ * An array of strings as stored in the file. A vocabulary has 100,000 strings, and many callers read only other keys:
+ * strings are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
  */
 export class GgufStrings {
   private decoded: string[] | undefined;

@@ -2,7 +2,7 @@ import { type Cursor, quote } from "./cursor.ts";
 import { byteLength, GGML_TYPES, type GgmlType, ggmlType } from "./types.ts";
 
 export interface GgufTensor {
-  /** The file that holds it: not the same for all tensors of a split file. */
+  /** The file that holds it, which may differ between tensors of a split file. */
   path: string;
   name: string;
   type: GgmlType;
@@ -16,7 +16,7 @@ export interface GgufTensor {
 
 const MAX_DIMENSIONS = 4;
 
-/** The tensors in the file's order, `offset` still counted from the start of the data section. */
+/** The tensors in the file's order; `offset` still counts from the start of the data section. */
 export function readTensors(cursor: Cursor, count: number): GgufTensor[] {
   return Array.from({ length: count }, (_, i) => readTensorInfo(cursor, i));
 }
@@ -53,10 +53,7 @@ function product(shape: number[]): number {
   return shape.reduce((total, size) => total * size, 1);
 }
 
-/**
- * Computes the tensors' places in the file and checks that each lies inside it, is aligned and unique, and overlaps no
- * other.
- */
+/** Computes the tensors' places in the file and checks that each is inside it, aligned and unique, and overlaps no other. */
 export function placeTensors(
   cursor: Cursor,
   infos: GgufTensor[],

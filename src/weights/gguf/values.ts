@@ -1,7 +1,7 @@
 import type { Cursor } from "./cursor.ts";
 import type { GgufStrings } from "./strings.ts";
 
-/** Metadata types, each at its id (gguf.md, `gguf_metadata_value_type`). */
+/** Metadata types; the index is the id (gguf.md, `gguf_metadata_value_type`). */
 export const VALUE_TYPES = [
   "uint8",
   "int8",
@@ -49,8 +49,8 @@ export const TYPED_ARRAYS = {
 
 const MAX_DEPTH = 4;
 /**
- * A boolean takes one byte in the file and eight here, an inner array 12 and some 200: the file's size is not enough of
- * a limit.
+ * A boolean takes one byte in the file and eight here; an inner array takes 12, and about 200 here. The file's size is
+ * not enough of a limit.
  */
 const MAX_BOXED = 2 ** 20;
 

@@ -21,13 +21,13 @@ export interface WritableGguf {
   readonly tensors: ReadonlyMap<string, GgufTensorToWrite>;
 }
 
-/** What a GGUF's header will say, read back from the bytes that will be written. `file` names it in errors. */
+/** The header that a GGUF will have, read back from the bytes to write. `file` names it in errors. */
 export function plannedGguf(file: string, gguf: WritableGguf): GgufFile {
   const { bytes, size } = headerOf(gguf);
   return parseGguf({ path: file, size, read: (offset, length) => padded(bytes, offset, length) });
 }
 
-/** Headers are read in pieces that may be longer than they are. */
+/** Headers are read in pieces that may extend beyond their end. */
 function padded(bytes: Buffer, offset: number, length: number): Buffer {
   const out = Buffer.alloc(length);
   bytes.copy(out, 0, offset, offset + length);
@@ -35,8 +35,8 @@ function padded(bytes: Buffer, offset: number, length: number): Buffer {
 }
 
 /**
- * Writes a GGUF of version 3, tensor by tensor, whole or not at all; synced to disk on return. `onBytes` gets the bytes
- * written so far.
+ * Writes a GGUF of version 3, tensor by tensor, whole or not at all, and synced to disk on return. `onBytes` receives
+ * the number of bytes written so far.
  * @throws UserError if the disk refuses it
  */
 export async function writeGguf(file: string, gguf: WritableGguf, onBytes?: (bytes: number) => void): Promise<void> {

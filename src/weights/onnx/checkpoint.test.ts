@@ -25,7 +25,7 @@ const exported = (file: string, model: string) =>
   opened(readFileSync(at(`fixtures/${file}.onnx`)), at(`../../models/fixtures/${model}/config.json`));
 const floatsOf = (checkpoint: Checkpoint, name: string) => checkpoint.floats(checkpoint.tensors.get(name)!);
 
-/** transformers 5 has names of its own for what DINOv2's checkpoints call otherwise. */
+/** transformers 5 renames some tensors of DINOv2's checkpoints. */
 const inDinov2 = (name: string) =>
   name
     .replace(

@@ -20,8 +20,8 @@ export function onnxFile(model: string): string | undefined {
 }
 
 /**
- * Opens an exported model as a checkpoint: the weights of `file`'s graph by the names of the module that was exported,
- * and the `config.json` beside it. Its nodes are not run.
+ * Opens an exported model as a checkpoint: the weights of `file`'s graph under the exported module's names, and the
+ * `config.json` beside it. Its nodes are not run.
  * @throws UserError if a file is missing or malformed
  */
 export function onnxCheckpoint(model: string, file: string): Checkpoint {
@@ -43,7 +43,7 @@ export function onnxCheckpoint(model: string, file: string): Checkpoint {
   };
 }
 
-/** Weights as float32, row-major, of rows of the given shape; bytes are multiplied out. @throws UserError if they cannot be read */
+/** Weights as float32, row-major, for rows of the given shape; bytes are dequantised. @throws UserError if they cannot be read */
 function readFloats(file: string, { shape, pieces }: OnnxTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const [only, ...others] = pieces;
   if (others.length === 0 && !only!.transposed) return floatsOf(file, only!, rows && elements(shape, rows));
@@ -78,7 +78,7 @@ function turned(file: string, stored: Stored): Float32Array<ArrayBuffer> {
   return out;
 }
 
-/** Elements of an initializer, times their scale: (q − zero) · scale, as DequantizeLinear has it. */
+/** Elements of an initializer, dequantised like DequantizeLinear: (q − zero) · scale. */
 function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Range): Float32Array<ArrayBuffer> {
   const values = valuesOf(file, data, range);
   if (!scale) return values;

@@ -3,20 +3,20 @@ import { UserError } from "../../util/errors.ts";
 import { withFile } from "../read-file.ts";
 import type { Dtype } from "../safetensors/dtypes.ts";
 
-/** Bytes in the model's file, or in a file beside it, by that one's name. */
+/** Bytes in the model's file, or in a named file beside it. */
 interface Place {
   readonly beside?: string;
   readonly offset: number;
   readonly bytes: number;
 }
 
-/** A tensor of a graph's own. */
+/** A graph's own tensor. */
 export interface Initializer {
   readonly name: string;
-  /** Undefined: a type that holds no weights. */
+  /** Undefined: a type without weights. */
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
-  /** Its little-endian elements in the model's file or one beside it, or its few elements themselves. */
+  /** Its little-endian elements in the model's file or one beside it; or the elements themselves, if there are few. */
   readonly data: Place | readonly number[];
 }
 
@@ -25,7 +25,7 @@ export interface OnnxNode {
   readonly op: string;
   readonly inputs: readonly string[];
   readonly outputs: readonly string[];
-  /** The attributes that are one whole number. */
+  /** The attributes that are single whole numbers. */
   readonly integers: ReadonlyMap<string, number>;
 }
 
@@ -41,7 +41,7 @@ const types: Readonly<Record<number, Dtype>> = {
 
 /** Reads an ONNX file's graph; weights stay in the file. @throws UserError if it is missing or malformed */
 export function readGraph(path: string): OnnxGraph {
-  // The bytes have a buffer of their own, so that a part's place in the buffer is its place in the file.
+  // A separate buffer for the bytes: an offset in the buffer is then an offset in the file.
   const bytes = withFile(path, ({ size, read }) => read(0, size, "the model"));
   const graphs: OnnxGraph[] = [];
   try {
@@ -54,7 +54,7 @@ export function readGraph(path: string): OnnxGraph {
   throw new UserError(`${path}: an ONNX model has one graph, this file ${graphs.length}`);
 }
 
-/** Readers of some of a message's fields, by number; the others are skipped. */
+/** Readers for some fields of a message, by number; the others are skipped. */
 type Fields = Readonly<Record<number, (reader: BinaryReader, wire: WireType) => void>>;
 
 function readMessage(bytes: Uint8Array, fields: Fields): void {
@@ -125,7 +125,7 @@ function initializerOf(path: string, bytes: Uint8Array): Initializer {
     2: (r) => {
       type = types[r.int32()];
     },
-    4: placed, // Packed floats are bytes as they are.
+    4: placed, // Packed floats need no decoding.
     5: (r, wire) => {
       data = integers(r, wire);
     },
@@ -151,7 +151,7 @@ function entryOf(bytes: Uint8Array): [key: string, value: string] {
   return entry;
 }
 
-/** A place in a file beside the model's, never one elsewhere. */
+/** A place in a file in the model's own folder, never elsewhere. */
 function placeOf(path: string, entries: ReadonlyMap<string, string>): Place {
   const beside = entries.get("location") ?? "";
   if (!/^[^/\\]+$/.test(beside) || beside === "..")

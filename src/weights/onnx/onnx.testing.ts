@@ -3,12 +3,12 @@ import { BinaryWriter, WireType } from "@bufbuild/protobuf/wire";
 /** A tensor for a hand-written model; without `raw`, its elements are `int32_data`. */
 export interface TestTensor {
   readonly name: string;
-  /** ONNX's number of the type. */
+  /** ONNX's code of the type. */
   readonly type: number;
   readonly shape: readonly number[];
   readonly raw?: Float32Array | Int8Array | Uint8Array;
   readonly elements?: readonly number[];
-  /** Place of the data in a file beside the model. */
+  /** The location of the data in a file beside the model. */
   readonly elsewhere?: Readonly<Record<string, string | number>>;
 }
 

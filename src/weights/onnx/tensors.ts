@@ -1,24 +1,24 @@
 import type { StoredTensor } from "../checkpoint.ts";
 import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
 
-/** An initializer, which may be bytes with a scale and a zero point for all of them, or for each place along an axis. */
+/** An initializer. It may be bytes with one scale and zero point, or one for each index of an axis. */
 export interface Stored {
   readonly data: Initializer;
   readonly scale?: Initializer | undefined;
   readonly zero?: Initializer | undefined;
   readonly axis: number;
-  /** True if it is [inputs, outputs]. */
+  /** True if its shape is [inputs, outputs]. */
   readonly transposed: boolean;
 }
 
-/** A tensor of the model that was exported: one initializer, or several that follow each other. */
+/** A tensor of the exported model: one initializer, or several in sequence. */
 export interface OnnxTensor extends StoredTensor {
   readonly pieces: readonly Stored[];
 }
 
 /**
- * The tensors of an exported model by the names that its module had. Exporters rename a transposed matrix to
- * `onnx::MatMul_123`: such a one is named by the bias that is added to its product, or by the node of the product.
+ * The tensors of an exported model under its module's names. Exporters rename a transposed matrix to
+ * `onnx::MatMul_123`: its name then comes from the bias added to its product, or from the node of the product.
  */
 export function tensorsOf(graph: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
   const names = new Names(graph);
@@ -26,12 +26,12 @@ export function tensorsOf(graph: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
   return new Map([...tensors, ...names.positions()].map((tensor) => [tensor.name, tensor]));
 }
 
-/** Endings that ONNX Runtime's quantiser gives a tensor's bytes and what belongs to them. */
+/** ONNX Runtime's suffixes for a quantised tensor: its bytes, scale and zero point. */
 const [BYTES, SCALE, ZERO] = ["_quantized", "_scale", "_zero_point"] as const;
-/** Its ending of a matrix [outputs, inputs] that it has stored as [inputs, outputs]. */
+/** ONNX Runtime's suffix of a matrix [outputs, inputs] stored as [inputs, outputs]. */
 const TURNED = "_Transposed";
 
-/** Nodes of the longest chain that is followed: a malformed graph may have a circle. */
+/** The longest chain of nodes to follow: a malformed graph may have a cycle. */
 const LONGEST = 8;
 
 class Names {
@@ -45,7 +45,7 @@ class Names {
       for (const input of node.inputs) if (!this.#readers.has(input)) this.#readers.set(input, node);
   }
 
-  /** The tensor whose data these are; undefined if they are a scale, a zero point or a constant of the exporter's. */
+  /** The tensor with these data; undefined for a scale, a zero point or an exporter's constant. */
   tensor(data: Initializer): OnnxTensor | undefined {
     const { name: own, shape } = data;
     if ([SCALE, ZERO].some((end) => own.endsWith(end) && this.#initializers.has(replaced(own, end, BYTES)))) return;
@@ -57,7 +57,7 @@ class Names {
 
   /**
    * DINOv2's table of positions, which exporters cut in two: the first token's, and the patches', which are resized to
-   * the picture's.
+   * the image's grid.
    */
   positions(): OnnxTensor[] {
     return this.graph.nodes.flatMap(({ op, name, inputs: [first = "", rest = ""] }) => {
@@ -70,7 +70,7 @@ class Names {
     });
   }
 
-  /** The value that a chain of nodes begins with, each of which changes the order or size of its first input. */
+  /** The value at the start of a chain of nodes that each reorder or resize their first input. */
   #sourceOf(value: string): string {
     let source = value;
     for (let step = 0; step < LONGEST; step++) {
@@ -96,7 +96,7 @@ class Names {
     return { data, scale: beside(SCALE), zero: beside(ZERO), axis: last, transposed };
   }
 
-  /** The name in the exported module; undefined if it had none. */
+  /** The name in the exported module; undefined if it has none. */
   #nameOf({ name, shape }: Initializer): string | undefined {
     const own = replaced(replaced(name, BYTES, ""), TURNED, "");
     if (!own.startsWith("onnx::") && own.includes(".")) return own;
@@ -107,7 +107,7 @@ class Names {
     return module && `${module}.weight`;
   }
 
-  /** The name of the bias that is added to a product, whose bytes are made floats before that. */
+  /** The name of the bias added to a product, after any conversion of bytes to floats. */
   #biasOf(product: OnnxNode): string | undefined {
     let node: OnnxNode | undefined = product;
     for (let step = 0; node && step < LONGEST; step++) {

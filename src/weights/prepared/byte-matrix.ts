@@ -11,7 +11,7 @@ import { rotated } from "./hadamard.ts";
 import type { Part } from "./part.ts";
 import type { PreparedStore, Span } from "./store.ts";
 
-/** The places of a matrix in bytes in the prepared file. */
+/** The places of a byte matrix in the prepared file. */
 export interface StoredBytes {
   readonly scale: Span;
   readonly digits: readonly Span[];
@@ -25,7 +25,7 @@ export function storedBytes(store: PreparedStore, name: string, { digits }: Byte
   return scale && { scale, digits: Array.from({ length: digits }, (_, i) => store.floats(digitName(name, i))!.data) };
 }
 
-/** Rounds matrices under each other, and keeps the result. */
+/** Rounds stacked matrices, and stores the result. */
 export function keepBytes(store: PreparedStore, name: string, parts: readonly Part[], form: ByteForm): StoredBytes {
   const rows = parts.reduce((sum, { shape }) => sum + shape[0]!, 0);
   const inputs = parts[0]!.shape[1]!;
@@ -43,7 +43,7 @@ export function keepBytes(store: PreparedStore, name: string, parts: readonly Pa
   };
 }
 
-/** A matrix [inputs, rows] as constants of a graph; `data` is what lies in a place of the prepared file. */
+/** A matrix [inputs, rows] as constants of a graph; `data` reads a place of the prepared file. */
 export function byteMatrix(
   graph: Graph,
   name: string,
@@ -59,7 +59,7 @@ export function byteMatrix(
   return { codes: codes!, scale: scales, low, block: blockOf(graph, rotation) };
 }
 
-/** The block that rotates a product's inputs as the weights' rows are. */
+/** The block that rotates a product's inputs, to match the rotated weights. */
 function blockOf(graph: Graph, rotation: number): Tensor | undefined {
   if (rotation === 0) return undefined;
   const unit = Float32Array.from({ length: rotation ** 2 }, (_, i) => Number(i % (rotation + 1) === 0));
@@ -67,7 +67,10 @@ function blockOf(graph: Graph, rotation: number): Tensor | undefined {
   return graph.constant(`hadamard ${rotation}`, { dtype: "f32", shape: [rotation, rotation] }, data);
 }
 
-/** Rounds a matrix [rows, inputs] that comes in pieces of whole rows: the first digit in whole steps, a second in parts of one. */
+/**
+ * Rounds a matrix [rows, inputs], given in pieces of whole rows: the first digit in whole steps, the second in fractions of
+ * a step.
+ */
 export class ByteRounding {
   /** The step of each row's first digit. */
   readonly scale: Float32Array<ArrayBuffer>;
@@ -83,7 +86,7 @@ export class ByteRounding {
     this.digits = Array.from({ length: form.digits }, () => new Int8Array(inputs * rows));
   }
 
-  /** Takes rows from number `first` on; returns what it rounds of them, rotated if the form is. */
+  /** Takes rows from `first` on; returns the values to round, rotated if the form is. */
   add(values: Float32Array, first: number): Float32Array {
     const { rotation } = this.form;
     const turned = rotation === 0 ? values : rotated(values, rotation);
@@ -91,7 +94,7 @@ export class ByteRounding {
     return turned;
   }
 
-  /** Rounds the values that begin at `from`. */
+  /** Rounds the values from index `from` on. */
   #round(values: Float32Array, from: number, row: number): void {
     const [high, low] = this.digits;
     const end = from + this.inputs;

@@ -13,7 +13,7 @@ import { ByteWeights } from "./byte-weights.ts";
 import { rotated } from "./hadamard.ts";
 import { identity } from "./names.ts";
 
-/** Other x86 processors add pairs of products up in 16 bits, which these codes overflow. */
+/** Other x86 processors add pairs of products in 16 bits, which these codes overflow. */
 const exact = test.skipIf(!multipliesBytes());
 
 const [TOKENS, INPUTS, OUTPUTS, ODD] = [40, 96, 64, 40];
@@ -21,7 +21,7 @@ const noise = (seed: number, length: number) => {
   const random = seededRandom(seed);
   return Float32Array.from({ length }, () => random() + random() - random() - random());
 };
-/** One channel is some 40 times as large as the others in every row, and counts as much. */
+/** One channel is about 40 times as large as the others in every row, and just as important. */
 const [OUTLIER, SIZE] = [37, 40];
 const weight = noise(1, OUTPUTS * INPUTS).map((v, i) => (i % INPUTS === OUTLIER ? v / SIZE : v));
 const x = noise(2, TOKENS * INPUTS).map((v, i) => (i % INPUTS === OUTLIER ? SIZE * Math.sign(v) : v));
@@ -43,7 +43,7 @@ const home = () => path.join(folder, "prepared");
 const open = (form: ByteForm) => new ByteWeights(openCheckpoint(folder), home(), form, identity);
 const form = (rotation: ByteForm["rotation"]): ByteForm => ({ digits: 1, rotation });
 
-/** x times the matrix in bytes; `change` may take a part of it away. */
+/** x times the matrix in bytes; `change` may remove a part of it. */
 async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix => matrix): Promise<Float32Array> {
   const graph = new Graph();
   const weights = open(form);
@@ -59,7 +59,7 @@ async function product(form: ByteForm, change = (matrix: ByteMatrix): ByteMatrix
   return new Float32Array(output.memory).slice();
 }
 
-/** Norm of the difference from the product in float64 over its norm. */
+/** The norm of the difference from the float64 product, divided by its norm. */
 function errorOf(y: Float32Array): number {
   const expected = Float64Array.from({ length: TOKENS * OUTPUTS }, (_, at) => {
     const [token, output] = [Math.floor(at / OUTPUTS), at % OUTPUTS];

@@ -8,8 +8,9 @@ import type { Form } from "./quant.ts";
 import { Weights } from "./weights.ts";
 
 /**
- * A checkpoint's matrices rounded to one or two bytes a weight, with a scale for each output, in a folder of their own; everything else as `Weights` has it, and so
- * matrices whose inputs no rotation's blocks divide. The model was opened with other weights before: tensors are there, and fit.
+ * A checkpoint's matrices rounded to one or two bytes per weight, with a scale for each output, in a separate folder.
+ * Everything else is as in `Weights`, including matrices whose inputs are not whole rotation blocks. The model was opened
+ * with other weights before: tensors exist and have the right shapes.
  */
 export class ByteWeights extends Weights {
   constructor(
@@ -30,6 +31,6 @@ export class ByteWeights extends Weights {
 
   override review(): void {}
 
-  /** An adapter may also change what follows the last attention, which has no weights in bytes. */
+  /** An adapter may also change layers after the last attention, which have no weights in bytes. */
   override checkAdapter(): void {}
 }

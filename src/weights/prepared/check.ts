@@ -4,15 +4,13 @@ import { discard, INDEX, isFolderSound } from "./store-index.ts";
 
 /** The result of checking prepared weights. */
 export interface CheckedWeights {
-  /** Folders that are as they were written. */
+  /** Folders with unchanged weights. */
   readonly sound: number;
-  /** Folders with damaged weights, which are removed; a model that needs them makes them again. */
+  /** Folders whose damaged weights were removed; they are made again when a model needs them. */
   readonly removed: readonly string[];
 }
 
-/**
- * Reads all prepared weights under a folder whole, and removes damaged ones; other versions' are left alone.
- */
+/** Reads all prepared weights under a folder, and removes damaged ones; ignores those of other versions. */
 export function checkPrepared(folder: string): CheckedWeights {
   const all = indexed(folder).map((each) => ({ folder: each, sound: isFolderSound(each) }));
   const damaged = all.filter(({ sound }) => sound === false).map((each) => each.folder);

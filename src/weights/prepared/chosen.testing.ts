@@ -1,12 +1,12 @@
-/** A model that timing chose rotated bytes for. */
+/** A model for which timing chose rotated bytes. */
 import { tempFolder, withEnv } from "../sources/helpers.testing.ts";
 import { preparedFolder, type ResolvedModel, resolveModel } from "../sources/index.ts";
 import { keepTuning, rotatedLosses } from "./tuning.ts";
 
-/** The hash of a model that may run in rotated bytes without being asked. */
+/** The hash of a model that may use rotated bytes by default. */
 export const KNOWN = Object.keys(rotatedLosses)[0]!;
 
-/** A file under that hash, until the test ends in a home of its own where timing chose rotated bytes for it. */
+/** A file with that hash in a temporary home where timing chose rotated bytes for it, until the test ends. */
 export async function chosenRotated(file: string): Promise<ResolvedModel> {
   withEnv({ MODICUM_HOME: tempFolder(), MODICUM_TUNE: "" });
   const source = { ...(await resolveModel(file)), sha256: KNOWN };

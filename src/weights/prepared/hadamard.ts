@@ -1,6 +1,6 @@
 /**
- * The normalised Hadamard matrix of order `size`, a power of two, times each `size` consecutive values. It is symmetric
- * and orthogonal: twice gives the values again.
+ * Multiplies each `size` consecutive values by the normalised Hadamard matrix of order `size`, a power of two. It is
+ * symmetric and orthogonal: applied twice, it gives the original values.
  */
 export function rotated(values: Float32Array, size: number): Float32Array<ArrayBuffer> {
   const result = new Float32Array(values);

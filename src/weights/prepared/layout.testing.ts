@@ -2,7 +2,7 @@ import { expect } from "vitest";
 import type { CodeBits } from "../../graph/index.ts";
 import type { KernelMatrix } from "./layout.ts";
 
-/** scale · (code − zero), row-major, in float64; behind a corrected row's weights come two digits for each of their blocks. */
+/** scale · (code − zero), row-major, in float64; a corrected row's weights are followed by two digits per block. */
 export function weightsOf({ rows, block: size, bits, corrected, codes, scale, zero }: KernelMatrix): Float64Array {
   const stored = scale.length / rows;
   const zeros = loose(zero, bits, rows, stored);
@@ -11,7 +11,7 @@ export function weightsOf({ rows, block: size, bits, corrected, codes, scale, ze
     return scale[block]! * (code - zeros[block]!);
   });
   if (!corrected) return Float64Array.from(all);
-  // A block of digits is for 16 blocks of weights, or the last of them.
+  // A block of digits serves 16 blocks of weights, or the remaining ones.
   const blocks = stored - Math.ceil(stored / 17);
   return Float64Array.from({ length: rows * blocks * size }, (_, i) => {
     const [row, column] = [Math.floor(i / (blocks * size)), i % (blocks * size)];
@@ -20,7 +20,7 @@ export function weightsOf({ rows, block: size, bits, corrected, codes, scale, ze
   });
 }
 
-/** One byte for each of a row's `width` values; 4-bit values fill a row's bytes starting with the low halves. */
+/** One byte for each of a row's `width` values; 4-bit values start in the low half of each byte. */
 function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number): number[] {
   const bytes = values.length / rows;
   return Array.from({ length: rows * width }, (_, i) => {
@@ -29,7 +29,7 @@ function loose(values: Uint8Array, bits: CodeBits, rows: number, width: number):
   });
 }
 
-/** Checks that each weight differs by at most `tolerance` times the largest of its block. */
+/** Checks that each weight is off by at most `tolerance` times the largest of its block. */
 export function expectWeights(got: Float64Array, expected: Float32Array, block: number, tolerance: number): void {
   expect(got.length).toBe(expected.length);
   for (let from = 0; from < got.length; from += block) {

@@ -8,14 +8,14 @@ import {
   storedBlocks,
 } from "../../graph/index.ts";
 
-/** A matrix [rows, cols] as the kernels want it: w = scale · (code − zero) over blocks of `block` columns, corrected as in `QuantizedMatrix`. */
+/** A matrix [rows, cols] in the kernels' form: w = scale · (code − zero) over blocks of `block` columns, corrected as in `QuantizedMatrix`. */
 export interface KernelMatrix {
   rows: number;
   block: Block;
   /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
-  /** [rows × columns·bits/8], a correction's behind the row's others. */
+  /** [rows × columns·bits/8]; a correction's codes follow the row's others. */
   codes: Uint8Array<ArrayBuffer>;
   /** [rows × blocks] */
   scale: Float32Array<ArrayBuffer>;
@@ -23,7 +23,10 @@ export interface KernelMatrix {
   zero: Uint8Array<ArrayBuffer>;
 }
 
-/** A matrix with a byte for every code and zero point, all below 2^bits, as one of that many bits; its arrays are taken over. */
+/**
+ * A matrix with one byte per code and zero point, all below 2^bits, packed into that many bits. Takes ownership of its
+ * arrays.
+ */
 export function packed(bits: CodeBits, matrix: Omit<KernelMatrix, "bits" | "corrected">): KernelMatrix {
   const { rows, codes, zero } = matrix;
   if (bits === 8) return { ...matrix, bits, corrected: false };
@@ -42,7 +45,7 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** One of each `of` rows, the `at`-th. */
+/** Row `at` of every `of` rows. */
 export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
   const rows = matrix.rows / of;
   const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
@@ -57,25 +60,25 @@ export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number
   return { ...matrix, rows, codes: pick(matrix.codes), scale: pick(matrix.scale), zero: pick(matrix.zero) };
 }
 
-/** A matrix of w = scale · code + min, codes a byte each and below 2^codeBits; `min` is one number a block. */
+/** A matrix with w = scale · code + min: codes of a byte each, below 2^codeBits, and one `min` per block. */
 export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "scale"> {
   codeBits: number;
   min: Float32Array<ArrayBuffer>;
 }
 
 /**
- * The kernels have only whole zero points. 4-bit codes stay, and what the nearest zero point leaves becomes a correction;
- * codes of 8 bits have room to be multiplied until the minimum is nearly a whole number of steps. Takes ownership of
+ * The kernels have only whole zero points. 4-bit codes stay, and a correction holds the distance from the nearest zero
+ * point; 8-bit codes have room for a factor that makes the minimum nearly a whole number of steps. Takes ownership of
  * `codes` and `scale`.
  */
 export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
   bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
 
-/** Off by at most a 248th of the block's largest weight, in files of ggml by 0.2 % of the weights (docs/log.md). */
+/** Off by at most 1/248 of the block's largest weight; in ggml files, by 0.2 % of the weights (docs/log.md). */
 function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const zero = new Uint8Array(scale.length);
-  // Four codes at a time, none of which overflows into its neighbour.
+  // Four codes at a time, without overflow between them.
   const fours = new Uint32Array(codes.buffer, codes.byteOffset, codes.length / 4);
   const perBlock = CORRECTED_BLOCK / 4;
   for (let at = 0; at < scale.length; at++) {
@@ -95,11 +98,11 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/** The factor of codes up to `most` with which `minimum`, counted in steps, is nearest to a whole number; 0: none fits a byte. */
+/** The factor for codes up to `most` that brings `minimum`, in steps, nearest to a whole number; 0: none fits a byte. */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
-  // A factor up to half of the largest is no better than its double.
+  // A factor up to half the maximum is no better than its double.
   for (let factor = largest; factor > largest / 2; factor--) {
     const own = Math.abs(minimum - Math.round(minimum * factor) / factor);
     if (own < off) [best, off] = [factor, own];
@@ -107,7 +110,7 @@ function nearestFactor(minimum: number, most: number): number {
   return best;
 }
 
-/** Codes of weights that have one sign and are nearly equal, from zero on; returns their step. */
+/** Codes from zero on for nearly equal weights of one sign; returns their step. */
 function respread(codes: Uint8Array, step: number, min: number, most: number): number {
   const furthest = Math.abs(min + step * most) > Math.abs(min) ? min + step * most : min;
   const wide = furthest / 255;
@@ -115,12 +118,12 @@ function respread(codes: Uint8Array, step: number, min: number, most: number): n
   return wide;
 }
 
-/** Steps of a correction's digit to either side of its zero point. */
+/** Steps of a correction digit on each side of its zero point. */
 const HALF = 8;
 /** The largest number of units in two digits. */
 const LARGEST = (HALF - 1) * (1 + 1 / DIGITS);
 
-/** Off by at most a 238th of the largest correction of the blocks that share digits. */
+/** Off by at most 1/238 of the largest correction among the blocks that share digits. */
 function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): KernelMatrix {
   const most = 2 ** codeBits - 1;
   const blocks = scale.length / rows;
@@ -138,7 +141,7 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
       const shared = lacking.subarray(row * blocks + first, row * blocks + Math.min(blocks, first + SHARING));
       const unit = shared.reduce((largest, value) => Math.max(largest, Math.abs(value)), 0) / LARGEST;
       matrix.scale[row * stored + to] = unit;
-      // Two digits are two codes, and so a byte.
+      // Two digits are two codes: one byte.
       const digits = matrix.codes.subarray(row * bytes + (to * CORRECTED_BLOCK) / 2);
       for (const [i, value] of shared.entries()) digits[i] = inDigits(unit === 0 ? 0 : value / unit);
     }
@@ -147,7 +150,7 @@ function withDigits({ rows, codes, scale, min, codeBits }: MinimumMatrix): Kerne
 
 /** A number of units as two digits, the first in the low half of a byte. */
 function inDigits(units: number): number {
-  // The second digit goes one step less far up than down.
+  // The second digit reaches one step less upwards than downwards.
   const first = Math.round(units + 0.5 / DIGITS);
   const second = Math.round((units - first) * DIGITS);
   return first + HALF + ((second + HALF) << 4);
@@ -160,7 +163,7 @@ function withRoom(matrix: KernelMatrix): KernelMatrix {
   const stored = storedBlocks(blocks);
   const middle = 0x11 * HALF;
   const zeros = widened(zero, new Uint8Array(rows * bytesOfCodes(stored, 4)).fill(middle), rows);
-  // An odd number of blocks leaves half of a byte.
+  // An odd number of blocks leaves half a byte.
   if (blocks % 2 === 1)
     for (let at = (blocks - 1) / 2; at < zeros.length; at += zeros.length / rows) zeros[at]! |= HALF << 4;
   return {
@@ -171,14 +174,14 @@ function withRoom(matrix: KernelMatrix): KernelMatrix {
   };
 }
 
-/** Writes rows over the beginnings of longer ones. */
+/** Writes rows into the beginnings of longer ones. */
 function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows: number): T {
   const [own, width] = [values.length / rows, longer.length / rows];
   for (let row = 0; row < rows; row++) longer.set(values.subarray(row * own, (row + 1) * own), row * width);
   return longer;
 }
 
-/** Stacks matrices with the same columns, bits and blocks; all are corrected if one is. Throws a `RangeError` if bits or blocks differ. */
+/** Stacks matrices with the same columns, bits and blocks; all are corrected if one is. @throws RangeError if bits or blocks differ */
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
   const { bits, block } = matrices[0]!;

@@ -2,25 +2,25 @@ import { type Dirent, readdirSync, readFileSync, statSync } from "node:fs";
 import path from "node:path";
 import { VERSION } from "./store-index.ts";
 
-/** The contents of the folder of prepared weights. */
+/** The contents of the prepared weights folder. */
 export interface Held {
   /** Bytes in total. */
   readonly bytes: number;
-  /** Folders with weights of another version's layout, which this version does not use. */
+  /** Folders with another version's layout, which this version does not use. */
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
 }
 
-/** Looks through the folder that holds one folder per model, each with one per form of its weights. */
+/** Inspects the folder that holds one folder per model, each with one per form of its weights. */
 export function preparedHeld(programs: string): Held {
   const models = foldersIn(programs);
   const old = models.flatMap((model) => (isOldModel(model) ? [model] : foldersIn(model).filter(isOldForm)));
   return { bytes: bytesIn(programs), stale: old.map((folder) => ({ folder, bytes: bytesIn(folder) })) };
 }
 
-/** Older versions did not keep each form in its own folder. */
+/** Older versions did not keep each form in a separate folder. */
 const isOldModel = (model: string): boolean => entriesOf(model).some((entry) => entry.isFile());
 
-/** Weights that are being written for the first time have no index yet, and are left alone. */
+/** Weights being written for the first time have no index yet, and are ignored. */
 function isOldForm(form: string): boolean {
   try {
     return JSON.parse(readFileSync(path.join(form, "weights.json"), "utf8")).version !== VERSION;
@@ -45,6 +45,6 @@ export function entriesOf(folder: string): Dirent[] {
   try {
     return readdirSync(folder, { withFileTypes: true });
   } catch {
-    return []; // gone meanwhile, or never there
+    return []; // gone meanwhile, or it never existed
   }
 }

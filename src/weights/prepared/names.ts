@@ -1,28 +1,28 @@
 import type { Rows } from "../checkpoint.ts";
 
-/**
- * The checkpoint's place of a tensor that a model asks for by its canonical name, which is GGUF's
- * (`blk.0.attn_q.weight`).
- */
+/** The location in the checkpoint of a tensor with a canonical name, which is GGUF's (`blk.0.attn_q.weight`). */
 export interface Stored {
   readonly name: string;
-  /** True if stored as [inputs, outputs], as in GPT-2's Conv1D, when the model asks for [outputs, inputs]; so is each matrix of a stack. */
+  /**
+   * True if stored as [inputs, outputs], as in GPT-2's Conv1D, for a model that expects [outputs, inputs]; in a stack, it
+   * applies to each matrix.
+   */
   readonly transposed?: true;
-  /** A slice of a fused tensor: these of its outputs. */
+  /** The outputs to take from a fused tensor. */
   readonly rows?: Rows;
-  /** The checkpoint's shape, if it is another of as many elements. */
+  /** The checkpoint's shape, if it is a different shape with as many elements. */
   readonly shape?: readonly number[];
-  /** A matrix out of a stack [matrices, rows, columns], or out of a matrix, of which it is one of `of` blocks of equal height. */
+  /** One matrix of a stack [matrices, rows, columns], or one of `of` equally high blocks of a matrix. */
   readonly block?: StackBlock;
-  /** Some of its rows or columns, of a stack each matrix's. */
+  /** Some of its rows or columns; in a stack, of each matrix. */
   readonly every?: Every;
-  /** Added to every element: Gemma's gains are stored less one. */
+  /** Added to every element: Gemma's gains are stored minus one. */
   readonly plus?: number;
 }
 
 /**
- * One of each `of` rows or columns, the `at`-th: matrices that are woven into one, of which both have as many. Or, in
- * "blocks of columns", the `at`-th of `of` that lie side by side.
+ * Row or column `at` of every `of`: for interleaved matrices of equal size. Or, in "blocks of columns", the `at`-th
+ * of `of` adjacent blocks.
  */
 export interface Every {
   readonly at: number;
@@ -30,15 +30,15 @@ export interface Every {
   readonly side: "rows" | "columns" | "blocks of columns";
 }
 
-/** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or the half of one. */
+/** The `at`-th of `of` blocks of rows in a stack of matrices: an expert's matrix, or half of one. */
 export interface StackBlock {
   readonly at: number;
   readonly of: number;
-  /** Absent if the blocks are of one matrix, and no stack. */
+  /** Absent if the blocks belong to one matrix, not to a stack. */
   readonly matrices?: number;
 }
 
-/** Canonical name → the checkpoint's own. A GGUF's names are canonical. */
+/** Canonical name → the checkpoint's name. A GGUF's names are canonical. */
 export type Names = (canonical: string) => string | Stored;
 
 export const identity: Names = (canonical) => canonical;

@@ -5,18 +5,18 @@ import { everyRow, type KernelMatrix } from "./layout.ts";
 import { type Every, keyOf, type Names, type StackBlock, type Stored } from "./names.ts";
 import { type Bits, isBlockable, Rounding } from "./quantize.ts";
 
-/** Weights that are turned to float32 at a time when a matrix is rounded. */
+/** Weights converted to float32 at a time while a matrix is rounded. */
 const CHUNK = 2 ** 22;
 
-/** One tensor as a model asks for it: all or a slice of a stored one, transposed if necessary. */
+/** One tensor in the model's shape: all or a slice of a stored one, transposed if necessary. */
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
-  /** Its matrix's rows of a stack. */
+  /** The rows of its matrix in a stack. */
   readonly #matrix: Rows | undefined;
   /** The model's shape. */
   readonly shape: readonly number[];
-  /** The fault in the checkpoint: "is missing", or its shape if another is expected. */
+  /** The fault in the checkpoint: "is missing", or its shape if that is wrong. */
   readonly problem: string | undefined;
 
   constructor(
@@ -47,7 +47,7 @@ export class Part {
     return this.#stored.name;
   }
 
-  /** Storage type. */
+  /** The storage type. */
   get type(): string {
     return this.#tensor?.type ?? "";
   }
@@ -67,7 +67,7 @@ export class Part {
     return keyOf({ ...this.#stored, ...(rows && { rows }) });
   }
 
-  /** The form in blocks that its storage type has. */
+  /** Its storage type's form in blocks. */
   get storedForm(): KernelForm | undefined {
     const { transposed, plus, every } = this.#stored;
     const isTurned = transposed || plus || (every && every.side !== "rows");
@@ -79,17 +79,17 @@ export class Part {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  /** True for the token table and the head, which every position uses: rounding costs most there. */
+  /** True for the token table and the head: every position uses them, so rounding costs the most there. */
   get ofTokens(): boolean {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }
 
-  /** True for the small matrices that make a state space's steps: rounding them changes how long its state lasts. */
+  /** True for the small matrices behind a state space's steps: rounding them changes how long its state lasts. */
   get ofSteps(): boolean {
     return /\.ssm_(x|dt)\.weight$/.test(this.canonical);
   }
 
-  /** Its rows, or the first of them, in the kernels' form. */
+  /** Its first `rows` rows (default: all), in the kernels' form. */
   blocks(bits: CodeBits, rows = this.shape[0]!): KernelMatrix {
     const { every } = this.#stored;
     const first = (this.#matrix ?? this.#stored.rows)?.[0] ?? 0;
@@ -97,7 +97,7 @@ export class Part {
     return every ? everyRow(read(every.of * rows), every) : read(rows);
   }
 
-  /** Rounds to `to` bits in blocks of `block`, held in codes of `bits`. */
+  /** Rounds to `to` bits in blocks of `block`, with codes of `bits`. */
   rounded(to: Bits, bits: CodeBits, block: Block): KernelMatrix {
     const [rows, cols] = this.shape as [number, number];
     const rounding = new Rounding(to, rows, cols, block);
@@ -105,14 +105,14 @@ export class Part {
     return rounding.matrix(bits);
   }
 
-  /** A matrix's whole rows with the first one's number, in pieces, since all of a large one may not fit in memory as float32. */
+  /** A matrix in pieces of whole rows, each with the index of its first row: a large matrix may not fit in memory as float32. */
   *pieces(): Generator<[values: Float32Array<ArrayBuffer>, row: number]> {
     const [rows, cols] = this.shape as [number, number];
     const step = Math.max(1, this.#stored.transposed ? rows : Math.floor(CHUNK / cols));
     for (let row = 0; row < rows; row += step) yield [this.floats(row, Math.min(rows, row + step)), row];
   }
 
-  /** Float32, row-major in `shape`, of the outermost dimension `from` to `to` − 1. */
+  /** Float32, row-major in `shape`, for indices `from` to `to` − 1 of the outermost dimension. */
   floats(from = 0, to = this.shape[0]!): Float32Array<ArrayBuffer> {
     const { transposed, rows, plus } = this.#stored;
     if (this.#stored.shape) return this.#reshaped(from, to);
@@ -124,7 +124,7 @@ export class Part {
     return plus ? values.map((v) => v + plus) : values;
   }
 
-  /** Rows of a matrix that is transposed in a stack, or woven with others, read in strides. */
+  /** Rows of a matrix that is transposed in a stack or interleaved with others, read with strides. */
   #strided(from: number, to: number): Float32Array<ArrayBuffer> {
     const { transposed, every = WHOLE } = this.#stored;
     const [height, width] = asInFile(this.shape, this.#stored) as [number, number];
@@ -146,7 +146,7 @@ export class Part {
   }
 }
 
-/** Steps from a row and from a column to the next, and the first element, in a matrix of `width` columns. */
+/** The steps between rows and between columns, and the first element, in a matrix of `width` columns. */
 function stridesOf({ at, of, side }: Every, width: number) {
   switch (side) {
     case "rows":
@@ -172,7 +172,7 @@ const flattened = (tensor: StoredTensor): StoredTensor => ({
   shape: [volume(tensor.shape.slice(0, -1)), tensor.shape.at(-1)!],
 });
 
-/** Both shapes, if a stack has others than its blocks of `rows` rows ask for. */
+/** Both shapes, if a stack's shape does not match its blocks of `rows` rows. */
 function misstacked(
   shape: readonly number[],
   { of, matrices, rows }: StackBlock & { readonly rows: number },
@@ -183,14 +183,14 @@ function misstacked(
   return `has shape [${shape.join(", ")}], expected [${expected.join(", ")}]`;
 }
 
-/** The shape that a model sees of a stored tensor, or of one matrix of a stack. */
+/** The model's shape of a stored tensor, or of one matrix of a stack. */
 function turned(shape: readonly number[], { transposed, rows, every }: Stored): readonly number[] {
   const own = every ? scaledSide(shape, every, 1 / every.of) : shape;
   const whole = transposed ? own.toReversed() : own;
   return rows ? whole.with(0, rows[1] - rows[0]) : whole;
 }
 
-/** The shape in the file of all that a matrix of this shape is woven with. */
+/** The shape in the file of all matrices interleaved with one of this shape. */
 function asInFile(shape: readonly number[], { transposed, every }: Stored): readonly number[] {
   const own = transposed ? shape.toReversed() : shape;
   return every ? scaledSide(own, every, every.of) : own;
@@ -199,7 +199,7 @@ function asInFile(shape: readonly number[], { transposed, every }: Stored): read
 const scaledSide = (shape: readonly number[], { side }: Every, factor: number): readonly number[] =>
   side === "rows" ? shape.with(0, shape[0]! * factor) : shape.with(-1, shape.at(-1)! * factor);
 
-/** Both shapes as the checkpoint has them, if a stored tensor is not of the `expected` one. */
+/** Both shapes in the checkpoint's form, if a stored tensor does not have the `expected` shape. */
 function misfit(shape: readonly number[], stored: Stored, expected: readonly number[]): string | undefined {
   const { transposed, rows } = stored;
   if (stored.shape) {

@@ -7,14 +7,14 @@ import type { Bits } from "./quantize.ts";
 
 /**
  * Forms of weights. Quantised GGUF weights run in the kernels' form of their type, unless it is `f32`. For floats, `q8`
- * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is
- * `q8` for safetensors, `f32` for GGUF. `q8r` rounds the layers' matrices, whatever their type, to rotated bytes; the rest
- * is as `auto`.
+ * rounds matrices to 8 bits in blocks of 32, `q4` to 4 bits except for token vectors, `f32` rounds nothing; `auto` is `q8`
+ * for safetensors, `f32` for GGUF. `q8r` rounds the layers' matrices of any type to rotated bytes; the rest is as in
+ * `auto`.
  */
 export const quants = ["auto", "f32", "q8", "q4", "q8r"] as const;
 export type Quant = (typeof quants)[number];
 
-/** The option of everything that loads a model. */
+/** The option of every command that loads a model. */
 export const quantOptions = z.object({
   quant: z
     .enum(quants)
@@ -24,22 +24,22 @@ export const quantOptions = z.object({
     ),
 });
 
-/** The form in which a model's weights run, as far as results depend on it; kept with all that is learnt from them. */
+/** The form of a model's running weights, as far as results depend on it; stored with everything learnt from them. */
 export const modelForm = z.object({
   /** Absent in older files. */
   quant: z.enum(quants).optional(),
-  /** Bits of the codes in which its 4-bit types run; absent if it has none, and in older files. */
+  /** Bits of the codes of its 4-bit types; absent if it has none, and in older files. */
   codes: z.literal([4, 8]).optional(),
 });
 export type ModelForm = Readonly<z.output<typeof modelForm>>;
 
-/** The form of a checkpoint's weights; `codes` is the width that was chosen for 4-bit types. */
+/** The form of a checkpoint's weights; `codes` is the chosen width for 4-bit types. */
 export function formOfModel(checkpoint: Checkpoint, quant: Quant, codes: CodeBits): ModelForm {
   const rounded = quant === "auto" && roundedBits(quant, checkpoint) === 8 ? "q8" : quant;
   return { quant: rounded, ...(mayHaveFourBits(checkpoint, quant) && { codes }) };
 }
 
-/** False if no tensor can be of 4-bit codes. */
+/** False if no tensor can have 4-bit codes. */
 export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =>
   roundedBits(quant, checkpoint) === 4 ||
   (quant !== "f32" &&
@@ -67,18 +67,18 @@ export type Form = { readonly kind: "float32" } | BlockForm | BytesForm;
 /** Codes in blocks that share a scale. */
 export interface BlockForm extends KernelForm {
   readonly kind: "blocks";
-  /** The bits after rounding; absent if codes are the file's. */
+  /** The bits after rounding; absent if the codes are the file's. */
   readonly rounded?: Bits;
 }
 
-/** Rounded to bytes, a scale for each output. */
+/** Rounded to bytes, with a scale for each output. */
 export interface BytesForm extends ByteForm {
   readonly kind: "bytes";
 }
 
 export const FLOAT32: Form = { kind: "float32" };
 
-/** The form of matrices that are stacked into one: in blocks if all are, of 8 bits as soon as one wants them; else that of the first which is not. */
+/** The form of stacked matrices: blocks if all have blocks, of 8 bits if any needs them; else the form of the first without blocks. */
 export function stackedForm(forms: readonly Form[]): Form {
   const held = forms.filter((form) => form.kind === "blocks");
   if (held.length < forms.length) return forms.find((form) => form.kind !== "blocks")!;
@@ -93,7 +93,7 @@ export function stackedForm(forms: readonly Form[]): Form {
 /** The bytes of `q8r`. */
 const ROTATED: BytesForm = { kind: "bytes", digits: 1, rotation: 32 };
 
-/** Bytes of a matrix [rows, cols] in blocks, part by part. */
+/** Bytes of a matrix [rows, cols] in blocks, by part. */
 export function partBytes(form: BlockForm, [rows, cols]: readonly [rows: number, cols: number]) {
   const { bits, block } = form;
   const blocks = isCorrected(form) ? storedBlocks(cols / block) : cols / block;
@@ -104,10 +104,10 @@ export function partBytes(form: BlockForm, [rows, cols]: readonly [rows: number,
   };
 }
 
-/** True if minima are kept beside the codes. */
+/** True if minima are stored beside the codes. */
 export const isCorrected = ({ bits, minimum }: KernelForm): boolean => minimum && bits === 4;
 
-/** Bytes that a tensor takes in memory. */
+/** Bytes of a tensor in memory. */
 export function bytesIn(form: Form, shape: readonly number[]): number {
   const [rows, cols] = shape as [number, number];
   switch (form.kind) {
@@ -137,7 +137,7 @@ export function formName(form: Form): string {
   }
 }
 
-/** The form in which a matrix runs, in codes of no fewer bits than `fewest`. */
+/** The form of a running matrix, with codes of at least `fewest` bits. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form {
   if (quant === "f32") return FLOAT32;
   // A head that is also the token table shares its codes.
@@ -148,7 +148,7 @@ export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest:
   return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;
 }
 
-/** A GGUF's form. A head that is to be rounded has larger blocks, since each token waits for all of it (docs/log.md). */
+/** A GGUF's form. A rounded head has larger blocks: each token waits for the whole head (docs/log.md). */
 function storedForm({ storedForm: form, ofTokens }: Part): KernelForm | undefined {
   return form?.rounded && ofTokens ? { ...form, block: 64 } : form;
 }

@@ -1,23 +1,23 @@
 import type { Block, CodeBits } from "../../graph/index.ts";
 import { fromMinimum, type KernelMatrix, packed } from "./layout.ts";
 
-/** Weights that share a scale, unless there are more. */
+/** The default number of weights that share a scale. */
 const BLOCK = 32;
 
-/** Bits a weight is rounded to at load. */
+/** Bits of weights rounded at load time. */
 export type Bits = 4 | 8;
 
 /** True if rows of `cols` weights consist of whole blocks. */
 export const isBlockable = (cols: number): boolean => cols % BLOCK === 0;
 
-/** Codes of a byte each, a scale a block, and with 4 bits the value of code 0 a block. */
+/** Codes of one byte each and one scale per block; with 4 bits, also the value of code 0 per block. */
 interface Rounded {
   readonly codes: Uint8Array<ArrayBuffer>;
   readonly scale: Float32Array<ArrayBuffer>;
   readonly min: Float32Array<ArrayBuffer>;
 }
 
-/** Rounds a matrix [rows, cols] that comes in pieces of whole rows to the nearest of 2^bits levels a block. */
+/** Rounds a matrix [rows, cols], given in pieces of whole rows, to the nearest of 2^bits levels per block. */
 export class Rounding {
   readonly #rounded: Rounded;
 
@@ -33,7 +33,7 @@ export class Rounding {
     this.#rounded = { codes: new Uint8Array(rows * cols), scale: new Float32Array(blocks), min };
   }
 
-  /** Takes whole rows; `at` is the first weight's place in the matrix. */
+  /** Takes whole rows; `at` is the index of the first weight in the matrix. */
   add(values: Float32Array, at: number): void {
     for (let i = 0; i < values.length; i += this.block)
       if (this.to === 8) roundTo8(this.#rounded, values, i, at + i, this.block);
@@ -58,12 +58,12 @@ function roundTo8({ codes, scale }: Rounded, values: Float32Array, from: number,
   }
   const step = most / 127;
   scale[at / block] = step;
-  // Half a step more, and the store's truncation rounds to the nearest.
+  // Adding half a step makes the store's truncation round to nearest.
   const perStep = step === 0 ? 0 : 127 / most;
   for (let i = 0; i < block; i++) codes[at + i] = values[from + i]! * perStep + 128.5;
 }
 
-/** 15 steps from the least to the greatest weight, as Q4_1. */
+/** 15 steps from the smallest to the greatest weight, like Q4_1. */
 function roundTo4({ codes, scale, min }: Rounded, values: Float32Array, from: number, at: number): void {
   let [least, most] = [values[from]!, values[from]!];
   for (let i = from; i < from + BLOCK; i++) {

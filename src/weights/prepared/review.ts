@@ -24,7 +24,7 @@ export interface Holding {
   readonly form: string;
   /** True if the form holds exactly the file's weights. */
   readonly exact: boolean;
-  /** The relative error of rounded weights against the file's, from a sample. */
+  /** The relative error of rounded weights, from a sample. */
   readonly error?: number;
   tensors: number;
   /** Bytes in the file. */
@@ -33,7 +33,7 @@ export interface Holding {
   bytes: number;
 }
 
-/** Replaces the store while a model is traced to see what it asks for: reads nothing, and finds all faults at once. */
+/** Replaces the store while a model is traced to find the tensors it needs: reads nothing, and finds all faults at once. */
 export class Review {
   readonly #problems = new Map<string, string>();
   readonly #used = new Set<string>();
@@ -47,14 +47,14 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Records a part's `own` form in the form of its stack; `copy` identifies this use of it. */
+  /** Records a part's `own` form and the form of its stack; `copy` identifies this use of it. */
   hold(part: Part, copy: string, own = FLOAT32, stacked = own): void {
     const rounded = own.kind === "blocks" && stacked.kind === "blocks" && own.rounded && { rounded: own.rounded };
     const form = { ...stacked, ...rounded };
     this.#held.set(`${part.key} ${formName(form)} ${copy}`, { part, own, form });
   }
 
-  /** The tensors by storage type and form; reads a sample of those that are rounded. */
+  /** The tensors by storage type and form; reads a sample of the rounded ones. */
   get holdings(): Holding[] {
     const rows = new Map<string, Holding>();
     const counted = new Set<string>();
@@ -72,7 +72,7 @@ export class Review {
     return [...rows.values()].sort((a, b) => b.bytes - a.bytes);
   }
 
-  /** A matrix [rows, cols] in blocks, as large as it will be. */
+  /** A matrix [rows, cols] in blocks, with its final size. */
   matrix(name: string, [rows, cols]: readonly [number, number], form: BlockForm): StoredMatrix {
     const { codes, scale, zero } = partBytes(form, [rows, cols]);
     const spans = { codes: span(codes), scale: span(scale), zero: span(zero) };
@@ -92,15 +92,12 @@ export class Review {
     return { shape: [...shape], data };
   }
 
-  /** Bytes of everything that was asked for. */
+  /** Bytes of all requested tensors. */
   get bytes(): number {
     return [...this.#bytes.values()].reduce((a, b) => a + b, 0);
   }
 
-  /**
-   * @throws UserError with everything that is missing, of another shape or unexpected: the first three, and the total
-   * number
-   */
+  /** @throws UserError with everything that is missing, misshapen or unexpected: the first three, and the total number */
   check(): void {
     const { path, tensors } = this.checkpoint;
     for (const name of unexpected(tensors.keys(), this.#used)) this.#problems.set(name, "is unexpected");
@@ -119,7 +116,7 @@ function emptyRow(part: Part, own: Form, form: Form): Holding {
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });
 
-/** Rows of a matrix that are looked at. */
+/** The most sampled rows of a matrix. */
 const ROWS = 64;
 
 /** The relative error of a matrix's weights in a form, over its first rows; undefined if the form is exact. */
@@ -130,7 +127,7 @@ function errorOf(part: Part, own: Form, form: Form): number | undefined {
   const values = part.floats(0, rows);
   if (form.kind === "bytes") {
     const rounding = new ByteRounding(form, rows, cols);
-    // A rotation changes no norm.
+    // A rotation preserves norms.
     return relativeError(rounding.add(values, 0), (i) => rounding.at(Math.floor(i / cols), i % cols));
   }
   const rounding = form.rounded && new Rounding(form.rounded, rows, cols, form.block);
@@ -139,7 +136,7 @@ function errorOf(part: Part, own: Form, form: Form): number | undefined {
   return relativeError(values, (i) => back[Math.floor(i / cols)]![i % cols]!);
 }
 
-/** The root of the mean square error over that of the values. */
+/** The root mean square error over the root mean square of the values. */
 function relativeError(values: Float32Array, back: (i: number) => number): number {
   const squares = (of: (i: number) => number) => values.reduce((sum, _, i) => sum + of(i) ** 2, 0);
   return Math.sqrt(squares((i) => back(i) - values[i]!) / (squares((i) => values[i]!) || 1));
@@ -158,7 +155,7 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 
 /**
  * Unused tensors that would change a model's results: tensors of further layers, tensors beside a used one in its module
- * (a bias, a scale), and weights inside a used layer. Others (another head, a buffer) do not concern the model.
+ * (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) do not matter.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));
@@ -173,11 +170,11 @@ export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): 
   );
 }
 
-/** The name without its numbers: the same for all layers. */
+/** The name with its numbers replaced: the same for all layers. */
 const kindOf = (name: string): string => name.replace(/\d+/g, "*");
 
 /** `model.layers.0.self_attn.q_proj` of `model.layers.0.self_attn.q_proj.weight`. */
 const moduleOf = (name: string): string => name.slice(0, Math.max(0, name.lastIndexOf("."))) || name;
 
-/** `model.layers.0.` of `model.layers.0.self_attn.q_proj.weight`; nothing outside of layers. */
+/** `model.layers.0.` of `model.layers.0.self_attn.q_proj.weight`; empty outside layers. */
 const layerOf = (name: string): string => /^.*?\.\d+\./.exec(name)?.[0] ?? "";

@@ -5,7 +5,7 @@ import { z } from "zod";
 import { unopened } from "../../util/system-errors.ts";
 import { fileState } from "../file-state.ts";
 
-/** The weights of a folder, their index, and below the state in which they were last known to be sound. */
+/** In a folder: the weights, their index, and (below) the state when they were last known to be sound. */
 export const [FILE, INDEX] = ["weights.bin", "weights.json"] as const;
 const STATE = "weights.state";
 
@@ -25,7 +25,7 @@ const indexSchema = z.object({
   source: z.string(),
   matrices: z.record(z.string(), matrix),
   floats: z.record(z.string(), floats),
-  /** Seals that cover the whole file in order; each is for what one process appended. */
+  /** Seals that cover the whole file in order; each is for the bytes that one process appended. */
   seals: z.array(z.object({ from: z.number(), end: z.number(), sha256: z.string() })),
 });
 
@@ -35,7 +35,7 @@ export type StoredMatrix = z.infer<typeof matrix>;
 export type StoredFloats = z.infer<typeof floats>;
 export type Index = z.infer<typeof indexSchema>;
 
-/** Increased with every change of the layout; files of another version are made again. */
+/** Incremented with every change of the layout; files of other versions are made again. */
 export const VERSION = 6;
 
 export const emptyIndex = (source: string): Index => ({
@@ -54,8 +54,8 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of sound weights made from `source` in a folder; undefined if there are none. Changed weights are read
- * whole, unless the folder is read-only, in which case every start would repeat it.
+ * The index of sound weights made from `source` in a folder; undefined if there are none. Changed weights are
+ * verified in full, except in a read-only folder, where every start would repeat it.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
@@ -66,7 +66,7 @@ export function soundIndex(folder: string, source: string): Index | undefined {
   return index;
 }
 
-/** The index in a folder; undefined if there is none, or it is of another version, or the weights are cut short. */
+/** The index in a folder; undefined if there is none, it has another version, or the weights are truncated. */
 function readIndex(folder: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(path.join(folder, INDEX), "utf8")));
@@ -85,35 +85,35 @@ function isAsNoted(folder: string): boolean {
   }
 }
 
-/** Notes that the weights are sound; the folder may be read-only, or full. */
+/** Records that the weights are sound; the folder may be read-only or full. */
 export function noteSound(folder: string): void {
   try {
     writeFileSync(path.join(folder, STATE), fileState(path.join(folder, FILE)));
   } catch {}
 }
 
-/** Reads the weights of a folder whole; undefined if this version would not use them as they are, sound or not. */
+/** Verifies a folder's weights in full; undefined if this version would not use them anyway. */
 export function isFolderSound(folder: string): boolean | undefined {
   const index = readIndex(folder);
   return index && isSound(path.join(folder, FILE), index.seals);
 }
 
-/** Removes a folder's weights, which are made again when needed. */
+/** Removes a folder's weights; they are made again when needed. */
 export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }
 
-/** Bytes `from` to `end` − 1 of a file, which were written together, and their SHA-256. */
+/** Bytes `from` to `end` − 1 of a file, written together, and their SHA-256. */
 interface Seal {
   readonly from: number;
   readonly end: number;
   readonly sha256: string;
 }
 
-/** Bytes that are read at a time. */
+/** Bytes read at a time. */
 const PIECE = 2 ** 20;
 
-/** Reads a file whole: true if it has the bytes of all its seals. */
+/** Reads a whole file: true if the bytes match all its seals. */
 function isSound(file: string, seals: readonly Seal[]): boolean {
   const fd = openSync(file, "r");
   try {

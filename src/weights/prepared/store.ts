@@ -19,23 +19,22 @@ import {
 
 export type { Span, StoredFloats, StoredMatrix } from "./store-index.ts";
 
-/** Alignment that suits all kernels. */
+/** An alignment that suits all kernels. */
 const ALIGNMENT = 64;
 
 /**
- * Weights in the kernels' layout, written once into the model's cache folder and mapped by the runtime at every later
- * start. Missing weights are appended to a file of another name; `commit` renames it, so that a kill leaves nothing
- * half-written. A file that has changed since it was last checked is read whole before it is used; a damaged one is
- * made again.
+ * Weights in the kernels' layout, written once into the model's cache folder; the runtime maps them at every later
+ * start. Missing weights are appended to a draft file, which `commit` renames: a kill leaves nothing half-written. A
+ * file that changed since its last check is verified in full before use; a damaged one is made again.
  */
 export class PreparedStore {
   readonly file: string;
   readonly #indexFile: string;
-  /** Read when it is first needed. */
+  /** Read on first use. */
   #known: Index | undefined;
   #draft: { readonly fd: number; readonly from: number; end: number; readonly hash: Hash } | undefined;
 
-  /** `source` identifies the origin of the weights: weights of another origin are made again. */
+  /** `source` identifies the origin of the weights; those of another origin are made again. */
   constructor(
     readonly folder: string,
     private readonly source: string,
@@ -72,7 +71,7 @@ export class PreparedStore {
     return stored;
   }
 
-  /** Appends bytes; throws a UserError when they cannot be written, as `commit` does. */
+  /** Appends bytes. Like `commit`, throws a UserError if they cannot be written. */
   append(bytes: Uint8Array | Float32Array): Span {
     const draft = this.#draft ?? this.#guarded(() => this.#begin());
     this.#draft = draft;
@@ -105,7 +104,7 @@ export class PreparedStore {
     return { fd, from: end, end, hash: createHash("sha256") };
   }
 
-  /** Runs a write; a full disk, or another refusal, becomes a UserError, and nothing half-written stays. */
+  /** Runs a write; a full disk or another refusal becomes a UserError, and nothing half-written remains. */
   #guarded<T>(write: () => T): T {
     try {
       return write();

@@ -3,8 +3,9 @@ import type { WritableTensor } from "../safetensors/write.ts";
 import type { Every, Names, Stored } from "./names.ts";
 
 /**
- * Tensors by canonical name as a checkpoint has them that calls them by `names`: the inverse of how a `Part` reads. Matrices come in as
- * [outputs, inputs]; slices of a stored tensor are put together. @throws Error if blocks, rows before others, or some of what is woven are missing
+ * Converts tensors with canonical names to a checkpoint's names and layout, given by `names`: the inverse of reading a
+ * `Part`. Matrices are given as [outputs, inputs]; slices of a stored tensor are joined. @throws Error if blocks, earlier
+ * rows or interleaved matrices are missing
  */
 export function asStored(names: Names, tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const all = new Map<string, WritableTensor>();
@@ -46,7 +47,7 @@ interface Slice {
   readonly tensor: WritableTensor;
 }
 
-/** Slices as the tensor that has all of their rows. */
+/** Slices joined into the tensor with all their rows. */
 function joined(name: string, slices: readonly Slice[]): WritableTensor {
   const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
   const height = parts.reduce((end, { rows: [from, to] }) => {
@@ -66,7 +67,7 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
   };
 }
 
-/** Matrices of which the file has one row or column each in turn. */
+/** Matrices whose rows or columns alternate in the file. */
 interface Woven {
   readonly stored: Pick<Stored, "name" | "block">;
   readonly side: Every["side"];

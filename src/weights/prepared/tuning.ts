@@ -12,24 +12,24 @@ import { readJson } from "../json-file.ts";
 import { preparedFolder, type ResolvedModel } from "../sources/store.ts";
 import { formOfModel, type ModelForm, type Quant } from "./quant.ts";
 
-/** Milliseconds of the products whose form is chosen: with one row, and a row of a prompt. */
+/** Milliseconds for the timed products: with one row, and per row of a prompt. */
 const times = z.object({ decode: z.number(), prefill: z.number() });
 
 const codesTuning = z.object({
   bits: z.literal([4, 8]),
-  /** False if the machine was too busy for the times to mean anything; `bits` is then what its instructions suggest. */
+  /** False if the machine was too busy for meaningful times; `bits` then follows from its instructions. */
   steady: z.boolean(),
-  /** By the bits of the codes. */
+  /** By code width. */
   ms: z.object({ 4: times, 8: times }),
 });
 
-/** Milliseconds of a row of the layers' products, in a step, a batch of 8 and a prompt. */
+/** Milliseconds per row of the layers' products, in a step, a batch of 8 and a prompt. */
 const rowTimes = z.object({ step: z.number(), batch: z.number(), prompt: z.number() });
 
 const rotatedTuning = z.object({
-  /** True if `auto` is rotated bytes. */
+  /** True if `auto` means rotated bytes. */
   chosen: z.boolean(),
-  /** False if the machine was too busy for the times to mean anything; nothing is then chosen. */
+  /** False if the machine was too busy for meaningful times; nothing is then chosen. */
   steady: z.boolean(),
   /** In the default form, and as rotated bytes. */
   ms: z.object({ default: rowTimes, rotated: rowTimes }),
@@ -37,17 +37,17 @@ const rotatedTuning = z.object({
 
 const tuning = z.union([
   codesTuning.extend({ rotated: rotatedTuning.optional() }),
-  // Of a model without 4-bit types.
+  // For a model without 4-bit types.
   z.object({ bits: z.undefined().optional(), rotated: rotatedTuning }),
 ]);
 
-/** The width of codes in which a model's 4-bit types run on one processor, and the times that it follows from. */
+/** The code width of a model's 4-bit types on one processor, and the times behind it. */
 export type CodesTuning = z.infer<typeof codesTuning>;
 
 /** The choice between rotated bytes and the default form on one processor, and the times that decided it. */
 export type RotatedTuning = z.infer<typeof rotatedTuning>;
 
-/** All that was timed of a model on one processor. */
+/** All timings of a model on one processor. */
 export type Tuning = z.infer<typeof tuning>;
 
 /** By processor. */
@@ -55,10 +55,10 @@ const tunings = z.record(z.string(), tuning);
 
 const fileOf = (folder: string): string => path.join(folder, "tuning.json");
 
-/** False if MODICUM_TUNE is `off`: forms are then those that the processor's instructions suggest. */
+/** False if MODICUM_TUNE is `off`: forms then follow from the processor's instructions. */
 export const tunes = (): boolean => process.env["MODICUM_TUNE"] !== "off";
 
-/** Everything here that the times depend on. */
+/** Everything on this machine that affects the times. */
 const processorKey = (): string =>
   [
     os.cpus()[0]?.model.trim() ?? "unknown",
@@ -66,14 +66,14 @@ const processorKey = (): string =>
     ...[`${availableThreads()} threads`, `ONNX Runtime ${ortLibrary().version}`],
   ].join(" ");
 
-/** The choice that was made here for the model with this folder of prepared weights; undefined if none was, or it is not to be used. */
+/** The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or tuning is off. */
 export function tuningOf(folder: string): Tuning | undefined {
   const all = tunes() ? kept(folder) : {};
   // The key loads the runtime's library.
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
-/** Keeps a choice. @throws UserError if the disk refuses it */
+/** Stores a choice. @throws UserError if the disk refuses it */
 export const keepTuning = (folder: string, made: Tuning): Promise<void> =>
   keepJson(fileOf(folder), { ...kept(folder), [processorKey()]: made });
 
@@ -81,17 +81,18 @@ function kept(folder: string): z.infer<typeof tunings> {
   try {
     return readJson(fileOf(folder), tunings, "timings");
   } catch {
-    // A missing or a damaged file is written again by the next timing.
+    // The next timing rewrites a missing or damaged file.
     return {};
   }
 }
 
-/** The width of codes of 4-bit types: the one chosen for the model, or else for the processor. */
+/** The code width for 4-bit types: the one chosen for the model, or else for the processor. */
 export const chosenBits = (folder: string): CodeBits => tuningOf(folder)?.bits ?? processorBits();
 
 /**
- * The most nats a token that models lose in rotated bytes against their default form, by the SHA-256 of their weights:
- * upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these may run so unasked.
+ * The most nats per token that models lose in rotated bytes against their default form, by the SHA-256 of their
+ * weights: upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these models may run
+ * in rotated bytes by default.
  */
 export const rotatedLosses: Readonly<Record<string, number>> = {
   // smollm2
@@ -104,23 +105,23 @@ export const rotatedLosses: Readonly<Record<string, number>> = {
   a5fd3b62230aa5ec60212297dc9d20eaa70578ac519e00d93a17e44c087a6818: 0.00324,
 };
 
-/** A model loses no more than this without being asked. */
+/** The largest loss allowed by default. */
 const MOST_NATS = 0.005;
 
-/** Nats a token that a model loses at most in rotated bytes; undefined if that is unknown or too much. */
+/** The most nats per token that a model loses in rotated bytes; undefined if unknown or too much. */
 export function rotatedLoss({ sha256 }: Pick<ResolvedModel, "sha256">): number | undefined {
   const loss = sha256 === undefined ? undefined : rotatedLosses[sha256];
   return loss !== undefined && loss <= MOST_NATS ? loss : undefined;
 }
 
-/** The form in which a model's weights run here: `auto` is rotated bytes where timing chose them. */
+/** The form of a model's weights on this machine: `auto` means rotated bytes if timing chose them. */
 export function quantHere(source: Pick<ResolvedModel, "path" | "sha256">, quant: Quant, device: Device = "cpu"): Quant {
   if (quant !== "auto" || device !== "cpu" || rotatedLoss(source) === undefined) return quant;
   const found = tuningOf(preparedFolder(source.path));
   return found?.rotated?.chosen ? "q8r" : quant;
 }
 
-/** The form of a model's weights as it runs here, with what timing chose. */
+/** The form of a model's weights on this machine, including what timing chose. */
 export const formHere = (
   source: Pick<ResolvedModel, "path" | "sha256">,
   checkpoint: Checkpoint,

@@ -27,7 +27,7 @@ const f32 = (shape: number[], first = 0) => ({
   data: new Uint8Array(Float32Array.from({ length: shape.reduce((a, b) => a * b, 1) }, (_, i) => first + i).buffer),
 });
 
-/** Two layers of one matrix and bias, a fused and a turned matrix, gains that are stored less one. */
+/** Two layers of one matrix and bias, a fused and a transposed matrix, and gains stored minus one. */
 const tensors = {
   "m.layers.0.w.weight": f32([2, 32]),
   "m.layers.0.w.bias": f32([2], 70),
@@ -58,7 +58,7 @@ function open(quant: Quant, contents: Parameters<typeof writeSafetensors>[0] = t
   return new Weights(openCheckpoint(folder), at("prepared"), quant, names, bits);
 }
 
-/** A model of all these tensors. */
+/** A model with all these tensors. */
 const trace = (weights: Weights) => (): Graph => {
   const graph = new Graph();
   for (const layer of [0, 1]) {
@@ -142,7 +142,7 @@ test.each<[Quant, number, CodeBits, CodeBits]>([
     expect(weights.inBlocks("turned.weight")).toBe(true);
     const matrix = blocks(weights.matrix(new Graph(), 32, { "turned.weight": 3 }));
     expect(matrix.bits).toBe(bits);
-    // A block of weights, and with 4 bits one of its correction.
+    // A block of weights; with 4 bits, also one of its correction.
     const stored = bits === 4 ? 2 : 1;
     expect([matrix.codes.shape, matrix.scale.shape, matrix.zero.shape]).toEqual([
       [3, stored, 4 * bits],

@@ -32,9 +32,9 @@ export class Weights implements WeightSource {
     folder: string,
     readonly quant: Quant = "auto",
     private readonly names: Names = identity,
-    /** The least number of bits of a code: what runs fastest here, not the smallest. */
+    /** The smallest code width to use: the fastest here, not the smallest possible. */
     private readonly fewestBits: CodeBits = quant === "q8r" ? 8 : chosenBits(folder),
-    /** An adapter that is kept apart from them. */
+    /** An adapter that is separate from the weights. */
     readonly loraLayers?: LoraLayers,
   ) {
     if (!quants.includes(quant)) throw new UserError(`quant is "${quant}", expected one of ${quants.join(", ")}`, 2);
@@ -131,8 +131,7 @@ export class Weights implements WeightSource {
   }
 
   /**
-   * Before anything is read, checks the tensors that `trace` asks for, unless they are prepared, and that all fit in
-   * memory.
+   * Before any read, checks the tensors that `trace` requests, unless they are prepared, and that all fit in memory.
    * @throws UserError that lists missing, misshapen or unexpected tensors, or says how much memory is needed
    */
   review(trace: () => unknown): void {
@@ -144,7 +143,7 @@ export class Weights implements WeightSource {
   /**
    * The result of `trace`, and the forms and bytes of its tensors, the largest share first. Reads only a sample of
    * rounded tensors, and allocates nothing.
-   * @throws UserError as `review` does, except for memory
+   * @throws UserError like `review`, except for memory
    */
   survey<T>(trace: () => T): { readonly traced: T; readonly holdings: Holding[]; readonly bytes: number } {
     const { review, traced } = this.#reviewed(trace);
@@ -152,7 +151,7 @@ export class Weights implements WeightSource {
     return { traced, holdings: review.holdings, bytes: review.bytes };
   }
 
-  /** The result of `trace` if there are no weights, only their configuration: every tensor has the expected shape. */
+  /** The result of `trace` for a model with a configuration but no weights: every tensor has the expected shape. */
   imagined<T>(trace: () => T): T {
     return this.#reviewed(trace).traced;
   }
@@ -167,12 +166,12 @@ export class Weights implements WeightSource {
     }
   }
 
-  /** Call when every graph has been traced. @throws UserError if the adapter does not fit */
+  /** Call after all graphs are traced. @throws UserError if the adapter does not fit */
   checkAdapter(): void {
     this.loraLayers?.check(this.checkpoint.path);
   }
 
-  /** Makes prepared weights permanent; call when every graph has been traced. */
+  /** Makes prepared weights permanent; call after all graphs are traced. */
   commit(): void {
     this.store.commit();
   }
@@ -281,7 +280,7 @@ export class Weights implements WeightSource {
   }
 }
 
-/** Identifies the state of files, and their place. */
+/** Identifies the state and location of files. */
 function stateOf(files: readonly string[]): string {
   const state = createHash("sha256");
   for (const file of files.map((f) => realpathSync(f))) {
@@ -291,13 +290,13 @@ function stateOf(files: readonly string[]): string {
 }
 
 /**
- * If bits matter, each choice has its own folder; so has each version, so that two versions in use do not keep
+ * Each choice of bits has a separate folder, if bits matter. So does each version: two versions in use must not keep
  * replacing each other's files.
  */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-/** A part of a stack, by its own form and the stack's. */
+/** A part of a stack, in its own form widened to the stack's. */
 const inForm = (part: Part, own: Form, { bits, block }: BlockForm): KernelMatrix =>
   own.kind === "blocks" && own.rounded ? part.rounded(own.rounded, bits, block) : part.blocks(bits);
 

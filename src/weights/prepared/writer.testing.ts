@@ -1,6 +1,9 @@
 import { PreparedStore } from "./store.ts";
 
-/** Prepares fixed weights in the folder of its argument, and prints its progress: for tests that kill it or run two. */
+/**
+ * Prepares fixed weights in the folder of its first argument, and prints its progress, for tests that kill it or run
+ * two of it.
+ */
 const [folder, mode] = process.argv.slice(2) as [string, "commit" | "hang"];
 const store = new PreparedStore(folder, "a model");
 for (let i = 0; i < 20 && !store.floats(`w${i}`); i++)

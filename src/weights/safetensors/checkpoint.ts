@@ -23,7 +23,7 @@ export function safetensorsCheckpoint(path: string): Checkpoint {
   };
 }
 
-/** @throws MissingWeights if a folder has a configuration alone */
+/** @throws MissingWeights if a folder has only a configuration */
 function weightsOf(path: string): WeightFiles {
   try {
     return findWeights(path);
@@ -33,7 +33,7 @@ function weightsOf(path: string): WeightFiles {
   }
 }
 
-/** What a folder's configuration says of its model; undefined if it has none that can be read. */
+/** A model without weights, from a folder's configuration; undefined if it has no readable one. */
 function configAlone(folder: string): Checkpoint | undefined {
   const none = () => {
     throw new Error(`${folder} has no weights`);
@@ -75,11 +75,14 @@ function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTen
   return new Map([...index.files].map(([name, file]) => [name, headers.get(file)!.get(name)!]));
 }
 
-/** Reads a model's `config.json`. @throws UserError if it is missing or malformed, or the weights are quantised */
+/**
+ * Reads a model's `config.json`. @throws UserError if it is missing or malformed, or the weights have unsupported
+ * quantisation
+ */
 export function readConfig(folder: string): { path: string; config: JsonObject; architecture: string } {
   const file = path.join(folder, "config.json");
   const config = readJson(file, jsonObject, "the model's configuration beside its weights");
-  // diffusers names a network's class.
+  // diffusers names the network's class instead.
   const architecture = config["model_type"] ?? config["_class_name"] ?? originalMamba(config);
   if (typeof architecture !== "string")
     throw new UserError(`${file}: "model_type" is ${JSON.stringify(architecture) ?? "missing"}, expected a name`);
@@ -87,16 +90,16 @@ export function readConfig(folder: string): { path: string; config: JsonObject; 
   return { path: file, config, architecture };
 }
 
-/** The name of Mamba's own configurations, which have none (state-spaces/mamba). */
+/** The architecture's name for Mamba's original configurations, which do not name it (state-spaces/mamba). */
 function originalMamba(config: JsonObject): string | undefined {
   if (!("d_model" in config && "ssm_cfg" in config)) return undefined;
   return (config["ssm_cfg"] as JsonObject | null)?.["layer"] === "Mamba2" ? "mamba2" : "mamba";
 }
 
-/** The method of quantised weights that are read. */
+/** The supported quantisation method. */
 const MXFP4 = "mxfp4";
 
-/** How a model's weights are quantised; undefined: they are not. */
+/** A model's quantisation method; undefined if it has none. */
 function methodOf({ quantization_config: quantisation }: JsonObject): unknown {
   if (quantisation === undefined || quantisation === null) return undefined;
   return (quantisation as JsonObject)["quant_method"] ?? null;

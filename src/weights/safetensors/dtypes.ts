@@ -42,10 +42,7 @@ const decoders: Partial<Record<Dtype, Decode>> = {
   F64: decodeFloats("F64"),
 };
 
-/**
- * The conversion of little-endian elements to float32, rounded to nearest; undefined for a type that holds no weights
- * here.
- */
+/** The conversion of little-endian elements to float32, rounded to nearest; undefined for types without weights. */
 export const decoderOf = (dtype: Dtype): Decode | undefined => decoders[dtype];
 
 function decodeFloats(type: "F16" | "BF16" | "F64"): Decode {

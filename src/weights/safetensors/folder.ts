@@ -10,7 +10,7 @@ export interface WeightFiles {
   /** The folder with `config.json`. */
   readonly folder: string;
   readonly files: readonly string[];
-  /** A sharded model's index: which of the files has which tensor. */
+  /** The same file in diffusers; next to it, folders have other precisions. */
   readonly index?: { readonly path: string; readonly files: ReadonlyMap<string, string> };
 }
 
@@ -55,7 +55,7 @@ export class NoWeights extends UserError {}
 export const isPickle = (name: string): boolean =>
   /(^|[/\\])pytorch_model[^/\\]*\.bin$|\.(pt|pth|ckpt|pkl|pickle)$/i.test(name);
 
-/** The error for a pickle, with the way out. */
+/** The error for a pickle, with a remedy. */
 export const pickleError = (file: string): UserError =>
   new UserError(
     `${file}: this is a Python pickle, which may run any code and is never opened; ask for the model's safetensors, or write them with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)`,
@@ -74,7 +74,7 @@ function sharded(folder: string, index: string): WeightFiles {
   };
 }
 
-/** A file beside the index, never one elsewhere. */
+/** A file beside the index, never elsewhere. */
 function shardName(index: string, name: unknown): string {
   if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
   throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file beside it`);

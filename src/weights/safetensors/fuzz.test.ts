@@ -8,7 +8,7 @@ import { parseHeader } from "./header.ts";
 import { memoryFile, withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 const MUTATIONS = 20_000;
-/** Calls of functions for all of them. */
+/** Function calls for all of them. */
 const MOST_CALLS = 15e6;
 const MOST_BYTES = 4 * 2 ** 20;
 
@@ -66,7 +66,7 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
   },
   (bytes, random) => bytes.subarray(0, below(random, bytes.length)),
   (bytes, random) => Buffer.concat([bytes, Buffer.alloc(1 + below(random, 16))]),
-  /** Replaces one word of the header and fixes the length, so that the code behind the length check is reached. */
+  /** Replaces one word of the header and fixes the length, to get past the length check. */
   (bytes, random) => {
     const header = bytes.subarray(8, 8 + bytes.readUInt32LE(0)).toString("latin1");
     const found = [...header.matchAll(/"[^"]*"|\d+|[[\]{}:,]/g)];
@@ -85,7 +85,7 @@ function mutate(random: Random): Buffer {
   return bytes;
 }
 
-/** True if the header was read and matches the file; otherwise it was refused in one short sentence. */
+/** True if the header was read and matches the file; otherwise it must be refused in one short sentence. */
 function attempt(bytes: Buffer): boolean {
   try {
     const tensors = parseHeader(memoryFile(bytes));

@@ -22,7 +22,7 @@ interface Entry {
 
 /** The format's own limit. */
 const MAX_HEADER = 100_000_000;
-/** A little-endian u64, the header's length. */
+/** The header length, a little-endian u64. */
 const LENGTH_BYTES = 8;
 
 /**
@@ -95,7 +95,7 @@ function place(
   return { name, type: dtype, shape, file: path, offset: dataOffset + begin, bytes };
 }
 
-/** NaN once it overflows, though a later factor be 0. */
+/** NaN after an overflow, even if a later factor is 0. */
 const product = (total: number, size: number): number =>
   Number.isSafeInteger(total * size) ? total * size : Number.NaN;
 
@@ -107,9 +107,7 @@ function show(value: string | number[] | undefined): string {
   return typeof value === "string" ? quote(value) : `[${value.slice(0, 8).join(", ")}${value.length > 8 ? ", …" : ""}]`;
 }
 
-/**
- * The sorted tensors must cover the data: each begins at the end of the one before, and the last ends with the file.
- */
+/** The sorted tensors must cover the data: each begins at the end of the previous one, and the last ends at the file's end. */
 function checkCover({ path, size }: OpenFile, tensors: readonly SafeTensor[], dataOffset: number): void {
   let end = dataOffset;
   let before: SafeTensor | undefined;

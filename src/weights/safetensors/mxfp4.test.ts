@@ -8,7 +8,7 @@ import { openCheckpoint } from "../checkpoint.ts";
 import { Part } from "../prepared/part.ts";
 import { type TensorSpec, writeSafetensors } from "./safetensors.testing.ts";
 
-/** transformers' numbers: tools/reference/mxfp4.py. */
+/** transformers' results: tools/reference/mxfp4.py. */
 const fixture = path.join(import.meta.dirname, "../../models/fixtures/gpt_oss-mxfp4");
 const reference = JSON.parse(readFileSync(path.join(fixture, "reference.json"), "utf8")) as {
   sha256: Readonly<Record<string, string>>;
@@ -59,7 +59,7 @@ test("experts' matrices have the same numbers in both formats, as floats and as 
       }
 });
 
-/** A folder of the fixture's configuration, with these tensors. */
+/** A folder with the fixture's configuration and these tensors. */
 function withTensors(tensors: Record<string, TensorSpec>): string {
   const to = mkdtempSync(path.join(folder, "model-"));
   writeFileSync(path.join(to, "config.json"), readFileSync(path.join(fixture, "config.json")));

@@ -9,13 +9,13 @@ import { readBytes, readFloats } from "./read.ts";
 const BLOCK = 32;
 const BYTES = BLOCK / 2;
 
-/** A tensor in MXFP4, which the file keeps as two: `…_blocks` u8 [..., blocks, 16] and `…_scales` u8 [..., blocks]. */
+/** An MXFP4 tensor, stored as two: `…_blocks` u8 [..., blocks, 16] and `…_scales` u8 [..., blocks]. */
 interface Packed {
   readonly blocks: SafeTensor;
   readonly scales: SafeTensor;
 }
 
-/** Tensors, some of them in MXFP4 under the name that the two of the file have in common, with what reads them. */
+/** Tensors with their readers. An MXFP4 tensor has the common name of its two stored tensors. */
 export function readablePacked(
   tensors: ReadonlyMap<string, SafeTensor>,
 ): Pick<Checkpoint, "tensors" | "floats" | "form" | "blocks"> {
@@ -38,7 +38,7 @@ export function readablePacked(
   };
 }
 
-/** The pairs by the name that they have in common. @throws UserError for a pair of other shapes */
+/** The MXFP4 pairs by common name. @throws UserError for a pair with wrong shapes */
 function packedIn(tensors: ReadonlyMap<string, SafeTensor>): Map<string, Packed> {
   const pairs = new Map<string, Packed>();
   for (const [name, blocks] of tensors) {
@@ -61,7 +61,7 @@ function asOne(name: string, { blocks, scales }: Packed): StoredTensor {
   return { name, shape, type: "MXFP4", bytes: blocks.bytes + scales.bytes };
 }
 
-/** Rows of some blocks each, as ggml has them: a scale before each block, whose bytes have weights 16 apart, not neighbours. */
+/** Rows of blocks in ggml's layout: each block begins with its scale, and a byte holds weights 16 apart, not neighbours. */
 function inGgmlBlocks({ blocks, scales }: Packed, [from, to]: Rows, each: number): Uint8Array {
   const codes = readBytes(blocks, from * each * BYTES, to * each * BYTES);
   const exponents = readBytes(scales, from * each, to * each);

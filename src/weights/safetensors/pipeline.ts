@@ -12,12 +12,12 @@ const SCHEDULER = "scheduler_config.json";
 /** The networks of a pipeline, each a folder with weights. */
 const networks = ["text_encoder", "unet", "vae"] as const;
 
-/** True for a folder of diffusers with several networks. */
+/** True for a diffusers folder with several networks. */
 export const isPipeline = (folder: string): boolean => existsSync(path.join(folder, INDEX));
 
 /**
- * A pipeline's networks as one checkpoint: tensors have the network's name before their own (`unet.conv_in.weight`), and
- * the configuration has the networks' and the scheduler's under their names. `architecture` is the pipeline's class.
+ * A pipeline's networks as one checkpoint: tensor names begin with the network's name (`unet.conv_in.weight`), and the
+ * configuration holds those of the networks and the scheduler by name. `architecture` is the pipeline's class.
  * @throws UserError
  */
 export function pipelineCheckpoint(folder: string): Checkpoint {

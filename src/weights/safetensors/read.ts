@@ -21,11 +21,11 @@ export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayB
 export const readBytes = ({ name, file, offset }: SafeTensor, begin: number, end: number) =>
   withFile(file, ({ read }) => read(offset + begin, end - begin, `tensor ${quote(name)}`));
 
-/** Tensors with what reads them as float32. */
+/** Tensors with their float32 reader. */
 export const readable = (tensors: ReadonlyMap<string, SafeTensor>): Pick<Checkpoint, "tensors" | "floats"> => ({
   tensors,
   floats: ({ name, shape }, rows) => readFloats({ ...tensors.get(name)!, shape }, rows),
 });
 
-/** The weights of one safetensors file, which may be no model's own. @throws UserError if it is malformed */
+/** The weights of one safetensors file, which need not be a whole model. @throws UserError if it is malformed */
 export const safetensorsFile = (file: string): ReturnType<typeof readable> => readable(withFile(file, parseHeader));

@@ -17,7 +17,7 @@ export interface TensorSpec {
   data?: Uint8Array;
 }
 
-/** A sound safetensors file in memory, for tests. */
+/** A valid safetensors file in memory, for tests. */
 export function writeSafetensors(tensors: Record<string, TensorSpec>, metadata?: Record<string, string>): Buffer {
   let end = 0;
   const spans = Object.entries(tensors).map(([name, { dtype, shape }]) => {

@@ -8,8 +8,8 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const MAX_LIST = 64;
 
 /**
- * Reads JSON of a known form from beginning to end, and refuses any deviation where it begins: nothing else that a
- * hostile header may hold is ever built in memory.
+ * Reads JSON of a known form, and refuses any deviation at its start: nothing else in a hostile header is ever built
+ * in memory.
  */
 export class Scanner {
   #at = 0;
@@ -27,7 +27,7 @@ export class Scanner {
     );
   }
 
-  /** An object: `field` reads the value of each key, which must be new. */
+  /** An object: `field` reads the value of each key; keys must be unique. */
   object(field: (key: string) => void): void {
     this.#expect("{");
     const keys = new Set<string>();
@@ -76,7 +76,7 @@ export class Scanner {
     if (!this.#next(mark)) this.fail(JSON.stringify(mark));
   }
 
-  /** Steps over `mark`, if it comes next. */
+  /** Skips `mark`, if it comes next. */
   #next(mark: string): boolean {
     this.#match(SPACE);
     if (this.text[this.#at] !== mark) return false;

@@ -2,7 +2,7 @@ import path from "node:path";
 import { writeWhole } from "../../util/write-whole.ts";
 import type { JsonObject } from "../json.ts";
 
-/** Keys of numbers that transformers refuses unless they are written as floats. */
+/** Keys of numbers that transformers accepts only as floats. */
 const FLOAT = /^( *"\w*(?:softcapping|multiplier|scaling|scale|factor|eps|theta|freq|alpha|limit)": -?\d+)(,?)$/gm;
 
 /** Writes a model's `config.json` whole. @throws UserError if the disk refuses it */

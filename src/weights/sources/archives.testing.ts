@@ -49,7 +49,7 @@ export interface TarMember {
   claimed?: number;
 }
 
-/** A gzipped tar (POSIX ustar), as npm packs it. */
+/** A gzipped tar (POSIX ustar), like npm's. */
 export function tgz(members: TarMember[]): Buffer {
   const blocks = members.flatMap(({ name, data, type = "0", link = "", claimed = data.length }) => {
     const header = Buffer.alloc(512);

@@ -4,9 +4,9 @@ import { onTestFinished } from "vitest";
 import { bundled } from "../../util/bundled.testing.ts";
 
 export interface Child {
-  /** The lines that it printed, one an event. */
+  /** The printed lines, one per event. */
   lines: string[];
-  /** Resolves at the first line that fits, or fails when the process ends without one. */
+  /** Resolves at the first matching line; fails if the process ends without one. */
   until(fits: (line: string) => boolean): Promise<string>;
   /** Kills it with a signal and waits for its end. */
   kill(signal: NodeJS.Signals): Promise<void>;

@@ -5,22 +5,22 @@ export interface Remote {
   url: string;
   /** The name of the file in messages. */
   what: string;
-  /** Sent to the host of `url`; `fetch` takes `authorization` out of requests that are redirected to another. */
+  /** Sent to the host of `url`; `fetch` removes `authorization` when a request is redirected to another host. */
   headers?: Readonly<Record<string, string>> | undefined;
-  /** A host's own message for a status; undefined for the general one. */
+  /** A host-specific message for a status; undefined for the general one. */
   explain?: ((response: Response) => Error | undefined) | undefined;
 }
 
 export interface Pace {
-  /** Consecutive failures, none with a new kilobyte, after which the download is given up. */
+  /** Consecutive failures (without a new kilobyte) before the download stops. */
   attempts: number;
-  /** Wait before the second attempt, in ms; it doubles with each failure. */
+  /** The wait before the second attempt, in ms; it doubles with each failure. */
   delayMs: number;
-  /** A connection that brings (almost) nothing for so long counts as dropped, in ms. */
+  /** A connection with (almost) no data for this long counts as dropped, in ms. */
   stallMs: number;
 }
 
-/** One request and its response. Everything that a later request may fare better with is thrown as `Dropped`. */
+/** One request and its response. Failures that a later request may avoid are thrown as `Dropped`. */
 export class Connection {
   private constructor(
     readonly response: Response,
@@ -28,7 +28,7 @@ export class Connection {
     private readonly stall: Stall,
   ) {}
 
-  /** Requests the bytes `[from, to)`, or all if `to` is absent; statuses other than 200 and 206 are thrown. */
+  /** Requests the bytes `[from, to)`, or all from `from` if `to` is absent; other statuses than 200 and 206 are thrown. */
   static async open(remote: Remote, pace: Pace, signal: AbortSignal, from = 0, to?: number): Promise<Connection> {
     const stall = new Stall(pace.stallMs);
     const range: Record<string, string> = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };

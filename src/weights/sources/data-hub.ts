@@ -10,11 +10,11 @@ import { fileUrl, hubRemote } from "./hub-remote.ts";
 import { carryOut, type Plan, type PullOptions } from "./plan.ts";
 import { hubSpec } from "./spec.ts";
 
-/** A file of a repository of the hub; data sets' are called `datasets/owner/name`. */
+/** A file in a hub repository; data sets are called `datasets/owner/name`. */
 export type HubFileSpec = HubMirror & { file: string };
 
 /**
- * Absolute path of a hub file in the cache that all its clients share; a cached file is not requested again.
+ * The absolute path of a hub file in the cache shared by all clients; a cached file is not requested again.
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function hubFile(mirror: HubFileSpec, options: PullOptions = {}): Promise<string> {

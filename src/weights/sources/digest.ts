@@ -4,13 +4,13 @@ import { createHash, type Hash } from "node:crypto";
 export interface Digest {
   algorithm: "sha256" | "sha512" | "sha1";
   hex: string;
-  /** Hashed before the bytes: Git's header, if the digest is that of a Git blob. */
+  /** Hashed before the bytes: Git's header, if the digest is a Git blob's. */
   prefix?: string;
 }
 
 export const sha256 = (hex: string): Digest => ({ algorithm: "sha256", hex });
 
-/** Git's name of a file of `bytes` bytes: the SHA-1 of a header and the content. */
+/** The Git hash of a file of `bytes` bytes: the SHA-1 of a header and the content. */
 export const gitBlob = (hex: string, bytes: number): Digest => ({
   algorithm: "sha1",
   hex,
@@ -19,6 +19,6 @@ export const gitBlob = (hex: string, bytes: number): Digest => ({
 
 export const startHash = ({ algorithm, prefix = "" }: Digest): Hash => createHash(algorithm).update(prefix);
 
-/** The name of the algorithm in messages. */
+/** The algorithm's name in messages. */
 export const digestName = ({ algorithm, prefix }: Digest): string =>
   `${prefix === undefined ? "" : "Git "}${algorithm.toUpperCase().replace("SHA", "SHA-")}`;

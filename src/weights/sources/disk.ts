@@ -5,10 +5,10 @@ import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 
-/** `93.4 MB`: decimal, as disks and networks are sold. */
+/** `93.4 MB`: decimal, as on disks and networks. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;
 
-/** @throws UserError if `folder` has less than `bytes` free, naming both figures and `what` was to be written */
+/** @throws UserError if `folder` has less than `bytes` free, with both figures; `what` names the data to write */
 export async function ensureSpace(folder: string, bytes: number, what: string): Promise<void> {
   const free = await freeBytes(folder);
   if (free >= bytes) return;

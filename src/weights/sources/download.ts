@@ -11,14 +11,14 @@ import { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
 export interface Download extends Omit<Remote, "what"> {
-  /** The target path; until the file is whole, it grows in `<to>.part` beside it. */
+  /** The target path; an incomplete file grows in `<to>.part` beside it. */
   to: string;
-  /** The file's name in messages; by default that of `to`. */
+  /** The file's name in messages; default: the name of `to`. */
   what?: string | undefined;
   digest: Digest;
   /** Bytes that the caller will write to the same disk afterwards. */
   reserve?: number | undefined;
-  /** Called with bytes held and total bytes; `total` is 0 until the server sends it. */
+  /** Called with the bytes held and the total; `total` is 0 until the server sends it. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** A sentence for the user: a dropped connection, a wait. */
   onNotice?: ((sentence: string) => void) | undefined;
@@ -42,17 +42,17 @@ export async function remoteBytes(
 }
 
 /**
- * Downloads `url` into `to` over several connections, resuming an earlier run, and returns once the file is there with
- * the right hash. The file on disk is always a prefix of the whole, so its length is its whole state. Only one process
- * at a time may download into a file: callers hold a lock (`withLock`).
+ * Downloads `url` into `to` over several connections, resuming an earlier run, and returns once the file has the right
+ * hash. The file on disk is always a prefix of the whole: its length is its only state. Only one process at a time may
+ * download into a file: callers hold a lock (`withLock`).
  *
- * A resumed request has no `If-Range`: the hash already identifies the bytes. A file pieced together from two versions,
- * or damaged on disk, fails the hash and is downloaded once more from the start.
+ * A resumed request has no `If-Range`: the hash already identifies the bytes. A file mixed from two versions, or
+ * damaged on disk, fails the hash and is downloaded once more from the start.
  * @throws UserError on a refusal, a network that stays down, a full disk or a wrong hash; an `AbortError` on `signal`
  */
 export async function download(job: Download): Promise<void> {
   const partPath = `${job.to}.part`;
-  // A whole file from an earlier run is checked like any part.
+  // A whole file from an earlier run is checked like a partial one.
   if (existsSync(job.to)) await rename(job.to, partPath);
   for (;;) {
     const { digest, resumed } = await fill(job, partPath);
@@ -99,7 +99,7 @@ const interrupted = (job: Download, part: Part): DOMException =>
   new DOMException(`the download of ${nameOf(job)} was interrupted${keptSoFar(part)}`, "AbortError");
 
 async function fetchRest(job: Download, part: Part): Promise<void> {
-  // Ends the other connections when one has failed for good.
+  // Ends the other connections after one has failed for good.
   const end = new AbortController();
   const work: Persistence = {
     remote: { ...job, what: nameOf(job) },
@@ -119,7 +119,7 @@ async function fetchRest(job: Download, part: Part): Promise<void> {
   }
 }
 
-/** Connections that fail together say so once. */
+/** If several connections fail together, the user hears it once. */
 function once(say: ((sentence: string) => void) | undefined): (sentence: string) => void {
   let last = "";
   return (sentence) => {
@@ -128,7 +128,7 @@ function once(say: ((sentence: string) => void) | undefined): (sentence: string)
   };
 }
 
-/** Requests the first missing range; the part is emptied if the server starts over or cannot continue from there. */
+/** Requests the first missing range; the part is emptied if the server starts over or cannot continue there. */
 async function begin({ remote, pace, signal }: Persistence, part: Part): Promise<Connection> {
   const from = part.bytes;
   const connection = await Connection.open(remote, pace, signal, from, from + laneBytes).catch(async (error) => {
@@ -144,7 +144,7 @@ async function begin({ remote, pace, signal }: Persistence, part: Part): Promise
   throw new Dropped("the server sent another range than was asked for");
 }
 
-/** The whole from one connection, from a server that knows no ranges: a drop starts it over. */
+/** The whole file from one connection, if the server does not support ranges: a drop starts it over. */
 async function inOne(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
   let next: Connection | undefined = first;
   await persist(work, async () => {

@@ -15,7 +15,7 @@ const ON_DISK = 300;
 
 const below = (random: () => number, n: number): number => Math.floor(random() * n);
 
-/** Small, so that a mutation often hits a field; the bodies deflate well, so that sizes that lie can be believed for a while. */
+/** Small, so mutations often hit a field; the bodies deflate well, so false sizes stay plausible for a while. */
 const originals = [
   zip([{ name: "a/m.gguf", data: Buffer.from("weights ".repeat(20)) }]),
   zip([
@@ -67,7 +67,7 @@ async function readAll(archive: Archive): Promise<boolean> {
     });
     return true;
   } catch (error) {
-    // `extractMembers` words the errors of streams.
+    // `extractMembers` turns stream errors into sentences.
     expect(error).toBeInstanceOf(Error);
     expect((error as Error).name).not.toBe("AssertionError");
     return false;

@@ -19,7 +19,7 @@ export function tempFolder(): string {
   return folder;
 }
 
-/** Sets environment variables for the length of a test. */
+/** Sets environment variables until the test ends. */
 export function withEnv(variables: Record<string, string>): void {
   const before = Object.fromEntries(Object.keys(variables).map((key) => [key, process.env[key]]));
   Object.assign(process.env, variables);

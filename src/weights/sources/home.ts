@@ -7,7 +7,7 @@ export function home(): string {
   return chosen ? resolve(chosen) : defaultHome(process.platform, process.env, homedir());
 }
 
-/** The platform's cache folder for Modicum. An `XDG_CACHE_HOME` that is not absolute is ignored, as its specification asks. */
+/** The platform's cache folder for Modicum. A relative `XDG_CACHE_HOME` is ignored, as its specification requires. */
 export function defaultHome(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, user: string): string {
   if (platform === "win32") return join(env["LOCALAPPDATA"] || join(user, "AppData", "Local"), "modicum");
   if (platform === "darwin") return join(user, "Library", "Caches", "modicum");
@@ -18,12 +18,12 @@ export function defaultHome(platform: NodeJS.Platform, env: NodeJS.ProcessEnv, u
 /** Holds one folder per downloaded model. */
 export const modelsFolder = (): string => join(home(), "models");
 
-/** Keeps `pypi:a:b/c` one legal, unambiguous file name on every platform, and `..` or nothing from naming a folder above. */
+/** Turns `pypi:a:b/c` into one legal, unambiguous file name on every platform, and prevents `..` and empty names. */
 const fileNameOf = (name: string): string => encodeURIComponent(name).replace(/^(\.|$)/, "%2E");
 
 /**
- * The cache of the Hugging Face hub, in the layout that all its clients share: `HF_HUB_CACHE` or `HF_HOME` if set;
- * under `MODICUM_HOME` if only that is set; else the clients' default.
+ * The Hugging Face hub's cache, in the layout shared by all clients: `HF_HUB_CACHE` or `HF_HOME` if set; under
+ * `MODICUM_HOME` if only that is set; else the clients' default.
  */
 export function hubFolder(): string {
   const { HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, MODICUM_HOME, XDG_CACHE_HOME } = process.env;
@@ -42,16 +42,16 @@ export const packageFolder = (name: string): string => join(home(), "packages", 
 /** The folder of one model. */
 export const modelFolder = (name: string): string => join(modelsFolder(), fileNameOf(name));
 
-/** The file that is locked while a model is fetched or removed, or a run of the lab writes. */
+/** The lock file while a model is fetched or removed, or a lab run writes. */
 export const lockFile = (name: string): string => join(home(), "locks", `${fileNameOf(name)}.lock`);
 
-/** Has one folder per model file whose weights are prepared for the runtime. */
+/** Holds one folder per model file with prepared weights. */
 export const programsFolder = (): string => join(home(), "programs");
 
 /** Holds one folder per search index. */
 export const indexesFolder = (): string => join(home(), "indexes");
 
-/** Holds a model's states over texts, which exits are trained on. */
+/** Holds a model's states over texts, for training exits. */
 export const statesFolder = (): string => join(home(), "states");
 
 /** The database of receipts. */

@@ -7,7 +7,7 @@ import { codeOf, writeError } from "../../util/system-errors.ts";
 import { hubFolder } from "./home.ts";
 
 /**
- * The folder of one repository in the cache that all clients of the hub share: `blobs/<etag>` hold contents, `refs/<revision>` a
+ * The folder of one repository in the cache shared by all hub clients: `blobs/<etag>` hold contents, `refs/<revision>` a
  * commit, `snapshots/<commit>/<path>` links to blobs.
  */
 const repoFolder = (repo: string): string =>
@@ -20,19 +20,19 @@ export const blobPath = (repo: string, etag: string): string => join(repoFolder(
 
 export const snapshotFolder = (repo: string, commit: string): string => join(repoFolder(repo), "snapshots", commit);
 
-/** @throws UserError if contents would be written elsewhere */
+/** @throws UserError if contents would be written outside the cache */
 export function checkBlobs(repo: string): void {
   const blobs = join(repoFolder(repo), "blobs");
   if (existsSync(blobs)) refuseEscape(blobs, repoFolder(repo));
 }
 
-/** The lock by which Modicum's processes announce a download into the repository. */
+/** The lock that Modicum's processes hold while downloading into the repository. */
 export const repoLock = (repo: string): string =>
   join(hubFolder(), ".locks", basename(repoFolder(repo)), "modicum.lock");
 
 const commitPattern = /^[0-9a-f]{40}$/;
 
-/** The commit that a revision is known to be here, if any. */
+/** The commit last seen here for a revision, if any. */
 export function knownCommit(repo: string, revision: string): string | undefined {
   if (commitPattern.test(revision)) return revision;
   try {
@@ -50,7 +50,7 @@ export async function snapshotFiles(folder: string): Promise<string[]> {
   return files.map((entry) => relative(folder, join(entry.parentPath, entry.name)).split(sep).join("/"));
 }
 
-/** Makes a snapshot of contents that are among the blobs, and the revision's name for it. */
+/** Makes a snapshot from contents among the blobs, and names it after the revision. */
 export async function writeSnapshot(
   repo: string,
   revision: string,
@@ -70,7 +70,7 @@ export async function writeSnapshot(
   }
 }
 
-/** A relative link, so that the cache can be moved; a hard link if the system allows users no other. */
+/** A relative link, so the cache can be moved; a hard link if the system does not allow symbolic ones. */
 async function pointTo(blob: string, path: string): Promise<void> {
   makeFolders(dirname(path));
   refuseEscape(dirname(path));
@@ -83,19 +83,19 @@ async function pointTo(blob: string, path: string): Promise<void> {
   await rename(aside, path);
 }
 
-/** @throws UserError if a path in a repository's folder leads out of it */
+/** @throws UserError if a path in a repository's folder leads outside */
 export function refuseEscape(path: string, repo: string = repoOf(path)): void {
   const real = realpathSync(path);
   if (!`${real}${sep}`.startsWith(`${realpathSync(repo)}${sep}`))
     throw new UserError(`${path} leads to ${real}, out of the hub's cache; refused`);
 }
 
-/** The folder of the repository that a path in a snapshot belongs to. */
+/** The repository folder of a path in a snapshot. */
 const repoOf = (path: string): string => /^(.*)[\\/]snapshots[\\/][0-9a-f]{40}([\\/]|$)/.exec(path)?.[1] ?? path;
 
 /**
  * Size of a file in a snapshot, through its link; undefined if it is missing.
- * @throws UserError on a link that leads out
+ * @throws UserError for a link that leads outside
  */
 export function snapshotBytes(path: string): number | undefined {
   const found = statSync(path, { throwIfNoEntry: false });
@@ -104,7 +104,7 @@ export function snapshotBytes(path: string): number | undefined {
   return found.size;
 }
 
-/** Removes files of a snapshot, with contents that no other snapshot has, and the repository if nothing is left. */
+/** Removes files of a snapshot, contents that no other snapshot uses, and the repository if it is then empty. */
 export async function dropFromSnapshot(files: readonly string[]): Promise<void> {
   if (files.length === 0) return;
   const repo = repoOf(files[0]!);

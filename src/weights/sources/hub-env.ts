@@ -11,7 +11,7 @@ export function endpoint(): string {
   throw new UserError(`HF_ENDPOINT is "${text}", expected the address of a hub, such as https://host`);
 }
 
-/** The hub's host, once it has answered anything. @throws Error saying why it has not */
+/** The hub's host, if it has answered before. @throws Error saying why it has not */
 export async function hubAnswers(signal: AbortSignal): Promise<string> {
   if (isOffline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
   const url = endpoint();
@@ -35,10 +35,10 @@ export function token(): string | undefined {
   }
 }
 
-/** True if nothing may be fetched, from any source: by the call, or for the whole process by `HF_HUB_OFFLINE`. */
+/** True if nothing may be fetched from any source: set per call, or for the process by `HF_HUB_OFFLINE`. */
 export const isOffline = (call?: boolean): boolean =>
   call || /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
-/** `what` is missing, and may not be fetched. */
+/** The message that `what` is missing, and may not be fetched. */
 export const notFetched = (what: string): string =>
   `${what} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;

@@ -15,7 +15,7 @@ interface HubFile {
   path: string;
   bytes: number;
   digest: Digest;
-  /** Under which every client's cache keeps its content: SHA-256 of a large file, Git's name of a small one. */
+  /** Its name in every client's cache: SHA-256 for a large file, Git's hash for a small one. */
   etag: string;
 }
 
@@ -38,8 +38,8 @@ const entry = z.object({
  * The files of a repository at a revision.
  *
  * The hub's own client lists them, but `download` fetches their bytes, because the client's downloader neither resumes
- * nor uses ranges, waits for ever on a silent connection, and does not check the result.
- * @throws UserError if the hub refuses, or answers with something else
+ * nor uses ranges, waits forever on a silent connection, and does not check the result.
+ * @throws UserError if the hub refuses, or gives an unexpected answer
  */
 export async function listRepository(mirror: HubMirror, options: PullOptions): Promise<HubListing> {
   const { datasetInfo, modelInfo, listFiles } = await import("@huggingface/hub");
@@ -68,10 +68,10 @@ function fileOf(item: unknown): HubFile {
   return { path, bytes, digest: lfs ? sha256(lfs.oid) : gitBlob(oid, bytes), etag: lfs?.oid ?? oid };
 }
 
-/** The size limit of an answer about a repository; the largest are some megabytes. */
+/** The size limit of an answer about a repository; the largest have a few megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
-/** `fetch` for the hub's client: patient, and restricted to the hub's host, since it sends the token. */
+/** `fetch` for the hub's client: it retries, and is restricted to the hub's host, because it sends the token. */
 function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pace = patient, onNotice }: PullOptions) {
   return async (input: string | URL | Request): Promise<Response> => {
     const url = String(input);
@@ -86,7 +86,7 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
   };
 }
 
-/** The hint for when the hub does not answer. */
+/** The hint if the hub does not answer. */
 const advice = (): string =>
   process.env["HF_ENDPOINT"] ? "; HF_ENDPOINT chose this hub, is it the right one?" : "; is the network up?";
 

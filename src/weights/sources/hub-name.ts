@@ -5,9 +5,9 @@ import { parseSpec } from "./spec.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The name of a model that other tools resolve, as an adapter gives its base: a repository of the Hugging Face hub. A
- * file of one's own is known by its hash; one that is not known keeps the name as the user wrote it, and a model that
- * the package ships is the path of its folder.
+ * The name under which other tools find a model, for an adapter's base: a repository of the Hugging Face hub. A
+ * user's own file is identified by its hash; an unknown one keeps the user's name, and a model that the package ships
+ * has its folder's path.
  */
 export async function hubName(spec: string, model: ResolvedModel): Promise<string> {
   const parsed = parseSpec(spec);
@@ -25,7 +25,7 @@ export async function hubName(spec: string, model: ResolvedModel): Promise<strin
   }
 }
 
-/** The repository of a known file. Only a file as large as a known one is read for its hash. */
+/** The repository of a known file. A file is hashed only if its size matches a known one. */
 async function repoByHash(model: ResolvedModel): Promise<string | undefined> {
   const alike = Object.values(aliases).filter(({ files }) => files.length === 1 && bytesOf({ files }) === model.bytes);
   if (alike.length === 0) return undefined;

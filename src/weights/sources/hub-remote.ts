@@ -3,7 +3,7 @@ import type { HubMirror } from "./aliases.ts";
 import type { Remote } from "./connection.ts";
 import { endpoint, token } from "./hub-env.ts";
 
-/** A request to the hub about a repository: with the user's token, and refusals in the hub's own terms. */
+/** A request to the hub about a repository: with the user's token, and with hub-specific messages for refusals. */
 export function hubRemote(mirror: HubMirror, url: string, what: string): Remote {
   const secret = token();
   const headers = secret === undefined ? {} : { authorization: `Bearer ${secret}` };

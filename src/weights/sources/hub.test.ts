@@ -25,7 +25,7 @@ const small = (text: string): HubServed => ({ body: Buffer.from(text) });
 const weights = randomBytes(300_000);
 const gguf = randomBytes(200_000, 2);
 
-/** The files of a safetensors repository, with some that no one needs. */
+/** The files of a safetensors repository, with some unneeded ones. */
 const folder: Record<string, HubServed> = {
   ".gitattributes": small("*.safetensors filter=lfs"),
   "README.md": small("# Tiny"),
@@ -51,10 +51,7 @@ async function failure(attempt: Promise<unknown>): Promise<string> {
   return (error as UserError).message;
 }
 
-/**
- * The cache holds nothing that its readers, or Modicum, would take for a model or a file of one; whole contents may
- * stay.
- */
+/** The cache holds nothing that its readers, or Modicum, would take for a model or one of its files; whole contents may stay. */
 function expectNothing(): void {
   expect(existsSync(join(repoFolder(), "snapshots"))).toBe(false);
   expect(existsSync(join(repoFolder(), "refs"))).toBe(false);
@@ -66,7 +63,7 @@ function expectNothing(): void {
   expect(existsSync(join(modelFolder("hf:org/tiny"), "model.json"))).toBe(false);
 }
 
-/** The repository as another client would cache it. */
+/** The repository in another client's cache. */
 function leaveInCache(hub: TestHub, names: readonly string[]): void {
   for (const name of names) {
     const file = hub.options.files[name]!;

@@ -3,20 +3,20 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { sha256, tempFolder, withEnv } from "./helpers.testing.ts";
 import { listen, type Serving, serve, type TestServer } from "./server.testing.ts";
 
-/** A repository's file: small ones are served by the hub itself, large ones by another host. */
+/** A repository's file: the hub itself serves small ones, another host large ones. */
 export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** False claims of the hub about it. */
+  /** The hub's false claims about it. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 
 export interface HubOptions {
   files: Record<string, HubServed>;
-  /** False answers: status and `X-Error-Code`, for requests whose path matches. */
+  /** Error answers: status and `X-Error-Code`, for requests whose path matches. */
   refusals?: { path: RegExp; status: number; code?: string; times?: number; headers?: Record<string, string> }[];
-  /** Entries that a page of the list holds. */
+  /** Entries per page of the list. */
   page?: number;
   /** The claimed host of the list's next page. */
   nextHost?: string;
@@ -38,7 +38,7 @@ export interface TestHub {
   /** The other host of each large file. */
   storage: Record<string, TestServer>;
   close: () => Promise<void>;
-  /** Gives the repository's files, and a commit, another state. */
+  /** Replaces the repository's files and commit. */
   publish(files: Record<string, HubServed>): Promise<void>;
 }
 
@@ -49,7 +49,7 @@ export const gitOid = (body: Buffer): string =>
 export const etagOf = ({ body, large = false, claims }: HubServed): string =>
   claims?.oid ?? (large ? sha256(body) : gitOid(body));
 
-/** A hub of one repository, `org/tiny`, as a model and as a data set, that speaks the routes that its clients use; the environment points to it. */
+/** A hub with one repository, `org/tiny`, as a model and as a data set, with the routes that clients use; the environment points to it. */
 export async function serveHub(options: HubOptions): Promise<TestHub> {
   const { url, close } = await listen((request, response) => answer(hub, request, response));
   const hub: TestHub = { url, close, options, commit: "", requests: [], storage: {}, publish };
@@ -96,7 +96,7 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   return resolveFile(hub, decodeURIComponent(path!), request, response);
 }
 
-/** About the repository; Python's client reads the list of files here. */
+/** Information about the repository; Python's client reads the file list here. */
 const infoOf = ({ commit, options }: TestHub) => ({
   ...{ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01T00:00:00.000Z", gated: false },
   siblings: Object.keys(options.files).map((rfilename) => ({ rfilename })),

@@ -15,7 +15,7 @@ import { hubSpec } from "./spec.ts";
 import { keepModel, type ResolvedModel } from "./store.ts";
 
 /**
- * Plans the download of a model from the hub into the cache that all its clients share; files fetched by another client
+ * Plans a model's download from the hub into the cache shared by all clients; files already fetched by another client
  * are not fetched again. If the hub cannot be reached, the cache decides.
  */
 export async function planHub(mirror: HubMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
@@ -54,7 +54,7 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
   };
 }
 
-/** Plans to take what is in the cache; undefined if there is nothing. */
+/** Plans to use the cached files; undefined if there are none. */
 export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));
@@ -71,7 +71,7 @@ function choose(names: readonly string[], { repo, file }: HubMirror, { files }: 
   return { folder: "", files: paths, ...(paths.length === 1 && { file: paths[0]! }) };
 }
 
-/** Records a snapshot's files as the model, after checking each. */
+/** Checks a snapshot's files, and records them as the model. */
 async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: Choice): Promise<ResolvedModel> {
   const folder = cache.snapshotFolder(mirror.repo, commit);
   const files: { path: string; local: string; bytes: number; sha256: string }[] = [];

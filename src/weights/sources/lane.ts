@@ -3,16 +3,16 @@ import { Dropped, startOf, totalOf } from "./network.ts";
 import type { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
-/** A range of a file that is downloaded while earlier ones are still written: its bytes wait in memory. */
+/** A range of a file, downloaded while earlier ranges are still written: its bytes wait in memory. */
 class Lane {
   private readonly waiting: Uint8Array[] = [];
   private wake: () => void = () => {};
   private failure: { error: unknown } | undefined;
   private at: number;
-  /** Bytes that wait to be read. */
+  /** Bytes waiting to be read. */
   held = 0;
 
-  /** Starts fetching `[start, end)`; `first` is a connection that already brings its beginning. */
+  /** Starts fetching `[start, end)`; `first` is a connection that already delivers its beginning. */
   constructor(
     start: number,
     private readonly end: number,
@@ -23,7 +23,7 @@ class Lane {
     void this.fill(first);
   }
 
-  /** The bytes in order, as they come. */
+  /** The bytes in order, as they arrive. */
   async *read(): AsyncGenerator<Uint8Array> {
     for (;;) {
       for (let chunk = this.waiting.shift(); chunk !== undefined; chunk = this.waiting.shift()) {
@@ -65,7 +65,7 @@ class Lane {
   }
 }
 
-/** A connection that brings exactly the bytes from `from` on. */
+/** A connection that delivers exactly the bytes from `from` on. */
 async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: Pace, from: number, to: number) {
   const connection = await Connection.open(remote, pace, signal, from, to);
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
@@ -73,7 +73,7 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   throw new Dropped("the server sent another range than was asked for");
 }
 
-/** Bytes per connection; everything ahead of the written part waits in memory. */
+/** Bytes per connection; everything after the written part waits in memory. */
 export const laneBytes = 16 * 2 ** 20;
 const lanes = 4;
 
@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Waiting bytes also count; a lane that starts writing is counted again as it writes.
+      // Waiting bytes count as well; a lane that starts writing is counted again as it writes.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

@@ -7,11 +7,11 @@ import { codeOf, unopened } from "../../util/system-errors.ts";
 import { makeFolder } from "./disk.ts";
 
 export interface LockOptions {
-  /** Called once, when another process is found to hold the lock. */
+  /** Called once if another process holds the lock. */
   onWait?: (() => void) | undefined;
-  /** Gives up waiting. */
+  /** Stops waiting. */
   signal?: AbortSignal | undefined;
-  /** The purpose of the lock, for the error if it cannot be taken. */
+  /** The purpose of the lock, for the error if it is not available. */
   purpose?: string | undefined;
 }
 
@@ -20,7 +20,7 @@ export interface LockOptions {
  * the lock is held.
  *
  * The lock is the operating system's, through SQLite's portable file locking. It ends when its holder dies, even by
- * `kill -9`, so there are no stale locks, and no process id that another process could reuse.
+ * `kill -9`, so there are no stale locks, and no process ids to be reused.
  */
 export async function withLock<T>(path: string, options: LockOptions, work: () => Promise<T>): Promise<T> {
   const lock = await acquire(path, options);
@@ -51,9 +51,7 @@ async function patiently(path: string, { onWait, signal }: LockOptions): Promise
   }
 }
 
-/**
- * The lock, unless another process holds it, or has removed the opened file: a lock on a removed file protects nothing.
- */
+/** The lock, unless another process holds it or has removed the opened file: a lock on a removed file protects nothing. */
 function attempt(path: string): Database.Database | undefined {
   if (!existsSync(path)) open(path).close();
   const before = fileAt(path);
@@ -69,8 +67,8 @@ function attempt(path: string): Database.Database | undefined {
 }
 
 /**
- * Identifies the file at a path; an inode number alone may be reused by the next file. Nothing is opened, since closing
- * would release the lock.
+ * Identifies the file at a path; the next file may reuse an inode number. Nothing is opened, because closing would
+ * release the lock.
  */
 function fileAt(path: string): string | undefined {
   const stats = statSync(path, { bigint: true, throwIfNoEntry: false });
@@ -96,7 +94,7 @@ function open(path: string): Database.Database {
 
 function tryLock(lock: Database.Database, path: string): boolean {
   try {
-    // Nothing is ever written: a journal on disk would be one more file to clean up.
+    // Nothing is ever written: a journal on disk would be another file to clean up.
     lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {

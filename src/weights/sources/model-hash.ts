@@ -8,9 +8,9 @@ import { ModelFault } from "../model-fault.ts";
 import type { ResolvedModel } from "./store.ts";
 
 /**
- * The SHA-256 of a model: on record, of its file, or of the names and bytes of the files in its folder that loaders
- * read. A card, a receipt or exits that are added to the folder leave the hash as it is.
- * @throws ModelFault when these cannot be read
+ * The SHA-256 of a model: on record, of its file, or of the names and bytes of the folder's files that loaders read.
+ * Adding a card, a receipt or exits to the folder does not change the hash.
+ * @throws ModelFault if these files cannot be read
  */
 export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<string> {
   if (sha256 !== undefined) return sha256;
@@ -21,12 +21,12 @@ export async function modelHash({ sha256, path: file }: ResolvedModel): Promise<
   }
 }
 
-/** Weights, configurations, tokenizers and templates, also of sentence-transformers' modules (`1_Pooling`). */
+/** Weights, configurations, tokenizers and templates, including those of sentence-transformers' modules (`1_Pooling`). */
 const isRead = (name: string): boolean =>
   /^(\d+_\w+[\\/])?[^\\/]+\.(safetensors|gguf|onnx|json|jinja|txt|model|metadata)$/.test(name) &&
   name !== "receipt.json";
 
-/** The SHA-256 of a file, or of the names and bytes of a folder's files, or of some of them. */
+/** The SHA-256 of a file, or of the names and bytes of a folder's files; `counts` selects them. */
 export async function contentHash(file: string, counts: (name: string) => boolean = () => true): Promise<string> {
   const hash = createHash("sha256");
   const folder = (await stat(file)).isDirectory();

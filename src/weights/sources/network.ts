@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import { codeOf } from "../../util/system-errors.ts";
 
-/** A failure after which another attempt may do better. */
+/** A failure after which another attempt may succeed. */
 export class Dropped extends Error {
   constructor(
     reason: string,
@@ -13,10 +13,10 @@ export class Dropped extends Error {
   }
 }
 
-/** Bytes that make a connection alive: one that drips fewer than these in the time it has counts as dropped. */
+/** The fewest bytes that keep a connection alive: with fewer in the time limit, it counts as dropped. */
 export const leastBytes = 1024;
 
-/** Aborts `signal` when fewer than `leastBytes` come in any `ms`. */
+/** Aborts `signal` if fewer than `leastBytes` arrive in any `ms`. */
 export class Stall {
   private readonly controller = new AbortController();
   private readonly timer: NodeJS.Timeout;
@@ -38,14 +38,14 @@ export class Stall {
     this.timer.refresh();
   }
 
-  /** Also drops a response that was not read to its end. */
+  /** Also drops a response that was not read to the end. */
   end(): void {
     clearTimeout(this.timer);
     this.controller.abort();
   }
 }
 
-/** The error for a response that is not the file: `Dropped` if a later request may succeed. */
+/** The error for a response that is not the file; `Dropped` if a later request may succeed. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
   if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for", 0, status);
@@ -54,10 +54,7 @@ export function refusal(response: Response, file: string, url: string): Error {
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
 }
 
-/**
- * `Retry-After`, in seconds or as a date, in ms; at most a minute, since a user would rather see an error than wait
- * longer.
- */
+/** `Retry-After`, in seconds or as a date, in ms; at most a minute: users prefer an error to a longer wait. */
 function retryAfter(response: Response): number {
   const text = response.headers.get("retry-after") ?? "";
   const ms = /^\d+$/.test(text) ? Number(text) * 1000 : Date.parse(text) - Date.now();
@@ -66,7 +63,7 @@ function retryAfter(response: Response): number {
 
 const rangePattern = /^bytes (\d+)-\d+\/(\d+|\*)$/;
 
-/** First byte that a 206 response brings, or NaN. */
+/** The first byte of a 206 response, or NaN. */
 export const startOf = (response: Response): number =>
   Number(rangePattern.exec(response.headers.get("content-range") ?? "")?.[1] ?? Number.NaN);
 
@@ -76,7 +73,7 @@ export function totalOf(response: Response): number {
   return Number(whole ?? response.headers.get("content-length")) || 0;
 }
 
-/** Sorts errors of `fetch`: temporary ones are returned, others are thrown. */
+/** Returns temporary errors of `fetch`, and throws others. */
 export function asDropped(error: unknown, url: string): Dropped {
   if (error instanceof Dropped) return error;
   // `fetch` wraps every network failure in a TypeError; a cut body is one too.
@@ -102,5 +99,5 @@ const networkWords: Readonly<Record<string, string>> = {
   terminated: "the connection was closed",
 };
 
-/** Host and port of a URL: messages never show the rest, which may hold a key. */
+/** Host and port of a URL: messages never show the rest, because it may hold a key. */
 export const hostOf = (url: string): string => new URL(url).host;

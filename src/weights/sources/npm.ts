@@ -11,7 +11,7 @@ export interface FoundTarball {
   url: string;
   file: string;
   digest: Digest;
-  /** Bytes of all its files, if the registry says. */
+  /** Bytes of all its files, if the registry gives them. */
   unpacked: number;
 }
 
@@ -22,7 +22,7 @@ const dist = z.object({
 });
 
 /**
- * Asks npm for the package's tarball, without installing it, so that the user's settings (registry, proxy) apply.
+ * Asks npm for the package's tarball without installing it: the user's settings (registry, proxy) apply.
  * @throws UserError if npm is missing, the network is down, or there is no such package or version
  */
 export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundTarball> {

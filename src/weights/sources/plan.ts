@@ -6,42 +6,42 @@ import { type Download, download } from "./download.ts";
 import { withLock } from "./lock.ts";
 import type { ResolvedModel } from "./store.ts";
 
-/** A model to be fetched. */
+/** A model to fetch. */
 export interface Wanted {
   name: string;
   mirrors: readonly Mirror[];
-  /** Its files, if known beforehand: each must have its hash, from any mirror. */
+  /** Its files, if known in advance: each must have its hash, from any mirror. */
   files?: readonly AliasFile[] | undefined;
-  /** True to ask the source again for a model that is here: a branch may have moved. */
+  /** True to ask the source again for a local model: a branch may have moved. */
   refresh?: boolean | undefined;
-  /** True to read all files of a model that is here, even unchanged ones. */
+  /** True to verify all files of a local model, even unchanged ones. */
   verify?: boolean | undefined;
 }
 
 export interface PullOptions {
-  /** Bytes fetched and bytes in all; `total` is 0 while unknown. */
+  /** Called with fetched and total bytes; `total` is 0 while unknown. */
   onProgress?: ((done: number, total: number) => void) | undefined;
   /** A sentence for the user: waiting for another process, trying again after a dropped connection. */
   onNotice?: ((sentence: string) => void) | undefined;
   /** Stops the download; fetched bytes are kept for the next one. */
   signal?: AbortSignal | undefined;
   pace?: Pace | undefined;
-  /** Uses only what is on this machine: what is missing is an error. */
+  /** Uses only what is on this machine; a missing file is an error. */
   offline?: boolean | undefined;
 }
 
-/** One file to be fetched. */
+/** One file to fetch. */
 export interface Fetch extends Pick<Download, "url" | "to" | "what" | "digest" | "headers" | "explain"> {
-  /** Its size, or 0 if the source does not say. */
+  /** Its size, or 0 if the source does not give it. */
   bytes: number;
 }
 
 /** The plan for fetching a model, or data, from one source. */
 export interface Plan<T = ResolvedModel> {
-  /** The source, as `list` shows it. */
+  /** The source, as shown by `list`. */
   source: string;
   fetches: readonly Fetch[];
-  /** Bytes written to disk besides downloaded ones. */
+  /** Bytes written to disk in addition to downloaded ones. */
   unpacked: number;
   /** A file to lock during the download, if the folder is shared. */
   lock?: string;
@@ -49,7 +49,7 @@ export interface Plan<T = ResolvedModel> {
   finish(): Promise<T>;
 }
 
-/** Fetches everything, one file after another under one count of bytes, once the disk has room for all of it. */
+/** Fetches all files, one after another with one byte count, if the disk has room for all. */
 export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOptions): Promise<T> {
   if (plan.lock === undefined) {
     await fetchAll(plan, name, options);

@@ -7,10 +7,10 @@ import { lastLine, runFirst } from "./client.ts";
 
 /** A wheel that pip would install. */
 export interface FoundWheel {
-  /** `https:`, or `file:` when pip is set up with a local folder of wheels. */
+  /** `https:`, or `file:` if pip uses a local folder of wheels. */
   url: string;
   file: string;
-  /** Hex; pip may leave it out for a local file. */
+  /** Hex; pip may omit it for a local file. */
   sha256?: string;
 }
 
@@ -26,15 +26,15 @@ const report = z.object({
 });
 
 /**
- * Asks pip for the package's wheel, without downloading or installing it, so that the user's settings (index, proxy,
- * certificates) apply. Source distributions are refused: to inspect one, pip would run its code.
+ * Asks pip for the package's wheel without downloading or installing it: the user's settings (index, proxy,
+ * certificates) apply. Source distributions are refused, because pip runs their code to inspect them.
  * @throws UserError if pip is missing or too old, the network is down, or there is no such package, version or wheel
  */
 export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Promise<FoundWheel> {
   const requirement = mirror.version === undefined ? mirror.package : `${mirror.package}==${mirror.version}`;
   const answer = await runFirst(
     [["python3", "-m", "pip"], ["python", "-m", "pip"], ["pip"]],
-    // biome-ignore format: one flag with its value reads better than one word a line
+    // biome-ignore format: one flag with its value per line is easier to read
     ["install", "--dry-run", "--no-deps", "--ignore-installed", "--ignore-requires-python", "--only-binary", ":all:",
      "--no-input", "--disable-pip-version-check", "--quiet", "--retries", "2", "--timeout", "20", "--report", "-", requirement],
     signal,
@@ -63,7 +63,7 @@ function explain(requirement: string, stderr: string): string {
     return `the package registry has no wheel of ${requirement}, only other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // Before a stack trace there is only the word; the message is at its end.
+  // Before a stack trace there is only this word; the message is at its end.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

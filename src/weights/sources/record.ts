@@ -3,15 +3,15 @@ import { readFile } from "node:fs/promises";
 import { join, resolve } from "node:path";
 import { modelFolder } from "./home.ts";
 
-/** A file of a model, relative to the folder that the model is kept in. */
+/** A file of a model, relative to the model's folder. */
 export interface KeptFile {
   path: string;
   bytes: number;
-  /** Hex; records of earlier versions lack it. */
+  /** Hex; absent in records of earlier versions. */
   sha256?: string;
 }
 
-/** `model.json`, written last into a model's folder: a model without it is not whole. */
+/** `model.json`, written last into a model's folder: without it, a model is incomplete. */
 export interface ModelRecord {
   name: string;
   /** The file or folder to open: in the model's folder, or absolute if the files are in another cache. */
@@ -34,7 +34,7 @@ export async function readRecord(path: string): Promise<ModelRecord | undefined>
   }
 }
 
-/** Checked without a schema library: loading one would cost more than everything else on the way to the first token. */
+/** Checked without a schema library, which would take longer to load than everything else before the first token. */
 function isRecord(value: unknown): value is ModelRecord {
   const texts = ["name", "file", "sha256", "source"] as const;
   const fields = value as Partial<Record<keyof ModelRecord, unknown>> | null;
@@ -43,14 +43,14 @@ function isRecord(value: unknown): value is ModelRecord {
   return sound && texts.every((key) => typeof fields?.[key] === "string") && typeof fields?.bytes === "number";
 }
 
-/** The folder, in its model's, that a model of several files is kept in. */
+/** The subfolder that holds a model of several files. */
 export const INNER = "model";
 
-/** Its files, by their absolute paths. */
+/** Its files, by absolute path. */
 export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): KeptFile[] =>
   (files ?? [{ path: file, bytes, sha256 }]).map((kept) => ({ ...kept, path: resolve(modelFolder(name), kept.path) }));
 
-/** One hash for a model: its file's, or that of the lines `hash  path` of all of them, as `sha256sum` prints them. */
+/** One hash for a model: its file's, or the hash of the lines `hash path` of all files, as `sha256sum` prints them. */
 export function identity(files: readonly { path: string; sha256: string }[]): string {
   if (files.length === 1) return files[0]!.sha256;
   const lines = files.map(({ path, sha256 }) => `${sha256}  ${path}\n`).sort();

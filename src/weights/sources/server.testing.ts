@@ -10,17 +10,17 @@ export interface Serving {
   ranges?: boolean;
   /** True (the default) if it sends the length. */
   length?: boolean;
-  /** Status of the first, second, … request, before the file is given. */
+  /** Status of the first, second, … request, before the file is sent. */
   failures?: ({ status: number; headers?: Record<string, string> } | undefined)[];
   /** Cuts the connection after this many bytes of the first, second, … response. */
   cuts?: number[];
-  /** Sends nothing beyond this byte of the file until it is changed, and keeps the connection open. */
+  /** Sends nothing after this byte of the file, and keeps the connection open, until the value changes. */
   holdAt?: number | undefined;
-  /** Bytes sent at a time, by default 16 KiB. */
+  /** Bytes sent at a time; default: 16 KiB. */
   piece?: number;
   /** Pause after each piece, in ms. */
   paceMs?: number;
-  /** Sends one byte per this many ms: a slow loris. */
+  /** Sends one byte per this many ms, like a slow loris attack. */
   dripMs?: number;
   /** Called with the number of open responses, as each starts. */
   onOpen?: (open: number) => void;
@@ -38,7 +38,7 @@ export interface TestServer {
   close: () => Promise<void>;
 }
 
-/** A server of one file on this machine, gone when the test ends. */
+/** A server of one file on this machine, stopped when the test ends. */
 export async function serve(serving: Serving): Promise<TestServer> {
   let open = 0;
   const { url, close } = await listen((request, response) => {
@@ -58,7 +58,7 @@ export async function serve(serving: Serving): Promise<TestServer> {
   return state;
 }
 
-/** A server on this machine, gone when the test ends. */
+/** A server on this machine, stopped when the test ends. */
 export async function listen(handler: RequestListener): Promise<{ url: string; close: () => Promise<void> }> {
   const server = createServer(handler);
   const close = () => {
@@ -73,7 +73,7 @@ export async function listen(handler: RequestListener): Promise<{ url: string; c
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { body, ranges = true, length = true, failures, cuts, piece = 16_384, paceMs = 0, dripMs } = state.serving;
   const nth = state.starts.length;
-  // A question for the length: not counted, for it brings nothing of the file.
+  // A request for the length is not counted: it delivers nothing of the file.
   if (request.headers.range === "bytes=0-0")
     return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
   const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
@@ -93,7 +93,7 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   for (let at = start; at < stop && !response.destroyed; ) {
     const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
-    // A cut is a half-close: data on its way still arrives; a reset would lose it.
+    // A cut is a half-close: data in transit still arrives, but a reset would lose it.
     if (end === cut) return void response.socket?.end();
     await sleep(end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
     at = end;

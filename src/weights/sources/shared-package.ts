@@ -5,7 +5,7 @@ import { aliases, type Mirror, type PackageMirror } from "./aliases.ts";
 import { packageFolder } from "./home.ts";
 import { recordPath } from "./record.ts";
 
-/** The folder of a package that several aliases are in, which is fetched once for all; undefined for one of a single alias. */
+/** The folder of a package that several aliases share and that is fetched once; undefined for a package of one alias. */
 export const sharedFolder = (mirror: PackageMirror): string | undefined =>
   sharers(mirror).length > 1 ? packageFolder(`${mirror.kind}:${mirror.package}==${mirror.version}`) : undefined;
 
@@ -15,7 +15,7 @@ export function heldPackage(folder: string): string | undefined {
   return held && join(folder, held);
 }
 
-/** Deletes the packages of an alias once they are of no more use: all their aliases are here, or none is. */
+/** Deletes the packages of an alias once they are no longer useful: all their aliases are local, or none is. */
 export async function dropShared(mirrors: readonly Mirror[]): Promise<void> {
   for (const mirror of mirrors) {
     const folder = mirror.kind === "pypi" || mirror.kind === "npm" ? sharedFolder(mirror) : undefined;

@@ -8,7 +8,7 @@ export interface ShippedModel {
   readonly licence: string;
 }
 
-/** Small models by name, of this package or of `modicum-models`; each has a card that says how to train it again. */
+/** Small models by name, from this package or `modicum-models`; each has a card with its training. */
 export const shipped: Readonly<Record<string, ShippedModel>> = {
   "clip-tiny": {
     summary:
@@ -50,7 +50,7 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
   },
 };
 
-/** The folder of a model or pair. @throws UserError if the package that has it is not installed */
+/** The folder of a model or pair. @throws UserError if its package is not installed */
 export function shippedFolder(name: string): string {
   const folder = modelFolder(name);
   if (folder !== undefined) return folder;

@@ -21,7 +21,7 @@ async function kept(): Promise<string> {
   return path;
 }
 
-/** Has a file taken for sound as it is now. */
+/** Marks a file as sound in its present state. */
 const note = (path: string) =>
   writeAt(join(modelFolder("pypi:tiny"), "model.state"), sha256(Buffer.from(`${HASH}\0${fileState(path)}`)));
 

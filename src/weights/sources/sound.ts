@@ -9,7 +9,7 @@ import { ModelFault } from "../model-fault.ts";
 import { modelFolder } from "./home.ts";
 import { filesOf, INNER, identity, type KeptFile, type ModelRecord } from "./record.ts";
 
-/** Files of a downloaded model differ from the download. */
+/** A downloaded model's files differ from the download. */
 export class DamagedModel extends ModelFault {
   constructor(
     model: string,
@@ -20,8 +20,8 @@ export class DamagedModel extends ModelFault {
 }
 
 /**
- * Reads a model's files whole, unless they are unchanged since the last check; a cache that cannot be written is
- * trusted. `anew` reads them in any state.
+ * Verifies a model's files in full, unless they are unchanged since the last check; a cache that cannot be written is
+ * trusted. `anew` verifies them in any case.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -32,7 +32,7 @@ export async function checkSound(record: ModelRecord, anew: boolean): Promise<vo
   await writeFile(stateFile(record), state).catch(() => {}); // A cache may be read-only, or full.
 }
 
-/** Has the state in which the files were last known to be sound. */
+/** Stores the state in which the files were last known to be sound. */
 const stateFile = ({ name }: ModelRecord): string => join(modelFolder(name), "model.state");
 
 const notedState = (record: ModelRecord): Promise<string | undefined> =>
@@ -44,7 +44,7 @@ function stateOf(record: ModelRecord): string {
   return state.digest("hex");
 }
 
-/** The damaged files; all of them if their single hashes are unknown. */
+/** The damaged files; all files if their single hashes are unknown. */
 async function damagedFiles(record: ModelRecord): Promise<string[]> {
   const files = filesOf(record);
   const found: Required<KeptFile>[] = [];
@@ -55,7 +55,7 @@ async function damagedFiles(record: ModelRecord): Promise<string[]> {
   return identity(named) === record.sha256 ? [] : files.map(({ path }) => path);
 }
 
-/** The name of a file in the list that the model's hash is made of. */
+/** A file's name in the list behind the model's hash. */
 function nameOf(path: string, { name }: ModelRecord): string {
   const inSnapshot = /[\\/]snapshots[\\/][0-9a-f]{40}[\\/](.*)$/.exec(path)?.[1];
   return (inSnapshot ?? relative(join(modelFolder(name), INNER), path)).split(sep).join("/");

@@ -3,10 +3,10 @@ import { suggest, UserError } from "../../util/errors.ts";
 import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
 import { shipped } from "./shipped.ts";
 
-/** The model named by a MODEL argument. */
+/** The model of a MODEL argument. */
 export type ModelSpec = { kind: "alias"; name: string } | HubMirror | PackageMirror | OwnModel;
 
-/** A model that lies on this machine already: the package's, or the user's. */
+/** A model already on this machine: the package's, or the user's. */
 export type OwnModel = { kind: "shipped"; name: string } | { kind: "file"; path: string };
 
 /**
@@ -40,7 +40,7 @@ function fromScheme(scheme: string, rest: string): ModelSpec {
   }
 }
 
-/** The canonical name of a model: package names in their normal form, anything else unchanged. */
+/** The canonical name of a model: normalised package names, anything else unchanged. */
 export function canonicalName(text: string): string {
   const spec = /^(hf|pypi|npm):/.test(text) ? parseSpec(text) : undefined;
   switch (spec?.kind) {
@@ -54,11 +54,11 @@ export function canonicalName(text: string): string {
   }
 }
 
-/** A repository as a MODEL argument names it. */
+/** A repository as a MODEL argument. */
 export const hubSpec = ({ repo, revision, file }: HubMirror): string =>
   `hf:${repo}${prefixed("@", revision)}${prefixed(":", file)}`;
 
-/** A package as a MODEL argument names it. */
+/** A package as a MODEL argument. */
 export const packageSpec = ({ kind, package: name, version, member }: PackageMirror): string =>
   `${kind}:${name}${kind === "npm" ? prefixed("@", version) : ""}${prefixed(":", member)}`;
 
@@ -77,7 +77,7 @@ function splitPath(scheme: string, rest: string): [string, string | undefined] {
 
 /** The hub's own rule: letters, digits, `-`, `_` and `.`, in names of at most 96 characters. */
 const repoName = /^[a-z0-9_][a-z0-9._-]{0,95}\/[a-z0-9_][a-z0-9._-]{0,95}$/i;
-/** Branches, tags and commits; a branch may hold a slash (`refs/pr/1`), never a step up. */
+/** Branches, tags and commits; a branch may contain a slash (`refs/pr/1`), but never `..`. */
 const revisionName = /^(?!.*(\.\.|\/\/|\/$))[a-z0-9][a-z0-9._/-]*$/i;
 
 function fromHub(rest: string): HubMirror {
@@ -96,12 +96,12 @@ const packageName = /^[a-z0-9]([a-z0-9._-]*[a-z0-9])?$/i;
 function fromPypi(rest: string): PackageMirror {
   const [name, member] = splitPath("pypi", rest);
   if (!packageName.test(name)) throw new UserError(`"${name}" in "pypi:${rest}" is not the name of a Python package`);
-  // PEP 503: runs of -, _ and . are one and the same.
+  // PEP 503: runs of -, _ and . are equivalent.
   const normal = name.toLowerCase().replace(/[-_.]+/g, "-");
   return { kind: "pypi", package: normal, ...(member !== undefined && { member }) };
 }
 
-/** npm's names, and versions or tags of them; the pattern also keeps options, folders and URLs from reaching npm. */
+/** npm's names, with versions or tags; the pattern also keeps options, folders and URLs from reaching npm. */
 const npmName = /^((?:@[a-z0-9~-][a-z0-9._~-]*\/)?[a-z0-9~][a-z0-9._~-]*)(?:@([a-z0-9][a-z0-9._+-]*))?$/i;
 
 function fromNpm(rest: string): PackageMirror {

@@ -14,23 +14,23 @@ import { filesOf, type ModelRecord, readRecord, recordPath } from "./record.ts";
 import { checkSound } from "./sound.ts";
 import { canonicalName } from "./spec.ts";
 
-/** A model that is on this machine. */
+/** A model on this machine. */
 export interface ResolvedModel {
   /** The name that a user writes: an alias, `hf:…`, `pypi:…`, `npm:…` or a path. */
   name: string;
-  /** Absolute path of the file, or of the folder of a model that is one. */
+  /** Absolute path of the model's file or folder. */
   path: string;
   /** Bytes of all its files. */
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;
-  /** Hex, checked when it was downloaded; of several files that of a list of them. Absent for a file of the user's own. */
+  /** Hex, checked after the download; for several files, the hash of their list. Absent for a user's own file. */
   sha256?: string;
 }
 
 /**
- * The downloaded model of a name, if it is whole and has the given `sha256`. Costs three small reads; its files are
- * read whole if they have changed since the last check, or `verify` asks for it.
+ * The downloaded model of a name, if it is complete and has the given `sha256`. Costs three small reads; its files
+ * are verified in full if they have changed since the last check, or with `verify`.
  * @throws DamagedModel
  */
 export async function cachedModel(name: string, sha256?: string, verify = false): Promise<ResolvedModel | undefined> {
@@ -44,7 +44,7 @@ export async function cachedModel(name: string, sha256?: string, verify = false)
   return { name, path, bytes: record.bytes, source: record.source, sha256: record.sha256 };
 }
 
-/** Records files in their model's folder, or in another cache, as the cached model; removes everything else there. */
+/** Records files in the model's folder, or in another cache, as the cached model; removes everything else there. */
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
@@ -56,19 +56,19 @@ export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   return { name, path: resolve(folder, record.file), bytes, source, sha256 };
 }
 
-/** A downloaded model, or one that cannot be used, with the sentence that says why. */
+/** A downloaded model, or an unusable one with the reason in one sentence. */
 export interface ListedModel extends ResolvedModel {
   fault?: string;
 }
 
-/** The downloaded models, by name; `verify` has all their files read. */
+/** The downloaded models, by name; `verify` verifies all their files. */
 export async function listModels(verify = false): Promise<ListedModel[]> {
   const models = await Promise.all((await records()).map((record) => listed(record, verify)));
   return models.filter((model) => model !== undefined).sort((a, b) => a.name.localeCompare(b.name));
 }
 
 /**
- * Checks the downloaded model at `path`, if there is one and its files exist; `anew` reads them whole.
+ * Checks the downloaded model at `path`, if there is one and its files exist; `anew` verifies them in full.
  * @throws DamagedModel
  */
 export async function checkDownload(path: string, anew = false): Promise<void> {
@@ -96,8 +96,8 @@ async function listed(
 }
 
 /**
- * The folder of the prepared weights of a model at `path`, a file or folder, in any state: the weights record their own
- * source. It need not exist.
+ * The folder for the prepared weights of the model at `path`, a file or folder, in any state: the weights record their
+ * own source. It need not exist.
  */
 export function preparedFolder(path: string): string {
   const key = createHash("sha256").update(realpathSync(path)).digest("hex");
@@ -105,7 +105,8 @@ export function preparedFolder(path: string): string {
 }
 
 /**
- * Deletes a downloaded model, whole or partial, and its prepared weights; waits while another process downloads it.
+ * Deletes a downloaded model, complete or partial, and its prepared weights; waits while another process downloads
+ * it.
  * @throws UserError if no model of that name was downloaded
  */
 export async function removeModel(text: string, options: LockOptions = {}): Promise<void> {

@@ -30,7 +30,7 @@ export function tarArchive(path: string): Archive {
   };
 }
 
-/** Gives every plain file of the tar to `visit`, in order; refuses links, and paths that lead out. */
+/** Passes every plain file of the tar to `visit`, in order; refuses links, and paths that lead outside. */
 function scan(path: string, visit: (name: string, entry: ReadEntry) => Promise<void>): Promise<void> {
   return new Promise((resolve, reject) => {
     let visits: Promise<void> = Promise.resolve();
@@ -58,6 +58,6 @@ function soundName(path: string, entry: ReadEntry): string {
   if (entry.type !== "File" && entry.type !== "OldFile") throw refuse(`is a ${entry.type}, expected a plain file`);
   const leadsOut = name.startsWith("/") || name.includes("\\") || /^[a-z]:/i.test(name);
   if (leadsOut || posix.normalize(name).split("/").includes("..")) throw refuse("leads out of the package");
-  // In npm's archives everything lies in one folder, usually `package`, whose name does not matter.
+  // In npm's archives, everything is in one folder, usually `package`; its name does not matter.
   return name.split("/").slice(1).join("/");
 }

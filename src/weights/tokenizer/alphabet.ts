@@ -1,10 +1,8 @@
-/** Bytes that GPT-2's alphabet writes as the character of the same code; all others, in order, are written from U+0100 on. */
+/** Bytes that GPT-2's alphabet maps to the character of the same code; the others, in order, map to U+0100 and up. */
 const isPlain = (byte: number) =>
   (byte >= 0x21 && byte <= 0x7e) || (byte >= 0xa1 && byte <= 0xac) || (byte >= 0xae && byte <= 0xff);
 
-/**
- * Bytes by the code of their character, -1 if there is none (the inverse of `bytes_to_unicode` of GPT-2's encoder.py).
- */
+/** Bytes by character code, -1 if there is none (the inverse of `bytes_to_unicode` in GPT-2's encoder.py). */
 const byteOf = new Int16Array(0x100 + 68).fill(-1);
 for (let byte = 0, next = 0x100; byte < 256; byte++) byteOf[isPlain(byte) ? byte : next++] = byte;
 
@@ -26,9 +24,7 @@ export function bytesAsText(text: string): string {
   return written;
 }
 
-/**
- * A token's bytes. A token with a character outside the alphabet, as added tokens may have, stands for its own UTF-8.
- */
+/** A token's bytes. A token with a character outside the alphabet, as in some added tokens, means its own UTF-8. */
 export function bytesOfToken(token: string): Uint8Array {
   const bytes = new Uint8Array(token.length);
   for (let i = 0; i < token.length; i++) {
@@ -39,5 +35,5 @@ export function bytesOfToken(token: string): Uint8Array {
   return bytes;
 }
 
-/** Shows a byte order mark as the character it is, and bytes that are no UTF-8 as U+FFFD. */
+/** Decodes a byte order mark as a character, and invalid UTF-8 as U+FFFD. */
 export const utf8Decoder = () => new TextDecoder("utf-8", { ignoreBOM: true });

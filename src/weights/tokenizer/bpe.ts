@@ -5,17 +5,17 @@ import type { Merges } from "./merges.ts";
 export interface BpeOptions {
   ids: ReadonlyMap<string, number>;
   merges: Merges;
-  /** The token for characters that the vocabulary lacks; without it, they are left out. */
+  /** The token for characters missing from the vocabulary; absent: they are dropped. */
   unk?: number | undefined;
-  /** True if several such characters in a row become one `unk`. */
+  /** True if consecutive missing characters become one `unk`. */
   fuseUnk?: boolean | undefined;
-  /** Writes a character missing from the vocabulary as its bytes, `<0xE2>` and so on. */
+  /** Writes a missing character as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
   /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: boolean | undefined;
-  /** Written before every character of a word but the first. */
+  /** Prefix of every character of a word except the first. */
   prefix?: string | undefined;
-  /** Written behind a word's last character. */
+  /** Suffix of a word's last character. */
   suffix?: string | undefined;
 }
 
@@ -23,8 +23,8 @@ const CACHED = { words: 20_000, length: 64 };
 const utf8 = new TextEncoder();
 
 /**
- * Byte-pair encoding: the two neighbouring parts of a word with the lowest rank merge, until none merge (as in Hugging
- * Face's tokenizers).
+ * Byte-pair encoding: the two neighbouring parts of a word with the lowest rank merge, until no pair merges (as in
+ * Hugging Face's tokenizers).
  */
 export class Bpe implements Model {
   private readonly cache = new Map<string, readonly number[]>();

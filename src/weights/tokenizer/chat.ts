@@ -6,7 +6,7 @@ import { type Gap, type Segment, tokenTexts, withGaps } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** One turn of a chat; fields beyond these (tool calls, names) are the template's business. */
+/** One turn of a chat; other fields (tool calls, names) are left to the template. */
 export interface ChatMessage {
   role: string;
   content: Json;
@@ -14,13 +14,16 @@ export interface ChatMessage {
 }
 
 interface Turns {
-  /** End with the beginning of the assistant's answer. */
+  /** Ends the prompt with the start of the assistant's answer. */
   addGenerationPrompt: boolean;
-  /** Functions that the model may call, as OpenAI and Hugging Face write them: `{ type: "function", function: { name, description, parameters } }`. */
+  /**
+   * Functions that the model may call, in the format of OpenAI and Hugging Face: `{ type: "function", function: { name,
+   * description, parameters } }`.
+   */
   tools?: readonly Json[] | undefined;
-  /** Further variables of the template, such as Qwen3's `enable_thinking`. */
+  /** Other variables of the template, such as Qwen3's `enable_thinking`. */
   variables?: TemplateVariables | undefined;
-  /** Text around a token of the template's, which the model's own processor puts there. */
+  /** Text around one of the template's tokens, inserted by the model's processor. */
   gap?: Gap | undefined;
 }
 
@@ -35,9 +38,9 @@ export interface ChatOptions extends Turns {
 }
 
 /**
- * The chat as its Jinja template writes it (Hugging Face's conventions: `messages`, `tools`, `add_generation_prompt`, `bos_token`, `eos_token`).
- * Special tokens that a user typed are plain text in it: no special segment holds a character of the messages, but for roles and types.
- * Throws a `UserError` when the template fails or refuses the chat.
+ * The chat rendered by its Jinja template (Hugging Face's conventions: `messages`, `tools`, `add_generation_prompt`,
+ * `bos_token`, `eos_token`). Special tokens typed by a user stay plain text: no special segment holds a character of the
+ * messages, except for roles and types. @throws UserError if the template fails or refuses the chat
  */
 export function renderChat(template: string, messages: readonly ChatMessage[], options: ChatOptions): Segment[] {
   messages.forEach(checkRole);
@@ -56,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** A chat rendered by the model's own template. @throws UserError if there is none, or as `renderChat` does */
+/** A chat rendered by the model's own template. @throws UserError if there is none, or like `renderChat` */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -73,7 +76,7 @@ export function chatSegments(
   return gap ? withGaps(segments, gap) : segments;
 }
 
-/** Ids of a chat, by the model's own template. A last assistant's turn is the beginning of the answer. */
+/** Ids of a chat, by the model's own template. A final assistant turn is the beginning of the answer. */
 export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[], turns: Turns): number[] {
   const begun = turns.addGenerationPrompt ? begunAnswer(messages) : undefined;
   if (begun === undefined) return tokenizer.encodeSegments(chatSegments(tokenizer, messages, turns));
@@ -83,7 +86,7 @@ export function encodeChat(tokenizer: Tokenizer, messages: readonly ChatMessage[
   return tokenizer.encodeSegments(extended(written.reduce(joined, before), begun));
 }
 
-/** The text of a chat's last turn if the assistant has begun to answer an earlier one there, without a call. */
+/** The last turn's text, if the assistant has begun an answer there without a call. */
 export function begunAnswer(messages: readonly ChatMessage[]): string | undefined {
   const last = messages.at(-1);
   if (messages.length < 2 || last?.role !== "assistant" || last["tool_calls"] !== undefined) return undefined;
@@ -92,10 +95,10 @@ export function begunAnswer(messages: readonly ChatMessage[]): string | undefine
   return typeof last.content === "string" ? last.content : undefined;
 }
 
-/** Segments with more plain text at their end. */
+/** Segments with plain text appended. */
 const extended = (segments: readonly Segment[], text: string): Segment[] => joined(segments, { text, special: false });
 
-/** Segments with another one at their end. No token spans two segments, so plain text joins plain text. */
+/** Segments with one more appended. No token spans two segments, so plain text joins plain text. */
 function joined(segments: readonly Segment[], next: Segment): Segment[] {
   const last = segments.at(-1);
   if (!last || last.special || next.special) return [...segments, next];

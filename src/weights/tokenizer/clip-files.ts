@@ -14,8 +14,8 @@ const [START, END] = ["<|startoftext|>", "<|endoftext|>"];
 const PIECES = `<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\\p{L}]+|[\\p{N}]|[^\\s\\p{L}\\p{N}]+`;
 
 /**
- * The `tokenizer.json` of a CLIP's tokenizer that is published as `vocab.json` and `merges.txt`, as in Stable
- * Diffusion are; undefined if the folder has another or none (transformers' `CLIPTokenizer`).
+ * The `tokenizer.json` for a CLIP tokenizer published as `vocab.json` and `merges.txt`, as in Stable Diffusion;
+ * undefined if the folder has another tokenizer or none (transformers' `CLIPTokenizer`).
  * @throws UserError
  */
 export function clipTokenizerFile(folder: string): object | undefined {
@@ -59,7 +59,7 @@ export function clipTokenizerFile(folder: string): object | undefined {
   };
 }
 
-/** The pairs of a merges.txt, whose first line names its version. */
+/** The pairs of a merges.txt; its first line is a version. */
 function mergesIn(file: string): string[][] {
   const text = withFile(file, ({ size, read }) => read(0, size).toString("utf8"));
   const lines = text.split("\n").filter((line) => line !== "" && !line.startsWith("#version"));

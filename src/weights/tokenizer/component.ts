@@ -10,7 +10,7 @@ export function kind<S extends z.ZodType, T>(options: S, make: (options: z.outpu
   return (specification) => make(checked(options, specification));
 }
 
-/** Throws a `UserError` (without the file's name, which the caller knows) for a type that no kind is named after. */
+/** Makes a component by its type. @throws UserError for an unknown type, without the file's name, which the caller adds */
 export function component<T>(what: string, kinds: Readonly<Record<string, Kind<T>>>, specification: unknown): T {
   const { type } = checked(z.looseObject({ type: z.string() }), specification);
   if (!Object.hasOwn(kinds, type)) {

@@ -7,7 +7,7 @@ import { compile, patternSchema } from "./pattern.ts";
 /** The text that a token adds; `first`: it is the first one shown. */
 export type Detokenizer = (token: string, first: boolean) => Uint8Array | string;
 
-/** SentencePiece's: spaces are written ▁, and bytes `<0xE2>`. `strip`: the first token's leading space is not shown. */
+/** SentencePiece's rule: ▁ means a space, and `<0xE2>` a byte. `strip`: the first token's leading space is not shown. */
 export function spaced(strip: boolean): Detokenizer {
   return (token, first) => {
     const text = byteOf(token) ?? token.replaceAll("▁", " ");
@@ -26,7 +26,7 @@ function byteOf(token: string): Uint8Array | undefined {
 export function words(prefix: string, cleanup: boolean): Detokenizer {
   return (token, first) => {
     const text = first ? token : prefix !== "" && token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
-    // Within one token, this is all that Hugging Face's clean-up can find.
+    // Within one token, Hugging Face's clean-up can find nothing else.
     return cleanup ? text.replace(/^ ([.?!,]|n't|'m|'s|'ve|'re)/, "$1") : text;
   };
 }

@@ -8,11 +8,11 @@ export interface Model {
   encode(word: string, into: number[]): void;
 }
 
-/** A token that is found in any text as is, before the model sees it. */
+/** A token found verbatim in any text before the model runs. */
 export interface AddedToken {
   id: number;
   content: string;
-  /** Looked for in the normalised text, under its normalised content. */
+  /** It is searched in the normalised text, by its normalised content. */
   normalized?: boolean;
   strip?: Strip;
 }
@@ -24,7 +24,7 @@ export interface Pipeline {
   model: Model;
 }
 
-/** Turns a text into ids in the steps of Hugging Face's tokenizers: added tokens, normalizer, pre-tokenizer, model. */
+/** Turns a text into ids by the steps of Hugging Face's tokenizers: added tokens, normalizer, pre-tokenizer, model. */
 export class Encoder {
   private readonly raw: Finder;
   private readonly normalized: Finder;
@@ -37,7 +37,7 @@ export class Encoder {
     this.normalized = new Finder(added.filter(after).map((token) => ({ ...token, content: content(token) })));
   }
 
-  /** Ids of `text`. `first`: it begins the whole text, for which some vocabularies write a space before it. */
+  /** Ids of `text`. `first`: it begins the whole text; some vocabularies then add a space before it. */
   encode(text: string, first: boolean): number[] {
     const into: number[] = [];
     let start = first;

@@ -11,10 +11,10 @@ import { presetOf } from "./presets.ts";
 import { fromGguf, type TokenizerSource } from "./source.ts";
 import { checkIds, specialIds, stopIds } from "./special.ts";
 
-/** A tokenizer's files as a Hugging Face folder has them, by name. */
+/** A tokenizer's files in a Hugging Face folder, by name. */
 export type TokenizerFiles = Readonly<Record<string, string>>;
 
-/** The files of a model's tokenizer. @throws UserError for a GGUF's tokenizer of a kind that is not written */
+/** The files of a model's tokenizer. @throws UserError if a GGUF's tokenizer is of a kind that cannot be written */
 export function tokenizerFilesOf(checkpoint: Checkpoint): TokenizerFiles {
   const { config } = checkpoint;
   switch (config.kind) {
@@ -32,7 +32,7 @@ const named = (file: string): [string, string] => [
   withFile(file, ({ size, read }) => read(0, size).toString("utf8")),
 ];
 
-/** A GGUF's tokenizer. What ends an answer is in `generation_config.json`. */
+/** A GGUF's tokenizer. The ends of an answer are in `generation_config.json`. */
 export function ggufFiles(source: TokenizerSource): TokenizerFiles {
   checkIds(source);
   const { path: file, model, chatTemplate } = source;
@@ -96,7 +96,7 @@ function byteLevelFile(source: TokenizerSource): OwnFile {
   };
 }
 
-/** As transformers' converter writes it (`SpmConverter`): the whole text is one word, and the scores become a list of merges. */
+/** The format of transformers' converter (`SpmConverter`): the whole text is one word, and the scores become a list of merges. */
 function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>): OwnFile {
   const { unk, addSpacePrefix: prefix = true } = source;
   const tokens = published(source);
@@ -118,7 +118,7 @@ function sentencePieceFile(source: TokenizerSource, special: ReadonlySet<number>
   };
 }
 
-/** Every pair of tokens that make up another one: the higher its score, then the longer its parts, the earlier. */
+/** Every pair of tokens that forms a token: first the higher score, then the longer parts. */
 function mergesOf(
   tokens: readonly string[],
   special: ReadonlySet<number>,
@@ -144,7 +144,7 @@ function rolesOf({ tokens, bos, eos, pad, unk, mask }: TokenizerSource): Record<
   );
 }
 
-/** The tokens around texts; nothing if there are none. */
+/** The tokens around texts; undefined if there are none. */
 function frameFile({ single, pair }: ReturnType<typeof edges>, tokens: readonly string[]): object | null {
   const ids = [...single, ...pair].flatMap((piece) => ("id" in piece ? [piece.id] : []));
   if (ids.length === 0) return null;

@@ -16,7 +16,7 @@ import { namedEnds } from "./special.ts";
 
 /** A vocabulary of 262,144 tokens with its merges has 33 MB. */
 const MOST_BYTES = 2 ** 27;
-/** Published templates have some 20 kB. */
+/** Published templates have about 20 kB. */
 const MOST_TEMPLATE = 2 ** 20;
 
 const addedToken = z.object({
@@ -91,7 +91,7 @@ function partsOf(
       `it has ${last} as token ${tokens.length - 1}, but the model's vocabulary has only ${size} tokens`,
     );
   }
-  // Gemma 3's tokenizer adds a token for images that its models of text have no weights for.
+  // Gemma 3's tokenizer adds a token for images; its text models have no weights for it.
   const added = file.added_tokens.filter(({ id }) => id < size);
   for (const { id, content } of added) tokens[id] = content;
   const all = Array.from(tokens, (text) => text ?? "");
@@ -147,7 +147,7 @@ function optional<T>(specification: unknown, make: (specification: unknown) => T
   return specification === null || specification === undefined ? undefined : make(specification);
 }
 
-/** A post-processor says which tokens go around a text; without one, two flags of tokenizer_config.json do. */
+/** A post-processor defines the tokens around a text; without one, two flags of tokenizer_config.json do. */
 function frame(
   specification: unknown,
   { add_bos_token, add_eos_token }: Partial<z.output<typeof config>>,
@@ -163,7 +163,7 @@ const processorTemplate = z.object({ chat_template: z.string().max(MOST_TEMPLATE
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
   if (existsSync(file)) return { chat: templateIn(file) };
-  // Models that read images had their template there before it had a file of its own.
+  // For older models with images, the template is in this file.
   const processor = readOptionalJson(join(folder, "chat_template.json"), processorTemplate);
   if (processor) return { chat: processor.chat_template };
   if (!Array.isArray(template)) return template ? { chat: template } : {};

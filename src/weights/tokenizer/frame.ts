@@ -4,7 +4,7 @@ import { component, kind } from "./component.ts";
 /** A special token, or one of the texts, with the segment (token type) that it belongs to. */
 export type FramePiece = { id: number; type: number } | { text: "A" | "B"; type: number };
 
-/** The tokens that a model reads around one text, and around two. */
+/** The tokens that a model expects around one text, and around two. */
 export interface Frame {
   single: readonly FramePiece[];
   pair: readonly FramePiece[];
@@ -14,7 +14,7 @@ export interface Frame {
 export interface Input {
   ids: number[];
   types: number[];
-  /** How many of the first ids the others see; absent: all. */
+  /** The number of leading ids that the others see; absent: all. */
   seen?: number;
 }
 
@@ -26,7 +26,7 @@ export const BARE: Frame = {
   ],
 };
 
-/** A frame with tokens before and behind each text. */
+/** A frame with tokens before and after each text. */
 export function surround(before: readonly number[], behind: readonly number[]): Frame {
   const around = (text: "A" | "B", type: number): FramePiece[] => [
     ...before.map((id) => ({ id, type })),
@@ -36,7 +36,7 @@ export function surround(before: readonly number[], behind: readonly number[]): 
   return { single: around("A", 0), pair: [...around("A", 0), ...around("B", 1)] };
 }
 
-/** BERT's: one token before all, another behind each text. */
+/** BERT's: one token before all, one after each text. */
 export function bertFrame(cls: number, sep: number, secondType = 1): Frame {
   const single: FramePiece[] = [
     { id: cls, type: 0 },
@@ -46,13 +46,13 @@ export function bertFrame(cls: number, sep: number, secondType = 1): Frame {
   return { single, pair: [...single, { text: "B", type: secondType }, { id: sep, type: secondType }] };
 }
 
-/** RoBERTa's: a pair has two separators in the middle, and all is one segment. */
+/** RoBERTa's: two separators in the middle of a pair, and one segment. */
 export function robertaFrame(cls: number, sep: number): Frame {
   const { single, pair } = bertFrame(cls, sep, 0);
   return { single, pair: [...single, { id: sep, type: 0 }, ...pair.slice(single.length)] };
 }
 
-/** `frame` around the texts' ids, which are cut so that all has at most `limit`: the longer one first, as transformers' `longest_first`. */
+/** `frame` around the texts' ids, cut to `limit` ids in total: the longer text first, like transformers' `longest_first`. */
 export function framed(
   { single, pair }: Frame,
   a: readonly number[],
@@ -113,5 +113,5 @@ const kinds = {
   }),
 };
 
-/** The frame that a tokenizer.json's `post_processor` puts around texts. @throws UserError for one that is not supported. */
+/** The frame of a tokenizer.json's `post_processor`. @throws UserError if it is not supported */
 export const frameOf = (specification: unknown): Frame => component<Frame>("post-processor", kinds, specification);

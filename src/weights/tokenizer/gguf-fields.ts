@@ -11,7 +11,7 @@ import { TokenType } from "./source.ts";
 import { namedEnds } from "./special.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-/** What a GGUF needs of a byte-level tokenizer.json; the rest is read by `fromFolder`. */
+/** The fields of a byte-level tokenizer.json that a GGUF needs; `fromFolder` reads the rest. */
 const byteLevel = z.object({
   added_tokens: z.array(z.object({ id: z.int(), special: z.boolean().default(false) })).default([]),
   normalizer: z.unknown(),
@@ -28,7 +28,7 @@ const MOST_BYTES = 2 ** 27;
 
 /**
  * The tokenizer of a Hugging Face folder as a GGUF's metadata; `vocabulary`: the model's number of tokens.
- * @throws UserError if it is not byte-level, or splits texts in a way that GGUF has no name for
+ * @throws UserError if it is not byte-level, or has a pre-tokenizer without a GGUF name
  */
 export function ggufTokenizer(folder: string, vocabulary: number): Map<string, Field> {
   const parts = fromFolder(folder, vocabulary);
@@ -40,7 +40,7 @@ export function ggufTokenizer(folder: string, vocabulary: number): Map<string, F
     if (id < vocabulary) types[id] = special ? TokenType.control : TokenType.userDefined;
   const last = parts.frame.single.at(-1);
   const texts = Array.from(types, (type, id) => (type === TokenType.unused ? `[PAD${id}]` : parts.tokens[id]!));
-  // llama.cpp finds those with well-known texts itself.
+  // llama.cpp finds well-known texts itself.
   const known = namedEnds(parts.special, parts.tokens);
   const turn = [...parts.stopIds].find((id) => id !== parts.eos && !known.includes(id));
   const ids = { bos: parts.bos, eos: parts.eos, padding: parts.pad, unknown: parts.unk, mask: parts.mask, eot: turn };

@@ -9,7 +9,7 @@ import { idsOfType } from "./special.ts";
 export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
 export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
 
-/** Control tokens are found only in a template's own text, user-defined ones in any text. */
+/** Control tokens are found only in a template's own text, user-defined tokens in any text. */
 export function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
   return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
 }
@@ -21,20 +21,17 @@ export function scoresOf({ path, scores, tokens }: TokenizerSource): ArrayLike<n
   throw new UserError(`${path}: tokenizer.ggml.scores has ${scores.length} entries for ${tokens.length} tokens`);
 }
 
-/** The tokens that a kind of vocabulary puts around texts if the file does not say. */
+/** The default tokens around texts for a kind of vocabulary. */
 interface Edges {
   readonly bos: boolean;
   readonly eos?: boolean | undefined;
   readonly separators?: Separators | undefined;
 }
 
-/**
- * Between two texts, RoBERTa writes `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but has
- * only one.
- */
+/** Between two texts, RoBERTa has `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but has only one. */
 export type Separators = "one" | "two";
 
-/** The tokens around a text, and around two. */
+/** The tokens around one text, and around two. */
 export function edges({ bos, eos, sep = eos, ...file }: TokenizerSource, kind: Edges): Frame {
   const begins = (file.addBos ?? kind.bos) && bos !== undefined;
   const ends = (file.addEos ?? kind.eos ?? false) && eos !== undefined;

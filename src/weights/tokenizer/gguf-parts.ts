@@ -33,7 +33,7 @@ const kinds: Readonly<Record<string, Kind>> = {
   bert: wordPiece,
 };
 
-/** @throws UserError for a kind or a pre-tokenizer that is not supported, and for lists and ids that do not fit each other. */
+/** @throws UserError for an unsupported kind or pre-tokenizer, and for lists and ids that do not match */
 export function ggufParts(source: TokenizerSource): Parts {
   const { path, model, bos, eos, pad, unk, mask, chatTemplate } = source;
   if (!Object.hasOwn(kinds, model)) {
@@ -72,7 +72,7 @@ function mergesOf({ path, merges }: TokenizerSource): readonly string[] {
 
 type MakeMerges = (tokens: readonly string[], ids: ReadonlyMap<string, number>) => Merges;
 
-/** Pipeline as transformers' converter writes it (`SpmConverter`): spaces become ▁, and the whole text is one word. */
+/** The pipeline of transformers' converter (`SpmConverter`): spaces become ▁, and the whole text is one word. */
 function sentencePiece(source: TokenizerSource, special: ReadonlySet<number>, merging: MakeMerges): Own {
   const { unk } = source;
   const prefix = source.addSpacePrefix ?? true;
@@ -93,9 +93,7 @@ export function published(source: TokenizerSource): readonly string[] {
   return tokens;
 }
 
-/**
- * The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so that they merge first.
- */
+/** The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so they merge first. */
 export function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
   const given = Float32Array.from(scores);
   for (const id of idsOfType(source, TokenType.userDefined)) given[id] = 0;
@@ -111,7 +109,7 @@ function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
     return token.startsWith("▁") ? token.slice(1) : `##${token}`;
   });
   const ids = plainIds(tokens, special);
-  // The file does not say whether case counts: a vocabulary that has capitals was made for it.
+  // The file does not record whether case matters: a vocabulary with capitals keeps case.
   const lowercase = !Array.from(ids.keys()).some((token) => token !== token.toLowerCase() && !token.startsWith("["));
   const model = new WordPiece({ ids, unk, prefix: "##", longest: 100 });
   const encoder = new Encoder({
@@ -125,7 +123,7 @@ function wordPiece(source: TokenizerSource, special: ReadonlySet<number>): Own {
   return { encoder, detokenizer, frame, tokens };
 }
 
-/** SentencePiece's Unigram, as T5 and XLM-R have it: the pipeline of their tokenizer.json. */
+/** SentencePiece's Unigram in T5 and XLM-R: the pipeline of their tokenizer.json. */
 function unigram(source: TokenizerSource, special: ReadonlySet<number>): Own {
   const { tokens, unk, charsmap } = source;
   const ids = plainIds(tokens, new Set([...special, ...idsOfType(source, TokenType.unused)]));
@@ -151,7 +149,7 @@ function wordsOf({ addSpacePrefix = true, removeExtraWhitespaces = false }: Toke
 }
 
 /**
- * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive:
+ * llama.cpp's converter gives tokens that are not pieces a score that would make unknown characters more expensive;
  * SentencePiece has 0 for them.
  */
 function normalScores(source: TokenizerSource): ArrayLike<number> {

@@ -1,6 +1,6 @@
 import type { Merges } from "./merges.ts";
 
-/** Merges the pieces of a word, over arrays that serve every word. */
+/** Merges the pieces of a word; its arrays are reused for every word. */
 export class Merger {
   private next = new Int32Array(0);
   private previous = new Int32Array(0);
@@ -11,7 +11,7 @@ export class Merger {
 
   constructor(private readonly merges: Merges) {}
 
-  /** `ids` until no two neighbours merge: always the pair of the least rank, of equal ones the leftmost. Changes `ids`. */
+  /** Merges `ids` until no neighbours merge: always the pair of the lowest rank, the leftmost among equals. Changes `ids`. */
   merge(ids: number[]): number[] {
     this.fit(ids.length);
     const { queue, next, previous, ranks } = this;
@@ -58,9 +58,9 @@ export class Merger {
   }
 }
 
-/** A heap of places by rank: the least rank first, of equal ones the leftmost place. */
+/** A heap of places by rank: the lowest rank first, the leftmost among equals. */
 class Queue {
-  /** The rank of the last item popped. */
+  /** The rank of the last removed item. */
   rank = 0;
   place = 0;
   private readonly ranks: number[] = [];
@@ -79,7 +79,7 @@ class Queue {
     places[at] = place;
   }
 
-  /** Takes out the first item; false if there is none. */
+  /** Removes the first item; false if there is none. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -1,16 +1,16 @@
-/** Which two neighbouring tokens become one, and which pair does so first. */
+/** The pairs of tokens that merge, and their order. */
 export interface Merges {
   /** The index of the pair, or -1 if it does not merge; valid until the next call. */
   find(left: number, right: number): number;
-  /** The least merges first. */
+  /** The pair with the lowest rank merges first. */
   rank(slot: number): number;
-  /** The token that the pair becomes. */
+  /** The token that the pair merges into. */
   joined(slot: number): number;
 }
 
 /**
- * Merges as a file lists them, the first to merge first. `missing` is called for a merge with a token that is not in
- * `ids`, which is then left out.
+ * Merges in a file's order, the first to merge first. `missing` is called for a merge with a token outside `ids`,
+ * which is then skipped.
  */
 export function listedMerges(
   count: number,
@@ -31,7 +31,7 @@ export function listedMerges(
 
 const MOST_KNOWN = 1 << 20;
 
-/** Merges that are looked up by the tokens' texts when a pair first comes up: a file has half a million, and a text few. */
+/** Merges looked up by token text when a pair first occurs: a file has half a million, and a text few. */
 abstract class LearntMerges implements Merges {
   private known = new PairTable(1 << 12);
   private count = 0;
@@ -41,7 +41,7 @@ abstract class LearntMerges implements Merges {
     protected readonly ids: ReadonlyMap<string, number>,
   ) {}
 
-  /** The rank of the pair that becomes `joined`; undefined if it does not merge. */
+  /** The rank of a pair that merges into `joined`; undefined if it does not merge. */
   protected abstract rankOf(joined: number, left: number, right: number): number | undefined;
 
   find(left: number, right: number): number {
@@ -64,7 +64,7 @@ abstract class LearntMerges implements Merges {
   }
 }
 
-/** Merges as a GGUF lists them, "left right", the first to be merged first. */
+/** Merges in a GGUF's order, "left right", the first to merge first. */
 export class WrittenMerges extends LearntMerges {
   private readonly ranks = new Map<string, number>();
 
@@ -79,7 +79,7 @@ export class WrittenMerges extends LearntMerges {
 }
 
 /**
- * Merges of a SentencePiece vocabulary, which lists none: any two tokens merge whose text together is a token, the one
+ * Merges of a SentencePiece vocabulary, which lists none: two tokens merge if their joined text is a token, the one
  * with the highest score first. Ties go as in transformers' `generate_merges` (tokenization_utils_base.py): the longer
  * left part, then the longer right part, then the lower id.
  */
@@ -101,9 +101,7 @@ export class ScoredMerges extends LearntMerges {
     return this.bases[joined]! + shape * this.stride(joined);
   }
 
-  /**
-   * The number of tokens that share the score of `id`: among them the lengths of the parts decide before the id does.
-   */
+  /** The number of tokens that share the score of `id`: among them, the parts' lengths decide before the id. */
   private stride = (id: number): number => this.ties.get(id) ?? 1;
   private readonly ties = new Map<number, number>();
 
@@ -132,7 +130,7 @@ function lengthOf(text: string): number {
   return length;
 }
 
-/** A hash table from pairs of ids to a rank and an id, in flat arrays: a vocabulary has half a million of them. */
+/** A hash table from pairs of ids to a rank and an id, in flat arrays: a vocabulary has half a million pairs. */
 class PairTable {
   private mask: number;
   private left: Int32Array;

@@ -7,13 +7,13 @@ interface Turns {
   readonly system: readonly [before: string, behind: string];
   readonly user: readonly [before: string, behind: string];
   readonly answer: readonly [before: string, behind: string];
-  /** The system message of a chat that has none. */
+  /** The default system message. */
   readonly usual: string | undefined;
 }
 
 /**
- * Ollama's Modelfile: `from` names the files. The tokenizer of a GGUF adds its chat template, in Ollama's own language, and the
- * texts that end an answer.
+ * Ollama's Modelfile; `from` names the files. A GGUF's tokenizer adds its chat template, in Ollama's own language, and the
+ * stop strings.
  */
 export function modelfile(from: readonly string[], tokenizer: Tokenizer | undefined): string {
   return `${[...from, ...(tokenizer ? chatLines(tokenizer) : [])].join("\n")}\n`;
@@ -34,17 +34,17 @@ function templateLines({ system, user, answer, usual }: Turns): string[] {
   return [`TEMPLATE """${text}"""`, ...(usual === undefined ? [] : [`SYSTEM """${usual}"""`])];
 }
 
-/** Contents that no template has. */
+/** Contents that occur in no template. */
 const [SYSTEM, USER, ANSWER, NEXT] = ["\u2460s\u2460", "\u2461u\u2461", "\u2462a\u2462", "\u2463n\u2463"] as const;
 const message = (role: string, content: string): ChatMessage => ({ role, content });
 
-/** The turns of a template, found in chats that it writes; undefined if it does not put fixed texts around them. */
+/** The turns of a template, found in rendered chats; undefined if its texts around them vary. */
 function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   const bos = tokenizer.addBos && tokenizer.bos !== undefined ? tokenizer.text(tokenizer.bos) : "";
   const write = (messages: readonly ChatMessage[], addGenerationPrompt: boolean) => {
     const segments = chatSegments(tokenizer, messages, { addGenerationPrompt });
     const text = segments.map((segment) => segment.text).join("");
-    // Ollama puts it before the prompt itself.
+    // Ollama adds it before the prompt itself.
     return text.startsWith(bos) ? text.slice(bos.length) : text;
   };
   const [system, user, answer] = [message("system", SYSTEM), message("user", USER), message("assistant", ANSWER)];
@@ -60,7 +60,7 @@ function turnsOf(tokenizer: Tokenizer): Turns | undefined {
   }
 }
 
-/** The texts before, between and behind some parts of a text; undefined if one is missing. */
+/** The texts before, between and after some parts of a text; undefined if one is missing. */
 function split(text: string, parts: readonly string[]): string[] | undefined {
   const pieces: string[] = [];
   let rest = text;
@@ -74,8 +74,8 @@ function split(text: string, parts: readonly string[]): string[] | undefined {
 }
 
 /**
- * `chat`: the texts around a system message, a question, an answer and a question; `behindUser`, `behindAnswer`: what ends a turn;
- * `plain`: the texts around a question alone.
+ * `chat`: the texts around a system message, a question, an answer and a question; `behindUser`, `behindAnswer`: the end of
+ * a turn; `plain`: the texts around a single question.
  */
 function turnsIn(
   [beforeSystem, toUser, toAnswer, toNext, toSecond]: readonly string[],

@@ -12,8 +12,8 @@ import { TokenStream } from "./stream.ts";
 import { byteSource, fixture } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-// Files by tools/reference/tokenizer_models.py: vocabularies reduced to what the texts need, and transformers' answers
-// for the whole ones; and files by tools/reference/tokenizer_trained.py.
+// Files from tools/reference/tokenizer_models.py: vocabularies reduced to the texts' needs, and transformers' results
+// for the full ones; and files from tools/reference/tokenizer_trained.py.
 
 interface Chat {
   messages: ChatMessage[];
@@ -62,7 +62,7 @@ function published({ tokenizer, config }: Published): Tokenizer {
   return new Tokenizer(fromFolder(folder));
 }
 
-/** A GGUF's vocabulary of full size, with unused tokens in place of those left out. */
+/** A GGUF's vocabulary of full size, with unused tokens in the gaps. */
 function gguf({ size, kept, tokens, types, scores, merges, fields }: Gguf): TokenizerSource {
   const spread = <T>(values: readonly T[], other: (id: number) => T): T[] => {
     const all = Array.from({ length: size }, (_, id) => other(id));
@@ -233,7 +233,7 @@ interface UnigramFile {
 }
 type Roles = Pick<TokenizerSource, "bos" | "pad" | "eos" | "unk">;
 
-/** A trained Unigram as llama.cpp's converter writes its vocabulary: control tokens have a score that is no piece's. */
+/** A trained Unigram in the format of llama.cpp's converter: control tokens have a score that no piece has. */
 function unigramGguf({ tokenizer }: Published, roles: Roles): TokenizerSource {
   const { added_tokens, normalizer, model } = tokenizer as UnigramFile;
   const pieces = new Map<number, [string, number]>([

@@ -8,7 +8,7 @@ export type Normalizer = (text: string) => string;
 
 const form = (name: "NFC" | "NFD" | "NFKC" | "NFKD") => kind(z.unknown(), () => (text: string) => text.normalize(name));
 
-/** Character by character, as Rust has it: a sigma at a word's end is one like any other. */
+/** Character by character, like Rust: a final sigma has no special form. */
 const lower: Normalizer = (text) =>
   /Σ/.test(text) ? Array.from(text, (c) => c.toLowerCase()).join("") : text.toLowerCase();
 
@@ -58,7 +58,7 @@ const kinds = {
   ),
 };
 
-/** @throws UserError for a normalizer that is not supported. */
+/** @throws UserError for an unsupported normalizer */
 export const normalizer = (specification: unknown): Normalizer => component("normalizer", kinds, specification);
 
 const chain =
@@ -69,7 +69,7 @@ const chain =
 const UNSEEN = /(?![\t\n\r])[\0\ufffd\p{Cc}\p{Cf}\p{Co}\p{Cs}]/gu;
 const clean: Normalizer = (text) => text.replace(UNSEEN, "").replace(/\p{White_Space}/gu, " ");
 
-/** BERT's list of ideographs (`_is_chinese_char` in its tokenization.py), with the gap that transformers' tokenizers have in it. */
+/** BERT's list of ideographs (`_is_chinese_char` in its tokenization.py), with the gap in transformers' tokenizers. */
 const CHINESE =
   /[\u4e00-\u9fff\u3400-\u4dbf\u{20000}-\u{2a6df}\u{2a700}-\u{2b73f}\u{2b740}-\u{2b81f}\u{2b920}-\u{2ceaf}\uf900-\ufaff\u{2f800}-\u{2fa1f}]/gu;
 const isolateChinese: Normalizer = (text) => text.replace(CHINESE, " $& ");

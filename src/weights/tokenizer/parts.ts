@@ -7,7 +7,7 @@ import type { Fim } from "./special.ts";
 /** Chat templates as Jinja source. */
 export interface Templates {
   chat?: string | undefined;
-  /** The template for chats with tools, if it is another one. */
+  /** The template for chats with tools, if it differs. */
   tools?: string | undefined;
 }
 
@@ -15,14 +15,14 @@ export interface Templates {
 export interface Parts {
   /** Names the file in every error. */
   path: string;
-  /** Texts by id, as the vocabulary writes them; "" for an unknown id. */
+  /** Texts by id, in the vocabulary's form; "" for an unknown id. */
   tokens: readonly string[];
   encoder: Encoder;
   detokenizer: Detokenizer;
   frame: Frame;
   /** Tokens that only a template or a frame may write. */
   special: ReadonlySet<number>;
-  /** White space that special tokens take along, by their text. */
+  /** White space that special tokens absorb, by token text. */
   strips: ReadonlyMap<string, Strip>;
   /** Ids that end an answer. */
   stopIds: ReadonlySet<number>;
@@ -36,7 +36,7 @@ export interface Parts {
   templates: Templates;
 }
 
-/** Ids by text, without the special tokens: no text may become one. */
+/** Ids by text, without the special tokens: text never encodes to one. */
 export function plainIds(tokens: readonly string[], special: ReadonlySet<number>): Map<string, number> {
   const ids = new Map<string, number>();
   for (let id = 0; id < tokens.length; id++) if (!special.has(id) && tokens[id] !== "") ids.set(tokens[id]!, id);

@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
 export const patternSchema = z.union([z.object({ String: z.string() }), z.object({ Regex: z.string() })]);
 export type Pattern = z.output<typeof patternSchema>;
 
-/** White space as Unicode has it, which is not JavaScript's `\s`. */
+/** Unicode's white space, which differs from JavaScript's `\s`. */
 export const SPACE = String.raw`\p{White_Space}`;
 
 /** The part of the library in use; its own declarations do not resolve in an ES module. */
@@ -14,7 +14,7 @@ const { SplitPreTokenizer } = library as unknown as {
   SplitPreTokenizer: new (options: { pattern: Pattern; invert: boolean }) => { pattern: RegExp };
 };
 
-/** Translated by the library, which knows the dialects' differences: `\s`, `\d`, `(?i:`, `$`. */
+/** The library translates it and handles the dialects' differences: `\s`, `\d`, `(?i:`, `$`. */
 export function compile(pattern: Pattern): RegExp {
   try {
     return new SplitPreTokenizer({ pattern, invert: true }).pattern;
@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** The fate of the matches when a text is split at them. */
+/** What happens to the matches when a text is split. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {
@@ -41,7 +41,7 @@ export function cut(text: string, pattern: RegExp, behaviour: Behaviour, invert 
   return parts.map(({ start, end }) => text.slice(start, end));
 }
 
-/** The matches and the parts between them, each by itself: the usual case. */
+/** The matches and the parts between them, as separate pieces: the usual case. */
 function isolated(text: string, pattern: RegExp): string[] {
   const parts: string[] = [];
   let at = 0;
@@ -82,7 +82,7 @@ function join(ranges: Range[], behaviour: Exclude<Behaviour, "Isolated">): Range
   }
 }
 
-/** Joins each range with the one before it if `joins` says so; a joined range is judged by its last part. */
+/** Joins each range with the previous one if `joins` returns true; a joined range is represented by its last part. */
 function fold(ranges: Range[], joins: (range: Range, last: Range) => boolean): Range[] {
   const folded: Range[] = [];
   let last: Range | undefined;

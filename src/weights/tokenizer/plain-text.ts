@@ -4,24 +4,24 @@ import type { TokenTexts } from "./segments.ts";
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
 
 /**
- * Fields whose values are protocol words, which templates compare and write into special tokens: only whole special
- * tokens are broken up.
+ * Fields whose values are protocol words. Templates compare them and write them into special tokens, so only complete
+ * special tokens in them are broken up.
  */
 const PROTOCOL = new Set(["role", "type"]);
 
-/** Unicode keeps these for a program's own use: no character has them. */
+/** Unicode reserves these for internal use: no character has them. */
 const NONCHARACTERS = Array.from({ length: 32 }, (_, i) => String.fromCharCode(0xfdd0 + i));
 
 /**
- * Keeps the texts of a chat from forming special tokens, alone or together with the template's text before and after
- * them. A mark is put where a special token could span a user's character. It goes through the template with the text
- * and is then removed, so the model reads the same text, and most texts have no mark. Filters still work with marks:
- * `trim` sees the same white space. Special tokens are assumed to contain no white space.
+ * Keeps the texts of a chat from forming special tokens, alone or joined with the template's text around them. A mark
+ * breaks each place where a special token could include a user's character. The template renders marks with the text,
+ * and they are then removed, so the model reads the same text. Most texts have no mark. Filters still work with
+ * marks: `trim` sees the same white space. Special tokens are assumed to contain no white space.
  */
 export class PlainText {
   private readonly mark: string;
 
-  /** `unmarked`: everything the mark must differ from. */
+  /** `unmarked`: all text that the mark must not occur in. */
   constructor(
     private readonly specialTokens: TokenTexts,
     unmarked: string,
@@ -31,7 +31,7 @@ export class PlainText {
     this.mark = mark;
   }
 
-  /** `value` with every text in it guarded. */
+  /** `value` with every text in it protected. */
   guard(value: Json): Json {
     if (typeof value === "string") return this.edges(this.inside(value));
     if (typeof value !== "object" || value === null) return value;
@@ -45,13 +45,13 @@ export class PlainText {
 
   private field(key: string, value: Json): Json {
     if (PROTOCOL.has(key) && typeof value === "string") return this.inside(value);
-    // A schema's list of required properties is compared with their keys, so it is written like them.
+    // Templates compare a schema's list of required properties with its keys, so both are marked the same way.
     if (key === "required" && Array.isArray(value))
       return value.map((name) => (typeof name === "string" ? this.inside(name) : this.guard(name)));
     return this.guard(value);
   }
 
-  /** Breaks each special token in `text` behind its first character. */
+  /** Breaks each special token in `text` after its first character. */
   private inside(text: string): string {
     let broken = "";
     let from = 0;
@@ -64,7 +64,7 @@ export class PlainText {
     return broken + text.slice(from);
   }
 
-  /** Closes the ends at which `text` could be a part of a special token. */
+  /** Marks the ends of `text` that could be part of a special token. */
   private edges(text: string): string {
     const core = text.trim();
     if (core === "") return text;

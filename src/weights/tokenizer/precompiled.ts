@@ -4,7 +4,7 @@ const utf8 = new TextEncoder();
 
 /**
  * SentencePiece's own normalisation: a double-array trie (darts-clone) from byte strings to replacements, which follow
- * it, each ended by a zero byte. A grapheme of up to five bytes is looked up whole, then character by character, as in
+ * it, each ended by a zero byte. A grapheme of up to five bytes is looked up whole, then by character, as in
  * transformers' `spm_precompiled`.
  * @throws UserError if the trie does not fit in `map`
  */
@@ -25,7 +25,7 @@ export function precompiled(map: Buffer): (text: string) => string {
   return (text) => Array.from(graphemes.segment(text), ({ segment }) => rewrite(segment)).join("");
 }
 
-/** The value of the shortest prefix of `key` in the trie, as Rust's `transform` takes it. */
+/** The value of the shortest prefix of `key` in the trie, like Rust's `transform`. */
 function firstPrefix(units: Uint32Array, key: Uint8Array): number | undefined {
   let node = offset(units[0] ?? 0);
   for (const byte of key) {

@@ -4,7 +4,10 @@ import { type Normalizer, normalizer } from "./normalizer.ts";
 import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 
 const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
-/** The published patterns say (?i:'s|…), for which Oniguruma folds the long s too, and JavaScript has no flag: here the case is spelt out. */
+/**
+ * The published patterns have (?i:'s|…). There, Oniguruma also folds the long s, and JavaScript has no such flag: this
+ * spells out the cases.
+ */
 const CONTRACTION = "'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
 const BREAKS = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
 const tiktoken = (digits: string, letters = String.raw`\p{L}`) =>
@@ -14,31 +17,31 @@ const LOWER = String.raw`[\p{Ll}\p{Lm}\p{Lo}\p{M}]`;
 const cased = (digits: string, ending: string) =>
   String.raw`[^\r\n\p{L}\p{N}]?${UPPER}*${LOWER}+${ending}|[^\r\n\p{L}\p{N}]?${UPPER}+${LOWER}*${ending}|${digits}| ?[^\s\p{L}\p{N}]+[\r\n/]*|${BREAKS}`;
 const DEEPSEEK_V3 = String.raw`[!-/:-@\[-\x60{-~][A-Za-z]+|[^\r\n\p{L}\p{P}\p{S}]?[\p{L}\p{M}]+| ?[\p{P}\p{S}]+[\r\n]*|${BREAKS}`;
-/** Letters of scripts with case, as DeepSeek LLM's tokenizer.json lists them; escaped where a normal form would change them. */
+/** Letters of scripts with case, from DeepSeek LLM's tokenizer.json; escaped where normalisation would change them. */
 const CASED =
   "A-Za-zµÀ-ÖØ-öø-ƺƼ-ƿǄ-ʓʕ-ʯͰ-ͳͶͷͻ-ͽͿΆΈ-ΊΌΎ-ΡΣ-ϵϷ-ҁҊ-ԯԱ-ՖႠ-ჅᎠ-Ᏽᏸ-ᏽᲐ-ᲺᲽ-Ჿᴀ-ᴫᵫ-ᵷᵹ-ᶚḀ-ἕἘ-Ἕἠ-ὅὈ-Ὅὐ-ὗὙὛὝὟ-\u1f7dᾀ-ᾴᾶ-ᾼ\u1fbeῂ-ῄῆ-ῌῐ-\u1fd3ῖ-\u1fdbῠ-Ῥῲ-ῴῶ-ῼℂℇℊ-ℓℕℙ-ℝℤ\u2126ℨ\u212a-ℭℯ-ℴℹℼ-ℿⅅ-ⅉⅎↃↄⰀ-ⱻⱾ-ⳤⳫ-ⳮⳲⳳꙀ-ꙭꚀ-ꚛꜢ-ꝯꝱ-ꞇꞋ-ꞎꭰ-ꮿﬀ-ﬆﬓ-ﬗＡ-Ｚａ-ｚ𐐀-𐑏𐒰-𐓓𐓘-𐓻𐲀-𐲲𐳀-𐳲𑢠-𑣟𞤀-𞥃";
 const THREE_DIGITS = String.raw`\p{N}{1,3}`;
 const DIGIT = String.raw`\p{N}`;
 
-/** Falcon's tokenizer.json: runs of punctuation, GPT-2's words, and digits by three. */
+/** Falcon's tokenizer.json: runs of punctuation, GPT-2's words, and groups of three digits. */
 const FALCON = [String.raw`[\p{P}$+<=>^~|\x60]+`, GPT2, "[0-9][0-9][0-9]"];
-/** BLOOM's words: everything between white space and these marks, with one space before it. */
+/** BLOOM's words: everything between white space and these marks, with one preceding space. */
 const BLOOM = String.raw` ?[^(\s|.,!?…。，、।۔،)]+`;
 const BAILING = String.raw`'(?:[sSſdDmMtT]|[lL][lL]|[vV][eE]|[rR][eE])|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]|\s+(?!\S)|\s+`;
 const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+|${BREAKS}`;
 
 /**
- * The parts of a tokenizer.json that a GGUF gives only by name (`tokenizer.ggml.pre`): how a text is split into words,
- * before any merge.
+ * The parts of a tokenizer.json that a GGUF only names (`tokenizer.ggml.pre`): the rules for splitting a text into
+ * words, before any merge.
  */
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** Both as a tokenizer.json has them. */
+  /** Both in the form of a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
   /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: true;
-  /** True if a prompt begins with bos when the file does not say. */
+  /** The default for prompts that begin with bos. */
   addBos?: true;
   separators?: Separators;
 }
@@ -52,10 +55,10 @@ const deepseek3 = byteLevel([THREE_DIGITS, "[一-龥\u3040-ゟ゠-ヿ]+", DEEPSE
 const gpt4o = () => ({ ...byteLevel([cased(THREE_DIGITS, `(?:${CONTRACTION})?`)])(), ignoreMerges: true }) as const;
 
 /**
- * Presets by GGUF's names. Patterns are from the tokenizer.json files of the models in the names (SmolLM2, StarCoder,
- * GPT-2, Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); the names that share one
- * are from llama.cpp's list (llama-vocab.cpp). Normal forms, which that list leaves out, come from Qwen2, Command
- * R and of GPT-NeoX, whose tokenizer OLMo and MPT use.
+ * Presets by GGUF's names. Patterns come from the tokenizer.json files of the named models (SmolLM2, StarCoder,
+ * GPT-2, Qwen2, Llama 3, GPT-OSS, DeepSeek, Mistral NeMo, Falcon, BLOOM, Seed-Coder, Ling); llama.cpp's list says
+ * which names share a pattern (llama-vocab.cpp). Normal forms, which that list omits, come from Qwen2, Command R and
+ * GPT-NeoX, whose tokenizer OLMo and MPT use.
  */
 const families: readonly (readonly [names: string, preset: () => Preset])[] = [
   ["smollm starcoder refact codeshell exaone minerva-7b", starcoder],
@@ -102,7 +105,7 @@ const families: readonly (readonly [names: string, preset: () => Preset])[] = [
 
 const presets = new Map(families.flatMap(([names, preset]) => names.split(" ").map((name) => [name, preset])));
 
-/** Texts on which no two presets agree. */
+/** Texts that every two presets split differently. */
 const PROBE = [
   "Don't I'LL we've it'ſ 1234567 3.14 $5+6<=7 a_b/c.d\n\n  x\t\ty  \r\n z ",
   "café cafe\u0301 Straße ИВАН иван Ωμέγα naïve ٣٤٥ ½ x²",
@@ -110,7 +113,7 @@ const PROBE = [
   "camelCaseHTTPServer2Go (a|b)!! /* x */ ...\n}\n  if (x) {\r\n\treturn y; }\n",
 ].join("\n");
 
-/** GGUF's name of a tokenizer.json's way to split texts; undefined if it has none for it. */
+/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if it has none. */
 export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ignoreMerges">): string | undefined {
   const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
   const wanted = words(own);
@@ -121,7 +124,7 @@ export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ig
   return found?.[0].split(" ")[0];
 }
 
-/** Throws a `UserError` for a pre-tokenizer that is missing or not supported: a wrong one would spoil the model's answers unnoticed. */
+/** @throws UserError for a missing or unsupported pre-tokenizer: a wrong one would silently spoil the model's answers */
 export function presetOf({ path, pre }: { path: string; pre?: string | undefined }): Preset {
   if (pre === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.pre" is missing`);
   const preset = presets.get(pre);
@@ -135,7 +138,7 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   throw new UserError(`${path}: the pre-tokenizer "${pre}" (tokenizer.ggml.pre) is not supported${hint}`);
 }
 
-/** Each pattern splits the parts of the one before into its matches and the rest. */
+/** Each pattern splits the previous pattern's parts into its matches and the rest. */
 function byteLevel(patterns: readonly string[]): () => Preset {
   return () => {
     const splits = patterns.map((Regex) => ({

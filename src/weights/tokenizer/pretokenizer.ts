@@ -67,6 +67,6 @@ const kinds = {
   }),
 };
 
-/** @throws UserError for a pre-tokenizer that is not supported. */
+/** @throws UserError for an unsupported pre-tokenizer */
 export const preTokenizer = (specification: unknown): PreTokenizer =>
   component<PreTokenizer>("pre-tokenizer", kinds, specification);

@@ -2,14 +2,14 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** `chat`: turns in the model's chat template. `raw`: a text as it is. */
+/** `chat`: turns in the model's chat template. `raw`: plain text. */
 export const promptForms = ["chat", "raw"] as const;
 export type PromptForm = (typeof promptForms)[number];
 
 /** The forms in words. */
 export const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };
 
-/** How a measurement asked its questions: by prompts of one form, or `scored`: given texts were scored, and none generated. */
+/** The questions of a measurement: prompts of one form, or `scored`: existing texts were scored, and none generated. */
 export const questionForm = z.enum([...promptForms, "scored"]);
 
 /** SHA-256 of a model's chat template; undefined if it has none. */

@@ -13,7 +13,7 @@ const name = z.string().nullish();
 const vocab = z.custom<JsonObject>(isObject, "expected an object of token texts and ids");
 const merge = z.union([z.string(), z.tuple([z.string(), z.string()])]);
 
-/** The vocabulary of a tokenizer.json's `model`, by id, and a constructor of the model that gets the special tokens. */
+/** The vocabulary of a tokenizer.json's `model`, by id, and a constructor of the model that takes the special tokens. */
 export interface Vocabulary {
   tokens: string[];
   unk: number | undefined;
@@ -99,7 +99,7 @@ export const vocabularyOf = (specification: unknown): Vocabulary => {
   return component<Vocabulary>("model", kinds, { type: type ?? "BPE", ...(specification as object) });
 };
 
-/** More ids than any model has; above, a file is broken. */
+/** More ids than any model has; a file with more is broken. */
 const MOST = 1 << 24;
 
 function listed(vocab: JsonObject, unkToken: string | null | undefined): Omit<Vocabulary, "model"> {

@@ -1,16 +1,16 @@
-/** A segment of text; `special` if it is the text of one special token and stands for it. */
+/** A segment of text; `special` if it is exactly one special token. */
 export interface Segment {
   text: string;
   special: boolean;
 }
 
-/** A special token, and the plain text that stands on both sides of it. */
+/** A special token, and the plain text to insert on both sides of it. */
 export interface Gap {
   readonly token: string;
   readonly text: string;
 }
 
-/** Segments with a gap's text around each of its tokens, joined to the plain text beside it. */
+/** Segments with a gap's text around each of its tokens, joined to adjacent plain text. */
 export function withGaps(segments: readonly Segment[], { token, text }: Gap): Segment[] {
   const all: Segment[] = [];
   const put = (segment: Segment) => {
@@ -25,16 +25,16 @@ export function withGaps(segments: readonly Segment[], { token, text }: Gap): Se
   return all;
 }
 
-/** White space that a token takes along from the text beside it. */
+/** White space that a token absorbs from the adjacent text. */
 export interface Strip {
   left: boolean;
   right: boolean;
 }
 
-/** A search for the texts of a vocabulary's special tokens, of which there may be thousands. */
+/** Finds special tokens in texts; a vocabulary may have thousands. */
 export class TokenTexts {
   private readonly texts: ReadonlySet<string>;
-  /** The lengths of tokens by the code of their first character, the longest first. */
+  /** The lengths of tokens by the code of their first character, longest first. */
   private readonly lengths = new Map<number, number[]>();
   private readonly byFirst: ReadonlyMap<string, readonly string[]>;
   private readonly byLast: ReadonlyMap<string, readonly string[]>;
@@ -62,10 +62,7 @@ export class TokenTexts {
     return length === undefined ? undefined : text.slice(place, place + length);
   }
 
-  /**
-   * Splits `text` at the tokens in it: the first one, or the longest if several begin there. Empty segments are left
-   * out.
-   */
+  /** Splits `text` at its tokens: the first one, or the longest if several begin there. Empty segments are omitted. */
   split(text: string): Segment[] {
     const segments: Segment[] = [];
     let from = 0;
@@ -112,7 +109,7 @@ export class TokenTexts {
 
 const made = new WeakMap<readonly string[], TokenTexts>();
 
-/** `texts` made ready, once for each list. */
+/** A search for `texts`, built once for each list. */
 export function tokenTexts(texts: readonly string[]): TokenTexts {
   const known = made.get(texts) ?? new TokenTexts(texts);
   made.set(texts, known);
@@ -129,7 +126,7 @@ function grouped(texts: Iterable<string>, key: (text: string) => string): Map<st
   return groups;
 }
 
-/** `segments` without the white space that special ones among them take along. */
+/** `segments` without the white space that special ones absorb. */
 export function strip(segments: readonly Segment[], strips: ReadonlyMap<string, Strip>): readonly Segment[] {
   if (strips.size === 0) return segments;
   return segments.map((segment, i) => {

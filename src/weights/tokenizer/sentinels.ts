@@ -1,10 +1,10 @@
 import { UserError } from "../../util/errors.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** T5's name of a sentinel, which stands for the k-th blank of a text. */
+/** T5's name of the sentinel for the k-th blank of a text. */
 export const sentinelName = (k: number): string => `<extra_id_${k}>`;
 
-/** Modes of models trained by UL2R, each of which begins a prompt (Tay et al. 2022, section 3.1.2). */
+/** Modes of models trained by UL2R; a prompt begins with one (Tay et al. 2022, section 3.1.2). */
 export const MODES = ["S2S", "NLU", "NLG"] as const;
 export type Mode = (typeof MODES)[number];
 
@@ -13,9 +13,9 @@ export const modeToken = (mode: Mode): string => `[${mode}]`;
 
 /** A text with blanks. */
 export interface Blanked {
-  /** The texts around the blanks, one more than there are blanks; without the space before a blank. */
+  /** The texts around the blanks, one more than the blanks, without the space before a blank. */
   readonly texts: readonly string[];
-  /** True for blanks that have a space before them. */
+  /** True for blanks with a space before them. */
   readonly spaced: readonly boolean[];
 }
 
@@ -31,7 +31,10 @@ export function parseBlanks(text: string): Blanked {
   return { texts: texts.map((each, k) => (spaced[k] ? each.slice(0, -1) : each)), spaced };
 }
 
-/** Ids of a blanked text, and of the sentinel that asks for its first blank. @throws UserError if the model lacks a sentinel */
+/**
+ * Ids of a text with blanks, and of the sentinel that requests the first blank. @throws UserError if the model lacks a
+ * sentinel
+ */
 export function encodeBlanks({ texts }: Blanked, tokenizer: Tokenizer): number[] {
   const segments = texts.flatMap((text, k) => [
     ...(k > 0 ? [{ text: requireSpecial(tokenizer, sentinelName(k - 1)), special: true }] : []),
@@ -56,7 +59,7 @@ export function fillBlanks({ texts, spaced }: Blanked, tokens: readonly number[]
   return { text, blanks: filled.map((each, k) => (spaced[k] ? each.slice(1) : each)) };
 }
 
-/** Tokens of a blank: behind its sentinel, up to the next special token. */
+/** The tokens of a blank: after its sentinel, up to the next special token. */
 function blankOf(tokens: readonly number[], k: number, tokenizer: Tokenizer): readonly number[] {
   const from = k === 0 ? 0 : tokens.indexOf(tokenizer.specialId(sentinelName(k))!) + 1;
   if (k > 0 && from === 0) return [];

@@ -1,12 +1,12 @@
 import type { Metadata } from "../gguf/index.ts";
 
-/** The fields of a GGUF's tokenizer, named as its `tokenizer.ggml.*`. Ids are indices into `tokens`. */
+/** The fields of a GGUF's tokenizer, named like `tokenizer.ggml.*`. Ids are indices into `tokens`. */
 export interface TokenizerSource {
-  /** Names the file in every error. */
+  /** Identifies the file in every error. */
   path: string;
   /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "gemma4" for the same with its merges, "t5" for its Unigram, "bert" for WordPiece. */
   model: string;
-  /** Pre-tokenizer, which cuts the text into words before the merges ("gpt2"). */
+  /** Pre-tokenizer, which splits the text into words before the merges ("gpt2"). */
   pre?: string | undefined;
   /** Token texts by id, for "gpt2" in the byte-level alphabet of GPT-2. */
   tokens: readonly string[];
@@ -23,7 +23,7 @@ export interface TokenizerSource {
   mask?: number | undefined;
   cls?: number | undefined;
   sep?: number | undefined;
-  /** End of turn, if it is not `eos`. */
+  /** End of turn, if it differs from `eos`. */
   eot?: number | undefined;
   /** End of message, before a tool's answer. */
   eom?: number | undefined;
@@ -33,11 +33,11 @@ export interface TokenizerSource {
   fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** True if another separator is written between two texts. */
+  /** True if another separator follows between two texts. */
   addSep?: boolean | undefined;
   /** True if a space is added before a text's first word ("llama", "gemma4", "t5"). */
   addSpacePrefix?: boolean | undefined;
-  /** True if spaces at a text's ends are dropped, and runs of spaces become one ("t5"). */
+  /** True if spaces at the ends of a text are removed, and runs of spaces become one ("t5"). */
   removeExtraWhitespaces?: boolean | undefined;
   /** SentencePiece's own normalisation, compiled ("t5"). */
   charsmap?: Uint8Array | undefined;
@@ -45,7 +45,7 @@ export interface TokenizerSource {
   chatTemplate?: string | undefined;
 }
 
-/** Values of `tokenizer.ggml.token_type` (`llama_token_type` in llama.h) that set a token apart. */
+/** Values of `tokenizer.ggml.token_type` (`llama_token_type` in llama.h) for special kinds of tokens. */
 export const TokenType = { normal: 1, unknown: 2, control: 3, userDefined: 4, unused: 5, byte: 6 } as const;
 
 /**
@@ -70,11 +70,11 @@ export function fromGguf(metadata: Metadata): TokenizerSource {
     unk: id("unknown"),
     mask: id("mask"),
     cls: id("cls"),
-    // Spelt so in GGUF itself.
+    // GGUF itself spells it this way.
     sep: id("seperator") ?? id("separator"),
     eot: id("eot"),
     eom: id("eom"),
-    // The second of each is of older files.
+    // The second name of each comes from older files.
     fimPrefix: id("fim_pre") ?? id("prefix"),
     fimSuffix: id("fim_suf") ?? id("suffix"),
     fimMiddle: id("fim_mid") ?? id("middle"),

@@ -16,7 +16,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // Models that fill in: the rest is padding, or another file.
+  // Fill-in models: the rest is padding, or another file.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",
@@ -38,7 +38,7 @@ const ROLES = [
   "fimMiddle",
 ] as const;
 
-/** @throws UserError if the file's lists and ids do not fit each other */
+/** @throws UserError if the file's lists and ids do not match */
 export function checkIds(source: TokenizerSource): void {
   const { path, tokens, tokenTypes } = source;
   if (tokenTypes !== undefined && tokenTypes.length !== tokens.length) {
@@ -53,7 +53,7 @@ export function checkIds(source: TokenizerSource): void {
   }
 }
 
-/** Tokens that no text stands for: control tokens, and those with a special role, regardless of the file's types. */
+/** Tokens that no text encodes to: control tokens, and those with a special role, regardless of the file's types. */
 export function specialIds(source: TokenizerSource): ReadonlySet<number> {
   const roles = [source.bos, source.eos, source.cls, source.sep, source.eot, source.eom].filter(
     (id) => id !== undefined,
@@ -75,7 +75,7 @@ export function namedEnds(special: ReadonlySet<number>, tokens: readonly string[
   return all.filter((id) => ends.has(tokens[id]));
 }
 
-/** `<|end|>` ends a message there, and the answer goes on. */
+/** `<|end|>` ends a message there, but not the answer. */
 const HARMONY_ENDS: ReadonlySet<string | undefined> = new Set([HARMONY.return, HARMONY.call, "<|endoftext|>"]);
 
 const isHarmony = (special: readonly (string | undefined)[]): boolean =>
@@ -112,10 +112,10 @@ export function fimNamed(tokens: readonly string[]): Fim | undefined {
   return undefined;
 }
 
-/** The texts of mask tokens, LLaDA's and Dream's. New models get the first. */
+/** The texts of mask tokens, LLaDA's and Dream's. New models use the first. */
 const MASKS = ["<|mdm_mask|>", "<|mask|>"] as const;
 export const [MASK_TOKEN] = MASKS;
 
-/** The id of the token that stands in masked places; undefined if the tokenizer names none. */
+/** The id of the mask token; undefined if the tokenizer has none. */
 export const maskIdOf = (tokenizer: Pick<Tokenizer, "mask" | "specialId">): number | undefined =>
   tokenizer.mask ?? MASKS.map((name) => tokenizer.specialId(name)).find((id) => id !== undefined);

@@ -37,7 +37,7 @@ test("an empty stop string is refused", () => {
   expect(() => new StopStrings(["a", ""])).toThrow("a stop string is empty, expected at least one character");
 });
 
-/** Tries every prefix, the shortest first: the definition, with nothing streamed. */
+/** Tries every prefix, shortest first: the definition, without streaming. */
 function cut(text: string, stops: string[]): string {
   for (let end = 0; end <= text.length; end++) {
     const lengths = stops.filter((stop) => text.slice(0, end).endsWith(stop)).map((stop) => stop.length);

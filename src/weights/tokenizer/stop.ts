@@ -1,17 +1,17 @@
 import { UserError } from "../../util/errors.ts";
 
-/** Cuts streamed text before the stop string that is complete first. Text that may still become one is held back. */
+/** Cuts streamed text before the first complete stop string. Text that may become one is held back. */
 export class StopStrings {
-  /** The stop string that was found; text after it is dropped. */
+  /** The found stop string; text after it is dropped. */
   matched: string | undefined;
   private held = "";
 
-  /** Throws a `UserError` for an empty string, which would stop before the first character. */
+  /** @throws UserError for an empty string, which would stop before the first character */
   constructor(private readonly stops: readonly string[]) {
     if (stops.includes("")) throw new UserError("a stop string is empty, expected at least one character");
   }
 
-  /** The text that is certain now. However the text is split into calls, it is cut at the same place. */
+  /** The text that is certain now. The result does not depend on how calls split the text. */
   push(text: string): string {
     if (this.matched !== undefined) return "";
     const pending = this.held + text;
@@ -21,7 +21,7 @@ export class StopStrings {
     return this.release(pending, found.start);
   }
 
-  /** Returns the text held back, when the text ends without a stop string. */
+  /** Returns the text held back, if the text ends without a stop string. */
   flush(): string {
     return this.matched === undefined ? this.release(this.held, this.held.length) : "";
   }
@@ -38,7 +38,7 @@ export class StopStrings {
     return found.sort((a, b) => end(a) - end(b) || a.start - b.start)[0];
   }
 
-  /** Length of the longest end of `text` that begins a stop string. */
+  /** Length of the longest suffix of `text` that begins a stop string. */
   private uncertain(text: string): number {
     return Math.max(0, ...this.stops.map((stop) => overlap(text, stop)));
   }

@@ -2,13 +2,13 @@ import { utf8Decoder } from "./alphabet.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
 /**
- * The text of tokens as they come. A character whose bytes span several tokens is held back until it is complete;
- * special tokens are not shown.
+ * The text of tokens as they arrive. A character whose bytes span several tokens is held back until complete; special
+ * tokens are not shown.
  */
 export class TokenStream {
   private readonly utf8 = utf8Decoder();
 
-  /** `first`: they open a text, and do not go on with one. `shown`: special tokens that are text all the same. */
+  /** `first`: the tokens begin a text, rather than continue one. `shown`: special tokens to show as text. */
   constructor(
     private readonly tokenizer: Tokenizer,
     private first = true,

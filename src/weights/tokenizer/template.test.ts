@@ -60,7 +60,7 @@ test("a template is not at fault where its process was held up for all of its se
   let times = 0;
   const variables = {
     get content() {
-      // Simulates a system that gives the processor to others.
+      // Simulates a system that gives the processor to other processes.
       if (++times === 1) Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 3000);
       return "hi";
     },

@@ -3,7 +3,7 @@ import * as jinja from "@huggingface/jinja";
 import { UserError } from "../../util/errors.ts";
 import { strftime } from "./strftime.ts";
 
-/** Far above the needs of a chat; a template that comes with a model is a stranger's program. */
+/** Far more than a chat needs; a model's template is untrusted code. */
 const MOST = { milliseconds: 1000, steps: 2_000_000, list: 100_000, characters: 1 << 24, items: 2_000_000, kept: 16 };
 
 type Program = object;
@@ -35,7 +35,7 @@ const programs = new Map<string, Program>();
 
 /**
  * Renders a Jinja template with `variables` (plain JSON). It is stopped after a second, and before its lists and texts
- * fill the memory.
+ * fill memory.
  * @throws UserError if it fails, refuses the chat or is stopped
  */
 export function renderTemplate(template: string, variables: Record<string, unknown>): string {
@@ -103,7 +103,7 @@ class BoundedInterpreter extends Interpreter {
   }
 }
 
-/** Refuses access to the internals of objects, which a template never needs; a field of the chat may have any name. */
+/** Refuses access to the internals of objects, which templates never need; a field of the chat may have any name. */
 function refuseInternals(statement: Statement): void {
   if (statement?.type !== "MemberExpression") return;
   const name = statement.property?.value;
@@ -115,7 +115,7 @@ function refuseInternals(statement: Statement): void {
 const context = createContext({ work: undefined });
 const script = new Script("work()");
 
-/** Runs `work` here and now until the deadline. That is the clock's: a process that was held up, and has hardly worked in its second, begins again. */
+/** Runs `work` until a wall-clock deadline. A process that was suspended, and hardly ran in its second, starts again. */
 function withDeadline<T>(work: () => T): T {
   const before = process.cpuUsage();
   try {

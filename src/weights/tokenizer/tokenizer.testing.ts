@@ -10,12 +10,12 @@ export async function smollm2(): Promise<TokenizerSource> {
   return fromGguf(openGguf(path).metadata);
 }
 
-/** A file that tools/reference/tokenizer.py wrote. */
+/** A file written by tools/reference/tokenizer.py. */
 export function fixture<T>(name: string): T {
   return JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), "utf8"));
 }
 
-/** The 256 bytes and a few special tokens: a vocabulary in which every text can be written. */
+/** The 256 bytes and a few special tokens: a vocabulary for every text. */
 export function byteSource(
   specialTokens: readonly string[] = [],
   rest: Partial<TokenizerSource> = {},
@@ -31,7 +31,7 @@ function characterOf(byte: number): string {
   return codes.findLast((character) => bytesOfToken(character).length === 1 && bytesOfToken(character)[0] === byte)!;
 }
 
-/** `text` cut into stretches of 0 to `longest` code units. */
+/** `text` cut into pieces of 0 to `longest` code units. */
 export function randomSplit(text: string, longest: number, next: () => number): string[] {
   const parts: string[] = [];
   for (let at = 0; at < text.length; at += parts.at(-1)!.length) {

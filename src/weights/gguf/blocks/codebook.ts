@@ -9,7 +9,7 @@ const E2M1 = levels([0, 1, 2, 3, 4, 6, 8, 12, 0, -1, -2, -3, -4, -6, -8, -12]);
 /** Levels are doubled, so the scale is half of the byte's power of two. */
 const HALF_E8M0 = Float32Array.from({ length: 256 }, (_, exponent) => 2 ** (exponent - 127 - 1));
 
-/** Types whose 4-bit codes index a table of small integers; the resulting code is the integer + 128. */
+/** Types whose 4-bit codes index a table of small integers; the kernel's code is the integer + 128. */
 export const codebookForms = {
   IQ4_NL: { group: 32, bits: 8, zero: 128, hasMin: false, unpack: unpackIq4Nl },
   IQ4_XS: { group: 32, bits: 8, zero: 128, hasMin: false, unpack: unpackIq4Xs },

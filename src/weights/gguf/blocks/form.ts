@@ -1,23 +1,23 @@
-/** Weights taken apart: w = fround(scale · (code − zero) + min), a group of consecutive weights sharing scale and min. */
+/** Unpacked weights: w = fround(scale · (code − zero) + min); a group of consecutive weights shares scale and min. */
 export interface Groups {
-  /** One code a weight. */
+  /** One code per weight. */
   readonly codes: Uint8Array<ArrayBuffer>;
-  /** One a group. */
+  /** One per group. */
   readonly scale: Float32Array<ArrayBuffer>;
-  /** One a group; empty for a type without minima. */
+  /** One per group; empty for types without minima. */
   readonly min: Float32Array<ArrayBuffer>;
 }
 
 /** The layout of a storage type's blocks. */
 export interface BlockForm {
-  /** Weights in a group; a block of the file holds one or more whole groups. */
+  /** Weights per group; a block of the file holds one or more whole groups. */
   readonly group: 16 | 32;
   /** Codes are below 2^bits. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** The code for 0 if there is no minimum. */
+  /** The code of 0 for types without a minimum. */
   readonly zero: number;
   readonly hasMin: boolean;
-  /** Fills `to` from whole blocks. The word views of codes and bytes are little-endian, as the file is. */
+  /** Fills `to` from whole blocks. Word views of codes and bytes are little-endian, like the file. */
   unpack(bytes: Uint8Array, to: Groups): void;
 }
 
@@ -30,7 +30,7 @@ export function emptyGroups({ group, hasMin }: BlockForm, count: number): Groups
   };
 }
 
-/** `bytes` as 16-bit words; copied only if they begin at an odd place of their buffer. */
+/** `bytes` as 16-bit words; copied only at an odd offset of its buffer. */
 export function words16(bytes: Uint8Array): Uint16Array {
   return new Uint16Array(...aligned(bytes, 2));
 }

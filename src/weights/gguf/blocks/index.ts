@@ -8,12 +8,12 @@ export { type BlockForm, emptyGroups, type Groups } from "./form.ts";
 
 const forms: Partial<Record<GgmlType, BlockForm>> = { ...plainForms, ...kForms, ...codebookForms };
 
-/** The layout of blocks of `type`; undefined for types without blocks and unsupported ones. */
+/** The layout of `type`'s blocks; undefined for types without blocks and unsupported ones. */
 export function blockForm(type: GgmlType): BlockForm | undefined {
   return forms[type];
 }
 
-/** Like `blockForm`, in the groups that suit the kernels best if there is a choice. */
+/** Like `blockForm`, with the best groups for the kernels if there is a choice. */
 export function productForm(type: GgmlType): BlockForm | undefined {
   return type === "Q3_K" ? Q3_K_PRODUCTS : forms[type];
 }

@@ -2,7 +2,7 @@ import { halfFloats } from "../half.ts";
 import { type BlockForm, type Groups, words16, words32 } from "./form.ts";
 
 /**
- * The "K" types of ggml: blocks of 256 weights, whose groups have small integer scales (and minima) under
+ * The "K" types of ggml: blocks of 256 weights. Their groups have small integer scales (and minima) times
  * half-precision ones (`block_q2_K` … `block_q6_K` of ggml-common.h). Products of the two fit a float32 exactly.
  */
 export const kForms = {
@@ -32,7 +32,7 @@ function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
   }
 }
 
-/** Block: 32 bytes of third bits, 64 of the lower two as in Q2_K, 12 of 6-bit scales, a half. A third bit unset means −4. */
+/** Block: 32 bytes of third bits, 64 of the lower two as in Q2_K, 12 of 6-bit scales, a half. An unset third bit means −4. */
 function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
   const words = words16(bytes);
@@ -49,8 +49,8 @@ function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
 }
 
 /**
- * Q3_K with its integer scales multiplied into the codes: scale · code is −124 to 128, so 8 bits hold it exactly, only
- * the half-precision scale remains, and groups may have 32 weights. Not for dequantising: a negative scale times 0 must
+ * Q3_K with its integer scales multiplied into the codes: scale · code is −124 to 128, which 8 bits hold exactly. Only
+ * the half-precision scale remains, and groups can have 32 weights. Not for dequantising: a negative scale times 0 must
  * be −0.
  */
 export const Q3_K_PRODUCTS: BlockForm = { group: 32, bits: 8, zero: 124, hasMin: false, unpack: unpackQ3Products };
@@ -74,7 +74,10 @@ function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
   return (low & 15) | ((high & 3) << 4);
 }
 
-/** Block: two halves, 12 bytes of 6-bit scales and minima, for Q5_K 32 of fifth bits, 128 of nibbles: 32 low ones, 32 high ones. */
+/**
+ * Block: two halves, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits (Q5_K only), 128 of nibbles: 32 low ones,
+ * then 32 high ones.
+ */
 function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 5): void {
   const half = halfFloats();
   const words = words32(bytes);
@@ -95,7 +98,7 @@ function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 
   }
 }
 
-/** The first four groups: 6 bits of a byte. The others: a nibble, with the two bits left over in those bytes. */
+/** The first four groups: 6 bits of a byte. The others: a nibble, with the two remaining bits of those bytes. */
 function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
   const byte = bytes[at + group]!;
   if (group < 4) return byte & 63;

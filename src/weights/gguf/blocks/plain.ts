@@ -14,8 +14,8 @@ export const plainForms = {
 } satisfies Record<string, BlockForm>;
 
 /**
- * A block: scale, optional minimum, with 5 bits a word of 32 highest bits, then 16 bytes whose low nibbles are weights
- * 0–15 and whose high nibbles are 16–31.
+ * A block: scale, optional minimum, a word of 32 highest bits (5-bit types only), then 16 bytes whose low nibbles are
+ * weights 0–15 and high nibbles 16–31.
  */
 function nibbles(bits: 4 | 5, hasMin: boolean): BlockForm {
   const fields = hasMin ? 2 : 1;
@@ -38,7 +38,7 @@ function nibbles(bits: 4 | 5, hasMin: boolean): BlockForm {
   return { group: 32, bits, zero: hasMin ? 0 : 2 ** (bits - 1), hasMin, unpack };
 }
 
-/** The two lowest bits, as the fifth bit of each of two bytes. */
+/** The two lowest bits, moved to the fifth bit of each of two bytes. */
 function fifthBits(bits: number): number {
   return ((bits & 1) << 4) | ((bits & 2) << 11);
 }
