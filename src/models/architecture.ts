@@ -9,36 +9,36 @@ import { Transformer, type TransformerConfig } from "./decoder/transformer.ts";
 import { Encoder, type EncoderConfig } from "./encoder/encoder.ts";
 import { modulesOf, namesOf, partOf, type Scheme, shapedNames } from "./tensors/names.ts";
 
-/** An architecture by the checkpoints' own names for it: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
+/** An architecture by its names in checkpoints: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 export interface Listed<A> {
   readonly names: readonly string[];
-  /** False for checkpoints of these names that are not of this architecture; absent: all are. */
+  /** False for checkpoints with one of these names but another architecture; absent: true for all. */
   serves?(checkpoint: Checkpoint): boolean;
   load(): Promise<A>;
 }
 
-/** The arguments of `decoder` and `encoder`, besides the name. */
+/** The arguments of `decoder` and `encoder`, apart from the name. */
 export interface Traits<C> {
   readonly scheme: Scheme;
-  /** Hugging Face's keys, if they are not the usual ones. */
+  /** Hugging Face's keys, if they differ from the usual ones. */
   readonly keys?: Readonly<Record<string, string>>;
-  /** transformers' values of what a config.json leaves out, by the usual keys. */
+  /** transformers' defaults for values missing from config.json, by the usual keys. */
   readonly defaults?: Readonly<Record<string, number>>;
-  /** Tensors of parts that are not read, such as image encoders. */
+  /** Tensors of unused parts, such as image encoders. */
   readonly unread?: RegExp;
-  /** True if checkpoints may have layers behind the model's own, which predict further tokens at once and are not read. */
+  /** True if checkpoints may have extra layers that predict further tokens; they are not read. */
   readonly moreLayers?: true;
-  /** `has` says whether the checkpoint holds a tensor, for facts that a GGUF shows in no other way. */
+  /** `has`: whether the checkpoint holds a tensor, for facts that a GGUF shows only this way. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 
-/** An architecture of which `Transformer` is the decoder. */
+/** An architecture whose decoder is a `Transformer`. */
 export interface TransformerArchitecture extends Architecture {
   configure(config: ConfigSource): TransformerConfig;
   readonly traits: Traits<TransformerConfig>;
 }
 
-/** A decoder's architecture by its traits; `name` is GGUF's for it. */
+/** A decoder's architecture from its traits; `name` is GGUF's name for it. */
 export function decoder(name: string, traits: Traits<TransformerConfig>): TransformerArchitecture {
   const { scheme, keys = {}, defaults, unread, moreLayers, configure } = traits;
   const read = (config: Fields["source"], has: (tensor: string) => boolean = () => false) =>
@@ -60,14 +60,14 @@ export function decoder(name: string, traits: Traits<TransformerConfig>): Transf
   };
 }
 
-/** The layer of a checkpoint's tensor; −1 outside of layers. */
+/** The layer of a checkpoint's tensor; −1 outside layers. */
 const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+)\./.exec(tensor)?.[1] ?? -1);
 
-/** Traits of a hybrid, whose recurrent layers have mixers in attention's place. */
+/** Traits of a hybrid, whose recurrent layers have mixers instead of attention. */
 export interface HybridTraits<C> extends Traits<C> {
-  /** A canonical name by the checkpoint's numbers of layers, if they are others than the model's. */
+  /** Maps canonical names to the checkpoint's layer numbers, if they differ from the model's. */
   place?(config: C): (canonical: string) => string;
-  /** Shapes of tensors that are stored in others than those asked for. */
+  /** Shapes of tensors that are stored in other shapes than the model's. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
 }
@@ -95,7 +95,7 @@ export function hybrid<C extends TransformerConfig>(
   };
 }
 
-/** Like `decoder`, for models in which every token sees every other. */
+/** Like `decoder`, for models in which every token sees all others. */
 export function encoder(name: string, { scheme, keys = {}, defaults, configure }: Traits<EncoderConfig>) {
   return {
     tensors: (checkpoint: Checkpoint) => namesOf(checkpoint, scheme),

@@ -1,4 +1,4 @@
-/** The decoder of `TinyLlama` in tools/reference/authors/common.py: the same weights, from a generator instead of a file. */
+/** The decoder of `TinyLlama` in tools/reference/authors/common.py, with the same weights from a generator instead of a file. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { numbers } from "../util/authors.testing.ts";
@@ -6,7 +6,7 @@ import { type TensorSpec, writeSafetensors } from "../weights/safetensors/safete
 
 const [hidden, intermediate, heads, kvHeads, headSize, vocabulary] = [64, 80, 4, 2, 16, 40];
 
-/** Writes a decoder of some layers into a folder, and returns the path of its weights. */
+/** Writes a decoder with `layers` layers into a folder, and returns the path of its weights. */
 export function tinyLlama(folder: string, layers: number): string {
   let seed = 1000;
   const tensors: Record<string, TensorSpec> = {};

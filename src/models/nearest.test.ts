@@ -5,7 +5,7 @@ import { openDecoder } from "./registry.ts";
 
 const fixtures = fileURLToPath(new URL("fixtures", import.meta.url));
 
-/** A fixture under another architecture's name, with other tensors' names. */
+/** A fixture under another architecture's name, with renamed tensors. */
 function renamed(fixture: string, changed: (name: string) => readonly string[] = (name) => [name]): Checkpoint {
   const { tensors, config, ...rest } = openCheckpoint(`${fixtures}/${fixture}`);
   const all = [...tensors].flatMap(([name, tensor]) => changed(name).map((own) => [own, tensor] as const));

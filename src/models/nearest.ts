@@ -9,10 +9,10 @@ import type { Architecture } from "./decoder/decoder.ts";
 import { traceHidden } from "./encoder/encoder-graphs.ts";
 import { traceDense } from "./programs/segments.ts";
 
-/** The least share of equal kinds among all kinds of tensors, the checkpoint's and those that the architecture reads. */
+/** The smallest share of common tensor kinds, among all kinds in the checkpoint and the architecture. */
 const NEAR = 0.5;
 
-/** Among equals, the one that others are described as changes to. */
+/** Preferred among equals: other architectures are described as changes to it. */
 const USUAL = "llama";
 
 interface Candidate {
@@ -21,18 +21,18 @@ interface Candidate {
   trace(weights: WeightSource): unknown;
 }
 
-/** A known architecture beside a checkpoint of an unknown one. */
+/** A known architecture compared with a checkpoint of an unknown one. */
 interface Comparison {
   readonly name: string;
-  /** Kinds of tensors, as the checkpoint names them: those that the architecture reads, those that it does not, and those that it lacks. */
+  /** Kinds of tensors by the checkpoint's names: those that the architecture reads, those it does not, and those missing. */
   readonly shared: readonly string[];
   readonly extra: readonly string[];
   readonly missing: readonly string[];
-  /** Values of the configuration that it reads. */
+  /** The number of configuration values that it reads. */
   readonly fields: number;
 }
 
-/** Says which known architecture a checkpoint is nearest to, and what differs; undefined if it is near none. */
+/** The nearest known architecture to a checkpoint, and the differences; undefined if none is near. */
 export async function nearestArchitecture(
   checkpoint: Checkpoint,
   decoders: readonly Listed<Architecture>[],
@@ -52,10 +52,10 @@ export async function nearestArchitecture(
   return near[0] && sentence(near[0]);
 }
 
-/** The least values of a configuration by which an architecture is near: sizes of a stream, layers, heads, a feed-forward and a vocabulary. */
+/** The fewest configuration values that make an architecture near: sizes of a stream, layers, heads, a feed-forward and a vocabulary. */
 const LEAST_FIELDS = 5;
 
-/** The architecture that reads most of a configuration without weights. */
+/** The architecture that reads the most values of a configuration without weights. */
 function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[]): string | undefined {
   const [near] = candidates
     .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])
@@ -73,23 +73,23 @@ async function candidate<A extends Pick<Candidate, "tensors">>(
   return { names, tensors: architecture.tensors, trace: (weights) => trace(architecture, weights) };
 }
 
-/** A tensor's name by what identifies it in a comparison. */
+/** The part of a tensor's name used in a comparison. */
 type Key = (name: string) => string;
 
 /** Without the numbers of layers and experts. */
 const kindOf: Key = (name) => name.replace(/(?<=\.)\d+(?=\.)/g, "*");
 
-/** Also without the model's own name in front of the layers, such as `electra.encoder.`. */
+/** Also without the model's own name before the layers, such as `electra.encoder.`. */
 const withoutPrefix: Key = (name) => {
   const kind = kindOf(name);
   return /[^.]+\.\*\..*$/.exec(kind)?.[0] ?? kind.split(".").slice(-2).join(".");
 };
 
-/** Undefined if the architecture cannot read the checkpoint's configuration, or has no tensor of it. */
+/** Undefined if the architecture cannot read the checkpoint's configuration, or shares no tensor with it. */
 const compared = (checkpoint: Checkpoint, one: Candidate): Comparison | undefined =>
   comparedBy(kindOf, checkpoint, one) ?? comparedBy(withoutPrefix, checkpoint, one);
 
-/** Traces the architecture's model by the checkpoint's configuration. */
+/** Traces the architecture's model with the checkpoint's configuration. */
 function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Candidate): Comparison | undefined {
   const { config, read } = recorded(whole, names[0]!);
   const own = new Map([...whole.tensors.keys()].map((name) => [key(name), kindOf(name)]));
@@ -134,7 +134,7 @@ function sentence({ name, shared, extra, missing }: Comparison): string {
   return `the nearest one that is, "${name}", reads ${share} kinds of tensors in it${without}${needs}`;
 }
 
-/** A checkpoint's configuration under the name of a known architecture, and the keys of it that are read. */
+/** A checkpoint's configuration under a known architecture's name, with a record of the keys read. */
 function recorded({ config, architecture }: Checkpoint, name: string): { config: ConfigSource; read: Set<string> } {
   const read = new Set<string>();
   if (config.kind === "gguf") {
@@ -152,7 +152,7 @@ function recorded({ config, architecture }: Checkpoint, name: string): { config:
   return { config: { ...config, config: values }, read };
 }
 
-/** Metadata that notes which keys are read. */
+/** Metadata that records which keys are read. */
 class ReadMetadata extends Metadata {
   constructor(
     path: string,

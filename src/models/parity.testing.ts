@@ -1,11 +1,14 @@
 import { expect } from "vitest";
 
-/** Machines round differently: a difference may be this many times the one in the table. */
+/** Machines round differently: a difference may exceed the table's by this factor. */
 const SLACK = 5;
 
 const formats = ["safetensors", "GGUF"] as const;
 
-/** The table between `<!-- parity: NAME -->` and `<!-- end -->` of a page: a fixture a row, a format a column, the worst difference in each. */
+/**
+ * The table between `<!-- parity: NAME -->` and `<!-- end -->` of a page: one row per fixture, one column per format, with
+ * the largest differences.
+ */
 export class Parity {
   readonly #begin: number;
   readonly #end: number;
@@ -20,7 +23,7 @@ export class Parity {
     expect(page).toContain(mark);
   }
 
-  /** Fails when the table lacks the fixture in this format, or states a difference far below the measured one. */
+  /** Fails if the table lacks the fixture in this format, or states a difference far below the measured one. */
   check(fixture: string, format: string, measured: number): void {
     const row = this.page
       .slice(this.#begin, this.#end)
@@ -34,7 +37,7 @@ export class Parity {
     );
   }
 
-  /** The page with the measured values; keys are fixture and format. */
+  /** The page with measured values; keys are fixture and format. */
   with(fixtures: readonly string[], measured: ReadonlyMap<string, number>): string {
     const cell = (key: string) => measured.get(key)?.toExponential(0) ?? "–";
     const rows = fixtures.map((f) => `| \`${f}\` | ${formats.map((format) => cell(`${f} ${format}`)).join(" | ")} |`);

@@ -32,7 +32,7 @@ import type { Seq2Seq } from "./seq2seq/seq2seq.ts";
 import { layoutOf } from "./tensors/adapter-layout.ts";
 import { withFlatKernels, without } from "./tensors/changed-checkpoints.ts";
 
-/** Stacks of layers: they are opened alike. */
+/** Stacks of layers, all opened the same way. */
 const stacks: readonly Listed<Architecture>[] = [...decoders, ...denoisers, ...visionLanguages];
 
 /** True if a checkpoint's architecture is of this kind. */
@@ -41,7 +41,7 @@ export const isOfKind = (kind: ArchitectureKind, checkpoint: Checkpoint): boolea
     ({ names, serves }: Listed<unknown>) => names.includes(checkpoint.architecture) && (serves?.(checkpoint) ?? true),
   );
 
-/** The refusal of a checkpoint that is of no architecture of this room: with the nearest one, or with all if none is near. */
+/** The refusal of a checkpoint with an unknown architecture: with the nearest known one, or with all if none is near. */
 export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   const { path, architecture: name } = checkpoint;
   const { nearestArchitecture } = await import("./nearest.ts");
@@ -50,7 +50,7 @@ export async function unsupported(checkpoint: Checkpoint): Promise<ModelFault> {
   return new ModelFault(`${path}: architecture "${name}" is not supported; ${near}`);
 }
 
-/** The same without a look at its tensors. */
+/** The same without reading its tensors. */
 export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
   const all = allNames();
   return new ModelFault(
@@ -58,12 +58,12 @@ export function unknown({ path, architecture: name }: Checkpoint): ModelFault {
   );
 }
 
-/** Of two kinds, such as a decoder that may read images, once. */
+/** An architecture of two kinds, such as a decoder that may read images, is listed once. */
 const allNames = (): string[] => [
   ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
 ];
 
-/** The checkpoint's architecture among `known`. @throws UserError if there is none of its name */
+/** The checkpoint's architecture among `known`. @throws UserError if there is none with its name */
 async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
@@ -73,7 +73,7 @@ async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<
   throw new UserError(`${path}: architecture "${name}" is of another kind, expected one of ${expected}`);
 }
 
-/** True if a decoder's checkpoint has parts for images that are not read. */
+/** True if a decoder's checkpoint has image parts that are not used. */
 export const readsTextAlone = async (checkpoint: Checkpoint): Promise<boolean> =>
   (await architectureOf(checkpoint, stacks))
     .unread(checkpoint)
@@ -85,7 +85,7 @@ export const seesBothWays = ({ config, architecture }: Checkpoint): boolean =>
     ? config.config["use_bidirectional_attention"] === true
     : architecture === "gemma-embedding";
 
-/** The architecture of the checkpoint of a decoder, or of a diffusion language model. @throws UserError if it is of another kind or unknown */
+/** The architecture of a decoder or diffusion language model. @throws UserError if it is of another kind or unknown */
 export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Architecture> {
   const architecture = await architectureOf(checkpoint, stacks);
   if (!seesBothWays(checkpoint)) return architecture;
@@ -97,15 +97,16 @@ export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Archi
 export const encoderArchitecture = (checkpoint: Checkpoint): Promise<EncoderArchitecture> =>
   architectureOf(checkpoint, encoders);
 
-/** A decoder and the weights that its graphs are traced with. */
+/** A decoder, with the weights for its graphs. */
 export interface OpenDecoder {
   readonly decoder: Decoder;
   readonly weights: Weights;
 }
 
 /**
- * Opens a checkpoint as a decoder, or as the same stack of a diffusion language model; its prepared weights are kept under `folder`. With an adapter, which stays apart
- * from the weights, it computes the sum of both. `fewestBits` is the least width of codes, not the one chosen for the model here.
+ * Opens a checkpoint as a decoder, or as the same stack of a diffusion language model; its prepared weights are stored under
+ * `folder`. With an adapter, which stays separate from the weights, it computes the sum of both. `fewestBits` is the
+ * smallest code width, not the one chosen for the model on this machine.
  * @throws UserError if the decoder is not supported
  */
 export async function openDecoder(
@@ -125,7 +126,7 @@ export async function openDecoder(
   return opened;
 }
 
-/** `config`: of a decoder. @throws UserError if a model, or this processor, does not run weights in this form */
+/** `config`: a decoder's. @throws UserError if the model or this processor does not support weights in this form */
 export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: DecoderConfig): void {
   if (quant !== "q8r") return;
   if (!config || !isOfKind("decoder", checkpoint))
@@ -139,7 +140,7 @@ export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: Decod
     );
 }
 
-/** Like `openDecoder`, for a function that opens it with the matrices in bytes, for prompts alone. */
+/** Like `openDecoder`, but returns a function that opens it with byte matrices, for prompts only. */
 export async function openInBytes(
   whole: Checkpoint,
   folder: string,
@@ -170,14 +171,14 @@ function openStack(
   return adapter ? open(new LoraLayers(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
-/** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
+/** Modules that an adapter may replace entirely; undefined if there are none: a GGUF's tensors have other names than PEFT's. */
 export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
   if (checkpoint.config.kind === "gguf" || !isOfKind("encoder", checkpoint)) return undefined;
   const { modules } = await architectureOf(checkpoint, encoders);
   return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
 }
 
-/** An encoder and the weights that its graphs are traced with. */
+/** An encoder, with the weights for its graphs. */
 export interface OpenEncoder {
   readonly encoder: Encoder;
   readonly weights: Weights;
@@ -200,7 +201,7 @@ export async function openEncoder(
   return { encoder: architecture.open(weights), weights };
 }
 
-/** Like `openEncoder`, also for a decoder that reads texts whole. */
+/** Like `openEncoder`, also for a decoder that reads whole texts. */
 export async function openTextEncoder(
   checkpoint: Checkpoint,
   folder: string,
@@ -220,7 +221,7 @@ export async function openTextEncoder(
   return { encoder: new DecoderEncoder(decoder, weights), weights };
 }
 
-/** An encoder–decoder and the weights that its graphs are traced with. */
+/** An encoder–decoder, with the weights for its graphs. */
 export interface OpenSeq2Seq {
   readonly model: Seq2Seq;
   readonly weights: Weights;
@@ -253,7 +254,7 @@ export const imageArchitecture = (checkpoint: Checkpoint): Promise<ImageArchitec
 export const visionArchitecture = (checkpoint: Checkpoint): Promise<VisionLanguageArchitecture> =>
   architectureOf(checkpoint, visionLanguages);
 
-/** A diffusion model of images, and the weights that its graphs are traced with. */
+/** A diffusion model of images, with the weights for its graphs. */
 export interface OpenImageGenerator {
   readonly model: ImageGenerator;
   readonly weights: Weights;

@@ -9,7 +9,7 @@ import { Parity } from "../parity.testing.ts";
 import { type Cut, cuts, Stack } from "../programs/stack.testing.ts";
 import { openDecoder } from "../registry.ts";
 
-/** transformers' results in float32, a folder each: tools/reference/architectures.py. */
+/** transformers' results in float32, one folder each: tools/reference/architectures.py. */
 const fixtures = fileURLToPath(new URL("../fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "reference.json")));
 
@@ -23,7 +23,7 @@ function referenceOf(name: string): Reference {
   return { tokens, logits: new Float32Array(new Uint8Array(Bytes.from(logits, "base64")).buffer) };
 }
 
-/** A fixture in one of the formats that it is in. */
+/** A fixture in one of its formats. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name) };
@@ -42,7 +42,7 @@ async function compile(file: string, cut: Cut): Promise<Stack> {
   return Stack.compile(decoder, weights, cut);
 }
 
-/** Logits of the tokens, run in chunks of the given lengths (the last one again and again). */
+/** Logits of the tokens, run in chunks of the given lengths (the last length repeats). */
 async function inChunks(stack: Stack, tokens: readonly number[], lengths: readonly number[]): Promise<number[]> {
   const all: number[] = [];
   for (let at = 0, i = 0; at < tokens.length; i++) {
@@ -61,7 +61,7 @@ function difference(got: readonly number[], expected: Float32Array): number {
   );
 }
 
-/** The worst difference of each case, over all cuts and ways. */
+/** The largest difference of each case, over all cuts and chunkings. */
 const worst = new Map<string, number>();
 const keyOf = (name: string, format: string) => `${name} ${format}`;
 
@@ -71,7 +71,7 @@ const ways = [
   { name: "a prompt, then token by token", lengths: [20, 1] },
 ];
 
-/** Recurrent layers have no attention to be cut around. */
+/** Recurrent layers have no attention to cut around. */
 const cutsOf = (name: string) =>
   /^(mamba|rnn|granitemoehybrid|lfm2|qwen3_next|qwen3_5|nemotron_h)/.test(name)
     ? cuts.filter((cut) => cut !== "pieces")
@@ -90,7 +90,7 @@ describe.each(cases)("$name, $format: logits equal transformers'", ({ name, form
   });
 });
 
-/** The table of docs/reference/models.md; `PARITY=write` in the environment writes the measured values into it. */
+/** The table of docs/reference/models.md; `PARITY=write` in the environment updates its measured values. */
 test("docs/reference/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../docs/reference/models.md", import.meta.url));
   const stated = new Parity(readFileSync(doc, "utf8"), "decoders");

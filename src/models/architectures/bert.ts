@@ -3,7 +3,7 @@ import { readEncoder } from "../config/config.ts";
 import type { Fields } from "../config/fields.ts";
 import type { Scheme } from "../tensors/names.ts";
 
-/** BERT's names of layers, which RoBERTa has taken over. */
+/** BERT's layer names, which RoBERTa also uses. */
 export const bertScheme: Scheme = {
   prefixes: ["bert.", ""],
   layers: "encoder.layer",
@@ -31,8 +31,9 @@ export const bertScheme: Scheme = {
 };
 
 /**
- * BERT (Devlin et al. 2018) and its kin: MiniLM, BGE, E5, GTE, and cross-encoders made of them. A GGUF also calls RoBERTa, XLM-R and DistilBERT so:
- * its position table begins with the first token's row, and DistilBERT has no kinds of token.
+ * BERT (Devlin et al. 2018) and its variants: MiniLM, BGE, E5, GTE, and cross-encoders based on them. A GGUF also uses this
+ * name for RoBERTa, XLM-R and DistilBERT: its position table begins with the first token's row, and DistilBERT has no token
+ * types.
  */
 export const bert = encoder("bert", {
   scheme: bertScheme,

@@ -21,13 +21,13 @@ import { namesOf, type Scheme } from "../tensors/names.ts";
 
 const NAME = "clip";
 
-/** Defaults for published files that leave fields out: ViT-B/32's text tower. */
+/** Defaults for fields missing from published files: ViT-B/32's text tower. */
 const usual = {
   ...{ vocab_size: 49408, hidden_size: 512, intermediate_size: 2048, num_hidden_layers: 12, num_attention_heads: 8 },
   ...{ max_position_embeddings: 77, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-/** Names of the tower of texts. */
+/** Names in the text tower. */
 export const clipTextTower: Scheme = {
   ...clipTower,
   prefixes: ["text_model."],
@@ -41,7 +41,7 @@ export const clipTextTower: Scheme = {
 
 const common = z.object({ width: z.int().min(1).max(65536) });
 
-/** The encoder of texts, by a configuration of it alone. @throws UserError */
+/** The text encoder, from its own configuration. @throws UserError */
 export function readClipText(given: ConfigSource): EncoderConfig {
   const source = inSafetensors(given, "a CLIP");
   const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
@@ -59,8 +59,8 @@ function configure(given: ConfigSource) {
 }
 
 /**
- * CLIP (Radford et al. 2021): an encoder of images and one of texts, whose tokens see none after them; the text's vector
- * is that of the token that ends it. `t.` and `v.` begin the canonical names of their weights.
+ * CLIP (Radford et al. 2021): an image encoder and a causal text encoder; a text's vector is that of its end token.
+ * Canonical names of their weights begin with `t.` and `v.`.
  */
 export const clip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
@@ -68,7 +68,7 @@ export const clip: ImageTextArchitecture = {
     const vision = withClassVector(namesOf(checkpoint, clipVisionTower(image, ["vision_model."])), image);
     return towerNames({ t: namesOf(checkpoint, clipTextTower), v: vision });
   },
-  /** Places by number, which old files store. */
+  /** Position ids, which old files store. */
   unread: ({ tensors }: Checkpoint): string[] => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageText {
     const { text, image, width } = configure(weights.config);

@@ -4,8 +4,8 @@ import { slidingPattern, slidingWindow } from "../config/window.ts";
 import { llamaNames } from "../tensors/names.ts";
 
 /**
- * Cohere 2 (Cohere 2024): attention and feed-forward side by side behind one layer norm without a bias. Layers with a window rotate neighbouring
- * elements of a head together, the others rotate nothing.
+ * Cohere 2 (Cohere 2024): parallel attention and feed-forward after one layer norm without a bias. Layers with a window
+ * rotate neighbouring elements of a head, the others have no rotary embedding.
  */
 export const cohere2 = decoder("cohere2", {
   scheme: llamaNames,

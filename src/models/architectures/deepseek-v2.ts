@@ -18,7 +18,7 @@ export const deepSeekScheme: Scheme = {
   turned: ["attn_k_b"],
 };
 
-/** Hugging Face's defaults that V2 and V3 share. */
+/** Hugging Face's defaults for both V2 and V3. */
 export const deepSeekDefaults = {
   rms_norm_eps: 1e-6,
   kv_lora_rank: 512,
@@ -27,7 +27,7 @@ export const deepSeekDefaults = {
   v_head_dim: 128,
 };
 
-/** GGUF's numbers for a softmax over all experts, and for sigmoids, which DeepSeek-V3 has. */
+/** GGUF's codes for a softmax over all experts, and for sigmoids, which DeepSeek-V3 uses. */
 const [SOFTMAX, SIGMOID] = [1, 2];
 
 function readGates(fields: Fields): ScoredGates {
@@ -42,7 +42,10 @@ function readGates(fields: Fields): ScoredGates {
   return { ...readScoredGates(fields, false), ...own };
 }
 
-/** DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention; experts beside shared ones in all layers but the first. As a GGUF also V3. */
+/**
+ * DeepSeek-V2 and V2-Lite (DeepSeek-AI 2024): latent attention, and experts beside shared ones in all layers but the first.
+ * Its GGUF name also covers V3.
+ */
 export const deepSeekV2 = decoder("deepseek2", {
   scheme: deepSeekScheme,
   defaults: { ...deepSeekDefaults, n_routed_experts: 64, n_shared_experts: 2, moe_intermediate_size: 1407 },

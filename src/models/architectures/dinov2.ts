@@ -9,13 +9,13 @@ import { vitScheme, withVectors } from "./vit.ts";
 
 const NAME = "dinov2";
 
-/** Defaults for published files that leave fields out: DINOv2 base. */
+/** Defaults for fields missing from published files: DINOv2 base. */
 const usual = {
   ...{ hidden_size: 768, num_hidden_layers: 12, num_attention_heads: 12, mlp_ratio: 4 },
   ...{ num_channels: 3, image_size: 224, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
 };
 
-/** An encoder of images by its own part of a configuration. @throws UserError */
+/** An image encoder from its own part of a configuration. @throws UserError */
 export function readDinov2(source: ReturnType<typeof inSafetensors>, own: typeof source.config): ImageEncoderConfig {
   const fields = new Fields({ ...source, config: { ...usual, ...own } }, NAME);
   const gated = fields.flag("use_swiglu_ffn");
@@ -39,7 +39,7 @@ const scheme = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme
     ffn_down: config.gated ? "mlp.weights_out" : "mlp.fc2",
   });
 
-/** Names of a layer's two vectors of scales. */
+/** Names of a layer's two scale vectors. */
 const withScales =
   (names: Names): Names =>
   (canonical) => {
@@ -49,19 +49,19 @@ const withScales =
     return `${prefix}encoder.layer.${layer}.layer_scale${part === "attn" ? 1 : 2}.lambda1`;
   };
 
-/** The checkpoint's names of an encoder whose own begin in one of these ways. */
+/** The checkpoint's names for an encoder with one of these prefixes. */
 export const dinov2Names = (checkpoint: Checkpoint, config: ImageEncoderConfig, prefixes: readonly string[]): Names =>
   withScales(withVectors(namesOf(checkpoint, scheme(config, prefixes)), config, config.context));
 
 /**
- * DINOv2 (Oquab et al. 2023): a ViT with a factor for each element behind attention and feed-forward. It reads images of
- * any size: the positions it was trained with are interpolated. A classifier reads the first token and the mean of the others.
+ * DINOv2 (Oquab et al. 2023): a ViT with a factor per element after attention and feed-forward. It reads images of any size:
+ * its trained positions are interpolated. A classifier reads the first token and the mean of the others.
  */
 export const dinov2: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
     return dinov2Names(checkpoint, configure(checkpoint.config), ["dinov2.", "backbone.", ""]);
   },
-  // A mask for training, and what reads a backbone.
+  // The training mask token, and heads on a backbone.
   unread: ({ tensors }) => [...tensors.keys()].filter((name) => /embeddings\.mask_token$|^decoder\./.test(name)),
   open(weights, side) {
     const trained = configure(weights.config);

@@ -3,7 +3,7 @@ import { readTransformer } from "../config/config.ts";
 import { readDenoiser } from "../decoder/denoiser.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask, whose logits stand one place before their token. */
+/** Dream (Ye et al. 2025, arXiv 2508.15487): Qwen2 without a causal mask; logits come one position before their token. */
 export const dream = decoder("dream", {
   scheme: llamaNames,
   configure(fields) {

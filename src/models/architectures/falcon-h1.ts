@@ -40,17 +40,17 @@ function configure(fields: Fields, has: (tensor: string) => boolean): Config {
   return { ...config, mixer, beside: config.hidden, recurrent: () => floats };
 }
 
-/** A GGUF's norm is behind the gate, if it has one. */
+/** In a GGUF, the norm is after the gate, if there is one. */
 function readNorm(fields: Fields, has: (tensor: string) => boolean): NonNullable<Mamba2Config["norm"]> {
   if (fields.gguf) return has("blk.0.ssm_norm.weight") ? "behind" : "none";
   if (!fields.flag("mamba_rms_norm")) return "none";
   return fields.flag("mamba_norm_before_gate", true) ? "before" : "behind";
 }
 
-/** A multiplier; a GGUF's weights are already multiplied. */
+/** A multiplier; a GGUF's weights already include it. */
 const factor = (fields: Fields, key: string): number => fields.number(undefined, key, 1);
 
-/** A list of multipliers, each 1 if there is none. */
+/** A list of multipliers; the default is 1 for each. */
 function factors(fields: Fields, key: string, count: number): number[] {
   const listed = fields.list(key) ?? new Array<number>(count).fill(1);
   const isNumber = (value: unknown): value is number => typeof value === "number";
@@ -91,11 +91,11 @@ const architecture = hybrid<Config>("falcon-h1", {
 });
 
 /**
- * Falcon-H1 (Technology Innovation Institute 2025): attention and a Mamba-2 mixer side by side in every layer, behind one norm; multipliers on
- * most parts.
+ * Falcon-H1 (Technology Innovation Institute 2025): attention and a Mamba-2 mixer in parallel in every layer, after one
+ * norm; most parts have multipliers.
  */
 export const falconH1: Architecture = {
   ...architecture,
-  // A GGUF's weights are multiplied: an adapter of others does not fit them.
+  // A GGUF's weights include the multipliers, so adapters of other checkpoints do not fit.
   modules: (canonical, source) => (source.kind === "gguf" ? [] : architecture.modules(canonical, source)),
 };

@@ -7,7 +7,7 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, offsetNorms, withParts } from "../tensors/names.ts";
 
 /**
- * The part that Gemma 2 and 3 share: norms around each sublayer, stored less one; gelu; embeddings scaled by the root
+ * What Gemma 2 and 3 share: norms around each sublayer, stored minus one; GELU; embeddings scaled by the square root
  * of their width.
  */
 export function readGemma(
@@ -29,8 +29,8 @@ export function readGemma(
 }
 
 /**
- * A GGUF does not store it. Like llama.cpp, this goes by the size: only the 27B models have a scalar other than the
- * head's size.
+ * A GGUF does not store it. Like llama.cpp, this derives it from the size: only the 27B models have a scalar other
+ * than the head size.
  */
 function attentionScale(fields: Fields, config: TransformerConfig): number {
   const { hidden, heads, layers } = config;
@@ -47,7 +47,7 @@ export const gemmaNames = offsetNorms(
   }),
 );
 
-/** Gemma 2 (Gemma Team 2024): every other layer looks back over a window; attention scores and logits are capped. */
+/** Gemma 2 (Gemma Team 2024): every other layer has a window; attention scores and logits are capped. */
 export const gemma2 = decoder("gemma2", {
   scheme: gemmaNames,
   defaults: { rms_norm_eps: 1e-6 },

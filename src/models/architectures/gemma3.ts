@@ -7,9 +7,7 @@ import { headSizeOf } from "../decoder/decoder.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { gemmaNames, readGemma } from "./gemma2.ts";
 
-/**
- * Gemma 3, text (Gemma Team 2025): most layers look back over a window, with another rotary base; heads are normalised.
- */
+/** Gemma 3, text (Gemma Team 2025): most layers have a window and another rotary base; heads are normalised. */
 export const gemma3 = decoder("gemma3", {
   scheme: gemmaNames,
   unread: /^(model\.)?(vision_tower|multi_modal_projector)\./,
@@ -17,9 +15,9 @@ export const gemma3 = decoder("gemma3", {
   configure(whole) {
     if (isEmbedder(whole.source)) return embedder(new Fields(whole.source, EMBEDDER));
     const fields = whole.part("text_config", TEXT);
-    // The text of a model with images is that of a model that generates.
+    // In a model with images, the text part always generates.
     if (fields !== whole) fields.only("use_bidirectional_attention", [false]);
-    // EmbeddingGemma (Vera et al. 2025), which reads texts whole.
+    // EmbeddingGemma (Vera et al. 2025), whose tokens see whole texts.
     const bothWays = fields.flag("use_bidirectional_attention");
     const wholeImages = whole.object("vision_config") !== undefined;
     return readGemma(fields, (base) => ({
@@ -30,7 +28,7 @@ export const gemma3 = decoder("gemma3", {
   },
 });
 
-/** A GGUF's name for EmbeddingGemma. */
+/** GGUF's name for EmbeddingGemma. */
 const EMBEDDER = "gemma-embedding";
 
 const isEmbedder = (source: ConfigSource): boolean =>
@@ -39,10 +37,7 @@ const isEmbedder = (source: ConfigSource): boolean =>
 const embedder = (fields: Fields): TransformerConfig =>
   readGemma(fields, (base) => ({ ...layerKinds(fields, base), bothWays: true }));
 
-/**
- * transformers' defaults for the text part of a model with images, when its configuration omits them, as 4B's
- * and 12B do.
- */
+/** transformers' defaults for the text part of a model with images, for configurations that omit them, such as 4B's and 12B's. */
 const TEXT = {
   ...{ vocab_size: 262208, num_attention_heads: 8, num_key_value_heads: 4, head_dim: 256, query_pre_attn_scalar: 256 },
   ...{ max_position_embeddings: 131072, rms_norm_eps: 1e-6, rope_theta: 1e6, sliding_window: 4096 },

@@ -42,7 +42,7 @@ const scheme: Scheme = {
 
 type KvHeads = Pick<LayerHeads, "kvHeads" | "headSize">;
 
-/** E2B and E4B: the layers' own inputs. */
+/** E2B and E4B: each layer's own input. */
 function readLayerInput(fields: Fields): number | undefined {
   const width = fields.number("embedding_length_per_layer_input", "hidden_size_per_layer_input", 0);
   if (width === 0) return undefined;
@@ -54,7 +54,7 @@ function readLayerInput(fields: Fields): number | undefined {
   return checkValues(sizes.pick({ hidden: true }), fields.source, { hidden: width }).hidden;
 }
 
-/** E2B and E4B: the last layers attend to the keys of the last layer of their kind before them. */
+/** E2B and E4B: the last layers attend to the keys of an earlier layer, the last of the same kind. */
 function readSharing(fields: Fields, layers: number, slides: (layer: number) => boolean): TransformerConfig["keysOf"] {
   const count = fields.number("attention.shared_kv_layers", "num_kv_shared_layers", 0);
   if (count === 0) return undefined;
@@ -71,7 +71,7 @@ function readSharing(fields: Fields, layers: number, slides: (layer: number) => 
   return (layer) => (layer < first ? undefined : owner(layer));
 }
 
-/** A layer's width of the feed-forward: E2B's is twice as wide in layers that share keys. */
+/** The width of a layer's feed-forward: in E2B, layers that share keys have twice the width. */
 function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: number) => number {
   const each = numbersByLayer(fields, "feed_forward_length");
   if (each) return (layer) => each[layer] ?? 0;
@@ -80,7 +80,7 @@ function readFfn(fields: Fields, shares: (layer: number) => boolean): (layer: nu
   return (layer) => (isWider && shares(layer) ? 2 * width : width);
 }
 
-/** Keys and values of a layer. transformers writes them layer by layer, the published files by kind of layer. */
+/** Keys and values of a layer. transformers configures them per layer, the published files per kind of layer. */
 function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   if (fields.gguf)
     return {
@@ -107,14 +107,14 @@ function readHeads(fields: Fields, layer: number, slides: boolean): KvHeads {
   };
 }
 
-/** @throws UserError for heads that the kernels do not take: heads are not filled up where layers differ */
+/** @throws UserError for heads that the kernels do not support: if layers differ, heads are not padded */
 function checkedHeads({ source }: Fields, own: KvHeads): KvHeads {
   const checked = checkValues(sizes.pick({ kvHeads: true, headSize: true }), source, own);
   checkHeads(source.path, checked.headSize, checked.headSize, false);
   return checked;
 }
 
-/** The mixture of 26B-A4B, beside each feed-forward. */
+/** 26B-A4B's mixture, beside each feed-forward. */
 function readMixture(fields: Fields): TransformerConfig["experts"] {
   const has = fields.gguf ? fields.number("expert_count", undefined, 0) > 0 : fields.flag("enable_moe_block");
   if (!has) return undefined;
@@ -129,7 +129,7 @@ function readLayerRope(fields: Fields, headSize: number, slides: boolean): RopeC
   const context = fields.number("context_length", "max_position_embeddings");
   if (!slides) return readRope(fields, headSize, context, "full_attention", false, headSize);
   const local = readLocalRope(fields, headSize, context);
-  // The tensor of divisors in a GGUF is for the other layers.
+  // A GGUF's tensor of divisors is for the other layers.
   const own = { type: "factors", factors: new Array<number>(headSize / 2).fill(1), magnitude: 1 } as const;
   return fields.gguf ? { ...local, scaling: own } : local;
 }
@@ -144,7 +144,7 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
     layers: fields.number("block_count", "num_hidden_layers"),
   });
   const listed = slidingWindow(fields, slidingPattern(fields, 6));
-  // The last sees everything, whatever is listed.
+  // The last layer has full attention, whatever the list says.
   const window = (layer: number) => (layer === layers - 1 ? undefined : listed(layer));
   const slides = (layer: number) => window(layer) !== undefined;
   const heads = Array.from({ length: layers }, (_, layer) =>
@@ -179,9 +179,9 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
 }
 
 /**
- * Gemma 4, text (Gemma Team 2026): layers that look back over a window, and others with fewer and wider heads, whose values may be their
- * keys; a factor behind each layer; in 26B experts beside each feed-forward; in E2B and E4B, layers have inputs of their own, and the last
- * ones attend to the keys of earlier ones.
+ * Gemma 4, text (Gemma Team 2026): layers with a window, and others with fewer and wider heads, whose values may be their
+ * keys; a factor after each layer. 26B has experts beside each feed-forward. In E2B and E4B, layers have their own inputs,
+ * and the last layers attend to the keys of earlier ones.
  */
 export const gemma4 = decoder("gemma4", {
   scheme,

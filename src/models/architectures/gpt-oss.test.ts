@@ -8,7 +8,7 @@ import { gptOss } from "./gpt-oss.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../fixtures/${name}`, import.meta.url));
 
-/** As openai/gpt-oss-20b is published, without its tokens' names. */
+/** openai/gpt-oss-20b's published form, without its tokens' names. */
 const SMALL = {
   ...{ model_type: "gpt_oss", hidden_size: 2880, intermediate_size: 2880, num_hidden_layers: 24, vocab_size: 201088 },
   ...{ num_attention_heads: 64, num_key_value_heads: 8, head_dim: 64, num_local_experts: 32, num_experts_per_tok: 4 },
@@ -24,7 +24,7 @@ test("gpt-oss-20b's parameters follow from its configuration", () => {
   const count = countParameters(gptOss, source, (name) => name === "output.weight");
   expect(count.total / 1e9).toBeCloseTo(20.91, 2);
   expect(count.active / 1e9).toBeCloseTo(4.19, 2);
-  // The published 3.6 billion leave out the token table.
+  // The published count of 3.6 billion excludes the token table.
   expect(count.activeWithoutEmbedding / 1e9).toBeCloseTo(3.61, 2);
 });
 

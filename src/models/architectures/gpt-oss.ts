@@ -22,7 +22,7 @@ function configure(fields: Fields): TransformerConfig {
   const isBiased = !fields.gguf && fields.flag("attention_bias", true);
   return readTransformer(fields, {
     experts: { ...readExperts(fields, mixtralKeys), biased: true },
-    // A GGUF does not have them.
+    // Absent in a GGUF.
     activation: {
       slope: fields.number(undefined, "swiglu_alpha", 1.702),
       limit: fields.number(undefined, "swiglu_limit", 7),
@@ -34,7 +34,7 @@ function configure(fields: Fields): TransformerConfig {
   });
 }
 
-/** Its YaRN blends between pairs that are no whole numbers, which a GGUF does not say. */
+/** Its YaRN ramp has fractional ends, which a GGUF does not record. */
 function readYarn(fields: Fields): RopeConfig {
   if (!fields.gguf && !fields.object("rope_parameters") && !fields.object("rope_scaling"))
     fields.refuse("rope_parameters", undefined, "the parameters of its rotary embedding");
@@ -46,7 +46,7 @@ function readYarn(fields: Fields): RopeConfig {
 
 const EXPERTS = /^(blk\.\d+\.)ffn_(gate|up|down)_exps(?:\.(\d+)\/(\d+))?\.(?:weight|bias)$/;
 
-/** Hugging Face's names: experts' gates and ups are woven into one tensor, floats as [inputs, outputs], blocks of MXFP4 in rows. */
+/** Hugging Face's names: experts' gates and ups alternate in one tensor; floats are [inputs, outputs], MXFP4 blocks are in rows. */
 const inFile =
   (usual: Names, tensors: Checkpoint["tensors"]): Names =>
   (canonical) => {
@@ -71,10 +71,7 @@ const base = decoder("gpt-oss", {
   configure,
 });
 
-/**
- * gpt-oss (OpenAI 2025): each head has a sink, every other layer looks back over a window; experts with biases, whose
- * gates and ups are clamped.
- */
+/** gpt-oss (OpenAI 2025): each head has a sink, and every other layer a window; experts have biases and clamped gates and ups. */
 export const gptOss: TransformerArchitecture = {
   ...base,
   tensors(checkpoint) {

@@ -19,7 +19,7 @@ const scheme: Scheme = {
   top: { token_embd: "wte", position_embd: "wpe", output_norm: "ln_f", output: "/lm_head" },
 };
 
-/** GPT-2 (Radford et al. 2019): learned positions, layer norms, a plain feed-forward, biases everywhere. */
+/** GPT-2 (Radford et al. 2019): learned positions, layer norms, an ungated feed-forward, biases everywhere. */
 export const gpt2 = decoder("gpt2", {
   scheme,
   keys: {

@@ -13,7 +13,7 @@ interface Config extends TransformerConfig {
   readonly mixer: Mamba2Config;
 }
 
-/** The mixer's width is its expansion alone: the other key is an expert's. */
+/** The mixer's width comes from its expansion: this key is an expert's. */
 const MIXER_KEYS = { ...bambaKeys, intermediate_size: "mamba_intermediate_size" };
 const MIXER_DEFAULTS = { num_heads: 128, n_groups: 1, state_size: 256, conv_kernel: 4, layer_norm_epsilon: 1e-6 };
 
@@ -53,7 +53,7 @@ function configure(fields: Fields): Config {
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
 }
 
-/** Experts beside a feed-forward that every token runs, or that alone. */
+/** Experts beside a feed-forward for every token, or only that feed-forward. */
 function readFeedForward(fields: Fields): Partial<TransformerConfig> {
   const count = fields.number("expert_count", "num_local_experts", 0);
   const width = fields.gguf && count === 0 ? "feed_forward_length" : "expert_shared_feed_forward_length";
@@ -62,7 +62,7 @@ function readFeedForward(fields: Fields): Partial<TransformerConfig> {
   return { experts: { ...readExperts(fields, mixtralKeys), shared: { width: ffn, gated: false } } };
 }
 
-/** True if its attention knows positions. */
+/** True if its attention uses positions. */
 function isRotated(fields: Fields): boolean {
   const { source, architecture } = fields;
   if (source.kind === "gguf") return source.metadata.boolean(`${architecture}.rope.scaling.finetuned`, true);
@@ -71,8 +71,8 @@ function isRotated(fields: Fields): boolean {
 }
 
 /**
- * Granite 4.0-H (IBM 2025): Granite's layers, most of them with a Mamba-2 mixer in attention's place, without positions;
- * experts beside a shared feed-forward, or that alone.
+ * Granite 4.0-H (IBM 2025): Granite's layers, most with a Mamba-2 mixer instead of attention, without positions; experts
+ * beside a shared feed-forward, or only that feed-forward.
  */
 export const graniteMoeHybrid = hybrid<Config>("granitehybrid", {
   scheme,

@@ -12,7 +12,7 @@ import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
 const NAME = "idefics3";
 const WHAT = "an Idefics3";
 
-/** The values of published files that leave some out, by transformers. */
+/** transformers' defaults for fields missing from published files. */
 const usual = {
   ...{ hidden_size: 1152, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 16 },
   ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },
@@ -27,7 +27,7 @@ const connector: Scheme = {
   top: { mm: "modality_projection.proj" },
 };
 
-/** The part that reads images, by a configuration. @throws UserError */
+/** The image part, from a configuration. @throws UserError */
 function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
   const source = inSafetensors(given, WHAT);
   const fields = new Fields(source, NAME);
@@ -54,9 +54,9 @@ const language = decoder(NAME, {
 });
 
 /**
- * Idefics3 (Laurençon et al. 2024) and SmolVLM (Marafioti et al. 2025): a SigLIP's encoder of images, which are cut into
- * tiles, squares of patches as rows of the stream, and a decoder. `v.` begins the canonical names of the encoder's weights,
- * `mm` is the projection.
+ * Idefics3 (Laurençon et al. 2024) and SmolVLM (Marafioti et al. 2025): a SigLIP image encoder over tiles of an image,
+ * squares of patches as rows of the stream, and a decoder. Canonical names of the encoder's weights begin with `v.`; `mm`
+ * is the projection.
  */
 export const idefics3: VisionLanguageArchitecture = {
   ...language,

@@ -9,7 +9,7 @@ import type { ImageArchitecture } from "../images/images.ts";
 import type { VisionLanguageArchitecture } from "../images/vision.ts";
 import type { Seq2SeqArchitecture } from "../seq2seq/seq2seq.ts";
 
-/** Every supported decoder, one line each. */
+/** Every supported decoder, one per line. */
 export const decoders: readonly Listed<Architecture>[] = [
   {
     names: ["deepseek2", "deepseek_v2"],
@@ -65,19 +65,19 @@ export const decoders: readonly Listed<Architecture>[] = [
   { names: ["smollm3"], load: async () => (await import("./smollm3.ts")).smollm3 },
 ];
 
-/** Every supported model that fills in masked tokens, one line each: stacks of a decoder's blocks. */
+/** Every supported model that fills in masked tokens, one per line: stacks of a decoder's blocks. */
 export const denoisers: readonly Listed<Architecture>[] = [
   { names: ["dream", "Dream"], load: async () => (await import("./dream.ts")).dream },
   { names: ["llada"], load: async () => (await import("./llada.ts")).llada },
 ];
 
-/** True for a checkpoint with a tower of images, and with the file that says how they are prepared. */
+/** True for a checkpoint with an image tower, and with the file for image preprocessing. */
 function readsImages({ config, tensors }: Checkpoint): boolean {
   const hasTower = [...tensors.keys()].some((name) => /(^|\.)vision_tower\./.test(name));
   return hasTower && existsSync(path.join(path.dirname(config.path), "preprocessor_config.json"));
 }
 
-/** Every supported decoder that also reads images, one line each. */
+/** Every supported decoder that also reads images, one per line. */
 export const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
   {
     names: ["gemma3"],
@@ -94,7 +94,7 @@ export const visionLanguages: readonly Listed<VisionLanguageArchitecture>[] = [
   { names: ["qwen3_vl_moe"], load: async () => (await import("./qwen3-vl-moe.ts")).qwen3VlMoe },
 ];
 
-/** Every supported encoder, one line each. */
+/** Every supported encoder, one per line. */
 export const encoders: readonly Listed<EncoderArchitecture>[] = [
   { names: ["bert"], load: async () => (await import("./bert.ts")).bert },
   { names: ["distilbert"], load: async () => (await import("./distilbert.ts")).distilbert },
@@ -108,24 +108,24 @@ export const encoders: readonly Listed<EncoderArchitecture>[] = [
   { names: ["t5encoder"], load: async () => (await import("./t5-encoder.ts")).t5Encoder },
 ];
 
-/** Every supported encoder–decoder, one line each. */
+/** Every supported encoder–decoder, one per line. */
 export const seq2seqs: readonly Listed<Seq2SeqArchitecture>[] = [
   { names: ["t5"], load: async () => (await import("./t5.ts")).t5 },
 ];
 
-/** Every supported pair of an image's and a text's encoder, one line each. */
+/** Every supported pair of image and text encoders, one per line. */
 export const imageTexts: readonly Listed<ImageTextArchitecture>[] = [
   { names: ["clip"], load: async () => (await import("./clip.ts")).clip },
   { names: ["siglip"], load: async () => (await import("./siglip.ts")).siglip },
 ];
 
-/** Every supported encoder of images alone, one line each. */
+/** Every supported image-only encoder, one per line. */
 export const imageEncoders: readonly Listed<ImageArchitecture>[] = [
   { names: ["dinov2"], load: async () => (await import("./dinov2.ts")).dinov2 },
   { names: ["vit"], load: async () => (await import("./vit.ts")).vit },
 ];
 
-/** Every supported diffusion model of images, one line each. */
+/** Every supported diffusion model of images, one per line. */
 export const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
   {
     names: ["StableDiffusionPipeline"],
@@ -134,7 +134,7 @@ export const imageGenerators: readonly Listed<ImageGeneratorArchitecture>[] = [
   { names: ["UNet2DModel"], load: async () => (await import("./unet2d.ts")).unet2d },
 ];
 
-/** All of them by their kinds. */
+/** All architectures by kind. */
 export const architectures = {
   decoder: decoders,
   "vision–language model": visionLanguages,
@@ -146,5 +146,5 @@ export const architectures = {
   "image generator": imageGenerators,
 };
 
-/** The kinds that an architecture of this room is of. */
+/** The kinds of architectures in this folder. */
 export type ArchitectureKind = keyof typeof architectures;

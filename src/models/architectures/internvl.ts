@@ -15,13 +15,16 @@ import { vitScheme, withVectors } from "./vit.ts";
 const NAME = "internvl";
 const WHAT = "an InternVL";
 
-/** The values of published files that leave some out, by transformers. */
+/** transformers' defaults for fields missing from published files. */
 const usual = {
   ...{ hidden_size: 1024, intermediate_size: 4096, num_hidden_layers: 24, num_attention_heads: 16 },
   ...{ num_channels: 3, image_size: 448, patch_size: 14, layer_norm_eps: 1e-6, hidden_act: "gelu" },
 };
 
-/** The decoder's architecture and fields. Published ones scale positions beyond their context alone, which is nowhere here. */
+/**
+ * The decoder's architecture and fields. Published ones scale only positions beyond their context, which are not supported
+ * here.
+ */
 function textOf(fields: Fields): ReturnType<typeof languageOf> {
   const { decoder: own, source } = languageOf(fields, WHAT);
   const key = ["rope_parameters", "rope_scaling"].find((one) => source.config[one]) ?? "rope_scaling";
@@ -32,18 +35,18 @@ function textOf(fields: Fields): ReturnType<typeof languageOf> {
   return { decoder: own, source: { ...source, config } };
 }
 
-/** A side of what may be stated for both sides. */
+/** A side, for settings that may be a pair of equal sides. */
 const sideOf = (value: unknown): unknown =>
   Array.isArray(value) && value.length === 2 && value[0] === value[1] ? value[0] : value;
 
-/** The tower, by a configuration. @throws UserError */
+/** The tower, from a configuration. @throws UserError */
 function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderConfig {
   const tower = visionConfig(source, NAME);
   const fields = new Fields({ ...source, config: tower }, NAME);
   fields.only("norm_type", ["layer_norm"]);
   fields.only("use_qk_norm", [false]);
   fields.only("use_absolute_position_embeddings", [true]);
-  // A mean over patches in place of the norm behind the last layer.
+  // A mean over patches replaces the norm after the last layer.
   fields.only("use_mean_pooling", [true]);
   const sizes = Object.entries(tower).map(([key, value]) => [
     key,
@@ -53,7 +56,7 @@ function configureTower(source: ReturnType<typeof inSafetensors>): ImageEncoderC
   return { ...readVision(source, NAME, Object.fromEntries(sizes), traits), layerScale: true };
 }
 
-/** The part that reads images, by a configuration. @throws UserError */
+/** The image part, from a configuration. @throws UserError */
 function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
   const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
@@ -97,7 +100,7 @@ const scheme = (config: ImageEncoderConfig): Scheme =>
     ffn_down: "mlp.fc2",
   });
 
-/** Names of a layer's two vectors of scales. */
+/** Names of a layer's two scale vectors. */
 const withScales =
   (tower: Names): Names =>
   (canonical) => {
@@ -119,9 +122,9 @@ const language = decoder(NAME, {
 });
 
 /**
- * InternVL 2.5 and 3 as transformers has them (Zhu et al. 2025): a ViT with a factor for each element behind attention and
- * feed-forward over tiles of an image, squares of patches as rows of the stream, and a decoder. `v.` begins the canonical
- * names of the tower's weights, `mm.` the projection's.
+ * InternVL 2.5 and 3 in transformers' form (Zhu et al. 2025): a ViT with a factor per element after attention and
+ * feed-forward, over tiles of an image; squares of patches as rows of the stream; and a decoder. Canonical names of the
+ * tower's weights begin with `v.`, the projection's with `mm.`.
  */
 export const internVl: VisionLanguageArchitecture = {
   ...language,

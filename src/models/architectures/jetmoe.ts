@@ -5,7 +5,7 @@ import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { Fields } from "../config/fields.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 
-/** Keys of the authors' own configurations, by transformers' keys. */
+/** Keys in the authors' configurations, by transformers' keys. */
 const OFFICIAL: Readonly<Record<string, string>> = {
   intermediate_size: "ffn_hidden_size",
   num_local_experts: "moe_num_experts",
@@ -16,19 +16,19 @@ const OFFICIAL: Readonly<Record<string, string>> = {
 
 const DEFAULTS = { rms_norm_eps: 1e-6 };
 
-/** The fields by transformers' keys, whichever of the two dialects they are in. */
+/** The fields under transformers' keys, from either form of the configuration. */
 function inEitherDialect({ source, architecture }: Fields): Fields {
   if (source.kind === "gguf") throw new UserError(`${source.path}: GGUF has no JetMoE, expected safetensors`);
   const official = Object.entries(OFFICIAL).filter(([key, own]) => !(key in source.config) && own in source.config);
   return new Fields(source, architecture, { head_dim: "kv_channels", ...Object.fromEntries(official) }, DEFAULTS);
 }
 
-/** The layers' norms take the class's default, not the configuration's. */
+/** The layers' norms use the class's default, not the configuration's value. */
 const LAYER_EPSILON = 1e-6;
 
 /**
- * JetMoE (Shen et al. 2024): both sublayers are mixtures of experts. Experts of attention have queries and
- * outputs of their own, and share keys and values.
+ * JetMoE (Shen et al. 2024): both sublayers are mixtures of experts. Attention experts have separate queries and
+ * outputs, and share keys and values.
  */
 export const jetmoe = decoder("jetmoe", {
   scheme: withParts(llamaNames, {

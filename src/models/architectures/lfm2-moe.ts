@@ -22,7 +22,7 @@ function readGates(fields: Fields) {
   return { ...gates, biased, epsilon: gates.epsilon && 1e-6 };
 }
 
-/** LFM2-MoE (Liquid AI 2025): LFM2 with experts in all layers but the first few, each with a sigmoid for its gate. */
+/** LFM2-MoE (Liquid AI 2025): LFM2 with experts in all layers but the first few, with sigmoid gates. */
 export const lfm2Moe = hybrid<Lfm2Config>("lfm2moe", {
   ...lfm2Traits,
   scheme: {

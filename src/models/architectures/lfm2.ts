@@ -47,7 +47,7 @@ function configure(stored: Fields): Lfm2Config {
   return readLfm2(fields, fields.gguf ? {} : { ffn: readWidth(fields) });
 }
 
-/** LFM2's configuration and its mixture's; `own`: values of one of them. */
+/** The configuration of LFM2 and its mixture; `own`: values of one of them. */
 export function readLfm2(fields: Fields, own: Partial<TransformerConfig>): Lfm2Config {
   fields.only("conv_bias", [false]);
   const config = readTransformer(fields, { headNorm: "head", ...own });
@@ -63,7 +63,10 @@ function readConvWidth(fields: Fields): number {
   return fields.refuse(fields.gguf ? "shortconv.l_cache" : "conv_L_cache", width, "a whole number from 2 to 64");
 }
 
-/** Width of the feed-forward: two thirds of the configuration's, times a factor, rounded up, unless it says not to. */
+/**
+ * Width of the feed-forward: two thirds of the configured value, times a factor, rounded up, unless the configuration
+ * turns this off.
+ */
 function readWidth(fields: Fields): number {
   const whole = fields.number(undefined, "intermediate_size");
   if (!fields.flag("block_auto_adjust_ff_dim", true)) return whole;
@@ -72,7 +75,7 @@ function readWidth(fields: Fields): number {
   return multiple * Math.ceil(Math.floor(factor * Math.floor((2 * whole) / 3)) / multiple);
 }
 
-/** The traits that LFM2 and its mixture share. */
+/** Traits of both LFM2 and its mixture. */
 export const lfm2Traits = {
   shapes: ({ mixer: { hidden, convWidth } }: Lfm2Config): StoredShapes => ({
     huggingface: { "shortconv.conv.weight": [hidden, 1, convWidth] },
@@ -84,5 +87,5 @@ export const lfm2Traits = {
   }),
 };
 
-/** LFM2 (Liquid AI 2025): attention in some layers, in the others a short convolution between two gates. */
+/** LFM2 (Liquid AI 2025): attention in some layers, and a short convolution between two gates in the others. */
 export const lfm2 = hybrid<Lfm2Config>("lfm2", { ...lfm2Traits, scheme: lfm2Scheme, configure });

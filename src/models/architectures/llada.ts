@@ -39,7 +39,7 @@ export const llada = decoder("llada", {
       fields.only(unused, [false]);
     fields.only("rope", [true]);
     return readTransformer(fields, {
-      // llama.cpp's converter permutes q and k so that rotated pairs lie next to each other.
+      // llama.cpp's converter permutes q and k to make rotated pairs adjacent.
       pairs: fields.gguf ? "interleaved" : "half",
       denoiser: readDenoiser(fields, false),
     });

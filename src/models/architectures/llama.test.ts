@@ -35,7 +35,7 @@ async function compile(file: string, cut: Cut): Promise<Stack> {
   return Stack.compile(decoder, weights, cut);
 }
 
-/** Logits of the tokens, run in chunks of the given lengths (the last one again and again). */
+/** Logits of the tokens, run in chunks of the given lengths (the last length repeats). */
 async function inChunks(stack: Stack, tokens: readonly number[], lengths: readonly number[]): Promise<Float32Array> {
   const all: Float32Array[] = [];
   for (let at = 0, i = 0; at < tokens.length; i++) {
@@ -79,7 +79,7 @@ describe.each(models)("$file equals transformers", ({ file, tokens, logits }) =>
   });
 });
 
-/** A llama in one layer, to be spoilt: sizes of 32 and heads of 16. */
+/** A one-layer llama for tests to break: sizes of 32 and heads of 16. */
 const metadata: Record<string, Field> = {
   "general.architecture": ["string", "llama"],
   "llama.block_count": ["uint32", 1],
@@ -106,7 +106,7 @@ const shapes: Record<string, number[]> = {
 };
 
 let written = 0;
-/** Traces a model of these parts, as loading does; leaves its file's name out of errors. */
+/** Traces a model from these parts, like loading; removes the file's name from errors. */
 async function trace(
   fields: Record<string, Field | undefined>,
   sizes: Record<string, number[] | undefined>,

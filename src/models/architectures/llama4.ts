@@ -5,7 +5,7 @@ import type { Fields } from "../config/fields.ts";
 import type { ExpertsConfig, TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, namesOf, type Scheme, type StoredAs, withParts } from "../tensors/names.ts";
 
-/** Stacks of matrices as [inputs, outputs], of gates and ups side by side. */
+/** Stacks of matrices as [inputs, outputs], with gates and ups adjacent. */
 const stacked = { transposed: true, part: [0, 1] } as const;
 const half = (at: number): StoredAs => ({
   ...{ ...stacked, name: "feed_forward.experts.gate_up_proj" },
@@ -29,13 +29,13 @@ const scheme: Scheme = withParts(llamaNames, {
 const HEAD = "language_model.lm_head";
 const withImages: Scheme = { ...scheme, top: { ...scheme.top, output: `/${HEAD}` } };
 
-/** llama.cpp's values, which a GGUF does not have. */
+/** llama.cpp's values, which a GGUF does not store. */
 const USUAL = { chunk: 8192, floor: 8192, scale: 0.1, every: 4 };
 
-/** The most positions: tables of more take too much memory. */
+/** The maximum of positions: larger tables take too much memory. */
 const CONTEXT = 1 << 18;
 
-/** True for layers that rotate. */
+/** True for layers with rotary embedding. */
 function rotatingLayers(fields: Fields): (layer: number) => boolean {
   const listed = fields.list("no_rope_layers");
   const every = fields.number(undefined, "no_rope_layer_interval", USUAL.every);
@@ -43,7 +43,7 @@ function rotatingLayers(fields: Fields): (layer: number) => boolean {
   return (layer) => (layer + 1) % every !== 0;
 }
 
-/** The chunk of a layer that attends by chunks. */
+/** The chunk of a layer with chunked attention. */
 function readChunks(fields: Fields, rotates: (layer: number) => boolean): (layer: number) => number | undefined {
   const { source } = fields;
   // A GGUF has chunks of llama.cpp's size, unless its window is 0.
@@ -65,7 +65,7 @@ function readTemperature(fields: Fields): TransformerConfig["temperature"] {
   return { floor, scale: fields.number(undefined, "attn_scale", USUAL.scale) };
 }
 
-/** Experts beside a shared one, in every so many layers. */
+/** Experts beside a shared one, at regular layers. */
 function readMixture(fields: Fields): ExpertsConfig {
   const step = fields.number("interleave_moe_layer_step", "interleave_moe_layer_step", 1);
   const listed = fields.list("moe_layers");
@@ -103,8 +103,8 @@ const base = decoder("llama4", {
 });
 
 /**
- * Llama 4, text (Meta 2025): layers that attend by chunks, and every fourth to everything, which rotates nothing and has a temperature for each
- * position; experts whose inputs are gated beside a shared one.
+ * Llama 4, text (Meta 2025): layers with chunked attention; every fourth layer has full attention, no rotary embedding and a
+ * temperature per position; experts with gated inputs beside a shared one.
  */
 export const llama4: TransformerArchitecture = {
   ...base,

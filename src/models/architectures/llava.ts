@@ -18,12 +18,12 @@ import type { Vision, VisionLanguageArchitecture } from "../images/vision.ts";
 import { llamaNames, namesOf, type Scheme } from "../tensors/names.ts";
 import { dinov2Names, readDinov2 } from "./dinov2.ts";
 
-/** A way of a LLaVA to read images. */
+/** How a LLaVA reads images. */
 interface Kind {
-  /** `model_type`, and what messages call it. */
+  /** `model_type`, and the name in messages. */
   readonly name: string;
   readonly what: string;
-  /** Fields that must have certain values, besides the fields common to all. @throws UserError */
+  /** Checks fields that must have certain values, in addition to the common ones. @throws UserError */
   check(fields: Fields, image: ImageEncoderConfig): void;
   open(...parts: ConstructorParameters<typeof ProjectedVision>): Vision;
 }
@@ -48,7 +48,7 @@ const towerPrefixes = [
   "model.vision_tower.",
 ];
 
-/** An encoder of images, by the name of its kind. */
+/** An image encoder of one kind. */
 interface Tower {
   read(source: Parameters<typeof readClipVision>[0], name: string): ImageEncoderConfig;
   names(checkpoint: Checkpoint, image: ImageEncoderConfig): Names;
@@ -66,14 +66,14 @@ const towers: Readonly<Record<string, Tower>> = {
   },
 };
 
-/** @throws UserError if the encoder is of another kind */
+/** @throws UserError for another kind of encoder */
 function towerOf(fields: Fields): Tower {
   const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
   const found = typeof name === "string" && Object.hasOwn(towers, name) ? towers[name] : undefined;
   return found ?? fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
 }
 
-/** The part that reads images, by a configuration. @throws UserError */
+/** The image part, from a configuration. @throws UserError */
 function configureVision(
   given: ConfigSource,
   kind: Kind,
@@ -102,7 +102,7 @@ function configureVision(
   };
 }
 
-/** Layers that run for a hidden state, counted from the last if negative; the 0th is the first layer's input. */
+/** Layers to run for a hidden state, counted from the last if negative; hidden state 0 is the first layer's input. */
 function layersOf(fields: Fields, layers: number): number {
   const key = "vision_feature_layer";
   const asked = fields.number(undefined, key, -2);
@@ -114,11 +114,11 @@ function layersOf(fields: Fields, layers: number): number {
 /** The head's name in files of transformers 4.52 and later. */
 const HEAD = "lm_head.weight";
 const LAYER = /\.encoder\.layers?\.(\d+)\./;
-/** Tensors that are not read: the norm behind the tower's last layer, a mask for training, and places by number in old files. */
+/** Unused tensors: the norm after the tower's last layer, a training mask, and position ids in old files. */
 const UNREAD = /\.((post_)?layernorm\.(weight|bias)|head\..*|mask_token|position_ids)$/;
 const VISION = /^(model\.)?((vision_tower|multi_modal_projector)\.|image_newline$)/;
 
-/** A LLaVA whose images are read in one way. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm.`. */
+/** A LLaVA with one way to read images. Canonical names of the encoder's weights begin with `v.`, the projection's with `mm.`. */
 export function llavaOf(kind: Kind): VisionLanguageArchitecture {
   const language = decoder(kind.name, {
     scheme: names,
@@ -160,8 +160,8 @@ export function llavaOf(kind: Kind): VisionLanguageArchitecture {
 const lineEndOf = ({ tensors }: Checkpoint): string => (tensors.has(LINE_END) ? LINE_END : `model.${LINE_END}`);
 
 /**
- * LLaVA-1.5 (Liu et al. 2023): an encoder of images, a CLIP's or another, two layers that project its patches into the stream, and a
- * decoder.
+ * LLaVA-1.5 (Liu et al. 2023): an image encoder, CLIP's or another, two layers that project its patches into the stream, and
+ * a decoder.
  */
 export const llava: VisionLanguageArchitecture = llavaOf({
   ...{ name: "llava", what: "a LLaVA" },

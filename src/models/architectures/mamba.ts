@@ -14,7 +14,7 @@ const schema = recurrentSizes.extend({
   normEpsilon: z.number().min(0).optional(),
 });
 
-/** Falcon-Mamba's name of its own in config.json. */
+/** Falcon-Mamba's separate name in config.json. */
 const FALCON = "falcon_mamba";
 
 function configure(fields: Fields) {
@@ -34,7 +34,7 @@ function configure(fields: Fields) {
 const readRank = (fields: Fields, hidden: number): number =>
   fields.number("ssm.time_step_rank", "time_step_rank", Math.ceil(hidden / 16));
 
-/** The epsilon of Falcon-Mamba's norms: of a GGUF, as in llama.cpp, that of its other norms. */
+/** The epsilon of Falcon-Mamba's norms; in a GGUF, as in llama.cpp, that of its other norms. */
 function readNorms(fields: Fields, epsilon: number): number | undefined {
   const { source } = fields;
   if (source.kind === "gguf") return source.metadata.boolean("mamba.ssm.dt_b_c_rms", false) ? epsilon : undefined;
@@ -53,8 +53,8 @@ const sizesOf = ({
 });
 
 /**
- * Mamba (Gu & Dao 2023): a selective state space with decays of each channel's own; no attention, no feed-forward. In
- * Falcon-Mamba (Zuo et al. 2024) three norms more.
+ * Mamba (Gu & Dao 2023): a selective state space with a decay per channel; no attention, no feed-forward.
+ * Falcon-Mamba (Zuo et al. 2024) adds three norms.
  */
 export const mambaArchitecture = recurrent("mamba", {
   bare: { ssm_a_log: "A_log", ssm_d: "D" },

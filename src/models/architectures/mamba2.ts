@@ -18,7 +18,7 @@ const schema = recurrentSizes.extend({
 });
 type Config = z.infer<typeof schema>;
 
-/** The configuration of a model of such mixers. */
+/** The configuration of a model with these mixers. */
 export function readMamba2(fields: Fields) {
   checkSteps(fields);
   const shared = readRecurrent(fields, 128);
@@ -38,14 +38,14 @@ export function readMamba2(fields: Fields) {
   return { ...config, heads: 0, kvHeads: 0, headSize: 0, recurrent: () => floats };
 }
 
-/** @throws UserError for steps that are bounded */
+/** @throws UserError for bounded steps */
 function checkSteps(fields: Fields): void {
   const limit = fields.list("time_step_limit");
   const open = (value: unknown) => value === Number.POSITIVE_INFINITY || JSON.stringify(value)?.includes("Infinity");
   if (limit && !(limit[0] === 0 && open(limit[1]))) fields.refuse("time_step_limit", limit, "no limit, [0, Infinity]");
 }
 
-/** @throws UserError if the heads do not fit the width, or the groups the heads */
+/** @throws UserError if the heads do not match the width, or the groups the heads */
 function checkHeads(fields: Fields, { inner, ssmHeads, groups }: Config): void {
   const { path } = fields.source;
   if (inner % ssmHeads !== 0) throw new UserError(`${path}: ${ssmHeads} heads do not divide the inner width ${inner}`);
@@ -66,7 +66,7 @@ export const mamba2Mixer = (weights: MixerWeights, sizes: Mamba2Config): Mixer =
   run: (x, state) => mamba2Step(weights, sizes, x, state),
 });
 
-/** A mixer's keys in configurations that are also about attention, as Bamba's were the first, by Mamba-2's. */
+/** A mixer's keys in configurations that also describe attention, as first in Bamba's, by Mamba-2's keys. */
 export const bambaKeys = {
   num_heads: "mamba_n_heads",
   head_dim: "mamba_d_head",
@@ -79,10 +79,10 @@ export const bambaKeys = {
   layer_norm_epsilon: "rms_norm_eps",
 } as const;
 
-/** Names of a mixer's tensors that are no `.weight` or `.bias`. */
+/** Names of a mixer's tensors that do not end in `.weight` or `.bias`. */
 export const mamba2Bare = { "ssm_dt.bias": "dt_bias", ssm_a_log: "A_log", ssm_d: "D" } as const;
 
-/** Shapes in which a mixer's tensors are stored. */
+/** The stored shapes of a mixer's tensors. */
 export function mamba2Shapes({ inner, headSize, groups, stateSize, convWidth }: Mamba2Config): StoredShapes {
   const [channels, heads] = [inner + 2 * groups * stateSize, inner / headSize];
   return {
@@ -96,7 +96,7 @@ export function mamba2Shapes({ inner, headSize, groups, stateSize, convWidth }: 
   };
 }
 
-/** Mamba-2 (Dao & Gu 2024): a state space with one decay a head, over all layers; no attention, no feed-forward. */
+/** Mamba-2 (Dao & Gu 2024): a state space with one decay per head, in all layers; no attention, no feed-forward. */
 export const mamba2Architecture = recurrent("mamba2", {
   bare: mamba2Bare,
   shapes: (config) => mamba2Shapes(sizesOf(config)),

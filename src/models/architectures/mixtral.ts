@@ -4,7 +4,7 @@ import { mixtralKeys, readExperts } from "../config/experts-config.ts";
 import { slidingWindow } from "../config/window.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 
-/** Mixtral (Jiang et al. 2024): Mistral with two of eight feed-forwards for each token. Its GGUFs have llama's name. */
+/** Mixtral (Jiang et al. 2024): Mistral with two of eight feed-forwards per token. Its GGUFs use llama's name. */
 export const mixtral = decoder("mixtral", {
   scheme: withParts(llamaNames, {
     ffn_gate_inp: "block_sparse_moe.gate",

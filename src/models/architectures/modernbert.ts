@@ -5,7 +5,7 @@ import type { Fields } from "../config/fields.ts";
 import { readRope } from "../config/rope.ts";
 import { isSliding, listedSliding } from "../config/window.ts";
 
-/** ModernBERT (Warner et al. 2024): rotary positions, gated feed-forwards, and two of three layers that see a neighbourhood only. */
+/** ModernBERT (Warner et al. 2024): rotary positions, gated feed-forwards, and local attention in two of three layers. */
 export const modernbert = encoder("modern-bert", {
   scheme: {
     prefixes: ["model.", ""],
@@ -33,7 +33,7 @@ export const modernbert = encoder("modern-bert", {
   configure(fields) {
     fields.only("classifier_activation", ["gelu"]);
     const head = { dense: "cls", norm: "cls.norm", activation: "gelu" } as const;
-    // A GGUF does not store it: llama.cpp takes the mean.
+    // A GGUF does not store it: llama.cpp uses the mean.
     const pooling = fields.gguf || fields.value("classifier_pooling") === "mean" ? "mean" : "cls";
     return readEncoder(fields, {
       ...layerKinds(fields),
@@ -58,7 +58,7 @@ function layerKinds(fields: Fields) {
   };
 }
 
-/** Which layers see a neighbourhood only: all but every third, or as a GGUF lists them. */
+/** Layers with local attention: all but every third, or a GGUF's list. */
 function slides(fields: Fields): (layer: number) => boolean {
   const listed = listedSliding(fields);
   if (listed) return listed;
@@ -72,7 +72,7 @@ function rotaries(fields: Fields) {
   const [far, near] = (["full", "sliding"] as const).map((kind) =>
     readRope(fields, size, context, `${kind}_attention`),
   ) as [RopeConfig, RopeConfig];
-  // Before transformers 5, each kind had its own key for the base.
+  // Before transformers 5, each kind had a separate key for the base.
   const whole = fields.gguf || fields.has(undefined, "rope_parameters") ? far.theta : 160_000;
   const nearby = fields.gguf ? 10000 : near.theta;
   return {

@@ -10,12 +10,12 @@ import { mamba2Bare, mamba2Mixer, mamba2Shapes, readMamba2, sizesOf } from "./ma
 
 type Kind = "attention" | "mamba" | "mlp" | "moe";
 
-/** A layer of the model by the checkpoint's numbers: a mixer, and the feed-forward that follows it, if one does. */
+/** A layer of the model by the checkpoint's layer numbers: a mixer, and the feed-forward after it, if any. */
 interface Place {
   readonly kind: "attention" | "mamba";
   readonly mixer: number;
   readonly feedForward?: number;
-  /** True if the feed-forward is one of experts. */
+  /** True if the feed-forward is a mixture of experts. */
   readonly mixture?: boolean;
 }
 
@@ -30,10 +30,10 @@ const TYPES: Readonly<Record<string, Kind>> = {
   ...{ mamba: "mamba", linear_attention: "mamba", mlp: "mlp", moe: "moe" },
 };
 
-/** GGUF's name for the architecture with experts, in which every feed-forward is a mixture. */
+/** GGUF's name for the architecture with experts, whose feed-forwards are all mixtures. */
 const MIXTURE = "nemotron_h_moe";
 
-/** The kind of each of the checkpoint's layers. */
+/** The kind of each layer in the checkpoint. */
 function readKinds(fields: Fields): Kind[] {
   const heads = numbersByLayer(fields, "attention.head_count_kv");
   const widths = numbersByLayer(fields, "feed_forward_length");
@@ -53,7 +53,7 @@ function readKinds(fields: Fields): Kind[] {
   return fields.refuse(key, listed, `a list of ${Object.keys(known).join(", ")}`);
 }
 
-/** Mixers with the feed-forwards that follow them. @throws UserError for a feed-forward that follows no mixer */
+/** Mixers with the feed-forwards after them. @throws UserError for a feed-forward without a mixer before it */
 function placesOf(kinds: readonly Kind[], path: string): Place[] {
   const places: Place[] = [];
   for (const [layer, kind] of kinds.entries()) {
@@ -71,7 +71,7 @@ const MIXER_KEYS = {
   head_dim: "mamba_head_dim",
   state_size: "ssm_state_size",
   hidden_act: "mamba_hidden_act",
-  // The mixer's width is that of its heads: this is the feed-forward's.
+  // The mixer's width comes from its heads: this key is the feed-forward's.
   intermediate_size: "mamba_intermediate_size",
 };
 
@@ -111,7 +111,7 @@ function configure({ source, architecture: usual }: Fields): Config {
   };
 }
 
-/** DeepSeek-V3's mixture with experts and a shared feed-forward that have no gates of their own. */
+/** DeepSeek-V3's mixture, but with ungated feed-forwards in the experts and the shared part. */
 function readMixture(fields: Fields, places: readonly Place[]): ExpertsConfig {
   const latent = fields.optional("moe_latent_size", "moe_latent_size");
   if (latent !== undefined) fields.refuse("moe_latent_size", latent, "none: experts of latents are not supported");
@@ -156,12 +156,12 @@ const scheme: Scheme = {
 };
 
 /**
- * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared ReLUs, dense or of
- * experts. A feed-forward is a layer of its own there; here it belongs to the one before it.
+ * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared
+ * ReLU, dense or experts. There, a feed-forward is a separate layer; here, it belongs to the layer before it.
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,
-  // Layers that predict further tokens at once.
+  // Layers that predict further tokens.
   unread: /^mtp\./,
   configure,
   place: ({ places }) => {

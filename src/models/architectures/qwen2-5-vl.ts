@@ -11,7 +11,7 @@ const WHAT = "a Qwen2.5-VL";
 
 const windowSchema = z.object({ window: z.int().min(1).max(64), layers: z.array(z.int().min(0)) });
 
-/** Windows of whole squares in all layers but some. */
+/** Windows of whole squares in most layers. */
 function windowsOf(fields: Fields): NonNullable<PatchEncoderConfig["windows"]> {
   const number = (key: string) => fields.number(undefined, key);
   const square = number("spatial_merge_size") * number("patch_size");
@@ -36,8 +36,5 @@ const tower: TowerTraits = {
   own: (fields) => ({ norm: "rms", gated: "apart", windows: windowsOf(fields) }),
 };
 
-/**
- * Qwen2.5-VL (Bai et al. 2025): a Qwen2-VL in whose encoder most layers see windows of the image alone, with RMS norms
- * and gated feed-forwards.
- */
+/** Qwen2.5-VL (Bai et al. 2025): a Qwen2-VL whose encoder has windows in most layers, RMS norms and gated feed-forwards. */
 export const qwen25Vl = patchArchitecture(NAME, { what: WHAT, language: qwenVlLanguage(NAME, WHAT), tower });

@@ -6,7 +6,7 @@ import type { ExpertsConfig } from "../decoder/transformer.ts";
 import { llamaNames, withParts } from "../tensors/names.ts";
 import { qwenWindow } from "./qwen2.ts";
 
-/** Names of experts within a Qwen or OLMoE layer. */
+/** Names of experts in a Qwen or OLMoE layer. */
 export const qwenExperts = {
   ffn_gate_inp: "mlp.gate",
   ffn_gate_exps: "mlp.experts.{expert}.gate_proj",
@@ -14,16 +14,16 @@ export const qwenExperts = {
   ffn_down_exps: "mlp.experts.{expert}.down_proj",
 };
 
-/** The experts of a Qwen model; `normalised`: config.json's flag of gates that sum to 1, and a GGUF's convention. */
+/** The experts of a Qwen model; `normalised`: config.json's flag for gates that sum to 1, and a GGUF's convention. */
 export function readQwenExperts(fields: Fields, normalised: boolean): ExpertsConfig {
   const gates = fields.flag("norm_topk_prob", normalised) || (fields.gguf && normalised) ? "chosen" : "all";
   const has = qwenSparseLayers(fields);
-  // transformers 5 writes Qwen3's number of experts under the other key.
+  // transformers 5 writes Qwen3's expert count under the other key.
   const count = fields.has(undefined, "num_local_experts") ? "num_local_experts" : "num_experts";
   return readExperts(fields, { count, width: "moe_intermediate_size", gates, has });
 }
 
-/** Qwen1.5-MoE and Qwen2-MoE (Qwen Team 2024): experts beside a shared one, which has a gate of its own. */
+/** Qwen1.5-MoE and Qwen2-MoE (Qwen Team 2024): experts beside a shared one with its own gate. */
 export const qwen2Moe = decoder("qwen2moe", {
   scheme: withParts(llamaNames, {
     ...qwenExperts,

@@ -22,7 +22,7 @@ export const qwenVlLanguage = (name: string, what: string) =>
       readTransformer(fields, { biases: ["attn_q", "attn_k", "attn_v"], window: qwenWindow(fields), ...own }),
   });
 
-/** Names that the towers of Qwen2-VL and Qwen2.5-VL share. */
+/** Tower names of both Qwen2-VL and Qwen2.5-VL. */
 export const qwenTower = {
   parts: { attn_norm: "norm1", attn_qkv: "attn.qkv", attn_output: "attn.proj", ffn_norm: "norm2" },
   top: { output_norm: "merger.ln_q" },
@@ -40,7 +40,7 @@ const tower: TowerTraits = {
 };
 
 /**
- * Qwen2-VL (Wang et al. 2024): an encoder of images of any size, whose squares of patches are merged into rows of the
- * stream, and a Qwen2 with positions on three axes.
+ * Qwen2-VL (Wang et al. 2024): an encoder for images of any size, whose squares of patches are merged into rows of
+ * the stream, and a Qwen2 with positions on three axes.
  */
 export const qwen2Vl = patchArchitecture(NAME, { what: WHAT, language: qwenVlLanguage(NAME, WHAT), tower });

@@ -4,7 +4,7 @@ import type { Fields } from "../config/fields.ts";
 import { slidingWindow } from "../config/window.ts";
 import { llamaNames } from "../tensors/names.ts";
 
-/** Windows of Qwen's later layers, if the configuration turns them on. */
+/** Windows of Qwen's later layers, if the configuration enables them. */
 export function qwenWindow(fields: Fields): (layer: number) => number | undefined {
   if (!fields.flag("use_sliding_window")) return () => undefined;
   const first = fields.number(undefined, "max_window_layers", 0);

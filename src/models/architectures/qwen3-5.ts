@@ -21,18 +21,18 @@ const traits = {
     ssm_beta: "linear_attn.in_proj_b",
     ssm_alpha: "linear_attn.in_proj_a",
   }),
-  // Layers that predict further tokens at once, and the image tower's.
+  // Layers that predict further tokens, and the image tower.
   unread: /^mtp\.|^(model\.)?visual\./,
   moreLayers: true,
 } as const;
 
-/** The configuration of the text; llama.cpp's converter lays the heads of values that share a key apart. */
+/** The text configuration; llama.cpp's converter separates value heads that share a key. */
 const readText = (whole: Fields, own: (fields: Fields) => Partial<TransformerConfig>): DeltaConfig => {
   const fields = whole.part("text_config");
   return readDelta(fields, own(fields), { byHead: false, apart: true, tiled: fields.gguf });
 };
 
-/** Parts with values that a GGUF has in another order than adapters. */
+/** Parts whose values a GGUF orders differently from adapters. */
 const REORDERED = /\.(attn_qkv|attn_gate|ssm_beta|ssm_alpha|ssm_out)$/;
 
 function delta(name: string, own: Pick<HybridTraits<DeltaConfig>, "defaults" | "configure">): Architecture {
@@ -44,7 +44,10 @@ function delta(name: string, own: Pick<HybridTraits<DeltaConfig>, "defaults" | "
   };
 }
 
-/** Qwen3.5, text (Qwen Team 2026): Qwen3-Next with a projection for each part of a mixer's input, and a dense feed-forward. */
+/**
+ * Qwen3.5, text (Qwen Team 2026): Qwen3-Next with a separate projection for each part of a mixer's input, and a dense
+ * feed-forward.
+ */
 export const qwen35 = delta("qwen35", {
   defaults: deltaDefaults,
   configure: (fields) => readText(fields, () => ({})),

@@ -14,7 +14,7 @@ export interface DeltaConfig extends TransformerConfig {
   readonly mixer: GatedDeltaConfig;
 }
 
-/** Names of all but the mixer's projections. */
+/** Names of everything except the mixer's projections. */
 export const deltaScheme: Scheme = {
   ...withParts(offsetNorms(withParts(llamaNames, qwenExperts)), {
     ffn_gate_inp_shexp: "mlp.shared_expert_gate",
@@ -43,10 +43,10 @@ const mixerSizes = z.object({
   tiled: z.boolean(),
 });
 
-/** How a mixer's projections are stored. */
+/** The storage of a mixer's projections. */
 type Projections = Pick<GatedDeltaConfig, "byHead" | "apart" | "tiled">;
 
-/** @throws UserError if heads of values do not share the heads of keys evenly */
+/** @throws UserError if the value heads do not divide evenly among the key heads */
 function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, projections: Projections): GatedDeltaConfig {
   const heads = fields.number("ssm.time_step_rank", "linear_num_value_heads");
   const mixer = checkValues(mixerSizes, fields.source, {
@@ -63,7 +63,7 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, proje
   throw new UserError(`${fields.source.path}: ${heads} heads of values cannot share ${mixer.keyHeads} of keys evenly`);
 }
 
-/** Experts beside a shared one with a gate of its own. */
+/** Experts beside a shared one with its own gate. */
 export function readDeltaExperts(fields: Fields): ExpertsConfig {
   const width = fields.number("expert_shared_feed_forward_length", "shared_expert_intermediate_size");
   checkWidth(fields, fields.gguf ? "expert_shared_feed_forward_length" : "shared_expert_intermediate_size", width);
@@ -80,7 +80,7 @@ export function readDelta(fields: Fields, own: Partial<TransformerConfig>, proje
   return { ...config, mixer, recurrent: (layer) => (attends(layer) ? undefined : floats) };
 }
 
-/** Layers that attend: those that are listed, or every so many. */
+/** The attention layers: listed ones, or layers at regular intervals. */
 function readLayers(fields: Fields, layers: number): (layer: number) => boolean {
   if (fields.list("layer_types"))
     return readAttending(fields, layers, { attention: ["full_attention"], recurrent: ["linear_attention"] });
@@ -88,7 +88,7 @@ function readLayers(fields: Fields, layers: number): (layer: number) => boolean 
   return (layer) => (layer + 1) % interval === 0;
 }
 
-/** transformers' values of what a config.json leaves out. */
+/** transformers' defaults for values missing from config.json. */
 export const deltaDefaults = {
   rms_norm_eps: 1e-6,
   partial_rotary_factor: 0.25,
@@ -99,7 +99,7 @@ export const deltaDefaults = {
   linear_num_value_heads: 32,
 };
 
-/** The mixers of layers that do not attend. */
+/** The mixers of layers without attention. */
 export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = {
   shapes: ({ mixer: { keyHeads, heads, keySize, valueSize, convWidth } }) => ({
     huggingface: { "ssm_conv1d.weight": [2 * keyHeads * keySize + heads * valueSize, 1, convWidth] },
@@ -112,13 +112,13 @@ export const deltaTraits: Pick<HybridTraits<DeltaConfig>, "shapes" | "mixer"> = 
 };
 
 /**
- * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers, in the others attention with a gate of its result and heads rotated in
- * part; experts beside a shared one.
+ * Qwen3-Next (Qwen Team 2025): the gated delta rule in most layers; the others have attention with a gated result and partly
+ * rotated heads. Experts are beside a shared one.
  */
 export const qwen3Next = hybrid<DeltaConfig>("qwen3next", {
   ...deltaTraits,
   scheme: withParts(deltaScheme, { ssm_in: "linear_attn.in_proj_qkvz", ssm_ba: "linear_attn.in_proj_ba" }),
-  // Layers that predict further tokens at once.
+  // Layers that predict further tokens.
   unread: /^mtp\./,
   defaults: { ...deltaDefaults, num_experts_per_tok: 10 },
   configure: (fields) =>

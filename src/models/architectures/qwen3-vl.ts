@@ -22,7 +22,7 @@ const language = axesDecoder(NAME, {
   configure: (fields, own) => readTransformer(fields, { headNorm: "head", ...own }),
 });
 
-/** The layers whose streams go to the decoder's first ones, and the side of the square of positions. */
+/** The layers whose streams go to the decoder's first layers, and the side of the position grid. */
 function deepOf(fields: Fields): Pick<PatchEncoderConfig, "deep" | "positionSide"> {
   const layer = z
     .int()
@@ -45,7 +45,7 @@ const merger = (name: string, place: string) => ({
   [`${name}.2`]: `${place}.linear_fc2`,
 });
 
-/** Mergers of the streams of `deep` are normalised behind the merging. */
+/** Mergers of the `deep` streams are normalised after merging. */
 const deepMerger = (_: number, i: number) => ({
   ...merger(`mm.deep.${i}`, `deepstack_merger_list.${i}`),
   [`mm.deep.${i}.norm`]: `deepstack_merger_list.${i}.norm`,
@@ -71,7 +71,7 @@ export const qwen3Tower: TowerTraits = {
 };
 
 /**
- * Qwen3-VL (Qwen Team 2025): an encoder of images whose earlier layers also give rows, which are added behind the first
- * layers of a Qwen3 (DeepStack, Meng et al. 2024), and learned positions beside rotations. Axes of the Qwen3's positions alternate.
+ * Qwen3-VL (Qwen Team 2025): an image encoder with learned positions and rotations. Rows from its earlier layers are added
+ * after the first layers of a Qwen3 (DeepStack, Meng et al. 2024), whose position axes alternate.
  */
 export const qwen3Vl = patchArchitecture(NAME, { what: WHAT, language, tower: qwen3Tower });

@@ -27,8 +27,8 @@ function configure(fields: Fields) {
 }
 
 /**
- * Simple recurrent networks (Elman 1990) in residual layers behind norms, as Mamba's are: a peer of state spaces whose
- * states nothing keeps stable. No published checkpoint has this form.
+ * Simple recurrent networks (Elman 1990) in residual layers with norms, like Mamba's: comparable to state spaces, but
+ * nothing keeps their states stable. No published checkpoint has this form.
  */
 export const rnnArchitecture = recurrent("rnn", {
   bare: {},

@@ -2,7 +2,7 @@ import { encoder } from "../architecture.ts";
 import { readEncoder } from "../config/config.ts";
 import { bertScheme } from "./bert.ts";
 
-/** The tensors outside of the layers, as Hugging Face's code names them. */
+/** Tensors outside the layers, by name in Hugging Face's code. */
 export const robertaTop = {
   ...bertScheme.top,
   cls: "/classifier.dense",
@@ -12,7 +12,7 @@ export const robertaTop = {
   mlm_output: "/lm_head",
 };
 
-/** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT with positions counted from after the padding id. */
+/** RoBERTa (Liu et al. 2019) and XLM-R (Conneau et al. 2019): BERT with positions that start after the padding id. */
 export const roberta = encoder("roberta", {
   scheme: {
     ...bertScheme,

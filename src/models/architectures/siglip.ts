@@ -14,7 +14,7 @@ import { clipTextTower } from "./clip.ts";
 
 const NAME = "siglip";
 
-/** Defaults for published files that leave fields out: SigLIP base. */
+/** Defaults for fields missing from published files: SigLIP base. */
 const usual = {
   ...{ vocab_size: 32000, hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ max_position_embeddings: 64, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },
@@ -40,9 +40,9 @@ function configure(given: ConfigSource) {
 }
 
 /**
- * SigLIP (Zhai et al. 2023): a CLIP whose texts are read whole, padded to one length without a mask, whose images are
- * pooled by a learned query, and whose labels are judged one by one, by a sigmoid. SigLIP 2's fixed sizes are the same
- * (Tschannen et al. 2025).
+ * SigLIP (Zhai et al. 2023): a CLIP with bidirectional texts, padded to one length without a mask. A learned query
+ * pools images, and a sigmoid scores each label separately. SigLIP 2's fixed sizes are the same (Tschannen et al.
+ * 2025).
  */
 export const siglip: ImageTextArchitecture = {
   tensors(checkpoint: Checkpoint): Names {

@@ -15,14 +15,14 @@ import { clipTextTower, readClipText } from "./clip.ts";
 
 const NAME = "StableDiffusionPipeline";
 
-/** A part's own configuration: it names its own file in errors. */
+/** A part's own configuration; it names its own file in errors. */
 function partOf(source: ConfigSource, part: string, file = "config.json"): ConfigSource {
   const fields = new Fields(source, NAME);
   const config = fields.object(part) ?? fields.refuse(part, undefined, "a folder of the pipeline");
   return { kind: "huggingface", path: path.join(path.dirname(source.path), part, file), config };
 }
 
-/** Names within the autoencoder's attention before diffusers 0.12. */
+/** Names in the autoencoder's attention before diffusers 0.12. */
 const old: Readonly<Record<string, string>> = {
   to_q: "query",
   to_k: "key",
@@ -30,7 +30,7 @@ const old: Readonly<Record<string, string>> = {
   "to_out.0": "proj_attn",
 };
 
-/** The autoencoder's attention is stored under its old names by most published files. */
+/** Most published files store the autoencoder's attention under its old names. */
 function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
   if (tensors.has(name)) return name;
   const before = name.replace(/(to_[qkv]|to_out\.0)(?=\.(weight|bias)$)/, (part) => old[part]!);
@@ -38,9 +38,9 @@ function autoencoderName(name: string, tensors: Checkpoint["tensors"]): string {
 }
 
 /**
- * Stable Diffusion 1 and 2 (Rombach et al. 2022), a folder of diffusers: a network in the latent space of an autoencoder,
- * which attends to the hidden states of a CLIP's text encoder. `text_encoder.` begins that encoder's canonical names; the
- * other parts have the checkpoint's.
+ * Stable Diffusion 1 and 2 (Rombach et al. 2022), a diffusers folder: a network in the latent space of an autoencoder,
+ * which attends to the hidden states of a CLIP text encoder. That encoder's canonical names begin with `text_encoder.`;
+ * the other parts use the checkpoint's names.
  */
 export const stableDiffusion: ImageGeneratorArchitecture = {
   tensors(checkpoint): Names {
@@ -52,7 +52,7 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
       return canonical.startsWith("vae.") ? autoencoderName(canonical, checkpoint.tensors) : canonical;
     };
   },
-  /** Places by number. */
+  /** Position ids. */
   unread: ({ tensors }) => [...tensors.keys()].filter((name) => name.endsWith(".position_ids")),
   open(weights: WeightSource): ImageGenerator {
     const { config } = weights;
@@ -67,10 +67,10 @@ export const stableDiffusion: ImageGeneratorArchitecture = {
   },
 };
 
-/** The values that diffusers' pipeline has where a scheduler's file has none. */
+/** Values of diffusers' pipeline for fields missing from a scheduler's file. */
 const usual: SamplingConfig = { clips: false, offset: 1, endsClean: false };
 
-/** @throws UserError if the network reads other texts, or draws other images, than the parts around it */
+/** @throws UserError if the network's texts or images do not match the parts around it */
 function checkFit(
   config: ConfigSource,
   unet: UNet,

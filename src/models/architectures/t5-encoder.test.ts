@@ -17,7 +17,7 @@ const fixture = (...names: string[]) => path.join(fileURLToPath(new URL("../fixt
 
 const WIDTH = 32;
 
-/** The mean of a text's rows, of length 1. */
+/** The mean of a text's rows, normalised to length 1. */
 function mean(rows: Float32Array): number[] {
   const sums = Array.from({ length: WIDTH }, (_, c) =>
     rows.reduce((sum, v, i) => (i % WIDTH === c ? sum + v : sum), 0),

@@ -39,7 +39,7 @@ const isGated = ({ tensors }: Checkpoint): boolean => tensors.has("enc.blk.0.ffn
 /** The encoder of a T5 without a decoder, for embeddings; GGUF has a separate architecture for it. */
 export const t5Encoder = {
   tensors: (checkpoint: Checkpoint): Names => namesFor(checkpoint, { gated: isGated(checkpoint) }),
-  // Gated or not, the names that matter are in either.
+  // The relevant names occur in both forms, gated or not.
   modules: (canonical: string): string[] => [true, false].flatMap((gated) => modulesFor({ gated })(canonical)),
   open(weights: WeightSource): Encoder {
     return new T5Encoder(

@@ -13,7 +13,7 @@ const attention = (name: string, layer: string) => ({
   [`${name}_output`]: `${layer}.o`,
 });
 
-/** Names of one stack; its feed-forward is the sublayer `feed`. */
+/** Names of one stack; its feed-forward is sublayer number `feed`. */
 const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   prefixes: [""],
   layers: `${name}.block`,
@@ -31,7 +31,7 @@ const stack = (name: string, feed: number, gated: boolean): Scheme => ({
   top: { token_embd: "shared", output_norm: `${name}.final_layer_norm`, output: "lm_head" },
 });
 
-/** Names within each stack: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
+/** Names in each stack: `enc.blk.0.attn_q.weight`. A GGUF's differ in one. */
 export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, "gated">): Names {
   if (checkpoint.config.kind === "gguf") return (canonical) => canonical.replace("attn_output.", "attn_o.");
   const encoder = namesOf(checkpoint, stack("encoder", 1, gated));
@@ -39,7 +39,7 @@ export function namesFor(checkpoint: Checkpoint, { gated }: Pick<Seq2SeqConfig, 
   return (canonical) => (canonical.startsWith("enc.") ? encoder : decoder)(canonical.replace(/^(enc|dec)\./, ""));
 }
 
-/** The token table is left out: PEFT's update of it acts on neither stack. */
+/** The token table is omitted: PEFT's update of it affects neither stack. */
 export const modulesFor =
   ({ gated }: Pick<Seq2SeqConfig, "gated">) =>
   (canonical: string): string[] => {
@@ -60,10 +60,10 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
-/** True if a checkpoint holds a tensor. A GGUF shows its form and its head in no other way. */
+/** Whether a checkpoint holds a tensor. A GGUF shows its form and its head only this way. */
 type Has = (tensor: string) => boolean;
 
-/** Reads `feed_forward_proj`. Gated GELU is always the approximation, whatever the name. */
+/** Reads `feed_forward_proj`. Gated GELU always uses the approximation, whatever the name. */
 function readForm(fields: Fields, has: Has): Form {
   const form = fields.gguf ? formOf(has) : (fields.value("feed_forward_proj") ?? "relu");
   if (form === "relu") return { activation: "relu", gated: false };
@@ -90,22 +90,22 @@ function readSizes(fields: Fields) {
   });
 }
 
-/** `name`: of the architecture, by which a GGUF's keys begin. */
+/** `name`: the architecture's name, which begins a GGUF's keys. */
 export function configureT5(config: Fields["source"], has: Has = () => false, name = "t5"): Seq2SeqConfig {
   const fields = new Fields(config, name);
   const checked = readSizes(fields);
-  // Half of the decoder's buckets hold one distance each; the others share the distances up to `reach`.
+  // Half of the decoder's buckets hold one distance each; the others divide the distances up to `reach`.
   if (checked.reach <= checked.buckets / 2)
     fields.refuse("relative_attention_max_distance", checked.reach, `more than half of its ${checked.buckets} buckets`);
   if (checked.start >= checked.vocabulary)
     fields.refuse("decoder_start_token_id", checked.start, `a token below ${checked.vocabulary}`);
-  // A tied head takes scaled hidden states; transformers 5 has a separate key for that.
+  // A tied head reads scaled hidden states; transformers 5 has a separate key for that.
   const tied = fields.gguf ? !has("output.weight") : fields.flag("tie_word_embeddings", true);
   const scaled = fields.flag("scale_decoder_outputs", tied);
   return { ...checked, ...readForm(fields, has), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
 }
 
-/** A table that T5 1.0's checkpoints hold and no layer uses: attention to the encoder has no relative positions. */
+/** A table in T5 1.0's checkpoints that no layer uses: attention to the encoder has no relative positions. */
 const UNUSED = [
   "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
   "dec.blk.0.cross_attn_rel_b.weight",

@@ -1,4 +1,4 @@
-/** Checkpoints that also have images, under the names that they are published with: their text's part alone. */
+/** Text parts of checkpoints that also have images, under their published names. */
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -18,7 +18,7 @@ async function logitsOf(checkpoint: Checkpoint, prepared: string): Promise<Float
   return await stack.run([5, 9, 30, 61, 7, 12]);
 }
 
-/** Gates above ups, all experts' in one tensor, as mixtures of Qwen3.5 are published. */
+/** Gates above ups, with all experts in one tensor, as in Qwen3.5's published mixtures. */
 function stacked(tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
   const found = new Map([...tensors].filter(([name]) => !/\.experts\.\d+\./.test(name)));
   for (const name of tensors.keys()) {

@@ -13,14 +13,14 @@ import { type BlockNames, checkHeads, readUNetSizes, size } from "../image-gener
 
 const NAME = "UNet2DModel";
 
-/** Settings of a `UNet2DModel` that have few supported values. */
+/** Settings of a `UNet2DModel` with few supported values. */
 const only: Readonly<Record<string, readonly string[]>> = {
   mid_block_type: ["UNetMidBlock2D"],
   downsample_type: ["conv", "resnet"],
   upsample_type: ["conv", "resnet"],
 };
 
-/** The names of blocks, by how sides change behind them. */
+/** Block names, by how they change the image size. */
 const blocksOf = ({ down, up }: { readonly down: boolean; readonly up: boolean }): BlockNames => ({
   down: [down ? "ResnetDownsampleBlock2D" : "DownBlock2D", "AttnDownBlock2D"],
   up: [up ? "ResnetUpsampleBlock2D" : "UpBlock2D", "AttnUpBlock2D"],
@@ -28,7 +28,7 @@ const blocksOf = ({ down, up }: { readonly down: boolean; readonly up: boolean }
 
 const own = z.object({ headSize: size, classes: z.int().min(0).max(65536) });
 
-/** @throws UserError for a configuration of something else or of what is not supported */
+/** @throws UserError for another kind of configuration, or unsupported settings */
 function readUNet(source: ConfigSource): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
@@ -42,7 +42,7 @@ function readUNet(source: ConfigSource): UNetConfig {
     classes: fields.number(undefined, "num_class_embeds", 0),
   });
   const middleAttends = fields.flag("add_attention", true);
-  // Without it, diffusers leaves out the norm before the middle's attention of a network that scales.
+  // Without it, diffusers omits the norm before the middle attention of a network that scales.
   const groups = fields.value("attn_norm_num_groups") ?? (sizes.scales ? undefined : sizes.groups);
   if (middleAttends && groups !== sizes.groups) fields.refuse("attn_norm_num_groups", groups, String(sizes.groups));
   for (const [i, { channels, attends }] of levels.entries())
@@ -50,7 +50,7 @@ function readUNet(source: ConfigSource): UNetConfig {
   return { ...sizes, classes, resamples, middleAttends, levels: levels.map((level) => ({ ...level, headSize })) };
 }
 
-/** The labels of a configuration: one a vector, but for the last if it stands for no class. */
+/** The labels of a configuration: one per vector, except the last if it means no class. */
 function readLabels({ source }: Fields, classes: number): readonly string[] {
   const given = source.kind === "gguf" ? undefined : source.config["labels"];
   const numbers = Array.from({ length: classes }, (_, i) => String(i));
@@ -66,7 +66,7 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
   );
 }
 
-/** The object `scheduler` of a configuration. */
+/** The `scheduler` object of a configuration. */
 function schedulerOf(fields: Fields): Fields {
   const { source, architecture } = fields;
   return source.kind === "gguf"
@@ -79,7 +79,7 @@ const readDenoising = (scheduler: Fields): Denoising =>
     ? { kind: "consistency", noise: readConsistency(scheduler) }
     : { kind: "noise", noise: readNoise(scheduler), sampling: readSampling(scheduler) };
 
-/** diffusers' `UNet2DModel`: an unconditional network, or one with a vector for each class. */
+/** diffusers' `UNet2DModel`: an unconditional network, or one with a vector per class. */
 export const unet2d: ImageGeneratorArchitecture = {
   tensors: () => identity,
   unread: () => [],

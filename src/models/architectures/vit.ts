@@ -8,7 +8,7 @@ import { namesOf, type Scheme } from "../tensors/names.ts";
 
 const NAME = "vit";
 
-/** Defaults for published files that leave fields out: ViT base. */
+/** Defaults for fields missing from published files: ViT base. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 16, layer_norm_eps: 1e-12, hidden_act: "gelu" },
@@ -20,7 +20,7 @@ function configure(given: ConfigSource): ImageEncoderConfig {
   return readVision(source, NAME, source.config, traits);
 }
 
-/** Names of ViT's first code, which its kin have taken over. */
+/** Names in ViT's original code, which related models also use. */
 export const vitScheme = (
   { hidden, channels, patchSize }: ImageEncoderConfig,
   prefixes: readonly string[],
@@ -44,7 +44,7 @@ export const vitScheme = (
   },
 });
 
-/** Names of the vectors that ViT keeps without a layer around them. */
+/** Names of the vectors that ViT stores outside layers. */
 export const withVectors =
   (names: Names, { hidden }: ImageEncoderConfig, tokens: number): Names =>
   (canonical) => {
@@ -57,10 +57,10 @@ export const withVectors =
     return names(canonical);
   };
 
-/** Heads of other tasks, such as the masked patches' decoder, and the layer behind the first token that none of ours reads. */
+/** Unused tensors: heads of other tasks, such as the masked patches' decoder, and the layer after the first token. */
 const UNREAD = /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/;
 
-/** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is its first token's, which a classifier may read. */
+/** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is its first token's; a classifier may read it. */
 export const vit: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {
     const config = configure(checkpoint.config);

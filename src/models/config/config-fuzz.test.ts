@@ -1,4 +1,4 @@
-/** Configurations of every architecture, with one or two values otherwise: each opens, or is refused in one sentence. */
+/** Configurations of every architecture, with one or two changed values: each opens, or is refused in one sentence. */
 import { existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -44,7 +44,7 @@ const values: GgufValue[] = [
   new Int32Array([-1, 5]),
 ];
 
-/** All places in a value of JSON. */
+/** All places in a JSON value. */
 function places(value: unknown): { of: Record<string, unknown>; key: string }[] {
   if (typeof value !== "object" || value === null) return [];
   const of = value as Record<string, unknown>;
@@ -66,7 +66,7 @@ function mutated(source: ConfigSource, changes: number): ConfigSource {
   return { ...source, metadata };
 }
 
-/** Opens a checkpoint as `show` does: no weights are read, nothing is written. */
+/** Opens a checkpoint like `show`: reads no weights and writes nothing. */
 async function survey(checkpoint: Checkpoint): Promise<void> {
   const [weights, trace] = await opened(checkpoint);
   weights.survey(trace);

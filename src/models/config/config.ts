@@ -11,7 +11,7 @@ import { readRope } from "./rope.ts";
 
 const size = (most: number) => z.int().min(1).max(most);
 
-/** Limits on an untrusted file's sizes, so that it cannot make the engine allocate without end. */
+/** Limits on the sizes in an untrusted file, to bound allocations. */
 export const sizes = z.object({
   layers: size(1000),
   hidden: size(1 << 16),
@@ -25,7 +25,7 @@ export const sizes = z.object({
 });
 export type Sizes = z.infer<typeof sizes>;
 
-/** Limits on the sizes that all state-space models have. */
+/** Limits on the sizes of all state-space models. */
 export const recurrentSizes = sizes
   .pick({ layers: true, hidden: true, vocabulary: true, context: true, epsilon: true })
   .extend({ stateSize: size(4096), convWidth: z.int().min(2).max(64) });
@@ -38,7 +38,7 @@ export function checkValues<T>(schema: z.ZodType<T>, { path: file }: ConfigSourc
   throw new UserError(`${file}: the model's ${path.join(".")}: ${message}, got ${valueAt(values, path)}`);
 }
 
-/** Like `checkValues`, for a model that attends. */
+/** Like `checkValues`, for a model with attention. */
 export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, source: ConfigSource, values: unknown): T {
   const config = checkValues(schema, source, values);
   const { heads, kvHeads } = config;
@@ -50,12 +50,12 @@ export function checkConfig<T extends Sizes>(schema: z.ZodType<T>, source: Confi
 const valueAt = (values: unknown, path: readonly PropertyKey[]): unknown =>
   path.reduce((value, key) => (value as Record<PropertyKey, unknown>)[key], values);
 
-/** Width of a head; by default its share of the hidden states. */
+/** Width of a head; the default is its share of the hidden width. */
 export const readHeadSize = (fields: Fields): number =>
   fields.optional("attention.key_length", "head_dim") ??
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
 
-/** Sizes that an architecture reads by itself. Latents have keys and values for every head. */
+/** Sizes that an architecture reads itself. Latents have keys and values for every head. */
 type OwnSizes = Pick<Partial<TransformerConfig>, "latent" | "kvHeads" | "headSize" | "ffn" | "context">;
 
 /** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
@@ -66,7 +66,7 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: Ow
   return checkConfig(sizes, fields.source, {
     hidden,
     heads,
-    // A GGUF also counts layers that predict further tokens at once.
+    // A GGUF's count includes layers that predict further tokens.
     layers: fields.number("block_count", "num_hidden_layers") - fields.number("nextn_predict_layers", undefined, 0),
     kvHeads:
       own.kvHeads ?? (latent ? heads : readShared(fields, "attention.head_count_kv", "num_key_value_heads", heads)),
@@ -83,7 +83,7 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: Ow
   });
 }
 
-/** A number that layers share: in a GGUF that has one for each, of the layers where it is not 0. */
+/** A number shared by all layers. If a GGUF has one per layer, it is that of the layers where it is not 0. */
 function readShared(fields: Fields, gguf: string, huggingface: string, fallback?: number): number {
   const each = numbersByLayer(fields, gguf)?.filter((number) => number > 0);
   if (!each) return fields.number(gguf, huggingface, fallback);
@@ -92,14 +92,14 @@ function readShared(fields: Fields, gguf: string, huggingface: string, fallback?
   return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer that has any`);
 }
 
-/** A GGUF's numbers of each layer; undefined if it has one for all. */
+/** A GGUF's numbers per layer; undefined if it has one for all. */
 export function numbersByLayer({ source, architecture }: Fields, key: string): readonly number[] | undefined {
   if (source.kind !== "gguf") return undefined;
   const name = `${architecture}.${key}`;
   return typeof source.metadata.get(name) === "object" ? [...source.metadata.integers(name)] : undefined;
 }
 
-/** Tokens of the model. */
+/** The model's number of tokens. */
 export function readVocabulary(fields: Fields): number {
   const { source, architecture } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "vocab_size");
@@ -113,10 +113,7 @@ const MLP = ["ffn_gate", "ffn_up", "ffn_down"];
 /** A dense layer's matrices. */
 export const MATRICES = [...ATTENTION, ...MLP];
 
-/**
- * A decoder's configuration: the fields that most have in common, from either format, and `own` ones of this
- * architecture.
- */
+/** A decoder's configuration: common fields from either format, and the architecture's `own` ones. */
 export function readTransformer(fields: Fields, own: Partial<TransformerConfig> = {}): TransformerConfig {
   requireCausal(fields, own.denoiser === undefined);
   const config = readSizes(fields, own.norm ?? "rms", undefined, own);
@@ -144,7 +141,7 @@ export function readTransformer(fields: Fields, own: Partial<TransformerConfig> 
   };
 }
 
-/** Heads that the kernel does not take are filled up with zeros. @throws UserError for experts' heads */
+/** Pads heads that the kernel does not support with zeros. @throws UserError for experts' heads */
 function paddedHeads(
   { source }: Fields,
   stored: number,
@@ -166,7 +163,7 @@ const activations: Readonly<Record<string, Activation>> = {
   silu: "silu",
 };
 
-/** The activation that a configuration names; `usual` if it names none. */
+/** The configured activation; `usual` if there is none. */
 export function readActivation(fields: Fields, key: string, usual: Activation): Activation {
   const { source, architecture } = fields;
   const act = source.kind === "gguf" ? source.metadata.get(`${architecture}.hidden_act`) : fields.value(key);
@@ -177,7 +174,7 @@ export function readActivation(fields: Fields, key: string, usual: Activation): 
   );
 }
 
-/** An encoder's configuration: the fields that most have in common, and `own` ones of this architecture. */
+/** An encoder's configuration: common fields, and the architecture's `own` ones. */
 export function readEncoder(
   fields: Fields,
   own: Partial<EncoderConfig> & Pick<EncoderConfig, "classifier">,
@@ -205,7 +202,7 @@ export function readEncoder(
   };
 }
 
-/** Refuses a configuration that contradicts the model: an encoder's tokens see those after them, a decoder's do not. */
+/** Refuses a configuration that contradicts the model: attention is bidirectional in an encoder and causal in a decoder. */
 function requireCausal(fields: Fields, causal: boolean): void {
   const { source, architecture } = fields;
   fields.only(causal ? "is_causal" : "is_decoder", [causal]);
@@ -215,7 +212,7 @@ function requireCausal(fields: Fields, causal: boolean): void {
   throw new UserError(`${source.path}: "${key}" is ${!causal}, expected ${causal}: ${why}`);
 }
 
-/** Classes by the names that the configuration has for them. */
+/** The number of class names in the configuration. */
 function labelsOf(fields: Fields): number {
   const { source, architecture } = fields;
   if (source.kind === "gguf") return source.metadata.strings(`${architecture}.classifier.output_labels`, [""]).length;

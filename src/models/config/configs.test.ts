@@ -33,10 +33,10 @@ import { readRope } from "./rope.ts";
 
 type Json = Record<string, unknown>;
 
-/** Without Hugging Face's keys: as Mamba's authors write it. */
+/** Without Hugging Face's keys, like the files of Mamba's authors. */
 const ORIGINAL = { hidden_size: undefined, d_model: 32 };
 
-/** A fixture's config.json, with some keys otherwise. */
+/** A fixture's config.json with some changed keys. */
 function source(name: string, changes: Json = {}) {
   const file = fileURLToPath(new URL(`../fixtures/${name}/config.json`, import.meta.url));
   return {
@@ -53,7 +53,7 @@ test.each<[Json, number]>([
   [{}, 40],
   [{ block_auto_adjust_ff_dim: false }, 48],
   [{ block_ffn_dim_multiplier: 1, block_multiple_of: 5 }, 35],
-  // The authors' older key goes before the other.
+  // The authors' older key takes precedence.
   [{ block_ff_dim: 96, block_ffn_dim_multiplier: 1 }, 64],
 ])("LFM2's feed-forward of %o is %d wide", (changes, width) => {
   expect(configure(lfm2, "lfm2", changes).ffn).toBe(width);
@@ -94,7 +94,7 @@ test("Llama 4 has no tables for more than 262,144 positions, and no chunks or te
   expect([whole.chunk?.(0), whole.rope(0) === undefined, whole.rope(3)]).toEqual([undefined, false, undefined]);
 });
 
-/** The layers that rotate, and the windows. */
+/** The layers with rotary embedding, and the windows. */
 const seen = ({ layers, rope, window }: TransformerConfig) =>
   Array.from({ length: layers }, (_, layer) => [rope(layer) !== undefined, window(layer)]);
 

@@ -4,7 +4,7 @@ import type { ExpertsConfig } from "../decoder/transformer.ts";
 import { sizes } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** Fields of the sizes of a mixture, as `Fields` reads them: GGUF's key, then config.json's. */
+/** Keys for the sizes of a mixture, for `Fields`: GGUF's key, then config.json's. */
 interface ExpertKeys {
   readonly count: string;
   readonly width: string;
@@ -16,7 +16,7 @@ interface ExpertKeys {
 /** Mixtral's keys. */
 export const mixtralKeys: ExpertKeys = { count: "num_local_experts", width: "intermediate_size", gates: "chosen" };
 
-/** Keys of configurations whose experts take at most so many tokens. */
+/** Keys of configurations whose experts have limited capacity. */
 const CAPACITIES = ["expert_capacity", "capacity_factor", "moe_capacity_factor"];
 
 /**
@@ -41,7 +41,7 @@ export function readExperts(
   return { count, active, width, gates, has: has ?? (() => true) };
 }
 
-/** @throws UserError for groups of other sizes, or too few of them */
+/** @throws UserError for groups of unequal sizes, or too few of them */
 function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active: number): void {
   const size = count / groups.count;
   if (!Number.isInteger(size) || size < groups.best)
@@ -54,7 +54,7 @@ function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active
     );
 }
 
-/** The groups of experts of DeepSeek's configuration, judged by the sum of their `best`; undefined if all experts may be chosen. */
+/** DeepSeek's expert groups, scored by the sum of their `best` experts; undefined if all experts are available. */
 export function readGroups(fields: Fields, best: number): ColumnGroups | undefined {
   const whole = (gguf: string, huggingface: string, fallback: number) => {
     const value = fields.number(gguf, huggingface, fallback);
@@ -66,7 +66,7 @@ export function readGroups(fields: Fields, best: number): ColumnGroups | undefin
   return active >= count ? undefined : { count, active, best };
 }
 
-/** DeepSeek-V3's gates, which others have taken over; `normalised`: if the configuration does not say that they are divided by their sum. */
+/** DeepSeek-V3's gates, which other models also use; `normalised`: the default for dividing them by their sum. */
 export const readScoredGates = (fields: Fields, normalised: boolean): ScoredGates => ({
   score: "sigmoid",
   biased: true,
@@ -87,7 +87,7 @@ export function readDeepSeekExperts(fields: Fields, gates: RouterConfig["gates"]
   return fields.refuse(key, shared, "a number of experts that run for every token");
 }
 
-/** @throws UserError for a width that no feed-forward has */
+/** @throws UserError for a width that no feed-forward can have */
 export function checkWidth(fields: Fields, key: string, width: number): void {
   if (!sizes.shape.ffn.safeParse(width).success) fields.refuse(key, width, "a whole number from 1 to 1048576");
 }
@@ -99,7 +99,7 @@ function whole(fields: Fields, gguf: string, huggingface: string): number {
   return fields.refuse(fields.gguf ? gguf : huggingface, value, `a whole number from 1 to ${most}`);
 }
 
-/** Qwen's layers with experts: every so many, except for some that are listed. */
+/** Qwen's layers with experts: at regular intervals, except for listed ones. */
 export function qwenSparseLayers(fields: Fields): (layer: number) => boolean {
   const step = fields.gguf ? 1 : fields.number(undefined, "decoder_sparse_step", 1);
   const dense = fields.list("mlp_only_layers") ?? [];

@@ -2,21 +2,21 @@ import { UserError } from "../../util/errors.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 
 /**
- * A configuration's values by the key of each format: GGUF's without the architecture's prefix (`embedding_length`),
- * and config.json's (`hidden_size`). If a format has no such key, the key is undefined and the fallback holds. Missing
+ * A configuration's values by each format's keys: GGUF's without the architecture's prefix (`embedding_length`), and
+ * config.json's (`hidden_size`). If a format has no such key, the key is undefined and the fallback is used. Missing
  * and ill-typed values are UserErrors that name file and key.
  */
 export class Fields {
   constructor(
     readonly source: ConfigSource,
     readonly architecture: string,
-    /** An architecture's own keys of config.json: `n_embd` for `hidden_size`. */
+    /** An architecture's own keys of config.json, such as `n_embd` for `hidden_size`. */
     protected readonly keys: Readonly<Record<string, string>> = {},
-    /** transformers' values of what a config.json leaves out, by the usual keys. */
+    /** transformers' defaults for values missing from config.json, by the usual keys. */
     protected readonly defaults: Readonly<Record<string, number>> = {},
   ) {}
 
-  /** The values of an object in config.json, and `usual` ones that it leaves out; these, if there is no such object. */
+  /** The values of an object in config.json, with `usual` defaults; only the defaults, if the object is missing. */
   part(key: string, usual: Readonly<Record<string, unknown>> = {}): Fields {
     const { source } = this;
     const own = this.object(key);
@@ -64,7 +64,7 @@ export class Fields {
       : this.flag(huggingface, fallback);
   }
 
-  /** config.json's list, one value a layer; undefined if it is absent, and for a GGUF. */
+  /** config.json's list, one value per layer; undefined if it is absent, and for a GGUF. */
   list(key: string): readonly unknown[] | undefined {
     const value = this.value(key);
     return value === undefined || Array.isArray(value) ? value : this.refuse(key, value, "a list");
@@ -78,13 +78,13 @@ export class Fields {
     return value as Record<string, unknown>;
   }
 
-  /** config.json's value as it is; null counts as absent. */
+  /** config.json's value unchanged; null counts as absent. */
   value(key: string): unknown {
     if (this.source.kind === "gguf") return undefined;
     return this.source.config[this.keys[key] ?? key] ?? this.defaults[key];
   }
 
-  /** Refuses a config.json whose `key` is not one of the supported values; an absent key means the first. */
+  /** Refuses a config.json whose `key` has an unsupported value; a missing key means the first value. */
   only(key: string, values: readonly (string | number | boolean)[]): void {
     const value = this.value(key);
     if (value !== undefined && !values.some((v) => v === value))

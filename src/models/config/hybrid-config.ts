@@ -1,15 +1,15 @@
 import { numbersByLayer } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** The names that a config.json's `layer_types` has for the layers of a hybrid. */
+/** The names of a hybrid's layers in config.json's `layer_types`. */
 interface LayerTypes {
   readonly attention: readonly string[];
   readonly recurrent: readonly string[];
 }
 
 /**
- * Which layers of a hybrid attend: in a GGUF those with key–value heads.
- * @throws UserError if `layer_types` is not a name of these for each layer
+ * The layers of a hybrid that have attention; in a GGUF, those with key–value heads.
+ * @throws UserError unless `layer_types` has one of these names for each layer
  */
 export function readAttending(fields: Fields, layers: number, types: LayerTypes): (layer: number) => boolean {
   if (fields.gguf) {

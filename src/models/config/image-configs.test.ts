@@ -33,7 +33,7 @@ const inside = (part: string, changes: Json) => (config: Json) => ({
   [part]: { ...(config[part] as Json), ...changes },
 });
 
-/** Changes of the rotary embedding of the decoder. */
+/** Changes to the decoder's rotary embedding. */
 const rope = (changes: Json) => (config: Json) => {
   const text = config["text_config"] as Json;
   return { text_config: { ...text, rope_parameters: { ...(text["rope_parameters"] as Json), ...changes } } };

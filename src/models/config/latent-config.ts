@@ -15,7 +15,7 @@ const schema = z.object({
   value: size(1024),
 });
 
-/** The sizes of latent attention. Newer GGUFs have its head sizes under keys of their own. */
+/** The sizes of latent attention. Newer GGUFs have separate keys for its head sizes. */
 function readSizes(fields: Fields): LatentSizes {
   const ofHeads = (key: string) => fields.optional(`${key}_mla`, undefined) ?? fields.number(key, undefined);
   const rotated = fields.number("rope.dimension_count", "qk_rope_head_dim");
@@ -32,7 +32,7 @@ function readSizes(fields: Fields): LatentSizes {
   throw new UserError(`${path}: heads of values are ${sizes.value} wide, expected at most the ${key} of keys`);
 }
 
-/** The epsilon of latents' norms in DeepSeek's and transformers' code; a GGUF has one for all norms. */
+/** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF has one for all norms. */
 const LATENT_EPSILON = 1e-6;
 
 /** Like `readTransformer`, for latent attention. */

@@ -2,7 +2,7 @@ import type { RopeScaling } from "../../nn/rope.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Fields } from "./fields.ts";
 
-/** The fields of config.json on a rotary embedding. */
+/** config.json's fields for a rotary embedding. */
 export type Parameters = Readonly<Record<string, unknown>>;
 
 export function numberOf(fields: Fields, parameters: Parameters, key: string, fallback?: number): number {
@@ -10,7 +10,7 @@ export function numberOf(fields: Fields, parameters: Parameters, key: string, fa
   return typeof value === "number" && value > 0 ? value : fields.refuse(key, value, "a positive number");
 }
 
-/** The shape that a rotary embedding applies to. */
+/** The dimensions of a rotary embedding. */
 export interface Span {
   readonly context: number;
   /** Elements of a head. */
@@ -21,7 +21,7 @@ export interface Span {
 
 type Long = Extract<RopeScaling, { type: "long" }>;
 
-/** LongRoPE of a config.json, as transformers reads it. */
+/** A config.json's LongRoPE, as transformers reads it. */
 export function hubLongRope(fields: Fields, parameters: Parameters, span: Span): RopeScaling {
   const { context, rotated } = span;
   const nested = numberOf(fields, parameters, "original_max_position_embeddings", context);
@@ -36,7 +36,7 @@ export function hubLongRope(fields: Fields, parameters: Parameters, span: Span):
   });
 }
 
-/** LongRoPE of a GGUF, whose factors are tensors. */
+/** A GGUF's LongRoPE, whose factors are tensors. */
 export function ggufLongRope(fields: Fields, span: Span): RopeScaling {
   const number = (name: string, fallback: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
   const original = wholeOf(fields, number("original_context_length", span.context));
@@ -51,7 +51,7 @@ const wholeOf = (fields: Fields, original: number): number =>
 /** If no sequence is long, one set of factors is enough. */
 function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
   const { original, magnitude } = more;
-  // All positions of a sequence are moved on by as much.
+  // All positions of a sequence move by the same offset.
   if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "another type where kinds of layer differ");
   return original < context ? { type: "long", short, ...more } : { type: "factors", factors: short, magnitude };
 }

@@ -1,11 +1,12 @@
 import { readVocabulary } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** Tokens that a recurrent model may read in one text: it knows no positions, so this is what GGUFs say of it. */
+/** The most tokens of one text for a recurrent model: it has no positions, and GGUFs state this number. */
 export const CONTEXT = 1 << 20;
 
 /**
- * The sizes that all state-space models have, unchecked; `stateSize` is the architecture's usual one. @throws UserError for settings that are not supported
+ * The sizes of all state-space models, unchecked; `stateSize` is the architecture's default. @throws UserError for
+ * unsupported settings
  */
 export function readRecurrent(fields: Fields, stateSize: number) {
   fields.only("hidden_act", ["silu"]);

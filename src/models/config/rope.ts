@@ -5,8 +5,8 @@ import type { Fields } from "./fields.ts";
 import { ggufLongRope, hubLongRope, numberOf, type Parameters, type Span } from "./longrope.ts";
 
 /**
- * The rotary embedding of a configuration; `kind` picks one if layers differ (`full_attention`, `sliding_attention`);
- * LongRoPE is refused then. `fills`: heads of any width are taken. `own`: elements of a head that are rotated, if other keys have them.
+ * A configuration's rotary embedding; `kind` selects one if layers differ (`full_attention`, `sliding_attention`); LongRoPE
+ * is then refused. `fills`: heads of any width are padded. `own`: the rotated elements of a head, if other keys hold them.
  * @throws UserError for an unknown scaling
  */
 export function readRope(
@@ -30,7 +30,7 @@ export function readRope(
   return { theta, headSize: rotated, positions: context, scaling };
 }
 
-/** @throws UserError for heads that the kernels do not rotate; `fills`: whole ones are filled up with zeros to a width that they take */
+/** @throws UserError for heads that the kernels cannot rotate; `fills`: fully rotated heads are padded to a supported width */
 export function checkHeads(path: string, headSize: number, rotated: number, fills: boolean): void {
   if (fills && rotated === headSize) {
     if (headSize % 2 === 0 && headSize >= ROTARY_STEP / 2) return;
@@ -43,7 +43,7 @@ export function checkHeads(path: string, headSize: number, rotated: number, fill
     );
 }
 
-/** The rotary embedding of Gemma 3's local layers: never stretched. */
+/** The rotary embedding of Gemma 3's local layers: never scaled. */
 export function readLocalRope(fields: Fields, headSize: number, context: number): RopeConfig {
   const kind = "sliding_attention";
   if (fields.object("rope_parameters")?.[kind]) return readRope(fields, headSize, context, kind, true);
@@ -105,10 +105,10 @@ function hubScaling(fields: Fields, parameters: Parameters, span: Span): RopeSca
   }
 }
 
-/** A divisor that leaves a pair where it is: llama.cpp's. */
+/** llama.cpp's divisor for a pair that does not rotate. */
 const STILL = 1e30;
 
-/** A share of a head's pairs turn, the first, as fast as if all did; `rotated` counts the elements of all. */
+/** The first share of a head's pairs rotates, at the speed of a full rotation; `rotated` counts the elements of all pairs. */
 function proportional(rotated: number, share: number, factor: number): RopeScaling {
   const turned = Math.floor((share * rotated) / 2);
   const factors = Array.from({ length: rotated / 2 }, (_, pair) => (pair < turned ? factor : STILL));
@@ -130,7 +130,7 @@ function yarnMagnitude(fields: Fields, parameters: Parameters): number {
 const temperature = (factor: number, coefficient: number): number =>
   factor <= 1 ? 1 : 0.1 * coefficient * Math.log(factor) + 1;
 
-/** DeepSeek's factor for the products of queries and keys under YaRN, the square of a temperature; 1 without scaling. */
+/** DeepSeek's factor for query–key products under YaRN, the square of a temperature; 1 without scaling. */
 export function readYarnScale(fields: Fields): number {
   if (fields.gguf) {
     const coefficient = 10 * fields.number(YARN_COEFFICIENT, undefined, 0);
@@ -142,14 +142,14 @@ export function readYarnScale(fields: Fields): number {
   return temperature(numberOf(fields, parameters, "factor"), numberOf(fields, parameters, "mscale_all_dim")) ** 2;
 }
 
-/** A tenth of DeepSeek's coefficient. Cosines and sines have no factor in a GGUF that has it. */
+/** A tenth of DeepSeek's coefficient. In a GGUF with this key, cosines and sines have no factor. */
 const YARN_COEFFICIENT = "rope.scaling.yarn_log_multiplier";
 
 function ggufScaling(fields: Fields, span: Span): RopeScaling | undefined {
   if (fields.source.kind !== "gguf") return undefined;
   const key = "rope.scaling.type";
   const number = (name: string, fallback?: number) => fields.number(`rope.scaling.${name}`, undefined, fallback);
-  // llama.cpp's converter names no type for LongRoPE, whose factors are tensors, but writes its scale of attention.
+  // llama.cpp's converter writes LongRoPE's factors as tensors, and its attention factor, but no type.
   const unnamed = number("attn_factor", 1) === 1 ? "none" : "longrope";
   const type = fields.has(key, undefined) ? fields.source.metadata.string(`${fields.architecture}.${key}`) : unnamed;
   switch (type) {

@@ -7,15 +7,15 @@ export type HubCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource
 
 /** An architecture's names in both formats. */
 export interface Pair {
-  /** `general.architecture` of a GGUF. */
+  /** A GGUF's `general.architecture`. */
   readonly gguf: string;
-  /** `model_type` of a config.json. */
+  /** A config.json's `model_type`. */
   readonly type: string;
-  /** transformers' class, which other tools ask for. */
+  /** transformers' class, which other tools need. */
   readonly className: string;
-  /** True for the one of several with the same GGUF name that has experts. */
+  /** True for the variant with experts, if several share a GGUF name. */
   readonly experts?: true;
-  /** True if llama.cpp does not read GGUFs of the fixture, or computes something else: none is written. */
+  /** True if llama.cpp cannot read the fixture's GGUF, or computes something else: none is written. */
   readonly readOnly?: true;
 }
 
@@ -43,10 +43,10 @@ const pairs: readonly Pair[] = [
   { gguf: "smollm3", type: "smollm3", className: "SmolLM3ForCausalLM" },
 ];
 
-/** Architectures that are also written as GGUFs. */
+/** Architectures that can also be written as GGUFs. */
 const writable = pairs.filter(({ readOnly }) => !readOnly);
 
-/** The names of a checkpoint's architecture. @throws UserError if it is not converted to the other format */
+/** The names of a checkpoint's architecture. @throws UserError if it cannot be converted to the other format */
 export function pairOf({ path, architecture, config }: Checkpoint): Pair {
   const found =
     config.kind === "gguf"
@@ -60,11 +60,11 @@ export function pairOf({ path, architecture, config }: Checkpoint): Pair {
   );
 }
 
-/** Mixtral's GGUFs have llama's name. */
+/** Mixtral's GGUFs use llama's name. */
 const hasExperts = ({ metadata }: Extract<Checkpoint["config"], { kind: "gguf" }>): boolean =>
   metadata.string("general.architecture") === "llama" && metadata.integer("llama.expert_count", 0) > 0;
 
-/** The code of an architecture by one of its names. */
+/** The code of an architecture by any of its names. */
 export async function architectureNamed(name: string): Promise<TransformerArchitecture> {
   const found = decoders.find(({ names }) => names.includes(name))!;
   return (await found.load()) as TransformerArchitecture;

@@ -13,8 +13,8 @@ import { gathered } from "./permuted.ts";
 import { architecturesOf, ggufSettings } from "./to-gguf.ts";
 
 /**
- * A LoRA adapter as llama.cpp reads it beside the GGUF of its base: factors under the tensors' names, in float32, and one alpha.
- * @throws UserError if it does not fit the base, or changes the table of tokens
+ * A LoRA adapter in llama.cpp's format for its base's GGUF: factors under the tensors' names, in float32, and one alpha.
+ * @throws UserError if it does not fit the base, or changes the token table
  */
 export async function ggufAdapter(base: Checkpoint, lora: Lora, name: string): Promise<WritableGguf> {
   const { pair, own, gguf } = await architecturesOf(base);
@@ -55,7 +55,7 @@ interface Place {
   readonly shape: readonly number[];
 }
 
-/** Matrices by the names that PEFT may give their modules. */
+/** Matrices by PEFT's possible names of their modules. */
 function placesOf(
   tensors: ReadonlyMap<string, WritableTensor>,
   modules: (canonical: string) => readonly string[],
@@ -75,7 +75,7 @@ function problemOf(module: string, { outputs, inputs }: Update, place: Place | u
   return `${module} is [${place.shape.join(", ")}], the adapter's update [${outputs}, ${inputs}]`;
 }
 
-/** llama.cpp would also apply an update of a table to a head that is this table. */
+/** llama.cpp would also apply a table's update to a head tied to it. */
 function refuseTables({ folder, updates, rows }: Lora, hasHead: boolean): void {
   const ofTable = [...updates].some(([module, { kind }]) => kind === "table" || (module === "lm_head" && !hasHead));
   if (!ofTable && rows.size === 0) return;
@@ -89,7 +89,7 @@ const alphaOf = ({ scale, rank }: Update): number => scale * rank;
 
 function factorsOf(name: string, update: Update, alpha: number, layout: Layout): [string, WritableTensor][] {
   const { rank, inputs, outputs } = update;
-  // For modules with an alpha of their own.
+  // For modules with a separate alpha.
   const share = alphaOf(update) / alpha;
   const up = {
     shape: [outputs, rank],

@@ -9,13 +9,13 @@ import { CountedWeights } from "../decoder/count-parameters.ts";
 import type { Decoder } from "../decoder/decoder.ts";
 import { traceDense } from "../programs/segments.ts";
 
-/** A model's tensors by canonical name, each read when its values are asked for. */
+/** A model's tensors by canonical name, each read on demand. */
 interface ModelTensors {
   readonly decoder: Decoder;
   readonly tensors: ReadonlyMap<string, WritableTensor>;
 }
 
-/** The tensors of a checkpoint as its model asks for them. @throws UserError if one has another shape, or is unexpected */
+/** A checkpoint's tensors in the model's form. @throws UserError if one is misshapen or unexpected */
 export function modelTensors(architecture: TransformerArchitecture, checkpoint: Checkpoint): ModelTensors {
   const names = architecture.tensors(checkpoint);
   const weights = new CheckpointShapes(checkpoint, names);

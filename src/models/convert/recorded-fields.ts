@@ -1,13 +1,13 @@
 import { Fields } from "../config/fields.ts";
 
 /**
- * A configuration that records what an architecture reads of it, under the other format's keys: config.json's if it is a GGUF's,
- * GGUF's without the architecture's prefix if it is a config.json.
+ * A configuration that records which values an architecture reads, under the other format's keys: config.json's for a GGUF,
+ * GGUF's without the architecture's prefix for a config.json.
  */
 export class RecordedFields extends Fields {
-  /** Values by the other format's keys, in the order in which they were read. */
+  /** Values by the other format's keys, in reading order. */
   readonly recorded = new Map<string, unknown>();
-  /** config.json's lists of one value a layer that were asked for. */
+  /** config.json's per-layer lists that were read. */
   readonly lists = new Set<string>();
 
   override number(gguf: string | undefined, huggingface: string | undefined, fallback?: number): number {
@@ -57,7 +57,7 @@ export class RecordedFields extends Fields {
   }
 }
 
-/** What the model's class says already. */
+/** Already implied by the model's class. */
 const UNWRITTEN = new Set(["is_causal"]);
 
 /** The shortest decimal number with the same float32: a GGUF's 1e-5 reads as 9.999999747378752e-6. */

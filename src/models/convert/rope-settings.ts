@@ -6,7 +6,7 @@ import type { WritableTensor } from "../../weights/safetensors/write.ts";
 import type { TransformerConfig } from "../decoder/transformer.ts";
 import { shortest } from "./recorded-fields.ts";
 
-/** A layer that sees everything, whose rotary embedding is the model's: layers with a window have keys of their own. */
+/** A layer with full attention, which has the model's rotary embedding: layers with a window have separate keys. */
 function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | undefined {
   const all = Array.from({ length: layers }, (_, layer) => layer);
   const turning = all.filter((layer) => rope(layer));
@@ -14,10 +14,10 @@ function mainRope({ layers, rope, window }: TransformerConfig): RopeConfig | und
   return far === undefined ? undefined : rope(far);
 }
 
-/** A GGUF's divisors of rotary frequencies, by the name of their tensor without `.weight`. */
+/** A GGUF's divisors of rotary frequencies, by tensor name without `.weight`. */
 export type Divisors = (name: string) => Float32Array | undefined;
 
-/** config.json's fields for a GGUF's rotary embedding. @throws UserError if it has none for this one */
+/** config.json's fields for a GGUF's rotary embedding. @throws UserError if it cannot express this one */
 export function hubRope(path: string, config: TransformerConfig, headSize: number, divisors: Divisors): JsonObject {
   const rope = mainRope(config);
   if (!rope) return {};
@@ -68,7 +68,7 @@ const originalOf = ({ scaling, positions }: RopeConfig): number =>
 /** The ramp of Llama 3.1 and later. */
 const RAMP = { low: 1, high: 4 };
 
-/** Llama 3's scaling, whose divisors a GGUF holds: its original context is the power of two that gives the same ones. */
+/** Llama 3's scaling, whose divisors a GGUF holds. The original context is the power of two that gives the same divisors. */
 function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObject {
   const factor = Math.max(...divisors);
   const wanted = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });
@@ -130,7 +130,7 @@ function ggufScaling(path: string, rope: RopeConfig): GgufRope {
           ["original_context_length", ["uint32", scaling.original]],
           ["yarn_beta_fast", float(scaling.fast)],
           ["yarn_beta_slow", float(scaling.slow)],
-          // A reader multiplies by this factor itself.
+          // Readers multiply by this factor themselves.
           ["attn_factor", float(scaling.magnitude / (0.1 * Math.log(scaling.factor) + 1))],
         ],
         divisors: [],

@@ -1,11 +1,11 @@
 import type { TransformerConfig } from "../decoder/transformer.ts";
 
-/** Facts of a checkpoint's layout, or of its tensors, that formats do not share. */
+/** Facts about a checkpoint's layout or tensors that differ between formats. */
 const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
 
 /**
- * The first field in which two configurations of the same model differ; undefined if there is none. `ofTensors`: the scaling of
- * positions lies in tensors, and is not compared.
+ * The first field that differs between two configurations of the same model; undefined if there is none. `ofTensors`:
+ * tensors hold the scaling of positions, which is not compared.
  */
 export function differingField(
   before: TransformerConfig,
@@ -19,7 +19,7 @@ export function differingField(
   return keys.find((key) => text(before, key) !== text(after, key));
 }
 
-/** A value as JSON can hold it: functions by their layers' values, numbers to six digits, since a GGUF has them as float32. */
+/** A value in a JSON-like form: functions by their values per layer, and numbers to six digits, because a GGUF has float32. */
 function plain(value: unknown, layers: number, ofTensors: boolean): unknown {
   if (typeof value === "number") return Number(value.toPrecision(6));
   if (typeof value === "function")

@@ -21,9 +21,9 @@ import { ggufRope } from "./rope-settings.ts";
 import { differingField } from "./same-config.ts";
 
 /**
- * A checkpoint as a GGUF with matrices of a type: a GGUF with its own metadata, a Hugging Face folder under llama.cpp's names,
- * keys and orders of rows. A tensor is read when its values are asked for.
- * @throws UserError for an architecture, a setting or a tokenizer that is not converted
+ * A checkpoint as a GGUF with matrices of one type. A GGUF keeps its metadata; a Hugging Face folder gets llama.cpp's names,
+ * keys and row orders. Tensors are read on demand.
+ * @throws UserError for an architecture, a setting or a tokenizer that cannot be converted
  */
 export async function asGguf(checkpoint: Checkpoint, name: string, type: WrittenType): Promise<WritableGguf> {
   const { config } = checkpoint;
@@ -32,7 +32,7 @@ export async function asGguf(checkpoint: Checkpoint, name: string, type: Written
     : converted({ ...checkpoint, config }, name, type);
 }
 
-/** Keys of a file's form, and of how its weights were quantised, which the new file does not share. */
+/** Keys about a file's form and quantisation, which do not apply to the new file. */
 const OF_FILE = /^(split\.|quantize\.|general\.(alignment|file_type|quantization_version)$)/;
 
 function requantised(
@@ -85,22 +85,22 @@ async function converted(hub: HubCheckpoint, name: string, type: WrittenType): P
   return { metadata, tensors: typed(asStored(names, new Map([...inOrder, ...divisors])), type) };
 }
 
-/** The architecture of a Hugging Face checkpoint, and of the GGUFs that are made of it. */
+/** The architecture of a Hugging Face checkpoint, and of GGUFs made from it. */
 export async function architecturesOf(hub: Checkpoint) {
   const pair = pairOf(hub);
   const [own, gguf] = await Promise.all([architectureNamed(pair.type), architectureNamed(pair.gguf)]);
   return { pair, own, gguf };
 }
 
-/** A checkpoint's settings as its own architecture reads them, and whether it has a tensor by its canonical name. */
+/** A checkpoint's settings as read by its architecture, and whether it has a tensor, by canonical name. */
 interface ReadSettings {
   readonly before: TransformerConfig;
   has(tensor: string): boolean;
 }
 
 /**
- * A Hugging Face checkpoint's settings as a GGUF's, and as that GGUF's architecture reads them.
- * @throws UserError if a setting has no place in a GGUF
+ * A Hugging Face checkpoint's settings as a GGUF's, and as read by that GGUF's architecture.
+ * @throws UserError if a GGUF cannot hold a setting
  */
 export function ggufSettings(
   hub: HubCheckpoint,
@@ -117,7 +117,7 @@ export function ggufSettings(
     ]),
     [`${name}.vocab_size`, ["uint32", before.vocabulary]],
   ];
-  // Architectures with several names ask for theirs.
+  // Architectures with several names check theirs.
   const planned = new Map<string, Field>([["general.architecture", ["string", name]], ...fields]);
   const { metadata } = plannedGguf(hub.path, { metadata: planned, tensors: new Map() });
   const config = { kind: "gguf", path: hub.path, metadata } as const;
@@ -140,17 +140,17 @@ function recordedOf(
   const { recorded } = fields;
   const length = recorded.get("attention.key_length");
   if (length !== undefined) recorded.set("attention.value_length", length);
-  // Some read one key for both widths.
+  // Some architectures read one key for both widths.
   recorded.set("feed_forward_length", ffn);
   if (experts) recorded.set("expert_feed_forward_length", experts.width);
   if (experts && typeof experts.gates === "object") recorded.set("expert_gating_func", GATING[experts.gates.score]);
   return [...recorded].map(([key, value]) => [key, fieldFor(key, value)]);
 }
 
-/** GGUF's numbers of the functions that make gates of scores. */
+/** GGUF's codes for the functions that turn scores into gates. */
 const GATING = { softmax: 1, sigmoid: 2 };
 
-/** Keys whose numbers are floats in a GGUF, even if they are whole. */
+/** Keys with float values in a GGUF, even if they are whole. */
 const FLOAT = /epsilon|scale$|softcapping|freq_base|factor/;
 
 function fieldFor(key: string, value: unknown): Field {

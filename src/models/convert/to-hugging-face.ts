@@ -16,9 +16,9 @@ import { differingField } from "./same-config.ts";
 type GgufCheckpoint = Checkpoint & { readonly config: Extract<ConfigSource, { kind: "gguf" }> };
 
 /**
- * A GGUF as the Hugging Face checkpoint that it was made of, dequantised: config.json, and the tensors' names, shapes and
- * orders of rows. A tensor is read when its floats are asked for.
- * @throws UserError for an architecture, or a setting of one, that is not converted
+ * A GGUF as its original Hugging Face checkpoint, dequantised: config.json, and the tensors' names, shapes and row
+ * orders. Tensors are read on demand.
+ * @throws UserError for an architecture or a setting that cannot be converted
  */
 export async function asHuggingFace(gguf: Checkpoint): Promise<HubCheckpoint> {
   if (!isGguf(gguf)) return gguf as HubCheckpoint;
@@ -78,19 +78,19 @@ function hubConfig(gguf: GgufCheckpoint, pair: Pair, config: TransformerConfig, 
     architectures: [pair.className],
     model_type: pair.type,
     ...Object.fromEntries(recorded.recorded),
-    // A GGUF also counts layers that are not read.
+    // A GGUF's count includes unused layers.
     [recorded.hubKey("num_hidden_layers")]: config.layers,
     vocab_size: config.vocabulary,
     ...hubRope(gguf.path, config, headSizeOf(config), divisors),
     ...listsOf(config, recorded.lists),
     tie_word_embeddings: !tensors.has("output.weight"),
     torch_dtype: "float32",
-    // Otherwise transformers takes the values of the architecture's first model.
+    // Without these, transformers uses the values of the architecture's first model.
     ...{ bos_token_id: bos ?? null, eos_token_id: eos ?? null, pad_token_id: pad ?? null },
   };
 }
 
-/** A GGUF says by its tensors whether there are biases, a config.json by flags. */
+/** A GGUF shows by its tensors whether there are biases, a config.json by flags. */
 function withBiases(
   config: JsonObject,
   biasesOf: (config: JsonObject) => readonly string[],
@@ -104,7 +104,7 @@ function withBiases(
   return { ...config, ...Object.fromEntries(flags.map((flag) => [flag, true])) };
 }
 
-/** Lists of one value a layer that the architecture reads. */
+/** Per-layer lists that the architecture reads. */
 function listsOf({ layers, window, rope }: TransformerConfig, lists: ReadonlySet<string>): JsonObject {
   const each = <T>(value: (layer: number) => T) => Array.from({ length: layers }, (_, layer) => value(layer));
   return {

@@ -8,13 +8,13 @@ import type { Architecture } from "./decoder.ts";
 /** A model's parameters. */
 export interface ParameterCount {
   readonly total: number;
-  /** Parameters that a token's computation reads: of each mixture, the experts that a token runs. */
+  /** Parameters that a token's computation reads: in each mixture, only the token's experts count. */
   readonly active: number;
-  /** Active parameters outside the tables of tokens. */
+  /** Active parameters outside the token tables. */
   readonly activeWithoutEmbedding: number;
 }
 
-/** Counts a decoder's parameters by its configuration alone; `has` says which optional tensors there are. */
+/** Counts a decoder's parameters from its configuration; `has`: whether an optional tensor exists. */
 export function countParameters(
   architecture: Pick<Architecture, "open">,
   config: ConfigSource,
@@ -38,7 +38,7 @@ const EXPERT = /_exps\.(\d+\/\d+\.weight|bias)$/;
 
 const volume = (shape: readonly number[]): number => shape.reduce((total, size) => total * size, 1);
 
-/** Weights of which only the sizes are asked. */
+/** Weights that only record sizes. */
 export class CountedWeights extends FloatRows {
   /** The shapes of parameters by canonical name, matrices as [outputs, inputs]. */
   readonly shapes = new Map<string, readonly number[]>();

@@ -14,33 +14,31 @@ export interface DecoderConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** A layer's heads of keys and values, and their size, if layers differ; the sizes above are then the most common ones. */
+  /** A layer's key and value heads, and their size, if layers differ; the sizes above are then the most common ones. */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
-  /** The earlier layer whose keys and values a layer attends to, which has none of its own; undefined: it has. */
+  /** The earlier layer whose keys and values a layer attends to instead of its own; undefined: it has its own. */
   keysOf?(layer: number): number | undefined;
-  /** Width of the input that each layer has of a token beside the stream; absent: layers have none. */
+  /** Width of each layer's own input from a token, separate from the stream; absent: layers have none. */
   readonly layerInput?: number | undefined;
-  /** Width of a head in the weights, if attention's heads are wider by zeros; absent: `headSize`. */
+  /** Width of a head in the weights, if attention's heads are padded with zeros; absent: `headSize`. */
   readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
-  /** Positions the model was trained for. */
+  /** The number of positions in training. */
   readonly context: number;
   /**
-   * The length beyond which a sequence uses the long rope factors, from its first token on (LongRoPE), which lie this
-   * many rows further on in the rotary tables. Tokens that ran while it was shorter run again.
+   * The length beyond which a sequence uses the long rope factors for all its tokens (LongRoPE); these are this many
+   * rows further in the rotary tables. Tokens that ran while the sequence was shorter run again.
    */
   readonly longRopeBeyond?: number | undefined;
-  /**
-   * The number of keys that a layer's queries see, their own included; undefined: all. Absent if no layer has a window.
-   */
+  /** The number of keys that a layer's queries see, including their own; undefined: all. Absent if no layer has a window. */
   window?(layer: number): number | undefined;
-  /** Width of what a layer's output projection reads beside attention's result; absent: it reads nothing else. */
+  /** Width of the extra input of a layer's output projection, next to attention's result; absent: none. */
   readonly beside?: number;
-  /** Which elements of a head are rotated together, and lie side by side in a GGUF; absent if nothing is rotated. */
+  /** The elements of a head that are rotated together, adjacent in a GGUF; absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
-  /** True if Hugging Face's checkpoints also have them side by side: a GGUF has the rows of q and k in the same order. */
+  /** True if they are also adjacent in Hugging Face's checkpoints: a GGUF then has the same row order of q and k. */
   readonly pairsAsPublished?: boolean;
-  /** Experts of each mixture, and those that a token runs; absent if the model has none. */
+  /** Experts of each mixture, and the active ones per token; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
@@ -50,9 +48,9 @@ export interface DecoderConfig {
   readonly bothWays?: boolean;
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
-  /** Floats of the state that a recurrent layer keeps of a sequence; undefined: it attends. Absent if all layers do. */
+  /** Floats of a recurrent layer's state for one sequence; undefined: the layer has attention. Absent if all layers do. */
   recurrent?(layer: number): number | undefined;
-  /** Present if recurrent layers attend as well, side by side. */
+  /** Present if recurrent layers also have attention, in parallel. */
   readonly sides?: SideScales;
 }
 
@@ -63,11 +61,11 @@ export interface SideScales {
   readonly mixerOut: number;
 }
 
-/** A model that fills in masked tokens: each token sees every other, and no step of it is causal. */
+/** A model that fills in masked tokens: each token sees all others, and no step is causal. */
 export interface DenoiserConfig {
-  /** The id of the token that stands in masked places; undefined: the tokenizer's. */
+  /** The id of the mask token; undefined: the tokenizer's. */
   readonly mask: number | undefined;
-  /** True if a token's logits stand at the place before it, as in a causal model. */
+  /** True if a token's logits are at the previous position, as in a causal model. */
   readonly shifted: boolean;
 }
 
@@ -84,7 +82,7 @@ export function headsOf({ heads, kvHeads, headSize, ownHeads }: Heads, layer: nu
   return { heads, kvHeads, headSize, ...ownHeads?.(layer) };
 }
 
-/** Width of a token's queries, keys and values in a layer: of its queries alone if the keys are another layer's. */
+/** Width of a token's queries, keys and values in a layer; only of its queries if another layer has the keys. */
 export function qkvWidth(config: Heads, layer: number): number {
   const { heads, kvHeads, headSize } = headsOf(config, layer);
   return (config.keysOf?.(layer) === undefined ? heads + 2 * kvHeads : heads) * headSize;
@@ -96,26 +94,27 @@ export function attendedWidth(config: Heads, layer: number): number {
   return heads * headSize;
 }
 
-/** The greatest of a width of all layers. */
+/** The largest of a width over all layers. */
 export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
   Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
 
-/** Width of the inputs that all layers have of a token; 0 if they have none. */
+/** Total width of all layers' own inputs for a token; 0 if they have none. */
 export const inputWidth = ({ layers, layerInput = 0 }: DecoderConfig): number => layers * layerInput;
 
-/** Width of a head in the weights, in models whose layers have the same heads. */
+/** Width of a head in the weights, in models whose layers have equal heads. */
 export const headSizeOf = ({ headSize, storedHeadSize = headSize }: DecoderConfig): number => storedHeadSize;
 
 /** One layer. */
 type Block = AttentionBlock | RecurrentBlock;
 
-/** A layer that attends, open at its seams: attention and feed-forward are each between two of its functions. */
+/** An attention layer, open at its seams: both attention and feed-forward are between two of its functions. */
 export interface AttentionBlock {
   readonly kind: "attention";
   /**
-   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], or the queries alone if the keys are another layer's, and what the output projection
-   * reads of it, `beside` [batch, tokens, config.beside], if the model has that. A layer that keeps a state as well takes it, and
-   * gives the next one; without it, sequences are whole, and have gradients.
+   * Everything before the attention: qkv [batch, tokens, (heads + 2·kvHeads)·headSize], or only the queries if another layer
+   * has the keys; and `beside` [batch, tokens, config.beside], the extra input of the output projection, if the model has
+   * one. A layer that also keeps a state takes it and returns the next one; without it, sequences are whole and have
+   * gradients.
    */
   attentionIn(
     stream: Stream,
@@ -124,27 +123,27 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * `share` below 1: with only that share of the neurons, the first ones; 0 leaves the stream as it is. With `some` i64 [batch, tokens] all neurons
-   * run, and the rest of them is hidden from tokens that have a 1.
-   * @throws UserError if a part of the weights cannot be taken: of experts, adapted ones, or ones with biases
+   * `share` below 1 runs only the first neurons, of that share; 0 leaves the stream unchanged. With `some` i64 [batch,
+   * tokens], all neurons run, and the rest are masked for tokens with a 1.
+   * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
-  /** Updates the state as a recurrent layer does; absent if the layer keeps none. */
+  /** Updates the state like a recurrent layer; absent if the layer keeps none. */
   update?(stream: Stream, state: Tensor): Tensor;
-  /** Logits [batch, tokens, experts] of the routers that were traced so far; absent if the model has none. */
+  /** Logits [batch, tokens, experts] of the routers traced so far; absent if the model has none. */
   readonly routers?: readonly Tensor[];
 }
 
-/** A layer that keeps a state of fixed size in place of keys and values. */
+/** A layer with a state of fixed size instead of keys and values. */
 export interface RecurrentBlock {
   readonly kind: "recurrent";
-  /** New tokens after others, whose `state` is [batch, floats]: zeros before the first. Also returns the next state. */
+  /** Runs new tokens after others; `state` is [batch, floats], zeros before the first token. Also returns the next state. */
   run(stream: Stream, state: Tensor): { readonly stream: Stream; readonly state: Tensor };
-  /** The next state alone: nothing that it does not need is computed. */
+  /** Only the next state, without computing anything else. */
   update(stream: Stream, state: Tensor): Tensor;
   /** Whole sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
-  /** As in a layer that attends. */
+  /** Like an attention layer's. */
   readonly routers?: readonly Tensor[];
 }
 
@@ -154,11 +153,11 @@ type Kinds = Pick<DecoderConfig, "layers" | "recurrent" | "sides" | "keysOf">;
 export const isRecurrent = ({ recurrent }: Pick<Kinds, "recurrent">, layer: number): boolean =>
   recurrent?.(layer) !== undefined;
 
-/** True if a layer attends to keys and values, be they its own or another layer's. */
+/** True if a layer attends to keys and values, its own or another layer's. */
 export const attends = (config: Omit<Kinds, "layers">, layer: number): boolean =>
   config.sides !== undefined || !isRecurrent(config, layer);
 
-/** True if a layer keeps keys and values of its own. */
+/** True if a layer keeps its own keys and values. */
 export const keepsKeys = (config: Omit<Kinds, "layers">, layer: number): boolean =>
   attends(config, layer) && config.keysOf?.(layer) === undefined;
 
@@ -166,25 +165,25 @@ export const keepsKeys = (config: Omit<Kinds, "layers">, layer: number): boolean
 export const sharesKeys = ({ layers, keysOf }: Kinds): boolean =>
   Array.from({ length: layers }, (_, layer) => keysOf?.(layer)).some((owner) => owner !== undefined);
 
-/** The layers of one kind, ascending; one that is of both is among each. */
+/** The layers of one kind, ascending; a layer of both kinds is in both lists. */
 export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
   const isOfKind = kind === "recurrent" ? isRecurrent : attends;
   return Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => isOfKind(config, layer));
 };
 
-/** True if any layer is recurrent: a text can then be continued only from where its states are. */
+/** True if any layer is recurrent: a text can then continue only from positions with stored states. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
-/** True if the model's last layer attends: what follows its attention runs for the wanted tokens alone. */
+/** True if the model's last layer has attention: what follows it runs for the wanted tokens only. */
 export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
-/** The reason why a model's layers do not run in bytes, if there is one. */
+/** Why a model's layers cannot run in bytes; undefined: they can. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
   return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
 }
 
-/** A layer that attends. @throws Error if it does not */
+/** An attention layer. @throws Error if the layer has none */
 export function attentionBlock(decoder: Decoder, graph: Graph, layer: number, input?: () => Tensor): AttentionBlock {
   const block = decoder.block(graph, layer, input);
   if (block.kind === "attention") return block;
@@ -198,54 +197,54 @@ export function nextState(decoder: Decoder, graph: Graph, layer: number, stream:
   throw new Error(`layer ${layer} attends, and keeps no state`);
 }
 
-/** The first layer that attends, or the first one if none does. */
+/** The first attention layer, or the first layer if there is none. */
 export const firstAttending = (config: Kinds): number => layersOf(config, "attention")[0] ?? 0;
 
-/** Attention's attributes in the first layer that attends. @throws Error if none does */
+/** Attention's attributes in the first attention layer. @throws Error if there is none */
 export const firstAttention = (decoder: Decoder): ReturnType<Decoder["attention"]> =>
   decoder.attention(firstAttending(decoder.config));
 
-/** A model's forward pass as a stack of blocks, traced into whichever graphs the engine cuts it into. */
+/** A model's forward pass as a stack of blocks. The engine cuts it into graphs, and blocks are traced into them. */
 export interface Decoder {
   readonly config: DecoderConfig;
-  /** Attention's attributes in a layer, except for its place in the cache. @throws Error if the layer is recurrent */
+  /** Attention's attributes in a layer, without the cached length. @throws Error if the layer is recurrent */
   attention(layer: number): Omit<AttentionAttrs, "past">;
-  /** Rotary tables for the attention of a layer; undefined if the layer has none. */
+  /** Rotary tables for a layer's attention; undefined if the layer has none. */
   rotary(graph: Graph, layer: number): { cos: Tensor; sin: Tensor } | undefined;
-  /** Factors for a layer's queries by their positions, f32 [positions]; undefined if it has none. */
+  /** Factors for a layer's queries by position, f32 [positions]; undefined if it has none. */
   temperature?(graph: Graph, layer: number): Tensor | undefined;
-  /** The sinks of a layer's heads, f32 [heads], of attention that has them; absent if no layer's has. */
+  /** The sinks of a layer's heads, f32 [heads]; absent if no layer has sinks. */
   sinks?(graph: Graph, layer: number): Tensor | undefined;
-  /** Rotary tables by axis, in a model whose positions have several; `rotary` then serves texts alone. */
+  /** Rotary tables by axis, for a model whose positions have several; `rotary` is then for texts only. */
   axes?(graph: Graph, layer: number): Axes<Tables> | undefined;
-  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths`, as attention takes them, for models that learn positions. */
+  /** ids i64 [batch, tokens] → [batch, tokens, hidden]; `lengths` are attention's, for models with learned positions. */
   embed(graph: Graph, ids: Tensor, lengths: () => Tensor): Tensor;
   /**
-   * The inputs of all layers, [batch, tokens, layers · layerInput], by the tokens' ids and what `embed` makes of them; absent if
+   * All layers' own inputs, [batch, tokens, layers · layerInput], from the tokens' ids and the output of `embed`; absent if
    * layers have none.
    */
   layerInputs?(graph: Graph, ids: Tensor, embedded: Tensor): Tensor;
-  /** `input` gives the layer's own input [batch, tokens, layerInput], in a model whose layers have one: its feed-forward asks for it. */
+  /** `input` returns the layer's own input [batch, tokens, layerInput], if the model has them: its feed-forward uses it. */
   block(graph: Graph, layer: number, input?: () => Tensor): Block;
   /** The normalised stream after the last block, the input of `logits`. */
   finish(graph: Graph, stream: Stream): Tensor;
   /** [batch, tokens, hidden] → [batch, tokens, vocabulary]. */
   logits(graph: Graph, hidden: Tensor): Tensor;
-  /** Like `logits`, of some tokens only: [batch, tokens, ids]. */
+  /** Like `logits`, for some tokens only: [batch, tokens, ids]. */
   logitsOf(graph: Graph, hidden: Tensor, ids: readonly number[]): Tensor;
 }
 
-/** An architecture, whole in one file of this room. */
+/** An architecture, defined in one file of this folder. */
 export interface Architecture {
-  /** Reads the configuration; throws a UserError that names the key. */
+  /** Reads the configuration. @throws UserError that names the key */
   configure(config: ConfigSource): DecoderConfig;
-  /** A checkpoint's tensors for parts that do not run here, such as images. */
+  /** A checkpoint's tensors for unused parts, such as images. */
   unread(checkpoint: Checkpoint): readonly string[];
   /** The checkpoint's names of the tensors. */
   tensors(checkpoint: Checkpoint): Names;
-  /** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
+  /** Possible names of a matrix's module in Hugging Face's code, by its canonical name without `.weight`. */
   modules(canonical: string, config: ConfigSource): readonly string[];
-  /** The place of a matrix among one such module's; absent: each is a module by itself. */
+  /** The index of a matrix in a module of several; absent: each matrix is its own module. */
   part?(canonical: string): readonly [at: number, of: number] | undefined;
   open(weights: WeightSource): Decoder;
 }

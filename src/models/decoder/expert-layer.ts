@@ -9,7 +9,7 @@ import type { ExpertsConfig, TransformerConfig } from "./transformer.ts";
 
 /** The mixtures of experts of one layer. */
 export class ExpertLayer {
-  /** Logits of the routers that were traced. */
+  /** Logits of the traced routers. */
   readonly routers: Tensor[] = [];
 
   constructor(
@@ -19,7 +19,7 @@ export class ExpertLayer {
     private readonly layer: number,
   ) {}
 
-  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: what the router of experts beside a dense feed-forward reads. */
+  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: the router's input, for experts beside a dense feed-forward. */
   feedForward(x: Tensor, stream?: Tensor): Tensor {
     const { hidden, activation, gated } = this.config;
     const { count, width, attention, shared, gatedInputs } = this.experts;
@@ -48,7 +48,7 @@ export class ExpertLayer {
     return route(this.#router("ffn_gate_inp", x), this.experts, bias);
   }
 
-  /** The experts of a stream, normalised with a gain; each has a factor for its gate. */
+  /** The experts for a stream, normalised with a gain; each expert has a factor for its gate. */
   #routedBeside(stream: Tensor): Routing {
     const { hidden, epsilon } = this.config;
     const gain = this.parts.vector(this.#name("ffn_gate_inp.scale"), hidden);

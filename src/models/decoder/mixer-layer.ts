@@ -4,21 +4,21 @@ import type { Stream } from "../../nn/stream.ts";
 import type { RecurrentBlock } from "./decoder.ts";
 import type { TransformerLayer } from "./transformer-layer.ts";
 
-/** A layer's work on its normalised input [batch, tokens, hidden]. */
+/** A layer's computation on its normalised input [batch, tokens, hidden]. */
 export interface Mixer {
   /** Whole sequences. */
   train(x: Tensor): Tensor;
-  /** New tokens after a state's [batch, floats]. */
+  /** New tokens after a state [batch, floats]. */
   run(x: Tensor, state: Tensor): { readonly y: Tensor; readonly state: Tensor };
 }
 
-/** A mixer's weights: with a projection's parts as one product, and each as its own. */
+/** A mixer's weights, with a projection's parts as one product or as separate ones. */
 export interface LayerWeights {
   readonly together: MixerWeights;
   readonly apart: MixerWeights;
 }
 
-/** A transformer's layer with a mixer in attention's place. */
+/** A transformer's layer with a mixer instead of attention. */
 export class MixerLayer implements RecurrentBlock {
   readonly kind = "recurrent";
 

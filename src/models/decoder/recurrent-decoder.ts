@@ -13,7 +13,7 @@ export interface RecurrentConfig extends DecoderConfig {
   readonly epsilon: number;
 }
 
-/** A decoder of mixers alone, each behind a norm: h ← h + mixer(norm(h)). There are no positions. */
+/** A decoder of mixers only, each after a norm: h ← h + mixer(norm(h)). There are no positions. */
 export class RecurrentDecoder<C extends RecurrentConfig> implements Decoder {
   readonly config: C;
   /** Rows of the token table; an adapter may add tokens. */

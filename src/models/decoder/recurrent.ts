@@ -8,13 +8,13 @@ import type { Architecture } from "./decoder.ts";
 import type { Mixer } from "./mixer-layer.ts";
 import { type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
-/** Shapes of a layer's tensors that differ from those asked for, by GGUF's name of the part, in each format. */
+/** The stored shapes of a layer's tensors that differ from the model's, by GGUF's name of the part, for each format. */
 export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 
-/** The arguments of `recurrent`, besides the name. */
+/** The arguments of `recurrent`, apart from the name. */
 interface Traits<C extends RecurrentConfig> {
   /** Other names that checkpoints have for it. */
-  /** Hugging Face's names of parts whose tensors are no `.weight` or `.bias`. */
+  /** Hugging Face's names of parts whose tensors do not end in `.weight` or `.bias`. */
   readonly bare: Readonly<Record<string, string>>;
   shapes(config: C): StoredShapes;
   configure(fields: Fields): C;
@@ -40,7 +40,7 @@ const scheme: Scheme = {
 /** The authors' own checkpoints differ in one name. */
 const original: Scheme = { ...scheme, top: { ...scheme.top, token_embd: "embedding" } };
 
-/** A recurrent decoder's architecture by its traits; `name` is GGUF's for it. */
+/** A recurrent decoder's architecture from its traits; `name` is GGUF's name for it. */
 export function recurrent<C extends RecurrentConfig>(
   name: string,
   { bare, shapes, configure, mixer }: Traits<C>,

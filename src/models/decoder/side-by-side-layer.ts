@@ -5,7 +5,7 @@ import type { AttentionBlock, SideScales } from "./decoder.ts";
 import type { LayerWeights, Mixer } from "./mixer-layer.ts";
 import { scaled, type TransformerLayer } from "./transformer-layer.ts";
 
-/** A transformer's layer in which attention and a mixer read one norm, and their outputs are added. */
+/** A transformer's layer in which attention and a mixer share one norm, and their outputs are added. */
 export class SideBySideLayer implements AttentionBlock {
   readonly kind = "attention";
 
@@ -20,7 +20,7 @@ export class SideBySideLayer implements AttentionBlock {
     return this.layer.routers;
   }
 
-  /** The mixer's output goes beside the attention. */
+  /** The mixer's output is carried beside the attention. */
   attentionIn(stream: Stream, state?: Tensor) {
     const { normed, residual } = this.layer.mixerIn(stream);
     const { qkv } = this.layer.qkv(scaled(normed, this.scales.attentionIn));

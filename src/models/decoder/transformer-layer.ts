@@ -11,7 +11,7 @@ import { type AttentionBlock, headsOf, type LayerHeads } from "./decoder.ts";
 import { ExpertLayer } from "./expert-layer.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
-/** The fill of heads whose size the engine cannot take; undefined: it takes it. */
+/** The padding of heads whose size the engine does not support; undefined: it supports them. */
 export const paddedHeads = ({
   headSize: padded,
   storedHeadSize: stored,
@@ -44,7 +44,7 @@ export class TransformerLayer implements AttentionBlock {
     return { ...this.qkv(normed), residual };
   }
 
-  /** Queries, keys and values of attention's normalised input, and what else its output projection reads. */
+  /** Queries, keys and values from attention's normalised input, and any extra input of its output projection. */
   qkv(normed: Tensor): { qkv: Tensor; beside?: Tensor | undefined } {
     const { fused, headNorm, experts, latent, gatedAttention } = this.config;
     const { heads, kvHeads, headSize } = this.#heads;
@@ -65,13 +65,13 @@ export class TransformerLayer implements AttentionBlock {
     return { qkv: this.#padded(normaliseHeads(qkv, norms, { heads, kvHeads, headSize })), ...beside };
   }
 
-  /** The queries of a layer that attends to another one's keys, normalised by head. */
+  /** The queries of a layer that attends to another layer's keys, normalised by head. */
   #queries(normed: Tensor, width: number): Tensor {
     const { headSize } = this.#heads;
     return normaliseEach(this.#project(normed, { attn_q: width }), this.#norm("attn_q_norm", headSize));
   }
 
-  /** The layer's heads as they are stored. */
+  /** The layer's heads as stored. */
   get #heads(): LayerHeads {
     const { storedHeadSize } = this.config;
     const heads = headsOf(this.config, this.layer);
@@ -85,7 +85,7 @@ export class TransformerLayer implements AttentionBlock {
     return concat([both, split(both, 2, [query, key])[1]!], 2);
   }
 
-  /** The norm of a head without a gain. */
+  /** A head's norm without a gain. */
   get #plainNorm(): Norm {
     return { kind: "rms", epsilon: this.config.epsilon, gain: this.parts.ones(this.#heads.headSize) };
   }
@@ -123,12 +123,12 @@ export class TransformerLayer implements AttentionBlock {
     };
   }
 
-  /** The input of a mixer that stands in attention's place. */
+  /** The input of a mixer that replaces attention. */
   mixerIn(stream: Stream): { normed: Tensor; residual: Tensor } {
     return this.#enter(stream, "attn_norm");
   }
 
-  /** The stream after it. */
+  /** The stream after the mixer. */
   mixerOut(mixed: Tensor, residual: Tensor): Stream {
     return { branch: this.#leave(mixed, "post_attention_norm"), residual };
   }
@@ -141,7 +141,7 @@ export class TransformerLayer implements AttentionBlock {
     return { branch: times(after.branch, factor), residual: times(after.residual!, factor) };
   }
 
-  /** The stream plus what it lets through of the layer's own input. */
+  /** The stream plus the gated input of the layer itself. */
   #withInput(stream: Stream): Stream {
     const { layerInput: width, hidden, activation } = this.config;
     if (width === undefined) return stream;
@@ -165,7 +165,7 @@ export class TransformerLayer implements AttentionBlock {
     return left(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
-  /** The dense feed-forward's output and that of experts beside it, which read the stream. */
+  /** The dense feed-forward's output plus that of the experts beside it, which read the stream. */
   #besideExperts(dense: Tensor, stream: Tensor): Tensor {
     const { hidden } = this.config;
     const normed = (x: Tensor, name: string) => normalise(x, this.#norm(name, hidden));
@@ -202,7 +202,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.projectPart(activateMlp(inside, activation, gated), down, "inputs", [piece]);
   }
 
-  /** 0 for the neurons that tokens in `some` do without, else 1: [batch, tokens, neurons]. */
+  /** 0 for neurons that tokens in `some` skip, else 1: [batch, tokens, neurons]. */
   #keptNeurons(share: number, some: Tensor): Tensor {
     const { hidden } = this.config;
     const { size, kept } = this.#piece(share);
@@ -211,7 +211,7 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
-  /** In parallel, the feed-forward reads the norm of the stream before attention, which is the residual beside its output. */
+  /** With a parallel feed-forward: it reads the norm of the stream before attention, which is the residual beside its output. */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
     const { parallel, hidden } = this.config;
     if (!parallel) return this.#enter(stream, "ffn_norm");
@@ -249,7 +249,7 @@ export class TransformerLayer implements AttentionBlock {
   }
 }
 
-/** q, k and v without the gates, which lie behind each head's query, and the gates. */
+/** q, k and v without the gates, which follow each head's query, and the gates. */
 function gateApart(projected: Tensor, { heads, headSize }: { readonly heads: number; readonly headSize: number }) {
   const rows = projected.shape.slice(0, 2);
   const width = heads * headSize;

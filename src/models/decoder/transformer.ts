@@ -26,97 +26,101 @@ import { type Mixer, MixerLayer } from "./mixer-layer.ts";
 import { SideBySideLayer } from "./side-by-side-layer.ts";
 import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
 
-/** Mixtures of experts in place of the feed-forwards of some layers. */
+/** Mixtures of experts that replace the feed-forwards of some layers. */
 export interface ExpertsConfig extends RouterConfig {
   /** Width of one expert's feed-forward. */
   readonly width: number;
-  /** A feed-forward beside them that every token runs; gated: its output is weighed by a sigmoid of its input. */
+  /** A feed-forward beside them for every token; gated: a sigmoid of its input weights its output. */
   readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
   /** True for layers that have them. */
   has(layer: number): boolean;
   /** True if gates multiply the experts' inputs, not their outputs. */
   readonly gatedInputs?: true;
-  /** True if experts' matrices and the router have biases. */
+  /** True if the experts' matrices and the router have biases. */
   readonly biased?: true;
   /**
-   * True if they stand beside the dense feed-forward, each of the two with norms of its own; the router reads the stream, normalised (Gemma 4).
+   * True if they run beside the dense feed-forward, both with separate norms; the router reads the normalised stream (Gemma
+   * 4).
    */
   readonly beside?: true;
   /** True if attention is also a mixture, whose experts share keys and values; both mixtures have a bias (JetMoE). */
   readonly attention?: boolean;
 }
 
-/** The configuration of a decoder, which an architecture reads; `plain` has the values that most share. */
+/** A decoder's configuration, read by an architecture; `plain` has the most common values. */
 export interface TransformerConfig extends DecoderConfig {
   /** Width of the feed-forward. */
   readonly ffn: number;
-  /** A layer's width of it, if layers differ. */
+  /** A layer's feed-forward width, if layers differ. */
   ownFfn?(layer: number): number;
   readonly experts?: ExpertsConfig | undefined;
-  /** False for layers without a feed-forward, dense or of experts; absent: all have one. */
+  /** False for layers without a feed-forward, dense or experts; absent: all have one. */
   hasFeedForward?(layer: number): boolean;
   readonly epsilon: number;
-  /** The layers' norms have this one if it is not `epsilon`. */
+  /** The epsilon of the layers' norms, if it differs from `epsilon`. */
   readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
-  /** Normalises a sublayer's input, its output, or both. */
+  /** What is normalised: a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
   /** False for layer norms without a bias; absent: they have one. */
   readonly shifted?: boolean;
-  /** True if attention and feed-forward both read the layer's one norm, and their outputs are added to the stream together. */
+  /** True if attention and feed-forward both read the layer's single norm, and both outputs are added to the stream. */
   readonly parallel?: boolean;
-  /** Normalises queries and keys: over each head, over all heads together, or over each head without a gain, in layers that rotate. */
+  /**
+   * Normalises queries and keys: over each head, over all heads together, or over each head without a gain, in layers with
+   * rotary embedding.
+   */
   readonly headNorm?: "head" | "width" | "plain";
   /** True if each head's values are also normalised, without a gain. */
   readonly valueNorm?: true;
   /** True for layers whose values are the keys before their norm. */
   keysAsValues?(layer: number): boolean;
-  /** Parts of a layer that must have a bias (`attn_q`); others may. */
+  /** Parts of a layer that must have a bias (`attn_q`); others may have one. */
   readonly biases: readonly string[];
-  /** Keys and values are made of a latent, whose norms have this epsilon if it is not the layers'. */
+  /** Present if keys and values come from a latent, whose norms have this epsilon if it differs from the layers'. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
-  /** True if `attn_q` also gives a gate of attention's result, head by head, which then stands beside it. */
+  /** True if `attn_q` also gives a gate for attention's result, head by head; it is carried beside attention. */
   readonly gatedAttention?: boolean;
   /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
-  /** Which elements of a head are rotated together. */
+  /** The elements of a head that are rotated together. */
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
-  /** Pairs of a head that turn by each axis of a position; absent: a position is one number. */
+  /** Pairs of a head that rotate by each axis of a position; absent: a position is one number. */
   readonly sections?: Sections;
   window(layer: number): number | undefined;
-  /** True if each position has a vector that is added to its token's (`position_embd`). */
+  /** True if a learned vector for each position is added to its token's (`position_embd`). */
   readonly learnedPositions: boolean;
-  /** Positions that attend to each other, in layers that attend by chunks of as many. */
+  /** The chunk size in layers with chunked attention: only positions of one chunk see each other. */
   chunk?(layer: number): number | undefined;
-  /** In layers that rotate nothing, queries are multiplied by 1 + scale · log(1 + ⌊(position + 1) / floor⌋). */
+  /** In layers without rotary embedding, queries are multiplied by 1 + scale · log(1 + ⌊(position + 1) / floor⌋). */
   readonly temperature?: { readonly floor: number; readonly scale: number } | undefined;
-  /** A layer's factor for the products of its queries and keys. */
+  /** A layer's factor for query–key products. */
   attentionScale(layer: number): number;
   readonly embeddingScale: number;
   /** A factor for a sublayer's output before it is added to the stream. */
   readonly residualScale: number;
-  /** True if the stream behind a layer may have a factor, which is stored and not trained (`layer_output_scale`). */
+  /** True if the stream after a layer may have a factor, which is stored but not trained (`layer_output_scale`). */
   readonly scaledOutputs?: true;
-  /** Another one for the feed-forward's alone; absent: 1. */
+  /** A separate factor for the feed-forward; absent: 1. */
   readonly feedForwardScale?: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
-  /** True if each head has a sink, a score beside its keys' scores (`attn_sinks`). */
+  /** True if each head has a sink, an extra score beside its keys' scores (`attn_sinks`). */
   readonly sinks?: true;
   readonly logitSoftcap?: number | undefined;
 }
 
-/** A decoder by its configuration: the stack that all architectures use. */
+/** A decoder from its configuration: the stack of all architectures. */
 export class Transformer implements Decoder {
   readonly config: TransformerConfig;
   /** Rows of the token table; an adapter may add tokens. */
   readonly #table: number;
 
-  /** `mixer` makes the recurrent layers'. */
+  /** `mixer` makes those of recurrent layers. */
   constructor(
     config: TransformerConfig,
     readonly weights: WeightSource,
@@ -191,7 +195,7 @@ export class Transformer implements Decoder {
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
-    // Layers that do not take the tensor's factors have their own.
+    // Layers that do not use the tensor's factors have their own.
     if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {
@@ -229,7 +233,7 @@ export class Transformer implements Decoder {
     return plus(tokens, parts.rows("position_embd", positions(ids, lengths()), context, hidden));
   }
 
-  /** Of each token's vector in a second table, and of a projection of the first one's (Gemma 4). */
+  /** From each token's vector in a second table, and a projection of its vector in the first one (Gemma 4). */
   layerInputs(graph: Graph, ids: Tensor, embedded: Tensor): Tensor {
     const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
     if (width === undefined) throw new Error("the layers have no inputs of their own");

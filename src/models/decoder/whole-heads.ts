@@ -9,8 +9,8 @@ export interface WholeHeads {
 }
 
 /**
- * The heads of qkv [batch, tokens, (heads + 2·kvHeads)·headSize]: queries and keys rotated from the position `first` i64
- * [1] on, keys and values repeated for heads that share them.
+ * The heads of qkv [batch, tokens, (heads + 2·kvHeads)·headSize]: queries and keys are rotated from position `first` i64
+ * [1] on, and keys and values are repeated for heads that share them.
  */
 export function wholeHeads(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, first: Tensor): WholeHeads {
   const { heads, kvHeads, headSize, rotary: pairs } = decoder.attention(layer);
@@ -23,7 +23,7 @@ export function wholeHeads(g: Graph, decoder: Decoder, layer: number, qkv: Tenso
   return { q: turned(q, heads), k: each(turned(k, kvHeads)), v: each(v) };
 }
 
-/** Keys or values for each head, of which several may share one. */
+/** Keys or values for each head; several heads may share one. */
 function eachHead(g: Graph, x: Tensor, heads: number, kvHeads: number): Tensor {
   if (heads === kvHeads) return x;
   const indices = BigInt64Array.from({ length: heads }, (_, head) => BigInt(Math.floor((head * kvHeads) / heads)));

@@ -7,11 +7,11 @@ import { attentionBlock, type Decoder, hasRecurrent, sharesKeys } from "../decod
 import { wholeHeads } from "../decoder/whole-heads.ts";
 import type { EncoderInput, TextEncoder } from "./encoder.ts";
 
-/** A decoder's stack that reads texts whole, for their embeddings: it keeps nothing and predicts no token. */
+/** A decoder's stack that reads whole texts for their embeddings: it keeps no state and predicts no token. */
 export class DecoderEncoder implements TextEncoder {
   readonly config: TextEncoder["config"];
 
-  /** @throws UserError if some of the decoder's layers are recurrent, share keys or have inputs of their own, or its attention caps its scores or has sinks */
+  /** @throws UserError if some of the decoder's layers are recurrent, share keys or have their own inputs, or its attention caps its scores or has sinks */
   constructor(
     private readonly decoder: Decoder,
     readonly weights: WeightSource,
@@ -44,7 +44,7 @@ export class DecoderEncoder implements TextEncoder {
     const block = attentionBlock(this.decoder, graph, layer);
     const { qkv, residual, beside } = block.attentionIn(stream);
     const { q, k, v } = wholeHeads(graph, this.decoder, layer, rows.out(qkv), first(graph));
-    // A window counts the token itself; in both directions, half of it lies to each side.
+    // A window includes the token itself; in both directions, half of it is on each side.
     const reach = window === undefined ? undefined : bothWays ? Math.floor(window / 2) : window - 1;
     const attended = encoderAttention(q, k, v, mask, { heads, scale, reach, causal: !bothWays });
     return block.feedForward(block.attentionOut(rows.in(attended), residual, beside));
@@ -57,7 +57,7 @@ function first(graph: Graph): Tensor {
   return graph.constant("first", { dtype: "i64", shape: [1] }, { kind: "memory", bytes });
 }
 
-/** The way from a batch [batch, tokens, width] to one row of all its tokens without padding, [1, kept, width], and back. */
+/** Converts a batch [batch, tokens, width] to one row of its tokens without padding, [1, kept, width], and back. */
 class Rows {
   constructor(private readonly texts: TextBatch) {}
 

@@ -21,7 +21,7 @@ interface Reference {
   readonly loss: number;
 }
 
-/** The reference's texts as one padded batch, by the names of the graph's inputs. */
+/** The reference's texts as one padded batch, by the graph's input names. */
 function feedsOf({ rows, labels, types }: Reference): Record<string, NdArray> {
   const tokens = Math.max(...rows.map((row) => row.length));
   const padded = (lists: readonly number[][], filler: number) =>
@@ -49,7 +49,7 @@ function feedsOf({ rows, labels, types }: Reference): Record<string, NdArray> {
   };
 }
 
-/** The graph of a masked language model's loss, with its gradient by each weight. */
+/** The graph of a masked language model's loss, with its gradient for each weight. */
 function trace(architecture: EncoderArchitecture, source: InputWeights) {
   const encoder = architecture.open(source);
   const g = new Graph();
@@ -73,7 +73,7 @@ const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
 /**
- * Norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
+ * The norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
  * attention's output.
  */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>

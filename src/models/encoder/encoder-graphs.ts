@@ -5,7 +5,7 @@ import type { Encoder, EncoderInput, TextEncoder } from "./encoder.ts";
 const batch = sym("batch");
 const tokens = sym("tokens");
 
-/** Texts of different length as one batch: padding after the tokens, 0 in the mask. Types are 1 in the second text of a pair. */
+/** Texts of different lengths as one batch: padding after the tokens, 0 in the mask. Types are 1 in the second text of a pair. */
 function inputs(g: Graph, encoder: TextEncoder): EncoderInput {
   return {
     ids: g.input("ids", "i64", [batch, tokens]),
@@ -29,7 +29,7 @@ function traced(
 /** `ids`, `mask`, `types` → `hidden` [batch, tokens, width]. */
 export const traceHidden = (encoder: TextEncoder): Graph => traced(encoder, "hidden", (_, hidden) => hidden);
 
-/** A linear layer behind an encoder, whose weights have `denseName`. */
+/** A linear layer after an encoder; its weights have the name `denseName`. */
 export interface DenseLayer {
   readonly outputs: number;
   readonly activation: "none" | "tanh";
@@ -55,8 +55,8 @@ export function traceTokens(encoder: TextEncoder, dense: readonly DenseLayer[]):
 }
 
 /**
- * … → `embedding` [batch, width]: one vector a text, of all layers or the first `layers`, through the linear layers
- * behind the model, of length 1 if `normalise`.
+ * … → `embedding` [batch, width]: one vector per text, from all layers or the first `layers`, after the model's
+ * linear layers, with length 1 if `normalise`.
  */
 export const traceEmbedding = (
   encoder: TextEncoder,
@@ -68,7 +68,7 @@ export const traceEmbedding = (
   const finish = (g: Graph, hidden: Tensor, mask: Tensor) => {
     const pooled = pool(hidden, mask, pooling);
     const [rows, width] = pooled.shape as [Tensor["shape"][0], Tensor["shape"][0]];
-    // Projections take rows of tokens: here each has one.
+    // Projections take rows of tokens: here, each text has one.
     const outputs = dense.at(-1)?.outputs ?? width!;
     const shape = [rows!, outputs];
     const vector = dense.length === 0 ? pooled : reshape(through(g, encoder, reshape(pooled, [rows!, 1, width!]), dense), shape); // biome-ignore format: one line

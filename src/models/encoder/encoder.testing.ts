@@ -54,7 +54,7 @@ export async function run(
   return result;
 }
 
-/** Rows of tokens, padding left out: `width` values each. */
+/** Rows of tokens without padding: `width` values each. */
 export function unpadded(rows: Float32Array, texts: Texts["texts"], width: number): number[] {
   const tokens = rows.length / width / texts.length;
   return texts.flatMap((t, i) => [...rows.subarray(i * tokens * width, (i * tokens + t.length) * width)]);

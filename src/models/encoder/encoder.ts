@@ -33,11 +33,11 @@ export interface Head {
 
 /** The configuration of an encoder. */
 export interface EncoderConfig extends Sizes {
-  /** Normalises a sublayer's input (except the first layer's), or its sum with the stream. */
+  /** What is normalised: a sublayer's input (except the first layer's), or its sum with the stream. */
   readonly norms: "before" | "after";
-  /** True if norms before sublayers include one before the first layer. */
+  /** True if the first layer also has a norm before it, for norms before sublayers. */
   readonly firstNorm?: boolean;
-  /** True if a token sees none after it. */
+  /** True if attention is causal. */
   readonly causal?: boolean;
   /** Absent: layer norms. */
   readonly norm?: Norm["kind"];
@@ -45,19 +45,19 @@ export interface EncoderConfig extends Sizes {
   readonly shifted: boolean;
   /** True if q, k and v are one tensor. */
   readonly fused: boolean;
-  /** True if feed-forwards have a gate: in one tensor with the values it gates, or in a separate one. */
+  /** True if feed-forwards have a gate: joined with the gated values in one tensor, or in a separate one. */
   readonly gated: false | "joined" | "apart";
   readonly activation: Activation;
-  /** True if a factor for each element stands behind attention and feed-forward (Touvron et al. 2021, LayerScale). */
+  /** True if attention and feed-forward are followed by a factor per element (Touvron et al. 2021, LayerScale). */
   readonly layerScale?: boolean;
   /** The number of token types (first and second text); 0 if the model has none. */
   readonly types: number;
-  /** Row of the position table that the first token has; undefined: no position has a vector. */
+  /** The row of the first token in the position table; undefined: positions have no vectors. */
   readonly firstPosition: number | undefined;
   /** Rows of the position table. */
   readonly positions: number;
   rope(layer: number): RopeConfig | undefined;
-  /** A query sees keys at most this far from it; undefined: all. */
+  /** A query sees keys within this distance; undefined: all. */
   reach(layer: number): number | undefined;
   /** Scores have biases by the distance of query and key, the same in all layers. */
   readonly biases?: Buckets;
@@ -79,7 +79,7 @@ export interface EncoderInput {
   readonly seen?: Tensor | undefined;
 }
 
-/** A model that reads whole texts and gives a vector for each token. */
+/** A model that reads whole texts and returns a vector for each token. */
 export interface TextEncoder {
   readonly config: Pick<
     EncoderConfig,
@@ -90,9 +90,9 @@ export interface TextEncoder {
   hidden(graph: Graph, input: EncoderInput, layers?: number): Tensor;
 }
 
-/** An encoder by its configuration: every token sees every other. */
+/** An encoder from its configuration: every token sees all others. */
 export class Encoder implements TextEncoder {
-  /** The biases of scores, which a graph computes once, by the mask of its texts. */
+  /** The score biases by the texts' mask: a graph computes them once. */
   readonly #biases = new WeakMap<Tensor, Tensor>();
 
   constructor(
@@ -137,25 +137,25 @@ export class Encoder implements TextEncoder {
     return { branch: feed(middle.normed), residual: middle.residual };
   }
 
-  /** Hidden states [batch, tokens, hidden] of the stream after the last layer that runs. */
+  /** Hidden states [batch, tokens, hidden], from the stream after the last layer run. */
   finish(graph: Graph, stream: Stream, { padding }: TextBatch): Tensor {
     const last = settle(stream);
     const norm = () => this.#norm(new Parts(this.weights, graph), "output_norm");
     return padding.pad(this.config.norms === "after" ? last : normalise(last, norm()));
   }
 
-  /** Scores of the classes, [batch, labels], of hidden states. */
+  /** Scores of the classes, [batch, labels], from hidden states. */
   classify(graph: Graph, hidden: Tensor, mask: Tensor): Tensor {
     const { classifier, labels } = this.config;
     const parts = new Parts(this.weights, graph);
     const [batch, , width] = hidden.shape;
-    // Projections take rows of tokens: here each has one.
+    // Projections take rows of tokens: here, each text has one.
     const pooled = reshape(pool(hidden, mask, classifier.pooling), [batch!, 1, width!]);
     const scores = parts.project(this.#dense(parts, pooled, classifier), { [classifier.output]: labels });
     return reshape(scores, [batch!, labels]);
   }
 
-  /** Logits of the vocabulary at each token, [batch, tokens, vocabulary], of hidden states. */
+  /** Vocabulary logits at each token, [batch, tokens, vocabulary], from hidden states. */
   predict(graph: Graph, hidden: Tensor): Tensor {
     const { predictor, vocabulary } = this.config;
     const parts = new Parts(this.weights, graph);
@@ -207,7 +207,7 @@ export class Encoder implements TextEncoder {
     return bias;
   }
 
-  /** Rotates queries or keys by their positions, if the layer does. */
+  /** Rotates queries or keys by position, if the layer has rotary embedding. */
   #rotation(graph: Graph, layer: number): (x: Tensor) => Tensor {
     const rope = this.config.rope(layer);
     if (rope === undefined) return (x) => x;

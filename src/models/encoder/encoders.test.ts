@@ -11,7 +11,7 @@ import { openEncoder } from "../registry.ts";
 import { difference, run, unpadded } from "./encoder.testing.ts";
 import { traceEmbedding, traceHidden, tracePredictions, traceScores } from "./encoder-graphs.ts";
 
-/** transformers' results in float32, a folder each: tools/reference/encoders.py. */
+/** transformers' results in float32, one folder each: tools/reference/encoders.py. */
 const fixtures = fileURLToPath(new URL("../fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "encoder.json")));
 
@@ -30,7 +30,7 @@ const prepared = mkdtempSync(path.join(tmpdir(), "modicum-encoders-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 const open = (file: string) => openEncoder(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
-/** A fixture in each of its formats; llama.cpp's converter leaves poolers out, so BERT's head is missing there. */
+/** A fixture in each of its formats; llama.cpp's converter omits poolers, so BERT's head is missing there. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name), headed: true };

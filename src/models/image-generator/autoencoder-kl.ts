@@ -19,7 +19,7 @@ const schema = z.object({
 });
 export type AutoencoderConfig = z.output<typeof schema>;
 
-/** @throws UserError for a configuration of something else or of what is not supported */
+/** @throws UserError for another kind of configuration, or unsupported settings */
 export function readAutoencoder(source: ConfigSource): AutoencoderConfig {
   const fields = new Fields(source, NAME);
   fields.only("act_fn", ["silu"]);
@@ -48,7 +48,7 @@ export function readAutoencoder(source: ConfigSource): AutoencoderConfig {
 
 /**
  * A variational autoencoder of images (diffusers' `AutoencoderKL`; Rombach et al. 2022): pixels are about −1 to 1,
- * [batch, channels, side, side], and latent images have shorter sides.
+ * [batch, channels, side, side], and latent images are smaller.
  */
 export class Autoencoder {
   constructor(
@@ -56,7 +56,7 @@ export class Autoencoder {
     private readonly weights: WeightSource,
   ) {}
 
-  /** A latent image's side becomes this many times longer. */
+  /** The ratio of an image's side to its latent's. */
   get enlargement(): number {
     return 2 ** (this.config.widths.length - 1);
   }

@@ -15,7 +15,7 @@ const schema = z
 
 /**
  * The noise of a consistency model (Song et al. 2023, arXiv 2303.01469): deviations from `least` to `most` in `steps`
- * steps, `data` the deviation of images, `clips` if images without noise are kept within −1 and 1.
+ * steps; `data` is the deviation of images; `clips` clamps denoised images to −1 … 1.
  */
 export type ConsistencyConfig = z.output<typeof schema>;
 
@@ -36,8 +36,8 @@ export function readConsistency(fields: Fields): ConsistencyConfig {
 }
 
 /**
- * The deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at every so many of the trained
- * steps). One step is the largest alone.
+ * The deviations of `count` steps, the largest first (Karras et al. 2022, equation 5, at evenly spaced trained
+ * steps). For one step, only the largest.
  */
 export function deviationsOf({ steps, least, most, rho }: ConsistencyConfig, count: number): number[] {
   const apart = Math.floor(steps / count);

@@ -4,7 +4,7 @@ import type { UNet, UNetInput } from "./unet.ts";
 
 const batch = sym("batch");
 
-/** `x`, `time` and, of a network with classes or texts, `classes` or `texts` → the predicted noise. */
+/** `x`, `time` and, for a network with classes or texts, `classes` or `texts` → the predicted noise. */
 function inputsOf(g: Graph, { config, timeWidth }: UNet): UNetInput {
   const { channels, imageSize, classes, texts } = config;
   return {
@@ -22,7 +22,7 @@ export function traceNoise(unet: UNet): Graph {
   return g;
 }
 
-/** Latent images `latents` [batch, channels, side, side] → `pixels`, whose sides are longer. */
+/** Latent images `latents` [batch, channels, side, side] → `pixels`, which are larger. */
 export function tracePixels(autoencoder: Autoencoder, side: number): Graph {
   const g = new Graph();
   const latents = g.input("latents", "f32", [batch, autoencoder.config.latentChannels, side, side]);
@@ -40,8 +40,8 @@ export function traceLatents(autoencoder: Autoencoder, side: number): Graph {
 }
 
 /**
- * Like `traceNoise`, with the images' own `noise` as an input → each image's mean square error [batch] (Ho et al. 2020,
- * equation 14). The caller makes it an output.
+ * Like `traceNoise`, with the images' true `noise` as an input → each image's mean square error [batch] (Ho et al.
+ * 2020, equation 14). The caller makes it an output.
  */
 export function squaredErrors(g: Graph, unet: UNet): Tensor {
   const input = inputsOf(g, unet);

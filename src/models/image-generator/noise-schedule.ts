@@ -13,13 +13,13 @@ const schema = z.object({
 });
 export type NoiseConfig = z.output<typeof schema>;
 
-/** The part of a scheduler's configuration that samplers alone read. */
+/** The part of a scheduler's configuration that only samplers read. */
 export interface SamplingConfig {
-  /** True if images without noise are kept within −1 and 1. */
+  /** True if denoised images are clamped to −1 … 1. */
   readonly clips: boolean;
   /** Added to the times of all steps. */
   readonly offset: 0 | 1;
-  /** True if DDIM's last step leaves no noise; else it leaves that of the first training step. */
+  /** True if DDIM's last step leaves no noise; otherwise it leaves the first training step's noise. */
   readonly endsClean: boolean;
 }
 
@@ -33,7 +33,7 @@ const only: Readonly<Record<string, readonly (string | boolean)[]>> = {
   rescale_betas_zero_snr: [false],
 };
 
-/** Reads a scheduler's configuration. @throws UserError for noise that is not supported */
+/** Reads a scheduler's configuration. @throws UserError for unsupported noise */
 export function readNoise(fields: Fields): NoiseConfig {
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const betas = fields.value("trained_betas");
@@ -46,7 +46,7 @@ export function readNoise(fields: Fields): NoiseConfig {
   });
 }
 
-/** The part of a scheduler's configuration that is about sampling; the defaults hold where it says nothing. @throws UserError */
+/** A scheduler's settings for sampling; missing values have the defaults. @throws UserError */
 export function readSampling(fields: Fields, defaults: SamplingConfig = usual): SamplingConfig {
   fields.only("steps_offset", [defaults.offset, 0, 1]);
   return {
@@ -68,7 +68,7 @@ function betasOf({ steps, betaStart, betaEnd, schedule }: NoiseConfig): number[]
   return Array.from({ length: steps }, (_, i) => at(i));
 }
 
-/** The share of an image's variance that is left after each step, [steps] (ᾱ of Ho et al. 2020). */
+/** The remaining share of an image's variance after each step, [steps] (ᾱ of Ho et al. 2020). */
 export function sharesLeft(config: NoiseConfig): Float64Array {
   let left = 1;
   return Float64Array.from(betasOf(config), (beta) => (left *= 1 - beta));

@@ -4,7 +4,7 @@ import type { Fields } from "../config/fields.ts";
 
 export const size = z.int().min(1).max(4096);
 
-/** A network's names of blocks without and with attention; sides of plain ones change as the network's others do. */
+/** A network's names for blocks without and with attention; plain blocks change the size like the network's others. */
 export interface BlockNames {
   readonly down: readonly [plain: string, attending: string];
   readonly up: readonly [plain: string, attending: string];
@@ -20,7 +20,7 @@ const sizes = z.object({
   timeShift: z.int().min(0).max(1),
 });
 
-/** Settings that diffusers' U-Nets share, and that have one supported value. */
+/** Settings of diffusers' U-Nets with only one supported value. */
 const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   time_embedding_type: ["positional"],
   mid_block_scale_factor: [1],
@@ -30,7 +30,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   center_input_sample: [false],
 };
 
-/** The part that configurations of diffusers' U-Nets have in common. @throws UserError for what is not supported */
+/** The common part of configurations of diffusers' U-Nets. @throws UserError for unsupported settings */
 export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: number) {
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const number = (key: string, fallback?: number) => fields.number(undefined, key, fallback);
@@ -77,7 +77,7 @@ function readAttending(fields: Fields, { down, up }: BlockNames, levels: number)
   return attends;
 }
 
-/** Refuses a head's size, or a number of heads, that does not divide a level's channels. */
+/** Refuses a head size, or a number of heads, that does not divide a level's channels. */
 export function checkHeads(fields: Fields, heads: number, channels: number): void {
   if (channels % heads !== 0) fields.refuse("attention_head_dim", heads, `a divisor of ${channels}`);
 }

@@ -13,29 +13,29 @@ export interface UNetLevel {
 }
 
 export interface UNetConfig extends ImageLayerSettings {
-  /** Pixels of a side. */
+  /** Pixels per side. */
   readonly imageSize: number;
   /** Channels of an image. */
   readonly channels: number;
-  /** Each has half the sides of the one before. */
+  /** Each has half the size of the previous one. */
   readonly levels: readonly UNetLevel[];
-  /** Residual blocks of a level on the way down; there is one more on the way up. */
+  /** Residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
-  /** True if sides change within a residual block, not by a convolution behind the blocks: on the way down, and up. */
+  /** True if the size changes inside a residual block, not in a convolution after the blocks: on the way down, and up. */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
-  /** True if the middle attends. */
+  /** True if the middle has attention. */
   readonly middleAttends: boolean;
-  /** Vectors of the classes; 0 for a network without. */
+  /** The number of class vectors; 0 for a network without classes. */
   readonly classes: number;
-  /** Subtracted from half the width of a time's vector in the exponent of its waves: 0 or 1. */
+  /** Subtracted from half the time vector's width in the exponent of its waves: 0 or 1. */
   readonly timeShift: number;
-  /** True if a time's cosines come before its sines. */
+  /** True if a time vector's cosines come before its sines. */
   readonly cosinesFirst: boolean;
-  /** Sizes of a text's hidden states, to which all attention also attends; undefined for a network without texts. */
+  /** Sizes of a text's hidden states, which all attention also reads; undefined for a network without texts. */
   readonly texts?: { readonly tokens: number; readonly width: number };
 }
 
-/** The inputs of a network: noisy images, a vector of each one's time, and classes i64 [batch] if it has any. */
+/** The inputs of a network: noisy images, a vector of each image's time, and classes i64 [batch] if it has any. */
 export interface UNetInput {
   /** [batch, channels, side, side] */
   readonly x: Tensor;
@@ -54,8 +54,8 @@ interface Pass {
 }
 
 /**
- * A convolutional network that predicts the noise of images (Ho et al. 2020, appendix B), as diffusers' `UNet2DModel`
- * computes it; or, if it attends to texts, `UNet2DConditionModel` (Rombach et al. 2022).
+ * A convolutional network that predicts the noise of images (Ho et al. 2020, appendix B), like diffusers'
+ * `UNet2DModel`; with texts, like `UNet2DConditionModel` (Rombach et al. 2022).
  */
 export class UNet {
   constructor(
@@ -79,7 +79,7 @@ export class UNet {
     return layers.conv("conv_out", silu(layers.norm("conv_norm_out", last)), this.config.channels, 3);
   }
 
-  /** The vector that every block adds, of time and class: [batch, 4 · the width of a time]. */
+  /** The vector that every block adds, from time and class: [batch, 4 · width of a time vector]. */
   #condition(layers: ImageLayers, time: Tensor, classes: Tensor | undefined): Tensor {
     const width = 4 * this.timeWidth;
     const hidden = silu(layers.linear("time_embedding.linear_1", time, width));
@@ -107,7 +107,7 @@ export class UNet {
     return layers.residual("mid_block.resnets.1", mixed, condition, channels);
   }
 
-  /** Each block also reads a stream of the way down, the last one first. */
+  /** Each block also reads a stream from the way down, the last one first. */
   #up(pass: Pass, streams: Tensor[], deepest: Tensor): Tensor {
     let x = deepest;
     for (const [i, level] of this.config.levels.toReversed().entries()) {
@@ -142,7 +142,7 @@ export class UNet {
   }
 }
 
-/** Waves of a time, [width]: sines and cosines of ever longer periods (`Timesteps` of diffusers). */
+/** The waves of a time, [width]: sines and cosines of growing periods (diffusers' `Timesteps`). */
 export function timeVector(time: number, width: number, config: Pick<UNetConfig, "timeShift" | "cosinesFirst">) {
   const half = width / 2;
   const angles = Array.from(

@@ -26,7 +26,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   class_embeddings_concat: [false],
 };
 
-/** Settings of other networks that diffusers has under this name. */
+/** Settings of other diffusers networks with this name. */
 const absent = [
   ...["addition_embed_type", "class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type"],
   ...["cross_attention_norm", "num_attention_heads", "time_cond_proj_dim", "time_embedding_act_fn"],
@@ -35,7 +35,7 @@ const absent = [
 
 const own = z.object({ width: size, heads: z.array(size) });
 
-/** Stable Diffusion's network, whose blocks attend to texts of as many tokens. @throws UserError for what is not supported */
+/** Stable Diffusion's network; its blocks attend to texts of `tokens` tokens. @throws UserError for unsupported settings */
 export function readConditionUNet(source: ConfigSource, tokens: number): UNetConfig {
   const fields = new Fields(source, NAME);
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
@@ -52,7 +52,7 @@ export function readConditionUNet(source: ConfigSource, tokens: number): UNetCon
   };
 }
 
-/** The heads of each level: in this network `attention_head_dim` is their number, for all levels or for each. */
+/** The heads of each level: in this network, `attention_head_dim` is their number, for all levels or for each. */
 function readHeads(fields: Fields, levels: number): readonly unknown[] {
   if (!Array.isArray(fields.value("attention_head_dim")))
     return Array.from({ length: levels }, () => fields.number(undefined, "attention_head_dim", 8));

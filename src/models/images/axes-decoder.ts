@@ -6,17 +6,17 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, type Scheme } from "../tensors/names.ts";
 import { inSafetensors } from "./clip-vision.ts";
 
-/** Tensors of the encoder of images. */
+/** Tensors of the image encoder. */
 export const VISION = /^(model\.)?visual\./;
 
-/** How decoders differ whose tokens have a time, a height and a width. */
+/** Differences between decoders whose tokens have a time, a height and a width. */
 interface AxesTraits {
   /** The model in words. */
   readonly what: string;
-  /** The values of published files that leave some out, by transformers. */
+  /** transformers' defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
   readonly theta: number;
-  /** Pairs of a head by axis, unless a file says otherwise. */
+  /** Pairs of a head by axis; a file may override them. */
   readonly pairs: Axes<number>;
   /** True if the axes' pairs alternate. */
   readonly woven: boolean;
@@ -24,7 +24,7 @@ interface AxesTraits {
   configure: (fields: Fields, own: Pick<TransformerConfig, "sections" | "axes">) => TransformerConfig;
 }
 
-/** A decoder whose tokens have positions on three axes, by the part of a configuration that is about texts. */
+/** A decoder whose tokens have positions on three axes, from the text part of a configuration. */
 export function axesDecoder(name: string, traits: AxesTraits): TransformerArchitecture {
   const scheme: Scheme = {
     ...llamaNames,
@@ -46,7 +46,7 @@ export function axesDecoder(name: string, traits: AxesTraits): TransformerArchit
   return decoder(name, { scheme, unread: VISION, configure });
 }
 
-/** The decoder's fields, which older files have beside the tower's. Sections of M-RoPE are no scaling. */
+/** The decoder's fields; older files have them next to the tower's. M-RoPE's sections are not a scaling. */
 function textOf(origin: ConfigSource, name: string, { what, usual, theta, pairs }: AxesTraits) {
   const source = inSafetensors(origin, what);
   const own = new Fields(source, name).object("text_config") ?? source.config;

@@ -7,7 +7,7 @@ import { Fields } from "../config/fields.ts";
 import type { Scheme } from "../tensors/names.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
 
-/** Names within a tower of a CLIP, of images or of texts. */
+/** Names in a CLIP tower, for images or texts. */
 export const clipTower: Scheme = {
   prefixes: [""],
   layers: "encoder.layers",
@@ -24,7 +24,7 @@ export const clipTower: Scheme = {
   top: {},
 };
 
-/** Names of the tower of images; a convolution's weight has the patch's shape. */
+/** Names of the image tower; a convolution's weight has the patch's shape. */
 export const clipVisionTower = (
   { hidden, channels, patchSize }: ImageEncoderConfig,
   prefixes: readonly string[],
@@ -40,12 +40,12 @@ export const clipVisionTower = (
   },
 });
 
-/** The name of the bias of patches' vectors. */
+/** The name of the bias of patch vectors. */
 export const patchBias = (names: Names): string => placeOf(names("patch_embd.bias"));
 
 const placeOf = (stored: ReturnType<Names>): string => (typeof stored === "string" ? stored : stored.name);
 
-/** The stored vector of the whole image's token is a row of a table here; a bias of patches has no patch's shape. */
+/** The stored vector of the class token is a row of a table here; a patch bias does not have a patch's shape. */
 export const withClassVector =
   (names: Names, { hidden }: ImageEncoderConfig): Names =>
   (canonical) => {
@@ -55,13 +55,13 @@ export const withClassVector =
     return { name: place.replace(/position_embedding\.weight$/, "class_embedding"), shape: [hidden] };
   };
 
-/** Defaults for published files that leave fields out: ViT-B/32. */
+/** Defaults for fields missing from published files: ViT-B/32. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-/** Fields that no tower has: no head of a classifier, no prediction of tokens. */
+/** Fields that no tower has: no classifier head, no token prediction. */
 export const clipShared = {
   ...({ norms: "before", firstNorm: true } as const),
   classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" } as const,
@@ -73,18 +73,18 @@ const imageSizes = z.object({
   patchSize: z.int().min(1).max(1024),
 });
 
-/** Tokens of an image: each layer's attention scores every pair. */
+/** The most tokens of an image: each layer's attention scores every pair. */
 const MOST_TOKENS = 2 ** 14;
 
 type HuggingFaceConfig = Extract<ConfigSource, { kind: "huggingface" }>;
 
-/** The configuration of a model that is read from safetensors alone. @throws UserError for a GGUF */
+/** The configuration of a model that is supported only in safetensors. @throws UserError for a GGUF */
 export function inSafetensors(source: ConfigSource, what: string): HuggingFaceConfig {
   if (source.kind === "huggingface") return source;
   throw new UserError(`${source.path}: ${what} in GGUF is not supported, expected safetensors`);
 }
 
-/** Names of both towers, whose canonical names begin with `t.` (texts) and `v.` (images). */
+/** Names of both towers; their canonical names begin with `t.` (texts) and `v.` (images). */
 export const towerNames =
   (towers: Readonly<Record<"t" | "v", Names>>): Names =>
   (canonical) => {
@@ -92,13 +92,13 @@ export const towerNames =
     return tower === undefined ? canonical : towers[tower as "t" | "v"](name!);
   };
 
-/** How towers of images differ. */
+/** Differences between image towers. */
 interface VisionTraits extends Pick<ImageEncoderConfig, "classToken" | "patchBias" | "embeddingNorm"> {
-  /** The values of published files that leave some out. */
+  /** Defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
 }
 
-/** A CLIP's tower of images, by a configuration's `vision_config`. @throws UserError */
+/** A CLIP's image tower, from a configuration's `vision_config`. @throws UserError */
 export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEncoderConfig =>
   readVision(source, name, visionConfig(source, name), {
     usual,
@@ -107,11 +107,11 @@ export const readClipVision = (source: HuggingFaceConfig, name: string): ImageEn
     embeddingNorm: true,
   });
 
-/** The part of a configuration that is about images. @throws UserError */
+/** The image part of a configuration. @throws UserError */
 export const visionConfig = (source: HuggingFaceConfig, name: string): HuggingFaceConfig["config"] =>
   new Fields(source, name).object("vision_config") ?? {};
 
-/** An encoder of images by its own part of a configuration. @throws UserError */
+/** An image encoder from its own part of a configuration. @throws UserError */
 export function readVision(
   source: HuggingFaceConfig,
   name: string,
@@ -128,7 +128,7 @@ export function readVision(
   const { imageSize, patchSize } = sizes;
   if (imageSize < patchSize)
     throw new UserError(`${source.path}: "image_size" is ${imageSize}, expected at least "patch_size", ${patchSize}`);
-  // Its tokens are patches: it has places, and no vocabulary.
+  // Its tokens are patches: it has positions but no vocabulary.
   const context = Math.floor(imageSize / patchSize) ** 2 + (traits.classToken ? 1 : 0);
   if (context > MOST_TOKENS)
     throw new UserError(`${source.path}: an image has ${context} tokens, expected at most ${MOST_TOKENS}`);

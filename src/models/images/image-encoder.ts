@@ -10,26 +10,26 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { Encoder, type EncoderConfig } from "../encoder/encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The configuration of an encoder of square images. */
+/** The configuration of an encoder for square images. */
 export interface ImageEncoderConfig extends EncoderConfig {
   readonly channels: number;
-  /** Pixels of a side. */
+  /** Pixels per side. */
   readonly imageSize: number;
-  /** Pixels of a side of the images that its positions were trained on, if they are interpolated. */
+  /** Pixels per side of the training images, if positions are interpolated. */
   readonly trainedSize?: number;
   /** Pixels of a patch's side. */
   readonly patchSize: number;
-  /** True if a token of the whole image comes before its patches' tokens. */
+  /** True if a class token for the whole image comes before the patch tokens. */
   readonly classToken: boolean;
-  /** True if vectors of patches have a bias. */
+  /** True if patch vectors have a bias. */
   readonly patchBias: boolean;
   /** True if the stream is normalised before the first layer. */
   readonly embeddingNorm: boolean;
-  /** True if a learned query pools an image's tokens into its vector; absent: the vector is the first token's. */
+  /** True if a learned query pools an image's tokens into its vector; absent: the first token's vector. */
   readonly probe?: boolean;
 }
 
-/** An encoder over the patches of an image, with or without a token of the whole image (Dosovitskiy et al. 2021). */
+/** An encoder over an image's patches, with or without a class token (Dosovitskiy et al. 2021). */
 export class ImageEncoder {
   readonly #layers: Encoder;
 
@@ -40,12 +40,12 @@ export class ImageEncoder {
     this.#layers = new Encoder(config, weights);
   }
 
-  /** Tokens of an image. */
+  /** The number of tokens of an image. */
   get tokens(): number {
     return this.side ** 2 + (this.config.classToken ? 1 : 0);
   }
 
-  /** Patches of a side: pixels at the right and the bottom that fill none are left out. */
+  /** Patches per side; incomplete patches at the right and the bottom are dropped. */
   get side(): number {
     return this.#patchesOf(this.config.imageSize);
   }
@@ -54,7 +54,7 @@ export class ImageEncoder {
     return Math.floor(size / this.config.patchSize);
   }
 
-  /** The vector of the whole image, [batch, hidden], of pixels [batch, channels, side, side]. `batch` is a number. */
+  /** The vector of the whole image, [batch, hidden], from pixels [batch, channels, side, side]. `batch` is a number. */
   pooled(graph: Graph, pixels: Tensor): Tensor {
     const hidden = this.hidden(graph, pixels);
     if (this.config.probe) return probed(graph, this.weights, hidden, places(graph, pixels), this.config);
@@ -113,7 +113,7 @@ export class ImageEncoder {
   }
 }
 
-/** The only row of a table, for each image: zeros, i64 [batch, 1]. */
+/** Indices into a table with a single row, for each image: zeros, i64 [batch, 1]. */
 function places(graph: Graph, { shape: [batch] }: Tensor): Tensor {
   const bytes = new Uint8Array(new BigInt64Array(Number(batch)).buffer);
   return graph.constant("first_row", { dtype: "i64", shape: [batch!, 1] }, { kind: "memory", bytes });
@@ -126,9 +126,9 @@ export function ones(graph: Graph, shape: [number, number]): Tensor {
 }
 
 /**
- * The vector of a whole image by a learned query that looks at all its tokens, then a feed-forward (SigLIP's pooling head
- * in transformers, after Lee et al. 2019, section 3.2): tokens [batch, tokens, hidden], `first` zeros i64 [batch, 1] →
- * [batch, hidden].
+ * The vector of a whole image from a learned query that attends to all its tokens, then a feed-forward (SigLIP's pooling
+ * head in transformers, after Lee et al. 2019, section 3.2): tokens [batch, tokens, hidden], `first` zeros i64 [batch, 1]
+ * → [batch, hidden].
  */
 function probed(graph: Graph, weights: WeightSource, tokens: Tensor, first: Tensor, config: EncoderConfig) {
   const { hidden, heads, ffn, activation, epsilon } = config;

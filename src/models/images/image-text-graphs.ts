@@ -20,11 +20,11 @@ export function traceImages(model: ImageText, images: number): Graph {
   return g;
 }
 
-/** A layer whose tokens are read, from the end: the last one, or the one before it, which LLaVA reads. */
+/** Layers whose tokens can be read, counted from the end: the last, or the one before it, which LLaVA reads. */
 export const featureLayers = [-1, -2] as const;
 export type FeatureLayer = (typeof featureLayers)[number];
 
-/** `pixels` of one image → `embedding` [1, tokens, hidden]: its tokens after a layer, before the norm behind the last. */
+/** `pixels` of one image → `embedding` [1, tokens, hidden]: its tokens after a layer, before the final norm. */
 export function traceImageTokens({ image }: ImageText, layer: FeatureLayer): Graph {
   const g = new Graph();
   const { channels, imageSize, layers } = image.config;

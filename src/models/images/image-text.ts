@@ -6,7 +6,7 @@ import { Encoder, type EncoderInput } from "../encoder/encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 
-/** An encoder of texts whose token vectors enter the first layer without a norm, as a CLIP's do. */
+/** A text encoder whose token vectors enter the first layer without a norm, like CLIP's. */
 export class PlainTextEncoder extends Encoder {
   override embed(graph: Graph, { ids }: EncoderInput, { padding }: Parameters<Encoder["embed"]>[2]): Tensor {
     const { vocabulary, hidden, positions } = this.config;
@@ -16,27 +16,27 @@ export class PlainTextEncoder extends Encoder {
   }
 }
 
-/** How models of images and texts differ. */
+/** Differences between models of images and texts. */
 export interface ImageTextTraits {
-  /** The width of the common space. */
+  /** The width of the shared space. */
   readonly width: number;
-  /** The towers with a projection behind them. */
+  /** The towers with a projection after them. */
   readonly projected: readonly ("t" | "v")[];
-  /** The function from an image's logits to its labels' scores: among all labels, or each by itself. */
+  /** The function from an image's logits to its labels' scores: over all labels, or for each separately. */
   readonly activation: "softmax" | "sigmoid";
-  /** Tokens that every text is filled up to, with padding that is read as any token; absent: texts stay as they are. */
+  /** The length to which every text is padded, with padding read like any token; absent: texts are not padded. */
   readonly textLength?: number;
 }
 
-/** An architecture of two towers. `t.` and `v.` begin the canonical names of their weights. */
+/** An architecture of two towers. Canonical names of their weights begin with `t.` and `v.`. */
 export interface ImageTextArchitecture {
   tensors(checkpoint: Checkpoint): Names;
-  /** Tensors that are not read, such as places by number, which old files store. */
+  /** Unused tensors, such as position ids in old files. */
   unread(checkpoint: Checkpoint): string[];
   open(weights: WeightSource): ImageText;
 }
 
-/** A model that puts images and texts into one space: an encoder of each, and projections behind them. */
+/** A model that maps images and texts to one space: an encoder for each, and projections after them. */
 export class ImageText {
   constructor(
     readonly text: Encoder,
@@ -45,28 +45,28 @@ export class ImageText {
     readonly traits: ImageTextTraits,
   ) {}
 
-  /** The width of the common space. */
+  /** The width of the shared space. */
   get width(): number {
     return this.traits.width;
   }
 
-  /** Vectors of texts, of length 1, [batch, width]: each is its last token's, which has seen all others. */
+  /** Vectors of texts, of length 1, [batch, width]: each is the vector of the last token, which has seen all others. */
   textVectors(graph: Graph, input: EncoderInput): Tensor {
     return this.#project(graph, "t", pool(this.text.hidden(graph, input), input.mask, "last"));
   }
 
-  /** Vectors of images, of length 1, [batch, width]; pixels [batch, channels, height, width], of as many as are known. */
+  /** Vectors of images, of length 1, [batch, width]; pixels [batch, channels, height, width] with a known batch. */
   imageVectors(graph: Graph, pixels: Tensor): Tensor {
     return this.#project(graph, "v", this.image.pooled(graph, pixels));
   }
 
-  /** The factor from the cosine of an image and a text to their logit, and what is added. */
+  /** The factor and the bias that turn the cosine of an image and a text into their logit. */
   get logit(): { readonly scale: number; readonly bias: number } {
     const stored = (name: string) => this.weights.values(name)?.[0] ?? 0;
     return { scale: Math.exp(stored("logit_scale")), bias: stored("logit_bias") };
   }
 
-  /** x [batch, hidden] → [batch, width]; projections take rows of tokens, so each has one here. */
+  /** x [batch, hidden] → [batch, width]; projections take rows of tokens, so each input has one. */
   #project(graph: Graph, tower: "t" | "v", x: Tensor): Tensor {
     if (!this.traits.projected.includes(tower)) return unit(x);
     const [batch, hidden] = x.shape;

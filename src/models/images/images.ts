@@ -5,10 +5,10 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { Parts } from "../tensors/parts.ts";
 import { type ImageEncoder, ones } from "./image-encoder.ts";
 
-/** The vector that a classifier of images reads: the first token's, or beside it the mean of the others. */
+/** The input of an image classifier: the first token's vector, or that and the mean of the others. */
 type Read = "first" | "first and mean";
 
-/** An encoder of images alone, which may have a classifier's head. */
+/** An image-only encoder, which may have a classifier's head. */
 export class Images {
   constructor(
     readonly image: ImageEncoder,
@@ -21,7 +21,7 @@ export class Images {
     return this.weights.has("classifier.weight") ? this.image.config.labels : 0;
   }
 
-  /** Vectors of images, of length 1, [batch, hidden]; pixels [batch, channels, side, side], of as many as are known. */
+  /** Vectors of images, of length 1, [batch, hidden]; pixels [batch, channels, side, side] with a known batch. */
   vectors(graph: Graph, pixels: Tensor): Tensor {
     return unit(this.image.pooled(graph, pixels));
   }
@@ -38,11 +38,11 @@ export class Images {
   }
 }
 
-/** An architecture of images alone. */
+/** An architecture for images only. */
 export interface ImageArchitecture {
   tensors(checkpoint: Checkpoint): Names;
-  /** Tensors that are not read. */
+  /** Unused tensors. */
   unread(checkpoint: Checkpoint): string[];
-  /** Opens a model for images of `side` pixels. @throws UserError if it reads images of another size alone */
+  /** Opens a model for images of `side` pixels. @throws UserError if it only reads images of another size */
   open(weights: WeightSource, side?: number): Images;
 }

@@ -5,7 +5,10 @@ import { qwen2 } from "../architectures/qwen2.ts";
 import type { Fields } from "../config/fields.ts";
 import { inSafetensors } from "./clip-vision.ts";
 
-/** The decoders that a model of images and language may have, and transformers' defaults, which published configurations leave out. */
+/**
+ * The possible decoders of a model of images and language, and transformers' defaults for fields missing from published
+ * configurations.
+ */
 const languages: Readonly<Record<string, { decoder: typeof llama; usual: Readonly<Record<string, number>> }>> = {
   llama: { decoder: llama, usual: sizes(32000, 11008, { max_position_embeddings: 2048 }) },
   mistral: {
@@ -20,7 +23,7 @@ function sizes(vocabulary: number, ffn: number, more: Readonly<Record<string, nu
   return { ...shared, vocab_size: vocabulary, intermediate_size: ffn, rope_theta: 1e4, ...more };
 }
 
-/** The decoder's architecture by `text_config`, and its part of the configuration. @throws UserError if it is another */
+/** The decoder's architecture from `text_config`, and its part of the configuration. @throws UserError for another decoder */
 export function languageOf(
   fields: Fields,
   what: string,

@@ -6,7 +6,7 @@ import { Parts } from "../tensors/parts.ts";
 import type { PatchEncoder, Patches } from "./patch-encoder.ts";
 import type { ImagePlace } from "./vision.ts";
 
-/** Images of any size, whose squares of patches are merged by two layers into rows of a decoder's stream (Wang et al. 2024, Qwen2-VL). */
+/** Images of any size; two layers merge squares of patches into rows of a decoder's stream (Wang et al. 2024, Qwen2-VL). */
 export class MergedVision {
   readonly pictures = "patches";
 
@@ -32,7 +32,7 @@ export class MergedVision {
     return added.length === 0 ? rows : concat([rows, ...added], 2);
   }
 
-  /** The number of the merger of the `i`-th stream, by depth. */
+  /** The index of the merger of stream `i`, by depth. */
   #merger(i: number): number {
     const { deep } = this.encoder.config;
     return deep.indexOf(deep.toSorted((a, b) => a - b)[i]!);

@@ -8,13 +8,13 @@ import type { ImageText } from "./image-text.ts";
 import type { Images } from "./images.ts";
 import type { Vision } from "./vision.ts";
 
-/** An encoder of images and texts, and the weights that its graphs are traced with. */
+/** An encoder of images and texts, with the weights for its graphs. */
 export interface OpenImageText {
   readonly model: ImageText;
   readonly weights: Weights;
 }
 
-/** Like `openDecoder`, for encoders of images and texts, which take no adapter. */
+/** Like `openDecoder`, for encoders of images and texts, which do not support adapters. */
 export async function openImageText(
   checkpoint: Checkpoint,
   folder: string,
@@ -25,13 +25,13 @@ export async function openImageText(
   return { model: architecture.open(weights), weights };
 }
 
-/** An encoder of images alone, and the weights that its graphs are traced with. */
+/** An image-only encoder, with the weights for its graphs. */
 export interface OpenImages {
   readonly model: Images;
   readonly weights: Weights;
 }
 
-/** Like `openImageText`, for encoders of images alone; `side`: pixels of the images that it reads. */
+/** Like `openImageText`, for image-only encoders; `side`: pixels per side of its images. */
 export async function openImages(
   checkpoint: Checkpoint,
   folder: string,
@@ -43,13 +43,13 @@ export async function openImages(
   return { model: architecture.open(weights, side), weights };
 }
 
-/** The part of a vision–language model that reads images, and the weights that its graph is traced with. */
+/** The image part of a vision–language model, with the weights for its graph. */
 export interface OpenVision {
   readonly vision: Vision;
   readonly weights: Weights;
 }
 
-/** Like `openImageText`, for the part of a vision–language model that reads images. */
+/** Like `openImageText`, for the image part of a vision–language model. */
 export async function openVision(checkpoint: Checkpoint, folder: string, quant: Quant = "auto"): Promise<OpenVision> {
   const architecture = await visionArchitecture(checkpoint);
   const used = without(checkpoint, architecture.unreadVision(checkpoint));

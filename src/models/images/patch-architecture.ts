@@ -17,11 +17,11 @@ interface PatchTraits {
 }
 
 /**
- * A decoder that reads images as merged squares of their patches. `v.` begins the canonical names of the encoder's weights, `mm.` the names of the
- * merger.
+ * A decoder that reads images as merged squares of their patches. Canonical names of the encoder's weights begin with `v.`,
+ * the merger's with `mm.`.
  */
 export function patchArchitecture(name: string, { what, language, tower }: PatchTraits): VisionLanguageArchitecture {
-  /** The part that reads images, by a configuration. @throws UserError */
+  /** The image part, from a configuration. @throws UserError */
   const configureVision = (origin: ConfigSource) => {
     const source = inSafetensors(origin, what);
     const fields = new Fields(source, name);

@@ -16,28 +16,28 @@ import { evenBatch, type TextBatch } from "../../nn/unpad.ts";
 import type { WeightSource } from "../../weights/weight-source.ts";
 import { Encoder, type EncoderConfig } from "../encoder/encoder.ts";
 
-/** The configuration of an encoder of images of any size. */
+/** The configuration of an encoder for images of any size. */
 export interface PatchEncoderConfig extends EncoderConfig {
   readonly channels: number;
   /** Pixels of a patch's side. */
   readonly patchSize: number;
-  /** Patches of a side that become one row of the decoder's stream. */
+  /** Patches per side of a square that becomes one row of the decoder's stream. */
   readonly merge: number;
-  /** Frames of a patch: an image is as many equal ones. */
+  /** Frames of a patch: an image is repeated for each frame. */
   readonly frames: number;
-  /** Base of the wavelengths of positions. */
+  /** Base of the position wavelengths. */
   readonly rotaryBase: number;
-  /** True if vectors of patches have a bias. */
+  /** True if patch vectors have a bias. */
   readonly patchBias: boolean;
   /** Layers in which a patch sees only its window, `side` merged squares wide; absent: no layer has windows. */
   readonly windows?: { readonly side: number; has(layer: number): boolean };
-  /** Side of a square of learned positions, which is stretched to an image's patches; absent: rotations alone say where a patch is. */
+  /** Side of the learned position grid, which is stretched to an image's patches; absent: only rotations encode positions. */
   readonly positionSide?: number;
-  /** Layers whose streams have mergers of their own, in the order of these. */
+  /** Layers whose streams have separate mergers, in the mergers' order. */
   readonly deep: readonly number[];
 }
 
-/** The patches of an image; the patches of a merged square lie side by side. */
+/** An image's patches; the patches of a merged square are adjacent. */
 export interface Patches {
   /** Merged squares. */
   readonly squares: Dim;
@@ -48,13 +48,19 @@ export interface Patches {
   readonly columns: Tensor;
   /** Ones, i32 [1, patches]. */
   readonly mask: Tensor;
-  /** Present if layers have windows: the patches of each, i64 [windows, most], a mask, i32, and the place of each patch in them, i64 [1, patches]. */
+  /**
+   * Present if layers have windows: the patches of each window, i64 [windows, most], a mask, i32, and the place of each
+   * patch in the windows, i64 [1, patches].
+   */
   readonly windows?: { readonly patches: Tensor; readonly mask: Tensor; readonly places: Tensor };
-  /** Present if positions are learned: of each patch the four next to it, i64 [1, patches, 4], and their shares, f32. */
+  /** Present if positions are learned: each patch's four nearest grid positions, i64 [1, patches, 4], and their weights, f32. */
   readonly positions?: { readonly next: Tensor; readonly shares: Tensor };
 }
 
-/** An encoder over any number of patches, whose positions are rotations: half of a head turns by the row, half by the column (Wang et al. 2024). */
+/**
+ * An encoder over any number of patches, whose positions are rotations: half of a head rotates by the row, half by the
+ * column (Wang et al. 2024).
+ */
 export class PatchEncoder {
   readonly #layers: Encoder;
 
@@ -71,7 +77,7 @@ export class PatchEncoder {
     return channels * frames * patchSize ** 2;
   }
 
-  /** Hidden states [1, patches, hidden]: the last layer's, normalised, and the streams after the layers of `deep`, by depth. */
+  /** Hidden states [1, patches, hidden]: the last layer's, normalised, and the streams after the `deep` layers, by depth. */
   run(graph: Graph, patches: Patches): { readonly hidden: Tensor; readonly deep: readonly Tensor[] } {
     const { layers, windows } = this.config;
     const whole = this.#whole(graph, patches);
@@ -105,7 +111,7 @@ export class PatchEncoder {
     return { ...evenBatch(mask), turn: this.#turn(graph, [rows, columns]) };
   }
 
-  /** A batch with a row for each window; only attention is by windows. */
+  /** A batch with one row per window; only attention uses windows. */
   #inWindows(graph: Graph, patches: Patches, windows: NonNullable<Patches["windows"]>): TextBatch {
     const [, count] = patches.mask.shape;
     const at = (axis: Tensor) => gather(reshape(axis, [count!]), windows.patches, 0);
@@ -126,7 +132,7 @@ export class PatchEncoder {
     return (x) => positions.reduce((y, at, axis) => rotaryEmbedding(y, at, tables[axis]!, { heads, pairs: "half" }), x);
   }
 
-  /** Tables of rows and of columns, each of which turns its half of the pairs alone. */
+  /** Tables for rows and for columns; each rotates its half of the pairs. */
   #tables(graph: Graph) {
     const { headSize, rotaryBase, context } = this.config;
     const rope: RopeConfig = { theta: rotaryBase, headSize: headSize / 2, positions: context };

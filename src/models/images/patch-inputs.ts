@@ -1,7 +1,7 @@
 import { type Bindings, type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
 import type { PatchEncoder, PatchEncoderConfig, Patches } from "./patch-encoder.ts";
 
-/** The patches of a picture; patches of one merged square lie side by side. */
+/** The patches of an image; patches of one merged square are adjacent. */
 export interface PicturePatches {
   /** [squares, merge², channels · frames · side · side] */
   readonly values: Float32Array;
@@ -12,7 +12,7 @@ export interface PicturePatches {
   readonly grid: readonly [rows: number, columns: number];
 }
 
-/** The value of an input of the graph. */
+/** The value of a graph input. */
 export interface PatchInput {
   readonly shape: readonly number[];
   readonly values: Float32Array | Int32Array | BigInt64Array;
@@ -20,7 +20,7 @@ export interface PatchInput {
 
 const NEXT = 4;
 
-/** The inputs of an encoder's graph; symbols are the number of squares, `rows`, and of `windows`. */
+/** The inputs of an encoder's graph; the symbols `rows` and `windows` count squares and windows. */
 export function tracePatches(g: Graph, { config, patchWidth }: PatchEncoder): Patches {
   const { merge, windows, positionSide } = config;
   const shape = [sym("rows"), merge ** 2];
@@ -50,7 +50,7 @@ export function tracePatches(g: Graph, { config, patchWidth }: PatchEncoder): Pa
   };
 }
 
-/** The values of those inputs for a picture. */
+/** The values of those inputs for an image. */
 export function patchInputs(config: PatchEncoderConfig, picture: PicturePatches): Record<string, PatchInput> {
   const { merge, windows, positionSide } = config;
   const { values, rows, columns, grid } = picture;
@@ -65,13 +65,13 @@ export function patchInputs(config: PatchEncoderConfig, picture: PicturePatches)
   };
 }
 
-/** The symbols' values for a picture of these squares. */
+/** The symbols' values for an image with this grid of squares. */
 export const patchCounts = ({ windows }: PatchEncoderConfig, grid: PicturePatches["grid"]): Bindings => ({
   rows: grid[0] * grid[1],
   windows: windows ? windowsOf(grid, windows.side).reduce((all, n) => all * n) : 0,
 });
 
-/** Windows from top to bottom and from left to right. */
+/** The number of windows in each direction. */
 const windowsOf = (grid: PicturePatches["grid"], side: number): [down: number, across: number] => [
   Math.ceil(grid[0] / side),
   Math.ceil(grid[1] / side),
@@ -80,7 +80,7 @@ const windowsOf = (grid: PicturePatches["grid"], side: number): [down: number, a
 /** Patches of a whole window. */
 const mostIn = (side: number, merge: number): number => (side * merge) ** 2;
 
-/** Windows begin at the image's first row and column: those at the far edges may have fewer patches. */
+/** Windows begin at the image's first row and column; those at the far edges may have fewer patches. */
 function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
   const [down, across] = windowsOf(grid, side);
   const most = mostIn(side, merge);
@@ -102,7 +102,7 @@ function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, si
   };
 }
 
-/** Bilinear, with the corners of the square on the corner patches. */
+/** Bilinear, with the grid's corners on the corner patches. */
 function positionInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
   const next = new BigInt64Array(NEXT * rows.length);
   const shares = new Float32Array(next.length);
@@ -120,7 +120,7 @@ function positionInputs({ rows, columns, grid }: PicturePatches, merge: number, 
   return { nextPositions: { shape, values: next }, positionShares: { shape, values: shares } };
 }
 
-/** The two positions next to a patch on an axis of `count` patches, and their shares. */
+/** The two positions around a patch on an axis of `count` patches, and their weights. */
 function nextOnAxis(index: number, count: number, side: number): { readonly at: number; readonly share: number }[] {
   const place = Math.fround((index * (side - 1)) / Math.max(1, count - 1));
   const first = Math.floor(place);

@@ -8,7 +8,7 @@ import { namesOf, type Scheme } from "../tensors/names.ts";
 import { clipShared, patchBias, visionConfig } from "./clip-vision.ts";
 import type { PatchEncoderConfig } from "./patch-encoder.ts";
 
-/** The values of published files that leave some out, by transformers, in every tower. */
+/** transformers' defaults for fields missing from published files, the same in every tower. */
 const usual = { in_channels: 3, patch_size: 14, spatial_merge_size: 2, temporal_patch_size: 2 };
 
 const sizes = z.object({
@@ -18,24 +18,24 @@ const sizes = z.object({
   frames: z.int().min(1).max(16),
 });
 
-/** The greatest position on an axis of an image: patches of a side. */
+/** The most patches on a side of an image. */
 const SIDE = 2 ** 14;
 
-/** How encoders of patches differ. */
+/** Differences between patch encoders. */
 export interface TowerTraits {
-  /** The values of published files that leave some out, by transformers. */
+  /** transformers' defaults for fields missing from published files. */
   readonly usual: Readonly<Record<string, unknown>>;
   /** Width of the stream and of the feed-forward. */
   widths(fields: Fields): { readonly hidden: number; readonly ffn: number };
   own?(fields: Fields): Partial<PatchEncoderConfig>;
-  /** Names of its layers, and of what is beside them. */
+  /** Names in its layers, and outside them. */
   readonly parts: Scheme["parts"];
   readonly top: Scheme["top"];
-  /** Names of the merger behind it. */
+  /** Names of the merger after it. */
   merger(config: PatchEncoderConfig): Scheme["top"];
 }
 
-/** An encoder of patches, by a configuration's `vision_config`. @throws UserError */
+/** A patch encoder from a configuration's `vision_config`. @throws UserError */
 export function readPatchEncoder(
   source: Extract<ConfigSource, { kind: "huggingface" }>,
   name: string,
@@ -66,7 +66,7 @@ export function readPatchEncoder(
 
 const prefixes = ["visual.", "model.visual."];
 
-/** The checkpoint's names of the encoder, `v.`, and the merger behind it, `mm.`. */
+/** The checkpoint's names of the encoder, `v.`, and the merger after it, `mm.`. */
 export function patchNames(checkpoint: Checkpoint, config: PatchEncoderConfig, traits: TowerTraits): Names {
   const { hidden, channels, frames, patchSize } = config;
   const shape = [hidden, channels, frames, patchSize, patchSize];

@@ -6,13 +6,13 @@ import { RowsOfSquares, type ShuffledVisionConfig, shuffle } from "./shuffled-vi
 import type { SquareVision } from "./vision.ts";
 
 export interface PooledVisionConfig extends ShuffledVisionConfig {
-  /** The token behind an image's rows; `imageToken` stands before them. */
+  /** The token after an image's rows; `imageToken` comes before them. */
   readonly endToken: number;
 }
 
 /**
- * Images as one picture between two tokens, each row the mean of a square of patches, normalised and projected (Gemma
- * Team 2025, Gemma 3, section 2.1).
+ * An image between two tokens; each row is the mean of a square of patches, normalised and projected (Gemma Team
+ * 2025, Gemma 3, section 2.1).
  */
 export class PooledVision extends RowsOfSquares<PooledVisionConfig> implements SquareVision {
   readonly pictures = "framed";

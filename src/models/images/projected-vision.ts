@@ -6,11 +6,11 @@ import { Parts } from "../tensors/parts.ts";
 import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
-/** The way from an encoder of images to the stream of a decoder. */
+/** The path from an image encoder to a decoder's stream. */
 export interface ProjectedVisionConfig extends ImagePlace {
-  /** Layers of the encoder that run; their stream is taken without its last norm. */
+  /** The number of encoder layers to run; their stream is used without the final norm. */
   readonly layers: number;
-  /** True if an image's rows are all of the encoder's but the first, which is mostly that of the whole image. */
+  /** True to drop the encoder's first row, usually the class token's. */
   readonly dropsFirst: boolean;
   readonly activation: Activation;
 }
@@ -41,19 +41,19 @@ abstract class Projection implements Omit<SquareVision, "pictures"> {
   }
 }
 
-/** Images as one picture (Liu et al. 2023, LLaVA-1.5). */
+/** Single images (Liu et al. 2023, LLaVA-1.5). */
 export class ProjectedVision extends Projection {
   readonly pictures = "one";
 }
 
-/** The tensor of the row that ends each line of an image's tiles. */
+/** The tensor of the row at the end of each line of an image's tiles. */
 export const LINE_END = "image_newline";
 
-/** Images as the whole and as tiles of the size that fits best (Liu et al. 2024, LLaVA-NeXT). */
+/** An image as a whole and as tiles of the best-fitting size (Liu et al. 2024, LLaVA-NeXT). */
 export class FittedVision extends Projection {
   readonly pictures = "fitted";
 
-  /** The row of the stream behind each line of the tiles, [hidden]. @throws UserError if the model has none */
+  /** The stream's row after each line of the tiles, [hidden]. @throws UserError if the model has none */
   get lineEnd(): Float32Array {
     const row = this.weights.values(LINE_END);
     if (row?.length === this.config.hidden) return row;

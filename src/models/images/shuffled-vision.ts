@@ -5,11 +5,11 @@ import type { ImageEncoder } from "./image-encoder.ts";
 import type { ImagePlace, SquareVision } from "./vision.ts";
 
 export interface ShuffledVisionConfig extends ImagePlace {
-  /** Patches of a side that become one row. */
+  /** Patches per side of a square that becomes one row. */
   readonly scale: number;
 }
 
-/** A row of a decoder's stream for each square of `scale` patches a side. */
+/** A row of a decoder's stream for each square of `scale` patches per side. */
 export abstract class RowsOfSquares<C extends ShuffledVisionConfig> {
   constructor(
     readonly config: C,
@@ -40,7 +40,10 @@ export class ShuffledVision extends RowsOfSquares<ShuffledVisionConfig> implemen
   }
 }
 
-/** Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row has a square's patches, row by row. */
+/**
+ * Patches [pictures, side², width] → [pictures, (side / scale)², scale² · width]: each row holds a square's patches, row by
+ * row.
+ */
 export function shuffle(x: Tensor, side: number, scale: number): Tensor {
   const [pictures, , width] = x.shape as [number, number, number];
   const fewer = side / scale;

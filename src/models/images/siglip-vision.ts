@@ -4,15 +4,15 @@ import type { Scheme } from "../tensors/names.ts";
 import { clipVisionTower, readVision, visionConfig } from "./clip-vision.ts";
 import type { ImageEncoderConfig } from "./image-encoder.ts";
 
-/** Defaults for published files that leave fields out: SigLIP base. */
+/** Defaults for fields missing from published files: SigLIP base. */
 const usual = {
   ...{ hidden_size: 768, intermediate_size: 3072, num_hidden_layers: 12, num_attention_heads: 12 },
   ...{ num_channels: 3, image_size: 224, patch_size: 16, layer_norm_eps: 1e-6, hidden_act: "gelu_pytorch_tanh" },
 };
 
 /**
- * A SigLIP's tower of images (Zhai et al. 2023), by a configuration's `vision_config`: a CLIP's without a token of the
- * whole image and a norm before the first layer. @throws UserError
+ * A SigLIP's image tower (Zhai et al. 2023), from a configuration's `vision_config`: a CLIP's without a class token or
+ * a norm before the first layer. @throws UserError
  */
 export const readSiglipVision = (
   source: Extract<ConfigSource, { kind: "huggingface" }>,
@@ -22,7 +22,7 @@ export const readSiglipVision = (
   return readVision(source, name, visionConfig(source, name), traits);
 };
 
-/** Names of the tower of images with its pooling head. */
+/** Names of the image tower with its pooling head. */
 export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly string[]): Scheme => {
   const tower = clipVisionTower(config, prefixes);
   const head = {
@@ -34,7 +34,7 @@ export const siglipVisionTower = (config: ImageEncoderConfig, prefixes: readonly
   return { ...tower, top: { ...tower.top, ...head } };
 };
 
-/** The head's query, and its projections, which PyTorch keeps stacked in one tensor. */
+/** The head's query, and its projections, which PyTorch stacks in one tensor. */
 export const withProbe =
   (names: Names, { hidden }: ImageEncoderConfig, prefix: string): Names =>
   (canonical) => {

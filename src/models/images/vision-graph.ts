@@ -18,6 +18,6 @@ export function traceMerged(vision: MergedVision): Graph {
   return g;
 }
 
-/** The graph of any part that reads images. */
+/** The graph of any image part. */
 export const traceAnyVision = (vision: Vision): Graph =>
   vision.pictures === "patches" ? traceMerged(vision) : traceVision(vision);

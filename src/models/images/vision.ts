@@ -11,22 +11,22 @@ import type { FittedVision } from "./projected-vision.ts";
 export interface ImagePlace {
   /** Width of the decoder's stream. */
   readonly hidden: number;
-  /** The token of a prompt in whose place an image's rows are put. */
+  /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** First layers of the decoder behind each of which an image adds to the stream; absent: none. */
+  /** The number of first decoder layers after which an image adds to the stream; absent: none. */
   readonly adding?: number;
 }
 
-/** Numbers of an image's row: the stream's, then those that are added to it. */
+/** Numbers in an image's row: the stream's, then those added to it. */
 export const rowWidth = ({ hidden, adding = 0 }: ImagePlace): number => hidden * (1 + adding);
 
 /** The part of a vision–language model that turns images into rows of its decoder's stream. */
 export type Vision = PlainVision | FramedVision | InternVision | FittedVision | MergedVision;
 
-/** A part that reads images whole, or as tiles behind their names. */
+/** An image part that reads images whole, or as tiles after their names. */
 type PlainVision = SquareVision & { readonly pictures: "one" | "tiles" };
 
-/** A part that reads images whole, and puts their rows between two tokens. */
+/** An image part that reads images whole, with their rows between two tokens. */
 export interface FramedVision extends SquareVision {
   readonly pictures: "framed";
   readonly frame: readonly [begin: number, end: number];
@@ -34,25 +34,28 @@ export interface FramedVision extends SquareVision {
   readonly gap: string;
 }
 
-/** A part that reads square pictures of one size. */
+/** An image part that reads square images of one size. */
 export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
-  /** Pictures of an image: itself, also between two tokens; its tiles and itself, with tokens around each or around all; or itself and the tiles of a size that fits. */
+  /**
+   * The square images made from one image: itself, also between two tokens; its tiles and itself, with tokens around each or
+   * around all; or itself and the tiles of a fitting size.
+   */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
-  /** Rows of a picture. */
+  /** Rows of one square image. */
   readonly tokens: number;
-  /** Rows and columns if a picture's rows lie in a grid, row by row. */
+  /** Rows and columns, if an image's rows form a grid, row by row. */
   readonly grid: readonly [rows: number, columns: number] | undefined;
   /** Pixels [pictures, channels, side, side] → [pictures, rows, hidden]. `pictures` is a number. */
   rows(graph: Graph, pixels: Tensor): Tensor;
 }
 
-/** The architecture of a vision–language model: a decoder's, and the part that reads images. */
+/** The architecture of a vision–language model: a decoder's, and the image part. */
 export interface VisionLanguageArchitecture extends Architecture {
-  /** A checkpoint's tensors that the part does not read: the decoder's, and layers that do not run. */
+  /** A checkpoint's tensors that the image part does not use: the decoder's, and layers that do not run. */
   unreadVision(checkpoint: Checkpoint): readonly string[];
   vision(weights: WeightSource): Vision;
-  /** True for the optional tensors that the part has in a new model. */
+  /** True for the optional tensors of the image part in a new model. */
   hasNewTensor(config: ConfigSource, canonical: string): boolean;
 }

@@ -7,25 +7,25 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The sizes of a localiser besides its image encoder's. */
+/** The sizes of a localiser, apart from its image encoder's. */
 export interface LocaliserConfig {
   readonly image: ImageEncoderConfig;
-  /** Layers of the decoder of boxes. */
+  /** Layers of the box decoder. */
   readonly layers: number;
   readonly heads: number;
-  /** Cells of a mask along a patch's side. */
+  /** Mask cells along a patch's side. */
   readonly cells: number;
-  /** Width of the vectors whose product is a mask. */
+  /** Width of the vectors whose products give a mask. */
   readonly maskWidth: number;
 }
 
-/** Frequencies of the sines and cosines that a box's edges are told by. */
+/** Frequencies of the sines and cosines that encode a box's edges. */
 const FREQUENCIES = [1, 2, 4, 8, 16];
 
-/** Numbers that a box is told by: each edge, and its sine and cosine at each frequency. */
+/** Numbers that encode a box: each edge, and its sine and cosine at each frequency. */
 export const BOX_NUMBERS = 4 * (1 + 2 * FREQUENCIES.length);
 
-/** A box's edges, left, top, right and bottom, as shares of the picture's sides, as the localiser reads them. */
+/** A box in the localiser's form, from its edges (left, top, right and bottom) as shares of the image's sides. */
 export function boxNumbers(box: readonly number[]): number[] {
   return box.flatMap((edge) => [
     2 * edge - 1,
@@ -34,8 +34,8 @@ export function boxNumbers(box: readonly number[]): number[] {
 }
 
 /**
- * How much of each cell of a mask a box covers, from −1 (nothing) to 1, in the order in which masks are computed: patch by
- * patch, and in it row by row. `side` cells a side of the picture, `cells` a side of a patch.
+ * How much of each mask cell a box covers, from −1 (nothing) to 1, in the order of mask computation: patch by patch, row
+ * by row in each. `side` cells per side of the image, `cells` per side of a patch.
  */
 export function boxCells(box: readonly number[], side: number, cells: number): Float32Array {
   const [left, top, right, bottom] = box.map((edge) => edge * side) as [number, number, number, number];
@@ -46,7 +46,7 @@ export function boxCells(box: readonly number[], side: number, cells: number): F
   });
 }
 
-/** The place of each cell of a mask, as it is computed, among the rows of the picture, `side` cells wide. */
+/** For each mask cell in computation order, its index in an image `side` cells wide. */
 export function cellOrder(side: number, cells: number): Int32Array {
   const patches = side / cells;
   return Int32Array.from({ length: side * side }, (_, i) => {
@@ -58,18 +58,18 @@ export function cellOrder(side: number, cells: number): Int32Array {
 
 /** The decoder's results for regions. */
 export interface Localised {
-  /** A vector for each region, which its mask is drawn with: [batch, regions, hidden]. */
+  /** A vector for each region, from which its mask is drawn: [batch, regions, hidden]. */
   readonly tokens: Tensor;
-  /** Logits of the masks, patch by patch and in it row by row: [batch, regions, patches · cells²]. */
+  /** Mask logits, patch by patch, row by row in each: [batch, regions, patches · cells²]. */
   readonly masks: Tensor;
   /** Logits of how well the box fits an object: [batch, regions]. */
   readonly fits: Tensor;
 }
 
 /**
- * A small network that draws the mask of the object in a box, of whatever class, after the fashion of SAM (Kirillov et
- * al. 2023): an encoder of the picture, run once, and a decoder in which a region's token looks at it. Regions do not see
- * one another.
+ * A small network that draws the mask of the object in a box, for any class, similar to SAM (Kirillov et al. 2023): an
+ * image encoder, run once, and a decoder in which each region's token attends to the image. Regions do not see one
+ * another.
  */
 export class Localiser {
   readonly encoder: ImageEncoder;
@@ -86,14 +86,14 @@ export class Localiser {
     return this.encoder.tokens - 1;
   }
 
-  /** The patches' features of pictures, [batch, patches, hidden]. */
+  /** The features of images' patches, [batch, patches, hidden]. */
   features(g: Graph, pixels: Tensor): Tensor {
     return split(this.encoder.hidden(g, pixels), 1, [1, this.patches])[1]!;
   }
 
   /**
-   * Regions of pictures by their boxes, [batch, regions, BOX_NUMBERS], and by how much of each cell they cover,
-   * [batch, regions, patches · cells²], from −1 to 1, which a mask begins with.
+   * Regions of images, from their boxes, [batch, regions, BOX_NUMBERS], and their cell coverage, [batch, regions,
+   * patches · cells²], from −1 to 1, where a mask starts.
    */
   regions(g: Graph, features: Tensor, boxes: Tensor, covered: Tensor): Localised {
     const { heads, layers, maskWidth, cells } = this.config;

@@ -12,8 +12,8 @@ export interface ProjectorConfig {
 }
 
 /**
- * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm, whose gain keeps the result as large
- * as the rows of a token table: x [batch, rows, from] → [batch, rows, to].
+ * Linear, GELU, linear (Berrayana et al. 2025, arXiv 2510.15244), then an RMS norm whose gain keeps the result as large
+ * as rows of a token table: x [batch, rows, from] → [batch, rows, to].
  */
 export function projected(graph: Graph, weights: WeightSource, x: Tensor, { inner, to }: ProjectorConfig): Tensor {
   const parts = new Parts(weights, graph);

@@ -11,27 +11,27 @@ export interface BridgeConfig {
   readonly token: number;
   /** Width of the image–text model's tokens, and of the bridge. */
   readonly hidden: number;
-  /** Width of the space of texts. */
+  /** Width of the text space. */
   readonly width: number;
   readonly layers: number;
   readonly heads: number;
   readonly ffn: number;
-  /** True if the image's tokens go through a layer norm first. RegionSpot's code has one, and does not call it. */
+  /** True if the image's tokens first pass a layer norm. RegionSpot's code defines one, but does not call it. */
   readonly imageNorm: boolean;
 }
 
 /** The bridge's results. */
 export interface Bridged {
-  /** A vector of length 1 for each region in the space of texts, [batch, regions, width]. */
+  /** A vector of length 1 in the text space for each region, [batch, regions, width]. */
   readonly vectors: Tensor;
   /** The last layer's attention to the image, [batch, heads, regions, image tokens]. */
   readonly attention: Tensor;
 }
 
 /**
- * RegionSpot's trained part (Yang et al. 2023, section 3.3; `Surrey-UPLab/Recognize-Any-Regions`): regions' tokens look
- * at an image–text model's tokens of the whole picture, in post-norm layers of attention among regions, attention to
- * the image and a feed-forward. Regions have no order.
+ * RegionSpot's trained part (Yang et al. 2023, section 3.3; `Surrey-UPLab/Recognize-Any-Regions`): region tokens attend
+ * to an image–text model's tokens of the whole image, in post-norm layers of attention among regions, attention to the
+ * image and a feed-forward. Regions have no order.
  */
 export class RegionBridge {
   constructor(

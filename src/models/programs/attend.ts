@@ -16,21 +16,21 @@ import { type Decoder, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "../state/window-start.ts";
 import type { LengthInputs } from "./length-inputs.ts";
 
-/** Tokens that were in the cache before. */
+/** Tokens already in the cache. */
 export const past = sym("past");
-/** The part of the past that layers with a window are bound to. */
+/** The part of the past that is bound for layers with a window. */
 const windowPast = sym("windowPast");
 
 /** The keys and values that a layer's attention reads. */
 type Entries = Pick<CacheTensors, "pastKey" | "pastValue">;
 
-/** The same entries, with the new tokens' among them. */
+/** The same entries, including the new tokens'. */
 interface Present {
   readonly presentKey: Tensor;
   readonly presentValue: Tensor;
 }
 
-/** The cache of one layer as inputs; capacity is a symbol, as a cache is as long as its owner made it. */
+/** One layer's cache as inputs; the capacity is a symbol, because the cache's owner chooses it. */
 export function cache(g: Graph, decoder: Decoder, layer: number, suffix = String(layer)): Entries {
   const { kvHeads, headSize } = headsOf(decoder.config, layer);
   const shape = [sym("batch"), kvHeads, sym("capacity"), headSize];
@@ -42,7 +42,7 @@ export function cache(g: Graph, decoder: Decoder, layer: number, suffix = String
 
 /** Attention of a graph's layers, each over its cache. */
 export class CachedLayers {
-  /** Keys and values as a layer's attention leaves them. */
+  /** Keys and values after a layer's attention. */
   readonly #entries = new Map<number, Entries>();
 
   constructor(
@@ -57,8 +57,8 @@ export class CachedLayers {
   }
 
   /**
-   * The attention of each token of one row by itself, in order, as decode steps do it: each reads the entries that the
-   * one before has written. All of them are bound to the layer's one cache.
+   * The attention of each token of one row, one after another like decode steps: each reads the entries written by the
+   * previous one. All are bound to the layer's single cache.
    */
   attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
     let entries = cache(this.g, this.decoder, layer);
@@ -71,7 +71,7 @@ export class CachedLayers {
     return concat(attended, 1);
   }
 
-  /** Like `attend`, of one row whose tokens see as many later ones as `ahead` says. */
+  /** Like `attend`, for one row whose tokens see `ahead` later ones. */
   attendAhead(layer: number, qkv: Tensor, lengths: LengthInputs): Tensor {
     const { tensors, attrs } = this.#cached(layer, this.#entriesOf(layer), lengths);
     const { attended, ...present } = attentionAhead(
@@ -84,7 +84,7 @@ export class CachedLayers {
     return attended;
   }
 
-  /** The keys and values that a layer finds: as their owner in the graph has left them, or in its cache. */
+  /** A layer's keys and values: after their owner in the graph, or in its cache. */
   #entriesOf(layer: number, suffix = String(layer)): Entries {
     const owner = this.decoder.config.keysOf?.(layer);
     const shared = owner === undefined ? undefined : this.#entries.get(owner);
@@ -99,7 +99,7 @@ export class CachedLayers {
     return entries;
   }
 
-  /** Attention over the entries of a cache; `earlier`: new tokens of the same run that are among them. */
+  /** Attention over a cache's entries; `earlier`: new tokens of the same run already among them. */
   #over(entries: Entries, layer: number, qkv: Tensor, lengths: LengthInputs, earlier = 0) {
     const { g, decoder } = this;
     const { tensors, attrs } = this.#cached(layer, entries, lengths, earlier);
@@ -111,7 +111,7 @@ export class CachedLayers {
     return cachedAttention(turned, tensors, undefined, { ...attrs, rotary: "none" });
   }
 
-  /** A cache as a layer's attention reads it, and its attributes. */
+  /** A cache in the form for a layer's attention, and its attributes. */
   #cached(layer: number, entries: Entries, lengths: LengthInputs, earlier = 0) {
     const windowed = hasWindow(this.decoder.config, layer);
     const tensors = { ...entries, ...(windowed ? lengths.window : lengths.full) };

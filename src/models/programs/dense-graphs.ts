@@ -2,15 +2,15 @@ import { type ByteForm, byteFormKey, type Graph } from "../../graph/index.ts";
 import { type Decoder, endsInAttention } from "../decoder/decoder.ts";
 import { traceAfter, traceEmbedding, traceHead, traceLayers } from "./segments.ts";
 
-/** The form of the layers' weights: the model's own, or bytes, for a prompt's tokens. */
+/** The form of the layers' weights: the model's own, or bytes for a prompt's tokens. */
 export type WeightForm = "own" | ByteForm;
 
-/** The model's own form over so many tokens that attend each by itself. */
+/** The model's own form, over this many tokens that attend separately. */
 interface ApartForm {
   readonly apart: number;
 }
 
-/** The form in which layers run: `images` is the model's own over tokens that see later ones of their image. */
+/** The form in which layers run: `images` is the model's own, for tokens that see later ones of their image. */
 export type LayerForm = WeightForm | "images" | ApartForm;
 
 export const isApart = (form: LayerForm): form is ApartForm => typeof form === "object" && "apart" in form;
@@ -22,8 +22,8 @@ export function formKey(form: LayerForm): string {
 }
 
 /**
- * Layers in one program of the stack: few enough that a small model's decode step yields to the event loop, enough that
- * the overhead is small.
+ * Layers per program: few enough for a small model's decode step to yield to the event loop, and enough to keep the
+ * overhead small.
  */
 const BLOCK = 5;
 
@@ -36,14 +36,14 @@ export const blockOf = (layer: number): string => `block ${Math.floor(layer / BL
 
 export const blocks = (decoder: Decoder): { from: number; to: number }[] => spansOf(decoder, []);
 
-/** The stack's layers in spans that no block's border and no cut divides. */
+/** The stack's layers in spans that cross no block border and no cut. */
 export function spansOf({ config: { layers } }: Decoder, cuts: readonly number[]): { from: number; to: number }[] {
   const borders = Array.from({ length: Math.ceil(layers / BLOCK) }, (_, i) => i * BLOCK);
   const starts = [...new Set([...borders, ...cuts])].filter((at) => at < layers).sort((a, b) => a - b);
   return starts.map((from, i) => ({ from, to: starts[i + 1] ?? layers }));
 }
 
-/** The graphs of a dense run, compiled at once. */
+/** The graphs of a dense run, compiled together. */
 export function denseGraphs(decoder: Decoder): { key: string; block: string; trace: () => Graph }[] {
   const last = decoder.config.layers - 1;
   return [

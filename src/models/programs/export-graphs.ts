@@ -17,16 +17,16 @@ import { Encoder, type TextEncoder } from "../encoder/encoder.ts";
 import type { DecoderLayer, Seq2Seq } from "../seq2seq/seq2seq.ts";
 import { inputOf } from "./layer-inputs.ts";
 
-// Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other programs for ONNX models know.
+// Inputs, outputs and dimensions have the names of Hugging Face's Optimum, which other ONNX programs know.
 const batch = sym("batch_size");
 const tokens = sym("sequence_length");
 const past = sym("past_sequence_length");
 const total = sym("total_sequence_length");
 
 /**
- * A whole decoder as one graph: ids and what its layers keep before them → `logits` of every id, and what they keep
- * after. A layer that attends keeps a cache, longer by the ids; a recurrent one a state, zeros before the first id. A
- * mask is read if all layers attend: a state has no place for padding, so that rows are of one length.
+ * A whole decoder as one graph: ids and the layers' state before them → `logits` of every id, and the state after. An
+ * attention layer's cache grows by the ids; a recurrent layer's state is zeros before the first id. A mask is read
+ * only if all layers have attention: a state cannot skip padding, so rows then have equal lengths.
  */
 export function exportedDecoder(decoder: Decoder): Graph {
   const g = new Graph();
@@ -68,7 +68,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
     stream = block.feedForward(block.attentionOut(attended.y, residual, beside));
   }
   g.output("logits", decoder.logits(g, decoder.finish(g, stream)));
-  // The engine's own caches are as long after a run as before: their operator says the same of these.
+  // The engine's caches keep their length in a run, and so does the operator's shape rule; here the output is longer.
   for (const [name, present] of presents) g.output(name, { ...present, shape: present.shape.with(2, total) });
   for (const [name, state] of states) g.output(name, state);
   return g;
@@ -76,7 +76,7 @@ export function exportedDecoder(decoder: Decoder): Graph {
 
 type Named = [name: string, tensor: Tensor];
 
-/** The rows' lengths as attention takes them, and their last positions: by the mask, or by a cache without padding. */
+/** The rows' lengths for attention, and their last positions: from the mask, or from a cache without padding. */
 function lengthsOf(ids: Tensor, mask: Tensor | undefined, key: Tensor | undefined, beyond: number | undefined) {
   if (!mask && !key) return undefined;
   const { ends, ...each } = mask ? maskLengths(ids, mask) : withEnds(cacheLengths(ids, key!));
@@ -112,10 +112,7 @@ export function exportedEncoder(encoder: TextEncoder): Graph {
 
 const source = sym("encoder_sequence_length");
 
-/**
- * The encoder of an encoder–decoder: ids and mask → `last_hidden_state`, and the keys and values that each layer of the
- * decoder reads.
- */
+/** An encoder–decoder's encoder: ids and mask → `last_hidden_state`, and the keys and values for each decoder layer. */
 export function exportedSource(model: Seq2Seq): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, source]);
@@ -129,7 +126,7 @@ export function exportedSource(model: Seq2Seq): Graph {
   return g;
 }
 
-/** Its decoder: ids, the source's mask, rows and cache → `logits` of every id, and the cache after. Rows are of one length. */
+/** Its decoder: ids, the source's mask, rows and cache → `logits` of every id, and the cache after. Rows have equal lengths. */
 export function exportedTarget(model: Seq2Seq): Graph {
   const g = new Graph();
   const ids = g.input("input_ids", "i64", [batch, tokens]);

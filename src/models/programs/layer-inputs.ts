@@ -1,10 +1,10 @@
 import { type Graph, gather, reshape, sym, type Tensor } from "../../graph/index.ts";
 import { type Decoder, inputWidth } from "../decoder/decoder.ts";
 
-/** The inputs of all layers, [batch, tokens, layers · width], in a model whose layers have them: the embedding's output, and layers' input. */
+/** All layers' own inputs, [batch, tokens, layers · width], if the model has them: an output of the embedding, and an input of the layers. */
 export const LAYER_INPUTS = "layerInputs";
 
-/** A layer's own input, of an input of the graph that is made on first use. */
+/** A layer's own input, from a graph input that is made on first use. */
 export const inputIn =
   (g: Graph, { config }: Decoder, layer: number) =>
   (): Tensor => {
@@ -13,7 +13,7 @@ export const inputIn =
     return inputOf(inputs, config.layers, layer);
   };
 
-/** A layer's own input, out of all layers'. */
+/** One layer's own input, out of all layers' inputs. */
 export function inputOf(inputs: Tensor, layers: number, layer: number): Tensor {
   const [rows, tokens, width] = inputs.shape;
   const byLayer = reshape(inputs, [rows!, tokens!, layers, Number(width) / layers]);

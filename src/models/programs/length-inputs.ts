@@ -5,7 +5,7 @@ const batch = sym("batch");
 
 /** Some of the new tokens. */
 interface NewTokens {
-  /** Stands behind the inputs' names. */
+  /** Suffix of the inputs' names. */
   readonly at: number | "";
   readonly tokens: Dim;
 }
@@ -27,13 +27,13 @@ export class LengthInputs {
     return this.#input("positions", "i64", [batch, this.of.tokens]);
   }
 
-  /** Positions of models whose tokens have a time, a height and a width. */
+  /** Positions for models whose tokens have a time, a height and a width. */
   get axes(): Axes<Tensor> {
     const of = (axis: string) => this.#input(`positions${axis}`, "i64", [batch, this.of.tokens]);
     return [this.positions, of("Height"), of("Width")];
   }
 
-  /** How many tokens after itself each token of one row sees, i64 [tokens]. */
+  /** The number of later tokens that each token of one row sees, i64 [tokens]. */
   get ahead(): Tensor {
     return this.#input("ahead", "i64", [this.of.tokens]);
   }
@@ -43,7 +43,7 @@ export class LengthInputs {
     return { lengths: this.lengths, total: this.#input("total", "i32", []), positions: this.positions };
   }
 
-  /** For layers with a window, which are bound to a part of the cache. */
+  /** For layers with a window, which are bound to part of the cache. */
   get window() {
     return {
       lengths: this.#input("windowLengths", "i32", [batch]),

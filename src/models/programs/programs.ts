@@ -39,25 +39,25 @@ interface OtherForm {
 
 type OpenBytes = (form: ByteForm) => OtherForm;
 
-/** Layers from..to−1 as one program. */
+/** Layers from … to − 1 as one program. */
 export interface Segment {
   readonly from: number;
   readonly to: number;
   readonly program: Program;
 }
 
-/** Programs by their keys. */
+/** Programs by key. */
 type Compiled = Map<string, Program>;
 
 /**
- * A compiled decoder. At once: the embedding, the stack in blocks of layers, the rest after the last attention if there
- * is one, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first needs them. All share one
- * copy of the weights.
+ * A compiled decoder. Compiled at the start: the embedding, the stack in blocks of layers, the part after the last
+ * attention, if any, and the head. Finer segments, the pieces around attention and fills are compiled when a plan first
+ * needs them. All share one copy of the weights.
  */
 export class DecoderPrograms implements Disposable {
   /** The cost of the embedding and the stack, up to its last attention. */
   readonly stackCost: Cost;
-  /** The cost of everything after the last attention, with the head. */
+  /** The cost of everything after the last attention, including the head. */
   readonly headCost: Cost;
   /** Cuts whose segments are compiled. */
   readonly #cuts = new Set<string>();
@@ -79,8 +79,8 @@ export class DecoderPrograms implements Disposable {
   }
 
   /**
-   * `shared`: weights shared with the programs of other decoders, none of which may run meanwhile. `openBytes` opens the
-   * decoder over weights in bytes.
+   * `shared`: weights shared with other decoders' programs, which must not run meanwhile. `openBytes` opens the decoder
+   * over byte weights.
    */
   static async compile(
     decoder: Decoder,
@@ -105,24 +105,24 @@ export class DecoderPrograms implements Disposable {
     return this.get("embedding");
   }
 
-  /** The program that follows the last layer's attention; undefined if that layer is recurrent, and ends with the stack. */
+  /** The program after the last layer's attention; undefined if that layer is recurrent and ends the stack. */
   get tail(): Program | undefined {
     return endsInAttention(this.decoder.config) ? this.get(afterKey(this.decoder.config.layers - 1)) : undefined;
   }
 
-  /** Serves the stream after any layer. */
+  /** Runs on the stream after any layer. */
   get head(): Program {
     return this.get("head");
   }
 
-  /** Layers from..to−1 as segments, cut at each of `cuts`. @throws Error unless `prepareCuts` came first */
+  /** Layers from … to − 1 as segments, cut at `cuts`. @throws Error without an earlier `prepareCuts` */
   segments(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Segment[] {
     return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
       .map((span) => ({ ...span, program: this.get(layersKey(span.from, span.to, form)) }));
   }
 
-  /** The cost of those segments together. */
+  /** The total cost of those segments. */
   costOf(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Cost {
     const key = [formKey(form), from, to, ...cuts].join(" ");
     const segments = () => this.segments(from, to, cuts, form);
@@ -131,7 +131,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the segments that cuts of these depths need. */
+  /** Compiles the segments for cuts at these depths. */
   async prepareCuts(cuts: readonly number[]): Promise<void> {
     const key = cuts.join(" ");
     if (cuts.length === 0 || this.#cuts.has(key)) return;
@@ -140,7 +140,7 @@ export class DecoderPrograms implements Disposable {
     this.#cuts.add(key);
   }
 
-  /** Compiles the layers over tokens of images, cut at these depths. */
+  /** Compiles the layers for image tokens, cut at these depths. */
   async prepareImages(cuts: readonly number[]): Promise<void> {
     for (const { from, to } of spansOf(this.decoder, cuts))
       await this.#ask(layersKey(from, to, "images"), blockOf(from), () =>
@@ -148,7 +148,7 @@ export class DecoderPrograms implements Disposable {
       );
   }
 
-  /** Compiles the layers over each of these numbers of tokens that attend by themselves. */
+  /** Compiles the layers for each of these numbers of tokens that attend separately. */
   async prepareApart(counts: readonly number[]): Promise<void> {
     for (const apart of counts)
       for (const { from, to } of blocks(this.decoder))
@@ -163,7 +163,7 @@ export class DecoderPrograms implements Disposable {
     return this.compiled.has(layersKey(from, to, { apart: count }));
   }
 
-  /** The cost of the embedding and the stack over tokens of images, which need not be compiled. */
+  /** The cost of the embedding and the stack for image tokens, compiled or not. */
   get imagesCost(): Cost {
     const key = "images";
     const { decoder, embedding } = this;
@@ -173,7 +173,7 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder was not given such weights */
+  /** Compiles the layers in bytes, cut at these depths. @throws Error if the decoder has no byte weights */
   async prepareBytes(form: ByteForm, cuts: readonly number[]): Promise<void> {
     const spans = spansOf(this.decoder, cuts);
     if (spans.every(({ from, to }) => this.compiled.has(layersKey(from, to, form)))) return;
@@ -191,18 +191,18 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Leads from the stream to a layer's attention. */
+  /** From the stream to a layer's attention. */
   before(layer: number, form: WeightForm = "own"): Promise<Program> {
     return this.#piece(`before ${layer}`, layer, form, (decoder) => traceBefore(decoder, layer));
   }
 
-  /** Leads from the attention of the layer before to that of `layer`, with a share of the feed-forward's neurons. */
+  /** From the previous layer's attention to that of `layer`, with a share of the feed-forward's neurons. */
   between(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? `between ${layer}` : `between ${layer} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceBetween(decoder, layer, share));
   }
 
-  /** Leads from a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
+  /** From a layer's attention to the stream after the layer, with a share of the feed-forward's neurons. */
   after(layer: number, share = 1, form: WeightForm = "own"): Promise<Program> {
     const key = share === 1 ? afterKey(layer) : `${afterKey(layer)} ${share}`;
     return this.#piece(key, layer, form, (decoder) => traceAfter(decoder, layer, share));
@@ -216,13 +216,13 @@ export class DecoderPrograms implements Disposable {
     return this.#ask(`${key} ${byteFormKey(form)}`, blockInBytes(layer, form), graph);
   }
 
-  /** A layer's dense attention; layers with the same attention share the program. */
+  /** A layer's dense attention; layers with equal attention share the program. */
   attention(layer: number): Promise<Program> {
     const kind = attentionKind(this.decoder, layer);
     return this.#ask(`attention ${kind}`, undefined, () => traceAttention(this.decoder, layer));
   }
 
-  /** The cost of a layer's dense attention, which need not be compiled. */
+  /** The cost of a layer's dense attention, compiled or not. */
   attentionCost(layer: number): Cost {
     const key = `attention ${attentionKind(this.decoder, layer)}`;
     const known = this.#costs.get(key) ?? graphCost(traceAttention(this.decoder, layer));
@@ -230,12 +230,15 @@ export class DecoderPrograms implements Disposable {
     return known;
   }
 
-  /** Programs for the state of the layers from `from` on, or the recurrent ones, by the stream at `from`, block by block. */
+  /**
+   * Programs that compute the state of the layers from `from` on, or of the recurrent ones, from the stream at `from`, block
+   * by block.
+   */
   fills(from: number, filled: Filled = "all"): Promise<Segment[]> {
     const { decoder } = this;
     const spans = spansOf(decoder, [from]).filter((span) => span.from >= from && isFilled(decoder, span, filled));
     const key = filled === "all" ? "fill" : `fill ${filled}`;
-    // A layer's keys are made of the stream at `from`, wherever the layer is.
+    // A layer's keys come from the stream at `from`, at any depth.
     return Promise.all(
       spans.map(async ({ from: first, to }) => ({
         ...{ from: first, to },
@@ -244,7 +247,7 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** Recurrent layers from..to−1 between ones whose attention is open. */
+  /** Recurrent layers from … to − 1, between layers with open attention. */
   recurrent(from: number, to: number): Promise<Segment[]> {
     const spans = spansOf(this.decoder, [from, to]).filter((span) => span.from >= from && span.to <= to);
     const trace = (span: LayerRange) => () => traceLayers(this.decoder, span.from, span.to);
@@ -256,12 +259,12 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** The head of an exit. */
+  /** An exit's head. */
   exitHead(head: ExitHead): Promise<Program> {
     return this.#ask(`exit head ${head.key}`, sharedBlock(head), () => traceExitHead(this.decoder, head));
   }
 
-  /** A probe of steps. */
+  /** A step's probe. */
   probe(probe: StepProbe): Promise<CompiledProbe> {
     const known = this.#probes.get(probe.key) ?? this.#makeProbe(probe);
     this.#probes.set(probe.key, known);
@@ -281,12 +284,12 @@ export class DecoderPrograms implements Disposable {
     }
   }
 
-  /** The head with the scores of given tokens only: logits are not copied. */
+  /** The head that scores only given tokens: logits are not copied. */
   likelihoods(): Promise<Program> {
     return this.#ask("likelihoods", "head", () => traceLikelihoods(this.decoder));
   }
 
-  /** Frees the token table's pages that a prompt has read into memory. */
+  /** Frees the token table's pages that a prompt has read. */
   dropTables(): void {
     this.shared?.dropTables();
   }
@@ -323,7 +326,7 @@ export class DecoderPrograms implements Disposable {
   }
 }
 
-/** True if a fill of this kind serves any of a span's layers. */
+/** True if this kind of fill applies to any layer of a span. */
 function isFilled({ config }: Decoder, { from, to }: LayerRange, filled: Filled): boolean {
   const serves = (layer: number) => isRecurrent(config, layer) || (filled === "all" && keepsKeys(config, layer));
   return Array.from({ length: to - from }, (_, i) => from + i).some(serves);
@@ -341,8 +344,8 @@ interface Home {
 }
 
 /**
- * Settled at once: while others compile, the file's pages that this one has packed would be the peak of the process's memory. A program without
- * weights belongs to no block.
+ * Settles at once: otherwise, while others compile, file pages already packed here would set the process's peak memory. A
+ * program without weights belongs to no block.
  */
 async function compiled(graph: Graph, block: string | undefined, { shared, device }: Home): Promise<Program> {
   if (block === undefined) return Program.compile(graph, "shared", undefined, "", device);
@@ -351,7 +354,7 @@ async function compiled(graph: Graph, block: string | undefined, { shared, devic
   return program;
 }
 
-/** Traces, and keeps the weights that tracing prepared; a failure leaves nothing half-written. */
+/** Traces, and commits the prepared weights; a failure leaves nothing half-written. */
 export function prepare(weights: Weights, trace: () => Graph[]): Graph[] {
   weights.review(trace);
   try {

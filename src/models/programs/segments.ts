@@ -31,14 +31,14 @@ import { inputIn, LAYER_INPUTS } from "./layer-inputs.ts";
 import { LengthInputs } from "./length-inputs.ts";
 import type { ExitHead, StepProbe } from "./step-probe.ts";
 
-// Symbols of every graph of a model: rows, new tokens of each.
+// Symbols of every graph of a model: rows, and new tokens per row.
 const batch = sym("batch");
 const tokens = sym("tokens");
 
 const wide = (g: Graph, name: string, width: number, count: Dim = tokens): Tensor =>
   g.input(name, "f32", [batch, count, width]);
 
-/** Everything that a dense run is made of: between them, these graphs read each of the model's weights. */
+/** All graphs of a dense run: together they read each of the model's weights. */
 export const traceDense = (decoder: Decoder): Graph[] => [
   traceEmbedding(decoder),
   traceLayers(decoder, 0, decoder.config.layers),
@@ -64,13 +64,16 @@ export function traceEmbedding(decoder: Decoder): Graph {
 interface Attending {
   /** True if an image's tokens see each other. */
   readonly images?: boolean;
-  /** So many tokens of one row, each by itself, and to windows from the same token on: to the bit as in as many decode steps. */
+  /**
+   * The number of tokens of one row that attend separately, with windows from the same token on: bit-equal to as many decode
+   * steps.
+   */
   readonly apart?: number;
 }
 
 /**
- * Layers from..to−1 as one graph, the stream → the stream. A last layer that attends ends at its attention: the rest
- * runs only for the tokens that are needed, as `traceAfter`.
+ * Layers from … to − 1 as one graph, from stream to stream. If the last layer has attention, the graph ends there:
+ * the rest runs only for the needed tokens, by `traceAfter`.
  */
 export function traceLayers(
   decoder: Decoder,
@@ -107,20 +110,20 @@ export function traceLayers(
   return streamOut(g, stream);
 }
 
-/** The state that a layer keeps, as the input `state0` [batch, floats] with the layer's number; undefined if it keeps none. */
+/** A layer's state, as the input `state0` [batch, floats] with the layer's number; undefined if it keeps none. */
 function stateIn(g: Graph, { config }: Decoder, layer: number): Tensor | undefined {
   const floats = config.recurrent?.(layer);
   return floats === undefined ? undefined : g.input(`state${layer}`, "f32", [batch, floats]);
 }
 
-/** A recurrent layer: its state → `stateOut0`, with the layer's number. */
+/** A recurrent layer, with its next state as output `stateOut0`, with the layer's number. */
 function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number, stream: Stream): Stream {
   const { stream: after, state } = block.run(stream, stateIn(g, decoder, layer)!);
   g.output(`stateOut${layer}`, state);
   return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
 
-/** True if a model's layers can run apart: all attend alone, to keys of their own, by positions of one axis. */
+/** True if a model's layers can run apart: all have only attention, with their own keys and positions on one axis. */
 export const runApart = ({ config }: Decoder): boolean =>
   !hasRecurrent(config) &&
   !config.axes &&
@@ -129,15 +132,18 @@ export const runApart = ({ config }: Decoder): boolean =>
   config.beside === undefined &&
   inputWidth(config) === 0;
 
-/** The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention; its state, if it keeps one, is updated. */
+/**
+ * The stream → `qkv` of a layer [batch, tokens, (heads + 2·kvHeads)·headSize] and the residual beside its attention; also
+ * updates the layer's state, if it keeps one.
+ */
 export function traceBefore(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   return attentionIn(g, decoder, layer, streamIn(g, decoder, layer));
 }
 
 /**
- * One graph from the attention of the previous layer to that of `layer`: `traceAfter`, then `traceBefore`. `share` is
- * the part of the feed-forward that runs.
+ * One graph from the previous layer's attention to that of `layer`: `traceAfter`, then `traceBefore`. `share` is the
+ * part of the feed-forward that runs.
  */
 export function traceBetween(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
@@ -154,11 +160,11 @@ function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream):
   return g;
 }
 
-/** A graph's output is not one of its inputs, as the residual beside the first layer's attention would be. */
+/** A graph's output cannot be one of its inputs, as the residual beside the first layer's attention would be. */
 const apart = (residual: Tensor, { branch }: Stream): Tensor =>
   residual === branch ? reshape(residual, residual.shape) : residual;
 
-/** A layer's attention without weights but its sinks: one program serves every layer of the same `attentionKind`. */
+/** A layer's attention, without weights except sinks: one program serves every layer of the same `attentionKind`. */
 export function traceAttention(decoder: Decoder, layer: number): Graph {
   const g = new Graph();
   const qkv = wide(g, "qkv", qkvWidth(decoder.config, layer));
@@ -167,20 +173,21 @@ export function traceAttention(decoder: Decoder, layer: number): Graph {
 }
 
 /**
- * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and `beside`
- * if the model has that → the stream. `share` is the part of the feed-forward that runs.
+ * The graph after a layer's attention: `attended` [batch, tokens, heads·headSize], the residual beside it, and
+ * `beside`, if the model has it → the stream. `share` is the part of the feed-forward that runs.
  */
 export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
   const g = new Graph();
   return streamOut(g, afterAttention(g, decoder, layer, share));
 }
 
-/** The layers of a span that a fill serves. */
+/** The layers of a span that a fill applies to. */
 export type Filled = "all" | "recurrent";
 
 /**
- * The state of layers from..to−1 for tokens that skip them, computed from the stream at `from`; nothing attends. Layers
- * that attend write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent ones give the next state.
+ * The state of layers from … to − 1 for tokens that skip them, computed from the stream at `from` without attention.
+ * Attention layers write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent ones return the
+ * next state.
  */
 export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
   const g = new Graph();
@@ -246,7 +253,7 @@ export function traceExitHead(decoder: Decoder, head: ExitHead): Graph {
   return g;
 }
 
-/** A probe's graph; `reader` is the part of it that makes the next state. */
+/** A probe's graph; `reader` is the part that computes the next state. */
 export interface TracedProbe {
   readonly graph: Graph;
   readonly reader: Graph | undefined;
@@ -274,7 +281,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   return { graph: g, reader, width, hasLogits: own !== undefined };
 }
 
-/** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, `best` of the likeliest token. */
+/** Like `traceHead`, with `targets` [batch, tokens, targets] → `nats` of each target, and `best` of the likeliest token. */
 export function traceLikelihoods(decoder: Decoder): Graph {
   const g = new Graph();
   const { nats, best } = logLikelihoods(logits(g, decoder), g.input("targets", "i64", [batch, tokens, sym("targets")]));
@@ -296,11 +303,11 @@ function afterAttention(g: Graph, decoder: Decoder, layer: number, share = 1): S
   return stream.residual === residual ? { ...stream, residual: reshape(residual, residual.shape) } : stream;
 }
 
-/** A key that is equal for layers whose attention is the same. */
+/** A key that is equal for layers with equal attention. */
 export function attentionKind(decoder: Decoder, layer: number): string {
   const tables = decoder.rotary(new Graph(), layer);
   const attrs = decoder.attention(layer);
-  // Each layer has sinks of its own.
+  // Each layer has its own sinks.
   const own = attrs.sinks ? [layer] : [];
   const shares = keepsKeys(decoder.config, layer) ? [] : ["shares"];
   return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own, ...shares]);

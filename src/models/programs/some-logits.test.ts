@@ -1,4 +1,4 @@
-/** Logits of some tokens, in every form that a head has. */
+/** Logits of some tokens, for every form of head. */
 import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 import { Graph } from "../../graph/index.ts";

@@ -30,7 +30,7 @@ import {
 export const cuts = ["whole", "layers", "pieces"] as const;
 export type Cut = (typeof cuts)[number];
 
-/** A decoder compiled as graphs of one cut, run over one sequence: for tests that compare the cuts. */
+/** A decoder compiled with one kind of cut and run over one sequence, to compare the cuts. */
 export class Stack implements Disposable {
   #past = 0;
   readonly #cache: KvCache;
@@ -88,7 +88,7 @@ export class Stack implements Disposable {
     const [qkv, result] = [qkvWidth, attendedWidth].map((width) => this.#buffer("f32", tokens * widest(config, width)));
     const qkvOf = (layer: number) => ({ qkv: qkv!.view([1, tokens, qkvWidth(config, layer)]) });
     const resultOf = (layer: number) => ({ attended: result!.view([1, tokens, attendedWidth(config, layer)]) });
-    // Each program reads one stream and writes the other; the same holds for the residual beside the attention.
+    // Each program reads one stream and writes the other, and likewise for the residual beside the attention.
     const streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
     const besides = [wide(hidden), wide(hidden)];
     const routes = [0, 1].map(() => wide(this.decoder.config.beside ?? 1));

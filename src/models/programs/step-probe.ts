@@ -2,21 +2,21 @@ import type { Graph, Tensor } from "../../graph/index.ts";
 import type { Program } from "../../runtime/program.ts";
 import type { Decoder } from "../decoder/decoder.ts";
 
-/** A small graph over the stream at a cut, run once for all rows that ask together. */
+/** A small graph over the stream at a cut, run once for all rows that need it. */
 export interface StepProbe {
-  /** Probes of one key are one program, and have one state in a row. */
+  /** Probes with the same key are one program, with one state per row. */
   readonly key: string;
   /** True if it reads the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
   /**
-   * Numbers of its state, which a row keeps from token to token; zeros before the first. With a state, the probe also
-   * reads every token of the prompt.
+   * Numbers of its state, which a row keeps from token to token; zeros before the first. A probe with a state also
+   * reads every prompt token.
    */
   readonly stateSize?: number;
   /**
    * `stream` [batch, tokens, hidden] and `state` [batch, stateSize] → `found` [batch, tokens, n], the next `state`, and
-   * `logits` [batch, tokens, vocabulary], if it makes them: a row that leaves then uses them. Its constants lie in
-   * memory, or beside the model's own.
+   * optionally `logits` [batch, tokens, vocabulary], which rows that leave then use. Its constants are in memory, or
+   * beside the model's own.
    */
   trace(g: Graph, decoder: Decoder, stream: Tensor, state?: Tensor): ProbeOutputs;
 }
@@ -27,20 +27,20 @@ interface ProbeOutputs {
   readonly state?: Tensor;
 }
 
-/** Decides the tokens of rows that leave at a cut. */
+/** Predicts the tokens of rows that leave at a cut. */
 export interface ExitHead {
-  /** Heads of one key are one program. */
+  /** Heads with the same key are one program. */
   readonly key: string;
   /** True if it reads the model's head, whose packed weights are then shared. */
   readonly shared?: boolean;
-  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants as a probe's. */
+  /** `stream` [batch, tokens, hidden] → logits [batch, tokens, vocabulary]. Constants as in a probe. */
   trace(g: Graph, decoder: Decoder, stream: Tensor): Tensor;
 }
 
 /** A probe ready to run. */
 export interface CompiledProbe {
   readonly program: Program;
-  /** Takes the state over a prompt's tokens; undefined if it has none. */
+  /** Updates the state over a prompt's tokens; undefined if it has none. */
   readonly reader: Program | undefined;
   /** Numbers found for each token. */
   readonly width: number;

@@ -10,14 +10,17 @@ const texts = (g: Graph): SourceInput => ({
   mask: g.input("mask", "i32", [batch, tokens]),
 });
 
-/** `ids`, `mask` → `hidden` [batch, tokens, width], the encoder's. */
+/** `ids`, `mask` → `hidden` [batch, tokens, width] of the encoder. */
 export function traceEncoded(model: Seq2Seq): Graph {
   const g = new Graph();
   g.output("hidden", model.encode(g, texts(g)));
   return g;
 }
 
-/** `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: all of a text that the decoder reads. */
+/**
+ * `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: everything that the decoder reads of a
+ * text.
+ */
 export function traceSource(model: Seq2Seq): Graph {
   const g = new Graph();
   for (const [l, { k, v }] of model.source(g, model.encode(g, texts(g))).entries()) {
@@ -28,8 +31,8 @@ export function traceSource(model: Seq2Seq): Graph {
 }
 
 /**
- * `ids` [batch, tokens], the decoder's next, `lengths` and `total` as `cachedAttention` takes them, `mask` [batch, source], for each layer
- * `sourceKey0`, … and `pastKey0`, … → `logits` [batch, tokens, vocabulary], `presentKey0`, …
+ * `ids` [batch, tokens], the decoder's next tokens, `lengths` and `total` as in `cachedAttention`, `mask` [batch, source],
+ * for each layer `sourceKey0`, … and `pastKey0`, … → `logits` [batch, tokens, vocabulary], `presentKey0`, …
  */
 export function traceDecoded(model: Seq2Seq): Graph {
   const g = new Graph();

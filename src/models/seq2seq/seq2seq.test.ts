@@ -11,7 +11,7 @@ import { openSeq2Seq } from "../registry.ts";
 import { Arena, compile, decode, floats, sourceOf } from "./seq2seq.testing.ts";
 import { traceDecoded, traceEncoded, traceSource } from "./seq2seq-graphs.ts";
 
-/** transformers' results in float32, a folder each: tools/reference/t5.py. */
+/** transformers' results in float32, one folder each: tools/reference/t5.py. */
 const fixtures = fileURLToPath(new URL("../fixtures", import.meta.url));
 const folders = readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, "seq2seq.json")));
 
@@ -30,7 +30,7 @@ const prepared = mkdtempSync(path.join(tmpdir(), "modicum-seq2seq-"));
 afterAll(() => rmSync(prepared, { recursive: true }));
 const open = (file: string) => openSeq2Seq(openCheckpoint(file), path.join(prepared, file.replaceAll("/", "_")), "f32");
 
-/** A fixture in one of the formats that it is in. */
+/** A fixture in one of its formats. */
 const cases = folders.flatMap((name) => {
   const gguf = path.join(fixtures, name, "model.gguf");
   const folder = { name, format: "safetensors", file: path.join(fixtures, name) };

@@ -14,7 +14,7 @@ export interface Texts {
   readonly targets: readonly (readonly number[])[];
 }
 
-/** Buffers of one test, disposed of with it. */
+/** One test's buffers, disposed of at its end. */
 export class Arena implements Disposable {
   readonly #buffers: Buffer[] = [];
 
@@ -45,7 +45,7 @@ export function sourceOf(arena: Arena, texts: Texts["texts"], tokens = Math.max(
   return { tokens, ids: arena.view("i64", shape, padded), mask: arena.view("i32", shape, mask) };
 }
 
-/** Logits [texts, target, vocabulary] of a batch, the decoder given `parts` tokens at a time, its cache kept. Weights that are not constants are bound as `inputs`. */
+/** Logits [texts, target, vocabulary] of a batch. The decoder gets `parts` tokens at a time, with a cache. Weights that are not constants are bound as `inputs`. */
 export async function decode(
   model: Seq2Seq,
   [encoder, decoder]: readonly Program[],

@@ -21,18 +21,18 @@ import type { Sizes } from "../config/config.ts";
 import { past } from "../programs/attend.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The configuration of an encoder–decoder; `layers` are the decoder's, as in its cache. */
+/** An encoder–decoder's configuration; `layers` counts the decoder's, as in its cache. */
 export interface Seq2SeqConfig extends Sizes {
   readonly encoderLayers: number;
-  /** Rows of the tables of relative positions' biases. */
+  /** Rows of the tables of relative position biases. */
   readonly buckets: number;
-  /** Distance from which on all have the same bias. */
+  /** The distance from which all keys have the same bias. */
   readonly reach: number;
   readonly activation: Activation;
   readonly gated: boolean;
   /** Multiplies the last hidden states before the head. */
   readonly logitScale: number;
-  /** Token that the decoder begins with. */
+  /** The decoder's first token. */
   readonly start: number;
 }
 
@@ -42,17 +42,14 @@ export interface SourceInput {
   readonly mask: Tensor;
 }
 
-/**
- * The source as one decoder layer attends to it: keys and values [batch, heads, source, headSize], and the source's
- * mask.
- */
+/** The source for one decoder layer's attention: keys and values [batch, heads, source, headSize], and the source's mask. */
 export interface SourceRows {
   readonly k: Tensor;
   readonly v: Tensor;
   readonly mask: Tensor;
 }
 
-/** The inputs of one decoder layer besides the stream, and the outputs of its cache. */
+/** The inputs of one decoder layer other than the stream, and the outputs of its cache. */
 export interface DecoderLayer {
   readonly cache: CacheTensors;
   readonly source: SourceRows;
@@ -80,7 +77,7 @@ export class Seq2Seq {
     return padding.pad(enter(stream, parts.norm("enc.output_norm", hidden, this.#norm)).normed);
   }
 
-  /** Keys and values of the encoder's hidden states, for each layer of the decoder. */
+  /** Keys and values from the encoder's hidden states, for each decoder layer. */
   source(graph: Graph, hidden: Tensor): Omit<SourceRows, "mask">[] {
     const parts = new Parts(this.weights, graph);
     return Array.from({ length: this.config.layers }, (_, l) =>
@@ -111,7 +108,7 @@ export class Seq2Seq {
     return { norm: "rms", epsilon: this.config.epsilon } as const;
   }
 
-  /** One table serves all layers of a stack: that of its first. */
+  /** All layers of a stack use the table of its first layer. */
   #biases(graph: Graph, stack: "enc" | "dec"): Tensor {
     const { buckets, reach, heads } = this.config;
     const table = this.weights.table(graph, `${stack}.blk.0.attn_rel_b.weight`, [buckets, heads]);
@@ -127,7 +124,7 @@ class Layer {
     private readonly prefix: string,
   ) {}
 
-  /** Attention of every token to every other. */
+  /** Attention of every token to all tokens. */
   attend(stream: Stream, { mask, padding }: TextBatch, bias: Tensor): Stream {
     const { heads, headSize } = this.config;
     const { normed, residual } = this.#enter(stream, "attn_norm");
@@ -139,7 +136,7 @@ class Layer {
     return { branch: this.#project(attended, { attn_output: this.config.hidden }), residual };
   }
 
-  /** Attention of the decoder's tokens to earlier ones, which are cached. */
+  /** Attention of the decoder's tokens to earlier, cached ones. */
   attendCached(stream: Stream, cache: CacheTensors, bias: Tensor, present: DecoderLayer["present"]): Stream {
     const { heads, headSize, hidden } = this.config;
     const { normed, residual } = this.#enter(stream, "attn_norm");
@@ -185,7 +182,7 @@ class Layer {
         );
   }
 
-  /** [batch, tokens, heads·d] as a cache has it: [batch, heads, tokens, d]. */
+  /** [batch, tokens, heads·d] in a cache's layout: [batch, heads, tokens, d]. */
   #rows(x: Tensor): Tensor {
     const [batch, tokens] = x.shape;
     return transpose(reshape(x, [batch!, tokens!, this.config.heads, this.config.headSize]), [0, 2, 1, 3]);
@@ -202,9 +199,9 @@ class Layer {
   }
 }
 
-/** An encoder–decoder's architecture, whole in one file of this room. */
+/** An encoder–decoder's architecture, defined in one file of this folder. */
 export interface Seq2SeqArchitecture {
-  /** Reads the configuration; throws a UserError that names the key. `has`: whether the checkpoint holds a tensor. */
+  /** Reads the configuration. `has`: whether the checkpoint holds a tensor. @throws UserError that names the key */
   configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
   /** Tensors of a checkpoint that no layer uses. */
   unread(checkpoint: Checkpoint): readonly string[];

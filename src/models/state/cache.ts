@@ -2,7 +2,7 @@ import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/bu
 import { type DecoderConfig, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
 
-/** Capacity comes in whole blocks, so that block-sparse attention may see the cache as rows of blocks. */
+/** Capacity is a multiple of whole blocks, for block-sparse attention to view the cache as rows of blocks. */
 export const CACHE_BLOCK = 128;
 
 /** Keys and values of a layer that keeps them, and the state of a recurrent one. */
@@ -14,14 +14,14 @@ interface KeyValue {
 }
 
 /**
- * Adjacent rows of a cache, one sequence each: [rows, kvHeads, capacity, headSize] a layer that attends, the state of a recurrent
- * layer [rows, floats]; viewed in place. A layer that attends to another one's keys has that layer's.
+ * Adjacent rows of a cache, one sequence each, viewed in place: [rows, kvHeads, capacity, headSize] per attention layer, and
+ * a recurrent layer's state [rows, floats]. A layer that attends to another layer's keys uses that layer's buffers.
  */
 export class KvRows {
   constructor(
     readonly config: DecoderConfig,
     protected readonly layers: readonly LayerBuffers[],
-    /** Tokens of a row. */
+    /** Tokens per row. */
     readonly capacity: number,
     private readonly first: number,
     readonly rows: number,
@@ -32,13 +32,13 @@ export class KvRows {
     return new KvRows(this.config, this.layers, this.capacity, this.first + start, count);
   }
 
-  /** One layer as attention binds it. */
+  /** One layer's views for attention. */
   layer(index: number): { key: View; value: View } {
     const { kvHeads, headSize } = headsOf(this.config, index);
     return this.#view(index, [this.rows, kvHeads, this.capacity, headSize], 0);
   }
 
-  /** One layer as attention binds it when layers with a window begin at token `start`. Views are the set's. */
+  /** One layer's views for attention, if layers with a window begin at token `start`. The set owns the views. */
   from(index: number, start: number, views: ViewSet): { key: View; value: View } {
     if (start === 0 || !hasWindow(this.config, index)) return this.layer(index);
     const { kvHeads, headSize } = headsOf(this.config, index);
@@ -47,18 +47,18 @@ export class KvRows {
     return { key: views.of(key, shape, offset), value: views.of(value, shape, offset) };
   }
 
-  /** Like `from`, also for rows that lie elsewhere. */
+  /** Like `from`, also for rows in other memory. */
   bound(index: number, start: number, views: ViewSet): { key: Bindable; value: Bindable } {
     return this.from(index, start, views);
   }
 
-  /** Gives the tokens from `first` to `end` of every row back to the system, in these layers: they read as zeros, if anything still does. */
+  /** Returns the tokens from `first` to `end` of every row to the system, in these layers: they then read as zeros. */
   giveBack(layers: readonly number[], first: number, end: number): void {
     for (const { key, value, offset, headSize } of this.#heads(layers))
       for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);
   }
 
-  /** Writes the first row's tokens from `first` to `end` as another row's are, in these layers. */
+  /** Copies another row's tokens from `first` to `end` to the first row, in these layers. */
   copy(from: KvRows, layers: readonly number[], first: number, end: number): void {
     for (const { own, theirs, elements } of this.#beside(from, layers, first, end)) {
       own.key.copy(own.offset, theirs.key, theirs.offset, elements);
@@ -74,7 +74,7 @@ export class KvRows {
     }
   }
 
-  /** Writes the first row's token `to` of a layer as its token `at` of another layer is. */
+  /** Copies token `at` of layer `from` to token `to` of a layer, in the first row. */
   copyToken(layer: number, to: number, from: number, at: number): void {
     const { kvHeads, headSize } = headsOf(this.config, layer);
     for (let head = 0; head < kvHeads; head++) {
@@ -84,7 +84,7 @@ export class KvRows {
     }
   }
 
-  /** The same tokens of the first rows of both, head by head. */
+  /** The same tokens of both first rows, head by head. */
   *#beside(other: KvRows, layers: readonly number[], first: number, end: number) {
     for (const index of layers)
       for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {
@@ -93,7 +93,7 @@ export class KvRows {
       }
   }
 
-  /** The beginnings of every head of every row, in these layers. */
+  /** The start of every head of every row, in these layers. */
   *#heads(layers: readonly number[]): Generator<ReturnType<KvRows["place"]>> {
     for (const index of layers)
       for (let head = 0; head < this.rows * headsOf(this.config, index).kvHeads; head++)
@@ -114,7 +114,7 @@ export class KvRows {
     return { ...this.#keyValue(index), headSize, offset: this.#offset(index, head) + position * headSize };
   }
 
-  /** The states of a recurrent layer, [rows, floats], as programs bind them. */
+  /** The states of a recurrent layer, [rows, floats], for binding. */
   states(index: number): View {
     const { buffer, floats } = this.#state(index);
     return buffer.view([this.rows, floats], this.first * floats);
@@ -126,7 +126,7 @@ export class KvRows {
     return new Float32Array(buffer.memory, this.first * floats * Float32Array.BYTES_PER_ELEMENT, floats);
   }
 
-  /** Writes the first row's states of these layers as another row's are. */
+  /** Copies another row's states of these layers to the first row. */
   copyStates(from: KvRows, layers: readonly number[]): void {
     for (const index of layers) {
       const [own, theirs] = [this.#state(index), from.#state(index)];
@@ -142,7 +142,7 @@ export class KvRows {
     }
   }
 
-  /** Gives the states of every row back to the system, in these layers. */
+  /** Returns the states of every row to the system, in these layers. */
   giveBackStates(layers: readonly number[]): void {
     for (const index of layers) {
       const { buffer, floats } = this.#state(index);
@@ -175,18 +175,18 @@ export class KvRows {
 }
 
 /**
- * Keys and values of `rows` sequences, or their states; written in place, resident only as far as written, and in layers
- * with a window until given back.
+ * Keys and values of `rows` sequences, or their states. They are written in place; only written memory is resident, and
+ * layers with a window return memory early.
  */
 export class KvCache extends KvRows implements Disposable {
-  /** `tokens` of a row: the context, unless it is never to be that long. */
+  /** `tokens` per row: the context, unless rows are always shorter. */
   constructor(config: DecoderConfig, rows = 1, tokens = config.context) {
     const capacity = Math.ceil(tokens / CACHE_BLOCK) * CACHE_BLOCK;
     const buffer = (layer: number) => {
       const { kvHeads, headSize } = headsOf(config, layer);
       const heads = (count: number) => new Buffer("f32", count * capacity * headSize);
       const all = rows * kvHeads;
-      // The view of a whole row that starts at a later token ends as much later, where nothing is written.
+      // A whole row's view that starts at a later token also ends later, beyond the written part.
       return hasWindow(config, layer) ? heads(all + 1).inSmallPages() : heads(all);
     };
     const layers = Array.from({ length: config.layers }, (_, l): LayerBuffers => {

@@ -6,10 +6,10 @@ import { CACHE_BLOCK, KvRows } from "./cache.ts";
 import { sequenceBytes } from "./state-groups.ts";
 import { hasWindow } from "./window-start.ts";
 
-/** The most bytes of one row. Memory on a device is taken at once, for the whole context. */
+/** The most bytes of one row. Device memory is allocated at once for the whole context. */
 const MOST_BYTES = 2 ** 30;
 
-/** True if a row of the model's keys and values can lie on a device: each layer has its own and sees from the first token on, and it is not too long. */
+/** True if a row of the model's keys and values can be on a device: each layer has its own keys and no window, and the row is not too long. */
 export function fitsDevice(config: DecoderConfig): boolean {
   const layers = Array.from({ length: config.layers }, (_, layer) => layer);
   if (hasRecurrent(config) || sharesKeys(config) || layers.some((layer) => hasWindow(config, layer))) return false;
@@ -17,8 +17,8 @@ export function fitsDevice(config: DecoderConfig): boolean {
 }
 
 /**
- * Keys and values of one sequence in the memory of a program's device, where attention updates them in place. No token
- * of them can be read or copied here: `key`, `place` and the like belong to rows on the host.
+ * Keys and values of one sequence in the memory of a program's device; attention updates them in place. The host
+ * cannot read or copy its tokens: `key`, `place` and the like are for rows on the host.
  */
 export class DeviceRows extends KvRows implements Disposable {
   readonly #layers: readonly Record<"key" | "value", DeviceTensor>[];

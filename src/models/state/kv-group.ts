@@ -4,9 +4,9 @@ import type { KvRows } from "./cache.ts";
 import { hasWindow, windowStart } from "./window-start.ts";
 
 /**
- * The number of tokens at the end of the cache in which a prompt may differ, and still continue from the common part,
- * in a model with windows: so many more than a window are kept. A chat's next turn often differs a little from the
- * generated answer.
+ * The number of tokens at the end of the cache in which a prompt may differ and still continue from the common part,
+ * in a model with windows: layers keep this many tokens more than a window. A chat's next turn often differs slightly
+ * from the generated answer.
  */
 const TURN_BACK = 512;
 
@@ -14,59 +14,56 @@ const TURN_BACK = 512;
 export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
 
 /**
- * The state that some layers keep of one sequence between steps, with entries of the same tokens. All kinds of state
+ * The state that some layers keep of one sequence between steps, with entries for the same tokens. All kinds of state
  * implement this.
  */
 export interface StateGroup {
   readonly layers: LayerRange;
-  /** Entries, one a token. */
+  /** The number of entries, one per token. */
   readonly length: number;
-  /**
-   * The number of the sequence's first `end` tokens that can be continued from: all that are here, or 0 if needed
-   * entries are gone.
-   */
+  /** How many of the sequence's first `end` tokens can be continued from: all available ones, or 0 if needed entries are gone. */
   kept(end: number): number;
-  /** Cuts it back to the entries of `kept` tokens; returns how many tokens. */
+  /** Truncates to the entries of `kept` tokens; returns their number. */
   truncate(end: number): number;
-  /** Replaces the contents with the first `length` tokens of another sequence, which are in its `kept`. */
+  /** Replaces the contents with the first `length` tokens of another sequence, which its `kept` allows. */
   copy(from: StateGroup, length: number): void;
   /** Swaps the contents of two groups. */
   exchange(other: StateGroup): void;
-  /** Notes that its layers are about to run over tokens behind its last. */
+  /** Called before its layers run over tokens after its last. */
   begin(): void;
-  /** Notes entries written for these positions. */
+  /** Records entries written for these positions. */
   grow(positions: ArrayLike<number>): void;
-  /** Notes that later sequences may well begin with the tokens so far. */
+  /** Marks the tokens so far as a likely beginning of later sequences. */
   mark(): void;
-  /** True if a sequence of `length` tokens that runs for the first time would leave as much. */
+  /** True if a new sequence of `length` tokens would leave the same entries. */
   isFresh(length: number): boolean;
-  /** Frees everything beyond the first `keep` tokens. */
+  /** Frees everything after the first `keep` tokens. */
   trim(keep: number): void;
   /** Splits it into two groups: the layers before `at`, and the others. */
   split(at: number): [StateGroup, StateGroup];
-  /** One group of this one and the deeper layers', if all hold the same entries. */
+  /** Joins this group and the deeper layers', if all hold the same entries. */
   join(deeper: readonly StateGroup[]): StateGroup;
-  /** Bytes of memory that were written. */
+  /** Bytes of written memory. */
   readonly bytes: number;
 }
 
-/** Layers from..to−1. */
+/** Layers from … to − 1. */
 export interface LayerRange {
   readonly from: number;
   readonly to: number;
 }
 
 /**
- * Keys and values of some layers in one row of a cache: of those that keep any. Entries are of the sequence's tokens from the first on, or of
+ * Keys and values of some layers in one row of a cache. Entries are for the sequence's tokens from the first on, or for
  * those that a cut kept. Layers with a window free keys that no later query sees.
  */
 export class KvGroup implements StateGroup {
   #length = 0;
   /** Positions of the entries; undefined: 0, 1, 2 …. */
   #positions: number[] | undefined;
-  /** Tokens whose memory was freed, in layers with a window. */
+  /** Tokens with freed memory, in layers with a window. */
   #gone = 0;
-  /** The most tokens written since memory was last given back: this many are resident. */
+  /** The most tokens written since memory was last returned: this many are resident. */
   #written = 0;
   readonly #windowed: readonly number[];
   /** Layers without a window. */
@@ -92,21 +89,18 @@ export class KvGroup implements StateGroup {
     return this.#positions?.[entry] ?? entry;
   }
 
-  /**
-   * True if layers with a window have freed only what they free in a sequence of `length` tokens that runs for the
-   * first time.
-   */
+  /** True if layers with a window have freed only what a new sequence of `length` tokens would free. */
   isFresh(length: number): boolean {
     return firstKept(this.cache.config, length) === this.#gone;
   }
 
-  /** Entries behind the last are read by nothing. */
+  /** Nothing reads entries after the last one. */
   begin(): void {}
 
-  /** Keys and values of any beginning can be continued from. */
+  /** Keys and values allow continuing from any prefix. */
   mark(): void {}
 
-  /** Notes entries written for these positions, and frees those that no window will reach. */
+  /** Records entries written for these positions, and frees those beyond every window. */
   grow(positions: ArrayLike<number>): void {
     const last = positions[positions.length - 1];
     const gapless = this.#positions === undefined && last === this.#length + positions.length - 1;
@@ -198,7 +192,7 @@ export class KvGroup implements StateGroup {
   }
 }
 
-/** Bytes of keys and values of `tokens` tokens in these layers; those with a window have freed the first `gone`. */
+/** Bytes of keys and values of `tokens` tokens in these layers; layers with a window have freed the first `gone`. */
 export function kvBytes(config: DecoderConfig, { from, to }: LayerRange, tokens: number, gone = 0): number {
   let floats = 0;
   for (let layer = from; layer < to; layer++) {

@@ -3,16 +3,16 @@ import type { Binding } from "../../runtime/program.ts";
 import type { DecoderConfig } from "../decoder/decoder.ts";
 import { windowStart } from "./window-start.ts";
 
-/** The place where a row's new tokens go. */
+/** The place of a row's new tokens. */
 export interface Place {
-  /** Entries that the row's cache has before them. */
+  /** Entries already in the row's cache. */
   readonly entries: number;
-  /** The new tokens' positions in the sequence: the first one if the others follow it, or each of them. */
+  /** The new tokens' positions in the sequence: the first one if they are consecutive, or each of them. */
   readonly positions: number | ArrayLike<number>;
-  /** Their places on the other axes, in a model whose positions have several; `positions` are then those in time. */
+  /** Their positions on the other axes, for a model with several; `positions` is then the time axis. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
-  /** How many tokens after itself each new one sees, in a model whose images are seen whole; absent: none. */
+  /** The number of later tokens that each new one sees, in a model with bidirectional images; absent: none. */
   readonly ahead?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
@@ -24,7 +24,7 @@ export interface Place {
 export class Lengths implements Disposable {
   readonly #lengths: Buffer;
   readonly #windowLengths: Buffer;
-  /** Totals are of the rows together that start at the place. */
+  /** Totals, for the rows that start at each index together. */
   readonly #totals: Buffer;
   readonly #windowTotals: Buffer;
   readonly positions: Buffer;
@@ -33,7 +33,7 @@ export class Lengths implements Disposable {
   /** By height and by width; empty if positions have one axis. */
   readonly axes: readonly Buffer[];
 
-  /** Has room for `tokens` new tokens a row. */
+  /** Has room for `tokens` new tokens per row. */
   constructor(
     private readonly config: DecoderConfig,
     rows: number,
@@ -46,10 +46,7 @@ export class Lengths implements Disposable {
     this.axes = config.axes ? [0, 1].map(() => new Buffer("i64", rows * tokens)) : [];
   }
 
-  /**
-   * Sets `tokens` new tokens for each row from `first` on. Returns the first token that layers with a window are bound
-   * to.
-   */
+  /** Sets `tokens` new tokens for each row from `first` on. Returns the first token that is bound for layers with a window. */
   set(first: number, places: readonly Place[], tokens: number): number {
     const entries = places.map((place) => place.entries);
     const start = windowStart(this.config, Math.min(...entries));
@@ -60,13 +57,13 @@ export class Lengths implements Disposable {
     }
     const { ahead } = places[0]!;
     if (this.#ahead && ahead) new BigInt64Array(this.#ahead.memory).set(Array.from(ahead, BigInt));
-    // The kernel takes the first run of a row for one without gaps, and counts on from its first position, unless its total is another.
+    // The kernel assumes that a row's first run has no gaps, and counts from its first position, unless its total is different.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
     this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
     return start;
   }
 
-  /** Like `set`, for one new token in each row, each of which runs by itself, whatever the others' lengths. */
+  /** Like `set`, for one new token per row; each row runs by itself, whatever the others' lengths. */
   setApart(places: readonly Place[]): void {
     for (const [row, place] of places.entries()) this.set(row, [place], 1);
   }
@@ -78,7 +75,7 @@ export class Lengths implements Disposable {
       all[at + t] = BigInt(further + (typeof positions === "number" ? positions + t : positions[t]!));
   }
 
-  /** Texts have the same place on all axes. */
+  /** Texts have the same position on all axes. */
   #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
     const all = new BigInt64Array(this.axes[axis]!.memory);
     const given = (axis === 0 ? height : width) ?? positions;
@@ -90,7 +87,7 @@ export class Lengths implements Disposable {
     new Int32Array(window.memory)[at] = length - start;
   }
 
-  /** The views that `set` writes to. */
+  /** The views that `set` writes. */
   views(first: number, rows: number, tokens: number): Binding {
     return {
       lengths: this.#lengths.view([rows], first),
@@ -108,7 +105,7 @@ export class Lengths implements Disposable {
     };
   }
 
-  /** The views that `setApart` writes to in the first `rows` rows, under names that end in the row's number. */
+  /** The views that `setApart` writes in the first `rows` rows, under names that end in the row's number. */
   viewsApart(rows: number): Binding {
     const all = Array.from({ length: rows }, (_, row) =>
       Object.entries(this.views(row, 1, 1)).map(([name, view]) => [`${name}${row}`, view] as const),

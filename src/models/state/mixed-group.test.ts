@@ -14,7 +14,7 @@ const FLOATS = 6 + 8;
 
 const positions = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** Runs tokens from..to−1: keys hold their positions, states the number of tokens. */
+/** Runs tokens from … to − 1: keys hold their positions, states the number of tokens. */
 function run(cache: KvCache, group: StateGroup, from: number, to: number): void {
   group.begin();
   for (const layer of [0, 2]) {
@@ -116,7 +116,7 @@ test("layers of both kinds keep entries and states", () => {
   expect(group.truncate(14)).toBe(10);
   expect([0, 3].map((layer) => cache.state(layer)[0])).toEqual([10, 10]);
   expect(keysOf(cache, 3, 10)).toEqual(new Array(10).fill(10));
-  // The state that is there, and its snapshot.
+  // The current state, and its snapshot.
   expect(group.bytes).toBe(2 * 15 * 4 * 4 * 4 + 2 * 4 * 4 * 5);
 });
 

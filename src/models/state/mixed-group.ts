@@ -2,8 +2,8 @@ import type { KvGroup, LayerRange, StateGroup } from "./kv-group.ts";
 import type { RecurrentGroup } from "./recurrent-group.ts";
 
 /**
- * What some layers of a hybrid keep in one row of a cache: keys and values where they attend, states elsewhere. A
- * sequence can be continued only from where both can, which is where its states are.
+ * A hybrid's state in some layers of one row of a cache: keys and values in attention layers, recurrent states in the
+ * others. A sequence can continue only where both can, which is where states are stored.
  */
 export class MixedGroup implements StateGroup {
   constructor(

@@ -9,20 +9,20 @@ interface Snapshot {
   readonly states: ReadonlyMap<number, Float32Array>;
 }
 
-/** Snapshots that a sequence keeps: each is as large as its state. */
+/** Snapshots per sequence: each is as large as its state. */
 const SNAPSHOTS = 4;
 
 /**
- * The states of some layers in one row of a cache: of the recurrent ones. Each is of all tokens so far, so that a sequence can be
- * continued only from its end, or from a snapshot: chunks of its prompt leave some.
+ * The states of some recurrent layers in one row of a cache. Each state covers all tokens so far: a sequence can continue
+ * only from its end or from a snapshot. Chunks of its prompt leave snapshots.
  */
 export class RecurrentGroup implements StateGroup {
   #length = 0;
   /** Ascending. */
   #snapshots: readonly Snapshot[] = [];
-  /** True if the state is of the first `length` tokens: not before the first, nor while layers run. */
+  /** True if the state covers the first `length` tokens: not before the first, nor while layers run. */
   #whole = false;
-  /** True if the state's memory was written since it was last given back. */
+  /** True if the state's memory was written since it was last returned. */
   #resident = false;
 
   constructor(
@@ -87,7 +87,7 @@ export class RecurrentGroup implements StateGroup {
     this.#resident = other.#resident = this.#resident || other.#resident;
   }
 
-  /** Its memory does not grow with its tokens: all of it goes, or none. */
+  /** Its memory does not grow with its tokens: it is freed whole or not at all. */
   trim(keep: number): void {
     if (keep > 0 || !this.#resident) return;
     this.cache.giveBackStates(this.#layers);
@@ -133,7 +133,7 @@ export class RecurrentGroup implements StateGroup {
     return this.#snapshots.findLast((one) => one.end <= end);
   }
 
-  /** Puts a snapshot's states in place, if there is one: zeros take their place before the first token. */
+  /** Restores a snapshot's states; without one, they are zeros before the first token. */
   #restore(snapshot: Snapshot | undefined): void {
     if (snapshot) for (const layer of this.#layers) this.cache.state(layer).set(snapshot.states.get(layer)!);
   }
@@ -152,7 +152,7 @@ export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerR
   return floats * bytesPerElement.f32;
 }
 
-/** Without the one that is nearest to its neighbours, if there are too many; the last stays. */
+/** Without the snapshot nearest to its neighbours, if there are too many; the last stays. */
 function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
   if (snapshots.length <= SNAPSHOTS) return snapshots;
   const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);

@@ -1,22 +1,19 @@
 import type { DecoderConfig } from "../decoder/decoder.ts";
 
-/**
- * The most tokens before a window that are also bound: skipping some keys costs less than binding again for every
- * token.
- */
+/** The most tokens before a window that are also bound: skipping some keys costs less than a new binding for every token. */
 const STEP = 64;
 
 type Windows = Pick<DecoderConfig, "layers" | "window">;
 
 export const hasWindow = (config: Windows, layer: number): boolean => config.window?.(layer) !== undefined;
 
-/** True if any layer has one. */
+/** True if any layer has a window. */
 export const hasWindows = (config: Windows): boolean => Number.isFinite(reach(config));
 
 /** The reach of each configuration, computed once. */
 const reaches = new WeakMap<Windows, number>();
 
-/** The number of keys in the model's widest window; infinite if no layer has one. */
+/** The number of keys in the model's widest window; infinite without windows. */
 function reach(config: Windows): number {
   const known = reaches.get(config) ?? widest(config);
   reaches.set(config, known);
@@ -29,7 +26,7 @@ function widest(config: Windows): number {
 }
 
 /**
- * The first of `past` cached tokens that coming queries can see through a window, rounded down. Layers with a window
+ * The first of `past` cached tokens that later queries can see through a window, rounded down. Layers with a window
  * are bound to the cache from there on. 0 if no layer has a window.
  */
 export function windowStart(config: Windows, past: number): number {
@@ -37,5 +34,5 @@ export function windowStart(config: Windows, past: number): number {
   return Math.max(0, STEP * Math.floor(first / STEP));
 }
 
-/** The cost symbols for cached tokens before a run: all of them, and those that layers with a window are bound to. */
+/** The cost symbols for cached tokens before a run: all of them, and those bound for layers with a window. */
 export const pastSizes = (config: Windows, past: number) => ({ past, windowPast: past - windowStart(config, past) });

@@ -34,7 +34,7 @@ interface Form {
   readonly cut?: Cut;
 }
 
-/** Logits of a base in `fixtures`: plain, with an adapter merged into it, or with one kept apart from it. */
+/** Logits of a base in `fixtures`: plain, with a merged adapter, or with a separate one. */
 async function logits(base: string, tokens: readonly number[], own: Merged | Apart | undefined, form: Form = {}) {
   const plain = openCheckpoint(path.join(bases, base));
   const checkpoint = own && "merged" in own ? withAdapter(plain, openLora(own.merged)) : plain;
@@ -85,7 +85,7 @@ describe.each(["llama", "gpt2", "llama-head"])("%s merged into its base", (name)
 
   test("kept apart, it is the same within 1e-5", async () => {
     const merged = await logits(base, tokens, { merged: folder });
-    // The largest logit, 7 to 10.
+    // The largest logit is 7 to 10.
     const unit = Math.max(...merged.map(Math.abs));
     expect(gap(await logits(base, tokens, { apart: folder }), merged) / unit).toBeLessThan(1e-5);
   });
@@ -96,7 +96,7 @@ describe.each([
     name,
     fixture(name).base,
   ]),
-  // The same weights as llama.cpp writes them: q and k in another order of rows, GPT-2's turned, Gemma's norms one greater.
+  // The same weights in llama.cpp's form: other row orders of q and k, GPT-2's transposed, Gemma's norms plus one.
   ...["llama", "gpt2", "llama-head", "gemma3"].map((name) => [name, `${fixture(name).base}/model.gguf`]),
 ] as [string, string][])("%s kept apart from %s", (name, base) => {
   const { tokens, expected, folder } = fixture(name);

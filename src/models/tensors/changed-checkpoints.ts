@@ -1,16 +1,16 @@
 import type { Checkpoint, StoredTensor } from "../../weights/checkpoint.ts";
 
-/** A checkpoint without some of its tensors. */
+/**
+ * A checkpoint whose kernels [outputs, inputs, side, side] are matrices [outputs, inputs · side · side], in the
+ * network's shape.
+ */
 export function without(checkpoint: Checkpoint, unread: readonly string[]): Checkpoint {
   const tensors = new Map(checkpoint.tensors);
   for (const name of unread) tensors.delete(name);
   return { ...checkpoint, tensors };
 }
 
-/**
- * A checkpoint whose kernels [outputs, inputs, side, side] are matrices [outputs, inputs · side · side], as the network
- * asks for them.
- */
+/** A tensor's shape in diffusers: the inverse of `withFlatKernels`. */
 export function withFlatKernels(checkpoint: Checkpoint): Checkpoint {
   const flat = ({ shape }: StoredTensor) =>
     shape.length === 4 ? [shape[0]!, shape[1]! * shape[2]! * shape[3]!] : shape;

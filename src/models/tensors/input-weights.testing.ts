@@ -1,4 +1,4 @@
-/** Weights as inputs of graphs in place of constants: a second maker, as training needs one. */
+/** Weights as graph inputs instead of constants, like training. */
 import type { Graph, Tensor } from "../../graph/index.ts";
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import type { LoraLayer, LoraLayers } from "../../weights/adapter/lora-layers.ts";
@@ -8,9 +8,9 @@ import type { Names } from "../../weights/prepared/names.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { LowRank, LowRankUpdate, Sizes, TableShape } from "../../weights/weight-source.ts";
 
-/** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; an adapter's factors are kept apart by module. */
+/** A checkpoint's tensors in float32 buffers. Matrices are rows [outputs, inputs]; an adapter's factors are stored by module. */
 export class InputWeights extends FloatRows implements Disposable {
-  /** The views to bind, by the inputs' names. */
+  /** The views to bind, by input name. */
   readonly views: Record<string, View> = {};
 
   constructor(
@@ -66,7 +66,7 @@ export class InputWeights extends FloatRows implements Disposable {
     return new Part(this.checkpoint, this.names, name, shape);
   }
 
-  /** An input of the graph, and a buffer for it: the same for all graphs that ask by its name. */
+  /** An input of the graph, and its buffer, which all graphs share by name. */
   #input(graph: Graph, name: string, shape: readonly number[], values: () => ArrayLike<number>): Tensor {
     this.views[name] ??= this.#filled(shape, values());
     return graph.inputs.find((port) => port.name === name)?.tensor ?? graph.input(name, "f32", shape);

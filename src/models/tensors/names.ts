@@ -3,7 +3,7 @@ import type { Names, Stored } from "../../weights/prepared/names.ts";
 
 /**
  * A name without `.weight` or `.bias`, or another description of the stored tensor. Experts' matrices have names with
- * their number in place of `{expert}`, or are blocks of a stack: `part` is the place among each expert's matrices, or
+ * `{expert}` in place of their number, or are blocks of a stack: `part` is the index among each expert's matrices, or
  * among one matrix's blocks.
  */
 export type StoredAs =
@@ -26,8 +26,8 @@ function parsed(canonical: string) {
 }
 
 /**
- * A GGUF's names are canonical; it stacks experts' matrices, some with gates above ups in one, which the first files with experts had one by
- * one.
+ * A GGUF's names are canonical. It stacks experts' matrices, some with gates above ups in one stack; the first files with
+ * experts have separate matrices.
  */
 const inGguf =
   (tensors: Checkpoint["tensors"], { gguf: aliases = {}, turned = [] }: Scheme) =>
@@ -48,25 +48,25 @@ const inGguf =
     return turned.includes(part!) ? { ...stack, transposed: true } : stack;
   };
 
-/** The names of tensors in an architecture's Hugging Face checkpoints. */
+/** Tensor names in an architecture's Hugging Face checkpoints. */
 export interface Scheme {
   /** Possible prefixes of every name; the first that fits the checkpoint is used. Some checkpoints have none. */
   readonly prefixes: readonly string[];
-  /** Before a layer's number. */
+  /** The part before a layer's number. */
   readonly layers: string;
-  /** Names within a layer, by GGUF's name of the part (`attn_q`). */
+  /** Names in a layer, by GGUF's name of the part (`attn_q`). */
   readonly parts: Readonly<Record<string, StoredAs>>;
-  /** Names within a layer of tensors that are no `.weight` or `.bias`, by GGUF's whole name (`ssm_dt.bias`). */
+  /** Names in a layer of tensors that do not end in `.weight` or `.bias`, by GGUF's full name (`ssm_dt.bias`). */
   readonly bare?: Readonly<Record<string, string>>;
-  /** Outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
+  /** Names outside the layers, by GGUF's name (`token_embd`); a name that begins with a slash has no prefix. */
   readonly top: Readonly<Record<string, StoredAs>>;
-  /** Other names that GGUFs have for a tensor, by its canonical one without the layer (`output_norm.weight`). */
+  /** GGUF's alternative names for a tensor, by its canonical name without the layer (`output_norm.weight`). */
   readonly gguf?: Readonly<Record<string, string>>;
-  /** Parts of which a GGUF stores the matrices of a stack as [inputs, outputs]. */
+  /** Parts whose stacked matrices are stored as [inputs, outputs] in a GGUF. */
   readonly turned?: readonly string[];
 }
 
-/** Canonical names as a checkpoint has them: a GGUF's are canonical. */
+/** The checkpoint's names for canonical names; a GGUF's are the same. */
 export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names {
   if (config.kind === "gguf") return inGguf(tensors, scheme);
   const probe = stored(Object.values(scheme.top)[0]!, "weight").name;
@@ -85,13 +85,13 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
   };
 }
 
-/** The name without a prefix of a tensor that is no `.weight` or `.bias`; undefined for others. */
+/** The name, without a prefix, of a tensor that does not end in `.weight` or `.bias`; undefined for others. */
 function bareName(canonical: string, { layers, bare = {} }: Scheme): string | undefined {
   const [, layer, part] = /^blk\.(\d+)\.(.+)$/.exec(canonical) ?? [];
   return part !== undefined && Object.hasOwn(bare, part) ? `${layers}.${layer}.${bare[part]}` : undefined;
 }
 
-/** Names of tensors that are stored in other shapes than those asked for, by GGUF's name of the part. */
+/** Names of tensors that are stored in other shapes than the model's, by GGUF's name of the part. */
 export function shapedNames(names: Names, shapes: Readonly<Record<string, readonly number[]>>): Names {
   return (canonical) => {
     const found = names(canonical);
@@ -100,7 +100,7 @@ export function shapedNames(names: Names, shapes: Readonly<Record<string, readon
   };
 }
 
-/** The names that Hugging Face's code may give the module of a matrix, by its canonical name without `.weight`. */
+/** Possible names of a matrix's module in Hugging Face's code, by its canonical name without `.weight`. */
 export function modulesOf(canonical: string, { prefixes, layers, parts, top }: Scheme): string[] {
   const [, layer, part] = /^(?:blk\.(\d+)\.)?([\w.]+)$/.exec(canonical) ?? [];
   const known = (layer === undefined ? top : parts)[part ?? ""];
@@ -111,13 +111,13 @@ export function modulesOf(canonical: string, { prefixes, layers, parts, top }: S
   return place.startsWith("/") ? [place.slice(1)] : prefixes.map((prefix) => prefix + place);
 }
 
-/** The place of a matrix among one linear layer's; undefined if it is a layer by itself. */
+/** The index of a matrix in a linear layer of several; undefined if it is a whole layer. */
 export function partOf(canonical: string, { parts }: Scheme): readonly [at: number, of: number] | undefined {
   const known = parts[canonical.replace(/^blk\.\d+\./, "")];
   return typeof known === "object" && known.oneLayer ? known.part : undefined;
 }
 
-/** An expert's matrix in a checkpoint that stacks all experts, gates above ups; undefined if it does not. */
+/** An expert's matrix in a checkpoint that stacks all experts, gates above ups; undefined for other checkpoints. */
 function stackedExpert(
   name: string,
   { at, of }: { readonly at: number; readonly of: number },
@@ -130,7 +130,7 @@ function stackedExpert(
   return { name: stack, block: { at: 2 * at + (part === "up" ? 1 : 0), of: 2 * of, matrices: of } };
 }
 
-/** Names of parameters outside of modules, such as stacks of experts, and TensorFlow's of a norm's gain and shift, which BERT's first checkpoints have. */
+/** Names of parameters outside modules, such as stacks of experts, and TensorFlow's names of a norm's gain and shift, as in BERT's first checkpoints. */
 function otherName(name: string, tensors: Checkpoint["tensors"]): string {
   const others = [name.replace(/\.weight$/, ""), name.replace(/\.weight$/, ".gamma").replace(/\.bias$/, ".beta")];
   return others.find((other) => tensors.has(other)) ?? name;
@@ -150,7 +150,7 @@ function stored(as: StoredAs, kind: string, expert?: { readonly at: number; read
   };
 }
 
-/** Llama's names, which most decoders have taken over. */
+/** Llama's names, which most decoders also use. */
 export const llamaNames: Scheme = {
   prefixes: ["model.", "", "language_model.model.", "model.language_model."],
   layers: "layers",
@@ -176,7 +176,7 @@ export const withParts = (scheme: Scheme, parts: Scheme["parts"]): Scheme => ({
   parts: { ...scheme.parts, ...parts },
 });
 
-/** The scheme with norms stored as their gain less one, as Gemma's are. */
+/** The scheme with norms stored as their gain minus one, like Gemma's. */
 export function offsetNorms(scheme: Scheme): Scheme {
   const offset = ([part, as]: [string, StoredAs]): [string, StoredAs] =>
     part.endsWith("norm") && typeof as === "string" ? [part, { name: as, plus: 1 }] : [part, as];

@@ -19,32 +19,32 @@ import { fnv1a } from "../../util/fnv.ts";
 import type { Matrix, Sizes, WeightSource } from "../../weights/weight-source.ts";
 import { expertName } from "./names.ts";
 
-/** Consecutive outputs or inputs, of which the first `kept` take part. */
+/** Consecutive outputs or inputs; only the first `kept` take part. */
 interface Piece {
   readonly size: number;
   readonly kept: number;
 }
 
-/** A model's weights put to use in one graph, by their canonical names without `.weight` and `.bias`. */
+/** A model's weights in use in one graph, by canonical name without `.weight` and `.bias`. */
 export class Parts {
   constructor(
     private readonly weights: WeightSource,
     private readonly graph: Graph,
   ) {}
 
-  /** True if the weights have a tensor of this whole name. */
+  /** True if the weights have a tensor with this full name. */
   has(name: string): boolean {
     return this.weights.has(name);
   }
 
-  /** Which norm, and whether a layer norm has a shift. */
+  /** The kind of norm, and whether a layer norm has a shift. */
   norm(name: string, width: number, { norm, epsilon }: { norm: Norm["kind"]; epsilon: number }, shifted = true): Norm {
     const vector = (of: "weight" | "bias") => this.weights.vector(this.graph, { [`${name}.${of}`]: width });
     const shift = norm === "layer" && shifted ? vector("bias") : undefined;
     return { kind: norm, epsilon, gain: vector("weight"), shift };
   }
 
-  /** Projections of x by their outputs, as one, with their biases if they must have some or the weights do. */
+  /** Projections of x by their outputs, as one product, with required or stored biases. */
   project(x: Tensor, outputs: Sizes, biased: (name: string) => boolean = () => false): Tensor {
     const named = (kind: string) =>
       Object.fromEntries(Object.entries(outputs).map(([name, n]) => [`${name}.${kind}`, n]));
@@ -55,8 +55,8 @@ export class Parts {
   }
 
   /**
-   * One projection's outputs in parts of these sizes, each a product of its own, so that a part which nothing needs is
-   * not computed. An adapter's, or one with biases, is a single product.
+   * One projection's outputs in parts of these sizes, each a separate product, so an unused part is not computed. With
+   * an adapter or biases, it is a single product.
    */
   projectApart(x: Tensor, name: string, sizes: readonly number[]): Tensor[] {
     const [axis, width] = [x.shape.length - 1, Number(x.shape.at(-1))];
@@ -72,7 +72,7 @@ export class Parts {
   }
 
   /**
-   * The product of x with matrices side by side, of each of which only the first `kept` outputs or inputs take part, in float32.
+   * The product of x with adjacent matrices in float32; only the first `kept` outputs or inputs of each take part.
    * @throws UserError for adapted weights or ones with biases
    */
   projectPart(x: Tensor, outputs: Sizes, side: "inputs" | "outputs", pieces: readonly Piece[]): Tensor {
@@ -96,7 +96,7 @@ export class Parts {
       throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
   }
 
-  /** Rows of `size` numbers, one for each of the 0 and 1 in `which` i64 [...]: ones; or, of a 1, `kept` ones, then zeros. */
+  /** Rows of `size` numbers for each 0 or 1 in `which` i64 [...]: ones for a 0; for a 1, `kept` ones, then zeros. */
   firstOf(size: number, kept: number, which: Tensor): Tensor {
     const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + kept));
     const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
@@ -104,7 +104,7 @@ export class Parts {
     return gather(rows, which, 0);
   }
 
-  /** A matrix for each expert, of outputs by part (`blk.0.ffn_gate_exps`), one expert's stacked. */
+  /** One matrix per expert, with outputs by part (`blk.0.ffn_gate_exps`); one expert's parts are stacked. */
   experts(inputs: number, outputs: Sizes, experts: number): Matrix[] {
     return Array.from({ length: experts }, (_, expert) => {
       const named = Object.entries(outputs).map(([part, n]) => [`${expertName(part, expert, experts)}.weight`, n]);
@@ -113,7 +113,7 @@ export class Parts {
   }
 
   /**
-   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32, so that choices stay.
+   * A router's logits of x [..., width]: [..., experts]. Its few weights stay in float32 to keep its choices.
    * @throws UserError if one of them is NaN
    */
   router(name: string, x: Tensor, experts: number): Tensor {
@@ -132,20 +132,17 @@ export class Parts {
     return this.weights.computed(this.graph, `ones.${width}`, [width], () => new Float32Array(width).fill(1));
   }
 
-  /** A stored number that is not trained, by its whole name, for every element of a vector: [width]. */
+  /** A stored number that is not trained, by full name, repeated for a vector: [width]. */
   factor(name: string, width: number): Tensor {
     return spread(reshape(withoutGradient(this.vector(name, 1)), []), 0, width);
   }
 
-  /** A vector by its whole name: [width]. */
+  /** A vector by its full name: [width]. */
   vector(name: string, width: number): Tensor {
     return this.weights.vector(this.graph, { [name]: width });
   }
 
-  /**
-   * Logits of the vocabulary, by the head, or by the token table if there is no head, and of the tokens that an adapter
-   * adds.
-   */
+  /** Vocabulary logits from the head, or from the token table if there is no head, including the tokens that an adapter adds. */
   head(x: Tensor, vocabulary: number): Tensor {
     const part = this.#headPart;
     const width = Number(x.shape.at(-1));
@@ -159,7 +156,7 @@ export class Parts {
     );
   }
 
-  /** Like `head`, of some tokens only. */
+  /** Like `head`, for some tokens only. */
   headOf(x: Tensor, vocabulary: number, ids: readonly number[]): Tensor {
     const part = this.#headPart;
     const width = Number(x.shape.at(-1));
@@ -171,7 +168,7 @@ export class Parts {
     return gather(this.head(x, vocabulary), idsIn(this.graph, ids), x.shape.length - 1);
   }
 
-  /** The head, or the token table if there is none apart. */
+  /** The head, or the token table if the head is tied. */
   get #headPart(): "output" | "token_embd" {
     return this.weights.has("output.weight") ? "output" : "token_embd";
   }
@@ -182,7 +179,7 @@ export class Parts {
     return update ? addUpdate(product, x, outputs, update) : product;
   }
 
-  /** Rows of a table [rows, width] by indices i64, from blocks if the table is held in them. */
+  /** Rows of a table [rows, width] at indices i64, from blocks if the table is in blocks. */
   rowsOf(name: string, indices: Tensor, rows: number, width: number): Tensor {
     const shape = [rows, width] as const;
     return this.weights.inBlocks(`${name}.weight`, shape)
@@ -190,17 +187,17 @@ export class Parts {
       : this.rows(name, indices, rows, width);
   }
 
-  /** Rows of a table [rows, width] by indices i64. */
+  /** Rows of a table [rows, width] at indices i64. */
   rows(name: string, indices: Tensor, rows: number, width: number): Tensor {
     return gather(this.table(`${name}.weight`, rows, width), indices, 0);
   }
 
-  /** A table by its whole name: [rows, width]. */
+  /** A table by its full name: [rows, width]. */
   table(name: string, rows: number, width: number): Tensor {
     return this.weights.table(this.graph, name, [rows, width]);
   }
 
-  /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is held in them. */
+  /** Vectors of tokens: ids i64 [batch, tokens] → [batch, tokens, width], from blocks if the table is in blocks. */
   tokens(ids: Tensor, vocabulary: number, width: number): Tensor {
     const look = (some: Tensor) => this.#vectors(some, vocabulary, width);
     const own = this.weights.tokenRows?.(this.graph, "token_embd", width);

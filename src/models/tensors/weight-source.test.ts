@@ -1,7 +1,4 @@
-/**
- * A model does not depend on the kind of its weights: traced with inputs in place of prepared constants, it computes
- * the same.
- */
+/** A model does not depend on the kind of its weights: traced with inputs instead of prepared constants, it computes the same. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
