@@ -22,7 +22,7 @@ describe("the changes of defaults", () => {
       expect(options.parse({ [change.option]: value })).toHaveProperty(change.option);
   });
 
-  // A first default that is another one than recorded is a change that the list lacks. Each saving has a record of its own.
+  // A changed first default is missing from the list of changes. Each saving has its own record.
   test.each(savings)("lead from the first defaults to today's: $name", async (saving) => {
     const firsts = defaultsOf(saving).map(([option, value]) => {
       const changes = changesOf(saving.name, option);

@@ -1,6 +1,6 @@
-/** A default of a saving's option that is no longer what it was. */
+/** A changed default of a saving's option. */
 export interface DefaultChange {
-  /** The version of Modicum that has the new one. */
+  /** The Modicum version with the new default. */
   readonly version: string;
   readonly saving: string;
   readonly option: string;
@@ -8,13 +8,13 @@ export interface DefaultChange {
   readonly before: string;
   readonly now: string;
   readonly reason: string;
-  /** An option of the saving that leaves this one without a default. */
+  /** An option of the saving; if it is set, this one has no default. */
   readonly unless?: string;
 }
 
 /**
- * Every change of a default, oldest first. Recipes that were registered or measured before keep the old one;
- * CHANGELOG.md lists them (`npx tsx tools/options.ts`).
+ * Every change of a default, oldest first. Recipes registered or measured earlier keep the old one; CHANGELOG.md
+ * lists them (`npx tsx tools/options.ts`).
  */
 export const defaultChanges: readonly DefaultChange[] = [
   {
@@ -30,7 +30,7 @@ export const defaultChanges: readonly DefaultChange[] = [
   },
 ];
 
-/** The oldest defaults of a saving's options that have changed. */
+/** The oldest defaults of a saving's changed options. */
 export const oldestDefaults = (
   saving: string,
   changes: readonly DefaultChange[] = defaultChanges,

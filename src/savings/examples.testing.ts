@@ -1,4 +1,4 @@
-/** What tests of every saving try, taken from its options: a new saving needs no line in them. */
+/** Examples for the tests of every saving, derived from its options: a new saving needs no line in them. */
 import { z } from "zod";
 import type { Saving } from "./saving.ts";
 
@@ -18,7 +18,7 @@ const takes = ({ options }: Saving, values: Values): boolean => options.safePars
 const propertiesOf = ({ options }: Saving): Readonly<Record<string, Property>> =>
   (z.toJSONSchema(options, { io: "input" }).properties ?? {}) as Record<string, Property>;
 
-/** A value of an option, another than its default if the schema tells one; undefined of texts, which name files. */
+/** An option value other than the default, if the schema offers one; undefined for texts, which name files. */
 function sample({
   type,
   const: only,
@@ -35,13 +35,13 @@ function sample({
   return undefined;
 }
 
-/** The fewest options that a saving takes: none, or one for each number of layers or the like that it asks for. */
+/** The fewest options that a saving accepts: none, or its required layer numbers and the like. */
 export function leastOptions(saving: Saving): Values {
   const each = Object.entries(propertiesOf(saving)).map(([option, property]) => ({ [option]: sample(property) }));
   return [{}, ...each, Object.assign({}, ...each)].find((values) => takes(saving, values))!;
 }
 
-/** Recipes of one saving in a model of so many layers: its settings, or else each of its options by itself. */
+/** One-saving recipes for a model with this many layers: its settings, or else each option by itself. */
 export function exampleSteps(saving: Saving, layers: number): string[] {
   const settings = saving.settings?.(layers) ?? [];
   if (settings.length > 0) return settings.map((options) => `${saving.name}:${options}`);
@@ -51,11 +51,11 @@ export function exampleSteps(saving: Saving, layers: number): string[] {
     [option]: sample(property),
   }));
   const steps = [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
-  // A name alone that means a preset has no options of its own.
+  // A bare name that means a preset has no options.
   return [...new Set(steps)].filter((step) => saving.withoutPreset === undefined || step !== saving.name);
 }
 
-/** The step on short prompts, if a number of its options keeps it from acting there. */
+/** The step on short prompts, if an option sets a minimum prompt length. */
 export function onShortPrompts(step: string, { leastPrompt }: Saving): string {
   return leastPrompt && !step.includes(leastPrompt.option)
     ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8`

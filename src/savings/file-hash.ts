@@ -1,7 +1,7 @@
 import { UserError } from "../util/errors.ts";
 import { contentHash } from "../weights/sources/model-hash.ts";
 
-/** SHA-256 of a file or folder that a recipe names, its first sixteen digits. @throws UserError if it cannot be read */
+/** The first sixteen digits of the SHA-256 of a recipe's file or folder. @throws UserError if it cannot be read */
 export async function fileHash(file: string): Promise<string> {
   const sha256 = await contentHash(file).catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`${file}: the recipe names it, and it cannot be read (${error.code})`);

@@ -2,7 +2,7 @@ import type { ModelForm } from "../weights/prepared/quant.ts";
 import { formNames, type PromptForm } from "../weights/tokenizer/index.ts";
 import type { Recipe } from "./recipe.ts";
 
-/** A sentence for each saving whose risk is certified on prompts of another form than this one; `form`: undefined for ids. */
+/** One sentence per saving whose risk is certified for another prompt form; `form` is undefined for ids. */
 export const uncertified = (recipe: Recipe, form: PromptForm | undefined): string[] =>
   recipe.flatMap(({ saving, options, text }) => {
     const certified = saving.certifiedOn?.(options);
@@ -11,7 +11,7 @@ export const uncertified = (recipe: Recipe, form: PromptForm | undefined): strin
     return [`${text} is certified on ${own}, and this prompt is read as ${read}: its risk is not certified here`];
   });
 
-/** Tells the user if what was learnt in `file` was learnt while the model's weights ran in another form than they do here. */
+/** Notifies the user if `file` was learnt while the model's weights ran in another form. */
 export function noticeForm(
   file: string,
   learnt: ModelForm,
@@ -24,9 +24,9 @@ export function noticeForm(
   onNotice?.(`${file} was made while ${differs} here; its thresholds may be slightly off${advice}`);
 }
 
-/** The difference in words; undefined: none is known. Codes are compared only within one form of the floats. */
+/** The difference in words; undefined: none is known. Codes are compared only for the same form of the floats. */
 export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
-  // Files that name no form are older than rotated bytes.
+  // Files without a form are older than rotated bytes.
   const known = learnt.quant !== undefined || running.quant === "q8r";
   if (known && running.quant && learnt.quant !== running.quant)
     return `the model's weights ran in form ${learnt.quant ?? "auto"}, and they run in ${running.quant}`;
@@ -35,7 +35,10 @@ export function formDifference(learnt: ModelForm, running: ModelForm): string | 
   return undefined;
 }
 
-/** How a model runs in the form that something was made in, for the end of a sentence; "" if no choice of Modicum's is in the way. */
+/**
+ * How to run the model in the form that something was made in, as the end of a sentence; "" if Modicum did not choose the
+ * other form.
+ */
 export function formAdvice(wanted: string | undefined, running: string | undefined): string {
   if (wanted === running) return "";
   if (running === "q8r") return "; MODICUM_TUNE=off keeps auto in the default form";

@@ -15,7 +15,7 @@ const expected = (what: string) => ({
     `expected ${what}, got ${typeof input === "number" ? input : JSON.stringify(input)}`,
 });
 
-// Defaults are set inside the preprocessing, so that the JSON schema of the input shows them.
+// Preprocessing sets the defaults, so the input's JSON schema shows them.
 
 /** A number of at least 0. */
 export const number = (fallback: number) => {
@@ -23,7 +23,7 @@ export const number = (fallback: number) => {
   return z.preprocess(numberFromText, z.number(what).min(0, what).default(fallback));
 };
 
-/** A number of at least 0 that has no default. */
+/** A number of at least 0, without a default. */
 export const optionalNumber = () => {
   const what = expected("a number of at least 0");
   return z.preprocess(numberFromText, z.number(what).min(0, what).optional());
@@ -40,7 +40,7 @@ const atLeast = (least: number) => {
   return z.int(what).min(least, what);
 };
 
-/** A number between 0 and 1 that has no default. */
+/** A number between 0 and 1, without a default. */
 export const optionalFraction = () => {
   const what = expected("a number between 0 and 1");
   return z.preprocess(numberFromText, z.number(what).min(0, what).max(1, what).optional());
@@ -50,23 +50,23 @@ export const optionalFraction = () => {
 export const integer = (least: number, fallback: number) =>
   z.preprocess(numberFromText, atLeast(least).default(fallback));
 
-/** A whole number between two. */
+/** A whole number in a range. */
 export const integerBetween = (least: number, most: number, fallback: number) => {
   const what = expected(`a whole number between ${least} and ${most}`);
   return z.preprocess(numberFromText, z.int(what).min(least, what).max(most, what).default(fallback));
 };
 
-/** One of some numbers. */
+/** One of a set of numbers. */
 export const oneOf = <const T extends readonly number[]>(values: T, fallback: T[number]) =>
   z.preprocess(numberFromText, z.literal(values, expected(values.join(" or "))).default(fallback));
 
-/** A whole number that has no default. */
+/** A whole number without a default. */
 export const optionalInteger = (least: number) => z.preprocess(numberFromText, atLeast(least).optional());
 
 export const flag = (fallback: boolean) =>
   z.preprocess(flagFromText, z.boolean(expected("true or false")).default(fallback));
 
-/** One of some names; give it its default by `.default`. */
+/** One of a set of names; set its default with `.default`. */
 export const choice = <const T extends readonly string[]>(names: T) =>
   z.enum(names, expected(`one of ${names.join(", ")}`));
 

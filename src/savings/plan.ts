@@ -8,46 +8,46 @@ import type { AttentionSaving } from "./seams.ts";
 
 export type { ExitHead, StepProbe } from "../models/programs/step-probe.ts";
 
-/** A recipe's plan for one request, made before its first token. Dense is the empty plan. */
+/** A recipe's plan for one request, made before its first token. The empty plan is dense. */
 export interface Plan {
-  /** Fills a layer's attention while the prompt runs; undefined: dense. */
+  /** Replaces a layer's attention during the prompt; undefined: dense. */
   attention(layer: number): AttentionSaving | undefined;
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
-  /** Guesses the answer's next tokens; undefined: the model reads them one by one. */
+  /** Guesses the answer's next tokens; undefined: one token per step. */
   readonly drafter?: Drafter | undefined;
-  /** The form of the weights in bytes while the prompt's tokens run; absent: the model's own form. */
+  /** The byte form of the weights for the prompt's tokens; absent: the model's own form. */
   readonly bytes?: ByteForm | undefined;
   readonly state: StateKeys;
-  /** The recipe that a certificate chose; absent if none was asked. */
+  /** The recipe that a certificate chose; absent without a certificate. */
   readonly choice?: Choice | undefined;
 }
 
-/** Guesses what an answer goes on with, without the model, which then checks all guesses in one pass. One request's own. */
+/** Guesses an answer's next tokens without the model, which then checks all guesses in one pass. Each request has its own. */
 export interface Drafter {
-  /** The lengths that its drafts have, for which checks are compiled. */
+  /** The possible lengths of its drafts; a check is compiled for each. */
   readonly lengths: readonly number[];
-  /** Likely tokens after `tokens` and `next`, at most `most`; none: the model reads `next` alone. */
+  /** Likely tokens after `tokens` and `next`, at most `most`; none: the model runs `next` only. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
-  /** Notes how many of the last draft's tokens were right. */
+  /** Records how many tokens of the last draft were right. */
   judge(right: number): void;
 }
 
 /**
- * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. "" is
- * dense's. `answer` undefined: the answer's state is never offered to others.
+ * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. Dense
+ * has "". If `answer` is undefined, the answer's state is never reused.
  */
 interface StateKeys {
   readonly prompt: string | undefined;
   readonly answer: string | undefined;
 }
 
-/** A place between two layers where a decision is taken. */
+/** A place between two layers where a decision is made. */
 export type Cut = PromptCut | StepCut;
 
-/** All chunks of the prompt reach the cut, and their streams are kept, before any token goes deeper. */
+/** All chunks of the prompt reach the cut, with their streams kept, before any token goes deeper. */
 export interface PromptCut {
-  /** Layers that have run: 1 to the model's layers less one. */
+  /** Layers that have run: at least 1, fewer than the model's layers. */
   readonly after: number;
   readonly scope: "prompt";
   /** Reads a prompt before the decision; its cost is overhead. */
@@ -55,24 +55,24 @@ export interface PromptCut {
   decide(seen: Seen): Decision;
 }
 
-/** Each generated token is decided by itself. */
+/** A decision for each generated token. */
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /** Reads each generated token's stream at the cut; its cost is overhead. The token goes on if it finds a NaN. */
+  /** Reads each generated token's stream at the cut; its cost is overhead. If it finds NaN, the token goes on. */
   readonly probe?: StepProbe;
-  /** Decides the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
+  /** Predicts the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
   readonly head?: ExitHead;
-  /** The fill of its exits, if one is usual: its programs are then compiled before a request runs. */
+  /** The usual fill of its exits, if there is one: its programs are then compiled before a request runs. */
   readonly fill?: StateFill;
   decide(seen: Seen): Decision;
 }
 
-/** The information that a cut decides on. */
+/** The inputs of a cut's decision. */
 export interface Seen {
   /** The row's tokens so far; for a cut with scope "prompt", the prompt's. */
   readonly tokens: number;
-  /** For a cut with scope "prompt", the positions of the tokens at it; otherwise absent. */
+  /** For a cut with scope "prompt", its tokens' positions; otherwise absent. */
   readonly positions?: readonly number[];
   /** The probe's output, `found`; empty without a probe. */
   readonly probed: Float32Array;
@@ -88,12 +88,12 @@ export interface ProbePoint {
   readonly tokens: number;
   /** Their positions in the prompt. */
   readonly positions: readonly number[];
-  /** The same by time, height and width, in a model whose positions have these axes. */
+  /** The same by time, height and width, for models whose positions have these axes. */
   readonly axes?: Axes<readonly number[]> | undefined;
   /** The last layer that ran, counted from 0. */
   readonly layer: number;
   readonly cache: KvRows;
-  /** The last token's qkv of that layer before rotary embedding, [1, 1, (heads + 2·kvHeads)·headSize]. */
+  /** The last token's qkv in that layer before rotary embedding, [1, 1, (heads + 2·kvHeads)·headSize]. */
   qkv(): Promise<View>;
 }
 
@@ -103,17 +103,17 @@ export type Decision =
   | { readonly kind: "exit"; readonly fill: StateFill }
   /** The answer ends, and the token of this step is not emitted. Cuts of steps only. */
   | { readonly kind: "stop" }
-  /** Only these of the tokens at the cut go deeper, by their indices here, in order; the last is always included. */
+  /** Only these tokens of the cut go deeper, by ascending index; the last is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
- * The entries that deeper layers get in place of the keys and values, or of the update of the state, of a token that exited (DYNAMAX b.7). `none`:
- * nothing, they are never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from
- * the stream at the exit; `recompute`: their own, computed when a later token goes deeper; `mask`: nothing, and later
- * tokens do not see the token there; `verify`: as `recompute`, but the token that was decided at the exit is only a draft.
- * The deep layers check all drafts in one pass, and the text is dense's. Of recurrent layers: `ssm-partial` updates
- * their states by the stream at the exit, `ssm-skip` leaves them as they are. A pair is of a hybrid: the first for its layers that
- * attend, the second for its recurrent ones.
+ * State for the layers an exited token skips: keys and values, or recurrent state (DYNAMAX b.7). `none`: nothing, it is
+ * never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from the stream at the exit;
+ * `recompute`: the layers' own, computed when a later token goes deeper; `mask`: nothing, and later tokens do not see the
+ * token there; `verify`: like `recompute`, but the exit's token is only a draft. The deep layers check all drafts in one
+ * pass, and the text equals dense's. For recurrent layers, `ssm-partial` updates their states from the stream at the exit,
+ * and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is for attention layers, the second for
+ * recurrent ones.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask", "ssm-partial", "ssm-skip"] as const;
 export const mixedFills = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial"] as const;
@@ -125,18 +125,18 @@ export interface PlanPart {
   readonly cuts?: readonly Cut[];
   readonly drafter?: Drafter | undefined;
   readonly bytes?: ByteForm | undefined;
-  /** The saving's change to the state; absent if it changes nothing. */
+  /** The saving's change to the state; absent: no change. */
   readonly state?: StateKeys;
   readonly choice?: Choice | undefined;
 }
 
-/** The facts known about a request before it runs. */
+/** What is known about a request before it runs. */
 export interface PlanRequest {
   /** Tokens of the prompt. */
   readonly prompt: number;
   /** The prompt's images, in order. */
   readonly visual: readonly VisualSpan[];
-  /** Absent of texts that are scored, and of a plan that programs are compiled for. */
+  /** Absent for scored texts, and for plans made only to compile programs. */
   readonly facts?: RequestFacts | undefined;
 }
 
@@ -151,7 +151,7 @@ const unchanged: StateKeys = { prompt: "", answer: "" };
 
 export const densePlan: Plan = { attention: () => undefined, cuts: [], state: unchanged };
 
-/** One plan of all parts. Their seams are known to be apart: `checkSeams`. */
+/** One plan from all parts. Their seams do not overlap: see `checkSeams`. */
 export function planOf(parts: readonly PlanPart[]): Plan {
   if (parts.length === 0) return densePlan;
   const cuts = parts.flatMap(({ cuts = [] }) => cuts).toSorted((a, b) => a.after - b.after);
@@ -167,9 +167,9 @@ export function planOf(parts: readonly PlanPart[]): Plan {
   };
 }
 
-/** True if the cut's probe reads the whole prompt: no cached prefix has its state. */
+/** True if the cut's probe reads the whole prompt: cached prefixes lack its state. */
 export const isRecurrent = (cut: Cut): cut is StepCut => cut.scope === "step" && cut.probe?.stateSize !== undefined;
 
-/** One part that offers nothing makes the whole offer nothing. */
+/** If one part's state cannot be reused, the whole state cannot. */
 const joined = (keys: readonly (string | undefined)[]): string | undefined =>
   keys.includes(undefined) ? undefined : keys.filter((key) => key !== "").join("; ");

@@ -2,7 +2,7 @@ import type { Recipe } from "./recipe.ts";
 import type { PreparedSaving } from "./saving.ts";
 import type { SavingHost } from "./seams.ts";
 
-/** Prepares a recipe's savings for a model, without those that are neutral. @throws UserError if one cannot act in it */
+/** Prepares a recipe's savings for a model, except neutral ones. @throws UserError if one does not support the model */
 export async function preparedSavings(recipe: Recipe, host: SavingHost): Promise<PreparedSaving[]> {
   const all: PreparedSaving[] = [];
   try {

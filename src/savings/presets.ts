@@ -8,31 +8,31 @@ import type { SavingHost } from "./seams.ts";
 
 const FILE = "preset.json";
 
-/** What a saving's name alone means on one model: `models/MODEL/SAVING/preset.json`. */
+/** The meaning of a saving's bare name on one model: `models/MODEL/SAVING/preset.json`. */
 const presetFile = z.strictObject({
   model: z.strictObject({ name: z.string(), sha256: z.string() }),
-  /** The saving with the options that were measured. */
+  /** The saving with the measured options. */
   recipe: z.string(),
-  /** The lab run that speaks for it: a folder of the package whose summary has the recipe. */
+  /** The lab run behind it: a package folder whose summary has the recipe. */
   evidence: z.string(),
 });
 export type Preset = z.infer<typeof presetFile>;
 
-/** The presets that come with the packages for a saving. @throws UserError if a file is damaged */
+/** The presets that the packages ship for a saving. @throws UserError if a file is damaged */
 export const bundledPresets = (saving: string, roots?: readonly string[]): Preset[] =>
   bundledFolders(saving, FILE, roots).map((folder) => readJson(join(folder, FILE), presetFile, "preset"));
 
-/** The model that a recipe is for. */
+/** The model of a recipe. */
 type Host = Pick<SavingHost, "decoder" | "hash" | "form">;
 
 /**
- * A recipe for one model: names alone that mean its presets have their options.
- * @throws UserError if the model has no preset for one, or by its defaults one never acts
+ * A recipe for one model: bare names that mean presets get the presets' options.
+ * @throws UserError if the model lacks such a preset, or a saving never acts with its defaults
  */
 export const withPresets = (recipe: Recipe, host: Host, roots?: readonly string[]): Promise<Recipe> =>
   Promise.all(recipe.map((step) => (step.text === step.saving.name ? named(step, host, roots) : step)));
 
-/** A step that is a name alone. */
+/** A step from a bare name. */
 async function named(step: Step, host: Host, roots?: readonly string[]): Promise<Step> {
   const { name, unsupported, idle } = step.saving;
   const why = unsupported(host.decoder, host.form);
@@ -49,14 +49,14 @@ async function presetOf(
   roots?: readonly string[],
 ): Promise<Step> {
   const presets = bundledPresets(name, roots);
-  // A file of one's own is read whole for its hash.
+  // Hashing a user's own file reads all of it.
   const sha256 = presets.length > 0 ? await hash() : undefined;
   const preset = presets.find(({ model }) => model.sha256 === sha256);
   if (!preset) throw new UserError(`${name}: ${withoutPreset}`, 2);
   return parseStep(preset.recipe);
 }
 
-/** @throws UserError if no prompt of the model is long enough for a saving's defaults */
+/** @throws UserError if the model's context is too short for a saving's defaults */
 function requireRoom({ saving: { name, leastPrompt }, options }: Step, { decoder: { config } }: Host): void {
   const tokens = leastPrompt?.tokens(options) ?? 0;
   if (tokens <= config.context) return;

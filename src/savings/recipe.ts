@@ -6,14 +6,14 @@ import { type DefaultChange, oldestDefaults } from "./default-changes.ts";
 import { savingNamed } from "./registry.ts";
 import type { Saving } from "./saving.ts";
 
-/** One saving with its options, as parsed; `text` has the options that the user gave. */
+/** One saving with its parsed options; `text` has the options as the user wrote them. */
 export interface Step {
   readonly text: string;
   readonly saving: Saving;
   readonly options: unknown;
 }
 
-/** An ordered list of savings with options; empty is dense. */
+/** An ordered list of savings with options; the empty list is dense. */
 export type Recipe = readonly Step[];
 
 /** A recipe file: a list of `name:key=value` texts, or of objects `{ name, …options }`. */
@@ -29,16 +29,16 @@ export function parseStep(text: string): Step {
   return step(name, values);
 }
 
-// A certificate holds for the options with which it was measured, whatever their defaults are today.
+// A certificate holds for the options of its measurement, even if defaults have changed.
 const auto: Saving = autoSaving((texts) => texts.map((text) => earlierStep(text).step)) as Saving;
 
-/** `auto:NAME`, with or without `,else=dense`: recipes by a certificate. */
+/** `auto:NAME`, with or without `,else=dense`: recipes chosen by a certificate. */
 function certified(text: string): Step {
   const [name, other] = text.slice(AUTO.length + 1).split(",else=");
   return { text, saving: auto, options: checkedNamed(AUTO, auto.options, { name, else: other }) };
 }
 
-/** The recipe of requests that name none: a certificate that says nothing of one leaves it dense. */
+/** The recipe for requests that name none: outside a certificate's range, dense. */
 export const asUsual = (recipe: Recipe): Recipe =>
   recipe.map((step) =>
     step.saving === auto && !step.text.includes(",") ? certified(`${step.text},else=dense`) : step,
@@ -57,11 +57,11 @@ function step(name: string, values: Readonly<Record<string, unknown>>): Step {
   return { text: textOf(name, Object.keys(values), options), saving, options };
 }
 
-/** True if a step is a name alone that means a model's preset: its options are not known without the model. */
+/** True if a step is a bare name that means a model's preset: its options depend on the model. */
 export const meansPreset = ({ saving, options }: Step): boolean =>
   saving.withoutPreset !== undefined && Object.keys(options as object).length === 0;
 
-/** A step with every option that has a value, as text: no change of a default changes it. */
+/** A step with every option that has a value, as text: later changes of defaults do not affect it. */
 export function resolvedStep({ text, saving, options }: Step): string {
   if (saving === auto) return text;
   const values = Object.entries(options as Readonly<Record<string, unknown>>);
@@ -72,15 +72,15 @@ export function resolvedStep({ text, saving, options }: Step): string {
   );
 }
 
-/** A step from before, and the defaults of that time which it keeps. */
+/** An older step, with the defaults of its time. */
 export interface EarlierStep {
   readonly step: Step;
   readonly retained: readonly DefaultChange[];
 }
 
 /**
- * Reads a step that was written down earlier: as typed, and with every option, if that is known. Its text says what was
- * typed, and each option whose default is another today.
+ * Reads an older step: as typed, and with every option, if known. Its text has the typed options, and each option whose
+ * default has changed since.
  * @throws UserError like `parseStep`
  */
 export function earlierStep(typed: string, resolved = typed): EarlierStep {
@@ -103,18 +103,18 @@ export function earlierStep(typed: string, resolved = typed): EarlierStep {
   };
 }
 
-/** Values as they were read, so that 0.90 is 0.9. */
+/** Values as parsed: 0.90 becomes 0.9. */
 function textOf(name: string, given: readonly string[], options: unknown): string {
   const values = options as Readonly<Record<string, unknown>>;
   return given.length > 0 ? `${name}:${given.map((key) => `${key}=${values[key]}`).join()}` : name;
 }
 
-/** Parses a recipe from texts, in order; `dense` alone is the empty one. */
+/** Parses a recipe from texts, in order; a single `dense` is the empty recipe. */
 export function parseRecipe(texts: readonly string[]): Recipe {
   return texts.filter((text) => text !== "dense").map(parseStep);
 }
 
-/** A recipe from the contents of a JSON or YAML file, already read into plain values. */
+/** A recipe from the values of a JSON or YAML file. */
 export function recipeFromValues(values: unknown, file: string): Recipe {
   const result = recipeFile.safeParse(values);
   if (!result.success)
@@ -128,7 +128,7 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
     });
 }
 
-/** @throws UserError if two savings of the recipe take the same place in the model; presets take theirs once they are known */
+/** @throws UserError if two savings of the recipe take the same seam; presets are checked once their options are known */
 export function checkSeams(recipe: Recipe): void {
   const certified = recipe.find(({ saving }) => saving === auto);
   if (certified && recipe.length > 1)

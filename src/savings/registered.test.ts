@@ -10,7 +10,7 @@ import { parseRecipe, parseStep, resolvedStep } from "./recipe.ts";
 import { chosenRecipe, registeredAs, registeredRecipes, registerRecipe } from "./registered.ts";
 import { savingNamed, savings } from "./registry.ts";
 
-/** Settings that stand in pages and results, and some with every kind of value. */
+/** Settings from pages and results, and some with every kind of value. */
 const settings: Readonly<Record<string, readonly string[]>> = {
   dynamax: ["", "rule=softmax-max,threshold=0.9,fill=verify", "file=exits,classifier=ffn,from=20"],
   exit: ["layer=20", "layer=20,mode=random,rate=0.3,fill=recompute,seed=7"],
@@ -31,7 +31,7 @@ const home = () => path.join(process.env["MODICUM_HOME"]!, "recipes.json");
 beforeEach(() => void vi.stubEnv("MODICUM_HOME", tempFolder()));
 afterEach(() => void vi.unstubAllEnvs());
 
-/** Runs `act` while a saving has other options. */
+/** Runs `act` with other options of a saving. */
 async function withOptions(name: string, options: z.ZodType, act: () => Promise<void>): Promise<void> {
   const saving = savingNamed(name);
   const { options: own } = saving;

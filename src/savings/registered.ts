@@ -13,19 +13,19 @@ import { formAdvice } from "./notice-form.ts";
 import { checkSeams, earlierStep, meansPreset, type Recipe } from "./recipe.ts";
 
 const schema = z.object({
-  /** The model's name as a user writes it. */
+  /** The model's name as the user wrote it. */
   model: z.string(),
-  /** SHA-256 of the model that the evidence is of. */
+  /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** Form of the weights that it was measured with; absent of one that was not: the usual. */
+  /** The form of the weights in the measurement; absent without a measurement: the usual form. */
   quant: z.enum(quants).optional(),
-  /** Its savings as they were typed. */
+  /** Its savings as typed. */
   recipe: z.array(z.string()),
-  /** Each saving of `recipe` with every option that has a value; older recipes have none. */
+  /** Each saving of `recipe` with every option that has a value; absent in older recipes. */
   resolved: z.array(z.string()).optional(),
-  /** A LoRA adapter of every request: its folder, as an absolute path, and the SHA-256 of what it computes. */
+  /** The LoRA adapter of every request: its folder, as an absolute path, and the SHA-256 of its weights. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
-  /** The run's summary that speaks for it, as it was; absent of a recipe that somebody chose without the lab. */
+  /** The summary of the measured run; absent if a user chose the recipe without the lab. */
   evidence: z
     .object({
       file: z.string(),
@@ -35,14 +35,14 @@ const schema = z.object({
       quality: z.number(),
       delta: z.number(),
       flops_saved: z.number(),
-      /** Older recipes do not say. */
+      /** Absent in older recipes. */
       prompt: questionForm.optional(),
     })
     .optional(),
   created: z.iso.datetime(),
 });
 
-/** A recipe's name: it follows the model's name and an @. */
+/** A recipe's name, which follows the model's name and an @. */
 export const recipeName = z.string().regex(/^[\w.-]{1,100}$/, "expected letters, digits, ., - and _");
 
 /** The model's part of a registered name, before the @: without source, folders and owner. */
@@ -52,7 +52,7 @@ export const shortName = (model: string): string =>
     .at(-1)!
     .replaceAll("@", "-");
 
-/** A recipe for one model, kept under a name (`smollm2@fast`). */
+/** A named recipe for one model (`smollm2@fast`). */
 export type Registered = z.infer<typeof schema>;
 
 /** Holds every registered recipe by its name. */
@@ -63,7 +63,7 @@ export async function registeredRecipes(): Promise<Record<string, Registered>> {
   return readKeptJson(registryFile(), z.record(z.string(), schema)) ?? {};
 }
 
-/** Changes of the file run in turn: each starts from the result of the one before. */
+/** Changes of the file run one after another, each on the result of the previous one. */
 let last: Promise<unknown> = Promise.resolve();
 
 function change(to: (all: Record<string, Registered>) => Record<string, Registered>): Promise<void> {
@@ -86,7 +86,7 @@ export async function registerRecipe(name: string, entry: Registered): Promise<R
 }
 
 /**
- * A recipe that a user chose for a model, without the lab's evidence; `adapter` is the folder of a LoRA adapter.
+ * A recipe that a user chose for a model without the lab; `adapter` is the folder of a LoRA adapter.
  * @throws UserError if its savings conflict, a preset is not known yet, or the folder holds no adapter
  */
 export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Registered {
@@ -104,20 +104,20 @@ export function chosenRecipe(model: string, steps: Recipe, adapter?: string): Re
   };
 }
 
-/** A recipe as it is kept: as typed, and with every option, so that no change of a default changes it. */
+/** A recipe in its stored form: as typed, and with every option, so later changes of defaults do not affect it. */
 export const writtenSteps = (steps: Recipe): { recipe: string[]; resolved: string[] } => ({
   recipe: steps.map(absoluteText),
   resolved: steps.map(resolvedText),
 });
 
-/** A recipe that was kept, and a sentence about defaults that it keeps though they have changed, if there are any. */
+/** A stored recipe, and a sentence about the old defaults that it keeps, if any. */
 export interface EarlierRecipe {
   readonly steps: Recipe;
   readonly notice?: string;
 }
 
 /**
- * Reads a recipe that was kept under `name`. One from before options were kept has the defaults of its time.
+ * Reads the recipe stored under `name`. One without stored options has the defaults of its time.
  * @throws UserError if a saving or an option no longer exists
  */
 export function earlierRecipe(
@@ -132,18 +132,18 @@ export function earlierRecipe(
   return { steps, notice: `${name} keeps the defaults from before they changed: ${changes.join("; ")}` };
 }
 
-/** A recipe for a list: as typed, with each option that it keeps from before and whose default is another today. */
+/** A recipe for a list: as typed, with each option whose default has changed since. */
 export function listedSteps(entry: Registered): string[] {
   try {
     return earlierRecipe(entry.model, entry).steps.map(({ text }) => text);
   } catch (error) {
-    // One saving that is gone must not hide the list.
+    // One removed saving must not hide the list.
     if (error instanceof UserError) return entry.recipe;
     throw error;
   }
 }
 
-/** What was registered, for a user: `tiny@fast`, or `tiny@fast, in place of lookup`. */
+/** The result of a registration, for a user: `tiny@fast`, or `tiny@fast, in place of lookup`. */
 export const registeredText = (name: string, replaced: Registered | undefined): string =>
   replaced ? `${name}, in place of ${listedSteps(replaced).join(" ") || "dense"}` : name;
 
@@ -156,11 +156,11 @@ export const unregisterRecipe = (name: string): Promise<void> =>
   });
 
 /**
- * The recipe that `smollm2@fast` stands for; undefined if the text has no such form.
+ * The recipe of a name such as `smollm2@fast`; undefined for texts of another form.
  * @throws UserError if the name is not registered
  */
 export async function registeredAs(text: string): Promise<(Registered & EarlierRecipe) | undefined> {
-  // An @ in other names comes after a scheme or in a path.
+  // In other names, an @ comes after a scheme or in a path.
   if (!/^[^:/\\@]+@[^:/\\@]+$/.test(text)) return undefined;
   const all = await registeredRecipes();
   const entry = Object.hasOwn(all, text) ? all[text] : undefined;
@@ -173,10 +173,7 @@ const unknownRecipe = (name: string, names: readonly string[]): UserError =>
     `no recipe is registered as "${name}"${suggest(name, names) || "; `modicum recipes` lists those that are, `lab pick` and `recipes add` register one"}`,
   );
 
-/**
- * @param hash the model's hash, computed only if the recipe has one. @throws UserError if the recipe was chosen for
- * another model
- */
+/** @param hash the model's hash, computed only if the recipe has one. @throws UserError if the recipe is for another model */
 export async function requireModel(
   name: string,
   { model_hash }: Registered,
@@ -192,8 +189,8 @@ export async function requireModel(
 }
 
 /**
- * The folder of the adapter that a registered recipe runs with. `named`: another one that the caller asks for.
- * @throws UserError if the adapter's files have changed, or the recipe was measured without the other one
+ * The adapter folder of a registered recipe. `named`: another adapter that the caller requests.
+ * @throws UserError if the adapter's files have changed, or the recipe was measured without the other adapter
  */
 export function requireAdapter(name: string, { adapter, evidence }: Registered, named?: string): string | undefined {
   if (named !== undefined && (adapter ?? evidence))
@@ -208,7 +205,7 @@ export function requireAdapter(name: string, { adapter, evidence }: Registered, 
   );
 }
 
-/** A sentence about a recipe that was measured in the model's default form, if the model runs in rotated bytes. */
+/** A notice for a recipe measured in the model's default form, if the model runs in rotated bytes. */
 export function otherForm(
   name: string,
   { quant = "auto", recipe, evidence }: Registered,
@@ -219,9 +216,9 @@ export function otherForm(
 }
 
 /**
- * Compares a request's prompt with those that a registered recipe was measured on. `form`: undefined for ids, which may
- * be of any form.
- * @returns a sentence that the user should read, if the measurement says less than it seems to
+ * Compares a request's prompt form with that of the recipe's measurement. `form` is undefined for ids, which may have
+ * any form.
+ * @returns a notice for the user if the measurement may not apply
  * @throws UserError if the recipe was measured on answers to prompts of the other form
  */
 export function requireForm(
@@ -229,7 +226,7 @@ export function requireForm(
   { recipe, evidence }: Registered,
   form: PromptForm | undefined,
 ): string | undefined {
-  // Dense is dense in any form.
+  // Dense is the same in any form.
   if (evidence === undefined || recipe.length === 0) return undefined;
   const { prompt, task } = evidence;
   if (prompt === undefined)

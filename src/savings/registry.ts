@@ -13,7 +13,7 @@ import { feather } from "./tokens/feather/feather.ts";
 import { lookup } from "./tokens/lookup/lookup.ts";
 import { prune } from "./tokens/prune.ts";
 
-/** Every saving, one line each. */
+/** Every saving, one per line. */
 export const savings: readonly Saving[] = [
   dynamax,
   exit,

@@ -18,7 +18,7 @@ type SavingGroup =
   | "knowledge"
   | "training";
 
-/** One way to spend less inside a model: typed options, and the code at the model's seams. */
+/** One way to spend less inside a model: typed options, and code at the model's seams. */
 export interface Saving<O = unknown> {
   readonly name: string;
   readonly group: SavingGroup;
@@ -26,58 +26,60 @@ export interface Saving<O = unknown> {
   readonly needs: readonly Seam[];
   readonly options: z.ZodType<O>;
   /**
-   * Its defaults are no choice that suits every model: its name alone means the preset that ships for the model, and is
-   * refused with this sentence if there is none. Absent: the defaults act in every model that it serves.
+   * If present, no defaults suit every model: the bare name means the preset for the model, and this sentence refuses
+   * models without one. Absent: the defaults work for every supported model.
    */
   readonly withoutPreset?: string;
-  /** The option that sets the shortest prompt on which it acts, and its tokens; absent: it acts on all. */
+  /** The option that sets the minimum prompt length, and its value in tokens; absent: it acts on all prompts. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
-  /** Why a model, its weights in a form that may be unknown, cannot be served though it has the seams ("a sliding window"); undefined: it can. */
+  /**
+   * Why a model is unsupported although it has the seams ("a sliding window"); undefined: it is supported. The form of its
+   * weights may be unknown.
+   */
   unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
   /**
-   * The sentence for a model whose weights, in this form, do already what it would do; undefined: they do not. There it is
-   * `unsupported` for whoever looks for savings; a recipe that has it runs as without it.
+   * A sentence if weights in this form already have the saving's effect; undefined: they do not. Listings then show the
+   * saving as unsupported; a recipe with it runs as if without it.
    */
   idle?(form: ModelForm | undefined): string | undefined;
-  /** True if it acts on models whose positions have a time, a height and a width. */
+  /** True if it supports positions with time, height and width. */
   readonly servesAxes?: boolean;
   /** The saving's calibration; its options name the resulting file. Absent: it needs none. */
   readonly calibration?: Calibration | undefined;
-  /** Options that name a file of this machine, which a request from outside may not. */
+  /** Options that name a file on this machine; remote requests may not use them. */
   readonly files?: readonly string[];
   /**
-   * The seams that it takes under these options, such as "the attention" or "the exits of an answer": no
-   * two savings may take the same one.
+   * The seams that it takes under these options, such as "the attention" or "the exits of an answer"; two savings may
+   * not take the same seam.
    */
   seams(options: O): readonly string[];
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
   /**
-   * Options for `lab tune` to try in a model of so many layers, from mild to bold, without the saving's name; absent: it is
-   * tried only if somebody names it, and `untuned` says why.
+   * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. Absent:
+   * it is tried only by name, and `untuned` says why.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;
   /**
-   * Prepares the saving, once for a model and options; undefined if the options are neutral, so that the request runs
-   * dense.
+   * Prepares the saving once for a model and options; undefined if the options are neutral: the request runs dense.
    * @throws UserError like `check`
    */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
-  /** The form of the prompts on which a risk among the options is certified; absent, or undefined: it certifies nothing. */
+  /** The prompt form for which a risk in the options is certified; absent or undefined: none is certified. */
   certifiedOn?(options: O): PromptForm | undefined;
   /**
-   * The saving in training, one mask a layer; absent: no model is trained with it.
-   * @throws UserError if the model cannot be trained so
+   * The saving in training, one mask per layer; absent: training does not support it.
+   * @throws UserError if the model cannot be trained with it
    */
   masks?(options: O, decoder: Decoder): readonly LayerMask[];
 }
 
-/** A saving ready to act in one model, for any number of requests. */
+/** A saving prepared for one model, for any number of requests. */
 export interface PreparedSaving extends Disposable {
-  /** The recipes that it chooses among, if it does: each one's programs are compiled. */
+  /** The recipes that it chooses among, if any; the programs of each are compiled. */
   readonly variants?: readonly (readonly PreparedSaving[])[];
-  /** False once a file that it was prepared from has changed: it is then prepared again. Absent: it never is. */
+  /** False once a file behind it has changed: it is then prepared again. Absent: it depends on no file. */
   current?(): boolean;
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;

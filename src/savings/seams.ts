@@ -4,26 +4,26 @@ import type { KvRows } from "../models/state/cache.ts";
 import type { Buffer } from "../runtime/buffer.ts";
 import type { ModelForm } from "../weights/prepared/quant.ts";
 
-/** Named places in a model where a saving may act. */
+/** The named places in a model where a saving may act. */
 export const seams = ["attention", "ffn", "between layers", "head", "tokens in", "model choice"] as const;
 export type Seam = (typeof seams)[number];
 
-/** One layer's attention over one chunk of a prompt, to be done in a saving's own way. */
+/** One layer's attention over one chunk of a prompt, for a saving to compute. */
 export interface AttentionCall {
   readonly layer: number;
-  /** Tokens that the layer's cache holds before this chunk. */
+  /** Tokens in the layer's cache before this chunk. */
   readonly past: number;
   /** Tokens of this chunk. */
   readonly tokens: number;
-  /** Prompt tokens that reach this layer: all, or those that a cut before it kept. */
+  /** Prompt tokens that reach this layer: all, or those kept by an earlier cut. */
   readonly prompt: number;
-  /** Tokens of the prompt that dense would give it. */
+  /** Prompt tokens of this layer in a dense run. */
   readonly whole: number;
-  /** The chunk's places in the prompt. */
+  /** The indices of the chunk's tokens in the prompt. */
   readonly places: readonly number[];
-  /** The chunk's positions, i64 [chunk], by which queries and keys are rotated. */
+  /** The chunk's positions, i64 [chunk], for rotary embedding. */
   readonly positions: Buffer;
-  /** The same by height and width, in a model whose positions have these; `positions` are then those in time. */
+  /** The same by height and width, if the model's positions have these axes; `positions` is then the time axis. */
   readonly axes: readonly Buffer[];
   /**
    * [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; memory after the chunk's tokens may be
@@ -32,9 +32,9 @@ export interface AttentionCall {
   readonly qkv: Buffer;
   /** The output buffer, written from its start: [chunk · heads·headSize]. */
   readonly attended: Buffer;
-  /** Does this chunk densely, as the saving's neutral setting would. */
+  /** Runs this chunk densely, like the saving's neutral setting. */
   dense(): Promise<void>;
-  /** The chunk's keys (rotated) and values are also written here. */
+  /** The destination for the chunk's keys (rotated) and values. */
   readonly cache: KvRows;
   readonly bill: AttentionBill;
 }
@@ -43,33 +43,33 @@ export interface AttentionCall {
 export interface AttentionBill {
   /** Attention that ran. */
   run(cost: Spent): void;
-  /** Work that the saving itself caused: scoring, gathering. */
+  /** Work that the saving adds: scoring, gathering. */
   overhead(cost: Spent): void;
-  /** Work by name, such as the `blocks` of a mask: the amount for dense, and the amount run. */
+  /** Work by name, such as the `blocks` of a mask: dense's amount and the amount run. */
   count(name: string, dense: number, run: number): void;
 }
 
-/** Fills the attention seam while a prompt is prefilled. */
+/** Replaces attention while a prompt is prefilled. */
 export interface AttentionSaving {
-  /** Most tokens of a chunk. */
+  /** The most tokens of a chunk. */
   readonly chunk: number;
-  /** Tokens the chunk after `past` should have, at most. */
+  /** The most tokens for the chunk after `past`. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
-  /** Shares of the feed-forward that tokens at these positions run, in order; absent: all tokens run all of it. */
+  /** Shares of the feed-forward for the tokens at these positions, in order; absent: all tokens run all of it. */
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 
-/** Consecutive tokens, and the share of a feed-forward's neurons that they run; 0: nothing of it, its norm included. */
+/** Consecutive tokens, and the share of a feed-forward's neurons that they run; 0 also skips its norm. */
 export interface FeedForwardPart {
   readonly tokens: number;
   readonly share: number;
 }
 
-/** The model that a saving is to serve. */
+/** The model that a saving serves. */
 export interface SavingHost {
   readonly decoder: Decoder;
-  /** The SHA-256 of the model, on record or of its file or folder, which is then read whole. */
+  /** The SHA-256 of the model: the recorded one, or computed by reading its whole file or folder. */
   hash(): Promise<string>;
   /** The form of its weights; absent: unknown. */
   readonly form?: ModelForm;

@@ -2,14 +2,14 @@ import { type Dim, type Graph, rotaryEmbedding, scale, type Tensor } from "../gr
 import type { Decoder } from "../models/decoder/decoder.ts";
 import type { Tables } from "../nn/rope-axes.ts";
 
-/** Endings of the names of inputs and views by axis; of models with one axis, the first alone. */
+/** Suffixes of input and view names by axis; models with one axis use only the first. */
 export const AXES = ["", "Height", "Width"] as const;
 
-/** Rotates heads as a layer does, on one axis or on three; a layer without rotary embedding leaves them. */
+/** Rotates heads like a layer, on one axis or on three; without rotary embedding, heads do not change. */
 export interface Turner {
-  /** Inputs of positions, i64 [1, tokens], one for each axis: `name`, `nameHeight`, `nameWidth`. */
+  /** Inputs of positions, i64 [1, tokens], one per axis: `name`, `nameHeight`, `nameWidth`. */
   positions(name: string, tokens: Dim): readonly Tensor[];
-  /** x [1, tokens, heads · d]; `back` undoes a rotation, by negated sines. */
+  /** x [1, tokens, heads · d]; `back` undoes the rotation with negated sines. */
   turned(x: Tensor, positions: readonly Tensor[], heads: number, back?: boolean): Tensor;
 }
 

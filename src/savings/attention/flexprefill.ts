@@ -59,7 +59,7 @@ export async function flexPrefillChooser(
   };
 }
 
-/** FlexPrefill decides from the last block's true attention and from attention between mean-pooled blocks. */
+/** FlexPrefill's inputs: the last block's true attention, and attention between mean-pooled blocks. */
 export interface FlexPrefillStatistics {
   last: LastAttention;
   /** Softmax over causal key blocks of mean query times mean key, `[heads, rows, cols]`. */
@@ -71,7 +71,7 @@ export interface FlexPrefillStatistics {
  * Algorithms 1 to 4. If a head's pooled attention predicts its last block's true attention (Jensen-Shannon distance
  * below `tau`), this keeps the fewest blocks of the pooled map that cover `gamma`; otherwise the columns and diagonals
  * of the last queries that cover `gamma`. Block 0 and the diagonal are always kept, as in the released code, but do not
- * count among them: they would crowd out the one column or diagonal that a sharp head needs.
+ * count towards `gamma`: they would displace the one column or diagonal that a sharp head needs.
  */
 export function flexPrefillMask(
   request: MaskRequest,
@@ -104,7 +104,7 @@ export function jensenShannonDistance(p: ArrayLike<number>, q: ArrayLike<number>
   return Math.sqrt(Math.max(0, divergence));
 }
 
-/** The fewest blocks of one head's whole map that cover `gamma` of its mass. */
+/** The fewest blocks of one head's whole map that hold `gamma` of its mass. */
 function coverMap(request: MaskRequest, statistics: FlexPrefillStatistics, head: number, gamma: number) {
   const rows = Array.from({ length: request.rows }, (_, row) => pooledRow(request, statistics, head, row));
   const map = Float64Array.from(rows.flatMap((row) => [...row]));
@@ -113,7 +113,7 @@ function coverMap(request: MaskRequest, statistics: FlexPrefillStatistics, head:
   return (row: number, block: number) => kept[starts[row]! + block] === 1;
 }
 
-/** Causal part of one row of the pooled map. */
+/** The causal part of one row of the pooled map. */
 function pooledRow(
   { rows, rowOffset }: MaskRequest,
   { pooled, cols }: FlexPrefillStatistics,

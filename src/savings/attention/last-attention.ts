@@ -6,8 +6,8 @@ import type { Chunk } from "./block-sparse/chunk.ts";
 import type { BlockShape } from "./block-sparse/graphs.ts";
 
 /**
- * Exact probabilities of some of a key–value head's queries, [group, queries, keys]: of `q` [group, tokens, d], the
- * queries in `which`, over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
+ * Exact probabilities [group, queries, keys] for some queries of a key–value head: the queries of `q` [group, tokens,
+ * d] at `which`, over `keys` [keys, d]; `mask` [queries, keys] is 0 or −∞.
  */
 function traceLastAttention(
   { heads, kvHeads, headSize }: Pick<BlockShape, "heads" | "kvHeads" | "headSize">,
@@ -32,7 +32,7 @@ export interface LastAttention {
   readonly keys: number;
 }
 
-/** Attends with a chunk's last queries, exactly. */
+/** Exact attention of a chunk's last queries. */
 export class LastQueries implements Disposable {
   private constructor(
     readonly shape: BlockShape,
@@ -43,7 +43,7 @@ export class LastQueries implements Disposable {
     return new LastQueries(shape, await Program.compile(traceLastAttention(shape, scale)));
   }
 
-  /** Runs for the last `most` queries, or all if the chunk has fewer. Billed as overhead. */
+  /** Runs for the last `most` queries, or for all of a shorter chunk. Billed as overhead. */
   async attend(placed: PlacedChunk, most: number): Promise<LastAttention> {
     const { chunk, bill } = placed;
     const { heads, kvHeads, headSize, blockSize } = this.shape;
@@ -70,7 +70,7 @@ export class LastQueries implements Disposable {
   }
 }
 
-/** [queries, keys]: −∞ on the keys after each of the chunk's last queries. */
+/** [queries, keys]: −∞ for keys after each of the chunk's last queries. */
 function lastMask({ past, tokens }: Chunk, queries: number): Buffer {
   const keys = past + tokens;
   const mask = new Buffer("f32", queries * keys);

@@ -33,7 +33,7 @@ describe("MInference's vertical-slash", () => {
   });
 
   test("the last row holds the budget and no more", () => {
-    // 640 keys: 192 to spend, 38 on columns (3 blocks), 153 on diagonals (10 blocks).
+    // 640 keys: a budget of 192, 38 for columns (3 blocks), 153 for diagonals (10 blocks).
     const mask = maskOf(randomHead(4, length, 32));
     expect(mask.row(0, 39).length).toBeLessThanOrEqual(13);
     expect(mask.row(0, 39).length).toBeGreaterThanOrEqual(10);

@@ -25,7 +25,7 @@ export const minferenceOptions = z.strictObject({
 
 type MinferenceOptions = z.infer<typeof minferenceOptions>;
 
-/** MInference (Jiang et al., arXiv 2407.02490), its vertical-slash pattern in every head. */
+/** MInference (Jiang et al., arXiv 2407.02490), with the vertical-slash pattern in every head. */
 export const minference = blockSparse<MinferenceOptions>({
   name: "minference",
   summary: "block-sparse prefill: columns and diagonals by last queries",
@@ -55,9 +55,9 @@ const forcedKeys = 30;
 const forcedDistances = 100;
 
 /**
- * The vertical-slash pattern (algorithm 2) in whole blocks: `budget` of the keys is spent on the heaviest key blocks and the heaviest block
- * diagonals of the last queries' attention. The original gathers single columns, which a block kernel cannot; the same number of keys is
- * spent here on the blocks that hold most.
+ * The vertical-slash pattern (algorithm 2) in whole blocks: a `budget` share of keys goes to the heaviest key blocks and
+ * block diagonals of the last queries' attention. The original gathers single columns, which a block kernel cannot; here the
+ * same number of keys goes to the heaviest blocks.
  */
 export function minferenceMask(
   request: MaskRequest,
@@ -72,7 +72,7 @@ export function minferenceMask(
     const { columns, diagonals } = verticalSlash(attention, head);
     return {
       columns: topPlaces(poolColumns(columns, blockSize), columnBudget, blocksOf(0, forcedKeys)),
-      // Distances up to 99 reach one block beyond their own count of blocks.
+      // Distances up to 99 reach one block more than their block count.
       diagonals: topPlaces(poolDiagonals(diagonals, blockSize), diagonalBudget, blocksOf(0, forcedDistances) + 1),
     };
   });

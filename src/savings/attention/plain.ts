@@ -2,7 +2,10 @@ import { type Decoder, firstAttention, layersOf } from "../../models/decoder/dec
 import { attentionKind } from "../../models/programs/segments.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Why a decoder's attention is not causal softmax over all keys, the same in every layer that attends; undefined: it is. */
+/**
+ * Why a decoder's attention is not plain: causal softmax over all keys, the same in every attention layer; undefined: it is
+ * plain.
+ */
 export function unsupportedAttention(decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   if (attending.length === 0) return "recurrent layers, which have no attention";
@@ -19,7 +22,7 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   return undefined;
 }
 
-/** @throws UserError if the model's positions have several axes, which a calibration does not read */
+/** @throws UserError if the model's positions have several axes, which a calibration does not support */
 export function requireOneAxis(saving: string, { config }: Decoder): void {
   if (config.axes) throw new UserError(`${saving} does not serve this model: it has positions on three axes`, 2);
 }

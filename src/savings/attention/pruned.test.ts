@@ -1,4 +1,4 @@
-/** Block-sparse savings and `prune` in one recipe, inside the engine. */
+/** Block-sparse savings and `prune` in one recipe, in the engine. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Meter } from "../../engine/bill/meter.ts";

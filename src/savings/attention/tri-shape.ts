@@ -38,7 +38,7 @@ export function triShapeMask(
   { blockSize, sinkTokens, windowTokens }: Pick<TriShapeOptions, "blockSize" | "sinkTokens" | "windowTokens">,
 ): BlockMask {
   const sinkBlocks = Math.ceil(sinkTokens / blockSize);
-  // Block distance at which a row's first query still sees the last key inside its window.
+  // The block distance at which a row's first query still sees the last key in its window.
   const reach = Math.floor((windowTokens + blockSize - 2) / blockSize);
   return BlockMask.from(request, (_, row, block) => block < sinkBlocks || request.rowOffset + row - block <= reach);
 }

@@ -2,8 +2,8 @@ import type { MaskRequest } from "./block-sparse/block-mask.ts";
 import type { LastAttention } from "./last-attention.ts";
 
 /**
- * Attention of a prompt's last queries as columns (heavy keys) and diagonals (heavy distances). MInference (arXiv 2407.02490) and FlexPrefill
- * (arXiv 2502.20766) both extrapolate it to all earlier queries.
+ * A prompt's last attention rows as columns (heavy keys) and diagonals (heavy distances). MInference (arXiv 2407.02490) and
+ * FlexPrefill (arXiv 2502.20766) both extrapolate it to all earlier queries.
  */
 export interface VerticalSlash {
   /** Mean mass of each key, `[keys]`. */
@@ -36,8 +36,8 @@ export function poolColumns(columns: Float64Array, blockSize: number): Float64Ar
 }
 
 /**
- * Mass of each diagonal of blocks. A distance that is no multiple of the block size crosses two of them; each gets the
- * share of the rows in which the distance falls into it.
+ * Mass of each diagonal of blocks. A distance that is not a multiple of the block size crosses two diagonals; each
+ * gets its share of the rows.
  */
 export function poolDiagonals(diagonals: Float64Array, blockSize: number): Float64Array {
   const pooled = new Float64Array(Math.ceil(diagonals.length / blockSize) + 1);
@@ -50,7 +50,10 @@ export function poolDiagonals(diagonals: Float64Array, blockSize: number): Float
   return pooled;
 }
 
-/** Places of the `count` greatest masses, the lower place first among equals, as flags; the first `forced` places come before all. */
+/**
+ * The indices of the `count` greatest masses, as flags, lower indices first among equals; the first `forced` indices always
+ * come first.
+ */
 export function topPlaces(mass: Float64Array, count: number, forced: number): Uint8Array {
   const flags = new Uint8Array(mass.length).fill(1, 0, forced);
   const rest = Array.from(mass.keys()).slice(forced);

@@ -10,23 +10,23 @@ import { home } from "../../weights/sources/home.ts";
 import { type Certificate, certificateHash, readCertificate, switchCertificate, switchFile } from "./certificate.ts";
 
 const schema = z.strictObject({
-  /** SHA-256 of the certificate that it is about. */
+  /** SHA-256 of the audited certificate. */
   certificate: z.string(),
   wealth: z.number(),
   last: z.array(z.number()),
   count: z.int(),
-  /** Answers that could not be replayed, which count as a loss of exactly the risk. */
+  /** Answers that could not be replayed; each counts as a loss of exactly the risk. */
   failed: z.int(),
 });
 
-/** The wealth bet against a certificate so far: one for all its recipes, since only the whole ladder was certified. */
+/** The wealth bet against a certificate so far: one for all its recipes, because only the whole ladder was certified. */
 export type AuditState = z.infer<typeof schema>;
 
 const auditFile = (name: string): string => path.join(home(), "certificates", `${name}.audit.json`);
 
 /**
- * The bound that an audit can bet against: on the nats that greedy answers lose. Undefined if the certificate has none, since no
- * request brings its right answer, and of a pair of models.
+ * The bound that an audit can bet against: the nats that greedy answers lose. Undefined for pairs of models and for
+ * certificates without that bound: requests do not include the right answer.
  */
 export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
   pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
@@ -39,21 +39,24 @@ export function unaudited(certificate: Certificate): string | undefined {
   return settings.length > 0 ? settings.join(", ") : "no bound on nats";
 }
 
-/** The state of a certificate's audits. Audits of an earlier certificate of the name do not count. @throws UserError if there is none */
+/**
+ * The state of a certificate's audits. Audits of an earlier certificate with this name do not count. @throws UserError if
+ * the certificate is missing
+ */
 export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));
   const kept = readKeptJson(auditFile(name), schema);
   return kept?.certificate === certificate ? kept : { certificate, ...noWealth, last: [], failed: 0 };
 }
 
-/** A certificate of this machine: the wealth bet against it so far, and whether it is off. */
+/** A certificate of this machine, the wealth bet against it so far, and whether it is off. */
 export interface Watched {
   readonly certificate: string;
   readonly wealth: number;
   readonly off: boolean;
 }
 
-/** Every certificate that can be read, as it stands on disk. */
+/** Every readable certificate, as stored on disk. */
 export function watchedCertificates(): Watched[] {
   const folder = path.dirname(auditFile(""));
   const names = existsSync(folder) ? readdirSync(folder) : [];
@@ -71,7 +74,7 @@ function watched(certificate: string): Watched[] {
   }
 }
 
-/** Lets a certificate choose again; the bet against it begins anew. @throws UserError if there is none */
+/** Lets a certificate choose again; its audit starts over. @throws UserError if there is none */
 export async function switchOn(name: string): Promise<void> {
   await switchCertificate(name, true);
   rmSync(auditFile(name), { force: true });
@@ -79,7 +82,7 @@ export async function switchOn(name: string): Promise<void> {
 
 const TYPE: LossType = "unit";
 
-/** The certificate that an answer was given under, by its SHA-256. @throws UserError if the name has another one now */
+/** The certificate of an answer, by its SHA-256. @throws UserError if the name now has another one */
 export function requireIssued(name: string, sha256: string): Certificate {
   const certificate = readCertificate(name);
   if (certificateHash(certificate) === sha256) return certificate;
@@ -87,9 +90,9 @@ export function requireIssued(name: string, sha256: string): Certificate {
 }
 
 /**
- * Bets one more loss, undefined if the answer could not be replayed, and writes the state before anything follows from it.
- * @returns true if the certificate was switched off by it
- * @throws UserError if the name has another certificate now
+ * Bets one more loss (undefined if the answer could not be replayed), and writes the state before acting on it.
+ * @returns true if this switched the certificate off
+ * @throws UserError if the name now has another certificate
  */
 export async function keepAudit(
   name: string,

@@ -27,13 +27,13 @@ const options = z.strictObject({
 });
 type AutoOptions = z.infer<typeof options>;
 
-/** The recipe's name in front of a certificate's: `auto:mine`. */
+/** The recipe prefix before a certificate's name: `auto:mine`. */
 export const AUTO = "auto";
 
 /**
- * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request that is read or
- * drawn in another way is refused; with `,else=dense`, the default of a server, dense answers it. `read` parses the recipes of the
- * ladder.
+ * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request whose
+ * prompt form or sampling differs from the test's is refused; with `,else=dense`, a server's default, dense answers it.
+ * `read` parses the ladder's recipes.
  */
 export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<AutoOptions> => ({
   name: AUTO,
@@ -77,12 +77,12 @@ interface Ready {
   readonly certificate: Certificate;
   /** Its SHA-256, if an audit can bet against it. */
   readonly audited: string | undefined;
-  /** Its recipes by their texts. */
+  /** Its recipes by text. */
   readonly variants: ReadonlyMap<string, readonly PreparedSaving[]>;
   readonly strict: boolean;
 }
 
-/** Looks at a certificate's switch, and tells of each change that it sees. */
+/** Reads a certificate's switch, and reports each change. */
 function watchedSwitch(name: string, onNotice: SavingHost["onNotice"]): () => boolean {
   let off = false;
   return () => {
@@ -99,7 +99,7 @@ function partOf(ready: Ready, request: PlanRequest, off: boolean) {
     const parts = variants.get(recipe)!.flatMap((saving) => saving.plan(request) ?? []);
     return parts.length > 0 ? planOf(parts) : densePlan;
   };
-  // Each recipe finds what earlier requests left under its own key, so a conversation stays where its prefix is.
+  // Each recipe has its own cache key, so a conversation stays with the recipe that holds its prefix.
   const cachedUnder = (recipe: string): number => request.facts?.cached?.(planUnder(recipe).state.prompt) ?? 0;
   const chosen: Chosen = off
     ? { recipe: "dense", cost: costs(certificate, "dense", request, cachedUnder("dense")), reason: "off" }
@@ -122,7 +122,7 @@ function choiceOf({ name, certificate, audited }: Ready, chosen: Chosen, { facts
   };
 }
 
-/** @throws UserError if the certificate is of a pair, of another model, or of other weights of it */
+/** @throws UserError if the certificate is for a pair, another model, or other weights of this model */
 async function requireModel(name: string, certificate: Certificate, host: SavingHost): Promise<void> {
   const { pair } = certificate;
   if (pair)
@@ -133,7 +133,7 @@ async function requireModel(name: string, certificate: Certificate, host: Saving
   requireWeights(name, "", certificate, { model: await host.hash(), ...host.form });
 }
 
-/** @throws UserError if a file that the recipes name was changed since */
+/** @throws UserError if a file of the recipes has changed since */
 async function requireFiles(name: string, { files = {} }: Certificate): Promise<void> {
   for (const [file, sha256] of Object.entries(files))
     if ((await fileHash(file)) !== sha256)

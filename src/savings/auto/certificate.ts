@@ -15,14 +15,14 @@ export type LossName = (typeof lossNames)[number];
 
 const length = z.int().min(0);
 
-/** A request's cost: `fixed + new·n + attended·n·(cached + n/2) + answer·m`, for n prompt tokens that are not cached and m answered. */
+/** A request's cost: `fixed + new·n + attended·n·(cached + n/2) + answer·m` for n uncached prompt tokens and m answer tokens. */
 const price = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
 export type Price = z.infer<typeof price>;
 
-/** Recipes by the prompt's tokens; null: there is no upper end. */
+/** Recipes by prompt length in tokens; null: no upper end. */
 const rungs = z.strictObject({ tokens: z.tuple([length, length.nullable()]), rungs: z.array(z.string()).min(1) });
 
-/** A pair's first model, and the router's setting that each recipe of the ladder stands for, its threshold spelled out. */
+/** A pair's first model, and the router setting for each recipe of the ladder, with its threshold. */
 const pairSchema = z.strictObject({
   name: z.string(),
   swift: z.strictObject({ model: z.string(), form: z.enum(quants), codes: z.number() }),
@@ -30,49 +30,52 @@ const pairSchema = z.strictObject({
 });
 
 export const certificateSchema = z.strictObject({
-  /** The recipes that may answer, by the prompt's length, all options spelled out. */
+  /** The allowed recipes by prompt length, with all options. */
   ladder: z.array(rungs),
-  /** The bound on the expected loss, in the loss's own unit, and the probability with which it holds. */
+  /** The bound on the expected loss, in the loss's own unit, and the probability that it holds. */
   risk: z.number(),
   confidence: z.number(),
   loss: z.enum(lossNames),
   type: z.enum(["binary", "unit", "signed"]),
   items: z.strictObject({ search: length, test: length, groups: length }),
-  /** The how manieth tuning of this model, loss and task it is: each is tested at half the error of the one before. */
+  /** Counts the tunings of this model, loss and task: each is tested at half the error of the previous one. */
   attempt: z.int().min(1),
   p: z.number(),
-  /** Mean loss on the items of the test. */
+  /** Mean loss on the test items. */
   mean: z.number(),
-  /** The least bound on `nats` that the test gives, of a certificate by another loss: audits bet against it. */
+  /** The smallest bound on `nats` that the test supports, for certificates with another loss: audits bet against it. */
   nats: z.number().optional(),
   /** Dense's mean quality, if the loss compares qualities. */
   quality: z.number().optional(),
-  /** The path of the test, from the dearest ladder on. */
+  /** The path of the test, from the most expensive ladder on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
-  /** By recipe, dense among them. */
+  /** By recipe, including dense. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
-  /** Medians over the timed items: dense, and the ladder's cheapest; `ci95` of the median of its share of dense's time. */
+  /**
+   * Medians over the timed items, for dense and for the ladder's cheapest recipe; `ci95` is for the median share of
+   * dense's time.
+   */
   cost: z.strictObject({
     by: z.enum(["ms", "flops", "bytes"]),
     ms: z.strictObject({ dense: z.number(), chosen: z.number(), ci95: z.tuple([z.number(), z.number()]) }),
     flops: z.strictObject({ dense: z.number(), chosen: z.number() }),
     bytes: z.strictObject({ dense: z.number(), chosen: z.number() }),
   }),
-  /** Tokens of the test's shortest and longest prompt, and of nine in ten answers at most. */
+  /** Tokens of the test's shortest and longest prompt, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
-  /** The least limit of tokens at which an answer of the test was cut: nothing is known of how it goes on. Absent: none was cut. */
+  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent: none was cut. */
   maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),
   codes: z.number(),
   prompt: z.enum(["chat", "raw"]),
-  /** How tokens were drawn; a temperature of 0 is greedy. */
+  /** The sampling settings; a temperature of 0 is greedy. */
   sampling: z.record(z.string(), z.number()),
   adapter: z.string().optional(),
-  /** Of a pair of models: `model`, `form` and `codes` are Super's, and prompt tokens are counted by Swift. */
+  /** For a pair of models: `model`, `form` and `codes` are Super's, and Swift counts prompt tokens. */
   pair: pairSchema.optional(),
-  /** Hashes of the files that the recipes name, by their paths. */
+  /** Hashes of the recipes' files, by path. */
   files: z.record(z.string(), z.string()).optional(),
   task: z.strictObject({ name: z.string(), hash: z.string() }),
   machine: z.string(),
@@ -101,7 +104,10 @@ export async function switchCertificate(name: string, on: boolean): Promise<void
 export const certificateHash = (certificate: Certificate): string =>
   createHash("sha256").update(JSON.stringify(certificate)).digest("hex");
 
-/** Writes a certificate with its hash; it is on, whatever became of an earlier one of the name. @throws UserError if the disk refuses it */
+/**
+ * Writes a certificate with its hash and switches it on, whatever the state of an earlier one with this name. @throws
+ * UserError if the disk refuses it
+ */
 export async function keepCertificate(name: string, certificate: Certificate): Promise<void> {
   await keepJson(certificateFile(name), { certificate, sha256: certificateHash(certificateSchema.parse(certificate)) });
   rmSync(switchFile(name), { force: true });
@@ -113,7 +119,7 @@ export function certificateStamp(name: string): string | undefined {
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;
 }
 
-/** @throws UserError if there is none of that name, or it was changed by hand */
+/** @throws UserError if there is none of that name, or its file was edited */
 export function readCertificate(name: string): Certificate {
   const file = certificateFile(name);
   if (!existsSync(file))
@@ -123,18 +129,18 @@ export function readCertificate(name: string): Certificate {
   throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`);
 }
 
-/** The certificate of `auto:NAME`; undefined for another saving. @throws UserError if there is none of that name */
+/** The certificate of `auto:NAME`; undefined for another saving. @throws UserError if the certificate is missing */
 export const certificateIn = (saving: string): Certificate | undefined =>
   saving.startsWith("auto:") ? readCertificate(saving.slice("auto:".length)) : undefined;
 
-/** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if there is none of that name */
+/** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if the certificate is missing */
 export const isPairCertificate = (saving: string): boolean => certificateIn(saving)?.pair !== undefined;
 
-/** A model's weights as a certificate names them. */
+/** A certificate's identity of a model's weights. */
 export type Weights = Pick<Certificate, "model" | "form" | "codes">;
 
 /**
- * Compares a model with the one that a certificate is for; `whose` is the model's part in a pair.
+ * Compares a model with a certificate's model; `whose` is the model's role in a pair.
  * @throws UserError that names the difference
  */
 export function requireWeights(

@@ -4,19 +4,19 @@ import type { Certificate, Price } from "./certificate.ts";
 import type { Budget, Choice, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
 import { rungsAt } from "./ladder.ts";
 
-/** A recipe of the ladder, as text, or dense and the reason why there is no guarantee. */
+/** A recipe of the ladder as text, or dense with the reason for no guarantee. */
 export type Chosen = Pick<Choice, "maxTokens"> & { readonly recipe: string; readonly cost: Cost } & (
     | { readonly reason: undefined }
     | { readonly reason: Unguaranteed }
   );
 
-/** The number of a prompt's tokens that a recipe finds cached. */
+/** The number of prompt tokens cached for a recipe. */
 type CachedUnder = (recipe: string) => number;
 
 /**
- * The recipe of a request under a certificate: the cheapest that its ladder allows at this length or, under a budget, the one of
- * least loss that fits, else the cheapest. Outside of what was tested, dense.
- * @throws UserError if prompts are read or answers drawn in another way than in the test, unless not `strict`
+ * The recipe for a request under a certificate: the cheapest that the ladder allows at this length. Under a budget, the one
+ * with the least loss that fits, else the cheapest. Outside the tested range, dense.
+ * @throws UserError if the prompt form or sampling differs from the test's, unless not `strict`
  */
 export function choose(
   name: string,
@@ -50,7 +50,7 @@ export function choose(
   return { ...best!, reason: undefined, ...(limited !== facts && { maxTokens: limited.maxTokens }) };
 }
 
-/** The facts of a request with the certificate's limit of tokens, if it is less and the request named none. */
+/** A request's facts with the certificate's token limit, if that is lower and the request has none. */
 const limitedBy = ({ maxTokens: cutAt }: Certificate, facts: RequestFacts): RequestFacts =>
   facts.defaultLength && cutAt !== undefined && cutAt < facts.maxTokens ? { ...facts, maxTokens: cutAt } : facts;
 
@@ -59,7 +59,7 @@ const fits = ({ ms, flops }: Cost, budget: Budget): boolean =>
 
 type Measure = Certificate["cost"]["by"];
 
-/** The cheapest is so by what was to be saved or, under a budget, by what it limits. */
+/** Compares costs by the certificate's measure or, under a budget, by the budget's. */
 function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): Measure {
   if (budget === undefined || (by !== "bytes" && budget[by] !== undefined)) return by;
   return budget.ms === undefined ? "flops" : "ms";
@@ -67,7 +67,10 @@ function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): M
 
 type Priced = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
 
-/** What a request should cost under a recipe that finds `cached` of its tokens; its answer is taken to be as long as most were. */
+/**
+ * The expected cost of a request under a recipe with `cached` of its tokens; the answer length is one that most answers stay
+ * below.
+ */
 export const costs = (...request: Priced): Cost => ({
   ms: costIn("ms", ...request),
   flops: costIn("flops", ...request),
@@ -77,13 +80,13 @@ function costIn(by: Measure, ...[{ recipes, answer }, recipe, { prompt, facts },
   return priceAt(recipes[recipe]![by], prompt, Math.min(answer, facts?.maxTokens ?? answer), cached);
 }
 
-/** The price of a request with `prompt` tokens, `cached` of them in the cache, and `answered` ones. */
+/** The price of a request with `prompt` tokens, `cached` of them in the cache, and `answered` answer tokens. */
 export function priceAt(price: Price, prompt: number, answered: number, cached = 0): number {
   const fresh = prompt - cached;
   return price.fixed + price.new * fresh + price.attended * fresh * (cached + fresh / 2) + price.answer * answered;
 }
 
-/** Why the test says nothing of a request, if it does not. */
+/** Why a request is outside the test's range; undefined if it is inside. */
 function outside(
   { lengths: [least, most], maxTokens: cutAt }: Certificate,
   { prompt, visual }: PlanRequest,
@@ -101,7 +104,7 @@ interface Difference {
   readonly sentence: string;
 }
 
-/** How the request is read or drawn in another way than the test's, if it is. */
+/** How the prompt form or sampling differs from the test's; undefined if it does not. */
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
     return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };
@@ -114,5 +117,5 @@ function differenceOf({ prompt, sampling, adapter }: Certificate, facts: Request
   return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${wanted}` };
 }
 
-/** An adapter's name, or the beginning of its hash. */
+/** An adapter's name, or the start of its hash. */
 const named = (adapter: string | undefined): string => (adapter ? `the adapter ${adapter.slice(0, 12)}` : "no adapter");

@@ -2,7 +2,7 @@ import type { Certificate } from "./certificate.ts";
 
 const price = (each: number) => ({ fixed: 0, new: each, attended: 0, answer: each });
 
-/** A certificate for chats of 10 to 500 tokens, with `recipe` up to 100 tokens and dense beyond; `over` changes it. */
+/** A certificate for chats of 10 to 500 tokens: `recipe` up to 100 tokens, dense beyond; `over` overrides fields. */
 export const certificateOf = (recipe: string, over: Partial<Certificate>): Certificate => ({
   ladder: [
     { tokens: [0, 100], rungs: [recipe, "dense"] },

@@ -11,7 +11,7 @@ const hybrid = (states: readonly number[], rest: Decoder = decoder): Decoder => 
   config: { ...rest.config, layers: 4, recurrent: (layer) => (states.includes(layer) ? 5 : undefined) },
 });
 
-/** A decoder that rotates a part of each head, alike in all layers or not. */
+/** A decoder that rotates part of each head, the same in all layers or not. */
 const partly = (alike: boolean): Decoder => ({
   ...decoder,
   attention: (layer) => ({ ...decoder.attention(layer), rotated: alike ? 4 : 4 + layer }),

@@ -11,37 +11,37 @@ import { hasWindow } from "../../models/state/window-start.ts";
 import { UserError } from "../../util/errors.ts";
 import { mixedFills, type StateFill } from "../plan.ts";
 
-/** The reason why no token can leave a model early, if there is one. */
+/** Why tokens cannot leave a model early; undefined if they can. */
 export function exitUnsupported({ config }: Decoder): string | undefined {
   if (config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   return config.layers < 2 ? "a single layer" : undefined;
 }
 
-/** @throws UserError if no token can leave the model early */
+/** @throws UserError if tokens cannot leave the model early */
 export function requireExits(saving: string, decoder: Decoder): void {
   const why = exitUnsupported(decoder);
   if (why !== undefined) throw new UserError(`${saving} does not serve this model: it has ${why}`, 2);
 }
 
-/** The exits after at least `from` layers, of those after `all`, ascending. @throws UserError if there are none */
+/** The exits of `all` at or after layer `from`, ascending. @throws UserError if there are none */
 export function exitsFrom(saving: string, all: readonly number[], from = 1): readonly number[] {
   const layers = all.filter((layer) => layer >= from);
   if (layers.length > 0) return layers;
   throw new UserError(`${saving}: there is no exit from layer ${from} on; the last is after ${all.at(-1)}`, 2);
 }
 
-/** Fills of recurrent layers. Drafts would need their states taken back. */
+/** Fills of recurrent layers. Drafts would need to roll their states back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
-/** Fills of layers of either kind. */
+/** Fills for layers of either kind. */
 const SHARED_FILLS: readonly StateFill[] = ["recompute", "none"];
 
-/** Chains, as values of the option `fill`: the first that the model's layers can take. */
+/** Chains, as values of the option `fill`: the first fill that the model's layers support is used. */
 export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as const;
 
 /**
- * The fill of the layers from `layer` on for a token that left after `layer` layers: the first of those asked for that
- * these layers can take, or one for each kind of layer.
+ * The fill of layers from `layer` on for a token that left after `layer` layers: the first option that these layers
+ * support, or one per kind of layer.
  * @throws UserError if there is none
  */
 export function fillFor(
@@ -57,11 +57,11 @@ export function fillFor(
   return found!;
 }
 
-/** A chain's fills of layers that attend, each with its last one, of recurrent layers. */
+/** A chain's pairs: each fill of attention layers with the chain's last, for recurrent layers. */
 const pairsOf = (chain: readonly StateFill[]): StateFill[] =>
   chain.flatMap((fill) => mixedFills.filter((pair) => pair === `${fill}/${chain.at(-1)}`));
 
-/** @throws UserError if the layers from `layer` on cannot take the fill for a token that left after `layer` layers */
+/** @throws UserError if the layers from `layer` on do not support the fill for a token that left after `layer` layers */
 export function checkFill(saving: string, fill: StateFill, layer: number, decoder: Decoder): void {
   const why = unsupportedFill(fill, layer, decoder);
   if (why !== undefined) throw new UserError(`${saving}: fill=${fill} is for ${why}`, 2);
@@ -81,7 +81,7 @@ function kindOf(layer: number, decoder: Decoder): "attention" | "recurrent" | "m
   return first ? "recurrent" : "attention";
 }
 
-/** The layers that a fill is for, if it is not for the model's from `layer` on. */
+/** The layers that the fill supports, if the model's layers from `layer` on are not such layers. */
 function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   switch (kindOf(layer, decoder)) {
     case "attention":
@@ -100,11 +100,11 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
   }
 }
 
-/** Like `unsupportedFill`, of the layers that attend. */
+/** Like `unsupportedFill`, for attention layers. */
 function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { config } = decoder;
   const isLacking = fill === "none" || fill === "mask";
-  // Of the layers that a token skips, some would have its keys and others would not.
+  // Of the layers that a token skips, only some would have its keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
     return "layers with keys and values of their own, and some of the model's use earlier layers'";
   switch (fill) {

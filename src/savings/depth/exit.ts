@@ -27,19 +27,19 @@ const options = z
 
 type ExitOptions = z.infer<typeof options>;
 
-/** The fill of deeper layers. @throws UserError if the model has no such layer, or its layers cannot use the fill */
+/** The fill of deeper layers. @throws UserError if the model has no such layer, or its layers do not support the fill */
 function checkExit({ layer, mode, fill: asked }: ExitOptions, decoder: Decoder): StateFill {
   const { layers } = decoder.config;
   requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
-  // Deeper layers are never read if every token exits and none is checked.
+  // Deeper layers are never read if every token exits and none is verified.
   if (mode === "fixed" && asked !== "verify") return "none";
   return fillFor("exit", asked, layer!, decoder);
 }
 
 /**
- * Every generated token, or a random share of them, exits after a layer: the control for savings that choose which
- * tokens exit. Prompts run whole.
+ * Every generated token, or a random share of them, exits after a layer: the control for savings that choose tokens.
+ * Prompts run whole.
  */
 export const exit: Saving<ExitOptions> = {
   name: "exit",

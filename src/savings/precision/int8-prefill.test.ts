@@ -1,4 +1,4 @@
-/** Prompts in bytes, on a model of four layers. */
+/** Byte prompts on a model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { Meter } from "../../engine/bill/meter.ts";
@@ -22,7 +22,7 @@ const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
-/** Sums of bytes overflow on other processors, whatever the mock says. */
+/** Sums of bytes overflow on other processors, regardless of the mock. */
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
@@ -82,7 +82,7 @@ exact("rotated, logits are as near, and the rotation is overhead beside dense's 
   const [one, other] = [await logitsUnder(plain), await logitsUnder(turned)];
   expect(error(other.logits, dense.logits)).toBeLessThan(0.05);
   expect(other.logits).not.toEqual(one.logits);
-  // Queries with keys and values, attention's output, gate with up, and down; but for the last layer's rest.
+  // qkv, attention's output, gate with up, and down, except after the last layer's attention.
   const { hidden, layers } = model.decoder.config;
   const inputs = 3 * hidden + FFN;
   const rotation = 2 * 32 * text.length * (layers * inputs - 2 * hidden - FFN);
@@ -175,7 +175,7 @@ exact.each(["rotation=0", "rotation=32"])(
     const all = "xattention:threshold=0.9999999,stride=4,blockSize=8,minLengthForSparse=8";
     const [sparse, bytes] = [await under([all]), await under([`int8-prefill:${option}`])];
     const both = await under([`int8-prefill:${option}`, all]);
-    // All blocks are kept: attention is dense's but for its last digits, which rounding may make larger.
+    // All blocks are kept: attention equals dense's except for its last digits, and rounding may enlarge the difference.
     expect(error(sparse.logits, bytes.logits)).toBeGreaterThan(4 * error(both.logits, bytes.logits));
     expect(both.bill.work["int8Tokens"]!.run).toBe(text.length);
     expect(both.bill.work["blocks"]).toEqual(sparse.bill.work["blocks"]);

@@ -17,13 +17,13 @@ const options = z.strictObject({
 });
 type Int8PrefillOptions = z.infer<typeof options>;
 
-/** Others, who run densely, must not take over its state. */
+/** Dense requests must not reuse its state. */
 function partOf(bytes: ByteForm): PlanPart {
   const state = `int8-prefill ${byteFormKey(bytes)}`;
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** The reason why a model's prompts do not run in other bytes than its steps, if there is one. */
+/** Why a model's prompts cannot run in bytes apart from its steps; undefined: they can. */
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
   unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are bytes already (q8r)" : undefined);
 
@@ -33,8 +33,7 @@ const idle = (form: ModelForm | undefined): string | undefined =>
 /**
  * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
  * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each.
- * Both may be rotated first, block by block, which changes no exact product.
- * The answer's steps run as in dense.
+ * Both may be rotated first, block by block, which changes no exact product. The answer's steps run dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",

@@ -22,8 +22,8 @@ const keys = sym("keys");
 const among = sym("among");
 
 /**
- * The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]; of models with several
- * axes also `positionHeight` and `positionWidth`) unless `rotary` is false.
+ * The queries of one token's `qkv` [1, 1, (heads + 2·kvHeads)·d] → `q` [heads, d], rotated by `position` (i64 [1, 1]; for
+ * several axes also `positionHeight` and `positionWidth`) unless `rotary` is false.
  */
 export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Graph {
   const g = new Graph();
@@ -36,19 +36,19 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
   return g;
 }
 
-/** The scores to take. */
+/** How to compute the scores. */
 export interface ScoreOptions {
-  /** True for attention as the layer computes it; false leaves the rotary embedding out. */
+  /** True for the layer's own attention; false leaves out rotary embedding. */
   readonly rotary: boolean;
-  /** True if the softmax is over some keys alone. */
+  /** True if the softmax covers only some keys. */
   readonly some: boolean;
 }
 
 /**
- * The attention of one key–value head's queries `q` [group, d] to its `keys` [keys, d] as the cache holds them, summed over the group: `scores`
- * [1, keys]. With `some`, only the keys of the indices `among` (i64 [among]) take part, and get scores [1, among]. Without `rotary`, keys at
- * `positions` (i64 [1, keys or among]; of models with several axes also `positionsHeight` and `positionsWidth`) are turned back first, by negated
- * sines.
+ * Attention of one key–value head's queries `q` [group, d] to its cached `keys` [keys, d], summed over the group: `scores`
+ * [1, keys]. With `some`, only the keys at `among` (i64 [among]) take part, with scores [1, among]. Without `rotary`,
+ * negated sines first rotate the keys back from `positions` (i64 [1, keys or among]; for several axes also `positionsHeight`
+ * and `positionsWidth`).
  */
 export function traceScores(decoder: Decoder, layer: number, { rotary, some }: ScoreOptions): Graph {
   const g = new Graph();
@@ -69,7 +69,7 @@ export function traceScores(decoder: Decoder, layer: number, { rotary, some }: S
   return g;
 }
 
-/** Scores a prompt's tokens by the attention of its last one in a layer, averaged over heads. */
+/** Scores a prompt's tokens by its last token's attention in a layer, averaged over heads. */
 export class LastQueryScores implements Probe, Disposable {
   private constructor(
     private readonly decoder: Decoder,
@@ -84,7 +84,7 @@ export class LastQueryScores implements Probe, Disposable {
     return new LastQueryScores(decoder, query!, scores!);
   }
 
-  /** `among`: indices of the tokens that take part, of scores over some; others are found to be 0. */
+  /** `among`: indices of the participating tokens for scores over some; the others get 0. */
   async look({ tokens, positions, axes, layer, cache, qkv }: ProbePoint, among?: Int32Array) {
     const { heads, kvHeads, headSize } = headsOf(this.decoder.config, layer);
     const group = heads / kvHeads;

@@ -30,7 +30,7 @@ const options = z
 
 export type PruneOptions = z.infer<typeof options>;
 
-/** @throws UserError if the model cannot be pruned there */
+/** @throws UserError if the model does not support pruning at this layer */
 function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
   const why = unsupportedCut(decoder);
   if (why !== undefined) throw new UserError(`prune does not serve this model: it has ${why}`, 2);
@@ -40,8 +40,8 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
 }
 
 /**
- * Only some tokens of a long prompt go deeper than a given layer. The criterion of `by=attention` is the one that
- * FEATHER (arXiv 2412.13180) studies on visual tokens, here on text: the last query's attention, averaged over heads.
+ * Only some tokens of a long prompt go deeper than a given layer. The criterion of `by=attention` is the last query's
+ * attention, averaged over heads. FEATHER (arXiv 2412.13180) studies it on visual tokens; here it applies to text.
  */
 export const prune: Saving<PruneOptions> = {
   name: "prune",
@@ -79,7 +79,7 @@ async function lastQueryScores({ after, rotary }: PruneOptions, decoder: Decoder
   return LastQueryScores.create(decoder, after! - 1, { rotary, some: false });
 }
 
-/** The layers of a share of the model's depth, at least one. */
+/** The number of layers for a share of the model's depth, at least one. */
 const deep = (share: number, layers: number): number => Math.max(1, Math.round(share * layers));
 
 const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
@@ -98,8 +98,8 @@ const partOf = (options: PruneOptions, probe: Probe | undefined) => ({
 });
 
 /**
- * Indices of the tokens that go deeper, in order: the sinks, the last ones, and the best of the others by the
- * criterion, as the share allows.
+ * Indices of the tokens that go deeper, in order: the sinks, the last tokens, and the best of the others by the
+ * criterion, up to the share.
  */
 export function keptOf(options: PruneOptions, tokens: number, scores: Float32Array): Int32Array {
   const { keep, sinks, last } = options;

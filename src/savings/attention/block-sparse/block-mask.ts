@@ -1,4 +1,4 @@
-/** Rows of a mask: `rows` query blocks per head, the first of them the prompt's block number `rowOffset`. */
+/** Rows of a mask: `rows` query blocks per head; the first is block `rowOffset` of the prompt. */
 export interface MaskShape {
   heads: number;
   rows: number;
@@ -7,14 +7,14 @@ export interface MaskShape {
 
 /** Rows to choose blocks for. */
 export interface MaskRequest extends MaskShape {
-  /** Query blocks of the prompt from this index on stay dense; by default none. */
+  /** Query blocks from this index on stay dense, counted from the prompt's start; absent: none. */
   denseFrom?: number;
 }
 
 /**
  * The key blocks that each query block of each head attends to, as compressed sparse rows: row `head * rows + row` owns
- * `indices[offsets[i] .. offsets[i + 1])`, ascending. `row` counts from the first row held here, key blocks from the
- * prompt's start, so that the diagonal of `row` is block `rowOffset + row`.
+ * `indices[offsets[i] .. offsets[i + 1])`, ascending. `row` counts from the first row here, key blocks from the
+ * prompt's start: the diagonal of `row` is block `rowOffset + row`.
  */
 export class BlockMask implements MaskShape {
   readonly heads: number;
@@ -33,7 +33,7 @@ export class BlockMask implements MaskShape {
     this.rowOffset = shape.rowOffset;
   }
 
-  /** The mask that keeps causal block `block` of `row` in `head` if `keeps` says so. */
+  /** The mask that keeps the causal blocks for which `keeps` is true. */
   static from(shape: MaskRequest, keeps: (head: number, row: number, block: number) => boolean): BlockMask {
     const writer = new BlockMaskWriter(shape);
     for (let head = 0; head < shape.heads; head++)
@@ -61,7 +61,7 @@ export class BlockMask implements MaskShape {
     return kept[low] === block;
   }
 
-  /** Kept blocks of one head, or of all. */
+  /** Kept blocks of one head, or of all heads. */
   blocks(head?: number): number {
     const first = head === undefined ? 0 : head * this.rows;
     const last = head === undefined ? this.heads * this.rows : first + this.rows;
@@ -73,7 +73,7 @@ export class BlockMask implements MaskShape {
     return this.rows * this.rowOffset + (this.rows * (this.rows + 1)) / 2;
   }
 
-  /** Kept blocks over causal blocks, of one head or of all. */
+  /** Kept blocks over causal blocks, of one head or of all heads. */
   density(head?: number): number {
     return this.blocks(head) / (this.causalBlocks * (head === undefined ? this.heads : 1));
   }

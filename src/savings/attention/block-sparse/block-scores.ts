@@ -4,16 +4,16 @@ import type { Program } from "../../../runtime/program.ts";
 import { type PlacedChunk, queriesOf, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
-/** The inputs of a program that scores blocks, beside a head's queries. */
+/** The inputs of a program that scores blocks, apart from a head's queries. */
 export interface ScoreInputs {
   readonly shared: Readonly<Record<string, View>>;
-  /** A head's keys as the program takes them. */
+  /** The shape in which the program takes a head's keys. */
   readonly keys: readonly [rows: number, width: number];
   /** The shape of one key–value head's scores. */
   shapeOf(group: number, rows: number, cols: number): number[];
 }
 
-/** Scores of blocks [heads, rows, cols] by a program that takes one key–value head at a time; billed as overhead. */
+/** Scores of blocks [heads, rows, cols], from a program that takes one key–value head at a time; billed as overhead. */
 export async function scoreBlocks(
   program: Program,
   placed: PlacedChunk,

@@ -5,12 +5,12 @@ import type { BlockMask, MaskRequest } from "./block-mask.ts";
 import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
 import type { BlockShape } from "./graphs.ts";
 
-/** Chooses the blocks of keys that a chunk's queries attend to. */
+/** Chooses the key blocks that a chunk's queries attend to. */
 export interface BlockChooser extends Disposable {
   choose(placed: PlacedChunk, denseFrom: number): Promise<BlockMask>;
 }
 
-/** A chunk whose queries and keys are rotated and stored. */
+/** A chunk with rotated and stored queries and keys. */
 export interface PlacedChunk {
   readonly chunk: Chunk;
   /** Its queries, [heads, rows · blockSize, d]. */
@@ -18,14 +18,14 @@ export interface PlacedChunk {
   readonly bill: AttentionBill;
 }
 
-/** Sizes of the largest chunk that a chooser gets. */
+/** Limits of the chunks that a chooser gets. */
 export interface ChunkLimits {
   readonly shape: BlockShape;
   /** Query blocks. */
   readonly maxRows: number;
 }
 
-/** The model and the chunks that a chooser is for. */
+/** The model and the chunk limits of a chooser. */
 export interface ChooserContext extends ChunkLimits {
   readonly decoder: Decoder;
 }

@@ -1,6 +1,6 @@
 import type { KvRows } from "../../../models/state/cache.ts";
 
-/** A chunk of whole query blocks at a place in one layer's cache; `tokens` of it are real, the rest zeros. */
+/** A chunk of whole query blocks in one layer's cache. The first `tokens` are real, the rest zeros. */
 export interface Chunk {
   readonly cache: KvRows;
   readonly layer: number;

@@ -17,7 +17,7 @@ import {
 import { type Decoder, firstAttending } from "../../../models/decoder/decoder.ts";
 import { turnerOf } from "../../turner.ts";
 
-// Query blocks of the chunk, key blocks up to its end: all other sizes are multiples.
+// Query blocks of the chunk, and key blocks up to its end: all other sizes are multiples.
 const rows = sym("rows");
 const cols = sym("cols");
 
@@ -29,7 +29,7 @@ export interface BlockShape {
   readonly blockSize: number;
 }
 
-/** qkv of whole blocks → `q` [heads, tokens, d], rotated by `positions` as keys are; keys and values written into the cache from `first` on. */
+/** qkv of whole blocks → `q` [heads, tokens, d], rotated by `positions` like keys; writes keys and values into the cache from `first` on. */
 export function tracePlace(decoder: Decoder, { heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const tokens = mul(rows, blockSize);
@@ -60,14 +60,14 @@ function causalConstant(g: Graph, blockSize: number): Tensor {
   return g.constant("causal", { dtype: "f32", shape }, { kind: "memory", bytes: new Uint8Array(mask.buffer) });
 }
 
-/** Blocks of a head's cache that `which` [count] names, side by side: [count · blockSize, d]. */
+/** The cache blocks of a head named by `which` [count], concatenated: [count · blockSize, d]. */
 const gathered = (blocks: Tensor, which: Tensor, { blockSize, headSize }: BlockShape): Tensor =>
   reshape(gather(blocks, which, 0), [mul(which.shape[0]!, blockSize), headSize]);
 
 /**
  * Attention of `count` tiles of one key–value head; a tile is one query head's block of queries. Tile t reads `q{t}`
- * [1, b, d], its own keys `key{t}` [b, d], and the blocks in `kept{t}` of the cache's [cols, b · d], its own last;
- * `past{t}` is `kept{t}` without its own.
+ * [1, b, d], its own keys `key{t}` [b, d], and the cache blocks [cols, b · d] at `kept{t}`, its own last; `past{t}`
+ * is `kept{t}` without its own.
  */
 export function traceTiles(shape: BlockShape, scale: number, count: number): Graph {
   const g = new Graph();
@@ -88,9 +88,7 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
   return g;
 }
 
-/**
- * One tile whose own block was not kept (forceDiagonal=false): all keys come before the queries, so nothing is masked.
- */
+/** One tile whose own block is not kept (forceDiagonal=false): all keys come before the queries, so nothing is masked. */
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;
@@ -103,7 +101,7 @@ export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   return g;
 }
 
-/** Puts the tiles' results, [heads, tokens, d], token by token: `attended` [1, tokens, heads · d]. */
+/** Reorders the tiles' results, [heads, tokens, d], by token: `attended` [1, tokens, heads · d]. */
 export function traceCollect({ heads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
   const tokens = mul(rows, blockSize);

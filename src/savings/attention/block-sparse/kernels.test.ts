@@ -1,4 +1,4 @@
-/** Attention over a mask against brute force in float64, and its bill. */
+/** Attention over a mask against a float64 brute-force reference, and its bill. */
 import { describe, expect, test } from "vitest";
 import { Buffer } from "../../../runtime/buffer.ts";
 import { seededRandom } from "../../../util/random.ts";
@@ -17,7 +17,7 @@ async function attend(rig: Rig, chunk: Chunk, mask: BlockMask, bill = new Bill()
   return new Float32Array(attended.memory).slice(0, chunk.tokens * heads * headSize);
 }
 
-/** A mask of a chunk's blocks, by chance; the diagonal is kept unless `diagonal` is false. */
+/** A random mask of a chunk's blocks; the diagonal is kept unless `diagonal` is false. */
 function chanceMask(rig: Rig, chunk: Chunk, share: number, { maskHeads = heads, diagonal = true, seed = 1 } = {}) {
   const rowOffset = chunk.past / rig.kernels.shape.blockSize;
   const random = seededRandom(seed);
@@ -157,7 +157,7 @@ test.each([32, 128])("what is billed, blocks of %d: the kept ones, the diagonal 
   const whole = [0, 1, 2, 3].reduce((sum, h) => sum + countedAttentionFlops(mask, h, shape), 0);
   const upperHalves = heads * mask.rows * 2 * headSize * blockSize * (blockSize - 1);
   expect(bill.ran.flops).toBe(whole - upperHalves);
-  // Gathering moves bytes and multiplies nothing.
+  // Gathering moves bytes and computes no products.
   expect(bill.caused.flops).toBe(0);
   expect(bill.caused.bytes).toBeGreaterThan(0);
 });

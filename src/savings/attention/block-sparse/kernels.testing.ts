@@ -1,6 +1,4 @@
-/**
- * A decoder without layers, and random queries, keys and values at its attention seam, for tests of the compiled half.
- */
+/** A decoder without layers, and random queries, keys and values at its attention seam, to test the compiled part. */
 import { addSpent, type Spent } from "../../../graph/index.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 import { rotate } from "../../../graph/ops/rotary.ts";
@@ -28,7 +26,7 @@ export const width = (heads + 2 * kvHeads) * headSize;
 
 const rope = { theta: 10000, headSize, positions: config.context };
 
-/** Only its attention is of use. */
+/** Only its attention is used. */
 export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] = "none"): Decoder {
   const absent = (): never => {
     throw new Error("the fake decoder has no layers");
@@ -71,7 +69,7 @@ export function randomPrompt(seed: number, length: number): Head[] {
   }));
 }
 
-/** A head with queries and keys rotated by their positions in the prompt, in float64. */
+/** A head whose queries and keys are rotated by their positions in the prompt, in float64. */
 export function rotatedHead(head: Head, pairs: "half" | "interleaved"): Head {
   const table = (f: (x: number) => number) => ndarray([rope.positions, headSize / 2], ropeTable(f, rope));
   const tables = { cos: table(Math.cos), sin: table(Math.sin) };
@@ -84,7 +82,7 @@ export function rotatedHead(head: Head, pairs: "half" | "interleaved"): Head {
   return { ...head, q: rotated(head.q), k: rotated(head.k) };
 }
 
-/** Some of the prompt's tokens as a layer outputs them: [tokens, (heads + 2·kvHeads)·headSize]. */
+/** Some of the prompt's tokens as a layer's qkv: [tokens, (heads + 2·kvHeads)·headSize]. */
 export function qkvOf(prompt: readonly Head[], past: number, tokens: number): Float32Array {
   const qkv = new Float32Array(tokens * width);
   const parts = [
@@ -112,14 +110,14 @@ export class Bill implements AttentionBill {
   };
 }
 
-/** Positions of some tokens from `first` on, with room up to `capacity`. */
+/** Positions of consecutive tokens from `first` on, with room up to `capacity`. */
 export function positionsFrom(first: number, tokens: number, capacity: number): Buffer {
   const positions = new Buffer("i64", capacity);
   new BigInt64Array(positions.memory).set(Array.from({ length: tokens }, (_, i) => BigInt(first + i)));
   return positions;
 }
 
-/** Kernels with a cache, for chunks in sequence. */
+/** Kernels with a cache, for consecutive chunks. */
 export class Rig implements Disposable {
   readonly cache = new KvCache(config);
   readonly bill = new Bill();
@@ -157,7 +155,7 @@ export class Rig implements Disposable {
     return chunk;
   }
 
-  /** A chunk that was placed last, as choosers take it. */
+  /** The last placed chunk, for choosers. */
   placed = (chunk: Chunk, bill = this.bill): PlacedChunk => ({ chunk, q: this.kernels.q, bill });
 
   [Symbol.dispose](): void {
@@ -173,7 +171,7 @@ export const headOf = (attended: Float32Array, head: number): Float32Array =>
     return attended[(token * heads + head) * headSize + (i % headSize)]!;
   });
 
-/** Greatest difference; Infinity if lengths differ or a value is not a number. */
+/** Greatest difference; Infinity if lengths differ or a value is NaN. */
 export function difference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return Number.POSITIVE_INFINITY;
   let worst = 0;

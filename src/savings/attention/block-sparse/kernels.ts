@@ -7,7 +7,7 @@ import { type Chunk, rowsOf } from "./chunk.ts";
 import { type BlockShape, traceCollect, tracePlace } from "./graphs.ts";
 import { TileAttention } from "./tiles.ts";
 
-/** The compiled parts of block-sparse attention, with the buffers between them. Weightless: they serve every layer. */
+/** The compiled parts of block-sparse attention, and the buffers between them. Without weights, they serve every layer. */
 export class SparseKernels implements Disposable {
   readonly #first = new Buffer("i64", 1);
 
@@ -21,7 +21,7 @@ export class SparseKernels implements Disposable {
     readonly programs: Readonly<Record<"place" | "collect", Program>>,
   ) {}
 
-  /** Makes kernels for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
+  /** Compiles kernels for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
   static async create(decoder: Decoder, shape: BlockShape, maxRows: number, maxCols: number): Promise<SparseKernels> {
     const wide = () => new Buffer("f32", shape.heads * maxRows * shape.blockSize * shape.headSize);
     const q = wide();
@@ -47,7 +47,7 @@ export class SparseKernels implements Disposable {
     new BigInt64Array(this.#first.memory)[0] = BigInt(chunk.past);
     const cache = { pastKey: key, presentKey: key, pastValue: value, presentValue: value };
     const tokens = rowsOf(chunk, this.shape.blockSize) * this.shape.blockSize;
-    // Padding is rotated by some position of the tables.
+    // Padding is rotated by any valid position.
     new BigInt64Array(positions.memory).fill(0n, chunk.tokens, tokens);
     const where = { first: this.#first.view([1]), positions: positions.view([1, tokens]) };
     const binding = { qkv, ...where, ...cache, q: this.#heads(this.q, chunk) };

@@ -1,4 +1,4 @@
-/** Masks as compiled choosers make them, and the parts of masks by brute force. */
+/** Masks from compiled choosers, and the parts of masks by brute force. */
 import type { BlockMask } from "./block-mask.ts";
 import type { BlockChooser } from "./chooser.ts";
 import { config, type Rig, randomPrompt } from "./kernels.testing.ts";
@@ -22,7 +22,7 @@ export async function maskOf(
   return chooser.choose(rig.placed(await rig.place(prompt, past, tokens)), denseFrom);
 }
 
-/** Blocks as text, a line a row, to compare two masks. */
+/** Blocks as text, one line per row, to compare two masks. */
 export const drawn = (mask: BlockMask): string[] =>
   Array.from({ length: mask.heads * mask.rows }, (_, i) => {
     const [head, row] = [Math.floor(i / mask.rows), i % mask.rows];

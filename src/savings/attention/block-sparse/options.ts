@@ -1,7 +1,7 @@
 import type { z } from "zod";
 import { integer } from "../../option-schemas.ts";
 
-/** The options of every saving that attends to some blocks of keys. */
+/** The options of every saving that attends to chosen key blocks. */
 export const blockSparseShape = {
   blockSize: integer(1, 128).describe("tokens in a query block and in a key block"),
   firstDenseLayers: integer(0, 0).describe("layers from the first that stay dense"),

@@ -1,7 +1,7 @@
 /**
- * Every part of XAttention by brute force in float64, for one head, as the reference for tests. Logits are enumerated
- * pair by pair from the definition of the pattern, never regrouped (except in `regroupedLogits`, the form under test).
- * Queries are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
+ * Reference for tests: every part of XAttention by brute force in float64, for one head. Logits are computed pair by
+ * pair from the definition of the pattern, never regrouped (except in `regroupedLogits`, the form under test). Queries
+ * are the last `queries` of `keys` positions; blocks and groups are aligned to absolute positions.
  */
 import { seededRandom } from "../../../util/random.ts";
 import type { XattentionOptions } from "../xattention/options.ts";
@@ -185,7 +185,7 @@ export function regroupedLogits(
   });
 }
 
-/** Block scores A of any pattern; rows of `mean-pool` sum to 1, all others to the number of groups in the row. */
+/** Block scores A of any pattern; rows of `mean-pool` sum to 1, rows of other patterns to their number of groups. */
 export function blockScores(head: Head, options: ScoringOptions): BlockScores {
   const { select, stride, blockSize } = options;
   if (select === "mean-pool") return pooledScores(head, blockSize);
@@ -199,7 +199,7 @@ export function blockScores(head: Head, options: ScoringOptions): BlockScores {
   return result;
 }
 
-/** Softmax over causal key blocks of the mean logit over all real pairs of a block. */
+/** Softmax over causal key blocks of the mean logit over a block's real pairs. */
 function pooledScores(head: Head, blockSize: number): BlockScores {
   const result = emptyScores(head, blockSize);
   const past = pastOf(head);

@@ -1,4 +1,4 @@
-/** Heads whose queries point at chosen keys, and the share of them that a mask keeps. */
+/** Heads whose queries point at chosen keys, and the share of these keys that a mask keeps. */
 import type { LastAttention } from "../last-attention.ts";
 import type { BlockMask } from "./block-mask.ts";
 import { type Head, keysOf, probabilities, randomHead } from "./oracle.testing.ts";
@@ -7,7 +7,7 @@ export const blockSize = 16;
 export const length = 16 * 40;
 export const request = { heads: 1, rows: 40, rowOffset: 0 };
 
-/** Exact attention of a head's last queries, zero if masked. */
+/** Exact attention of a head's last queries; masked entries are zero. */
 export function lastAttention(head: Head, queries: number): LastAttention {
   const keys = keysOf(head);
   const rows = probabilities(head).slice(-queries);

@@ -6,8 +6,8 @@ import { type PlacedChunk, sizesOf } from "./chooser.ts";
 import type { BlockShape } from "./graphs.ts";
 
 /**
- * Softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` is one over the number of
- * query-key pairs of two blocks (the last may be partly filled), `mask` 0 or −∞, both [rows, cols].
+ * Softmax over key blocks of mean query · mean key, `scores` [group, rows, cols]; `pairs` is the inverse of the
+ * number of query–key pairs in two blocks (the last may be partial), `mask` is 0 or −∞, both [rows, cols].
  */
 function tracePooledScores({ heads, kvHeads, headSize, blockSize }: BlockShape): Graph {
   const g = new Graph();
@@ -42,7 +42,7 @@ export class PooledScores implements Disposable {
     using mask = causalMask(rows, cols, cols - rows, rows);
     using pairs = this.#pairs(placed);
     const shared = { mask: mask.view([rows, cols]), pairs: pairs.view([rows, cols]) };
-    // Awaited here, since the buffers are disposed of on return.
+    // Awaited here, because the buffers are disposed of on return.
     return await scoreBlocks(this.program, placed, this.shape, {
       ...{ shared, keys: [cols, blockSize * headSize] },
       shapeOf: (...shape) => shape,

@@ -39,10 +39,7 @@ function create(values: Record<string, unknown> = {}, thresholds?: number[][], d
   );
 }
 
-/**
- * One sequence's prefill in chunks: outputs [tokens, heads·headSize], the bill, and the chunks that were left to
- * `dense`.
- */
+/** One sequence's prefill in chunks: outputs [tokens, heads·headSize], the bill, and the chunks passed to `dense`. */
 class Run implements Disposable {
   readonly cache = new KvCache(config);
   readonly bill = new Bill();
@@ -51,12 +48,12 @@ class Run implements Disposable {
 
   constructor(readonly saving: BlockSparsePrefill) {}
 
-  /** Some tokens of a prompt; `of` holds the changes by a cut before the layer. */
+  /** Some tokens of a prompt; `of` holds the effect of a cut before the layer. */
   async chunk(heads: readonly Head[], past: number, tokens: number, layer = 0, of: Partial<AttentionCall> = {}) {
     using qkv = new Buffer("f32", this.saving.chunk * width);
     using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);
     using positions = positionsFrom(past, tokens, this.saving.chunk);
-    // Leftovers of an earlier chunk after the tokens must not matter.
+    // Remains of an earlier chunk after the tokens must not matter.
     new Float32Array(qkv.memory).fill(7).set(qkvOf(heads, past, tokens));
     const dense = async () => void this.dense.push(past);
     const { cache, bill } = this;

@@ -8,35 +8,35 @@ import { type Chunk, rowsOf } from "./chunk.ts";
 import { SparseKernels } from "./kernels.ts";
 import type { BlockSparseOptions } from "./options.ts";
 
-/** Query blocks of a chunk: enough that attention's work outweighs the calls. */
+/** Query blocks per chunk: enough for attention's work to outweigh the calls. */
 const CHUNK_ROWS = 16;
 
-/** One chunk of one layer, head by head. */
+/** One layer's chunk, head by head. */
 export interface ChunkReport {
   readonly layer: number;
   readonly past: number;
-  /** Kept over causal blocks, a query head each. */
+  /** Kept over causal blocks, per query head. */
   readonly density: readonly number[];
   /** The kept share of the estimated mass; absent for methods without an estimate. */
   readonly keptMass: readonly (number | undefined)[];
   readonly ms: { readonly scoring: number; readonly attention: number };
 }
 
-/** Attends to the blocks of keys that a chooser keeps: fills the attention seam for long prompts. */
+/** Fills the attention seam for long prompts: attends only to the key blocks that a chooser keeps. */
 export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** The last prompt's chunks. */
   report: ChunkReport[] = [];
-  /** The last chunk of the prompt in the report. */
+  /** Where the report's last chunk ends. */
   #reported = { prompt: 0, end: 0 };
-  /** The last running chunk: prompts prefilled at the same time take turns, since all use the kernels' buffers. */
+  /** The end of the current chunk: concurrent prompts take turns, because all use the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();
 
   private constructor(
     readonly options: BlockSparseOptions,
     readonly kernels: SparseKernels,
     readonly chooser: BlockChooser,
-    /** The first layer that attends. */
+    /** The first layer with attention. */
     private readonly first: number,
   ) {
     this.chunk = CHUNK_ROWS * options.blockSize;
@@ -64,7 +64,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     return new BlockSparsePrefill(options, kernels, chooser, firstAttending(decoder.config));
   }
 
-  /** After a reused prefix, one short chunk brings query blocks back to the prompt's own blocks. */
+  /** After a reused prefix, one short chunk aligns query blocks with the prompt's blocks. */
   chunkAfter(past: number): number {
     const off = past % this.options.blockSize;
     return off === 0 ? this.chunk : this.options.blockSize - off;
@@ -78,7 +78,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     return done;
   }
 
-  /** Begins a new report when a chunk does not follow the last one. */
+  /** Starts a new report if a chunk does not follow the previous one. */
   #follow({ prompt, past, tokens }: AttentionCall): void {
     if (prompt !== this.#reported.prompt || past !== this.#reported.end) this.report = [];
     this.#reported = { prompt, end: past + tokens };
@@ -101,14 +101,14 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     this.#note(chunk, mask, { scoring: scored - started, attention: performance.now() - scored });
   }
 
-  /** The query block from which on the prompt's last tokens are dense. */
+  /** The first query block of the prompt's dense last tokens. */
   #denseFrom({ prompt }: AttentionCall): number {
     const { lastDenseTokens, blockSize } = this.options;
     return lastDenseTokens > 0 ? Math.floor((prompt - lastDenseTokens) / blockSize) : Number.POSITIVE_INFINITY;
   }
 
   /**
-   * Blocks that dense would have had in this layer, if a cut before it had not dropped tokens; counted with the
+   * Blocks that only dense attention has in this layer because an earlier cut dropped tokens; counted with the
    * prompt's last chunk.
    */
   #unseen({ past, tokens, prompt, whole }: AttentionCall): number {

@@ -8,16 +8,14 @@ import type { BlockSparseOptions } from "./options.ts";
 /** A way to choose blocks, and the rest of its saving. */
 export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   extends Pick<Saving<O>, "name" | "summary" | "options" | "files" | "calibration" | "settings"> {
-  /**
-   * True if a prompt of `prompt` tokens keeps every causal block: the dense program then runs, equal to the last bit.
-   */
+  /** True if a prompt of `prompt` tokens keeps every causal block: the dense program then runs, with bit-equal results. */
   neutral(options: O, prompt: number): boolean;
   /** Reads files that the options name. @throws UserError if they do not fit the model */
   read?(options: O, host: SavingHost): Promise<L>;
   chooser(options: O, context: ChooserContext, found: L | undefined): Promise<BlockChooser>;
 }
 
-/** A saving that prefills block-sparsely. */
+/** A saving with block-sparse prefill. */
 export function blockSparse<O extends BlockSparseOptions, L = undefined>(method: BlockSparseMethod<O, L>): Saving<O> {
   const { name, neutral, read, chooser, ...rest } = method;
   const checked = async (options: O, host: SavingHost): Promise<L | undefined> => {
@@ -41,7 +39,7 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
       const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
         chooser(options, { decoder, ...limits }, found),
       );
-      // In all layers but the first, a sparse prompt leaves other keys and values than a dense one.
+      // In all layers but the first, a sparse prompt's keys and values differ from a dense prompt's.
       const state = `${name} ${JSON.stringify(options)}`;
       const part: PlanPart = { attention: () => prefill, state: { prompt: state, answer: state } };
       return {

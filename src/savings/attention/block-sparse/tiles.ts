@@ -7,7 +7,7 @@ import type { BlockMask } from "./block-mask.ts";
 import { type Chunk, colsOf, rowsOf } from "./chunk.ts";
 import { type BlockShape, traceOpenTile, traceTiles } from "./graphs.ts";
 
-/** Tiles of one run: enough that changing threads costs little beside them, few enough that the threads end together. */
+/** Tiles per run: enough to outweigh a thread change, few enough for threads to end together. */
 const AT_ONCE = 8;
 
 /** One query head's block of queries. */
@@ -17,11 +17,11 @@ interface Tile {
   /** Its blocks of keys, and their offset in the index buffer. */
   readonly kept: Int32Array;
   readonly at: number;
-  /** True if the last block is the tile's own, under the causal mask. */
+  /** True if the last block is the tile's own, with the causal mask. */
   readonly own: boolean;
 }
 
-/** A chunk whose queries and keys are placed. */
+/** A chunk with its queries and keys in place. */
 export interface TileJob {
   readonly chunk: Chunk;
   /** Rotated queries, [heads, rows · blockSize, d]. */
@@ -41,7 +41,7 @@ interface TileCost {
   readonly overhead: Cost;
 }
 
-/** Attention over kept blocks, tile by tile. Weightless: it serves every layer. */
+/** Attention over kept blocks, tile by tile. Without weights, it serves every layer. */
 export class TileAttention implements Disposable {
   readonly #kept: Buffer;
 
@@ -54,16 +54,16 @@ export class TileAttention implements Disposable {
     this.#kept = new Buffer("i64", maxKept);
   }
 
-  /** Makes tiles for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
+  /** Compiles tiles for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
   static async create(shape: BlockShape, scale: number, maxRows: number, maxCols: number): Promise<TileAttention> {
     const graphs = [traceTiles(shape, scale, AT_ONCE), traceTiles(shape, scale, 1), traceOpenTile(shape, scale)];
-    // Runs go side by side, each on its caller's thread.
+    // Runs execute side by side, each on its caller's thread.
     const [many, one, open] = await Promise.all(graphs.map((g) => Program.compile(g, "caller")));
     const costs = { own: costOfTile(graphs[1]!), open: costOfTile(graphs[2]!) };
     return new TileAttention(shape, shape.heads * maxRows * maxCols, { many: many!, one: one!, open: open! }, costs);
   }
 
-  /** Heads of the mask are query heads, or key–value heads that their group shares. */
+  /** Heads of the mask are query heads, or key–value heads shared by their group. */
   async attend(job: TileJob, mask: BlockMask): Promise<void> {
     const queue = this.#plan(job.chunk, mask);
     const worker = async () => {
@@ -72,7 +72,7 @@ export class TileAttention implements Disposable {
     await Promise.all(Array.from({ length: environment().threads }, worker));
   }
 
-  /** Lists every tile's blocks, and puts tiles of one key–value head together, the longest first so that threads end together. */
+  /** Lists every tile's blocks, and groups tiles of one key–value head, longest first so threads end together. */
   #plan(chunk: Chunk, mask: BlockMask): Run[] {
     const { kvHeads } = this.shape;
     const byHead: Tile[][] = Array.from({ length: kvHeads }, () => []);
@@ -145,8 +145,8 @@ function costOfTile(graph: Parameters<typeof graphCost>[0]): TileCost {
 const blocksOf = ({ tiles }: Run): number => tiles.reduce((sum, { kept }) => sum + kept.length, 0);
 
 /**
- * Tiles of one head, the longest first: tiles with their own block in groups as large as a program takes, the others
- * one by one.
+ * Runs of one head's tiles, longest first: tiles with their own block in groups as large as a program takes, the
+ * others one by one.
  */
 function runsOf(tiles: Tile[]): Tile[][] {
   const sorted = tiles.sort((a, b) => b.kept.length - a.kept.length);

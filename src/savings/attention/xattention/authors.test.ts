@@ -1,4 +1,4 @@
-/** Against what the authors' own code gives for the same queries and keys. */
+/** Compared with the authors' own code on the same queries and keys. */
 import { describe, expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { config, Rig } from "../block-sparse/kernels.testing.ts";

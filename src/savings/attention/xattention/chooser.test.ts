@@ -1,4 +1,4 @@
-/** Masks as the compiled scores make them, against masks made of scores and probabilities by brute force. */
+/** Masks from the compiled scores, against masks from brute-force scores and probabilities. */
 import { describe, expect, test } from "vitest";
 import { config, Rig, randomPrompt } from "../block-sparse/kernels.testing.ts";
 import { blockSize, chunks, drawn, flat, length, maskOf, requestOf } from "../block-sparse/masks.testing.ts";
@@ -13,7 +13,7 @@ const stride = 8;
 const optionsOf = (values: Record<string, unknown>) =>
   xattentionOptions.parse({ blockSize, stride, threshold: 0.7, ...values });
 
-/** `thresholds`: of layer 0, per head. */
+/** `thresholds`: those of layer 0, per head. */
 async function chooserOf({ limits }: Rig, options: XattentionOptions, thresholds?: readonly number[]) {
   return new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds && [thresholds]);
 }

@@ -11,20 +11,20 @@ export interface BlockScores extends Disposable {
   of(placed: PlacedChunk): Promise<Float32Array>;
 }
 
-/** Along tiles' antidiagonals (spec b.2), or as the options' control has it. */
+/** Along tiles' antidiagonals (spec b.2), or by the control pattern in the options. */
 export const createScores = (
   limits: ChunkLimits,
   { select, ...options }: Pick<XattentionOptions, "select" | "stride" | "seed" | "alternateShift">,
 ): Promise<BlockScores> =>
   select === "mean-pool" ? PooledScores.create(limits.shape) : StridedScores.create(limits, { ...options, select });
 
-/** Keeps the heaviest blocks by their scores. */
+/** Keeps the blocks with the highest scores. */
 export class XattentionChooser implements BlockChooser {
   constructor(
     readonly shape: BlockShape,
     readonly options: XattentionOptions,
     readonly scores: BlockScores,
-    /** Per layer, per head; used in place of the options' `threshold`. */
+    /** By layer and head; they replace the options' `threshold`. */
     readonly thresholds?: readonly (readonly number[])[],
   ) {}
 

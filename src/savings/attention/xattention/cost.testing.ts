@@ -2,7 +2,7 @@ import type { BlockMask } from "../block-sparse/block-mask.ts";
 
 /**
  * Closed forms of attention's cost for one head of one layer, in FLOPs (a multiply-add is 2), without softmax (arXiv
- * 2503.16428; the causal half of the score matrix is counted).
+ * 2503.16428; only the causal half of the score matrix counts).
  */
 
 /** Dense causal attention, QK^T and PV: half of 4 L^2 d. */
@@ -11,14 +11,14 @@ export const denseAttentionFlops = (length: number, headDim: number) => 2 * leng
 /** Strided scoring: half of (L/S)^2 inner products of S*d numbers. */
 export const scoringFlops = (length: number, headDim: number, stride: number) => (length ** 2 * headDim) / stride;
 
-/** Scoring as it runs: every group of queries meets its own group of keys and all before it. */
+/** Scoring as executed: every group of queries meets its own group of keys and all earlier ones. */
 export function countedScoringFlops(shape: { queries: number; past: number; headDim: number; stride: number }): number {
   const groups = Math.ceil(shape.queries / shape.stride);
   const pairs = groups * (shape.past / shape.stride) + (groups * (groups + 1)) / 2;
   return 2 * pairs * shape.stride * shape.headDim;
 }
 
-/** Attention over a head's kept blocks as a block kernel runs it: whole blocks, cut only at the prompt's ends. */
+/** A block kernel's attention over a head's kept blocks: whole blocks, cut only at the prompt's end. */
 export function countedAttentionFlops(
   mask: BlockMask,
   head: number,
@@ -35,7 +35,10 @@ export function countedAttentionFlops(
   return 4 * pairs * shape.headDim;
 }
 
-/** Most that attention can gain at a density (kept over causal blocks) when its kernel is as efficient as the dense one. */
+/**
+ * The largest possible speedup of attention at a density (kept over causal blocks), with a kernel as efficient as the dense
+ * one.
+ */
 export const predictedSpeedup = (density: number, stride: number) => 1 / (density + 1 / (2 * stride));
 
 /** The largest possible speedup of a whole prefill; `attentionShare` is attention's share of dense time. */

@@ -1,4 +1,4 @@
-/** The exactness checks that need no engine: scores, masks and sparse attention against brute force in float64. */
+/** Exactness checks without the engine: scores, masks and sparse attention against brute force in float64. */
 import { describe, expect, test } from "vitest";
 import { BlockMask } from "../block-sparse/block-mask.ts";
 import {

@@ -5,7 +5,7 @@ import { thresholdCalibration } from "./calibration.ts";
 import { type XattentionOptions, xattentionOptions } from "./options.ts";
 import { loadProfile } from "./thresholds.ts";
 
-/** XAttention (Xu et al., arXiv 2503.16428): block-sparse prefill, blocks scored along antidiagonals. */
+/** XAttention (Xu et al., arXiv 2503.16428): block-sparse prefill with blocks scored along antidiagonals. */
 export const xattention = blockSparse<XattentionOptions, readonly (readonly number[])[] | undefined>({
   name: "xattention",
   summary: "block-sparse prefill: blocks scored along antidiagonals",
@@ -22,7 +22,7 @@ export const xattention = blockSparse<XattentionOptions, readonly (readonly numb
   },
 });
 
-/** Thresholds of the profile that the options name. */
+/** Thresholds of the profile in the options. */
 async function thresholdsOf({ thresholds: path, stride, blockSize }: XattentionOptions, host: SavingHost) {
   if (path === undefined) return undefined;
   const { layers, heads } = host.decoder.config;

@@ -11,15 +11,15 @@ export interface OrderOptions extends Pick<XattentionOptions, "stride" | "seed" 
 export interface QueryOrderOptions extends OrderOptions {
   /** Groups of `stride` queries to order. */
   groups: number;
-  /** Number of the first of them, counted from the prompt's start, so that a chunk is ordered as the whole prompt is. */
+  /** Index of the first group, counted from the prompt's start: a chunk has the same order as in the whole prompt. */
   firstGroup: number;
 }
 
 /**
  * For every group of `stride` queries, the pairs of queries and keys in a tile: entry `group * stride + t` is the
- * query, counted from the first group's first token, that meets key `t` of every key group. Queries gathered in this
- * order and reshaped to `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the
- * sampled entries.
+ * query for key `t` of every key group, counted from the first group's first token. Queries gathered in this order
+ * and reshaped to `[groups, stride * headDim]`, times keys `[groups, stride * headDim]`, give the sums of the sampled
+ * entries.
  *
  * The antidiagonal (arXiv 2503.16428, section 3.1) reverses each group. With an even stride all its pairs are an odd
  * distance apart; `alternateShift` rotates every second group by one, so that its pairs are an even distance apart.

@@ -13,7 +13,7 @@ interface MassRow {
   readonly estimated: Float32Array;
 }
 
-/** Attends densely, one row of blocks at a time, and records each row's exact and estimated masses. */
+/** Attends densely, one row of blocks at a time, and records the exact and estimated masses of each row. */
 export class ThresholdProfiler implements AttentionSaving, Disposable {
   readonly chunk: number;
   readonly #layers: MassRow[][];
@@ -57,7 +57,7 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
     await call.dense();
   }
 
-  /** Thresholds [layers][heads] for the prompt that ran; resets the profiler for the next one. */
+  /** Thresholds [layers][heads] for the prompt just run; resets the profiler for the next one. */
   take(coverage: number): number[][] {
     const { heads } = this.kernels.shape;
     return this.#layers.map((rows) => {

@@ -13,7 +13,7 @@ function select(rows: number[][], options: Partial<SelectOptions> = {}): BlockMa
   return selectBlocks(Float64Array.from(rows.flat()), { ...base, ...shape, threshold: 0.9, ...options });
 }
 
-/** Peaked random scores of causal rows: a few large, many small, as attention has them. */
+/** Peaked random scores of causal rows, like real attention: a few large, many small. */
 function randomScores(seed: number, heads: number, rows: number, cols: number): Float32Array {
   const random = seededRandom(seed);
   return Float32Array.from({ length: heads * rows * cols }, (_, i) =>

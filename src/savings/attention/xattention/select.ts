@@ -6,7 +6,7 @@ export interface SelectOptions
     Pick<XattentionOptions, "selection" | "k" | "ratio" | "forceSink" | "forceDiagonal"> {
   /** Key blocks in a row of the scores; at least `rowOffset + rows`. */
   cols: number;
-  /** Share of a row's mass to keep, for all heads or per head. */
+  /** The share of a row's mass to keep, for all heads or per head. */
   threshold: number | Float32Array | Float64Array;
 }
 
@@ -14,9 +14,9 @@ export interface SelectOptions
  * Chooses the key blocks of every query block from estimated scores `[heads, rows, cols]` (XAttention, arXiv 2503.16428,
  * section 3.2; forced blocks and the order of steps as in the released `find_blocks_chunked`).
  *
- * Forced blocks count first; the others follow by descending score, the lower block first among equals, until the row's
- * mass (in float64) reaches its need; the block that crosses it is kept. Blocks after the diagonal are never read.
- * A threshold of 1 or more keeps every causal block, since small masses may have been rounded to zero.
+ * Forced blocks count first. Others follow by descending score, the lower block first among equals, until the row's mass
+ * (in float64) reaches its target; the block that crosses it is kept. Blocks after the diagonal are never read. A
+ * threshold of 1 or more keeps every causal block, because small masses may round to zero.
  */
 export function selectBlocks(scores: Float32Array | Float64Array, options: SelectOptions): BlockMask {
   checkShape(scores.length, options);
@@ -46,10 +46,7 @@ export function sumOverGroups(scores: Float32Array | Float64Array, heads: number
   return sums;
 }
 
-/**
- * The threshold of a key-value head: the largest of its query heads, so that none keeps less than its own threshold
- * asks for.
- */
+/** The threshold of a key–value head: the largest of its query heads, so none keeps less than its own threshold. */
 export function maxOverGroups(thresholds: ArrayLike<number>, kvHeads: number): Float64Array {
   const group = thresholds.length / kvHeads;
   return Float64Array.from({ length: kvHeads }, (_, kv) =>
@@ -69,7 +66,7 @@ function checkShape(length: number, { heads, rows, cols, rowOffset, threshold }:
     throw new Error(`selectBlocks: expected a threshold for each of ${heads} heads, got ${threshold.length}`);
 }
 
-/** Picks the blocks of one row after another, without allocating. */
+/** Picks each row's blocks in turn, without allocating. */
 class RowPicker {
   /** 1 at each block kept in the row picked last. */
   readonly kept: Uint8Array;
@@ -84,7 +81,7 @@ class RowPicker {
     this.heap = new Int32Array(cols);
   }
 
-  /** Fills `kept` from the row's causal scores; returns the share of their sum that was kept. */
+  /** Fills `kept` from the row's causal scores; returns the kept share of their sum. */
   pick(row: Float32Array | Float64Array, diagonal: number, threshold: number): number {
     const total = sum(row);
     if (!Number.isFinite(total)) throw new Error(`selectBlocks: the scores of query block ${diagonal} are not finite`);
@@ -104,7 +101,7 @@ class RowPicker {
     return total > 0 ? mass / total : 1;
   }
 
-  /** Adds the best blocks to the forced ones until `need` mass or `quota` blocks are reached; returns the mass kept. */
+  /** Adds the best blocks to the forced ones until they reach `need` mass or `quota` blocks; returns the kept mass. */
   private fill(row: Float32Array | Float64Array, need: number, quota: number): number {
     let mass = 0;
     let count = 0;
@@ -134,7 +131,7 @@ class RowPicker {
     return best;
   }
 
-  /** Restores the heap's order (greater score, then lower block, on top) below place `i`. */
+  /** Restores the heap order (higher score, then lower block, first) below index `i`. */
   private sink(row: Float32Array | Float64Array, i: number): void {
     const { heap, size } = this;
     const block = heap[i]!;

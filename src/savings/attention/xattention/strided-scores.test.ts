@@ -104,7 +104,7 @@ test.each(["half", "interleaved"] as const)("queries and keys are rotated to the
 });
 
 describe("what is billed", () => {
-  // Softmax and sums take a few operations for each of the S·d multiply-adds of a score: 3 % at S·d = 128 and more.
+  // Softmax and sums take a few operations per S·d multiply-adds of a score: at most 3 % for S·d ≥ 128.
   test.each(shapes)("scoring, blocks of %d, stride %d: each chunk's rectangle of groups", async (blockSize, stride) => {
     using rig = await Rig.create({ blockSize });
     const prompt = randomPrompt(15, 1024);
@@ -119,7 +119,7 @@ describe("what is billed", () => {
     }
     expect(flops).toBeGreaterThanOrEqual(rectangles);
     expect(flops / rectangles).toBeLessThan(1 + 8 / (stride * headSize));
-    // Nearly the triangle of the closed form: one block's own half beyond the diagonal is computed and masked.
+    // Nearly the triangle of the closed form: half of the diagonal block is computed and masked.
     expect(rectangles / triangle).toBeLessThanOrEqual(1 + blockSize / 1024 + 1e-9);
   });
 });

@@ -27,7 +27,7 @@ function traceStridedScores({ heads, kvHeads, headSize, blockSize }: BlockShape,
   return g;
 }
 
-/** Block scores by one sampled query for each key of a tile of `stride` × `stride`. */
+/** Block scores from one sampled query per key of a tile of `stride` × `stride`. */
 export class StridedScores implements Disposable {
   readonly #order: Buffer;
 
@@ -70,7 +70,7 @@ export class StridedScores implements Disposable {
   }
 }
 
-/** Padding rows lie in the last row of blocks, with all their mass, 1 each, on block 0: it is taken off again. */
+/** Padding rows lie in the last row of blocks and put all their mass, 1 each, on block 0: it is subtracted. */
 function withoutPadding(scores: Float32Array, padding: number, rows: number, cols: number): Float32Array {
   if (padding > 0) for (let at = (rows - 1) * cols; at < scores.length; at += rows * cols) scores[at]! -= padding;
   return scores;

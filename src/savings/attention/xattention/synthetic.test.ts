@@ -17,7 +17,7 @@ import { selectBlocks } from "./select.ts";
 const [length, headDim, blockSize] = [1024, 64, 64];
 const strength = 2;
 
-/** Random queries and keys in which every query also points `strength` times at the keys `distance` back. */
+/** Random queries and keys; every query also points `strength` times at the keys `distance` back. */
 function slash(seed: number, distance: number, width: number): Head {
   const head = randomHead(seed, length, headDim);
   for (let i = 0; i < length; i++)
@@ -29,7 +29,7 @@ function slash(seed: number, distance: number, width: number): Head {
   return head;
 }
 
-/** Random queries and keys, and one key with the same logit for every query, by a dimension of its own. */
+/** Random queries and keys, and one key with the same logit for every query, by an extra dimension. */
 function stripe(seed: number, key: number, logit: number): Head {
   const head = randomHead(seed, length, headDim);
   for (let i = 0; i < length; i++) {
@@ -47,7 +47,7 @@ const best = ({ scores, cols }: BlockScores, row: number) => {
   return causal.indexOf(causal.reduce((a, b) => Math.max(a, b)));
 };
 
-/** The share of rows (from the first that the whole pattern reaches) whose best estimated block is truly the best. */
+/** The share of rows (from the first that holds the whole pattern) whose best estimated block is truly the best. */
 function recall(truth: BlockScores, estimate: BlockScores, from: number): number {
   const rows = Array.from({ length: truth.rows - from }, (_, i) => from + i);
   return rows.filter((row) => best(truth, row) === best(estimate, row)).length / rows.length;
@@ -111,7 +111,7 @@ test("a slash five wide is seen up to stride 16, less so at 32", () => {
   const many = Array.from({ length: 6 }, (_, i) => i + 1);
   const at = [4, 8, 16, 32].map((stride) => slashRecall(250, 5, many, "antidiagonal", stride));
   for (const value of at.slice(0, 2)) expect(value).toBeGreaterThanOrEqual(0.9);
-  // The specification's simulation has 0.9 here too; heads of ours reach 0.89.
+  // The specification's simulation has 0.9 here too; these heads reach 0.89.
   expect(at[2]).toBeGreaterThanOrEqual(0.87);
   expect(at[3]).toBeLessThan(at[2]!);
 }, 120_000);

@@ -16,7 +16,7 @@ describe("profileHead", () => {
   });
 
   test("an estimate that ranks a needed block low must keep all above it", () => {
-    // Blocks 0 and 2 are needed; the least of their estimates, 0.2, also lets block 1 in.
+    // Blocks 0 and 2 are needed; block 1 also passes the smaller of their estimates, 0.2.
     expect(profileHead([0.6, 0, 0.35, 0.05], [0.4, 0.3, 0.2, 0.1], oneRow)).toBeCloseTo(0.9, 12);
   });
 

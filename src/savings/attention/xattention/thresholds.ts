@@ -4,7 +4,7 @@ import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { modelForm } from "../../../weights/prepared/quant.ts";
 
-/** The model and sizes that a profile is for; its thresholds are meaningless for any other. */
+/** The model and sizes of a profile; its thresholds mean nothing for others. */
 export interface ProfileKey {
   /** SHA-256 of the model's file, hex. */
   modelSha256: string;
@@ -24,13 +24,13 @@ export const thresholdProfile = z.strictObject({
   thresholds: z.array(z.array(z.number().min(0)).min(1)).min(1),
 });
 
-/** Thresholds per layer and query head, and the model and texts that they were profiled on. */
+/** Thresholds per layer and query head, with the model and texts of their profile. */
 export type ThresholdProfile = z.infer<typeof thresholdProfile>;
 
 export interface ProfileShape {
   rows: number;
   cols: number;
-  /** Number of the first query block, counted from the prompt's start. */
+  /** Index of the first query block, counted from the prompt's start. */
   rowOffset: number;
   /** Share of exact attention mass that the kept blocks must hold. */
   coverage: number;
@@ -38,9 +38,9 @@ export interface ProfileShape {
 
 /**
  * The threshold at which a head's *estimated* scores keep the blocks that its *exact* attention needs, on one text. For
- * each row, this finds the fewest blocks that hold `coverage` of the exact mass, and keeps all blocks whose estimate is
- * at least the least estimate among those. The threshold is the kept share of the estimated mass over all rows. The
- * authors of XAttention released this (`profile_threshold.py`) in place of the dynamic program of arXiv 2503.16428,
+ * each row, this finds the fewest blocks that hold `coverage` of the exact mass, then keeps every block whose estimate
+ * is at least the smallest estimate of these. The threshold is the kept share of the estimated mass over all rows.
+ * XAttention's authors released this (`profile_threshold.py`) instead of the dynamic program of arXiv 2503.16428,
  * section 3.3.
  *
  * `exact` and `estimated` are `[rows, cols]` of one head.
@@ -60,7 +60,7 @@ export function profileHead(exact: ArrayLike<number>, estimated: ArrayLike<numbe
   return total > 0 ? kept / total : 0;
 }
 
-/** The fewest places whose mass reaches `coverage` of the whole; never empty. */
+/** The fewest indices whose mass reaches `coverage` of the total; never empty. */
 function coveringSet(mass: ArrayLike<number>, places: number[], coverage: number): number[] {
   const sorted = places.toSorted((a, b) => mass[b]! - mass[a]! || a - b);
   const need = coverage * places.reduce((sum, i) => sum + mass[i]!, 0);
@@ -69,18 +69,18 @@ function coveringSet(mass: ArrayLike<number>, places: number[], coverage: number
     reached += mass[i]!;
     return reached >= need;
   });
-  // Rounding may leave the whole sum a hair below a coverage of 1.
+  // Rounding may leave the total just below a coverage of 1.
   return last < 0 ? sorted : sorted.slice(0, last + 1);
 }
 
-/** Thresholds `[layers][heads]` that serve every text: the largest of the texts' own. */
+/** Thresholds `[layers][heads]` for all texts: the largest over the texts. */
 export function mergeProfiles(texts: readonly (readonly (readonly number[])[])[]): number[][] {
   const [first] = texts;
   if (first === undefined) throw new Error("mergeProfiles: expected the thresholds of at least one text");
   return first.map((heads, layer) => heads.map((_, head) => Math.max(...texts.map((text) => text[layer]![head]!))));
 }
 
-/** Writes a profile as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a profile as JSON to a temporary file and renames it. @throws UserError if it cannot be written */
 export const saveProfile = (path: string, profile: ThresholdProfile): Promise<void> => writeJson(path, profile);
 
 /** Reads a profile; refuses one made for another model, stride, block size, or number of layers and heads. */

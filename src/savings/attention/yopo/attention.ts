@@ -13,7 +13,7 @@ import { Entries, isIn, type Reach, type Tiles, textTiles, visualTiles } from ".
 /** True for key–value heads that visual tokens use. */
 export type HeadsKept = (layer: number, head: number) => boolean;
 
-/** The compiled parts of attention that treats visual tokens apart. Weightless: they serve every layer. */
+/** The compiled parts of attention with reduced visual tokens. Without weights, they serve every layer. */
 export class VisualPrograms implements Disposable {
   private constructor(
     readonly shape: BlockShape,
@@ -39,23 +39,23 @@ export class VisualPrograms implements Disposable {
   }
 }
 
-/** How visual tokens compute less. */
+/** The reductions for visual tokens. */
 export interface VisualTerms {
   /** Absent: attention is dense. */
   readonly attention?:
     | { readonly programs: VisualPrograms; readonly reach: Reach; readonly keeps: HeadsKept }
     | undefined;
-  /** Share of the feed-forward's neurons. */
+  /** The share of the feed-forward's neurons. */
   readonly share: number;
 }
 
 /**
- * The layers of a prompt with images, in which visual tokens do without far visual tokens and some heads, and the
- * skipped products are not computed. The prompt is one chunk.
+ * Layers of a prompt with images in which visual tokens skip distant visual tokens and some heads. Skipped products
+ * are not computed. The prompt is one chunk.
  */
 export class VisualAttention implements AttentionSaving {
   readonly chunk: number;
-  /** Tiles by the number of tokens: layers with as many have the same ones. */
+  /** Tiles by the number of tokens; layers with the same number share them. */
   readonly #tiles = new Map<number, LayerTiles>();
 
   constructor(
@@ -111,7 +111,7 @@ interface SomeHeads {
   readonly q: Buffer;
   readonly heads: readonly number[];
   readonly out: Buffer;
-  /** Heads before them in `out`. */
+  /** The number of heads before them in `out`. */
   readonly at: number;
 }
 
@@ -132,7 +132,7 @@ async function runHeads(
   using zeros = new Buffer("f32", isKept ? 1 : count * tiles.visualSlots * headSize);
   new Float32Array(zeros.memory).fill(0);
   using text = new BoundTiles("text", kind === "pre-softmax-mask" ? tiles.textAlone : tiles.text);
-  // A text tile has the keys of text first.
+  // A text tile begins with the keys of text.
   using seen = kind === "post-softmax-zero" ? longs([...tiles.textAlone.keys.keys()]) : undefined;
   using image = new BoundTiles("visual", tiles.visual);
   const program = isKept ? programs.kept : programs.dropped;
@@ -156,7 +156,7 @@ async function runHeads(
   bill.run(evalCost(program.cost, { ...sizes, ...text.sizes, ...image.sizes }));
 }
 
-/** Tiles as a program binds them. */
+/** Tiles in a program's buffers. */
 class BoundTiles implements Disposable {
   readonly #queries: Buffer;
   readonly #keys: Buffer;
@@ -228,7 +228,7 @@ function layerTiles(visual: readonly VisualSpan[], positions: readonly number[],
   };
   const slotOf = new Array<number>(positions.length).fill(0);
   const visualSlots = tiles.visual.queries.length;
-  // A repeated query has its first slot last.
+  // Reversed: a repeated query then keeps its first slot.
   for (let slot = visualSlots - 1; slot >= 0; slot--) slotOf[tiles.visual.queries[slot]!] = slot;
   for (const [i, entry] of entries.text.entries()) slotOf[entry] = visualSlots + i;
   return { ...tiles, visualSlots, slots: visualSlots + entries.text.length, slotOf };

@@ -21,11 +21,11 @@ const options = z.strictObject({
     .describe("the paper's nominal budgets of visual FLOPs, in place of keep; with layers and ffn"),
 });
 
-/** Shares of heads and neurons, beside half of the layers, that leave a quarter and an eighth of the visual FLOPs. */
+/** Shares of heads and neurons that, with half of the layers, leave a quarter and an eighth of the visual FLOPs. */
 const budgets = { quarter: 0.5, eighth: 0.25 } as const;
 type Budget = keyof typeof budgets;
 
-/** Heads that attend to visual tokens in enough texts: the others do without (YOPO, arXiv 2410.06169). */
+/** Heads that attend to visual tokens in enough texts; visual tokens skip the others (YOPO, arXiv 2410.06169). */
 export const headCalibration: Calibration<typeof options> = {
   summary: "the heads that visual tokens use",
   options,
@@ -54,7 +54,7 @@ export const headCalibration: Calibration<typeof options> = {
   },
 };
 
-/** The cuts of a budget beside its heads. */
+/** A budget's cuts other than heads. */
 const cutsOf = (budget: Budget, decoder: Decoder): string => `layers=${visualLayers(decoder)},ffn=${budgets[budget]}`;
 
 const visualLayers = ({ config }: Decoder): number => Math.ceil(config.layers / 2);

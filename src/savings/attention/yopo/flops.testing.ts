@@ -1,4 +1,4 @@
-/** A decoder with visual tokens, as YOPO counts it. */
+/** A decoder with visual tokens, in YOPO's cost model. */
 export interface VisualSizes {
   readonly tokens: number;
   readonly hidden: number;
@@ -7,16 +7,16 @@ export interface VisualSizes {
 
 /** Reductions of visual computation. */
 export interface VisualCuts {
-  /** Visual keys that a visual token sees; all without a cut. */
+  /** Visual keys that a visual token sees; without a cut, all. */
   readonly neighbours: number;
-  /** Share of the heads that visual tokens use, in each of the layers that they run. */
+  /** The share of heads that visual tokens use, in each layer that they run. */
   readonly heads: readonly number[];
-  /** Share of the neurons. */
+  /** The share of neurons. */
   readonly ffn: number;
 }
 
 /**
- * FLOPs on visual tokens alone, a multiply-add counting as two, as YOPO (arXiv 2410.06169) counts them: in each layer that they run,
+ * FLOPs on visual tokens only, in YOPO's count (arXiv 2410.06169), two per multiply-add: in each layer that they run,
  * 8·n·d²·ρ + 4·n·neighbours·d·ρ + 6·n·d·m·ffn, where ρ is the share of heads.
  */
 export function visualFlops(

@@ -7,7 +7,10 @@ import type { HeadDrop } from "./options.ts";
 const [TOKENS, TEXT] = [4, [0, 3]];
 const HIDDEN = Number.NEGATIVE_INFINITY;
 
-/** Attention of text, at places 0 and 3 around two visual tokens; all keys are equal and all values 1: sums of weights. */
+/**
+ * Attention of text, at places 0 and 3 around two visual tokens. All keys are equal and all values 1, so results are sums
+ * of weights.
+ */
 function sums(drop: HeadDrop): number[] {
   const keys = drop === "pre-softmax-mask" ? TEXT : [...TEXT, 1, 2];
   const mask = [...keys.map((key) => (key === 0 ? 0 : HIDDEN)), ...keys.map(() => 0)];

@@ -15,16 +15,16 @@ import {
 import type { BlockShape } from "../block-sparse/graphs.ts";
 import type { HeadDrop } from "./options.ts";
 
-/** Heads that visual tokens use, or do without. */
+/** The heads that visual tokens use, or how they drop a head. */
 export type HeadKind = "kept" | HeadDrop;
 
 const [tokens, capacity, some, slots] = ["tokens", "capacity", "some", "slots"].map((name) => sym(name));
 
 /**
- * Attention of some heads, of visual and text tokens apart: of `q` [heads, tokens, d] those in `heads` [some], whose keys and values are those
- * of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then text's. In heads that are not kept,
- * `zeros` [some, slots of visual tiles, d] stand for the visual results; with `post-softmax-zero`, text's weights are
- * those beside all keys, of which the ones at `seen` [seen] count.
+ * Attention of some heads, separately for visual and text tokens: the heads `heads` [some] of `q` [heads, tokens, d], with
+ * the keys and values of `kvHeads` [some] in the cache → `attended` [some, slots, d]: visual tiles' results, then text's. In
+ * dropped heads, the visual results are `zeros` [some, slots of visual tiles, d]; with `post-softmax-zero`, text's weights
+ * come from a softmax over all keys, and only the keys at `seen` [seen] count.
  */
 export function traceHeads(shape: BlockShape, scale: number, heads: HeadKind): Graph {
   const g = new Graph();

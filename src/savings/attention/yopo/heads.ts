@@ -2,14 +2,14 @@ import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import { readJson } from "../../../weights/json-file.ts";
 
-/** The file's format: key–value heads of each layer that visual tokens use. */
+/** The file's format: each layer's key–value heads that visual tokens use. */
 const headMask = z.strictObject({
   modelSha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hex digits"),
-  /** Share of the heads that are kept, as asked for. */
+  /** The requested share of kept heads. */
   keep: z.number().min(0).max(1),
   /** SHA-256 of the texts' token ids. */
   textsSha256: z.string().optional(),
-  /** Attention on visual tokens over that on text, [layers][heads]: exceeded in enough of the texts. */
+  /** Attention on visual tokens over attention on text, [layers][heads]: the value exceeded in enough of the texts. */
   ratios: z.array(z.array(z.number().min(0)).min(1)).min(1),
   kept: z.array(z.array(z.boolean()).min(1)).min(1),
 });
@@ -41,7 +41,7 @@ export function headsWithin(
   return kept;
 }
 
-/** @throws UserError if the file is no head mask, or is for another model */
+/** @throws UserError if the file is not a head mask, or is for another model */
 export async function loadHeads(
   file: string,
   { modelSha256, layers, heads }: { readonly modelSha256: string; readonly layers: number; readonly heads: number },

@@ -8,7 +8,7 @@ import { Entries, isIn, type Reach } from "./tiles.ts";
 export const reachOf = ({ radius, causal }: YopoOptions): Reach =>
   radius === undefined ? { radius: Number.POSITIVE_INFINITY, causal: true } : { radius, causal };
 
-/** The cuts of each of a model's layers as masks. @throws UserError for heads */
+/** Each layer's cuts as masks. @throws UserError for heads */
 export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
   const { heads, layers = depth, radius, ffn } = options;
   if (heads !== undefined)
@@ -26,7 +26,7 @@ export function yopoMasks(options: YopoOptions, depth: number): LayerMask[] {
 const neighbours = (visual: readonly VisualSpan[], tokens: number, reach: Reach): Sees =>
   new Entries(visual, [...Array(tokens).keys()]).sees(reach);
 
-/** Text does not see images, as if they were gone. Nothing reads the images' own tokens. */
+/** Text sees no image. Nothing reads the images' own tokens. */
 function textAlone(visual: readonly VisualSpan[]): Sees {
   const isVisual = (position: number) => visual.some((span) => isIn(span, position));
   return (query, key) => key <= query && (!isVisual(key) || isVisual(query));

@@ -2,8 +2,8 @@ import { z } from "zod";
 import { choice, file, flag, fraction, optionalInteger } from "../../option-schemas.ts";
 
 /**
- * Attention of text to the visual tokens of a head that they do without: hidden before the softmax, so that the rest is
- * renormalised (the authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
+ * Attention of text to the visual tokens of a dropped head: hidden before the softmax, which renormalises the rest (the
+ * authors' code for Qwen2-VL), or zeroed after it (their code for LLaVA).
  */
 const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
@@ -27,8 +27,8 @@ export const yopoOptions = z.strictObject({
 
 export type YopoOptions = z.infer<typeof yopoOptions>;
 
-/** True if it does the attention of some layers in its own way. */
+/** True if it replaces the attention of some layers. */
 export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
 
-/** True if it takes the seam of attention, which also carries the feed-forward's share. */
+/** True if it takes the attention seam, which also carries the feed-forward's share. */
 export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

@@ -6,7 +6,7 @@ import { reachOf } from "./masks.ts";
 import { attends, narrows, type YopoOptions } from "./options.ts";
 import { isIn } from "./tiles.ts";
 
-/** The saving ready to act in one model. */
+/** The saving, prepared for one model. */
 export class PreparedYopo implements PreparedSaving {
   private constructor(
     private readonly options: YopoOptions,
@@ -15,7 +15,7 @@ export class PreparedYopo implements PreparedSaving {
     private readonly cuts: readonly number[],
   ) {}
 
-  /** Undefined if nothing of the model is left out. */
+  /** Undefined if the options skip nothing in this model. */
   static async create(options: YopoOptions, keeps: HeadsKept, decoder: Decoder): Promise<PreparedYopo | undefined> {
     const { layers: depth } = decoder.config;
     const programs = narrows(options) ? await VisualPrograms.create(decoder, options.drop) : undefined;
@@ -41,7 +41,7 @@ export class PreparedYopo implements PreparedSaving {
   }
 }
 
-/** No visual token goes deeper, but for the prompt's last token. */
+/** Only text and the prompt's last token go deeper. */
 const cutOf = (after: number, visual: readonly VisualSpan[]): PromptCut => ({
   ...{ after, scope: "prompt" },
   decide: ({ positions = [] }) => ({

@@ -6,9 +6,9 @@ import { LastQueries } from "../last-attention.ts";
 import { VisualPrograms } from "./attention.ts";
 import { placeChunk } from "./place.ts";
 
-/** Records how the text after a prompt's images divides its attention between them and text. */
+/** Records how the text after a prompt's images divides its attention between images and text. */
 export class HeadProfiler implements Disposable {
-  /** Ratios of each prompt, [layers][heads][prompts]. */
+  /** Each prompt's ratios, [layers][heads][prompts]. */
   readonly #ratios: number[][][];
 
   private constructor(
@@ -54,14 +54,14 @@ export class HeadProfiler implements Disposable {
     await call.dense();
   }
 
-  /** A key–value head has the ratio of that of its query heads with the greatest. */
+  /** A key–value head gets the greatest ratio of its query heads. */
   #note(layer: number, seen: readonly number[]): void {
     const kept = this.#ratios[layer]!;
     const group = seen.length / kept.length;
     for (const [head, all] of kept.entries()) all.push(Math.max(...seen.slice(head * group, (head + 1) * group)));
   }
 
-  /** The greatest ratios that at least a share of the prompts reach, [layers][heads]. */
+  /** For each head, the greatest ratio reached in at least this share of the prompts, [layers][heads]. */
   ratios(vote: number): number[][] {
     const reached = (all: readonly number[]) => {
       const index = Math.min(all.length - 1, Math.max(0, Math.ceil(vote * all.length) - 1));

@@ -5,8 +5,8 @@ import type { VisualSpan } from "../../plan.ts";
 const SIDE = 4;
 
 /**
- * Queries that run together, with the keys that any of them sees, by their entries in the cache; all tiles have equally many, by repetition
- * of queries and by keys that are masked.
+ * Queries that run together, with every key that any of them sees, as cache entries. All tiles have equal sizes: queries are
+ * repeated and extra keys masked.
  */
 export interface Tiles {
   readonly count: number;
@@ -20,7 +20,7 @@ export interface Tiles {
   readonly mask: Float32Array;
 }
 
-/** A tile before it is filled up. */
+/** A tile before padding. */
 interface Tile {
   readonly queries: readonly number[];
   readonly keys: readonly number[];
@@ -30,11 +30,11 @@ interface Tile {
 export interface Reach {
   /** Rows and columns; ∞ for all. */
   readonly radius: number;
-  /** True if only tokens before it are seen. */
+  /** True if only earlier tokens are visible. */
   readonly causal: boolean;
 }
 
-/** The cells of an image that are in a layer's cache, by their entries. */
+/** The cells of an image that are in a layer's cache, as entries. */
 interface Cell {
   readonly entry: number;
   readonly row: number;
@@ -55,7 +55,10 @@ export class Entries {
     this.text = Array.from(positions.keys()).filter((entry) => !this.#cells.has(entry));
   }
 
-  /** Text sees all before it; a visual token sees the text before it, and its neighbours in its own image; all before it, if all see all. */
+  /**
+   * Text sees everything before it. A visual token sees the text before it and its neighbours in its own image, or
+   * everything before it with an unlimited reach.
+   */
   sees({ radius, causal }: Reach): Sees {
     return (query, key) => {
       const [from, to] = [this.#cells.get(query), this.#cells.get(key)];
@@ -80,17 +83,17 @@ function cellsOf(span: VisualSpan, positions: readonly number[]): Cell[] {
   });
 }
 
-/** All text queries as one tile; with `visual` false, visual keys are left out. */
+/** All text queries as one tile; if `visual` is false, without visual keys. */
 export function textTiles(entries: Entries, visual: boolean, reach: Reach): Tiles {
   const { text, images } = entries;
   const keys = visual ? [...text, ...images.flat().map(({ entry }) => entry)] : text;
   return filled([{ queries: text, keys }], entries.sees(reach));
 }
 
-/** Visual queries in squares of neighbours, or each image whole if all see all. */
+/** Visual queries in squares of neighbours, or each image whole with an unlimited reach. */
 export function visualTiles(entries: Entries, reach: Reach): Tiles {
   const tiles = entries.images.flatMap((cells, i) => {
-    // Images see those before them if all see all.
+    // With an unlimited reach, images see earlier images.
     const others = reach.radius === Number.POSITIVE_INFINITY ? entries.images.slice(0, i).flat() : [];
     const first = cells[0]?.entry ?? 0;
     const before = [...entries.text.filter((entry) => entry < first), ...others.map(({ entry }) => entry)];

@@ -1,4 +1,4 @@
-/** Visual tokens that compute less, on a tiny model at float32. */
+/** Reduced visual tokens on a tiny model at float32. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -84,10 +84,10 @@ const isKept = ({ layer, head }: Pair) => {
   const { heads, kvHeads } = model.decoder.config;
   return kept[layer]![Math.floor((head * kvHeads) / heads)]!;
 };
-/** Heads without visual tokens: their queries see nothing, and nobody sees their keys. */
+/** Heads without visual tokens: visual queries see nothing, and no query sees visual keys. */
 const byHeads = (pair: Pair) => isKept(pair) || (!cellOf(pair.query) && !cellOf(pair.key));
 
-/** Text beside the visual keys of heads without them, as `post-softmax-zero` weighs it; visual queries see nothing there. */
+/** Text in heads that drop visual keys, weighted as by `post-softmax-zero`; visual queries see nothing there. */
 const byWeights = (pair: Pair) => pair.key <= pair.query && (isKept(pair) || !cellOf(pair.query));
 const zeroed = (pair: Pair) => !isKept(pair) && cellOf(pair.key) !== undefined;
 
@@ -123,7 +123,7 @@ test("a dropped head's visual keys take their share only if they are zeroed afte
   const { heads: all, headSize } = model.decoder.config;
   const dropped = (kept.flat().filter((is) => !is).length / kept[0]!.length) * all;
   const text = BEFORE + 4;
-  // Products of text's queries with the visual keys, and their softmax.
+  // Products of text queries with the visual keys, and their softmax.
   expect(more - less).toBeGreaterThanOrEqual(2 * dropped * text * CELLS * headSize);
   expect(more).toBeLessThan(zeroed.spent.flops.dense);
 });
@@ -224,7 +224,7 @@ describe("a part of the feed-forward", () => {
   });
 });
 
-/** The feed-forward of layer 0 with its first neurons, in float64, by the file's own tensors. */
+/** The feed-forward of layer 0 with only its first neurons, in float64, from the file's tensors. */
 function feedForward(x: Float32Array, share: number): Float64Array {
   const checkpoint = openCheckpoint(file);
   const values = (name: string) => checkpoint.floats(checkpoint.tensors.get(`blk.0.${name}.weight`)!);
@@ -304,7 +304,7 @@ describe("heads", () => {
     const ratios = profiler.ratios(0.5)[0]!;
     const { heads, kvHeads } = model.decoder.config;
     const most = ratios.reduce((sum, ratio) => sum + ratio / (1 + ratio), 0) / kvHeads;
-    // The greatest of a group's heads has at least the mean.
+    // The maximum of a group's heads is at least the mean.
     if (heads === kvHeads) expect(most).toBeCloseTo(visual, 4);
     else expect(most).toBeGreaterThanOrEqual(visual - 1e-5);
   });

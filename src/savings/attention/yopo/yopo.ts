@@ -11,7 +11,7 @@ import { loadHeads } from "./heads.ts";
 import { yopoMasks } from "./masks.ts";
 import { attends, type YopoOptions, yopoOptions } from "./options.ts";
 
-/** @throws UserError if the model's visual tokens cannot be treated so */
+/** @throws UserError if the model does not support these cuts for visual tokens */
 function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder): void {
   requirePlainAttention("yopo", decoder);
   const why = unsupportedCut(decoder);
@@ -33,8 +33,9 @@ async function headsOf({ heads }: YopoOptions, host: SavingHost): Promise<HeadsK
 }
 
 /**
- * Visual tokens compute less, each image alike (YOPO, arXiv 2410.06169): they attend to their neighbours, do without some heads and
- * neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the softmax.
+ * Reduced visual tokens, the same in each image (YOPO, arXiv 2410.06169): they attend to their neighbours, skip some heads
+ * and neurons, and stop at a layer. Text's attention to visual tokens of dropped heads is renormalised, or zeroed after the
+ * softmax.
  */
 export const yopo: Saving<YopoOptions> = {
   name: "yopo",
@@ -59,7 +60,7 @@ export const yopo: Saving<YopoOptions> = {
   async prepare(options, host) {
     checkYopo(options, host.decoder);
     const keeps = await headsOf(options, host);
-    // The weights may have no parts.
+    // Throws if the weights cannot be split.
     if (options.ffn < 1) traceAfter(host.decoder, 0, options.ffn);
     const { PreparedYopo } = await import("./prepared.ts");
     return PreparedYopo.create(options, keeps, host.decoder);

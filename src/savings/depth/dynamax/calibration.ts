@@ -16,16 +16,16 @@ import type { calibrationOptions } from "./options.ts";
 import { thresholdGrid } from "./thresholds.ts";
 import { type ExitsSeen, watchedText } from "./watched-text.ts";
 
-/** Tokens at the beginning of a document that are read as a prompt, whole. */
+/** Tokens at the start of a document that run as a prompt, whole. */
 const PROMPT = 16;
 
-/** Tokens of the shortest document that is tested. */
+/** Tokens of the shortest test document. */
 const SHORTEST = 32;
 
 /**
- * The laxest threshold of each classifier that keeps a risk, by Learn then Test on documents that no training has seen.
- * Thresholds of fill=recompute, which leaves every layer the states that dense would have after the same text: what exits would do at
- * any threshold is seen while dense reads the document.
+ * The laxest threshold of each classifier that keeps a risk, by Learn then Test on documents outside all training. The
+ * thresholds are for fill=recompute: every layer then has dense's states for the same text, so one dense pass over the
+ * document shows the exits at any threshold.
  */
 export async function learnThresholds(
   host: CalibrationHost,
@@ -65,11 +65,11 @@ interface Certified {
   readonly thresholds: readonly CertifiedThreshold[];
 }
 
-/** Thresholds that are certified for another form of the weights. */
+/** Thresholds certified for another form of the weights. */
 const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHost): CertifiedThreshold[] =>
   thresholds.filter((each) => form !== undefined && formDifference(each, form) !== undefined);
 
-/** A document, with what exits found at each of its tokens. */
+/** A document, with every exit's findings at each token. */
 interface Watched {
   readonly hash: string;
   readonly tokens: readonly ExitsSeen[];
@@ -96,7 +96,10 @@ async function watch(
   return texts.map(({ hash, seen }) => ({ hash, tokens: seen }));
 }
 
-/** The laxest threshold of one classifier that keeps a risk; undefined if not even the strictest does. `depths`: of each exit, and of the model. */
+/**
+ * The laxest threshold of one classifier that keeps a risk; undefined if even the strictest does not. `depths`: those of
+ * each exit and of the model.
+ */
 function laxest(
   documents: readonly Watched[],
   depths: readonly number[],
@@ -117,11 +120,11 @@ function laxest(
   return { ...bound, threshold, p, mean: mean(losses), depth: mean(runs) };
 }
 
-/** The number of the exit that a token takes; −1: none. */
+/** The index of the exit that a token takes; −1: none. */
 const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
   exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
 
-/** The share of a document's tokens that are not dense's, at a threshold of a classifier. */
+/** The share of a document's tokens that differ from dense's, at a classifier's threshold. */
 export function lossOf(tokens: readonly ExitsSeen[], classifier: number, threshold: number): number {
   const lost = tokens.filter((exits) => exits[exitTaken(exits, classifier, threshold)]?.differs);
   return lost.length / tokens.length;
@@ -130,7 +133,7 @@ export function lossOf(tokens: readonly ExitsSeen[], classifier: number, thresho
 const inWords = ({ kind, thresholds }: Certified, risks: readonly number[]): string =>
   `${kind} ${risks.map((risk) => `${risk}: ${thresholds.find((each) => each.risk === risk)?.threshold ?? "none"}`).join(", ")}`;
 
-/** The options for the greatest certified risk of the first classifier that has one. */
+/** The options for the greatest certified risk of the first certified classifier. */
 function riskOf(certified: readonly Certified[]): string {
   const found = certified.find(({ thresholds }) => thresholds.length > 0);
   return found ? `classifier=${found.kind},risk=${found.thresholds.at(-1)!.risk},` : "";

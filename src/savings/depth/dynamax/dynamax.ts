@@ -3,7 +3,7 @@ import type { Saving } from "../../saving.ts";
 import { exitUnsupported } from "../checks.ts";
 import { calibrationOptions, type DynamaxOptions, dynamaxOptions } from "./options.ts";
 
-/** Thresholds of exits, each certified for a risk. */
+/** Exit thresholds, each certified for a risk. */
 export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
   summary: "thresholds of exits that keep a risk, on documents that no training has seen",
   options: calibrationOptions,
@@ -11,8 +11,8 @@ export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
 };
 
 /**
- * DYNAMAX (Nogales et al., arXiv 2504.20922): a token leaves after a layer if a rule, mostly a trained classifier of the
- * stream, says that the head there chooses as the whole model would.
+ * DYNAMAX (Nogales et al., arXiv 2504.20922): a token leaves after a layer if a rule, usually a trained classifier of
+ * the stream, says that the head there agrees with the whole model.
  */
 export const dynamax: Saving<DynamaxOptions> = {
   name: "dynamax",

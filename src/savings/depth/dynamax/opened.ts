@@ -12,23 +12,23 @@ import type { DynamaxOptions, Rule } from "./options.ts";
 import { classifierRule, confidenceRule, type ExitRule, randomRule, streamProbe } from "./rules.ts";
 import { certifiedThreshold } from "./thresholds.ts";
 
-/** The exits of a model without trained ones: every fourth layer of the latter half (DYNAMAX b.2). */
+/** Exits for a model without trained ones: every fourth layer of the second half (DYNAMAX b.2). */
 function usualExits({ config: { layers } }: Decoder): number[] {
   const first = Math.ceil(layers / 2);
   return Array.from({ length: Math.ceil((layers - first) / 4) }, (_, i) => first + 4 * i);
 }
 
-/** The parts that one model's requests share. */
+/** What one model's requests share. */
 interface Opened {
   readonly exits: Exits | undefined;
-  /** Layers that have run at an exit, ascending. */
+  /** Layers that have run at each exit, ascending. */
   readonly layers: readonly number[];
   readonly fill: StateFill;
   /** A token leaves if the rule's number is at least this. */
   readonly threshold: number;
 }
 
-/** @throws UserError if the model has no such exits, or its layers cannot use the fill */
+/** @throws UserError if the model does not have these exits, or its layers do not support the fill */
 export async function open(options: DynamaxOptions, host: SavingHost): Promise<Opened> {
   const { decoder, form } = host;
   requireExits("dynamax", decoder);
@@ -56,14 +56,14 @@ function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {
 export const isNeutral = ({ rule, rate }: DynamaxOptions, { threshold }: Opened): boolean =>
   rule === "random" ? rate === 0 : threshold >= 1;
 
-/** A request's part; a rule may keep something from token to token. */
+/** A request's plan part; a rule may keep state from token to token. */
 export function partOf(options: DynamaxOptions, opened: Opened): PlanPart {
   const state = { prompt: "", answer: opened.fill === "verify" ? "" : undefined };
   const { rule } = options;
   return { cuts: rule === "saturation" ? saturationCuts(opened) : ruleCuts(rule, options, opened), state };
 }
 
-/** The head of an exit, and the decision by the rule's number. */
+/** An exit's head, and the decision by the rule's number. */
 const leaving = ({ exits, fill, threshold }: Opened, layer: number) => {
   const head = exitHead(exits, layer);
   return {
@@ -109,7 +109,7 @@ function ruleAt(
   }
 }
 
-/** CALM's hidden-state saturation: the cosine of the streams before and after an exit's last layer. */
+/** CALM's hidden-state saturation: the cosine between the streams before and after the layer of an exit. */
 function saturationCuts(opened: Opened): StepCut[] {
   const { layers } = opened;
   const places = [...new Set(layers.flatMap((layer) => [layer - 1, layer]))].filter((at) => at > 0);

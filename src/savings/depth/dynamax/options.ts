@@ -46,7 +46,7 @@ function checkRisk(options: z.infer<typeof fields>, context: z.RefinementCtx) {
       });
 }
 
-/** An exit decides by a threshold, or by the one that was certified for a risk. */
+/** An exit decides by a threshold, either given or certified for a risk. */
 export const dynamaxOptions = fields
   .superRefine(checkRisk)
   .transform(({ fill, threshold, risk, ...options }) =>
@@ -59,7 +59,7 @@ export type DynamaxOptions = z.infer<typeof dynamaxOptions>;
 
 const share = z.number().gt(0).lt(1);
 
-/** The options of certifying thresholds. */
+/** The options of threshold certification. */
 export const calibrationOptions = z.strictObject({
   file: z.string().optional().describe("folder of exits (default: the exits shipped for the model)"),
   risk: z

@@ -6,10 +6,10 @@ import type { DeciderSettings } from "../exits/deciders.ts";
 import { deciderProbe } from "../exits/exit-heads.ts";
 import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 
-/** How an exit decides: a number for each token, at least the threshold if it leaves. Never a number: it goes on. */
+/** An exit's decision: a number for each token, which leaves if it reaches the threshold. NaN: it goes on. */
 export interface ExitRule {
   readonly probe?: StepProbe;
-  /** True if the probe has run the exit's own head: its logits decide the token. */
+  /** True if the probe has run the exit's own head; its logits then decide the token. */
   readonly hasLogits?: boolean;
   score(seen: Seen): number;
 }
@@ -22,16 +22,16 @@ export function classifierRule(exits: Exits, settings: DeciderSettings, layer: n
   };
 }
 
-/** The places of `confidence`'s numbers. */
+/** The indices of `confidence`'s numbers. */
 const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 
-/** The model's own head, which has no weights beside the model's. */
+/** The model's own head, without extra weights. */
 const MODEL_HEAD = { mode: "shared" } as const;
 const noWeights = (name: string): never => {
   throw new Error(`the model's own head has no weight ${name} of exits`);
 };
 
-/** The confidence of the exit's own head, which is run at every exit that a token reaches. */
+/** The confidence of the exit's own head, which runs at every exit that a token reaches. */
 export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numbers, layer: number): ExitRule {
   const head = exits?.about.head ?? MODEL_HEAD;
   return {
@@ -48,12 +48,12 @@ export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numb
   };
 }
 
-/** Chance: the control at the same exits. */
+/** A random choice: the control at the same exits. */
 export const randomRule = (random: () => number, rate: number): ExitRule => ({
   score: () => (random() < rate ? Number.POSITIVE_INFINITY : 0),
 });
 
-/** Gives the stream as it is, which is small enough to be compared as numbers. */
+/** Returns the stream unchanged; it is small enough to compare in JavaScript. */
 export const streamProbe: StepProbe = {
   key: "stream",
   trace: (_, __, stream) => ({ found: reshape(stream, stream.shape) }),

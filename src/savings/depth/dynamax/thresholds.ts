@@ -3,13 +3,13 @@ import type { ModelForm } from "../../../weights/prepared/quant.ts";
 import { formAdvice, formDifference } from "../../notice-form.ts";
 import type { CertifiedThreshold, DeciderFile } from "../exits/artefact.ts";
 
-/** Probabilities at which tokens may leave, from the strictest to the laxest. */
+/** Exit probabilities to test, from the strictest to the laxest. */
 export const thresholdGrid: readonly number[] = [
   ...[0.9999, 0.9995, 0.999, 0.998, 0.995, 0.99],
   ...Array.from({ length: 99 }, (_, i) => (98 - i) / 100),
 ];
 
-/** The threshold of a classifier that is certified for a risk, in the form in which the model runs. @throws UserError if none is */
+/** A classifier's threshold that is certified for a risk, in the model's running form. @throws UserError if there is none */
 export function certifiedThreshold(
   folder: string,
   { kind, thresholds = [] }: DeciderFile,

@@ -6,19 +6,19 @@ import { exitProbability } from "../exits/decide.ts";
 import { stateSizeOf, traceDecider } from "../exits/deciders.ts";
 import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 
-/** What each exit finds at a token, in the order of their depth. */
+/** Each exit's findings at a token, by depth. */
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
   /** By classifier: the probability that the token may leave. */
   readonly probabilities: readonly number[];
-  /** True if the exit's choice is not dense's. */
+  /** True if the exit's choice differs from dense's. */
   readonly differs: boolean;
 }
 
 const GO_ON: Decision = { kind: "continue" };
 
-/** A text that dense reads while all exits look at its answer's tokens, which `seen` gathers. */
+/** A text that dense reads while all exits observe its answer tokens; `seen` collects their findings. */
 export function watchedText(
   exits: Exits,
   classifiers: readonly DeciderFile[],
@@ -44,7 +44,7 @@ export function watchedText(
     ...{ prompt, answer, seen, part: { cuts, state: { prompt: "", answer: "" } } },
     onLogits(logits) {
       const dense = likeliest(logits);
-      // An exit that found no number counts as a token that left wrongly.
+      // An exit with NaN counts as a wrong exit.
       const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {
@@ -57,7 +57,7 @@ export function watchedText(
   };
 }
 
-/** Finds the logit of each classifier, and the scores of the tokens that the exit's head can choose. */
+/** Computes each classifier's logit, and scores for the tokens that the exit's head can choose. */
 function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: number): StepProbe {
   const { head } = exits.about;
   const stateSize = Math.max(0, ...classifiers.map(stateSizeOf));
@@ -82,7 +82,7 @@ const choiceOf = ({ about }: Exits, scores: Float32Array): number => {
   return about.head.tokens?.[best] ?? best;
 };
 
-/** The place of the greatest value, of equal ones the first. */
+/** The index of the greatest value, the first among equals. */
 function likeliest(values: Float32Array): number {
   let best = 0;
   for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;

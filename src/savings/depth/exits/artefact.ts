@@ -15,46 +15,46 @@ import type { WeightsOf } from "./weights-of.ts";
 
 const share = z.number().min(0).max(1);
 
-/** How well a decider tells its label, on held-out tokens, at one layer. */
+/** A decider's accuracy for its label on held-out tokens, at one layer. */
 const told = z.strictObject({
   auc: z.number(),
-  /** Share of tokens with the label. */
+  /** The share of tokens with the label. */
   positiveRate: share,
-  /** Expected calibration error of its probabilities, in 15 bins, with the temperature. */
+  /** Expected calibration error of its probabilities, in 15 bins, after temperature scaling. */
   ece: share,
 });
 export type DeciderQuality = z.output<typeof told>;
 
 /**
  * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on documents
- * like those that it was tested on, in this form of the model's weights.
+ * like the tested ones, in this form of the model's weights.
  */
 const certifiedThreshold = z.strictObject({
   risk: share,
   confidence: share,
-  /** The share of a document's tokens that are not dense's choice after the same text. */
+  /** The share of a document's tokens that differ from dense's choice after the same text. */
   loss: z.literal("token-disagreement"),
   fill: z.literal("recompute"),
   ...modelForm.shape,
-  /** Documents that it was tested on, and the hash of their tokens. */
+  /** The number of test documents, and the hash of their tokens. */
   items: z.strictObject({ count: z.int().min(1), sha256 }),
   threshold: share,
   p: share,
-  /** On these documents: the mean loss, and the layers after which a token is decided. */
+  /** On these documents: the mean loss, and the mean layers per token. */
   mean: share,
   depth: z.number(),
 });
 export type CertifiedThreshold = z.output<typeof certifiedThreshold>;
 
-/** In older files; it was found on stretches of one text, which are not independent. */
+/** In older files; tested on stretches of one text, which are not independent. */
 const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.number().min(0), depth: z.number() });
 
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
-  /** A token may leave if its choice is among so many of the model's likeliest; 0: if it is the text's. */
+  /** A token may leave if its choice is among this many of the model's likeliest; 0: if it matches the text. */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
-  /** By layer: logits are divided by it. */
+  /** By layer: the divisor of the logits. */
   temperatures: z.array(z.number().positive()),
   thresholds: z
     .array(z.union([certifiedThreshold, uncertified]))
@@ -65,12 +65,12 @@ const decider = z.strictObject({
 });
 export type DeciderFile = z.output<typeof decider>;
 
-/** `exits.json` of a folder of exits, beside `exits.safetensors`. */
+/** `exits.json` in a folder of exits, next to `exits.safetensors`. */
 export const exitsFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
   ...modelForm.shape,
   saving: z.enum(["dynamax", "sec"]),
-  /** Layers that have run at an exit, ascending. */
+  /** Layers that have run at each exit, ascending. */
   layers: z
     .array(z.int().min(1))
     .min(1)
@@ -82,14 +82,14 @@ export const exitsFile = z.strictObject({
   }),
   deciders: z.array(decider),
   data: z.strictObject({ name: z.string(), sha256, tokens: z.int().min(1) }),
-  /** On held-out tokens; by layer, the last entry is the whole model's. */
+  /** On held-out tokens, by layer; the last entry is the whole model's. */
   measured: z.strictObject({
     tokens: z.int().min(1),
-    /** Share of tokens for which the head's choice is the text's next token. */
+    /** The share of tokens for which the head's choice is the text's next token. */
     right: z.array(share),
-    /** Share of tokens for which it is the whole model's choice. */
+    /** The share of tokens for which it is the whole model's choice. */
     agree: z.array(share),
-    /** Share of tokens that no exit gets right, nor the whole model. */
+    /** The share of tokens that neither any exit nor the whole model gets right. */
     neverRight: share,
   }),
 });
@@ -101,14 +101,14 @@ export const exitsTensors = (folder: string): string => path.join(folder, "exits
 /** Exits that were trained for one model. */
 export interface Exits {
   readonly folder: string;
-  /** Names these weights: others that replace them in the folder have another. */
+  /** Identifies these weights; replaced weights in the folder have another id. */
   readonly id: string;
   readonly about: ExitsFile;
-  /** Their weights as constants of a graph. @throws UserError if the file lacks one of that shape */
+  /** Their weights as constants of a graph. @throws UserError if the file has no weight of that shape */
   weightsOf(g: Graph): WeightsOf;
 }
 
-/** The model that exits are to serve. */
+/** The model that the exits serve. */
 export interface ExitsHost {
   readonly sha256: string;
   readonly config: DecoderConfig;

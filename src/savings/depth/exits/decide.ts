@@ -1,8 +1,8 @@
-/** Decisions on the raw logits that a decider finds. A number that is not one never leads to an exit or a stop. */
+/** Decisions from a decider's raw logits. NaN never leads to an exit or a stop. */
 
 const sigmoid = (logit: number): number => 1 / (1 + Math.exp(-logit));
 
-/** The probability that a token may leave, by the logit of `linear` or `ffn`; 0 if it is not a number. */
+/** The probability that a token may leave, from the logit of `linear` or `ffn`; 0 for NaN. */
 export function exitProbability(logit: number, temperature = 1): number {
   const p = sigmoid(logit / temperature);
   return Number.isNaN(p) ? 0 : p;
@@ -27,9 +27,9 @@ export interface ActionThresholds {
 }
 
 /**
- * SEC's decision (ICSE 2024; `v587su/SEC`): stop or exit if it is the likeliest class and its probability is above its
- * threshold; 0 leaves the choice to the likeliest class, above 1 turns the action off. Of equal ones the first is the
- * likeliest.
+ * SEC's decision (ICSE 2024; `v587su/SEC`): stop or exit if that class is the likeliest and its probability is above
+ * its threshold. A threshold of 0 always follows the likeliest class, one above 1 turns the action off. The first wins
+ * among equals.
  */
 export function actionOf(logits: ArrayLike<number>, thresholds: ActionThresholds, temperature = 1): Action {
   const p = actionProbabilities(logits, temperature);

@@ -16,7 +16,7 @@ const known = new Map<string, Float64Array>(
   Object.entries(mixer).map(([name, values]) => [`mamba.3.${name}`, Float64Array.from(values)]),
 );
 
-/** A decider's findings on tokens [tokens, HIDDEN], in float64; with a state, it goes on from there. */
+/** A decider's findings on tokens [tokens, HIDDEN], in float64; with a state, it continues from there. */
 function found(kind: DeciderKind, stream: Float64Array, state?: Float64Array) {
   const g = new Graph();
   const tokens = stream.length / HIDDEN;

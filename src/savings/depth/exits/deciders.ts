@@ -4,9 +4,9 @@ import { tensorsOf } from "../../../nn/mixer-weights.ts";
 import type { WeightsOf } from "./weights-of.ts";
 
 /**
- * Classifiers of the stream that say if a token may leave. `linear` (CALM), `ffn` and `mamba` are DYNAMAX's, one for
- * each layer: one number, the logit of "exit"; `mamba` remembers the tokens before. `controller` is SEC's, one matrix
- * for all layers: the logits of stop, exit and continue.
+ * Classifiers of the stream that decide whether a token may leave. `linear` (CALM), `ffn` and `mamba` are DYNAMAX's,
+ * one per layer, with one number, the logit of "exit"; `mamba` remembers earlier tokens. `controller` is SEC's, one
+ * matrix for all layers: the logits of stop, exit and continue.
  */
 export const deciderKinds = ["linear", "ffn", "mamba", "controller"] as const;
 export type DeciderKind = (typeof deciderKinds)[number];
@@ -33,15 +33,15 @@ export function usualWidth(kind: DeciderKind, hidden: number): number | undefine
   }
 }
 
-/** The sizes of the mixer of `mamba` for a stream that is `hidden` wide. */
+/** The sizes of `mamba`'s mixer for a stream of width `hidden`. */
 export const mixerOf = ({ width }: DeciderSettings, hidden: number): Mamba2Config =>
   mamba2Config(hidden, { inner: width!, headSize: HEAD, outputs: 1 });
 
-/** Numbers that a decider keeps of a sequence between tokens; 0: none. */
+/** Numbers that a decider keeps between tokens of a sequence; 0: none. */
 export const stateSizeOf = (settings: DeciderSettings): number =>
   settings.kind === "mamba" ? mamba2StateSize(mixerOf(settings, 1)) : 0;
 
-/** A usual norm's constant; the stream is far larger. */
+/** An ordinary norm's epsilon; the stream is far larger. */
 const EPSILON = 1e-5;
 
 /** The output of a decider in a graph. */
@@ -53,9 +53,9 @@ export interface Decided {
 }
 
 /**
- * The stream after `layer` layers, f32 [batch, tokens, hidden] → what a decider finds. With `state` [batch, size] it
- * continues a sequence; without, a `mamba` reads whole sequences, whose length is a number. A projection behind the
- * gated product and before the one output of `ffn` would be a vector, and is left out.
+ * The stream after `layer` layers, f32 [batch, tokens, hidden] → a decider's findings. With `state` [batch, size] it
+ * continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one
+ * output, so a projection after its gated product would be a vector: it is left out.
  */
 export function traceDecider(
   _: Graph,

@@ -15,7 +15,7 @@ export function exitHead(exits: Exits | undefined, layer: number): ExitHead | un
   };
 }
 
-/** A decider at an exit: `found` are its raw logits. */
+/** A decider at an exit; `found` holds its raw logits. */
 export function deciderProbe(exits: Exits, settings: DeciderSettings, layer: number): StepProbe {
   const stateSize = stateSizeOf(settings);
   return {

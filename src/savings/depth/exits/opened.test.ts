@@ -1,4 +1,4 @@
-/** The exits that the package ships say in which form their model ran, and a model in another form is told. */
+/** The exits that the package ships record their model's form; users of a model in another form get a notice. */
 import { expect, test } from "vitest";
 import { bundledFolders } from "../../../util/model-folders.ts";
 import { readJson } from "../../../weights/json-file.ts";
@@ -10,7 +10,7 @@ const shipped = (["dynamax", "sec"] as const).flatMap((saving) =>
   bundledFolders(saving, "exits.json").map((folder) => readJson(exitsJson(folder), exitsFile, "exits")),
 );
 
-/** The notices to a user of the exits whose model has their hash and runs in `form`. */
+/** A user's notices for exits whose model has this hash and runs in `form`. */
 async function told({ saving, model, layers }: (typeof shipped)[number], form: ModelForm): Promise<string[]> {
   const notices: string[] = [];
   const decoder = { config: { layers: layers.at(-1)! + 1 } } as never;

@@ -5,7 +5,7 @@ import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, exitsFile, exitsJson, openExits } from "./artefact.ts";
 
 /**
- * The exits of the folder that a user names, or those that the package ships for the model; undefined if there are none.
+ * The exits in the user's folder, or those that the package ships for the model; undefined if there are none.
  * @throws UserError if they are damaged or for another model
  */
 export async function findExits(
@@ -23,7 +23,7 @@ export async function findExits(
 }
 
 /**
- * The folder of the exits that the package ships for a saving and the model with this hash; undefined if there are none.
+ * The folder of exits that the package ships for a saving and a model hash; undefined if there are none.
  * @throws UserError if a file is damaged
  */
 const bundledExits = (saving: ExitsFile["saving"], sha256: string): string | undefined =>

@@ -16,7 +16,7 @@ interface Opened {
   readonly fill: StateFill;
 }
 
-/** @throws UserError if the model has no controller, or its layers cannot use the fill */
+/** @throws UserError if the model has no controller, or its layers do not support the fill */
 export async function open({ file: folder, from, fill: asked }: SecOptions, host: SavingHost): Promise<Opened> {
   requireExits("sec", host.decoder);
   const exits = await findExits("sec", host, folder);

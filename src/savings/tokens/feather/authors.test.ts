@@ -1,11 +1,11 @@
-/** Against the kept tokens and logits of the authors' own code, which runs the same weights. */
+/** Compared with the kept tokens and logits of the authors' own code with the same weights. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AuthorsModel } from "../../../engine/decode/run/authors.testing.ts";
 import { authorsFixture, farthest } from "../../../util/authors.testing.ts";
 
 interface Case {
   after: number[];
-  /** The share of visual tokens that go. */
+  /** The share of dropped visual tokens. */
   ratio: number;
   rotary: boolean;
   /** The grid's stride in cells; 0 without a grid. */

@@ -1,6 +1,6 @@
 /**
- * The bias of rotary embeddings towards late tokens, without any training: queries and keys are drawn around a common
- * direction (FEATHER, arXiv 2412.13180, says what follows; the construction is this project's).
+ * Rotary embedding's bias towards late tokens, without any training: queries and keys are drawn around a common
+ * direction (FEATHER, arXiv 2412.13180, predicts the result; the construction is this project's).
  */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { normals } from "../../../util/normals.ts";

@@ -1,4 +1,4 @@
-/** Visual tokens dropped between layers of a tiny model, at float32. */
+/** Visual tokens dropped between layers of a tiny model at float32. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -46,7 +46,7 @@ const withText = (after: readonly number[]): SpannedPrompt => {
   return promptOfSpans(spans, engine.programs.decoder.config.hidden);
 };
 
-/** Logits of the prompt's end and of steps after it, and the positions of the entries in each layer. */
+/** Logits at the prompt's end and of later steps, and the positions of each layer's entries. */
 async function run({ prompt, embeddings }: SpannedPrompt, plan: Plan, steps: readonly number[] = NEXT) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt, plan);

@@ -7,7 +7,7 @@ import { unsupportedCut } from "../unsupported.ts";
 import { keptTokens, type Stage, tokensOf } from "./keep.ts";
 import { type FeatherOptions, featherOptions } from "./options.ts";
 
-/** @throws UserError if the model's visual tokens cannot be dropped there */
+/** @throws UserError if the model does not support dropping visual tokens at these layers */
 function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void {
   const why = unsupportedCut(decoder);
   if (why !== undefined) throw new UserError(`feather does not serve this model: it has ${why}`, 2);
@@ -18,7 +18,7 @@ function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void
 }
 
 /**
- * Most of an image's tokens stop at a layer, and most of the others at a deeper one (FEATHER, arXiv 2412.13180; in the mode
+ * Most of an image's tokens stop at a layer, and most of the rest at a deeper one (FEATHER, arXiv 2412.13180; in the mode
  * `fastv`, FastV, arXiv 2403.06764). Text tokens are never dropped.
  */
 export const feather: Saving<FeatherOptions> = {

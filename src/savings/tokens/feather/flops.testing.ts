@@ -4,11 +4,11 @@ export interface CountedSizes {
   readonly intermediate: number;
 }
 
-/** FLOPs of one layer on `n` visual tokens, as FEATHER (arXiv 2412.13180) counts them: 4·n·d² + 2·n²·d + 2·n·d·m. */
+/** FLOPs of one layer on `n` visual tokens, in FEATHER's count (arXiv 2412.13180): 4·n·d² + 2·n²·d + 2·n·d·m. */
 const layerFlops = (n: number, { hidden, intermediate }: CountedSizes): number =>
   4 * n * hidden ** 2 + 2 * n ** 2 * hidden + 2 * n * hidden * intermediate;
 
-/** The share of the FLOPs on visual tokens that is saved, by the visual tokens that each layer runs; `n` without a saving. */
+/** The saved share of FLOPs on visual tokens, from the visual tokens that each layer runs; `n` without a saving. */
 export function visualFlopsSaved(n: number, tokensOfLayers: readonly number[], sizes: CountedSizes): number {
   const spent = tokensOfLayers.reduce((sum, tokens) => sum + layerFlops(tokens, sizes), 0);
   return 1 - spent / (tokensOfLayers.length * layerFlops(n, sizes));

@@ -2,17 +2,17 @@ import { seededRandom, shuffle } from "../../../util/random.ts";
 import type { VisualSpan } from "../../plan.ts";
 import type { FeatherOptions } from "./options.ts";
 
-/** The tokens at a cut of a prompt. */
+/** A prompt's tokens at a cut. */
 export interface AtCut {
   /** Their positions in the prompt, in order. */
   readonly positions: readonly number[];
-  /** A score a token; only visual tokens' are read. */
+  /** One score per token; only visual tokens' scores are read. */
   readonly scores: Float32Array;
 }
 
 export type Stage = "first" | "second";
 
-/** An image's tokens at a cut: their indices there, and the cells of the grid that they are. */
+/** An image's tokens at a cut: their indices there, and their cells in the grid. */
 interface ImageTokens {
   readonly indices: readonly number[];
   readonly cells: readonly number[];
@@ -34,10 +34,7 @@ export function gridCells([rows, columns]: VisualSpan["grid"], stride: number): 
   return cells;
 }
 
-/**
- * Indices of the tokens that go deeper, in order: all that are not visual, the last, and of each image those that the
- * mode keeps.
- */
+/** Indices of the tokens that go deeper, in order: text, the last token, and the tokens that the mode keeps of each image. */
 export function keptTokens(
   options: FeatherOptions,
   stage: Stage,
@@ -54,7 +51,7 @@ export function keptTokens(
   return Int32Array.from(kept).sort();
 }
 
-/** The number of `of` tokens that a share keeps: rounded down, and at least one. */
+/** A share of `of` tokens, rounded down, and at least one. */
 const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
 
 function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {
@@ -90,13 +87,13 @@ function secondOf({ mode, ratio, seed }: FeatherOptions, indices: readonly numbe
   }
 }
 
-/** The best by score; of equal ones, the first. */
+/** The best by score; the first among equals. */
 export const top = (indices: readonly number[], scores: Float32Array, count: number): number[] =>
   indices.toSorted((a, b) => scores[b]! - scores[a]! || a - b).slice(0, count);
 
 const union = (...parts: readonly (readonly number[])[]): Set<number> => new Set(parts.flat());
 
-/** The grid, and the best of the others up to `count` in all; of a grid that is larger, its best. */
+/** The grid plus the best of the others, `count` in total; if the grid is larger, its best. */
 function filledUp(
   gridded: readonly number[],
   indices: readonly number[],

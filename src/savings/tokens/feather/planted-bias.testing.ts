@@ -14,7 +14,7 @@ import type { VisualSpan } from "../../plan.ts";
 import { traceQuery, traceScores } from "../last-query.ts";
 import { top } from "./keep.ts";
 
-/** A decoder of 5 heads of 32; none of its weights is used. */
+/** A decoder with 5 heads of 32; its weights are not used. */
 const file = fileURLToPath(new URL("../../../../packages/models/exits-small/model.safetensors", import.meta.url));
 const [SIDE, TRIALS, KEPT] = [12, 20, 0.25];
 export const CELLS = SIDE * SIDE;
@@ -36,7 +36,7 @@ interface Drawn {
   readonly keys: readonly number[];
 }
 
-/** Keys [1, keys, d] rotated by their positions. */
+/** Keys [1, keys, d], rotated by their positions. */
 function traceTurn(decoder: Decoder): Graph {
   const g = new Graph();
   const keys = sym("keys");
@@ -47,15 +47,15 @@ function traceTurn(decoder: Decoder): Graph {
 }
 
 /**
- * The mean row of an image's best tokens by score, from 0 (the top) to 1 (the bottom): 0.5 without a bias. `scores` has
- * one a cell, row by row.
+ * The mean row of an image's best tokens by score, from 0 (top) to 1 (bottom): 0.5 without a bias. `scores` has one per
+ * cell, row by row.
  */
 export function meanKeptRow(scores: Float32Array, [rows, columns]: VisualSpan["grid"], share: number): number {
   const kept = top([...scores.keys()], scores, Math.floor(share * rows * columns));
   return kept.reduce((sum, cell) => sum + Math.floor(cell / columns), 0) / kept.length / (rows - 1);
 }
 
-/** Scores random pictures whose queries and keys share a direction, with and without rotary embedding. */
+/** Scores random images whose queries and keys share a direction, with and without rotary embedding. */
 export class PlantedBias implements Disposable {
   private constructor(
     private readonly decoder: Decoder,
@@ -83,7 +83,7 @@ export class PlantedBias implements Disposable {
     return new PlantedBias(decoder, folder, turn, queries, { rotary: scores, none: plainScores });
   }
 
-  /** The mean row of the best quarter of the tokens, over trials: 0.5 without a bias. */
+  /** The mean row of the best quarter of tokens, over trials: 0.5 without a bias. */
   async bias(strength: number, at: At): Promise<Ways<number>> {
     const normal = normals(seededRandom(4));
     const sum = { rotary: 0, none: 0 };
@@ -94,7 +94,7 @@ export class PlantedBias implements Disposable {
     return sum;
   }
 
-  /** Scores of a picture's cells. The query stands at `asked` and is multiplied by `factor`. */
+  /** Scores an image's cells. The query is at position `asked` and is multiplied by `factor`. */
   async scores(
     strength: number,
     at: At,

@@ -34,7 +34,7 @@ test("the place after the latest occurrence of the last tokens, which are not th
   expect(seen.after([...text, 4, 1, 2, 9])).toBeUndefined();
 });
 
-/** Drafts of so many tokens that are all right, or all wrong, while a text of one token goes on. */
+/** Drafts of a fixed length, all right or all wrong, for a text of one repeated token. */
 function lengths(drafter: Drafter, right: boolean, steps: number): number[] {
   return Array.from({ length: steps }, (_, i) => {
     const draft = drafter.draft(Array<number>(20 + i).fill(7), 7, 20);
@@ -45,7 +45,7 @@ function lengths(drafter: Drafter, right: boolean, steps: number): number[] {
 
 test("drafts grow while they are right; after wrong ones, more and more occasions are let go", async () => {
   const drafter = async () => (await planWith()).drafter!;
-  // The last place is right before the end of the text: one token follows.
+  // The last occurrence is right before the end of the text: one token follows.
   expect(new Set(lengths(await drafter(), true, 4))).toEqual(new Set([1]));
   const repeated = await drafter();
   const text = Array.from({ length: 60 }, (_, i) => i % 20);
@@ -79,7 +79,7 @@ test("drafts have at most 16 tokens", () => {
     expect(() => lookup.options.parse({ tokens })).toThrow(`expected a whole number between 0 and 16, got ${tokens}`);
 });
 
-/** Facts that come again and again, so that the answer quotes. */
+/** Repeated facts, so the answer quotes. */
 const FACTS = " tana harkin town lisbon. tana harkin pet fox. tana harkin job baker.";
 const passage = `${FACTS}${FACTS}${FACTS} tana harkin town`;
 

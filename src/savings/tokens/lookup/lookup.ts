@@ -7,20 +7,20 @@ import type { Saving } from "../../saving.ts";
 
 const options = z.strictObject({
   match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
-  // Each length of a draft is checked by programs of its own, which a client must not multiply.
+  // Each draft length needs its own check programs, and clients must not multiply them.
   tokens: integerBetween(0, 16, 8).describe("maximum tokens of a draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
 
-/** The reason why a model's drafts cannot be taken back, if there is one. */
+/** Why a model's drafts cannot be rolled back; undefined: they can. */
 function unsupported({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
 }
 
 /**
- * Prompt lookup (Saxena 2023; Yang et al., arXiv 2304.04487): if the last tokens have come before, those that followed
- * them are a draft, which the model checks in one pass. The text is dense's.
+ * Prompt lookup (Saxena 2023; Yang et al., arXiv 2304.04487): if the last tokens occurred before, the tokens after
+ * that occurrence are a draft, which the model checks in one pass. The text equals dense's.
  */
 export const lookup: Saving<LookupOptions> = {
   name: "lookup",
@@ -42,26 +42,26 @@ export const lookup: Saving<LookupOptions> = {
   },
 };
 
-/** Tokens of a draft after one that was wrong at once. */
+/** Tokens of a draft after one that was wrong at its first token. */
 const CAUTIOUS = 2;
-/** Most occasions that are let go after drafts that were wrong. */
+/** The most opportunities skipped after wrong drafts. */
 const LONGEST_PAUSE = 32;
 
-/** Powers of two up to a number, and the number: a check of each length is a program of its own. */
+/** Powers of two up to a number, and the number itself: the check of each length is a separate program. */
 const lengthsUpTo = (most: number): number[] => [
   ...Array.from({ length: Math.ceil(Math.log2(most)) }, (_, i) => 2 ** i),
   most,
 ];
 
 /**
- * Drafts from the text so far. A wrong draft costs a part of a step, so drafts grow with what proves right, and after
- * wrong ones more and more occasions are let go.
+ * Drafts from the text so far. A wrong draft costs part of a step: drafts grow while they are right, and skip more
+ * and more opportunities after wrong ones.
  */
 class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #seen: Seen;
   #length = CAUTIOUS;
-  /** Occasions to let go, and as many after the next wrong draft. */
+  /** Opportunities still to skip, and the number to skip after the next wrong draft. */
   #pause = { left: 0, next: 1 };
 
   constructor(private readonly options: LookupOptions) {
@@ -74,7 +74,7 @@ class LookupDrafter implements Drafter {
     const place = this.#seen.after(text);
     if (place === undefined || this.#pause.left-- > 0) return [];
     const draft = text.slice(place, place + Math.min(most, this.#length));
-    // Ids below 0 are rows of an image, which no answer has.
+    // Ids below 0 are image rows, which cannot occur in an answer.
     const image = draft.findIndex((id) => id < 0);
     const found = image < 0 ? draft.length : image;
     return draft.slice(0, this.lengths.findLast((length) => length <= found) ?? 0);
@@ -91,21 +91,21 @@ class LookupDrafter implements Drafter {
   }
 }
 
-/** The tokens of a text by what came right before them. */
+/** Finds tokens of a text by the tokens right before them. */
 export class Seen {
-  /** The place after the latest occurrence of some tokens, by those tokens. */
+  /** The index after the latest occurrence of some tokens, by those tokens. */
   readonly #places = new Map<string, number>();
   #noted = 0;
 
-  /** `match`: tokens that must be the same. */
+  /** `match`: the number of tokens that must match. */
   constructor(private readonly match: number) {}
 
   /**
-   * The place in `tokens` where they last went on after their own last `match` tokens; undefined if these are new.
-   * Each call's tokens begin with the last call's.
+   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if there is none.
+   * Each call's tokens begin with the previous call's.
    */
   after(tokens: readonly number[]): number | undefined {
-    // The last tokens are asked for before they are noted: they are not their own occurrence.
+    // The last tokens are looked up before they are recorded: they do not match themselves.
     for (let end = Math.max(this.#noted, this.match); end < tokens.length; end++)
       this.#places.set(this.#key(tokens, end), end);
     this.#noted = tokens.length;
