@@ -15,7 +15,7 @@ test("a receipt counts the experts that ran for each token, of all that there ar
   using model = await load(file);
   const { receipt } = await model.complete([5, 9, 13, 21, 40, 7], { maxTokens: 5, temperature: 0 });
   const { prompt, completion } = receipt.tokens;
-  // The last layer's rest runs for the tokens alone that are sampled from.
+  // After the last layer's attention, only sampled tokens run.
   const mixtures = (prompt + completion - 1) * (LAYERS - 1) + completion;
   expect(receipt.work!["experts"]).toEqual({ dense: EXPERTS * mixtures, run: ACTIVE * mixtures });
   expect(receipt.flops.saved).toBe(0);

@@ -6,7 +6,7 @@ import type { AttentionBill } from "../../savings/seams.ts";
 import { denseChunks } from "../decode/run/chunk.ts";
 import type { WholeImage } from "../decode/run/whole-images.ts";
 
-/** Units of one kind of work: how many ran, and how many dense would have run. */
+/** One kind of work: units run, and units of a dense run. */
 export interface Counter {
   readonly dense: number;
   readonly run: number;
@@ -15,13 +15,13 @@ export interface Counter {
 /** Counters by name: `blocks`, `layers`, `tokens`. */
 export type Work = Readonly<Record<string, Counter>>;
 
-/** A prompt's images: their tokens, and what their encoder cost before the decoder. */
+/** A prompt's images: their tokens, and the cost of their encoder before the decoder. */
 export interface ImageBill {
   readonly tokens: number;
   readonly spent: Spent;
 }
 
-/** A part of the model over `tokens` new ones, `past` entries before them in its layers. */
+/** A part of the model over `tokens` new tokens, with `past` entries before them in its layers. */
 export interface PartRun {
   readonly cost: Cost;
   readonly tokens: number;
@@ -29,22 +29,22 @@ export interface PartRun {
 }
 
 /**
- * The cost of one request and of its dense run. Lengths are noted as it runs and priced when the bill is asked for.
- * Dense is noted by the lengths of the request, whatever its recipe runs instead.
+ * The cost of one request and of its dense run. Lengths are recorded as it runs and priced when the bill is read. Dense
+ * follows from the request's lengths, whatever its recipe runs.
  */
 export class Meter implements AttentionBill {
-  /** What dense costs besides the runs below. */
+  /** Dense costs beyond the runs below. */
   readonly #dense: Spent = { flops: 0, bytes: 0 };
   readonly #denseRuns: PartRun[] = [];
   /** Texts that dense reads in chunks, `tokens` after `past`. */
   readonly #texts: { readonly past: number; readonly images: readonly WholeImage[]; tokens: number }[] = [];
   readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  /** Runs that are not in `#spent` yet. */
+  /** Runs not yet in `#spent`. */
   readonly #runs: PartRun[] = [];
-  /** Runs that were billed, and that dense would not have made. */
+  /** Billed runs that dense would not have made. */
   readonly #wasted: PartRun[] = [];
-  /** Tokens that are billed as run here, and were run for another request. */
+  /** Tokens billed as run here, but computed for another request. */
   spared = 0;
   readonly #work = new Map<string, { dense: number; run: number }>();
   /** Tokens that the stack ran on. */
@@ -52,7 +52,7 @@ export class Meter implements AttentionBill {
 
   constructor(readonly programs: DecoderPrograms) {}
 
-  /** The stack ran densely over `tokens` new ones after `past`. */
+  /** Records a dense run of the stack over `tokens` new tokens after `past`. */
   layers(tokens: number, past: number): void {
     this.insteadOfLayers(tokens, past);
     this.part(this.programs.stackCost, tokens, past);
@@ -64,21 +64,24 @@ export class Meter implements AttentionBill {
     this.spared += tokens;
   }
 
-  /** Bills the head, and what follows the last attention, on `tokens` rows; `runs`: what ran for them, if not dense's parts. */
+  /**
+   * Bills the head, and what follows the last attention, on `tokens` rows; `runs`: their actual runs, if they differ from
+   * dense's.
+   */
   head(tokens: number, runs: readonly PartRun[] = [{ cost: this.programs.headCost, tokens, past: 0 }]): void {
     this.insteadOfHead(tokens);
     this.parts(runs);
   }
 
-  /** Bills a dense run of the stack; its parts are billed one by one. */
+  /** Bills a dense run of the stack to dense only; its actual parts are billed separately. */
   insteadOfLayers(tokens: number, past: number): void {
     this.tokens += tokens;
     this.#denseRuns.push({ cost: this.programs.stackCost, tokens, past });
   }
 
   /**
-   * Bills a dense run of the stack over a text after `past` tokens, in dense's own chunks; `images` are seen whole. The result takes the text's
-   * tokens as they run.
+   * Bills dense for the stack over a text after `past` tokens, in dense's own chunks; `images` are not divided. The result
+   * takes the text's tokens as they run.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };
@@ -89,12 +92,12 @@ export class Meter implements AttentionBill {
     };
   }
 
-  /** Bills a dense run of the head on `tokens` rows after the last layer. */
+  /** Bills dense for the head on `tokens` rows after the last layer. */
   insteadOfHead(tokens: number): void {
     this.#denseRuns.push({ cost: this.programs.headCost, tokens, past: 0 });
   }
 
-  /** Bills dense runs of the head on the rows of a text but for the first `skipped`, one for each of dense's chunks. */
+  /** Bills dense for the head on a text's rows except the first `skipped`, once per dense chunk. */
   insteadOfScores(past: number, tokens: number, skipped = 0): void {
     for (const chunk of denseChunks(this.programs, past, tokens)) {
       const rows = Math.min(chunk.tokens, chunk.past + chunk.tokens - past - skipped);
@@ -102,7 +105,7 @@ export class Meter implements AttentionBill {
     }
   }
 
-  /** A part of the model ran over `tokens` new ones, `past` entries before them in its layers. */
+  /** Records a run of a part of the model over `tokens` new tokens, with `past` entries before them in its layers. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#runs.push({ cost, tokens, past });
   }
@@ -111,12 +114,12 @@ export class Meter implements AttentionBill {
     this.#runs.push(...runs);
   }
 
-  /** Turns what was billed as run into overhead: dense would not have run it. */
+  /** Moves billed runs to overhead: dense would not have run them. */
   waste(runs: readonly PartRun[]): void {
     this.#wasted.push(...runs);
   }
 
-  /** A bill for what runs in place of a part of dense: what it costs beyond that part is overhead. */
+  /** A bill for work that replaces a part of dense: its excess cost is overhead. */
   insteadOfPart(cost: Cost, tokens: number, past: number): AttentionBill {
     let remaining = this.#priced([{ cost, tokens, past }]).flops;
     return {
@@ -131,12 +134,12 @@ export class Meter implements AttentionBill {
     };
   }
 
-  /** Dense would have spent this besides its runs. */
+  /** Adds to dense's cost beyond its runs. */
   insteadOf(cost: Spent): void {
     addSpent(this.#dense, cost);
   }
 
-  /** Images were read for the prompt, as in the dense run. */
+  /** Records the images of a prompt, as in the dense run. */
   images({ tokens, spent }: ImageBill): void {
     this.run(spent);
     this.insteadOf(spent);
@@ -151,17 +154,17 @@ export class Meter implements AttentionBill {
     addSpent(this.#overhead, cost);
   }
 
-  /** Overhead by the cost of a program over `tokens` tokens. */
+  /** Records overhead: the cost of a program over `tokens` tokens. */
   overheadPart(cost: Cost, tokens: number, past: number): void {
     this.overhead(this.#priced([{ cost, tokens, past }]));
   }
 
-  /** The head of an exit ran on one row. Its cost beyond that of the model's own head is overhead. */
+  /** Records a run of an exit's head on one row. Its cost beyond the model's own head is overhead. */
   exitHead(cost: Cost): void {
     this.insteadOfPart(this.programs.head.cost, 1, 0).run(this.#priced([{ cost, tokens: 1, past: 0 }]));
   }
 
-  /** The cost of runs, the experts that run in them, each for one token, and the FLOPs that no dense run has. */
+  /** The cost of runs, the number of experts run (one per token each), and the FLOPs that no dense run has. */
   #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number; readonly overhead: number } {
     const sum = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
     for (const { cost, tokens, past } of runs) {
@@ -186,14 +189,14 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
-  /** Experts that ran for a token, against all that every mixture has; `active`: those that dense would have run. */
+  /** Experts run per token, against all experts of every mixture; `active`: those of a dense run. */
   #expertWork(active: number): Work {
     const { experts } = this.programs.decoder.config;
     if (!experts) return {};
     return { experts: { dense: (active * experts.count) / experts.active, run: this.#spent.experts } };
   }
 
-  /** The cost of everything that has run so far. */
+  /** The cost of everything run so far. */
   spent(): Spent {
     const latest = this.#priced(this.#runs.splice(0));
     addSpent(this.#spent, latest);
@@ -202,16 +205,16 @@ export class Meter implements AttentionBill {
     return { flops: this.#spent.flops + this.#overhead.flops, bytes: this.#spent.bytes + this.#overhead.bytes };
   }
 
-  /** `drafts`: runs over tokens that are not checked yet, and are overhead if the request ends here. */
+  /** `drafts`: runs over unchecked tokens, which are overhead if the request ends here. */
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
-    // Dense leaves out what the form of the weights adds: it is overhead.
+    // Dense excludes the cost added by the form of the weights: it is overhead.
     dense.flops -= dense.overhead;
     addSpent(dense, this.#dense);
     const spent = this.spent();
     const drafted = this.#priced([...this.#wasted, ...drafts]).flops;
     const caused = this.#overhead.flops + this.#spent.overhead + drafted;
-    // Windows are bound in steps: fewer entries may cost a little more than dense's.
+    // Windows are bound in steps: with fewer entries, a run may cost slightly more than dense.
     const overhead = Math.max(caused, spent.flops - dense.flops);
     const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork(dense.experts) };
     return {
@@ -222,7 +225,7 @@ export class Meter implements AttentionBill {
   }
 }
 
-/** The bill of a run that no saving had a part in. */
+/** The bill of a run without savings. */
 export const denseBill = ({ flops, bytes }: Spent): ReturnType<Meter["total"]> => ({
   flops: { dense: flops, spent: flops, overhead: 0 },
   bytes: { dense: bytes, spent: bytes },

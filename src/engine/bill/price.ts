@@ -8,7 +8,7 @@ import { commonPrefix } from "../decode/state/cached.ts";
 import { nextBatch, sharesOf } from "../encoders/text/encoder-batches.ts";
 import { Meter } from "./meter.ts";
 
-/** @throws UserError if the texts cost more FLOPs than allowed; nothing has run yet */
+/** @throws UserError if the texts cost more FLOPs than allowed; called before anything runs */
 export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () => number): void {
   if (most === undefined) return;
   const flops = price();
@@ -19,7 +19,7 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
   );
 }
 
-/** The cost of texts of these lengths, in tokens, each in its own batch; `cost` is the program's. */
+/** The cost of texts of these token lengths, each in a separate batch; `cost` is the program's. */
 export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   const sum = { flops: 0, bytes: 0 };
   for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {
@@ -31,9 +31,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   return sum;
 }
 
-/**
- * FLOPs of scoring the continuations, run densely with an empty cache, except for prefixes shared by adjacent contexts.
- */
+/** FLOPs of scoring the continuations, for dense runs from an empty cache, but with shared prefixes of adjacent contexts. */
 export function priceOfAsked(programs: DecoderPrograms, asked: readonly Continuations[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];
@@ -47,7 +45,7 @@ export function priceOfAsked(programs: DecoderPrograms, asked: readonly Continua
   return meter.total().flops.dense;
 }
 
-/** The first token of a continuation is predicted by the context's last row. */
+/** The context's last row predicts the first token of a continuation. */
 function scored(meter: Meter, context: number, tokens: number): void {
   if (tokens === 0) return;
   meter.insteadOfText(context)(tokens);

@@ -1,4 +1,4 @@
-/** The bill of every saving: dense is the request's own, and what is more than dense would do is overhead. */
+/** The bill of every saving: dense is the request's own, and any excess over dense is overhead. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -46,7 +46,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A classifier and a controller of random weights after layers 1 to 3. */
+/** A classifier and a controller with random weights after layers 1 to 3. */
 async function writeDeciders(): Promise<void> {
   const { hidden } = models.world.decoder.config;
   const random = seededRandom(5);
@@ -77,7 +77,7 @@ async function writeDeciders(): Promise<void> {
   });
 }
 
-/** Every second head of the tiny model loses its visual tokens. */
+/** Every second head of the tiny model drops its visual tokens. */
 async function writeHeads(): Promise<void> {
   const { layers, kvHeads } = models.tiny.decoder.config;
   const kept = Array.from({ length: layers }, (_, l) => Array.from({ length: kvHeads }, (_, h) => (l + h) % 2 === 0));
@@ -86,7 +86,7 @@ async function writeHeads(): Promise<void> {
   writeFileSync(at("heads.json"), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept }));
 }
 
-/** A prompt of text; of the tiny model, one with an image. */
+/** A text prompt; for the tiny model, one with an image. */
 function promptFor(name: Name, tokens: number): SpannedPrompt {
   const ids = Array.from({ length: tokens }, (_, i) => 3 + ((i * 37) % 60));
   if (name !== "tiny") return { prompt: ids, embeddings: new Map(), visual: [] };
@@ -102,7 +102,7 @@ interface Ran {
   readonly cut?: string;
 }
 
-/** The usage of an answer, from an empty cache, that no token ends. */
+/** The usage of an answer from an empty cache, without end tokens. */
 async function answered(
   name: Name,
   recipe: string,
@@ -128,7 +128,7 @@ const isState = (fill: string) => fill.startsWith("ssm");
 
 type Case = readonly [Name | "one that it serves", string];
 
-/** Recipes by the saving that they are about, each with a model that it serves: combinations, files and short blocks. */
+/** Recipes by the saving under test, each with a model that supports it: combinations, files and short blocks. */
 const recipes: Readonly<Record<string, readonly Case[]>> = {
   dynamax: ["verify", ...stateFills.filter((fill) => !isState(fill))].map(
     (fill): Case => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`],
@@ -172,7 +172,7 @@ const recipes: Readonly<Record<string, readonly Case[]>> = {
     ["tiny", `yopo:heads=${at("heads.json")},drop=post-softmax-zero`],
   ],
 };
-/** Other savings by their own settings. */
+/** Other savings, with their own settings. */
 const others = savings
   .filter(({ name }) => !Object.hasOwn(recipes, name))
   .flatMap((saving) =>
@@ -189,7 +189,7 @@ async function serves(name: Name, recipe: string): Promise<boolean> {
   }
 }
 
-/** The first model that a recipe serves. */
+/** The first model that supports a recipe. */
 async function servedBy(recipe: string): Promise<Name> {
   for (const name of Object.keys(sources) as Name[]) if (await serves(name, recipe)) return name;
   throw new Error(`${recipe} serves none of ${Object.keys(sources).join(", ")}: give it one that it serves`);
@@ -213,7 +213,7 @@ describe.each([...Object.values(recipes).flat(), ...others])("%s under %s", (giv
   test("of an answer, dense is the price of its lengths, and all that is more is overhead", async () => {
     for (const tokens of [9, 75]) {
       const { usage, reason } = await answered(name, recipe, tokens, { maxTokens: 24 });
-      // A saving that ends an answer reads its last token, where a dense run would have gone on.
+      // A saving that ends an answer reads its last token; a dense run would have continued.
       const completion = usage.tokens.completion + Number(reason === "stopped");
       const price = priceOfLengths(models[name], { ...usage.tokens, completion });
       expect(usage.flops.dense).toBe(price.flops);

@@ -28,7 +28,7 @@ export async function shapeOfFile(path: string): Promise<Shape | undefined> {
   return (await (await kindOf(checkpoint)).load()).shape?.(checkpoint);
 }
 
-/** The kind of a model's file, which is not loaded. @throws UserError if it has none */
+/** The kind of a model's file, without loading it. @throws UserError if it has none */
 export function kindOfFile(path: string): KindName {
   const checkpoint = openCheckpoint(path);
   const kind = knownKind(checkpoint);
@@ -36,7 +36,7 @@ export function kindOfFile(path: string): KindName {
   throw unknown(checkpoint);
 }
 
-/** A checkpoint of a configuration alone, to trace graphs with and to price them. */
+/** A checkpoint with a configuration only, to trace and price graphs. */
 export function withoutWeights(config: JsonObject, path: string, architecture: string): Checkpoint {
   const read = (): never => {
     throw new Error(`${path} has no weights`);

@@ -1,4 +1,4 @@
-/** Milliseconds of a request by what they went into, in the order of the work. */
+/** Milliseconds of a request by phase, in order. */
 export interface Times {
   /** Waiting in the queue. */
   readonly queue: number;
@@ -9,13 +9,13 @@ export interface Times {
   readonly decode: number;
 }
 
-/** The times of a request, and its arrival on the clock of `performance.now()`. */
+/** Splits the wall time of one request into phases: each moment since its arrival belongs to exactly one. */
 export interface Timed {
   readonly arrived: number;
   readonly ms: Times;
 }
 
-/** Splits the wall time of one request into its parts: each moment since its arrival is in exactly one. */
+/** Counts time towards `part` from now on. */
 export class Stopwatch {
   readonly #ms: Record<keyof Times, number> = { queue: 0, encode: 0, prefill: 0, decode: 0 };
   #part: keyof Times = "queue";
@@ -25,7 +25,7 @@ export class Stopwatch {
     this.#since = arrived;
   }
 
-  /** From now on, time goes into `part`. */
+  /** The times until now. */
   enter(part: keyof Times): void {
     const now = performance.now();
     this.#ms[this.#part] += now - this.#since;

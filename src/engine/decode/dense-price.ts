@@ -3,7 +3,7 @@ import { Meter } from "../bill/meter.ts";
 import type { LanguageModel } from "./language-model.ts";
 import { usesLongRope } from "./state/cached.ts";
 
-/** The dense cost of a prompt of which a cache serves the first `cached` ids, and of an answer. */
+/** The dense cost of a prompt whose first `cached` ids are in the cache, and of an answer. */
 export function priceOfLengths(
   { engine: { programs } }: LanguageModel,
   { prompt, cached, completion }: { readonly prompt: number; readonly cached: number; readonly completion: number },
@@ -34,7 +34,7 @@ function notePrompt(meter: Meter, ids: number, cached: number): void {
 function noteSteps(meter: Meter, past: number, steps: number): void {
   const { config } = meter.programs.decoder;
   for (let tokens = past; tokens < past + steps; tokens++) {
-    // The first token that needs the long rope factors has all others run again.
+    // The first token that needs the long rope factors makes all others run again.
     const again = usesLongRope(config, tokens + 1) && !usesLongRope(config, tokens);
     if (again) notePrompt(meter, tokens + 1, 0);
     else {

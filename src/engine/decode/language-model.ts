@@ -51,7 +51,7 @@ export interface InfillTerms {
 }
 
 /**
- * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may name. Each
+ * A loaded model of one file: its tokenizer, its engine, and an engine for each adapter that requests may choose. Each
  * request has its own recipe.
  */
 export class LanguageModel implements Loaded {
@@ -63,7 +63,7 @@ export class LanguageModel implements Loaded {
     readonly source: ResolvedModel,
     readonly decoder: Decoder,
     readonly tokenizer: Tokenizer,
-    /** The engine of requests that name no adapter. */
+    /** The engine of requests without an adapter. */
     readonly engine: Engine,
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
@@ -72,7 +72,7 @@ export class LanguageModel implements Loaded {
     readonly form: ModelForm,
     onNotice: ((sentence: string) => void) | undefined,
   ) {
-    // A file of one's own is read whole for it, once.
+    // Hashing a user's own file reads all of it, once.
     let hash: Promise<string> | undefined;
     const host = { decoder, hash: () => (hash ??= modelHash(source)), form, onNotice };
     this.recipes = new Recipes(host, async (plan) => {
@@ -80,12 +80,12 @@ export class LanguageModel implements Loaded {
     });
   }
 
-  /** The part that reads images; undefined: it reads text alone. */
+  /** The image part; undefined: it reads only text. */
   get vision(): ImageReader | undefined {
     return this.#vision;
   }
 
-  /** How its chat template divides answers; undefined if they are text as a whole. */
+  /** How its chat template divides answers; undefined if they are undivided text. */
   get marks(): AnswerMarks | undefined {
     return answerMarks(this.tokenizer);
   }
@@ -109,7 +109,7 @@ export class LanguageModel implements Loaded {
     if (device === "cpu") await tuneOnce({ source, checkpoint, quant: wanted });
     const quant = quantHere(source, wanted, device);
     const sampling = samplingOf(checkpoint.config, source.sha256);
-    // Shared by the base and its adapters. Programs keep what they share alive for as long as they live.
+    // Shared by the base and its adapters. Programs keep shared weights alive while they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;
     const open = async (lora?: Lora) => {
       const { decoder, weights } = await openDecoder(checkpoint, preparedFolder(source.path), quant, lora);
@@ -145,7 +145,7 @@ export class LanguageModel implements Loaded {
     return this.recipes.use(recipe);
   }
 
-  /** The engine of requests that name an adapter. @throws UserError if there is no such adapter */
+  /** The engine of an adapter for requests. @throws UserError if there is no such adapter */
   engineFor(adapter: string): Engine {
     const engine = this.adapted.get(adapter);
     if (engine) return engine;
@@ -161,14 +161,14 @@ export class LanguageModel implements Loaded {
     checkText(texts.join("\n"), this.tokenizer, this.decoder.config.context);
   }
 
-  /** The form in which a prompt is read, also by an adapter that requests name: see `promptFormOf`. */
+  /** The form of a prompt, also for a request's adapter: see `promptFormOf`. */
   formOf(prompt: Prompt, raw?: boolean, adapter?: string): PromptForm | undefined {
     return promptFormOf(prompt, this.tokenizer, raw, this.records.get(adapter));
   }
 
   /**
    * Ids of a prompt in its form. `tools` are functions that the model may call, `variables` are the chat template's.
-   * @throws UserError for an id that the model does not have, or turns that an adapter was not trained on
+   * @throws UserError for an id outside the vocabulary, or turns that an adapter was not trained on
    */
   encode(
     prompt: Prompt,
@@ -185,7 +185,7 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a prompt for filling in between two texts, the first of which may be ids.
+   * Ids of a prompt for filling in between two texts; the first may be ids.
    * @throws UserError if the model has no tokens for this
    */
   encodeAround(prompt: Prompt, suffix: string): number[] {
@@ -199,8 +199,8 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a text with blanks, or of any other, behind the token of a mode; and the token that ends the last blank, if
-   * the model has it.
+   * Ids of a text, with or without blanks, after the token of a mode; and the token that ends the last blank, if the
+   * model has one.
    * @throws UserError if the model lacks a token
    */
   encodeInfill(text: string, { infill, mode }: InfillTerms): { ids: number[]; end: number | undefined } {
@@ -243,7 +243,7 @@ export const bosOf = ({ addBos, bos }: Tokenizer): number[] => (addBos && bos !=
 export const idBeyond = (ids: readonly number[], vocabulary: number): number | undefined =>
   ids.find((id) => id >= vocabulary);
 
-/** @throws UserError for an id that the model does not have */
+/** @throws UserError for an id outside the vocabulary */
 export function checkIds(ids: readonly number[], vocabulary: number): number[] {
   const beyond = idBeyond(ids, vocabulary);
   if (beyond === undefined) return [...ids];

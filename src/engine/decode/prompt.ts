@@ -8,14 +8,14 @@ export type Prompt = string | readonly ChatMessage[] | readonly number[];
 
 export const isIds = (prompt: Prompt): prompt is readonly number[] => typeof prompt[0] === "number";
 
-/** A text as one user turn; turns as they are. */
+/** A text as one user turn; turns unchanged. */
 export const turnsOf = (prompt: string | readonly ChatMessage[]): readonly ChatMessage[] =>
   typeof prompt === "string" ? [{ role: "user", content: prompt }] : prompt;
 
 /**
- * The form in which a prompt is read; undefined for ids, which are used unchanged. A caller's `raw` comes first, then
- * the adapter's record; a text is otherwise one user turn if the model chats. Turns are plain text only for an adapter
- * that was trained on it.
+ * The form of a prompt; undefined for ids, which are used unchanged. A caller's `raw` comes first, then the adapter's
+ * record; otherwise, a text is one user turn if the model chats. Turns become plain text only for an adapter trained on
+ * it.
  */
 export function promptFormOf(
   prompt: Prompt,
@@ -28,7 +28,7 @@ export function promptFormOf(
   return (raw ?? adapter?.prompt === "raw") || chatTemplate === undefined ? "raw" : "chat";
 }
 
-/** The text of a chat that an adapter reads as plain text. @throws UserError if it is more than one user turn of text */
+/** The text of a chat for an adapter trained on plain text. @throws UserError if it is more than one user turn of text */
 export function plainTextOf(turns: readonly ChatMessage[], tools: readonly Tool[], adapter: NamedRecord): string {
   const more = moreThanText(turns, tools);
   if (more === undefined) return turns[0]!.content as string;
@@ -47,8 +47,8 @@ function moreThanText(turns: readonly ChatMessage[], tools: readonly Tool[]): st
 }
 
 /**
- * A sentence on an adapter that was trained in another chat template; undefined if it was trained in this one. The
- * model's own template is used: an adapter does not carry its template's text.
+ * A notice for an adapter trained with another chat template; undefined if the template is the same. The model's own
+ * template is used: adapters do not include the text of theirs.
  */
 export function otherTemplate(
   { name, prompt, template }: NamedRecord,

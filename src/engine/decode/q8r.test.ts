@@ -1,4 +1,4 @@
-/** A decoder whose layers are held in rotated bytes alone, for prompts and steps alike. */
+/** A decoder with layers only in rotated bytes, for prompts and steps. */
 import { existsSync, readdirSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -30,7 +30,7 @@ const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
-/** Sums of bytes overflow on other processors, whatever the mock says. */
+/** Sums of bytes overflow on other processors, regardless of the mock. */
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
@@ -39,7 +39,7 @@ const load = async (quant: Quant, file = folder) => LanguageModel.load(await res
 
 const text = Array.from({ length: 90 }, (_, i) => (i * 37) % 200);
 
-/** Logits after all of `prompt`, of which the last `steps` tokens run one by one, and the bill. */
+/** Logits after all of `prompt`, with its last `steps` tokens run one by one, and the bill. */
 async function logitsOf({ engine }: Pick<LanguageModel, "engine">, { prompt = text, steps = 0 } = {}) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt);
@@ -84,7 +84,7 @@ describe("a small decoder", () => {
     using blocks = await load("q8");
     const [own, other] = [(await logitsOf(model, { steps: 8 })).bill, (await logitsOf(blocks, { steps: 8 })).bill];
     expect(own.flops.dense).toBeCloseTo(other.flops.dense, -1);
-    // Queries with keys and values, attention's output, gate with up, and down; the last layer's rest on nine rows alone.
+    // qkv, attention's output, gate with up, and down; after the last attention, only nine rows.
     const { hidden, layers } = model.decoder.config;
     const rest = 2 * hidden + 512;
     const rotation = 2 * 32 * (text.length * (layers * (hidden + rest) - rest) + 9 * rest);
@@ -134,11 +134,11 @@ describe("a small decoder", () => {
     const outputs = [3 * hidden, hidden, 2 * 512, hidden].reduce((a, b) => a + b);
     const weights = hidden * (4 * hidden + 3 * 512);
     expect(bytes!.bytes).toBe(layers * (weights + 4 * outputs));
-    // Normally distributed numbers; the largest of hundreds is about 3: an error of a twelfth's root of 3/127.
+    // Normally distributed numbers; the largest of hundreds is about 3, so the error is √(1/12) of 3/127.
     expect(bytes!.error).toBeGreaterThan(0.005);
     expect(bytes!.error).toBeLessThan(0.012);
     expect(own.bytes.memory).toBeLessThan(blocks.bytes.memory);
-    // The token table, which is the head.
+    // The token table, which is also the head.
     expect(own.tensors.filter(({ form }) => form.includes("in blocks of 32") && !form.includes("rotated"))).toEqual([
       expect.objectContaining({ tensors: 1, form: "rounded to 8 bits in blocks of 32" }),
     ]);

@@ -14,7 +14,7 @@ interface Reference {
   prompts: { prompt: string; chat: boolean; tokens: number[]; next: number[] }[];
   nll: { tokens: number[]; mean: number };
 }
-/** SmolLM2 by transformers in float32: tools/reference/smollm2.py. */
+/** SmolLM2 in transformers in float32: tools/reference/smollm2.py. */
 const { prompts, nll } = JSON.parse(
   readFileSync(new URL("../../models/fixtures/smollm2.json", import.meta.url), "utf8"),
 ) as Reference;
@@ -25,7 +25,7 @@ function likeliest(logits: Float32Array): number {
   return best;
 }
 
-/** The likeliest `count` tokens after each prompt, going on past an end token; the prompts are decoded together. */
+/** The likeliest `count` tokens after each prompt, continuing past an end token; the prompts are decoded together. */
 async function greedy(engine: Engine, prompts: readonly (readonly number[])[], count: number): Promise<number[][]> {
   const meter = new Meter(engine.programs);
   const slots: Slot[] = [];
@@ -76,7 +76,7 @@ async function surprises(engine: Engine, tokens: readonly number[]): Promise<num
 
 const mean = (values: readonly number[]): number => values.reduce((sum, v) => sum + v, 0) / values.length;
 
-/** Float32's results for each token, which is held to the reference below. */
+/** Float32 results for each token; they are compared with the reference below. */
 let exact: readonly number[];
 
 describe("float32, dequantised", () => {
@@ -115,7 +115,7 @@ async function expectNear(engine: Engine): Promise<void> {
   expect(difference).toBeGreaterThan(0);
 }
 
-/** The code width that the processor is assumed to run fastest. */
+/** The code width assumed fastest for the processor. */
 const processor = vi.hoisted(() => ({ processorBits: vi.fn<() => 4 | 8>() }));
 vi.mock("../../runtime/processor.ts", async (original) => ({ ...(await original<object>()), ...processor }));
 

@@ -1,6 +1,6 @@
 import { NotFinite } from "../not-finite.ts";
 
-/** A token for a masked place, and how sure it is. */
+/** A token for a masked place, with its confidence. */
 export interface Candidate {
   readonly place: number;
   readonly token: number;
@@ -12,14 +12,14 @@ export function guided(conditional: Float32Array, unconditional: Float32Array, w
   return conditional.map((z, i) => z + weight * (z - unconditional[i]!));
 }
 
-/** Gives tokens the logit −∞. */
+/** Sets tokens' logits to −∞. */
 export function forbid(logits: Float32Array, tokens: Iterable<number>): void {
   for (const token of tokens) logits[token] = Number.NEGATIVE_INFINITY;
 }
 
 /**
- * The token with the highest logit at temperature 0; else one drawn by Gumbel's noise in float64, argmax of z − τ·ln(−ln
- * u), which has the law of softmax(z/τ).
+ * The token with the highest logit at temperature 0; else one drawn with Gumbel noise in float64, argmax of z − τ·ln(−ln
+ * u), which is distributed as softmax(z/τ).
  */
 export function drawToken(logits: Float32Array, temperature: number, random: () => number): number {
   let [best, most] = [-1, Number.NEGATIVE_INFINITY];
@@ -40,7 +40,7 @@ function gumbel(random: () => number): number {
   return -Math.log(-Math.log(u));
 }
 
-/** A token's probability by the softmax of the logits as they are, without noise. */
+/** A token's softmax probability from the original logits, without noise. */
 export function probabilityOf(logits: Float32Array, token: number): number {
   const top = logits.reduce((a, b) => Math.max(a, b), Number.NEGATIVE_INFINITY);
   let sum = 0;
@@ -48,11 +48,11 @@ export function probabilityOf(logits: Float32Array, token: number): number {
   return Math.exp(logits[token]! - top) / sum;
 }
 
-/** The `count` most confident candidates; of equals, the first. */
+/** The `count` most confident candidates, the first among equals. */
 export const mostConfident = (all: readonly Candidate[], count: number): Candidate[] =>
   all.toSorted((a, b) => b.confidence - a.confidence || a.place - b.place).slice(0, count);
 
-/** The candidates at least as confident as `threshold`, and the most confident one in any case. */
+/** The candidates at least as confident as `threshold`, and always the most confident one. */
 export function confidentEnough(all: readonly Candidate[], threshold: number): Candidate[] {
   const enough = all.filter(({ confidence }) => confidence >= threshold);
   return enough.length > 0 ? enough : mostConfident(all, 1);

@@ -4,10 +4,10 @@ import { type DiffusionInput, diffusionOptions, scheduleOf } from "./options.ts"
 export const MASK = 9;
 export const END = 8;
 
-/** Logits of one place, given the sequence. */
+/** Logits of one place, from the sequence. */
 export type Rule = (ids: Int32Array, place: number) => readonly number[];
 
-/** A scorer by a rule, over ten tokens, of which 8 ends texts and 9 is the mask. */
+/** A scorer by a rule, over ten tokens: 8 ends texts, and 9 is the mask. */
 export class FakeScorer implements Scorer {
   readonly vocabulary = 10;
   passes = 0;

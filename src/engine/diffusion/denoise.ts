@@ -1,12 +1,12 @@
 import { type Candidate, confidentEnough, drawToken, forbid, guided, mostConfident, probabilityOf } from "./choose.ts";
 import { type DiffusionOptions, type Schedule, transferCounts } from "./options.ts";
 
-/** A model that scores tokens for places of a sequence. */
+/** A model that scores tokens for places in a sequence. */
 export interface Scorer {
   readonly vocabulary: number;
   /**
-   * Logits [places, vocabulary] of a sequence; the memory is valid until the next call. With `keep`, what comes before
-   * that place is kept; with `after`, it is not computed again.
+   * Logits [places, vocabulary] of a sequence; the memory is valid until the next call. `keep` stores everything before
+   * that place; `after` reuses it.
    */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array>;
 }
@@ -25,18 +25,18 @@ export interface Task {
 
 /** The sequence after a step. */
 export interface Denoised {
-  /** The block that the step filled, from 0. */
+  /** The block filled by the step, from 0. */
   readonly block: number;
   /** True if the block has no masked token left. */
   readonly full: boolean;
-  /** The answer's tokens, some of them masks. */
+  /** The answer's tokens; some may be masks. */
   readonly answer: Int32Array;
-  /** The tokens that the step committed; places count from the answer's first. */
+  /** The tokens committed by the step; places count from the answer's first token. */
   readonly committed: readonly Candidate[];
 }
 
 /**
- * Fills in an answer of masks behind a prompt, block by block (LLaDA, arXiv 2502.09992, algorithm 5, `generate.py`; with a
+ * Fills in an answer of masks after a prompt, block by block (LLaDA, arXiv 2502.09992, algorithm 5, `generate.py`; with a
  * threshold Fast-dLLM, arXiv 2505.22618, algorithm 1). A committed token never changes.
  */
 export async function* denoise(

@@ -4,7 +4,7 @@ import type { Binding, Program } from "../../runtime/program.ts";
 import type { CacheUse, Scorer } from "./denoise.ts";
 import type { DenoiserPrograms } from "./denoiser-programs.ts";
 
-/** One sequence of a fixed length in a model that fills in masked tokens: its buffers, its cache, and its bill. */
+/** One sequence of fixed length in a model that fills in masked tokens: its buffers, cache and bill. */
 export class DenoiserRun implements Scorer, Disposable {
   readonly spent: Spent = { flops: 0, bytes: 0 };
   /** Forward passes so far. */
@@ -15,13 +15,13 @@ export class DenoiserRun implements Scorer, Disposable {
   readonly #mask: Buffer;
   readonly #hidden: Buffer;
   readonly #logits: Buffer;
-  /** Keys and values of all layers in turn, once something was kept. */
+  /** Keys and values of all layers in turn, once anything is stored. */
   #cache: Buffer[] | undefined;
 
   constructor(
     private readonly programs: DenoiserPrograms,
     private readonly tokens: number,
-    /** The most places that are scored at once. */
+    /** The most places scored at once. */
     most: number,
   ) {
     const { hidden, vocabulary } = programs.decoder.config;
@@ -35,7 +35,7 @@ export class DenoiserRun implements Scorer, Disposable {
     return this.programs.decoder.config.vocabulary;
   }
 
-  /** A token's logits may stand one place before it, as in Dream; the first token's then stand at its own place. */
+  /** A token's logits may be at the previous place, as in Dream; the first token's are then at its own place. */
   score(ids: Int32Array, places: readonly number[], cache?: CacheUse): Promise<Float32Array> {
     const { denoiser, vocabulary } = this.programs.decoder.config;
     const at = denoiser?.shifted ? places.map((place) => Math.max(0, place - 1)) : places;
@@ -77,7 +77,7 @@ export class DenoiserRun implements Scorer, Disposable {
     };
   }
 
-  /** The cache as the outputs of a pass over everything, or its first `past` tokens as the inputs of another. */
+  /** The cache as the outputs of a pass over everything, or its first `past` tokens as the inputs of another pass. */
   #layers(kind: "written" | "read", past: number): Record<string, View> {
     const { layers, heads, headSize } = this.programs.decoder.config;
     const width = heads * headSize;

@@ -38,7 +38,7 @@ export class DiffusionModel implements Loaded {
     readonly source: ResolvedModel,
     readonly tokenizer: Tokenizer,
     readonly programs: DenoiserPrograms,
-    /** The id of the token that stands in masked places. */
+    /** The id of the mask token. */
     readonly mask: number,
     /** Its own settings, if it has any. */
     readonly sampling: ModelSampling | undefined,
@@ -71,7 +71,7 @@ export class DiffusionModel implements Loaded {
     return this.programs.decoder.config.context;
   }
 
-  /** The form in which a prompt is read: see `promptFormOf`. */
+  /** The form of a prompt: see `promptFormOf`. */
   formOf(prompt: Prompt, raw?: boolean): PromptForm | undefined {
     return promptFormOf(prompt, this.tokenizer, raw, this.record);
   }
@@ -88,7 +88,7 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Answers with `maxTokens` tokens, cut at the first that ends texts; a piece is a block.
+   * Answers with `maxTokens` tokens, cut at the first end token; each piece is a block.
    * @throws UserError if the schedule does not divide, or prompt and answer are longer than the context
    */
   async *generate(
@@ -135,8 +135,8 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Scores of labels for each text, by the estimated likelihood of each after it, as a language model is asked.
-   * @throws UserError for no labels, or a text that does not fit the context
+   * Scores of labels for each text, by each label's estimated likelihood after it, with a language model's question.
+   * @throws UserError for no labels, or a text longer than the context
    */
   async classify(
     texts: readonly string[],
@@ -168,9 +168,9 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * An estimate of the log-likelihood of an answer after a prompt, by `samples` maskings (128 by default); the same seed
+   * An estimate of the log-likelihood of an answer after a prompt, from `samples` maskings (default: 128); the same seed
    * gives the same maskings.
-   * @throws UserError if prompt and answer do not fit the context, or the answer is empty
+   * @throws UserError if prompt and answer are longer than the context, or the answer is empty
    */
   async logLikelihood(
     prompt: readonly number[],
@@ -186,7 +186,7 @@ export class DiffusionModel implements Loaded {
     return { nats, tokens, passes: run.passes, spent: { ...run.spent } };
   }
 
-  /** The schedule of an answer. @throws UserError if it does not divide, or does not fit the context */
+  /** The schedule of an answer. @throws UserError if it does not divide, or is longer than the context */
   schedule(prompt: readonly number[], length: number, options: DiffusionOptions): Schedule {
     if (prompt.length + length > this.context)
       throw new ContextExceeded(

@@ -2,22 +2,22 @@ import { shuffle } from "../../util/random.ts";
 import { NotFinite } from "../not-finite.ts";
 import type { Scorer } from "./denoise.ts";
 
-/** An answer whose likelihood after a prompt is estimated. */
+/** An answer and its prompt, for a likelihood estimate. */
 export interface LikelihoodTask {
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
   readonly mask: number;
-  /** Maskings that are drawn; one is exact for an answer of one token. */
+  /** The number of random maskings; one is exact for an answer of one token. */
   readonly samples: number;
   readonly random: () => number;
 }
 
-/** Maskings of an estimate, unless a caller says otherwise: LLaDA's. */
+/** The default number of maskings of an estimate: LLaDA's. */
 export const SAMPLES = 128;
 
 /**
  * A Monte Carlo estimate of the lower bound of ln p(answer | prompt): of L tokens, k are masked, k uniform in 1 … L, and
- * the sum of their log-probabilities counts L/k (Nie et al. 2025, arXiv 2502.09992, equation 6 and algorithm 3).
+ * the sum of their log-probabilities is weighted by L/k (Nie et al. 2025, arXiv 2502.09992, equation 6 and algorithm 3).
  */
 export async function logLikelihood(scorer: Scorer, task: LikelihoodTask): Promise<number> {
   const { prompt, answer, mask, samples, random } = task;

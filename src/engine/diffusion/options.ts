@@ -2,7 +2,7 @@ import { z } from "zod";
 import { choice, flag, number, optionalInteger, optionalNumber } from "../../savings/option-schemas.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** The options of filling in masked tokens, beside the answer's length, its temperature and its seed. */
+/** Options for filling in masked tokens, apart from the answer's length, temperature and seed. */
 export const diffusionOptions = z.strictObject({
   steps: optionalInteger(1).describe("forward passes per answer (default: one per token)"),
   block: optionalInteger(1).describe("tokens per block; blocks are filled from left to right (default: one block)"),
@@ -21,7 +21,7 @@ export const diffusionOptions = z.strictObject({
 export type DiffusionOptions = z.output<typeof diffusionOptions>;
 export type DiffusionInput = z.input<typeof diffusionOptions>;
 
-/** Blocks of an answer and the steps of each. */
+/** An answer's number of blocks, and of steps per block. */
 export interface Schedule {
   readonly length: number;
   readonly block: number;
@@ -44,7 +44,7 @@ export function scheduleOf(length: number, { steps = length, block = length, ...
 }
 
 /**
- * Tokens that each of `steps` steps commits of `masked` ones: as even as they can be, the larger parts first (LLaDA,
+ * The number of `masked` tokens that each of `steps` steps commits: as even as possible, larger parts first (LLaDA,
  * `get_num_transfer_tokens`).
  */
 export function transferCounts(masked: number, steps: number): number[] {

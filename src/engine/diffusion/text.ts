@@ -1,13 +1,13 @@
 import { StopStrings, type Tokenizer, TokenStream } from "../../weights/tokenizer/index.ts";
 import type { GenerateOptions, Piece } from "../decode/answer/generate.ts";
 
-/** The text of an answer that comes in blocks: it ends at the first token that ends texts, or at a stop string. */
+/** The text of an answer in blocks: it ends at the first end token, or at a stop string. */
 export class AnswerText {
   readonly #stream: TokenStream;
   readonly #isEnd: (id: number) => boolean;
   readonly #stops: StopStrings;
   #ended = false;
-  /** Tokens so far, the one that ends the text among them. */
+  /** Tokens so far, including the end token. */
   completion = 0;
 
   constructor(tokenizer: Tokenizer, { continues, stop, end }: Pick<GenerateOptions, "continues" | "stop" | "end">) {

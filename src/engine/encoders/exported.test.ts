@@ -13,8 +13,8 @@ import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import { resolveModel } from "../../weights/sources/index.ts";
 
 /**
- * ONNX Runtime's results with the files themselves: tools/reference/onnx_encoders.py. `own` rounds activations to bytes
- * before each product; `floats` has the same weights, and products in float32, as here.
+ * ONNX Runtime's results for the files themselves: tools/reference/onnx_encoders.py. `own` rounds activations to bytes
+ * before each product; `floats` has the same weights, with float32 products, as here.
  */
 interface Reference {
   readonly query: string;

@@ -102,14 +102,14 @@ describe("two adapters beside one base", () => {
       expect(flops).toEqual({ dense: flops.spent, spent: flops.spent, overhead: 0, saved: 0 });
       expect(bytes.dense).toBe(bytes.spent);
     }
-    // Two layers: q and k stacked into 8 ranks over all of q, k and v, o with 4, up with 4 over gate and up.
+    // Two layers: q and k stacked with rank 8 over all of q, k and v, o with rank 4, up with rank 4 over gate and up.
     const [hidden, ffn, heads, kvHeads] = [64, 32, 64, 32];
     const before = 8 * (hidden + heads + 2 * kvHeads);
     const after = 4 * (heads + hidden) + 4 * (hidden + 2 * ffn);
     const { prompt: asked, completion } = poet.tokens;
     const tokens = asked + completion - 1;
     expect(poet.tokens).toEqual(plain.tokens);
-    // After the last attention, only tokens whose logits are needed run.
+    // After the last attention, only tokens with needed logits run.
     const branch = 2 * before * tokens + after * (tokens + completion);
     expect(poet.flops.spent - plain.flops.spent).toBe(2 * branch);
     expect(poet.bytes.spent).toBeGreaterThan(plain.bytes.spent);

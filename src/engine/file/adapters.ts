@@ -8,33 +8,33 @@ import { isMergeable, withAdapter } from "../../weights/adapter/merge.ts";
 import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 
-/** PEFT LoRA adapters of a model, by their folders: one for every request, or several that requests choose among. */
+/** A model's PEFT LoRA adapters, by folder: one for every request, or several for requests to choose from. */
 export interface AdapterFolders {
   readonly adapter?: string | undefined;
   readonly adapters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** The record of an adapter's training, and the name that sentences give the adapter. */
+/** The record of an adapter's training, and the adapter's name in messages. */
 export interface NamedRecord extends AdapterRecord {
   readonly name: string;
 }
 
-/** A checkpoint and the adapters that are kept apart from it. */
+/** A checkpoint and its separate adapters. */
 export interface Adapted {
   readonly checkpoint: Checkpoint;
-  /** The adapter of requests that name none. */
+  /** The adapter of requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** Of the adapters that have one; under undefined, that of requests that name none. */
+  /** By adapter name, if it has a record; under undefined, that of requests that choose none. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
-  /** The folder of the adapter for every request, if it has a tokenizer of its own. */
+  /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;
 }
 
 /**
- * Opens a model with its adapters. A single adapter is merged if the weights are floats and the merge gives the same
- * result; others are kept apart.
- * @throws UserError if a folder holds no supported adapter, or both kinds are asked for
+ * Opens a model with its adapters. A single adapter is merged if the weights are floats and the result is the same;
+ * others stay separate.
+ * @throws UserError if a folder holds no supported adapter, or both kinds are requested
  */
 export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);
@@ -60,7 +60,7 @@ function recordOf([name, { folder, record }]: readonly [string | undefined, Lora
   return record ? [[name, { name: name ?? path.basename(path.resolve(folder)), ...record }]] : [];
 }
 
-/** All requests of a model share its tokenizer. @throws UserError if an adapter has tokens of its own */
+/** All requests of a model share its tokenizer. @throws UserError if an adapter has its own tokens */
 function withoutTokens(name: string, lora: Lora): Lora {
   if (lora.rows.size === 0) return lora;
   throw new UserError(
@@ -69,9 +69,7 @@ function withoutTokens(name: string, lora: Lora): Lora {
   );
 }
 
-/**
- * @throws UserError if requests are to choose among adapters of a model that does not allow it; `what` names the model
- */
+/** @throws UserError if a model cannot offer several adapters to requests; `what` names the model */
 export function refuseSeveral({ named, checkpoint }: Adapted, what: string): void {
   if (named.size === 0) return;
   throw new UserError(

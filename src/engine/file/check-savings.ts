@@ -7,8 +7,8 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 
 /**
- * Finds the errors of loading a model under a recipe, from little more than its file's header; returns the recipe with
- * the model's presets.
+ * Finds the errors of loading a model under a recipe, mostly from its file's header; returns the recipe with the
+ * model's presets.
  * @throws UserError
  */
 export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promise<Recipe> {
@@ -18,13 +18,13 @@ export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promis
   return (await (await kindOf(checkpoint)).load()).check(model, checkpoint, recipe);
 }
 
-/** The savings that a model takes by name alone, without options, from little more than its file's header. */
+/** The savings that a model supports by bare name, without options, mostly from its file's header. */
 export async function bareSavings(model: ResolvedModel): Promise<string[]> {
   const checkpoint = openCheckpoint(model.path);
   const kind = await (await kindOf(checkpoint)).load();
   const taken: string[] = [];
   for (const { name } of savings) {
-    // Each check may take a tenth of a second, in which a server answers nothing else.
+    // Each check may take a tenth of a second, while a server answers nothing else.
     await setImmediate();
     try {
       await kind.check(model, checkpoint, parseRecipe([name]));

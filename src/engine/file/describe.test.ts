@@ -12,7 +12,7 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { Recipes } from "../decode/run/recipes.ts";
 import { describeModel } from "./describe.ts";
 
-/** The memory that the machine is said to have. */
+/** The machine's memory, as mocked. */
 const machine = vi.hoisted(() => ({ bytes: 1e12 }));
 vi.mock("../../weights/prepared/memory.ts", async (original) => ({
   ...(await original<typeof import("../../weights/prepared/memory.ts")>()),
@@ -42,7 +42,7 @@ test("a decoder", async () => {
   });
   const { layers, kvHeads, headSize, context } = told.config;
   expect(told.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
-  // Each weight is multiplied and added once; attention comes on top, with the context.
+  // Each weight is multiplied and added once; attention is additional and grows with the context.
   expect(told.flopsPerToken.empty).toBeGreaterThan(told.parameters);
   expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
   expect(told).not.toHaveProperty("embedding");
@@ -108,7 +108,7 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
 test("a hybrid: keys of the layers that attend, states of the others, and what its recurrent layers rule out", async () => {
   const told = await describe("granitemoehybrid/model.gguf", "f32");
   expect(told).toMatchObject({ architecture: "granitehybrid", seams: ["attention", "between layers", "tokens in"] });
-  // Two layers attend, with one head of 16; four have 64 · 6 numbers, and two inputs of 88 channels.
+  // Two layers have attention, with one head of 16; four have 64 · 6 numbers, and two inputs of 88 channels.
   const { context } = told.config;
   expect(told.bytes.cache).toBe(4 * (2 * 2 * 16 * context + 4 * (64 * 6 + 2 * 88)));
   expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
@@ -165,8 +165,7 @@ test.each(["llama-tiny.gguf", "bert", "t5"])(
     expect(rounded.length).toBeGreaterThan(0);
     for (const { form, error } of rounded) {
       expect(form).toBe("rounded to 8 bits in blocks of 32");
-      // Normally distributed numbers; the largest of 32 is about 2: steps of 2/127, with an error of a twelfth's root of
-      // a step.
+      // Normally distributed numbers; the largest of 32 is about 2: steps of 2/127, with an error of √(1/12) step.
       expect(error).toBeGreaterThan(0.003);
       expect(error).toBeLessThan(0.008);
     }

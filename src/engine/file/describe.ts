@@ -19,7 +19,7 @@ import { type ModelSampling, samplingOf } from "../decode/sampling/defaults.ts";
 import { judged, type KindName, kindOf } from "../kinds/index.ts";
 import type { Described, Flops } from "./described.ts";
 
-/** The parts of a model and its costs, without compiling it. */
+/** A model's parts and costs, without compiling it. */
 export interface ModelDescription
   extends Pick<Described, "config" | "image" | "drawn" | "embedding" | "compared" | "labels"> {
   kind: KindName;
@@ -31,37 +31,37 @@ export interface ModelDescription
   /** Parameters that a token's computation reads, if the model has experts. */
   activeParameters?: number;
   /**
-   * Bytes. `disk`: the files; `memory`: the weights as the runtime maps them; `cache`: keys and values of one sequence
-   * at full context; `machine`: this machine's memory.
+   * Bytes. `disk`: the files; `memory`: the weights mapped by the runtime; `cache`: keys and values of one sequence at
+   * full context; `machine`: this machine's memory.
    */
   bytes: { disk: number; memory: number; cache: number; machine: number };
-  /** True if the checkpoint's part that reads images is left out. */
+  /** True if the checkpoint's image part is not used. */
   textAlone?: true;
-  /** The path of its tokenizer's file, if that is missing. */
+  /** The expected path of its tokenizer's file, if that is missing. */
   noTokenizer?: string;
-  /** The sampling settings that its authors publish; absent if there are none, or it does not generate. */
+  /** The sampling settings published by its authors; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
-  /** For each storage type: the form its tensors run in, their memory, and the error against the file's weights. */
+  /** For each storage type: the form of its running tensors, their memory, and the error against the file's weights. */
   tensors: Holding[];
   /** The form of all of them. */
   form: ModelForm;
-  /** Dense FLOPs of one token; a multiply-add is 2. Of a decoder that reads a source: of one that it writes. */
+  /** Dense FLOPs of one token; a multiply-add is 2. For a decoder with a source, of one generated token. */
   flopsPerToken: Flops;
-  /** FLOPs of a token of the source, if there is one. */
+  /** FLOPs of a source token, if there is a source. */
   sourceFlopsPerToken?: Flops;
   /** FLOPs of an image, if the model reads images; of one step of one, if it draws. */
   flopsPerImage?: number;
-  /** A recurrent model's, at rest. */
+  /** For a recurrent model, at rest. */
   stability?: RestStability;
   seams: readonly Seam[];
-  /** Savings that can act in it, as a run with them finds. */
+  /** Savings that it supports, as in a run with them. */
   savings: string[];
-  /** Savings whose seams the model has but that cannot act in it, with the reason. */
+  /** Savings whose seams the model has but that it does not support, with the reason. */
   unsupported: Record<string, string>;
 }
 
 /**
- * Describes a model's file from little more than its header, whether it fits in memory or not.
+ * Describes a model's file, mostly from its header, whether it fits in memory or not.
  * @throws UserError if it is not a supported model
  */
 export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
@@ -129,7 +129,7 @@ function readsTexts(kind: KindName): boolean {
   }
 }
 
-/** A GGUF has its tokenizer within. */
+/** A GGUF contains its tokenizer. */
 const tokenizerMissing = ({ config }: Checkpoint): string | undefined =>
   config.kind === "huggingface" ? missingTokenizer(path.dirname(config.path)) : undefined;
 
@@ -158,15 +158,18 @@ function servedBy(
 /** Bytes of all files of the model. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
-/** A recurrent model's stability, by its weights alone. */
+/** A recurrent model's stability, from its weights alone. */
 interface RestStability {
-  /** The greatest Lyapunov exponent of its layers' states at rest, nats a token. */
+  /** The greatest Lyapunov exponent of its layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
   /** Tokens after which that channel has forgotten all but 1/e; null: it never forgets. */
   readonly memory: number | null;
 }
 
-/** Stability of the recurrent layers. Assumes that inputs move no step: Δ = softplus(bias). Undefined for a model without state spaces. */
+/**
+ * Stability of the recurrent layers, for inputs that do not change the steps: Δ = softplus(bias). Undefined for a model
+ * without state spaces.
+ */
 async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Promise<RestStability | undefined> {
   const recurrent = layersOf(config, "recurrent");
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);

@@ -8,8 +8,8 @@ import type { LateSettings } from "../encoders/text/late-files.ts";
 import type { SentenceSettings } from "../encoders/text/sentence-files.ts";
 
 /**
- * FLOPs of one token: the first, and the last of the context. If a model reads texts whole: the mean over a text of one
- * token, and over one of the context's length.
+ * FLOPs of one token: the first, and the last of the context. For a model that reads whole texts: the mean over a text
+ * of one token, and over one of the context's length.
  */
 export interface Flops {
   readonly empty: number;
@@ -18,32 +18,32 @@ export interface Flops {
 
 /** The image encoder of a model that has one. */
 export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden" | "heads" | "headSize"> {
-  /** Pixels of a side of an image, and of a patch. */
+  /** Pixels per side of an image, and of a patch. */
   readonly imageSize: number;
   readonly patchSize: number;
   /** Tokens of an image. */
   readonly tokens: number;
-  /** The sizes belong to a tile, or to an example if images have any size; absent: to every image. */
+  /** The sizes are for a tile, or for an example if images have any size; absent: for every image. */
   readonly of?: "tile" | "example";
 }
 
 /** The images that a model draws. */
 interface DescribedDrawings {
-  /** Pixels of a side. */
+  /** Pixels per side. */
   readonly imageSize: number;
   readonly channels: number;
-  /** Steps of noise that it was trained on. */
+  /** The number of noise steps in training. */
   readonly steps: number;
 }
 
-/** A model as its kind describes it. */
+/** A kind's description of a model. */
 export interface Described {
-  /** `layers` are the decoder's if there are both. */
+  /** `layers` counts the decoder's if the model has both. */
   readonly config: Pick<
     DecoderConfig,
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"
   > & { readonly encoderLayers?: number };
-  /** The part that reads images; `config` is then of the part that reads texts. */
+  /** The image part; `config` is then of the text part. */
   readonly image?: DescribedImages;
   /** Set for a model that draws. */
   readonly drawn?: DescribedDrawings;
@@ -53,13 +53,13 @@ export interface Described {
   readonly seams: readonly Seam[];
   /** The decoder that savings act in; absent if there are no seams. */
   readonly decoder?: Decoder;
-  /** The steps from a text to its vector, for a model of embeddings. */
+  /** The steps from a text to its vector, for an embedding model. */
   readonly embedding?: Pick<SentenceSettings, "pooling" | "normalise" | "limit">;
-  /** How a model compares texts token by token, by vectors of this width. */
+  /** The token-by-token comparison of texts, with vectors of this width. */
   readonly compared?: { readonly width: number } & Pick<LateSettings, "query" | "document">;
   /** The labels of a classifier. */
   readonly labels?: readonly string[];
-  /** All that runs. */
+  /** All graphs that run. */
   trace(): Graph[];
   /** FLOPs from the costs of the traced graphs. */
   flops(costs: readonly Cost[]): {
@@ -69,7 +69,7 @@ export interface Described {
   };
 }
 
-/** FLOPs of a token, by the cost of a graph that reads texts whole. */
+/** FLOPs per token, from the cost of a graph that reads whole texts. */
 export function wholeTexts(cost: Cost, context: number): Flops {
   const text = (tokens: number) => evalCost(cost, { batch: 1, tokens, kept: tokens }).flops / tokens;
   return { empty: text(1), full: text(context) };

@@ -5,7 +5,7 @@ import { few, UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { codeOf, writeError } from "../../util/system-errors.ts";
 
-/** The folder where files are written before they are moved. A killed export leaves it; the next one removes it. */
+/** The folder for files before they are moved. A killed export leaves it; the next one removes it. */
 const ASIDE = ".exporting";
 
 /** The result of an export. */
@@ -33,7 +33,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Moves the files that `write` makes into `folder`: all of them, the weights or graphs last, or none. */
+/** Moves the files that `write` makes into `folder`: all of them, with the weights or graphs last, or none. */
 export async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
   let outermost: string | undefined;

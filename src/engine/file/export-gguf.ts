@@ -33,7 +33,7 @@ export async function exportGguf(
 }
 
 /**
- * Writes a LoRA adapter as llama.cpp reads it beside the GGUF of its base, which stays as it is, and a Modelfile.
+ * Writes a LoRA adapter in llama.cpp's format for the GGUF of its base, which does not change, and a Modelfile.
  * @throws UserError; the folder is then unchanged
  */
 export async function exportGgufAdapter(
@@ -52,7 +52,7 @@ export async function exportGgufAdapter(
   });
 }
 
-/** What a Modelfile says of an adapter's base. One in safetensors has no GGUF yet. */
+/** A Modelfile's reference to an adapter's base. A safetensors base has no GGUF yet. */
 function ollamaBase({ path: file, config }: Checkpoint): { from: readonly string[]; tokenizer?: Tokenizer } {
   if (config.kind === "gguf")
     return { from: [`FROM ${path.resolve(file)}`], tokenizer: new Tokenizer(fromGguf(config.metadata)) };
@@ -80,7 +80,7 @@ async function intoGguf(
   return { folder: target, files, bytes: size };
 }
 
-/** A name for files: the last part of a model's name, without what file systems refuse. */
+/** A name for files: the last part of a model's name, without characters that file systems refuse. */
 const titleOf = (name: string): string =>
   path
     .basename(name)

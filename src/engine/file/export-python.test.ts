@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { exportModel } from "./export.ts";
 
-/** Has the packages of tools/reference/export.txt; `.ci/run` installs it. */
+/** A Python with the packages of tools/reference/export.txt, installed by `.ci/run`. */
 const python = fileURLToPath(new URL("../../../.ci/venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("../../../tools/reference/run_export.py", import.meta.url));
 const there = existsSync(python);

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, expect, test } from "vitest";
 import { exportSafetensors } from "./export-safetensors.ts";
 
-/** Has the packages of tools/reference/train.txt. */
+/** A Python with the packages of tools/reference/train.txt. */
 const python = fileURLToPath(new URL("../../../.ci/venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("../../../tools/reference/check_trained.py", import.meta.url));
 const there = existsSync(python);
@@ -19,7 +19,7 @@ afterAll(() => rmSync(root, { recursive: true }));
 const fixture = (...names: string[]) =>
   fileURLToPath(new URL(["../../models/fixtures", ...names].join("/"), import.meta.url));
 
-/** GGUFs beside which the logits of transformers' own checkpoint lie. */
+/** GGUFs with the logits of transformers' own checkpoint in the same folder. */
 const names = [
   ...["cohere2", "ernie4_5", "exaone4", "exaone4-whole", "gemma2", "gemma3", "glm4_moe", "glm4_moe-air", "gpt2"],
   ...["gpt_oss", "granite", "granitemoe", "llama-biased", "llama-heads", "llama-linear", "llama-llama3", "llama-yarn"],

@@ -35,7 +35,7 @@ const gap = (a: Float32Array, b: Float32Array): number => {
   return a.reduce((most, v, i) => Math.max(most, Number.isNaN(v) ? Number.POSITIVE_INFINITY : Math.abs(v - b[i]!)), 0);
 };
 
-/** Fixtures in both formats: transformers' own checkpoint, and what llama.cpp's converter makes of it. */
+/** Fixtures in both formats: transformers' own checkpoint, and llama.cpp's conversion of it. */
 const converted = [
   ...["cohere2", "ernie4_5", "exaone4", "exaone4-whole", "gemma2", "gemma3", "glm4_moe", "glm4_moe-air", "gpt2"],
   ...["gpt_oss", "granite", "granitemoe", "llama-biased", "llama-heads", "llama-linear", "llama-llama3", "llama-yarn"],

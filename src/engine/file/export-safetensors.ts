@@ -14,7 +14,7 @@ import { ensureSpace } from "../../weights/sources/disk.ts";
 import { tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
-/** The types that safetensors are written in, with transformers' names of them. */
+/** The types for writing safetensors, with transformers' names. */
 const safetensorsTypes = { F32: "float32", F16: "float16", BF16: "bfloat16" } as const;
 export type SafetensorsType = keyof typeof safetensorsTypes;
 
@@ -76,7 +76,7 @@ const writable = (checkpoint: Checkpoint, type: SafetensorsType): Map<string, Wr
     ]),
   );
 
-/** transformers 5 has another key for the type than the versions before it. */
+/** transformers 5 uses another key for the type than earlier versions. */
 function typed(config: JsonObject, type: SafetensorsType): JsonObject {
   const { torch_dtype, dtype, ...rest } = config;
   return { ...rest, [dtype === undefined ? "torch_dtype" : "dtype"]: safetensorsTypes[type] };

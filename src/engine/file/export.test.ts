@@ -28,7 +28,7 @@ import { checkExportFolder, type Exported } from "./export-folder.ts";
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
-// The process has one environment, the first: this project's own would not come up beside the binding's.
+// A process has one environment, the first: this project's would not start beside the binding's.
 beforeAll(() => void environment());
 afterAll(() => rmSync(root, { recursive: true }));
 
@@ -45,7 +45,7 @@ type Values = Readonly<Record<string, Tensor>>;
 const i64 = (rows: readonly (readonly number[])[], ort: typeof import("onnxruntime-node")): Tensor =>
   new ort.Tensor("int64", BigInt64Array.from(rows.flat(), BigInt), [rows.length, rows[0]!.length]);
 
-/** An export in ONNX Runtime's own binding, by its file: nothing of this project is between. */
+/** An export in ONNX Runtime's own binding, from its file, without this project's code. */
 class Stock {
   #cache: Values;
   #mask: number[][];
@@ -85,7 +85,7 @@ function difference(got: ArrayLike<number>, expected: ArrayLike<number>): number
   return Math.max(...gaps);
 }
 
-/** Tokens and logits by transformers. */
+/** Tokens and logits from transformers. */
 function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   const tiny = name.endsWith(".gguf");
   const { tokens, logits } = tiny
@@ -94,8 +94,9 @@ function referenceOf(name: string): { tokens: number[]; logits: Float32Array } {
   return { tokens, logits: unpack(logits) };
 }
 
-// GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers that share keys, Llama 4 chunks and
-// temperatures, Cohere 2 sublayers side by side, EXAONE 4 norms behind them, DeepSeek latent attention, GLM-4.5 experts that sigmoids choose.
+// Features: GPT-2 has learned positions, Qwen a sliding window, gpt-oss sinks, Gemma 4 heads of two sizes, its E2B layers
+// that share keys, Llama 4 chunks and temperatures, Cohere 2 parallel sublayers, EXAONE 4 norms after them, DeepSeek latent
+// attention, GLM-4.5 sigmoid gates.
 const attending = [
   "gpt_oss",
   "gemma4",
@@ -201,7 +202,7 @@ async function handedOn(name: string) {
   return { inputs, apart: difference(found, logits) };
 }
 
-// Merged; beside a table of tokens that is also the head; and beside a GGUF.
+// Merged; beside a token table that is also the head; and beside a GGUF.
 test.each(["llama", "gemma3", "llama-gguf-head"])(
   "with an adapter, %s, in stock ONNX Runtime equals PEFT",
   async (name) => {
@@ -255,7 +256,7 @@ test.each(["bert", "modernbert-mlm"])("an encoder, %s, in stock ONNX Runtime equ
   expect(difference(got.outputs, unpack(outputs))).toBeLessThan(1e-4);
 });
 
-/** The input of what an output hands on. */
+/** The input behind an identity output. */
 const keptAs = (output: string) =>
   output.replace(/^present(?=_states)/, "past").replace(/^present(?=\.)/, "past_key_values");
 

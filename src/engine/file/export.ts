@@ -10,14 +10,13 @@ import { openAdapted } from "./adapters.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 export interface ExportOptions extends WriteOptions {
-  /** Folder of a PEFT LoRA adapter: merged into safetensors, a branch of the graph beside a GGUF's weights. */
+  /** Folder of a PEFT LoRA adapter: merged into safetensors, or a branch of the graph beside a GGUF's weights. */
   readonly adapter?: string | undefined;
 }
 
 /**
  * Writes a model as ONNX into a new or empty folder: `model.onnx`, or `encoder_model.onnx` and `decoder_model.onnx`;
- * `model.onnx.data`; and its configuration and tokenizer files, if it has them. Prepares weights that are not prepared
- * yet.
+ * `model.onnx.data`; and its configuration and tokenizer files, if it has them. Prepares missing weights.
  * @throws UserError; the folder is then unchanged
  */
 export async function exportModel(

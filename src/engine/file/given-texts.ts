@@ -4,15 +4,15 @@ import { Meter } from "../bill/meter.ts";
 import type { Engine } from "../decode/run/engine.ts";
 import { type Step, tokenLogits } from "../decode/run/stepped.ts";
 
-/** A text that is read as an answer is written, under a whole plan. */
+/** A text to read like an answer, under a whole plan. */
 type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };
 
-/** Texts that are read together: a step reads the weights once for all. */
+/** Texts read together: each step reads the weights once for all. */
 const ROWS = 8;
 
-/** Reads texts as answers are written: each prompt whole, then token by token under its plan. */
+/** Reads texts the way answers are generated: each prompt whole, then token by token under its plan. */
 export async function readTexts(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
-  // Texts of like length end together.
+  // Texts of similar length end together.
   const inOrder = texts.toSorted((a, b) => a.answer.length - b.answer.length);
   for (let at = 0; at < inOrder.length; at += ROWS) await readTogether(engine, inOrder.slice(at, at + ROWS), signal);
 }

@@ -5,7 +5,7 @@ import { type Combination, combinationTypes, seededMask, signMethods } from "../
 import { mergeAdapters, type Weighted, writeMerged } from "../../weights/adapter/merged.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
-/** The options of a merge, by PEFT's names. */
+/** The options of a merge, under PEFT's names. */
 export const mergeOptions = z.object({
   combinationType: z
     .enum(combinationTypes)
@@ -27,7 +27,7 @@ export const mergeOptions = z.object({
 });
 type MergeOptions = z.output<typeof mergeOptions>;
 
-/** The combination that options ask for. @throws UserError if it lacks a density, or has no use for one */
+/** The combination in the options. @throws UserError if it lacks a density, or does not use one */
 export function combinationOf({ combinationType, density, majoritySignMethod, seed }: MergeOptions): Combination {
   const prunes = combinationType !== "cat" && combinationType !== "linear";
   if (prunes && density === undefined)

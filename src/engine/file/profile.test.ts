@@ -71,7 +71,7 @@ test("a calibration reads the first tokens of each text, and is bound to what it
   expect((await learn([texts[0]!])).artefact["textsSha256"]).not.toBe(artefact["textsSha256"]);
   expect(summary).toMatch(/^8 thresholds, 0\.\d+ to [01]\.\d+, mean /);
   expect(use("p.json")).toBe("xattention:blockSize=8,stride=4,thresholds=p.json");
-  // More than the context is no more than the context.
+  // A limit above the context counts as the context.
   await learn(["0123456789".repeat(40)], 1000);
 });
 

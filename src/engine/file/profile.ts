@@ -11,22 +11,22 @@ import { encodeWithPlaces, seenPrompt } from "../decode/vision/seen-prompt.ts";
 import type { ImageInput } from "../images/pixels/input.ts";
 import { readTexts } from "./given-texts.ts";
 
-/** The settings by which a saving learns from texts. */
+/** The settings for a saving to learn from texts. */
 export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;
   /**
-   * The most tokens that are read of each text, from its beginning, up to the context; absent: all, and no text may be
-   * longer than the context.
+   * The most tokens to read of each text, from its beginning, up to the context; absent: all, and no text may be longer
+   * than the context.
    */
   readonly tokens?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** A text, or a question about a picture as a turn of a chat. */
+/** A text, or a question about an image as a chat turn. */
 export type CalibrationText = string | (ImageInput & { readonly prompt: string });
 
-/** A text's first tokens, `most` of them; a question about a picture whole. @throws UserError */
+/** A text's first `most` tokens; a question about an image whole. @throws UserError */
 async function readText(
   model: LanguageModel,
   text: CalibrationText,
@@ -39,10 +39,10 @@ async function readText(
 }
 
 /**
- * Calibrates a saving on texts like those to come.
+ * Calibrates a saving on typical texts.
  * @param what the call, for errors
- * @throws UserError if the model is not supported by the saving, there is no text, or one is
- * empty or longer than the context
+ * @throws UserError if the saving does not support the model, there is no text, or one is empty or longer than the
+ * context
  */
 export async function calibrate(
   what: string,
@@ -90,7 +90,7 @@ const prefillOf =
     }
   };
 
-/** Ids of images' rows are this process's own, so that their values count in their place. */
+/** Image row ids exist only in this process, so their values are hashed instead. */
 function hashOf(prompts: readonly CalibrationPrompt[]): string {
   const hash = createHash("sha256");
   hash.update(JSON.stringify(prompts.map(({ prompt }) => prompt.map((id) => Math.max(id, -1)))));
@@ -101,11 +101,11 @@ function hashOf(prompts: readonly CalibrationPrompt[]): string {
 export interface ProfileOptions {
   readonly stride: number;
   readonly blockSize: number;
-  /** Share of the exact attention mass that the kept blocks are to hold. */
+  /** The share of the exact attention mass that the kept blocks must hold. */
   readonly coverage: number;
 }
 
-/** XAttention's threshold for each layer and head. @throws UserError as `calibrate` */
+/** XAttention's threshold for each layer and head. @throws UserError like `calibrate` */
 export async function profileThresholds(
   model: LanguageModel,
   texts: readonly string[],

@@ -3,7 +3,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { fromFolder, fromGguf, Tokenizer } from "../../weights/tokenizer/index.ts";
 
 /**
- * A checkpoint's own tokenizer, or the one of an adapter's folder. It must not have more tokens than the model's
+ * A checkpoint's own tokenizer, or one from an adapter's folder. It must not have more tokens than the model's
  * `vocabulary`.
  * @throws UserError
  */

@@ -1,4 +1,4 @@
-/** Choosing forms of weights, by times that are given. */
+/** Choosing forms of weights by given times. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,13 +39,13 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** The small decoder under a hash: of a model that is known to lose little in rotated bytes, or of none. */
+/** The small decoder under a hash: of a model known to lose little in rotated bytes, or of an unknown one. */
 const modelOf = (quant: Quant, sha256?: string) => ({
   ...{ checkpoint, quant },
   source: { path: file, ...(sha256 !== undefined && { sha256 }) },
 });
 
-/** A timer of given times by forms and rows, and what it was asked. */
+/** A timer with given times by form and row count, and a record of its calls. */
 function madeUp(times: (form: string, rows: number) => Twice) {
   const asked: { forms: Record<string, readonly Product[]>; rows: number }[] = [];
   const timer: Timer = async (forms, rows) => {
@@ -55,7 +55,10 @@ function madeUp(times: (form: string, rows: number) => Twice) {
   return { timer, asked };
 }
 
-/** The choice if the other width is so many times as fast as the processor's own, whose second measurement differs by `again`. */
+/**
+ * The choice if the other width is this many times as fast as the processor's own, whose second measurement differs by
+ * `again`.
+ */
 async function choice(factor: number, again = 1) {
   const { timer, asked } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
   const made = await tune(modelOf("q4"), timer);
@@ -97,7 +100,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([own, undefined]);
   vi.stubEnv("MODICUM_TUNE", "");
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, made]);
-  // The choice is there: nothing is timed.
+  // The choice exists: nothing is timed.
   await tuneOnce(modelOf("q4"));
   expect(tuningOf(folder)).toEqual(made);
   vi.stubEnv("MODICUM_THREADS", "77");
@@ -108,7 +111,7 @@ describe("rotated bytes", () => {
   const [known] = Object.keys(rotatedLosses);
   const rotated = modelOf("auto", known);
 
-  /** Times of rotated bytes by rows, in times of the default form; a row of a prompt takes a third of a step. */
+  /** Times of rotated bytes by row count, relative to the default form; a prompt's row takes a third of a step. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
     const { timer, asked } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];
@@ -125,7 +128,7 @@ describe("rotated bytes", () => {
     expect(made).toMatchObject({ rotated: { chosen: true, steady: true } });
     expect(asked.map(({ rows }) => rows)).toEqual([1, 8, 256]);
     const { default: blocks, rotated: bytes } = asked[0]!.forms;
-    // Four in each of 4 layers, and no head.
+    // Four in each of 4 layers, without the head.
     expect(bytes).toHaveLength(16);
     expect(bytes!.every(({ form }) => form.kind === "bytes" && form.rotation === 32)).toBe(true);
     expect(blocks!.map(({ n, k }) => [n, k])).toEqual(bytes!.map(({ n, k }) => [n, k]));

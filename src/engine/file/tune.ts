@@ -23,50 +23,53 @@ const REQUEST = { prompt: 256, answer: 128 };
 const LEAST_GAIN = 1.1;
 
 /**
- * Rotated bytes may take this many times as long at one number of rows: products are only a part of a step, and the times
- * of one row differ by a tenth from one timing to the next.
+ * Rotated bytes may take this many times as long at one row count: products are only part of a step, and single-row times
+ * vary by a tenth between timings.
  */
 const MOST_LOSS = 1.25;
 
-/** Rows of the products that stand for a prompt's, where the width of codes is chosen. */
+/** Rows of the products that represent a prompt's, in the choice of the code width. */
 const ROWS = 64;
 
-/** Rows of the products that rotated bytes are timed with. */
+/** Row counts for timing rotated bytes. */
 const ROTATED_ROWS = { step: 1, batch: 8, prompt: 256 };
 
-/** The most by which two measurements of a steady time differ. */
+/** The largest ratio between two measurements of a steady time. */
 const STEADY = 1.15;
 
-/** Weights that are timed, from the first layer on: a step's are too many for caches, a prompt's do not wait for memory. */
+/**
+ * The number of weights to time, from the first layer on: enough to exceed caches for a step; a prompt does not wait for
+ * memory.
+ */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
-/** A model to time: only one whose hash is known may run in rotated bytes unasked. */
+/** A model to time: only a known hash may run in rotated bytes by default. */
 interface TunedModel {
   readonly source: Pick<ResolvedModel, "path" | "sha256">;
   readonly checkpoint: Checkpoint;
   readonly quant: Quant;
 }
 
-/** Times a model's products on this processor once, and keeps the choices; later calls find them. Nothing is timed for a model that has one form alone. */
+/** Times a model's products on this processor once, and stores the choices for later calls. Nothing is timed for a model with only one form. */
 export async function tuneOnce(model: TunedModel): Promise<void> {
-  // It is cheaper to tell than by tracing the model.
+  // This is a cheaper check than tracing the model.
   if (!tunes() || (!mayHaveFourBits(model.checkpoint, model.quant) && !mayRotate(model))) return;
   const folder = preparedFolder(model.source.path);
   const known = tuningOf(folder);
   const made = await tune(model, timeProducts, known);
-  // A folder that cannot be written to has no prepared weights either, which is said when they are made.
+  // A read-only folder has no prepared weights either; the error is raised when they are made.
   if (made && made !== known) await keepTuning(folder, made).catch(() => {});
 }
 
-/** True for a model that is timed in rotated bytes when it is next loaded. */
+/** True for a model that the next load will time in rotated bytes. */
 export const awaitsTuning = (model: Omit<TunedModel, "checkpoint">): boolean =>
   tunes() && mayRotate(model) && tuningOf(preparedFolder(model.source.path))?.rotated === undefined;
 
-/** True for a decoder that is known to lose next to nothing in rotated bytes, on a processor that runs them. */
+/** True for a decoder known to lose next to nothing in rotated bytes, on a processor that supports them. */
 const mayRotate = ({ source, quant }: Omit<TunedModel, "checkpoint">): boolean =>
   quant === "auto" && rotatedLoss(source) !== undefined && namesByteProducts() === true;
 
-/** The forms in which a model runs fastest here, by timing matrices of its sizes, as far as `known` does not tell; undefined: there is no choice. */
+/** The fastest forms of a model on this machine, by timing matrices of its sizes, unless `known` already has them; undefined: there is no choice. */
 export async function tune(
   model: TunedModel,
   timer: Timer = timeProducts,
@@ -81,8 +84,8 @@ export async function tune(
 }
 
 /**
- * The width of codes in which a decoder's 4-bit types run fastest; undefined if it has no 4-bit types. On a machine that
- * is too busy to tell, what its instructions suggest.
+ * The fastest code width of a decoder's 4-bit types; undefined if it has none. If the machine is too busy, the width
+ * follows from its instructions.
  */
 async function tuneCodes(model: TunedModel, timer: Timer): Promise<CodesTuning | undefined> {
   if (!mayHaveFourBits(model.checkpoint, model.quant)) return undefined;
@@ -106,13 +109,14 @@ const inEightBits = ({ n, k }: Product): Product => ({
 });
 
 /**
- * The choice between rotated bytes and the default form of a decoder's layers: undefined for a model that may not run in
- * the former. They are not chosen if both measurements of a step, a batch or a prompt are slower by more than a quarter.
+ * The choice between rotated bytes and the default form of a decoder's layers; undefined for a model that may not run in
+ * rotated bytes. They are not chosen if both measurements of a step, a batch or a prompt are slower by more than a
+ * quarter.
  */
 async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Promise<RotatedTuning | undefined> {
   if (!mayRotate(model)) return undefined;
   const rotated = (await productsOf({ ...model, quant: "q8r" }, bits)).filter(({ form }) => form.kind === "bytes");
-  // The head, which is last, is the same in both forms.
+  // The last product is the head, which is the same in both forms.
   const own = (await productsOf(model, bits)).slice(0, rotated.length);
   if (!rotated.every(({ n, k }, i) => own[i]?.n === n && own[i].k === k)) return undefined;
   const timed = (of: keyof typeof ROTATED_ROWS) => {
@@ -134,7 +138,7 @@ async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Pro
   return { chosen: steady && !slower && request(ms.default) >= LEAST_GAIN * request(ms.rotated), steady, ms };
 }
 
-/** Milliseconds of one row of all products in each form, by a sample of them. */
+/** Milliseconds of one row of all products in each form, from a sample. */
 async function timesOf<F extends string | number>(
   forms: Readonly<Record<F, readonly Product[]>>,
   { most, rows }: { readonly most: number; readonly rows: number },
@@ -175,7 +179,7 @@ async function productsOf({ source, checkpoint, quant }: TunedModel, bits: CodeB
 
 const weightsOf = (products: readonly Product[]): number => products.reduce((sum, { n, k }) => sum + n * k, 0);
 
-/** How many of the first products hold so many weights. */
+/** The number of leading products that hold this many weights. */
 function sampleSize(products: readonly Product[], most: number): number {
   const enough = products.findIndex((_, i) => weightsOf(products.slice(0, i + 1)) >= most);
   return enough < 0 ? products.length : enough + 1;

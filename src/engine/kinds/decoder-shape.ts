@@ -6,7 +6,7 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { chunkAfter } from "../decode/run/chunk.ts";
 import { NOWHERE, type Shape } from "./kind.ts";
 
-/** Costs of a decoder's requests, from its configuration alone. */
+/** The costs of a decoder's requests, from its configuration alone. */
 export async function decoderShape(checkpoint: Checkpoint): Promise<Shape> {
   const { decoder, weights } = await openDecoder(checkpoint, NOWHERE);
   const { config } = decoder;
@@ -28,7 +28,7 @@ export async function decoderShape(checkpoint: Checkpoint): Promise<Shape> {
   };
 }
 
-/** The cost in the engine's chunks, since each chunk reads the weights again. */
+/** The cost in the engine's chunks, because each chunk reads the weights again. */
 function prefill(
   run: (tokens: number, past: number) => Spent,
   from: number,
@@ -45,7 +45,7 @@ function prefill(
 
 /**
  * The cost of `count` steps of one token after `past`. A step's cost grows linearly with the past, so the middle step
- * stands for all; with windows, whose cost does not, each step is counted.
+ * represents all. With windows, it does not, and each step is counted.
  */
 function steps(step: (past: number) => Spent, past: number, count: number, even: boolean): Spent {
   if (even) return times(step(past + (count - 1) / 2), count);

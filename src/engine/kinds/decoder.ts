@@ -16,7 +16,7 @@ import { cacheBytes, type Described, sizesOf } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseOnAxes } from "./seamless.ts";
 
-/** True for a decoder with a part that turns images into rows of its stream. */
+/** True for a decoder with an image part. */
 const seesImages = (checkpoint: Checkpoint): boolean => isOfKind("vision–language model", checkpoint);
 
 /** The seams of a decoder that the engine opens to savings. */
@@ -25,7 +25,7 @@ export function openSeams({ config }: Decoder): readonly Seam[] {
   return attends ? ["attention", "between layers", "tokens in"] : ["between layers", "tokens in"];
 }
 
-/** Language models: each token sees those before it. Some also read images. */
+/** Language models: each token sees the earlier ones. Some also read images. */
 export const decoderKind: Kind<LanguageModel> = {
   async open({ source, adapted, quant, device, onNotice }) {
     if (!seesImages(adapted.checkpoint) && (await readsTextAlone(adapted.checkpoint)))

@@ -36,7 +36,7 @@ async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): P
   return {
     config: sizesOf(decoder.config),
     weights,
-    // Nothing is kept between two passes unless a request asks for it.
+    // Nothing is stored between two passes unless a request asks for it.
     ...{ cache: 0, seams: [] },
     trace: () => [traceDenoiser(decoder, "none")],
     flops: ([pass]) => ({ flopsPerToken: { empty: per(1)(pass!), full: per(context)(pass!) } }),

@@ -36,7 +36,7 @@ async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): P
   return {
     config: { ...sizesOf(model.config), encoderLayers },
     weights,
-    // Keys and values of the answer, and of the source.
+    // Keys and values of the answer and of the source.
     cache: 2 * cacheBytes(model.config),
     seams: [],
     trace: () => [traceSource(model), traceDecoded(model)],

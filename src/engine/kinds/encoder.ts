@@ -14,7 +14,7 @@ import type { Kind } from "./kind.ts";
 import { NOWHERE, type Shape } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-/** Models that read texts whole: each token sees every other. */
+/** Models that read whole texts: each token sees all others. */
 export const encoderKind: Kind<EncoderModel> = {
   async open({ source, adapted, recipe, quant }) {
     refuseSeveral(adapted, "an encoder");
@@ -49,7 +49,7 @@ async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): P
 }
 
 async function shape(checkpoint: Checkpoint): Promise<Shape> {
-  // Runs as encoders run here: vectors are compared with those computed elsewhere.
+  // Described in the running form: vectors are compared with vectors from elsewhere.
   const { encoder, weights } = await openTextEncoder(checkpoint, NOWHERE, "f32");
   const cost = graphCost(weights.imagined(() => traceHidden(encoder)));
   return {

@@ -16,7 +16,7 @@ import { refuseSavings } from "./seamless.ts";
 
 const KIND = "image encoder";
 
-/** Models that read images alone. */
+/** Models for images only. */
 export const imageEncoderKind: Kind<ImageEncoderModel> = {
   async open({ source, adapted, recipe, quant }) {
     refuseAdapters(adapted);

@@ -10,7 +10,7 @@ import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-/** Models that put images and texts into one space. */
+/** Models that map images and texts to one space. */
 export const imageTextKind: Kind<ImageTextModel> = {
   async open({ source, adapted, recipe, quant }) {
     refuseAdapters(adapted);

@@ -7,17 +7,17 @@ import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { MissingWeights } from "../../weights/model-fault.ts";
 import type { Kind, Loaded } from "./kind.ts";
 
-/** What is known of a kind before its code loads. */
+/** A kind before its code loads. */
 interface Listed<N extends string, M extends Loaded> {
   readonly name: N;
-  /** Devices besides the CPU that it runs on. */
+  /** Devices other than the CPU that it supports. */
   readonly devices?: readonly Device[];
   /** True if a checkpoint is of this kind. At most one kind matches. */
   matches(checkpoint: Checkpoint): boolean;
   load(): Promise<Kind<M>>;
 }
 
-/** A kind of the architectures of one kind, which has its name. */
+/** A kind for the architectures of the same name. */
 const kind = <N extends ArchitectureKind, M extends Loaded & { kind: N }>(
   name: N,
   load: () => Promise<Kind<M>>,
@@ -27,7 +27,10 @@ const decoders = kind("decoder", async () => (await import("./decoder.ts")).deco
 
 const encoders = kind("encoder", async () => (await import("./encoder.ts")).encoderKind);
 
-/** True if a decoder's checkpoint is published to embed texts: by sentence-transformers' files beside it, or a GGUF's pooling. */
+/**
+ * True if a decoder's checkpoint is published for embedding texts: by sentence-transformers' files beside it, or a GGUF's
+ * pooling.
+ */
 const embeds = (checkpoint: Checkpoint): boolean => {
   const { architecture, config } = checkpoint;
   if (!decoders.matches(checkpoint)) return false;
@@ -39,7 +42,7 @@ const embeds = (checkpoint: Checkpoint): boolean => {
 /** Mean, first or last token (`llama_pooling_type` in llama.h). */
 const pools = (type: unknown): boolean => type === 1 || type === 2 || type === 3;
 
-/** Every kind of model that runs: one line each. */
+/** Every supported kind of model, one per line. */
 export const kinds = [
   {
     ...decoders,
@@ -61,7 +64,7 @@ export type KindName = AnyKind["name"];
 /** A loaded model of any kind; `kind` tells which. */
 export type LoadedModel = Awaited<ReturnType<Awaited<ReturnType<AnyKind["load"]>>["open"]>>;
 
-/** Opens a model's files. @throws UserError; an unknown architecture is named before missing weights are */
+/** Opens a model's files. @throws UserError; an unknown architecture is reported before missing weights */
 export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
   try {
     return await open();
@@ -73,11 +76,11 @@ export async function judged<T>(open: () => T | Promise<T>): Promise<T> {
   }
 }
 
-/** The kind of a checkpoint; undefined if it has none. */
+/** The kind of a checkpoint; undefined if it is unknown. */
 export const knownKind = (checkpoint: Checkpoint): Listed<KindName, LoadedModel> | undefined =>
   kinds.find(({ matches }) => matches(checkpoint));
 
-/** The kind of a checkpoint. @throws UserError if it has none, which names the nearest architecture */
+/** The kind of a checkpoint. @throws UserError if it is unknown, with the nearest architecture */
 export async function kindOf(checkpoint: Checkpoint): Promise<Listed<KindName, LoadedModel>> {
   const found = knownKind(checkpoint);
   if (found) return found;

@@ -11,7 +11,7 @@ export function refuseSavings(what: string, recipe: Recipe): Recipe {
   throw new UserError(`${what}, and no saving has a seam in it: "${recipe[0]!.text}" cannot act`, 2);
 }
 
-/** Refuses savings that do not act on a decoder whose tokens have positions on several axes. @throws UserError */
+/** Refuses savings that do not support a decoder with positions on several axes. @throws UserError */
 export function refuseOnAxes(name: string, { axes }: Pick<DecoderConfig, "axes">, recipe: Recipe): void {
   const wrong = axes && recipe.find(({ saving }) => !saving.servesAxes);
   if (wrong) throw new UserError(`${name} has positions on three axes, where "${wrong.text}" cannot act`, 2);

@@ -8,10 +8,10 @@ import type { Quant } from "../../weights/prepared/weights.ts";
 import { exact } from "../encoders/image-text/image-text-model.ts";
 import type { Described, DescribedImages } from "../file/described.ts";
 
-/** Squares of patches on a side of the image that stands for all, if they are of any size. */
+/** Squares of patches per side of the example image, for models of images of any size. */
 const EXAMPLE = 16;
 
-/** A decoder's description with the part that reads images. */
+/** A decoder's description, including the image part. */
 export async function withImages(
   described: Described,
   checkpoint: Checkpoint,
@@ -26,7 +26,7 @@ export async function withImages(
   return { ...described, image, flops: (costs) => ({ ...described.flops(costs), flopsPerImage }) };
 }
 
-/** True if an image is several pictures. */
+/** True if an image becomes several pictures. */
 const isCut = ({ pictures }: Vision): boolean => pictures === "tiles" || pictures === "shaped" || pictures === "fitted";
 
 function imagesOf(vision: Vision): DescribedImages {

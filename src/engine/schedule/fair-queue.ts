@@ -1,33 +1,33 @@
-/** An item that waits under a key: items of one key queue behind each other, and keys take turns. */
+/** An item that waits under a key: items of one key queue in order, and keys take turns. */
 export interface Keyed {
   readonly key: string;
 }
 
 /** Keys and values in memory. */
 export interface KeyValues {
-  /** Bytes of running answers, and of finished ones that are kept. */
+  /** Bytes of running answers, and of ended ones that are kept. */
   readonly bytes: number;
-  /** The share of all rows' tokens that running answers hold, 0 to 1. */
+  /** The share of all rows' tokens in use by running answers, 0 to 1. */
   readonly usage: number;
 }
 
-/** Gives the requests of a model their turns. */
+/** Schedules the requests of a model. */
 export interface Turns {
   /** Waiting requests. */
   readonly waiting: number;
   /** Running requests. */
   readonly running: number;
-  /** The keys and values held, for models that have them. */
+  /** The stored keys and values, for models that have them. */
   readonly keyValues?: KeyValues;
-  /** Frees the memory kept of ended answers. */
+  /** Frees the memory kept for ended answers. */
   letGo?(): void;
   /** Accepts no more requests; accepted ones may run for `limit` milliseconds. Resolves when all have ended. */
   close(limit: number): Promise<void>;
 }
 
-/** A queue of many keys: the key with fewest running requests is next; among equals, the one served longest ago. */
+/** A queue of many keys: the key with the fewest running requests is next; among equals, the one served longest ago. */
 export class FairQueue<T extends Keyed> {
-  /** Keys in the order in which they were last served or came. */
+  /** Keys in the order in which they were last served or added. */
   readonly #waiting = new Map<string, T[]>();
 
   get size(): number {
@@ -39,8 +39,8 @@ export class FairQueue<T extends Keyed> {
   }
 
   /**
-   * Adds a request if at most `limit` may wait. Returns the request that has no room: this one, or the last of the key
-   * with most waiting.
+   * Adds a request if at most `limit` may wait. Returns the request without room: this one, or the last one of the key
+   * with the most waiting.
    */
   add(one: T, limit: number): T | undefined {
     const own = this.#waiting.get(one.key) ?? [];
@@ -55,7 +55,7 @@ export class FairQueue<T extends Keyed> {
     return last;
   }
 
-  /** The next request, given the number of each key's running requests. */
+  /** The next request; `underWay` is the number of a key's running requests. */
   next(underWay: (key: string) => number): T | undefined {
     const keys = [...this.#waiting.keys()];
     const fewest = Math.min(...keys.map(underWay));
@@ -63,7 +63,7 @@ export class FairQueue<T extends Keyed> {
     return key === undefined ? undefined : this.#waiting.get(key)![0];
   }
 
-  /** Removes the next one; its key goes behind the others. */
+  /** Removes the next one; its key moves behind the others. */
   serve(one: T): void {
     const rest = this.#without(one);
     this.#waiting.delete(one.key);

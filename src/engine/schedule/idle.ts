@@ -6,7 +6,7 @@ interface Waiting {
   readonly ticket: Ticket;
 }
 
-/** Jobs that run in the pauses of a scheduler, in the order in which they came. The first keeps its state between two runs. */
+/** Jobs that run in the pauses of a scheduler, in order of arrival. The first one keeps its state between two runs. */
 export class Idle {
   readonly #waiting: Waiting[] = [];
   #work: Work | undefined;
@@ -21,7 +21,7 @@ export class Idle {
     return ticket.stream;
   }
 
-  /** Runs the stack once for the first job. An error ends that job alone. */
+  /** Runs the stack once for the first job. An error ends only that job. */
   async run(): Promise<void> {
     const [first] = this.#waiting;
     if (!first) return;

@@ -1,16 +1,17 @@
-/** Recent durations of requests, from which follows when a refused one may try again. */
+/** Recent durations of requests, from which the retry time of a refused one follows. */
 export class Pace {
   /** Milliseconds; undefined before the first has ended. */
   #mean: number | undefined;
 
-  /** Notes that a request held its place for `spent` milliseconds. */
+  /** Records that a request held its place for `spent` milliseconds. */
   note(spent: number): void {
     this.#mean = this.#mean === undefined ? spent : this.#mean + (spent - this.#mean) / 10;
   }
 
   /**
-   * Seconds, at least one, until `waiting` requests have run on `places`. `underWay`: for how many milliseconds each
-   * request with a place has had it. They count before any has ended: slow answers are slow from the first refusal on.
+   * Seconds, at least one, until `waiting` requests have run on `places`. `underWay`: how many milliseconds each
+   * running request has taken so far. They count before any request has ended: slow answers then affect even the first
+   * refusal.
    */
   secondsFor(waiting: number, places: number, underWay: readonly number[] = []): number {
     const mean = Math.max(this.#mean ?? 0, sum(underWay) / Math.max(1, underWay.length));

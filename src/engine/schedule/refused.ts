@@ -1,7 +1,4 @@
-/**
- * The reason that a request was not answered: the queue is full, its deadline passed before there was any answer, or
- * the server is closing.
- */
+/** Why a request was not answered: the queue is full, its deadline passed before any answer, or the server is closing. */
 export type Refusal = "full" | "deadline" | "closing";
 
 const says = {
@@ -10,7 +7,7 @@ const says = {
   closing: "the server is shutting down",
 } satisfies Record<Refusal, string>;
 
-/** A request that was not answered, and the seconds after which it may be tried again. */
+/** A request that was not answered, and the seconds after which to try again. */
 export class Refused extends Error {
   override readonly name = "Refused";
   constructor(

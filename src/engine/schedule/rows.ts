@@ -8,14 +8,14 @@ export type Begun = Ticket & { sequence: Work };
 
 export const begun = (ticket: Ticket): ticket is Begun => ticket.sequence !== undefined;
 
-/** The running requests, in the order in which they began. */
+/** The running requests, in order of their start. */
 export class Rows extends Set<Begun> {
   /** The number of requests of a key. */
   of(key: string): number {
     return [...this].filter((row) => row.key === key).length;
   }
 
-  /** Requests whose prompts are not finished, in the order of their turns. */
+  /** Requests with unfinished prompts, in scheduling order. */
   prefilling(): Begun[] {
     return [...this].filter(({ sequence }) => sequence.left > 0).sort((a, b) => a.due - b.due);
   }
@@ -29,7 +29,7 @@ export class Rows extends Set<Begun> {
   }
 
   /**
-   * True if a running prompt will leave more of this one's prefix than is cached now: waiting and copying is cheaper
+   * True if a running prompt will cache more of this one's prefix than is cached now: waiting and copying is cheaper
    * than running it twice.
    */
   willBring({ engine, reuses, stateKey }: Ticket): boolean {

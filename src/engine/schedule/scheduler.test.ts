@@ -135,7 +135,7 @@ describe("requests that come and go at any step", () => {
     while (events.length < 5) await later();
     const others = [200, 40, 50, 130].map((length, i) => read(many.submit(planned(line(i, length), 1))));
     await Promise.all([answer, ...others]);
-    // 256 tokens a turn at most, the shortest prompts first; the saving's chunks are of 128.
+    // At most 256 tokens a turn, the shortest prompts first; the saving's chunks have 128.
     expect(events.join(" ").replace(/( step)+/g, " step")).toBe("1 step 40 50 128 step 2 128 step 72 step");
   });
 
@@ -160,7 +160,7 @@ describe("requests that come and go at any step", () => {
     const stop = new AbortController();
     const running = (async () => {
       for await (const _ of many.submit(job([1], 250, { signal: stop.signal }))) {
-        // The server writes a token to its client in a few steps, none of which waits for the event loop.
+        // The server writes a token to its client in a few steps, without waiting for the event loop.
         for (let step = 0; step < 50; step++) await undefined;
         events.push("token");
       }
@@ -267,7 +267,7 @@ describe("an answer ends", () => {
     const waiting = read(many.submit(job([7], 5, { deadline: performance.now() + 1 })));
     const pieces = [(await running.next()).value!];
     await expect(waiting).rejects.toMatchObject({ name: "Refused", reason: "deadline" });
-    // Set now: by a clock, a fast machine would be done before.
+    // Set now: with a clock, a fast machine would finish earlier.
     begun.deadline = performance.now();
     pieces.push(...(await read({ [Symbol.asyncIterator]: () => running })));
     const { reason, cut, usage } = finishOf(pieces);

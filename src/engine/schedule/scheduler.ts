@@ -27,8 +27,8 @@ export type SchedulerOptions = z.output<typeof schedulerOptions>;
 
 /**
  * Runs many requests on a model. Each turn runs some of the waiting prompts, at most a chunk, then one step of all
- * answers together, then compiles the grammar of one waiting request. Requests come and go between turns; none changes
- * the numbers or the bill of another.
+ * answers together, then compiles the grammar of one waiting request. Requests start and end between turns; none
+ * changes the results or the bill of another.
  */
 export class Scheduler implements Turns {
   readonly #queue = new FairQueue<Ticket>();
@@ -37,14 +37,14 @@ export class Scheduler implements Turns {
   readonly #idle = new Idle();
   /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
-  /** Running while there is work. */
+  /** Set while there is work. */
   #loop: Promise<void> | undefined;
   /** Tokens of prompts that have run. */
   #clock = 0;
   /** The time when all running requests end, once it is closing. */
   #closes: number | undefined;
 
-  /** `engine` runs requests that name no adapter. */
+  /** `engine` runs requests without an adapter. */
   constructor(
     private readonly engine: Engine,
     private readonly tokenizer: Tokenizer,
@@ -74,7 +74,7 @@ export class Scheduler implements Turns {
 
   /**
    * The answer to a request, piece by piece; a reader that leaves stops it. The stream fails with `Refused` if the
-   * request waits in vain.
+   * request does not get to run.
    * @throws UserError if the prompt is empty or longer than the context; Refused if there is no room for it
    */
   submit(job: Job | CustomJob): AsyncIterable<Piece> {
@@ -91,8 +91,8 @@ export class Scheduler implements Turns {
   }
 
   /**
-   * Runs a job in the pauses: it starts when nothing runs or waits, and requests go before each of its runs. It is no
-   * request: nothing counts it as running, and closing ends it.
+   * Runs a job in the pauses: it starts when nothing runs or waits, and requests go before each of its runs. It does
+   * not count as a running request, and closing ends it.
    */
   whenIdle(job: CustomJob): AsyncIterable<Piece> {
     if (this.#closes !== undefined) throw this.#refused("closing");
@@ -112,7 +112,7 @@ export class Scheduler implements Turns {
   }
 
   async #run(): Promise<void> {
-    // Requests that arrive in the same tick begin together.
+    // Requests that arrive in the same tick start together.
     await Promise.resolve();
     while (this.#queue.size + this.#rows.size + this.#idle.size > 0) {
       if (this.#queue.size + this.#rows.size === 0) {
@@ -160,7 +160,7 @@ export class Scheduler implements Turns {
     return [this.#next(), ...this.#queue].find((ticket) => ticket?.grammar?.compiled === false);
   }
 
-  /** Compiles a grammar on the event loop's thread, once the tokens of the last step are on their way. */
+  /** Compiles a grammar on the event loop's thread, after sending the last step's tokens. */
   async #compile(ticket: Ticket): Promise<void> {
     await setImmediate();
     await this.#guard(ticket, () => void ticket.grammar?.compile());
@@ -183,7 +183,7 @@ export class Scheduler implements Turns {
         : new Sequence(engine, this.tokenizer, job.prompt, job.options, { ...job, time });
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
-    // The shortest first, but each waits at most for as many tokens as it has itself.
+    // The shortest first, but each waits for at most as many tokens as it has itself.
     ticket.due = this.#clock + sequence.left;
     job.onBegun?.();
   }
@@ -220,7 +220,7 @@ export class Scheduler implements Turns {
     await Promise.allSettled([stepped]);
     const free = tickets.filter(({ grammar }) => !grammar);
     await Promise.all(free.map(take));
-    // A grammar may take long to say which tokens are allowed: the tokens before go on their way first.
+    // A grammar may need long for its allowed tokens: earlier tokens are sent first.
     for (const ticket of tickets.filter(({ grammar }) => grammar)) {
       await setImmediate();
       await take(ticket);
@@ -255,7 +255,7 @@ export class Scheduler implements Turns {
     this.#pace.note(performance.now() - ticket.began);
   }
 
-  /** A refusal with the seconds until waiting requests will have run. */
+  /** A refusal with the estimated seconds until the waiting requests have run. */
   #refused(reason: Refusal): Refused {
     const now = performance.now();
     const underWay = [...this.#rows].map(({ began }) => now - began);
@@ -263,10 +263,7 @@ export class Scheduler implements Turns {
   }
 }
 
-/**
- * Reports a request's usage to its owner, and returns the reason that it ends. An error thrown there affects only that
- * request.
- */
+/** Reports a request's usage to its owner, and returns its final error. An error thrown there affects only that request. */
 function told({ job, sequence }: Begun, error: unknown): unknown {
   try {
     job.onStopped?.(sequence.usage());

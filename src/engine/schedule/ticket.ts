@@ -8,7 +8,7 @@ import type { Terms } from "../decode/answer/terms.ts";
 import type { LazyGrammar } from "../decode/grammar/index.ts";
 import type { Engine } from "../decode/run/engine.ts";
 
-/** A prompt, as ids, with its own options. */
+/** A prompt, as ids, with its options. */
 export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly prompt: readonly number[];
   readonly options: GenerateOptions;
@@ -16,7 +16,7 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly visual?: readonly VisualSpan[] | undefined;
   /** The facts that a certificate depends on. */
   readonly facts?: RequestFacts | undefined;
-  /** Runs it in place of the engine that is for all: that of an adapter. */
+  /** Runs it instead of the common engine: an adapter's engine. */
   readonly engine?: Engine | undefined;
 }
 
@@ -26,15 +26,15 @@ export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take
 /** A request to generate. */
 export interface Job extends Request, Terms {}
 
-/** A prompt that is run for something other than an answer. */
+/** A prompt that runs for a result other than an answer. */
 export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;
-  /** Begins it, once it has a row. */
+  /** Starts it, once it has a row. */
   begin(time: Stopwatch): Work;
 }
 
-/** False for a prompt that is scored, or that is to run whole: it takes nothing from a cache. */
+/** False for a prompt that is scored, or that must run whole: it uses no cache. */
 export const mayReuse = ({ promptLogprobs, cachePrompt }: GenerateOptions): boolean =>
   promptLogprobs === undefined && cachePrompt !== false;
 
@@ -72,7 +72,7 @@ export class Ticket {
     return "options" in this.job ? this.job.options.grammar : undefined;
   }
 
-  /** The key of the state that its prompt leaves. */
+  /** The key of its prompt's state. */
   get stateKey(): string | undefined {
     return "options" in this.job && this.job.plan ? this.job.plan.state.prompt : "";
   }
@@ -82,7 +82,7 @@ export class Ticket {
     return "options" in this.job && !mayReuse(this.job.options) ? [] : this.job.prompt;
   }
 
-  /** Why it is to stop: its signal's reason, or that its reader left. */
+  /** Why it should stop: its signal's reason, or that its reader left. */
   get stopped(): unknown {
     const { signal } = this.job;
     if (signal?.aborted) return signal.reason;

@@ -24,7 +24,7 @@ import type { Loaded } from "../kinds/kind.ts";
 import { useDense } from "../kinds/seamless.ts";
 import { Seq2SeqPrograms, Seq2SeqRun } from "./seq2seq-run.ts";
 
-/** An encoder with a decoder, loaded: text to text. */
+/** A loaded encoder–decoder: text to text. */
 export class Seq2SeqModel implements Loaded {
   readonly kind = "encoder with a decoder";
 
@@ -52,7 +52,7 @@ export class Seq2SeqModel implements Loaded {
     return useDense(this.source.name, recipe);
   }
 
-  /** Ids of a text, as the encoder reads it. @throws UserError for a chat and for ids, and for a text that is longer than the context */
+  /** Ids of a text for the encoder. @throws UserError for a chat, for ids, and for a text that is longer than the context */
   encode(prompt: Prompt): number[] {
     if (typeof prompt !== "string")
       throw new UserError(

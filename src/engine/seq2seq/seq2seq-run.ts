@@ -63,7 +63,7 @@ export class Seq2SeqRun implements Disposable {
     this.#bill(this.programs.source, { tokens: this.text.length, kept: this.text.length });
   }
 
-  /** Logits [vocabulary] after the next token; the memory is overwritten by the next step. */
+  /** Logits [vocabulary] after the next token; the next step overwrites the memory. */
   async step(token: number): Promise<Float32Array> {
     new BigInt64Array(this.#ids.buffer.memory)[0] = BigInt(token);
     new Int32Array(this.#lengths.buffer.memory)[0] = this.#past;

@@ -13,7 +13,7 @@ interface Answered {
   decoded: string;
 }
 const fixtures = fileURLToPath(new URL("../../models/fixtures", import.meta.url));
-/** By transformers: tools/reference/t5.py. */
+/** Results of transformers: tools/reference/t5.py. */
 const answersOf = (name: string): Answered[] =>
   JSON.parse(readFileSync(path.join(fixtures, name.replace("/model.gguf", ""), "seq2seq.json"), "utf8")).answers;
 

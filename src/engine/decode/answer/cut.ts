@@ -1,14 +1,14 @@
 /**
- * Causes that cut an answer with the reason `length`: a ceiling on FLOPs or tokens, the end of the model's context, its
- * deadline, or the shutdown of its scheduler.
+ * Causes of an answer cut with the reason `length`: a ceiling on FLOPs or tokens, the end of the model's context, its
+ * deadline, or its scheduler's shutdown.
  */
 export const cutReasons = ["flops", "tokens", "context", "deadline", "closing"] as const;
 
 export type CutReason = (typeof cutReasons)[number];
 
 /**
- * The most that a request may cost, whatever it asks for: FLOPs, exceeded by at most one step or one chunk of the
- * prompt, and tokens of the answer.
+ * The cost limit of a request, whatever its options: FLOPs, exceeded by at most one step or one prompt chunk, and
+ * answer tokens.
  */
 export interface Ceiling {
   readonly flops?: number | undefined;
@@ -16,8 +16,8 @@ export interface Ceiling {
 }
 
 /**
- * The ceiling, if any, that ended an answer for its length: `over`, that of FLOPs; otherwise one that allowed fewer
- * tokens than the request or the model's context.
+ * The ceiling, if any, that cut an answer: that of FLOPs if `over`; otherwise the one that allowed fewer tokens than
+ * the request or the model's context.
  */
 export function cutOf({ tokens }: Ceiling, over: boolean, completion: number, asked: number): CutReason | undefined {
   if (over) return "flops";

@@ -1,4 +1,4 @@
-/** Savings that claim dense's text, on SmolLM2 in the form that runs: every position has a decode step's logits, to the bit. */
+/** Savings that claim dense's text, on SmolLM2 in its running form: every position's logits are bit-equal to a decode step's. */
 import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { densePlan } from "../../../savings/plan.ts";
@@ -19,7 +19,7 @@ import {
 } from "./dense-text.testing.ts";
 import { generateOptions } from "./generate.ts";
 
-/** On the second, drafts that prefill's attention checks change the ninth token on x86 with VNNI. */
+/** On the second prompt, drafts checked by prefill's attention change the ninth token on x86 with VNNI. */
 const PROMPTS = [0, 8].map((at) => denseTextPrompts[at]!);
 const TOKENS = 24;
 
@@ -83,7 +83,7 @@ test("answers beside others, of any number, have the logits of each alone", asyn
     const prompt = encoded(PROMPTS[i % PROMPTS.length]!);
     const options = generateOptions.parse({ maxTokens: TOKENS - 2 * i, temperature: 0 });
     const observed = { ...options, observe: (logits: Float32Array) => void own.push(logits.slice()) };
-    // What rows share of a prompt would be run in other chunks.
+    // A prompt's shared tokens would run in other chunks.
     return { prompt, options: observed, plan: i % 4 === 0 ? lease.plan(prompt.length) : densePlan, alone: true };
   });
   await generateAll(engine, tokenizer, requests);

@@ -1,24 +1,24 @@
-/** Answers of savings that claim dense's text, beside dense's, position by position. */
+/** Answers of savings that claim dense's text, compared with dense's, position by position. */
 import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { parseRecipe } from "../../../savings/recipe.ts";
 import type { LanguageModel } from "../language-model.ts";
 import { logSumExp } from "../sampling/softmax.ts";
 import { type GenerateOptions, generate, generateOptions } from "./generate.ts";
 
-/** Recipes of each saving that claims dense's text; each must draft in these models, without files of their own. */
+/** Recipes of each saving that claims dense's text; each must draft in these models without its own files. */
 export const denseTextRecipes: Readonly<Record<string, readonly string[]>> = {
   lookup: ["lookup", "lookup:match=2,tokens=4"],
   exit: ["exit:layer=20,fill=verify"],
   dynamax: ["dynamax:rule=softmax-max,threshold=0.9,fill=verify"],
 };
 
-/** A turn that goes on with an answer. */
+/** A turn that continues an answer. */
 const NEXT_TURN = "\nNow say it once more.";
 
-/** An answer, and the same request's state as the next one finds it. */
+/** An answer, and the state that the next request finds. */
 export interface ObservedAnswer {
   readonly tokens: readonly number[];
-  /** Logits [vocabulary] from which each token was chosen. */
+  /** Logits [vocabulary] behind each token's choice. */
   readonly logits: readonly Float32Array[];
   readonly drafts: number;
   readonly accepted: number;
@@ -29,19 +29,19 @@ export interface ObservedAnswer {
 
 /** Two answers to the same prompt. */
 export interface Comparison {
-  /** Positions that were decided after the same tokens. */
+  /** Positions decided after the same tokens. */
   readonly positions: number;
-  /** The greatest difference of two log-probabilities there, over the whole vocabulary. */
+  /** The greatest difference of log-probabilities there, over the whole vocabulary. */
   readonly worst: number;
-  /** The first token that differs, counted from 0; absent: none does. */
+  /** The first different token, counted from 0; absent: none. */
   readonly differsAt?: number;
   /** Nats between dense's two likeliest tokens there. */
   readonly gap?: number;
-  /** True if the next turn finds as much in the cache, and has the same log-probabilities to the bit. */
+  /** True if the next turn finds the same number of cached tokens, and has bit-equal log-probabilities. */
   readonly sameState: boolean;
 }
 
-/** The greedy answer of a recipe ("dense" for none) on an engine without cached tokens. */
+/** The greedy answer of a recipe ("dense" for none) on an engine with an empty cache. */
 export async function observe(
   model: LanguageModel,
   recipe: string,
@@ -76,7 +76,7 @@ async function run({ engine, tokenizer }: LanguageModel, plan: Plan, prompt: rea
   throw new Error("an answer ended without its last piece");
 }
 
-/** An answer beside dense's, up to the first token that differs. */
+/** An answer compared with dense's, up to the first different token. */
 export function compare(dense: ObservedAnswer, other: ObservedAnswer): Comparison {
   const length = Math.max(dense.tokens.length, other.tokens.length);
   const first = Array.from({ length }, (_, i) => i).find((i) => dense.tokens[i] !== other.tokens[i]);

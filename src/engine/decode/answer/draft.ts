@@ -7,12 +7,12 @@ import { Sampler } from "../sampling/sampler.ts";
 import type { FinishReason, GenerateOptions, Piece } from "./generate.ts";
 import { Repetition } from "./repetition.ts";
 
-/** Tokens that are drafted ahead of an answer, until the model's own logits confirm them. */
+/** Tokens drafted ahead of an answer, until the model's own logits confirm them. */
 export class Guesses {
   readonly ids: number[] = [];
   #ended = false;
 
-  /** `sampler`: a fork of the answer's; `ends` tells the tokens that end it. */
+  /** `sampler`: a fork of the answer's; `ends`: whether a token ends the answer. */
   constructor(
     private readonly sampler: Sampler,
     private readonly ends: (id: number) => boolean,
@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token; none if these logits let none come, which only the model's own may complain of. */
+  /** Drafts a token; none if these logits allow none: only the model's own may raise that error. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);
@@ -39,14 +39,14 @@ export class Guesses {
 
 /** A piece without its request's usage. */
 export interface UnbilledPiece extends Omit<Piece, "finish"> {
-  /** Why this piece is the last; absent: it is not. */
+  /** Why this piece is the last; absent if it is not. */
   readonly reason: FinishReason | undefined;
 }
 
 /** The part of an answer that a piece adds. */
 type Added = Pick<Piece, "text" | "reasoning" | "reasoningTokens" | "tokens">;
 
-/** Pieces that follow each other as one. */
+/** Consecutive pieces, joined. */
 export function joinedPieces(all: readonly Added[]): Added {
   const reasoning = all.map((piece) => piece.reasoning ?? "").join("");
   const reasoningTokens = all.at(-1)?.reasoningTokens;
@@ -58,15 +58,15 @@ export function joinedPieces(all: readonly Added[]): Added {
   };
 }
 
-/** Tokens that were chosen from the model's own logits after drafts. */
+/** Tokens chosen from the model's own logits after drafts. */
 export interface Checked extends UnbilledPiece {
-  /** Logits that were used: the drafts before each of them but the first were right. */
+  /** The number of logits used: all drafts before the last one were right. */
   readonly used: number;
-  /** Drafts that were right. */
+  /** The number of right drafts. */
   readonly right: number;
 }
 
-/** `constraint`, with a limit on reasoning if there is a budget for it. */
+/** `constraint`, limited by the reasoning budget if there is one. */
 function limited(
   { form, thinkingTokenBudget: budget }: GenerateOptions,
   tokenizer: Tokenizer,
@@ -79,13 +79,13 @@ function limited(
   return new ReasoningLimit({ form, tokenizer, budget, closing }, constraint);
 }
 
-/** An answer as it grows: its tokens chosen from logits, and text as far as it is certain. */
+/** A growing answer: its tokens, chosen from logits, and its text as far as it is certain. */
 export class Draft {
   readonly #sampler: Sampler;
   readonly #constraint: Hold | undefined;
   readonly #stream: TokenStream;
   readonly #stops: StopStrings;
-  /** Undefined if the answer is text as a whole. */
+  /** Undefined if the answer is undivided text. */
   readonly #parts: PartReader | undefined;
   readonly #form: AnswerForm | undefined;
   readonly #repetition: Repetition | undefined;
@@ -93,12 +93,12 @@ export class Draft {
   readonly #end: number | undefined;
   /** Tokens so far. */
   completion = 0;
-  /** Tokens of reasoning among them, its tags included. */
+  /** Reasoning tokens among them, including its tags. */
   #reasoningTokens = 0;
   #last = 0;
   #guesses: Guesses | undefined;
 
-  /** `before`: the ids that the repetition penalty sees; `most`: the maximal number of tokens. */
+  /** `before`: the ids for the repetition penalty; `most`: the maximum number of tokens. */
   constructor(
     private readonly tokenizer: Tokenizer,
     options: GenerateOptions,
@@ -116,9 +116,9 @@ export class Draft {
     this.#end = options.end;
   }
 
-  /** Chooses a token from the logits of the last step; `last` ends the answer with it. */
+  /** Chooses a token from the last step's logits; `last` ends the answer with it. */
   take(logits: Float32Array, last = false): UnbilledPiece {
-    // The sampler may write into them.
+    // The sampler may modify them.
     this.#observe?.(logits);
     const token = this.#sampler.sample(logits);
     this.completion++;
@@ -144,7 +144,7 @@ export class Draft {
     return parts;
   }
 
-  /** Parts as a piece has them; the last has the count of all tokens of reasoning. */
+  /** Parts in a piece's form; the last has the total number of reasoning tokens. */
   #shown({ text, reasoning }: Parts, last = false): Omit<Added, "tokens"> {
     return {
       text,
@@ -160,8 +160,8 @@ export class Draft {
   }
 
   /**
-   * Chooses tokens from the model's own logits in place of drafts, in order, until one is another. `ahead`: drafts that
-   * no logits gave.
+   * Chooses tokens from the model's own logits in place of drafts, in order, until one differs. `ahead`: drafts made
+   * without logits.
    */
   check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
     const guessed = ahead ?? this.#guesses?.ids ?? [];
@@ -178,13 +178,13 @@ export class Draft {
     return { ...joinedPieces(all), reason: all.at(-1)!.reason, used: all.length, right };
   }
 
-  /** The token that the model reads next, which may be a draft; undefined if nothing can follow the last draft. */
+  /** The next token for the model, possibly a draft; undefined if nothing can follow the last draft. */
   get next(): number | undefined {
     if (this.#guesses?.ended) return undefined;
     return this.#guesses?.ids.at(-1) ?? this.#last;
   }
 
-  /** Tokens that may still come. */
+  /** Tokens that may still follow. */
   get left(): number {
     return this.most - this.completion;
   }
@@ -193,7 +193,7 @@ export class Draft {
     return this.tokenizer.stopIds.has(id) || id === this.#end;
   }
 
-  /** The last piece of an answer that no token follows: what was held back, but for half a character. */
+  /** The last piece of an answer without another token: the text held back, except half a character. */
   end(): Omit<Added, "tokens"> {
     return this.#shown(this.#flush(), true);
   }

@@ -23,7 +23,7 @@ const textOf = (chunks: readonly Chunk[]) => chunks.map((c) => c.text).join("");
 
 describe("an answer", () => {
   test("streams: chunks make up the whole text, only the last has a receipt", async () => {
-    // The prompt is then in the cache for both: a kernel for one token need not round as one for many does.
+    // The prompt is then cached for both: a kernel for one token may round differently from one for many.
     await model.complete(QUESTION, { maxTokens: 1 });
     const whole = await model.complete(QUESTION);
     const chunks = await chunksOf(model, QUESTION);
@@ -90,7 +90,7 @@ describe("an answer", () => {
 
   test("by the model's own settings is drawn as if they were given, and only if that is asked for", async () => {
     const { settings } = model.sampling!;
-    // The prompt is then in the cache for all.
+    // The prompt is then cached for all.
     await model.complete(STORY, { maxTokens: 1 });
     const plain = await model.complete(STORY, { maxTokens: 16 });
     const given = await model.complete(STORY, { maxTokens: 16, ...settings });
@@ -162,7 +162,7 @@ describe("AbortSignal", () => {
     for await (const _ of model.generate(STORY, { maxTokens: 200, onStopped })) break;
     const [aborted, left] = bills;
     expect(bills).toHaveLength(2);
-    // Both had the whole prompt but its last token in the cache.
+    // Both had the whole prompt except its last token in the cache.
     expect(aborted!.tokens).toEqual({ ...whole.receipt.tokens, cached: aborted!.tokens.prompt - 1 });
     expect(left!.tokens.completion).toBe(1);
     const again = await model.complete(STORY, { maxTokens: 5 });
@@ -280,7 +280,10 @@ describe("refusals, in one sentence", () => {
   });
 });
 
-/** FLOPs by closed form: 2 a parameter and token, 4·d a query head and visible key, and the head on one row a sampled token. */
+/**
+ * FLOPs by closed form: 2 per parameter and token, 4·d per query head and visible key, and the head on one row per sampled
+ * token.
+ */
 function llamaFlops(
   parameters: number,
   attention: number,
@@ -306,14 +309,14 @@ test("without savings the receipt says dense = spent, to the FLOP by the closed 
   expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
   const before = 576 * 576 + 2 * 576 * 192;
   const after = 576 * 576 + 3 * 576 * 1536;
-  // The last token is sampled, never run; the head begins where the last attention ends.
+  // The last token is sampled but never run; the head begins after the last attention.
   const runs = [prompt, ...Array<number>(completion - 1).fill(1)];
   const head = completion * 2 * (after + 576 * 49152);
   const expected = llamaFlops(30 * before + 29 * after, 30 * 4 * 9 * 64, head, 0, runs);
   expect(Math.abs(receipt.flops.spent / expected - 1)).toBeLessThan(1e-9);
 });
 
-/** Float32 throughout, so that the same sums in another order differ by little. */
+/** Float32 throughout: the same sums in another order differ little. */
 describe("a model of random weights in float32", () => {
   let tiny: Model;
   beforeAll(async () => {

@@ -32,50 +32,47 @@ export const generateOptions = samplingOptions.extend({
     .describe("for diffusion language models: steps, block, remasking, threshold, guidance, cache, ends"),
 });
 
-/** Options with defaults filled in, and the constraint on the answer, if any. */
+/** Options with defaults applied, and the constraint on the answer, if any. */
 export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer: from its first token on, or after each `trigger`. */
   grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
-  /** How the answer is divided into reasoning and text; absent: it is text. */
+  /** How the answer is divided into reasoning and text; absent: it is all text. */
   form?: AnswerForm | undefined;
-  /** Special tokens that are text of the answer, such as those around calls. */
+  /** Special tokens that belong to the answer's text, such as those around calls. */
   shown?: ReadonlySet<number> | undefined;
   /** True if the answer continues the prompt's text: its first word may need the space before it. */
   continues?: boolean | undefined;
-  /** A token that ends the answer, besides the model's own. */
+  /** A token that ends the answer, in addition to the model's own. */
   end?: number | undefined;
-  /** Scores the prompt's own tokens, with this many of the likeliest for each; a small number. */
+  /** Scores the prompt's own tokens, each with this many likeliest tokens; a small number. */
   promptLogprobs?: number | undefined;
-  /** False if nothing of the prompt comes from the cache. */
+  /** False to use no cached tokens of the prompt. */
   cachePrompt?: boolean | undefined;
   /** True for the same bits whatever the cache holds and whoever runs beside it. */
   deterministic?: boolean | undefined;
-  /**
-   * Called with each step's raw logits, one a token of the vocabulary, before a token is chosen; they are valid until
-   * it returns.
-   */
+  /** Called with each step's raw logits, one per vocabulary token, before a token is chosen; they are valid until it returns. */
   observe?: ((logits: Float32Array) => void) | undefined;
 };
 export type GenerateInput = z.input<typeof generateOptions>;
 
 /**
- * `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it went round in
- * circles; `stopped`: a saving ended it before the next token.
+ * `stop`: the model or a stop string ended it; `length`: maxTokens or the context did; `repetition`: it looped;
+ * `stopped`: a saving ended it before the next token.
  */
 export type FinishReason = "stop" | "length" | "repetition" | "stopped";
 
-/** The usage of one request, for its receipt. Times are of this request alone. */
+/** The usage of one request, for its receipt. Times are of this request only. */
 export interface Usage extends ReturnType<Meter["total"]>, Timed {
   tokens: { prompt: number; cached: number; completion: number };
 }
 
-/** A piece of an answer: final text and its tokens. The last piece has the reason that it ended, and the usage. */
+/** A piece of an answer: final text and its tokens. The last piece has the finish reason and the usage. */
 export interface Piece {
   readonly text: string;
-  /** Reasoning before the text, if there is any in this piece. */
+  /** Reasoning before the text, if this piece has any. */
   readonly reasoning?: string;
-  /** In the last piece, of an answer that may have reasoning: the number of its tokens. */
+  /** In the last piece of an answer that may have reasoning: the number of reasoning tokens. */
   readonly reasoningTokens?: number;
   readonly tokens: readonly Sampled[];
   /** In the first piece, if `promptLogprobs` is set: the prompt's tokens that have run. */
@@ -84,8 +81,8 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, one step per piece that is read: a reader that pauses or leaves stops the computation.
- * `signal` stops it within one step with an AbortError, and frees the slot.
+ * Generates after `prompt`, one step per piece read: a reader that pauses or leaves stops the computation. `signal`
+ * stops it within one step with an AbortError, and frees the slot.
  * @throws UserError if the prompt is empty or longer than the context
  */
 export async function* generate(

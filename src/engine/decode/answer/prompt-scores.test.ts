@@ -11,7 +11,7 @@ const TINY = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", i
 const some = (count: number, vocabulary: number) =>
   Array.from({ length: count }, (_, i) => 3 + ((i * 31 + (i % 7) * 11) % (vocabulary - 3)));
 
-/** Scores by the lab's program, which takes 64 rows at once. */
+/** Scores from the lab's program, which takes 64 rows at once. */
 async function reference({ language: { engine, recipes } }: Model, ids: readonly number[], save: string[] = []) {
   using lease = await recipes.use(parseRecipe(save));
   using likelihoods = await Likelihoods.create(engine, lease.plan);

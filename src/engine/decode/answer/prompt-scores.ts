@@ -10,7 +10,10 @@ const ROWS = 16;
 
 /** Log-probabilities of a prompt's tokens, as far as it has run. */
 export class PromptScores implements Disposable {
-  /** The prompt's first tokens, each with its log-probability and the `top` likeliest in its place; nothing predicts the very first. */
+  /**
+   * The prompt's first tokens, each with its log-probability and the `top` likeliest at its position; the first token has no
+   * prediction.
+   */
   readonly found: Sampled[];
   readonly #vocabulary: number;
   readonly #logits: Buffer;
@@ -26,10 +29,7 @@ export class PromptScores implements Disposable {
     this.#logits = new Buffer("f32", ROWS * this.#vocabulary);
   }
 
-  /**
-   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that answers beside it
-   * need not wait.
-   */
+  /** Scores the tokens that the next run of the prompt predicts. Yields after every few rows: other answers need not wait. */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);
     for (let first = 0; first < rows; first += ROWS) {

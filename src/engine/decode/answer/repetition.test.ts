@@ -3,10 +3,10 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model, type RunOptions } from "../../../index.ts";
 import { Repetition } from "./repetition.ts";
 
-/** Words, single digits, signs and runs of white space, about as fine as models cut texts. */
+/** Words, single digits, signs and runs of white space, about as fine as model tokens. */
 const pieces = (text: string): string[] => text.match(/ ?\p{L}+| ?\d|\n *| *[^\p{L}\d\s]| +/gu) ?? [];
 
-/** After how many tokens a loop is found in a text; undefined: never. */
+/** The number of tokens after which a loop is found in a text; undefined: never. */
 function foundIn(text: string): number | undefined {
   const ids = new Map<string, number>();
   const repetition = new Repetition();
@@ -92,7 +92,7 @@ test.each([
 
 describe("an answer that loops", () => {
   let model: Model;
-  /** The model says one word for ever. */
+  /** The model repeats one word forever. */
   let one: NonNullable<RunOptions["logitBias"]>;
   beforeAll(async () => {
     model = await load(fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url)));

@@ -1,13 +1,13 @@
-/** Longest pattern that is looked for, in tokens. */
+/** The longest pattern to search for, in tokens. */
 const LONGEST = 64;
-/** The least number of repeats of a pattern. */
+/** The smallest number of repeats of a pattern. */
 const TIMES = 12;
-/** Tokens that it fills. A pattern without a letter, as in a table of numbers, fills more. */
+/** The fewest tokens of a loop. Patterns without a letter, as in a table of numbers, need more. */
 const LEAST = { words: 96, others: 256 } as const;
 
 /**
- * Finds a loop in an answer: its last tokens are a pattern of 1 to LONGEST tokens that comes at least TIMES times without a gap, and fills at
- * least LEAST tokens.
+ * Finds a loop in an answer: its last tokens repeat a pattern of 1 to LONGEST tokens at least TIMES times without a gap,
+ * over at least LEAST tokens.
  */
 export class Repetition {
   readonly #tokens: number[] = [];
@@ -29,7 +29,7 @@ export class Repetition {
     return loops;
   }
 
-  /** The number of tokens that a pattern like the last `period` tokens must fill. */
+  /** The fewest tokens of a loop whose pattern is like the last `period` tokens. */
   #length(period: number): number {
     const hasWords = this.#words.at(-1)! > this.#words.at(-1 - period)!;
     return Math.max(TIMES * period, hasWords ? LEAST.words : LEAST.others);

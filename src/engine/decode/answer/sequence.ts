@@ -15,22 +15,22 @@ import type { FinishReason, GenerateOptions, Piece, Usage } from "./generate.ts"
 import { PromptScores } from "./prompt-scores.ts";
 import type { Terms } from "./terms.ts";
 
-/** The settings under which a sequence runs in the engine. */
+/** The settings of a sequence in the engine. */
 export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
-  /** The embeddings that ids below 0 in the prompt stand for. */
+  /** The embeddings for ids below 0 in the prompt. */
   readonly embeddings?: Embeddings | undefined;
   /** The prompt's images, whose encoder has run. */
   readonly images?: ImageBill | undefined;
   /**
-   * True for the numbers and the bill of a run on a fresh engine, whatever ran before; `usage.tokens.cached` was then
-   * not run, but billed.
+   * True for the results and the bill of a fresh engine, whatever ran before; the tokens in `usage.tokens.cached` are
+   * then not run, but billed.
    */
   readonly alone?: boolean | undefined;
 }
 
-/** One running request: its slot, until it is disposed of, and its own sampler, text and bill. */
+/** One running request with its own sampler, text and bill. It holds its slot until it is disposed of. */
 export class Sequence implements Disposable {
   readonly slot: Slot;
   readonly #meter: Meter;
@@ -38,17 +38,14 @@ export class Sequence implements Disposable {
   readonly #draft: Draft;
   readonly #scores: PromptScores | undefined;
   #chunks: ReturnType<Engine["chunks"]>;
-  /**
-   * The text that runs chunk by chunk: the prompt, or all tokens so far if they must run again. Undefined while
-   * decoding.
-   */
+  /** The text to run chunk by chunk: the prompt, or all tokens so far if they must run again. Undefined while decoding. */
   #text: readonly number[] | undefined;
   readonly #cached: number;
   readonly #ceiling: Ceiling;
   readonly #time: Stopwatch;
   #prefilled = false;
   #begun = false;
-  /** Tokens that the step under way checks. */
+  /** Tokens that the current step checks. */
   #ahead: readonly number[] | undefined;
   #ended = false;
 
@@ -79,7 +76,7 @@ export class Sequence implements Disposable {
     this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
   }
 
-  /** A prompt whose tokens are scored, or that may use no cache, runs whole. */
+  /** A prompt with scored tokens, or one that may not use the cache, runs whole. */
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
@@ -104,8 +101,8 @@ export class Sequence implements Disposable {
   }
 
   /**
-   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the next piece of the answer, or the end
-   * if the ceiling cuts it.
+   * Runs a chunk of the prompt, or of all tokens again. The last chunk returns the answer's next piece, or its end if
+   * the ceiling cuts it.
    */
   async advance(): Promise<Piece | undefined> {
     const { value: logits, done } = await this.#chunks.next();
@@ -117,7 +114,7 @@ export class Sequence implements Disposable {
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
-  /** Tokens still to run chunk by chunk, at least 1, since the last ones may still need scores; 0 while decoding. */
+  /** Tokens left to run chunk by chunk, at least 1, because the last ones may still need scores; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }
@@ -139,7 +136,7 @@ export class Sequence implements Disposable {
     return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
   }
 
-  /** Tokens that the plan's drafter guesses to follow; undefined if it guesses none. The last one needs no follower. */
+  /** Tokens that the plan's drafter guesses after this one; undefined if it guesses none. A final token needs no guess. */
   #guessed(token: number | undefined): readonly number[] | undefined {
     const { drafter } = this.#terms.plan;
     const most = Math.min(this.#draft.left - 1, PREFILL_CHUNK - 1);
@@ -148,7 +145,7 @@ export class Sequence implements Disposable {
     return ahead.length > 0 ? ahead : undefined;
   }
 
-  /** Goes on with the outcome of the last step. Returns the next piece, if any token is certain. */
+  /** Processes the outcome of the last step. Returns the next piece, if any token is certain. */
   take(stepped: Stepped): Piece | undefined {
     switch (stepped.kind) {
       case "token":
@@ -190,10 +187,7 @@ export class Sequence implements Disposable {
     return { ...piece, ...this.#scored(), finish: this.#finish(reason, cut) };
   }
 
-  /**
-   * If the next token makes the sequence long enough to use the long rope factors, all of its tokens run again as a
-   * prompt.
-   */
+  /** If the next token makes the sequence long enough for the long rope factors, all of its tokens run again as a prompt. */
   #runAgain(): void {
     const { slot } = this;
     if (slot.fits(slot.tokens.length + 1)) return;
@@ -228,12 +222,12 @@ export class Sequence implements Disposable {
     return flops !== undefined && this.#meter.spent().flops >= flops;
   }
 
-  /** True once it has given its last piece. */
+  /** True once it has returned its last piece. */
   get ended(): boolean {
     return this.#ended;
   }
 
-  /** Its usage so far; of the prompt, only what has run. Not valid after its slot is given back. */
+  /** Its usage so far; of the prompt, only what has run. Not valid after its slot is released. */
   usage(): Usage {
     const prompt = this.#prefilled ? this.prompt.length : this.slot.tokens.length;
     const tokens = { prompt, cached: this.#cached, completion: this.#draft.completion };
@@ -269,7 +263,7 @@ export function checkLength(prompt: readonly number[], context: number): void {
   checkTokens({ tokens: prompt.length, ofImages: prompt.filter((id) => id < 0).length }, context);
 }
 
-/** @throws UserError if a prompt of so many tokens leaves no room for an answer */
+/** @throws UserError if a prompt with this many tokens leaves no room for an answer */
 export function checkTokens(prompt: { readonly tokens: number; readonly ofImages: number }, context: number): void {
   const { tokens, ofImages } = prompt;
   if (tokens < context) return;
@@ -281,13 +275,13 @@ const tooLong = (tokens: string, context: number): ContextExceeded =>
     `the prompt has ${tokens}, and the model's context is ${context}, of which an answer needs at least one`,
   );
 
-/** Characters beyond which a prompt's length is looked at before it is written by a template and encoded, a second's work for a million. */
+/** The number of characters above which a prompt's length is checked before templating and encoding, which take a second per million. */
 const LONG = 2 ** 20;
 const PIECE = 2 ** 16;
-/** Tokens that a cut between pieces may add, with much to spare. */
+/** Tokens that a cut between pieces may add, with a wide margin. */
 const CUT = 16;
 
-/** Encodes a very long text piece by piece, up to the context's length. @throws UserError if it is longer */
+/** Encodes a very long text in pieces, up to the context's length. @throws UserError if it is longer */
 export function checkText(text: string, tokenizer: Tokenizer, context: number): void {
   if (text.length <= LONG) return;
   let tokens = 0;

@@ -7,7 +7,7 @@ import type { Usage } from "./generate.ts";
  */
 export type OnStopped = (usage: Usage) => void;
 
-/** The conditions under which a request runs, whatever it asks for. */
+/** The conditions under which a request runs, whatever its options. */
 export interface Terms {
   /** The owner of the request in a scheduler: keys have equal shares. */
   readonly key?: string | undefined;
@@ -15,9 +15,9 @@ export interface Terms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: OnStopped | undefined;
   readonly ceiling?: Ceiling | undefined;
-  /** A time of `performance.now()`: a running answer ends then as it is; a request that has not begun is refused. */
+  /** A time of `performance.now()`: a running answer then ends as it is; a waiting request is refused. */
   readonly deadline?: number | undefined;
-  /** Runs since its arrival; absent: it arrives with the call. */
+  /** Started at the request's arrival; absent: it arrives with the call. */
   readonly time?: Stopwatch | undefined;
   /** Called when the scheduler starts this request. */
   readonly onBegun?: (() => void) | undefined;

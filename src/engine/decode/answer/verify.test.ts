@@ -1,4 +1,4 @@
-/** Drafts of exits that the deep layers check, on a float32 model of four layers, and one whose last two do nothing. */
+/** Exit drafts checked by the deep layers, on a float32 model of four layers, and one whose last two layers do nothing. */
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -19,7 +19,7 @@ import { type GenerateInput, type GenerateOptions, generate, generateOptions, ty
 
 const source = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 
-/** The model with last layers that add nothing to the stream: their exits are always right. */
+/** A model whose last layers add nothing to the stream: its exits are always right. */
 async function quietModel(folder: string): Promise<LanguageModel> {
   await cp(source, folder, { recursive: true });
   const checkpoint = openCheckpoint(source);
@@ -49,7 +49,7 @@ afterAll(async () => {
 
 const ids = (n: number, from = 0) => Array.from({ length: n }, (_, i) => 10 + (((from + i) * 37) % 400));
 
-/** Answers that do not end by themselves. */
+/** Answers without a natural end. */
 const long = ({ stopIds }: LanguageModel["tokenizer"]): GenerateInput => ({
   maxTokens: 24,
   logitBias: Object.fromEntries([...stopIds].map((id) => [id, -100])),
@@ -242,7 +242,7 @@ describe("an answer that a saving stops", () => {
       expect(counted).toEqual({ dense: 0, run: 1 });
       expect(layers!.dense).toBe(4 * (tokens.length + 1));
     }
-    // The token that was drafted first is wrong, and the stop that follows it is forgotten.
+    // The first draft is wrong, and the stop after it is discarded.
     let asked = 0;
     const wrong = stepping([
       cut(1, ({ tokens }) => (tokens === 31 && asked++ === 0 ? STOP : GO_ON)),

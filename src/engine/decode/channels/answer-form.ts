@@ -16,44 +16,44 @@ export const joinedParts = (a: Parts, b: Parts): Parts => ({
 /** The place of an answer's next token: before the first word, in the reasoning, in the text, or in neither, such as a header. */
 type Place = "begin" | "reasoning" | "text" | "aside";
 
-/** True if a format constrains what comes there. */
+/** True if a format constrains this place. */
 export const isHeld = (place: Place): boolean => place === "begin" || place === "text";
 
-/** Divides an answer into reasoning and text, as its tokens come. */
+/** Divides an answer into reasoning and text, token by token. */
 export interface PartReader {
   readonly place: Place;
-  /** The function whose arguments come there, if calls are apart from the text. */
+  /** The function whose arguments come here, if calls are separate from the text. */
   readonly call?: string | undefined;
-  /** Goes on with the text of a token, or with the name of one that divides. */
+  /** Continues with a token's text, or with the name of a dividing token. */
   push(text: string, mark?: string): Parts;
-  /** Gives the text that was held back, when no token follows. */
+  /** Returns the text held back, if no token follows. */
   flush(): Parts;
-  /** A copy that goes on by itself. */
+  /** An independent copy. */
   fork(): PartReader;
 }
 
-/** How the answer to one prompt is divided. */
+/** The division of the answer to one prompt. */
 export interface AnswerForm {
-  /** The tokens that divide it, as the vocabulary writes them. */
+  /** The dividing tokens, in the vocabulary's form. */
   readonly marks: ReadonlySet<string>;
-  /** True if calls are messages of their own. */
+  /** True if calls are separate messages. */
   readonly calls?: true;
-  /** A token that may open reasoning in place of the text. */
+  /** A token that may open reasoning instead of text. */
   readonly opening?: number | undefined;
-  /** What ends the reasoning and begins the text, special tokens included. */
+  /** The text that ends the reasoning and begins the answer, including special tokens. */
   readonly closing: string;
-  /** A reader of the answer, from its first token. */
+  /** A reader for the answer from its first token. */
   reader(): PartReader;
 }
 
-/** Goes on with a token. The text of the parts has a character for each byte. */
+/** Continues with a token. The parts' text has one character per byte. */
 export function advance(reader: PartReader, form: AnswerForm, tokenizer: Tokenizer, id: number): Parts {
   const mark = markOf(form, tokenizer, id);
   const bytes = mark === undefined ? Buffer.from(tokenizer.bytes(id)).toString("latin1") : "";
   return reader.push(bytes, mark);
 }
 
-/** The name of a token if it divides the answer; its text is then no part of it. */
+/** A token's name if it divides the answer; its text is then not part of the answer. */
 export function markOf({ marks }: AnswerForm, tokenizer: Tokenizer, id: number): string | undefined {
   const name = id < tokenizer.vocabSize ? tokenizer.text(id) : "";
   return marks.has(name) ? name : undefined;

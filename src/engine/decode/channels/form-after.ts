@@ -3,17 +3,17 @@ import type { AnswerForm } from "./answer-form.ts";
 import { harmonyForm } from "./harmony.ts";
 import { thinkForm } from "./think.ts";
 
-/** A chat as the model reads it. */
+/** A chat in the model's form. */
 export interface AnsweredPrompt {
   readonly tokenizer: Tokenizer;
   readonly ids: readonly number[];
-  /** The text of the answer that it ends with. */
+  /** The text of the answer at its end. */
   readonly begun: string | undefined;
-  /** The function whose call it ends with. */
+  /** The function whose call is at its end. */
   readonly name: string | undefined;
 }
 
-/** How the answer after a prompt is divided. */
+/** The division of the answer after a prompt. */
 export function formAfter(marks: AnswerMarks, { tokenizer, ids, begun = "", name }: AnsweredPrompt): AnswerForm {
   switch (marks) {
     case "think":

@@ -13,21 +13,21 @@ interface Message {
 }
 
 /**
- * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message to
- * a function is a call of it, the others are text. A call comes as a whole, between the tags that all models' calls have here.
+ * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message to a
+ * function is a call, the others are text. A call is returned whole, with the tags that all models' calls have here.
  */
 export class HarmonyReader implements PartReader {
   #message: Message | undefined;
   /** The header so far, or a call's arguments. */
   #held = "";
-  /** Parts that have begun: a message after them begins with an empty line. */
+  /** Parts that have begun: a later message in them begins with an empty line. */
   #begun: Record<keyof Parts, boolean> = { text: false, reasoning: false };
   /** True if the next message is not the first of its part. */
   #apart = false;
-  /** True once there was a message. */
+  /** True once there has been a message. */
   #any = false;
 
-  /** `message`: the one that the prompt has begun. */
+  /** `opening`: the message that the prompt has begun. */
   constructor(private readonly opening?: Message) {
     this.#message = opening;
     this.#any = opening !== undefined;
@@ -36,7 +36,7 @@ export class HarmonyReader implements PartReader {
   get place(): PartReader["place"] {
     const kind = this.#message?.kind;
     if (kind === "reasoning" || kind === "text") return kind;
-    // The arguments of a call that the prompt begins are what the answer is to be.
+    // The answer consists of the arguments, if the prompt begins the call.
     return kind === "call" && this.#message === this.opening ? "text" : "aside";
   }
 
@@ -58,14 +58,14 @@ export class HarmonyReader implements PartReader {
       case HARMONY.return:
         return joinedParts(before, this.#close());
       default:
-        // `<|channel|>` and `<|constrain|>` stand in headers.
+        // `<|channel|>` and `<|constrain|>` belong to headers.
         if (this.#message === undefined) this.#held += mark;
         return before;
     }
   }
 
   flush(): Parts {
-    // Without any message it has no channels: the answer of another model, or a cut one.
+    // Without any message, it has no channels: another model's answer, or a cut one.
     if (!this.#any) return { ...NOTHING, text: this.#held.replaceAll(/<\|\w+\|>/g, "") };
     return this.#close();
   }
@@ -130,7 +130,7 @@ function messageOf(header: string): Message {
   return { kind: channel === "commentary" ? "preamble" : "text", name };
 }
 
-/** A call between the tags of calls, the first of which is the prompt's if it begins the call; arguments that are no JSON are text. */
+/** A call in call tags; the prompt has the opening tag if it begins the call. Invalid JSON arguments become text. */
 function callText({ name }: Message, body: string, begun: boolean): string {
   const json = body.trim() === "" ? "{}" : body;
   try {
@@ -144,7 +144,7 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
-/** How an answer in channels is divided; `begun`: what of it the prompt ends with, a call of a function or text. */
+/** The division of an answer in channels; `begun`: the part of it at the prompt's end, a call of a function or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
   return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }

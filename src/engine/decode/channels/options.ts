@@ -2,21 +2,21 @@ import { z } from "zod";
 import { jsonOf } from "../../../util/checked.ts";
 import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.ts";
 
-/** The amount of reasoning, in OpenAI's words and others'. */
+/** The amount of reasoning, with OpenAI's names and others'. */
 const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 export const reasoningEffort = z.enum(efforts, `expected one of ${efforts.join(", ")}`);
 
-/** Variables that the engine sets, and names that mean something else on other servers. */
+/** Variables that the engine sets, and names with other meanings on other servers. */
 const TAKEN = [
   ...["messages", "conversation", "tools", "documents", "bos_token", "eos_token", "chat_template"],
   ...["add_generation_prompt", "continue_final_message", "tokenize"],
 ];
 const FREE_NAME = new RegExp(`^(?!(${TAKEN.join("|")})$)[a-z_]\\w*$`, "i");
 
-/** Characters of all variables as JSON, which a template may write into the prompt. */
+/** The most characters of all variables as JSON, because a template may write them into the prompt. */
 const MOST = 1 << 16;
 
-/** Further variables of a chat template. */
+/** Other variables of a chat template. */
 export const templateVariables = z
   .record(
     z.string().regex(FREE_NAME, `expected a name other than ${TAKEN.join(", ")}`),
@@ -30,7 +30,7 @@ interface ReasoningOptions {
   readonly templateVariables?: TemplateVariables | undefined;
 }
 
-/** The variables of the chat template that a request sets; templates have several names for a switch of reasoning. */
+/** The chat template variables that a request sets; templates have several names for the reasoning switch. */
 export function variablesOf({
   reasoningEffort: effort,
   templateVariables,

@@ -19,13 +19,13 @@ function limitOf(budget: number, form: AnswerForm, inner?: Hold, tokenizer = thi
   return new ReasoningLimit({ form, tokenizer, budget, closing: idsOf(tokenizer, form.closing) }, inner);
 }
 
-/** The tokens that may come next. */
+/** The tokens allowed next. */
 function allowed(hold: Hold, logits = new Float32Array(think.vocabSize).fill(1)): number[] {
   hold.restrict(logits);
   return [...logits.keys()].filter((id) => logits[id] !== Number.NEGATIVE_INFINITY);
 }
 
-/** An answer whose tokens are the only allowed ones, where one is, and else those that the model writes. */
+/** An answer that takes the only allowed token if there is one, and otherwise the model's. */
 function answer(limit: Hold, written: string, tokenizer = think): string {
   const [ids, free] = [[] as number[], idsOf(tokenizer, written)];
   for (;;) {
@@ -102,13 +102,13 @@ test("two stretches of reasoning share the budget", () => {
   const { start, channel, message, end } = HARMONY;
   const analysis = `${channel}analysis${message}`;
   const closing = `${end}${start}assistant${channel}final${message}`;
-  // The token that ends the first is one of its own.
+  // The token that ends the first is a separate one.
   const written = `${analysis}a${end}${start}assistant${analysis}bcd`;
   const text = `${analysis}a${end}${start}assistant${analysis}b${closing}cd`;
   expect(answer(limitOf(3, harmonyForm(), undefined, harmony), written, harmony)).toBe(shown(text, harmony));
 });
 
-/** Allows digits alone, and is complete behind two. */
+/** Allows only digits, and is complete after two. */
 class Digits implements Hold {
   constructor(readonly tokens: number[] = []) {}
 

@@ -5,7 +5,7 @@ import { type AnswerForm, advance, type PartReader } from "./answer-form.ts";
 interface Terms {
   readonly form: AnswerForm;
   readonly tokenizer: Tokenizer;
-  /** Tokens of reasoning after which the text must begin. */
+  /** The number of reasoning tokens after which the text must begin. */
   readonly budget: number;
   /** Tokens that end the reasoning and begin the text. */
   readonly closing: readonly number[];
@@ -14,13 +14,13 @@ interface Terms {
 interface State {
   readonly reader: PartReader;
   readonly reasoningTokens: number;
-  /** Tokens of the closing that have come. */
+  /** Closing tokens so far. */
   readonly closed: number;
 }
 
 /**
- * Ends an answer's reasoning at a number of tokens, by the tokens that close it (vLLM's `thinking_token_budget`). The
- * rest of the answer is left to `inner`.
+ * Ends an answer's reasoning after a number of tokens, with the closing tokens (vLLM's `thinking_token_budget`).
+ * `inner` constrains the rest of the answer.
  */
 export class ReasoningLimit implements Hold {
   #state: State;
@@ -66,7 +66,7 @@ export class ReasoningLimit implements Hold {
     return new ReasoningLimit(this.terms, this.inner?.fork(), { ...this.#state, reader: this.#state.reader.fork() });
   }
 
-  /** The only token that may come next; undefined if the reasoning may go on or is over. */
+  /** The only token allowed next; undefined if the reasoning may continue or is over. */
   get #forced(): number | undefined {
     const { budget, closing } = this.terms;
     const { reader, reasoningTokens, closed } = this.#state;

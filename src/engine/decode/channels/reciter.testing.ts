@@ -1,25 +1,25 @@
-/** Models that recite a script, for tests of what is made of an answer. */
+/** Models that recite a script, to test the processing of answers. */
 import { type Field, writeGguf } from "../../../weights/gguf/gguf.testing.ts";
 import { TokenType } from "../../../weights/tokenizer/source.ts";
 import { byteSource } from "../../../weights/tokenizer/tokenizer.testing.ts";
 
 interface Recital {
   readonly template: string;
-  /** The tokens of the answer, of which only special ones may come again; behind the last, the model ends. */
+  /** The tokens of the answer, of which only special ones may repeat; after the last, the model ends. */
   readonly script: readonly string[];
-  /** Control tokens, in the script or the template. The first ends answers. */
+  /** Control tokens in the script or the template. The first ends answers. */
   readonly special: readonly string[];
 }
 
 const HIDDEN = 512;
 
 /**
- * A GGUF of one Llama layer that does nothing. Its head follows a table: each token of the script comes after the one
- * before it, the first after any token that is not in the script.
+ * A GGUF of one Llama layer that does nothing. Its head follows a table: each script token follows the previous one,
+ * and the first follows any token outside the script.
  */
 export function reciter({ template, script, special }: Recital): Buffer {
   const bytes = byteSource().tokens;
-  // Each special token of the script has an id of its own.
+  // Each special token of the script has a separate id.
   const control = [...special, ...script.filter((word) => special.includes(word))];
   const words = script.filter((word) => !special.includes(word));
   const written = words.map((word) => Array.from(Buffer.from(word), (byte) => bytes[byte]!).join(""));

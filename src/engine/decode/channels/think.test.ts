@@ -6,7 +6,7 @@ import { ThinkReader, thinkForm } from "./think.ts";
 
 type Start = ConstructorParameters<typeof ThinkReader>[0];
 
-/** The parts of an answer that comes in these pieces. */
+/** The parts of an answer that arrives in these pieces. */
 function read(pieces: readonly string[], start: Start = "begin") {
   const reader = new ThinkReader(start);
   const parts = [...pieces.map((piece) => reader.push(piece)), reader.flush()];

@@ -1,14 +1,14 @@
 import { END_THINK, endsInReasoning, THINK, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { type AnswerForm, NOTHING, type PartReader, type Parts } from "./answer-form.ts";
 
-/** The place of a reader. White space `after` reasoning belongs to neither part. */
+/** A reader's place. White space `after` reasoning belongs to neither part. */
 type State = "begin" | "reasoning" | "after" | "text";
 
 /** Reads an answer that may begin with reasoning between `<think>` and `</think>`; later tags are text. */
 export class ThinkReader implements PartReader {
-  /** Text that may be a part of a tag, or white space at an end of the reasoning. */
+  /** Text that may be part of a tag, or white space at either end of the reasoning. */
   #held = "";
-  /** True once reasoning has a word: white space before it is left out. */
+  /** True once reasoning has a word: white space before it is dropped. */
   #begun = false;
 
   constructor(private state: State) {}
@@ -76,7 +76,7 @@ function begunTag(text: string): number {
 const MARKS: ReadonlySet<string> = new Set([THINK, END_THINK]);
 const CLOSING = `\n${END_THINK}\n\n`;
 
-/** How an answer after a prompt is divided; `begun`: its text that the prompt ends with. */
+/** The division of the answer after a prompt; `begun`: its text at the prompt's end. */
 export function thinkForm(tokenizer: Tokenizer, prompt: string, begun: string): AnswerForm {
   const state = stateAfter(prompt, begun);
   const opening = state === "begin" ? (tokenizer.specialId(THINK) ?? tokenizer.tokenId(THINK)) : undefined;

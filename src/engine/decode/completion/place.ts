@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 
-/** A place in a text as editors count: lines and columns from 1, a column for each UTF-16 unit. */
+/** A place in a text in an editor's terms: lines and columns from 1, one column per UTF-16 unit. */
 export interface Place {
   readonly line: number;
   readonly column: number;
@@ -19,7 +19,7 @@ export function checkPlace(text: string, place: Place): void {
 }
 
 /**
- * The text before a place, and the text after it. A place inside a character is moved to its beginning.
+ * The text before a place, and the text after it. A place inside a character moves to its start.
  * @throws UserError if the place is outside the text
  */
 export function splitAt(text: string, { line, column }: Place): Split {

@@ -30,7 +30,7 @@ describe("how far a completion goes", () => {
   });
 });
 
-/** The part of an answer up to the mark is kept, and nothing is decided before its end can be seen. */
+/** The answer is kept up to the mark, and nothing is decided before its end is visible. */
 function kept(marked: string, answer: string): string {
   const scope = at(marked);
   const end = endIn(answer, scope);

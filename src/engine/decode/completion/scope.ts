@@ -1,23 +1,23 @@
 import type { Split } from "./place.ts";
 
-/** How far a completion goes: to the end of its line, or of the block that it is in or opens. */
+/** The extent of a completion: to the end of its line, or of the block that it is in or opens. */
 export interface Scope {
   readonly kind: "line" | "block" | "opened block";
-  /** The beginning of its first line, which the text before it has. */
+  /** The beginning of its first line, from the text before it. */
   readonly begun: string;
-  /** The rest of its line, without spaces around it. */
+  /** The rest of its line, without surrounding spaces. */
   readonly rest: string;
   /** The next line with content after its own. */
   readonly next: string | undefined;
 }
 
-/** Characters that close what was opened before the place, so that an editor may have put them there. */
+/** Closing characters that an editor may have inserted after the place. */
 const CLOSERS = /^[\s)\]}>"'`;,:]*$/;
 const OPENS = /(?:[{([:]|=>)\s*$/;
 const CLOSING = /^\s*[)\]}]/;
 
 /**
- * The scope of a completion, as editors with inline completion choose it: one line if text follows it in its line, the
+ * The scope of a completion, as editors with inline completion choose it: one line if text follows it on its line, the
  * rest of a block on an empty line or after an opening bracket or colon, else the rest of the line.
  */
 export function scopeOf({ before, after }: Split): Scope {
@@ -33,7 +33,7 @@ function kindOf(begun: string, rest: string): Scope["kind"] {
   return OPENS.test(begun) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
-/** The end of a completion that has so much text, in characters; undefined if more may follow. */
+/** The end of a completion with this text, in characters; undefined if more may follow. */
 export function endIn(text: string, scope: Scope): number | undefined {
   const [first, ...others] = text.split("\n") as [string, ...string[]];
   if (others.length === 0) return undefined;
@@ -65,7 +65,7 @@ interface Around {
 
 type Verdict = "goes on" | "ends with it" | "ends before it";
 
-/** `whole`: the line has its end. */
+/** `whole`: the line is complete. */
 function verdict(line: string, whole: boolean, { scope, base, last }: Around): Verdict {
   if (whole && line.trimEnd() === scope.next?.trimEnd()) return "ends before it";
   if (line.trim() === "")
@@ -77,10 +77,10 @@ function verdict(line: string, whole: boolean, { scope, base, last }: Around): V
   return whole ? "ends with it" : "goes on";
 }
 
-/** True for a line that belongs to nothing deeper, so that a blank line after it is between two parts. */
+/** True for a line at block level: a blank line after it separates two parts. */
 const isSettled = (line: string, base: number): boolean => indent(line) <= base && !OPENS.test(line);
 
-/** Columns of white space that a line begins with, a tab to the next multiple of 4. */
+/** Columns of white space at the start of a line; a tab extends to the next multiple of 4. */
 function indent(line: string): number {
   let columns = 0;
   for (const character of line) {
@@ -91,7 +91,7 @@ function indent(line: string): number {
   return columns;
 }
 
-/** A completion without what comes after its end, what its line already has, and spaces at the end of a line. */
+/** A completion without text after its end, text already on its line, and trailing spaces. */
 export function trimmed(text: string, scope: Scope): string {
   const own = text.slice(0, endIn(text, scope));
   const { rest } = scope;
@@ -102,7 +102,7 @@ export function trimmed(text: string, scope: Scope): string {
 
 const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
-/** The place of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
+/** The index of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
 function unmatched(text: string, closing: string): number | undefined {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { windowOf } from "./window.ts";
 
-/** A token for each character. */
+/** One token per character. */
 const count = (text: string) => text.length;
 const lines = (from: number, to: number) =>
   Array.from({ length: to - from }, (_, i) => `line ${String(from + i).padStart(3, "0")}\n`).join("");

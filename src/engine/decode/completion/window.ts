@@ -2,18 +2,18 @@ import type { Split } from "./place.ts";
 
 type Count = (text: string) => number;
 
-/** Tokens of the text around a place that a model may read. */
+/** Token budgets for the text around a place. */
 export interface Budget {
   readonly before: number;
   readonly after: number;
 }
 
-/** A window begins at a multiple of so many lines: the prompts of the next keystrokes then begin alike, and are cached. */
+/** A window begins at a multiple of this many lines: prompts of the next keystrokes then share a cached prefix. */
 const STEP = 16;
-/** Code has about 3 characters a token; a line with more than this is cut without counting. */
+/** Code has about 3 characters per token; a line with more than this per token is cut without counting. */
 const MOST_CHARACTERS = 8;
 
-/** The nearest whole lines before and after a place that fit into a budget; of a line that does not fit, its nearest part. */
+/** The nearest whole lines before and after a place that fit a budget; of a line that does not fit, its nearest part. */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),
   after: linesAfter(after, budget.after, count),
@@ -31,12 +31,12 @@ function linesAfter(text: string, budget: number, count: Count): string {
   const lines = text.split(/(?<=\n)/);
   const fit = fitting(lines, budget, count);
   if (fit > 0) return lines.slice(0, fit).join("");
-  // The nearest part is the first one.
+  // The nearest part comes first.
   const reversed = (of: string) => [...of].reverse().join("");
   return reversed(nearestPart(reversed(lines[0] ?? ""), budget, (part) => count(reversed(part))));
 }
 
-/** How many lines from the first fit together. */
+/** The number of leading lines that fit together. */
 function fitting(lines: readonly string[], budget: number, count: Count): number {
   let used = 0;
   for (const [i, line] of lines.entries()) {
@@ -46,7 +46,7 @@ function fitting(lines: readonly string[], budget: number, count: Count): number
   return lines.length;
 }
 
-/** The end of a line, of at most `budget` tokens, that begins with a whole character. */
+/** The end of a line, of at most `budget` tokens, starting at a whole character. */
 function nearestPart(line: string, budget: number, count: Count): string {
   let part = line.slice(-budget * MOST_CHARACTERS);
   while (part.length > 1 && count(part) > budget) part = part.slice(part.length >> 1);

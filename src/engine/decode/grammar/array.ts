@@ -16,13 +16,13 @@ export function arrayNode(reader: SchemaReader, words: Keywords, place: string):
   return json.bracketed(places(reader, first, minItems, rest(first.length)));
 }
 
-/** The keyword of the items by position, their schemas, and the schema of those after them. */
+/** The keyword for items by position, their schemas, and the schema for items after them. */
 const itemsOf = ({ items, prefixItems = [], additionalItems }: Keywords) =>
   Array.isArray(items)
     ? (["items", items, additionalItems] as const)
     : (["prefixItems", prefixItems, items as Schema | undefined] as const);
 
-/** Items by position: those from `min` on are optional, with all that follow. */
+/** Items by position: those from `min` on are optional, together with all that follow. */
 function places({ json }: SchemaReader, first: readonly Node[], min: number, rest: Node): Node {
   const { forest } = json;
   return first.reduceRight((after, item, place) => {

@@ -1,9 +1,6 @@
 import type { Node, Range } from "./forest.ts";
 
-/**
- * Maps bytes to classes: two bytes have the same class if nothing in `root` distinguishes them. Also returns the number
- * of classes.
- */
+/** Maps bytes to classes: two bytes share a class if nothing in `root` distinguishes them. Also returns the number of classes. */
 export function byteClasses(root: Node): [classOf: Uint8Array, classes: number] {
   const begins = new Set([0]);
   for (const node of reachable(root))
@@ -23,15 +20,15 @@ function rangesOf(node: Node): readonly Range[] {
   return node.kind === "text" ? [...Buffer.from(node.bytes, "latin1")].map((byte) => [byte, byte]) : [];
 }
 
-/** Every node that `root` holds. */
+/** Every node inside `root`. */
 export function reachable(root: Node): Set<Node> {
   const seen = new Set([root]);
-  // A set's iterator also visits items added on the way.
+  // A set's iterator also visits items added during the iteration.
   for (const node of seen) for (const part of partsOf(node)) seen.add(part);
   return seen;
 }
 
-/** The nodes that a node is made of. */
+/** The direct parts of a node. */
 export function partsOf(node: Node): readonly Node[] {
   switch (node.kind) {
     case "none":

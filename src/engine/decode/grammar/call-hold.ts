@@ -4,9 +4,9 @@ import { Constraint, type Hold } from "./constraint.ts";
 import type { Node } from "./forest.ts";
 import type { Grammar } from "./grammar.ts";
 
-/** Constrains the arguments of calls that are apart from an answer's text, and leaves the rest free. */
+/** Constrains the arguments of calls outside an answer's text, and leaves the rest free. */
 export class CallHold implements Hold {
-  /** The rest of the call that is open; undefined outside calls, and in a call of an unknown function. */
+  /** The rest of the open call; undefined outside calls, and in a call of an unknown function. */
   #rest: Node | undefined;
 
   /** `grammar`: calls as `{"name", "arguments"}`. */
@@ -49,7 +49,7 @@ export class CallHold implements Hold {
     return this.grammar.afterBytes(this.grammar.root, Buffer.from(head));
   }
 
-  /** True if nothing of the call is missing but its last brace, which the message does not have. */
+  /** True if the call lacks only its last brace, which the message omits. */
   #isWhole(rest: Node): boolean {
     return this.grammar.afterBytes(rest, Buffer.from("}"))?.nullable === true;
   }

@@ -6,10 +6,10 @@ import { regexNode } from "./pattern.ts";
 import { SchemaReader } from "./schema.ts";
 import { sound } from "./sound.ts";
 
-/** The constraint on an answer: any JSON object, a JSON schema, or a regular expression that the whole answer matches. */
+/** The constraint on an answer: any JSON object, a JSON schema, or a regular expression for the whole answer. */
 export type Format = "json" | Schema | RegExp;
 
-/** The most nodes that a schema may need. */
+/** The most nodes of a schema. */
 const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to enforce; simplify it");

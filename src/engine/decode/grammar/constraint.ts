@@ -5,15 +5,15 @@ import type { Grammar } from "./grammar.ts";
 /** Constrains the tokens of one answer. */
 export interface Hold {
   /**
-   * Sets `logits` [vocabulary] of tokens that may not come next to −Infinity.
-   * @throws UserError if no token may come next
+   * Sets `logits` [vocabulary] of disallowed tokens to −Infinity.
+   * @throws UserError if no token is allowed
    */
   restrict(logits: Float32Array): void;
-  /** Goes on with a token that was chosen. */
+  /** Continues with a chosen token. */
   accept(token: number): void;
   /** True if the answer is complete and nothing can be added to it. */
   readonly complete: boolean;
-  /** A copy that goes on by itself. */
+  /** An independent copy. */
   fork(): Hold;
 }
 

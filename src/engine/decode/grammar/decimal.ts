@@ -1,9 +1,9 @@
 /** The decimal digits of numbers, which a grammar follows one by one. */
 
-/** All digits that a double is sure to keep. */
+/** The number of digits that a double always keeps. */
 export const DIGITS = 15;
 
-/** The digits before the point and after it, without zeros at the end; of a number from 0 to 10^21. */
+/** The digits before and after the point, without trailing zeros, of a number from 0 to 10^21. */
 export function parts(value: number): [whole: string, rest: string] {
   const [whole, rest = ""] = decimal(value).split(".");
   return [whole!, rest.replace(/0+$/, "")];
@@ -17,7 +17,7 @@ function decimal(value: number): string {
   return `0.${"0".repeat(Number(exponent) - 1)}${mantissa.replace(".", "")}`;
 }
 
-/** The digits of a bound that a fraction has followed so far; it equals the bound if none are left. */
+/** The remaining digits of a bound that a fraction has followed so far; without any left, the fraction equals the bound. */
 export interface Edge {
   readonly digits: string;
   readonly open: boolean;
@@ -29,7 +29,7 @@ export function ends(low: Edge | undefined, high: Edge | undefined): boolean {
   return !(high && high.digits === "" && high.open);
 }
 
-/** The edge behind one more digit: undefined once it is left behind on the right side. */
+/** The edge after one more digit; undefined once the number is inside the bound. */
 export function next(edge: Edge | undefined, digit: number, side: -1 | 1): Edge | undefined | "out" {
   if (!edge) return undefined;
   const own = Number(edge.digits[0] ?? 0);

@@ -4,7 +4,7 @@ import { typesOf } from "./types.ts";
 type Resolve = (schema: Schema) => Schema;
 
 /**
- * True if no value can match two of the schemas, judging by their types or by a property that each requires with
+ * True if no value can match two of the schemas, judged by their types or by a property that each requires with
  * different values.
  */
 export function disjoint(parts: readonly Schema[], resolve: Resolve): boolean {
@@ -47,7 +47,7 @@ function kindsOf(schema: Words): string[] {
 
 const kindOf = (value: unknown): string => (value === null ? "null" : Array.isArray(value) ? "array" : typeof value);
 
-/** Values that are equal exactly if they are written the same; undefined if there may be others. */
+/** Values that are equal only if written the same way; undefined if other values are possible. */
 function scalarsOf(schema: Words): string[] | undefined {
   const values = listed(schema);
   const all = Array.isArray(values) && values.every((value) => typeof value !== "object" || value === null);

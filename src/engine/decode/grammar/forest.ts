@@ -1,7 +1,10 @@
-/** Bytes from..to, both included. */
+/** Bytes `from` to `to`, both included. */
 export type Range = readonly [from: number, to: number];
 
-/** A set of texts, as bytes; `nullable`: the empty text is one of them. Made by a `Forest`, in which equal sets built alike are one object. */
+/**
+ * A set of texts, as bytes; `nullable`: it includes the empty text. Made by a `Forest`, in which sets of equal construction
+ * are one object.
+ */
 export type Node = { readonly id: number; readonly nullable: boolean } & (
   | { readonly kind: "none" | "empty" }
   | { readonly kind: "bytes"; readonly ranges: readonly Range[] }
@@ -13,7 +16,7 @@ export type Node = { readonly id: number; readonly nullable: boolean } & (
 );
 export type Ref = Extract<Node, { kind: "ref" }>;
 
-/** Makes nodes. Equal nodes are one object, so that nodes are compared by identity. */
+/** Makes nodes. Equal nodes are one object: comparison is by identity. */
 export class Forest {
   #last = 1;
   readonly none: Node = { kind: "none", id: 0, nullable: false };
@@ -96,7 +99,7 @@ export class Forest {
     return this.repeat(part, 0, 1);
   }
 
-  /** Stands for a node that is set afterwards, so that it may hold itself; never one that takes the empty text. */
+  /** A placeholder for a node that is set later and may contain itself; it never matches the empty text. */
   ref(): Ref {
     return { kind: "ref", id: ++this.#last, nullable: false, body: this.none };
   }
@@ -144,5 +147,5 @@ export class Forest {
   }
 }
 
-/** Thrown within, never out of a forest. */
+/** Thrown inside a forest, never out of it. */
 const OVER = new Error("over budget");

@@ -33,7 +33,7 @@ function next(constraint: Constraint, random: () => number): number {
   return ids[Math.floor(random() * ids.length)]!;
 }
 
-/** A text drawn token by token; undefined when it becomes too long. */
+/** A text drawn token by token; undefined if it becomes too long. */
 async function drawn(format: Format, random: () => number): Promise<string | undefined> {
   const constraint = new Constraint((await grammarOf(format, tokenizer)).compile());
   const ids: number[] = [];

@@ -6,16 +6,16 @@ import type { Vocabulary } from "./vocabulary.ts";
 
 /** The most nodes that one token may visit; a grammar that needs more is too ambiguous. */
 const MOST_WORK = 3_000_000;
-/** States and nodes that are kept; beyond this limit they are built again when needed. */
+/** The most stored states and nodes; beyond this limit they are rebuilt when needed. */
 const MOST_STATES = 20_000;
 const MOST_NODES = 400_000;
-/** Bytes of masks that are kept. */
+/** The most stored bytes of masks. */
 const MOST_MASKS = 1 << 22;
 
 const UNKNOWN = -2;
 const DEAD = -1;
 
-/** A point in a text: which texts may follow. */
+/** A point in a text: the set of texts that may follow. */
 interface State {
   readonly node: Node;
   /** By class of byte: the state after it, `DEAD`, or `UNKNOWN` so far. */
@@ -23,10 +23,7 @@ interface State {
   mask: Uint32Array | undefined;
 }
 
-/**
- * A constraint on answers: an automaton whose states, and the tokens each allows, are built when an answer reaches
- * them.
- */
+/** A constraint on answers: an automaton. Its states, and the tokens that each allows, are built when an answer reaches them. */
 export class Grammar {
   readonly #classOf: Uint8Array;
   readonly #classes: number;
@@ -45,7 +42,7 @@ export class Grammar {
     [this.#classOf, this.#classes] = byteClasses(this.spaced);
   }
 
-  /** One bit per token that may come next, if `node` is the rest; stop tokens if it may be empty. */
+  /** One bit per token allowed next, if `node` is the rest; stop tokens if the rest may be empty. */
   mask(node: Node): Uint32Array {
     return this.#bounded(() => {
       const id = this.#idOf(node);
@@ -55,7 +52,7 @@ export class Grammar {
     });
   }
 
-  /** The rest after a token; undefined if the token may not come. */
+  /** The rest after a token; undefined if the token is not allowed. */
   after(node: Node, token: number): Node | undefined {
     return this.afterBytes(node, this.vocabulary.bytesOf(token));
   }
@@ -119,7 +116,7 @@ export class Grammar {
     return mask;
   }
 
-  /** Goes through the vocabulary's tree as far as the texts go. */
+  /** Walks the vocabulary's tree as far as the texts allow. */
   #walk(state: number, allow: (id: number) => void): void {
     const { bytes, depths, ends, tokens, twins } = this.vocabulary;
     const path: number[] = [state];

@@ -14,9 +14,9 @@ export type { Format } from "./compile.ts";
 export { Constraint, type Hold } from "./constraint.ts";
 export { type Trigger, Triggered } from "./triggered.ts";
 
-/** Characters of a schema's JSON. */
+/** The most characters of a schema's JSON. */
 export const MOST_SCHEMA: number = 1 << 18;
-/** Grammars that a vocabulary keeps, the least used going first. */
+/** The most grammars stored per vocabulary; the least recently used is dropped first. */
 const KEPT = 24;
 
 /** The grammar of a format for a model's answers, compiled on first use. */
@@ -41,9 +41,8 @@ export class LazyGrammar {
   }
 
   /**
-   * Constrains an answer to the format, or the parts of it that a trigger begins; of an answer that may have reasoning,
-   * the text alone.
-   * @throws UserError as `compile` does
+   * Constrains an answer to the format, or only the parts after a trigger; with reasoning, only the text.
+   * @throws UserError like `compile`
    */
   hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {
     const grammar = this.compile();

@@ -8,7 +8,7 @@ export const PLAIN: Points = without(ALL, ESCAPED);
 /** The parts of JSON's own grammar. */
 export class Json {
   readonly quote: Node;
-  /** One character of a string, however it is written, but for surrogates by halves: it then counts as one. */
+  /** One character of a string in any notation. A surrogate pair counts as one, but half of one does not count as a character. */
   readonly char: Node;
   readonly space: Node;
   /** Any value. */
@@ -31,12 +31,12 @@ export class Json {
     this.value.body = alt([this.string(), this.number(), this.object, array, ...words]);
   }
 
-  /** One of some characters of ASCII. */
+  /** One of some ASCII characters. */
   set(characters: string): Node {
     return utf8Node(this.forest, points(characters));
   }
 
-  /** One character of the set as a string writes it. */
+  /** One character of the set, as written in a string. */
   charOf(set: Points): Node {
     const { alt, text } = bound(this.forest);
     const escaped = ESCAPED.flatMap(([from, to]) => Array.from({ length: to - from + 1 }, (_, i) => from + i));
@@ -48,7 +48,7 @@ export class Json {
     return this.forest.seq(this.quote, content, this.quote);
   }
 
-  /** A number with at most as many digits as a double holds, so that it is read back unchanged. */
+  /** A number with at most as many digits as a double keeps, so it reads back unchanged. */
   number(): Node {
     const { text, alt, seq, repeat, optional } = bound(this.forest);
     const digit = this.set("0123456789");
@@ -61,7 +61,7 @@ export class Json {
     return this.forest.seq(key, this.forest.text(":"), this.space, value);
   }
 
-  /** `item`, and a comma before it. */
+  /** `item`, preceded by a comma. */
   further(item: Node): Node {
     return this.forest.seq(this.forest.text(","), this.space, item);
   }
@@ -89,13 +89,13 @@ export class Json {
     return seq(text(open), whole, text(close));
   }
 
-  /** A value as it is written without spaces; `{"a": 1}` has them as objects of a schema do. */
+  /** A value written without spaces; `{"a": 1}` has them, like a schema's objects. */
   literal(value: unknown): Node {
     return this.forest.text(JSON.stringify(value));
   }
 }
 
-/** Optional white space; bounded, since small models tend to write it without end. */
+/** Optional white space, limited because small models tend to write it without end. */
 export function spaceNode(forest: Forest): Node {
   const { text, alt, seq, repeat } = bound(forest);
   return alt([forest.empty, text(" "), seq(text("\n"), repeat(utf8Node(forest, points(" \t")), 0, 20))]);
@@ -103,7 +103,7 @@ export function spaceNode(forest: Forest): Node {
 
 const escapeOf = (point: number): string => JSON.stringify(String.fromCharCode(point)).slice(1, -1);
 
-/** A forest's methods, to be called by their names. */
+/** A forest's methods as free functions. */
 export function bound(forest: Forest) {
   return {
     text: (text: string) => forest.text(text),

@@ -19,7 +19,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
-/** Says what is expected instead of another type; a wrong length has its own sentence. */
+/** The expectation for a value of another type; a wrong length has a separate sentence. */
 const listExpected = ({ code }: z.core.$ZodRawIssue) =>
   code === "invalid_type" ? "expected a list of values" : undefined;
 
@@ -43,7 +43,7 @@ export const keywords = z.object({
   propertyNames: schema.optional(),
   minProperties: count.optional(),
   maxProperties: count.optional(),
-  // Up to version 2019-09 a list is what prefixItems is now, and additionalItems the items after it.
+  // Up to version 2019-09, a list has the meaning of prefixItems, and additionalItems is for the items after it.
   items: z.union([schema, schemas], "expected a schema, or a list of schemas").optional(),
   additionalItems: schema.optional(),
   prefixItems: schemas.optional(),
@@ -68,7 +68,7 @@ export type Keyword = keyof Keywords;
 export function refuseUnknown(schema: object): void {
   for (const [keyword, value] of Object.entries(schema)) {
     if (remarks.has(keyword) || Object.hasOwn(keywords.shape, keyword) || keyword.startsWith("x-")) continue;
-    // Under this value it says nothing.
+    // With this value, the keyword has no effect.
     if (keyword === "uniqueItems" && value === false) continue;
     throw new UserError(`"${keyword.slice(0, 60)}" cannot be enforced`);
   }

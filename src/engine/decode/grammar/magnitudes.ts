@@ -39,7 +39,7 @@ export class Magnitudes {
     return this.forest.seq(this.forest.text(whole), fraction);
   }
 
-  /** Integers from `low` to `high`, by how many digits they have. */
+  /** Integers from `low` to `high`, by their number of digits. */
   #wholes(low: bigint, high: bigint, fraction: Node): Node {
     const found: Node[] = [];
     for (let from = low; from <= high; ) {
@@ -73,7 +73,7 @@ export class Magnitudes {
     return alt([nothing, seq(text("."), this.#digitsWithin(low, high, room, 0))]);
   }
 
-  /** At least one digit, if it is the first, then any that stay within the edges. */
+  /** Digits within the edges; at least one if none has come yet. */
   #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, taken: number): Node {
     const { alt, seq, repeat } = bound(this.forest);
     const end = taken > 0 && ends(low, high) ? this.forest.empty : this.forest.none;

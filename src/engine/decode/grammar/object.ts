@@ -13,8 +13,8 @@ interface Member {
 }
 
 /**
- * The objects that match a schema: its properties in order, then others if the schema allows them or names none. An
- * object that says nothing of others has none, which is one of the allowed choices.
+ * The objects that match a schema: its properties in order, then others if the schema mentions them or names no
+ * properties. If a schema does not mention others, they are omitted, which is always allowed.
  * @throws UserError for keywords that cannot be satisfied or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
@@ -37,7 +37,7 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
   reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
 
-/** The members to allow, and how many others beside them: optional members are dropped if there is no room for all. */
+/** The members to allow, and the number of others beside them: without room for all, optional members are dropped. */
 function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
   const needed = members.filter((member) => member.required);
   if (minProperties > needed.length)
@@ -48,7 +48,7 @@ function room(members: readonly Member[], { minProperties = 0, maxProperties }: 
   return [kept, most - kept.length];
 }
 
-/** Members in order, optional ones with or without, then others. */
+/** Members in order, with optional ones present or absent, then others. */
 function body(json: Json, members: readonly Member[], other: Node, most: number): Node {
   const { forest } = json;
   const others = forest.repeat(json.further(other), 0, most);
@@ -66,16 +66,16 @@ function body(json: Json, members: readonly Member[], other: Node, most: number)
   return fresh;
 }
 
-/** A key that is not in `names`; if there are names, it is written without escapes, so that it can be compared. */
+/** A key outside `names`; if there are names, it is written without escapes, for comparison. */
 function otherName(json: Json, names: readonly string[]): Node {
   if (names.length === 0) return json.string();
   const written = names.map((name) => Array.from(name, (c) => c.codePointAt(0)!));
-  // One that is only to be written with escapes cannot be met by chance.
+  // A name that needs escapes cannot occur by chance.
   const plain = written.filter((name) => name.every((point) => has(PLAIN, point)));
   return json.forest.seq(json.quote, apartFrom(json, plain));
 }
 
-/** The rest of a string with its closing quote, but none of `rests`. */
+/** The rest of a string with its closing quote, except `rests`. */
 function apartFrom(json: Json, rests: readonly (readonly number[])[]): Node {
   const { forest } = json;
   const firsts = [...new Set(rests.flatMap(([first]) => first ?? []))];

@@ -54,7 +54,7 @@ function padded(json: Json, inner: Node, start: boolean, end: boolean): Node {
   return json.forest.seq(...(start ? [] : [any]), inner, ...(end ? [] : [any]));
 }
 
-/** `^[a-z]+$` with its number of characters within limits. */
+/** `^[a-z]+$` with a limited number of characters. */
 function limitedTo(json: Json, elements: readonly AST.Element[], { min, max }: Lengths): Node | undefined {
   const [only, ...others] = elements;
   if (others.length > 0 || only?.type !== "Quantifier" || widthOf(only.element) !== 1) return undefined;
@@ -126,7 +126,7 @@ function lengthOf(element: AST.Element): Lengths {
 
 /** Nodes of an expression's parts. */
 class Reader {
-  /** `json` writes characters as a JSON string does; a stand-in may write them as they are. */
+  /** `json` writes characters in a JSON string's form; a replacement may write them directly. */
   constructor(private readonly json: Pick<Json, "forest" | "charOf">) {}
 
   sequence(elements: readonly AST.Element[]): Node {

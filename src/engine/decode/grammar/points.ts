@@ -1,6 +1,6 @@
 import type { Forest, Node, Range } from "./forest.ts";
 
-/** A set of code points: ranges that rise and do not touch. */
+/** A set of code points: ascending ranges that do not touch. */
 export type Points = readonly Range[];
 
 /** All code points except surrogates, which UTF-8 does not encode. */
@@ -36,7 +36,7 @@ export const has = (set: Points, point: number): boolean => set.some(([from, to]
 export const utf8Node = (forest: Forest, set: Points): Node =>
   forest.alt(set.flatMap(([from, to]) => byLength(from, to).map(([a, b]) => between(forest, encode(a), encode(b)))));
 
-/** Splits a range where the number of UTF-8 bytes changes. */
+/** Splits a range at changes of the number of UTF-8 bytes. */
 function byLength(from: number, to: number): Range[] {
   const cuts = [0, 0x80, 0x800, 0x10000, 0x110000];
   return cuts
@@ -47,7 +47,7 @@ function byLength(from: number, to: number): Range[] {
 
 const encode = (point: number): number[] => [...Buffer.from(String.fromCodePoint(point))];
 
-/** Texts of the same number of bytes, from `low` to `high` in their order. */
+/** Texts of equal byte length, from `low` to `high` in byte order. */
 function between(forest: Forest, low: readonly number[], high: readonly number[]): Node {
   const [[l, ...lows], [h, ...highs]] = [low, high] as [[number, ...number[]], [number, ...number[]]];
   if (low.length === 1) return forest.bytes([[l, h]]);

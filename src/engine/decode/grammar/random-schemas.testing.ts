@@ -2,7 +2,7 @@ import type { Schema } from "./keywords.ts";
 
 type Random = () => number;
 
-/** A schema, and values that meet it, their members in the schema's order and no others. */
+/** A schema, and values that match it, with members in the schema's order and no others. */
 export interface Drawn {
   readonly schema: Schema;
   value(): unknown;
@@ -125,7 +125,7 @@ export class RandomSchemas {
     return { schema: { anyOf: parts.map(({ schema }) => schema) }, value: () => this.#one(parts).value() };
   }
 
-  /** A type beside alternatives that name no type, or another one. */
+  /** A type beside alternatives with another type or none. */
   private typed(): Drawn {
     const anyOf = [{ maximum: -3 }, { minimum: 3 }, { type: "string" }, true];
     return { schema: { type: "integer", anyOf: anyOf.slice(Math.floor(this.random() * 3)) }, value: () => 5 };

@@ -13,7 +13,7 @@ import { stringNode } from "./string.ts";
 import { type Beside, isOf, narrowed, typeOf, typesOf } from "./types.ts";
 
 const MOST_SCHEMAS = 5000;
-/** Nesting limit for schemas, and for references that lead to each other. */
+/** Nesting limit for schemas, and for chains of references. */
 const MOST_DEPTH = 100;
 
 /** Reads one schema, and the schemas that it refers to. */
@@ -21,7 +21,7 @@ export class SchemaReader {
   readonly #refs = new Map<string, Ref>();
   #count = 0;
   #depth = 0;
-  /** The root that references start from: the innermost schema with an `$id`. */
+  /** The root of references: the innermost schema with an `$id`. */
   #base = "#";
 
   constructor(

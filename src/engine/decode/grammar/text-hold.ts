@@ -3,13 +3,13 @@ import { type AnswerForm, advance, isHeld, type PartReader } from "../channels/a
 import type { Hold } from "./constraint.ts";
 
 interface Terms {
-  /** Constrains a text that comes at once. */
+  /** Constrains a text that begins at once. */
   readonly hold: Hold;
-  /** Constrains a text that comes after reasoning, and begins with these bytes. */
+  /** Constrains a text that follows reasoning and begins with these bytes. */
   readonly after: (begun: Uint8Array) => Hold;
   readonly form: AnswerForm;
   readonly tokenizer: Tokenizer;
-  /** True if reasoning may not end the answer: the text is to come. */
+  /** True if reasoning may not end the answer: text must follow. */
   readonly required: boolean;
 }
 
@@ -54,7 +54,7 @@ export class TextHold implements Hold {
   }
 }
 
-/** Restricts all tokens but one. */
+/** Restricts all tokens except one. */
 function restrictBut(free: number | undefined, hold: Hold, logits: Float32Array): void {
   const logit = free === undefined ? undefined : logits[free];
   hold.restrict(logits);

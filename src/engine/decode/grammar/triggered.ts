@@ -4,7 +4,7 @@ import type { Grammar } from "./grammar.ts";
 
 /** Constrains parts of an answer to a grammar; the rest is free. */
 export interface Trigger {
-  /** The ASCII text after which constrained text begins. */
+  /** The ASCII text before constrained text. */
   readonly text: string;
   /** True if the first constrained text ends the answer. */
   readonly once: boolean;

@@ -16,10 +16,10 @@ const TYPE_OF: Partial<Record<Keyword, Type>> = {
 };
 const ALL_TYPES: readonly Type[] = ["object", "array", "string", "number", "boolean", "null"];
 
-/** The type of values that a keyword constrains; undefined if it constrains any. */
+/** The type of values that a keyword constrains; undefined if it constrains all. */
 export const typeOf = (keyword: string): Type | undefined => TYPE_OF[keyword as Keyword];
 
-/** The types of a schema's values: named, or implied by keywords; without either, all. */
+/** The types of a schema's values: named, or implied by keywords; otherwise all. */
 export function typesOf(words: { readonly type?: readonly Type[] | undefined }): readonly Type[] {
   const { type } = words;
   if (type) return type.includes("number") ? type.filter((name) => name !== "integer") : type;
@@ -44,10 +44,10 @@ export function isOf(value: unknown, type: Type): boolean {
   }
 }
 
-/** Keywords beside a reference or alternatives that apply to each of them. */
+/** Keywords beside a reference or alternatives, which apply to each of them. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
-/** `schema` with the keywords beside the reference that leads to it. */
+/** `schema` with the keywords beside the reference to it. */
 export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   const words = schema === true ? {} : schema;
   if (words === false) return false;
@@ -58,7 +58,7 @@ export function narrowed(schema: Schema, { type, ...others }: Beside): Schema {
   return both.length > 0 && { ...others, ...words, type: both };
 }
 
-/** Unknown types are kept; they are refused when the schema is read. */
+/** Unknown types stay; they are refused when the schema is read. */
 function shared(name: unknown, types: readonly Type[]): unknown[] {
   if (name === "number" && !types.includes("number") && types.includes("integer")) return ["integer"];
   const within = !TYPES.includes(name as Type) || types.includes(name as Type);

@@ -2,18 +2,17 @@ import { setImmediate } from "node:timers/promises";
 import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 
 /**
- * The tokens that stand for text, as a tree of their bytes, laid out so that a node's descendants follow it: node `i`
- * adds `bytes[i]` at depth `depths[i]`, `ends[i]` is the first node that is not a descendant, and `tokens[i]` is the id
- * of the token that ends there, or -1.
+ * The text tokens, as a tree of their bytes in depth-first order: node `i` adds `bytes[i]` at depth `depths[i]`,
+ * `ends[i]` is the first node that is not a descendant, and `tokens[i]` is the id of the token that ends there, or -1.
  */
 export interface Vocabulary {
   readonly bytes: Uint8Array;
   readonly depths: Uint16Array;
   readonly ends: Int32Array;
   readonly tokens: Int32Array;
-  /** Further ids of the same bytes, by the first. */
+  /** Other ids with the same bytes, by the first id. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
-  /** Ids are below it. */
+  /** Greater than every id. */
   readonly size: number;
   readonly stops: ReadonlySet<number>;
   bytesOf(id: number): Uint8Array;
@@ -21,14 +20,14 @@ export interface Vocabulary {
 
 const made = new WeakMap<Tokenizer, Promise<Vocabulary>>();
 
-/** The tokenizer's vocabulary, made on first use. */
+/** The tokenizer's vocabulary, built on first use. */
 export function vocabularyOf(tokenizer: Tokenizer): Promise<Vocabulary> {
   const known = made.get(tokenizer) ?? make(tokenizer);
   made.set(tokenizer, known);
   return known;
 }
 
-/** Milliseconds at a time that the event loop is kept. */
+/** Milliseconds between yields to the event loop. */
 const TURN = 15;
 
 async function make(tokenizer: Tokenizer): Promise<Vocabulary> {
@@ -63,7 +62,7 @@ interface Token {
   readonly bytes: Buffer;
 }
 
-/** Takes tokens in the order of their bytes. */
+/** Takes tokens in byte order. */
 class Tree {
   readonly #bytes: number[] = [];
   readonly #depths: number[] = [];

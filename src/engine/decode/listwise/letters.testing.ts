@@ -10,6 +10,6 @@ export function tinyWithLetters(): Buffer {
   return gguf;
 }
 
-/** The place of a token of one character, behind its length. */
+/** The offset of a one-character token, after its length. */
 const tokenAt = (gguf: Buffer, character: string): number =>
   gguf.indexOf(Buffer.concat([Buffer.of(1, 0, 0, 0, 0, 0, 0, 0), Buffer.from(character)])) + 8;

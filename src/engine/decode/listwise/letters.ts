@@ -5,10 +5,10 @@ import { finite } from "../../not-finite.ts";
 /** Capital letters. */
 export const MOST_LETTERS = 26;
 
-/** The identifier of the passage at a place of the prompt. */
+/** The identifier of the passage at an index in the prompt. */
 export const letterOf = (place: number): string => String.fromCharCode(65 + place);
 
-/** Ids of tokens by letter: all that are the letter alone, with or without spaces. */
+/** Ids of tokens by letter: all tokens that are only the letter, with or without spaces. */
 export type Letters = readonly (readonly number[])[];
 
 /** The first `count` letters. @throws UserError if one has no token of its own */
@@ -21,7 +21,7 @@ export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
   throw new UserError(`${tokenizer.path}: the letter ${letterOf(missing)} is no token, and first ranks by letters`);
 }
 
-/** A vocabulary is read once. */
+/** Each vocabulary is searched once. */
 const found = new WeakMap<Tokenizer, Letters>();
 
 function allLetters(tokenizer: Tokenizer): Letters {
@@ -44,7 +44,7 @@ const placeOf = (text: string): number | undefined => (/^[A-Z]$/.test(text) ? te
 export function scoresOf(logits: ArrayLike<number>, letters: Letters, count: number): number[] {
   return letters.slice(0, count).map((ids) => {
     const score = ids.reduce((best, id) => Math.max(best, logits[id]!), Number.NEGATIVE_INFINITY);
-    // Infinity less itself is no number.
+    // Infinity minus itself is NaN.
     finite([score - score], "a letter's logit");
     return score;
   });

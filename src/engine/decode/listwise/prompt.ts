@@ -6,7 +6,7 @@ import { oneLine } from "./text.ts";
 
 export const SYSTEM = "You are a search assistant that ranks passages by how relevant they are to a query.";
 
-/** The layout of castorini/rank_llm's alphabetical prompts, in other words; passages are one line each. */
+/** The layout of castorini/rank_llm's alphabetical prompts, reworded; passages are one line each. */
 export function question(query: string, passages: readonly string[]): string {
   const { length } = passages;
   return [
@@ -16,20 +16,20 @@ export function question(query: string, passages: readonly string[]): string {
   ].join("\n\n");
 }
 
-/** The request to rank so many passages, which were shown before. */
+/** The request to rank the passages shown before it. */
 export const task = (query: string, passages: number): string =>
   `Query: "${query}".\nRank all ${passages} passages above, the most relevant first. Answer with their alphabetical identifiers in the form [] > [], such as [B] > [A]. Write the ranking alone, without a word of explanation.`;
 
-/** The answer that puts the places in order, with the bracket that prompts end with. */
+/** The answer with this order, including the bracket at the prompt's end. */
 export const answerOf = (order: readonly number[]): string => order.map((place) => `[${letterOf(place)}]`).join(" > ");
 
-/** Words of each passage, and tokens of a prompt. */
+/** The most words per passage, and the most tokens per prompt. */
 interface Limits {
   readonly maxPassageWords: number;
   readonly contextSize: number;
 }
 
-/** Writes prompts for one model, by its chat template if it has one. */
+/** Writes prompts for one model, with its chat template if it has one. */
 export class Prompts {
   readonly #segments: (content: string) => readonly Segment[];
 
@@ -43,7 +43,7 @@ export class Prompts {
   }
 
   /**
-   * Ids of a prompt of at most `contextSize` tokens less `reserved` ones, and the words that were left of each passage.
+   * Ids of a prompt of at most `contextSize` − `reserved` tokens, and the remaining words per passage.
    * @throws UserError if not even the query fits
    */
   fitted(
@@ -74,7 +74,7 @@ export class Prompts {
     return this.#encode("", answerOf(order)).length - this.#encode("", "[").length;
   }
 
-  /** Tokens that stand for each letter after a prompt. @throws UserError if a letter merges with its brackets */
+  /** Token ids of each letter after a prompt. @throws UserError if a letter merges with its brackets */
   letterIds(count: number): number[] {
     const open = this.#encode("", "[");
     return Array.from({ length: count }, (_, place) => {
@@ -93,7 +93,7 @@ export class Prompts {
     const last = segments.at(-1);
     const joined = last && !last.special ? [...segments.slice(0, -1), plain(last.text + answer)] : undefined;
     const { bos, addBos, chatTemplate } = this.tokenizer;
-    // A chat template writes the beginning token itself.
+    // A chat template writes the begin token itself.
     const begin = chatTemplate === undefined && addBos && bos !== undefined ? [bos] : [];
     return [...begin, ...this.tokenizer.encodeSegments(joined ?? [...segments, plain(answer)])];
   }

@@ -1,6 +1,6 @@
-/** Windows-1252's characters for the bytes 0x80 to 0x9f; its decoder in Node 20 is Latin-1's. */
+/** Windows-1252's characters for the bytes 0x80 to 0x9f; Node 20's decoder for it is Latin-1's. */
 const UNLIKE_LATIN_1 = "€\x81‚ƒ„…†‡ˆ‰Š‹Œ\x8dŽ\x8f\x90‘’“”•–—˜™š›œ\x9džŸ";
-/** Bytes by the characters that Windows-1252 shows for them. */
+/** Bytes by their Windows-1252 characters. */
 const shownAs = new Map<string, number>(
   Array.from({ length: 128 }, (_, i) => [UNLIKE_LATIN_1[i] ?? String.fromCharCode(128 + i), 128 + i]),
 );
@@ -10,7 +10,7 @@ const set = (from: number, to: number) =>
     .map(([character]) => character)
     .join("")}]`;
 
-/** Characters that are the bytes of one UTF-8 character, shown as Windows-1252: `Ã©` for `é`. */
+/** The bytes of one UTF-8 character, decoded as Windows-1252: `Ã©` for `é`. */
 const MOJIBAKE = new RegExp(`${set(0xc2, 0xf4)}${set(0x80, 0xbf)}{1,3}`, "gu");
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
@@ -23,7 +23,7 @@ function decoded(characters: string): string {
   }
 }
 
-/** Text without the traces of a wrong decoding; control characters become spaces. */
+/** Text without traces of wrong decoding; control characters become spaces. */
 const repaired = (text: string): string =>
   text
     .replace(MOJIBAKE, decoded)
@@ -36,5 +36,5 @@ export function oneLine(text: string, words = Number.POSITIVE_INFINITY): string 
   return all.slice(0, words).join(" ");
 }
 
-/** The wrapper that some data sets have around a title and a body. */
+/** Removes the wrapper around title and body in some data sets. */
 const unwrapped = (text: string): string => text.replace(/^Title: (.*?)\s+Content: /s, "$1 ");

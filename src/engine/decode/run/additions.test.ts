@@ -34,7 +34,7 @@ const image = (rows: number, columns: number): EmbeddedSpan => ({
   grid: [rows, columns],
 });
 
-/** The logits after a prompt, whose slot is then held. */
+/** The logits after a prompt; its slot stays in use. */
 async function run(spans: readonly PromptSpan[], plan: Plan = densePlan, slot?: Slot) {
   const { prompt, embeddings } = promptOfSpans(spans, WIDTH);
   const own = slot ?? engine.acquireEmpty(prompt, plan);

@@ -3,21 +3,21 @@ import { bytesPerElement } from "../../../graph/tensor.ts";
 import type { Chunk, ChunkJob } from "./chunk-run.ts";
 
 /**
- * Rows of the stream that replace tokens' own, by their ids below 0 in a prompt: [hidden] each, and behind that as much
- * for each of the first layers behind which something is added to the token's stream.
+ * Rows of the stream that replace token embeddings, by ids below 0 in a prompt: [hidden] each, followed by as much for
+ * each of the first layers after which something is added to the token's stream.
  */
 export type Embeddings = ReadonlyMap<number, Float32Array>;
 
-/** The row that stands for an id below 0. */
+/** The row for an id below 0. */
 export function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
   const row = embeddings?.get(id);
   if (row) return row;
   throw new Error(`nothing is known of what ${id} stands for in a prompt`);
 }
 
-/** Adds images' rows to the stream behind the decoder's first layers, at the images' places (DeepStack: Meng et al. 2024). */
+/** Adds images' rows to the stream after the decoder's first layers, at the images' positions (DeepStack: Meng et al. 2024). */
 export class Additions {
-  /** The depths at which they add, from 1 on. */
+  /** The depths of the additions, from 1 on. */
   readonly depths: readonly number[];
 
   constructor(
@@ -29,13 +29,13 @@ export class Additions {
     this.depths = Array.from({ length: widest / hidden - 1 }, (_, i) => i + 1);
   }
 
-  /** The depths at which the tokens of a chunk are added to, within its layers. */
+  /** The depths of additions to a chunk's tokens within its layers. */
   depthsOf({ layers: { from, to }, positions }: ChunkJob): readonly number[] {
     if (!positions.some((at) => this.prompt[at]! < 0)) return [];
     return this.depths.filter((depth) => depth > from && depth <= to);
   }
 
-  /** Adds to the stream that a chunk has at a depth. */
+  /** Adds to a chunk's stream at a depth. */
   add({ positions }: ChunkJob, depth: number, { buffers, done }: Chunk): Spent {
     const { hidden } = this;
     const stream = new Float32Array(buffers.streamBuffers(done).residual.memory);
@@ -51,7 +51,7 @@ export class Additions {
     return this.cost(rows);
   }
 
-  /** The cost of so many additions of a row. */
+  /** The cost of adding `rows` rows. */
   cost(rows: number): Spent {
     return { flops: rows * this.hidden, bytes: 3 * bytesPerElement.f32 * rows * this.hidden };
   }

@@ -13,12 +13,12 @@ import { Engine } from "./engine.ts";
 import { Recipes } from "./recipes.ts";
 import { promptOfSpans } from "./spans.ts";
 
-/** The hash that files for this model carry. */
+/** The hash in files for this model. */
 export const HASH = "a".repeat(64);
 
 export interface ImagePrompt {
   readonly before: readonly number[];
-  /** Rows of a square image; each cell's embedding is drawn with `seed`. */
+  /** Rows of a square image; each cell's embedding is drawn from `seed`. */
   readonly side: number;
   readonly seed: number;
   readonly after: readonly number[];
@@ -26,7 +26,7 @@ export interface ImagePrompt {
 
 export class AuthorsModel implements Disposable {
   private constructor(
-    /** For files of a test; gone with the model. */
+    /** For a test's files; removed with the model. */
     readonly folder: string,
     private readonly engine: Engine,
     private readonly recipes: Recipes,
@@ -43,7 +43,7 @@ export class AuthorsModel implements Disposable {
     );
   }
 
-  /** The prompt's logits, and the image's cells that each layer holds. */
+  /** The prompt's logits, and the image cells in each layer's cache. */
   async run(recipe: string, { before, side, seed, after }: ImagePrompt) {
     const { engine } = this;
     const { hidden, layers } = engine.programs.decoder.config;

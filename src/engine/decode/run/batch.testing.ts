@@ -1,4 +1,4 @@
-/** Compares sequences decoded together with each alone, for tests of float32 models. */
+/** Compares sequences decoded together with each one alone, on float32 models. */
 import { expect } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
 import { Meter } from "../../bill/meter.ts";
@@ -9,13 +9,13 @@ import { tokenLogits } from "./stepped.ts";
 const random = seededRandom(7);
 const below = (n: number) => Math.floor(random() * n);
 
-/** A prompt and the tokens that follow it, given, so that runs are compared on the same text. */
+/** A prompt and the tokens after it, fixed so that all runs have the same text. */
 export interface Text {
   prompt: number[];
   next: number[];
 }
 
-/** Texts of different length; no two share a prefix. */
+/** Texts of different lengths without shared prefixes. */
 export function texts(count: number, vocabulary: number, longest: number, steps: number): Text[] {
   const ids = (n: number) => Array.from({ length: n }, () => below(vocabulary));
   return Array.from({ length: count }, (_, i) => ({

@@ -11,18 +11,18 @@ import { Slot } from "../state/slot.ts";
 import { type Found, Probes } from "./probes.ts";
 import { type BoundStack, type Span, StackBuffers, type Stream } from "./stack-buffers.ts";
 
-/** The rows in one cache, which decode together. Memory is allocated as rows are written. */
+/** The number of rows in one cache, which decode together. Memory is allocated as rows are written. */
 export const BATCH_ROWS = 8;
 
-/** Adjacent rows that take part in a run. */
+/** Adjacent rows of a run. */
 export interface Rows {
   readonly first: number;
   readonly rows: number;
 }
 
 /**
- * Slots side by side in one cache, and the decode steps over them: adjacent ones run as one batch. Every buffer has a
- * place for each row, so that steps of other rows may run at the same time.
+ * Adjacent slots in one cache, and the decode steps over them: adjacent slots run as one batch. Every buffer has space
+ * for each row: steps of other rows may run at the same time.
  */
 export class Batch implements Disposable {
   readonly slots: readonly Slot[];
@@ -37,7 +37,7 @@ export class Batch implements Disposable {
   readonly #stacks = new Map<string, BoundStack>();
   readonly #chains = new Map<string, () => Promise<void>>();
 
-  /** `onDevice`: one row, whose keys and values lie on the programs' device. */
+  /** `onDevice`: one row, with keys and values on the programs' device. */
   constructor(
     programs: DecoderPrograms,
     readonly onDevice = false,
@@ -53,7 +53,7 @@ export class Batch implements Disposable {
     this.slots = Array.from({ length: this.#rows }, (_, row) => new Slot(programs, cache.span(row, 1)));
   }
 
-  /** Runs of adjacent slots among these. */
+  /** Groups of adjacent slots among these. */
   adjacent(taking: ReadonlySet<Slot>): Rows[] {
     const runs: { first: number; rows: number }[] = [];
     for (const [row, slot] of this.slots.entries()) {
@@ -69,15 +69,14 @@ export class Batch implements Disposable {
     return this.slots.slice(first, first + rows);
   }
 
-  /** Sets each row's next token, which layers from the first on then begin with. */
+  /** Sets each row's next token, for runs that start at the first layer. */
   setTokens(of: Rows, tokens: readonly number[]): void {
     for (const [i, id] of tokens.entries()) this.#buffers.setId(of.first + i, id);
   }
 
   /**
-   * Runs layers that no row's groups divide over the rows' new tokens: from the embedding on, or from their stream,
-   * where `done` segments have left it. Groups that end with these layers note the entry. Returns the number of
-   * segments that have run.
+   * Runs layers, which no row's groups divide, over the rows' new tokens: from the embedding on, or from their stream
+   * after `done` segments. Groups that end with these layers record the entry. Returns the number of segments run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
     const segments = this.#programs.segments(from, to, borders);
@@ -109,19 +108,22 @@ export class Batch implements Disposable {
     });
   }
 
-  /** Logits of the rows by their stream after `done` segments, by an exit's own head or the model's: `logitsOf`. */
+  /**
+   * Computes logits of the rows from their stream after `done` segments, by an exit's own head or the model's: see
+   * `logitsOf`.
+   */
   async head(of: Rows, done: number, exit?: ExitHead): Promise<void> {
     const program = exit && (await this.#programs.exitHead(exit));
     await this.#chain(`head ${done % 2} ${keyOf(of)} ${exit?.key}`, of, () => [this.#boundHead(of, done, program)]);
   }
 
-  /** Has a probe read the newest token of each row, in one run. */
+  /** Lets a probe read the newest token of each row, in one run. */
   probe(of: Rows, done: number, probe: StepProbe): Promise<Found[]> {
     const rows = { first: of.first, slots: this.slotsOf(of) };
     return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
   }
 
-  /** Runs what follows the model's last attention, if anything does, then the head. */
+  /** Runs the part after the model's last attention, if there is one, then the head. */
   finish(of: Rows, done: number): Promise<void> {
     return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
       const span = spanOf(of);
@@ -142,18 +144,18 @@ export class Batch implements Disposable {
     return this.#buffers.stream(done, { rows: 1, tokens: 1, at: this.slots.indexOf(slot) });
   }
 
-  /** The memory of the rows' streams, a row of `hidden` each in the order of the slots. */
+  /** The memory of the rows' streams: `hidden` numbers per row, in slot order. */
   streamBuffers(done: number): ReturnType<StackBuffers["streamBuffers"]> {
     return this.#buffers.streamBuffers(done);
   }
 
-  /** [vocabulary]; overwritten by the slot's next step. */
+  /** [vocabulary]; the slot's next step overwrites it. */
   logitsOf(slot: Slot): Float32Array {
     const { vocabulary } = this.#programs.decoder.config;
     return new Float32Array(this.#logits.memory, 4 * this.slots.indexOf(slot) * vocabulary, vocabulary);
   }
 
-  /** Returns the first token that layers with a window are bound to. */
+  /** Returns the first token that is bound for layers with a window. */
   #setLengths(of: Rows, from: number, lengths: Lengths): number {
     const places = this.slotsOf(of).map((slot) => slot.next(from));
     return lengths.set(of.first, places, 1);

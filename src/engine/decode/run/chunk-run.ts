@@ -9,32 +9,32 @@ import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Span, StackBuffers, Stream } from "./stack-buffers.ts";
 
-/** A chunk of a prompt that has come through some layers. */
+/** A chunk of a prompt after some layers. */
 export interface Chunk {
   readonly tokens: number;
-  /** The buffers that hold the stream, and the number of segments that have run. */
+  /** The buffers with the stream, and the number of segments run. */
   readonly buffers: StackBuffers;
   readonly done: number;
-  /** The stream after the model's last layer of `count` tokens from `first` on. */
+  /** The stream of `count` tokens from `first` on, after the model's last layer. */
   rows(first: number, count: number): Promise<Stream>;
-  /** What those rows and their logits run. */
+  /** The runs for those rows and their logits. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
-  /** The last token's qkv in the last layer that ran, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
+  /** The last token's qkv in the last layer run, [1, 1, (heads + 2·kvHeads)·headSize], before rotary embedding. */
   qkv(): Promise<View>;
 }
 
-/** Some layers over some tokens, whose stream lies at the beginning of the buffers. */
+/** Some layers over some tokens; their stream is at the start of the buffers. */
 export interface ChunkJob {
   readonly slot: Slot;
   readonly layers: LayerRange;
-  /** Segments that have run before them. */
+  /** Segments run before them. */
   readonly done: number;
   /** Positions of the tokens in the sequence. */
   readonly positions: readonly number[];
   readonly meter: Meter;
 }
 
-/** Embeds tokens into the stream that a run starts with; ids below 0, which stand for embedded rows, as token 0. */
+/** Embeds tokens into a run's initial stream; ids below 0 (embedded rows) are embedded as token 0. */
 export async function embedTokens(
   programs: DecoderPrograms,
   buffers: StackBuffers,
@@ -48,7 +48,7 @@ export async function embedTokens(
   await programs.embedding.bind({ ...lengths.views(0, 1, tokens.length), ...buffers.entry(span) }).run();
 }
 
-/** Runs a chunk through whole segments, which are cut at `borders`, with weights of this form. */
+/** Runs a chunk through whole segments, cut at `borders`, with weights of this form. */
 export async function runSegments(
   { slot, layers, done: before, positions, meter }: ChunkJob,
   borders: readonly number[],
@@ -61,13 +61,13 @@ export async function runSegments(
     ...{ tokens, buffers, done },
     rows: (first, count) => tailOf(programs, buffers, { rows: 1, tokens: count, at: first }, done),
     headRuns: async (_, tokens) => [{ cost: programs.headCost, tokens, past: 0 }],
-    // A cut that needs it ends a segment of one layer, whose input is still there.
+    // A cut that needs qkv ends a segment of one layer, whose input is still in its buffer.
     qkv: () => qkvOf(programs, buffers, { layer: layers.to - 1, done: done - 1, at: tokens - 1 }, meter),
   };
 }
 
 /**
- * Runs the rest after the last attention, if there is one, for some tokens of a run. Returns the stream after the
+ * Runs the part after the last attention, if there is one, for some tokens of a run. Returns the stream after the
  * model's last layer.
  */
 export async function tailOf(
@@ -84,7 +84,7 @@ export async function tailOf(
   return buffers.stream(done, span);
 }
 
-/** The qkv of one token in a layer, by the stream before it. */
+/** One token's qkv in a layer, from the stream before it. */
 async function qkvOf(
   programs: DecoderPrograms,
   buffers: StackBuffers,

@@ -3,19 +3,22 @@ import type { DecoderPrograms } from "../../../models/programs/programs.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
 import { looksAhead, undividedEnd, type WholeImage } from "./whole-images.ts";
 
-/** Most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
+/** The most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
 export const PREFILL_CHUNK = 256;
 
-/** Chunks are multiples of this, so that few lengths are ever bound. */
+/** Chunks are multiples of this, to limit the number of bound lengths. */
 const STEP = 32;
 const sizes = Array.from({ length: PREFILL_CHUNK / STEP }, (_, i) => PREFILL_CHUNK - i * STEP);
 
-/** Attention is in float32, and takes longer for its FLOPs than products with weights of 8 bits do: 0.9 to 1.4 times, by processor. */
+/**
+ * Attention is in float32 and takes longer per FLOP than products with 8-bit weights: 0.9 to 1.4 times, depending on the
+ * processor.
+ */
 const ATTENTION = 1.4;
 
 /**
- * The number of tokens in the next chunk after `past`. Attention to the past makes each token more expensive, so there
- * are fewer: no chunk takes longer than the first, and answers that run beside it wait no longer.
+ * The number of tokens in the next chunk after `past`. Attention to the past makes tokens more expensive, so later
+ * chunks are shorter: no chunk takes longer than the first, and answers beside it wait no longer.
  */
 export function chunkAfter(
   { decoder, stackCost }: Pick<DecoderPrograms, "decoder" | "stackCost">,
@@ -23,21 +26,21 @@ export function chunkAfter(
 ): number {
   const flops = (tokens: number, past: number) =>
     evalCost(stackCost, { batch: 1, tokens, ...pastSizes(decoder.config, past) }).flops;
-  // Exactly the first chunk's if attention adds nothing.
+  // Equal to the first chunk's if attention adds nothing.
   const cost = (tokens: number) => flops(tokens, 0) + ATTENTION * (flops(tokens, past) - flops(tokens, 0));
   const most = flops(PREFILL_CHUNK, 0);
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
 }
 
-/** A chunk of a prompt that dense reads. */
+/** A chunk of a prompt in a dense run. */
 interface DenseChunk {
   readonly past: number;
   readonly tokens: number;
-  /** True if tokens of an image in it see later ones. */
+  /** True if its image tokens see later ones. */
   readonly ahead: boolean;
 }
 
-/** The next chunk after `past` if enough tokens follow; it holds each of these images whole. */
+/** The next chunk after `past` if enough tokens follow; it does not divide these images. */
 export function denseChunk(
   programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
   past: number,
@@ -47,7 +50,7 @@ export function denseChunk(
   return { past, tokens: end - past, ahead: looksAhead(images, past, end) };
 }
 
-/** The chunks in which dense reads `tokens` tokens after `past`. */
+/** The chunks of a dense run over `tokens` tokens after `past`. */
 export function* denseChunks(
   programs: Pick<DecoderPrograms, "decoder" | "stackCost">,
   past: number,

@@ -14,7 +14,7 @@ import { billExit, decidesSteps, decisionAt, outcomeOf, planOf, type Step, type 
 interface Asking {
   readonly slot: Slot;
   readonly cut: StepCut;
-  /** The cut's probe's findings; undefined: it has none. */
+  /** The findings of the cut's probe; undefined if it has none. */
   readonly found: Found | undefined;
 }
 
@@ -31,7 +31,7 @@ export class DecodeStep {
   readonly #active: Set<Slot>;
   readonly #outcomes = new Map<Slot, Stepped>();
   readonly #borders: readonly number[];
-  /** Segments that have run. */
+  /** The number of segments run. */
   #done = 0;
 
   constructor(
@@ -61,7 +61,7 @@ export class DecodeStep {
     return this.#outcomes;
   }
 
-  /** Notes a row's new token. A row without one runs the tokens that waited, one with guesses checks them. */
+  /** Records a row's new token. A row without one runs its waiting tokens, and one with guesses checks them. */
   async #end(step: Step): Promise<void> {
     const { slot, token } = step;
     if (step.ahead) {
@@ -87,7 +87,7 @@ export class DecodeStep {
     for (const of of this.#rows()) this.#done = await this.batch.run(of, range, this.#borders, before);
   }
 
-  /** Asks rows that have a cut after `after` layers if they go on. */
+  /** Decides whether rows with a cut after `after` layers go on. */
   async #decide(after: number): Promise<void> {
     const leaving: Leaving[] = [];
     for (const asking of await this.#asking(after)) {
@@ -100,7 +100,7 @@ export class DecodeStep {
     await this.#exit(leaving, after);
   }
 
-  /** Rows that have a cut here, with what their probes found: one run for adjacent rows that ask the same. */
+  /** Rows with a cut here, with their probes' findings: one run for adjacent rows with the same probe. */
   async #asking(after: number): Promise<Asking[]> {
     const rows = [...this.#active].flatMap((slot) => {
       const cut = stepCut(planOf(this.#step(slot)), after);
@@ -122,7 +122,7 @@ export class DecodeStep {
     return all;
   }
 
-  /** Decides the tokens of rows that leave, and puts something in the place of their deeper state. */
+  /** Decides the tokens of rows that leave, and fills the state of the layers they skip. */
   async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
     const deciding = leaving.filter((row) => !madeLogits(row));
     for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
@@ -146,7 +146,7 @@ export class DecodeStep {
     this.#leave(slot, await stopOf(this.#step(slot), after));
   }
 
-  /** Takes a row on by itself, with its tokens that waited here. */
+  /** Continues a row by itself, with its tokens that waited here. */
   async #goAlone(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
     holdBack(this.#at(slot, after));
@@ -185,10 +185,10 @@ export class DecodeStep {
   }
 }
 
-/** Logits that a row's probe made, if no head of the exit's own decides. */
+/** A probe's logits for a row, if the exit has no head of its own. */
 const madeLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
-/** Rows by the probe or head that they use, told apart by its key. */
+/** Rows grouped by the key of their probe or head. */
 function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(
   rows: readonly T[],
   of: (row: T) => U | undefined,
@@ -203,10 +203,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
   return all;
 }
 
-/**
- * Runs a row's token and those that were guessed to follow it in one pass, in the form of decode steps; `Engine.keep`
- * says which stay.
- */
+/** Runs a row's token and the guesses after it in one pass, in the form of decode steps; `Engine.keep` decides which stay. */
 async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;

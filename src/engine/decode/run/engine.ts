@@ -20,7 +20,7 @@ import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
 
-/** A model's weights, programs and rows: all requests share them, whatever their plans. Runs prompts in chunks, and decode steps. */
+/** A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
   readonly #onDevice: boolean;
@@ -31,7 +31,7 @@ export class Engine implements Disposable {
     this.#onDevice = programs.device !== "cpu" && fitsDevice(programs.decoder.config);
   }
 
-  /** `shared` are weights that it has together with other engines; `openBytes` opens the decoder over weights in bytes. */
+  /** `shared` are weights in common with other engines; `openBytes` opens the decoder over byte weights. */
   static async create(
     decoder: Decoder,
     weights: Weights,
@@ -42,7 +42,7 @@ export class Engine implements Disposable {
     return new Engine(await DecoderPrograms.compile(decoder, weights, shared, device, openBytes));
   }
 
-  /** Compiles the programs that a plan needs besides the dense ones, once. */
+  /** Compiles a plan's programs beyond the dense ones, once. */
   async prepare(plan: Plan): Promise<void> {
     await this.programs.prepareCuts(bordersOf(plan));
     await this.programs.prepareCuts(cutsOf(plan));
@@ -59,7 +59,7 @@ export class Engine implements Disposable {
     if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
   }
 
-  /** Compiles the checks of a drafter's drafts; also in pieces if layers are divided, or a window may move on within a draft. */
+  /** Compiles the checks of a drafter's drafts; also in pieces if layers are divided, or a window may move within a draft. */
   async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
     const { decoder } = this.programs;
     const whole = !divided && runApart(decoder);
@@ -67,7 +67,7 @@ export class Engine implements Disposable {
     if (!whole || hasWindows(decoder.config)) await this.#prepareChecks([0]);
   }
 
-  /** Compiles the pieces around attention that check drafts after so many layers, in order of depth. */
+  /** Compiles the pieces around attention that check drafts after these layer counts, in order of depth. */
   async #prepareChecks(after: readonly number[]): Promise<void> {
     const { layers } = this.programs.decoder.config;
     for (let layer = after[0] ?? layers; layer < layers; layer++) {
@@ -78,8 +78,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, that any
-   * cache has under such a plan; if `exact`, only whole chunks of dense prompts, whose bits the prompt itself would give.
+   * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, in any
+   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, whose bits the prompt itself would give.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
@@ -95,9 +95,8 @@ export class Engine implements Disposable {
   }
 
   /**
-   * A free slot for a prompt that must have the numbers and the bill of a run on a fresh engine. It starts with cached
-   * tokens that equal, to the bit, what the prompt would compute, and is billed for them. Cached tokens that no prompt
-   * can reuse are dropped.
+   * A free slot for a prompt that must have the results and the bill of a fresh engine. Its cached tokens are bit-equal
+   * to what the prompt would compute, and are billed. Cached tokens that no prompt can reuse are dropped.
    */
   acquireAlone(prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Slot {
     this.#check();
@@ -110,12 +109,12 @@ export class Engine implements Disposable {
     return this.#begin(slot, prompt, plan);
   }
 
-  /** Savings read keys and values here, so only dense requests have them on the device. */
+  /** Savings read keys and values on the host, so only dense requests have them on the device. */
   #take(prompt: readonly number[], key: string | undefined, plan: Plan): Slot {
     return this.slots.take(prompt, key, cutsOf(plan), this.#onDevice && plan === densePlan);
   }
 
-  /** Prepares a row for a plan: its layers are divided at the cuts, and only reusable tokens are offered. */
+  /** Prepares a row for a plan: divides its layers at the cuts, and offers only reusable tokens. */
   #begin(slot: Slot, prompt: readonly number[], { cuts, state }: Plan): Slot {
     for (const { after } of cuts) slot.split(after);
     if (state.prompt === undefined) slot.offerOnly(0);
@@ -123,10 +122,7 @@ export class Engine implements Disposable {
     return slot;
   }
 
-  /**
-   * Prepares a slot that has run one prompt for another. Their common prefix stays, if their plans leave the same
-   * state.
-   */
+  /** Prepares a used slot for another prompt. The common prefix stays if both plans leave the same state. */
   restart(slot: Slot, prompt: readonly number[], plan: Plan): void {
     if (slot.onDevice && plan !== densePlan)
       throw new UserError("a saving that acts on only some of the texts does not run on webgpu");
@@ -140,7 +136,7 @@ export class Engine implements Disposable {
     if (this.#disposed) this.#free();
   }
 
-  /** Empties the free slots, so that the next request has the numbers and the bill of a fresh engine. */
+  /** Empties the free slots, so the next request has the results and the bill of a fresh engine. */
   forget(): void {
     this.slots.forget();
   }
@@ -155,7 +151,7 @@ export class Engine implements Disposable {
     throw new Error("a prompt was prefilled that is in the cache already");
   }
 
-  /** Like `prefill`, a chunk at a time. Only the last chunk yields logits. `scores` reads every chunk. */
+  /** Like `prefill`, one chunk at a time. Only the last chunk yields logits. `scores` reads every chunk. */
   async *chunks(
     slot: Slot,
     prompt: readonly number[],
@@ -175,7 +171,7 @@ export class Engine implements Disposable {
     }
   }
 
-  /** Runs as `prefill` does, some tokens at a time, with the stream of each. */
+  /** Like `prefill`, some tokens at a time, with the stream of each run. */
   async *runs(slot: Slot, prompt: readonly number[], terms: RunTerms): AsyncGenerator<Run> {
     for await (const run of new PromptRun(slot, prompt, terms).runs()) {
       this.#check();
@@ -183,14 +179,14 @@ export class Engine implements Disposable {
     }
   }
 
-  /** One decode step; returns the logits after `token`. @throws Error if the plan leaves it to be verified, or stops */
+  /** One decode step; returns the logits after `token`. @throws Error if the plan defers it for verification, or stops */
   async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
     return tokenLogits((await this.stepAll([{ slot, token, meter, plan }]))[0]!);
   }
 
   /**
-   * One decode step of several sequences together, of any lengths. Returns their outcomes in the same order. Each is
-   * billed its cost alone.
+   * One decode step of several sequences together, of any lengths. Returns their outcomes in order. Each is billed as
+   * if it ran alone.
    */
   async stepAll(steps: readonly Step[]): Promise<Stepped[]> {
     this.#check();
@@ -207,7 +203,7 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
 
-  /** Keeps the first `kept` of the `checked` tokens that a step checked: dense would have run these, and no others. */
+  /** Keeps the first `kept` of the tokens that a step checked: dense would have run exactly these. */
   keep(step: Step, checked: number, kept: number): void {
     const { slot, meter } = step;
     const first = slot.tokens.length - checked;
@@ -226,7 +222,7 @@ export class Engine implements Disposable {
     step.meter.count("stops", 0, 1);
   }
 
-  /** Bills what dense would spend on a token after `past` others. It reads a given text in chunks, which its reader bills. */
+  /** Bills dense for a token after `past` others. Dense reads an existing text in chunks, billed by its reader. */
   #billDense(step: Step, past: number): void {
     const { meter, given = false } = step;
     if (!given) {
@@ -236,7 +232,7 @@ export class Engine implements Disposable {
     if (decidesSteps(planOf(step))) meter.count("layers", this.programs.decoder.config.layers, 0);
   }
 
-  /** Frees everything; running requests end with an error first. */
+  /** Frees everything; running requests first end with an error. */
   [Symbol.dispose](): void {
     this.#disposed = true;
     this.#free();

@@ -1,4 +1,4 @@
-/** The savings dynamax and sec with exits written by hand, on a float32 model of four layers. */
+/** The savings dynamax and sec with hand-written exits, on a float32 model of four layers. */
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -102,7 +102,7 @@ interface Ran {
   readonly stopped: boolean;
 }
 
-/** Logits after a prompt and after each of the given tokens, which are read until the answer would stop. */
+/** Logits after a prompt and after each given token, up to the stop. */
 async function run(...save: string[]): Promise<Ran> {
   model.engine.forget();
   using lease = await model.use(parseRecipe(save));
@@ -119,7 +119,7 @@ async function run(...save: string[]): Promise<Ran> {
   }
 }
 
-/** The tokens that are chosen after the given ones. */
+/** The tokens chosen after the given ones. */
 const choicesOf = ({ logits }: Ran): number[] => logits.slice(1).map((each) => each.indexOf(Math.max(...each)));
 
 const host = async () => ({ sha256: await modelHash(model.source), config: model.decoder.config });
@@ -154,7 +154,7 @@ describe("dynamax", () => {
       const exits = runs.map(exitsOf);
       expect(exits).toEqual(exits.toSorted((a, b) => b - a));
       expect(exits[0]).toBeGreaterThan(exits.at(-1)!);
-      // The cosine of two streams is no product.
+      // The cosine of two streams is not billed as a product.
       for (const { spent } of runs) expect(spent.flops.overhead > 0).toBe(rule !== "saturation");
     },
   );
@@ -199,7 +199,7 @@ describe("dynamax", () => {
     expect(use("OUT/exits.json")).toBe("dynamax:classifier=linear,risk=0.95,file=OUT");
     expect(summary).toMatch(/^40 documents; thresholds by risk: linear 0.1: none, 0.95: 0(\.\d+)?$/);
     const [found, ...others] = exitsFile.parse(artefact).deciders[0]!.thresholds!;
-    // Earlier thresholds of the same form are replaced.
+    // Earlier thresholds for the same form are replaced.
     expect(others).toEqual([]);
     expect(found).toMatchObject({ risk: 0.95, confidence: 0.9, fill: "recompute", quant: "f32", items: { count: 40 } });
     expect(found!.p).toBeLessThanOrEqual(0.1);
@@ -295,7 +295,7 @@ test("a sparse prompt and early exits: what both save is the sum of what each sa
     await run(sparse, "dynamax:rule=random,rate=0.6"),
   ];
   const saved = (ran: Ran) => dense.spent.flops.dense - ran.spent.flops.spent;
-  // Scoring so short a prompt costs more than it saves.
+  // Scoring such a short prompt costs more than it saves.
   expect(saved(prompt)).not.toBe(0);
   expect(saved(answer)).toBeGreaterThan(0);
   expect(saved(both)).toBe(saved(prompt) + saved(answer));

@@ -27,7 +27,7 @@ interface Ran {
   readonly spent: ReturnType<Meter["total"]>;
 }
 
-/** Logits after a prompt and after each of the tokens that follow it, under a recipe. */
+/** Logits after a prompt and after each following token, under a recipe. */
 async function run(prompt: readonly number[], next: readonly number[], ...save: string[]): Promise<Ran> {
   const { engine, recipes } = model;
   using lease = await recipes.use(parseRecipe(save));
@@ -97,7 +97,7 @@ describe("random exits", () => {
     const dense = await run(prompt, next);
     const meter = await run(prompt, next, "exit:layer=1,mode=random,rate=0.5,seed=4,fill=recompute");
     const whole = dense.logits.flatMap((row, r) => (worst([row], [meter.logits[r]!]) < 1e-5 ? [r] : []));
-    // Some left, and were recomputed; some went on.
+    // Some left and were recomputed; some went on.
     expect(whole.length).toBeGreaterThan(2);
     expect(whole.length).toBeLessThan(next.length + 1);
     const { layers: counted } = meter.spent.work;
@@ -108,7 +108,7 @@ describe("random exits", () => {
   test("more tokens than are held back: all deeper layers see them in time", async () => {
     const many = ids(200);
     const short = ids(4);
-    // All exit except for those that are too many to hold back.
+    // All exit, except when too many are held back.
     const { spent } = await run(short, many, "exit:layer=1,mode=random,rate=1,fill=recompute");
     expect(spent.work["layers"]!.run).toBe(layers + many.length);
   });

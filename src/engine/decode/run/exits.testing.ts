@@ -1,4 +1,4 @@
-/** Probes and plans of exits, for tests. */
+/** Probes and plans with exits, for tests. */
 import { cumSum, divide, type Graph, linear, minus, plus, spread, sum, type Tensor } from "../../../graph/index.ts";
 import { count } from "../../../graph/ndarray.ts";
 import type { Decoder } from "../../../models/decoder/decoder.ts";
@@ -26,13 +26,13 @@ export const linearProbe = (key: string): StepProbe => ({
   trace: (g, decoder, stream) => ({ found: linear(stream, column(g, decoder, key)) }),
 });
 
-/** Finds the sum of such numbers over all tokens that it has read. */
+/** Finds the sum of such numbers over all tokens read. */
 export const summingProbe = (key: string): StepProbe => ({
   ...{ key, stateSize: 1 },
   trace: (g, decoder, stream, state) => added(linear(stream, column(g, decoder, key)), state!),
 });
 
-/** Counts the tokens that it has read. */
+/** Counts the tokens read. */
 export const countingProbe = (key: string): StepProbe => ({
   ...{ key, stateSize: 1 },
   trace: (g, decoder, stream, state) => added(ones(linear(stream, column(g, decoder, key, true))), state!),
@@ -49,7 +49,7 @@ const added = (numbers: Tensor, state: Tensor) => ({
   state: plus(sum(numbers, 1), state),
 });
 
-/** A small Mamba-2 mixer of random weights, which finds one number. */
+/** A small Mamba-2 mixer with random weights that finds one number. */
 export const mixerProbe: StepProbe = {
   key: "mixer",
   stateSize: mamba2StateSize(mamba2Config(192, { outputs: 1 })),
@@ -65,7 +65,7 @@ export const mixerProbe: StepProbe = {
   },
 };
 
-/** Finds that nothing is a number. */
+/** Finds only NaN. */
 export const nanProbe: StepProbe = {
   key: "nan",
   trace(g, decoder, stream) {
@@ -83,7 +83,7 @@ export const headProbe: StepProbe = {
   },
 };
 
-/** A head of an exit's own: the model's twice, and its logits added up. */
+/** An exit's own head: the model's head twice, with the logits added. */
 export const doubledHead = {
   ...{ key: "doubled", shared: true },
   trace(g: Graph, decoder: Decoder, stream: Tensor) {
@@ -96,11 +96,11 @@ export const GO_ON: Decision = { kind: "continue" };
 export const STOP: Decision = { kind: "stop" };
 export const leave = (fill: StateFill): Decision => ({ kind: "exit", fill });
 
-/** A plan of cuts of steps. */
+/** A plan with step cuts. */
 export const stepping = (cuts: PlanPart["cuts"], answer?: string): Plan =>
   planOf([{ cuts: cuts!, state: { prompt: "", answer } }]);
 
-/** A cut that records what it sees. */
+/** A cut that records its inputs. */
 export function watching(
   after: number,
   probe: StepProbe,
@@ -116,7 +116,7 @@ export function watching(
   };
 }
 
-/** A row that has run a prompt under a plan. */
+/** A row after a prompt under a plan. */
 export interface ExitRow extends Step {
   readonly slot: Slot;
   readonly logits: Float32Array[];
@@ -134,7 +134,7 @@ export async function begin(
   return { slot, meter, plan, logits: [(await engine.prefill(slot, prompt, meter, plan)).slice()] };
 }
 
-/** One step of all rows together, which each decide a token. */
+/** One step of all rows together; each must decide a token. */
 export async function stepRows(
   { engine }: Pick<LanguageModel, "engine">,
   rows: readonly ExitRow[],
@@ -145,7 +145,7 @@ export async function stepRows(
   return found;
 }
 
-/** Logits after a prompt and after each of the tokens that follow it. */
+/** Logits after a prompt and after each following token. */
 export async function run(
   model: Pick<LanguageModel, "engine">,
   prompt: readonly number[],

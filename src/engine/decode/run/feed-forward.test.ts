@@ -1,4 +1,4 @@
-/** The feed-forward seam on a tiny float32 model, against files without the neurons that it leaves out. */
+/** The feed-forward seam on a tiny float32 model, compared with files without the skipped neurons. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -26,7 +26,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** The model without a layer's neurons but for the first share of them: their weights in the file are 0. */
+/** The model with only the first share of a layer's neurons: the other weights in the file are 0. */
 async function without(layer: number, share: number): Promise<LanguageModel> {
   const checkpoint = openCheckpoint(file);
   const weights = checkpoint.floats(checkpoint.tensors.get(`blk.${layer}.ffn_down.weight`)!);
@@ -39,7 +39,7 @@ async function without(layer: number, share: number): Promise<LanguageModel> {
   return open(name);
 }
 
-/** Attention is dense; tokens that a rule takes run a share of one layer's feed-forward. */
+/** Attention is dense; tokens selected by a rule run a share of one layer's feed-forward. */
 function planOf(layer: number, share: number, takes: (position: number) => boolean): Plan {
   const saving: AttentionSaving = {
     chunk: 16,
@@ -50,7 +50,7 @@ function planOf(layer: number, share: number, takes: (position: number) => boole
   return { ...densePlan, attention: (l) => (l === layer ? saving : undefined) };
 }
 
-/** Logits after each token, and the bill of a prompt of which the last token's alone are asked for. */
+/** Logits after each token, and the bill of a prompt that needs only the last token's logits. */
 async function ran({ engine }: LanguageModel, plan: Plan) {
   engine.forget();
   const slot = engine.acquireEmpty(prompt, plan);

@@ -1,4 +1,4 @@
-/** Entries that deeper layers keep of a token that left, on a float32 model of four layers. */
+/** Entries that deeper layers keep for a token that left, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { KvCache } from "../../../models/state/cache.ts";
@@ -20,7 +20,7 @@ afterAll(() => model[Symbol.dispose]());
 
 const prompt = Array.from({ length: 30 }, (_, i) => 10 + ((i * 37) % 400));
 
-/** A layer's key and value of the token at `position` by the stream before the layer: [heads · headSize] each. */
+/** A layer's key and value of the token at `position`, from the stream before the layer: [heads · headSize] each. */
 async function entryBy(stream: Float32Array, layer: number, position: number) {
   const { programs } = model.engine;
   const { hidden, heads, kvHeads, headSize } = model.decoder.config;

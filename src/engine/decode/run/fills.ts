@@ -8,7 +8,7 @@ import type { Slot } from "../state/slot.ts";
 import type { Batch } from "./batch.ts";
 import { layerBinding } from "./stack-buffers.ts";
 
-/** A row whose token is at a cut; the batch's streams lie after `done` segments. */
+/** A row whose token is at a cut; the batch's streams are those after `done` segments. */
 export interface AtCut {
   readonly slot: Slot;
   /** Layers that have run. */
@@ -18,7 +18,7 @@ export interface AtCut {
   readonly meter: Meter;
 }
 
-/** True if the token waits, and deeper layers get its own state later. */
+/** True if the token waits and deeper layers get its own state later. */
 export const waits = (how: StateFill): boolean => how === "recompute" || how === "verify";
 
 /** Writes the state that deeper layers keep for a token that exited at a cut. */
@@ -49,7 +49,7 @@ export async function fill(how: StateFill, at: AtCut): Promise<void> {
 export const holdBack = ({ slot, after, batch, done }: AtCut): void =>
   slot.held.add(batch.streamBuffers(done), batch.slots.indexOf(slot), [slot.tokens.length], after);
 
-/** The layers whose fills are programs; undefined: none. */
+/** The layers whose fills run as programs; undefined: none. */
 export function computedBy(how: StateFill): Filled | undefined {
   switch (how) {
     case "ssm-partial":
@@ -76,7 +76,7 @@ function grow(at: AtCut): void {
   for (const group of deeperGroups(at)) group.grow([at.slot.tokens.length]);
 }
 
-/** Copies the token's key and value of the last layer that attended to each deeper one that attends. */
+/** Copies the token's key and value from the last attention layer run to each deeper attention layer. */
 function copyEntries(at: AtCut): void {
   const { slot, after } = at;
   const { config } = slot.programs.decoder;
@@ -87,7 +87,7 @@ function copyEntries(at: AtCut): void {
     slot.cache.copyToken(layer, slot.group(layer).length, source, entry);
 }
 
-/** Computes what deeper layers keep of the token, or the recurrent ones of them, from the stream at the cut. */
+/** Computes the token's state in deeper layers, or only in recurrent ones, from the stream at the cut. */
 async function compute(at: AtCut, filled: Filled): Promise<void> {
   const { slot, after, batch, done, meter } = at;
   using first = new Buffer("i64", 1);

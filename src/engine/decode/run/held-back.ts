@@ -1,13 +1,13 @@
 import { type StreamMemory, StreamRows } from "./stream-rows.ts";
 
 /**
- * A row's tokens that exited, and wait until a later one goes deeper: their streams, in order. A later token never
- * waits deeper than an earlier one, since those that wait at a cut go on with the next token that does.
+ * A row's exited tokens, which wait until a later one goes deeper, with their streams in order. A later token never
+ * waits deeper than an earlier one: tokens waiting at a cut continue with the next token that goes on.
  */
 export class HeldBack implements Disposable {
   readonly #streams: StreamRows;
   readonly #tokens: { readonly position: number; readonly depth: number }[] = [];
-  /** True if what was decided at their exits are drafts. */
+  /** True if the tokens decided at their exits are drafts. */
   drafts = false;
 
   constructor(capacity: number, hidden: number, inputs = 0) {
@@ -28,7 +28,7 @@ export class HeldBack implements Disposable {
     return this.#tokens.map(({ depth }) => depth);
   }
 
-  /** Adds tokens at these positions, which have run `depth` layers and lie in other streams from `first` on. */
+  /** Adds tokens at these positions, after `depth` layers, from index `first` on in other streams. */
   add(from: StreamMemory, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;
     if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one that ran fewer`);
@@ -36,7 +36,7 @@ export class HeldBack implements Disposable {
     this.#tokens.push(...positions.map((position) => ({ position, depth })));
   }
 
-  /** Moves the tokens that have run `depth` layers to the beginning of other streams; returns their positions. */
+  /** Moves the tokens that have run `depth` layers to the start of other streams; returns their positions. */
   take(depth: number, to: StreamMemory): number[] {
     const first = this.#tokens.findIndex((token) => token.depth === depth);
     if (first < 0) return [];

@@ -1,4 +1,4 @@
-/** A model whose layers attend or keep a state, from the fixtures of random weights. */
+/** Models with attention and recurrent layers, from fixtures with random weights. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -33,7 +33,7 @@ async function open(name = "granitemoehybrid"): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens run. */
 async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
   const slot = engine.acquire(prompt, plan);
   const ran = prompt.length - slot.tokens.length;
@@ -73,7 +73,7 @@ describe.each([
   test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
     using engine = await open(name);
     const turns = [
-      // Parts with it in the second chunk, of which no state is kept.
+      // They part from it in the second chunk, which has no stored state.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       { prompt: [...text, ...ids(3)], runs: 3 },
       { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },
@@ -165,7 +165,7 @@ test("a saving of attention acts in the layers that attend, and bills them alone
   expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
-/** Fills of layers of both kinds: `entries` is the first that attends after 1 or 2 layers, `state` a deeper one with a state. */
+/** Fills of layers of both kinds: `entries` is the first attention layer after 1 or 2 layers, `state` a deeper recurrent one. */
 const kinds = [
   { name: "granitemoehybrid", exit: 2, entries: 2, state: 3, copyAfter: 3 },
   { name: "falcon_h1", exit: 1, entries: 1, state: 2, copyAfter: 2 },
@@ -186,7 +186,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
     ],
   });
 
-  /** Logits after each further token, and what the layers keep at the end. */
+  /** Logits after each further token, and the layers' state at the end. */
   async function run(engine: Engine, plan: Plan, rows = 1) {
     await engine.prepare(plan);
     const slots: Slot[] = [];
@@ -219,7 +219,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
 
   test("copy-hidden/ssm-partial: the next layers' own of the stream at the exit, in each kind", async () => {
     using engine = await open(name);
-    // Keys of the layer behind the exit are of the stream that dense also has there.
+    // Keys of the layer after the exit come from the same stream as dense's.
     const [dense, partial] = [
       await run(engine, densePlan),
       await run(engine, leaving("copy-hidden/ssm-partial", exit)),
@@ -235,7 +235,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
     const plan = leaving("copy-kv/ssm-partial", copyAfter);
     const copied = await run(engine, plan);
     expect(copied.lengths).toEqual(new Array(3).fill(prompt.length + next.length));
-    // States are those that the stream at the exit gives, whatever keys get.
+    // States come from the stream at the exit, however keys are filled.
     close(copied.state, (await run(engine, leaving("copy-hidden/ssm-partial", copyAfter))).state);
   });
 
@@ -250,7 +250,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
   );
 });
 
-/** Each kind of tensor, by a part of its name: swapping two rows, or the ends of a vector, must show. */
+/** Each kind of tensor, by part of its name: swapping two rows, or the ends of a vector, must change results. */
 test.each([
   ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
     "granitemoehybrid",

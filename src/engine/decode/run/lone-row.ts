@@ -15,15 +15,15 @@ export async function stopOf(step: Step, after: number): Promise<Stepped> {
   return checked.kind === "checked" ? { ...checked, stops } : checked;
 }
 
-/** A row that goes deeper by itself, together with its tokens that waited for it. */
+/** A row that goes deeper by itself, together with its waiting tokens. */
 export class LoneRow {
-  /** Positions of the tokens that are on their way. */
+  /** Positions of the tokens on their way. */
   #positions: readonly number[] = [];
   #chunk!: Chunk;
 
   constructor(private readonly step: Step) {}
 
-  /** Runs the tokens that wait after `after` layers, and then those that wait deeper, as far as the newest goes. */
+  /** Runs the tokens that wait after `after` layers, then those that wait deeper, as far as the newest token goes. */
   async run(after: number): Promise<Stepped> {
     const { slot, meter } = this.step;
     const { layers } = slot.programs.decoder.config;
@@ -39,7 +39,7 @@ export class LoneRow {
     }
   }
 
-  /** Runs the tokens that wait before some layers through these: drafts as decode steps would, to the bit. */
+  /** Runs the tokens that wait before some layers through these; drafts are bit-equal to decode steps. */
   async #pass(range: LayerRange): Promise<Chunk> {
     const { slot, meter } = this.step;
     const apart = slot.held.drafts ? slot.apart : undefined;
@@ -97,7 +97,7 @@ export class LoneRow {
     this.step.slot.held.add(buffers.streamBuffers(done), 0, positions, after);
   }
 
-  /** The newest token's logits after the last layer, or each token's if their drafts are to be checked. */
+  /** The newest token's logits after the last layer, or every token's to check drafts. */
   async #finish(): Promise<Stepped> {
     const { slot, meter } = this.step;
     const { drafts } = slot.held;

@@ -1,4 +1,4 @@
-/** LongRoPE on the tiny Phi-3: short factors up to 48 tokens, long ones beyond, 64 in all. */
+/** LongRoPE on the tiny Phi-3: short factors up to 48 tokens, long ones beyond, 64 in total. */
 import { Buffer as Bytes } from "node:buffer";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -4,7 +4,7 @@ import type { AttentionCall, AttentionSaving } from "../../../savings/seams.ts";
 import { traceQuery } from "../../../savings/tokens/last-query.ts";
 import type { LanguageModel } from "../language-model.ts";
 
-/** One query and one key of a prompt without cuts, by their positions. */
+/** One query and one key of a prompt without cuts, by position. */
 export interface Pair {
   readonly layer: number;
   readonly head: number;
@@ -15,8 +15,8 @@ export interface Pair {
 type Decoder = LanguageModel["decoder"];
 
 /**
- * Attends, in float64, to the pairs that a rule allows; a head whose query may see no key is 0. The weights of pairs
- * that another rule `zeroes` are set to 0 after the softmax. For comparisons.
+ * Attends, in float64, to the pairs that a rule allows; a head whose query sees no key gives 0. After the softmax, the
+ * weights of pairs that another rule `zeroes` become 0. For comparisons.
  */
 export class MaskedAttention implements AttentionSaving, Disposable {
   readonly chunk = 256;

@@ -1,4 +1,4 @@
-/** Mixtures of experts with attention of their own, from the fixtures of random weights. */
+/** Mixtures of experts with mixed attention, from fixtures with random weights. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -7,7 +7,7 @@ import type { Binding, BoundProgram } from "../../../runtime/program.ts";
 import type { Slot } from "../state/slot.ts";
 import type { Stream } from "./stack-buffers.ts";
 
-/** The outputs of a probe for some rows, and the states between its runs. */
+/** A probe's outputs for some rows, and its states between runs. */
 class ProbeBuffers implements Disposable {
   readonly #found: Buffer;
   readonly #logits: Buffer | undefined;
@@ -27,7 +27,7 @@ class ProbeBuffers implements Disposable {
     this.#stateOut = new Buffer("f32", Math.max(1, rows * stateSize));
   }
 
-  /** Bound for `rows` rows from `first` on; the same `key` says that it is the same stream. */
+  /** Bound for `rows` rows from `first` on; an equal `key` means the same stream. */
   bound(key: string, stream: () => Stream, first: number, rows: number): BoundProgram {
     const known = this.#bound.get(key) ?? this.compiled.program.bind(this.#binding(stream(), first, rows));
     this.#bound.set(key, known);
@@ -65,12 +65,12 @@ class ProbeBuffers implements Disposable {
     return this.#row(this.#stateOut, row, this.compiled.stateSize).slice();
   }
 
-  /** A copy of what was found in a row. */
+  /** A copy of the findings in a row. */
   found(row: number): Float32Array {
     return this.#row(this.#found, row, this.compiled.width).slice();
   }
 
-  /** [vocabulary], overwritten by the row's next run; undefined if the probe makes none. */
+  /** [vocabulary]; the row's next run overwrites it. Undefined if the probe makes none. */
   logits(row: number): Float32Array | undefined {
     return this.#logits && this.#row(this.#logits, row, this.vocabulary);
   }
@@ -84,7 +84,7 @@ class ProbeBuffers implements Disposable {
   }
 }
 
-/** Rows that a probe reads: adjacent places from `first` on, and the sequences in them. */
+/** Rows for a probe: adjacent indices from `first` on, and their sequences. */
 export interface ProbedRows {
   readonly first: number;
   readonly slots: readonly Slot[];
@@ -93,7 +93,7 @@ export interface ProbedRows {
 /** A probe's findings in one row. */
 export interface Found {
   readonly found: Float32Array;
-  /** [vocabulary], overwritten by the next run. */
+  /** [vocabulary]; the next run overwrites it. */
   readonly logits: Float32Array | undefined;
   /** The cost of the probe, by its row's tokens. */
   readonly cost: Cost;
@@ -108,7 +108,7 @@ export class Probes implements Disposable {
     private readonly rows: number,
   ) {}
 
-  /** Reads the newest token of each row, all in one run; `key` identifies the stream. */
+  /** Reads the newest token of each row in one run; `key` identifies the stream. */
   async read(probe: StepProbe, { first, slots }: ProbedRows, key: string, stream: () => Stream): Promise<Found[]> {
     const buffers = await this.#of(probe);
     const bound = buffers.bound(key, stream, first, slots.length);
@@ -121,7 +121,7 @@ export class Probes implements Disposable {
     });
   }
 
-  /** Takes a row's state over tokens of its prompt, the last of which is its token `end`. Returns the cost. */
+  /** Updates a row's state over tokens of its prompt, the last of which is its token `end`. Returns the cost. */
   async readPrompt(probe: StepProbe, slot: Slot, stream: Stream, end: number): Promise<Cost> {
     const buffers = await this.#of(probe);
     const reader = buffers.reader(stream);

@@ -12,7 +12,7 @@ import type { Stream } from "./stack-buffers.ts";
 import { StreamRows } from "./stream-rows.ts";
 import { looksAhead } from "./whole-images.ts";
 
-/** The tokens of a prompt that gather at a cut: their streams, and their positions in the prompt. */
+/** A prompt's tokens collected at a cut: their streams, and their positions in the prompt. */
 class Gathered extends StreamRows {
   constructor(
     public positions: readonly number[],
@@ -32,19 +32,19 @@ class Gathered extends StreamRows {
   }
 }
 
-/** Some tokens of a prompt that were run together. */
+/** Some tokens of a prompt that ran together. */
 export interface Run {
-  /** Tokens that have come through all layers; 0 while the prompt gathers at a cut. */
+  /** Tokens that have come through all layers; 0 while the prompt collects at a cut. */
   readonly tokens: number;
   /** True for the prompt's last chunk. */
   readonly last: boolean;
-  /** The stream after the last layer of `count` of them from `first` on; overwritten by the next call and the next run. */
+  /** The stream of `count` of them from `first` on, after the last layer; the next call and the next run overwrite it. */
   rows(first: number, count: number): Promise<Stream>;
-  /** What those rows and their logits run: the rest after the last attention, and the head. */
+  /** The runs for those rows and their logits: the part after the last attention, and the head. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;
 }
 
-/** The settings that a prompt runs under. */
+/** The settings of a prompt's run. */
 export interface RunTerms {
   readonly plan: Plan;
   readonly meter: Meter;
@@ -52,7 +52,7 @@ export interface RunTerms {
   readonly embeddings?: Embeddings | undefined;
 }
 
-/** The layers between two cuts of a prompt, and the cut that ends them. */
+/** The layers between two cuts of a prompt, and the cut at their end. */
 interface Phase extends LayerRange {
   readonly cut: PromptCut | undefined;
 }
@@ -62,7 +62,7 @@ export class PromptRun {
   readonly #phases: readonly Phase[];
   readonly #borders: readonly number[];
   readonly #additions: Additions;
-  /** Bills dense for the tokens that run. */
+  /** Bills dense for the tokens run. */
   #dense: (tokens: number) => void = () => {};
 
   constructor(
@@ -78,7 +78,7 @@ export class PromptRun {
     this.#additions = new Additions(prompt, terms.embeddings, hidden);
   }
 
-  /** The prompt's last run has the stream of its last token. */
+  /** The prompt's last run has its last token's stream. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
     await this.#prepareAdditions();
@@ -99,7 +99,7 @@ export class PromptRun {
     }
   }
 
-  /** Compiles the segments between the layers behind which images add to the stream. */
+  /** Compiles the segments between the layers after which images add to the stream. */
   async #prepareAdditions(): Promise<void> {
     const { depths } = this.#additions;
     if (depths.length === 0) return;
@@ -116,7 +116,7 @@ export class PromptRun {
     return gathered?.positions ?? Array.from({ length: this.prompt.length - first }, (_, i) => first + i);
   }
 
-  /** Runs all tokens to a cut; those that it keeps stay in `reached`. */
+  /** Runs all tokens to a cut; the kept ones stay in `reached`. */
   async *#gather(
     layers: LayerRange,
     cut: PromptCut,
@@ -180,7 +180,7 @@ export class PromptRun {
     }
   }
 
-  /** Runs a chunk through its layers; images add to it on its way, and probes with a state read it. */
+  /** Runs a chunk through its layers; images add to it on the way, and probes with a state read it. */
   async #through(job: ChunkJob, run: (part: ChunkJob) => Promise<Chunk>): Promise<Chunk> {
     const { from, to } = job.layers;
     const readers = this.terms.plan.cuts.filter(isRecurrent).filter(({ after }) => after > from && after <= to);
@@ -225,7 +225,7 @@ export class PromptRun {
     if (form && typeof form !== "string") meter.count("int8Tokens", 0, tokens.length);
   }
 
-  /** Notes tokens whose entries the first layers hold. */
+  /** Records tokens whose entries the first layers hold. */
   #note({ positions }: ChunkJob, whole: boolean): void {
     const first = positions[0]!;
     const { cuts, state } = this.terms.plan;
@@ -234,7 +234,7 @@ export class PromptRun {
   }
 }
 
-/** The layers where a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
+/** The layers after which a plan's segments are cut: its cuts, and the layer before one that a probe reads. */
 export const bordersOf = ({ cuts }: Plan): number[] =>
   cuts.flatMap(({ scope, after, probe }) => (scope === "prompt" && probe ? [after - 1, after] : [after]));
 

@@ -54,7 +54,7 @@ async function run(tokens: readonly number[], save: readonly string[], plan = pl
 const planFrom = (save: readonly string[]) => async (tokens: number) =>
   (await model.recipes.use(parseRecipe(save))).plan(tokens);
 
-/** The plan, which records what its cut saw. */
+/** A plan that records what its cut saw. */
 function watched(plan: Plan, seen: Float32Array[]): Plan {
   const [cut] = plan.cuts;
   const decide: Cut["decide"] = (at) => {
@@ -88,7 +88,7 @@ test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what
     { from: 0, to: 1, length: 160 },
     { from: 1, to: layers, length: 70 },
   ]);
-  // Which tokens were kept is read off the cache of the deeper layers.
+  // The cache of the deeper layers shows which tokens were kept.
   const plan = await planFrom(save)(prompt.length);
   const slot = model.engine.acquireEmpty(prompt, plan);
   await model.engine.prefill(slot, prompt, new Meter(model.engine.programs), plan);
@@ -153,7 +153,7 @@ test("by=attention: the last query's attention in the last layer that ran, avera
 });
 
 test("without rotary the scores do not depend on where the keys stand", async () => {
-  // One token again and again: without positions, all keys of a layer's first attention are the same.
+  // A repeated token: without positions, all keys of a layer's first attention are equal.
   const same = Array.from({ length: 100 }, () => 7);
   const seen: Float32Array[] = [];
   const plan = await planFrom([step("keep=0.4,by=attention,rotary=false")])(same.length);

@@ -5,7 +5,7 @@ import type { Saving } from "../../../savings/saving.ts";
 import type { SavingHost } from "../../../savings/seams.ts";
 import { Recipes } from "./recipes.ts";
 
-/** A saving of a file that changes, and a log of what became of it. */
+/** A saving with a file that changes, and a log of its events. */
 function changing() {
   const log: string[] = [];
   const file = { version: 1 };

@@ -6,33 +6,33 @@ import { checkSeams, type Recipe } from "../../../savings/recipe.ts";
 import type { PreparedSaving } from "../../../savings/saving.ts";
 import type { SavingHost } from "../../../savings/seams.ts";
 
-/** Recipes that stay prepared, though no request runs under them. */
+/** The number of recipes that stay prepared without a request. */
 const KEPT = 8;
 
-/** A request that every saving acts on. */
+/** A request on which every saving acts. */
 const LARGEST: PlanRequest = { prompt: Number.MAX_SAFE_INTEGER, visual: [{ first: 0, grid: [64, 64] }] };
 
-/** A recipe ready to act in one model. */
+/** A recipe prepared for one model. */
 interface PreparedRecipe {
   readonly recipe: Recipe;
-  /** The plan of a request with a prompt of `prompt` tokens, some of which may be images. */
+  /** The plan of a request whose prompt has `prompt` tokens, some of which may be images. */
   plan(prompt: number, visual?: readonly VisualSpan[], facts?: RequestFacts): Plan;
 }
 
 /** A prepared recipe in use, until it is disposed of. */
 export interface Lease extends PreparedRecipe, Disposable {}
 
-/** The recipes that requests run a model under. Each is prepared once; the least recently used are dropped. */
+/** A model's prepared recipes. Each is prepared once; the least recently used are dropped. */
 export class Recipes implements Disposable {
   readonly #ready = new Map<string, Entry>();
 
-  /** `prepare` compiles the model's programs that the plans of a recipe need. */
+  /** `prepare` compiles the model's programs for a recipe's plans. */
   constructor(
     private readonly host: SavingHost,
     private readonly prepare: (plan: Plan) => Promise<void>,
   ) {}
 
-  /** @throws UserError if a saving cannot act in the model, or two need the same seam */
+  /** @throws UserError if a saving does not support the model, or two take the same seam */
   async use(written: Recipe): Promise<Lease> {
     const recipe = await withPresets(written, this.host);
     const key = JSON.stringify(recipe.map(({ text }) => text));
@@ -71,7 +71,7 @@ export class Recipes implements Disposable {
     this.#letGo();
   }
 
-  /** Further calls prepare it anew; those that use it go on with it. */
+  /** Later calls prepare it anew; current users keep it. */
   #retire(key: string, entry: Entry): void {
     this.#ready.delete(key);
     entry.retired = true;
@@ -95,10 +95,10 @@ export class Recipes implements Disposable {
 interface Entry {
   readonly recipe: Recipe;
   readonly savings: Promise<PreparedSaving[]>;
-  /** Once they are. */
+  /** Set once prepared. */
   prepared?: readonly PreparedSaving[];
   users: number;
-  /** True once another entry has its place. */
+  /** True once another entry has replaced it. */
   retired?: true;
 }
 

@@ -1,4 +1,4 @@
-/** Models that keep states of fixed size, from the fixtures of random weights. */
+/** Models with states of fixed size, from fixtures with random weights. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -28,7 +28,7 @@ async function open(name: string): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens run. */
 async function logitsOf(engine: Engine, prompt: readonly number[], use?: (slot: Slot) => Promise<unknown>) {
   const slot = engine.acquire(prompt);
   const ran = prompt.length - slot.tokens.length;
@@ -49,11 +49,11 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
     const said = ids(5);
     const turns = [
       { prompt: text, runs: text.length },
-      // Parts with it in the second chunk.
+      // They part from it in the second chunk.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
-      // Goes on with the answer as it was.
+      // Continues with the answer unchanged.
       { prompt: [...text, ...said, ...ids(3)], runs: 3 },
-      // Goes on from the prompt with another.
+      // Continues from the prompt with another answer.
       { prompt: [...text, ...said.slice(0, 2), ...ids(3)], runs: 5 },
     ];
     for (const { prompt, runs } of turns) {
@@ -63,7 +63,7 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
       expect(fresh.ran).toBe(prompt.length);
       expect(again.ran).toBe(runs);
       for (const [i, value] of fresh.logits.entries()) expect(again.logits[i]).toBeCloseTo(value, 4);
-      // Leaves the text and the answer for the next.
+      // Leaves the text and the answer for the next request.
       engine.forget();
       await logitsOf(engine, text, answer(engine, said));
     }
@@ -156,7 +156,7 @@ test("a run that fails leaves a state that is not continued from", async () => {
   slot.cache.state(0).fill(7);
   engine.release(slot);
   const again = await logitsOf(engine, [...prompt, 1]);
-  // The prompt's end is kept apart.
+  // The prompt's end is kept separately.
   expect(again.ran).toBe(1);
   for (const [i, value] of fresh.logits.entries()) expect(again.logits[i]).toBeCloseTo(value, 4);
 });

@@ -12,8 +12,8 @@ import type { Chunk, ChunkJob } from "./chunk-run.ts";
 import { cacheBinding, type Span, StackBuffers, stateBinding } from "./stack-buffers.ts";
 
 /**
- * Runs chunks layer by layer with the attention seam open: between the pieces of the stack, a saving does a layer's attention its own way.
- * Buffers live as long as one prompt, since they are wide and few prompts need them.
+ * Runs chunks layer by layer with the attention seam open: a saving replaces a layer's attention between the pieces of the
+ * stack. Buffers live for one prompt: they are wide, and few prompts need them.
  */
 export class SeamChunks implements Disposable {
   readonly buffers: StackBuffers;
@@ -21,8 +21,7 @@ export class SeamChunks implements Disposable {
 
   /**
    * For chunks of at most `capacity` tokens, with the layers' weights in the form `form`. `apart`: dense attention runs
-   * token by token, which gives the results of decode steps to the bit, where a row's products do not depend on the
-   * number of rows.
+   * token by token. Its results are bit-equal to decode steps if a row's products do not depend on the number of rows.
    */
   constructor(
     slot: Slot,
@@ -79,7 +78,7 @@ export class SeamChunks implements Disposable {
     return this.buffers.qkv.view([1, tokens, width], at * width);
   }
 
-  /** Runs the steps that lead to a layer's attention. */
+  /** Runs the steps before a layer's attention. */
   async #lead(job: ChunkJob, at: Place, span: Span): Promise<void> {
     const { programs } = job.slot;
     const { layer } = at;
@@ -96,7 +95,7 @@ export class SeamChunks implements Disposable {
     meter.part(program.cost, span.tokens, slot.group(layer).length);
   }
 
-  /** The chunk's tokens by the share of a layer's feed-forward that they run. */
+  /** The chunk's tokens grouped by their share of a layer's feed-forward. */
   #parts({ positions }: ChunkJob, layer: number, span: Span): readonly Part[] {
     const parts = this.attention(layer)?.feedForward?.(positions) ?? [{ tokens: span.tokens, share: 1 }];
     let at = span.at;
@@ -154,7 +153,7 @@ export class SeamChunks implements Disposable {
     return program.bind({ ...binding, qkv: this.#qkv(job, layer, span) });
   }
 
-  /** Runs the recurrent layers up to the next that attends. */
+  /** Runs the recurrent layers up to the next attention layer. */
   async #recur(job: ChunkJob, at: Place, span: Span): Promise<Place> {
     const { slot, layers, meter } = job;
     const { programs } = slot;
@@ -168,7 +167,7 @@ export class SeamChunks implements Disposable {
     return { ...at, layer: to, done: at.done + segments.length };
   }
 
-  /** Runs the rest of the layer before, for all tokens. */
+  /** Runs the rest of the previous layer, for all tokens. */
   async #leaveWhole(job: ChunkJob, at: Place, span: Span): Promise<Place> {
     const parts = this.#parts(job, at.layer - 1, span);
     await this.#leave(job, at, parts);
@@ -176,7 +175,7 @@ export class SeamChunks implements Disposable {
     return { ...at, done: at.done + 1, open: false };
   }
 
-  /** Runs the rest after the attention of the layer before, for some tokens. */
+  /** Runs the rest of the previous layer after its attention, for some tokens. */
   async #leave(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<void> {
     for (const { share, ...span } of parts) {
       const program = await this.#after(job, at, share);
@@ -185,14 +184,14 @@ export class SeamChunks implements Disposable {
     }
   }
 
-  /** What that costs. */
+  /** The runs that this takes. */
   #runsOf(job: ChunkJob, at: Place, parts: readonly Part[]): Promise<PartRun[]> {
     return Promise.all(
       parts.map(async ({ share, tokens }) => ({ cost: (await this.#after(job, at, share)).cost, tokens, past: 0 })),
     );
   }
 
-  /** The rest of the layer before. Of the model's last it has the model's own form, as in whole segments. */
+  /** The rest of the previous layer. For the model's last layer, it has the model's own form, as in whole segments. */
   #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
     return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }
@@ -203,24 +202,24 @@ export class SeamChunks implements Disposable {
   }
 }
 
-/** The place of a chunk on its way through the layers. */
+/** A chunk's place on its way through the layers. */
 interface Place {
   /** The next layer. */
   readonly layer: number;
-  /** Segments that have run. */
+  /** Segments run. */
   readonly done: number;
-  /** Attentions that have run. */
+  /** Attentions run. */
   readonly pieces: number;
-  /** True if the rest of the layer before, which attended, has not run. */
+  /** True if the rest of the previous layer, an attention layer, has not run. */
   readonly open: boolean;
 }
 
-/** Tokens of a chunk that run the same share of a feed-forward. */
+/** Tokens of a chunk with the same share of a feed-forward. */
 interface Part extends Span {
   readonly share: number;
 }
 
-/** The `count` tokens from `first` on of some parts. */
+/** The `count` tokens from `first` on, as parts. */
 const within = (parts: readonly Part[], first: number, count: number): Part[] =>
   parts.flatMap((part) => {
     const at = Math.max(part.at, first);

@@ -1,4 +1,4 @@
-/** Heads with sinks, in layers with a window and without, over texts far longer than the window: the tiny gpt-oss. */
+/** Heads with sinks, in layers with and without a window, over texts far longer than the window: the tiny gpt-oss. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -30,7 +30,7 @@ async function create(): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and how many of its tokens ran. */
+/** Logits after a prompt, and the number of its tokens run. */
 async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
   const slot = engine.acquire(prompt, plan);
   const ran = prompt.length - slot.tokens.length;
@@ -85,7 +85,7 @@ test("with each layer's attention in a program of its own, layers keep their own
   expect(difference((await logitsOf(engine, text, open)).logits, dense.logits)).toBeLessThan(1e-4);
 });
 
-/** Each kind of tensor: reversed, it must show. */
+/** Each kind of tensor: reversing it must change results. */
 test.each([
   "self_attn.sinks",
   "self_attn.k_proj.weight",

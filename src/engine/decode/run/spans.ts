@@ -2,9 +2,9 @@ import type { VisualSpan } from "../../../savings/plan.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Embeddings } from "./additions.ts";
 
-/** A part of a prompt that is not text, such as an image: rows of the stream in place of tokens' own. */
+/** A part of a prompt that is not text, such as an image: rows of the stream instead of token embeddings. */
 export interface EmbeddedSpan {
-  /** [rows, width]: as the model's embedding would give them, and behind each what is added to it behind the first layers. */
+  /** [rows, width]: like the model's embedding, each row followed by additions after the first layers. */
   readonly embeddings: Float32Array;
   /** Identifies the content: only prompts with the same hash share its computed state. */
   readonly contentHash: string;
@@ -15,29 +15,29 @@ export interface EmbeddedSpan {
 /** A part of a prompt: token ids, or rows of the stream. */
 export type PromptSpan = readonly number[] | EmbeddedSpan;
 
-/** A prompt of spans as the engine runs it. */
+/** A prompt of spans in the engine's form. */
 export interface SpannedPrompt {
-  /** Token ids; ids below 0 stand for rows of `embeddings`, equal ids for equal content. */
+  /** Token ids; ids below 0 are rows of `embeddings`, with equal ids for equal content. */
   readonly prompt: number[];
   readonly embeddings: Embeddings;
   /** The spans that have a grid. */
   readonly visual: readonly VisualSpan[];
 }
 
-/** Ids below 0 that stand for a content: the first, how many, and its grid. */
+/** The ids of one content, below 0: the first, their number, and its grid. */
 interface GivenIds {
   readonly first: number;
   readonly rows: number;
   readonly grid: EmbeddedSpan["grid"];
 }
 
-/** Ids that are given out, by content. */
+/** Assigned ids, by content. */
 const known = new Map<string, GivenIds>();
-/** The same, in the order in which they were given. */
+/** The same, in order of assignment. */
 const given: GivenIds[] = [];
 let next = -1;
 
-/** The place in its grid of what an id below 0 stands for; undefined if it has none. */
+/** The place of an id below 0 in its grid; undefined if it has none. */
 export function placeOfId(
   id: number,
 ): { readonly row: number; readonly column: number; readonly grid: readonly [number, number] } | undefined {
@@ -48,7 +48,7 @@ export function placeOfId(
   return { row: Math.floor(at / columns), column: at % columns, grid: found.grid };
 }
 
-/** The number of the content that an id belongs to: firsts fall. */
+/** The index of the content that an id belongs to: first ids descend. */
 function lastUpTo(id: number): number {
   let [low, high] = [0, given.length - 1];
   while (low < high) {
@@ -61,7 +61,7 @@ function lastUpTo(id: number): number {
 
 /**
  * Joins all spans into one prompt.
- * @throws UserError if rows are not `width` wide or do not fit the grid, or one hash stands for two contents
+ * @throws UserError if rows are not `width` wide or do not match the grid, or two contents have the same hash
  */
 export function promptOfSpans(spans: readonly PromptSpan[], width: number): SpannedPrompt {
   const prompt: number[] = [];

@@ -1,4 +1,4 @@
-/** Block-sparse prefill inside the engine, on a tiny float32 model and on SmolLM2. */
+/** Block-sparse prefill in the engine, on a tiny float32 model and on SmolLM2. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { BlockSparsePrefill } from "../../../savings/attention/block-sparse/prefill.ts";
@@ -16,7 +16,7 @@ interface Prefilled {
   spent: Totals;
 }
 
-/** A model, and the recipe that it is run under. */
+/** A model and its recipe. */
 interface Loaded extends Disposable {
   readonly model: LanguageModel;
   readonly lease: Lease;
@@ -28,7 +28,7 @@ async function loaded(name: string, save: readonly string[], quant?: Quant): Pro
   return { model, lease, [Symbol.dispose]: () => model[Symbol.dispose]() };
 }
 
-/** Prefills a prompt, after the first `keep` tokens of an earlier one. */
+/** Prefills a prompt after the first `keep` tokens of an earlier one. */
 async function prefill({ model: { engine }, lease }: Loaded, prompt: readonly number[], keep = 0): Promise<Prefilled> {
   const meter = new Meter(engine.programs);
   const plan = lease.plan(prompt.length);
@@ -188,13 +188,13 @@ describe("a tiny model in float32", () => {
 
 describe("SmolLM2", () => {
   const open = new Map<Quant, Loaded>();
-  /** One model for each `quant`, however many recipes it is run under. */
+  /** One model for each `quant`, however many recipes it runs. */
   const load = async (quant: Quant, ...save: string[]): Promise<Loaded> => {
     const model = open.get(quant) ?? (await loaded("smollm2", [], quant));
     open.set(quant, model);
     return { ...model, lease: await model.model.recipes.use(parseRecipe(save)) };
   };
-  // Seven hundred tokens of words that repeat and differ: attention has something to find.
+  // 700 tokens of words that repeat and differ, so attention has structure to find.
   const text = Array.from({ length: 60 }, (_, i) => `Shelf ${i} holds ${(i * 7919) % 100} blue boxes.`).join(" ");
   let prompt: number[];
   let dense: Prefilled;
@@ -208,8 +208,8 @@ describe("SmolLM2", () => {
     for (const model of open.values()) model[Symbol.dispose]();
   });
 
-  // Activations are rounded to 8 bits before every product: a last-bit difference in attention moves some of them by a whole step. Two runs
-  // may then differ by as much as both are rounded; in float32 they are held closely.
+  // Activations are rounded to 8 bits before every product: a last-bit difference in attention moves some by a whole step.
+  // Two runs may then differ by both roundings; in float32, the tolerance is tight.
   test("every block kept through the sparse path: in float32 as dense, else as far as two roundings", async () => {
     const options = "xattention:blockSize=64,minLengthForSparse=0,threshold=0.9999999";
     const [exact, exactSparse] = [await load("f32"), await load("f32", options)];

@@ -14,18 +14,18 @@ export interface Span {
   readonly at: number;
 }
 
-/** The stream of a span, [rows, tokens, hidden] each, as segments, the head and probes read it. */
+/** The stream of a span, [rows, tokens, hidden] each, in the form for segments, the head and probes. */
 export type Stream = Readonly<Record<"branch" | "residual", View>>;
 
 /** Programs bound to a span, in order. */
 export interface BoundStack extends Disposable {
-  /** Runs them; layers with a window are bound from the token `start` on. */
+  /** Runs them; layers with a window are bound from token `start` on. */
   run(start: number): Promise<void>;
 }
 
-/** Buffers that segments bind to. */
+/** The buffers for segments. */
 interface Binds {
-  /** Segments that have run before them. */
+  /** Segments run before them. */
   readonly done: number;
   readonly span: Span;
   readonly cache: KvRows;
@@ -33,7 +33,7 @@ interface Binds {
   readonly lengths: Binding;
   /** Programs that run before the segments. */
   readonly first?: readonly BoundProgram[];
-  /** Tokens that attend each by itself, and write the cache one after another; absent: they do so together. */
+  /** The number of tokens that attend separately, and write the cache one after another; absent: they attend together. */
   readonly apart?: number;
 }
 
@@ -43,9 +43,9 @@ export class StackBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #idsMemory: BigInt64Array;
   readonly #attended: Buffer;
-  /** Beside the attended: pieces around attention read one and write the other. */
+  /** Extra inputs beside attention's result: pieces around attention read one buffer and write the other. */
   readonly #besides: readonly Buffer[];
-  /** Buffers of what else an output projection reads, the same way; empty if it reads no more. */
+  /** Buffers for the output projection's other input, used the same way; empty if it has none. */
   readonly #routes: readonly Buffer[];
   /** The layers' own inputs, [capacity, layers · layerInput]; undefined if they have none. */
   readonly #inputs: Buffer | undefined;
@@ -72,7 +72,7 @@ export class StackBuffers implements Disposable {
     this.#streams = [0, 1].map(() => ({ branch: wide(hidden), residual: wide(hidden) }));
   }
 
-  /** Puts token `id` at `at`. */
+  /** Sets the token at `at` to `id`. */
   setId(at: number, id: number): void {
     this.#idsMemory[at] = BigInt(id);
   }
@@ -89,7 +89,7 @@ export class StackBuffers implements Disposable {
     return { layerInputs: this.#inputs.view([rows, tokens, width], at * width) };
   }
 
-  /** [capacity · (heads + 2·kvHeads)·headSize] for the layer with most, made on first use. */
+  /** [capacity · (heads + 2·kvHeads)·headSize] for the widest layer, made on first use. */
   get qkv(): Buffer {
     this.#qkv ??= new Buffer("f32", this.capacity * widest(this.#programs.decoder.config, qkvWidth));
     return this.#qkv;
@@ -99,7 +99,7 @@ export class StackBuffers implements Disposable {
     return this.#attended;
   }
 
-  /** The stream after an even number of segments, or an odd one. */
+  /** The stream after an even or odd number of segments. */
   stream(after: number, span: Span): Stream {
     const { branch, residual } = this.#streams[after % 2]!;
     return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
@@ -116,7 +116,7 @@ export class StackBuffers implements Disposable {
     return { branchOut: branch, residualOut: residual };
   }
 
-  /** `attended` of a layer, the model's last if none is named, the layers' own inputs, and the residual and more beside it, of an even number of pieces, or an odd one. */
+  /** A layer's `attended` (default: the model's last layer), the layers' own inputs, and the residual and extra inputs after an even or odd number of pieces. */
   attendedViews(span: Span, pieces = 0, layer = this.#programs.decoder.config.layers - 1): Binding {
     const width = attendedWidth(this.#programs.decoder.config, layer);
     return {
@@ -135,7 +135,7 @@ export class StackBuffers implements Disposable {
     return { beside: view(this.#routes[pieces % 2]!), besideOut: view(this.#routes[(pieces + 1) % 2]!) };
   }
 
-  /** Binds segments that follow one another until the result is disposed of. */
+  /** Binds consecutive segments until the result is disposed of. */
   bind(segments: readonly Segment[], { done, span, cache, lengths, first = [], apart }: Binds): BoundStack {
     const chain = new WindowChain((start, views) => [
       ...first,
@@ -182,9 +182,9 @@ export class StackBuffers implements Disposable {
   }
 }
 
-/** How a layer's cache is bound. */
+/** The binding of a layer's cache. */
 interface LayerBinds {
-  /** A layer with a window begins at this token. */
+  /** The first bound token of a layer with a window. */
   readonly start: number;
   readonly views: ViewSet;
   readonly apart?: number | undefined;
@@ -206,13 +206,13 @@ export function stateBinding(cache: KvRows, layer: number): Binding {
   return { [`state${layer}`]: states, [`stateOut${layer}`]: states };
 }
 
-/** A layer's cache as the inputs and outputs of its attention, with names that end in `suffix`: updated in place. */
+/** A layer's cache as its attention's inputs and outputs, with names that end in `suffix`: updated in place. */
 export function cacheBinding({ key, value }: { key: Bindable; value: Bindable }, suffix: string): Binding {
   const keys = { [`pastKey${suffix}`]: key, [`presentKey${suffix}`]: key };
   return { ...keys, [`pastValue${suffix}`]: value, [`presentValue${suffix}`]: value };
 }
 
-/** Programs bound to a cache, bound again whenever the window's first token moves. */
+/** Programs bound to a cache; they are bound again whenever the window's first token moves. */
 class WindowChain implements Disposable {
   #start: number | undefined;
   #views = new ViewSet();

@@ -1,4 +1,4 @@
-/** Tokens that leave a recurrent model early, on fixtures of two layers. */
+/** Tokens that leave a recurrent model early, on fixtures with two layers. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -93,7 +93,7 @@ describe.each([
     // The tokens after those that left: the last layer's input is the stream at the exit.
     for (const i of [2, 3]) close(partial.logits[i]!, dense.logits[i]!);
     expect(partial.spent.flops.overhead).toBeGreaterThan(0);
-    // Neither gate nor result is projected, 32 wide on the outside.
+    // Without projections of gate and result, it is 32 wide on the outside.
     const saved = dense.spent.flops.spent - partial.spent.flops.spent;
     expect(saved).toBeGreaterThanOrEqual(EARLY.size * 2 * (2 * 32 * inner));
   });

@@ -4,40 +4,41 @@ import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
 
-/** Most tokens that wait to be verified. */
+/** The most tokens that wait for verification. */
 export const DRAFTS = 8;
 
 /** A sequence's part in a decode step. */
 export interface Step {
   readonly slot: Slot;
-  /** Absent: only tokens that wait to be verified run. */
+  /** Absent: only tokens that wait for verification run. */
   readonly token?: number | undefined;
-  /** Tokens that were guessed to follow `token`: all run in one pass, which checks them. */
+  /** Guesses after `token`: all run in one pass that checks them. */
   readonly ahead?: readonly number[] | undefined;
   readonly meter: Meter;
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
-  /** Most tokens that may wait to be verified after this step; absent: DRAFTS. */
+  /** The most tokens that may wait for verification after this step; absent: DRAFTS. */
   readonly drafts?: number | undefined;
-  /** True for a token of a given text, which is not an answer that could stop. */
+  /** True for a token of an existing text, which cannot stop like an answer. */
   readonly given?: boolean | undefined;
 }
 
-/** The outcome of a step for one sequence. Logits [vocabulary] are overwritten by the slot's next step. */
+/** The outcome of a step for one sequence. The slot's next step overwrites the logits [vocabulary]. */
 export type Stepped =
-  /** The next token follows from these logits. */
+  /** The logits give the next token. */
   | { readonly kind: "token"; readonly logits: Float32Array }
-  /** Only a draft of it does: the step's token waits to be verified. */
+  /** The logits give only a draft: the step's token waits for verification. */
   | { readonly kind: "draft"; readonly logits: Float32Array }
   /**
-   * The model's own logits after each token that waited, and after the step's token: `Engine.keep` says which stay.
-   * `stops`: the answer ends if all drafts were right, the step's token included, which was not kept; what ran over it.
+   * The model's own logits after each waiting token, and after the step's token: `Engine.keep` decides which stay.
+   * `stops`: the answer ends if all drafts were right, including the step's token, which is not kept; it holds the runs
+   * over that token.
    */
   | { readonly kind: "checked"; readonly logits: readonly Float32Array[]; readonly stops?: readonly PartRun[] }
   /** The answer ends without a next token. */
   | { readonly kind: "stop" };
 
-/** The logits of a step that decides a token. @throws Error if it waits to be verified, or the answer stops */
+/** The logits of a step that decides a token. @throws Error if the token waits for verification, or the answer stops */
 export function tokenLogits(stepped: Stepped): Float32Array {
   if (stepped.kind === "token") return stepped.logits;
   throw new Error(`a step that must decide a token ended as ${stepped.kind}`);
@@ -45,7 +46,7 @@ export function tokenLogits(stepped: Stepped): Float32Array {
 
 export const planOf = ({ plan = densePlan }: Step): Plan => plan;
 
-/** True if a plan decides on each generated token. */
+/** True if a plan has decisions for each generated token. */
 export const decidesSteps = ({ cuts }: Plan): boolean => cuts.some(({ scope }) => scope === "step");
 
 export const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
@@ -55,8 +56,8 @@ export const stepCut = ({ cuts }: Plan, after: number): StepCut | undefined =>
 export type StepDecision = Exclude<Decision, { kind: "keep" }>;
 
 /**
- * A cut's decision on a row, `waiting` of whose tokens were held back. The row goes on if its probe found a NaN, or if
- * no more tokens may wait.
+ * A cut's decision on a row with `waiting` tokens held back. The row goes on if its probe found NaN, or if no more
+ * tokens may wait.
  */
 export function decisionAt(cut: StepCut, step: Step, probed: Float32Array, waiting: number): StepDecision {
   if (probed.some(Number.isNaN)) return { kind: "continue" };
@@ -73,13 +74,13 @@ function mostWaiting(fill: StateFill, step: Step): number {
   return fill === "recompute" ? most : Number.POSITIVE_INFINITY;
 }
 
-/** The outcome of a token that left by a head's logits. */
+/** The outcome of a token that left with a head's logits. */
 export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
   kind: fill === "verify" ? "draft" : "token",
   logits,
 });
 
-/** Bills an exit with a head of this cost, absent if it has run. A draft's is overhead: the model's own follows. */
+/** Bills an exit whose head has this cost; absent if it has already run. A draft's head is overhead: the model's own follows. */
 export function billExit(meter: Meter, fill: StateFill, head: Cost | undefined): void {
   meter.count("exits", 0, 1);
   if (fill === "verify") {

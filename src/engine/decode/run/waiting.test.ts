@@ -1,4 +1,4 @@
-/** Tokens that leave at several cuts, and wait there for later ones, on a float32 model of four layers. */
+/** Tokens that leave at several cuts and wait there for later ones, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { evalCost } from "../../../graph/index.ts";
@@ -23,7 +23,7 @@ const prompt = ids(30);
 const next = ids(24, 500);
 const LAYERS = 4;
 
-/** Tokens that leave after these layers, in turn; 4: they run through all. */
+/** Tokens that leave after these layers, in turn; 4: through all layers. */
 function depths(fill: StateFill, wanted: readonly number[], ...further: Plan["cuts"]): Plan {
   const cuts = [1, 2, 3].map((after) => ({
     ...{ after, scope: "step" as const },
@@ -45,7 +45,7 @@ test("recompute: whatever the order of the exits, a token that runs through all 
   }
   expect(mixed.filter((depth) => depth === LAYERS).length).toBeGreaterThan(3);
   expect(spent.work["exits"]).toEqual({ dense: 0, run: mixed.filter((depth) => depth < LAYERS).length });
-  // Tokens that wait at the end have run only as far as they had to.
+  // Tokens still waiting at the end have run only as far as necessary.
   const { dense: whole, run: ran } = spent.work["layers"]!;
   expect(whole).toBe(LAYERS * (next.length + 1));
   expect(ran).toBeGreaterThan(LAYERS + mixed.reduce((sum, depth) => sum + depth, 0));
@@ -57,7 +57,7 @@ test("recompute costs what dense does in the end", async () => {
   const { spent } = await run(model, prompt, next, depths("recompute", [...mixed.slice(0, -1), LAYERS]));
   expect(spent.work["layers"]!.run).toBe(spent.work["layers"]!.dense);
   expect(spent.flops.dense).toBe(dense.spent.flops.dense);
-  // The rest after the last attention is not run for tokens that were decided before.
+  // The part after the last attention does not run for tokens already decided.
   const tail = evalCost(model.engine.programs.tail!.cost, { batch: 1, tokens: 1 }).flops;
   const spared = tail * spent.work["exits"]!.run;
   expect(spent.flops.spent / (dense.spent.flops.spent - spared)).toBeCloseTo(1, 6);

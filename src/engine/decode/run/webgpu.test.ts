@@ -1,4 +1,4 @@
-/** A decoder's layers on WebGPU against the CPU's, on whatever adapter Vulkan finds, a software one included. */
+/** A decoder's layers on WebGPU compared with the CPU's, on any adapter that Vulkan finds, including software. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -19,7 +19,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const problem = await deviceProblem("webgpu");
 const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
 
-/** Logits after a prompt, after one more token, and after a longer prompt that goes on with both; and the bill of all. */
+/** Logits after a prompt, after one more token, and after a longer prompt that continues with both; and the total bill. */
 async function logitsOn(device: Device, name: string, quant: Quant) {
   const { decoder, weights } = await openDecoder(
     openCheckpoint(fixture(name)),
@@ -31,7 +31,7 @@ async function logitsOn(device: Device, name: string, quant: Quant) {
   const prompt = [5, 9, 2, 7, 1, 3];
   const slot = engine.acquire(prompt);
   const first = (await engine.prefill(slot, prompt, meter)).slice();
-  // Another sequence in between has a row of its own.
+  // Another sequence in between has its own row.
   const other = engine.acquire([9, 9]);
   await engine.prefill(other, [9, 9], new Meter(engine.programs));
   const second = (await engine.step(slot, 4, meter)).slice();
@@ -65,7 +65,7 @@ test.skipIf(problem !== undefined).each([
     }
     expect(gpu.flops).toEqual(cpu.flops);
     expect([cpu.reused, gpu.reused]).toEqual([7, 7]);
-    // Only requests without savings have their keys and values there.
+    // Only requests without savings have keys and values there.
     expect([cpu.places, gpu.places]).toEqual([
       [false, false, false],
       [true, true, false],

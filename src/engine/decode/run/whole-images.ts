@@ -4,7 +4,7 @@ export interface WholeImage {
   readonly to: number;
 }
 
-/** The images of a prompt: ids below 0 side by side stand for the rows of one. */
+/** The images of a prompt: adjacent ids below 0 are the rows of one. */
 export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   const images: WholeImage[] = [];
   for (let from = 0; from < prompt.length; from++) {
@@ -16,18 +16,18 @@ export function wholeImagesIn(prompt: readonly number[]): WholeImage[] {
   return images;
 }
 
-/** How many tokens after itself each of these tokens of a prompt sees. */
+/** The number of later tokens that each of these tokens of a prompt sees. */
 export const aheadOf = (images: readonly WholeImage[], positions: readonly number[]): number[] =>
   positions.map((position) => {
     const own = images.find(({ from, to }) => from <= position && position < to);
     return own ? own.to - 1 - position : 0;
   });
 
-/** True if any of the tokens from `past` to `end`, exclusive, sees one after itself. */
+/** True if any of the tokens from `past` to `end`, exclusive, sees a later one. */
 export const looksAhead = (images: readonly WholeImage[], past: number, end: number): boolean =>
   images.some(({ from, to }) => from < end && past < to - 1);
 
-/** The end of a chunk from `past` to `end` that divides no image: before the image, or behind one that it begins with. */
+/** The end of a chunk from `past` to `end` that divides no image: before the image, or after it if the chunk begins with it. */
 export function undividedEnd(images: readonly WholeImage[], past: number, end: number): number {
   const divided = images.find(({ from, to }) => from < end && end < to);
   if (!divided) return end;

@@ -1,4 +1,4 @@
-/** Layers with a window over many times its length, on the tiny Gemma 3: 5 layers in 6 see 8 tokens. */
+/** Layers with a window over many times its length, on the tiny Gemma 3: 5 of 6 layers see 8 tokens. */
 import { Buffer as Bytes } from "node:buffer";
 import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -53,7 +53,7 @@ const meterOf = (engine: Engine) => new Meter(engine.programs);
 const difference = (a: ArrayLike<number>, b: ArrayLike<number>): number =>
   Array.from(a).reduce((worst, v, i) => Math.max(worst, Number.isNaN(v) ? Infinity : Math.abs(v - b[i]!)), 0);
 
-/** Logits after a prompt of `length` tokens and each of the tokens that follow it up to `end`, on an emptied slot. */
+/** Logits after a prompt of `length` tokens and each following token up to `end`, on an empty slot. */
 async function run(engine: Engine, length: number, end: number): Promise<{ rows: Float32Array[]; slot: Slot }> {
   const prompt = tokens.slice(0, length);
   const slot = engine.acquire(prompt);
@@ -120,8 +120,7 @@ test.runIf(process.platform === "linux")(
       const head = new Float32Array(key.memory, 4 * offset, capacity * config.headSize);
       return Array.from({ length: capacity }, (_, t) => head.subarray(t * 16, (t + 1) * 16).some((v) => v !== 0));
     };
-    // A window of 8, 512 to go back by, a step of 64; and less than two pages of 64 tokens that are shared with
-    // neighbours.
+    // A window of 8, 512 tokens to turn back, a step of 64; and less than two pages of 64 tokens shared with neighbours.
     for (const layer of [0, 4]) {
       const kept = written(layer);
       expect(kept.slice(1500 - 8 - 512, 1500)).not.toContain(false);
@@ -218,7 +217,7 @@ test("the bill of a step grows by one layer in six only", async () => {
     meter.layers(1, past);
     return meter.total().flops.spent;
   };
-  // A score and its share of the sum: 4 operations each of 2 heads' 16 elements.
+  // A score and its part of the sum: 4 operations for each of 2 heads' 16 elements.
   const key = 4 * 2 * 16;
   expect(step(1400) - step(1400 - 64)).toBe(64 * key);
   expect(step(1401) - step(1400)).toBe(6 * key);

@@ -1,4 +1,4 @@
-/** Models whose layers have a window or see everything, from the fixtures of random weights: long prompts, reused prefixes, rows of other lengths. */
+/** Models with windowed and full-attention layers, from fixtures with random weights: long prompts, reused prefixes, rows of other lengths. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -33,10 +33,10 @@ async function open(name: string, quant: Quant = "f32"): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Tokens that are checked: windows of all these models move on among them. */
+/** Tokens to check: in all these models, windows move among them. */
 const CHECKED = { from: 250, to: 330 };
 
-/** Logits of all tokens, run at once. */
+/** Logits of all tokens in one run. */
 async function wholeRun(checkpoint: ReturnType<typeof checkpointOf>, to: string, tokens: readonly number[]) {
   const { decoder, weights } = await openDecoder(checkpoint, path.join(folder, to), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
@@ -115,7 +115,7 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-/** Each kind of tensor, by a part of its name: its numbers in reverse must show. */
+/** Each kind of tensor, by part of its name: reversing its numbers must change results. */
 test.each([
   ...["q_proj", "q_norm", "post_attention_layernorm", "post_feedforward_layernorm", "model.norm"].map((part) => [
     "exaone4",

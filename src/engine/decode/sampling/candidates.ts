@@ -8,8 +8,8 @@ interface Scratch {
 }
 
 /**
- * The tokens still in the draw, by rising id: token `ids[i]` has `logits[i]`, for i < count.
- * The depth of a token is (max − logit) · scale, its weight `decay(depth)`.
+ * The tokens still in the draw, by ascending id: token `ids[i]` has `logits[i]`, for i < count. The depth of a token is
+ * (max − logit) · scale, its weight `decay(depth)`.
  */
 export interface Candidates {
   readonly ids: Int32Array;
@@ -21,7 +21,7 @@ export interface Candidates {
   readonly scratch: Scratch;
 }
 
-// Sampling is synchronous, so one set of buffers per vocabulary size serves all samplers.
+// Sampling is synchronous: all samplers share one set of buffers per vocabulary size.
 const scratches = new Map<number, Scratch>();
 
 /** The shared buffers for `vocabulary` tokens; the next draw overwrites them. */
@@ -39,7 +39,7 @@ export function scratchFor(vocabulary: number): Scratch {
   return buffers;
 }
 
-/** All tokens of `logits` [vocabulary], whose highest is `max`; `temperature` is above 0. */
+/** All tokens of `logits` [vocabulary], with the maximum `max`; `temperature` is above 0. */
 export function everyToken(logits: Float32Array, max: number, temperature: number): Candidates {
   const scratch = scratchFor(logits.length);
   // Bounded, since 0 · Infinity would be NaN.
@@ -47,7 +47,7 @@ export function everyToken(logits: Float32Array, max: number, temperature: numbe
   return { ids: scratch.identity, logits, count: logits.length, max, scale, scratch };
 }
 
-/** The candidates above `logit`, and those at it up to token `id`. */
+/** The candidates above `logit`, and those equal to it up to token `id`. */
 export function keep(
   { ids: from, logits: values, count, max, scale, scratch }: Candidates,
   logit: number,
@@ -55,7 +55,7 @@ export function keep(
 ): Candidates {
   const { ids, logits } = scratch;
   let kept = 0;
-  // Four at a time, since most lie below. In place when they are in the scratch already: `kept` never overtakes `i`.
+  // Four at a time, because most are below. Works in place if they are in the scratch already: `kept` never overtakes `i`.
   for (let i = 0; i < count; i += 4) {
     const end = Math.min(i + 4, count);
     if (
@@ -73,6 +73,6 @@ export function keep(
       logits[kept++] = value;
     }
   }
-  // Spelled out in the order of `everyToken`: objects of one shape keep the loops over them a third faster.
+  // Properties in the order of `everyToken`: objects of one shape make the loops over them a third faster.
   return { ids, logits, count: kept, max, scale, scratch };
 }

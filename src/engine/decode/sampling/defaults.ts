@@ -25,7 +25,7 @@ export const saysHowToDraw = (given: Partial<SamplingInput> | Readonly<Record<st
 
 const off = samplingOptions.parse({});
 
-/** The settings that change how tokens are drawn, by name: greedy decoding filters nothing. */
+/** The settings that affect sampling, by name: greedy decoding has no filters. */
 export function effectiveSampling(options: SamplingOptions): Record<string, number> {
   const filters: readonly string[] = options.temperature === 0 ? ["topK", "topP", "minP"] : [];
   const penalised = options.repetitionPenalty !== 1;
@@ -36,15 +36,15 @@ export function effectiveSampling(options: SamplingOptions): Record<string, numb
 
 /** The default sampling settings of a model. */
 export interface ModelSampling {
-  /** An option that is absent stays as the caller has it. */
+  /** If an option is absent, the caller's value stays. */
   readonly settings: Partial<Pick<SamplingOptions, (typeof drawing)[number]>>;
-  /** The file that they come from. */
+  /** The file with these settings. */
   readonly from: string;
 }
 
 /**
- * A model's own settings: listed for an alias, else from its GGUF or the `generation_config.json`
- * beside its weights.
+ * A model's own settings: from the list of aliases, else from its GGUF or the `generation_config.json` beside its
+ * weights.
  * @throws UserError that names a setting of the file that is out of range
  */
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
@@ -81,7 +81,7 @@ const ggufKeys = [
 ] as const;
 
 const { shape } = samplingOptions;
-/** Float32 in a GGUF: 0.8 reads as 0.800000012. */
+/** GGUF has float32: 0.8 reads as 0.800000012. */
 const short = (value: number): number => Number(value.toPrecision(6));
 const share = shape.topP.unwrap().transform(short).nullish();
 const fields = z.object({
@@ -93,7 +93,7 @@ const fields = z.object({
   repetition_penalty: shape.repetitionPenalty.unwrap().transform(short).nullish(),
 });
 
-/** A model that is not to be sampled is greedy; one that is, with no temperature said, has 1. */
+/** A model without sampling is greedy; with sampling, a missing temperature means 1. */
 function settingsOf({ do_sample, ...said }: z.output<typeof fields>): ModelSampling["settings"] {
   const filters = {
     ...(said.top_k != null && { topK: Math.max(0, said.top_k) }),
@@ -106,7 +106,7 @@ function settingsOf({ do_sample, ...said }: z.output<typeof fields>): ModelSampl
   return sampled ? { temperature: said.temperature ?? 1, ...filters, ...penalty } : penalty;
 }
 
-/** Settings of the aliases; their GGUFs have none. */
+/** Settings of the aliases, whose GGUFs have none. */
 export const published: Readonly<Record<string, ModelSampling>> = {
   smollm2: {
     settings: { temperature: 0, repetitionPenalty: 1.05 },

@@ -8,7 +8,7 @@ const all = (logits: Float32Array) => everyToken(logits, logits[argmax(logits)]!
 const ALMOST_ONE = 1 - 2 ** -53;
 
 test("a share of the mass falls on the token that spans it, by rising id", () => {
-  // Weights 1, 2, 3, 4: the borders lie at 0.1, 0.3, 0.6.
+  // Weights 1, 2, 3, 4: the borders are at 0.1, 0.3, 0.6.
   const logits = Float32Array.of(1, 2, 3, 4).map(Math.log);
   const drawn = [0, 0.0999, 0.1001, 0.2999, 0.3001, 0.5999, 0.6001, ALMOST_ONE].map((u) => draw(all(logits), u));
   expect(drawn).toEqual([0, 0, 1, 1, 2, 2, 3, 3]);

@@ -8,7 +8,7 @@ function weightAt(c: Candidates, place: number): number {
   return depth < BOTTOM ? decay(depth) : 0;
 }
 
-/** Summed weight of the candidates at places from..to. */
+/** Summed weight of the candidates at indices `from` to `to`. */
 export function weightOf({ logits, max, scale }: Candidates, from: number, to: number): number {
   let sum = 0;
   for (let i = from; i < to; i++) {
@@ -19,7 +19,7 @@ export function weightOf({ logits, max, scale }: Candidates, from: number, to: n
 }
 
 /**
- * With `weights` laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding carries
+ * With `weights` laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding moves
  * `at` past the end: the last weight above 0.
  */
 function locate(weights: number[], at: number): [index: number, rest: number] {
@@ -34,9 +34,9 @@ function locate(weights: number[], at: number): [index: number, rest: number] {
   return [index, rest];
 }
 
-/** The token in which the share `u` in [0, 1) of the candidates' summed weight falls, by rising id. */
+/** The token at the share `u` in [0, 1) of the candidates' summed weight, by ascending id. */
 export function draw(c: Candidates, u: number): number {
-  // First the chunk, then the token in it: one pass over all, and nothing to store but a sum a chunk.
+  // First the chunk, then the token in it: one pass over all, storing only one sum per chunk.
   const chunks: number[] = [];
   for (let i = 0; i < c.count; i += CHUNK) chunks.push(weightOf(c, i, Math.min(i + CHUNK, c.count)));
   const total = chunks.reduce((sum, weight) => sum + weight, 0);

@@ -9,7 +9,7 @@ const candidates = (logits: Float32Array, temperature = 1): Candidates =>
 const idsOf = (c: Candidates): number[] => [...c.ids.subarray(0, c.count)];
 const rising = (ids: number[]): number[] => ids.sort((a, b) => a - b);
 
-// The plain way: sort the whole vocabulary, then cut.
+// The simple way: sorts the whole vocabulary, then cuts.
 function sorted(logits: Float32Array, ids: number[]): number[] {
   return [...ids].sort((a, b) => logits[b]! - logits[a]! || a - b);
 }

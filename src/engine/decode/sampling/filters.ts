@@ -1,11 +1,11 @@
 import { type Candidates, keep } from "./candidates.ts";
 import { BOTTOM, decay, STEP } from "./softmax.ts";
 
-// Every filter keeps a head of the list that sorting by falling logit (equals: by rising id) would give. A histogram
-// over depth finds the bucket where that head ends, so only the bucket's few tokens need sorting.
+// Every filter keeps a head of the candidates sorted by descending logit (ties by ascending id). A histogram over depth
+// finds the bucket at the end of that head: only the bucket's few tokens need sorting.
 const buckets = new Float64Array(BOTTOM);
 
-/** Counts the candidates by depth, except for those that no draw can reach. */
+/** Counts the candidates by depth, except those that no draw can reach. */
 function fillCounts({ logits, count, max, scale }: Candidates): void {
   buckets.fill(0);
   for (let i = 0; i < count; i++) {
@@ -23,14 +23,14 @@ function fillWeights({ logits, count, max, scale }: Candidates): void {
   }
 }
 
-/** Sum of the buckets, in the order in which `head` walks: a target of all of it ends at the last bucket that holds a token. */
+/** Sum of the buckets, in the order of `head`: a target equal to it ends at the last bucket with a token. */
 function filled(): number {
   let sum = 0;
   for (let i = 0; i < BOTTOM; i++) sum += buckets[i]!;
   return sum;
 }
 
-/** Places of the candidates in `bucket`, highest logit first, of equals the lower id first. */
+/** Indices of the candidates in `bucket`, highest logit first, ties by lower id. */
 function placesIn({ logits, count, max, scale }: Candidates, bucket: number): number[] {
   const places: number[] = [];
   for (let i = 0; i < count; i++) if ((((max - logits[i]!) * scale) | 0) === bucket) places.push(i);
@@ -47,7 +47,7 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   while (bucket < BOTTOM - 1 && sum + buckets[bucket]! < target) sum += buckets[bucket++]!;
   const near = keep(c, c.max - (bucket + 1.5) / c.scale, Infinity);
   const places = placesIn(near, bucket);
-  // The last needs no look: a bucket's weights were first summed in another order, so that the last bits might fall short.
+  // The last one needs no check: a bucket's weights were summed in another order, so the last bits might fall short.
   const end = places.slice(0, -1).find((place) => {
     sum += measure((c.max - near.logits[place]!) * c.scale);
     return sum >= target;
@@ -56,15 +56,18 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   return keep(near, near.logits[last]!, near.ids[last]!);
 }
 
-/** The k likeliest candidates, of equals the lower ids; 0 keeps all. */
+/** The k likeliest candidates, ties by lower id; 0 keeps all. */
 export function topK(c: Candidates, k: number): Candidates {
   if (k === 0 || k >= c.count) return c;
   fillCounts(c);
-  // When no more than k can be drawn at all, the rest does no harm.
+  // If no more than k can be drawn, the rest does no harm.
   return k >= filled() ? c : head(c, k, () => 1);
 }
 
-/** Nucleus sampling (Holtzman et al. 2020): the fewest candidates, likeliest first, whose probabilities sum to at least `p`; always one. */
+/**
+ * Nucleus sampling (Holtzman et al. 2020): the fewest candidates, likeliest first, whose probabilities sum to at least `p`;
+ * always at least one.
+ */
 export function topP(c: Candidates, p: number): Candidates {
   if (p === 1) return c;
   fillWeights(c);

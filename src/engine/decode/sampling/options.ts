@@ -2,13 +2,12 @@ import { z } from "zod";
 import { flagHelp } from "../../../util/named-options.ts";
 
 /**
- * Settings for choosing the next token from the logits. The steps run in this order, each on the result of the one
- * before: repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p →
- * one draw. (Transformers, vLLM and the OpenAI API also put temperature before the filters; llama.cpp puts it after
- * them.)
+ * Settings for choosing the next token from the logits. The steps run in this order, each on the result of the previous
+ * one: repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p → one
+ * draw. (Transformers, vLLM and the OpenAI API also put temperature before the filters; llama.cpp puts it after them.)
  *
- * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a usual
- * choice for livelier text.
+ * The default is greedy (temperature 0), for the same answer to the same call; 0.7 with topP 0.9 is a usual choice for
+ * livelier text.
  */
 export const samplingOptions = z.strictObject({
   temperature: z
@@ -57,7 +56,7 @@ export const samplingOptions = z.strictObject({
     .describe("report log-probabilities of the chosen token and the n likeliest"),
 });
 
-/** Options with their defaults filled in. */
+/** Options with defaults applied. */
 export type SamplingOptions = z.output<typeof samplingOptions>;
-/** Options as a caller writes them, all optional. */
+/** Options in a caller's form, all optional. */
 export type SamplingInput = z.input<typeof samplingOptions>;

@@ -13,11 +13,11 @@ function add(counts: Map<number, number>, id: number, n: 1 | -1): void {
 
 /**
  * Penalties that the tokens so far put on the next logits. The repetition penalty (CTRL, Keskar et al. 2019, section
- * 4.1) covers the last `repetitionWindow` tokens, the prompt's included, as in Transformers, vLLM and llama.cpp; the
+ * 4.1) covers the last `repetitionWindow` tokens, including the prompt's, as in Transformers, vLLM and llama.cpp; the
  * frequency and presence penalties cover only generated tokens (OpenAI API).
  */
 export class Penalties {
-  /** True when `apply` can change anything at all. */
+  /** True if `apply` can change anything. */
   readonly active: boolean;
   readonly #options: PenaltyOptions;
   #generated = new Map<number, number>();
@@ -31,7 +31,7 @@ export class Penalties {
     for (let i = Math.max(0, prompt.length - options.repetitionWindow); i < prompt.length; i++) this.#slide(prompt[i]!);
   }
 
-  /** A copy that counts on by itself. */
+  /** An independent copy. */
   fork(): Penalties {
     const copy = new Penalties(this.#options, []);
     copy.#generated = new Map(this.#generated);

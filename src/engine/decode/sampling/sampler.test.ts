@@ -5,7 +5,7 @@ import { Sampler } from "./sampler.ts";
 
 const sampler = (options: SamplingInput, prompt: number[] = []) => new Sampler(samplingOptions.parse(options), prompt);
 
-/** The whole chain the plain way: sorts the vocabulary, cuts, normalises. Returns the probability of each token. */
+/** The whole chain in the simple way: sorts the vocabulary, cuts, normalises. Returns each token's probability. */
 function plainDistribution(logits: Float32Array, options: SamplingInput): number[] {
   const { temperature, topK, topP, minP } = samplingOptions.parse(options);
   const scaled = Array.from(logits, (x) => x / temperature);
@@ -24,7 +24,7 @@ function plainDistribution(logits: Float32Array, options: SamplingInput): number
   return scaled.map((_, id) => (kept.includes(id) ? weight(id) / total : 0));
 }
 
-/** Chi-square value that `degrees` of freedom exceed by chance once in a thousand (Wilson-Hilferty). */
+/** The chi-square value that `degrees` of freedom exceed by chance once in a thousand (Wilson-Hilferty). */
 const critical = (degrees: number): number =>
   degrees * (1 - 2 / (9 * degrees) + 3.09 * Math.sqrt(2 / (9 * degrees))) ** 3;
 

@@ -17,9 +17,9 @@ export interface Sampled {
 }
 
 /**
- * Chooses one sequence's tokens, in the order of steps that `samplingOptions` documents. `prompt` are the ids before
- * the first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same
- * tokens; each draw takes one random number, greedy none.
+ * Chooses one sequence's tokens, in the order of steps documented in `samplingOptions`. `prompt` are the ids before the
+ * first generated token, for the repetition penalty. The same options, seed, prompt and logits give the same tokens;
+ * each draw uses one random number, greedy decoding none.
  */
 export class Sampler {
   readonly #options: SamplingOptions;
@@ -27,7 +27,7 @@ export class Sampler {
   readonly #bias: [id: number, bias: number][];
   readonly #draws: Draws;
 
-  /** `constraint` says which tokens may come at all; `from` has the state of another sampler to go on from. */
+  /** `constraint` restricts the tokens; `from` is another sampler whose state to continue. */
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],
@@ -40,30 +40,26 @@ export class Sampler {
     this.#draws = from?.draws ?? new Draws(seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53)));
   }
 
-  /**
-   * A copy that chooses from other logits, without scores, what this one would choose from them next: it draws the same
-   * numbers, which this one still draws.
-   */
+  /** A copy that chooses from other logits, without scores, what this one would choose from them: both draw the same numbers. */
   fork(): Sampler {
     const from = { penalties: this.#penalties.fork(), draws: this.#draws.fork() };
     return new Sampler({ ...this.#options, logprobs: undefined }, [], this.constraint?.fork(), from);
   }
 
-  /** True if the constraint lets nothing follow. */
+  /** True if the constraint allows no further token. */
   get complete(): boolean {
     return this.constraint?.complete === true;
   }
 
-  /** The next token for `logits` [vocabulary], which are left as they are. Throws a UserError when they are NaN or a biased id is beyond them. */
+  /** The next token for `logits` [vocabulary], which do not change. @throws UserError for NaN, or a biased id outside the vocabulary */
   sample(logits: Float32Array): Sampled {
     const id = this.#choose(this.#adjust(logits));
     return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);
   }
 
   /**
-   * The natural log-probability of `id` in the distribution that is drawn from, before the filters cut it: after
-   * penalties, bias and temperature, which is above 0. A filter is left out, since a token outside of it would have
-   * none.
+   * The natural log-probability of `id` in the distribution before filters: after penalties, bias and temperature,
+   * which is above 0. Filters are left out, because a token outside a filter would have none.
    */
   logprobOf(logits: Float32Array, id: number): number {
     const adjusted = this.#adjust(logits);
@@ -73,7 +69,7 @@ export class Sampler {
     return (adjusted[id]! - best) / temperature - Math.log(weightOf(all, 0, all.count));
   }
 
-  /** Counts `id` as generated, for the penalties of the tokens after it. */
+  /** Counts `id` as generated, for the penalties of later tokens. */
   accept(id: number): void {
     this.#penalties.accept(id);
     this.constraint?.accept(id);
@@ -105,9 +101,9 @@ export class Sampler {
 const outside = (id: number, vocabulary: number): UserError =>
   new OptionError("logitBias", `names token ${id}, but the model's vocabulary ends at ${vocabulary - 1}`);
 
-/** Random numbers that can be looked at before they are drawn. */
+/** Random numbers that can be previewed before they are drawn. */
 class Draws {
-  /** Numbers that were looked at, and not drawn yet. */
+  /** Numbers previewed but not drawn yet. */
   readonly #ahead: number[] = [];
 
   constructor(private readonly random: () => number) {}
@@ -116,7 +112,7 @@ class Draws {
     return this.#ahead.shift() ?? this.random();
   }
 
-  /** The coming numbers, which stay to be drawn here. Valid until the next one is. */
+  /** A preview of the next numbers, which are still to be drawn here. Valid until the next draw. */
   fork(): Draws {
     let at = 0;
     return new Draws(() => {

@@ -1,14 +1,17 @@
 import { NotFinite } from "../../not-finite.ts";
 
-/** Depths, how far a logit lies below the highest, are measured in steps of 1/64. */
+/** Depth is a logit's distance below the highest, in steps of 1/64. */
 export const STEP = 1 / 64;
-/** From this depth on (50 in logits) a token has less than 2^-72 of the likeliest one's weight: a draw of 53 bits can't reach it. */
+/**
+ * From this depth on (50 in logits), a token has less than 2^-72 of the likeliest one's weight: a draw of 53 bits cannot
+ * reach it.
+ */
 export const BOTTOM = 50 / STEP;
 const table = Float64Array.from({ length: BOTTOM }, (_, i) => Math.exp(-(i + 0.5) * STEP));
 
 /**
- * exp(−depth · STEP) for 0 ≤ depth < BOTTOM, as exact as a float32 (relative 1e-7): a table of the steps' middles and two terms of the series
- * around them. Less than half of `Math.exp`'s time.
+ * exp(−depth · STEP) for 0 ≤ depth < BOTTOM, with float32's accuracy (relative 1e-7): a table of the steps' midpoints and
+ * two terms of the series around them. Takes less than half the time of `Math.exp`.
  */
 export function decay(depth: number): number {
   const step = depth | 0;
@@ -18,8 +21,8 @@ export function decay(depth: number): number {
 
 /**
  * Index of the highest logit, the lowest of equals. Refuses logits that cannot be drawn from: NaN or +Infinity
- * anywhere, or nothing above −Infinity. Reads four at a time, since almost none is a new maximum; `!(x <= max)` also
- * catches NaN.
+ * anywhere, or nothing above −Infinity. Reads four at a time, because few are new maxima; `!(x <= max)` also catches
+ * NaN.
  */
 export function argmax(logits: Float32Array): number {
   const n = logits.length;

@@ -1,11 +1,11 @@
 import { UserError } from "../../../util/errors.ts";
 
-/** The most characters of a token, except in texts of little content, such as long runs of spaces. */
+/** The most characters per token, except in texts with little content, such as long runs of spaces. */
 const CHARACTERS = 16;
 
 /**
- * The ids of `encode(text)`, or of the beginning that fits into `room` tokens.
- * @throws UserError if there is no room at all
+ * The ids of `encode(text)`, or of its beginning that fits into `room` tokens.
+ * @throws UserError if there is no room
  */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
   let kept = text.slice(0, Math.max(0, room) * CHARACTERS);

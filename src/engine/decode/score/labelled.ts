@@ -5,7 +5,7 @@ import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
 import { type Continuations, natsOf, type TokenScore } from "./likelihood.ts";
 
-/** The question that a language model is asked about a label. */
+/** The question about a label for a language model. */
 export const labelled = (text: string, label: string) => ({
   context: `Text: ${text}\nLabel:`,
   continuation: ` ${label}`,
@@ -22,7 +22,7 @@ export function askedOfLabels(
 ): Continuations[] {
   checkLabels(labels);
   const encoder = encoderOf(model);
-  // Whatever the text is, it ends so.
+  // The end of the prompt, whatever the text.
   const after = (label: string) => encodePair(encoder, { ...labelled("", label), context: "Label:" }).continuation;
   const continuations = labels.map(after);
   const longest = Math.max(...continuations.map(({ length }) => length));
@@ -39,6 +39,9 @@ export function checkLabels(labels: readonly string[]): void {
     throw new UserError("expected labels to choose among, none empty", 2);
 }
 
-/** A label's score is its likelihood after the text, among all labels: a softmax of the log-likelihoods of all its tokens. */
+/**
+ * A label's score is its likelihood after the text, compared with all labels: a softmax of the log-likelihoods of all its
+ * tokens.
+ */
 export const classificationOf = (labels: readonly string[], predicted: readonly TokenScore[][]): Classification =>
   likeliest(labels, activate(predicted.map(natsOf), "softmax"));

@@ -10,10 +10,13 @@ import { usesLongRope } from "../state/cached.ts";
 import type { Slot } from "../state/slot.ts";
 import { scoreSteps } from "./step-scores.ts";
 
-/** Rows that the head takes at once: their logits are its scratch, a megabyte a row for the largest vocabularies. */
+/**
+ * The number of rows that the head takes at once: their logits are its scratch memory, a megabyte per row for the
+ * largest vocabularies.
+ */
 const ROWS = 64;
 
-/** Log-probabilities, in nats: of a token that was given, and of the likeliest one in its place. */
+/** Log-probabilities, in nats, of a given token and of the likeliest one at its position. */
 export interface TokenScore {
   readonly nats: number;
   readonly best: number;
@@ -34,11 +37,11 @@ export interface Continuations {
   readonly continuations: readonly (readonly number[])[];
 }
 
-/** The plan of a request by the length of its prompt, in tokens. */
+/** The plan of a request by its prompt length, in tokens. */
 export type PlanFor = (prompt: number) => Plan;
 
 /**
- * Likelihoods of given tokens. `ofText` and `ofPairs` return the numbers and the bill of a fresh engine, whatever ran
+ * Likelihoods of given tokens. `ofText` and `ofPairs` return the results and the bill of a fresh engine, whatever ran
  * before. A saving acts on contexts as on prompts, and on continuations as on answers.
  */
 export class Likelihoods implements Disposable {
@@ -56,7 +59,7 @@ export class Likelihoods implements Disposable {
     return new Likelihoods(engine, await engine.programs.likelihoods(), planFor);
   }
 
-  /** A slot for contexts that begin as this one does. */
+  /** A slot for contexts that share a beginning with this one. */
   acquire(context: readonly number[]): Slot {
     return this.engine.acquire(context, this.planFor(context.length));
   }
@@ -74,7 +77,7 @@ export class Likelihoods implements Disposable {
 
   /**
    * Scores of every token of each continuation. Shared context is computed once: equal contexts, common prefixes of
-   * adjacent ones, and whole chunks that the previous call started with.
+   * adjacent ones, and whole chunks at the start of the previous call.
    */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
     const found: TokenScore[][] = pairs.map(() => []);
@@ -95,14 +98,14 @@ export class Likelihoods implements Disposable {
     return found;
   }
 
-  /** Contexts that run in turn in one slot: all, or, if plans cut the layers apart, each by itself. */
+  /** Contexts that run in turn in one slot: all, or each by itself if plans cut the layers apart. */
   #together(contexts: Numbered[][]): Numbered[][][] {
     const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
     if (apart) return contexts.map((group) => [group]);
     return contexts.length > 0 ? [contexts] : [];
   }
 
-  /** True if the continuation makes the text long enough that its context's numbers change. */
+  /** True if the continuation makes the text long enough to change its context's numbers. */
   #switchesRope({ context, continuation }: Pair): boolean {
     const { config } = this.engine.programs.decoder;
     return usesLongRope(config, context.length + continuation.length - 1) && !usesLongRope(config, context.length);
@@ -127,13 +130,13 @@ export class Likelihoods implements Disposable {
       const before = [...context, ...continuation.slice(0, -1)];
       slot.truncate(context.length);
       if (byStep) {
-        // Tokens leave one by one, as an answer's do.
+        // Tokens leave one by one, like an answer's.
         const rest = yield* scoreSteps(this.engine, slot, { tokens: continuation, plan, meter });
         found.push([firsts[i]!, ...rest]);
         continue;
       }
       slot.prepare(before.length);
-      // If the cache is of no use, after or before a long continuation, the context runs again.
+      // If the cache cannot be used after or before a long continuation, the context runs again.
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
       const rest = { targets: continuation.slice(1), skipped: again, meter };
@@ -215,7 +218,7 @@ interface Numbered extends Pair {
   readonly index: number;
 }
 
-/** Pairs with equal contexts together, in the order of their first. */
+/** Pairs grouped by equal contexts, in order of first occurrence. */
 function byContext(pairs: readonly Numbered[]): Numbered[][] {
   const groups = new Map<string, Numbered[]>();
   for (const pair of pairs) {

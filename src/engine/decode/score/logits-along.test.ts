@@ -14,7 +14,7 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixture
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-logits-along-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The same by one decode step after another, of a text that runs alone; a text beyond the short rope runs anew. */
+/** The same by one decode step after another, for a text that runs alone; a text beyond the short rope runs again. */
 async function stepwise(engine: Engine, context: readonly number[], text: readonly number[]): Promise<number[][]> {
   const meter = new Meter(engine.programs);
   const slot = engine.acquireEmpty(context);
@@ -29,7 +29,7 @@ async function stepwise(engine: Engine, context: readonly number[], text: readon
   return all;
 }
 
-// The lengths that the longest text has with the context: gemma3 and phi3-long read no more, the latter's long rope begins after 48.
+// The total lengths of context and longest text: the limits of gemma3 and phi3-long; the latter's long rope begins after 48.
 test.each([
   ["llama-tiny.gguf", 64],
   ["gemma3/model.safetensors", 64],

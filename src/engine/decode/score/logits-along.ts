@@ -7,18 +7,18 @@ import type { Slot } from "../state/slot.ts";
 /** Tokens that run in one pass. */
 const TOGETHER = 32;
 
-/** A context and texts that may follow it, each of at least one token. */
+/** A context and texts after it, each of at least one token. */
 interface Followed {
   readonly context: readonly number[];
   readonly texts: readonly (readonly number[])[];
 }
 
-/** Logits before a token of a text: the next ones overwrite them. */
+/** Receives the logits before a token of a text; the next logits overwrite them. */
 type OnLogits = (text: number, token: number, logits: Float32Array) => void;
 
 /**
- * The dense model's logits before each token of each text, as if it had answered with this text: tokens run in the form
- * of decode steps. The context runs once.
+ * The dense model's logits before each token of each text, as if it had answered with this text: tokens run like decode
+ * steps. The context runs once.
  */
 export async function logitsAlong(
   engine: Engine,
@@ -33,7 +33,7 @@ export async function logitsAlong(
     for (const [i, text] of texts.entries()) {
       slot.truncate(context.length);
       slot.prepare(context.length);
-      // Some caches cannot be taken back to the context.
+      // Some caches cannot return to the context.
       if (slot.tokens.length < context.length) await engine.prefill(slot, context, meter);
       onLogits(i, 0, first);
       for (let at = 0; at + 1 < text.length; ) {
@@ -47,7 +47,7 @@ export async function logitsAlong(
   }
 }
 
-/** Logits after some tokens, or after the first of them if the model runs no more at once. */
+/** Logits after some tokens, or only after the first if the model runs one at a time. */
 async function stepped(
   engine: Engine,
   slot: Slot,

@@ -16,7 +16,7 @@ const question = (query: string, document: string) =>
 
 /**
  * The continuations whose likelihood gives each text's relevance to the query.
- * @throws UserError if the query is too long, or a text that is not to be cut
+ * @throws UserError if the query is too long, or a text that must not be cut
  */
 export function askedOfQuery(
   model: LanguageModel,
@@ -35,7 +35,7 @@ export function askedOfQuery(
   });
 }
 
-/** The share of "yes" among the two answers: P(yes) / (P(yes) + P(no)). */
+/** The share of "yes" between the two answers: P(yes) / (P(yes) + P(no)). */
 export const relevanceOf = (predicted: readonly TokenScore[][]): number =>
   activate(predicted.map(natsOf), "softmax")[0]!;
 

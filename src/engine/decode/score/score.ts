@@ -38,7 +38,7 @@ export async function scoreContinuations(
   return { found, usage };
 }
 
-/** The reason a stream ended. */
+/** The finish reason of a stream. */
 async function finish(stream: AsyncIterable<Piece>): Promise<NonNullable<Piece["finish"]>> {
   for await (const { finish } of stream) if (finish) return finish;
   throw new Error("a job ended without its last piece");

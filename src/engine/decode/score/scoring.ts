@@ -10,16 +10,16 @@ import type { Slot } from "../state/slot.ts";
 import type { Continuations, Likelihoods, TokenScore } from "./likelihood.ts";
 
 /**
- * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix shared
- * with the previous context, or with the cache for the first one, is not run again.
+ * Scores the continuations of many contexts in one row of a scheduler, one run of the stack at a time. A prefix in
+ * common with the previous context (or the cache, for the first context) does not run again.
  */
 export class ScoringJob implements Work {
-  /** Scores found so far, by context, continuation and token. */
+  /** Scores so far, by context, continuation and token. */
   readonly found: TokenScore[][][] = [];
   readonly #slot: Slot;
   readonly #meter: Meter;
   readonly #runs: AsyncGenerator<void, void>;
-  /** Tokens with which all contexts begin: they stay in the cache when all is over. */
+  /** The number of tokens at the start of all contexts: they stay in the cache at the end. */
   readonly #shared: number;
 
   constructor(
@@ -79,7 +79,7 @@ export class ScoringJob implements Work {
     throw new Error("a scoring job takes no steps");
   }
 
-  /** Its prompt is everything it read, of which most may come from the cache. */
+  /** Its prompt is everything it read, most of which may come from the cache. */
   usage(): Usage {
     const whole = this.asked.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
     const prompt = whole + (this.#ended ? 0 : this.#slot.tokens.length);
@@ -94,6 +94,6 @@ export class ScoringJob implements Work {
   }
 }
 
-/** Tokens that are read for it: the last one of a continuation is predicted, not read. */
+/** Tokens read for it: the last token of a continuation is predicted, not read. */
 const read = ({ context, continuations }: Continuations): number =>
   continuations.reduce((sum, { length }) => sum + length - 1, context.length);

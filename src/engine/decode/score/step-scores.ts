@@ -6,7 +6,7 @@ import type { Slot } from "../state/slot.ts";
 import type { TokenScore } from "./likelihood.ts";
 
 /**
- * Log-probabilities of `tokens` but for the first, each run as an answer's token is: step by step, under the plan.
+ * Log-probabilities of `tokens` except the first; each token runs like an answer's: step by step, under the plan.
  * Drafts count by the model's own logits. Yields after each. Dense would read them all at once.
  */
 export async function* scoreSteps(
@@ -19,7 +19,7 @@ export async function* scoreSteps(
   const past = slot.tokens.length;
   const read = meter.insteadOfText(past);
   for (let i = 0; found.length < wanted; i++) {
-    // After the last token, those that still wait are checked.
+    // After the last token, those still waiting are checked.
     const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
     const [stepped] = await engine.stepAll([step]);
     if (i < wanted) read(1);
@@ -31,7 +31,7 @@ export async function* scoreSteps(
   return found;
 }
 
-/** The logits that the model itself gives. */
+/** The model's own logits. */
 const certain = (stepped: Stepped): readonly Float32Array[] =>
   stepped.kind === "checked" ? stepped.logits : stepped.kind === "draft" ? [] : [tokenLogits(stepped)];
 

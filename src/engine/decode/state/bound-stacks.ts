@@ -1,14 +1,14 @@
 import type { BoundStack } from "../run/stack-buffers.ts";
 
-/** The number of stacks that stay bound: each takes 50 kB, and prompts have all lengths. */
+/** The number of stacks that stay bound: each takes 50 kB, and prompt lengths vary. */
 const MOST_STACKS = 12;
 
-/** A slot's stacks by their bindings; the ones used last stay bound. */
+/** A slot's stacks by binding; the most recently used stay bound. */
 export class BoundStacks {
   /** The most recently used last. */
   readonly #stacks = new Map<string, BoundStack>();
 
-  /** The stack of these bindings, bound on first use. */
+  /** The stack with these bindings, bound on first use. */
   of(key: string, bind: () => BoundStack): BoundStack {
     const bound = this.#stacks.get(key) ?? bind();
     this.#stacks.delete(key);

@@ -7,13 +7,10 @@ import { groupOf } from "../../../models/state/state-groups.ts";
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > longRopeBeyond;
 
-/**
- * Tokens for an answer, whose memory is kept between two sequences of a row: allocating it again costs more than
- * keeping it.
- */
+/** Answer tokens whose memory is kept between two sequences of a row: keeping it costs less than allocating it again. */
 export const SPARE = 64;
 
-/** Tokens whose state lies in one row of a cache, in groups of layers with the same entries. */
+/** Tokens whose state is in one row of a cache, in groups of layers with the same entries. */
 export class Cached {
   tokens: number[] = [];
   /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
@@ -22,9 +19,9 @@ export class Cached {
   longRope = false;
   /** The time of its last use, on the owner's clock. */
   used = 0;
-  /** Tokens, from the first on, that other sequences may begin with; undefined: all. */
+  /** The number of leading tokens that other sequences may reuse; undefined: all. */
   #offered: number | undefined;
-  /** Ends of the whole chunks that ran densely, one after the other, from the first token on. */
+  /** Ends of the whole chunks run densely, one after another, from the first token on. */
   #ends: number[] = [];
   /** For each token, the key of the plan that wrote it. */
   #keys: (string | undefined)[] = [];
@@ -33,7 +30,7 @@ export class Cached {
     this.groups = [groupOf(cache)];
   }
 
-  /** The group that holds a layer. */
+  /** The group of a layer. */
   group(layer: number): StateGroup {
     return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
   }
@@ -56,7 +53,7 @@ export class Cached {
   }
 
   /**
-   * Notes tokens that came to the row, under the key of a plan's state; the groups note them as they are written.
+   * Records tokens added to the row, under the key of a plan's state; groups record them when they are written.
    * `whole`: a chunk of a dense prefill.
    */
   grow(tokens: readonly number[], key: string | undefined, whole = false): void {
@@ -69,7 +66,7 @@ export class Cached {
   }
 
   /**
-   * The number of the first `length` tokens that can be continued from: all, or up to the last snapshot in a model with
+   * How many of the first `length` tokens can be continued from: all, or up to the last snapshot in a model with
    * recurrent layers, or 0 if the window before them was freed.
    */
   kept(length: number): number {
@@ -77,27 +74,21 @@ export class Cached {
     return most === length ? most : this.kept(most);
   }
 
-  /**
-   * The number of a prompt's tokens that need not run again; its last one always runs. `key`: the state that its plan
-   * leaves.
-   */
+  /** The number of a prompt's tokens that need not run again; its last one always runs. `key`: the key of its plan's state. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
     return this.#offers(commonPrefix(this.tokens, prompt), prompt.length, other < 0 ? this.tokens.length : other);
   }
 
-  /** Tokens of another sequence that it would find here. */
+  /** Tokens of another sequence that it could reuse here. */
   shares(other: Cached): number {
     const { tokens } = other;
     if (!this.fits(tokens.length)) return 0;
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /**
-   * The number of the `common` tokens that a sequence of `length` may start from, if at most `alike` were written under
-   * its plan.
-   */
+  /** How many of the `common` tokens a sequence of `length` may start from, if at most `alike` were written under its plan. */
   #offers(common: number, length: number, alike: number): number {
     return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
@@ -107,7 +98,7 @@ export class Cached {
     return this.longRope === usesLongRope(this.cache.config, length);
   }
 
-  /** Prepares for a sequence of `length` tokens: keys rotated with other factors are dropped. */
+  /** Prepares for a sequence of `length` tokens: drops keys rotated with other factors. */
   prepare(length: number): void {
     if (this.fits(length)) return;
     this.truncate(0);
@@ -115,8 +106,8 @@ export class Cached {
   }
 
   /**
-   * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there gives the same bits as
-   * running the prompt alone. 0 if a longer text has freed keys that the windows need.
+   * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there is bit-equal to running
+   * the prompt alone. 0 if a longer text has freed keys that the windows need.
    */
   chunksOf(prompt: readonly number[]): number {
     const reusable = this.reusable(prompt, "");
@@ -124,7 +115,7 @@ export class Cached {
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }
 
-  /** Cuts the cache to its first `length` tokens, or to the part of them that is kept. */
+  /** Truncates the cache to its first `length` tokens, or to the part that is `kept`. */
   truncate(length: number): void {
     const kept = this.kept(length);
     for (const group of this.groups) group.truncate(kept);
@@ -134,17 +125,17 @@ export class Cached {
     if (kept === 0) this.used = 0;
   }
 
-  /** Notes the end of a prompt's chunk, which later sequences may continue from. */
+  /** Marks the end of a prompt's chunk, which later sequences may continue from. */
   mark(): void {
     for (const group of this.groups) group.mark();
   }
 
-  /** Frees memory that a longer sequence wrote, before one of `length` tokens begins, if it is much. */
+  /** Frees memory that a longer sequence wrote, if it is much, before a sequence of `length` tokens begins. */
   trim(length: number): void {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Replaces its contents with the first `length` tokens of another, which has them in `kept`. */
+  /** Replaces its contents with the first `length` tokens of another, which its `kept` allows. */
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);
@@ -165,7 +156,7 @@ export class Cached {
     [this.used, other.used] = [other.used, this.used];
   }
 
-  /** Empties the cache, and gives its memory back to the system. */
+  /** Empties the cache, and returns its memory to the system. */
   drop(): void {
     this.truncate(0);
     for (const group of this.groups) group.trim(0);

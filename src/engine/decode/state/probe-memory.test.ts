@@ -3,7 +3,7 @@ import { ProbeMemory } from "./probe-memory.ts";
 
 const state = (value: number) => Float32Array.of(value);
 
-/** The state of key "a" after each of some lengths, going back from the longest. */
+/** The state of key "a" after each of several lengths, going back from the longest. */
 function goingBack(memory: ProbeMemory, lengths: readonly number[]): (number | undefined)[] {
   return lengths.map((length) => {
     memory.truncate(length);

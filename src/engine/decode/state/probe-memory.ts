@@ -4,10 +4,10 @@ interface Remembered {
   readonly state: Float32Array;
 }
 
-/** The states that a row's probes keep between tokens, by the probes' keys: the last, and those that it may return to. */
+/** The states of a row's probes between tokens, by probe key: the last state, and those that it may return to. */
 export class ProbeMemory {
   readonly #states = new Map<string, Remembered[]>();
-  /** Tokens of the prompt, whose states stay. */
+  /** The prompt's tokens, whose states stay. */
   #prompt = 0;
 
   /** The last state; undefined before the first token. */
@@ -15,7 +15,7 @@ export class ProbeMemory {
     return this.#states.get(key)?.at(-1)?.state;
   }
 
-  /** Keeps a state after `tokens` tokens; earlier ones are dropped unless the row may be cut back to them, or to `least`. */
+  /** Stores a state after `tokens` tokens; drops earlier ones unless the row may be cut back to them, or to `least`. */
   put(key: string, tokens: number, state: Float32Array, least: number): void {
     const known = this.#states.get(key) ?? [];
     const from = tokens > least ? known.findLastIndex((one) => one.tokens <= least) : known.length;
@@ -23,12 +23,12 @@ export class ProbeMemory {
     this.#states.set(key, [...kept, { tokens, state }]);
   }
 
-  /** Notes the length of the prompt that comes. */
+  /** Records the length of the next prompt. */
   beginPrompt(tokens: number): void {
     this.#prompt = tokens;
   }
 
-  /** Goes back to the states after the first `tokens` tokens; those within a prompt are not kept. */
+  /** Returns to the states after the first `tokens` tokens; those inside a prompt are not stored. */
   truncate(tokens: number): void {
     if (tokens < this.#prompt) {
       this.#states.clear();

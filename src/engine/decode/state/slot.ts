@@ -22,7 +22,7 @@ import { BoundStacks } from "./bound-stacks.ts";
 import { Cached } from "./cached.ts";
 import { ProbeMemory } from "./probe-memory.ts";
 
-/** The way that tokens pass through layers. */
+/** How tokens pass through layers. */
 interface PassTerms {
   readonly done?: number;
   readonly borders?: readonly number[];
@@ -30,7 +30,7 @@ interface PassTerms {
   readonly meter?: Meter | undefined;
 }
 
-/** One sequence's place in the engine: its row of a cache, and the buffers its programs are bound to. */
+/** One sequence's place in the engine: its row of a cache, and the buffers bound to its programs. */
 export class Slot extends Cached implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
@@ -41,7 +41,7 @@ export class Slot extends Cached implements Disposable {
   readonly #stacks = new BoundStacks();
   /** The states of the sequence's probes. */
   readonly memory = new ProbeMemory();
-  /** Probes of the sequence by itself. */
+  /** Probes of this sequence alone. */
   readonly probes: Probes;
   #held: HeldBack | undefined;
   /** Positions of the prompt and the answer, if they have several axes. */
@@ -60,35 +60,35 @@ export class Slot extends Cached implements Disposable {
     this.#logits = new Buffer("f32", programs.decoder.config.vocabulary);
   }
 
-  /** True if its keys and values lie on the programs' device: it runs densely only. */
+  /** True if its keys and values are on the programs' device: it only runs densely. */
   get onDevice(): boolean {
     return this.cache instanceof DeviceRows;
   }
 
-  /** Tokens that exited, and wait for a later one that goes deeper; made on first use. */
+  /** Exited tokens that wait for a later one that goes deeper; made on first use. */
   get held(): HeldBack {
     const { config } = this.programs.decoder;
     this.#held ??= new HeldBack(PREFILL_CHUNK, config.hidden, inputWidth(config));
     return this.#held;
   }
 
-  /** Runs tokens with the results of decode steps, to the bit; made on first use. */
+  /** Runs tokens with results bit-equal to decode steps; made on first use. */
   get apart(): SeamChunks {
     this.#apart ??= new SeamChunks(this, () => undefined, PREFILL_CHUNK, true);
     return this.#apart;
   }
 
-  /** The number of tokens that wait. */
+  /** The number of waiting tokens. */
   get waiting(): number {
     return this.#held?.count ?? 0;
   }
 
-  /** Keeps a probe's state after the sequence's first `tokens` tokens. */
+  /** Stores a probe's state after the sequence's first `tokens` tokens. */
   remember(key: string, tokens: number, state: Float32Array): void {
     this.memory.put(key, tokens, state, this.tokens.length - this.waiting);
   }
 
-  /** Layers at which a group begins, but for the first. */
+  /** The layers at which groups begin, except the first. */
   get borders(): number[] {
     return this.groups.slice(1).map(({ layers }) => layers.from);
   }
@@ -100,12 +100,12 @@ export class Slot extends Cached implements Disposable {
     this.memory.truncate(this.tokens.length);
   }
 
-  /** The groups that hold some of the layers from..to−1. */
+  /** The groups that hold any of the layers from … to − 1. */
   groupsOf({ from, to }: LayerRange): StateGroup[] {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
 
-  /** The runs of the first `depth` layers over one token; `later` tells how many entries a group has after it. */
+  /** The runs of the first `depth` layers over one token; `later` is the number of a group's entries after it. */
   runsOf(depth: number, later: (group: StateGroup) => number = () => 0): PartRun[] {
     return this.groupsOf({ from: 0, to: depth }).map((group) => {
       const { from, to } = group.layers;
@@ -113,7 +113,7 @@ export class Slot extends Cached implements Disposable {
     });
   }
 
-  /** What has run over drafts that wait to be checked. */
+  /** The runs over drafts that wait to be checked. */
   get drafts(): PartRun[] {
     if (!this.#held?.drafts) return [];
     const { depths } = this.#held;
@@ -123,9 +123,9 @@ export class Slot extends Cached implements Disposable {
   }
 
   /**
-   * Runs the layers from..to−1 over tokens whose stream lies in the buffers after `done` segments; segments are also
-   * cut at `borders`, and their weights have this form. Notes the entries of groups whose last layer ran, and bills the meter. Returns the number of
-   * segments that have run.
+   * Runs the layers from … to − 1 over tokens whose stream is in the buffers after `done` segments; segments are also cut at
+   * `borders`, with weights of this form. Records the entries of groups whose last layer ran, and bills the meter. Returns
+   * the number of segments run.
    */
   async pass(
     range: LayerRange,
@@ -162,13 +162,13 @@ export class Slot extends Cached implements Disposable {
     return this.#images;
   }
 
-  /** Positions of the prompt's tokens by time, height and width, in a model that has these. */
+  /** Positions of the prompt's tokens by time, height and width, in a model with these axes. */
   axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
     const found = this.#axes?.at(positions);
     return found && [found.positions, found.height, found.width];
   }
 
-  /** The kernel counts positions on from the entry's number unless it is given others. */
+  /** Without explicit positions, the kernel counts from the entry's number. */
   placeIn(group: StateGroup, positions: readonly number[]): Place {
     if (this.#axes) return { entries: group.length, ...this.#axes.at(positions) };
     const first = positions[0]!;
@@ -178,7 +178,7 @@ export class Slot extends Cached implements Disposable {
     return { entries: group.length, positions: gapless ? first : positions, longRope: this.longRope, ...ahead };
   }
 
-  /** True if each of so many new tokens finds its windows bound from the same token on. */
+  /** True if these new tokens all bind their windows from the same token on. */
   windowStays(tokens: number): boolean {
     const { config } = this.programs.decoder;
     const past = this.tokens.length;
@@ -217,7 +217,7 @@ export class Slot extends Cached implements Disposable {
     return known;
   }
 
-  /** Logits [vocabulary] of one token by its stream. The memory is overwritten by the next call. */
+  /** Logits [vocabulary] of one token from its stream. The next call overwrites the memory. */
   async logitsOf(stream: Stream, head = this.programs.head): Promise<Float32Array> {
     return (await this.#score(head, stream, 1))[0]!;
   }

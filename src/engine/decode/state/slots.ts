@@ -5,19 +5,22 @@ import { Batch } from "../run/batch.ts";
 import { Cached, SPARE } from "./cached.ts";
 import type { Slot } from "./slot.ts";
 
-/** The default limit for keys and values that are kept for later prompts, in bytes. */
+/** The default limit for keys and values kept for later prompts, in bytes. */
 const KEPT_BYTES = 256 * 2 ** 20;
 
-/** Shared tokens from which on copying them from another row beats running them; each costs a hundredth of a run, the copy some calls a layer. */
+/**
+ * The number of shared tokens from which copying them from another row beats running them: each costs a hundredth of a run,
+ * and the copy a few calls per layer.
+ */
 export const WORTH_COPYING = 8;
 
-/** Tokens of two rows up to which to exchange them takes less than a few steps of a row that lies apart. */
+/** The most tokens of two rows whose exchange takes less than a few steps of a separate row. */
 const WORTH_MOVING = 2048;
 
 /** The key of a plan's state; undefined for state that is never reused. */
 type StateKey = string | undefined;
 
-/** A sequence whose row was given to another, kept aside in a cache of its own length. */
+/** A sequence whose row was given to another, stored in a cache of its own length. */
 class Shelved extends Cached implements Disposable {
   readonly #own: KvCache;
 
@@ -41,14 +44,15 @@ class Shelved extends Cached implements Disposable {
 }
 
 /**
- * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt in any row, busy
- * ones too, or on the shelf. The most recently used keys and values of ended sequences are kept, within a limit.
+ * Rows for sequences, and the prefix cache: a sequence begins with the longest prefix of its prompt in any row,
+ * including busy ones, or on the shelf. The most recently used keys and values of ended sequences are kept, within a
+ * limit.
  */
 export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
   #shelf: Shelved[] = [];
   #clock = 0;
-  /** The most bytes kept of ended sequences; the last one's are kept in any case. */
+  /** The most bytes kept for ended sequences; the last one's are always kept. */
   limit = KEPT_BYTES;
 
   constructor(private readonly programs: DecoderPrograms) {}
@@ -57,7 +61,7 @@ export class Slots implements Disposable {
     return this.#batches;
   }
 
-  /** Bytes that are kept of sequences that have ended. */
+  /** Bytes kept for ended sequences. */
   get keptBytes(): number {
     return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
   }
@@ -77,14 +81,14 @@ export class Slots implements Disposable {
     return this.#all().some((slot) => slot.busy);
   }
 
-  /** Tokens of a prompt that `take` would find. */
+  /** Tokens of a prompt that `take` would reuse. */
   reusable(prompt: readonly number[], key: StateKey): number {
     return Math.max(0, ...[...this.#all(), ...this.#shelf].map((held) => held.reusable(prompt, key)));
   }
 
   /**
-   * A free row with as much of `prompt` as is anywhere under the key of a plan's state; its last token always runs.
-   * `cuts` are the plan's. A row on the device has what it had before.
+   * A free row with as much of `prompt` as is stored anywhere under the key of a plan's state; its last token always
+   * runs. `cuts` are the plan's. A row on the device has its earlier contents.
    */
   take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
     const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
@@ -104,13 +108,13 @@ export class Slots implements Disposable {
     slot.busy = false;
     slot.settle();
     if (slot.tokens.length > 0) slot.used = ++this.#clock;
-    // The first batch is kept.
+    // The first batch is never freed.
     const idle = this.#batches.slice(1).filter((batch) => batch.slots.every((s) => !s.busy));
     for (const batch of idle) this.#remove(batch);
     this.#bound();
   }
 
-  /** Empties the cache, and gives its memory back. */
+  /** Empties the cache, and frees its memory. */
   letGo(): void {
     for (const held of this.#kept()) this.#drop(held);
   }
@@ -122,8 +126,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The row that loses least: the one that shares most with the prompt, unless most of its contents would be lost while
-   * there is room; else the least recently used.
+   * The row that loses the least: the one that shares most with the prompt, unless most of its contents would be lost
+   * while there is room; else the least recently used.
    */
   #choose(prompt: readonly number[], key: StateKey, onDevice: boolean): Slot {
     const free = this.#free().filter((slot) => slot.onDevice === onDevice);
@@ -134,8 +138,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The slot, or one with more busy neighbours, with the slot's contents: adjacent rows step as one batch, at half the
-   * price of rows that lie apart. Neighbours with the same cuts stay adjacent to the end of the layers.
+   * The slot, or one with more busy neighbours and the slot's contents: adjacent rows step as one batch, at half the
+   * price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
@@ -147,14 +151,14 @@ export class Slots implements Disposable {
     return best;
   }
 
-  /** Puts a row's contents aside if most of it is nowhere else; `coming` tokens will replace it. */
+  /** Shelves a row's contents if most of it is stored nowhere else; `coming` tokens will replace it. */
   #shelve(slot: Slot, coming = 0): void {
     if (slot.onDevice) return;
     const others = [...this.#onHost(), ...this.#shelf].filter((held) => held !== slot);
     const elsewhere = Math.max(0, ...others.map((held) => held.shares(slot)));
     if (2 * elsewhere >= slot.tokens.length || slot.bytes >= this.limit) return;
     const next = this.#nextToGo(coming);
-    // Memory that was written before takes a fraction of the time that fresh memory does.
+    // Writing to used memory takes a fraction of the time of fresh memory.
     if (next && next.used < slot.used && next.cache.capacity >= slot.tokens.length) next.hold(slot);
     else this.#shelf.push(new Shelved(slot));
   }
@@ -217,7 +221,7 @@ export class Slots implements Disposable {
   }
 }
 
-/** The sequence that shares most with the prompt; among equals, the least recently used. */
+/** The sequence that shares most with the prompt; the least recently used among equals. */
 function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {

@@ -5,7 +5,10 @@ import { type AnswerReader, CallReader, type Read } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 import { WholeCall } from "./whole-call.ts";
 
-/** The reader of the calls in an answer; undefined if it may have none. `form`: the model's own for calls, if it is not the usual one. */
+/**
+ * The reader of calls in an answer; undefined if it may have none. `form`: the model's own form of calls, if it differs from
+ * the usual one.
+ */
 export function answerReader(
   { tools = [], toolChoice = "auto" }: CallOptions,
   form?: CallForm,
@@ -31,10 +34,7 @@ class ForcedReader implements AnswerReader {
   }
 }
 
-/**
- * Reads an answer that is text, calls or both, or one call as a whole. It holds text back only while the answer may be
- * such a call.
- */
+/** Reads an answer that is text, calls or both, or one bare call. It holds text back only while the answer may be a bare call. */
 export class FreeReader implements AnswerReader {
   readonly #calls: AnswerReader;
   #whole: WholeCall | undefined;

@@ -4,7 +4,7 @@ import type { Format, Trigger } from "../grammar/index.ts";
 import type { CallForm } from "./forms/form.ts";
 import { argumentsOf, callFormat, callTrigger, OPEN, type Tool, type ToolChoice } from "./tools.ts";
 
-/** The fields of a request on tools and on the form of its answer. */
+/** A request's fields for tools and for the form of its answer. */
 export interface CallOptions {
   readonly format?: Format | undefined;
   readonly tools?: readonly Tool[] | undefined;
@@ -12,21 +12,21 @@ export interface CallOptions {
   readonly parallelToolCalls?: boolean | undefined;
 }
 
-/** The effect on the answer: the tools the model is told of, how its answer begins, and its constraint. */
+/** The effect on the answer: the tools in the prompt, the answer's beginning, and its constraint. */
 export interface Calling {
   readonly tools: readonly Tool[];
-  /** Text that is put before the answer. */
+  /** Text to put before the answer. */
   readonly begin: string;
-  /** True if special tokens in it count as such. */
+  /** True if special tokens in it count as special. */
   readonly isSpecial?: true;
-  /** The function whose call it begins, in harmony: the answer is then the arguments alone. */
+  /** The function whose call it begins, in harmony: the answer is then only the arguments. */
   readonly name?: string;
   readonly format: Format | undefined;
   readonly trigger: Trigger | undefined;
 }
 
 /**
- * `marks`: how the model's answers are divided.
+ * `marks`: the division of the model's answers.
  * @throws UserError if a choice names no tool, names are not unique, or a format is requested beside calls
  */
 export function callingOf(
@@ -43,7 +43,7 @@ export function callingOf(
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
 }
 
-/** In harmony, a function's name is in the header of its call's message. @throws UserError if there are several functions */
+/** In harmony, a function's name is in its call's message header. @throws UserError if there are several functions */
 function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling {
   const [tool, ...others] = chosen;
   if (others.length > 0)
@@ -56,7 +56,10 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
   return { tools, begin, name, format: argumentsOf(tool!), trigger: undefined };
 }
 
-/** The same for a model with a form of its own and this chat template: it writes calls as it knows them, those that must come if the form can be held. */
+/**
+ * The same for a model with its own form of calls and this chat template: it writes calls in that form. Required calls use
+ * it if the form can be enforced.
+ */
 export function inForm(
   calling: Calling,
   form: CallForm | undefined,

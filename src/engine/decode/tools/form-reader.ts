@@ -2,17 +2,17 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** An opening is text if so many closings end no call: a text in a call may have some of them. */
+/** After this many closings without a call, an opening is text: a call's text may contain some of them. */
 const MOST_CLOSINGS = 8;
 
-/** Reads calls in a model's own form out of an answer. */
+/** Reads calls in a model's own form from an answer. */
 export class FormReader implements AnswerReader {
-  /** Text that is not read yet; it begins with the opening while calls are open. */
+  /** Unread text; it begins with the opening while calls are open. */
   #text = "";
-  /** The place behind the closings that ended no call. */
+  /** The index after the closings that ended no call. */
   #tried = 0;
   #closings = 0;
-  /** White space after calls is no text of the answer. */
+  /** White space after calls does not belong to the answer's text. */
   #afterCalls = false;
 
   /** `tools`: those that may be called. */
@@ -21,7 +21,7 @@ export class FormReader implements AnswerReader {
     private readonly tools: readonly Tool[],
   ) {}
 
-  /** Text that turns out to be no call stays text. */
+  /** Text that is not a call after all stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
@@ -47,7 +47,7 @@ export class FormReader implements AnswerReader {
     return free;
   }
 
-  /** Takes calls up to the first closing that ends some, or up to the answer's end. */
+  /** Takes calls up to the first closing that ends any, or up to the answer's end. */
   #calls(last: boolean): readonly ToolCall[] | undefined {
     const { open, close } = this.form;
     const begin = Math.max(this.#tried, open.length);
@@ -65,7 +65,7 @@ export class FormReader implements AnswerReader {
     return found;
   }
 
-  /** Calls of functions that may be called. */
+  /** Calls of allowed functions. */
   #read(text: string): readonly ToolCall[] | undefined {
     const found = this.form.read(text, this.tools);
     return found?.every(({ name }) => this.tools.some((tool) => tool.function.name === name)) ? found : undefined;

@@ -1,6 +1,6 @@
 import { CLOSE, OPEN } from "./tools.ts";
 
-/** A call of a function, its arguments as JSON. */
+/** A function call, with its arguments as JSON. */
 export interface ToolCall {
   readonly name: string;
   readonly arguments: string;
@@ -12,17 +12,17 @@ export interface Read {
   readonly calls: readonly ToolCall[];
 }
 
-/** Reads an answer as its text comes. */
+/** Reads an answer as its text arrives. */
 export interface AnswerReader {
   /** `last`: no text follows. */
   push(text: string, last: boolean): Read;
 }
 
-/** Reads calls between `<tool_call>` and `</tool_call>` out of an answer. */
+/** Reads calls between `<tool_call>` and `</tool_call>` from an answer. */
 export class CallReader implements AnswerReader {
-  /** Text that is not read yet; it begins with a call's opening tag while a call is open. */
+  /** Unread text; it begins with a call's opening tag while a call is open. */
   #text: string;
-  /** White space after a call is no text of the answer. */
+  /** White space after a call does not belong to the answer's text. */
   #afterCall = false;
 
   /** `begun`: the answer begins inside a call. */
@@ -30,7 +30,7 @@ export class CallReader implements AnswerReader {
     this.#text = begun ? OPEN : "";
   }
 
-  /** Text that turns out not to be a call stays text. */
+  /** Text that is not a call after all stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
@@ -57,7 +57,7 @@ export class CallReader implements AnswerReader {
     return free;
   }
 
-  /** Takes one whole call, from its opening to its end; undefined if none has ended. */
+  /** Takes one whole call, from its opening to its end; undefined if none is complete. */
   #taken(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);
@@ -71,7 +71,7 @@ export class CallReader implements AnswerReader {
 /** JSON up to a call's end tag; a string in it may contain the tag. */
 const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s;
 
-/** The end of the call that `text` begins with; -1 if it is not written yet. */
+/** The end of the call at the start of `text`; -1 if it is not there yet. */
 function closeOf(text: string, last: boolean): number {
   const plain = text.indexOf(CLOSE);
   const found = plain < 0 ? undefined : CALL.exec(text)?.[0].length;

@@ -3,17 +3,17 @@ import { listOf } from "../../../util/list-of.ts";
 import type { Json } from "../../../weights/tokenizer/index.ts";
 import type { Format, Trigger } from "../grammar/index.ts";
 
-/** The tags around a call, as in Hermes and Qwen. */
+/** The tags around a call in Hermes and Qwen. */
 export const OPEN = "<tool_call>";
 export const CLOSE = "</tool_call>";
 
 const OBJECT = "object";
-/** A call's arguments are by name. */
+/** A call has named arguments. */
 const schema = z
   .record(z.string(), z.unknown(), "expected a JSON schema of an object")
   .refine(({ type }) => type === undefined || String(type) === OBJECT, `expected a JSON schema of type "object"`);
 
-/** A function that a model may call, as OpenAI writes it. */
+/** A function that a model may call, in OpenAI's form. */
 const tool = z.object({
   type: z.literal("function", 'expected "function"').describe("the only type"),
   function: z
@@ -30,12 +30,12 @@ const tool = z.object({
 });
 export type Tool = z.output<typeof tool>;
 
-/** The functions that one request may offer. */
+/** The functions of one request. */
 export const toolList = listOf(tool, { of: "functions", max: 128 });
 
 /**
- * `auto`: the model calls or answers; `required`: it calls one; a name: it calls that one; names: only these may be
- * called.
+ * `auto`: the model calls or answers; `required`: it must call; a name: it must call that function; names: it may only
+ * call these.
  */
 export const toolChoice = z.union(
   [
@@ -47,7 +47,7 @@ export const toolChoice = z.union(
 );
 export type ToolChoice = z.output<typeof toolChoice>;
 
-/** The keys of a call's function and arguments, and what stands before them. */
+/** The keys of a call's function and arguments, and the text before them. */
 interface CallKeys {
   readonly name: string;
   readonly arguments: string;
@@ -74,11 +74,11 @@ export function callFormat(tools: readonly Tool[], keys: CallKeys = { name: "nam
 /** The schema of a call's arguments. */
 export const argumentsOf = ({ function: { parameters } }: Tool) => ({ type: OBJECT, ...(parameters ?? NOTHING) });
 
-/** The arguments of a function that says nothing of them. */
+/** The arguments of a function without parameters. */
 const NOTHING = { additionalProperties: false };
 
-/** Tools as a template gets them: absent fields are left out. */
+/** Tools for a template, without absent fields. */
 export const asJson = (tools: readonly Tool[]): Json[] => JSON.parse(JSON.stringify(tools)) as Json[];
 
-/** Calls in free text, as many as the model makes or one. */
+/** Calls in free text, at most one unless `parallel`. */
 export const callTrigger = (parallel: boolean): Trigger => ({ text: OPEN, once: !parallel });

@@ -1,15 +1,15 @@
 import type { AnswerMarks, ChatMessage } from "../../../weights/tokenizer/index.ts";
 import { CLOSE, OPEN, type Tool } from "./tools.ts";
 
-/** True if a chat template writes tools and calls in a form that is read here. */
+/** True if a chat template writes tools and calls in a supported form. */
 export const knowsCalls = (template: string, marks?: AnswerMarks): boolean =>
   (marks === "harmony" || template.includes(OPEN)) && /\btools\b/.test(template);
 
-/** Functions as templates of harmony write them: each with a description. */
+/** Functions for harmony's templates: each with a description. */
 export const harmonyTools = (tools: readonly Tool[]): Tool[] =>
   tools.map((tool) => ({ ...tool, function: { ...tool.function, description: tool.function.description ?? "" } }));
 
-/** Turns as templates of harmony read them: reasoning is `thinking`, and a turn that calls has it in place of a text. */
+/** Turns for harmony's templates: reasoning is `thinking`, which replaces the text in a turn with calls. */
 export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
   turns.map(({ reasoning_content: thinking, ...turn }) => {
     if (thinking === undefined) return turn as ChatMessage;
@@ -17,7 +17,7 @@ export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
   });
 
 /**
- * The turns of a chat with tools for a model whose template has none: functions in the system's turn, calls and results
+ * The turns of a chat with tools for a model whose template has none: functions in the system turn, calls and results
  * as text.
  */
 export function plainTurns(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
@@ -51,7 +51,7 @@ function plainTurn(turn: ChatMessage): ChatMessage {
   return { role: turn.role, content: [turn.content, ...texts].filter((text) => text).join("\n") };
 }
 
-/** Templates want turns to alternate: adjacent results become one turn. */
+/** Templates expect alternating turns: adjacent results become one turn. */
 function joined(turns: readonly ChatMessage[]): ChatMessage[] {
   const all: ChatMessage[] = [];
   for (const turn of turns) {

@@ -6,12 +6,12 @@ import { placeOf, schemaAt } from "../grammar/pointer.ts";
 import type { ToolCall } from "./reader.ts";
 import { argumentsOf, type Tool } from "./tools.ts";
 
-/** Nodes that a look at one call's arguments may come to. */
+/** The most nodes that checking one call's arguments may visit. */
 const MOST_WORK = 2_000_000;
 
 /**
- * Recognises an answer that is one call of a tool as a whole, bare or in a fence, as Qwen2.5-Coder writes it in place of `<tool_call>`.
- * It is told the answer's text as it comes.
+ * Recognises an answer that is one bare or fenced tool call, as Qwen2.5-Coder writes it instead of `<tool_call>`. It
+ * receives the answer's text as it arrives.
  */
 export class WholeCall {
   readonly #forest = new Forest();
@@ -32,7 +32,7 @@ export class WholeCall {
     return this.#rest.kind !== "none";
   }
 
-  /** The call that the answer is; undefined if it is not one, or its arguments do not match the tool's schema. */
+  /** The call, if the answer is one; undefined otherwise, or if its arguments do not match the tool's schema. */
   get call(): ToolCall | undefined {
     if (!this.#rest.nullable) return undefined;
     const { name, arguments: given } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
@@ -48,7 +48,7 @@ interface Call {
 
 const FENCE = /^\s*```[a-z]*|```\s*$/gi;
 
-/** A call of one of some functions with any arguments, bare or in a fence. */
+/** A bare or fenced call of one of some functions, with any arguments. */
 function callNode(forest: Forest, names: readonly string[]): Node {
   const { seq, alt, repeat, text } = bound(forest);
   const json = new Json(forest);
@@ -78,7 +78,7 @@ function meets(given: JsonObject, tool: Tool): boolean {
 class TooMuch extends Error {}
 const tooMuch = () => new TooMuch();
 
-/** A value with its properties in the schema's order, in which grammars have them. */
+/** A value with its properties in the schema's order, as grammars expect. */
 function inOrder(value: unknown, schema: unknown, whole: JsonObject): unknown {
   if (!isObject(schema)) return value;
   const { $ref, anyOf, oneOf, allOf, properties, items } = schema;

@@ -34,10 +34,10 @@ import {
   placeWhole,
 } from "./placed-image.ts";
 
-/** Floats of the rows that are kept, 128 MiB: a chat sends the images of all its turns again with each. */
+/** The most floats of stored rows, 128 MiB: a chat sends the images of all its turns again with each turn. */
 const MOST_KEPT = 2 ** 25;
 
-/** An image whose header alone is read. */
+/** An image of which only the header is read. */
 export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
   /** Decodes and encodes it. @throws UserError if it cannot be decoded */
   read(): Promise<SeenImage>;
@@ -45,17 +45,17 @@ export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
 
 /** An image in a decoder's stream. */
 export interface SeenImage {
-  /** Rows and tokens that take the place of its token. */
+  /** Rows and tokens that replace its token. */
   readonly spans: readonly PromptSpan[];
   /** Rows of the stream. */
   readonly rows: number;
-  /** The cost of the encoder; zeros if the rows were kept from before. */
+  /** The cost of the encoder; zeros if the rows were stored from before. */
   readonly spent: Spent;
 }
 
-/** The part of a loaded model that reads images. */
+/** The image part of a loaded model. */
 export class ImageReader implements Disposable {
-  /** Rows by their content, the one used last at the end. */
+  /** Rows by content, the most recently used last. */
   readonly #kept = new Map<string, EmbeddedSpan>();
 
   private constructor(
@@ -63,7 +63,7 @@ export class ImageReader implements Disposable {
     readonly vision: Vision,
     private readonly place: PlaceImage,
     private readonly encoder: PictureEncoder,
-    /** Text around the token of an image, which no template writes. */
+    /** Text around an image's token, which no template writes. */
     readonly gap: Gap | undefined,
   ) {}
 
@@ -80,12 +80,12 @@ export class ImageReader implements Disposable {
     return new ImageReader(source.path, vision, place, await compile(graph!), gapOf(vision, tokenizer));
   }
 
-  /** Rows that every image has, or more. */
+  /** The smallest number of rows of an image. */
   get leastTokens(): number {
     return this.vision.pictures === "patches" ? 1 : this.vision.tokens;
   }
 
-  /** Reads an image's header; `index` is its number in the call. @throws UserError if it is not an image that the model reads */
+  /** Reads an image's header; `index` is its number in the call. @throws UserError if the model cannot read it */
   async readHeader(image: ImageInput, index: number): Promise<UnreadImage> {
     const file = await imageFile(image, index);
     const placed = this.place(await pictureSize(file.bytes, file.name));
@@ -110,7 +110,7 @@ export class ImageReader implements Disposable {
     return span;
   }
 
-  /** Drops the rows that are kept, so that the next image has the bill of a first one. */
+  /** Drops the stored rows: the next image has the bill of a first one. */
   forget(): void {
     this.#kept.clear();
   }
@@ -134,13 +134,13 @@ export class ImageReader implements Disposable {
 const gapOf = (vision: Vision, tokenizer: Tokenizer): Gap | undefined =>
   vision.pictures === "framed" ? { token: tokenizer.text(vision.config.imageToken), text: vision.gap } : undefined;
 
-/** How a model's images come into its prompts. */
+/** How a model's images enter its prompts. */
 interface Reading {
   readonly place: PlaceImage;
   compile(graph: Graph): Promise<PictureEncoder>;
 }
 
-/** By the processor in the model's folder. @throws UserError */
+/** From the processor in the model's folder. @throws UserError */
 function readingOf(vision: Vision, folder: string, tokenizer: Tokenizer): Reading {
   switch (vision.pictures) {
     case "one": {

@@ -13,7 +13,7 @@ const picture = (width: number, height: number, value: number) => ({
   data: new Uint8Array(width * height * 3).fill(value),
 });
 
-/** Two tiles side by side, each of 2 × 2 rows of one number. */
+/** Two adjacent tiles, each of 2 × 2 rows of one number. */
 const tiles = [0, 1].map((tile) => ({
   embeddings: Float32Array.from({ length: 4 }, (_, i) => 10 * tile + i),
   contentHash: String(tile),

@@ -1,19 +1,19 @@
 import { createHash } from "node:crypto";
 import type { EmbeddedSpan } from "../run/spans.ts";
 
-/** The tiles of an image, and how they lie. */
+/** The tiles of an image, and their layout. */
 export interface TileGrid {
   readonly rows: number;
   readonly columns: number;
-  /** Rows of the stream on a tile's side. */
+  /** Rows of the stream along a tile's side. */
   readonly side: number;
   /** The image's own height and width. */
   readonly original: readonly [height: number, width: number];
-  /** Behind each line, [hidden]. */
+  /** The row after each line, [hidden]. */
   readonly lineEnd: Float32Array;
 }
 
-/** The part of an axis that is no padding. */
+/** The part of an axis without padding. */
 interface UnpaddedPart {
   readonly from: number;
   readonly count: number;
@@ -26,8 +26,8 @@ export function joinedRows(grid: TileGrid): number {
 }
 
 /**
- * The rows of tiles joined into one picture's, without padding, each line with its end, as transformers'
- * `LlavaNextModel.pack_image_features` joins them; undefined if all is padding, as of an image that is a line.
+ * The rows of tiles joined to one image, without padding, each line with its end row, like transformers'
+ * `LlavaNextModel.pack_image_features`; undefined if all is padding, as for an image that is a line.
  */
 export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {
   if (joinedRows(grid) === 0) return undefined;
@@ -50,7 +50,7 @@ export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): Emb
   return { embeddings, contentHash: hash.digest("hex"), grid: [down.count, width] };
 }
 
-/** Padding is above and below, or on both sides, by the image's shape. */
+/** Depending on the image's shape, padding is above and below or on both sides. */
 function unpadded({ rows, columns, side, original }: TileGrid): { down: UnpaddedPart; across: UnpaddedPart } {
   const [height, width] = original;
   const [high, wide] = [rows * side, columns * side];
@@ -59,7 +59,7 @@ function unpadded({ rows, columns, side, original }: TileGrid): { down: Unpadded
   return { down: all(high), across: middle(wide, width * (high / height)) };
 }
 
-/** Rounded to seven digits first, as in transformers. */
+/** First rounded to seven digits, as in transformers. */
 function middle(all: number, wanted: number): UnpaddedPart {
   const from = Math.floor((all - Math.trunc(Number(wanted.toFixed(7)))) / 2);
   return { from, count: all - 2 * from };

@@ -10,17 +10,17 @@ import type { Pixels } from "../../images/pixels/pixels.ts";
 import { normalisePixels, type PixelScale } from "../../images/pixels/processor.ts";
 import type { EmbeddedSpan } from "../run/spans.ts";
 
-/** A picture as rows of the stream, and the cost of it. */
+/** An image as rows of the stream, and their cost. */
 export interface EncodedPicture extends Pick<EmbeddedSpan, "embeddings" | "grid"> {
   readonly cost: Spent;
 }
 
-/** Turns pictures of the sizes that a model reads into rows of its decoder's stream. */
+/** Turns images of supported sizes into rows of the decoder's stream. */
 export interface PictureEncoder extends Disposable {
   run(picture: Pixels): Promise<EncodedPicture>;
 }
 
-/** Runs the encoder of square pictures of one size. */
+/** Runs the encoder of square images of one size. */
 export class SquareEncoder implements PictureEncoder {
   private constructor(
     private readonly runner: ImageRunner,
@@ -65,9 +65,9 @@ function bufferOf(values: PatchInput["values"]): Buffer {
   return buffer;
 }
 
-/** Runs the encoder of pictures in whole squares of patches, of any number of them. */
+/** Runs the encoder of images in any number of whole squares of patches. */
 export class PatchRunner implements PictureEncoder {
-  /** The picture that runs, and those that wait for it. */
+  /** The running image, and those that wait for it. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -97,7 +97,7 @@ export class PatchRunner implements PictureEncoder {
     return { embeddings: new Float32Array(out.memory).slice(), cost, grid };
   }
 
-  /** Frees the program once the pictures that were given have run. */
+  /** Frees the program once the submitted images have run. */
   [Symbol.dispose](): void {
     void this.#last.then(() => this.program[Symbol.dispose]());
   }

@@ -9,22 +9,22 @@ import { type TileProcessor, tileCounts, tilesOf } from "../../images/pixels/til
 import type { EmbeddedSpan, PromptSpan } from "../run/spans.ts";
 import { joinedRows, joinedTiles } from "./joined-tiles.ts";
 
-/** An image as a model's encoder reads it, and its place in a prompt. */
+/** An image in the form of a model's encoder, and its place in a prompt. */
 export interface PlacedImage {
   /** Rows of the stream. */
   readonly rows: number;
-  /** Rows, and the tokens around them. */
+  /** Rows, plus the tokens around them. */
   readonly tokens: number;
-  /** Pictures that the encoder reads one by one. */
+  /** The images that the encoder reads one by one. */
   pictures(picture: Pixels): Promise<readonly Pixels[]>;
-  /** The parts that take the place of the image's token: the rows of its pictures, in order, and tokens around them. */
+  /** The parts that replace the image's token: the rows of its images, in order, and tokens around them. */
   spans(rows: readonly EmbeddedSpan[]): PromptSpan[];
 }
 
-/** By an image's size, before it is decoded. @throws UserError if the model reads no image of that size */
+/** Places an image by its size, before it is decoded. @throws UserError if the model reads no image of that size */
 export type PlaceImage = (size: PictureSize) => PlacedImage;
 
-/** An image as one picture, whose rows alone stand in its place. */
+/** An image as one picture, replaced by its rows alone. */
 export const placeWhole =
   (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
   (size) => {
@@ -32,7 +32,7 @@ export const placeWhole =
     return { rows, tokens: rows, pictures: async (picture) => [await sized(picture)], spans: (spans) => [...spans] };
   };
 
-/** An image as one picture, whose rows stand between two tokens. */
+/** An image as one picture, with its rows between two tokens. */
 export const placeFramed =
   (sized: (picture: Pixels) => Promise<Pixels>, { frame: [begin, end], tokens }: FramedVision): PlaceImage =>
   () => ({
@@ -41,7 +41,7 @@ export const placeFramed =
     spans: (spans) => [[begin], ...spans, [end]],
   });
 
-/** An image as tiles and the whole of it, whose rows stand between two tokens. */
+/** An image as tiles and a whole, with their rows between two tokens. */
 export const placeShaped =
   (processor: ShapedProcessor, tokenizer: Tokenizer, { frame, tokens }: InternVision): PlaceImage =>
   (size) => {
@@ -54,10 +54,7 @@ export const placeShaped =
     };
   };
 
-/**
- * An image as tiles, each behind its name, and the whole of it at the end, as transformers' `Idefics3Processor` writes
- * them.
- */
+/** An image as tiles, each after its name, and the whole at the end, like transformers' `Idefics3Processor`. */
 export const placeTiles =
   (
     processor: TileProcessor,
@@ -81,7 +78,7 @@ export const placeTiles =
     };
   };
 
-/** An image as the whole of it, and behind that the tiles of the size that fits it best, joined to one picture. */
+/** An image as a whole, followed by the tiles of the best-fitting size, joined to one picture. */
 export const placeFitted =
   (processor: FittedProcessor, { lineEnd, encoder, tokens }: FittedVision): PlaceImage =>
   (size) => {
@@ -106,7 +103,7 @@ function tileText(rows: number, columns: number): string {
   return `${Array.from({ length: rows }, (_, row) => `${line(row)}\n`).join("")}\n${whole}`;
 }
 
-/** Ids with the next spans in the place of each `token`. */
+/** Ids with each `token` replaced by the next spans. */
 export function between(
   ids: readonly number[],
   token: number,

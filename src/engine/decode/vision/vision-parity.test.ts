@@ -40,7 +40,7 @@ const worst = (a: Float32Array, b: Float32Array) => {
 };
 
 const names = ["idefics3", "llava", "llava-dinov2", "llava-qwen2", "llava-siglip", "smolvlm"];
-/** The worst difference of each fixture's logits. */
+/** The largest difference of each fixture's logits. */
 const found = new Map<string, number>();
 
 describe.each(names)("%s", (name) => {
@@ -65,10 +65,10 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-/** Models of images as squares of patches. */
+/** Models whose images are squares of patches. */
 const patched = ["qwen2-5-vl", "qwen2-vl", "qwen3-vl", "qwen3-vl-moe"];
 
-/** Tensors whose elements are reversed, of the encoder and of the decoder. */
+/** Tensors to reverse, of the encoder and of the decoder. */
 const shuffled: Readonly<Record<string, { readonly tower: readonly string[]; readonly language: string }>> = {
   "qwen2-5-vl": {
     tower: ["visual.blocks.0.attn.qkv.weight", "visual.blocks.1.mlp.gate_proj.weight", "visual.merger.ln_q.weight"],
@@ -89,7 +89,7 @@ describe.each(patched)("%s", (name) => {
   const folder = fixture(name);
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
 
-  /** Opens the part that reads images, of a checkpoint that may have other weights. */
+  /** Opens the image part of a checkpoint that may have other weights. */
   async function patchReader(checkpoint: Checkpoint, kept: string) {
     const { vision, weights } = await openVision(checkpoint, kept, "f32");
     if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
@@ -290,7 +290,7 @@ test.each([
   expect(worst(shuffled, await rowsOf(checkpoint, name))).toBeGreaterThan(1e-3);
 });
 
-/** The table of docs/reference/models.md; `PARITY=write` in the environment writes the measured values into it. */
+/** The table of docs/reference/models.md; `PARITY=write` in the environment updates its measured values. */
 test("docs/reference/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const all = [...names, "gemma3-vision", "internvl", "llava-next", ...patched].sort();
@@ -299,7 +299,7 @@ test("docs/reference/models.md states these differences", () => {
   else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
 });
 
-/** How a model's images come between two tokens. */
+/** How a model's images are placed between two tokens. */
 function framedBy(vision: Vision, folder: string, tokenizer: Tokenizer) {
   if (vision.pictures === "framed") {
     const processor = processorFor(folder, vision.encoder.config);
@@ -329,7 +329,7 @@ async function logitsBehind(
   return Float32Array.from(all);
 }
 
-/** The prompt with each run of image tokens as the next image. */
+/** The prompt with each run of image tokens replaced by the next image. */
 function spansOf(
   tokens: readonly number[],
   imageToken: number,

@@ -14,12 +14,13 @@ import { plannerPrompt, type Template } from "./template.ts";
 
 /**
  * Vectors that a projector may be trained on: the states of the planner's plan; or, as controls, the same vectors for
- * every question, the planner's token rows of the question's end, or the executor's own states of a plan that it writes.
+ * every question, the planner's token rows for the question's end, or the executor's own states of a plan that it
+ * writes.
  */
 export const sources = ["plan", "constant", "question", "executor"] as const;
 export type Source = (typeof sources)[number];
 
-/** The terms of the vectors: as many as the plan has tokens. */
+/** The terms of the vectors, one per plan token. */
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
@@ -45,7 +46,7 @@ interface Around {
   readonly template: Template;
 }
 
-/** Opens a source; the planner stays its owner's. */
+/** Opens a source; the caller keeps owning the planner. */
 export async function openSource(source: Source, around: Around): Promise<LatentSource> {
   switch (source) {
     case "plan":
@@ -91,7 +92,7 @@ function constant({ planner }: Around): LatentSource {
   };
 }
 
-/** Rows of the planner's token table, of the last tokens of its prompt. */
+/** Rows of the planner's token table for the last tokens of its prompt. */
 async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: Around): Promise<LatentSource> {
   const width = widthOf(planner);
   const table = new Part(
@@ -111,7 +112,7 @@ async function ofQuestion({ planner, plannerCheckpoint: checkpoint, template }: 
   };
 }
 
-/** The executor's states at the tokens of a plan that it writes itself, each the likeliest. */
+/** The executor's states at the tokens of a plan that it writes itself, always with the likeliest token. */
 class OwnStates implements LatentSource {
   private constructor(
     private readonly around: Around,

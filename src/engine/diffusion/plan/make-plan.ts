@@ -10,14 +10,14 @@ export interface PlanTerms {
   readonly diffusion: DiffusionOptions;
   readonly temperature: number;
   readonly seed?: number | undefined;
-  /** True if the last layer's states are wanted, which takes one more pass. */
+  /** True to return the last layer's states, which takes one more pass. */
   readonly states: boolean;
 }
 
-/** A plan, and what it took. */
+/** A plan, and its cost. */
 export interface MadePlan {
   readonly ids: readonly number[];
-  /** Without the tokens that end texts; empty if there are no others. */
+  /** Without end tokens; empty if there are no others. */
   readonly text: string;
   /** The last layer's normalised states at the plan's places, [tokens, hidden]. */
   readonly states?: Float32Array;
@@ -27,8 +27,8 @@ export interface MadePlan {
 }
 
 /**
- * Plans by filling in masks behind a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states come from one more
- * pass over the whole sequence.
+ * Makes a plan by filling in masks after a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states come from one
+ * more pass over the whole sequence.
  * @throws UserError if the prompt is too long, or the schedule does not divide
  */
 export async function makePlan(

@@ -11,13 +11,13 @@ export interface PlanName {
 export const channels = ["latent", "text", "none"] as const;
 export type Channel = (typeof channels)[number];
 
-/** Reads `PLANNER+EXECUTOR`; undefined if the text has no plus between two names. */
+/** Reads `PLANNER+EXECUTOR`; undefined unless the text has a plus between two names. */
 export function parsePlanName(text: string): PlanName | undefined {
   const [planner = "", executor = "", ...more] = text.split("+").map((name) => name.trim());
   return planner !== "" && executor !== "" && more.length === 0 ? { planner, executor } : undefined;
 }
 
-/** True for two names with a plus, unless they name a file of the user's own. Pipelines whose names end in `+name` are asked before. */
+/** True for two names with a plus, unless they name a user's own file. Pipelines whose names end in `+name` take precedence. */
 export const isPlanName = (text: string): boolean =>
   !text.includes(">") && parsePlanName(text) !== undefined && !existsSync(text);
 

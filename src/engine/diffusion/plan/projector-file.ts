@@ -11,7 +11,7 @@ import { templates } from "./template.ts";
 const count = z.int().min(1);
 const model = z.strictObject({ name: z.string().min(1), sha256 });
 
-/** `plan.json` of a projector's folder, beside `projector.safetensors`. */
+/** `plan.json` in a projector's folder, next to `projector.safetensors`. */
 const projectorFile = z.strictObject({
   planner: model,
   executor: model,
@@ -46,7 +46,7 @@ function projectorFolders(own = path.join(home(), "plans")): string[] {
   return [...namesIn(own).map((name) => path.join(own, name)), ...bundledFolders("plan", "plan.json")];
 }
 
-/** The folder of the projector for two models by their hashes; undefined if none was trained. */
+/** The folder of the projector for two models, by their hashes; undefined if there is none. */
 export const projectorFor = (own: { planner: string; executor: string }): string | undefined =>
   projectorFolders().find((folder) => {
     const { planner, executor } = readProjector(folder);

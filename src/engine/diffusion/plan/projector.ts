@@ -9,7 +9,7 @@ import { parseHeader } from "../../../weights/safetensors/header.ts";
 import type { EmbeddedSpan } from "../../decode/run/spans.ts";
 import { type ProjectorFile, projectorTensors, readProjector } from "./projector-file.ts";
 
-/** A trained projector: from latent vectors to rows of the executor's stream. */
+/** A trained projector from latent vectors to rows of the executor's stream. */
 export class Projector implements Disposable {
   private constructor(
     readonly about: ProjectorFile,
@@ -30,7 +30,7 @@ export class Projector implements Disposable {
     return evalCost(this.program.cost, {});
   }
 
-  /** The rows that stand in the executor's prompt for `states` [tokens, from]. */
+  /** The rows for `states` [tokens, from] in the executor's prompt. */
   async span(states: Float32Array): Promise<EmbeddedSpan> {
     const { tokens, sizes } = this.about;
     using h = new Buffer("f32", states.length);
@@ -45,7 +45,7 @@ export class Projector implements Disposable {
   }
 }
 
-/** Rows of the stream as a part of a prompt. */
+/** Rows of the stream as part of a prompt. */
 export const spanOf = (embeddings: Float32Array): EmbeddedSpan => ({
   embeddings,
   contentHash: createHash("sha256").update(new Uint8Array(embeddings.buffer)).digest("hex"),

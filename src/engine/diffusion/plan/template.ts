@@ -2,14 +2,14 @@ import { type ChatMessage, chatSegments, type Segment, type Tokenizer } from "..
 import { bosOf } from "../../decode/language-model.ts";
 
 /**
- * Wordings of planner's and executor's prompts. A version is never changed: a projector is trained for one. `bare-1`
- * puts marks around the plan, for models that were trained on them; `chat-1` asks, through chat templates. `half-1` has
- * bare-1's words for the planner and chat-1's for the executor.
+ * Wordings of the planner's and the executor's prompts. A version never changes, because a projector is trained for
+ * one. `bare-1` puts marks around the plan, for models trained on them; `chat-1` uses chat templates. `half-1` has
+ * bare-1's wording for the planner and chat-1's for the executor.
  */
 export const templates = ["bare-1", "chat-1", "half-1"] as const;
 export type Template = (typeof templates)[number];
 
-/** An executor's prompt: the tokens before the plan's place, and those behind it. */
+/** An executor's prompt: the tokens before and after the plan's place. */
 export interface Around {
   readonly before: readonly number[];
   readonly behind: readonly number[];
@@ -30,7 +30,7 @@ export function plannerPrompt(tokenizer: Tokenizer, template: Template, question
   }
 }
 
-/** The executor's prompt around the place of a plan; without one, the place is empty. */
+/** The executor's prompt around a plan's place; without a plan, the place is empty. */
 export function executorPrompt(tokenizer: Tokenizer, template: Template, question: string, planned: boolean): Around {
   switch (template) {
     case "bare-1":
@@ -51,7 +51,7 @@ const chat = (tokenizer: Tokenizer, content: string): Segment[] => {
 const plain = (tokenizer: Tokenizer, question: string): number[] =>
   tokenizer.encodeSegments(chat(tokenizer, answer(question, "")));
 
-/** A character that no question has. */
+/** A character that occurs in no question. */
 const PLACE = "\u{F0000}";
 
 function aroundPlan(tokenizer: Tokenizer, question: string): Around {

@@ -4,11 +4,11 @@ import type { ImageEncoderConfig } from "../../../models/images/image-encoder.ts
 import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 
-/** Runs an image encoder on one image at a time: an image alone has tokens enough to keep all threads busy. */
+/** Runs an image encoder on one image at a time: one image has enough tokens to keep all threads busy. */
 export class ImageRunner implements Disposable {
   readonly #pixels: Buffer;
   readonly #out: Buffer;
-  /** The image that runs, and those that wait for it. */
+  /** The running image, and those that wait for it. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -51,7 +51,7 @@ export class ImageRunner implements Disposable {
     return new Float32Array(this.#out.memory).slice();
   }
 
-  /** Frees everything once the images that were given have run. */
+  /** Frees everything once the submitted images have run. */
   [Symbol.dispose](): void {
     const held = [this.#pixels, this.#out, this.program];
     void this.#last.then(() => {

@@ -16,14 +16,14 @@ import {
 import { readImageProcessor } from "../../images/pixels/processor.ts";
 import { ImageTextModel } from "./image-text-model.ts";
 
-/** transformers' results in float32, a folder each: tools/reference/image_text.py. */
+/** transformers' results in float32, one folder each: tools/reference/image_text.py. */
 const folders = foldersWith("image-text.json");
 
 interface Reference {
   readonly texts: readonly string[];
   readonly ids: readonly (readonly number[])[];
   readonly pictures: readonly string[];
-  /** Bytes before they are normalised, [3, height, width] each. */
+  /** Bytes before normalisation, [3, height, width] each. */
   readonly pixels: readonly string[];
   readonly textEmbeddings: string;
   readonly imageEmbeddings: string;

@@ -37,7 +37,7 @@ import { RowPrograms, RowRunner } from "../text/encoder-runner.ts";
 import { ImageRunner } from "./image-runner.ts";
 import { processorFor } from "./processor-for.ts";
 
-/** An input: a text, the token ids of one, or an image. */
+/** An input: a text, token ids, or an image. */
 export type TextOrImage = TextOrIds | ImageInput;
 
 /** An input that is ready to run. */
@@ -45,10 +45,10 @@ type Prepared =
   | { readonly kind: "text"; readonly input: Input }
   | { readonly kind: "image"; readonly pixels: Float32Array };
 
-/** A model that puts images and texts into one space, loaded. */
+/** A loaded model that maps images and texts to one space. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
-  /** By layer, compiled when its tokens are first asked for. */
+  /** By layer, compiled when its tokens are first needed. */
   readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
 
   private constructor(
@@ -92,8 +92,8 @@ export class ImageTextModel implements Loaded {
   }
 
   /**
-   * A vector of length 1 of each text or image, in one space.
-   * @throws UserError if an image cannot be read, a text is empty, or the model does not have an id
+   * A vector of length 1 for each text or image, in one space.
+   * @throws UserError if an image cannot be read, a text is empty, or an id is outside the vocabulary
    */
   async embed(inputs: readonly TextOrImage[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     const time = new Stopwatch(terms.arrived);
@@ -102,8 +102,8 @@ export class ImageTextModel implements Loaded {
   }
 
   /**
-   * The probability of each label for each image, by the cosines of their vectors and the model's scale: among the labels,
-   * or of each by itself, as the model was trained. Labels are read as they are.
+   * The probability of each label for each image, from the cosines of their vectors and the model's scale: over all labels
+   * or for each separately, as in the model's training. Labels are used unchanged.
    * @throws UserError if an image cannot be read, or the labels are not at least one, all different
    */
   async classify(
@@ -124,7 +124,7 @@ export class ImageTextModel implements Loaded {
     return this.images.cost;
   }
 
-  /** An image's tokens after a layer, [tokens, hidden], the first of them the whole image's; and their cost. */
+  /** An image's tokens after a layer, [tokens, hidden], with the class token first; and their cost. */
   async imageTokens(
     picture: Pixels,
     layer: FeatureLayer,
@@ -174,7 +174,7 @@ export class ImageTextModel implements Loaded {
     return sum;
   }
 
-  /** An image's tokens count as prompt tokens, and have a counter of their own. */
+  /** An image's tokens count as prompt tokens, and have a separate counter. */
   #usage(bill: Spent & { readonly tokens: number }, images: number, timed: Timed): Usage {
     const ofImages = images * this.model.image.tokens;
     return {
@@ -221,7 +221,7 @@ export class ImageTextModel implements Loaded {
     return this.#filled(kept);
   }
 
-  /** Padding comes last, where the model was trained with some. */
+  /** Padding comes last, if the model was trained with padding. */
   #filled(text: readonly number[]): Input {
     const ids = Array.from({ length: this.model.traits.textLength ?? text.length }, (_, i) => text[i] ?? this.#pad);
     return { ids, types: ids.map(() => 0) };
@@ -240,10 +240,10 @@ export class ImageTextModel implements Loaded {
   }
 }
 
-/** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
+/** Vectors are compared with vectors from elsewhere, so floats are not rounded by default. */
 export const exact = (quant: Quant): Quant => (quant === "auto" ? "f32" : quant);
 
-/** @throws UserError if labels are not at least one, all different, none empty */
+/** @throws UserError unless there is at least one label, and all are different and not empty */
 export function checkLabels(labels: readonly string[]): void {
   if (labels.length === 0) throw new UserError("no labels are given, expected some to choose among", 2);
   const again = labels.find((label, i) => labels.indexOf(label) !== i);

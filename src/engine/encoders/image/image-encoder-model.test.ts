@@ -10,12 +10,12 @@ import { exactRows, fixtures, foldersWith, isExact, picture, worstByte } from ".
 import { readImageProcessor } from "../../images/pixels/processor.ts";
 import { ImageEncoderModel } from "./image-encoder-model.ts";
 
-/** transformers' results in float32, a folder each: tools/reference/image_encoders.py. */
+/** transformers' results in float32, one folder each: tools/reference/image_encoders.py. */
 const folders = foldersWith("image-encoder.json");
 
 interface Reference {
   readonly pictures: readonly string[];
-  /** Bytes before they are normalised, [3, height, width] each. */
+  /** Bytes before normalisation, [3, height, width] each. */
   readonly pixels: readonly string[];
   readonly embeddings: string;
   readonly labels?: readonly string[];

@@ -25,10 +25,10 @@ import { squareOf } from "../image-text/processor-for.ts";
 import { type Classification, type ClassifierSettings, classification, readClassifier } from "../text/classifier.ts";
 import type { Answers, ReadTerms } from "../text/encoder-model.ts";
 
-/** A reading of an image by the model, compiled when it is first asked for. */
+/** A result for an image, compiled on first use. */
 type Output = "vector" | "scores";
 
-/** A model that reads images alone, loaded: their vectors, and a classifier's labels if it has a head. */
+/** A loaded image-only model: image vectors, and a classifier's labels if it has a head. */
 export class ImageEncoderModel implements Loaded {
   readonly kind = "image encoder";
   readonly #runners = new Map<Output, Promise<ImageRunner>>();
@@ -65,13 +65,13 @@ export class ImageEncoderModel implements Loaded {
     return useDense(this.source.name, recipe);
   }
 
-  /** A vector of length 1 of each image. @throws UserError if one cannot be read */
+  /** A vector of length 1 for each image. @throws UserError if one cannot be read */
   async embed(images: readonly ImageInput[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     return this.#run("vector", images, terms);
   }
 
   /**
-   * Scores of the classifier's labels for each image; with `among`, of those alone.
+   * Scores of the classifier's labels for each image; with `among`, only of those labels.
    * @throws UserError if it has no such head or label, or an image cannot be read
    */
   async classify(
@@ -135,7 +135,7 @@ export class ImageEncoderModel implements Loaded {
   }
 }
 
-/** The labels of a classifier's head; undefined if the model has none. @throws UserError if its head is of another kind */
+/** The labels of a classifier's head; undefined if the model has none. @throws UserError for another kind of head */
 export const classifierOf = (
   { classes }: Images,
   config: Parameters<typeof readClassifier>[0],

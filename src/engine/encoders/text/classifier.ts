@@ -2,7 +2,7 @@ import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import type { ConfigSource } from "../../../weights/checkpoint.ts";
 
-/** A text, or two that are read together, such as a query and a passage. */
+/** A text, or two texts read together, such as a query and a passage. */
 export type Reading = string | readonly [string, string];
 
 /** The likeliest label, and every label's score. */
@@ -18,7 +18,7 @@ export interface ClassifierSettings {
   readonly labels: readonly string[];
   /** The activation over labels, as in transformers' pipeline. */
   readonly activation: Activation;
-  /** The activation of a cross-encoder's one label, as in sentence-transformers. */
+  /** The activation of a cross-encoder's single label, as in sentence-transformers. */
   readonly relevance: Exclude<Activation, "softmax">;
 }
 
@@ -31,8 +31,8 @@ const configSchema = z.looseObject({
 });
 
 /**
- * Reads from a configuration how to interpret a classifier's `count` outputs.
- * @throws UserError if the classifier is of another kind
+ * Reads the meaning of a classifier's `count` outputs from a configuration.
+ * @throws UserError for another kind of classifier
  */
 export function readClassifier(
   source: ConfigSource,
@@ -61,7 +61,7 @@ export function readClassifier(
   };
 }
 
-/** A GGUF's labels, as config.json has them. */
+/** A GGUF's labels in config.json's form. */
 function ggufConfig({ metadata }: Extract<ConfigSource, { kind: "gguf" }>): object {
   const labels = metadata.strings(`${metadata.string("general.architecture")}.classifier.output_labels`, []);
   return { id2label: Object.fromEntries(labels.entries()) };
@@ -72,7 +72,7 @@ function activationOf(problem: z.output<typeof configSchema>["problem_type"], co
   return problem === "multi_label_classification" || count === 1 ? "sigmoid" : "softmax";
 }
 
-/** PyTorch's path of a module, `torch.nn.modules.linear.Identity`. */
+/** `name` is PyTorch's path of a module, such as `torch.nn.modules.linear.Identity`. */
 function relevanceOf(file: string, name: string): ClassifierSettings["relevance"] {
   if (name.endsWith(".Identity")) return "none";
   if (name.endsWith(".Sigmoid")) return "sigmoid";
@@ -80,7 +80,7 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
 }
 
 /**
- * The classification by logits [labels]; with `among`, over those labels only.
+ * The classification from logits [labels]; with `among`, over those labels only.
  * @throws UserError for an unknown label
  */
 export function classification(
@@ -109,7 +109,7 @@ function placeOf(labels: readonly string[], label: string): number {
   throw new UserError(`the model has no label "${label}", expected some of ${labels.join(", ")}`, 2);
 }
 
-/** Scores of logits, in 0 … 1 unless there is no activation. */
+/** Scores of logits, from 0 to 1 unless there is no activation. */
 export function activate(logits: readonly number[], activation: Activation): number[] {
   switch (activation) {
     case "none":

@@ -12,11 +12,11 @@ const home = mkdtempSync(path.join(tmpdir(), "modicum-bodies-"));
 vi.stubEnv("MODICUM_HOME", home);
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** Vectors by sentence-transformers: tools/reference/embedders.py. */
+/** Vectors from sentence-transformers: tools/reference/embedders.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 interface Task {
   readonly texts: readonly string[];
-  /** By the prompt's name; "": without one. */
+  /** By the prompt's name; "": without a prompt. */
   readonly vectors: Readonly<Record<string, readonly (readonly number[])[]>>;
 }
 const taskOf = (name: string): Task => JSON.parse(readFileSync(path.join(fixture(name), "task.json"), "utf8"));
@@ -30,7 +30,7 @@ function changed(name: string, file: string, change: Readonly<Record<string, unk
   return copy;
 }
 
-/** The greatest difference of a prompt's vectors to the reference; `truncate`: tokens of a text at most. */
+/** The greatest difference of a prompt's vectors from the reference; `truncate`: the most tokens of a text. */
 async function furthest(model: string, { texts, vectors }: Task, prompt: string, truncate?: number): Promise<number> {
   using loaded = await load(model);
   const { embeddings } = await loaded.embed([...texts], { ...(prompt !== "" && { prompt }), truncate });
@@ -93,7 +93,7 @@ describe.each(["embeddinggemma", "qwen3-embedding"])("%s", (name) => {
 
 test("a GGUF that names its pooling embeds, without prompts", async () => {
   const file = path.join(fixture("qwen3-embedding"), "model.gguf");
-  // The folder's files cut texts at 40 tokens, which a GGUF does not say.
+  // The folder's files cut texts at 40 tokens; a GGUF does not record this.
   expect(await furthest(file, taskOf("qwen3-embedding"), "", 40)).toBeLessThan(1e-4);
   using model = await load(file);
   await expect(model.embed(["soup"], { prompt: "query" })).rejects.toThrow(

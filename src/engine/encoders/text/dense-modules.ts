@@ -6,9 +6,9 @@ import type { Checkpoint, StoredTensor } from "../../../weights/checkpoint.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 
-/** A linear layer of sentence-transformers behind a model. */
+/** One of sentence-transformers' linear layers after a model. */
 export interface DenseModule extends DenseLayer {
-  /** The safetensors with its weights; undefined: they are among the model's own. */
+  /** The safetensors file with its weights; undefined: they are among the model's own. */
   readonly file: string | undefined;
   /** Its weights' name in that file, without `.weight`. */
   readonly name: string;
@@ -31,7 +31,7 @@ export function readDense(folder: string): DenseModule {
   throw new UserError(`${file}: the activation "${name}" is not supported, expected Identity or Tanh`);
 }
 
-/** The layers that a GGUF of EmbeddingGemma may have, by llama.cpp's names: without biases and activations. */
+/** The layers that EmbeddingGemma's GGUFs may have, by llama.cpp's names: without biases and activations. */
 export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
   config.kind === "huggingface"
     ? []
@@ -40,7 +40,7 @@ export const storedDense = ({ config, tensors }: Checkpoint): DenseModule[] =>
         return weight ? [{ file: undefined, name, outputs: weight.shape[0]!, activation: "none" as const }] : [];
       });
 
-/** The checkpoint with the weights of linear layers behind it, under the names that the graphs ask for. */
+/** The checkpoint including the weights of linear layers after it, under the graphs' names. */
 export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[]): Checkpoint {
   if (modules.length === 0) return checkpoint;
   const layers = new Map<string, { readonly tensor: StoredTensor; readonly source: Source }>();
@@ -52,7 +52,7 @@ export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[
     }
   }
   const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
-  /** Where a tensor is, and its description there. */
+  /** The place of a tensor, and its description there. */
   const stored = (tensor: StoredTensor): [Source, StoredTensor] => {
     const layer = layers.get(tensor.name);
     return layer ? [layer.source, { ...layer.tensor, shape: tensor.shape }] : [checkpoint, tensor];

@@ -5,17 +5,17 @@ import type { Pair } from "../../decode/score/likelihood.ts";
 export interface Encoder {
   /** Encodes a text with the tokens that the tokenizer puts before it, if any. */
   encode(text: string): number[];
-  /** Put before a text without context: the token that begins a text, else the one that ends it. */
+  /** The token before a text without context: the one that begins a text, else the one that ends it. */
   readonly start: number;
 }
 
-/** A language model's, for texts as they are. */
+/** A language model's encoder, for plain texts. */
 export const encoderOf = (model: LanguageModel): Encoder => ({
   encode: (text) => model.encode(text, true),
   start: model.tokenizer.bos ?? model.tokenizer.eos ?? 0,
 });
 
-/** A text and how it may go on, with the space or line break that this begins with. */
+/** A text and its continuation; the space or line break between them belongs to the continuation. */
 interface Continuation {
   readonly context: string;
   readonly continuation: string;
@@ -23,13 +23,13 @@ interface Continuation {
 
 /**
  * A continuation as ids, by lm-evaluation-harness's convention: spaces at the end of the context move to the
- * continuation: its tokens are the joint text's beyond the context's own.
+ * continuation, whose tokens are those of the joint text after the context's own.
  */
 export function encodePair({ encode, start }: Encoder, { context, continuation }: Continuation): Pair {
   const trimmed = context.trimEnd();
   const whole = encode(context + continuation);
   const before = trimmed === "" ? encode("") : encode(trimmed);
-  // A continuation that merges into the context's last token has that token as its own.
+  // If a continuation merges into the context's last token, that token belongs to the continuation.
   const after = whole.length > before.length ? whole.slice(before.length) : whole.slice(-1);
   return { context: before.length > 0 ? before : [start], continuation: after };
 }

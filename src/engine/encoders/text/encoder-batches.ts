@@ -1,20 +1,17 @@
 import { evalCost, type Spent } from "../../../graph/index.ts";
 import type { Cost } from "../../../graph/op.ts";
 
-/** Tokens of one batch, padding among them: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
+/** Tokens of one batch, including padding: enough to keep the matrix products busy, few enough for their results to stay in the cache. */
 export const BATCH_TOKENS = 1024;
 
-/**
- * The largest share of a row that may be padding. Only attention pays for padding; beyond this, another batch is
- * cheaper.
- */
+/** The largest share of padding in a row. Only attention pays for padding; beyond this, another batch is cheaper. */
 const MOST_PADDING = 1 / 4;
-/** Tokens of padding that are always borne. */
+/** Padding tokens that are always accepted. */
 const LITTLE_PADDING = 8;
 
 const fits = (length: number, row: number): boolean => row - length <= Math.max(LITTLE_PADDING, row * MOST_PADDING);
 
-/** The part of a list of texts that a batch takes: `count` texts from an index. */
+/** The part of a list of texts in a batch: `count` texts from an index. */
 interface Part {
   readonly from: number;
   readonly count: number;
@@ -27,8 +24,9 @@ export interface TextBatch {
 }
 
 /**
- * The next batch of texts, by their lengths in lists, each the longest first. It has the longest of the first list, and is as long as lets the most
- * tokens beside it run. It has at most `limit` tokens, padding among them, or one text.
+ * The next batch of texts, from lists of their lengths, each with the longest first. It contains the longest text of the
+ * first list, and has the padded length at which the most tokens run beside it. It has at most `limit` tokens, including
+ * padding, or one text.
  */
 export function nextBatch(lists: readonly (readonly number[])[], limit: number = BATCH_TOKENS): TextBatch {
   const lead = lists[0]![0]!;
@@ -44,7 +42,7 @@ const tokensOf = (lists: readonly (readonly number[])[], { parts }: TextBatch): 
     return lengths.slice(from, from + count).reduce((a, b) => a + b, sum);
   }, 0);
 
-/** Texts that fit in rows of `tokens`, taken from the first list first. */
+/** Texts that fit in rows of `tokens`, from the first list first. */
 function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: number): TextBatch {
   let room = Math.max(1, Math.floor(limit / tokens));
   const parts = lists.map((lengths) => {
@@ -65,8 +63,8 @@ function partOf(lengths: readonly number[], tokens: number, room: number): Part 
 }
 
 /**
- * The cost of each text in a batch: its own tokens, its row of attention, and an equal share of the fixed cost, mostly
- * weights.
+ * The cost of each text in a batch: its own tokens, its row of attention, and an equal share of the fixed cost, which
+ * is mostly weights.
  */
 export function sharesOf(cost: Cost, lengths: readonly number[], tokens: number): Spent[] {
   const once = evalCost(cost, { batch: 0, tokens, kept: 0 });

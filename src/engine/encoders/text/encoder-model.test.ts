@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model } from "../../../index.ts";
 
-/** all-MiniLM-L6-v2 by sentence-transformers: tools/reference/minilm.py. */
+/** all-MiniLM-L6-v2 in sentence-transformers: tools/reference/minilm.py. */
 const { texts: entries, embeddings } = JSON.parse(
   readFileSync(new URL("../../fixtures/minilm.json", import.meta.url), "utf8"),
 ) as { texts: { text: string; repeat: number }[]; embeddings: string };

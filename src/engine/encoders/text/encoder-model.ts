@@ -35,7 +35,7 @@ export interface Answers<T> {
 
 /** The terms on which texts are read. */
 export interface ReadTerms extends EncodeTerms {
-  /** More FLOPs are refused before anything runs. */
+  /** Requests with more FLOPs are refused before anything runs. */
   readonly ceiling?: Pick<Ceiling, "flops"> | undefined;
   readonly onStopped?: OnStopped | undefined;
   /** Default: true. */
@@ -44,10 +44,10 @@ export interface ReadTerms extends EncodeTerms {
   readonly prompt?: string | undefined;
 }
 
-/** A text, or the token ids of one. */
+/** A text, or token ids. */
 export type TextOrIds = string | readonly number[];
 
-/** An encoder, loaded: of embeddings, a classifier, or of late interaction, as its files have it. */
+/** A loaded encoder: for embeddings, classification or late interaction, depending on its files. */
 export class EncoderModel implements Loaded {
   readonly kind = "encoder";
 
@@ -87,7 +87,7 @@ export class EncoderModel implements Loaded {
     return new EncoderModel(source, encoder, tokenizer, settings, classifier, late, width, queue);
   }
 
-  /** True if it compares texts token by token, and embeds none. */
+  /** True if it compares texts token by token and does not embed them. */
   get compares(): boolean {
     return this.late !== undefined;
   }
@@ -97,8 +97,8 @@ export class EncoderModel implements Loaded {
   }
 
   /**
-   * A vector of each text. Token ids are taken as they are, without the model's prompt.
-   * @throws UserError if the model is a classifier, or does not have an id or the prompt
+   * A vector for each text. Token ids are used unchanged, without the model's prompt.
+   * @throws UserError if the model is a classifier, an id is outside the vocabulary, or there is no such prompt
    */
   async embed(texts: readonly TextOrIds[], terms: ReadTerms = {}): Promise<Answers<Float32Array>> {
     const prompt = promptNamed(this.settings, terms.prompt, this.source.name);
@@ -156,7 +156,7 @@ export class EncoderModel implements Loaded {
     );
   }
 
-  /** The cost of these texts in batches of their own; runs nothing. */
+  /** The cost of these texts in separate batches; runs nothing. */
   price(texts: readonly string[]): Spent {
     const prompt = this.classifier ? "" : this.settings.prompt;
     return this.queue.price(texts.map((text, i) => this.#input(prompt + text, textName(i))));
@@ -164,7 +164,7 @@ export class EncoderModel implements Loaded {
 
   /**
    * Relevance of each text to the query: a cross-encoder's score, the cosine of embeddings, or the sum of the greatest
-   * cosines of tokens.
+   * token cosines.
    * @throws UserError if the model classifies into several labels
    */
   async relevance(query: string, texts: readonly string[], terms: ReadTerms = {}): Promise<Answers<number>> {
@@ -216,7 +216,7 @@ export class EncoderModel implements Loaded {
     return { answers: rows.map(read), usage: usage() };
   }
 
-  /** One row for each input; `after`: the cost of what is made of the rows. */
+  /** One row for each input; `after`: the cost of processing the rows. */
   async #rows(
     inputsOf: () => Input[],
     { onStopped, ceiling = {}, truncate: _, prompt: __, ...terms }: ReadTerms,
@@ -239,7 +239,7 @@ export class EncoderModel implements Loaded {
     }
   }
 
-  /** A text's tokens (for embeddings, with the prompt before it), without those that the tokenizer adds around it. */
+  /** A text's tokens (for embeddings, including the prompt), without those that the tokenizer adds around it. */
   tokensOf(text: string): number {
     const whole = this.classifier ? text : this.settings.prompt + text;
     return this.tokenizer.encode(this.#cased(whole)).length;
@@ -262,7 +262,7 @@ export class EncoderModel implements Loaded {
     return readings.map((reading, i) => this.#input(reading, textName(i)));
   }
 
-  /** Token ids as they are, cut to what the model reads. */
+  /** Token ids unchanged, but cut to the model's limit. */
   #given(ids: readonly number[], name: string, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);

@@ -20,7 +20,7 @@ afterEach(() => {
   queue.limit = Number.POSITIVE_INFINITY;
 });
 
-/** The texts' lengths in each batch that begins from now on; it runs once it may. */
+/** The texts' lengths in each batch that starts from now on; a batch runs once it may. */
 function batches(may?: Promise<void>): number[][] {
   const begun: number[][] = [];
   const { run } = RowRunner.prototype;
@@ -48,7 +48,7 @@ test("calls of one moment run in common batches: vectors and tokens as alone, an
     const gaps = embeddings[0]!.map((v, at) => Math.abs(v - alone[i]!.embeddings[0]![at]!));
     expect(Math.max(...gaps)).toBeLessThan(1e-5);
     expect(receipt.tokens).toEqual(alone[i]!.receipt.tokens);
-    // Padding to the longest of a batch, at most.
+    // The most padding in a batch: to its longest text.
     expect(receipt.flops.spent).toBeGreaterThanOrEqual(alone[i]!.receipt.flops.spent);
     expect(receipt.bytes.spent).toBeLessThan(1.01 * alone[i]!.receipt.bytes.spent);
   }
@@ -61,7 +61,7 @@ test("keys take turns: a short call is not behind all of a long one", async () =
   expect(begun.length).toBeGreaterThan(10);
   const shortest = Math.min(...begun.flat());
   const short = begun.findIndex((lengths) => lengths.includes(shortest));
-  // It waits for the lanes that had begun when it came, and for one turn of the long call.
+  // It waits for the lanes already running at its arrival, and for one turn of the long call.
   expect(short).toBeLessThanOrEqual(lanes + 1);
 });
 
@@ -88,7 +88,7 @@ describe("a call is refused", () => {
   test("once it closes; what waits is done, or ended when the time is up", async () => {
     const own = await load(folder);
     const { queue: closing } = own.encoder;
-    // The library loads the code of a call first; these wait in the queue at once.
+    // The library first loads the code of a call; these wait in the queue at once.
     const done = own.encoder.embed(["x"]);
     const closed = closing.close(300_000);
     await expect(own.embed(["y"])).rejects.toMatchObject({ reason: "closing" });

@@ -9,14 +9,14 @@ import { type Refusal, Refused } from "../../schedule/refused.ts";
 import { nextBatch } from "./encoder-batches.ts";
 import type { RowRunner } from "./encoder-runner.ts";
 
-/** The cost of the texts that ran, each with its share of its batch, and their tokens. */
+/** The cost of the texts run, each with its share of its batch, and their tokens. */
 export interface Encoded extends Spent {
   tokens: number;
 }
 
 /** The terms of a call. */
 export interface EncodeTerms {
-  /** Whose it is: keys have equal shares. */
+  /** The owner of the call: keys have equal shares. */
   readonly key?: string | undefined;
   /** Stops it before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
@@ -38,13 +38,13 @@ export function queued({ onBegun, ...terms }: EncodeTerms, time: Stopwatch): Enc
   return { ...terms, onBegun: begun };
 }
 
-/** The texts of one call: the unfinished ones, the longest first, and the rows of the finished ones. */
+/** The texts of one call: the unfinished ones, longest first, and the rows of the finished ones. */
 class Call {
   readonly key: string;
   readonly rows: Float32Array[] = [];
   readonly done: Promise<void>;
   readonly left: number[];
-  /** Texts in batches that are running. */
+  /** Texts in running batches. */
   #running = 0;
   #begun = false;
   #fault: { error: unknown } | undefined;
@@ -88,10 +88,7 @@ class Call {
     this.#settle();
   }
 
-  /**
-   * Stops the call; texts that are running are billed before it ends. `lost`: the number of its texts in a failed
-   * batch.
-   */
+  /** Stops the call; running texts are billed before it ends. `lost`: the number of its texts in a failed batch. */
   fail(error: unknown, lost = 0): void {
     this.#fault ??= { error };
     this.left.length = 0;
@@ -112,21 +109,21 @@ class Call {
 
 /**
  * Runs the texts of many calls in common batches of about equal length, and several batches side by side if there are
- * many texts. Keys take turns, and so do the calls of one key: the call in turn has its longest text run.
+ * many texts. Keys take turns, and so do the calls of one key: the current call gets its longest text run.
  */
 export class EncoderQueue implements Turns, Disposable {
   /** Calls that wait for a batch. */
   readonly #calls = new FairQueue<Call>();
-  /** Calls that are not answered yet. */
+  /** Unanswered calls. */
   readonly #open = new Set<Call>();
-  /** Lanes that are running; each stops when it finds no work. */
+  /** Running lanes; each stops when it finds no work. */
   readonly #lanes = new Map<number, Promise<void>>();
-  /** Most calls that wait; more are refused. */
+  /** The most waiting calls; further ones are refused. */
   limit = Number.POSITIVE_INFINITY;
-  /** When all that waits ends, once it is closing. */
+  /** The time when all waiting calls end, once it is closing. */
   #closes: number | undefined;
   #disposed = false;
-  /** Batches that are running. */
+  /** Running batches. */
   #busy = 0;
   /** The pace of batches. */
   readonly #pace = new Pace();
@@ -142,7 +139,7 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   /**
-   * One row of outputs for each text, in order. The cost is added to `bill`, also if the call is stopped.
+   * One row of outputs for each text, in order. The cost is added to `bill`, even if the call is stopped.
    * @throws Refused if there is no room
    */
   async read(inputs: readonly Input[], bill: Encoded, terms: EncodeTerms): Promise<Float32Array[]> {
@@ -159,7 +156,7 @@ export class EncoderQueue implements Turns, Disposable {
     return call.rows;
   }
 
-  /** The cost of these texts in batches of their own. */
+  /** The cost of these texts in separate batches. */
   price(inputs: readonly Input[]): Spent {
     return priceOfTexts(
       this.runner.cost,
@@ -190,7 +187,7 @@ export class EncoderQueue implements Turns, Disposable {
     if (this.#disposed && this.#lanes.size === 0) this.runner[Symbol.dispose]();
   }
 
-  /** Ends calls that were stopped, and all once there is no more time. */
+  /** Ends stopped calls, and all calls once time is up. */
   #sweep(now: number): void {
     const over = now >= (this.#closes ?? Number.POSITIVE_INFINITY);
     for (const call of this.#calls) {
@@ -208,7 +205,7 @@ export class EncoderQueue implements Turns, Disposable {
       calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
     for (const call of calls) if (call.left.length === 0) this.#calls.remove(call);
-    // It goes behind the others.
+    // It moves behind the others.
     if (first.left.length > 0) {
       this.#calls.serve(first);
       this.#calls.add(first, Number.POSITIVE_INFINITY);

@@ -14,10 +14,7 @@ export class RowPrograms implements Disposable {
   private constructor(
     /** Runs on all threads of the process. */
     readonly whole: Program,
-    /**
-     * Runs on one thread, as many times side by side as there are threads: faster overall, since no thread waits for
-     * another.
-     */
+    /** Runs on one thread, once per thread side by side: faster overall, because no thread waits for another. */
     readonly lane: Program | undefined,
   ) {}
 
@@ -50,7 +47,7 @@ export interface RowShape {
   readonly types: number;
 }
 
-/** Runs batches of texts, one at a time in each of its lanes, in memory that is kept for the next. */
+/** Runs batches of texts, one at a time in each of its lanes, and reuses their memory. */
 export class RowRunner implements Disposable {
   readonly #buffers: BatchBuffers[] = [];
 
@@ -70,8 +67,8 @@ export class RowRunner implements Disposable {
   }
 
   /**
-   * One row of outputs for each text, in order, each padded to `tokens` in attention, and the cost of each. `alone`: no
-   * other lane has work, so it may use all threads.
+   * One row of outputs for each text, in order, and its cost; attention pads each text to `tokens`. `alone`: no other
+   * lane has work, so it may use all threads.
    */
   async run(
     inputs: readonly Input[],
@@ -100,7 +97,7 @@ export class RowRunner implements Disposable {
   }
 }
 
-/** Memory for a batch of at most `tokens` tokens in all, and its rows. */
+/** Memory for a batch of at most `tokens` tokens in total, and its rows. */
 class BatchBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #mask: Buffer;

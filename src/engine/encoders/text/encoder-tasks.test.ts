@@ -8,7 +8,7 @@ import { receiptSchema } from "../../../ledger/receipt.ts";
 import { BATCH_TOKENS } from "./encoder-batches.ts";
 import { RowRunner } from "./encoder-runner.ts";
 
-/** By transformers and sentence-transformers: tools/reference/encoder_tasks.py. */
+/** From transformers and sentence-transformers: tools/reference/encoder_tasks.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 const taskOf = <T>(name: string): T => JSON.parse(readFileSync(path.join(fixture(name), "task.json"), "utf8"));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-tasks-"));

@@ -5,29 +5,29 @@ import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
 import { type DenseModule, readDense } from "./dense-modules.ts";
 
-/** How a model of late interaction reads one kind of text: a marker behind the first token, and a most of tokens. */
+/** How a late interaction model reads one kind of text: a marker after the first token, and a token limit. */
 interface Side {
   readonly marker: string;
-  /** With the marker and the tokens that the tokenizer adds. */
+  /** Including the marker and the tokens that the tokenizer adds. */
   readonly tokens: number;
 }
 
 /** A model that compares texts token by token (Khattab and Zaharia 2020, ColBERT). */
 export interface LateSettings {
-  /** The projection of each token, if there is one: else tokens are compared as they leave the last layer. */
+  /** The projection of each token, if there is one; otherwise the last layer's outputs are compared. */
   readonly dense: readonly DenseModule[];
-  /** `expanded`: mask tokens fill it up to its most; `seen`: the others see them. */
+  /** `expanded`: mask tokens fill it up to its limit; `seen`: the other tokens see them. */
   readonly query: Side & { readonly expanded: boolean; readonly seen: boolean };
   /** `skipped`: texts of the tokens that are not compared. */
   readonly document: Side & { readonly skipped: readonly string[] };
 }
 
-/** ASCII's, Python's `string.punctuation`. */
+/** ASCII punctuation, as in Python's `string.punctuation`. */
 const PUNCTUATION = [..."!\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~"];
 
 const tokens = z.int().min(4).max(8192);
 
-/** The file of ColBERT's own code. */
+/** The settings file of ColBERT's own code. */
 const artifactSchema = z.looseObject({
   query_maxlen: tokens.default(32),
   doc_maxlen: tokens.default(220),
@@ -38,7 +38,7 @@ const artifactSchema = z.looseObject({
   similarity: z.literal("cosine", "expected cosine").default("cosine"),
 });
 
-/** PyLate's fields beside sentence-transformers'. */
+/** PyLate's fields in addition to sentence-transformers'. */
 const pylateSchema = z.looseObject({
   query_prefix: z.string().min(1).default("[Q] "),
   document_prefix: z.string().min(1).default("[D] "),
@@ -51,7 +51,7 @@ const pylateSchema = z.looseObject({
 
 const modulesSchema = z.array(z.object({ type: z.string(), path: z.string() }));
 
-/** Reads how a folder's model compares texts by token; undefined if its files are not of such a model. @throws UserError */
+/** Reads a late interaction model's settings from its folder; undefined for other models. @throws UserError */
 export function readLate(folder: string, checkpoint: Pick<Checkpoint, "tensors">): LateSettings | undefined {
   const artifact = readOptionalJson(path.join(folder, "artifact.metadata"), artifactSchema);
   if (artifact) return ofArtifact(artifact, checkpoint);

@@ -14,7 +14,7 @@ const home = mkdtempSync(path.join(tmpdir(), "modicum-late-"));
 vi.stubEnv("MODICUM_HOME", home);
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** Scores by PyLate: tools/reference/late_interaction.py. */
+/** Scores from PyLate: tools/reference/late_interaction.py. */
 const fixture = (name: string) => fileURLToPath(new URL(`../../fixtures/${name}`, import.meta.url));
 interface Task {
   readonly query: string;
@@ -66,7 +66,7 @@ describe.each(["colbert", "pylate"])("a model of %s", (name) => {
 
 describe("the products of tokens' vectors are billed", () => {
   const folder = fixture("colbert");
-  /** Numbers of a vector; tokens that a query is filled up to. */
+  /** The width of a vector, and the number of tokens that a query is padded to. */
   const [WIDTH, QUERY] = [openCheckpoint(folder).tensors.get("linear.weight")!.shape[0]!, 16];
 
   test("two FLOPs for each number of a vector, each query's token and each compared one of a document", () => {

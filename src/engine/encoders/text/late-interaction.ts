@@ -5,13 +5,13 @@ import type { Input, Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { checkTokens, documentName, limitOf, type Truncate } from "../../truncate.ts";
 import type { LateSettings } from "./late-files.ts";
 
-/** Compares texts by the vectors of their tokens: each token of a query with the nearest of a document. */
+/** Compares texts by the vectors of their tokens: each query token with the nearest document token. */
 export class LateInteraction {
   readonly #query: number;
   readonly #document: number;
   readonly #skipped: ReadonlySet<number>;
 
-  /** @throws UserError if the tokenizer lacks a marker, or the mask token that queries are filled up with */
+  /** @throws UserError if the tokenizer lacks a marker, or the mask token that pads queries */
   constructor(
     private readonly settings: LateSettings,
     private readonly tokenizer: Tokenizer,
@@ -26,7 +26,7 @@ export class LateInteraction {
       throw new UserError("the tokenizer has no mask token, with which queries are filled up");
   }
 
-  /** A query, filled up with mask tokens, and documents. @throws TextTooLong if a document may not be cut */
+  /** A query, padded with mask tokens, and documents. @throws TextTooLong if a document must not be cut */
   inputs(query: string, documents: readonly string[], truncate?: Truncate): Input[] {
     return [
       this.#queryInput(query),
@@ -34,7 +34,7 @@ export class LateInteraction {
     ];
   }
 
-  /** The sum over the query's tokens of the greatest cosine with one of the document's. */
+  /** The sum over the query's tokens of each one's greatest cosine with a document token. */
   score(query: Float32Array, document: Float32Array, input: Input): number {
     const places = this.#compared(input);
     let sum = 0;
@@ -46,14 +46,14 @@ export class LateInteraction {
     return sum;
   }
 
-  /** The cost of these scores: a product of each of the query's tokens and each that is compared with it. */
+  /** The cost of these scores: one product per query token and compared document token. */
   cost(query: Input, documents: readonly Input[]): Spent {
     const compared = documents.reduce((sum, document) => sum + this.#compared(document).length, 0);
     const bytes = bytesPerElement.f32 * this.width * (documents.length * query.ids.length + compared);
     return { flops: 2 * this.width * query.ids.length * compared, bytes };
   }
 
-  /** The places of the document's tokens that are compared. */
+  /** The indices of the document's compared tokens. */
   #compared({ ids }: Input): number[] {
     return ids.flatMap((id, at) => (this.#skipped.has(id) ? [] : [at]));
   }
@@ -79,7 +79,7 @@ export class LateInteraction {
     return { ids, types: ids.map(() => 0) };
   }
 
-  /** A text's ids, at most so many, with a marker behind the first. */
+  /** A text's ids, at most `most`, with a marker after the first. */
   #marked(text: string, marker: number, most: number): number[] {
     const [first = marker, ...others] = this.tokenizer.input(text, { limit: Math.max(3, most) - 1 }).ids;
     return [first, marker, ...others];

@@ -8,7 +8,7 @@ import { home } from "../../../weights/sources/index.ts";
 /** 439 MB, which a test does not download: `modicum pull mpnet`. */
 const there = existsSync(path.join(home(), "models", "mpnet", "model.json"));
 
-/** all-mpnet-base-v2 by sentence-transformers: tools/reference/minilm.py. */
+/** all-mpnet-base-v2 in sentence-transformers: tools/reference/minilm.py. */
 const { texts, embeddings } = JSON.parse(
   readFileSync(new URL("../../fixtures/mpnet.json", import.meta.url), "utf8"),
 ) as {

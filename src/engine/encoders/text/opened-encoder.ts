@@ -12,12 +12,12 @@ import { storedDense, withDense } from "./dense-modules.ts";
 import { type LateSettings, readLate } from "./late-files.ts";
 import { PLAIN, readSentenceSettings, type SentenceSettings, sentenceMetadata } from "./sentence-files.ts";
 
-/** An encoder and its purpose by its files, before any weights are read. */
+/** An encoder and its purpose, from its files, before any weights are read. */
 export interface OpenedEncoder {
   readonly encoder: TextEncoder;
   readonly weights: Weights;
   readonly settings: SentenceSettings;
-  /** Undefined: it embeds, or compares. */
+  /** Undefined: it embeds or compares. */
   readonly classifier: ClassifierSettings | undefined;
   /** Set if it compares texts token by token. */
   readonly late: LateSettings | undefined;
@@ -47,7 +47,7 @@ export async function openedEncoder(
   // Adapters for all linear modules include BERT's pooler.
   if (encoder instanceof Encoder && !headed) weights.loraLayers?.passOver(encoder.config.classifier.dense);
   const classifier = headed ? readClassifier(checkpoint.config, encoder.config.labels) : undefined;
-  // A classifier's pooling is its head's own.
+  // A classifier's pooling belongs to its head.
   const settings = sentences ?? (headed ? PLAIN : metadataOf(checkpoint));
   const { pooling, normalise } = settings;
   if (layers !== undefined) checkLayers(checkpoint.path, layers, encoder.config.layers, headed);
@@ -56,7 +56,7 @@ export async function openedEncoder(
     if (late) return traceTokens(encoder, dense);
     return headed ? traceScores(encoder) : vector();
   };
-  // Weights are prepared for all layers: models of one checkpoint share them, however many layers each runs.
+  // Weights are prepared for all layers: models of one checkpoint share them, whatever number of layers each runs.
   const trace = () => (layers === undefined ? [all()] : [all(), vector(layers)]);
   const width = headed ? encoder.config.labels : (dense.at(-1)?.outputs ?? encoder.config.hidden);
   return { encoder, weights, settings, classifier, late, width, trace };
@@ -74,7 +74,7 @@ function lateOf(checkpoint: Checkpoint): LateSettings | undefined {
   return config.kind === "huggingface" ? readLate(path.dirname(config.path), checkpoint) : undefined;
 }
 
-/** By sentence-transformers' files; undefined for a GGUF. */
+/** From sentence-transformers' files; undefined for a GGUF. */
 function sentencesOf({ config }: Checkpoint): SentenceSettings | undefined {
   return config.kind === "huggingface" ? readSentenceSettings(path.dirname(config.path)) : undefined;
 }
@@ -82,6 +82,6 @@ function sentencesOf({ config }: Checkpoint): SentenceSettings | undefined {
 const metadataOf = ({ config }: Checkpoint): SentenceSettings =>
   config.kind === "gguf" ? sentenceMetadata(config) : PLAIN;
 
-/** Vectors are compared with those computed elsewhere, so floats are not rounded by default. */
+/** Vectors are compared with vectors from elsewhere, so floats are not rounded by default. */
 const exact = (quant: Quant, { config }: Checkpoint): Quant =>
   quant === "auto" && config.kind === "huggingface" ? "f32" : quant;

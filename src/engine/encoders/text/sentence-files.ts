@@ -7,24 +7,24 @@ import type { ConfigSource } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
 import { type DenseModule, readDense } from "./dense-modules.ts";
 
-/** The steps from a text's token vectors to its one vector. */
+/** The steps from a text's token vectors to its single vector. */
 export interface SentenceSettings {
   readonly pooling: Pooling;
-  /** Linear layers behind the pooling, in order. */
+  /** Linear layers after the pooling, in order. */
   readonly dense: readonly DenseModule[];
   /** True if vectors are scaled to length 1. */
   readonly normalise: boolean;
-  /** The most tokens of a text, with those added around it; undefined: the model's limit. */
+  /** The most tokens of a text, including those added around it; undefined: the model's limit. */
   readonly limit: number | undefined;
-  /** Written before a text of which no task is named. */
+  /** Written before a text without a task. */
   readonly prompt: string;
-  /** Written before a text, by the name of its task. */
+  /** Written before a text, by task name. */
   readonly prompts: Readonly<Record<string, string>>;
   /** True if texts are lowercased before tokenizing. */
   readonly lowercase: boolean;
 }
 
-/** Folders of a model's modules lie beside each other. */
+/** The folders of a model's modules are next to each other. */
 const moduleSchema = z.object({ type: z.string(), path: z.string().regex(/^[^/\\.]*$/, "expected a folder's name") });
 
 const transformerSchema = z.looseObject({
@@ -44,14 +44,14 @@ const promptsSchema = z.looseObject({
 
 const tokenizerSchema = z.looseObject({ model_max_length: z.number().min(1).nullish() });
 
-/** The files that sentence-transformers has named a Transformer's settings by. */
+/** The file names that sentence-transformers has used for a Transformer's settings. */
 const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
   (kind) => `sentence_${kind}_config.json`,
 );
 
 /**
- * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt. A
- * folder without them uses the mean of its token vectors, as sentence-transformers does.
+ * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt.
+ * Without them, the mean of the token vectors is used, as in sentence-transformers.
  * @throws UserError if a module is not supported
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
@@ -73,7 +73,7 @@ export function readSentenceSettings(folder: string): SentenceSettings {
   };
 }
 
-/** The files in a model folder that `readSentenceSettings` reads beside the tokenizer's, relative to it. */
+/** The files in a model folder that `readSentenceSettings` reads in addition to the tokenizer's, relative to it. */
 export function sentenceFiles(folder: string): string[] {
   const modules = readOptionalJson(path.join(folder, "modules.json"), z.array(moduleSchema)) ?? [];
   const settings = ["", ...modules.map((m) => m.path)].flatMap((place) =>
@@ -93,7 +93,7 @@ function readTransformer(folder: string, module: string): Pick<SentenceSettings,
   );
   const own = settings.find((s) => s !== undefined);
   const tokenizer = readOptionalJson(path.join(folder, module, "tokenizer_config.json"), tokenizerSchema);
-  // A tokenizer without a limit has 1e30 there.
+  // There, 1e30 means a tokenizer without a limit.
   return {
     limit: own?.max_seq_length ?? tokenizer?.model_max_length ?? undefined,
     lowercase: own?.do_lower_case ?? false,
@@ -134,7 +134,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
 
 type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
 
-/** The prompt of a task's name, or the default one; `model` names the model. @throws UserError if it has none of this name */
+/** The prompt of a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
 export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;
@@ -143,18 +143,18 @@ export function promptNamed({ prompt, prompts }: Prompts, name: string | undefin
   throw new UserError(`${model} has no prompt "${name}", expected ${expected}`, 2);
 }
 
-/** The prompts of queries and documents, by sentence-transformers' names for them; a default one is for both. */
+/** The prompts of queries and documents, under sentence-transformers' names; a default prompt serves both. */
 export function searchPrompts({ prompt, prompts }: Prompts): Readonly<Record<"query" | "document", string>> {
   if (prompt !== "") return { query: prompt, document: prompt };
   const document = prompts["document"] ?? prompts["passage"] ?? prompts["corpus"] ?? "";
   return { query: prompts["query"] ?? "", document };
 }
 
-/** Pooling by the number a GGUF stores (`llama_pooling_type` in llama.h). */
+/** Pooling by a GGUF's code (`llama_pooling_type` in llama.h). */
 const storedPoolings: Readonly<Record<number, Pooling>> = { 1: "mean", 2: "cls", 3: "last" };
 const RANK = 4;
 
-/** Texts as they are, as long as the model bears. */
+/** Texts unchanged, up to the model's limit. */
 export const PLAIN: SentenceSettings = {
   pooling: "mean",
   dense: [],
@@ -170,7 +170,7 @@ const DOCUMENT = "title: none | text: ";
 const CLASSES = "task: classification | query: ";
 const SIMILARITY = "task: sentence similarity | query: ";
 
-/** EmbeddingGemma's prompts by task, which its GGUFs do not have (Vera et al. 2025; the published model's configuration). */
+/** EmbeddingGemma's prompts by task, missing from its GGUFs (Vera et al. 2025; the published model's configuration). */
 const EMBEDDING_GEMMA = {
   ...{ query: SEARCH, document: DOCUMENT, BitextMining: SEARCH, Clustering: "task: clustering | query: " },
   ...{
@@ -185,7 +185,7 @@ const EMBEDDING_GEMMA = {
 /**
  * Reads a GGUF's `pooling_type`; the default is the mean of the token vectors. Vectors have length 1, as in llama.cpp's
  * server.
- * @throws UserError if the file asks for no pooling, or for a head that it lacks
+ * @throws UserError if the file has no pooling, or needs a head that it lacks
  */
 export function sentenceMetadata({ path, metadata }: Extract<ConfigSource, { kind: "gguf" }>): SentenceSettings {
   const architecture = metadata.string("general.architecture");

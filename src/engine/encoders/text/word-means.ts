@@ -18,7 +18,7 @@ export class WordMeans {
     return this.vectors.width;
   }
 
-  /** A vector of each text, and its cost by the rule of the graph's own pooling. */
+  /** A vector for each text, and its cost by the rule of the graph's own pooling. */
   async embed(
     texts: readonly string[],
     { onStopped: _, ceiling = {}, ...terms }: ReadTerms = {},
@@ -54,7 +54,7 @@ export class WordMeans {
   }
 }
 
-/** The mean of the vectors of `tokens` words, as an encoder pools its tokens. */
+/** The mean of the vectors of `tokens` words, like an encoder's pooling. */
 function tracedMean(width: number): Graph {
   const g = new Graph();
   const tokens = sym("tokens");

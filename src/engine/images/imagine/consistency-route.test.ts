@@ -54,7 +54,7 @@ test("at the least deviation an image is itself, whatever the network says", () 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-consistency-route-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A random network that calls itself a consistency model. */
+/** A random network labelled as a consistency model. */
 function consistent(scheduler: object = {}): string {
   const fixture = fileURLToPath(new URL("../../../models/fixtures/unet-scaled", import.meta.url));
   cpSync(fixture, folder, { recursive: true });

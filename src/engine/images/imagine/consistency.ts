@@ -1,7 +1,7 @@
 import { type ConsistencyConfig, deviationsOf } from "../../../models/image-generator/consistency-schedule.ts";
 import type { Route } from "./sampler.ts";
 
-/** Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), as diffusers computes it. */
+/** Multistep consistency sampling (Song et al. 2023, arXiv 2303.01469, algorithm 1), like diffusers' implementation. */
 export function consistencyRoute(config: ConsistencyConfig, count: number): Route {
   const deviations = deviationsOf(config, count);
   const steps = deviations.map((deviation, i) => ({
@@ -18,7 +18,7 @@ export function consistencyRoute(config: ConsistencyConfig, count: number): Rout
 }
 
 /**
- * An image without noise, in place: c_skip · x + c_out · the network's output, which is x itself at the least deviation
+ * Denoises an image in place: c_skip · x + c_out · the network's output, which is x itself at the smallest deviation
  * (appendix C).
  */
 function clean(x: Float32Array, output: Float32Array, deviation: number, config: ConsistencyConfig): void {

@@ -7,7 +7,7 @@ const USUAL_STEPS = 50;
 const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
-/** A call's wish: a text to be drawn, or the numbers of two classes' vectors, wanted and not, if there are any. */
+/** A call's condition: a text to draw, or the indices of two class vectors, wanted and unwanted, if there are any. */
 type DrawingCondition =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
@@ -16,7 +16,7 @@ type DrawingCondition =
 export interface DrawingTerms {
   readonly wanted: DrawingCondition;
   readonly steps: number;
-  /** The last of the steps, which are run. */
+  /** The number of final steps to run. */
   readonly runs: number;
   readonly sampler: SamplerName;
   readonly guidance: number;
@@ -40,7 +40,7 @@ export function askedOf(name: string, model: ImageGenerator, options: ImagineOpt
   return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
 }
 
-/** Times are at most those that were trained, the offset included. */
+/** Times, including the offset, are at most the trained ones. */
 function stepsAsked(name: string, denoising: Denoising, steps: number | undefined): number {
   const offset = denoising.kind === "noise" ? denoising.sampling.offset : 0;
   const most = denoising.noise.steps - offset;
@@ -49,7 +49,7 @@ function stepsAsked(name: string, denoising: Denoising, steps: number | undefine
   throw new UserError(`steps: expected at most ${most}, on which ${name} was trained, got ${steps}`, 2);
 }
 
-/** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least through one. */
+/** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least one. */
 function runsAsked(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;
@@ -72,7 +72,7 @@ function promptOf(name: string, { class: label, prompt }: ImagineOptions): Drawi
   return { kind: "text", prompt };
 }
 
-/** The number of a class's vector; undefined if the model has no classes. */
+/** The index of a class's vector; undefined if the model has no classes. */
 function rowOf(name: string, { labels, unconditional }: ImageGenerator, label: string | undefined): number | undefined {
   const row = label === undefined ? unconditional : labels.indexOf(label);
   if (row !== -1 && (row !== undefined || labels.length === 0)) return row;

@@ -28,14 +28,14 @@ const TOGETHER = { pixels: 64, latents: 4 };
 export interface ImagineTerms {
   readonly signal?: AbortSignal | undefined;
   readonly onStopped?: ((usage: Usage) => void) | undefined;
-  /** Called after each step, with the steps of all images that are done, and all. */
+  /** Called after each step, with the steps done over all images, and the total. */
   readonly onStep?: ((done: number, all: number) => void) | undefined;
 }
 
-/** A diffusion model of images, loaded. */
+/** A loaded diffusion model of images. */
 export class ImageModel implements Loaded {
   readonly kind = "image generator";
-  /** The call that runs, and those that wait for it. */
+  /** The running call, and those that wait for it. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(
@@ -54,7 +54,7 @@ export class ImageModel implements Loaded {
     return new ImageModel(source, model, await Painter.compile(model, graphs), words);
   }
 
-  /** @throws UserError for a model of classes */
+  /** @throws UserError for a model with classes */
   get tokenizer(): Tokenizer {
     if (this.words) return this.words;
     throw new UserError(`${this.source.name} draws images of its classes and reads no text`);
@@ -64,7 +64,7 @@ export class ImageModel implements Loaded {
     return useDense(this.source.name, recipe);
   }
 
-  /** Makes images; a call waits until those before it are done. @throws UserError for what the model does not draw */
+  /** Makes images; a call waits for earlier ones. @throws UserError for a condition that the model cannot draw */
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
     const time = new Stopwatch();
     time.enter("encode");
@@ -108,12 +108,12 @@ export class ImageModel implements Loaded {
     }
   }
 
-  /** An image's file as the model reads it. @throws UserError */
+  /** An image file in the model's form. @throws UserError */
   async #picture(image: string): Promise<Float32Array> {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
 
-  /** The conditions of a call; a text is read against the empty one. */
+  /** The conditions of a call; a text is compared with the empty one. */
   async #conditions(
     { wanted, guidance }: DrawingTerms,
     bill: DrawingBill,
@@ -124,7 +124,7 @@ export class ImageModel implements Loaded {
     return { wanted: found, without: guidance === 1 ? found : await read("") };
   }
 
-  /** A text's ids, cut or padded to as many as the encoder reads. */
+  /** A text's ids, cut or padded to the encoder's length. */
   #ids(text: string): number[] {
     const { context } = this.model.prompts!.texts.config;
     const { ids } = this.tokenizer.input(text, { limit: context });
@@ -144,13 +144,13 @@ export class ImageModel implements Loaded {
     });
   }
 
-  /** Frees everything once the calls before have ended. */
+  /** Frees everything once the earlier calls have ended. */
   [Symbol.dispose](): void {
     void this.#last.then(() => this.painter[Symbol.dispose]());
   }
 }
 
-/** The tokenizer of a model that reads texts: a part beside the others. @throws UserError if it has no padding */
+/** The tokenizer of a model with texts: a separate part. @throws UserError if it has no padding */
 function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer | undefined {
   if (!prompts) return undefined;
   const folder = path.join(path.dirname(checkpoint.config.path), "tokenizer");

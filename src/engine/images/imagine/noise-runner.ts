@@ -4,7 +4,7 @@ import { timeVector, type UNet } from "../../../models/image-generator/unet.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../../runtime/program.ts";
 
-/** The wish that an image follows: a class, by the number of its vector, a text, by its hidden states [tokens, width], or neither. */
+/** What an image should show: a class, by the index of its vector; a text, by its hidden states [tokens, width]; or neither. */
 export interface Condition {
   readonly row?: number | undefined;
   readonly states?: Float32Array | undefined;
@@ -30,7 +30,7 @@ export class NoiseRunner implements Disposable {
     private readonly unet: UNet,
   ) {}
 
-  /** `graph`: that of `traceNoise`. */
+  /** `graph`: the graph of `traceNoise`. */
   static async compile(unet: UNet, graph: Graph = traceNoise(unet)): Promise<NoiseRunner> {
     return new NoiseRunner(await Program.compile(graph), unet);
   }
@@ -40,7 +40,7 @@ export class NoiseRunner implements Disposable {
     return evalCost(this.program.cost, { batch: rows });
   }
 
-  /** The noise in images, end to end, at their times and under their conditions. The result is valid until the next run. */
+  /** The noise in concatenated images, at their times and under their conditions. The result is valid until the next run. */
   async run(x: Float32Array, times: readonly number[], conditions: readonly Condition[]): Promise<Float32Array> {
     const bound = this.#boundTo(times.length);
     bound.x.set(x);

@@ -3,7 +3,7 @@ import { z } from "zod";
 const samplers = ["ddim", "ddpm", "consistency"] as const;
 export type SamplerName = (typeof samplers)[number];
 
-/** The terms on which images are made. */
+/** The options for making images. */
 export const imagineOptions = z.strictObject({
   class: z.string().optional().describe("the label of the class to draw (default: no class)"),
   prompt: z.string().optional().describe("the prompt, for a model that reads texts"),

@@ -16,14 +16,14 @@ import { advance, guide, renoise, stepsOf } from "./sampler.ts";
 export interface Drawing {
   readonly sampler: SamplerName;
   readonly steps: number;
-  /** The last of the steps, which are run: all of them unless there is an image to begin with. */
+  /** The number of final steps to run: all of them unless there is an initial image. */
   readonly runs: number;
-  /** That image, in the space of the network. */
+  /** The initial image, in the network's space. */
   readonly image?: Float32Array | undefined;
-  /** Seed of the noise that images begin as; image i has seed + i. */
+  /** Seed of the images' initial noise; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
-  /** The weight of the condition against that of `without`: 1 runs the network once a step, others twice. */
+  /** The weight of the condition against `without`: 1 runs the network once per step, other values twice. */
   readonly guidance: number;
   readonly without: Condition;
 }
@@ -34,10 +34,10 @@ export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
   return { channels: prompts.autoencoder.config.channels, imageSize: imageSize * prompts.autoencoder.enlargement };
 }
 
-/** A call's cost so far; `runs`: runs of the network on one image. */
+/** A call's cost so far; `runs`: runs of the network per image. */
 export interface DrawingBill extends Spent {
   runs: number;
-  /** Tokens of texts that were read. */
+  /** Tokens of the texts read. */
   tokens: number;
 }
 
@@ -49,7 +49,7 @@ interface Begin {
   readonly deviation: number;
 }
 
-/** Fills an image with the noise that drawing begins with, or with a given image and the noise of its first step. */
+/** Fills an image with the initial noise, or with a given image and its first step's noise. */
 function fill(x: Float32Array, { image, step, deviation }: Begin, random: () => number): void {
   if (image) {
     x.set(image);
@@ -65,7 +65,7 @@ export class Painter implements Disposable {
     private readonly prompts: PromptRunner | undefined,
   ) {}
 
-  /** The graphs that `compile` takes. */
+  /** The graphs for `compile`. */
   static trace({ unet, prompts }: ImageGenerator): Graph[] {
     return [traceNoise(unet), ...(prompts ? PromptRunner.trace(prompts, unet) : [])];
   }
@@ -85,14 +85,14 @@ export class Painter implements Disposable {
     return sizeOf(this.model);
   }
 
-  /** The condition that a text's ids are, of a model with a text encoder. */
+  /** The condition for a text's ids, for a model with a text encoder. */
   async read(ids: readonly number[], bill: DrawingBill): Promise<Condition> {
     addSpent(bill, this.prompts!.textCost);
     bill.tokens += ids.length;
     return { states: await this.prompts!.states(ids) };
   }
 
-  /** An image in the space of the network. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
+  /** An image in the network's space. `pixels`: [channels, side, side] of `size`, within −1 and 1. */
   async begin(pixels: Float32Array, bill: DrawingBill): Promise<Float32Array> {
     if (!this.prompts) return pixels;
     const { values, cost } = await this.prompts.latents(pixels);
@@ -100,7 +100,7 @@ export class Painter implements Disposable {
     return values;
   }
 
-  /** Pixels of `rows` images from number `first` on, end to end, within −1 and 1. */
+  /** Pixels of `rows` images from index `first` on, concatenated, within −1 and 1. */
   async draw(
     drawing: Drawing,
     { first, rows }: { readonly first: number; readonly rows: number },
@@ -145,7 +145,7 @@ export class Painter implements Disposable {
     return conditional;
   }
 
-  /** The pixels of what the network draws. */
+  /** The pixels of the network's images. */
   async #pixels(x: Float32Array, rows: number, bill: DrawingBill): Promise<Float32Array> {
     if (!this.prompts) return x.map(within);
     const { channels, imageSize } = this.size;
@@ -166,7 +166,7 @@ export class Painter implements Disposable {
   }
 }
 
-/** The way of `count` steps by a sampler; a consistency model has its own. */
+/** The `count` steps of a sampler; a consistency model has its own. */
 function routeOf(denoising: Denoising, sampler: SamplerName, count: number): Route {
   if (denoising.kind === "consistency") return consistencyRoute(denoising.noise, count);
   const sampling = { ...denoising.sampling, sampler: sampler === "ddpm" ? sampler : ("ddim" as const) };

@@ -1,15 +1,15 @@
 import { UserError } from "../../../util/errors.ts";
 import { CHANNELS, type Pixels } from "../pixels/pixels.ts";
 
-/** Sizes of the images that a model makes. */
+/** Sizes of a model's images. */
 export interface PictureSize {
   readonly channels: number;
-  /** Pixels of a side. */
+  /** Pixels per side. */
   readonly imageSize: number;
 }
 
 /**
- * A picture as a network reads it: [channels, side, side], within −1 and 1; of one channel: the mean of the three.
+ * A picture in a network's form: [channels, side, side], within −1 and 1; with one channel, the mean of the three.
  * @throws UserError for a picture of another size; `where` names it
  */
 export function asInput(

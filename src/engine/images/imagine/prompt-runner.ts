@@ -6,9 +6,9 @@ import type { UNet } from "../../../models/image-generator/unet.ts";
 import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 
-/** Runs the parts around a network that draws what a text says, one text or image at a time. */
+/** Runs the parts around a network that draws from a text, one text or image at a time. */
 export class PromptRunner implements Disposable {
-  /** Compiled for the first image that a call begins with: most begin with noise. */
+  /** Compiled for the first call with an initial image: most calls begin with noise. */
   #encoder: Promise<Program> | undefined;
 
   private constructor(
@@ -19,7 +19,7 @@ export class PromptRunner implements Disposable {
     private readonly side: number,
   ) {}
 
-  /** The graphs that `compile` takes. */
+  /** The graphs for `compile`. */
   static trace({ texts, autoencoder }: PromptParts, { config }: UNet): [texts: Graph, decoder: Graph, encoder: Graph] {
     const { imageSize: side } = config;
     return [traceHidden(texts), tracePixels(autoencoder, side), traceLatents(autoencoder, side)];
@@ -50,7 +50,7 @@ export class PromptRunner implements Disposable {
     return evalCost(this.decoder.cost, { batch: 1 });
   }
 
-  /** Hidden states [tokens, width] of a text's ids, as many as the encoder reads. Padding counts as text. */
+  /** Hidden states [tokens, width] of a text's ids, in the encoder's length. Padding counts as text. */
   async states(ids: readonly number[]): Promise<Float32Array> {
     const { hidden } = this.parts.texts.config;
     using given = new Buffer("i64", ids.length);
@@ -92,7 +92,7 @@ export class PromptRunner implements Disposable {
   [Symbol.dispose](): void {
     this.texts[Symbol.dispose]();
     this.decoder[Symbol.dispose]();
-    // A compilation that failed has told its caller.
+    // A failed compilation has already thrown to its caller.
     this.#encoder?.then((encoder) => encoder[Symbol.dispose]()).catch(() => {});
   }
 }

@@ -1,42 +1,42 @@
 import type { SamplingConfig } from "../../../models/image-generator/noise-schedule.ts";
 import type { SamplerName } from "./options.ts";
 
-/** One run of the network on the way from noise to images. */
+/** One run of the network between noise and images. */
 export interface RouteStep {
-  /** The time that the network is told. */
+  /** The time input of the network. */
   readonly time: number;
   /** Multiplies images before the network reads them. */
   readonly scale: number;
-  /** Puts as much noise into an image as the step begins with, in place. */
+  /** Adds the noise at which the step begins to an image, in place. */
   noised(x: Float32Array, random: () => number): void;
-  /** Puts an image one step on, in place, by what the network made of it. `random` is normal. */
+  /** Advances an image by one step, in place, from the network's output. `random` is normal. */
   advance(x: Float32Array, output: Float32Array, random: () => number): void;
 }
 
-/** The way from noise to images. */
+/** The steps from noise to images. */
 export interface Route {
-  /** The deviation of the noise that images begin as. */
+  /** The deviation of the images' initial noise. */
   readonly deviation: number;
   readonly steps: readonly RouteStep[];
 }
 
-/** One step from a time to an earlier one, in shares of an image's variance that are left (ᾱ). */
+/** One step from a time to an earlier one, by the remaining shares of an image's variance (ᾱ). */
 export interface Step {
-  /** The time that the network is told. */
+  /** The time input of the network. */
   readonly time: number;
   readonly left: number;
   /** After the step; 1: no noise is left. */
   readonly leftNext: number;
 }
 
-/** A way from noise to images: the sampler, and what a model's configuration says of it. */
+/** A sampling method: the sampler, and a model's settings for it. */
 export interface Sampling extends SamplingConfig {
   readonly sampler: Exclude<SamplerName, "consistency">;
 }
 
 /**
- * The steps of a sampler, the noisiest first: times a whole number apart, down to the offset, as diffusers' "leading"
- * spacing. `left` is each training step's ᾱ.
+ * The steps of a sampler, the noisiest first: times at whole-number intervals, down to the offset, like diffusers'
+ * "leading" spacing. `left` is each training step's ᾱ.
  */
 export function stepsOf(left: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
   const apart = Math.floor(left.length / count);
@@ -49,7 +49,7 @@ export function stepsOf(left: Float64Array, count: number, { sampler, offset, en
 
 const within = (value: number): number => Math.max(-1, Math.min(1, value));
 
-/** An image's pixels without the noise that a network predicts in them. */
+/** A pixel without the noise predicted by the network. */
 function cleaned(x: number, noise: number, { left }: Step, clips: boolean): number {
   const clean = (x - Math.sqrt(1 - left) * noise) / Math.sqrt(left);
   return clips ? within(clean) : clean;
@@ -68,12 +68,12 @@ function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => 
   return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
 }
 
-/** Puts the noise of a step's time into an image without (Ho et al. 2020, equation 4), in place. */
+/** Adds the noise of a step's time to a clean image (Ho et al. 2020, equation 4), in place. */
 export function renoise(x: Float32Array, { left }: Step, random: () => number): void {
   for (let i = 0; i < x.length; i++) x[i] = Math.sqrt(left) * x[i]! + Math.sqrt(1 - left) * random();
 }
 
-/** Puts an image one step on, in place. */
+/** Advances an image by one step, in place. */
 export function advance(
   { sampler, clips }: Sampling,
   x: Float32Array,
@@ -87,7 +87,10 @@ export function advance(
   }
 }
 
-/** Noise under a condition against that under none: unconditional + weight · (conditional − unconditional), in `conditional`. */
+/**
+ * Guides conditional noise away from unconditional noise: unconditional + weight · (conditional − unconditional), written to
+ * `conditional`.
+ */
 export function guide(conditional: Float32Array, unconditional: Float32Array, weight: number): void {
   for (let i = 0; i < conditional.length; i++)
     conditional[i] = unconditional[i]! + weight * (conditional[i]! - unconditional[i]!);

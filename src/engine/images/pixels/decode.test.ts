@@ -9,7 +9,7 @@ import { readImage } from "./input.ts";
 
 const file = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/pictures/${name}`, import.meta.url));
 
-/** A picture of one colour, its channels as given. */
+/** A picture of one colour with these channels. */
 const plain = (colour: readonly number[], width = 8, height = 6) => {
   const data = Uint8Array.from({ length: width * height * colour.length }, (_, i) => colour[i % colour.length]!);
   return sharp(data, { raw: { width, height, channels: colour.length as 3 | 4 } });
@@ -42,7 +42,7 @@ test("a picture of one pixel", async () => {
   expect(await first(await plain([1, 2, 3], 1, 1).png().toBuffer())).toEqual([1, 2, 3]);
 });
 
-/** A JPEG whose header says that it has this many pixels. */
+/** A JPEG whose header claims this many pixels. */
 async function claiming(width: number, height: number): Promise<Uint8Array> {
   const bytes = await plain([9, 9, 9]).jpeg().toBuffer();
   const frame = bytes.indexOf(Bytes.of(0xff, 0xc0));

@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 
-/** A picture as bytes: rows from the top, 1 channel (grey) or 3 (red, green, blue) a pixel. */
+/** A picture as bytes: rows from the top, with 1 channel (grey) or 3 (red, green, blue) per pixel. */
 export interface Picture {
   readonly width: number;
   readonly height: number;
@@ -8,7 +8,7 @@ export interface Picture {
   readonly data: Uint8Array;
 }
 
-/** The bytes of a PNG. @throws UserError for channels that a PNG does not have */
+/** The bytes of a PNG. @throws UserError for channels that a PNG cannot have */
 export async function encodePng({ data, width, height, channels }: Picture): Promise<Uint8Array> {
   if (channels !== 1 && channels !== 3)
     throw new UserError(`a picture has ${channels} channels, expected 1 or 3 for a PNG`);

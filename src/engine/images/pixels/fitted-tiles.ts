@@ -23,7 +23,7 @@ const schema = z.looseObject({
 /** A height and a width in pixels. */
 type Sides = readonly [height: number, width: number];
 
-/** A processor that scales images to one of some sizes, and cuts them into square tiles. */
+/** A processor that scales images to one of several sizes, and cuts them into square tiles. */
 export interface FittedProcessor extends PixelScale {
   /** Pixels of a tile's side. */
   readonly side: number;
@@ -32,7 +32,7 @@ export interface FittedProcessor extends PixelScale {
   readonly filter: FilterName;
 }
 
-/** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
+/** Reads the processor in a model's folder, for a model whose tiles have `expected` pixels per side. @throws UserError */
 export function readFittedProcessor(folder: string, expected: number): FittedProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
@@ -50,8 +50,8 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
 }
 
 /**
- * The whole of a picture in a tile's size, then the tiles of the size that fits it best, as transformers'
- * `LlavaNextImageProcessor` with Pillow makes them: black around the picture.
+ * The whole picture in a tile's size, then the tiles of the best-fitting size, like transformers'
+ * `LlavaNextImageProcessor` with Pillow: black around the picture.
  */
 export async function fittedTiles(picture: Pixels, { side, sizes, filter }: FittedProcessor): Promise<Tiles> {
   const [height, width] = bestOf(picture, sizes);
@@ -61,13 +61,13 @@ export async function fittedTiles(picture: Pixels, { side, sizes, filter }: Fitt
   return { pictures: [await resized(picture, side, side, filter), ...pictures], rows, columns };
 }
 
-/** The counts of `fittedTiles`, by a picture's size. */
+/** The counts of `fittedTiles` for a picture's size. */
 export function fittedCounts(size: PictureSize, { side, sizes }: FittedProcessor): TileCounts {
   const [height, width] = bestOf(size, sizes);
   return { rows: height / side, columns: width / side };
 }
 
-/** The size that leaves most of an image's pixels, and of equal ones the smallest. */
+/** The size that keeps the most of an image's pixels; the smallest among equals. */
 function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides {
   const scored = sizes.map((of) => {
     const scale = Math.min(of[1] / width, of[0] / height);
@@ -79,7 +79,7 @@ function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides 
   ).of;
 }
 
-/** The sides of a picture that is scaled into a size. */
+/** The sides of a picture scaled to fit into a size. */
 function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureSize {
   const [across, down] = [wide / width, high / height];
   if (across < down) return { width: wide, height: Math.min(Math.ceil(height * across), high) };

@@ -11,7 +11,7 @@ export interface ImageInput {
 export const isImage = (input: unknown): input is ImageInput =>
   typeof input === "object" && input !== null && "image" in input;
 
-/** An image's bytes, not decoded, and its name in errors. */
+/** An image's undecoded bytes, and its name in errors. */
 export interface ImageFile {
   readonly bytes: Uint8Array;
   readonly name: string;
@@ -23,7 +23,7 @@ export async function readImage(input: ImageInput, index: number): Promise<Pixel
   return decodeImage(bytes, name);
 }
 
-/** The image that is in memory, and those that wait for it. */
+/** The image in memory, and those that wait for it. */
 let turn: Promise<void> = Promise.resolve();
 
 /** Decodes images for `use` one at a time, over all calls: a large one takes hundreds of megabytes. @throws UserError */

@@ -22,20 +22,20 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** Squares of patches that transformers' processor makes of an image at most, unless a file says otherwise. */
+/** The default for the most squares of patches per image, from transformers' processor. */
 const USUAL_MOST = 1280;
 const USUAL_LEAST = 4;
 
-/** The sizes of patches that a model reads. */
+/** The patch sizes of a model. */
 export interface PatchSizes {
   readonly patchSize: number;
-  /** Patches of a side that become one row. */
+  /** Patches per side of a square that becomes one row. */
   readonly merge: number;
   /** Equal frames of an image. */
   readonly frames: number;
 }
 
-/** A processor that keeps an image's shape, nearly, and cuts it into patches. */
+/** A processor that nearly keeps an image's shape, and cuts it into patches. */
 export interface PatchProcessor extends PixelScale {
   readonly sizes: PatchSizes;
   /** Pixels of an image. */
@@ -45,9 +45,9 @@ export interface PatchProcessor extends PixelScale {
 }
 
 /**
- * Reads a model folder's processor. Images have at most 1,280 squares of patches, even if the file allows more: the
- * encoder compares every pair of patches.
- * @throws UserError if its patches are not the model's
+ * Reads the processor in a model's folder. Images have at most 1,280 squares of patches, even if the file allows more:
+ * the encoder compares every pair of patches.
+ * @throws UserError if its patches differ from the model's
  */
 export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
@@ -70,13 +70,13 @@ export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProc
 /** The greatest ratio of an image's sides. */
 const RATIO = 200;
 
-/** A picture in whole squares of patches. @throws UserError as `patchSides` does */
+/** A picture in whole squares of patches. @throws UserError like `patchSides` */
 export async function patchSized(picture: Pixels, processor: PatchProcessor): Promise<Pixels> {
   const { width, height } = patchSides(picture, processor);
   return resized(picture, width, height, processor.filter);
 }
 
-/** A picture's sides in whole squares of patches. @throws UserError if it is much longer than wide, or wider than long */
+/** A picture's sides in whole squares of patches. @throws UserError for an extreme ratio of sides */
 export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
     throw new UserError(`an image is ${width} × ${height} pixels; expected sides of a ratio of at most ${RATIO}`, 2);
@@ -86,7 +86,7 @@ export function patchSides({ width, height }: PictureSize, { sizes, least, most 
   return { width: wide!, height: high! };
 }
 
-/** Sides within the limits, as transformers' `smart_resize` has them. */
+/** Sides within the limits, like transformers' `smart_resize`. */
 function fitted(
   given: readonly number[],
   sides: readonly number[],
@@ -102,13 +102,13 @@ function fitted(
   return given.map((side) => Math.ceil((side * up) / factor) * factor);
 }
 
-/** Halves go to the even side, as in Python. */
+/** Halves round to even, as in Python. */
 function roundEven(x: number): number {
   const rounded = Math.round(x);
   return Math.abs(x % 1) === 0.5 && rounded % 2 !== 0 ? rounded - 1 : rounded;
 }
 
-/** The patches of a picture in whole squares of them. */
+/** The patches of a picture, from whole squares. */
 export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor): PicturePatches {
   const { patchSize, merge, frames } = sizes;
   const { width, height } = picture;
@@ -132,7 +132,7 @@ export function patchesOf(picture: Pixels, { sizes, ...scale }: PatchProcessor):
   return { values, rows, columns, grid: [down / merge, across / merge] };
 }
 
-/** The place of the i-th patch: squares come row by row, and the patches of each in the same way. */
+/** The place of the i-th patch: squares come row by row, and each one's patches likewise. */
 function placeOf(i: number, across: number, merge: number): { row: number; column: number } {
   const [square, inside] = [Math.floor(i / merge ** 2), i % merge ** 2];
   const squares = across / merge;

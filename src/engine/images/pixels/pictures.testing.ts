@@ -7,7 +7,7 @@ import { type ImageProcessor, normalisePixels, type PixelScale, sized } from "./
 
 export const fixtures: string = fileURLToPath(new URL("../../../models/fixtures", import.meta.url));
 
-/** Folders of fixtures that have a file of this name. */
+/** Fixture folders with a file of this name. */
 export const foldersWith = (file: string): string[] =>
   readdirSync(fixtures).filter((name) => existsSync(path.join(fixtures, name, file)));
 
@@ -18,23 +18,23 @@ export const picture = (name: string): string => path.join(fixtures, "pictures",
 export const unpack = (packed: string): Float32Array =>
   new Float32Array(new Uint8Array(Bytes.from(packed, "base64")).buffer);
 
-/** JPEG decoders may differ in the last bit, which shows in a vector: those pictures are compared by their pixels. */
+/** JPEG decoders may differ in the last bit, which changes a vector: those pictures are compared by their pixels. */
 export const isExact = (file: string): boolean => !file.endsWith(".jpg");
 
-/** The rows, out of one for each picture, of those that every decoder reads alike. */
+/** The rows, one per picture, of those that every decoder reads the same way. */
 export function exactRows(pictures: readonly string[], packed: string): Float32Array {
   const all = unpack(packed);
   const width = all.length / pictures.length;
   return all.filter((_, at) => isExact(pictures[Math.floor(at / width)]!));
 }
 
-/** The worst difference, in bytes, of a picture's pixels to a reference's, base64 of uint8 [3, height, width]. */
+/** The largest difference, in bytes, between a picture's pixels and a reference's, base64 of uint8 [3, height, width]. */
 export async function worstByte(processor: ImageProcessor, file: string, packed: string): Promise<number> {
   const sizedPicture = await sized(await decodeImage(readFileSync(picture(file)), file), processor);
   return worstOf(normalisePixels(sizedPicture, processor), processor, packed);
 }
 
-/** The worst difference of normalised pixels to a reference's bytes. */
+/** The largest difference between normalised pixels and a reference's bytes. */
 export function worstOf(pixels: Float32Array, { mean, deviation }: PixelScale, packed: string): number {
   const bytes = Bytes.from(packed, "base64");
   if (pixels.length !== bytes.length) return Number.POSITIVE_INFINITY;

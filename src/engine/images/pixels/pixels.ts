@@ -1,10 +1,10 @@
-/** The size of a picture that stands upright, in pixels. */
+/** The size of an upright picture, in pixels. */
 export interface PictureSize {
   readonly width: number;
   readonly height: number;
 }
 
-/** A picture as bytes: rows from the top, three channels (red, green, blue) a pixel. */
+/** A picture as bytes: rows from the top, with three channels (red, green, blue) per pixel. */
 export interface Pixels extends PictureSize {
   readonly data: Uint8Array;
 }

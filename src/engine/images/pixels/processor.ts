@@ -10,7 +10,7 @@ export const PROCESSOR_FILE = "preprocessor_config.json";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
-/** Old files have one number: the shorter side before a crop, both sides without one. */
+/** Old files have one number: the shorter side if there is a crop, otherwise both sides. */
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
 /** A value for each channel. */
 const channels: z.ZodType<[number, number, number]> = z.tuple(
@@ -18,7 +18,7 @@ const channels: z.ZodType<[number, number, number]> = z.tuple(
   "expected three numbers",
 );
 
-/** The fields of a processor's file about the scale of pixels. */
+/** The fields for the pixel scale in a processor's file. */
 export const scaleFields = {
   do_rescale: z.boolean().default(true),
   rescale_factor: z.number().default(1 / 255),
@@ -27,7 +27,7 @@ export const scaleFields = {
   image_std: channels,
 };
 
-/** Filters by Pillow's numbers. */
+/** Filters by Pillow's codes. */
 export const filters = { 1: "lanczos", 2: "bilinear", 3: "bicubic" } as const;
 
 const schema = z.looseObject({
@@ -40,26 +40,26 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** The way from a picture's bytes to numbers: scaled, then normalised by channel. */
+/** From a picture's bytes to numbers: scaled, then normalised by channel. */
 export interface PixelScale {
   readonly rescale: number;
   readonly mean: readonly number[];
   readonly deviation: readonly number[];
 }
 
-/** The steps from a picture to a model's input, by `preprocessor_config.json`. */
+/** The steps from a picture to a model's input, from `preprocessor_config.json`. */
 export interface ImageProcessor extends PixelScale {
   /** Both sides of the result, or the shorter side before the crop. */
   readonly resize: { readonly width: number; readonly height: number } | { readonly shortest: number };
   readonly filter: FilterName;
-  /** The part that is kept, in the middle: the size of a model's input. */
+  /** The central part that is kept: the size of a model's input. */
   readonly width: number;
   readonly height: number;
 }
 
 /**
- * Reads a model folder's processor; `usual` is the filter of files that name none.
- * @throws UserError if it asks for steps that are not supported
+ * Reads the processor in a model's folder; `usual` is the default filter.
+ * @throws UserError for unsupported steps
  */
 export function readImageProcessor(folder: string, usual: FilterName = "bicubic"): ImageProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
@@ -101,7 +101,7 @@ export function sized(picture: Pixels, { resize, width, height, filter }: ImageP
   return resample(picture, middle(whole.width, width), middle(whole.height, height), filter);
 }
 
-/** The longer side is cut to a whole number, as in transformers. */
+/** The longer side is truncated to a whole number, as in transformers. */
 function byShortest({ width, height }: Pixels, shortest: number): { width: number; height: number } {
   const long = Math.trunc((shortest * Math.max(width, height)) / Math.min(width, height));
   return width <= height ? { width: shortest, height: long } : { width: long, height: shortest };

@@ -1,7 +1,7 @@
 import { setImmediate } from "node:timers/promises";
 import { CHANNELS, type Pixels } from "./pixels.ts";
 
-/** A filter by its reach, in pixels of the smaller of the two pictures, and its weight at a distance. */
+/** A filter: its reach, in pixels of the smaller of the two pictures, and its weight at a distance. */
 interface Filter {
   readonly reach: number;
   weight(distance: number): number;
@@ -22,7 +22,7 @@ function cubic(x: number): number {
 
 const sinc = (x: number): number => (x === 0 ? 1 : Math.sin(Math.PI * x) / (Math.PI * x));
 
-/** Part of one axis of a picture: places `from` to `from` + `count` − 1 of the `size` that the picture is scaled to. */
+/** Part of one axis of a picture: indices `from` to `from` + `count` − 1 of the scaled `size`. */
 export interface Axis {
   readonly size: number;
   readonly from: number;
@@ -30,9 +30,8 @@ export interface Axis {
 }
 
 /**
- * Scales a picture and keeps a part of the result, as Pillow does: the filter widens when the picture shrinks, one axis
- * after the other, rounded to bytes in between. Only what the part needs is computed, and other work runs in
- * between.
+ * Scales a picture and crops the result, like Pillow: the filter widens when the picture shrinks; axes are scaled one
+ * after the other, rounded to bytes in between. Only what the crop needs is computed, and other work runs in between.
  */
 export async function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Promise<Pixels> {
   if (isWhole(across, picture.width) && isWhole(down, picture.height)) return picture;
@@ -61,13 +60,13 @@ export async function resample(picture: Pixels, across: Axis, down: Axis, filter
   return { width: across.count, height: down.count, data };
 }
 
-/** Shares that are blended before other work runs: some milliseconds. */
+/** Weights applied before yielding to other work: a few milliseconds. */
 const TURN = 2 ** 20;
 
 class Turns {
   #blended = 0;
 
-  /** Counts a pixel's shares; true if it is others' turn. */
+  /** Counts a pixel's weights; true if other work should run. */
   isOver({ weights }: Taps): boolean {
     this.#blended += weights.length;
     if (this.#blended < TURN) return false;
@@ -80,14 +79,14 @@ class Turns {
 export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Promise<Pixels> =>
   resample(picture, { size: width, from: 0, count: width }, { size: height, from: 0, count: height }, filter);
 
-/** True if a picture keeps its size: every pixel is then its own, whatever the filter. */
+/** True if an axis keeps its size: each pixel then stays, whatever the filter. */
 const isWhole = ({ size, from, count }: Axis, source: number): boolean =>
   size === source && from === 0 && count === source;
 
-/** Shares are whole numbers of this part, as in Pillow, so that bytes are the same. */
+/** Weights are whole multiples of its inverse, as in Pillow, for equal bytes. */
 const UNIT = 2 ** 22;
 
-/** The places of the source that one place of the result is made of, from `start` on, and their shares. */
+/** The source places of one place of the result, from `start` on, and their weights. */
 interface Taps {
   readonly start: number;
   readonly weights: Float64Array;

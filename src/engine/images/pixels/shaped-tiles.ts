@@ -19,7 +19,7 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** A processor that scales images to the rows and columns of tiles that are nearest to their shape. */
+/** A processor that scales images to the tile rows and columns nearest to their shape. */
 export interface ShapedProcessor extends PixelScale {
   /** Pixels of a tile's side. */
   readonly side: number;
@@ -28,7 +28,7 @@ export interface ShapedProcessor extends PixelScale {
   readonly filter: FilterName;
 }
 
-/** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
+/** Reads the processor in a model's folder, for a model whose tiles have `expected` pixels per side. @throws UserError */
 export function readShapedProcessor(folder: string, expected: number): ShapedProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
@@ -41,7 +41,7 @@ export function readShapedProcessor(folder: string, expected: number): ShapedPro
   return { side: expected, shapes, filter: filters[read.resample], ...scaleOf(read) };
 }
 
-/** All shapes of so many tiles; of equally many tiles, the shape with fewer columns comes first. */
+/** All shapes with `least` to `most` tiles; for equal numbers of tiles, the shape with fewer columns comes first. */
 function shapesOf(least: number, most: number): TileCounts[] {
   const sizes = Array.from({ length: most }, (_, i) => i + 1);
   return sizes
@@ -51,8 +51,8 @@ function shapesOf(least: number, most: number): TileCounts[] {
 }
 
 /**
- * The tiles of a picture, and behind several the whole of it in a tile's size, as transformers' `GotOcr2ImageProcessor` with
- * Pillow makes them.
+ * The tiles of a picture; several are followed by the whole in a tile's size, like transformers' `GotOcr2ImageProcessor`
+ * with Pillow.
  */
 export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): Promise<Tiles> {
   const { side, filter } = processor;
@@ -63,8 +63,8 @@ export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): 
 }
 
 /**
- * The shape whose ratio of sides is nearest to the picture's. Of equally near ones, a later one is taken if its tiles have less
- * than twice the picture's pixels.
+ * The shape with the ratio of sides nearest to the picture's. Among equals, a later one wins if its tiles have less than
+ * twice the picture's pixels.
  */
 export function shapeOf({ width, height }: PictureSize, { side, shapes }: ShapedProcessor): TileCounts {
   const off = ({ rows, columns }: TileCounts) => Math.abs(width / height - columns / rows);
@@ -74,7 +74,7 @@ export function shapeOf({ width, height }: PictureSize, { side, shapes }: Shaped
   );
 }
 
-/** Pictures that the encoder reads of an image. */
+/** The number of pictures that the encoder reads for an image. */
 export function shapedPictures(size: PictureSize, processor: ShapedProcessor): number {
   const { rows, columns } = shapeOf(size, processor);
   return rows * columns === 1 ? 1 : rows * columns + 1;

@@ -19,7 +19,7 @@ const schema = z.looseObject({
 
 /** A processor that cuts images into square tiles. */
 export interface TileProcessor extends PixelScale {
-  /** Pixels of an image's longer side before it is cut. */
+  /** Pixels of an image's longer side before cutting. */
   readonly longest: number;
   /** Pixels of a tile's side. */
   readonly side: number;
@@ -34,12 +34,12 @@ export interface TileCounts {
   readonly columns: number;
 }
 
-/** An image as tiles, row by row, with the whole of it in a tile's size among them: at the end, unless a model says otherwise. */
+/** An image as tiles, row by row, with the whole in a tile's size among them; by default at the end. */
 export interface Tiles extends TileCounts {
   readonly pictures: readonly Pixels[];
 }
 
-/** Reads a model folder's processor, for a model that reads tiles of `expected` pixels a side. @throws UserError */
+/** Reads the processor in a model's folder, for a model whose tiles have `expected` pixels per side. @throws UserError */
 export function readTileProcessor(folder: string, expected: number): TileProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
@@ -53,7 +53,7 @@ export function readTileProcessor(folder: string, expected: number): TileProcess
   };
 }
 
-/** The tiles of a picture, as transformers' `Idefics3ImageProcessor` with Pillow makes them. */
+/** The tiles of a picture, like transformers' `Idefics3ImageProcessor` with Pillow. */
 export async function tilesOf(picture: Pixels, { longest, side, splits, filter }: TileProcessor): Promise<Tiles> {
   const scaled = await sizedTo(picture, longestSizes(picture, longest), filter);
   const small = (whole: Pixels) => resized(whole, side, side, filter);
@@ -64,7 +64,7 @@ export async function tilesOf(picture: Pixels, { longest, side, splits, filter }
   return { pictures: [...pictures, await small(whole)], rows, columns };
 }
 
-/** The counts of `tilesOf`, by a picture's size. */
+/** The counts of `tilesOf` for a picture's size. */
 export function tileCounts(size: PictureSize, { longest, side, splits }: TileProcessor): TileCounts {
   if (!splits) return NO_TILES;
   const { width, height } = wholeTiles(longestSizes(size, longest), side);
@@ -72,10 +72,10 @@ export function tileCounts(size: PictureSize, { longest, side, splits }: TilePro
   return rows * columns === 1 ? NO_TILES : { rows, columns };
 }
 
-/** An image that is one picture. */
+/** An image as one picture. */
 const NO_TILES: TileCounts = { rows: 0, columns: 0 };
 
-/** The squares of a picture whose sides are whole squares of `side` pixels. */
+/** The squares of a picture whose sides are multiples of `side` pixels. */
 export function cutInto(whole: Pixels, side: number): Tiles {
   const [rows, columns] = [whole.height / side, whole.width / side];
   const pictures = Array.from({ length: rows * columns }, (_, i) =>
@@ -87,7 +87,7 @@ export function cutInto(whole: Pixels, side: number): Tiles {
 const sizedTo = (picture: Pixels, { width, height }: PictureSize, filter: FilterName): Promise<Pixels> =>
   resized(picture, width, height, filter);
 
-/** The longer side as given, the other one even, as in transformers. */
+/** The longer side as given, the other rounded to even, as in transformers. */
 function longestSizes({ width, height }: PictureSize, longest: number): PictureSize {
   const ratio = width / height;
   if (width >= height) return { width: longest, height: even(longest / ratio) };
@@ -96,7 +96,7 @@ function longestSizes({ width, height }: PictureSize, longest: number): PictureS
 
 const even = (size: number): number => Math.max(1, Math.trunc(size) + (Math.trunc(size) % 2));
 
-/** Sides of whole tiles. */
+/** Sides in whole tiles. */
 function wholeTiles({ width, height }: PictureSize, side: number): PictureSize {
   const up = (size: number) => Math.ceil(size / side) * side;
   const ratio = width / height;

@@ -9,11 +9,11 @@ function shared(a: Box, b: Box): number {
   return side(0) * side(1);
 }
 
-/** The overlap of two boxes: the area of their intersection over that of their union. */
+/** The overlap of two boxes: the area of their intersection over the area of their union. */
 export function overlap(a: Box, b: Box): number {
   const both = shared(a, b);
   return both === 0 ? 0 : both / (area(a) + area(b) - both);
 }
 
-/** How much of the smaller of two boxes is in the other. */
+/** The share of the smaller box that is inside the other. */
 export const inside = (a: Box, b: Box): number => shared(a, b) / Math.min(area(a), area(b));

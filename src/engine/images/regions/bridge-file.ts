@@ -10,7 +10,7 @@ import { parseHeader } from "../../../weights/safetensors/header.ts";
 
 const count = z.int().min(1);
 
-/** `bridge.json` of a folder, beside `bridge.safetensors`. */
+/** `bridge.json` in a folder, next to `bridge.safetensors`. */
 export const bridgeFile = z.strictObject({
   /** The image–text model whose tokens it reads. */
   model: z.strictObject({ name: z.string().min(1), sha256 }),
@@ -19,11 +19,11 @@ export const bridgeFile = z.strictObject({
   /** The hash of the localiser's weights. */
   localiser: sha256,
   sizes: z.strictObject({ token: count, hidden: count, width: count, layers: count, heads: count, ffn: count }),
-  /** True if the model's tokens go through a layer norm first. */
+  /** True if the model's tokens first pass a layer norm. */
   imageNorm: z.boolean().default(false),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
-  /** Labels that it was trained on; it takes any. */
+  /** Training labels; it works with any. */
   labels: z.array(z.string()),
   data: z.strictObject({ sha256, regions: count }),
   steps: count,

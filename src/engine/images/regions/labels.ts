@@ -1,18 +1,18 @@
 import type { Spent } from "../../../graph/index.ts";
 import type { ImageTextModel } from "../../encoders/image-text/image-text-model.ts";
 
-/** Sentences about a label, `{}` standing for it. */
+/** Sentences about a label; `{}` is the label. */
 const TEMPLATES = ["{}", "a {}", "a picture of a {}"];
 
 export interface LabelVectors {
   /** [labels, width] */
   readonly values: Float32Array;
   readonly cost: Spent;
-  /** Tokens that were read. */
+  /** Tokens read. */
   readonly tokens: number;
 }
 
-/** Vectors of labels, each of length 1, [labels, width]: the scaled mean of its sentences' vectors. */
+/** Vectors of labels, each of length 1, [labels, width]: the normalised mean of its sentences' vectors. */
 export async function labelVectors(
   model: ImageTextModel,
   labels: readonly string[],

@@ -23,12 +23,12 @@ export const localiserSizes = z.strictObject({
 });
 export type LocaliserSizes = z.output<typeof localiserSizes>;
 
-/** `localiser.json` of a folder, beside `localiser.safetensors`. */
+/** `localiser.json` in a folder, next to `localiser.safetensors`. */
 const localiserFile = z.strictObject({
   sizes: localiserSizes,
   data: z.strictObject({ sha256: z.string(), scenes: z.int().min(1) }),
   steps: z.int().min(1),
-  /** On held-out scenes: the mean overlap of drawn masks with the right ones, union below intersection. */
+  /** On held-out scenes: the mean overlap (intersection over union) of drawn masks with the true ones. */
   maskIou: z.number().min(0).max(1),
 });
 export type LocaliserFile = z.output<typeof localiserFile>;
@@ -36,7 +36,7 @@ export type LocaliserFile = z.output<typeof localiserFile>;
 export const localiserJson = (folder: string): string => path.join(folder, "localiser.json");
 export const localiserTensors = (folder: string): string => path.join(folder, "localiser.safetensors");
 
-/** The configuration that a localiser is traced by; `file` names it in sentences. */
+/** The configuration for tracing a localiser; `file` names it in messages. */
 export function localiserConfig(
   sizes: LocaliserSizes,
   file: string,

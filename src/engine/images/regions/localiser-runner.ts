@@ -11,11 +11,11 @@ import { type ImageProcessor, normalisePixels, sized } from "../pixels/processor
 import type { Box } from "./box.ts";
 import { FloatRunner, type Floats } from "./runner.ts";
 
-/** Regions of one picture as the localiser sees them. */
+/** Regions of one picture, as the localiser's outputs. */
 export interface LocalisedRegions {
   /** [regions, hidden] */
   readonly tokens: Float32Array;
-  /** Logits of masks, row by row of the whole picture: [regions, side, side], `side` cells a side. */
+  /** Mask logits, row by row of the whole picture: [regions, side, side], with `side` cells per side. */
   readonly masks: Float32Array;
   /** How well each box fits an object, from 0 to 1. */
   readonly fits: Float32Array;
@@ -40,7 +40,7 @@ function traceRegions(localiser: Localiser): Graph {
   return g;
 }
 
-/** A localiser ready to run: a picture once, its regions as often as they are asked for. */
+/** A localiser ready to run: once per picture, then for any number of its regions. */
 export class LocaliserRunner implements Disposable {
   private constructor(
     readonly localiser: Localiser,
@@ -53,7 +53,7 @@ export class LocaliserRunner implements Disposable {
     return new LocaliserRunner(localiser, pictures, await FloatRunner.compile(traceRegions(localiser)));
   }
 
-  /** The cost of a picture's features, and of so many regions. */
+  /** The costs of a picture's features, and of regions. */
   get pictureCost(): Spent {
     return this.pictures.cost({});
   }
@@ -101,7 +101,7 @@ export class LocaliserRunner implements Disposable {
     };
   }
 
-  /** Masks lie patch by patch; a picture's lie row by row. */
+  /** Masks are stored patch by patch; a picture's masks are row by row. */
   #inRows(masks: Float32Array, count: number): Float32Array {
     const { side } = this;
     const order = cellOrder(side, this.localiser.config.cells);

@@ -8,9 +8,9 @@ export interface Floats {
   readonly values: Float32Array;
 }
 
-/** A small program from floats to floats, run with tensors of any size that it takes. */
+/** A small program from floats to floats, for tensors of any supported size. */
 export class FloatRunner implements Disposable {
-  /** One run after the other: each has the buffers for itself. */
+  /** One run at a time: each has exclusive use of the buffers. */
   #last: Promise<unknown> = Promise.resolve();
 
   private constructor(private readonly program: Program) {}
@@ -24,7 +24,7 @@ export class FloatRunner implements Disposable {
     return evalCost(this.program.cost, sizes);
   }
 
-  /** Outputs by name, of the shapes that the caller knows. */
+  /** Outputs by name, in shapes that the caller knows. */
   run<N extends string>(
     inputs: Readonly<Record<string, Floats>>,
     shapes: Readonly<Record<N, readonly number[]>>,
@@ -63,7 +63,7 @@ export class FloatRunner implements Disposable {
     }
   }
 
-  /** Frees the program once the runs that were asked for are done. */
+  /** Frees the program once the submitted runs are done. */
   [Symbol.dispose](): void {
     void this.#last.then(() => this.program[Symbol.dispose]());
   }

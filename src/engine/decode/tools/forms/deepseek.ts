@@ -7,7 +7,7 @@ const [CALL, END, BETWEEN] = ["<｜tool▁call▁begin｜>", "<｜tool▁call▁
 
 const FENCE = "```json";
 
-/** DeepSeek: the kind, the name and JSON in a fence (V3, R1), or the name and JSON alone (V3.1). */
+/** DeepSeek: the kind, the name and fenced JSON (V3, R1), or only the name and JSON (V3.1). */
 export const deepSeekCalls: CallForm = {
   ...{ open: OPEN, close: CLOSE, inside: [CALL, END, BETWEEN], argumentsAsText: true },
   matches: (template) => template.includes(OPEN),
@@ -15,7 +15,7 @@ export const deepSeekCalls: CallForm = {
     const [before = "", ...parts] = text.split(CALL);
     return before.trim() === "" ? allOf(parts.map(read)) : undefined;
   },
-  // The name stands before the JSON, so that it must be certain.
+  // The name comes before the JSON, so there must be only one.
   forced([tool, ...others]) {
     if (!tool || others.length > 0) return undefined;
     const { name } = tool.function;

@@ -4,51 +4,51 @@ import type { Format } from "../../grammar/index.ts";
 import type { ToolCall } from "../reader.ts";
 import { argumentsOf, type Tool } from "../tools.ts";
 
-/** The form in which some models write calls, in place of JSON between `<tool_call>` and `</tool_call>`. */
+/** The form in which some models write calls, instead of JSON between `<tool_call>` and `</tool_call>`. */
 export interface CallForm {
-  /** The text that opens calls, and the text that closes them. */
+  /** The texts that open and close calls. */
   readonly open: string;
   readonly close: string;
-  /** True if a call that was cut may read as a whole one: only a closing ends it. */
+  /** True if a cut call may read as a whole one: only a closing ends it. */
   readonly needsClose?: true;
-  /** Further texts in it that may be special tokens. */
+  /** Other texts in it that may be special tokens. */
   readonly inside?: readonly string[];
-  /** True if a chat template, or a vocabulary in which `isSpecial` tells the special tokens, is of a model that writes so. */
+  /** True if a chat template, or a vocabulary (by `isSpecial`), belongs to a model with this form. */
   matches(template: string, isSpecial: (text: string) => boolean): boolean;
   /** The calls between the two; undefined if they are not in this form. */
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
-  /** Calls of earlier turns, for templates that write none. */
+  /** Writes calls of earlier turns, for templates that write none. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
-  /** A call that must come, of one of these functions; absent or undefined: it is held to the usual form. */
+  /** A required call of one of these functions; absent or undefined: the usual form is enforced. */
   forced?(tools: readonly Tool[]): ForcedCall | undefined;
-  /** Earlier turns as the template takes them, if it takes results of calls in another way than as turns of their own. */
+  /** Earlier turns in the template's form, if call results are not separate turns in it. */
   turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
-  /** True if templates take the arguments of earlier calls as JSON in a text. */
+  /** True if templates expect the arguments of earlier calls as JSON text. */
   readonly argumentsAsText?: true;
 }
 
-/** A call that an answer has to be. */
+/** A required call. */
 export interface ForcedCall {
-  /** The text that the answer begins with, for a model of this chat template; special tokens in it count as such. */
+  /** The text at the start of the answer, for a model with this chat template; special tokens in it count as special. */
   begin(template: string): string;
-  /** The format of what follows. */
+  /** The format of the rest. */
   readonly format: Format;
-  /** The call by what follows; undefined if it was cut. */
+  /** The call from the rest; undefined if it was cut. */
   read(text: string): ToolCall | undefined;
 }
 
-/** A call of a name and arguments; undefined if they are neither. */
+/** A call from a name and arguments; undefined if they are not. */
 export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || !isObject(values)) return undefined;
   try {
     return { name, arguments: JSON.stringify(values) };
   } catch {
-    // Lists within lists, deeper than the stack.
+    // Lists nested deeper than the stack.
     return undefined;
   }
 }
 
-/** A call in the usual form, which models also write that know another one. */
+/** A call in the usual form, which models with another form also write. */
 export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonIn(text));
 
 /** The call in a JSON value. */
@@ -61,7 +61,7 @@ export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCa
   return found.length === calls.length && found.length > 0 ? found : undefined;
 }
 
-/** An argument that is written as plain text: a text if the function's schema says so, else JSON if it is any. */
+/** An argument written as plain text: a text if the function's schema says so, else JSON if it is valid JSON. */
 export function argumentOf(text: string, name: string, key: string, tools: readonly Tool[]): unknown {
   const tool = tools.find((it) => it.function.name === name);
   const { properties } = tool ? (argumentsOf(tool) as { properties?: unknown }) : {};
@@ -72,7 +72,7 @@ export function argumentOf(text: string, name: string, key: string, tools: reado
   return jsonIn(text) ?? (isNull ? null : text);
 }
 
-/** A schema, and those that it chooses from. */
+/** A schema and its alternatives. */
 const optionsOf = (schema: Readonly<Record<string, unknown>>): readonly Readonly<Record<string, unknown>>[] =>
   [schema, schema["anyOf"], schema["oneOf"]].flat().filter(isObject);
 

@@ -32,7 +32,7 @@ const tools: Tool[] = [
   { type: "function", function: { name: "now" } },
 ];
 
-/** The result of reading an answer whose pieces end at these places. */
+/** The result of reading an answer whose pieces end at these indices. */
 function read(form: CallForm, answer: string, ends: readonly number[]) {
   const reader = new FreeReader(tools, form);
   const borders = [0, ...ends, answer.length];
@@ -41,7 +41,7 @@ function read(form: CallForm, answer: string, ends: readonly number[]) {
   return { text: all.map(({ text }) => text).join(""), calls: all.flatMap(({ calls }) => calls) };
 }
 
-/** Reads an answer as a whole, in two pieces wherever it can be cut, and letter by letter. */
+/** Reads an answer as a whole, in two pieces at every possible cut, and letter by letter. */
 function readAlways(form: CallForm, answer: string) {
   const whole = read(form, answer, []);
   for (let at = 1; at < answer.length; at++) expect(read(form, answer, [at]), `cut at ${at}`).toEqual(whole);
@@ -294,7 +294,7 @@ describe.each<{ name: string; form: CallForm; template?: string; begin: string; 
 test("a call that must come is held to the usual form if the model's own cannot be", () => {
   const usual = (form: CallForm, toolChoice: ToolChoice) =>
     inForm(callingOf({ tools, toolChoice }), form, "", { tools, toolChoice });
-  // The name of one of several functions stands before DeepSeek's JSON.
+  // With several functions, a name comes before DeepSeek's JSON.
   for (const form of [deepSeekCalls, gemma4Calls, glmCalls, lfm2Calls, qwen3CoderCalls])
     expect(usual(form, "required")).toEqual(callingOf({ tools, toolChoice: "required" }));
   expect(usual(cohereCalls, "none")).toEqual(callingOf({ tools, toolChoice: "none" }));

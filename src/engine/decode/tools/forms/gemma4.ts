@@ -4,7 +4,7 @@ import { allOf, type CallForm, callOf } from "./form.ts";
 
 const [OPEN, CLOSE, QUOTE] = ["<|tool_call>", "<tool_call|>", '<|"|>'] as const;
 
-/** Gemma 4: `call:f{a:<|"|>b<|"|>,n:[1,true]}`, whose texts stand between quotes of their own as they are. */
+/** Gemma 4: `call:f{a:<|"|>b<|"|>,n:[1,true]}`, with unescaped texts between special quotes. */
 export const gemma4Calls: CallForm = {
   ...{ open: OPEN, close: CLOSE, inside: [QUOTE] },
   matches: (template) => template.includes(OPEN),
@@ -25,7 +25,7 @@ function objectIn(text: string): unknown {
   }
 }
 
-/** Values in values. */
+/** The deepest nesting of values. */
 const MOST_DEPTH = 64;
 
 class NotAValue extends Error {}
@@ -57,7 +57,7 @@ class Reader {
     return this.#quoted() ?? this.#word();
   }
 
-  /** A key, quoted or bare, and the colon behind it. */
+  /** A key, quoted or bare, and the colon after it. */
   #key(): string {
     this.#space();
     const key = this.#quoted() ?? this.#upTo(/[^:,{}[\]]*/y).trim();
@@ -74,7 +74,7 @@ class Reader {
     return value;
   }
 
-  /** A number, a truth value or nothing, as JSON or Python writes it. */
+  /** A number, a boolean or null, in JSON's or Python's form. */
   #word(): unknown {
     const word = this.#upTo(/[^,{}[\]]*/y).trim();
     const value = word === "None" ? null : jsonIn(word);
@@ -115,7 +115,7 @@ interface Call {
   readonly function: { readonly name: string };
 }
 
-/** Results of calls, in the calls' order, in the turn of the calls: templates read them there, as `tool_responses`. */
+/** Call results, in the calls' order, in the calls' turn: templates read them there, as `tool_responses`. */
 function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   const all: ChatMessage[] = [];
   for (const [at, turn] of turns.entries()) {
@@ -128,14 +128,14 @@ function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
       continue;
     }
     const { content, ...rest } = turn;
-    // A text behind the results would end the model's turn.
+    // A text after the results would end the model's turn.
     if (content) all.push({ role: turn.role, content });
     all.push({ ...rest, content: "", tool_responses: responsesTo(calls, results) } as unknown as ChatMessage);
   }
   return all;
 }
 
-/** Results with their calls' names. Each finds its call by the id, else by the name, else as the next without a result. */
+/** Results with their calls' names. Each finds its call by id, else by name, else takes the next call without a result. */
 function responsesTo(calls: readonly Call[], results: readonly ChatMessage[]) {
   const open = new Set(calls);
   const pairs = results.map((result) => {

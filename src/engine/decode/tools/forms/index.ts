@@ -9,7 +9,7 @@ import { lfm2Calls } from "./lfm2.ts";
 import { llama4Calls } from "./llama4.ts";
 import { qwen3CoderCalls } from "./qwen3-coder.ts";
 
-/** Every form but the usual one, one line each. */
+/** Every form except the usual one, one per line. */
 const forms: readonly CallForm[] = [
   cohereCalls,
   deepSeekCalls,
@@ -20,7 +20,7 @@ const forms: readonly CallForm[] = [
   qwen3CoderCalls,
 ];
 
-/** The part of a tokenizer that tells a model's form of calls. */
+/** The part of a tokenizer that identifies a model's form of calls. */
 export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 
 /** The chat template for chats with tools. */
@@ -33,7 +33,7 @@ export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
   return forms.find(({ matches }) => matches(template, (text) => tokenizer.specialId(text) !== undefined));
 }
 
-/** The special tokens of a form, which are text of an answer that may call. */
+/** The special tokens of a form, which belong to the text of an answer that may call. */
 export const callTokensOf = ({ open, close, inside = [] }: CallForm, tokenizer: Vocabulary): ReadonlySet<number> =>
   new Set([open, close, ...inside].map((text) => tokenizer.specialId(text)).filter((id) => id !== undefined));
 
@@ -41,7 +41,7 @@ interface EarlierCall {
   readonly function: { readonly name: string; readonly arguments: unknown };
 }
 
-/** Earlier turns as a template of this form takes them. */
+/** Earlier turns in this form's template. */
 export function turnsIn(form: CallForm, template: string, turns: readonly ChatMessage[]): readonly ChatMessage[] {
   return (form.turns?.(template, turns) ?? turns).map((turn) => {
     const calls = (turn["tool_calls"] ?? []) as unknown as readonly EarlierCall[];

@@ -15,17 +15,17 @@ const WORDS: Readonly<Record<string, unknown>> = {
 const ESCAPES: ReadonlyMap<string, string> = new Map([
   ...Object.entries({ n: "\n", t: "\t", r: "\r", b: "\b", f: "\f", a: "\x07", v: "\v", 0: "\0" }),
   ...[..."\\'\"/"].map((letter): [string, string] => [letter, letter]),
-  // A line that goes on.
+  // A line continuation.
   ["\n", ""],
 ]);
-/** Hexadecimal digits of a character's number, by the letter before them. */
+/** The number of hexadecimal digits of a character code, by the letter before them. */
 const DIGITS: ReadonlyMap<string, number> = new Map([
   ["x", 2],
   ["u", 4],
   ["U", 8],
 ]);
 
-/** A list of calls, `[f(a="b"), g()]`, or one alone; undefined if the text is none. */
+/** A list of calls, `[f(a="b"), g()]`, or a single one; undefined for other texts. */
 export function pythonCalls(text: string): readonly PythonCall[] | undefined {
   try {
     return new Reader(text.trim()).calls();
@@ -35,7 +35,7 @@ export function pythonCalls(text: string): readonly PythonCall[] | undefined {
   }
 }
 
-/** A value as Python writes it. */
+/** A value in Python's form. */
 export function pythonOf(value: unknown): string {
   if (value === true) return "True";
   if (value === false) return "False";
@@ -46,12 +46,12 @@ export function pythonOf(value: unknown): string {
   return `{${pairs.join(", ")}}`;
 }
 
-/** Lists in lists. */
+/** The deepest nesting of lists. */
 const MOST_DEPTH = 64;
 
 class NotPython extends Error {}
 
-/** Reads literals of Python from a text's beginning on. */
+/** Reads Python literals from the start of a text. */
 class Reader {
   #at = 0;
   #depth = 0;
@@ -121,12 +121,12 @@ class Reader {
     if (digits !== undefined) return this.#code(digits);
     const found = ESCAPES.get(letter);
     if (found !== undefined) return found;
-    // Octal numbers and names of characters are not read; other letters stay, with their backslash.
+    // Octal numbers and character names are not supported; other letters stay, with their backslash.
     if (/[1-7N]/.test(letter)) throw new NotPython();
     return `\\${letter}`;
   }
 
-  /** A character by so many hexadecimal digits. */
+  /** A character from hexadecimal digits. */
   #code(digits: number): string {
     const code = this.text.slice(this.#at + 1, this.#at + 1 + digits);
     const point = /^[\da-f]+$/i.test(code) && code.length === digits ? Number.parseInt(code, 16) : Number.NaN;
@@ -135,7 +135,7 @@ class Reader {
     return String.fromCodePoint(point);
   }
 
-  /** Items with commas between them, up to `close`. */
+  /** Items separated by commas, up to `close`. */
   #listed<T>(close: string, item: () => T): T[] {
     const items: T[] = [];
     while (!this.#next(close)) {

@@ -4,7 +4,7 @@ import { allOf, argumentOf, type CallForm, callOf, jsonCall } from "./form.ts";
 const FUNCTION = /^\s*<function=([^>\n]+)>(.*)<\/function>\s*$/s;
 const PARAMETER = /\s*<parameter=([^>\n]+)>\n?(.*?)\n?<\/parameter>/sy;
 
-/** Qwen3-Coder: tags for the function and each of its parameters, whose values lie on lines of their own. */
+/** Qwen3-Coder: tags for the function and each of its parameters, with values on separate lines. */
 export const qwen3CoderCalls: CallForm = {
   ...{ open: OPEN, close: CLOSE },
   matches: (template) => template.includes("<function=") && template.includes("<parameter="),
