@@ -126,9 +126,9 @@ export class ImageLayers {
     const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
     if (!condition) return norm(x);
     const channels = shapeOf(x)[1];
-    const given = (outputs: number) => this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
-    if (!this.settings.scales) return norm(plus(x, overPlaces(given(channels), x)));
-    const [factor, shift] = split(given(2 * channels), 1, [channels, channels]) as [Tensor, Tensor];
+    const projection = (outputs: number) => this.linear(`${name}.time_emb_proj`, silu(condition), outputs);
+    if (!this.settings.scales) return norm(plus(x, overPlaces(projection(channels), x)));
+    const [factor, shift] = split(projection(2 * channels), 1, [channels, channels]) as [Tensor, Tensor];
     const normed = norm(x);
     return plus(plus(normed, times(normed, overPlaces(factor, x))), overPlaces(shift, x));
   }

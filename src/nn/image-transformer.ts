@@ -29,8 +29,8 @@ export function imageTransformer(layers: ImageLayers, name: string, x: Tensor, a
 function block(layers: ImageLayers, name: string, x: Tensor, { texts, headSize }: TextAttention): Tensor {
   const own = layers.layerNorm(`${name}.norm1`, x);
   const seen = plus(x, attention(layers, `${name}.attn1`, own, own, headSize));
-  const asked = layers.layerNorm(`${name}.norm2`, seen);
-  const read = plus(seen, attention(layers, `${name}.attn2`, asked, texts, headSize));
+  const queries = layers.layerNorm(`${name}.norm2`, seen);
+  const read = plus(seen, attention(layers, `${name}.attn2`, queries, texts, headSize));
   return plus(read, feedForward(layers, `${name}.ff.net`, layers.layerNorm(`${name}.norm3`, read)));
 }
 

@@ -73,12 +73,12 @@ export function mambaStep(
 ): { readonly y: Tensor; readonly state: Tensor } {
   const block = new Block(weights, config);
   const { mixed, gate } = block.enter(x);
-  const kept = block.unpack(state);
-  const conv = causalConvWithState(mixed, block.convWeight, block.convBias, kept.conv);
+  const parts = block.unpack(state);
+  const conv = causalConvWithState(mixed, block.convWeight, block.convBias, parts.conv);
   const scan = block.scanned(silu(conv.y));
   const { b, c, v, decay } = scan;
   // Each channel is a head with values of size 1; all share B and C.
-  const next = gatedLinearAttention({ q: c, k: b, v, state: kept.scan, decay }, { heads: config.inner, groups: 1 });
+  const next = gatedLinearAttention({ q: c, k: b, v, state: parts.scan, decay }, { heads: config.inner, groups: 1 });
   return { y: block.leave(next.y, scan.x, gate), state: block.pack(conv.state, next.state) };
 }
 

@@ -108,13 +108,13 @@ export function mamba2Step(
 ): { readonly y: Tensor; readonly state: Tensor } {
   const block = new Block(weights, config);
   const { gate, mixed, steps } = block.enter(x);
-  const kept = block.unpack(state);
+  const parts = block.unpack(state);
   const [weight, bias] = [block.weight("conv1d.weight"), block.weight("conv1d.bias")];
-  const conv = causalConvWithState(mixed, weight, bias, kept.conv);
+  const conv = causalConvWithState(mixed, weight, bias, parts.conv);
   const { v, decay, b, c, x: inputs } = block.scanned(silu(conv.y), steps);
   const flat = (t: Tensor) => reshape(t, [...t.shape.slice(0, 2), Number(t.shape[2]) * Number(t.shape[3])]);
   const heads = { heads: Number(v.shape[2]), groups: config.groups };
-  const scan = gatedLinearAttention({ q: flat(c), k: flat(b), v: flat(v), state: kept.scan, decay }, heads);
+  const scan = gatedLinearAttention({ q: flat(c), k: flat(b), v: flat(v), state: parts.scan, decay }, heads);
   return {
     y: block.leave(reshape(scan.y, v.shape), inputs, gate),
     state: block.pack(conv.state, scan.state),

@@ -96,9 +96,9 @@ export function ropeFrequencies({ theta, headSize, scaling }: RopeConfig): numbe
   }
 }
 
-/** A blend: `kept` of the frequency, the rest divided by the factor. */
-const blend = (frequency: number, factor: number, kept: number): number =>
-  (frequency / factor) * (1 - kept) + frequency * kept;
+/** A blend: `share` of the frequency, the rest divided by the factor. */
+const blend = (frequency: number, factor: number, share: number): number =>
+  (frequency / factor) * (1 - share) + frequency * share;
 
 const clamp = (x: number): number => Math.min(Math.max(x, 0), 1);
 

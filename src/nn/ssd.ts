@@ -50,8 +50,8 @@ export function chunkedScan({ v, decay, b, c }: ScanInputs, chunk: number): Tens
   const [written, read] = [within(b), within(c)];
   // A group's heads come first: what a group shares is repeated for each of them.
   const steps = transpose(reshape(decay, [batch!, chunks, chunk, groups, share]), [4, 0, 1, 3, 2]);
-  const kept = times(exp(segmentSums(steps)), matmul(read, written, { transB: true }));
-  const near = transpose(matmul(kept, transpose(values, [4, 0, 1, 3, 2, 5])), [1, 2, 3, 4, 0, 5]);
+  const weights = times(exp(segmentSums(steps)), matmul(read, written, { transB: true }));
+  const near = transpose(matmul(weights, transpose(values, [4, 0, 1, 3, 2, 5])), [1, 2, 3, 4, 0, 5]);
   const y = chunks === 1 ? near : plus(near, fromEarlier({ values, written, read, steps }));
   return reshape(transpose(y, [0, 1, 3, 2, 4, 5]), v.shape);
 }
@@ -76,8 +76,15 @@ function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const factors = (logs: Tensor) => spread(transpose(exp(logs), [1, 2, 3, 4, 0]), 5, size!);
 
   const toEnd = factors(cumSum(steps, 4, { reversed: true, exclusive: true }));
-  const left = flat(times(transpose(values, [0, 1, 3, 2, 4, 5]), toEnd), chunk!);
-  const states = reshape(matmul(written, left, { transA: true }), [batch!, chunks!, groups!, n, share!, size!]);
+  const contributions = flat(times(transpose(values, [0, 1, 3, 2, 4, 5]), toEnd), chunk!);
+  const states = reshape(matmul(written, contributions, { transA: true }), [
+    batch!,
+    chunks!,
+    groups!,
+    n,
+    share!,
+    size!,
+  ]);
   const byHead = reshape(transpose(states, [0, 2, 4, 1, 3, 5]), [batch!, groups!, share!, chunks!, n * size!]);
   const between = exp(segmentSums(transpose(sum(steps, 4), [1, 3, 0, 2]), { exclusive: true }));
   const before = reshape(matmul(between, byHead), [batch!, groups!, share!, chunks!, n, size!]);

@@ -1,7 +1,7 @@
 import { concat, type Graph, gather, matmulTransposed, plus, split, type Tensor, times } from "../graph/index.ts";
 import type { TokenRows } from "../weights/weight-source.ts";
 
-/** The tokens of a table with `rows` rows, including extra tokens with separate rows. */
+/** The number of tokens of a table with `rows` rows, including extra tokens with separate rows. */
 export const tokensWith = (rows: number, ids: readonly number[] = []): number =>
   ids.reduce((most, id) => Math.max(most, id + 1), rows);
 
@@ -41,10 +41,10 @@ export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows)
   );
   const starts = [...runs.map(({ first }) => Math.min(first, table)), table];
   const ends = [0, ...runs.map(({ first, size }) => Math.min(first + size, table))];
-  const kept = starts.map((to, i) => [ends[i]!, to] as const);
-  const filled = kept.filter(([from, to]) => from < to);
+  const ranges = starts.map((to, i) => [ends[i]!, to] as const);
+  const filled = ranges.filter(([from, to]) => from < to);
   const between = slices(logits, filled);
-  const parts = kept.flatMap((range, i) => [between[filled.indexOf(range)], own[i]]);
+  const parts = ranges.flatMap((range, i) => [between[filled.indexOf(range)], own[i]]);
   return concat(
     parts.filter((part) => part !== undefined),
     logits.shape.length - 1,

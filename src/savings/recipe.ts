@@ -104,9 +104,9 @@ export function earlierStep(typed: string, resolved = typed): EarlierStep {
 }
 
 /** Values as parsed: 0.90 becomes 0.9. */
-function textOf(name: string, given: readonly string[], options: unknown): string {
+function textOf(name: string, keys: readonly string[], options: unknown): string {
   const values = options as Readonly<Record<string, unknown>>;
-  return given.length > 0 ? `${name}:${given.map((key) => `${key}=${values[key]}`).join()}` : name;
+  return keys.length > 0 ? `${name}:${keys.map((key) => `${key}=${values[key]}`).join()}` : name;
 }
 
 /** Parses a recipe from texts, in order; a single `dense` is the empty recipe. */

@@ -126,9 +126,9 @@ export function earlierRecipe(
 ): EarlierRecipe {
   const read = recipe.filter((text) => text !== "dense").map((text, i) => earlierStep(text, resolved?.[i]));
   const steps = read.map(({ step }) => step);
-  const kept = read.flatMap(({ retained }) => retained);
-  if (kept.length === 0) return { steps };
-  const changes = kept.map(({ saving, option, before, now }) => `${saving}'s ${option} ${before}, today ${now}`);
+  const defaults = read.flatMap(({ retained }) => retained);
+  if (defaults.length === 0) return { steps };
+  const changes = defaults.map(({ saving, option, before, now }) => `${saving}'s ${option} ${before}, today ${now}`);
   return { steps, notice: `${name} keeps the defaults from before they changed: ${changes.join("; ")}` };
 }
 

@@ -14,12 +14,12 @@ interface Bounds {
 export function listOf<T extends z.ZodType>(item: T, { of, min = 0, max }: Bounds) {
   const expected = `expected a list of ${min === 0 ? "at most" : `${min} to`} ${max} ${of}`;
   const list = z.array(item, expected).min(min, expected).max(max, expected);
-  return z.preprocess((given) => (Array.isArray(given) ? upToFault(item, given, max) : given), list);
+  return z.preprocess((value) => (Array.isArray(value) ? upToFault(item, value, max) : value), list);
 }
 
 /** The items for `z.array` to check, up to the first fault; undefined if the list is too long. */
-function upToFault(item: z.ZodType, given: readonly unknown[], max: number): readonly unknown[] | undefined {
-  if (given.length > max) return undefined;
-  const fault = given.findIndex((one) => !item.safeParse(one).success);
-  return fault < 0 ? given : given.slice(0, fault + 1);
+function upToFault(item: z.ZodType, value: readonly unknown[], max: number): readonly unknown[] | undefined {
+  if (value.length > max) return undefined;
+  const fault = value.findIndex((one) => !item.safeParse(one).success);
+  return fault < 0 ? value : value.slice(0, fault + 1);
 }

@@ -10,14 +10,14 @@ import { codeOf } from "./system-errors.ts";
 export function makeFolders(folder: string): string | undefined {
   if (isFolder(folder)) return undefined;
   const above = dirname(folder);
-  const made = above === folder ? undefined : makeFolders(above);
+  const topmost = above === folder ? undefined : makeFolders(above);
   try {
     mkdirSync(folder);
   } catch (error) {
     // Another process may have been faster.
     if (codeOf(error) !== "EEXIST" || !isFolder(folder)) throw error;
   }
-  return made ?? folder;
+  return topmost ?? folder;
 }
 
 const isFolder = (path: string): boolean => statSync(path, { throwIfNoEntry: false })?.isDirectory() === true;

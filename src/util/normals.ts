@@ -3,9 +3,9 @@ export function normals(random: () => number): () => number {
   let spare: number | undefined;
   return () => {
     if (spare !== undefined) {
-      const kept = spare;
+      const value = spare;
       spare = undefined;
-      return kept;
+      return value;
     }
     const [radius, angle] = [Math.sqrt(-2 * Math.log(1 - random())), 2 * Math.PI * random()];
     spare = radius * Math.sin(angle);

@@ -22,22 +22,22 @@ export function checkCeiling({ flops: most }: Pick<Ceiling, "flops">, price: () 
 /** The cost of texts of these token lengths, each in a separate batch; `cost` is the program's. */
 export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   const sum = { flops: 0, bytes: 0 };
-  for (let left = [...lengths].sort((a, b) => b - a); left.length > 0; ) {
-    const { tokens, parts } = nextBatch([left]);
+  for (let remaining = [...lengths].sort((a, b) => b - a); remaining.length > 0; ) {
+    const { tokens, parts } = nextBatch([remaining]);
     const { from, count } = parts[0]!;
-    for (const share of sharesOf(cost, left.slice(from, from + count), tokens)) addSpent(sum, share);
-    left = left.toSpliced(from, count);
+    for (const share of sharesOf(cost, remaining.slice(from, from + count), tokens)) addSpent(sum, share);
+    remaining = remaining.toSpliced(from, count);
   }
   return sum;
 }
 
 /** FLOPs of scoring the continuations, for dense runs from an empty cache, but with shared prefixes of adjacent contexts. */
-export function priceOfAsked(programs: DecoderPrograms, asked: readonly Continuations[]): number {
+export function priceOfAsked(programs: DecoderPrograms, requests: readonly Continuations[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];
-  for (const { context, continuations } of asked) {
-    const kept = Math.min(commonPrefix(before, context), context.length - 1);
-    meter.insteadOfText(kept)(context.length - kept);
+  for (const { context, continuations } of requests) {
+    const shared = Math.min(commonPrefix(before, context), context.length - 1);
+    meter.insteadOfText(shared)(context.length - shared);
     meter.insteadOfHead(1);
     for (const { length } of continuations) scored(meter, context.length, length - 1);
     before = context;

@@ -77,8 +77,8 @@ async function candidatesOf(
   cache: CacheUse | undefined,
 ): Promise<Candidate[]> {
   const { vocabulary } = scorer;
-  const given = await scorer.score(ids, places, cache);
-  const all = guidance === 0 ? given : await withGuidance(given.slice());
+  const scores = await scorer.score(ids, places, cache);
+  const all = guidance === 0 ? scores : await withGuidance(scores.slice());
   return places.map((place, i) => {
     const logits = all.slice(i * vocabulary, (i + 1) * vocabulary);
     forbid(logits, ending === "never" ? [mask, ...ends] : [mask]);

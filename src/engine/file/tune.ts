@@ -56,9 +56,9 @@ export async function tuneOnce(model: TunedModel): Promise<void> {
   if (!tunes() || (!mayHaveFourBits(model.checkpoint, model.quant) && !mayRotate(model))) return;
   const folder = preparedFolder(model.source.path);
   const known = tuningOf(folder);
-  const made = await tune(model, timeProducts, known);
+  const choice = await tune(model, timeProducts, known);
   // A read-only folder has no prepared weights either; the error is raised when they are made.
-  if (made && made !== known) await keepTuning(folder, made).catch(() => {});
+  if (choice && choice !== known) await keepTuning(folder, choice).catch(() => {});
 }
 
 /** True for a model that the next load will time in rotated bytes. */

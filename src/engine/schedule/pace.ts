@@ -15,8 +15,8 @@ export class Pace {
    */
   secondsFor(waiting: number, places: number, underWay: readonly number[] = []): number {
     const mean = Math.max(this.#mean ?? 0, sum(underWay) / Math.max(1, underWay.length));
-    const left = sum(underWay.map((spent) => Math.max(0, mean - spent)));
-    return Math.max(1, Math.ceil((waiting * mean + left) / places / 1000));
+    const remaining = sum(underWay.map((spent) => Math.max(0, mean - spent)));
+    return Math.max(1, Math.ceil((waiting * mean + remaining) / places / 1000));
   }
 }
 

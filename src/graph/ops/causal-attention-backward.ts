@@ -33,14 +33,14 @@ const backwardOp: Op<ToldAttrs> = {
     const blockWeights = rest.slice(optionalCount(attrs));
     const sinks = sinksIn(rest, attrs);
     const e = new CausalEmitter(emit, types, attrs);
-    const [queries, keys, values, given] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
-    const told = e.told(byName(rest, attrs));
+    const [queries, keys, values, gradient] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
+    const perToken = e.told(byName(rest, attrs));
     const drift = emitDrift(e, y!, dy!);
-    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
+    const parts = blocksOf(e.tokens, attrs, perToken.prefix !== undefined).map((block, i) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
-      const scores = blockWeights[i] ?? e.scores(query, keys, block, told);
+      const scores = blockWeights[i] ?? e.scores(query, keys, block, perToken);
       const weights = blockWeights[i] ?? e.weights(scores, block, sinks);
-      const out = e.queries(given, block);
+      const out = e.queries(gradient, block);
       const drifted = e.queries(drift, block);
       const pulled = emit.value("Sub", [e.product(out, value, { transB: true }), drifted]);
       const ds = emitUncapped(e, emit.value("Mul", [weights, pulled]), scores);

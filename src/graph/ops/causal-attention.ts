@@ -44,19 +44,19 @@ const causalOp: Op<ToldAttrs> = {
   onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y, ...blockWeights], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1)];
-    const told = e.told(byName(rest, attrs));
+    const perToken = e.told(byName(rest, attrs));
     const sinks = sinksIn(rest, attrs);
-    const parts = blocksOf(e.tokens, attrs, told.prefix !== undefined).map((block, i) => {
-      const scores = e.scores(e.queries(queries, block), keys, block, told);
+    const parts = blocksOf(e.tokens, attrs, perToken.prefix !== undefined).map((block, i) => {
+      const scores = e.scores(e.queries(queries, block), keys, block, perToken);
       const weights = e.weights(scores, block, sinks, blockWeights[i]);
       return emit.value("MatMul", [weights, e.keys(values, block)]);
     });
     e.merge(e.join(parts), e.group, y!);
   },
   gradient({ inputs: [q, k, v, ...rest], outputs: [y, ...weights], given: [dy], attrs }) {
-    const told = { ...byName(rest, attrs), sinks: sinksIn(rest, attrs) };
+    const perToken = { ...byName(rest, attrs), sinks: sinksIn(rest, attrs) };
     const { dq, dk, dv, dsinks } = causalAttentionBackward(
-      { q: q!, k: k!, v: v!, y: y!, dy: dy!, ...told },
+      { q: q!, k: k!, v: v!, y: y!, dy: dy!, ...perToken },
       weights,
       attrs,
     );

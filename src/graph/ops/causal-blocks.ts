@@ -163,13 +163,13 @@ export class CausalEmitter {
   }
 
   /**
-   * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. `told` also hides
-   * other documents, and makes prefix tokens visible to each other.
+   * A block's scores, with hidden ones far below the rest, from the rows of its queries and all keys. `perToken` also
+   * hides other documents, and makes prefix tokens visible to each other.
    */
-  scores(q: string, k: string, block: Block, told: LaidPerToken): string {
-    const shown = told.prefix ? this.#inPrefix(q, k, block, told.prefix) : this.#causal(q, k, block);
-    if (!told.documents) return shown;
-    const same = this.#pairs("Equal", told.documents, block);
+  scores(q: string, k: string, block: Block, perToken: LaidPerToken): string {
+    const shown = perToken.prefix ? this.#inPrefix(q, k, block, perToken.prefix) : this.#causal(q, k, block);
+    if (!perToken.documents) return shown;
+    const same = this.#pairs("Equal", perToken.documents, block);
     const mask = this.emit.value("Where", [same, this.emit.floats([0], []), this.emit.floats([HIDDEN], [])]);
     return this.emit.value("Add", [shown, mask]);
   }

@@ -95,10 +95,10 @@ const weightGradientOp: Op<{ shape: Shape }> = {
     const [, tokens, channels] = x!.shape as [number, number, number];
     const width = Number(shape[2]);
     const y = ndarray([channels, 1, width]);
-    for (const [i, given] of dy!.data.entries()) {
+    for (const [i, gradient] of dy!.data.entries()) {
       const [c, t] = [i % channels, Math.floor(i / channels) % tokens];
       for (let k = Math.max(0, width - 1 - t); k < width; k++)
-        y.data[c * width + k]! += given * x!.data[i - (width - 1 - k) * channels]!;
+        y.data[c * width + k]! += gradient * x!.data[i - (width - 1 - k) * channels]!;
     }
     return [y];
   },

@@ -185,9 +185,9 @@ const kernelGradientOp: Op<KernelGradientAttrs> = {
     });
     const all = emit.value("Concat", met, { axis: { int: 2 } });
     const flat = emit.value("Reshape", [all, emit.ints([0, channels * rows * columns, tall * wide])]);
-    const given = emit.value("Reshape", [dy!, emit.ints([0, outer, tall * wide])]);
+    const gradient = emit.value("Reshape", [dy!, emit.ints([0, outer, tall * wide])]);
     const each = emit.temp();
-    emit.contrib("FusedMatMul", [given, flat], [each], { transB: { int: 1 } });
+    emit.contrib("FusedMatMul", [gradient, flat], [each], { transB: { int: 1 } });
     const total = emit.value("ReduceSum", [each, emit.ints([0])], { keepdims: { int: 0 } });
     emit.node("Reshape", [total, emit.ints([outer, channels, rows, columns])], outputs);
   },

@@ -59,8 +59,8 @@ const lowerOp: Op<{ diagonal: number }> = {
   gradient: ({ given: [dy], attrs: { diagonal } }) => [lower(dy!, diagonal)],
   reference([x], { diagonal }) {
     const [rows, columns] = x!.shape.slice(-2) as [number, number];
-    const kept = (i: number) => (i % columns) - (Math.floor(i / columns) % rows) <= diagonal;
-    return [{ shape: x!.shape, data: x!.data.map((v, i) => (kept(i) ? v : 0)) }];
+    const isKept = (i: number) => (i % columns) - (Math.floor(i / columns) % rows) <= diagonal;
+    return [{ shape: x!.shape, data: x!.data.map((v, i) => (isKept(i) ? v : 0)) }];
   },
 };
 

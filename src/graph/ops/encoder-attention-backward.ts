@@ -72,7 +72,7 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
       emit.contrib("FusedMatMul", [a, b], [result], all);
       return result;
     };
-    const [queries, keys, values, given] = [q!, k!, v!, dy!].map(byHead) as [string, string, string, string];
+    const [queries, keys, values, gradient] = [q!, k!, v!, dy!].map(byHead) as [string, string, string, string];
     const hidden = emit.value("Where", [
       emit.value("Cast", [emit.value("Unsqueeze", [mask!, emit.ints([1, 2])])], { to: { int: 9 } }),
       emit.floats([0], []),
@@ -84,11 +84,11 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
     const weights = emit.value("Softmax", [scores], { axis: { int: -1 } });
     const sums = emit.value("ReduceSum", [apart(emit.value("Mul", [dy!, y!])), emit.ints([-1])]);
     const drift = emit.value("Transpose", [sums], turned);
-    const pulled = emit.value("Sub", [product(given, values, { transB: 1 }), drift]);
+    const pulled = emit.value("Sub", [product(gradient, values, { transB: 1 }), drift]);
     const ds = emit.value("Mul", [weights, pulled]);
     merge(product(ds, keys, { alpha: scale }), dq!);
     merge(product(ds, queries, { transA: 1, alpha: scale }), dk!);
-    merge(product(weights, given, { transA: 1 }), dv!);
+    merge(product(weights, gradient, { transA: 1 }), dv!);
     if (dbias !== undefined) emit.node("ReduceSum", [ds, emit.ints([0])], [dbias]);
   },
   cost([q]) {

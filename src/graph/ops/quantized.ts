@@ -228,8 +228,8 @@ export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
     const rows = Array.from({ length: n }, (_, j) => rowOf(matrix, attrs, j));
     const k = rows[0]!.length;
     const dx = ndarray([...dy!.shape.slice(0, -1), k]);
-    for (const [i, given] of dy!.data.entries())
-      for (let c = 0; c < k; c++) dx.data[Math.floor(i / n) * k + c]! += given * rows[i % n]![c]!;
+    for (const [i, gradient] of dy!.data.entries())
+      for (let c = 0; c < k; c++) dx.data[Math.floor(i / n) * k + c]! += gradient * rows[i % n]![c]!;
     return [dx];
   },
 };

@@ -74,8 +74,8 @@ const rotaryOp: Op<RotaryAttrs> = {
     const [batch, tokens, width] = x!.shape as [number, number, number];
     const size = width / heads;
     const y = ndarray(x!.shape);
-    const given = positions!.data;
-    const position = (t: number) => (positions!.shape.length === 1 ? given[0]! + (t % tokens) : given[t]!);
+    const places = positions!.data;
+    const position = (t: number) => (positions!.shape.length === 1 ? places[0]! + (t % tokens) : places[t]!);
     for (let t = 0; t < batch * tokens; t++)
       for (let at = t * width; at < (t + 1) * width; at += size)
         y.data.set(rotate(x!.data.subarray(at, at + size), position(t), { cos: cos!, sin: sin! }, pairs), at);

@@ -48,9 +48,9 @@ export const bert = encoder("bert", {
   },
 });
 
-/** The number of token types; `told`: the checkpoint has vectors for them. */
-export function typesOf(fields: Fields, told: boolean): number {
+/** The number of token types; `hasVectors`: the checkpoint has vectors for them. */
+export function typesOf(fields: Fields, hasVectors: boolean): number {
   const { source } = fields;
   if (source.kind !== "gguf") return fields.number(undefined, "type_vocab_size", 2);
-  return told ? source.metadata.integer("tokenizer.ggml.token_type_count", 2) : 0;
+  return hasVectors ? source.metadata.integer("tokenizer.ggml.token_type_count", 2) : 0;
 }

@@ -42,14 +42,14 @@ export const clipTextTower: Scheme = {
 const common = z.object({ width: z.int().min(1).max(65536) });
 
 /** The text encoder, from its own configuration. @throws UserError */
-export function readClipText(given: ConfigSource): EncoderConfig {
-  const source = inSafetensors(given, "a CLIP");
+export function readClipText(origin: ConfigSource): EncoderConfig {
+  const source = inSafetensors(origin, "a CLIP");
   const fields = new Fields({ ...source, config: { ...usual, ...source.config } }, NAME);
   return readEncoder(fields, { ...clipShared, causal: true });
 }
 
-function configure(given: ConfigSource) {
-  const source = inSafetensors(given, "a CLIP");
+function configure(origin: ConfigSource) {
+  const source = inSafetensors(origin, "a CLIP");
   const fields = new Fields(source, NAME);
   return {
     text: readClipText({ ...source, config: fields.object("text_config") ?? {} }),

@@ -28,8 +28,8 @@ const connector: Scheme = {
 };
 
 /** The image part, from a configuration. @throws UserError */
-function configureVision(given: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
-  const source = inSafetensors(given, WHAT);
+function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vision: ShuffledVisionConfig } {
+  const source = inSafetensors(origin, WHAT);
   const fields = new Fields(source, NAME);
   const traits = { usual, classToken: false, patchBias: true, embeddingNorm: false };
   const image = readVision(source, NAME, visionConfig(source, NAME), traits);

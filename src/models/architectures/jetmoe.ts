@@ -43,8 +43,8 @@ export const jetmoe = decoder("jetmoe", {
     ffn_down_exps: { name: "mlp.output_linear", part: [0, 1] },
     ffn_mix: "mlp",
   }),
-  configure(given) {
-    const fields = inEitherDialect(given);
+  configure(original) {
+    const fields = inEitherDialect(original);
     fields.only("activation_function", ["silu"]);
     fields.only("glu", [true]);
     fields.only("bias", [true]);

@@ -75,10 +75,10 @@ function towerOf(fields: Fields): Tower {
 
 /** The image part, from a configuration. @throws UserError */
 function configureVision(
-  given: ConfigSource,
+  origin: ConfigSource,
   kind: Kind,
 ): { tower: Tower; image: ImageEncoderConfig; vision: ProjectedVisionConfig } {
-  const source = inSafetensors(given, kind.what);
+  const source = inSafetensors(origin, kind.what);
   const fields = new Fields(source, kind.name);
   fields.only("projector_hidden_act", ["gelu"]);
   fields.only("vision_feature_select_strategy", ["default", "full"]);
@@ -105,10 +105,10 @@ function configureVision(
 /** Layers to run for a hidden state, counted from the last if negative; hidden state 0 is the first layer's input. */
 function layersOf(fields: Fields, layers: number): number {
   const key = "vision_feature_layer";
-  const asked = fields.number(undefined, key, -2);
-  const found = asked < 0 ? layers + 1 + asked : asked;
+  const layer = fields.number(undefined, key, -2);
+  const found = layer < 0 ? layers + 1 + layer : layer;
   if (Number.isInteger(found) && found >= 0 && found <= layers) return found;
-  return fields.refuse(key, asked, `a whole number of −${layers + 1} to ${layers}`);
+  return fields.refuse(key, layer, `a whole number of −${layers + 1} to ${layers}`);
 }
 
 /** The head's name in files of transformers 4.52 and later. */

@@ -24,8 +24,8 @@ const textTower: Scheme = { ...clipTextTower, top: { ...clipTextTower.top, proje
 
 const VISION = "vision_model.";
 
-function configure(given: ConfigSource) {
-  const source = inSafetensors(given, "a SigLIP");
+function configure(origin: ConfigSource) {
+  const source = inSafetensors(origin, "a SigLIP");
   const fields = new Fields(source, NAME);
   const text = new Fields({ ...source, config: { ...usual, ...fields.object("text_config") } }, NAME);
   const vision = new Fields({ ...source, config: fields.object("vision_config") ?? {} }, NAME);

@@ -18,7 +18,7 @@ export const smollm3 = decoder("smollm3", {
 
 /** `no_rope_layers` has a 1 for a layer with rotary embedding. */
 function rotatingLayers(fields: Fields): (layer: number) => boolean {
-  const given = fields.list("no_rope_layers");
+  const flags = fields.list("no_rope_layers");
   const every = fields.number(undefined, "no_rope_layer_interval", 4);
-  return (layer) => (given ? given[layer] !== 0 : (layer + 1) % every !== 0);
+  return (layer) => (flags ? flags[layer] !== 0 : (layer + 1) % every !== 0);
 }

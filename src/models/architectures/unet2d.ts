@@ -52,17 +52,17 @@ function readUNet(source: ConfigSource): UNetConfig {
 
 /** The labels of a configuration: one per vector, except the last if it means no class. */
 function readLabels({ source }: Fields, classes: number): readonly string[] {
-  const given = source.kind === "gguf" ? undefined : source.config["labels"];
+  const names = source.kind === "gguf" ? undefined : source.config["labels"];
   const numbers = Array.from({ length: classes }, (_, i) => String(i));
-  if (given === undefined) return numbers;
+  if (names === undefined) return numbers;
   const schema = z
     .array(z.string(), "expected a list of names")
     .min(Math.max(0, classes - 1))
     .max(classes);
-  const found = schema.safeParse(given);
+  const found = schema.safeParse(names);
   if (found.success && new Set(found.data).size === found.data.length) return found.data;
   throw new UserError(
-    `${source.path}: "labels" is ${JSON.stringify(given)}, expected ${classes} different names, or one less if the last vector stands for no class`,
+    `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one less if the last vector stands for no class`,
   );
 }
 

@@ -14,8 +14,8 @@ const usual = {
   ...{ num_channels: 3, image_size: 224, patch_size: 16, layer_norm_eps: 1e-12, hidden_act: "gelu" },
 };
 
-function configure(given: ConfigSource): ImageEncoderConfig {
-  const source = inSafetensors(given, "a ViT");
+function configure(origin: ConfigSource): ImageEncoderConfig {
+  const source = inSafetensors(origin, "a ViT");
   const traits = { usual, classToken: true, patchBias: true, embeddingNorm: false };
   return readVision(source, NAME, source.config, traits);
 }

@@ -158,10 +158,10 @@ export class TransformerLayer implements AttentionBlock {
     const { normed, residual } = this.#enterFeedForward(stream);
     const left = (y: Tensor) => ({ branch: this.#leave(scaled(y, feedForwardScale), "post_ffw_norm"), residual });
     if (share < 1 && !some) return left(this.#narrow(normed, share));
-    const kept = some && this.#keptNeurons(share, some);
+    const mask = some && this.#keptNeurons(share, some);
     if (experts?.has(this.layer) && !experts.beside) return left(this.experts!.feedForward(normed));
     const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
-    const dense = this.#project(kept ? times(inside, kept) : inside, { ffn_down: hidden });
+    const dense = this.#project(mask ? times(inside, mask) : inside, { ffn_down: hidden });
     return left(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 

@@ -59,17 +59,17 @@ export function readSampling(fields: Fields, defaults: SamplingConfig = usual): 
 /** The variance that each step adds, [steps]. */
 function betasOf({ steps, betaStart, betaEnd, schedule }: NoiseConfig): number[] {
   const between = (from: number, to: number, i: number) => from + ((to - from) * i) / (steps - 1);
-  const kept = (t: number) => Math.cos(((t + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
+  const share = (t: number) => Math.cos(((t + 0.008) / 1.008) * (Math.PI / 2)) ** 2;
   const at = {
     linear: (i: number) => between(betaStart, betaEnd, i),
     scaled_linear: (i: number) => between(Math.sqrt(betaStart), Math.sqrt(betaEnd), i) ** 2,
-    squaredcos_cap_v2: (i: number) => Math.min(0.999, 1 - kept((i + 1) / steps) / kept(i / steps)),
+    squaredcos_cap_v2: (i: number) => Math.min(0.999, 1 - share((i + 1) / steps) / share(i / steps)),
   }[schedule];
   return Array.from({ length: steps }, (_, i) => at(i));
 }
 
 /** The remaining share of an image's variance after each step, [steps] (ᾱ of Ho et al. 2020). */
 export function sharesLeft(config: NoiseConfig): Float64Array {
-  let left = 1;
-  return Float64Array.from(betasOf(config), (beta) => (left *= 1 - beta));
+  let share = 1;
+  return Float64Array.from(betasOf(config), (beta) => (share *= 1 - beta));
 }

@@ -66,11 +66,11 @@ function checkSides(
 
 /** The levels with attention: the way up mirrors the way down. */
 function readAttending(fields: Fields, { down, up }: BlockNames, levels: number): boolean[] {
-  const given = fields.list("down_block_types") ?? [];
-  if (given.length !== levels) fields.refuse("down_block_types", given.length, `${levels} of them`);
-  const other = given.find((name) => !down.includes(String(name)));
+  const types = fields.list("down_block_types") ?? [];
+  if (types.length !== levels) fields.refuse("down_block_types", types.length, `${levels} of them`);
+  const other = types.find((name) => !down.includes(String(name)));
   if (other !== undefined) fields.refuse("down_block_types", other, down.join(" or "));
-  const attends = given.map((name) => name === down[1]);
+  const attends = types.map((name) => name === down[1]);
   const mirrored = attends.toReversed().map((own) => up[own ? 1 : 0]);
   const found = fields.list("up_block_types") ?? [];
   if (found.join() !== mirrored.join()) fields.refuse("up_block_types", found, JSON.stringify(mirrored));

@@ -56,6 +56,6 @@ export function readConditionUNet(source: ConfigSource, tokens: number): UNetCon
 function readHeads(fields: Fields, levels: number): readonly unknown[] {
   if (!Array.isArray(fields.value("attention_head_dim")))
     return Array.from({ length: levels }, () => fields.number(undefined, "attention_head_dim", 8));
-  const given = fields.list("attention_head_dim")!;
-  return given.length === levels ? given : fields.refuse("attention_head_dim", given, `${levels} numbers`);
+  const sizes = fields.list("attention_head_dim")!;
+  return sizes.length === levels ? sizes : fields.refuse("attention_head_dim", sizes, `${levels} numbers`);
 }

@@ -107,8 +107,8 @@ export class ImageEncoder {
     const { hidden, channels, imageSize, patchSize, patchBias } = this.config;
     const weight = this.weights.matrix(graph, channels * patchSize ** 2, { "patch_embd.weight": hidden });
     const bias = patchBias ? this.weights.vector(graph, { "patch_embd.bias": hidden }) : undefined;
-    const [kept, rest] = [this.side * patchSize, imageSize - this.side * patchSize];
-    const cut = (x: Tensor, axis: number) => (rest === 0 ? x : split(x, axis, [kept, rest])[0]!);
+    const [covered, rest] = [this.side * patchSize, imageSize - this.side * patchSize];
+    const cut = (x: Tensor, axis: number) => (rest === 0 ? x : split(x, axis, [covered, rest])[0]!);
     return patchVectors(cut(cut(pixels, 2), 3), patchSize, weight, bias);
   }
 }

@@ -41,8 +41,8 @@ export function readPatchEncoder(
   name: string,
   traits: TowerTraits,
 ): PatchEncoderConfig {
-  const given = { ...usual, ...traits.usual, ...visionConfig(source, name) };
-  const fields = new Fields({ ...source, config: given }, name);
+  const values = { ...usual, ...traits.usual, ...visionConfig(source, name) };
+  const fields = new Fields({ ...source, config: values }, name);
   const number = (key: string) => fields.number(undefined, key);
   const own = checkValues(sizes, source, {
     channels: number("in_channels"),

@@ -89,12 +89,12 @@ export class DecoderPrograms implements Disposable {
     device: Device = "cpu",
     openBytes?: OpenBytes,
   ): Promise<DecoderPrograms> {
-    const made = denseGraphs(decoder);
-    const graphs = prepare(weights, () => made.map(({ trace }) => trace()));
-    const programs = await Promise.all(made.map(({ block }, i) => compiled(graphs[i]!, block, { shared, device })));
+    const dense = denseGraphs(decoder);
+    const graphs = prepare(weights, () => dense.map(({ trace }) => trace()));
+    const programs = await Promise.all(dense.map(({ block }, i) => compiled(graphs[i]!, block, { shared, device })));
     return new DecoderPrograms(
       decoder,
-      new Map(made.map(({ key }, i) => [key, programs[i]!])),
+      new Map(dense.map(({ key }, i) => [key, programs[i]!])),
       shared,
       device,
       openBytes,

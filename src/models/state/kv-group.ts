@@ -129,12 +129,12 @@ export class KvGroup implements StateGroup {
   }
 
   truncate(end: number): number {
-    const kept = this.kept(end);
-    this.#length = this.#entries(kept);
+    const available = this.kept(end);
+    this.#length = this.#entries(available);
     const gapless = this.#length === 0 || this.position(this.#length - 1) === this.#length - 1;
     this.#positions = gapless ? undefined : this.#positions?.slice(0, this.#length);
     if (this.#length === 0) this.#gone = 0;
-    return kept;
+    return available;
   }
 
   copy(from: KvGroup, length: number): void {

@@ -78,8 +78,9 @@ export class Lengths implements Disposable {
   /** Texts have the same position on all axes. */
   #putAxis(axis: number, at: number, { positions, height, width }: Place, tokens: number): void {
     const all = new BigInt64Array(this.axes[axis]!.memory);
-    const given = (axis === 0 ? height : width) ?? positions;
-    for (let t = 0; t < tokens; t++) all[at + t] = BigInt(typeof given === "number" ? given + t : given[t]!);
+    const axisPositions = (axis === 0 ? height : width) ?? positions;
+    for (let t = 0; t < tokens; t++)
+      all[at + t] = BigInt(typeof axisPositions === "number" ? axisPositions + t : axisPositions[t]!);
   }
 
   #put(all: Buffer, window: Buffer, at: number, length: number, start: number): void {

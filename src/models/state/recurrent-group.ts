@@ -61,13 +61,13 @@ export class RecurrentGroup implements StateGroup {
   }
 
   truncate(end: number): number {
-    const kept = this.kept(end);
-    if (kept === this.#length && this.#whole) return kept;
-    this.#restore(this.#snapshot(kept));
-    this.#snapshots = this.#snapshots.filter((one) => one.end <= kept);
-    this.#length = kept;
-    this.#whole = kept > 0;
-    return kept;
+    const available = this.kept(end);
+    if (available === this.#length && this.#whole) return available;
+    this.#restore(this.#snapshot(available));
+    this.#snapshots = this.#snapshots.filter((one) => one.end <= available);
+    this.#length = available;
+    this.#whole = available > 0;
+    return available;
   }
 
   copy(from: RecurrentGroup, length: number): void {

@@ -80,5 +80,5 @@ export interface VerticalSlashBlocks {
 }
 
 /** True if a block lies on a kept column or diagonal. */
-export const onVerticalSlash = (kept: VerticalSlashBlocks, { rowOffset }: MaskRequest, row: number, block: number) =>
-  kept.columns[block] === 1 || kept.diagonals[rowOffset + row - block] === 1;
+export const onVerticalSlash = (blocks: VerticalSlashBlocks, { rowOffset }: MaskRequest, row: number, block: number) =>
+  blocks.columns[block] === 1 || blocks.diagonals[rowOffset + row - block] === 1;

@@ -45,8 +45,8 @@ export function unaudited(certificate: Certificate): string | undefined {
  */
 export function auditState(name: string): AuditState {
   const certificate = certificateHash(readCertificate(name));
-  const kept = readKeptJson(auditFile(name), schema);
-  return kept?.certificate === certificate ? kept : { certificate, ...noWealth, last: [], failed: 0 };
+  const stored = readKeptJson(auditFile(name), schema);
+  return stored?.certificate === certificate ? stored : { certificate, ...noWealth, last: [], failed: 0 };
 }
 
 /** A certificate of this machine, the wealth bet against it so far, and whether it is off. */

@@ -46,11 +46,11 @@ export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as c
  */
 export function fillFor(
   saving: string,
-  asked: StateFill | (typeof fillLists)[number],
+  option: StateFill | (typeof fillLists)[number],
   layer: number,
   decoder: Decoder,
 ): StateFill {
-  const chain = asked.split("/") as StateFill[];
+  const chain = option.split("/") as StateFill[];
   const all = kindOf(layer, decoder) === "mixed" && chain.length > 1 ? pairsOf(chain) : chain;
   const found = all.find((fill) => unsupportedFill(fill, layer, decoder) === undefined);
   if (found === undefined) checkFill(saving, all[0]!, layer, decoder);

@@ -28,13 +28,13 @@ const options = z
 type ExitOptions = z.infer<typeof options>;
 
 /** The fill of deeper layers. @throws UserError if the model has no such layer, or its layers do not support the fill */
-function checkExit({ layer, mode, fill: asked }: ExitOptions, decoder: Decoder): StateFill {
+function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder): StateFill {
   const { layers } = decoder.config;
   requireExits("exit", decoder);
   if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
   // Deeper layers are never read if every token exits and none is verified.
-  if (mode === "fixed" && asked !== "verify") return "none";
-  return fillFor("exit", asked, layer!, decoder);
+  if (mode === "fixed" && option !== "verify") return "none";
+  return fillFor("exit", option, layer!, decoder);
 }
 
 /**

@@ -55,13 +55,14 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
         2,
       );
   },
-  async prepare(given, host) {
-    await int8Prefill.check(given, host);
-    const { digits, rotation } = given;
+  async prepare(options, host) {
+    await int8Prefill.check(options, host);
+    const { digits, rotation } = options;
     const why = idle(host.form);
     if (why !== undefined) host.onNotice?.(why);
     return {
-      plan: ({ prompt }) => (why !== undefined || prompt < given.minLength ? undefined : partOf({ digits, rotation })),
+      plan: ({ prompt }) =>
+        why !== undefined || prompt < options.minLength ? undefined : partOf({ digits, rotation }),
       [Symbol.dispose]() {},
     };
   },

@@ -43,7 +43,7 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
 function classifying(source: ConfigSource, { shape: [labels = 0] }: SafeTensor): ConfigSource {
   if (source.kind === "gguf") return source;
   const named = source.config.id2label as Record<string, unknown> | null | undefined;
-  const kept = Object.keys(named ?? {}).length === labels;
-  const id2label = kept ? named : Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `LABEL_${i}`]));
+  const isSame = Object.keys(named ?? {}).length === labels;
+  const id2label = isSame ? named : Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `LABEL_${i}`]));
   return { ...source, config: { ...source.config, architectures: ["ForSequenceClassification"], id2label } };
 }

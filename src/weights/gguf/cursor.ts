@@ -106,8 +106,9 @@ export class Cursor {
   /** Reads the number of `things` that follow, each of at least `itemBytes`. */
   count(things: string, itemBytes: number, most = Number.POSITIVE_INFINITY): number {
     const count = this.uint64();
-    const left = Math.max(0, Math.min(this.source.size, MAX_HEADER) - this.position);
-    if (count * itemBytes > left) this.fail(`claims ${count} ${things}, but only ${left} bytes are left for them`);
+    const remaining = Math.max(0, Math.min(this.source.size, MAX_HEADER) - this.position);
+    if (count * itemBytes > remaining)
+      this.fail(`claims ${count} ${things}, but only ${remaining} bytes are left for them`);
     if (count > most) this.fail(`claims ${count} ${things}, at most ${most} are read`);
     return count;
   }

@@ -43,10 +43,10 @@ export function toHalf(value: number): number {
 
 /** The bits without the last `drop`, rounded to nearest, ties to even; a carry increments the exponent. */
 function rounded(bits: number, drop: number): number {
-  const kept = bits >>> drop;
-  const rest = bits - kept * 2 ** drop;
+  const retained = bits >>> drop;
+  const rest = bits - retained * 2 ** drop;
   const half = 2 ** (drop - 1);
-  return rest > half || (rest === half && (kept & 1) === 1) ? kept + 1 : kept;
+  return rest > half || (rest === half && (retained & 1) === 1) ? retained + 1 : retained;
 }
 
 /** Halves of numbers. */

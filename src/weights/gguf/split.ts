@@ -35,12 +35,12 @@ function ending(index: number, count: number): string {
 }
 
 function openPart(first: GgufFile, open: (path: string) => GgufFile, path: string, index: number): GgufFile {
-  const said = (key: string) => first.metadata.integer(key);
-  const name = `part ${index + 1} of ${said("split.count")}`;
+  const count = (key: string) => first.metadata.integer(key);
+  const name = `part ${index + 1} of ${count("split.count")}`;
   if (!existsSync(path)) throw new UserError(`${first.path}: ${name} is missing, expected at ${path}`);
   const part = open(path);
   for (const key of ["split.no", "split.count", "split.tensors.count"]) {
-    const [found, expected] = [part.metadata.integer(key), key === "split.no" ? index : said(key)];
+    const [found, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
     if (found === expected) continue;
     throw new UserError(`${path}: this is not ${name} of ${first.path}, its ${key} is ${found}, expected ${expected}`);
   }

@@ -110,9 +110,9 @@ export class PreparedStore {
       return write();
     } catch (error) {
       this.abandon();
-      const told = writeError(error, this.folder);
-      if (!(told instanceof UserError)) throw error;
-      throw new UserError(`the model is not prepared yet: ${told.message}; MODICUM_HOME may name another folder`);
+      const fault = writeError(error, this.folder);
+      if (!(fault instanceof UserError)) throw error;
+      throw new UserError(`the model is not prepared yet: ${fault.message}; MODICUM_HOME may name another folder`);
     }
   }
 

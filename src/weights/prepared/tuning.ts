@@ -74,8 +74,8 @@ export function tuningOf(folder: string): Tuning | undefined {
 }
 
 /** Stores a choice. @throws UserError if the disk refuses it */
-export const keepTuning = (folder: string, made: Tuning): Promise<void> =>
-  keepJson(fileOf(folder), { ...kept(folder), [processorKey()]: made });
+export const keepTuning = (folder: string, choice: Tuning): Promise<void> =>
+  keepJson(fileOf(folder), { ...kept(folder), [processorKey()]: choice });
 
 function kept(folder: string): z.infer<typeof tunings> {
   try {

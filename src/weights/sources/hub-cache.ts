@@ -111,10 +111,10 @@ export async function dropFromSnapshot(files: readonly string[]): Promise<void> 
   const snapshots = join(repo, "snapshots");
   const blobs = new Set(files.map(blobOf).filter((blob) => blob?.startsWith(join(repo, "blobs") + sep)));
   for (const file of files) await rm(file, { force: true });
-  const left = await snapshotFiles(snapshots);
-  for (const file of left) blobs.delete(blobOf(join(snapshots, file)));
+  const remaining = await snapshotFiles(snapshots);
+  for (const file of remaining) blobs.delete(blobOf(join(snapshots, file)));
   for (const blob of blobs) await rm(blob!, { force: true });
-  if (left.length === 0) await rm(repo, { recursive: true, force: true });
+  if (remaining.length === 0) await rm(repo, { recursive: true, force: true });
 }
 
 /** Removes partial downloads of a repository; true if there were any. */

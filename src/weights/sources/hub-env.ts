@@ -24,8 +24,8 @@ export async function hubAnswers(signal: AbortSignal): Promise<string> {
 
 /** `HF_TOKEN`, or the token that `hf auth login` stored in `HF_HOME`. */
 export function token(): string | undefined {
-  const given = process.env["HF_TOKEN"]?.trim();
-  if (given) return given;
+  const fromEnv = process.env["HF_TOKEN"]?.trim();
+  if (fromEnv) return fromEnv;
   const home =
     process.env["HF_HOME"] || join(process.env["XDG_CACHE_HOME"] || join(homedir(), ".cache"), "huggingface");
   try {

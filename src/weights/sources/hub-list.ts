@@ -48,8 +48,8 @@ export async function listRepository(mirror: HubMirror, options: PullOptions): P
   const data = isDataset(repo);
   const name = data ? repo.slice("datasets/".length) : repo;
   try {
-    const about = { ...common, name, revision, additionalFields: ["sha" as const] };
-    const { sha: commit } = commitInfo.parse(await (data ? datasetInfo(about) : modelInfo(about)));
+    const request = { ...common, name, revision, additionalFields: ["sha" as const] };
+    const { sha: commit } = commitInfo.parse(await (data ? datasetInfo(request) : modelInfo(request)));
     const files: HubFile[] = [];
     const type = data ? "dataset" : "model";
     const found = listFiles({ ...common, repo: { type, name }, revision: commit, recursive: true });

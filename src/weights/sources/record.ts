@@ -48,7 +48,10 @@ export const INNER = "model";
 
 /** Its files, by absolute path. */
 export const filesOf = ({ name, file, bytes, sha256, files }: ModelRecord): KeptFile[] =>
-  (files ?? [{ path: file, bytes, sha256 }]).map((kept) => ({ ...kept, path: resolve(modelFolder(name), kept.path) }));
+  (files ?? [{ path: file, bytes, sha256 }]).map((entry) => ({
+    ...entry,
+    path: resolve(modelFolder(name), entry.path),
+  }));
 
 /** One hash for a model: its file's, or the hash of the lines `hash path` of all files, as `sha256sum` prints them. */
 export function identity(files: readonly { path: string; sha256: string }[]): string {

@@ -48,9 +48,9 @@ export async function cachedModel(name: string, sha256?: string, verify = false)
 export async function keepModel(record: ModelRecord): Promise<ResolvedModel> {
   await keepJson(recordPath(record.name), record);
   const folder = modelFolder(record.name);
-  const kept = new Set(["model.json", record.file.split("/")[0]]);
+  const retained = new Set(["model.json", record.file.split("/")[0]]);
   for (const file of await readdir(folder)) {
-    if (!kept.has(file)) await rm(join(folder, file), { recursive: true });
+    if (!retained.has(file)) await rm(join(folder, file), { recursive: true });
   }
   const { name, bytes, source, sha256 } = record;
   return { name, path: resolve(folder, record.file), bytes, source, sha256 };

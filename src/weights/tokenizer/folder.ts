@@ -74,8 +74,8 @@ export function fromFolder(folder: string, vocabulary?: number): Parts {
 }
 
 function readTokenizer(folder: string, path: string): z.output<typeof tokenizerFile> {
-  const made = existsSync(path) ? undefined : clipTokenizerFile(folder);
-  return made ? tokenizerFile.parse(made) : readJson(path, tokenizerFile, "the model's tokenizer", MOST_BYTES);
+  const clip = existsSync(path) ? undefined : clipTokenizerFile(folder);
+  return clip ? tokenizerFile.parse(clip) : readJson(path, tokenizerFile, "the model's tokenizer", MOST_BYTES);
 }
 
 function partsOf(

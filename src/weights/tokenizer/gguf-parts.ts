@@ -95,9 +95,9 @@ export function published(source: TokenizerSource): readonly string[] {
 
 /** The same converter gives user-defined tokens the score −1000; SentencePiece has 0 for them, so they merge first. */
 export function publishedScores(source: TokenizerSource, scores: ArrayLike<number>): ArrayLike<number> {
-  const given = Float32Array.from(scores);
-  for (const id of idsOfType(source, TokenType.userDefined)) given[id] = 0;
-  return given;
+  const values = Float32Array.from(scores);
+  for (const id of idsOfType(source, TokenType.userDefined)) values[id] = 0;
+  return values;
 }
 
 /** llama.cpp's converter writes a token that begins a word with ▁, and a continuing one without BERT's ##. */

@@ -107,12 +107,12 @@ export class TokenTexts {
   }
 }
 
-const made = new WeakMap<readonly string[], TokenTexts>();
+const searches = new WeakMap<readonly string[], TokenTexts>();
 
 /** A search for `texts`, built once for each list. */
 export function tokenTexts(texts: readonly string[]): TokenTexts {
-  const known = made.get(texts) ?? new TokenTexts(texts);
-  made.set(texts, known);
+  const known = searches.get(texts) ?? new TokenTexts(texts);
+  searches.set(texts, known);
   return known;
 }
 

@@ -52,8 +52,8 @@ export interface Filled {
 /** Fills a text from an answer's tokens: the first blank, a sentinel, the second blank and so on. */
 export function fillBlanks({ texts, spaced }: Blanked, tokens: readonly number[], tokenizer: Tokenizer): Filled {
   const filled = spaced.map((space, k) => {
-    const said = tokenizer.decode(blankOf(tokens, k, tokenizer));
-    return space && !said.startsWith(" ") ? ` ${said}` : said;
+    const answer = tokenizer.decode(blankOf(tokens, k, tokenizer));
+    return space && !answer.startsWith(" ") ? ` ${answer}` : answer;
   });
   const text = texts.map((each, k) => each + (filled[k] ?? "")).join("");
   return { text, blanks: filled.map((each, k) => (spaced[k] ? each.slice(1) : each)) };

@@ -19,8 +19,13 @@ export interface Ceiling {
  * The ceiling, if any, that cut an answer: that of FLOPs if `over`; otherwise the one that allowed fewer tokens than
  * the request or the model's context.
  */
-export function cutOf({ tokens }: Ceiling, over: boolean, completion: number, asked: number): CutReason | undefined {
+export function cutOf(
+  { tokens }: Ceiling,
+  over: boolean,
+  completion: number,
+  maxTokens: number,
+): CutReason | undefined {
   if (over) return "flops";
-  if (completion >= asked) return undefined;
+  if (completion >= maxTokens) return undefined;
   return completion === tokens ? "tokens" : "context";
 }

@@ -30,18 +30,18 @@ export class Constraint implements Hold {
 
   restrict(logits: Float32Array): void {
     const mask = this.grammar.mask(this.#rest);
-    let left = false;
+    let anyAllowed = false;
     for (let word = 0; 32 * word < logits.length; word++) {
       const bits = mask[word] ?? 0;
-      if (bits === ~0 >>> 0) left = true;
+      if (bits === ~0 >>> 0) anyAllowed = true;
       else if (bits === 0) logits.fill(Number.NEGATIVE_INFINITY, 32 * word, 32 * (word + 1));
       else {
-        left = true;
+        anyAllowed = true;
         const end = Math.min(logits.length, 32 * (word + 1));
         for (let id = 32 * word; id < end; id++) if (!((bits >>> (id & 31)) & 1)) logits[id] = Number.NEGATIVE_INFINITY;
       }
     }
-    if (!left) throw new UserError("no token of the model continues the required format");
+    if (!anyAllowed) throw new UserError("no token of the model continues the required format");
   }
 
   accept(token: number): void {

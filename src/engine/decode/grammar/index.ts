@@ -57,13 +57,13 @@ export class LazyGrammar {
   }
 }
 
-const kept = new WeakMap<Vocabulary, Map<string, LazyGrammar>>();
+const byVocabulary = new WeakMap<Vocabulary, Map<string, LazyGrammar>>();
 
 /** The grammar of a format. @throws UserError if the format's text is too long */
 export async function grammarOf(format: Format, tokenizer: Tokenizer): Promise<LazyGrammar> {
   const vocabulary = await vocabularyOf(tokenizer);
-  const grammars = kept.get(vocabulary) ?? new Map<string, LazyGrammar>();
-  kept.set(vocabulary, grammars);
+  const grammars = byVocabulary.get(vocabulary) ?? new Map<string, LazyGrammar>();
+  byVocabulary.set(vocabulary, grammars);
   const key = keyOf(format);
   const grammar = grammars.get(key) ?? new LazyGrammar(format, vocabulary);
   grammars.delete(key);

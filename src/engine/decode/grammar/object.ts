@@ -13,8 +13,8 @@ interface Member {
 }
 
 /**
- * The objects that match a schema: its properties in order, then others if the schema mentions them or names no
- * properties. If a schema does not mention others, they are omitted, which is always allowed.
+ * The objects that match a schema: its properties in order, then others if the schema allows them or names no properties. A
+ * schema that does not mention others gets none, which is always allowed.
  * @throws UserError for keywords that cannot be satisfied or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
@@ -28,10 +28,10 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
     const value = reader.node(own, `${place}/properties/${step(name)}`);
     return { node: reader.json.member(reader.json.literal(name), value), required: required.includes(name) };
   });
-  const [kept, more] = room(members, words);
+  const [retained, more] = room(members, words);
   const value = reader.node(others ?? names.length === 0, `${place}/additionalProperties`);
   const key = propertyNames === undefined ? otherName(reader.json, names) : nameNode(reader, propertyNames, place);
-  return reader.json.braced(body(reader.json, kept, reader.json.member(key, value), more));
+  return reader.json.braced(body(reader.json, retained, reader.json.member(key, value), more));
 }
 
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
@@ -44,8 +44,8 @@ function room(members: readonly Member[], { minProperties = 0, maxProperties }: 
     throw new UserError(`"minProperties" above the number of required properties cannot be enforced`);
   const most = maxProperties ?? Number.POSITIVE_INFINITY;
   if (most < needed.length) throw new UserError(`"maxProperties" is below the number of required properties`);
-  const kept = members.length > most ? needed : members;
-  return [kept, most - kept.length];
+  const retained = members.length > most ? needed : members;
+  return [retained, most - retained.length];
 }
 
 /** Members in order, with optional ones present or absent, then others. */

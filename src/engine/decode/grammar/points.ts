@@ -22,12 +22,12 @@ export function union(ranges: readonly Range[]): Points {
 }
 
 export function without(set: Points, other: Points): Points {
-  let left: Range[] = [...set];
+  let remaining: Range[] = [...set];
   for (const [from, to] of other)
-    left = left.flatMap(([a, b]): Range[] =>
+    remaining = remaining.flatMap(([a, b]): Range[] =>
       [[a, Math.min(b, from - 1)] as const, [Math.max(a, to + 1), b] as const].filter(([x, y]) => x <= y),
     );
-  return left;
+  return remaining;
 }
 
 export const has = (set: Points, point: number): boolean => set.some(([from, to]) => from <= point && point <= to);

@@ -18,12 +18,12 @@ export interface Vocabulary {
   bytesOf(id: number): Uint8Array;
 }
 
-const made = new WeakMap<Tokenizer, Promise<Vocabulary>>();
+const vocabularies = new WeakMap<Tokenizer, Promise<Vocabulary>>();
 
 /** The tokenizer's vocabulary, built on first use. */
 export function vocabularyOf(tokenizer: Tokenizer): Promise<Vocabulary> {
-  const known = made.get(tokenizer) ?? make(tokenizer);
-  made.set(tokenizer, known);
+  const known = vocabularies.get(tokenizer) ?? make(tokenizer);
+  vocabularies.set(tokenizer, known);
   return known;
 }
 

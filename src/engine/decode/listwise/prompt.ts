@@ -52,10 +52,10 @@ export class Prompts {
     { maxPassageWords, contextSize }: Limits,
     reserved: number,
   ): { ids: number[]; words: number } {
-    const asked = oneLine(query);
+    const line = oneLine(query);
     for (let words = maxPassageWords; words > 0; ) {
       const ids = this.ids(
-        asked,
+        line,
         passages.map((passage) => oneLine(passage, words)),
       );
       const over = ids.length + reserved - contextSize;

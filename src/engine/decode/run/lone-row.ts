@@ -32,8 +32,8 @@ export class LoneRow {
       this.#chunk = await this.#pass({ from, to });
       meter.count("layers", 0, (to - from) * this.#positions.length);
       if (to === layers) return this.#finish();
-      const left = await this.#decide(to);
-      if (left) return left;
+      const outcome = await this.#decide(to);
+      if (outcome) return outcome;
       this.#wait(to);
       from = to;
     }
@@ -79,10 +79,10 @@ export class LoneRow {
     const { slot, meter } = this.step;
     const { programs } = slot;
     const program = head ? await programs.exitHead(head) : programs.head;
-    const made = head ? undefined : found?.logits;
+    const probeLogits = head ? undefined : found?.logits;
     const { buffers, done } = this.#chunk;
-    const logits = made ?? (await slot.logitsOf(buffers.stream(done, this.#newest()), program));
-    billExit(meter, fill, made ? undefined : program.cost);
+    const logits = probeLogits ?? (await slot.logitsOf(buffers.stream(done, this.#newest()), program));
+    billExit(meter, fill, probeLogits ? undefined : program.cost);
     if (!waits(fill)) throw new Error(`tokens that waited were to be filled by ${fill}`);
     this.#wait(after);
     return outcomeOf(fill, logits);

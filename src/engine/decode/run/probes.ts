@@ -135,9 +135,9 @@ export class Probes implements Disposable {
     const known = this.#buffers.get(probe.key);
     if (known) return known;
     const compiled = await this.programs.probe(probe);
-    const made = new ProbeBuffers(compiled, this.rows, this.programs.decoder.config.vocabulary);
-    this.#buffers.set(probe.key, made);
-    return made;
+    const buffers = new ProbeBuffers(compiled, this.rows, this.programs.decoder.config.vocabulary);
+    this.#buffers.set(probe.key, buffers);
+    return buffers;
   }
 
   [Symbol.dispose](): void {

@@ -26,9 +26,9 @@ class Gathered extends StreamRows {
     return this.count === this.positions.length;
   }
 
-  override keep(kept: ArrayLike<number>): void {
-    super.keep(kept);
-    this.positions = Array.from(kept, (i) => this.positions[i]!);
+  override keep(indices: ArrayLike<number>): void {
+    super.keep(indices);
+    this.positions = Array.from(indices, (i) => this.positions[i]!);
   }
 }
 
@@ -145,10 +145,10 @@ export class PromptRun {
   }
 
   async *#finish(layers: LayerRange, before: Gathered | undefined): AsyncGenerator<Run> {
-    let left = this.#positions(before).length;
+    let remaining = this.#positions(before).length;
     for await (const { tokens, rows, headRuns } of this.#chunks(layers, before)) {
-      left -= tokens;
-      yield { tokens, last: left === 0, rows, headRuns };
+      remaining -= tokens;
+      yield { tokens, last: remaining === 0, rows, headRuns };
     }
   }
 

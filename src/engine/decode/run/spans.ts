@@ -34,14 +34,14 @@ interface GivenIds {
 /** Assigned ids, by content. */
 const known = new Map<string, GivenIds>();
 /** The same, in order of assignment. */
-const given: GivenIds[] = [];
+const assignments: GivenIds[] = [];
 let next = -1;
 
 /** The place of an id below 0 in its grid; undefined if it has none. */
 export function placeOfId(
   id: number,
 ): { readonly row: number; readonly column: number; readonly grid: readonly [number, number] } | undefined {
-  const found = given.at(lastUpTo(id));
+  const found = assignments.at(lastUpTo(id));
   if (!found?.grid) return undefined;
   const [, columns] = found.grid;
   const at = found.first - id;
@@ -50,10 +50,10 @@ export function placeOfId(
 
 /** The index of the content that an id belongs to: first ids descend. */
 function lastUpTo(id: number): number {
-  let [low, high] = [0, given.length - 1];
+  let [low, high] = [0, assignments.length - 1];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
-    if (given[middle]!.first >= id) low = middle;
+    if (assignments[middle]!.first >= id) low = middle;
     else high = middle - 1;
   }
   return low;
@@ -103,7 +103,7 @@ function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): 
     );
   if (!known.has(contentHash)) {
     next -= rows;
-    given.push(own);
+    assignments.push(own);
   }
   known.set(contentHash, own);
   return Array.from({ length: rows }, (_, i) => own.first - i);

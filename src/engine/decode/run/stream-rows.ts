@@ -30,10 +30,10 @@ export class StreamRows implements Disposable {
   }
 
   /** Drops all tokens except these, given by ascending index. */
-  keep(kept: ArrayLike<number>): void {
-    for (let to = 0; to < kept.length; to++)
-      if (to !== kept[to]) this.#copy(this.#streams, this.#streams, kept[to]!, to, 1);
-    this.count = kept.length;
+  keep(indices: ArrayLike<number>): void {
+    for (let to = 0; to < indices.length; to++)
+      if (to !== indices[to]) this.#copy(this.#streams, this.#streams, indices[to]!, to, 1);
+    this.count = indices.length;
   }
 
   /** Writes `tokens` tokens from index `first` on to the start of other streams. */

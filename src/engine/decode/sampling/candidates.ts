@@ -54,8 +54,8 @@ export function keep(
   id: number,
 ): Candidates {
   const { ids, logits } = scratch;
-  let kept = 0;
-  // Four at a time, because most are below. Works in place if they are in the scratch already: `kept` never overtakes `i`.
+  let retained = 0;
+  // Four at a time, because most are below. Works in place if they are in the scratch already: `retained` never overtakes `i`.
   for (let i = 0; i < count; i += 4) {
     const end = Math.min(i + 4, count);
     if (
@@ -69,10 +69,10 @@ export function keep(
     for (let j = i; j < end; j++) {
       const value = values[j]!;
       if (value < logit || (value === logit && from[j]! > id)) continue;
-      ids[kept] = from[j]!;
-      logits[kept++] = value;
+      ids[retained] = from[j]!;
+      logits[retained++] = value;
     }
   }
   // Properties in the order of `everyToken`: objects of one shape make the loops over them a third faster.
-  return { ids, logits, count: kept, max, scale, scratch };
+  return { ids, logits, count: retained, max, scale, scratch };
 }

@@ -20,8 +20,8 @@ const drawing = [
 ] as const satisfies readonly (keyof SamplingOptions)[];
 
 /** True if a caller sets how tokens are drawn. A seed, biases and log-probabilities do not count. */
-export const saysHowToDraw = (given: Partial<SamplingInput> | Readonly<Record<string, unknown>>): boolean =>
-  drawing.some((option) => given[option] !== undefined);
+export const saysHowToDraw = (options: Partial<SamplingInput> | Readonly<Record<string, unknown>>): boolean =>
+  drawing.some((option) => options[option] !== undefined);
 
 const off = samplingOptions.parse({});
 

@@ -58,8 +58,8 @@ export class Penalties {
 
   /** Adds `id` to the window, a ring that overwrites its oldest token once full. */
   #slide(id: number): void {
-    const left = this.#window[this.#oldest];
-    if (left !== undefined) add(this.#recent, left, -1);
+    const oldest = this.#window[this.#oldest];
+    if (oldest !== undefined) add(this.#recent, oldest, -1);
     add(this.#recent, id, 1);
     this.#window[this.#oldest] = id;
     this.#oldest = (this.#oldest + 1) % this.#options.repetitionWindow;

@@ -8,14 +8,14 @@ const CHARACTERS = 16;
  * @throws UserError if there is no room
  */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
-  let kept = text.slice(0, Math.max(0, room) * CHARACTERS);
-  let ids = encode(kept);
+  let part = text.slice(0, Math.max(0, room) * CHARACTERS);
+  let ids = encode(part);
   while (ids.length > room) {
-    if (kept === "")
+    if (part === "")
       throw new UserError(`what is asked of a text takes ${ids.length} tokens, and there is room for ${room}`);
     // Shortens in proportion, by at least one character.
-    kept = kept.slice(0, Math.min(kept.length - 1, Math.floor((kept.length * room) / ids.length)));
-    ids = encode(kept);
+    part = part.slice(0, Math.min(part.length - 1, Math.floor((part.length * room) / ids.length)));
+    ids = encode(part);
   }
   return ids;
 }

@@ -15,16 +15,16 @@ import { ScoringJob } from "./scoring.ts";
 export async function scoreContinuations(
   engine: Engine,
   scheduler: { submit(job: CustomJob): AsyncIterable<Piece> },
-  asked: readonly Continuations[],
+  requests: readonly Continuations[],
   { planFor, ...terms }: Omit<Terms, "ceiling"> & { readonly planFor?: PlanFor },
 ): Promise<{ found: TokenScore[][][]; usage: Usage }> {
   using likelihoods = await Likelihoods.create(engine, planFor);
   let work: ScoringJob | undefined;
   const begin = (time: Stopwatch) => {
-    work = new ScoringJob(engine, likelihoods, asked, time);
+    work = new ScoringJob(engine, likelihoods, requests, time);
     return work;
   };
-  const longest = asked.reduce((a, b) => (b.context.length > a.context.length ? b : a));
+  const longest = requests.reduce((a, b) => (b.context.length > a.context.length ? b : a));
   const { usage, cut } = await finish(scheduler.submit({ prompt: longest.context, engine, begin, ...terms }));
   if (cut) {
     terms.onStopped?.(usage);

@@ -117,12 +117,12 @@ export class Cached {
 
   /** Truncates the cache to its first `length` tokens, or to the part that is `kept`. */
   truncate(length: number): void {
-    const kept = this.kept(length);
-    for (const group of this.groups) group.truncate(kept);
-    this.tokens.length = kept;
-    this.#ends = this.#ends.filter((end) => end <= kept);
-    this.#keys.length = kept;
-    if (kept === 0) this.used = 0;
+    const available = this.kept(length);
+    for (const group of this.groups) group.truncate(available);
+    this.tokens.length = available;
+    this.#ends = this.#ends.filter((end) => end <= available);
+    this.#keys.length = available;
+    if (available === 0) this.used = 0;
   }
 
   /** Marks the end of a prompt's chunk, which later sequences may continue from. */

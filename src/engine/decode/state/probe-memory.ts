@@ -19,8 +19,8 @@ export class ProbeMemory {
   put(key: string, tokens: number, state: Float32Array, least: number): void {
     const known = this.#states.get(key) ?? [];
     const from = tokens > least ? known.findLastIndex((one) => one.tokens <= least) : known.length;
-    const kept = known.filter((one, i) => i >= from || one.tokens === this.#prompt);
-    this.#states.set(key, [...kept, { tokens, state }]);
+    const retained = known.filter((one, i) => i >= from || one.tokens === this.#prompt);
+    this.#states.set(key, [...retained, { tokens, state }]);
   }
 
   /** Records the length of the next prompt. */
@@ -35,8 +35,8 @@ export class ProbeMemory {
       this.#prompt = 0;
     }
     for (const [key, known] of this.#states) {
-      const kept = known.filter((one) => one.tokens <= tokens);
-      this.#states.set(key, kept);
+      const retained = known.filter((one) => one.tokens <= tokens);
+      this.#states.set(key, retained);
     }
   }
 }

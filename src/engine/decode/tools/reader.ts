@@ -88,8 +88,8 @@ export function begunOf(text: string, word: string): number {
 
 function parsed(text: string): ToolCall | undefined {
   try {
-    const { name, arguments: given } = JSON.parse(text) as { name?: unknown; arguments?: unknown };
-    return typeof name === "string" ? { name, arguments: JSON.stringify(given ?? {}) } : undefined;
+    const { name, arguments: args } = JSON.parse(text) as { name?: unknown; arguments?: unknown };
+    return typeof name === "string" ? { name, arguments: JSON.stringify(args ?? {}) } : undefined;
   } catch {
     return undefined;
   }

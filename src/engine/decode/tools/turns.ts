@@ -45,8 +45,8 @@ function plainTurn(turn: ChatMessage): ChatMessage {
   if (turn.role === "tool") return { role: "user", content: `<tool_response>\n${turn.content}\n</tool_response>` };
   const calls = (turn["tool_calls"] ?? []) as { function: { name: string; arguments: object } }[];
   if (calls.length === 0) return turn;
-  const texts = calls.map(({ function: { name, arguments: given } }) =>
-    [OPEN, JSON.stringify({ name, arguments: given }), CLOSE].join("\n"),
+  const texts = calls.map(({ function: { name, arguments: args } }) =>
+    [OPEN, JSON.stringify({ name, arguments: args }), CLOSE].join("\n"),
   );
   return { role: turn.role, content: [turn.content, ...texts].filter((text) => text).join("\n") };
 }

@@ -35,9 +35,9 @@ export class WholeCall {
   /** The call, if the answer is one; undefined otherwise, or if its arguments do not match the tool's schema. */
   get call(): ToolCall | undefined {
     if (!this.#rest.nullable) return undefined;
-    const { name, arguments: given } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
+    const { name, arguments: args } = JSON.parse(this.#text.replaceAll(FENCE, "")) as Call;
     const tool = this.tools.find((it) => it.function.name === name);
-    return tool && meets(given, tool) ? { name, arguments: JSON.stringify(given) } : undefined;
+    return tool && meets(args, tool) ? { name, arguments: JSON.stringify(args) } : undefined;
   }
 }
 
@@ -53,8 +53,8 @@ function callNode(forest: Forest, names: readonly string[]): Node {
   const { seq, alt, repeat, text } = bound(forest);
   const json = new Json(forest);
   const name = json.member(json.literal("name"), alt(names.map((it) => json.literal(it))));
-  const given = json.member(json.literal("arguments"), json.object);
-  const either = alt([seq(name, json.further(given)), seq(given, json.further(name))]);
+  const args = json.member(json.literal("arguments"), json.object);
+  const either = alt([seq(name, json.further(args)), seq(args, json.further(name))]);
   const call = json.braced(either);
   const space = repeat(json.set(" \t\r\n"), 0);
   const language = repeat(json.set("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"), 0);
@@ -63,10 +63,10 @@ function callNode(forest: Forest, names: readonly string[]): Node {
 }
 
 /** True if the arguments match the tool's schema, in any order. */
-function meets(given: JsonObject, tool: Tool): boolean {
+function meets(args: JsonObject, tool: Tool): boolean {
   const schema = argumentsOf(tool);
   const { forest, root } = compiled(schema);
-  const written = Buffer.from(JSON.stringify(inOrder(given, schema, schema)));
+  const written = Buffer.from(JSON.stringify(inOrder(args, schema, schema)));
   try {
     return forest.within(MOST_WORK, tooMuch, () => forest.takes(root, written));
   } catch (error) {

@@ -73,8 +73,8 @@ function planStates({ planner, template }: Pick<Around, "planner" | "template">)
     width: widthOf(planner),
     async latents(question, terms, signal) {
       const prompt = plannerPrompt(planner.tokenizer, template, question);
-      const made = await makePlan(planner, prompt, { ...terms, states: true }, signal);
-      return { ...made, states: made.states! };
+      const plan = await makePlan(planner, prompt, { ...terms, states: true }, signal);
+      return { ...plan, states: plan.states! };
     },
     ...nothing,
   };

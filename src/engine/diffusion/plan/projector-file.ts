@@ -33,11 +33,15 @@ export const readProjector = (folder: string): ProjectorFile =>
   readJson(projectorJson(folder), projectorFile, "a trained projector");
 
 /** @throws UserError if a projector was trained for other models */
-export function checkProjector(folder: string, about: ProjectorFile, own: { planner: string; executor: string }): void {
+export function checkProjector(
+  folder: string,
+  metadata: ProjectorFile,
+  own: { planner: string; executor: string },
+): void {
   for (const role of ["planner", "executor"] as const)
-    if (about[role].sha256 !== own[role])
+    if (metadata[role].sha256 !== own[role])
       throw new UserError(
-        `${projectorJson(folder)}: the projector is for the ${role} ${about[role].name} with SHA-256 ${about[role].sha256.slice(0, 12)}…, and this one has ${own[role].slice(0, 12)}…`,
+        `${projectorJson(folder)}: the projector is for the ${role} ${metadata[role].name} with SHA-256 ${metadata[role].sha256.slice(0, 12)}…, and this one has ${own[role].slice(0, 12)}…`,
       );
 }
 

@@ -18,12 +18,15 @@ export class Projector implements Disposable {
 
   /** Opens a folder's projector. @throws UserError if a file is missing or damaged */
   static async open(folder: string): Promise<Projector> {
-    const about = readProjector(folder);
+    const metadata = readProjector(folder);
     const file = projectorTensors(folder);
     const weights = new PlainWeights({ kind: "huggingface", path: file, config: {} }, withFile(file, parseHeader));
     const g = new Graph();
-    g.output("z", projected(g, weights, g.input("h", "f32", [1, about.tokens, about.sizes.from]), about.sizes));
-    return new Projector(about, await Program.compile(g, "caller"));
+    g.output(
+      "z",
+      projected(g, weights, g.input("h", "f32", [1, metadata.tokens, metadata.sizes.from]), metadata.sizes),
+    );
+    return new Projector(metadata, await Program.compile(g, "caller"));
   }
 
   get cost(): Spent {

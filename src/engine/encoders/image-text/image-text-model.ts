@@ -216,9 +216,9 @@ export class ImageTextModel implements Loaded {
       throw new UserError(
         `text ${index + 1}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
-    const kept = ids.slice(0, limitOf(truncate, context));
-    checkTokens(kept.length, context, textName(index));
-    return this.#filled(kept);
+    const head = ids.slice(0, limitOf(truncate, context));
+    checkTokens(head.length, context, textName(index));
+    return this.#filled(head);
   }
 
   /** Padding comes last, if the model was trained with padding. */

@@ -270,9 +270,9 @@ export class EncoderModel implements Loaded {
       throw new UserError(
         `${name}: the model's tokens are 0 to ${vocabulary - 1}, got ${beyond ?? "none"}; expected at least one of them`,
       );
-    const kept = ids.slice(0, limitOf(truncate, this.#most));
-    checkTokens(kept.length, this.#most, name);
-    return { ids: kept, types: kept.map(() => 0) };
+    const head = ids.slice(0, limitOf(truncate, this.#most));
+    checkTokens(head.length, this.#most, name);
+    return { ids: head, types: head.map(() => 0) };
   }
 
   #input(reading: Reading, name: string, truncate?: Truncate): Input {

@@ -87,9 +87,9 @@ export class RowRunner implements Disposable {
     const has = this.#buffers[lane];
     if (has && has.tokens >= tokens && has.rows >= rows) return has;
     has?.[Symbol.dispose]();
-    const made = new BatchBuffers(this.shape, Math.max(tokens, has?.tokens ?? 0), Math.max(rows, has?.rows ?? 0));
-    this.#buffers[lane] = made;
-    return made;
+    const buffers = new BatchBuffers(this.shape, Math.max(tokens, has?.tokens ?? 0), Math.max(rows, has?.rows ?? 0));
+    this.#buffers[lane] = buffers;
+    return buffers;
   }
 
   [Symbol.dispose](): void {

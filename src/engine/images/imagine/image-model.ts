@@ -68,16 +68,16 @@ export class ImageModel implements Loaded {
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
     const time = new Stopwatch();
     time.enter("encode");
-    const asked = askedOf(this.source.name, this.model, options);
+    const request = askedOf(this.source.name, this.model, options);
     const picture = options.image === undefined ? undefined : await this.#picture(options.image);
     time.enter("queue");
-    const made = this.#last.then(() => this.#imagine({ ...options, ...asked }, picture, terms, time));
-    this.#last = made.catch(() => undefined);
-    return await made;
+    const images = this.#last.then(() => this.#imagine({ ...options, ...request }, picture, terms, time));
+    this.#last = images.catch(() => undefined);
+    return await images;
   }
 
   async #imagine(
-    asked: Omit<ImagineOptions, keyof DrawingTerms> & DrawingTerms,
+    request: Omit<ImagineOptions, keyof DrawingTerms> & DrawingTerms,
     picture: Float32Array | undefined,
     { signal, onStopped, onStep }: ImagineTerms,
     time: Stopwatch,
@@ -86,11 +86,11 @@ export class ImageModel implements Loaded {
     const bill = { flops: 0, bytes: 0, runs: 0, tokens: 0 };
     const usage = () => usageOf(bill, time.total());
     const images: Picture[] = [];
-    const { n, runs } = asked;
+    const { n, runs } = request;
     try {
       const begun = picture && (await this.painter.begin(picture, bill));
       time.enter("prefill");
-      const drawing = { ...asked, ...(await this.#conditions(asked, bill)), image: begun };
+      const drawing = { ...request, ...(await this.#conditions(request, bill)), image: begun };
       time.enter("decode");
       while (images.length < n) {
         const rows = Math.min(this.model.prompts ? TOGETHER.latents : TOGETHER.pixels, n - images.length);

@@ -53,14 +53,14 @@ export class PromptRunner implements Disposable {
   /** Hidden states [tokens, width] of a text's ids, in the encoder's length. Padding counts as text. */
   async states(ids: readonly number[]): Promise<Float32Array> {
     const { hidden } = this.parts.texts.config;
-    using given = new Buffer("i64", ids.length);
+    using input = new Buffer("i64", ids.length);
     using mask = new Buffer("i32", ids.length);
     using out = new Buffer("f32", ids.length * hidden);
-    new BigInt64Array(given.memory).set(ids.map(BigInt));
+    new BigInt64Array(input.memory).set(ids.map(BigInt));
     new Int32Array(mask.memory).fill(1);
     using views = new ViewSet();
     const row = [1, ids.length];
-    const inputs = { ids: views.of(given, row, 0), mask: views.of(mask, row, 0) };
+    const inputs = { ids: views.of(input, row, 0), mask: views.of(mask, row, 0) };
     await this.texts.bind({ ...inputs, hidden: views.of(out, [...row, hidden], 0) }).run();
     return new Float32Array(out.memory).slice();
   }
@@ -103,20 +103,20 @@ interface NamedInput {
   readonly values: Float32Array;
 }
 
-/** One image through a program, from the input `given` to the output `name`. */
+/** One image through a program, from `input` to the output `name`. */
 async function translated(
   program: Program,
-  given: NamedInput,
+  input: NamedInput,
   name: string,
   shape: readonly number[],
 ): Promise<Float32Array> {
-  using from = new Buffer("f32", given.values.length);
+  using from = new Buffer("f32", input.values.length);
   using to = new Buffer(
     "f32",
     shape.reduce((all, size) => all * size, 1),
   );
-  new Float32Array(from.memory).set(given.values);
+  new Float32Array(from.memory).set(input.values);
   using views = new ViewSet();
-  await program.bind({ [given.name]: views.of(from, given.shape, 0), [name]: views.of(to, shape, 0) }).run();
+  await program.bind({ [input.name]: views.of(from, input.shape, 0), [name]: views.of(to, shape, 0) }).run();
   return new Float32Array(to.memory).slice();
 }

@@ -62,9 +62,9 @@ function ddim(clean: number, noise: number, { leftNext }: Step): number {
 
 /** The next pixel by DDPM (Ho et al. 2020, equation 7), with the posterior's variance. `random` is normal. */
 function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => number): number {
-  const kept = left / leftNext;
-  const mean = (Math.sqrt(leftNext) * (1 - kept) * clean + Math.sqrt(kept) * (1 - leftNext) * x) / (1 - left);
-  const variance = ((1 - leftNext) / (1 - left)) * (1 - kept);
+  const ratio = left / leftNext;
+  const mean = (Math.sqrt(leftNext) * (1 - ratio) * clean + Math.sqrt(ratio) * (1 - leftNext) * x) / (1 - left);
+  const variance = ((1 - leftNext) / (1 - left)) * (1 - ratio);
   return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
 }
 

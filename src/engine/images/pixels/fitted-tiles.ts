@@ -89,8 +89,11 @@ function insideOf({ width, height }: PictureSize, [high, wide]: Sides): PictureS
 /** A picture in the middle of a black one. */
 function centred({ width, height, data }: Pixels, [high, wide]: Sides): Pixels {
   const padded = new Uint8Array(high * wide * CHANNELS);
-  const [left, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];
+  const [remaining, top] = [Math.floor((wide - width) / 2), Math.floor((high - height) / 2)];
   for (let y = 0; y < height; y++)
-    padded.set(data.subarray(y * width * CHANNELS, (y + 1) * width * CHANNELS), ((top + y) * wide + left) * CHANNELS);
+    padded.set(
+      data.subarray(y * width * CHANNELS, (y + 1) * width * CHANNELS),
+      ((top + y) * wide + remaining) * CHANNELS,
+    );
   return { width: wide, height: high, data: padded };
 }

@@ -51,14 +51,14 @@ export class BlockMask implements MaskShape {
   }
 
   has(head: number, row: number, block: number): boolean {
-    const kept = this.row(head, row);
+    const retained = this.row(head, row);
     let low = 0;
-    for (let high = kept.length; low < high; ) {
+    for (let high = retained.length; low < high; ) {
       const middle = (low + high) >> 1;
-      if (kept[middle]! < block) low = middle + 1;
+      if (retained[middle]! < block) low = middle + 1;
       else high = middle;
     }
-    return kept[low] === block;
+    return retained[low] === block;
   }
 
   /** Kept blocks of one head, or of all heads. */
@@ -80,8 +80,8 @@ export class BlockMask implements MaskShape {
 
   /** The mean over one head's rows of the kept share of estimated mass; undefined if there is no estimate. */
   meanKeptMass(head: number): number | undefined {
-    const kept = this.keptMass?.subarray(head * this.rows, (head + 1) * this.rows);
-    return kept && kept.reduce((sum, mass) => sum + mass, 0) / kept.length;
+    const retained = this.keptMass?.subarray(head * this.rows, (head + 1) * this.rows);
+    return retained && retained.reduce((sum, mass) => sum + mass, 0) / retained.length;
   }
 }
 

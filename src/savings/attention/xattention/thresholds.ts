@@ -47,17 +47,17 @@ export interface ProfileShape {
  */
 export function profileHead(exact: ArrayLike<number>, estimated: ArrayLike<number>, shape: ProfileShape): number {
   const { rows, cols, rowOffset, coverage } = shape;
-  let kept = 0;
+  let retained = 0;
   let total = 0;
   for (let row = 0; row < rows; row++) {
     const blocks = Array.from({ length: rowOffset + row + 1 }, (_, block) => row * cols + block);
     const least = Math.min(...coveringSet(exact, blocks, coverage).map((i) => estimated[i]!));
     for (const i of blocks) {
       total += estimated[i]!;
-      if (estimated[i]! >= least) kept += estimated[i]!;
+      if (estimated[i]! >= least) retained += estimated[i]!;
     }
   }
-  return total > 0 ? kept / total : 0;
+  return total > 0 ? retained / total : 0;
 }
 
 /** The fewest indices whose mass reaches `coverage` of the total; never empty. */

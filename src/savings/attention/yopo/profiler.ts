@@ -56,9 +56,9 @@ export class HeadProfiler implements Disposable {
 
   /** A key–value head gets the greatest ratio of its query heads. */
   #note(layer: number, seen: readonly number[]): void {
-    const kept = this.#ratios[layer]!;
-    const group = seen.length / kept.length;
-    for (const [head, all] of kept.entries()) all.push(Math.max(...seen.slice(head * group, (head + 1) * group)));
+    const ratios = this.#ratios[layer]!;
+    const group = seen.length / ratios.length;
+    for (const [head, all] of ratios.entries()) all.push(Math.max(...seen.slice(head * group, (head + 1) * group)));
   }
 
   /** For each head, the greatest ratio reached in at least this share of the prompts, [layers][heads]. */

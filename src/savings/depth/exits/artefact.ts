@@ -16,14 +16,14 @@ import type { WeightsOf } from "./weights-of.ts";
 const share = z.number().min(0).max(1);
 
 /** A decider's accuracy for its label on held-out tokens, at one layer. */
-const told = z.strictObject({
+const accuracy = z.strictObject({
   auc: z.number(),
   /** The share of tokens with the label. */
   positiveRate: share,
   /** Expected calibration error of its probabilities, in 15 bins, after temperature scaling. */
   ece: share,
 });
-export type DeciderQuality = z.output<typeof told>;
+export type DeciderQuality = z.output<typeof accuracy>;
 
 /**
  * A threshold with a certificate: with probability `confidence`, an answer's expected loss is at most `risk` on documents
@@ -61,7 +61,7 @@ const decider = z.strictObject({
     .transform((all) => all.filter((each): each is CertifiedThreshold => "risk" in each))
     .optional(),
   /** By layer. */
-  measured: z.array(told.extend({ stop: told.optional() })),
+  measured: z.array(accuracy.extend({ stop: accuracy.optional() })),
 });
 export type DeciderFile = z.output<typeof decider>;
 

@@ -17,7 +17,7 @@ interface Opened {
 }
 
 /** @throws UserError if the model has no controller, or its layers do not support the fill */
-export async function open({ file: folder, from, fill: asked }: SecOptions, host: SavingHost): Promise<Opened> {
+export async function open({ file: folder, from, fill: option }: SecOptions, host: SavingHost): Promise<Opened> {
   requireExits("sec", host.decoder);
   const exits = await findExits("sec", host, folder);
   if (!exits)
@@ -25,7 +25,7 @@ export async function open({ file: folder, from, fill: asked }: SecOptions, host
   const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
   if (!controller) throw new UserError(`sec: ${exits.folder} has no controller`, 2);
   const layers = exitsFrom("sec", exits.about.layers, from);
-  const fill = fillFor("sec", asked, layers[0]!, host.decoder);
+  const fill = fillFor("sec", option, layers[0]!, host.decoder);
   return { exits, controller, layers, fill };
 }
 

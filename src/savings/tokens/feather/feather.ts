@@ -59,9 +59,11 @@ class FeatherStages implements PreparedSaving {
       ...(second !== undefined && second < decoder.config.layers ? [{ after: second, stage: "second" as const }] : []),
     ];
     const attends = mode === "feather" || mode === "fastv";
-    const asked = { rotary: mode === "fastv", some: !isFull(options) };
+    const scoring = { rotary: mode === "fastv", some: !isFull(options) };
     const { LastQueryScores } = await import("../last-query.ts");
-    const scores = stages.map(({ after }) => (attends ? LastQueryScores.create(decoder, after - 1, asked) : undefined));
+    const scores = stages.map(({ after }) =>
+      attends ? LastQueryScores.create(decoder, after - 1, scoring) : undefined,
+    );
     return new FeatherStages(options, stages, await Promise.all(scores));
   }
 

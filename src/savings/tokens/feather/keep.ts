@@ -41,14 +41,14 @@ export function keptTokens(
   visual: readonly VisualSpan[],
   at: AtCut,
 ): Int32Array {
-  const kept = new Set(at.positions.keys());
+  const retained = new Set(at.positions.keys());
   for (const span of visual) {
     const { indices, cells } = tokensOf(span, at.positions);
     const chosen = stage === "first" ? firstOf(options, span, { indices, cells }, at) : secondOf(options, indices, at);
-    for (const i of indices) if (!chosen.has(i)) kept.delete(i);
+    for (const i of indices) if (!chosen.has(i)) retained.delete(i);
   }
-  kept.add(at.positions.length - 1);
-  return Int32Array.from(kept).sort();
+  retained.add(at.positions.length - 1);
+  return Int32Array.from(retained).sort();
 }
 
 /** A share of `of` tokens, rounded down, and at least one. */

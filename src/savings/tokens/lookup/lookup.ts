@@ -35,10 +35,10 @@ export const lookup: Saving<LookupOptions> = {
     const why = unsupported(decoder);
     if (why !== undefined) throw new UserError(`lookup does not serve this model: it has ${why}`, 2);
   },
-  async prepare(given, host) {
-    await lookup.check(given, host);
-    if (given.tokens === 0) return undefined;
-    return { plan: () => ({ drafter: new LookupDrafter(given) }), [Symbol.dispose]() {} };
+  async prepare(options, host) {
+    await lookup.check(options, host);
+    if (options.tokens === 0) return undefined;
+    return { plan: () => ({ drafter: new LookupDrafter(options) }), [Symbol.dispose]() {} };
   },
 };
 
