@@ -114,7 +114,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => call(saveProfile)(join(folder, "p.json"), {}), /^saveProfile's profile\.modelSha256: expected /],
   [
     () => saveProfile(join(folder, "none", "p.json"), profile),
-    `cannot write ${join(folder, "none", "p.json")}: a folder on its path cannot be made`,
+    `cannot write ${join(folder, "none", "p.json")}: a folder on its path cannot be created`,
   ],
 ];
 

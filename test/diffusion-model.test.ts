@@ -100,7 +100,7 @@ test.each([
   [{ topP: 0.5 }, "fills in masked tokens by temperature and seed only; expected no topP"],
   [{ logitBias: { 3: 5 } }, "expected no logitBias"],
   [{ suffix: "x" }, "fills in masked tokens; expected no suffix"],
-  [{ maxTokens: 4000 }, "reads 256 at most"],
+  [{ maxTokens: 4000 }, "reads at most 256"],
 ])("%o is refused", async (more, sentence) => {
   await expect(model.complete(QUESTION, asked({}, more))).rejects.toThrow(sentence);
 });

@@ -26,5 +26,5 @@ export const documentName: TextName = (index) => `document ${index + 1}`;
 /** @throws TextTooLong if an uncut text is too long; `text` names it */
 export function checkTokens(tokens: number, most: number, text: string): void {
   if (tokens <= most) return;
-  throw new TextTooLong(`${text} has ${tokens} tokens, and the model reads ${most} at most`);
+  throw new TextTooLong(`${text} has ${tokens} tokens, and the model reads at most ${most}`);
 }

@@ -70,7 +70,7 @@ function pull(
     const result = results[i];
     if (!result || !sameShape(result.shape, input.shape))
       throw new Error(
-        `${op.name}: its gradient rule gives ${result ? showType(result) : "nothing"} for "${op.operands[i]}", ${showType(input)}`,
+        `${op.name}: its gradient rule returns ${result ? showType(result) : "nothing"} for "${op.operands[i]}", ${showType(input)}`,
       );
     gradients.add(input, result);
   }

@@ -181,7 +181,7 @@ describe.each(onAxes)("%s: positions with three axes", (name) => {
   });
 
   test("others are refused", async () => {
-    await expect(ask(["tri-shape"])).rejects.toThrow('has positions on three axes, where "tri-shape" cannot act');
+    await expect(ask(["tri-shape"])).rejects.toThrow('has positions on three axes, so "tri-shape" cannot act');
     await expect(calibrateSaving(model, "xattention", ["abc"])).rejects.toThrow("it has positions on three axes");
   });
 

@@ -31,7 +31,7 @@ const refusal = (checkpoint: Checkpoint) =>
 test("a configuration without weights is near the architecture that reads most of it", async () => {
   const alone = { ...renamed("granite"), tensors: new Map() };
   expect(await refusal(alone)).toBe(
-    'architecture "mystery" is not supported; the nearest one that is, by the configuration alone, is "granite"',
+    'architecture "mystery" is not supported; the nearest supported one, by the configuration alone, is "granite"',
   );
 });
 
@@ -44,34 +44,34 @@ test.each<[string, Checkpoint, string]>([
   [
     "a norm more",
     renamed("llama-linear", more("input_layernorm.weight", "extra_norm.weight")),
-    `"llama", reads 11 of the 12 kinds of tensors in it, not "model.layers.*.extra_norm.weight"`,
+    `"llama", reads 11 of the 12 kinds of its tensors, not "model.layers.*.extra_norm.weight"`,
   ],
   [
     "a norm more, in a GGUF",
     renamed("llama-linear/model.gguf", more("attn_norm.weight", "extra_norm.weight")),
-    `"llama", reads 11 of the 12 kinds of tensors in it, not "blk.*.extra_norm.weight"`,
+    `"llama", reads 11 of the 12 kinds of its tensors, not "blk.*.extra_norm.weight"`,
   ],
   [
     "a gate less",
     renamed("llama-linear", (name) => (name.includes("gate_proj") ? [] : [name])),
-    `"llama", reads all 10 kinds of tensors in it, and needs "model.layers.*.mlp.gate_proj.weight"`,
+    `"llama", reads all 10 kinds of its tensors, and needs "model.layers.*.mlp.gate_proj.weight"`,
   ],
   [
     "five tensors more, three of which are named",
     renamed("llama-linear", more("q_proj.weight", "a.weight", "b.weight", "c.weight", "d.weight", "e.weight")),
     `not "model.layers.*.self_attn.a.weight", "model.layers.*.self_attn.b.weight", "model.layers.*.self_attn.c.weight" and 2 more`,
   ],
-  ["norms of heads", renamed("qwen3"), `"qwen3", reads all 13 kinds of tensors in it`],
-  ["a configuration's multipliers", renamed("granite"), `"granite", reads all 11 kinds of tensors in it`],
-  ["the same in a GGUF", renamed("granite/model.gguf"), `"granite", reads all 11 kinds of tensors in it`],
+  ["norms of heads", renamed("qwen3"), `"qwen3", reads all 13 kinds of its tensors`],
+  ["a configuration's multipliers", renamed("granite"), `"granite", reads all 11 kinds of its tensors`],
+  ["the same in a GGUF", renamed("granite/model.gguf"), `"granite", reads all 11 kinds of its tensors`],
   [
     "an encoder of another name",
     renamed("bert", (name) => [name.replace(/^bert\./, "electra.")]),
-    `"xlm-roberta", reads 21 of the 25 kinds of tensors in it, not "electra.pooler.dense.bias", `,
+    `"xlm-roberta", reads 21 of the 25 kinds of its tensors, not "electra.pooler.dense.bias", `,
   ],
 ])("%s: the nearest architecture, and what differs", async (_, checkpoint, expected) => {
   const message = await refusal(checkpoint);
-  expect(message).toMatch(/^architecture "mystery" is not supported; the nearest one that is, "/);
+  expect(message).toMatch(/^architecture "mystery" is not supported; the nearest supported one, "/);
   expect(message).toContain(expected);
 });
 

@@ -90,7 +90,7 @@ export async function decoderArchitecture(checkpoint: Checkpoint): Promise<Archi
   const architecture = await architectureOf(checkpoint, stacks);
   if (!seesBothWays(checkpoint)) return architecture;
   const { path } = checkpoint.config;
-  throw new UserError(`${path}: its tokens see those after them; it embeds texts and does not generate`);
+  throw new UserError(`${path}: its tokens see later ones; it embeds texts and does not generate`);
 }
 
 /** Like `decoderArchitecture`, for encoders. */
@@ -132,10 +132,10 @@ export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: Decod
   if (!config || !isOfKind("decoder", checkpoint))
     throw new UserError(`${checkpoint.path}: q8r is only for decoders of text; expected auto, f32, q8 or q4`, 2);
   const why = unsupportedInBytes(config);
-  if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not serve this model: it has ${why}`, 2);
+  if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not support this model: it has ${why}`, 2);
   if (!namesByteProducts())
     throw new UserError(
-      "q8r: expected a processor that names an instruction which multiplies bytes and adds up (VNNI, AMX, dot products), and this one names none",
+      "q8r: expected a processor with byte dot products (VNNI, AMX, dotprod), and this one lists none",
       2,
     );
 }

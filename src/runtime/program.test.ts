@@ -66,7 +66,7 @@ describe("constants", () => {
     });
     const c = (name: string) => g.constant(name, { dtype: "f32", shape: [1] }, at(name));
     g.output("y", plus(c("a"), c("b")));
-    await expect(Program.compile(g)).rejects.toThrow("the constants of one graph lie in 2 folders");
+    await expect(Program.compile(g)).rejects.toThrow("the constants of one graph are in 2 folders");
   });
 });
 

@@ -111,7 +111,7 @@ export class Program implements Disposable {
 
   /** Throws if it is `busy`. */
   runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
-    if (this.weights?.compilesNow) throw new Error("a program was to run while one that shares its weights compiles");
+    if (this.weights?.compilesNow) throw new Error("a program cannot run while one that shares its weights compiles");
     ort("Run", ...this.#call(inputs, outputs));
   }
 
@@ -229,7 +229,7 @@ function weightsFolder(graph: Graph): string | undefined {
   const folders = new Set(
     graph.constants.flatMap(({ data }) => (data.kind === "file" ? [path.dirname(data.path)] : [])),
   );
-  if (folders.size > 1) throw new Error(`the constants of one graph lie in ${folders.size} folders`);
+  if (folders.size > 1) throw new Error(`the constants of one graph are in ${folders.size} folders`);
   return [...folders][0];
 }
 

@@ -29,7 +29,7 @@ async function tryProduct(device: Device): Promise<string | undefined> {
     const view = (of: Buffer) => of.view([SIDE, SIDE]);
     await program.bind({ a: view(a), b: view(b), y: view(y) }).run();
     const wrong = new Float32Array(y.memory).findIndex((v) => v !== 6 * SIDE);
-    return wrong < 0 ? undefined : `a product there is wrong: ${new Float32Array(y.memory)[wrong]}, not ${6 * SIDE}`;
+    return wrong < 0 ? undefined : `it computed a wrong product: ${new Float32Array(y.memory)[wrong]}, not ${6 * SIDE}`;
   } catch (error) {
     // ONNX Runtime names the failed condition first, then its meaning.
     return (error as Error).message.trim().split(" was false. ").at(-1)!;

@@ -37,7 +37,7 @@ async function named(step: Step, host: Host, roots?: readonly string[]): Promise
   const { name, unsupported, idle } = step.saving;
   const why = unsupported(host.decoder, host.form);
   if (why !== undefined && idle?.(host.form) === undefined)
-    throw new UserError(`${name} does not serve this model: it has ${why}`, 2);
+    throw new UserError(`${name} does not support this model: it has ${why}`, 2);
   if (meansPreset(step)) return presetOf(step, host, roots);
   requireRoom(step, host);
   return step;

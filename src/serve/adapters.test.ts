@@ -149,7 +149,7 @@ describe("a server of a base with two adapters", () => {
   });
 
   test("another chat template is one notice in the log", () => {
-    const notices = server.logged.filter((line) => line.includes("trained in another chat template"));
+    const notices = server.logged.filter((line) => line.includes("trained with another chat template"));
     expect(notices).toHaveLength(1);
     expect(notices[0]).toContain('\\"poet\\"');
   });
@@ -247,6 +247,6 @@ describe("its base", () => {
       ],
     ]);
     await writeTensors(path.join(at("tokens"), "adapter_model.safetensors"), tensors);
-    await expect(open([other], [spec])).rejects.toThrow('the adapter "tokens" has tokens of its own');
+    await expect(open([other], [spec])).rejects.toThrow('the adapter "tokens" has its own tokens');
   });
 });

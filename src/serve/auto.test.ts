@@ -146,7 +146,7 @@ test("a running server uses a new certificate of the same name from the next req
   const refused = await ask();
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
     400,
-    "auto:renewed: the certificate was changed after it was issued: its hash is another; tune again",
+    "auto:renewed: the certificate was changed after it was issued: its hash differs; tune again",
   ]);
   writeFileSync(certificateFile("renewed"), text);
   expect((await ask()).status).toBe(200);

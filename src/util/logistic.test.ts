@@ -150,13 +150,13 @@ describe("the solver", () => {
 
 describe("refuses", () => {
   test.each([
-    ["one class", [[1], [2]], [0, 0], "all rows are of one class, expected two classes or more"],
-    ["no rows", [], [], "there is nothing to learn from, expected rows with a number or more"],
-    ["rows without numbers", [[], []], [0, 1], "there is nothing to learn from, expected rows with a number or more"],
+    ["one class", [[1], [2]], [0, 0], "all rows have the same class, expected at least two classes"],
+    ["no rows", [], [], "there is no data, expected rows with at least one number"],
+    ["rows without numbers", [[], []], [0, 1], "there is no data, expected rows with at least one number"],
     ["NaN", [[1], [Number.NaN]], [0, 1], "row 2 holds NaN, expected finite numbers"],
     ["an infinite number", [[Number.POSITIVE_INFINITY], [1]], [0, 1], "row 1 holds Infinity, expected finite numbers"],
-    ["ragged rows", [[1, 2], [1]], [0, 1], "row 2 has 1 numbers, expected 2 as row 1"],
-    ["fewer labels", [[1], [2]], [0], "there are 2 rows and 1 labels, expected as many"],
+    ["ragged rows", [[1, 2], [1]], [0, 1], "row 2 has 1 numbers, expected 2 as in row 1"],
+    ["fewer labels", [[1], [2]], [0], "there are 2 rows and 1 labels, expected equal numbers"],
     ["an invalid class", [[1], [2]], [0, -1], "row 2 has the class -1, expected a whole number from 0 to 65535"],
   ])("%s", (_, rows, labels, message) => {
     expect(() => fitLogistic(rows, labels)).toThrow(new UserError(message));

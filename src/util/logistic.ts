@@ -66,7 +66,7 @@ export function fitLogistic(
 function startAt(from: Logistic | undefined, classes: number, width: number): Float64Array {
   if (!from) return new Float64Array(classes * (width + 1));
   if (from.classes !== classes || from.width !== width)
-    throw new Error(`fitLogistic: begins at [${from.classes}, ${from.width}], expected [${classes}, ${width}]`);
+    throw new Error(`fitLogistic: "from" is [${from.classes}, ${from.width}], expected [${classes}, ${width}]`);
   const start = new Float64Array(classes * (width + 1));
   start.set(from.weights);
   start.set(from.bias, from.weights.length);
@@ -95,12 +95,13 @@ export interface LogisticData {
 export function checkedData(rows: readonly Features[], labels: ArrayLike<number>): LogisticData {
   const count = rows.length;
   if (count !== labels.length)
-    throw new UserError(`there are ${count} rows and ${labels.length} labels, expected as many`);
+    throw new UserError(`there are ${count} rows and ${labels.length} labels, expected equal numbers`);
   const width = rows[0]?.length ?? 0;
-  if (width === 0) throw new UserError("there is nothing to learn from, expected rows with a number or more");
+  if (width === 0) throw new UserError("there is no data, expected rows with at least one number");
   const values = new Float64Array(count * width);
   for (const [i, row] of rows.entries()) {
-    if (row.length !== width) throw new UserError(`row ${i + 1} has ${row.length} numbers, expected ${width} as row 1`);
+    if (row.length !== width)
+      throw new UserError(`row ${i + 1} has ${row.length} numbers, expected ${width} as in row 1`);
     for (let k = 0; k < width; k++) values[i * width + k] = finite(row[k]!, i);
   }
   return { count, width, values, ...checkedLabels(labels) };
@@ -119,7 +120,7 @@ function checkedLabels(labels: ArrayLike<number>): Pick<LogisticData, "classes" 
       throw new UserError(`row ${i + 1} has the class ${label}, expected a whole number from 0 to 65535`);
     classes.add(label);
   }
-  if (classes.size < 2) throw new UserError("all rows are of one class, expected two classes or more");
+  if (classes.size < 2) throw new UserError("all rows have the same class, expected at least two classes");
   return { classes: Math.max(...classes) + 1, labels: Uint32Array.from(labels) };
 }
 

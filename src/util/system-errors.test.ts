@@ -9,7 +9,7 @@ describe("a failed write", () => {
     ["ENOSPC", "cannot write /x/m: the disk is full; free space on it"],
     ["EDQUOT", "cannot write /x/m: the disk quota is used up; free space"],
     ["EFBIG", "cannot write /x/m: the file would be larger than this process or disk allows"],
-    ["ENOENT", "cannot write /x/m: a folder on its path cannot be made"],
+    ["ENOENT", "cannot write /x/m: a folder on its path cannot be created"],
     ["EACCES", "cannot write /x/m: permission denied"],
     ["EROFS", "cannot write /x/m: the file system is read-only"],
   ])("%s is a sentence", (code, sentence) => {

@@ -12,11 +12,11 @@ const reasons: Readonly<Record<string, string>> = {
   EACCES: "permission denied",
   EPERM: "not permitted",
   EROFS: "the file system is read-only",
-  ENOENT: "a folder on its path cannot be made",
+  ENOENT: "a folder on its path cannot be created",
   ENOTDIR: "a part of the path is a file, not a folder",
   EEXIST: "a file is in the way",
   EISDIR: "a folder is in the way",
-  ELOOP: "its links go in a circle",
+  ELOOP: "its symbolic links form a loop",
 };
 
 /** The `code` of a system error, such as `ENOENT`. */

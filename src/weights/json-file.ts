@@ -40,7 +40,7 @@ export function readKeptJson<S extends z.ZodType>(file: string, schema: S): z.ou
 
 function contentsOf(file: string, most: number): unknown {
   const value = withFile(file, ({ size, read }) => {
-    if (size > most) throw new UserError(`${file}: ${size} bytes are too many, at most ${most} are read`);
+    if (size > most) throw new UserError(`${file}: ${size} bytes are too many; the limit is ${most}`);
     return parseJson(read(0, size));
   });
   if (value === undefined) throw new UserError(`${file}: this is not JSON`);

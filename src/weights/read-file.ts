@@ -35,13 +35,13 @@ export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
 
 function read(path: string, fd: number, offset: number, length: number, what = "a part"): Buffer<ArrayBuffer> {
   if (length > constants.MAX_LENGTH) {
-    const most = `more than the ${constants.MAX_LENGTH} that this Node.js holds at once`;
+    const most = `more than the limit of this Node.js, ${constants.MAX_LENGTH}`;
     throw new UserError(`${path}: ${what} has ${length} bytes, ${most}`);
   }
   const bytes = Buffer.from(new ArrayBuffer(length));
   for (let done = 0; done < length; ) {
     const got = readSync(fd, bytes, done, Math.min(length - done, MAX_READ), offset + done);
-    if (got === 0) throw new UserError(`${path}: the file ends at ${offset + done}, it became shorter while in use`);
+    if (got === 0) throw new UserError(`${path}: the file now ends at ${offset + done}: it was shortened while in use`);
     done += got;
   }
   return bytes;

@@ -190,9 +190,9 @@ export class LanguageModel implements Loaded {
    */
   encodeAround(prompt: Prompt, suffix: string): number[] {
     if (typeof prompt !== "string" && !isIds(prompt))
-      throw new UserError("a suffix is of a text, not of a chat's turns", 2);
+      throw new UserError("a suffix needs a text prompt, not the turns of a chat", 2);
     const { fim } = this.tokenizer;
-    if (!fim) throw new UserError(`${this.source.name} has no tokens to fill in a text with; expected no suffix`, 2);
+    if (!fim) throw new UserError(`${this.source.name} has no tokens for filling in a text; expected no suffix`, 2);
     const before = isIds(prompt) ? this.encode(prompt, true) : this.tokenizer.encode(prompt);
     const after = this.tokenizer.encode(suffix);
     return [...bosOf(this.tokenizer), fim.prefix, ...before, fim.suffix, ...after, fim.middle];

@@ -56,5 +56,5 @@ export function otherTemplate(
   tokenizer: Tokenizer,
 ): string | undefined {
   if (prompt === "raw" || template === templateHash(tokenizer)) return undefined;
-  return `the adapter "${name}" was trained in another chat template than that of ${model}, which is used: answers may be worse`;
+  return `the adapter "${name}" was trained with another chat template than that of ${model}, which is used: answers may be worse`;
 }

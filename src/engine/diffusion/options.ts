@@ -39,7 +39,7 @@ export function scheduleOf(length: number, { steps = length, block = length, ...
   if (own.threshold === undefined && steps % blocks !== 0)
     throw new UserError(`steps: ${steps} are not a multiple of the ${blocks} blocks, expected one`, 2);
   if (own.cache && own.guidance > 0)
-    throw new UserError("cache: guidance runs without one, expected guidance=0 or cache=false", 2);
+    throw new UserError("cache: guidance does not use one, expected guidance=0 or cache=false", 2);
   return { length, block, blocks, stepsPerBlock: Math.max(1, Math.floor(steps / blocks)) };
 }
 

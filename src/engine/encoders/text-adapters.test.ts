@@ -118,7 +118,7 @@ describe("trained heads take the place of the base's, or make a classifier of it
       const open = () => openAdapted(path.join(bases, base), { adapter: fixture("bert-head").folder });
       await expect(open).rejects.toThrow(UserError);
       await expect(open).rejects.toThrow(
-        'no part of a plain LoRA: "base_model.model.classifier.bias", "base_model.model.classifier.weight"',
+        'do not belong to a plain LoRA: "base_model.model.classifier.bias", "base_model.model.classifier.weight"',
       );
     },
   );
@@ -133,9 +133,11 @@ describe("trained heads take the place of the base's, or make a classifier of it
       const { weights, trace } = await openedEncoder(checkpoint, path.join(prepared, "other"), "f32", own);
       prepare(weights, trace);
     };
-    await expect(open("bert", folder)).rejects.toThrow('no part of a plain LoRA: "base_model.model.embeddings.bias"');
+    await expect(open("bert", folder)).rejects.toThrow(
+      'do not belong to a plain LoRA: "base_model.model.embeddings.bias"',
+    );
     await expect(open("roberta-mlm", fixture("bert-head").folder)).rejects.toThrow(
-      'no part of a plain LoRA: "base_model.model.classifier.bias"',
+      'do not belong to a plain LoRA: "base_model.model.classifier.bias"',
     );
   });
 });

@@ -64,7 +64,7 @@ function recordOf([name, { folder, record }]: readonly [string | undefined, Lora
 function withoutTokens(name: string, lora: Lora): Lora {
   if (lora.rows.size === 0) return lora;
   throw new UserError(
-    `the adapter "${name}" has tokens of its own, and serves every request or none; give it as "adapter"`,
+    `the adapter "${name}" has its own tokens, so it must serve every request; give it as "adapter"`,
     2,
   );
 }

@@ -80,7 +80,7 @@ test("savings that a run would refuse are told with what is in their way", async
   const { decoder, weights } = await openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
   const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
-    `xattention does not serve this model: it has ${why}`,
+    `xattention does not support this model: it has ${why}`,
   );
   weights.abandon();
   expect((await describe("llama-tiny.gguf")).unsupported).not.toHaveProperty("xattention");
@@ -98,7 +98,7 @@ test("a recurrent decoder: the same memory and FLOPs at any length, and no seam 
   expect(told.bytes.cache).toBe(4 * told.config.layers * 48 * (3 + 5));
   expect(told.flopsPerToken.full).toBe(told.flopsPerToken.empty);
   const why = "recurrent layers, whose states need every token";
-  const states = "recurrent layers, whose states cannot be taken back";
+  const states = "recurrent layers, whose states cannot be rolled back";
   const steps = "recurrent layers, whose steps are too sensitive to rounding";
   expect(told.unsupported).toMatchObject({ feather: why, "int8-prefill": steps, lookup: states, prune: why });
   const { savings, unsupported } = told;
@@ -116,9 +116,9 @@ test("a hybrid: keys of the layers that attend, states of the others, and what i
   expect(told.savings).toContain("exit");
   const { unsupported } = told;
   expect(unsupported["prune"]).toBe("recurrent layers, whose states need every token");
-  expect(unsupported["lookup"]).toBe("recurrent layers, whose states cannot be taken back");
+  expect(unsupported["lookup"]).toBe("recurrent layers, whose states cannot be rolled back");
   expect(unsupported["int8-prefill"]).toBe("recurrent layers, whose steps are too sensitive to rounding");
-  expect(unsupported["xattention"]).toBe("an attention scale of its own");
+  expect(unsupported["xattention"]).toBe("a custom attention scale");
 });
 
 test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's files; none of a model that attends", async () => {

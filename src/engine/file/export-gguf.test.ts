@@ -161,10 +161,10 @@ describe("refused in one sentence, with nothing written", () => {
     return { folder, run: exportGgufAdapter({ path: fixture(base) }, adapters(name), folder) };
   };
   test.each([
-    ["an architecture", () => model("lfm2"), /lfm2: a model of the architecture "lfm2" is not written as GGUF/],
+    ["an architecture", () => model("lfm2"), /lfm2: a model of the architecture "lfm2" cannot be converted to GGUF/],
     ["a folder without a tokenizer", () => model("qwen2"), /tokenizer\.json: there is no such file/],
     ["an adapter of another base", () => adapter("gpt2", "llama-tiny.gguf"), /gpt2: the adapter does not fit/],
-    ["a tied head", () => adapter("llama-gguf-head", "llama-tiny.gguf"), /changes the table of tokens/],
+    ["a tied head", () => adapter("llama-gguf-head", "llama-tiny.gguf"), /changes the token table/],
   ])("%s", async (_, given, says) => {
     const { folder, run } = given();
     await expect(run).rejects.toThrow(says);

@@ -55,13 +55,13 @@ export async function exportSafetensors(
 function merged(base: Checkpoint, lora: Lora): Checkpoint {
   if (isMergeable(base, lora)) return withAdapter(base, lora);
   throw new UserError(
-    `${lora.folder}: the adapter changes the table of tokens, or the head that is this table, which has one content in safetensors; keep it apart`,
+    `${lora.folder}: the adapter changes the token table, or the head tied to it, which has one content in safetensors; keep it separate`,
   );
 }
 
 function refusePacked({ path: file, tensors }: Checkpoint): void {
   const packed = [...tensors.values()].find(({ type }) => type === "MXFP4");
-  if (packed) throw new UserError(`${file}: tensor "${packed.name}" is in MXFP4, which is not written as floats`);
+  if (packed) throw new UserError(`${file}: tensor "${packed.name}" is in MXFP4, which cannot be written as floats`);
 }
 
 const writable = (checkpoint: Checkpoint, type: SafetensorsType): Map<string, WritableTensor> =>

@@ -31,7 +31,7 @@ export async function openModel(
   const kind = await kindOf(adapted.checkpoint);
   if (device !== "cpu" && !kind.devices?.includes(device))
     throw new UserError(
-      `${source.name} runs only on the CPU, as any ${kind.name}; expected a decoder for ${device}`,
+      `${source.name} runs only on the CPU, like every ${kind.name}; expected a decoder for ${device}`,
       2,
     );
   return (await kind.load()).open({ source, adapted, recipe, quant, device, onNotice });

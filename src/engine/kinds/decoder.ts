@@ -41,13 +41,13 @@ export const decoderKind: Kind<LanguageModel> = {
   async export({ checkpoint, own }, folder, quant) {
     if (quant === "q8r")
       throw new UserError(
-        "q8r is not exported: a processor without an instruction for products of bytes adds them up wrongly; expected auto, f32, q8 or q4",
+        "q8r cannot be exported: processors without byte dot products compute it wrongly; expected auto, f32, q8 or q4",
         2,
       );
     const { decoder, weights } = await openDecoder(checkpoint, folder, quant, own);
     if (decoder.config.axes)
       throw new UserError(
-        `${checkpoint.path} has positions on three axes, and is not exported; expected another model`,
+        `${checkpoint.path} has positions on three axes and cannot be exported; expected another model`,
       );
     const { exportedDecoder } = await import("../../models/programs/export-graphs.ts");
     return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };

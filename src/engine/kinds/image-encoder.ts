@@ -25,7 +25,7 @@ export const imageEncoderKind: Kind<ImageEncoderModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} encodes images, which is not exported; expected another model`);
+    throw new UserError(`${checkpoint.path} encodes images, which cannot be exported; expected another model`);
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} encodes images`, recipe);
@@ -35,7 +35,7 @@ export const imageEncoderKind: Kind<ImageEncoderModel> = {
 function refuseAdapters(adapted: Adapted): void {
   refuseSeveral(adapted, KIND);
   if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} encodes images, which takes no adapter`);
+    throw new UserError(`${adapted.checkpoint.path} encodes images, which does not support adapters`);
 }
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {

@@ -18,7 +18,7 @@ export const imageGeneratorKind: Kind<ImageModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} draws images, which is not exported; expected another model`);
+    throw new UserError(`${checkpoint.path} draws images, which cannot be exported; expected another model`);
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} draws images`, recipe);
@@ -28,7 +28,7 @@ export const imageGeneratorKind: Kind<ImageModel> = {
 function refuseAdapters(adapted: Adapted): void {
   refuseSeveral(adapted, "an image generator");
   if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} draws images, which takes no adapter`);
+    throw new UserError(`${adapted.checkpoint.path} draws images, which does not support adapters`);
 }
 
 async function describe(checkpoint: Checkpoint, folder: string): Promise<Described> {

@@ -19,7 +19,9 @@ export const imageTextKind: Kind<ImageTextModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} encodes images and texts, which is not exported; expected another model`);
+    throw new UserError(
+      `${checkpoint.path} encodes images and texts, which cannot be exported; expected another model`,
+    );
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} encodes images and texts`, recipe);
@@ -29,7 +31,7 @@ export const imageTextKind: Kind<ImageTextModel> = {
 function refuseAdapters(adapted: Adapted): void {
   refuseSeveral(adapted, "an encoder of images and texts");
   if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} encodes images and texts, which takes no adapter`);
+    throw new UserError(`${adapted.checkpoint.path} encodes images and texts, which does not support adapters`);
 }
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {

@@ -14,7 +14,7 @@ export function refuseSavings(what: string, recipe: Recipe): Recipe {
 /** Refuses savings that do not support a decoder with positions on several axes. @throws UserError */
 export function refuseOnAxes(name: string, { axes }: Pick<DecoderConfig, "axes">, recipe: Recipe): void {
   const wrong = axes && recipe.find(({ saving }) => !saving.servesAxes);
-  if (wrong) throw new UserError(`${name} has positions on three axes, where "${wrong.text}" cannot act`, 2);
+  if (wrong) throw new UserError(`${name} has positions on three axes, so "${wrong.text}" cannot act`, 2);
 }
 
 /** The `use` of a loaded model without seams. @throws UserError for any saving */

@@ -62,7 +62,7 @@ export class Seq2SeqModel implements Loaded {
     checkText(prompt, this.tokenizer, context);
     const { ids } = this.tokenizer.input(prompt);
     if (ids.length > context)
-      throw new ContextExceeded(`the text has ${ids.length} tokens, and ${this.source.name} reads ${context} at most`);
+      throw new ContextExceeded(`the text has ${ids.length} tokens, and ${this.source.name} reads at most ${context}`);
     return ids;
   }
 

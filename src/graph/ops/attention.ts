@@ -95,7 +95,7 @@ const attentionOp: Op<AttentionAttrs> = {
     const batch = qkv!.shape[0]!;
     expect("qkv", qkv, qkv!.shape.length === 3 && qkv!.shape[2] === width, `[batch, tokens, ${width}]`);
     const step = rotary === "none" ? HEAD_STEP : ROTARY_STEP;
-    expect("qkv", qkv, headSize % step === 0, `heads of a multiple of ${step}, not ${headSize}`);
+    expect("qkv", qkv, headSize % step === 0, `a head size that is a multiple of ${step}, not ${headSize}`);
     const cache = [batch, kvHeads, headSize];
     for (const [name, t] of Object.entries({ pastKey, pastValue }))
       expect(name, t, sameShape(t!.shape.toSpliced(2, 1), cache), `[${batch}, ${kvHeads}, capacity, ${headSize}]`);

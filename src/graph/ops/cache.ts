@@ -15,7 +15,7 @@ const writeOp: Op<null> = {
         "writeCache",
         "update",
         showType(update!),
-        `${showType(cache!)} but for the third dimension`,
+        `${showType(cache!)} except for the third dimension`,
       );
     return [cache!];
   },

@@ -11,7 +11,7 @@ const diagonalScanOp: Op<null> = {
   operands: ["u", "decay"],
   infer([u, decay]) {
     if (u!.shape.length !== 3 || u!.shape.some((dim) => typeof dim !== "number"))
-      throw new ShapeError("diagonalScan", "u", showType(u!), "[batch, tokens, channels] in numbers");
+      throw new ShapeError("diagonalScan", "u", showType(u!), "[batch, tokens, channels] with known sizes");
     if (!sameShape(u!.shape, decay!.shape))
       throw new ShapeError("diagonalScan", "decay", showType(decay!), showType(u!));
     return [u!];

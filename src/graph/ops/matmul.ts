@@ -17,7 +17,7 @@ const linearOp: Op<null> = {
         "linear",
         "x",
         showType(x!),
-        `[..., ${weight!.shape[0]}], the weight being ${showType(weight!)}`,
+        `[..., ${weight!.shape[0]}] for the weight ${showType(weight!)}`,
       );
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), weight!.shape[1]!] }];
   },

@@ -175,7 +175,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
   infer([x, ...matrix], attrs) {
     const { n, k } = checkMatrix("quantizedLinear", matrix, attrs, "blocks");
     if (x!.shape.at(-1) !== k)
-      throw new ShapeError("quantizedLinear", "x", showType(x!), `[..., ${k}], the matrix being [${n}, ${k}]`);
+      throw new ShapeError("quantizedLinear", "x", showType(x!), `[..., ${k}] for the matrix [${n}, ${k}]`);
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), n] }];
   },
   onnx(emit, { inputs: [x, ...matrix], outputs: [y], types: [typeOfX, ...types] }, attrs) {

@@ -163,7 +163,7 @@ const concatOp: Op<{ axis: number }> = {
     checkAxis("concat", first!, axis);
     for (const other of others)
       if (!sameShape(other.shape.toSpliced(axis, 1), first!.shape.toSpliced(axis, 1)))
-        throw new ShapeError("concat", "second", showType(other), `${showType(first!)} but for axis ${axis}`);
+        throw new ShapeError("concat", "second", showType(other), `${showType(first!)} except for axis ${axis}`);
     return [{ ...first!, shape: first!.shape.with(axis, add(...[first!, ...others].map((t) => t.shape[axis]!))) }];
   },
   onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Concat", inputs, outputs, { axis: { int: axis } }),

@@ -27,7 +27,7 @@ const sharedOp: Op<SharedAttentionAttrs> = {
     const width = heads * headSize;
     expect("q", q, q!.shape.length === 3 && q!.shape[2] === width, `[batch, tokens, ${width}]`);
     const step = rotary === "none" ? HEAD_STEP : ROTARY_STEP;
-    expect("q", q, headSize % step === 0, `heads of a multiple of ${step}, not ${headSize}`);
+    expect("q", q, headSize % step === 0, `a head size that is a multiple of ${step}, not ${headSize}`);
     for (const [name, t] of Object.entries({ key, value }))
       expect(
         name,

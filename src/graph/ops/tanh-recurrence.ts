@@ -8,7 +8,7 @@ import type { Tensor } from "../tensor.ts";
 const tanhRecurrenceOp: Op<null> = {
   name: "tanhRecurrence",
   operands: ["u", "weight", "state"],
-  trainedAs: "tanh, a token after the other,",
+  trainedAs: "tanh, one token after another,",
   infer([u, weight, state]) {
     const [batch, , size] = u!.shape;
     if (u!.shape.length !== 3) throw new ShapeError("tanhRecurrence", "u", showType(u!), "[batch, tokens, size]");

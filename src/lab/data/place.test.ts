@@ -64,7 +64,7 @@ describe("a package's files", () => {
     const { home } = await registry();
     const other = { ...place("set/a/requests.jsonl"), data: { ...place().data, sha256: "ab".repeat(32) } };
     await expect(filesOf(other)).rejects.toThrow(
-      `tiny-1.0-py3-none-any.whl has SHA-256 ${sha256(wheel)}, expected ${"ab".repeat(32)}; it is not what this version was made for`,
+      `tiny-1.0-py3-none-any.whl has SHA-256 ${sha256(wheel)}, expected ${"ab".repeat(32)}; this version does not support it`,
     );
     expect(existsSync(join(home, "data"))).toBe(false);
   });
@@ -146,7 +146,7 @@ describe("names", () => {
 
   test.each([
     ["pypi:tiny", '"pypi:tiny" names no file; expected its path after another colon'],
-    ["pypi:tiny:../a", 'the path in "pypi:tiny:../a" leads out of what it names'],
+    ["pypi:tiny:../a", 'the path in "pypi:tiny:../a" leads outside its repository or package'],
     ["none.jsonl", "there is no file none.jsonl"],
     [".", ". is a folder, expected a file"],
   ])("%s is refused", async (text, message) => {

@@ -66,9 +66,9 @@ describe("JSON lines", () => {
   });
 
   test("what is no gzip and no UTF-8 is one sentence", async () => {
-    await expect(all(written("a.jsonl.gz", "no"))).rejects.toThrow(/a\.jsonl\.gz: this is not a sound gzip file/);
+    await expect(all(written("a.jsonl.gz", "no"))).rejects.toThrow(/a\.jsonl\.gz: this is not a valid gzip file/);
     const cut = gzipSync('{"a": 1}\n'.repeat(1000)).subarray(0, 40);
-    await expect(all(written("a.jsonl.gz", cut))).rejects.toThrow(/a\.jsonl\.gz: this is not a sound gzip file/);
+    await expect(all(written("a.jsonl.gz", cut))).rejects.toThrow(/a\.jsonl\.gz: this is not a valid gzip file/);
     await expect(all(written("a.jsonl", Uint8Array.of(34, 0xff, 34)))).rejects.toThrow(
       /a\.jsonl: expected text in UTF-8/,
     );

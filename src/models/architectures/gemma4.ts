@@ -66,7 +66,7 @@ function readSharing(fields: Fields, layers: number, slides: (layer: number) => 
     fields.refuse(
       fields.gguf ? "attention.shared_kv_layers" : "num_kv_shared_layers",
       count,
-      "as many of the last layers, with one of each kind before them",
+      "a number of last layers that leaves an earlier layer of each kind",
     );
   return (layer) => (layer < first ? undefined : owner(layer));
 }

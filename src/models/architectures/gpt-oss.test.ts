@@ -62,7 +62,7 @@ test("gates and ups that alternate are written as they were read", () => {
     expect(tensor.values(), name).toEqual(checkpoint.floats(stored));
   }
   const withoutUps = new Map(all.filter(([name]) => !name.includes("ffn_up_exps.2/4")));
-  expect(() => asStored(names, withoutUps)).toThrow("experts.gate_up_proj has 1 of its 2 woven parts");
+  expect(() => asStored(names, withoutUps)).toThrow("experts.gate_up_proj has 1 of its 2 interleaved parts");
 });
 
 test("stacks of other sizes are refused with both shapes", () => {

@@ -36,7 +36,7 @@ function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vis
   const scale = fields.number(undefined, "scale_factor", 2);
   const side = Math.floor(image.imageSize / image.patchSize);
   if (!Number.isInteger(side / scale) || scale < 1)
-    fields.refuse("scale_factor", scale, `a number that divides the ${side} patches of a side`);
+    fields.refuse("scale_factor", scale, `a number that divides the ${side} patches per side`);
   const { decoder: own, source: text } = languageOf(fields, WHAT);
   const imageToken = fields.number(undefined, "image_token_id", 128257);
   return { image, vision: { scale, hidden: own.configure(text).hidden, imageToken } };

@@ -68,7 +68,7 @@ function configureVision(origin: ConfigSource): { image: ImageEncoderConfig; vis
   const ratio = fields.number(undefined, "downsample_ratio", 0.5);
   const scale = 1 / ratio;
   if (!Number.isInteger(scale) || !Number.isInteger(side / scale))
-    fields.refuse("downsample_ratio", ratio, `1 divided by a whole number that divides the ${side} patches of a side`);
+    fields.refuse("downsample_ratio", ratio, `1 divided by a whole number that divides the ${side} patches per side`);
   const { decoder: own, source: text } = textOf(fields);
   const imageToken = fields.number(undefined, "image_token_id", 151667);
   return { image, vision: { scale, hidden: own.configure(text).hidden, imageToken } };

@@ -18,7 +18,8 @@ const DEFAULTS = { rms_norm_eps: 1e-6 };
 
 /** The fields under transformers' keys, from either form of the configuration. */
 function inEitherDialect({ source, architecture }: Fields): Fields {
-  if (source.kind === "gguf") throw new UserError(`${source.path}: GGUF has no JetMoE, expected safetensors`);
+  if (source.kind === "gguf")
+    throw new UserError(`${source.path}: JetMoE in GGUF is not supported, expected safetensors`);
   const official = Object.entries(OFFICIAL).filter(([key, own]) => !(key in source.config) && own in source.config);
   return new Fields(source, architecture, { head_dim: "kv_channels", ...Object.fromEntries(official) }, DEFAULTS);
 }

@@ -114,7 +114,7 @@ function configure({ source, architecture: usual }: Fields): Config {
 /** DeepSeek-V3's mixture, but with ungated feed-forwards in the experts and the shared part. */
 function readMixture(fields: Fields, places: readonly Place[]): ExpertsConfig {
   const latent = fields.optional("moe_latent_size", "moe_latent_size");
-  if (latent !== undefined) fields.refuse("moe_latent_size", latent, "none: experts of latents are not supported");
+  if (latent !== undefined) fields.refuse("moe_latent_size", latent, "none: latent experts are not supported");
   const experts = readExperts(fields, {
     ...{ count: "n_routed_experts", width: "moe_intermediate_size", gates: readScoredGates(fields, true) },
     has: (layer) => places[layer]!.mixture === true,

@@ -62,7 +62,7 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
   const found = schema.safeParse(names);
   if (found.success && new Set(found.data).size === found.data.length) return found.data;
   throw new UserError(
-    `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one less if the last vector stands for no class`,
+    `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one less if the last vector means no class`,
   );
 }
 

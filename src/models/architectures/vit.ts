@@ -71,7 +71,7 @@ export const vit: ImageArchitecture = {
     const config = configure(weights.config);
     if (side !== undefined && side !== config.imageSize)
       throw new UserError(
-        `${weights.config.path}: the processor makes images of ${side} pixels a side, expected ${config.imageSize}, which the model reads`,
+        `${weights.config.path}: the processor makes images of ${side} pixels per side, expected the model's ${config.imageSize}`,
       );
     return new Images(new ImageEncoder(config, weights), weights, "first");
   },

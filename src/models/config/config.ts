@@ -150,7 +150,9 @@ function paddedHeads(
   const padded = Math.ceil(stored / ROTARY_STEP) * ROTARY_STEP;
   if (padded === stored) return { headSize: stored };
   if (experts?.attention)
-    throw new UserError(`${source.path}: heads of experts must be a multiple of ${ROTARY_STEP} wide, got ${stored}`);
+    throw new UserError(
+      `${source.path}: the width of expert heads must be a multiple of ${ROTARY_STEP}, got ${stored}`,
+    );
   return { headSize: padded, storedHeadSize: stored };
 }
 
@@ -208,7 +210,7 @@ function requireCausal(fields: Fields, causal: boolean): void {
   fields.only(causal ? "is_causal" : "is_decoder", [causal]);
   const key = `${architecture}.attention.causal`;
   if (source.kind !== "gguf" || source.metadata.boolean(key, causal) === causal) return;
-  const why = causal ? "no token of a decoder sees those after it" : "every token of an encoder sees every other";
+  const why = causal ? "a decoder's tokens do not see later ones" : "an encoder's tokens see all others";
   throw new UserError(`${source.path}: "${key}" is ${!causal}, expected ${causal}: ${why}`);
 }
 

@@ -140,7 +140,7 @@ describe("what would change the numbers and is not supported is refused by name"
       '"original_max_position_embeddings" is -1, expected a whole number above 0',
     ],
     [llama, "llama-yarn", { num_key_value_heads: 3 }, "4 attention heads cannot share 3 key-value heads evenly"],
-    [jetmoe, "jetmoe", { kv_channels: 24 }, "heads of experts must be a multiple of 16 wide, got 24"],
+    [jetmoe, "jetmoe", { kv_channels: 24 }, "the width of expert heads must be a multiple of 16, got 24"],
     [llama, "llama-yarn", { head_dim: 7 }, "the head size must be even and at least 8, got 7"],
     [
       mambaArchitecture,
@@ -216,7 +216,7 @@ describe("what would change the numbers and is not supported is refused by name"
       gemma4,
       "gemma4",
       { num_kv_shared_layers: 4 },
-      '"num_kv_shared_layers" is 4, expected as many of the last layers, with one of each kind before them',
+      '"num_kv_shared_layers" is 4, expected a number of last layers that leaves an earlier layer of each kind',
     ],
     [gemma4, "gemma4", { num_global_key_value_heads: 3 }, "2 attention heads cannot share 3 key-value heads evenly"],
     [
@@ -237,7 +237,7 @@ describe("what would change the numbers and is not supported is refused by name"
     [mamba2Architecture, "mamba2", { num_heads: 5 }, "config.json: 5 heads do not divide the inner width 64"],
     [mamba2Architecture, "mamba2", { head_dim: 8 }, "config.json: 4 heads of 8 are not the inner width 64"],
     [mamba2Architecture, "mamba2", { time_step_limit: [0, 0.1] }, '"time_step_limit" is [0,0.1], expected no limit'],
-    [mamba2Architecture, "mamba2", { ...ORIGINAL, attn_layer_idx: [1] }, '"attn_layer_idx" names layers that attend'],
+    [mamba2Architecture, "mamba2", { ...ORIGINAL, attn_layer_idx: [1] }, '"attn_layer_idx" names attention layers'],
     [mistral, "mistral", { sliding_window: 0 }, '"sliding_window" is 0, expected a whole number above 0'],
   ])("%#: %j", (architecture, name, changes, sentence) => {
     const attempt = () => configure(architecture, name, changes);

@@ -77,13 +77,11 @@ describe("a GGUF that says which tokens are seen", () => {
 
   test("an encoder of causal attention, and a decoder of another, are refused by name", async () => {
     await expect(() => openEncoder(saying("bert/model.gguf", true), root, "f32")).rejects.toThrow(
-      new UserError(
-        'm.gguf: "bert.attention.causal" is true, expected false: every token of an encoder sees every other',
-      ),
+      new UserError(`m.gguf: "bert.attention.causal" is true, expected false: an encoder's tokens see all others`),
     );
     await expect(() => openDecoder(saying("qwen2/model.gguf", false), root, "f32")).rejects.toThrow(
       new UserError(
-        'm.gguf: "qwen2.attention.causal" is false, expected true: no token of a decoder sees those after it',
+        `m.gguf: "qwen2.attention.causal" is false, expected true: a decoder's tokens do not see later ones`,
       ),
     );
     await expect(openEncoder(saying("bert/model.gguf", false), root, "f32")).resolves.not.toThrow();

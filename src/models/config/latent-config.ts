@@ -29,7 +29,7 @@ function readSizes(fields: Fields): LatentSizes {
   const { path } = fields.source;
   const key = sizes.plain + rotated;
   if (sizes.value <= key) return { ...sizes, queryRank: sizes.queryRank };
-  throw new UserError(`${path}: heads of values are ${sizes.value} wide, expected at most the ${key} of keys`);
+  throw new UserError(`${path}: value heads have width ${sizes.value}, expected at most the keys' ${key}`);
 }
 
 /** The epsilon of the latents' norms in DeepSeek's and transformers' code; a GGUF has one for all norms. */

@@ -19,7 +19,7 @@ export function inHuggingFaceKeys(source: ConfigSource): ConfigSource {
     return source;
   const { config, path } = source;
   if ((config["attn_layer_idx"] as unknown[] | undefined)?.length)
-    throw new UserError(`${path}: "attn_layer_idx" names layers that attend; models of both kinds are not supported`);
+    throw new UserError(`${path}: "attn_layer_idx" names attention layers; hybrid models are not supported`);
   const own = (config["ssm_cfg"] ?? {}) as Readonly<Record<string, unknown>>;
   const second = own["layer"] === "Mamba2";
   const read = (from: Readonly<Record<string, unknown>>, keys: Readonly<Record<string, string>>) =>

@@ -56,7 +56,7 @@ export function pairOf({ path, architecture, config }: Checkpoint): Pair {
   const [from, to] = config.kind === "gguf" ? ["GGUF", "safetensors"] : ["model", "GGUF"];
   const known = config.kind === "gguf" ? pairs.map(({ gguf }) => gguf) : writable.map(({ type }) => type);
   throw new UserError(
-    `${path}: a ${from} of the architecture "${architecture}" is not written as ${to}, expected one of ${[...new Set(known)].join(", ")}`,
+    `${path}: a ${from} of the architecture "${architecture}" cannot be converted to ${to}, expected one of ${[...new Set(known)].join(", ")}`,
   );
 }
 

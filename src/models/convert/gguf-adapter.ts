@@ -80,7 +80,7 @@ function refuseTables({ folder, updates, rows }: Lora, hasHead: boolean): void {
   const ofTable = [...updates].some(([module, { kind }]) => kind === "table" || (module === "lm_head" && !hasHead));
   if (!ofTable && rows.size === 0) return;
   throw new UserError(
-    `${folder}: the adapter changes the table of tokens, or the head that is this table, which llama.cpp's adapters do not`,
+    `${folder}: the adapter changes the token table, or the head tied to it, which llama.cpp's adapters cannot do`,
   );
 }
 

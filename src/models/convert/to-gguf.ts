@@ -42,7 +42,9 @@ function requantised(
 ): WritableGguf {
   const unread = [...checkpoint.tensors.values()].find((tensor) => !isDequantizable(tensor.type as GgmlType));
   if (unread)
-    throw new UserError(`${checkpoint.path}: tensor "${unread.name}" is of type ${unread.type}, which is not read`);
+    throw new UserError(
+      `${checkpoint.path}: tensor "${unread.name}" is of type ${unread.type}, which is not supported`,
+    );
   const ofModel = [...metadata.keys()].filter((key) => !OF_FILE.test(key));
   const tensors = [...checkpoint.tensors.values()].map(
     (tensor) => [tensor.name, { shape: tensor.shape, values: () => checkpoint.floats(tensor) }] as const,

@@ -59,7 +59,7 @@ export async function asHuggingFace(gguf: Checkpoint): Promise<HubCheckpoint> {
     },
     form: () => undefined,
     blocks: ({ name }) => {
-      throw new Error(`${gguf.path}: tensor ${name} is no blocks`);
+      throw new Error(`${gguf.path}: tensor ${name} is not in blocks`);
     },
   };
 }

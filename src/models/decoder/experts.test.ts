@@ -97,7 +97,7 @@ describe("what cannot be is refused by name", () => {
     [{ topk_method: "noaux_tc" }, '"topk_method" is "noaux_tc", expected "greedy" or "group_limited_greedy"'],
     [{ scoring_func: "sigmoid" }, '"scoring_func" is "sigmoid", expected "softmax"'],
     [{ moe_layer_freq: 2 }, '"moe_layer_freq" is 2, expected 1'],
-    [{ v_head_dim: 64 }, "heads of values are 64 wide, expected at most the 48 of keys"],
+    [{ v_head_dim: 64 }, "value heads have width 64, expected at most the keys' 48"],
     [{ qk_rope_head_dim: 8 }, "the head size's rotated part must be a multiple of 16, got 8"],
     [{ qk_nope_head_dim: 24 }, "the head size must be a multiple of 16, got 40"],
     [{ kv_lora_rank: 0.5 }, "the model's rank: Invalid input: expected int"],
@@ -171,7 +171,7 @@ test("a router with NaN is refused before anything runs", async () => {
     return tensor.name.endsWith("1.block_sparse_moe.gate.weight") ? values.with(7, Number.NaN) : values;
   };
   const { decoder } = await openDecoder({ ...base, floats }, path.join(prepared, "nan"), "f32");
-  expect(() => traceDense(decoder)).toThrow("the router blk.1.ffn_gate_inp has NaN among its weights");
+  expect(() => traceDense(decoder)).toThrow("the router blk.1.ffn_gate_inp has NaN in its weights");
 });
 
 test("a token's FLOPs are two for each active parameter, and one expert's keys and values are cached", async () => {

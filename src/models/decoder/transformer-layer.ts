@@ -189,7 +189,7 @@ export class TransformerLayer implements AttentionBlock {
   #piece(share: number) {
     const { experts } = this.config;
     const ffn = this.#ffn;
-    if (experts?.has(this.layer)) throw new UserError("a mixture of experts has no part of a feed-forward", 2);
+    if (experts?.has(this.layer)) throw new UserError("a mixture of experts cannot run part of its feed-forward", 2);
     return { size: ffn, kept: share === 0 ? 0 : Math.max(1, Math.floor(share * ffn)) };
   }
 

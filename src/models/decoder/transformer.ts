@@ -236,7 +236,7 @@ export class Transformer implements Decoder {
   /** From each token's vector in a second table, and a projection of its vector in the first one (Gemma 4). */
   layerInputs(graph: Graph, ids: Tensor, embedded: Tensor): Tensor {
     const { layers, layerInput: width, hidden, norm, epsilon } = this.config;
-    if (width === undefined) throw new Error("the layers have no inputs of their own");
+    if (width === undefined) throw new Error("the layers do not have their own inputs");
     if (this.config.vocabulary !== this.#table)
       throw new UserError(
         `${this.weights.config.path}: an adapter cannot add tokens: they have no row in the table of the layers' inputs`,

@@ -17,7 +17,7 @@ export class DecoderEncoder implements TextEncoder {
     readonly weights: WeightSource,
   ) {
     const refuse = (what: string) =>
-      new UserError(`${weights.config.path}: a model of embeddings with ${what} is not supported`);
+      new UserError(`${weights.config.path}: an embedding model with ${what} is not supported`);
     if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
     if (decoder.config.layerInput !== undefined) throw refuse("inputs of each layer");
     if (sharesKeys(decoder.config)) throw refuse("layers that share keys and values");
@@ -31,7 +31,7 @@ export class DecoderEncoder implements TextEncoder {
     const texts = { ...textBatch(mask), mask: seen ?? mask };
     const rows = new Rows(texts);
     const embedded = this.decoder.embed(graph, ids, () => {
-      throw new UserError(`${this.weights.config.path}: a model of embeddings with learned positions is not supported`);
+      throw new UserError(`${this.weights.config.path}: an embedding model with learned positions is not supported`);
     });
     let stream: Stream = { branch: rows.in(embedded) };
     for (let layer = 0; layer < layers; layer++) stream = this.#layer(graph, layer, stream, texts, rows);

@@ -58,7 +58,7 @@ export function readPatchEncoder(
   };
   const read = readEncoder(new Fields({ ...source, config }, name), { ...clipShared, fused: true });
   if (read.headSize % 4 !== 0)
-    throw new UserError(`${source.path}: heads of images must be a multiple of 4 wide, got ${read.headSize}`);
+    throw new UserError(`${source.path}: the width of image heads must be a multiple of 4, got ${read.headSize}`);
   const rope = new Fields({ ...source, config: fields.object("rope_parameters") ?? {} }, name);
   const rotaryBase = rope.number(undefined, "rope_theta", 10000);
   return { ...read, ...own, rotaryBase, patchBias: false, deep: [], ...traits.own?.(fields) };

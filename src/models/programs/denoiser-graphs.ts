@@ -36,7 +36,7 @@ export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
   const width = cache === "read" ? add(past, tokens) : tokens;
   const shared = { mask: g.input("mask", "i32", [batch, width]), first: g.input("first", "i64", [1]) };
   const unused = () => {
-    throw new Error("a model that fills in masked tokens learns no positions");
+    throw new Error("a model that fills in masked tokens has no learned positions");
   };
   let stream: Stream = { branch: decoder.embed(g, g.input("ids", "i64", [batch, tokens]), unused) };
   for (let l = 0; l < layers; l++) {

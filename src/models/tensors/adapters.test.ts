@@ -179,7 +179,7 @@ describe("an adapter that does not fit: one sentence", () => {
     [{ peft_type: "IA3" }, '"peft_type" is "IA3", expected "LORA"'],
     [{ lora_alpha: -1 }, '"lora_alpha" is -1, expected a number above 0'],
     [{ lora_alpha: undefined }, '"lora_alpha" is missing'],
-    [{ use_dora: true }, '"use_dora" is set, only plain LoRA'],
+    [{ use_dora: true }, '"use_dora" is set; only plain LoRA'],
     [{ alpha_pattern: { q_proj: 0 } }, '"alpha_pattern" is {"q_proj":0}, expected a number above 0 for each pattern'],
     [{ alpha_pattern: { "(a*)*b": 2 } }, '"alpha_pattern" has "(a*)*b", expected the name of a module or a simple'],
     [{ alpha_pattern: { "(": 2 } }, '"alpha_pattern" has "("'],

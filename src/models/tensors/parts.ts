@@ -118,7 +118,7 @@ export class Parts {
    */
   router(name: string, x: Tensor, experts: number): Tensor {
     if (this.weights.values(`${name}.weight`)?.some(Number.isNaN))
-      throw new UserError(`${this.weights.config.path}: the router ${name} has NaN among its weights`);
+      throw new UserError(`${this.weights.config.path}: the router ${name} has NaN in its weights`);
     return matmulTransposed(x, this.weights.table(this.graph, `${name}.weight`, [experts, Number(x.shape.at(-1))]));
   }
 
@@ -152,7 +152,7 @@ export class Parts {
     const scores = own ? scoreBeside(logits, x, own) : logits;
     if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
     throw new UserError(
-      `${this.weights.config.path}: the head is apart from the token table, and the adapter's new tokens are not in both`,
+      `${this.weights.config.path}: the head is separate from the token table, and the adapter's new tokens are not in both`,
     );
   }
 

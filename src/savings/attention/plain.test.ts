@@ -39,18 +39,18 @@ describe("savings that do attention their own way", () => {
     ["llama4", "attention that differs between layers"],
     ["smollm3", "attention that differs between layers"],
     ["phi3", "a sliding window"],
-    ["granite", "an attention scale of its own"],
-    ["granitemoehybrid", "an attention scale of its own"],
-    ["deepseek_v2", "heads that are rotated in part"],
-    ["glm4_moe", "heads that are rotated in part"],
-    ["qwen3_next", "heads that are rotated in part"],
-    ["qwen3_5", "heads that are rotated in part"],
-    ["falcon_h1", "an attention scale of its own"],
+    ["granite", "a custom attention scale"],
+    ["granitemoehybrid", "a custom attention scale"],
+    ["deepseek_v2", "partly rotated heads"],
+    ["glm4_moe", "partly rotated heads"],
+    ["qwen3_next", "partly rotated heads"],
+    ["qwen3_5", "partly rotated heads"],
+    ["falcon_h1", "a custom attention scale"],
     ["gpt_oss", "attention sinks"],
     ["mamba2", "recurrent layers, which have no attention"],
   ])("refuse %s: %s", async (fixture, reason) => {
     await expect(() => check(fixture)).rejects.toThrow(
-      new UserError(`a saving does not serve this model: it has ${reason}`, 2),
+      new UserError(`a saving does not support this model: it has ${reason}`, 2),
     );
   });
 });

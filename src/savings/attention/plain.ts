@@ -16,19 +16,19 @@ export function unsupportedAttention(decoder: Decoder): string | undefined {
   if (window !== undefined) return "a sliding window";
   if (decoder.config.longRopeBeyond !== undefined) return "rotary factors that depend on the text's length";
   if (softcap !== undefined) return "capped attention scores";
-  if (rotated !== undefined) return "heads that are rotated in part";
-  if (Math.abs(scale * Math.sqrt(headSize) - 1) > 1e-6) return "an attention scale of its own";
+  if (rotated !== undefined) return "partly rotated heads";
+  if (Math.abs(scale * Math.sqrt(headSize) - 1) > 1e-6) return "a custom attention scale";
   if (decoder.config.wholeImages) return "images whose tokens see each other in both directions";
   return undefined;
 }
 
 /** @throws UserError if the model's positions have several axes, which a calibration does not support */
 export function requireOneAxis(saving: string, { config }: Decoder): void {
-  if (config.axes) throw new UserError(`${saving} does not serve this model: it has positions on three axes`, 2);
+  if (config.axes) throw new UserError(`${saving} does not support this model: it has positions on three axes`, 2);
 }
 
 /** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
   const found = unsupportedAttention(decoder);
-  if (found !== undefined) throw new UserError(`${saving} does not serve this model: it has ${found}`, 2);
+  if (found !== undefined) throw new UserError(`${saving} does not support this model: it has ${found}`, 2);
 }

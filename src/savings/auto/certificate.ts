@@ -126,7 +126,7 @@ export function readCertificate(name: string): Certificate {
     throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
   const { certificate, sha256 } = readJson(file, stored, "a certificate");
   if (certificateHash(certificate) === sha256) return certificate;
-  throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash is another; tune again`);
+  throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash differs; tune again`);
 }
 
 /** The certificate of `auto:NAME`; undefined for another saving. @throws UserError if the certificate is missing */

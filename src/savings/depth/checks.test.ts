@@ -19,7 +19,7 @@ const partly = (alike: boolean): Decoder => ({
 
 test.each([
   ["heads that are rotated whole", decoder, "copy-hidden"],
-  ["heads that are rotated in part", partly(true), "copy-kv"],
+  ["partly rotated heads", partly(true), "copy-kv"],
   ["recurrent layers", recurrent, "ssm-partial"],
 ])("of several fills, %s take the first that they can", (_, model, fill) => {
   expect(fillFor("dynamax", "copy-hidden/copy-kv/ssm-partial", 1, model)).toBe(fill);
@@ -43,20 +43,15 @@ test.each([
     /fill=copy-kv is for layers of one kind, and the model's are of two: expected recompute, /,
   ],
   [hybrid([2]), "ssm-partial", 1, /fill=ssm-partial is for layers of one kind/],
-  [
-    hybrid([0, 1, 2]),
-    "copy-kv/ssm-partial",
-    2,
-    /is for exits behind a layer that attends, and the first that does is 4/,
-  ],
-  [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be taken back/],
+  [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits after an attention layer, and the first is layer 4/],
+  [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be rolled back/],
 ] as const)("what a hybrid cannot do is refused with the reason", (model, fill, layer, sentence) => {
   expect(() => fillFor("exit", fill, layer, model)).toThrow(sentence);
 });
 
 test.each([
-  [recurrent, "copy-kv", /^dynamax: fill=copy-kv is for layers that attend, and the model's are recurrent/],
-  [partly(true), "copy-hidden/ssm-partial", /^dynamax: fill=copy-hidden is for heads that are rotated as a whole/],
+  [recurrent, "copy-kv", /^dynamax: fill=copy-kv is for attention layers, and the model's are recurrent/],
+  [partly(true), "copy-hidden/ssm-partial", /^dynamax: fill=copy-hidden is for fully rotated heads/],
   [decoder, "ssm-skip", /^dynamax: fill=ssm-skip is for recurrent layers/],
 ] as const)("where none fits, the first says why", (model, fill, sentence) => {
   expect(() => fillFor("dynamax", fill, 1, model)).toThrow(sentence);

@@ -20,7 +20,7 @@ export function exitUnsupported({ config }: Decoder): string | undefined {
 /** @throws UserError if tokens cannot leave the model early */
 export function requireExits(saving: string, decoder: Decoder): void {
   const why = exitUnsupported(decoder);
-  if (why !== undefined) throw new UserError(`${saving} does not serve this model: it has ${why}`, 2);
+  if (why !== undefined) throw new UserError(`${saving} does not support this model: it has ${why}`, 2);
 }
 
 /** The exits of `all` at or after layer `from`, ascending. @throws UserError if there are none */
@@ -89,7 +89,7 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
     case "recurrent":
       return STATE_FILLS.includes(fill)
         ? undefined
-        : `layers that attend, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
+        : `attention layers, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
     case "mixed": {
       const [entries, states] = fill.split("/") as StateFill[];
       if (states !== undefined) return unsupportedEntries(entries!, layer, decoder);
@@ -106,23 +106,21 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
   const isLacking = fill === "none" || fill === "mask";
   // Of the layers that a token skips, only some would have its keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
-    return "layers with keys and values of their own, and some of the model's use earlier layers'";
+    return "layers with their own keys and values, and some of the model's use earlier layers'";
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
-      return "recurrent layers, and the model's attend";
+      return "recurrent layers, and the model's are attention layers";
     case "copy-kv":
       return unsupportedCopy(layer, decoder);
     case "copy-hidden":
-      return firstAttention(decoder).rotated === undefined
-        ? undefined
-        : "heads that are rotated as a whole, and the model's are not";
+      return firstAttention(decoder).rotated === undefined ? undefined : "fully rotated heads, and the model's are not";
     case "mask":
       return deeperLayers(layer, decoder).some((l) => hasWindow(config, l))
         ? "layers without a sliding window, and the model has one"
         : undefined;
     case "verify":
-      return hasRecurrent(config) ? "models without recurrent layers, whose states cannot be taken back" : undefined;
+      return hasRecurrent(config) ? "models without recurrent layers, whose states cannot be rolled back" : undefined;
     case "copy-kv/ssm-partial":
     case "copy-hidden/ssm-partial":
       return "layers of two kinds, and the model's are of one";
@@ -136,8 +134,10 @@ function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): s
 function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   const source = attending.findLast((l) => l < layer);
-  if (source === undefined) return `exits behind a layer that attends, and the first that does is ${attending[0]! + 1}`;
+  if (source === undefined) return `exits after an attention layer, and the first is layer ${attending[0]! + 1}`;
   const kind = attentionKind(decoder, source);
   const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
-  return other === undefined ? undefined : `layers that attend alike, and layers ${source + 1} and ${other + 1} do not`;
+  return other === undefined
+    ? undefined
+    : `layers with equal attention, and layers ${source + 1} and ${other + 1} differ`;
 }

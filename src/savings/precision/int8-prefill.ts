@@ -48,10 +48,10 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
   leastPrompt: { option: "minLength", tokens: ({ minLength }) => minLength },
   async check(_, { decoder }) {
     const why = unsupportedInBytes(decoder.config);
-    if (why !== undefined) throw new UserError(`int8-prefill does not serve this model: it has ${why}`, 2);
+    if (why !== undefined) throw new UserError(`int8-prefill does not support this model: it has ${why}`, 2);
     if (!multipliesBytes())
       throw new UserError(
-        "int8-prefill: expected a processor with an instruction that multiplies bytes and adds up (VNNI, AMX, dot products), and this one has none",
+        "int8-prefill: expected a processor with byte dot products (VNNI, AMX, dotprod), and this one has none",
         2,
       );
   },

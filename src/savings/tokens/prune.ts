@@ -24,7 +24,10 @@ const options = z
   })
   .superRefine(({ after, keep }, context) => {
     if (after === undefined)
-      context.addIssue({ code: "custom", message: "expected the layer after which tokens go, such as prune:after=8" });
+      context.addIssue({
+        code: "custom",
+        message: "expected the layer after which tokens are dropped, such as prune:after=8",
+      });
     if (keep === 0) context.addIssue({ code: "custom", message: "keep: expected more than 0 and at most 1, got 0" });
   });
 
@@ -33,7 +36,7 @@ export type PruneOptions = z.infer<typeof options>;
 /** @throws UserError if the model does not support pruning at this layer */
 function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
   const why = unsupportedCut(decoder);
-  if (why !== undefined) throw new UserError(`prune does not serve this model: it has ${why}`, 2);
+  if (why !== undefined) throw new UserError(`prune does not support this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   if (after! >= layers)
     throw new UserError(`prune: nothing is deeper than layer ${after}; the model has ${layers}, expected fewer`, 2);

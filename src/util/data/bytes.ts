@@ -20,7 +20,7 @@ async function* chunksOf(path: string): AsyncGenerator<Uint8Array> {
 
 function reason(error: unknown): string {
   const { code = "", message } = error as Error & { code?: string };
-  if (code.startsWith("Z_")) return `this is not a sound gzip file (${message})`;
+  if (code.startsWith("Z_")) return `this is not a valid gzip file (${message})`;
   return `the file cannot be read (${message.split(",")[0]})`;
 }
 

@@ -82,13 +82,13 @@ export function readAdapter(folder: string) {
 /** Training writes the adapter at its end. */
 const trainingHint = (folder: string): string =>
   existsSync(path.join(folder, "run.json"))
-    ? `; if it holds a training that was stopped, \`modicum train --resume ${folder}\` continues it`
+    ? `; if it holds a stopped training, \`modicum train --resume ${folder}\` continues it`
     : "";
 
 function readSettings(file: string): z.output<typeof settings> {
   const config = readJson(file, jsonObject, "a PEFT adapter's settings");
   const variant = variants.find((key) => config[key]);
-  if (variant) throw new UserError(`${file}: "${variant}" is set, only plain LoRA adapters are applied`);
+  if (variant) throw new UserError(`${file}: "${variant}" is set; only plain LoRA adapters are supported`);
   const result = settings.safeParse(config);
   if (result.success) return result.data;
   const key = String(result.error.issues[0]!.path[0]);
@@ -97,7 +97,7 @@ function readSettings(file: string): z.output<typeof settings> {
     lora_alpha: "a number above 0",
     use_rslora: "true or false",
     alpha_pattern: "a number above 0 for each pattern",
-    trainable_token_indices: "ids of tokens",
+    trainable_token_indices: "token ids",
     init_lora_weights: "true, false or gaussian",
   };
   const got = JSON.stringify(config[key]) ?? "missing";

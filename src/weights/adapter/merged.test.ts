@@ -167,7 +167,7 @@ describe("refused in one sentence", () => {
     [
       "DoRA",
       () => [{ folder: changed("dora", merges("one"), { use_dora: true }), weight: 1 }],
-      /"use_dora" is set, only plain LoRA/,
+      /"use_dora" is set; only plain LoRA/,
     ],
   ])("%s", (_, given, says) => {
     expect(() => mergeAdapters(given(), how("linear"))).toThrow(says);

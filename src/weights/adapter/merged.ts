@@ -51,7 +51,7 @@ const configOf = (folder: string): JsonObject =>
 function plainLora(folder: string): Lora {
   const lora = openLora(folder);
   if (lora.rows.size === 0) return lora;
-  throw new UserError(`${folder}: an adapter with rows of single tokens is not merged with others`);
+  throw new UserError(`${folder}: an adapter with rows of single tokens cannot be merged with others`);
 }
 
 /** The base's name; null if no adapter has one. @throws UserError if there are two */
@@ -63,7 +63,7 @@ function baseOf(opened: readonly Opened[]): unknown {
   const other = named.find(({ name }) => name !== first!.name);
   if (other)
     throw new UserError(
-      `${other.folder}: this adapter is for "${other.name}", but ${first!.folder} is for "${first!.name}"; only adapters of one base are merged`,
+      `${other.folder}: this adapter is for "${other.name}", but ${first!.folder} is for "${first!.name}"; only adapters of one base can be merged`,
     );
   return first?.name ?? null;
 }
@@ -75,7 +75,7 @@ function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
   for (const { folder, prompt, template } of recorded) {
     if (prompt !== first!.prompt)
       throw new UserError(
-        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of one form are merged`,
+        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of one form can be merged`,
       );
     if (template !== first!.template)
       throw new UserError(`${folder}: this adapter was trained with another chat template than ${first!.folder}`);
@@ -120,7 +120,7 @@ function requireMixable(module: string, found: readonly Found[], { type }: Combi
   for (const { folder, update } of found) {
     if (shapeOf(update) !== shapeOf(first.update))
       throw new UserError(
-        `${folder}: its ${module} is [${shapeOf(update)}], but that of ${first.folder} is [${shapeOf(first.update)}]; only adapters of one base are merged`,
+        `${folder}: its ${module} is [${shapeOf(update)}], but that of ${first.folder} is [${shapeOf(first.update)}]; only adapters of one base can be merged`,
       );
     if (type !== "cat" && update.rank !== first.update.rank)
       throw new UserError(

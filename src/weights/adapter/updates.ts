@@ -52,7 +52,7 @@ export function updatesOf(
   const isKnown = (name: string) =>
     isFactor(name) || isRows(name) || modules.has(COPY.exec(name)?.[1] ?? "") || saved.has(name.slice(PREFIX.length));
   const others = [...tensors.keys()].filter((name) => !isKnown(name));
-  if (others.length > 0) throw new UserError(`${file}: tensors that are no part of a plain LoRA: ${few(others)}`);
+  if (others.length > 0) throw new UserError(`${file}: tensors that do not belong to a plain LoRA: ${few(others)}`);
   if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);
   return new Map([...modules].map(([module, kind]) => [module, updateOf(file, tensors, module, kind, scale)]));
 }

@@ -109,7 +109,7 @@ export class Cursor {
     const remaining = Math.max(0, Math.min(this.source.size, MAX_HEADER) - this.position);
     if (count * itemBytes > remaining)
       this.fail(`claims ${count} ${things}, but only ${remaining} bytes are left for them`);
-    if (count > most) this.fail(`claims ${count} ${things}, at most ${most} are read`);
+    if (count > most) this.fail(`claims ${count} ${things}; the limit is ${most}`);
     return count;
   }
 
@@ -155,7 +155,7 @@ export class Cursor {
   private load(end: number): void {
     const { size } = this.source;
     if (end > size) this.fail(`is cut off: it needs the bytes up to ${end}, but the file ends at ${size}`);
-    if (end > MAX_HEADER) this.fail(`lies beyond byte ${MAX_HEADER}, where every header must have ended`);
+    if (end > MAX_HEADER) this.fail(`is beyond byte ${MAX_HEADER}, the limit for headers`);
     this.bytes = this.source.read(0, Math.min(size, Math.max(end, 2 * this.bytes.length)));
     this.view = viewOf(this.bytes);
   }

@@ -84,7 +84,7 @@ test("a file that shrinks after its header was read", () => {
   const end = tensor.offset + 10;
   truncateSync(path, end);
   expect(() => readTensor(tensor)).toThrow(
-    new UserError(`${path}: the file ends at ${end}, it became shorter while in use`),
+    new UserError(`${path}: the file now ends at ${end}: it was shortened while in use`),
   );
 });
 
@@ -95,6 +95,6 @@ test("a tensor too large for one buffer is refused before it is allocated", () =
   truncateSync(path, 4 * rows + 128);
   const file = openGguf(path);
   expect(() => readTensor(file.tensors.get("embedding")!)).toThrow(
-    `${path}: tensor "embedding" has ${4 * rows} bytes, more than the ${rows} that this Node.js holds at once`,
+    `${path}: tensor "embedding" has ${4 * rows} bytes, more than the limit of this Node.js, ${rows}`,
   );
 });

@@ -55,7 +55,8 @@ function checkMagic(cursor: Cursor): void {
 
 function readVersion(cursor: Cursor): number {
   const version = cursor.uint32();
-  if (version !== 0 && version % 2 ** 16 === 0) cursor.fail("is big-endian, only little-endian GGUF files are read");
+  if (version !== 0 && version % 2 ** 16 === 0)
+    cursor.fail("is big-endian; only little-endian GGUF files are supported");
   if (version !== 2 && version !== 3) cursor.fail(`says GGUF version ${version}, expected 2 or 3`);
   return version;
 }

@@ -41,7 +41,11 @@ describe("one sentence for each", () => {
   test.each<[string, Buffer, string]>([
     ["an empty file", Buffer.alloc(0), 'this is not a GGUF file: it begins with "", expected "GGUF"'],
     ["no GGUF", Buffer.from("PK\x03\x04zip"), String.raw`it begins with "PK\u0003\u0004", expected "GGUF"`],
-    ["big-endian", Buffer.from("GGUF\0\0\0\x03"), "the header is big-endian, only little-endian GGUF files are read"],
+    [
+      "big-endian",
+      Buffer.from("GGUF\0\0\0\x03"),
+      "the header is big-endian; only little-endian GGUF files are supported",
+    ],
     ["version 1", header(0, 0, 1), "the header says GGUF version 1, expected 2 or 3"],
     ["version 4", header(0, 0, 4), "the header says GGUF version 4, expected 2 or 3"],
     ["version 0", header(0, 0, 0), "the header says GGUF version 0, expected 2 or 3"],
@@ -50,7 +54,7 @@ describe("one sentence for each", () => {
     [
       "more keys than any model",
       Buffer.concat([header(0, 2 ** 21), Buffer.alloc(13 * 2 ** 21)]),
-      "the header claims 2097152 metadata entries, at most 1048576 are read",
+      "the header claims 2097152 metadata entries; the limit is 1048576",
     ],
     [
       "a key past the end",
@@ -60,7 +64,7 @@ describe("one sentence for each", () => {
     [
       "a key of a megabyte",
       Buffer.concat([header(0, 1), u64(2 ** 20), Buffer.alloc(2 ** 20)]),
-      "metadata entry 0 claims 1048576 bytes of name, at most 65535 are read",
+      "metadata entry 0 claims 1048576 bytes of name; the limit is 65535",
     ],
     ["a string past the end", withValue(typeId("string"), u64(HUGE)), `metadata "k" claims ${HUGE} bytes of text`],
     ["an unknown metadata type", withValue(u32(13), u64(0)), 'metadata "k" has the unknown type 13, expected 0 to 12'],
@@ -87,12 +91,12 @@ describe("one sentence for each", () => {
     [
       "booleans that would swell",
       withValue(typeId("array"), typeId("bool"), u64(2 ** 21), Buffer.alloc(2 ** 21)),
-      'metadata "k" claims 2097152 booleans, at most 1048576 are read',
+      'metadata "k" claims 2097152 booleans; the limit is 1048576',
     ],
     [
       "inner arrays that would swell",
       withValue(typeId("array"), typeId("array"), u64(2 ** 21), Buffer.alloc(12 * 2 ** 21)),
-      'metadata "k" claims 2097152 arrays, at most 1048576 are read',
+      'metadata "k" claims 2097152 arrays; the limit is 1048576',
     ],
     [
       "an unknown item type",
@@ -146,7 +150,7 @@ describe("one sentence for each", () => {
     [
       "rows that are no whole blocks",
       withTensors([tensorInfo("t", [32, 33], Q4_1, 0)]),
-      'tensor "t" has rows of 33 weights, which Q4_1 cannot cut into blocks of 32',
+      'tensor "t" has rows of 33 weights, which are not whole Q4_1 blocks of 32',
     ],
     [
       "a tensor longer than the file",
@@ -157,7 +161,7 @@ describe("one sentence for each", () => {
     [
       "an offset off the alignment",
       withTensors([tensorInfo("t", [1], F32, 8)]),
-      'tensor "t" begins 8 bytes into the data, which is no multiple of the alignment 32',
+      'tensor "t" begins 8 bytes into the data, which is not a multiple of the alignment 32',
     ],
     [
       "overlapping tensors",
@@ -223,7 +227,7 @@ describe("a header that runs on through a huge file is given up", () => {
   test("when its parts add up", () => {
     const start = Buffer.concat([header(0, 2), text("k"), typeId("array"), typeId("uint8")]);
     const { message, longest } = parseEndless(Buffer.concat([start, u64(most - start.length - 8 - 4)]));
-    expect(message).toBe(`test.gguf: metadata entry 1 lies beyond byte ${most}, where every header must have ended`);
+    expect(message).toBe(`test.gguf: metadata entry 1 is beyond byte ${most}, the limit for headers`);
     expect(longest).toBeLessThanOrEqual(most);
   });
 });

@@ -28,5 +28,5 @@ test("F32 is the weights' own bytes", () => {
 });
 
 test("weights that blocks do not divide", () => {
-  expect(() => quantize("Q8_0", new Float32Array(40))).toThrow(/40 weights are no blocks of 32/);
+  expect(() => quantize("Q8_0", new Float32Array(40))).toThrow(/40 weights are not whole blocks of 32/);
 });

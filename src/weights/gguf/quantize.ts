@@ -19,7 +19,7 @@ const encoders = { Q8_0: q8, Q4_0: q4, Q4_1: q4Minimum };
 export function quantize(type: WrittenType, values: Float32Array): Uint8Array {
   if (type === "F32") return new Uint8Array(values.buffer, values.byteOffset, values.byteLength);
   if (type === "F16") return new Uint8Array(toHalves(values).buffer);
-  if (values.length % BLOCK !== 0) throw new RangeError(`${values.length} weights are no blocks of ${BLOCK}`);
+  if (values.length % BLOCK !== 0) throw new RangeError(`${values.length} weights are not whole blocks of ${BLOCK}`);
   const encode: BlockEncoder = encoders[type];
   const out = new Uint8Array(byteLength(type, values.length));
   const bytes = byteLength(type, BLOCK);

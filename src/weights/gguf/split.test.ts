@@ -129,7 +129,7 @@ describe("one sentence for", () => {
 
   test("a tensor in two parts", () => {
     save(3, { tensors: ["t.6", "t.4"] });
-    expect(message()).toBe(`${at(3)}: tensor "t.4" is in ${at(2)} too`);
+    expect(message()).toBe(`${at(3)}: tensor "t.4" is also in ${at(2)}`);
   });
 
   test("a tensor that no part has", () => {

@@ -50,7 +50,7 @@ function openPart(first: GgufFile, open: (path: string) => GgufFile, path: strin
 function addTensors(tensors: GgufFile["tensors"], part: GgufFile): void {
   for (const [name, tensor] of part.tensors) {
     const other = tensors.get(name);
-    if (other) throw new UserError(`${part.path}: tensor ${quote(name)} is in ${other.path} too`);
+    if (other) throw new UserError(`${part.path}: tensor ${quote(name)} is also in ${other.path}`);
     tensors.set(name, tensor);
   }
 }

@@ -45,7 +45,7 @@ function readTensorType(cursor: Cursor, shape: number[]): GgmlType {
   const type = ggmlType(id) ?? cursor.fail(`has the unknown type ${id}`);
   const row = shape.at(-1) ?? 1;
   const { block } = GGML_TYPES[type];
-  if (row % block !== 0) cursor.fail(`has rows of ${row} weights, which ${type} cannot cut into blocks of ${block}`);
+  if (row % block !== 0) cursor.fail(`has rows of ${row} weights, which are not whole ${type} blocks of ${block}`);
   return type;
 }
 
@@ -76,7 +76,7 @@ function checkPlace(cursor: Cursor, { offset, bytes }: GgufTensor, relative: num
   const { size } = cursor.source;
   if (offset + bytes > size) cursor.fail(`takes bytes ${offset} to ${offset + bytes}, but the file ends at ${size}`);
   if (relative % alignment !== 0) {
-    cursor.fail(`begins ${relative} bytes into the data, which is no multiple of the alignment ${alignment}`);
+    cursor.fail(`begins ${relative} bytes into the data, which is not a multiple of the alignment ${alignment}`);
   }
 }
 

@@ -47,7 +47,7 @@ export async function writeGguf(file: string, gguf: WritableGguf, onBytes?: (byt
     for (const [name, { shape, type, values }] of gguf.tensors) {
       const data = quantize(type, values());
       if (data.length !== byteLength(type, sizeOf(shape)))
-        throw new Error(`${name} has ${data.length} bytes, which are not ${shape} in ${type}`);
+        throw new Error(`${name} has ${data.length} bytes, which do not match ${shape} in ${type}`);
       await part.writeFile(data);
       await part.writeFile(Buffer.alloc(aligned(data.length) - data.length));
       done += aligned(data.length);

@@ -123,14 +123,18 @@ test.each([
 describe("one sentence for", () => {
   const sound = onnxModel([], [{ ...matrix, name: "a.weight" }]);
   test.each<[what: string, bytes: Uint8Array, message: RegExp]>([
-    ["a file that is cut short", sound.subarray(0, sound.length - 3), /model\.onnx: this is not a whole ONNX model \(/],
-    ["another file", new TextEncoder().encode("GGUF, not at all"), /model\.onnx: this is not a whole ONNX model \(/],
-    ["an empty file", new Uint8Array(), /model\.onnx: an ONNX model has one graph, this file 0$/],
-    ["two graphs", onnxModel([], [], 2), /model\.onnx: an ONNX model has one graph, this file 2$/],
+    [
+      "a file that is cut short",
+      sound.subarray(0, sound.length - 3),
+      /model\.onnx: this is not a complete ONNX model \(/,
+    ],
+    ["another file", new TextEncoder().encode("GGUF, not at all"), /model\.onnx: this is not a complete ONNX model \(/],
+    ["an empty file", new Uint8Array(), /model\.onnx: expected an ONNX model with one graph, got 0$/],
+    ["two graphs", onnxModel([], [], 2), /model\.onnx: expected an ONNX model with one graph, got 2$/],
     [
       "weights in a file elsewhere",
       onnxModel([], [{ ...matrix, elsewhere: { location: "../secret", length: 6 } }]),
-      /model\.onnx: "\.\.\/secret" is not the name of a file of weights beside it$/,
+      /model\.onnx: "\.\.\/secret" is not the name of a weights file in the same folder$/,
     ],
   ])("%s", (_, bytes, message) => {
     expect(() => opened(bytes)).toThrow(message);
@@ -142,7 +146,7 @@ describe("one sentence for", () => {
       { ...matrix, shape: [2, 4] },
       /tensor "a\.weight" of shape \[2, 4\] has 6 elements, expected 8$/,
     ],
-    ["texts", { ...matrix, type: 8 }, /tensor "a\.weight" is of a type that holds no weights here$/],
+    ["texts", { ...matrix, type: 8 }, /tensor "a\.weight" is of an unsupported type$/],
   ])("a tensor of %s", (_, tensor, message) => {
     const checkpoint = opened(onnxModel([], [{ ...tensor, name: "a.weight" }]));
     expect(() => floatsOf(checkpoint, "a.weight")).toThrow(message);
@@ -153,7 +157,7 @@ test("a matrix with scales for another axis is refused", () => {
   const node: TestNode = { op: "DequantizeLinear", inputs: ["a.weight", "s"], output: "w", attribute: ["axis", 0] };
   const checkpoint = opened(onnxModel([node], [{ ...matrix, name: "a.weight" }, scales]));
   expect(() => floatsOf(checkpoint, "a.weight")).toThrow(
-    /tensor "a\.weight" has 3 scales, expected one, or one for each place along its axis 0$/,
+    /tensor "a\.weight" has 3 scales, expected one, or one per index of its axis 0$/,
   );
 });
 

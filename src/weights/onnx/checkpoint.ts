@@ -38,7 +38,7 @@ export function onnxCheckpoint(model: string, file: string): Checkpoint {
     floats: ({ name, shape }, rows) => readFloats(file, { ...tensors.get(name)!, shape }, rows),
     form: () => undefined,
     blocks: ({ name }) => {
-      throw new Error(`${model}: tensor ${name} is no blocks`);
+      throw new Error(`${model}: tensor ${name} is not in blocks`);
     },
   };
 }
@@ -87,7 +87,7 @@ function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Ran
   const inner = data.shape.slice(along + 1).reduce((total, size) => total * size, 1);
   if (scales.length !== 1 && scales.length !== data.shape[along])
     throw new UserError(
-      `${file}: tensor ${quote(data.name)} has ${scales.length} scales, expected one, or one for each place along its axis ${along}`,
+      `${file}: tensor ${quote(data.name)} has ${scales.length} scales, expected one, or one per index of its axis ${along}`,
     );
   const first = range?.[0] ?? 0;
   for (let i = 0; i < values.length; i++) {
@@ -102,7 +102,7 @@ function valuesOf(file: string, { name, type, shape, data }: Initializer, range?
   const count = shape.reduce((total, size) => total * size, 1);
   const [from, to] = range ?? [0, count];
   const decode = type && decoderOf(type);
-  if (!decode) throw new UserError(`${file}: ${subject} is of a type that holds no weights here`);
+  if (!decode) throw new UserError(`${file}: ${subject} is of an unsupported type`);
   const size = bytesOf(type);
   const stored = "bytes" in data ? data.bytes / size : data.length;
   if (stored !== count)

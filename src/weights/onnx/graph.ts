@@ -48,10 +48,12 @@ export function readGraph(path: string): OnnxGraph {
     readMessage(bytes, { 7: (r) => graphs.push(graphOf(path, r.bytes())) });
   } catch (error) {
     if (error instanceof UserError) throw error;
-    throw new UserError(`${path}: this is not a whole ONNX model (${error instanceof Error ? error.message : error})`);
+    throw new UserError(
+      `${path}: this is not a complete ONNX model (${error instanceof Error ? error.message : error})`,
+    );
   }
   if (graphs.length === 1) return graphs[0]!;
-  throw new UserError(`${path}: an ONNX model has one graph, this file ${graphs.length}`);
+  throw new UserError(`${path}: expected an ONNX model with one graph, got ${graphs.length}`);
 }
 
 /** Readers for some fields of a message, by number; the others are skipped. */
@@ -155,7 +157,7 @@ function entryOf(bytes: Uint8Array): [key: string, value: string] {
 function placeOf(path: string, entries: ReadonlyMap<string, string>): Place {
   const beside = entries.get("location") ?? "";
   if (!/^[^/\\]+$/.test(beside) || beside === "..")
-    throw new UserError(`${path}: ${JSON.stringify(beside)} is not the name of a file of weights beside it`);
+    throw new UserError(`${path}: ${JSON.stringify(beside)} is not the name of a weights file in the same folder`);
   return { beside, offset: Number(entries.get("offset") ?? 0), bytes: Number(entries.get("length")) };
 }
 

@@ -185,9 +185,9 @@ function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows
 export function stack(matrices: readonly KernelMatrix[]): KernelMatrix {
   if (matrices.length === 1) return matrices[0]!;
   const { bits, block } = matrices[0]!;
-  if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and of 8 bits do not stack");
+  if (matrices.some((m) => m.bits !== bits)) throw new RangeError("matrices of 4 and of 8 bits cannot be stacked");
   if (matrices.some((m) => m.block !== block))
-    throw new RangeError("matrices in blocks of different sizes do not stack");
+    throw new RangeError("matrices in blocks of different sizes cannot be stacked");
   const corrected = matrices.some((m) => m.corrected);
   const parts = matrices.map((m) => (corrected && !m.corrected ? withRoom(m) : m));
   return {

@@ -76,7 +76,7 @@ interface Woven {
 
 function weave(name: string, side: Every["side"], all: Woven["parts"]): WritableTensor {
   const parts = all.filter((part) => part !== undefined);
-  if (parts.length < all.length) throw new Error(`${name} has ${parts.length} of its ${all.length} woven parts`);
+  if (parts.length < all.length) throw new Error(`${name} has ${parts.length} of its ${all.length} interleaved parts`);
   const [rows, columns] = parts[0]!.shape as [number, number];
   const run = side === "rows" ? columns : 1;
   return {

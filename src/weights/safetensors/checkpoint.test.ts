@@ -92,7 +92,7 @@ const refusals: [string, () => unknown, string][] = [
   [
     "several files and no index",
     () => ["x", "y", "z", "w"].map((n) => put(`${n}.safetensors`, "")),
-    ': no model.safetensors.index.json says how "w.safetensors", "x.safetensors", "y.safetensors" and 1 more belong together',
+    ': there is no model.safetensors.index.json for "w.safetensors", "x.safetensors", "y.safetensors" and 1 more',
   ],
   [
     "no configuration",
@@ -105,7 +105,7 @@ const refusals: [string, () => unknown, string][] = [
       put("adapter_model.safetensors", writeSafetensors({}));
       put("adapter_config.json", {});
     },
-    ": this is a LoRA adapter; name its base as the model, and this folder by --adapter",
+    ": this is a LoRA adapter; pass its base as the model, and this folder as --adapter",
   ],
   ["a configuration that is no JSON", () => model("", "{"), "/config.json: this is not JSON"],
   ["a configuration that is a list", () => model("", "[]"), "/config.json: expected an object, got []"],
@@ -123,12 +123,12 @@ const refusals: [string, () => unknown, string][] = [
   [
     "quantised weights",
     () => model("", { model_type: "llama", quantization_config: { quant_method: "gptq" } }),
-    '/config.json: weights quantised by "gptq" ("quantization_config") are not read; take the model\'s plain weights, or a GGUF',
+    '/config.json: weights quantised by "gptq" ("quantization_config") are not supported; use the model\'s unquantised weights, or a GGUF',
   ],
   [
     "a broken file",
     () => model("oops", { model_type: "tiny" }),
-    "/model.safetensors: a safetensors file has at least 8 bytes, this one 4",
+    "/model.safetensors: a safetensors file has at least 8 bytes, got 4",
   ],
   [
     "an index without a map",
@@ -138,17 +138,17 @@ const refusals: [string, () => unknown, string][] = [
   [
     "a shard elsewhere",
     () => shards({ a: "../one.safetensors" }),
-    '/model.safetensors.index.json: "../one.safetensors" is not the name of a safetensors file beside it',
+    '/model.safetensors.index.json: "../one.safetensors" is not the name of a safetensors file in the same folder',
   ],
   [
     "a shard that is a pickle",
     () => shards({ a: "one.bin" }),
-    '/model.safetensors.index.json: "one.bin" is not the name of a safetensors file beside it',
+    '/model.safetensors.index.json: "one.bin" is not the name of a safetensors file in the same folder',
   ],
   [
     "a shard that is no text",
     () => shards({ a: 1 }),
-    "/model.safetensors.index.json: 1 is not the name of a safetensors file beside it",
+    "/model.safetensors.index.json: 1 is not the name of a safetensors file in the same folder",
   ],
   [
     "shards missing",
@@ -158,7 +158,7 @@ const refusals: [string, () => unknown, string][] = [
   [
     "a tensor that its shard lacks",
     () => shards({ a: "one.safetensors", b: "one.safetensors" }),
-    '/model.safetensors.index.json: "b" of its 2 tensors are not where it says',
+    '/model.safetensors.index.json: "b" of its 2 tensors are not in the files that it names',
   ],
 ];
 

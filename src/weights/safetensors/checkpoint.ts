@@ -62,7 +62,7 @@ const plain = (weights: WeightFiles, path: string): ReturnType<typeof readablePa
   ...readable(readTensors(weights)),
   form: () => undefined,
   blocks: ({ name }) => {
-    throw new Error(`${path}: tensor ${name} is no blocks`);
+    throw new Error(`${path}: tensor ${name} is not in blocks`);
   },
 });
 
@@ -71,7 +71,9 @@ function readTensors({ files, index }: WeightFiles): ReadonlyMap<string, SafeTen
   if (!index) return headers.get(files[0]!)!;
   const absent = [...index.files].filter(([name, file]) => !headers.get(file)!.has(name)).map(([name]) => name);
   if (absent.length > 0)
-    throw new UserError(`${index.path}: ${few(absent)} of its ${index.files.size} tensors are not where it says`);
+    throw new UserError(
+      `${index.path}: ${few(absent)} of its ${index.files.size} tensors are not in the files that it names`,
+    );
   return new Map([...index.files].map(([name, file]) => [name, headers.get(file)!.get(name)!]));
 }
 
@@ -109,6 +111,6 @@ function refuseQuantised(file: string, config: JsonObject): void {
   const method = methodOf(config);
   if (method === undefined || method === MXFP4) return;
   throw new UserError(
-    `${file}: weights quantised by ${method === null ? "an unnamed method" : JSON.stringify(method)} ("quantization_config") are not read; take the model's plain weights, or a GGUF`,
+    `${file}: weights quantised by ${method === null ? "an unnamed method" : JSON.stringify(method)} ("quantization_config") are not supported; use the model's unquantised weights, or a GGUF`,
   );
 }

@@ -29,14 +29,14 @@ export function findWeights(model: string): WeightFiles {
     return { folder: path.dirname(model), files: [model] };
   const here = (name: string) => path.join(model, name);
   if (existsSync(here("adapter_config.json")) && !existsSync(here("config.json")))
-    throw new UserError(`${model}: this is a LoRA adapter; name its base as the model, and this folder by --adapter`);
+    throw new UserError(`${model}: this is a LoRA adapter; pass its base as the model, and this folder as --adapter`);
   if (existsSync(here(WHOLE))) return { folder: model, files: [here(WHOLE)] };
   if (existsSync(here(INDEX))) return sharded(model, here(INDEX));
   if (existsSync(here(NETWORK))) return { folder: model, files: [here(NETWORK)] };
   const names = readdirSync(model).toSorted();
   const weights = names.filter((name) => name.endsWith(".safetensors"));
   if (weights.length === 1) return { folder: model, files: [here(weights[0]!)] };
-  if (weights.length > 1) throw new UserError(`${model}: no ${INDEX} says how ${few(weights)} belong together`);
+  if (weights.length > 1) throw new UserError(`${model}: there is no ${INDEX} for ${few(weights)}`);
   throw nothing(model, names);
 }
 
@@ -77,5 +77,5 @@ function sharded(folder: string, index: string): WeightFiles {
 /** A file beside the index, never elsewhere. */
 function shardName(index: string, name: unknown): string {
   if (typeof name === "string" && /^[^/\\]+\.safetensors$/.test(name)) return name;
-  throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file beside it`);
+  throw new UserError(`${index}: ${JSON.stringify(name)} is not the name of a safetensors file in the same folder`);
 }

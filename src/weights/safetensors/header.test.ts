@@ -28,17 +28,17 @@ const placed = (begin: number, end: number, dtype = "U8", shape = [end - begin])
 const shaped = (shape: string, bytes = 4) => entry(`{"dtype":"F32","shape":${shape},"data_offsets":[0,${bytes}]}`);
 
 test.each<[string, Buffer, string | RegExp]>([
-  ["an empty file", Buffer.alloc(0), "a safetensors file has at least 8 bytes, this one 0"],
+  ["an empty file", Buffer.alloc(0), "a safetensors file has at least 8 bytes, got 0"],
   ["a header past the end", withHeader("{}", 0, 3), "the header claims 3 bytes, but the file has 10 in all"],
   [
     "a header of 100 MB and one",
     withHeader("{}", 0, 100_000_001),
-    "the header claims 100000001 bytes, at most 100000000 are read",
+    "the header claims 100000001 bytes; the limit is 100000000",
   ],
   [
     "a length of 2^64 − 1",
     withHeader("{}", 0, 2n ** 64n - 1n),
-    "the header claims 18446744073709552000 bytes, at most 100000000 are read",
+    "the header claims 18446744073709552000 bytes; the limit is 100000000",
   ],
   ["no JSON", withHeader('{"a":}', 0), 'the header is malformed at character 5: expected "{", got "}"'],
   ["half of JSON", withHeader('{"a":{', 0), "the header is malformed at character 6: expected a text, got its end"],
@@ -163,19 +163,15 @@ test.each<[string, Buffer, string | RegExp]>([
   [
     "a hole",
     withHeader(`{"x":${placed(0, 3)},"y":${placed(4, 5)}}`, 5),
-    'tensor "y" leaves a hole of 1 bytes before it, which belongs to no tensor',
+    'tensor "y" leaves a gap of 1 bytes before it',
   ],
-  [
-    "a hole at the start",
-    withHeader(entry(placed(1, 2)), 2),
-    'tensor "x" leaves a hole of 1 bytes before it, which belongs to no tensor',
-  ],
+  ["a hole at the start", withHeader(entry(placed(1, 2)), 2), 'tensor "x" leaves a gap of 1 bytes before it'],
   [
     "a file that was cut off",
     withHeader(entry(placed(0, 9)), 8),
     'tensor "x" ends at byte 70, but the file ends at 69',
   ],
-  ["bytes after the last tensor", withHeader(entry(placed(0, 1)), 3), "2 bytes after the last tensor belong to none"],
+  ["bytes after the last tensor", withHeader(entry(placed(0, 1)), 3), "2 unused bytes follow the last tensor"],
   [
     "a name without end",
     withHeader(`{"${"n".repeat(1e5)}":${placed(0, 1, "F7")}}`, 1),

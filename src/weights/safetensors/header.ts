@@ -43,11 +43,11 @@ export function parseHeader(file: OpenFile): Map<string, SafeTensor> {
 }
 
 function headerLength({ path, size, read }: OpenFile): number {
-  if (size < LENGTH_BYTES) throw new UserError(`${path}: a safetensors file has at least 8 bytes, this one ${size}`);
+  if (size < LENGTH_BYTES) throw new UserError(`${path}: a safetensors file has at least 8 bytes, got ${size}`);
   const view = new DataView(read(0, LENGTH_BYTES).buffer);
   const length = view.getUint32(4, true) * 2 ** 32 + view.getUint32(0, true);
   const claim = `${path}: the header claims ${length} bytes`;
-  if (length > MAX_HEADER) throw new UserError(`${claim}, at most ${MAX_HEADER} are read`);
+  if (length > MAX_HEADER) throw new UserError(`${claim}; the limit is ${MAX_HEADER}`);
   if (LENGTH_BYTES + length > size) throw new UserError(`${claim}, but the file has ${size} in all`);
   return length;
 }
@@ -114,13 +114,10 @@ function checkCover({ path, size }: OpenFile, tensors: readonly SafeTensor[], da
   for (const tensor of tensors) {
     const subject = `${path}: tensor ${quote(tensor.name)}`;
     if (tensor.offset < end) throw new UserError(`${subject} overlaps tensor ${quote(before!.name)}`);
-    if (tensor.offset > end)
-      throw new UserError(
-        `${subject} leaves a hole of ${tensor.offset - end} bytes before it, which belongs to no tensor`,
-      );
+    if (tensor.offset > end) throw new UserError(`${subject} leaves a gap of ${tensor.offset - end} bytes before it`);
     end = tensor.offset + tensor.bytes;
     if (end > size) throw new UserError(`${subject} ends at byte ${end}, but the file ends at ${size}`);
     before = tensor;
   }
-  if (end < size) throw new UserError(`${path}: ${size - end} bytes after the last tensor belong to none`);
+  if (end < size) throw new UserError(`${path}: ${size - end} unused bytes follow the last tensor`);
 }

@@ -42,7 +42,7 @@ export function pipelineCheckpoint(folder: string): Checkpoint {
     },
     form: () => undefined,
     blocks: ({ name }) => {
-      throw new Error(`${folder}: tensor ${name} is no blocks`);
+      throw new Error(`${folder}: tensor ${name} is not in blocks`);
     },
   };
 }

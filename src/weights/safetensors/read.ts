@@ -10,7 +10,7 @@ export function readFloats(tensor: SafeTensor, rows?: Rows): Float32Array<ArrayB
   const decode = decoderOf(tensor.type);
   if (!decode)
     throw new UserError(
-      `${tensor.file}: tensor ${quote(tensor.name)} is of dtype ${tensor.type}, which holds no weights here`,
+      `${tensor.file}: tensor ${quote(tensor.name)} is of dtype ${tensor.type}, which is not supported`,
     );
   const row = rows ? tensor.bytes / tensor.shape[0]! : 0;
   const [begin, end] = rows ? [rows[0] * row, rows[1] * row] : [0, tensor.bytes];

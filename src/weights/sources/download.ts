@@ -141,7 +141,7 @@ async function begin({ remote, pace, signal }: Persistence, part: Part): Promise
   await part.reset();
   if (response.status === 200) return connection;
   connection.close();
-  throw new Dropped("the server sent another range than was asked for");
+  throw new Dropped("the server sent another range than requested");
 }
 
 /** The whole file from one connection, if the server does not support ranges: a drop starts it over. */

@@ -87,7 +87,7 @@ async function pointTo(blob: string, path: string): Promise<void> {
 export function refuseEscape(path: string, repo: string = repoOf(path)): void {
   const real = realpathSync(path);
   if (!`${real}${sep}`.startsWith(`${realpathSync(repo)}${sep}`))
-    throw new UserError(`${path} leads to ${real}, out of the hub's cache; refused`);
+    throw new UserError(`${path} leads to ${real}, outside the hub's cache; refused`);
 }
 
 /** The repository folder of a path in a snapshot. */

@@ -13,7 +13,7 @@ export function endpoint(): string {
 
 /** The hub's host, if it has answered before. @throws Error saying why it has not */
 export async function hubAnswers(signal: AbortSignal): Promise<string> {
-  if (isOffline()) throw new Error("HF_HUB_OFFLINE forbids to ask it");
+  if (isOffline()) throw new Error("HF_HUB_OFFLINE is set");
   const url = endpoint();
   const { host } = new URL(url);
   await fetch(url, { method: "HEAD", signal }).catch((error: unknown) => {

@@ -57,7 +57,7 @@ export async function listRepository(mirror: HubMirror, options: PullOptions): P
     return { commit, files };
   } catch (error) {
     if (error instanceof z.ZodError || error instanceof SyntaxError || error instanceof RangeError)
-      throw new UserError(`the answer of ${new URL(endpoint()).host} on ${repo} has not the form expected of a hub`);
+      throw new UserError(`${new URL(endpoint()).host} answered about ${repo} in an unexpected form; expected a hub`);
     throw error;
   }
 }

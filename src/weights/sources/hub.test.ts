@@ -339,13 +339,16 @@ describe("in one sentence, with nothing half-written:", () => {
   });
 
   test.each(["<html>sign in</html>", "{}", "[]", '{"sha":"main"}'])("an answer that is not the hub's: %s", (answer) =>
-    refused({ answer }, /^the answer of 127\.0\.0\.1:\d+ on org\/tiny has not the form expected of a hub$/),
+    refused({ answer }, /^127\.0\.0\.1:\d+ answered about org\/tiny in an unexpected form; expected a hub$/),
   );
 
   test.each(["../../evil.json", "/etc/evil.json", "a\\..\\evil.json", "a/./evil.json", "a//evil.json"])(
     "a list with the path %s",
     (path) =>
-      refused({ files: { ...folder, x: { ...small("{}"), claims: { path } } } }, /has not the form expected of a hub$/),
+      refused(
+        { files: { ...folder, x: { ...small("{}"), claims: { path } } } },
+        /in an unexpected form; expected a hub$/,
+      ),
   );
 
   test("an invalid address", async () => {
@@ -416,7 +419,7 @@ describe("a link out of the cache is refused:", () => {
     symlinkSync(outside(), join(snapshot(hub), "config.json"));
     withEnv({ HF_HUB_OFFLINE: "1" });
     expect(await failure(resolveModel("hf:org/tiny"))).toMatch(
-      /config\.json leads to .*secret\.json, out of the hub's cache; refused$/,
+      /config\.json leads to .*secret\.json, outside the hub's cache; refused$/,
     );
   });
 
@@ -425,14 +428,14 @@ describe("a link out of the cache is refused:", () => {
     const { path } = await resolveModel("hf:org/tiny", { pace });
     rmSync(join(path, "config.json"));
     symlinkSync(outside(), join(path, "config.json"));
-    expect(await failure(resolveModel("hf:org/tiny"))).toContain("out of the hub's cache; refused");
+    expect(await failure(resolveModel("hf:org/tiny"))).toContain("outside the hub's cache; refused");
     // The rest is still listed.
     writeAt(join(modelFolder("other"), "m.gguf"), "GGUF!");
     const hash = sha256(Buffer.from("GGUF!"));
     const other = await keepModel({ name: "other", file: "m.gguf", bytes: 5, sha256: hash, source: "pypi:x:m.gguf" });
     const [fine, spoilt] = (await listModels()).toSorted((a, b) => Number("fault" in a) - Number("fault" in b));
     expect(fine).toEqual(other);
-    expect(spoilt).toMatchObject({ name: "hf:org/tiny", fault: expect.stringMatching(/out of the hub's cache/) });
+    expect(spoilt).toMatchObject({ name: "hf:org/tiny", fault: expect.stringMatching(/outside the hub's cache/) });
   });
 
   test("a snapshot's folder, which is not written through", async () => {
@@ -440,7 +443,7 @@ describe("a link out of the cache is refused:", () => {
     const elsewhere = tempFolder();
     mkdirSync(join(repoFolder(), "snapshots"), { recursive: true });
     symlinkSync(elsewhere, snapshot(hub));
-    expect(await failure(resolveModel("hf:org/tiny", { pace }))).toContain("out of the hub's cache; refused");
+    expect(await failure(resolveModel("hf:org/tiny", { pace }))).toContain("outside the hub's cache; refused");
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 
@@ -449,7 +452,7 @@ describe("a link out of the cache is refused:", () => {
     const elsewhere = tempFolder();
     mkdirSync(repoFolder(), { recursive: true });
     symlinkSync(elsewhere, join(repoFolder(), "blobs"));
-    expect(await failure(resolveModel("hf:org/tiny", { pace }))).toContain("out of the hub's cache; refused");
+    expect(await failure(resolveModel("hf:org/tiny", { pace }))).toContain("outside the hub's cache; refused");
     expect(readdirSync(elsewhere)).toEqual([]);
   });
 

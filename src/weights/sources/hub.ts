@@ -79,7 +79,7 @@ async function keep(mirror: HubMirror, wanted: Wanted, commit: string, choice: C
     const path = join(folder, name);
     const bytes = cache.snapshotBytes(path);
     if (bytes === undefined)
-      throw new UserError(`${mirror.repo} is not whole in the hub's cache: its ${name} is missing`);
+      throw new UserError(`${mirror.repo} is incomplete in the hub's cache: its ${name} is missing`);
     files.push({ path, local: wanted.files?.[i]?.path ?? name, bytes, sha256: await contentHash(path) });
   }
   for (const [i, { sha256 }] of (wanted.files ?? []).entries())

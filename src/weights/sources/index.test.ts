@@ -38,7 +38,9 @@ describe("a file of the user's own", () => {
   test("or not one that can be opened", async () => {
     const folder = tempFolder();
     symlinkSync("model.safetensors", join(folder, "model.safetensors"));
-    await expect(resolveModel(folder)).rejects.toThrow(/^cannot open \S+model\.safetensors: its links go in a circle$/);
+    await expect(resolveModel(folder)).rejects.toThrow(
+      /^cannot open \S+model\.safetensors: its symbolic links form a loop$/,
+    );
   });
 
   test("that is not there is one sentence", async () => {

@@ -70,7 +70,7 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   const connection = await Connection.open(remote, pace, signal, from, to);
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
   connection.close();
-  throw new Dropped("the server sent another range than was asked for");
+  throw new Dropped("the server sent another range than requested");
 }
 
 /** Bytes per connection; everything after the written part waits in memory. */

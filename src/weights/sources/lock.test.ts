@@ -89,7 +89,7 @@ test("a folder or another file in the lock's place is one sentence", async () =>
   mkdirSync(join(folder, "folder.lock"));
   await expect(lock("folder.lock")).rejects.toThrow(/^cannot write .*folder\.lock: a folder is in the way$/);
   writeAt(join(folder, "notes.lock"), "these are my notes\n".repeat(100));
-  await expect(lock("notes.lock")).rejects.toThrow(/notes\.lock is no lock but another file; delete it$/);
+  await expect(lock("notes.lock")).rejects.toThrow(/notes\.lock is not a lock file; delete it$/);
 });
 
 test("one that cannot be taken says what it was for", async () => {

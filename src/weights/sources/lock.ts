@@ -99,7 +99,7 @@ function tryLock(lock: Database.Database, path: string): boolean {
     return true;
   } catch (error) {
     if (codeOf(error) === "SQLITE_BUSY") return false;
-    if (codeOf(error) === "SQLITE_NOTADB") throw new UserError(`${path} is no lock but another file; delete it`);
+    if (codeOf(error) === "SQLITE_NOTADB") throw new UserError(`${path} is not a lock file; delete it`);
     throw error;
   }
 }

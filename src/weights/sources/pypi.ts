@@ -49,7 +49,7 @@ export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Pr
 
 function readReport(requirement: string, text: string): FoundWheel {
   const parsed = report.safeParse(jsonIn(text));
-  if (!parsed.success) throw new UserError(`pip's report on ${requirement} has not the form expected of it`);
+  if (!parsed.success) throw new UserError(`pip's report on ${requirement} has an unexpected form`);
   const { url, archive_info } = parsed.data.install[0].download_info;
   const sha256 = archive_info.hashes?.sha256;
   return { url, file: decodeURIComponent(basename(new URL(url).pathname)), ...(sha256 !== undefined && { sha256 }) };

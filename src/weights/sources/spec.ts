@@ -71,7 +71,7 @@ function splitPath(scheme: string, rest: string): [string, string | undefined] {
   const path = rest.slice(colon + 1);
   if (path === "") throw new UserError(`"${scheme}:${rest}" has no path after the second colon`);
   if (path.startsWith("/") || path.split("/").includes(".."))
-    throw new UserError(`the path in "${scheme}:${rest}" leads out of what it names`);
+    throw new UserError(`the path in "${scheme}:${rest}" leads outside its repository or package`);
   return [rest.slice(0, colon), path];
 }
 

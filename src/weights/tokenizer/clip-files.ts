@@ -26,7 +26,7 @@ export function clipTokenizerFile(folder: string): object | undefined {
   const ids = readJson(vocab, vocabulary, "the tokens of a tokenizer");
   const special = (content: string) => {
     const id = ids[content];
-    if (id === undefined) throw new UserError(`${vocab}: there is no ${content}, expected it among a CLIP's tokens`);
+    if (id === undefined) throw new UserError(`${vocab}: token ${content} is missing from this CLIP vocabulary`);
     return { id, content, special: true };
   };
   const [start, end] = [special(START), special(END)];

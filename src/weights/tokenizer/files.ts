@@ -39,7 +39,7 @@ export function ggufFiles(source: TokenizerSource): TokenizerFiles {
   const write = Object.hasOwn(kinds, model) ? kinds[model as keyof typeof kinds] : undefined;
   if (!write)
     throw new UserError(
-      `${file}: its tokenizer is of kind "${model}", only a byte-level one ("gpt2") or SentencePiece's BPE ("llama") can be taken over`,
+      `${file}: its tokenizer is of kind "${model}", only a byte-level one ("gpt2") or SentencePiece's BPE ("llama") can be converted`,
     );
   const special = specialIds(source);
   const { tokens, frame, ...own } = write(source, special);

@@ -137,7 +137,7 @@ describe("what is broken is one sentence", () => {
     [
       "no pattern",
       { ...least, pre_tokenizer: { type: "Split", pattern: { Regex: "(" }, behavior: "Isolated" } },
-      "is no regular expression",
+      "is not a regular expression",
     ],
     [
       "an unknown way to split",

@@ -71,7 +71,7 @@ function readByteLevel(file: string) {
   const { type = "BPE", byte_fallback } = whole.model;
   if (type !== "BPE" || byte_fallback)
     throw new UserError(
-      `${file}: only byte-level BPE is written into a GGUF, this is ${type}${byte_fallback ? " with bytes apart" : ""}`,
+      `${file}: only byte-level BPE can be written into a GGUF, got ${type}${byte_fallback ? " with bytes apart" : ""}`,
     );
   const { added_tokens: added, model, ...how } = inFile(file, () => byteLevel.parse(whole));
   const pre = presetName({
@@ -79,7 +79,6 @@ function readByteLevel(file: string) {
     preTokenizer: how.pre_tokenizer ? preTokenizer(how.pre_tokenizer) : (word) => [word],
     ...(model.ignore_merges && { ignoreMerges: true }),
   });
-  if (pre === undefined)
-    throw new UserError(`${file}: GGUF has no name for the way in which this tokenizer splits texts into words`);
+  if (pre === undefined) throw new UserError(`${file}: GGUF has no name for the pre-tokenizer of this tokenizer`);
   return { added, pre, merges: model.merges.map((merge) => (typeof merge === "string" ? merge : merge.join(" "))) };
 }

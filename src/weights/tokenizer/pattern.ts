@@ -19,7 +19,7 @@ export function compile(pattern: Pattern): RegExp {
   try {
     return new SplitPreTokenizer({ pattern, invert: true }).pattern;
   } catch {
-    throw new UserError(`the pattern ${JSON.stringify(Object.values(pattern)[0])} is no regular expression`);
+    throw new UserError(`the pattern ${JSON.stringify(Object.values(pattern)[0])} is not a regular expression`);
   }
 }
 

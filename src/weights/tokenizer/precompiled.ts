@@ -10,7 +10,7 @@ const utf8 = new TextEncoder();
  */
 export function precompiled(map: Buffer): (text: string) => string {
   const size = map.length < 4 ? -1 : map.readUInt32LE(0);
-  if (size < 0 || size % 4 !== 0 || size + 4 > map.length) throw new UserError("precompiled_charsmap is cut off");
+  if (size < 0 || size % 4 !== 0 || size + 4 > map.length) throw new UserError("precompiled_charsmap is truncated");
   const units = new Uint32Array(size / 4).map((_, i) => map.readUInt32LE(4 + 4 * i));
   const replacements = map.subarray(4 + size);
   const replacement = (text: string): string | undefined => {

@@ -131,10 +131,10 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   if (preset) return preset();
   if (pre === "default")
     throw new UserError(
-      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer, expected a file of a newer one`,
+      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer, expected a file from a newer converter`,
     );
   const names = [...presets.keys()];
-  const hint = suggest(pre, names) || `; known are ${few(names)}`;
+  const hint = suggest(pre, names) || `; expected one of ${few(names)}`;
   throw new UserError(`${path}: the pre-tokenizer "${pre}" (tokenizer.ggml.pre) is not supported${hint}`);
 }
 

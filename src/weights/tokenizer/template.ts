@@ -108,7 +108,7 @@ function refuseInternals(statement: Statement): void {
   if (statement?.type !== "MemberExpression") return;
   const name = statement.property?.value;
   if (typeof name === "string" && /^(__.*|constructor|prototype)$/.test(name)) {
-    throw new Error(`it reaches for "${name}", which is no field of the chat`);
+    throw new Error(`it uses "${name}", which is not a field of the chat`);
   }
 }
 
@@ -142,6 +142,6 @@ const isLate = (error: unknown): boolean => (error as { code?: string }).code ==
 function reasonOf(error: unknown): string {
   const { message } = error as { message?: string };
   if (isLate(error)) return `it takes more than ${MOST.milliseconds / 1000} s`;
-  if (error instanceof RangeError && /call stack/.test(error.message)) return "it calls itself too often";
+  if (error instanceof RangeError && /call stack/.test(error.message)) return "it recurses too deeply";
   return String(message ?? error).split("\n")[0]!;
 }

@@ -151,7 +151,7 @@ describe("refused in one sentence", () => {
     ],
     [
       { pre: "__proto__" },
-      'tiny.gguf: the pre-tokenizer "__proto__" (tokenizer.ggml.pre) is not supported; known are "smollm", "starcoder", "refact" and 60 more',
+      'tiny.gguf: the pre-tokenizer "__proto__" (tokenizer.ggml.pre) is not supported; expected one of "smollm", "starcoder", "refact" and 60 more',
     ],
     [{ pre: undefined }, 'tiny.gguf: metadata "tokenizer.ggml.pre" is missing'],
     [{ merges: undefined }, 'tiny.gguf: metadata "tokenizer.ggml.merges" is missing'],

@@ -31,7 +31,9 @@ export async function openGlove(options: PullOptions = {}): Promise<WordVectors>
     readWords(index),
   ]);
   if (words.length !== matrix.rows)
-    throw new UserError(`${index} has ${words.length} words, and ${vectors} ${matrix.rows} vectors; expected as many`);
+    throw new UserError(
+      `${index} has ${words.length} words, and ${vectors} ${matrix.rows} vectors; expected equal numbers`,
+    );
   return new WordVectors(GLOVE, kumoGlove.sha256, words, matrix);
 }
 

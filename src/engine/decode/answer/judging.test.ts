@@ -119,7 +119,7 @@ describe("a model without a chat template", () => {
     const cut = await model.relevance("q", ["word ".repeat(5000)]);
     expect(cut.scores[0]).toBeGreaterThan(0);
     await expect(model.relevance("q ".repeat(3000), ["x"])).rejects.toThrow(
-      /^what is asked of a text takes \d+ tokens/,
+      /^the question about a text takes \d+ tokens/,
     );
   });
 

@@ -244,10 +244,7 @@ export class Sequence implements Disposable {
 /** @throws UserError if a saving drops prompt tokens that must be scored */
 function refuseGathering({ cuts }: Plan): void {
   if (cuts.some(({ scope }) => scope === "prompt"))
-    throw new UserError(
-      "a saving that drops tokens of the prompt leaves nothing to tell their log-probabilities by",
-      2,
-    );
+    throw new UserError("a saving that drops prompt tokens leaves no log-probabilities for them", 2);
 }
 
 const scoresOf = (

@@ -81,7 +81,7 @@ function parsed(source: string): AST.Pattern {
     try {
       return parse(false);
     } catch (error) {
-      throw new UserError(`a pattern is no regular expression: ${String((error as Error).message).slice(0, 120)}`);
+      throw new UserError(`a pattern is not a regular expression: ${String((error as Error).message).slice(0, 120)}`);
     }
   }
 }

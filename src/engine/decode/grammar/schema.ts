@@ -75,7 +75,7 @@ export class SchemaReader {
   #combined(keyword: "anyOf" | "oneOf" | "allOf", parts: readonly Schema[], place: string): Node {
     if (keyword === "allOf" && parts.length > 1) throw new UserError(`"allOf" of several schemas cannot be enforced`);
     if (keyword === "oneOf" && !disjoint(parts, (schema) => this.#resolved(schema)))
-      throw new UserError(`"oneOf" cannot be enforced where a value may meet two of its schemas; write "anyOf"`);
+      throw new UserError(`"oneOf" cannot be enforced if a value may match two of its schemas; use "anyOf"`);
     return this.json.forest.alt(parts.map((part, i) => this.node(part, `${place}/${i}`)));
   }
 

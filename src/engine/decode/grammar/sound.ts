@@ -14,7 +14,7 @@ export function sound(forest: Forest, root: Node): Node {
   const keep = (node: Node): Node => (ending.has(node) ? kept(forest, node, keep) : forest.none);
   for (const node of nodes) if (node.kind === "ref") node.body = keep(node.body);
   const whole = keep(root);
-  if (whole.kind === "none") throw new UserError("the schema cannot be met: no value of finite length meets it");
+  if (whole.kind === "none") throw new UserError("the schema cannot be satisfied: no finite value matches it");
   return whole;
 }
 
@@ -68,7 +68,7 @@ function ends(node: Node, known: ReadonlySet<Node>): boolean {
 function refuseLoop(ref: Ref): void {
   const seen = new Set<Node>([ref.body]);
   for (const node of seen) {
-    if (node === ref) throw new UserError("the schema cannot be met: it refers to itself without end");
+    if (node === ref) throw new UserError("the schema cannot be satisfied: it refers to itself without end");
     for (const first of firstsOf(node)) seen.add(first);
   }
 }

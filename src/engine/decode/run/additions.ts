@@ -12,7 +12,7 @@ export type Embeddings = ReadonlyMap<number, Float32Array>;
 export function rowOf(embeddings: Embeddings | undefined, id: number): Float32Array {
   const row = embeddings?.get(id);
   if (row) return row;
-  throw new Error(`nothing is known of what ${id} stands for in a prompt`);
+  throw new Error(`the id ${id} in a prompt has no content`);
 }
 
 /** Adds images' rows to the stream after the decoder's first layers, at the images' positions (DeepStack: Meng et al. 2024). */

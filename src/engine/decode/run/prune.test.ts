@@ -272,7 +272,7 @@ test("continuations of a pruned context equal its answers", async () => {
     if (part![i]) expect(part![i]!.nats).toBeCloseTo(nats, 4);
   }
   await expect(likelihoods.ofText(prompt, 1, new Meter(engine.programs))).rejects.toThrow(
-    "leaves nothing to tell their likelihood by",
+    "leaves no likelihood for them",
   );
 });
 
@@ -309,7 +309,7 @@ describe("which tokens are kept", () => {
 
 test.each([
   ["prune", "prune: no choice of tokens is shown to work on this model; choose one, such as prune:after=8"],
-  ["prune:keep=0.5", "prune: expected the layer after which tokens go, such as prune:after=8"],
+  ["prune:keep=0.5", "prune: expected the layer after which tokens are dropped, such as prune:after=8"],
   ["prune:after=1,keep=0", "prune: keep: expected more than 0 and at most 1, got 0"],
   ["prune:after=1,keep=2", "prune: keep: expected a number between 0 and 1, got 2"],
   ["prune:after=99", "prune: nothing is deeper than layer 99"],

@@ -136,9 +136,9 @@ test.each([
 test.each([
   [
     "exit:layer=1,mode=random,fill=copy-kv",
-    "exit: fill=copy-kv is for layers that attend, and the model's are recurrent: expected ssm-partial, ssm-skip, recompute",
+    "exit: fill=copy-kv is for attention layers, and the model's are recurrent: expected ssm-partial, ssm-skip, recompute",
   ],
-  ["exit:layer=1,fill=verify", "exit: fill=verify is for layers that attend"],
+  ["exit:layer=1,fill=verify", "exit: fill=verify is for attention layers"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   const { decoder, weights } = await open("mamba2");
   const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});

@@ -12,7 +12,7 @@ export function fitted(text: string, room: number, encode: (text: string) => num
   let ids = encode(part);
   while (ids.length > room) {
     if (part === "")
-      throw new UserError(`what is asked of a text takes ${ids.length} tokens, and there is room for ${room}`);
+      throw new UserError(`the question about a text takes ${ids.length} tokens, and there is room for ${room}`);
     // Shortens in proportion, by at least one character.
     part = part.slice(0, Math.min(part.length - 1, Math.floor((part.length * room) / ids.length)));
     ids = encode(part);

@@ -68,7 +68,7 @@ export class Likelihoods implements Disposable {
   async ofText(tokens: readonly number[], from: number, meter: Meter, signal?: AbortSignal): Promise<TokenScore[]> {
     const plan = this.planFor(tokens.length - 1);
     if (plan.cuts.some(({ scope }) => scope === "prompt"))
-      throw new UserError("a saving that drops tokens of the prompt leaves nothing to tell their likelihood by", 2);
+      throw new UserError("a saving that drops prompt tokens leaves no likelihood for them", 2);
     return this.#withSlot([], plan, meter, (slot) => {
       const runs = this.engine.runs(slot, tokens.slice(0, -1), { plan, meter, signal });
       return last(this.#scoreRuns(slot, runs, { targets: tokens.slice(from), skipped: from - 1, meter }));

@@ -79,7 +79,7 @@ export const isForced = (choice: ToolChoice): boolean =>
 export function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
   if (choice === "none") return [];
   if (choice === "auto") return tools;
-  if (tools.length === 0) throw new UserError("a tool is to be called, and there are none; expected tools", 2);
+  if (tools.length === 0) throw new UserError("a tool call is required, and there are no tools", 2);
   if (choice === "required") return tools;
   const names = "mode" in choice ? [...new Set(choice.names)] : [choice.name];
   return names.map((name) => toolOf(tools, name));

@@ -57,5 +57,5 @@ test("a picture lies in the middle of a black one", async () => {
 
 test("tiles of another size than the model's are refused", () => {
   expect(() => readFittedProcessor(folder, 48)).toThrow(UserError);
-  expect(() => readFittedProcessor(folder, 48)).toThrow("tiles are 24 pixels wide, expected 48, which the model reads");
+  expect(() => readFittedProcessor(folder, 48)).toThrow("tiles are 24 pixels wide, expected the model's 48");
 });

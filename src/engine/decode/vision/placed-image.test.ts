@@ -62,7 +62,7 @@ test("a very wide image is a line of tiles", async () => {
 
 test("tiles of another size than the model's are refused", () => {
   expect(() => readTileProcessor(folder, 48)).toThrow(UserError);
-  expect(() => readTileProcessor(folder, 48)).toThrow("tiles are 32 pixels wide, expected 48, which the model reads");
+  expect(() => readTileProcessor(folder, 48)).toThrow("tiles are 32 pixels wide, expected the model's 48");
 });
 
 test("shapes of tiles are those nearest to an image's; tiles of another size than the model's are refused", () => {
@@ -77,5 +77,5 @@ test("shapes of tiles are those nearest to an image's; tiles of another size tha
   expect(shape(40, 40)).toEqual([2, 2, 5]);
   expect(shape(90, 30)).toEqual([1, 3, 4]);
   expect(shape(10, 900)).toEqual([4, 1, 5]);
-  expect(() => readShapedProcessor(intern, 48)).toThrow("tiles are 24 pixels wide, expected 48, which the model reads");
+  expect(() => readShapedProcessor(intern, 48)).toThrow("tiles are 24 pixels wide, expected the model's 48");
 });

@@ -230,7 +230,7 @@ export class ImageTextModel implements Loaded {
   get #pad(): number {
     const { pad, path: file } = this.tokenizer;
     if (pad !== undefined) return pad;
-    throw new UserError(`${file}: the tokenizer has no padding token, expected the one that fills up texts`);
+    throw new UserError(`${file}: the tokenizer has no padding token, expected one to pad texts`);
   }
 
   [Symbol.dispose](): void {

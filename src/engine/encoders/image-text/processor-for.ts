@@ -14,6 +14,6 @@ export function processorFor(folder: string, { imageSize }: Pick<ImageEncoderCon
   const { width, height } = processor;
   if (width === imageSize && height === imageSize) return processor;
   throw new UserError(
-    `${folder}: the processor makes images of ${width} × ${height}, expected ${imageSize} × ${imageSize}, which the model reads`,
+    `${folder}: the processor makes images of ${width} × ${height}, expected the model's ${imageSize} × ${imageSize}`,
   );
 }

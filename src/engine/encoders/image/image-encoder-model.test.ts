@@ -98,7 +98,7 @@ describe("what cannot be answered is refused with a sentence", () => {
       return open(name, folder);
     };
     await expect(resized("vit", 32)).rejects.toThrow(UserError);
-    await expect(resized("vit", 32)).rejects.toThrow("makes images of 32 pixels a side, expected 24");
+    await expect(resized("vit", 32)).rejects.toThrow("makes images of 32 pixels per side, expected the model's 24");
     using model = await resized("dinov2", 48);
     expect(model.model.image.tokens).toBe(37);
     expect((await model.embed([{ image }])).answers[0]).toHaveLength(40);

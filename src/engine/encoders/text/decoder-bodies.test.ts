@@ -136,7 +136,7 @@ test.each([
 test("a decoder whose tokens see those after them does not generate", async () => {
   const checkpoint = openCheckpoint(fixture("embeddinggemma"));
   await expect(openDecoder(checkpoint, home)).rejects.toThrow(
-    /config\.json: its tokens see those after them; it embeds texts and does not generate$/,
+    /config\.json: its tokens see later ones; it embeds texts and does not generate$/,
   );
 });
 
@@ -148,5 +148,5 @@ test.each([
   cpSync(fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url)), copy, { recursive: true });
   writeFileSync(path.join(copy, "modules.json"), "[]");
   const source = { name, path: copy, source: "file", bytes: 0 };
-  await expect(EncoderModel.load(source)).rejects.toThrow(`a model of embeddings with ${what} is not supported`);
+  await expect(EncoderModel.load(source)).rejects.toThrow(`an embedding model with ${what} is not supported`);
 });

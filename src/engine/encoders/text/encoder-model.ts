@@ -112,10 +112,10 @@ export class EncoderModel implements Loaded {
     promptOf: (index: number) => string,
   ): Promise<Answers<Float32Array>> {
     if (this.classifier)
-      throw new UserError(`${this.source.name} is a classifier, which scores texts; expected a model of embeddings`);
+      throw new UserError(`${this.source.name} is a classifier, which scores texts; expected an embedding model`);
     if (this.compares)
       throw new UserError(
-        `${this.source.name} compares texts token by token, to rank them; expected a model of embeddings`,
+        `${this.source.name} compares texts token by token, to rank them; expected an embedding model`,
       );
     const { truncate } = terms;
     const inputs = () =>

@@ -59,7 +59,7 @@ describe.each(["colbert", "pylate"])("a model of %s", (name) => {
   test("embeds nothing, and says so", async () => {
     using model = await load(fixture(name));
     await expect(model.embed(["soup"])).rejects.toThrow(
-      /compares texts token by token, to rank them; expected a model of embeddings$/,
+      /compares texts token by token, to rank them; expected an embedding model$/,
     );
   });
 });
@@ -134,7 +134,7 @@ test("a document that may not be cut is refused by its name", async () => {
   using model = await load(fixture("colbert"));
   const long = "soup ".repeat(40);
   await expect(model.relevance("soup", ["soup", long], { truncate: false })).rejects.toThrow(
-    "document 2 has 43 tokens, and the model reads 24 at most",
+    "document 2 has 43 tokens, and the model reads at most 24",
   );
 });
 

@@ -23,7 +23,7 @@ export class LateInteraction {
     this.#document = this.#idOf(document.marker);
     this.#skipped = new Set(document.skipped.flatMap((text) => tokenizer.encode(text)[0] ?? []));
     if (query.expanded && tokenizer.mask === undefined)
-      throw new UserError("the tokenizer has no mask token, with which queries are filled up");
+      throw new UserError("the tokenizer has no mask token to pad queries");
   }
 
   /** A query, padded with mask tokens, and documents. @throws TextTooLong if a document must not be cut */

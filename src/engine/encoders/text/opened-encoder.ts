@@ -63,8 +63,7 @@ export async function openedEncoder(
 }
 
 function checkLayers(file: string, layers: number, most: number, classifies: boolean): void {
-  if (classifies)
-    throw new UserError(`${file} is a classifier, which reads all layers; expected a model of embeddings`);
+  if (classifies) throw new UserError(`${file} is a classifier, which reads all layers; expected an embedding model`);
   if (!Number.isInteger(layers) || layers < 1 || layers > most)
     throw new UserError(`${file} has ${most} layers, expected 1 to ${most} of them, got ${layers}`, 2);
 }

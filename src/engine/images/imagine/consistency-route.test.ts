@@ -78,7 +78,7 @@ test("a model's configuration chooses the sampler; one step is the default, and 
     "sampler: tiny is a consistency model, expected consistency, got ddim",
   );
   await expect(imagine({ class: "a", steps: 41 })).rejects.toThrow(
-    "steps: expected at most 40, on which tiny was trained, got 41",
+    "steps: expected at most 40, as in the training of tiny, got 41",
   );
 });
 

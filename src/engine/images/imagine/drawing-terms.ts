@@ -34,9 +34,9 @@ export function askedOf(name: string, model: ImageGenerator, options: ImagineOpt
   const row = rowOf(name, model, options.class);
   const guidance = options.guidance ?? 1;
   if (guidance !== 1 && (options.class === undefined || unconditional === undefined))
-    throw new UserError("guidance is for a class and a model that was also trained on none; expected 1", 2);
+    throw new UserError("guidance needs a class, and a model also trained without classes; expected 1", 2);
   if (guidance !== 1 && model.denoising.kind === "consistency")
-    throw new UserError(`guidance: ${name} is a consistency model, which is not guided; expected 1`, 2);
+    throw new UserError(`guidance: ${name} is a consistency model, which does not support guidance; expected 1`, 2);
   return { wanted: { kind: "class", row, none: unconditional }, ...way, guidance };
 }
 
@@ -46,14 +46,14 @@ function stepsAsked(name: string, denoising: Denoising, steps: number | undefine
   const most = denoising.noise.steps - offset;
   if (steps === undefined) return denoising.kind === "noise" ? Math.min(USUAL_STEPS, most) : 1;
   if (steps <= most) return steps;
-  throw new UserError(`steps: expected at most ${most}, on which ${name} was trained, got ${steps}`, 2);
+  throw new UserError(`steps: expected at most ${most}, as in the training of ${name}, got ${steps}`, 2);
 }
 
 /** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least one. */
 function runsAsked(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;
-  throw new UserError("strength is for an image to begin with; expected an image, or no strength", 2);
+  throw new UserError("strength needs an initial image; expected an image, or no strength", 2);
 }
 
 function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | undefined): SamplerName {
@@ -68,7 +68,7 @@ function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | 
 
 function promptOf(name: string, { class: label, prompt }: ImagineOptions): DrawingCondition {
   if (label !== undefined) throw new UserError(`class: ${name} has no classes; expected a prompt`, 2);
-  if (prompt === undefined) throw new UserError(`prompt: ${name} draws what a text says; expected a prompt`, 2);
+  if (prompt === undefined) throw new UserError(`prompt: ${name} draws from a text; expected a prompt`, 2);
   return { kind: "text", prompt };
 }
 

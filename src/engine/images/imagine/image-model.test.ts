@@ -108,9 +108,9 @@ test("guidance goes from no class to the class and beyond", () => {
 
 test.each([
   [{ class: "z" }, /^class: expected one of a, b, c, d, got "z"/],
-  [{ class: "a", steps: 101 }, "steps: expected at most 100, on which unet was trained, got 101"],
+  [{ class: "a", steps: 101 }, "steps: expected at most 100, as in the training of unet, got 101"],
   [{ prompt: "a" }, "prompt: unet reads no texts; expected a class, or a model that reads texts"],
-  [{ guidance: 2 }, "guidance is for a class and a model that was also trained on none; expected 1"],
+  [{ guidance: 2 }, "guidance needs a class, and a model also trained without classes; expected 1"],
 ])("%j is refused", async (given, sentence) => {
   using model = await ImageModel.load(source);
   await expect(model.imagine(asked(given))).rejects.toThrow(UserError);

@@ -156,7 +156,7 @@ function wordsOf(checkpoint: Checkpoint, { prompts }: ImageGenerator): Tokenizer
   const folder = path.join(path.dirname(checkpoint.config.path), "tokenizer");
   const words = tokenizerOf(checkpoint, prompts.texts.config.vocabulary, folder);
   if (words.pad !== undefined) return words;
-  throw new UserError(`${words.path}: there is no "pad_token", with which prompts are filled up`);
+  throw new UserError(`${words.path}: there is no "pad_token" to pad prompts`);
 }
 
 /** `networkRuns`: runs of the network on one image. */

@@ -19,7 +19,7 @@ export function asInput(
 ): Float32Array {
   if (width !== imageSize || height !== imageSize)
     throw new UserError(
-      `${where}: the image has ${width} × ${height} pixels, expected ${imageSize} × ${imageSize} as the network`,
+      `${where}: the image has ${width} × ${height} pixels, expected the network's ${imageSize} × ${imageSize}`,
     );
   const area = width * height;
   const level = (value: number) => value / 127.5 - 1;

@@ -138,14 +138,14 @@ describe("a pipeline, loaded", () => {
     const without = await drawn({ guidance: 1, steps: 1 });
     expect(least.usage.flops.spent).toBeGreaterThan(without.usage.flops.spent);
     writeFileSync(file, await encodePng({ width: 8, height: 32, channels: 3, data: red }));
-    await expect(from({})).rejects.toThrow(`${file}: the image has 8 × 32 pixels, expected 16 × 16 as the network`);
-    await expect(drawn({ strength: 0.5 })).rejects.toThrow("strength is for an image to begin with");
+    await expect(from({})).rejects.toThrow(`${file}: the image has 8 × 32 pixels, expected the network's 16 × 16`);
+    await expect(drawn({ strength: 0.5 })).rejects.toThrow("strength needs an initial image");
   });
 
   test.each([
-    [{ prompt: undefined }, "prompt: sd draws what a text says; expected a prompt"],
+    [{ prompt: undefined }, "prompt: sd draws from a text; expected a prompt"],
     [{ class: "7" }, "class: sd has no classes; expected a prompt"],
-    [{ steps: 50 }, "steps: expected at most 49, on which sd was trained, got 50"],
+    [{ steps: 50 }, "steps: expected at most 49, as in the training of sd, got 50"],
   ])("%j is refused", async (given, sentence) => {
     await expect(drawn(given)).rejects.toThrow(UserError);
     await expect(drawn(given)).rejects.toThrow(sentence);

@@ -40,7 +40,7 @@ export function readFittedProcessor(folder: string, expected: number): FittedPro
   const stated = "shortest_edge" in size ? [size.shortest_edge] : [size.height, size.width];
   for (const tile of [...stated, ...(crop ? [crop.height, crop.width] : [])])
     if (tile !== expected)
-      throw new UserError(`${file}: tiles are ${tile} pixels wide, expected ${expected}, which the model reads`);
+      throw new UserError(`${file}: tiles are ${tile} pixels wide, expected the model's ${expected}`);
   for (const [height, width] of sizes)
     if (height % expected > 0 || width % expected > 0)
       throw new UserError(

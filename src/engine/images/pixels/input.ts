@@ -39,7 +39,7 @@ export function withPixels<T>({ bytes, name }: ImageFile, use: (picture: Pixels)
 /** The file of an image; `index` counts the inputs of a call. @throws UserError */
 export async function imageFile({ image }: ImageInput, index: number): Promise<ImageFile> {
   if (typeof image !== "string") return { bytes: image, name: `image ${index + 1}` };
-  if (image === "") throw new UserError(`image ${index + 1}: the path is empty, expected that of a file`);
+  if (image === "") throw new UserError(`image ${index + 1}: the path is empty, expected a file's path`);
   if (image.startsWith("data:"))
     throw new UserError(`image ${index + 1}: this is a data: URL, expected the path of a file or its bytes`);
   if (/^\w+:\/\//.test(image))

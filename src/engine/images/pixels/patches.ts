@@ -55,7 +55,7 @@ export function readPatchProcessor(folder: string, sizes: PatchSizes): PatchProc
   const stated = { patchSize: read.patch_size, merge: read.merge_size, frames: read.temporal_patch_size };
   for (const [name, value] of Object.entries(stated) as [keyof PatchSizes, number][])
     if (value !== sizes[name])
-      throw new UserError(`${file}: the ${name} of images is ${value}, expected ${sizes[name]}, which the model reads`);
+      throw new UserError(`${file}: the ${name} of images is ${value}, expected the model's ${sizes[name]}`);
   const square = (sizes.patchSize * sizes.merge) ** 2;
   const most = read.max_pixels ?? read.size?.longest_edge ?? USUAL_MOST * square;
   return {
@@ -79,7 +79,7 @@ export async function patchSized(picture: Pixels, processor: PatchProcessor): Pr
 /** A picture's sides in whole squares of patches. @throws UserError for an extreme ratio of sides */
 export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
-    throw new UserError(`an image is ${width} × ${height} pixels; expected sides of a ratio of at most ${RATIO}`, 2);
+    throw new UserError(`an image is ${width} × ${height} pixels; expected a ratio of sides of at most ${RATIO}`, 2);
   const factor = sizes.patchSize * sizes.merge;
   const sides = [height, width].map((side) => roundEven(side / factor) * factor);
   const [high, wide] = fitted([height, width], sides, { factor, least, most });

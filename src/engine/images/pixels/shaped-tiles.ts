@@ -34,7 +34,7 @@ export function readShapedProcessor(folder: string, expected: number): ShapedPro
   const read = readJson(file, schema, "how the model's images are prepared");
   for (const tile of [read.size.height, read.size.width])
     if (tile !== expected)
-      throw new UserError(`${file}: tiles are ${tile} pixels wide, expected ${expected}, which the model reads`);
+      throw new UserError(`${file}: tiles are ${tile} pixels wide, expected the model's ${expected}`);
   if (read.min_patches > read.max_patches)
     throw new UserError(`${file}: "min_patches" is ${read.min_patches}, expected at most ${read.max_patches}`);
   const shapes = shapesOf(read.min_patches, read.max_patches);

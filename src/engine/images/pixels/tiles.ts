@@ -45,7 +45,7 @@ export function readTileProcessor(folder: string, expected: number): TileProcess
   const read = readJson(file, schema, "how the model's images are prepared");
   const { longest_edge: tile } = read.max_image_size;
   if (tile !== expected)
-    throw new UserError(`${file}: tiles are ${tile} pixels wide, expected ${expected}, which the model reads`);
+    throw new UserError(`${file}: tiles are ${tile} pixels wide, expected the model's ${expected}`);
   return {
     ...{ longest: read.size.longest_edge, side: tile, splits: read.do_image_splitting },
     filter: filters[read.resample],

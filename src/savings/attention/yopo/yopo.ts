@@ -15,7 +15,7 @@ import { attends, type YopoOptions, yopoOptions } from "./options.ts";
 function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder): void {
   requirePlainAttention("yopo", decoder);
   const why = unsupportedCut(decoder);
-  if (why !== undefined) throw new UserError(`yopo does not serve this model: it has ${why}`, 2);
+  if (why !== undefined) throw new UserError(`yopo does not support this model: it has ${why}`, 2);
   const { layers: depth } = decoder.config;
   if (layers !== undefined && layers > depth)
     throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);

@@ -34,7 +34,7 @@ export async function learnThresholds(
 ): Promise<Learnt> {
   requireExits("dynamax", host.decoder);
   const exits = await findExits("dynamax", host, file);
-  if (!exits) throw new UserError("dynamax: there are no trained exits for this model to certify thresholds of", 2);
+  if (!exits) throw new UserError("dynamax: there are no trained exits for this model, so no thresholds to certify", 2);
   checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
   const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
   if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);

@@ -141,7 +141,7 @@ function constants(g: Graph, folder: string, tensors: ReadonlyMap<string, SafeTe
   return (name, shape) => {
     const tensor = tensors.get(name);
     const file = exitsTensors(folder);
-    if (!tensor) throw new UserError(`${file}: there is no tensor "${name}", expected one of [${shape}]`);
+    if (!tensor) throw new UserError(`${file}: there is no tensor "${name}" [${shape}]`);
     if (tensor.shape.join() !== shape.join())
       throw new UserError(`${file}: tensor "${name}" is [${tensor.shape}], expected [${shape}]`);
     const known = g.constants.find((constant) => constant.name === name);

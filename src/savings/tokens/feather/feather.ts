@@ -10,7 +10,7 @@ import { type FeatherOptions, featherOptions } from "./options.ts";
 /** @throws UserError if the model does not support dropping visual tokens at these layers */
 function checkFeather({ after, second }: FeatherOptions, decoder: Decoder): void {
   const why = unsupportedCut(decoder);
-  if (why !== undefined) throw new UserError(`feather does not serve this model: it has ${why}`, 2);
+  if (why !== undefined) throw new UserError(`feather does not support this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   const deepest = second ?? after!;
   if (deepest > layers)

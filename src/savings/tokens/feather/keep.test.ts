@@ -102,7 +102,7 @@ describe("FLOPs of the paper's tables", () => {
 });
 
 test.each([
-  [{}, "expected the layer after which visual tokens go, such as feather:after=8"],
+  [{}, "expected the layer after which visual tokens are dropped, such as feather:after=8"],
   [{ after: 8, ratio: 1 }, "ratio: expected at least 0 and less than 1, got 1"],
   [{ after: 8, ratio: 1.5 }, "expected a number between 0 and 1, got 1.5"],
   [{ after: 8, second: 8 }, "second: expected a layer after layer 8, got 8"],

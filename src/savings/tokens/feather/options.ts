@@ -26,7 +26,8 @@ export const featherOptions = z
   })
   .superRefine(({ after, second, ratio, mode, stride }, context) => {
     const refuse = (message: string) => context.addIssue({ code: "custom", message });
-    if (after === undefined) refuse("expected the layer after which visual tokens go, such as feather:after=8");
+    if (after === undefined)
+      refuse("expected the layer after which visual tokens are dropped, such as feather:after=8");
     if (ratio === 1) refuse("ratio: expected at least 0 and less than 1, got 1");
     if (after !== undefined && second !== undefined && second <= after)
       refuse(`second: expected a layer after layer ${after}, got ${second}`);

@@ -14,7 +14,7 @@ export type LookupOptions = z.infer<typeof options>;
 
 /** Why a model's drafts cannot be rolled back; undefined: they can. */
 function unsupported({ config }: Decoder): string | undefined {
-  if (hasRecurrent(config)) return "recurrent layers, whose states cannot be taken back";
+  if (hasRecurrent(config)) return "recurrent layers, whose states cannot be rolled back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
 }
 
@@ -33,7 +33,7 @@ export const lookup: Saving<LookupOptions> = {
   settings: () => ["match=4", "match=3", "match=2"],
   async check(_, { decoder }) {
     const why = unsupported(decoder);
-    if (why !== undefined) throw new UserError(`lookup does not serve this model: it has ${why}`, 2);
+    if (why !== undefined) throw new UserError(`lookup does not support this model: it has ${why}`, 2);
   },
   async prepare(options, host) {
     await lookup.check(options, host);

@@ -121,13 +121,13 @@ test("a learned mask is the same for the same seed, and names what it was learne
   );
   const wide = await drawings("wide.jsonl", "a", 1, 3, 8);
   await expect(trainGuard({ ...options, illegal: wide }, { out: at("x.json") })).rejects.toThrow(
-    /wide.jsonl: line 1: the image has 8 × 8 pixels, expected 6 × 6 as the network/,
+    /wide.jsonl: line 1: the image has 8 × 8 pixels, expected the network's 6 × 6/,
   );
   await expect(trainGuard({ ...options, userLr: 1e9, steps: 12 }, { out: at("x.json") })).rejects.toThrow(
     /^step \d+: the loss is (NaN|Infinity); expected finite weights, or a smaller userLr$/,
   );
   await expect(trainGuard({ ...options, relearnSteps: 1e6 }, { out: at("gone/x.json") })).rejects.toThrow(
-    /^cannot write .*gone.x\.json: a folder on its path cannot be made$/,
+    /^cannot write .*gone.x\.json: a folder on its path cannot be created$/,
   );
   const other = await drawings("z.jsonl", "z", 1, 3);
   await expect(trainGuard({ ...options, illegal: other }, { out: at("x.json") })).rejects.toThrow(

@@ -111,7 +111,7 @@ test("beside lora layers, new tokens have rows of their own in the adapter, whic
   expect(model.language.decoder.config.vocabulary).toBe(vocabulary + 11);
   expect((await model.infill("ab<extra_id_0>", { maxTokens: 2 })).blanks).toHaveLength(1);
   await expect(load(out("base"), { adapters: { own: out("lora") } })).rejects.toThrow(
-    'the adapter "own" has tokens of its own',
+    'the adapter "own" has its own tokens',
   );
 });
 
