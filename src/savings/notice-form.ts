@@ -35,10 +35,7 @@ export function formDifference(learnt: ModelForm, running: ModelForm): string | 
   return undefined;
 }
 
-/**
- * How to run the model in the form that something was made in, as the end of a sentence; "" if Modicum did not choose the
- * other form.
- */
+/** The end of a sentence: how to run the model in the `wanted` form; "" if Modicum did not choose the running form. */
 export function formAdvice(wanted: string | undefined, running: string | undefined): string {
   if (wanted === running) return "";
   if (running === "q8r") return "; MODICUM_TUNE=off keeps auto in the default form";

@@ -95,7 +95,7 @@ describe.each(shapes)("$heads query and $kvHeads key-value heads of $headSize", 
   describe.each(["interleaved", "half", "none"] as const)("rotary: %s", (rotary) => {
     test.each(lengths)("$tokens tokens after $past in $capacity, written in place", async ({ past, ...rest }) => {
       await check({ ...shape, rotary, ...rest, batch: 1, past: [past] });
-      // The kernel does not support several rows of several new tokens after a past.
+      // The kernel does not support a batch of sequences that each have a past and several new tokens.
       if (past === 0 || rest.tokens === 1) await check({ ...shape, rotary, ...rest, batch: 2, past: [past, past] });
     });
   });

@@ -81,7 +81,7 @@ function kindOf(layer: number, decoder: Decoder): "attention" | "recurrent" | "m
   return first ? "recurrent" : "attention";
 }
 
-/** The layers that the fill supports, if the model's layers from `layer` on are not such layers. */
+/** The end of an error message, if the fill does not support the model's layers from `layer` on. */
 function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   switch (kindOf(layer, decoder)) {
     case "attention":

@@ -3,8 +3,8 @@ import { bytesPerElement } from "../../../graph/tensor.ts";
 import type { Chunk, ChunkJob } from "./chunk-run.ts";
 
 /**
- * Rows of the stream that replace token embeddings, by ids below 0 in a prompt: [hidden] each, followed by as much for
- * each of the first layers after which something is added to the token's stream.
+ * Rows of the stream that replace token embeddings, by ids below 0 in a prompt: [hidden] each, then [hidden] for each of
+ * the first layers with an addition to the stream.
  */
 export type Embeddings = ReadonlyMap<number, Float32Array>;
 

@@ -78,7 +78,7 @@ export class PromptRun {
     this.#additions = new Additions(prompt, terms.embeddings, hidden);
   }
 
-  /** The prompt's last run has its last token's stream. */
+  /** Runs over the prompt; the last one has the stream of the prompt's last token. */
   async *runs(): AsyncGenerator<Run> {
     this.slot.begin(this.prompt);
     await this.#prepareAdditions();
