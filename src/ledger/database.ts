@@ -6,7 +6,7 @@ export type Values = Readonly<Record<string, string | number>>;
 /** The store of receipts. SQL is the common part of SQLite's and Postgres's, with `:name` for a value. */
 export interface Database {
   /**
-   * Writes receipts, as JSON, in one transaction; when it resolves, they are kept. Receipts with existing ids are left
+   * Writes receipts, as JSON, in one transaction; resolves once they are stored. Receipts with existing ids are left
    * unchanged.
    * @throws LedgerFault
    */
@@ -16,5 +16,5 @@ export interface Database {
   close(): Promise<void>;
 }
 
-/** The ledger's place fails, not the data: a retry may work. */
+/** The ledger's storage failed, not the data: a retry may succeed. */
 export class LedgerFault extends UserError {}

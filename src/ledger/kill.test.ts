@@ -20,7 +20,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 function start(path: string): {
   child: ChildProcess;
   started: Promise<void>;
-  /** Receipts that it has acknowledged so far. */
+  /** Receipts acknowledged so far. */
   said: () => number;
   ended: Promise<string[]>;
   errors: () => string;
@@ -40,7 +40,7 @@ function start(path: string): {
   return { child, started, said, ended, errors: () => err };
 }
 
-/** Lets two writers loose on one ledger, kills both when the moment has come, and returns the ids that they had acknowledged. */
+/** Starts two writers on one ledger, kills both at the given moment, and returns the ids that they acknowledged. */
 async function round(path: string, moment: (said: () => number) => Promise<unknown>): Promise<string[]> {
   const writers = [start(path), start(path)];
   await Promise.all(writers.map((w) => w.started));
@@ -63,7 +63,7 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
     const kept = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
     raw.close();
     expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
-    // Written but killed before it was said: at most one a writer and round.
+    // Written, but killed before the acknowledgement: at most one per writer and round.
     expect(kept.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
   }
   const ledger = await openLedger(path);

@@ -1,4 +1,4 @@
-/** A Postgres for one test, in a folder that is deleted with it. */
+/** A Postgres server for one test, in a folder that is deleted with it. */
 import { execFile } from "node:child_process";
 import { chownSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
 import type { AddressInfo } from "node:net";
@@ -10,13 +10,13 @@ import { promisify } from "node:util";
 const run = promisify(execFile);
 const DEBIAN = "/usr/lib/postgresql";
 
-/** Debian's folder of initdb, pg_ctl and postgres; undefined if this machine has none. */
+/** Debian's folder with initdb, pg_ctl and postgres; undefined if this machine has none. */
 export const postgresPrograms: string | undefined = (existsSync(DEBIAN) ? readdirSync(DEBIAN) : [])
   .sort((a, b) => Number(b) - Number(a))
   .map((version) => join(DEBIAN, version, "bin"))
   .find((folder) => existsSync(join(folder, "initdb")));
 
-/** A server on loopback that anybody may use. */
+/** A server on loopback that needs no password. */
 export class Postgres {
   #databases = 0;
 
@@ -49,7 +49,7 @@ export class Postgres {
     await this.#run("pg_ctl", "stop", "-m", "immediate");
   }
 
-  /** The address of a new database, in which `sql` has run. */
+  /** Creates a database, runs `sql` in it and returns its address. */
   async database(sql = "SELECT 1"): Promise<string> {
     const name = `ledger${++this.#databases}`;
     const psql = join(postgresPrograms!, "psql");

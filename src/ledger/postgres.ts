@@ -7,11 +7,11 @@ import { postgresSteps } from "./schema.ts";
 
 const ledgerTables: PostgresKind = { noun: "ledger", fault: (sentence) => new LedgerFault(sentence) };
 
-/** Servers that start at the same moment take turns to make the tables: any number that others are unlikely to lock. */
+/** Servers that start at once create the tables in turn, under this lock. Other programs are unlikely to use the number. */
 const LOCK = 0x4d4f4449;
 
 const VERSION = postgresSteps.length;
-/** The table's comment says that it is ours, and its version. */
+/** The table's comment marks it as ours and holds its version. */
 const MARK = "ledger of Modicum, version ";
 
 /** `:name` as `$1`, with the values in order. */
@@ -33,7 +33,7 @@ class PostgresDatabase implements Database {
     return this.postgres.rows<SqlRow>(...bound(sql, values));
   }
 
-  /** Migrates the tables to this program's version. @throws UserError if there are none, and the ledger is only read */
+  /** Migrates the tables to this program's version. @throws UserError if a ledger opened for reading has none */
   async update(purpose: Purpose): Promise<void> {
     const { place } = this.postgres;
     await this.postgres.transaction(async (client) => {

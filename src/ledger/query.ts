@@ -1,7 +1,7 @@
 import type { SqlRow, Values } from "./database.ts";
 import { type Receipt, savedShare } from "./receipt.ts";
 
-/** A filter of receipts: made at `since` or later, before `until`, for `model`, of a `key` by its id; all optional. */
+/** Filters receipts by time (`since` inclusive, `until` exclusive), by model, and by key id; all optional. */
 export interface LedgerFilter {
   since?: Date | undefined;
   until?: Date | undefined;
@@ -9,7 +9,7 @@ export interface LedgerFilter {
   key?: string | undefined;
 }
 
-/** A filter of receipts that are added up. Audits, which are nobody's requests, count only if `audits` is true. */
+/** Filters receipts for sums. Audits, which are nobody's requests, count only if `audits` is true. */
 export interface SumFilter extends LedgerFilter {
   audits?: boolean | undefined;
 }
@@ -51,7 +51,7 @@ export function summedFrom({ audits = false, ...filter }: SumFilter): { from: st
   };
 }
 
-/** The sum's columns; numbers of all databases' drivers. */
+/** The sum's columns, as a type that every driver reads as a number. */
 export const SUMS = [
   "cast(count(*) AS double precision) AS receipts",
   ...amounts.map((name) => `coalesce(sum(cast(${name} AS double precision)), 0) AS ${name}`),

@@ -5,7 +5,7 @@ import { budget, type Choice, type Cost, guarantee, unguaranteed } from "../savi
 
 const amount = z.number().min(0);
 const count = z.int().min(0);
-/** Receipts of earlier versions lack it. */
+/** Missing in receipts from earlier versions. */
 const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
 const cost = z.strictObject({ ms: amount, flops: amount });
@@ -67,14 +67,14 @@ export type ReceiptParts = Omit<Receipt, "id" | "created" | "flops" | "ms"> & {
   ms: Omit<Receipt["ms"], "total">;
 };
 
-/** 1 − spent/dense: negative if more was spent than dense would have; 0 if dense is 0. */
+/** 1 − spent/dense: negative if the request spent more than dense; 0 if dense is 0. */
 export function savedShare({ dense, spent }: { dense: number; spent: number }): number {
   return dense === 0 ? 0 : 1 - spent / dense;
 }
 
 /**
- * Completes `parts` to a receipt made at `now` (Unix milliseconds). Throws a RangeError that names the first invalid
- * field: such a bill is a bug.
+ * Builds the receipt of `parts`, created at `now` (Unix milliseconds). An invalid field is a bug: a RangeError names
+ * the first one.
  */
 export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Receipt {
   const flops = { ...parts.flops, saved: savedShare(parts.flops) };
@@ -92,7 +92,7 @@ export function makeReceipt(parts: ReceiptParts, now: number = Date.now()): Rece
   throw new RangeError(`receipt of ${parts.model}: ${issue.path.join(".")} ${issue.message}`);
 }
 
-/** A receipt's fields about a certificate and a budget. Time in a queue is not the recipe's. */
+/** A receipt's certificate and budget fields. Queueing time does not count against the recipe. */
 export const certified = (
   { guarantee, reason, budget }: Choice,
   spent: Cost,

@@ -28,7 +28,7 @@ function speed(tokens: number, ms: number): string {
   return ` (${rate < 10 ? rate.toFixed(1) : Math.round(rate)} tok/s)`;
 }
 
-/** A time that most requests have little of. */
+/** A time that is near zero in most requests. */
 const optional = (name: string, ms: number): string[] => (ms < 0.5 ? [] : [`${name} ${duration(ms)}`]);
 
 type Spent = Pick<Receipt, "tokens" | "flops" | "ms">;
@@ -78,7 +78,7 @@ function row({ created, model, recipe, adapter, purpose, tokens, flops, ms, esti
   ];
 }
 
-/** A table with a header, a receipt a line in the order given: text to the left, numbers to the right, `~` before estimates. */
+/** A table with a header and one line per receipt, in order: text to the left, numbers to the right, `~` before estimates. */
 export function renderTable(receipts: Receipt[]): string {
   const rows = [HEADER, ...receipts.map((receipt) => row(receipt).map(printable))];
   const widths = HEADER.map((_, column) => Math.max(...rows.map((cells) => cells[column]!.length)));

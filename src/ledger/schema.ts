@@ -20,7 +20,7 @@ const columns: readonly (readonly [name: string, path: string, kind: Kind])[] = 
   ["estimated", "estimated", "flag"],
 ];
 
-/** Columns of SQLite's version 3 and Postgres's 2. Earlier receipts lack these fields, which then count as 0. */
+/** Columns added in SQLite's version 3 and Postgres's version 2. Older receipts lack these fields; they count as 0. */
 const times = [
   ["ms_queue", "ms.queue"],
   ["ms_encode", "ms.encode"],
@@ -34,7 +34,10 @@ export const APPLICATION_ID = 0x4d4f4449;
 
 const sqliteTypes: Readonly<Record<Kind, string>> = { text: "TEXT", whole: "INTEGER", real: "REAL", flag: "INTEGER" };
 
-/** Migrations of an SQLite ledger, in order; the version is the number applied. Only the receipt itself is written. */
+/**
+ * Migrations of an SQLite ledger, in order; the version is the number of migrations applied. Only the receipt itself is
+ * written.
+ */
 export const sqliteSteps: readonly string[] = [
   `CREATE TABLE receipts (
   receipt TEXT NOT NULL,
@@ -43,7 +46,7 @@ export const sqliteSteps: readonly string[] = [
 CREATE UNIQUE INDEX receipts_id ON receipts (id);
 CREATE INDEX receipts_created ON receipts (created);
 PRAGMA application_id = ${APPLICATION_ID};`,
-  // A stored column cannot be added to a table.
+  // SQLite cannot add a stored column to a table.
   `ALTER TABLE receipts ADD COLUMN key TEXT GENERATED ALWAYS AS (receipt ->> '$.key') VIRTUAL;
 CREATE INDEX receipts_key ON receipts (key, created);`,
   times

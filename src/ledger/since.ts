@@ -6,10 +6,10 @@ const SECONDS: Record<string, number> = { s: 1, m: 60, h: 3600, d: 86_400, w: 60
 const isoDate = z.iso.date();
 const isoTime = z.iso.datetime({ local: true, offset: true });
 
-/** A moment as people write it: back from `now` by a duration (`90s`, `15m`, `2h`, `7d`, `2w`), or an ISO date or time, local unless it names its zone. */
+/** Parses a time: a duration before `now` (`90s`, `15m`, `2h`, `7d`, `2w`), or an ISO date or time, local unless it names a zone. */
 export function parseSince(text: string, now: number = Date.now()): Date {
   const [, amount, unit] = /^(\d+(?:\.\d+)?)([smhdw])$/.exec(text) ?? [];
-  // No receipt is older than 1970, and dates end some 270,000 years before.
+  // No receipt is older than 1970, and JavaScript's dates end some 270,000 years earlier.
   if (amount !== undefined && unit !== undefined)
     return new Date(Math.max(0, now - Number(amount) * SECONDS[unit]! * 1000));
   // A bare date would be read as UTC midnight; people mean their own.

@@ -12,11 +12,11 @@ export interface KeySum extends LedgerSum {
   key: string | null;
 }
 
-/** Receipts that are kept. Several processes may write to the same place; each call is one transaction. */
+/** Stored receipts. Several processes may write to the same place; each call is one transaction. */
 export class Ledger implements AsyncDisposable {
   constructor(private readonly db: Database) {}
 
-  /** Writes receipts; when this resolves, they survive the death of the process. An existing one is left unchanged. */
+  /** Writes receipts; when this resolves, they survive the death of the process. Existing receipts are left unchanged. */
   async add(...receipts: readonly Receipt[]): Promise<void> {
     await this.db.insert(receipts.map((receipt) => JSON.stringify(receipt)));
   }
@@ -68,8 +68,8 @@ function parsed({ receipt }: SqlRow): Receipt {
 export const checkPlace = (place: string): void => checkAddress(place, "a ledger is a file");
 
 /**
- * Opens the ledger in an SQLite file or a Postgres database (`postgres://…`). For writing, a missing one is created; for reading, it is an error.
- * One that is damaged, foreign or out of reach is a UserError.
+ * Opens the ledger in an SQLite file or a Postgres database (`postgres://…`). For writing, a missing ledger is created; for reading, it is an error.
+ * @throws UserError for a damaged, foreign or unreachable ledger
  */
 export async function openLedger(place: string, purpose: Purpose = "write"): Promise<Ledger> {
   checkPlace(place);

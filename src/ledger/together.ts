@@ -22,7 +22,7 @@ export function together(parts: readonly Receipt[]): Receipt {
 /** A receipt's amounts. */
 type Amounts = Pick<ReceiptParts, "tokens" | "flops" | "bytes" | "ms" | "estimated"> & { readonly work: Counters };
 
-/** The amounts and times of parts, added; zeros without parts. */
+/** The summed amounts and times of parts; zeros without parts. */
 export const amountsOf = (parts: readonly Receipt[]): Amounts => ({
   tokens: sums([{ prompt: 0, cached: 0, completion: 0 }, ...parts.map((p) => p.tokens)]),
   flops: sums([
@@ -65,7 +65,7 @@ const calls = (a: number | Counter, b: number | Counter): number | Counter =>
 const counterOf = (count: number | Counter): Counter =>
   typeof count === "number" ? { dense: count, run: count } : count;
 
-/** Sums by key, of all keys that any has. */
+/** Sums by key, over the keys of both. */
 function sums<T extends Record<string, number>>(rows: readonly T[]): T {
   const total: Record<string, number> = {};
   for (const row of rows) for (const [key, value] of Object.entries(row)) total[key] = (total[key] ?? 0) + value;

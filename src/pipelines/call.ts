@@ -2,7 +2,7 @@ import type { Prompt } from "../engine/decode/language-model.ts";
 import type { Receipt } from "../ledger/receipt.ts";
 import type { CalledModel, CallTerms, ModelPiece } from "./model.ts";
 
-/** Milliseconds that a stopped call has to report its cost. */
+/** Milliseconds in which a stopped call may report its cost. */
 const PATIENCE = 2000;
 
 /** One call of a model: its pieces on demand, and its cost however it ends. */
@@ -55,7 +55,7 @@ export class Call<O extends object> {
     }
   }
 
-  /** Stops the call within a step. Returns once it has reported its cost, or seems not to. */
+  /** Stops the call within a step. Returns once its cost is reported, or after a time limit. */
   async stop(): Promise<void> {
     if (this.#ended) return;
     this.#stop.abort();
@@ -67,12 +67,12 @@ export class Call<O extends object> {
     clearTimeout(timer);
   }
 
-  /** A model that runs ahead of its reader may have ended already: its receipt then comes with its last piece. */
+  /** A model that runs ahead of its reader may have ended already: its last piece then has its receipt. */
   async #drain(): Promise<void> {
     try {
       while (await this.next());
     } catch {
-      // It was asked to stop.
+      // The stop request ended it.
     }
     this.#ended = true;
   }

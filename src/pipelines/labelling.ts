@@ -13,7 +13,7 @@ export interface ReadTerms extends Omit<EncodeTerms, "signal"> {
   readonly onStopped?: (receipt: Receipt) => void;
 }
 
-/** What a pipeline gives texts labels with. */
+/** What labels texts in a pipeline. */
 export interface LabelResources extends Pick<Resources, "notice"> {
   /** The model as receipts show it. */
   readonly name: string;
@@ -23,12 +23,12 @@ export interface LabelResources extends Pick<Resources, "notice"> {
   readonly memo: Memo;
 }
 
-/** Word vectors, which `ms` were spent to open, or an encoder. */
+/** Word vectors, opened in `ms` milliseconds, or an encoder. */
 export type Reader =
   | { readonly kind: "words"; readonly vectors: WordVectors; readonly ms: number }
   | { readonly kind: "encoder"; readonly use: Lend };
 
-/** Runs `work` with the model while it may be used: a server lends it for one batch of texts. */
+/** Runs `work` with the model while it is available: a server leases it for one batch of texts. */
 export type Lend = <T>(work: (model: EncodingModel) => Promise<T>) => Promise<T>;
 
 export interface EncodingModel {

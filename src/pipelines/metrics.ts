@@ -4,14 +4,17 @@ import { mean } from "../util/mean.ts";
 export interface Outcome {
   /** Higher is easier; NaN goes to Super before all others. */
   readonly score: number;
-  /** Quality of either answer, 0 to 1. */
+  /** Quality of each answer, 0 to 1. */
   readonly swift: number;
   readonly super: number;
-  /** FLOPs, or another cost, of either model's answer; `escalated` is Swift's cost if Super answers, when Swift stops early. */
+  /**
+   * FLOPs, or another cost, of each model's answer; `escalated` is Swift's cost if Super answers, since Swift then
+   * stops early.
+   */
   readonly cost: { readonly swift: number; readonly super: number; readonly escalated?: number };
 }
 
-/** The extra cost of an input that goes to Super. */
+/** The extra cost of an input for Super. */
 const extra = ({ cost }: Outcome): number => cost.super + (cost.escalated ?? cost.swift) - cost.swift;
 
 /** Mean quality and mean cost of an input, at one share of inputs for Super. */
@@ -24,12 +27,12 @@ export interface CurvePoint {
 export const swiftQuality = (outcomes: readonly Outcome[]): number => mean(outcomes.map((o) => o.swift));
 export const superQuality = (outcomes: readonly Outcome[]): number => mean(outcomes.map((o) => o.super));
 
-/** Scores that are NaN are below all others. */
+/** NaN scores are below all others. */
 const rank = ({ score }: Outcome): number => (Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score);
 
 /**
- * Quality and cost at every share k/n of inputs that go to Super, the lowest scores first; n + 1 points. Swift begins
- * on every input. Equal scores count as their mean, like a random order among them.
+ * Quality and cost at every share k/n of inputs for Super, the lowest scores first; n + 1 points. Swift begins on every
+ * input. Equal scores count as their mean, like a random order among them.
  */
 export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   const ordered = outcomes.toSorted((a, b) => rank(a) - rank(b));
@@ -43,7 +46,7 @@ export function curve(outcomes: readonly Outcome[]): CurvePoint[] {
   return summed(outcomes, gains);
 }
 
-/** The line of a random choice: straight from Swift alone to both models on every input. */
+/** The line of random choices: straight from Swift alone to both models on every input. */
 export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const quality = superQuality(outcomes) - swiftQuality(outcomes);
   const cost = mean(outcomes.map(extra));
@@ -53,7 +56,7 @@ export function randomLine(outcomes: readonly Outcome[]): CurvePoint[] {
   );
 }
 
-/** The best that any router could do at each share: inputs go to Super by its gain, and by its cost if the gains are equal. */
+/** The best router at each share: inputs go to Super by its gain, and by its cost if gains are equal. */
 export function oracleLine(outcomes: readonly Outcome[]): CurvePoint[] {
   const gains = outcomes.map((o) => ({ quality: o.super - o.swift, cost: extra(o) }));
   return summed(
@@ -85,11 +88,11 @@ export function atThreshold(outcomes: readonly Outcome[], threshold: number): Cu
   };
 }
 
-/** Mean height of a curve above another, over the same shares. */
+/** Mean difference of two curves' heights, over the same shares. */
 export const above = (points: readonly CurvePoint[], other: readonly CurvePoint[]): number =>
   mean(points.map(({ quality }, k) => quality - other[k]!.quality));
 
-/** Share of the quality gap that is recovered (RouteLLM, arXiv 2406.18665); NaN if both models are equally good. */
+/** The recovered share of the quality gap (RouteLLM, arXiv 2406.18665); NaN if both models are equally good. */
 export function recovered(points: readonly CurvePoint[]): number[] {
   const [weak, strong] = [points[0]!.quality, points.at(-1)!.quality];
   return points.map(({ quality }) => (strong === weak ? Number.NaN : (quality - weak) / (strong - weak)));
@@ -112,7 +115,7 @@ export function callsNeeded(points: readonly CurvePoint[], part: number): number
 }
 
 /**
- * RouterBench's AIQ (arXiv 2403.12031): the area under the non-decreasing convex hull of (cost, quality), over the span of costs.
+ * RouterBench's AIQ (arXiv 2403.12031): the area under the non-decreasing convex hull of (cost, quality), over the range of costs.
  * @throws RangeError without two different costs
  */
 export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): number {
@@ -129,7 +132,7 @@ export function aiq(points: readonly Pick<CurvePoint, "cost" | "quality">[]): nu
 
 type Spot = Pick<CurvePoint, "cost" | "quality">;
 
-/** The upper convex hull by cost; level after the best point. */
+/** The upper convex hull by cost; flat after the best point. */
 function upperHull(points: readonly Spot[]): Spot[] {
   const sorted = points.toSorted((a, b) => a.cost - b.cost || b.quality - a.quality);
   let best = Number.NEGATIVE_INFINITY;

@@ -19,11 +19,11 @@ export interface ModelPiece {
 /** Options that a pipeline adds to a request's for one call of a model. */
 export interface CallTerms {
   readonly signal?: AbortSignal;
-  /** When the request arrived, on the clock of `performance.now()`; of its first call alone. */
+  /** The request's arrival, by `performance.now()`; set only for its first call. */
   readonly arrived?: number | undefined;
   /** Called with the cost of an answer that ended without its receipt. */
   readonly onStopped?: (receipt: Receipt) => void;
-  /** Called with each token's logits before it is chosen; they are valid until it returns. */
+  /** Called with each token's logits before it is chosen; valid until it returns. */
   readonly observe?: (logits: Float32Array) => void;
 }
 
@@ -37,15 +37,15 @@ export interface PricedAnswer {
 /** A dense cost, and the tokens of its prompt. */
 export type Priced = Spent & { readonly prompt: number };
 
-/** A model as a pipeline calls it: one of this process, or one that another server runs. `O`: the options of a request, passed on as they are. */
+/** A model as a pipeline calls it: in this process, or on another server. `O`: a request's options, passed through unchanged. */
 export interface CalledModel<O extends object> {
   /** Answers a raw prompt; each model has its own template and tokens. */
   generate(prompt: Prompt, options: O & CallTerms): AsyncIterable<ModelPiece>;
-  /** The share of a prompt that its cache holds, 0 to 1; absent: unknown. */
+  /** The cached share of a prompt, 0 to 1; absent: unknown. */
   held?(prompt: Prompt, options: O): number;
   /**
-   * The dense cost for this model alone of the prompt and an answer of that length, if a cache has this share of the
-   * prompt; undefined if unknown.
+   * This model's own dense cost of the prompt and an answer of that length, if a cache has this share of the prompt;
+   * undefined if unknown.
    */
   price(
     prompt: Prompt,
@@ -58,14 +58,14 @@ export interface CalledModel<O extends object> {
 /** A model's weights, recipe and form: its scores depend on all of them. */
 export const modelIdentity = z.strictObject({
   name: z.string().min(1),
-  /** Hex SHA-256 of its weights; absent of a model that another server runs. */
+  /** Hex SHA-256 of its weights; absent for a model on another server. */
   sha256: z
     .string()
     .regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits")
     .optional(),
   recipe: z.array(z.string()).default([]),
   quant: z.string().default("auto"),
-  /** Bits of the codes in which its 4-bit types ran, where that is known: the same prompts have slightly other scores in others. */
+  /** Bits of the codes that its 4-bit types ran in, if known: other bits change scores slightly. */
   codes: modelForm.shape.codes,
   /** The form in which its layers ran, if those were rotated bytes, chosen here or named in `quant`. */
   form: z.literal("q8r").optional(),
@@ -78,5 +78,5 @@ export const recordedForm = ({ quant, codes }: ModelForm): Pick<ModelIdentity, "
   ...(quant === "q8r" && { form: quant }),
 });
 
-/** True if two records of a model's scores are of one form of its weights. */
+/** True if two records of a model's scores have one form of its weights. */
 export const runAlike = (a: ModelIdentity, b: ModelIdentity): boolean => a.codes === b.codes && a.form === b.form;

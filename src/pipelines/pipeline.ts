@@ -7,7 +7,7 @@ export interface Pipeline {
   readonly summary: string;
   /** Loads the schema of its options. */
   options(): Promise<z.ZodType>;
-  /** Absent of a pipeline that a request names by a field. */
+  /** Absent for a pipeline that a request names by a field. */
   readonly naming?: Naming;
 }
 
@@ -15,24 +15,24 @@ export interface Pipeline {
 interface Naming {
   /** True for such a name. */
   is(model: string): boolean;
-  /** A name's kind in sentences: `a pair of models`. */
+  /** A name's kind in messages: `a pair of models`. */
   readonly kind: string;
-  /** A name as help shows it: `A>B@share=0.3`. */
+  /** A name's form in help: `A>B@share=0.3`. */
   readonly form: string;
-  /** The calls that take such a name. */
+  /** The calls that accept such a name. */
   readonly takers: string;
 }
 
-/** A pipeline over the models of a name. */
+/** The pipeline over a name's models. */
 export interface ModelsPipeline extends Pipeline {
   readonly naming: Naming;
-  /** Reads a name; undefined if it is another's. @throws UserError that names the option */
+  /** Parses a name; undefined if it is another pipeline's. @throws UserError that names the option */
   parse(model: string): Parsed | undefined;
   /** The name of models by role, without options. */
   nameOf(roles: Roles): string;
-  /** The role whose model alone is dense. */
+  /** The role of the model that alone is dense. */
   readonly dense: string;
-  /** The field of its models where a server lists it; `models` if absent. */
+  /** The field for its models in a server's list; default `models`. */
   readonly listed?: Field & { of?(named: Named): unknown };
 }
 
@@ -42,12 +42,12 @@ export type Values = Readonly<Record<string, unknown>>;
 /** Names of models by their parts in a pipeline. */
 export type Roles = Readonly<Record<string, string>>;
 
-/** A name's parts. */
+/** The parts of a name. */
 interface Parsed {
   readonly roles: Roles;
   /** The options as written: `n=5`; empty if there are none. */
   readonly optionText: string;
-  /** The same by name, of a pipeline that reads them so. */
+  /** The options by name, for a pipeline that reads them that way. */
   readonly values?: Values;
 }
 
@@ -56,7 +56,7 @@ export interface Named<P extends Pipeline = Pipeline> extends Parsed {
   readonly pipeline: P;
   /** Without its options. */
   readonly name: string;
-  /** The options are the server's default: dense answers requests unlike the certificate's test; none is refused. */
+  /** The options are the server's default: dense answers requests that differ from the certificate's test; none is refused. */
   readonly byDefault?: true;
 }
 
@@ -65,6 +65,6 @@ export interface Field {
   readonly schema: z.ZodType;
 }
 
-/** A pipeline with its options as recipes have it: `vote:n=5`. */
+/** A pipeline with its options in the form of recipes: `vote:n=5`. */
 export const recipeOf = ({ pipeline, optionText }: Named): string =>
   optionText === "" ? pipeline.name : `${pipeline.name}:${optionText}`;

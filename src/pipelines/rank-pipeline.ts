@@ -4,21 +4,24 @@ import type { ModelsPipeline, Named, Values } from "./pipeline.ts";
 import type { TurnTerms } from "./request.ts";
 import type { HeldModel, Resources } from "./resources.ts";
 
-/** A pipeline that orders texts by a query, written once for the library, the server and the lab. `P`: what `prepare` found. */
+/**
+ * A pipeline that orders texts by a query, written once for the library, the server and the lab. `P`: the result of
+ * `prepare`.
+ */
 export interface RankPipeline<P extends PreparedRank = PreparedRank> extends ModelsPipeline {
   /** Fields of requests that set options, by name. */
   readonly fields: Readonly<Record<string, { readonly option: string; readonly schema: z.ZodType }>>;
   /** Options that are flags of `rerank`. */
   readonly flags: z.ZodObject;
-  /** Options under which the models write what they are spared otherwise: the lab's dense. */
+  /** Options under which the models write the omitted output: the lab's dense. */
   readonly written: Values;
-  /** The pipeline with options that take the place of those in its name. @throws UserError that names the option */
+  /** The pipeline with options that override those in its name. @throws UserError that names the option */
   under(named: NamedRank, options: Values): NamedRank;
-  /** @throws UserError if a role has no name of a model, as the command line has them */
+  /** @throws UserError if a role has no model name, as on the command line */
   checkNames(named: NamedRank): Promise<void>;
-  /** The sentence for a role whose model a server does not have, and whether the name is no model's anywhere. */
+  /** The sentence for a role whose model a server lacks, and whether the name is unknown everywhere. */
   missing(named: NamedRank, role: string, reason: string): readonly [sentence: string, isWrong: boolean];
-  /** `hashOf` gives the SHA-256 of a role's model; undefined leaves out what was trained for it. @throws UserError */
+  /** `hashOf` returns the SHA-256 of a role's model; undefined ignores artefacts trained for it. @throws UserError */
   prepare(named: NamedRank, hashOf: (role: string) => Promise<string | undefined>): Promise<P>;
   /** @throws UserError if the dense role's model cannot rank */
   checkModel(model: HeldModel, prepared: P): Promise<void>;
@@ -28,11 +31,11 @@ export interface RankPipeline<P extends PreparedRank = PreparedRank> extends Mod
 
 export type NamedRank = Named<RankPipeline>;
 
-/** What was trained for the model of the dense role. */
+/** Artefacts trained for the model of the dense role. */
 export interface PreparedRank {
   /** The folder of an adapter. */
   readonly adapter?: string | undefined;
-  /** What its users should know. */
+  /** A notice for its users. */
   readonly notice?: string | undefined;
 }
 
@@ -43,11 +46,11 @@ export interface RankRequest extends TurnTerms {
   readonly ceiling?: number | undefined;
 }
 
-/** One window of a reranking, as it was read and ordered. */
+/** One window of a reranking, as read and ordered. */
 export interface WindowTrace {
-  /** Places of the list from..to, `to` excluded. */
+  /** Indices of the list, `from` inclusive, `to` exclusive. */
   readonly window: readonly [from: number, to: number];
-  /** The passages in the order that they were read, as indices of the given documents. */
+  /** The passages in the order that the model read, as indices of the caller's documents. */
   readonly passages: readonly { readonly letter: string; readonly index: number; readonly logit: number }[];
   /** Letters, best first. */
   readonly order: readonly string[];
@@ -59,7 +62,7 @@ export interface WindowTrace {
 export interface Reranked {
   /** Indices of the documents, best first. */
   readonly order: readonly number[];
-  /** A relevance score for each document: 1 over its rank. Logits of different windows would not compare. */
+  /** A relevance score for each document: 1 over its rank. Logits of different windows are not comparable. */
   readonly scores: readonly number[];
   readonly windows: readonly WindowTrace[];
   readonly receipt: Receipt;

@@ -11,20 +11,20 @@ import { route } from "./route/pipeline.ts";
 import type { NamedText, TextPipeline } from "./text-pipeline.ts";
 import { vote } from "./vote/vote.ts";
 
-/** Every pipeline. A name is that of the first which reads it: `+` stands between two models only if no suffix follows it. */
+/** Every pipeline. The first one that can parse a name owns it: `+` separates two models only if no suffix follows it. */
 export const pipelines: readonly Pipeline[] = [route, first, vote, qzero, expertrag, plan, recognize];
 
-/** The pipeline that a model's name stands for; undefined if it names one model. */
+/** The pipeline that a model's name stands for; undefined for one model's name. */
 export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.find(({ naming }) => naming?.is(model));
 
-/** @throws UserError for the name of a pipeline, where one model is expected */
+/** @throws UserError for a pipeline's name, where one model is expected */
 export function requireOneModel(model: string): void {
   checkSpelling(model);
   const naming = pipelineNamed(model)?.naming;
   if (naming) throw new UserError(`${model} is ${naming.kind}, which ${naming.takers} take; expected one model`, 2);
 }
 
-/** @throws UserError for a name that nearly is `MODEL+vote`, and whose end is no model */
+/** @throws UserError for a name that resembles `MODEL+vote`, and whose end is not a model */
 export function checkSpelling(name: string): void {
   const [, model, end = "", options = ""] = /^(.+)\+([^+@>]+)(@[^@>]*=[^@>]*)?$/s.exec(name) ?? [];
   const suffixes = pipelines.flatMap(({ name, naming }) => (naming?.form.startsWith("MODEL+") ? [name] : []));
@@ -39,24 +39,24 @@ export function checkSpelling(name: string): void {
 
 const isOverModels = (pipeline: Pipeline): pipeline is ModelsPipeline => "parse" in pipeline;
 
-/** The models of a pipeline's name by their roles; undefined for the name of one model. @throws UserError for a wrong name */
+/** The models in a pipeline's name by their roles; undefined for one model's name. @throws UserError for an invalid name */
 export const rolesIn = (model: string): Roles | undefined => named(model, isOverModels)?.roles;
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline && isOverModels(pipeline);
 
-/** The pipeline that gives texts labels of the request. */
+/** The pipeline that assigns a request's labels to texts. */
 export const labelPipeline = qzero;
 
 /** The pipeline that names regions of pictures. */
 export const regionPipeline = recognize;
 
-/** The pipeline of one model that may look a question up; a field of the request names it. */
+/** The pipeline of one model that may look a question up; a request's field selects it. */
 export const lookupPipeline = expertrag;
 
 /** The pipelines that answer as a model does. */
 export const textPipelines: readonly TextPipeline[] = pipelines.filter(answersTexts);
 
-/** Names of pipelines as help lists them. */
+/** Names of pipelines for help. */
 export const pipelineForms = (all: readonly Pick<ModelsPipeline, "naming">[]): string =>
   all.map(({ naming }) => naming.form).join(", ");
 
@@ -65,10 +65,10 @@ const ranks = (pipeline: Pipeline): pipeline is RankPipeline => "rank" in pipeli
 /** The pipelines that order texts by a query. */
 export const rankPipelines: readonly RankPipeline[] = pipelines.filter(ranks);
 
-/** Reads the name of a pipeline that answers texts; undefined if it is another's. @throws UserError that names the option */
+/** Parses the name of a pipeline that answers texts; undefined for other names. @throws UserError that names the option */
 export const textPipelineNamed = (model: string): NamedText | undefined => named(model, answersTexts);
 
-/** Reads the name of a pipeline that orders texts; undefined if it is another's. @throws UserError that names the option */
+/** Parses the name of a pipeline that orders texts; undefined for other names. @throws UserError that names the option */
 export const rankPipelineNamed = (model: string): NamedRank | undefined => named(model, ranks);
 
 function named<P extends ModelsPipeline>(model: string, is: (pipeline: Pipeline) => pipeline is P) {

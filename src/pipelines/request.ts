@@ -6,32 +6,32 @@ import type { Receipt } from "../ledger/receipt.ts";
 import type { Budget } from "../savings/auto/guarantee.ts";
 import type { CallTerms } from "./model.ts";
 
-/** The conditions under which texts are read, or ranked. */
+/** The conditions under which texts are read or ranked. */
 export type TurnTerms = Omit<EncodeTerms, "signal"> & Pick<CallTerms, "signal" | "onStopped">;
 
-/** The options of a request, passed on to models as they are, and what a pipeline may set of them. */
+/** A request's options, passed to models unchanged, and those that a pipeline may set. */
 export type CallOptions = AnswerOptions & CallTerms;
 
 export interface AnswerOptions extends GenerateInput {
-  /** Take a text as it is, without the model's chat template. */
+  /** Take a text unchanged, without the model's chat template. */
   readonly raw?: boolean | undefined;
   readonly tools?: readonly Tool[] | undefined;
   /** Draw tokens by the model's own settings. */
   readonly modelSampling?: boolean | undefined;
-  /** The most that the answer may cost, for a certificate to choose by. */
+  /** The maximum cost of the answer, which a certificate respects. */
   readonly budget?: Budget | undefined;
 }
 
 export interface TextRequest {
   readonly prompt: Prompt;
   readonly options: AnswerOptions;
-  /** As the pipeline's `settings` read them. */
+  /** As returned by the pipeline's `settings`. */
   readonly settings?: unknown;
   readonly signal?: AbortSignal | undefined;
-  /** When a server took the request, on the clock of `performance.now()`. */
+  /** When a server received the request, by `performance.now()`. */
   readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** The reader takes the whole answer at once. */
+  /** The reader wants the whole answer at once. */
   readonly whole?: boolean | undefined;
 }

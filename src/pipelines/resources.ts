@@ -14,18 +14,18 @@ import type { Tokenizer } from "../weights/tokenizer/index.ts";
 import type { CalledModel, ModelIdentity, ModelPiece, Priced } from "./model.ts";
 import type { AnswerOptions, CallOptions, TextRequest, TurnTerms } from "./request.ts";
 
-/** Tokens of a prompt, of which `cached` came from a cache, and of an answer. */
+/** Tokens of a prompt, `cached` of them from a cache, and of an answer. */
 interface Lengths {
   readonly prompt: number;
   readonly cached: number;
   readonly completion: number;
 }
 
-/** What is known of a model after its use. */
+/** Facts about a model, known after its use. */
 export interface Facts {
   readonly source: ResolvedModel;
   readonly tokenizer: Tokenizer;
-  /** The most tokens of a prompt with its answer. */
+  /** The maximum tokens of a prompt with its answer. */
   readonly context: number;
   /** Tokens of a prompt as the model reads it. */
   count(prompt: Prompt, tools?: readonly Tool[]): number;
@@ -37,43 +37,43 @@ export interface Facts {
 export interface HeldModel {
   readonly name: string;
   readonly loaded: LoadedModel;
-  /** @throws UserError if it does not go on with texts */
+  /** @throws UserError if it does not continue texts */
   readonly language: LanguageModel;
   generate(prompt: Prompt, options: CallOptions & Saving): AsyncIterable<ModelPiece>;
   /** Scores each text against the query. */
   relevance(query: string, texts: readonly string[], options: TurnTerms & Saving & Ceiling): Promise<Relevance>;
-  /** What belongs to the model, made once under each key and freed with it. */
+  /** A value attached to the model, made once per key and freed with it. */
   attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
 }
 
-/** The savings of a call; those that the model was loaded with if absent. */
+/** The savings of a call; absent: those that the model was loaded with. */
 type Saving = { readonly save?: Recipe | undefined };
 
 type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } | undefined };
 
-/** Scores by text, and what they cost. */
+/** Scores by text, and their cost. */
 export interface Relevance {
   readonly scores: readonly number[];
   readonly receipt: Receipt;
 }
 
-/** A prompt, or what makes it with the model that reads it. */
+/** A prompt, or a function that makes it with the model that reads it. */
 export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 
 /** A certificate of `lab tune`, and its name. */
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** False: dense answers a request that is read or drawn otherwise than the test's requests; true: it is refused. */
+  /** False: dense answers a request that differs from the test's requests; true: it is refused. */
   readonly strict: boolean;
 }
 
-/** An index that texts are looked up in. */
+/** An index for looking texts up. */
 export interface TextIndex {
   readonly name: string;
   counts(): Promise<{ readonly documents: number }>;
   hasCategories(): Promise<boolean>;
-  /** Indexed terms of its mean passage; 0 if it is empty. */
+  /** Indexed terms of its mean passage; 0 for an empty index. */
   meanTerms(): Promise<number>;
   /** The best documents first. */
   search(
@@ -83,28 +83,28 @@ export interface TextIndex {
 }
 
 /**
- * The models of one request, by role. The library owns them, the server leases them from its pool for each call, so that
- * no request holds one model while it waits for another.
+ * The models of one request, by role. The library owns them; the server leases them from its pool for each call, so no
+ * request holds one model while it waits for another.
  */
 export interface Resources {
   /** The index that the request names. */
   readonly index?: Pick<TextIndex, "meanTerms" | "search"> | undefined;
   facts(role: string): Promise<Facts>;
-  /** Only one model is in use at a time. `save`: the savings that its calls name. */
+  /** Only one model is in use at a time. `save`: the savings of its calls. */
   use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T>;
   generate(role: string, prompt: AnyPrompt, options: CallOptions): AsyncIterable<ModelPiece>;
-  /** Names a model by its weights, which are unknown of another server's, and its recipe. Loads nothing. */
+  /** Identifies a model by its weights, unknown for another server's, and its recipe. Loads nothing. */
   identity(role: string): Promise<ModelIdentity>;
-  /** The form in which a model's weights run, as far as it is known. Loads a model whose form is chosen when it is loaded. */
+  /** The form in which a model's weights run, as far as it is known. Loads a model whose form is chosen at loading. */
   form(role: string): Promise<ModelForm>;
-  /** The share of a prompt that a model's cache holds, 0 to 1. Loads nothing. */
+  /** The share of a prompt in a model's cache, 0 to 1. Loads nothing. */
   held(role: string, prompt: Prompt, options: AnswerOptions): number;
   /** Like a model's own `price`. Loads nothing. */
   price(role: string, ...priced: Parameters<CalledModel<AnswerOptions>["price"]>): Promise<Priced | undefined>;
-  /** A certificate's choice for a request whose tokens this model counts. @throws UserError if it is refused */
+  /** A certificate's choice for a request, with tokens counted by this model. @throws UserError if it is refused */
   choice(role: string, certificate: NamedCertificate, request: TextRequest): Promise<Choice>;
-  /** Called with a sentence for whoever runs the pipeline. */
+  /** Called with a message for whoever runs the pipeline. */
   notice(sentence: string): void;
-  /** Called if a model failed and another's answer is given: with the sentence for a log, and the reason. */
+  /** Called if a model failed and another one answers, with the sentence for a log, and the reason. */
   degraded(sentence: string, reason: string): void;
 }

@@ -3,7 +3,7 @@ import { fnv1a } from "../util/fnv.ts";
 import { seededRandom } from "../util/random.ts";
 
 /**
- * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
+ * Scores of an input's ease, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
  * `energy-of-probs` is the formula of the authors' released code, the energy of probabilities; `random` is a control.
  */
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
@@ -40,12 +40,12 @@ export type ScoreOptions = z.output<typeof scoreOptions>;
 
 type Logits = ArrayLike<number>;
 
-/** A comparison, a subtraction, an exponential and an addition for each logit that is scored. */
+/** A comparison, a subtraction, an exponential and an addition for each scored logit. */
 export const FLOPS_PER_LOGIT = 4;
 
 /**
- * Logits over a temperature, and the terms that the scores share: computed in float64, shifted by the maximum, so that
- * ±1e4 stays finite.
+ * Logits over a temperature, and terms that the scores share: in float64, shifted by the maximum, so that ±1e4 stays
+ * finite.
  */
 class Distribution {
   /** Logits over the temperature. */
@@ -93,11 +93,11 @@ class Distribution {
 export const energy = (logits: Logits, temperature = 1): number => energyOf(new Distribution(logits, temperature));
 const energyOf = ({ temperature, logSum }: Distribution): number => temperature * logSum;
 
-/** log Σ exp(p_i): as the released code has it, which takes the softmax first. Between ln(n) + 1/n and ln(e + n − 1). */
+/** log Σ exp(p_i), as in the released code, which applies the softmax first. Between ln(n) + 1/n and ln(e + n − 1). */
 export const energyOfProbs = (logits: Logits, temperature = 1): number =>
   energyOfProbsOf(new Distribution(logits, temperature));
 function energyOfProbsOf(of: Distribution): number {
-  // Few probabilities of a vocabulary are not 0, and exp(p) − 1 of a small p is p: sums of small numbers stay exact.
+  // Most probabilities of a vocabulary are about 0, and exp(p) − 1 of a small p is p: sums of small numbers stay exact.
   let more = 0;
   for (let i = 0; i < of.z.length; i++) more += Math.expm1(of.p(i));
   return Math.log(of.z.length + more);
@@ -116,7 +116,7 @@ function negativeEntropyOf(of: Distribution): number {
   return total;
 }
 
-/** The greatest probability less the second. */
+/** The greatest probability minus the second. */
 export const margin = (logits: Logits, temperature = 1): number => marginOf(new Distribution(logits, temperature));
 function marginOf({ z, logSum }: Distribution): number {
   let [first, second] = [Number.NEGATIVE_INFINITY, Number.NEGATIVE_INFINITY];
@@ -194,7 +194,7 @@ export function aggregated(scores: readonly number[], how: Aggregate): number {
   }
 }
 
-/** Between neighbours in proportion (Hyndman & Fan's type 7, numpy's default). */
+/** Interpolates linearly between neighbours (Hyndman & Fan's type 7, numpy's default). */
 function quantile(values: readonly number[], q: number): number {
   const sorted = values.toSorted((a, b) => a - b);
   const at = q * (sorted.length - 1);
@@ -202,10 +202,10 @@ function quantile(values: readonly number[], q: number): number {
   return low + (sorted[Math.ceil(at)]! - low) * (at % 1);
 }
 
-/** Scores an answer as its tokens come. */
+/** Scores an answer as its tokens arrive. */
 export class Scorer {
   readonly #scores: number[] = [];
-  /** Logits that were scored, for the bill. */
+  /** Scored logits, for the bill. */
   logits = 0;
 
   constructor(readonly options: ScoreOptions) {}
@@ -222,7 +222,7 @@ export class Scorer {
     return aggregated(this.#scores, this.options.aggregate);
   }
 
-  /** A token's logits gave no score: nothing that follows can change that. */
+  /** A token's score is NaN: later tokens cannot change that. */
   get failed(): boolean {
     return this.#scores.some(Number.isNaN);
   }

@@ -5,11 +5,11 @@ export interface Suffixed {
   readonly model: string;
   /** The options as written; empty if there are none. */
   readonly optionText: string;
-  /** The same by name, as texts. */
+  /** The options by name, as texts. */
   readonly values: Readonly<Record<string, unknown>>;
 }
 
-/** Reads a model's name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
+/** Parses a name that ends in `+pipeline` or `+pipeline@key=value,…`; undefined for others. @throws UserError */
 export function readSuffixed(pipeline: string, name: string): Suffixed | undefined {
   const [, model, optionText = ""] = suffix(pipeline).exec(name) ?? [];
   if (model === undefined) return undefined;

@@ -4,17 +4,17 @@ import { patiently } from "./patiently.ts";
 import { type Embed, prepare } from "./prepare.ts";
 import type { Store } from "./store/store.ts";
 
-/** Counts of documents, by what an addition did with them. */
+/** The numbers of documents that an addition added, replaced, left unchanged or removed. */
 export interface Added {
   /** New documents. */
   readonly added: number;
-  /** Documents of known ids with other contents. */
+  /** Documents with a known id and new contents. */
   readonly replaced: number;
-  /** Documents that were there already: they are not embedded again. */
+  /** Documents that were there already; they are not embedded again. */
   readonly unchanged: number;
-  /** Documents that the file had before, and has no more. */
+  /** Documents that have left the file. */
   readonly removed: number;
-  /** New and replaced documents without a word, which nothing finds. */
+  /** New and replaced documents without a word; no search finds them. */
   readonly empty: number;
 }
 
@@ -28,23 +28,23 @@ export const sumOf = (a: Added, b: Added): Added => ({
   empty: a.empty + b.empty,
 });
 
-/** Documents that are written in one transaction, at most; and their characters, beyond which none is added. */
+/** Limits of a transaction: its documents, and the characters after which no document is added. */
 interface BatchSize {
   readonly documents: number;
   readonly characters: number;
 }
 /** Embedding takes far longer than writing. */
 const EMBEDDED: BatchSize = { documents: 256, characters: 100_000 };
-/** A term's postings are rewritten in each batch: many small ones would write the index over and over. */
+/** Each batch rewrites a term's postings: many small batches would write the index over and over. */
 const BARE: BatchSize = { documents: 8192, characters: 8_000_000 };
 
 type Documents = AsyncIterable<Document> | Iterable<Document>;
 
 /**
- * Adds the documents of one file (`source`: its full path; null: of no file) in batches, each one transaction. An
- * addition that was cut off goes on where it was when it is repeated. Documents that the file no longer has are removed
- * at the end. `onBatch` is called with each batch's changes.
- * @throws UserError for an id that is given twice
+ * Adds the documents of one file (`source`: its full path; null: no file) in batches of one transaction each. Repeating
+ * an interrupted addition resumes it. Documents that have left the file are removed at the end. `onBatch` gets each
+ * batch's changes.
+ * @throws UserError for an id that occurs twice
  */
 export async function addAll(
   store: Store,

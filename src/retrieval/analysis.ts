@@ -1,7 +1,7 @@
 import { stemmer } from "stemmer";
 import { UNSPACED } from "./words.ts";
 
-/** Kept with an index: terms of another analysis do not match its own. */
+/** Stored with an index: terms of another analysis do not match. */
 export const ANALYSIS = "english-porter-1";
 
 /** The 33 English stop words of Lucene's EnglishAnalyzer. */
@@ -39,7 +39,7 @@ export function termsOf(text: string): string[] {
 const MOST_KEPT = 100_000;
 const stems = new Map<string, string>();
 
-/** Stems of words that were met before are kept: stemming takes longer than all the rest. */
+/** Stems of known words are cached: stemming takes longer than all the rest. */
 function stemOf(word: string): string {
   const known = stems.get(word);
   if (known !== undefined) return known;

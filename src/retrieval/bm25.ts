@@ -4,10 +4,10 @@ import { type Hit, Top } from "./top.ts";
 /** Saturation of a term's count, and the share of a chunk's length that counts. */
 const [K1, B] = [1.2, 0.75];
 
-/** All chunks of an index. */
+/** The size of an index. */
 export interface Corpus {
   readonly chunks: number;
-  /** Terms in all of them. */
+  /** Terms in all chunks. */
   readonly terms: number;
 }
 

@@ -30,7 +30,7 @@ describe.each([0, 1, 2, 3, 4, 5, 6, 7])("of random text %i", (seed) => {
       expect(chunk.trim()).toBe(chunk);
       expect(wordSpans(chunk).length).toBeLessThanOrEqual(words);
     }
-    // Each word is in a chunk, in order, and repeated words are a chunk's last ones.
+    // Each word is in a chunk, in order; a chunk repeats the last words of the one before.
     let next = 0;
     for (const found of chunks.map(wordsOf)) {
       const start = wordsOf(text).indexOf(found[0]!);

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { type Span, wordSpans } from "./words.ts";
 
-/** How long texts are cut. */
+/** How texts are cut. */
 export const chunkOptions = z.strictObject({
   words: z.int().min(1).max(100_000).default(150).describe("maximum words of a chunk"),
   overlap: z
@@ -19,8 +19,8 @@ interface Piece extends Span {
 const sentences = new Intl.Segmenter("en", { granularity: "sentence" });
 
 /**
- * Cuts a text into chunks of at most `words` words. A chunk ends where a paragraph does if that leaves it at least half
- * full, else where a sentence does; only a sentence longer than a chunk is cut. Every chunk is a part of the text.
+ * Cuts a text into chunks of at most `words` words. A chunk ends at a paragraph's end if that leaves it at least half
+ * full, else at a sentence's end; only a sentence longer than a chunk is cut. Every chunk is a part of the text.
  */
 export function chunksOf(text: string, { words, overlap }: ChunkOptions): string[] {
   const paragraphs = paragraphsOf(text);
@@ -31,14 +31,14 @@ export function chunksOf(text: string, { words, overlap }: ChunkOptions): string
   );
 }
 
-/** Paragraphs are apart by an empty line. */
+/** Empty lines separate paragraphs. */
 function paragraphsOf(text: string): Span[] {
   const breaks = [...text.matchAll(/\n[^\S\n]*\n\s*/g)];
   const starts = [0, ...breaks.map(({ 0: found, index }) => index + found.length)];
   return starts.map((start, i) => ({ start, end: breaks[i]?.index ?? text.length }));
 }
 
-/** The sentences of a part of a text, without the space around them; long ones in pieces. */
+/** The sentences of a part of a text, without surrounding space; long sentences in pieces. */
 function piecesOf(text: string, { start: from, end }: Span, most: number): Piece[] {
   return [...sentences.segment(text.slice(from, end))].flatMap(({ segment, index }) => {
     const places = wordSpans(segment);

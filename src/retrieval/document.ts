@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { z } from "zod";
 
-/** A text as both stores keep it: Postgres refuses NUL, and UTF-8 has no halves of surrogate pairs. */
+/** A text that both stores can keep: Postgres refuses NUL, and UTF-8 has no halves of surrogate pairs. */
 const kept = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
 
 const text = (expected = "expected a text") => z.string(expected).transform(kept);
@@ -10,7 +10,7 @@ const id = z
   .transform((value) => kept(String(value)))
   .refine((value) => value.length >= 1 && value.length <= 512, "expected 1 to 512 characters");
 
-/** A document as callers give it. Other fields are passed over. */
+/** A document as callers pass it. Other fields are ignored. */
 export const documentSchema = z.object({
   id,
   title: text().default(""),

@@ -4,10 +4,10 @@ import { linear } from "../graph/ops/matmul.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 
-/** Rows of a full table: 50 MB of vectors of 384 numbers. Only rows that are written take memory. */
+/** Rows of a full table: 50 MB of vectors of 384 numbers. Only written rows take memory. */
 const ROWS = 32_768;
 
-/** Inner products of a query with the rows of tables, by ONNX Runtime: a quarter of the time that JavaScript takes. */
+/** Inner products of a query with the rows of tables, by ONNX Runtime: four times as fast as JavaScript. */
 export class InnerProducts implements Disposable {
   private constructor(
     readonly width: number,
@@ -26,7 +26,7 @@ export class InnerProducts implements Disposable {
     return new RowTable(this.width);
   }
 
-  /** The products of each table's first rows with the query, as they are computed; `products` is valid for one turn. */
+  /** Yields the products of each table's first rows with the query; `products` is valid until the next step. */
   async *of(
     query: Float32Array,
     tables: readonly RowTable[],

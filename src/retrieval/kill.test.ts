@@ -23,7 +23,10 @@ const settings: IndexSettings = {
   chunks: { words: 12, overlap: 3 },
 };
 
-/** Starts two processes that add the same documents, and kills both after some batches; what the slower one was told is kept. */
+/**
+ * Starts two processes that add the same documents, and kills both after some batches; returns how many the slower one
+ * reported.
+ */
 async function killed(place: string, batches: number): Promise<number[]> {
   const all = [1, 2].map(() => spawn(process.execPath, [adder, place], { stdio: ["ignore", "pipe", "inherit"] }));
   const said = all.map(() => "");

@@ -1,10 +1,10 @@
 import { setTimeout } from "node:timers/promises";
 import { StoreFault } from "./store/store.ts";
 
-/** Milliseconds before each attempt but the first, for a database that is away. */
+/** Milliseconds before each retry, for a database that is away. */
 const PAUSES = [500, 1000, 2000, 4000];
 
-/** Repeats an action that may be repeated while the place of an index fails. */
+/** Retries a repeatable action while the index's storage fails. */
 export async function patiently<T>(action: () => Promise<T>): Promise<T> {
   for (const pause of PAUSES) {
     try {

@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { countsOf } from "./analysis.ts";
 import { BLOCK, numbersOf, PostingRemover, PostingWriter, postingsIn, without } from "./postings.ts";
 
-/** The postings of one term in every chunk, a blob a block. */
+/** The postings of one term in every chunk, one blob per block. */
 function blobs(chunks: readonly number[], count = 1, length = 7): Map<number, Uint8Array> {
   const writer = new PostingWriter();
   for (const chunk of chunks) writer.add(chunk, countsOf(Array(count).fill("jet")), length);

@@ -1,7 +1,7 @@
 /**
- * The chunks that hold a term, with its count and the chunk's length in terms. Chunks are numbered; 4,096 of them in
- * turn are a block. A term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: its
- * place in the block (16 bits) and the term's count (the upper 16 bits), then the chunk's length.
+ * The chunks that hold a term, with its count and the chunk's length in terms. 4,096 consecutive chunks form a block. A
+ * term's postings in a block are one blob of little-endian 32-bit numbers, two for a chunk: its place in the block (16
+ * bits) and the term's count (the upper 16 bits), then the chunk's length.
  */
 export const BLOCK = 4096;
 
@@ -31,7 +31,7 @@ export class PostingWriter {
     }
   }
 
-  /** In the order of terms, in which stores write fastest and lock without deadlock. */
+  /** In the order of terms: stores write fastest and lock without deadlock. */
   *blobs(): Generator<PostingBlock & { readonly term: string }> {
     for (const term of [...this.#terms.keys()].sort())
       for (const [block, numbers] of this.#terms.get(term)!) yield { term, block, data: bytesOf(numbers) };
@@ -40,7 +40,7 @@ export class PostingWriter {
 
 const bytesOf = (numbers: readonly number[]): Uint8Array => new Uint8Array(Uint32Array.from(numbers).buffer);
 
-/** A blob's numbers; copied if it does not lie on a boundary of four bytes. */
+/** A blob's numbers; copied unless it is aligned to four bytes. */
 export function numbersOf(data: Uint8Array): Uint32Array {
   const aligned = data.byteOffset % 4 === 0 ? data : data.slice();
   return new Uint32Array(aligned.buffer, aligned.byteOffset, aligned.byteLength / 4);
@@ -48,7 +48,7 @@ export function numbersOf(data: Uint8Array): Uint32Array {
 
 export const postingsIn = ({ data }: Pick<PostingBlock, "data">): number => data.byteLength / 8;
 
-/** The blob without the chunks at these places of the block; undefined if none are left. */
+/** The blob without the chunks at these places of the block; undefined if none remain. */
 export function without(data: Uint8Array, places: ReadonlySet<number>): Uint8Array | undefined {
   const numbers = numbersOf(data);
   const left: number[] = [];
@@ -57,7 +57,7 @@ export function without(data: Uint8Array, places: ReadonlySet<number>): Uint8Arr
   return left.length === 0 ? undefined : bytesOf(left);
 }
 
-/** Places to leave out, by term and block. */
+/** Places to remove, by term and block. */
 export class PostingRemover {
   readonly #terms = new Map<string, Map<number, Set<number>>>();
 

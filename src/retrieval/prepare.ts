@@ -6,10 +6,10 @@ import { chunkTerms, type PreparedDocument } from "./store/store.ts";
 /** Turns texts into vectors of an index. */
 export type Embed = (texts: readonly string[]) => Promise<readonly Float32Array[]>;
 
-/** The text that is embedded for a chunk: its document's title comes first. */
+/** The text to embed for a chunk: the document's title, then the chunk. */
 const embedded = (title: string, text: string): string => (title === "" ? text : `${title}\n${text}`);
 
-/** Cuts documents into chunks, and embeds them if `embed` is given. A document without words has no chunks. */
+/** Cuts documents into chunks, and embeds them if there is an `embed`. A document without words has no chunks. */
 export async function prepare(
   documents: readonly Document[],
   source: string | null,
@@ -28,7 +28,7 @@ export async function prepare(
   }));
 }
 
-/** A document that has only a title is found by it. */
+/** A document with only a title is found by the title. */
 function cutTexts({ title, text }: Document, options: IndexSettings["chunks"]): string[] {
   const texts = chunksOf(text, options);
   return texts.length === 0 && title.trim() !== "" ? [""] : texts;

@@ -7,11 +7,11 @@ import type { Store } from "./store/store.ts";
 import type { Hit } from "./top.ts";
 
 export const rankers = ["bm25", "dense", "hybrid"] as const;
-/** `bm25`: by terms; `dense`: by vectors; `hybrid`: by both, fused. */
+/** `bm25`: by terms; `dense`: by vectors; `hybrid`: both, fused. */
 export type Ranker = (typeof rankers)[number];
 
 export interface SearchResult {
-  /** The document's. */
+  /** The document's own fields. */
   readonly id: string;
   readonly title: string;
   /** The document's best chunk. */
@@ -48,7 +48,7 @@ interface Ranking {
 }
 
 /**
- * Finds the `top` documents for a query; a document counts by its best chunk. `embed` is needed for `dense` and
+ * Finds the `top` documents for a query. A document ranks by its best chunk. `embed` is needed for `dense` and
  * `hybrid`.
  */
 export async function search(
@@ -106,7 +106,7 @@ const along =
     return { hits, flops: 2 * direction.length * compared };
   };
 
-/** Ranks ever more chunks until they are of `top` documents. `ids`: the documents of chunks that are known. */
+/** Ranks more chunks until they cover `top` documents. `ids`: the documents of known chunks. */
 async function documents(
   store: Store,
   top: number,

@@ -4,27 +4,27 @@ import { sha256 } from "../weights/json-file.ts";
 import { ANALYSIS } from "./analysis.ts";
 import { chunkOptions } from "./chunk.ts";
 
-/** Everything that the vectors of an index depend on. */
+/** Everything that an index's vectors depend on. */
 const embeddingIdentity = z.strictObject({
-  /** The embedding model's name, to find it by. */
+  /** The embedding model's name. */
   name: z.string().min(1),
   /** SHA-256 of its weights, in hexadecimal. */
   sha256,
-  /** Numbers of a vector. */
+  /** The width of a vector. */
   width: z.int().min(1),
 });
 export type EmbeddingIdentity = z.output<typeof embeddingIdentity>;
 
-/** An index's settings, which never change after its creation. */
+/** An index's settings, fixed when it is created. */
 const indexSettings = z.strictObject({
   analysis: z.string(),
-  /** Null: the index has no vectors. */
+  /** Null: an index without vectors. */
   embedding: embeddingIdentity.nullable(),
   chunks: chunkOptions,
 });
 export type IndexSettings = z.output<typeof indexSettings>;
 
-/** @throws UserError if `text` is no settings, or of another way to find terms */
+/** @throws UserError for invalid settings, or for terms of another analysis */
 export function parseSettings(text: string, place: string): IndexSettings {
   const { data } = indexSettings.safeParse(JSON.parse(text));
   if (data === undefined) throw new UserError(`the index ${place} has settings that this program can't read`);

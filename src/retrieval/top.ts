@@ -1,13 +1,13 @@
-/** A chunk and how well it fits a query. */
+/** A chunk and its score for a query. */
 export interface Hit {
   readonly chunk: number;
   readonly score: number;
 }
 
-/** The better first; of equals, the older chunk. */
+/** The better first; of equal scores, the older chunk. */
 export const byScore = (a: Hit, b: Hit): number => b.score - a.score || a.chunk - b.chunk;
 
-/** Keeps the best of many hits: a heap with the worst of them at its root. */
+/** Keeps the best of many hits: a heap with the worst at its root. */
 export class Top<T extends Hit = Hit> {
   readonly #heap: T[] = [];
 

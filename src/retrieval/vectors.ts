@@ -1,7 +1,7 @@
 import { InnerProducts, type RowTable } from "./inner-products.ts";
 import { byScore, type Hit, Top } from "./top.ts";
 
-/** Candidates beyond the wanted ones, since products in float32 may order near equals otherwise. */
+/** Candidates beyond the requested ones: float32 may order nearly equal products wrongly. */
 const SPARE = 32;
 
 interface Candidate extends Hit {
@@ -9,8 +9,8 @@ interface Candidate extends Hit {
 }
 
 /**
- * Vectors in memory, each of a chunk. A query is compared with all of them, and the best are scored again in float64:
- * results are exact. Disposing waits for queries that run.
+ * Vectors in memory, one per chunk. A query is compared with all of them, and the best are scored again in float64:
+ * results are exact. Disposing waits for running queries.
  */
 export class VectorTable implements Disposable {
   readonly #tables: RowTable[] = [];
@@ -19,7 +19,7 @@ export class VectorTable implements Disposable {
 
   private constructor(private readonly products: InnerProducts) {}
 
-  /** `width`: the numbers of a vector. */
+  /** `width`: the width of a vector. */
   static async open(width: number): Promise<VectorTable> {
     return new VectorTable(await InnerProducts.compile(width));
   }
@@ -34,7 +34,7 @@ export class VectorTable implements Disposable {
     return table ? table.chunks[table.count - 1]! : -1;
   }
 
-  /** Chunks come in the order of their numbers. */
+  /** Chunks come in ascending order. */
   add(chunk: number, vector: Float32Array): void {
     let table = this.#tables.at(-1);
     if (!table || table.full) {

@@ -41,19 +41,19 @@ export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const FILES = "expected a file, or a list of files";
 
-/** A file of data, or several. */
+/** One or several data files. */
 export const dataFiles = z.preprocess(
   (given) => (typeof given === "string" ? [given] : given),
   z.array(z.string(), FILES).min(1, FILES),
 );
 
 /**
- * A training method, as `name:key=value`, or, where values are lists or objects, by name with its options beside it. A flag
- * has its text.
+ * A training method as `name:key=value`, or by name with its options beside it if values are lists or objects. Flags
+ * are written as text.
  */
 export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 
-/** A training run, whole: from it follow the fields of its YAML or JSON file, the flags and the docs. */
+/** A complete training run: the source of its YAML or JSON fields, its flags and its docs. */
 export const trainOptions = z.strictObject({
   method: methodOption
     .optional()

@@ -20,25 +20,25 @@ import { askedOfChat, askedOfQuestion, citationsIn, fitting, type QuestionPrompt
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
-/** The decision to read passages or not, and its reason. */
+/** The decision whether to read passages, and its reason. */
 export interface Retrieval {
   readonly used: boolean;
   readonly method: GateMethod;
-  /** The gate's; null if it has none: the question is then searched for. */
+  /** The gate's score; null if it has none: the question is then searched for. */
   readonly score: number | null;
-  /** A score of it or more searches. */
+  /** A score of at least this retrieves. */
   readonly threshold: number;
-  /** Milliseconds of the gate, with the calls that it reads, and of the search. */
+  /** Milliseconds of the gate, including its calls, and of the search. */
   readonly ms: { readonly gate: number; readonly search: number };
-  /** The documents that the answer reads, the best first: `[1]` in an answer is the first. */
+  /** The documents that the answer reads, the best first; `[1]` in an answer cites the first. */
   readonly documents: readonly ReadDocument[];
-  /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
+  /** The search found nothing, or nothing that fits the model's context: the answer is plain. */
   readonly nothing_found?: true;
   /** Indices of the documents that the answer cites, from 0; known at its end. */
   readonly citations?: readonly number[];
 }
 
-/** A piece of an answer; the first, which is empty, and the last have the decision. */
+/** A piece of an answer; the empty first piece and the last one have the decision. */
 export type AnswerPiece = ModelPiece & { readonly retrieval?: Retrieval };
 
 /** The terms of one answer. */
@@ -49,7 +49,7 @@ export interface AnswerTerms extends Pick<TextRequest, "options" | "signal" | "a
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
 }
 
-/** Answers a request: a text is a question alone, and turns are a chat, whose last user's turn is the question. */
+/** Answers a request: a text is a single question; turns are a chat, whose last user's turn is the question. */
 export async function* answerRequest(
   named: Named,
   resources: Resources,
@@ -69,9 +69,9 @@ export async function* answerRequest(
 }
 
 /**
- * Answers a question, with passages of an index if the gate says so (ExpertRAG, arXiv 2504.08744). The decision is the
- * first piece. A gate that reads the plain answer's first token begins that answer; it goes on if nothing is retrieved,
- * else its cost is overhead. `source` may be missing if the gate never retrieves.
+ * Answers a question, with passages from an index if the gate says so (ExpertRAG, arXiv 2504.08744). The decision is
+ * the first piece. A gate that reads the plain answer's first token starts that answer; the answer continues if nothing
+ * is retrieved, else its cost is overhead. `source` may be missing if the gate never retrieves.
  */
 export async function* answer(
   model: AnswerModel,
@@ -118,7 +118,7 @@ class Run {
     yield* this.#give(decision.retrieve ? this.#second(passages) : (begun ?? this.#plain()), retrieval);
   }
 
-  /** A plain answer does not wait for a database that is away: it is only priced too low. */
+  /** A plain answer does not wait for an unreachable database; its dense price is then too low. */
   async #passageTerms(): Promise<number> {
     try {
       return (await this.source?.meanTerms()) ?? 0;
@@ -128,7 +128,7 @@ class Run {
     }
   }
 
-  /** Stops the plain answer, and searches; a database that is away is waited for. */
+  /** Stops the plain answer, and searches; retries an unreachable database. */
   async #retrieved(): Promise<typeof NOTHING> {
     const { source, model, asked, terms } = this;
     if (!source) throw new Error(`${model.name}: the gate needs an index`);
@@ -143,7 +143,7 @@ class Run {
     return { documents: documents.map(({ id, title, text, score }) => ({ id, title, text, score })), passages };
   }
 
-  /** Tokens that passages may take: half of what the context leaves is for the answer. */
+  /** Tokens for passages: half of the remaining context is reserved for the answer. */
   #room(): number {
     const { model, asked, terms } = this;
     const free = model.context - model.count(asked.with([]));
@@ -166,7 +166,7 @@ class Run {
   #second = (passages: readonly string[]): Begun =>
     passages.length === 0 ? this.#plain() : this.#begin(this.asked.with(passages));
 
-  /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all calls. */
+  /** Yields the pieces so far, then the rest as it arrives; the last piece has the receipt of all calls. */
   async *#give({ call, pieces }: Begun, retrieval: Retrieval): AsyncGenerator<AnswerPiece, void> {
     for (let at = 0; ; at++) {
       const piece = pieces[at] ?? (await call.next());
@@ -181,7 +181,7 @@ class Run {
     }
   }
 
-  /** This answer with passages, as dense would have read them. */
+  /** The price of this answer with passages, as dense would have read them. */
   #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
     const { model, asked, source, terms } = this;
     if (!source) return undefined;
@@ -189,7 +189,7 @@ class Run {
     return model.price({ prompt, cached, completion });
   }
 
-  /** Ends everything that still runs; reports the cost of a request that was stopped, failed, or lost its reader. */
+  /** Ends all running calls; reports the cost of a request that was stopped, failed, or lost its reader. */
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();
@@ -213,10 +213,10 @@ const retrievalOf = (
   ...(retrieve && documents.length === 0 && { nothing_found: true }),
 });
 
-/** Tokens for each indexed term, which stop words are not: 1.96 of SmolLM2's and 1.97 of Qwen2.5's on 502 leads of Wikipedia. */
+/** Tokens per indexed term (stop words are not indexed): 1.96 for SmolLM2 and 1.97 for Qwen2.5 on 502 leads of Wikipedia. */
 const TOKENS_PER_TERM = 2;
 
-/** Tokens of the prompt with passages that were not searched for: as many as asked for, of the index's mean length. */
+/** Tokens of the prompt with passages, without a search: as many passages as requested, of the index's mean length. */
 function expectedPrompt(
   model: AnswerModel,
   asked: QuestionPrompts,

@@ -8,7 +8,7 @@ interface Named {
   readonly recipe: readonly string[];
 }
 
-/** Makes one receipt of an answer's calls. Dense searches for every question, and reads what it finds. */
+/** Makes one receipt of an answer's calls. Dense searches for every question, and reads the results. */
 export class AnswerBill {
   readonly #time: WallTime;
   readonly #searches: Receipt[] = [];
@@ -18,7 +18,7 @@ export class AnswerBill {
 
   constructor(
     private readonly named: Named,
-    /** The price of this answer with passages, if nothing was searched; undefined if it is unknown. */
+    /** The price of this answer with passages, if nothing was searched; undefined if unknown. */
     private readonly estimate: (answer: Receipt) => Spent | undefined,
     arrived: number | undefined,
   ) {
@@ -58,7 +58,7 @@ export class AnswerBill {
     });
   }
 
-  /** A search that found nothing would have found nothing in a dense run either. */
+  /** A search without results would have none in a dense run either. */
   #measured(own: Receipt | undefined): Spent {
     const { flops, bytes } = amountsOf([...this.#searches, ...(own ? [own] : [])]);
     return { flops: flops.dense, bytes: bytes.dense };

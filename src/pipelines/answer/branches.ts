@@ -21,7 +21,7 @@ interface BothAnswers {
   readonly retrieved: Branch;
   /** The parts of the question that gates read. */
   readonly input: GateInput;
-  /** The cost of the call that self-reflection takes, if a gate reads it. */
+  /** The cost of the self-reflection call, if a gate reads it. */
   readonly reflection?: Receipt;
 }
 
@@ -30,7 +30,7 @@ interface BranchTerms {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Answers questions with passages and without, so that all gates can be judged on the same answers. */
+/** Answers questions with and without passages, so that all gates can be judged on the same answers. */
 export class AnswerBranches {
   constructor(
     /** The model's name in receipts. */
@@ -39,7 +39,7 @@ export class AnswerBranches {
     private readonly settings: AnswerOptions,
   ) {}
 
-  /** The likeliest tokens are taken. */
+  /** Greedy decoding. */
   async answers(
     question: string,
     methods: readonly GateMethod[],

@@ -9,7 +9,7 @@ export interface FakeModel extends AnswerModel {
   readonly prompts: string[];
 }
 
-/** A FLOP a token of the prompt and of the answer. */
+/** One FLOP per token of the prompt and of the answer. */
 const receiptOf = (prompt: number, completion: number, model = "fake", dense = prompt + completion): Receipt =>
   makeReceipt({
     ...{ model, recipe: [], estimated: false },
@@ -27,7 +27,7 @@ interface Behaviour {
   readonly read?: string;
 }
 
-/** A model that answers `read` if its prompt has passages and "own" if not, in two pieces. */
+/** A model that answers `read` if its prompt has passages and "own" otherwise, in two pieces. */
 export function fakeModel(
   tokenizer: Tokenizer,
   { logits = () => [1, 0], context = 8192, read = "read" }: Behaviour = {},

@@ -57,7 +57,7 @@ export const chatShape = {
 
 type SearchFields = z.output<z.ZodObject<typeof searchShape>> & { readonly mode?: z.output<typeof modeField> };
 
-/** What a request says to the pipeline. */
+/** A request's settings for the pipeline. */
 interface Lookup {
   readonly options: AnswerOptions;
   /** The name of an index. */
@@ -95,7 +95,7 @@ const document = z.object({ id: z.string(), title: z.string(), text: z.string(),
 const documents = z.array(document).describe("the passages that the answer reads; [1] in the answer is the first");
 const citations = z.array(z.int()).describe("indices of the documents that the answer cites, from 0");
 
-/** How a gate decided. */
+/** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
   score: z.number().nullable().describe("the gate's score; null if it has none, and then the question is looked up"),
@@ -118,7 +118,7 @@ export const eventShown = {
 /** The fields of an answer of `POST /v1/answer`. */
 export const answerShown = { retrieved: used, documents, gate: z.object(decision), nothing_found, ms, citations };
 
-/** A decision as `POST /v1/answer` has it. */
+/** A decision in the form of `POST /v1/answer`. */
 export function decisionOf({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
   const found = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
   return { ...found, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };

@@ -4,7 +4,7 @@ import type { ModelPiece } from "../model.ts";
 import type { CallOptions } from "../request.ts";
 import type { Facts, Resources } from "../resources.ts";
 
-/** The role of the only model. */
+/** The role of the pipeline's only model. */
 export const MODEL = "model";
 
 /** A generative model as this pipeline sees it. */
@@ -18,7 +18,7 @@ export interface AnswerModel extends Pick<Facts, "tokenizer" | "context" | "pric
 /** An index as this pipeline sees it. */
 export type PassageSource = NonNullable<Resources["index"]>;
 
-/** `tools`: all prompts have them. */
+/** `tools`: every prompt includes them. */
 export async function answerModelOf(name: string, resources: Resources, tools?: readonly Tool[]): Promise<AnswerModel> {
   const { source: _, count, ...facts } = await resources.facts(MODEL);
   return {

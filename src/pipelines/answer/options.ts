@@ -6,7 +6,7 @@ import { gateMethods } from "./gate/gate.ts";
 
 export const retrievalModes = ["auto", "always", "never"] as const;
 
-/** Tokens that are read of one passage at most. */
+/** Maximum tokens read from one passage. */
 export const MOST_PASSAGE_TOKENS = 200;
 
 /** Options of an answer with optional retrieval. */

@@ -13,7 +13,7 @@ export const expertrag = {
   shows: { field: "retrieval", first: true } as const,
   /** Fields of chats and of `POST /v1/answer`. */
   fields: () => import("./fields.ts"),
-  /** What a calibration of gates reads and finds. */
+  /** Inputs and result of a calibration of gates. */
   calibration: () => import("./gate/fit.ts"),
   /** @throws UserError if it is empty */
   checkQuestion: async (question: string) => (await import("./prompt.ts")).checkQuestion(question),

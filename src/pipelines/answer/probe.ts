@@ -8,7 +8,7 @@ import type { AnswerModel } from "./model.ts";
 import type { QuestionPrompts } from "./prompt.ts";
 import { reflectionPrompt, reflectionTokens } from "./reflection.ts";
 
-/** A call, and the pieces of it that were read. */
+/** A call, and the pieces read from it. */
 export interface Begun {
   readonly call: Pick<Call<object>, "next">;
   readonly pieces: readonly ModelPiece[];
@@ -27,7 +27,7 @@ type Observing = Pick<CallTerms, "observe"> & { readonly maxTokens?: number };
 /** Starts a call of the model that is billed to the answer. */
 export type Start = (prompt: Prompt, more?: Observing) => Begun["call"];
 
-/** Computes what a gate reads, and no more. */
+/** Computes only what a gate reads. */
 export async function probe(
   { tokenizer }: Pick<AnswerModel, "tokenizer">,
   { query, plain }: QuestionPrompts,
@@ -37,7 +37,7 @@ export async function probe(
   const vocabulary = { encode: (text: string) => tokenizer.encode(text), size: tokenizer.vocabSize };
   const rarity = reads.includes("rarity") ? rarityOf(query, vocabulary) : undefined;
   const reflected = reads.includes("reflection") ? await reflect(tokenizer, query, start) : undefined;
-  // Last, as this call may go on to be the answer.
+  // Last, because this call may continue as the answer.
   const first = reads.includes("signals") ? await firstToken(plain, start) : undefined;
   return {
     input: { question: query, rarity, reflection: reflected?.ratio, signals: first?.signals },

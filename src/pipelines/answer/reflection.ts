@@ -5,13 +5,13 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 
 const ASK = "Say yes if you have to look this question up to answer it, and no if you know the answer.";
 
-/** The prompt by which a model tells whether it would look a question up. */
+/** The prompt that asks a model whether it would look a question up. */
 export function reflectionPrompt(tokenizer: Tokenizer, question: string): Prompt {
   if (tokenizer.chatTemplate === undefined) return `${ASK}\n\nQuestion: ${question}\nAnswer:`;
   return instructedChat(tokenizer, ASK)(question);
 }
 
-/** Single tokens of yes and of no. @throws UserError if the tokenizer has none */
+/** Single tokens for yes and no. @throws UserError if the tokenizer has none */
 export function reflectionTokens(tokenizer: Tokenizer): { yes: number[]; no: number[] } {
   const single = (word: Word) => {
     const ids = tokensOf(tokenizer, word);
@@ -27,7 +27,7 @@ export const canReflect = (tokenizer: Tokenizer): boolean =>
 
 type Word = "yes" | "no";
 
-/** Tokens that are the word alone, with a space before it or a capital. */
+/** Tokens for the word alone, with or without a leading space and a capital. */
 function tokensOf(tokenizer: Tokenizer, word: Word): number[] {
   const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
   const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);

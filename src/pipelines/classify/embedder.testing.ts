@@ -5,7 +5,7 @@ import type { LabelHead } from "./head.ts";
 
 const WORDS = ["good", "bad", "so", "odd"];
 
-/** Embeds by the means of four words' vectors, which are unit vectors. */
+/** Embeds by the mean vector of four known words, which have unit vectors. */
 export function smallEmbedder(name = "small", digit = "a"): Embedder {
   const identity = { name, sha256: digit.repeat(64) };
   const values = Float32Array.from({ length: 16 }, (_, i) => Number(i % 5 === 0));
@@ -17,7 +17,7 @@ export function smallEmbedder(name = "small", digit = "a"): Embedder {
   };
 }
 
-/** A head of two labels whose logits of a text's mean are ±`scale` for good and for bad. */
+/** A head of two labels, good and bad, with logits ±`scale` for a text's mean. */
 export const smallHead = ({ identity }: Pick<Embedder, "identity">, scale = 2): LabelHead => ({
   model: identity,
   labels: ["negative", "positive"],

@@ -15,10 +15,10 @@ export const embedderIdentity = z.strictObject({
 });
 export type EmbedderIdentity = z.output<typeof embedderIdentity>;
 
-/** Turns texts into vectors, for a head to be trained on or to read. */
+/** Turns texts into vectors, for training or running a head. */
 export interface Embedder extends Disposable {
   readonly identity: EmbedderIdentity;
-  /** Numbers of a vector. */
+  /** The width of a vector. */
   readonly width: number;
   embed(texts: readonly string[], terms?: ReadTerms): Promise<Answers<Float32Array>>;
   /** The cost of these texts; runs nothing. */
@@ -27,7 +27,7 @@ export interface Embedder extends Disposable {
 
 /**
  * Opens an embedder: `glove` (the mean of a text's word vectors), a MODEL of embeddings (`minilm`), or such a MODEL's
- * first layers (`minilm@layers=2`). Downloads it if it is not here yet.
+ * first layers (`minilm@layers=2`). Downloads it if it is missing.
  * @throws UserError for an unknown name, or a model that does not embed
  */
 export async function openEmbedder(name: string, options: ResolveOptions = {}): Promise<Embedder> {
@@ -45,7 +45,7 @@ export async function openEmbedder(name: string, options: ResolveOptions = {}): 
   }
 }
 
-/** Fetches nothing. @throws UserError if an embedder's name is unknown */
+/** Checks a name without fetching. @throws UserError if an embedder's name is unknown */
 export async function checkEmbedder(name: string): Promise<void> {
   if (name !== GLOVE) await checkModel(partsOf(name).model);
 }

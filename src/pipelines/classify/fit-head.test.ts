@@ -3,7 +3,7 @@ import { logitsOf } from "../../util/logistic.ts";
 import { seededRandom } from "../../util/random.ts";
 import { fitHead, type Labelled } from "./fit-head.ts";
 
-/** Rows of three features on other scales: the first decides the label, the second is noise, the third never varies. */
+/** Rows of three features on different scales: the first decides the label, the second is noise, the third is constant. */
 function rowsOf(count: number, seed: number): Labelled {
   const random = seededRandom(seed);
   const labels = Array.from({ length: count }, (_, i) => i % 3);

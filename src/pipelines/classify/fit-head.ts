@@ -1,13 +1,13 @@
 import { UserError } from "../../util/errors.ts";
 import { type Features, fitLogistic, type Logistic, type LogisticFit, logitsOf } from "../../util/logistic.ts";
 
-/** Rows with the place of each one's label. */
+/** Rows with each one's label index. */
 export interface Labelled {
   readonly rows: readonly Features[];
   readonly labels: readonly number[];
 }
 
-/** A head, and how it does on the rows that its L2 was chosen on. */
+/** A head, and its results on the held-out rows. */
 export interface FittedHead {
   readonly linear: Logistic;
   readonly l2: number;
@@ -15,13 +15,13 @@ export interface FittedHead {
   readonly loss: number;
 }
 
-/** From strong to weak; each is about a third of its predecessor. */
+/** From strong to weak, each about a third of the one before. */
 const L2S = [0.3, 0.1, 0.03, 0.01, 3e-3, 1e-3, 3e-4, 1e-4];
 
 /**
- * A logistic head on standardised features, with the L2 that gives `held` rows the least loss: weaker ones are tried
- * until the loss rises. The standardisation is folded into the head, which reads plain features.
- * @throws UserError as `fitLogistic` does, and if a label of the held rows occurs in none of the others
+ * A logistic head on standardised features, with the L2 of least loss on the `held` rows: weaker ones are tried until
+ * the loss rises. The standardisation is folded into the head, which reads plain features.
+ * @throws UserError as `fitLogistic` does, and if a held-out label is not in the training rows
  */
 export function fitHead(train: Labelled, held: Labelled): FittedHead {
   const scale = standardOf(train.rows);
@@ -53,7 +53,7 @@ export function standardOf(rows: readonly Features[]): Standard {
   const deviation = new Float64Array(width);
   for (const row of rows) for (let i = 0; i < width; i++) mean[i]! += row[i]! / rows.length;
   for (const row of rows) for (let i = 0; i < width; i++) deviation[i]! += (row[i]! - mean[i]!) ** 2 / rows.length;
-  // A feature that never varies carries no information; any divisor will do.
+  // A constant feature carries no information; any divisor works.
   return { mean, deviation: deviation.map((v) => Math.sqrt(v) || 1) };
 }
 

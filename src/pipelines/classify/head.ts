@@ -16,14 +16,14 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 
 /** The record of a head's training. */
 const training = z.strictObject({
-  /** The rows it was trained on: their name, the hash of their texts and labels, how many they are. */
+  /** The training rows: their name, the hash of their texts and labels, and their number. */
   data: z.strictObject({ name: z.string(), sha256, rows: z.int().min(1) }),
   seed: z.int().min(0),
   l2: z.number().positive().describe("of standardised features"),
 });
 type Training = z.output<typeof training>;
 
-/** A linear head as a file has it: logits = weights·vector + bias. */
+/** A linear head as stored in a file: logits = weights·vector + bias. */
 const headFile = z
   .strictObject({
     kind: z.literal("label-head", 'expected "label-head"'),
@@ -48,13 +48,13 @@ export interface LabelHead {
   readonly training: Training;
 }
 
-/** @throws UserError that names the file and the field that does not fit */
+/** @throws UserError that names the file and the invalid field */
 export function readHead(file: string): LabelHead {
   const { model, labels, width, weights, bias, training } = readJson(file, headFile, "a label head");
   return { model, labels, training, linear: { classes: labels.length, width, weights, bias } };
 }
 
-/** Writes a head whole, its numbers rounded to float32. @throws UserError if it cannot be written */
+/** Writes a head atomically, its numbers rounded to float32. @throws UserError if it cannot be written */
 export async function writeHead(file: string, { model, labels, linear, training }: LabelHead): Promise<void> {
   const { width, weights, bias } = linear;
   const head = { kind: "label-head", model, labels, training, width, bias: packed(bias), weights: packed(weights) };
@@ -68,7 +68,7 @@ function unpacked(text: string): Float64Array {
 
 const packed = (values: Float64Array): string => Buffer.from(Float32Array.from(values).buffer).toString("base64");
 
-/** An embedder with a head on it. The head runs here, and costs two FLOPs a weight, by the rules of the graph's own operators. */
+/** An embedder with a head. The head runs here, and costs two FLOPs per weight, as the graph's own operators count. */
 export class HeadModel implements LabelModel, Disposable {
   readonly #cost: Cost;
 
@@ -100,7 +100,7 @@ export class HeadModel implements LabelModel, Disposable {
     return { answers: logits, usage: withHead(usage, this.#priceOf(texts.length), performance.now() - started) };
   }
 
-  /** Logits of a vector that the embedder gave. */
+  /** Logits of an embedder's vector. */
   read(vector: ArrayLike<number>): Float64Array {
     return logitsOf(this.head.linear, vector);
   }

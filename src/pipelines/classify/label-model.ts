@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 /** A model that gives every text a logit for each of its labels. */
 export interface LabelModel {
   readonly name: string;
-  /** Equal for two models that give the same logits. */
+  /** Equal for two models with the same logits. */
   readonly key: string;
   readonly labels: readonly string[];
   /** Logits of each text, in the order of `labels`. */
@@ -15,7 +15,7 @@ export interface LabelModel {
 }
 
 /**
- * A classifier's own checkpoint as such a model; the owner disposes of it.
+ * A classifier checkpoint as such a model; the caller disposes of it.
  * @throws UserError if it is not a classifier of two labels or more
  */
 export function labelModelOf(model: EncoderModel): LabelModel {

@@ -3,7 +3,7 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 
-/** A finished window's cost, and that of writing its whole ranking. */
+/** A finished window's cost, and the cost of writing its whole ranking. */
 interface WindowCost {
   readonly receipt: Receipt;
   /** Letters whose logits were compared; 0 if the model wrote the ranking. */
@@ -12,11 +12,11 @@ interface WindowCost {
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 
-/** What ordering the list before the windows cost. */
+/** The cost of ordering the list before the windows. */
 interface PresortCost {
   readonly texts: number;
   readonly flops: number;
-  /** An encoder's. */
+  /** An encoder's receipt. */
   readonly receipt?: Receipt;
 }
 
@@ -51,7 +51,7 @@ export class FirstBill {
     this.#presort = cost;
   }
 
-  /** A call that was stopped. */
+  /** A stopped call. */
   stopped(receipt: Receipt): void {
     this.#stopped.push(receipt);
   }
@@ -70,7 +70,7 @@ export class FirstBill {
     const [ranking, all] = [amountsOf(this.#ranking), amountsOf(calls)];
     const { completion: decoded } = amountsOf(this.#windows).tokens;
     const windows = this.#windows.length;
-    // A comparison a letter.
+    // One comparison per letter.
     const overhead = this.#letters + flops;
     return makeReceipt({
       ...all,

@@ -15,7 +15,7 @@ export interface FakeModel extends RankModel {
   readonly terms: RankTerms[];
 }
 
-/** A model whose letters' logits are `score` of the passages that it reads; it bills a FLOP a token. */
+/** A model whose letter logits are `score` of the passages that it reads; it bills one FLOP per token. */
 export function fakeModel(tokenizer: Tokenizer, score: (passage: string) => number): FakeModel {
   const letters = lettersOf(tokenizer, 26);
   const prompts: string[] = [];

@@ -16,17 +16,17 @@ import { type Window, windowsOf } from "./windows.ts";
 export interface RerankTerms extends Omit<RankRequest, "query" | "documents"> {
   /** The reranker's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
-  /** The encoder, if the options presort by one. */
+  /** The encoder, if the options presort with one. */
   readonly presorter?: Presorter | undefined;
 }
 
-/** Lends what ranks windows until the work ends. */
+/** Leases the window ranker until the work ends. */
 export type Lend = <T>(work: (ranker: WindowRanker) => Promise<T>) => Promise<T>;
 
 /**
  * Orders documents by their relevance to a query, window by window (FIRST, Reddy et al., arXiv 2406.15657): a window's
- * prompt ends before the first letter of a ranking, and the logits of the letters there are the passages' scores. No
- * ranking is written. The presorter has ended before the ranker is lent.
+ * prompt ends before the first letter of a ranking, and the letters' logits there are the passages' scores. No ranking
+ * is written. The presorter ends before the ranker is leased.
  * @throws UserError for an empty query or list, a query that is too long, or a ceiling that is too low
  */
 export async function rerank(
@@ -46,7 +46,7 @@ export async function rerank(
   }
 }
 
-/** @throws UserError if the model does not go on with texts, or has no tokens for letters alone */
+/** @throws UserError if the model does not continue texts, or has no single tokens for letters */
 export const rankerOf = (model: HeldModel, options: FirstOptions, save?: Recipe): WindowRanker =>
   new WindowRanker(rankModelOf(model, save), options);
 
@@ -70,7 +70,7 @@ class Rerank {
 
   async whole(): Promise<Reranked> {
     await this.#presort();
-    // A single passage has no order.
+    // A single passage needs no order.
     const windows = windowsOf(this.documents.length, this.options).filter(([from, to]) => to - from > 1);
     await this.lend(async (ranker) => {
       this.#checkCeiling(ranker, windows);

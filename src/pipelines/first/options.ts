@@ -10,7 +10,7 @@ const whole = z.coerce.number().int();
 
 const methods = ["single-token", "generate"] as const;
 
-/** Options of a listwise reranker, given after its name. Windows and stride as in castorini/rank_llm. */
+/** Options of a listwise reranker, written after its name. Windows and stride as in castorini/rank_llm. */
 export const firstOptions = z
   .strictObject({
     windowSize: whole.min(2).max(MOST_LETTERS).default(20).describe("passages ranked in one prompt"),
@@ -45,11 +45,11 @@ export const firstOptions = z
 export type FirstOptions = z.output<typeof firstOptions>;
 export type FirstInput = z.input<typeof firstOptions>;
 
-/** The model that presorts, if one does. */
+/** The presorting model, if any. */
 export const presortModel = ({ presort }: FirstOptions): string | undefined =>
   presort === "none" || presort === "bm25" ? undefined : presort;
 
-/** @throws UserError if `presort` is neither a way to order nor the name of a model */
+/** @throws UserError if `presort` is neither a known order nor a model's name */
 export async function checkPresort(options: FirstOptions): Promise<void> {
   const encoder = presortModel(options);
   if (encoder === undefined) return;
@@ -64,7 +64,7 @@ export async function checkPresort(options: FirstOptions): Promise<void> {
 export const notPresort = (text: string): string =>
   `first: presort: expected bm25, none or an encoder such as minilm, got "${text}"`;
 
-/** A reranker as a user names it: `MODEL+first`, with options after a final `@`. */
+/** A reranker's name as users write it: `MODEL+first`, with options after a final `@`. */
 export interface FirstName extends Suffixed {
   /** Not checked against each other or a model's defaults. */
   readonly values: FirstInput;
@@ -74,7 +74,7 @@ export interface FirstName extends Suffixed {
 export const isFirstName = (text: string): boolean => isSuffixed("first", text);
 
 /**
- * Reads the name of a reranker; undefined if the text names something else.
+ * Parses a reranker's name; undefined for other names.
  * @throws UserError that names the option
  */
 export function parseFirst(text: string): FirstName | undefined {
@@ -85,7 +85,7 @@ export function parseFirst(text: string): FirstName | undefined {
   return { ...found, options: checkFirstOptions(values) };
 }
 
-/** A reranker with options beside its name, which take the place of those in it. @throws UserError that names the option */
+/** A reranker with options that override those in its name. @throws UserError that names the option */
 export function withOptions(named: Pick<FirstName, "values">, more: FirstInput): Omit<FirstName, "model"> {
   const others = Object.entries(more).filter(([, value]) => value !== undefined);
   const values = { ...named.values, ...Object.fromEntries(others) };

@@ -23,7 +23,7 @@ interface Prepared extends PreparedRank {
 
 const { presort } = firstOptions.shape;
 
-/** A list is ranked by one model, after an encoder has presorted it, if one does. */
+/** One model ranks a list, after an optional presort by an encoder. */
 const rolesOf = (ranker: string, presorter: string | undefined) =>
   presorter === undefined ? { ranker } : { ranker, presorter };
 

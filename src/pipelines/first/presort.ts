@@ -3,12 +3,12 @@ import { FLOPS_PER_POSTING, rankByBm25 } from "../../retrieval/bm25.ts";
 import { PostingWriter } from "../../retrieval/postings.ts";
 
 export interface Scored {
-  /** By text. */
+  /** Scores by text. */
   readonly scores: readonly number[];
   readonly flops: number;
 }
 
-/** Scores texts against a query by BM25, with the texts as the whole collection. A text without its terms has 0. */
+/** Scores texts against a query by BM25, with the texts as the whole collection. A text without the query's terms scores 0. */
 export function bm25(query: string, texts: readonly string[]): Scored {
   const terms = countsOf(termsOf(query));
   const writer = new PostingWriter();
@@ -26,7 +26,7 @@ export function bm25(query: string, texts: readonly string[]): Scored {
   return { scores, flops: FLOPS_PER_POSTING * postings };
 }
 
-/** Places by score, the greatest first. Equal ones are ordered by their texts, so that no order of the list counts. */
+/** Indices by score, the greatest first. Ties are ordered by their texts, so the list's order does not matter. */
 export const orderBy = (scores: readonly number[], texts: readonly string[]): number[] =>
   [...scores.keys()].sort((a, b) => scores[b]! - scores[a]! || compared(texts[a]!, texts[b]!));
 

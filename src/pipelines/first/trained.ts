@@ -9,14 +9,14 @@ const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digit
 /** A bundled adapter's model, windows and data: `first.json` beside its weights. */
 export const trainedFile = z.strictObject({
   model: z.strictObject({ name: z.string().min(1), sha256 }),
-  /** The windows that it was trained on, which are its defaults. */
+  /** The windows that it was trained on: its defaults. */
   options: z.strictObject({
     windowSize: z.int().min(2),
     stride: z.int().min(1),
     maxPassageWords: z.int().min(1),
   }),
   data: z.strictObject({ name: z.string(), sha256, lists: z.int().min(1) }),
-  /** What its users should know. */
+  /** A notice for its users. */
   notice: z.string().min(1).optional(),
 });
 type TrainedFile = z.output<typeof trainedFile>;
@@ -43,8 +43,8 @@ export const trainedFor = (
 ): Trained | undefined => (adapter === "none" ? undefined : all.find(({ model }) => model.sha256 === hash));
 
 /**
- * A reranker's options: those given, then the adapter's, then the usual ones. A given window sets aside both of the
- * adapter's numbers for it.
+ * A reranker's options: the user's, then the adapter's, then the usual ones. A window option replaces both of the
+ * adapter's window numbers.
  * @throws UserError that names the option
  */
 export function optionsWith(

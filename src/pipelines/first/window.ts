@@ -8,13 +8,13 @@ import { byScore, repaired, written } from "./order.ts";
 
 /** A window's ranking. */
 export interface Ranked {
-  /** Places of the passages, best first. */
+  /** Indices of the passages, best first. */
   readonly order: readonly number[];
-  /** Logits of the passages' letters, by place. Logits of two windows do not compare. */
+  /** Logits of the passages' letters, by index. Logits of different windows are not comparable. */
   readonly logits: readonly number[];
-  /** The ranking that the model wrote, in `method=generate`. */
+  /** The ranking that the model wrote, with `method=generate`. */
   readonly text?: string;
-  /** Words that were read of each passage. */
+  /** Words read from each passage. */
   readonly words: number;
   readonly receipt: Receipt;
 }
@@ -24,7 +24,7 @@ export class WindowRanker {
   readonly #letters: Letters;
   readonly #prompts: Prompts;
 
-  /** @throws UserError if the model's tokens do not have letters alone */
+  /** @throws UserError if the tokenizer has no single tokens for letters */
   constructor(
     readonly model: RankModel,
     private readonly options: FirstOptions,
@@ -35,7 +35,7 @@ export class WindowRanker {
       if (!this.#letters[place]!.includes(id)) throw new Error(`${model.name}: ${letterOf(place)} is not token ${id}`);
   }
 
-  /** Tokens that a whole ranking of so many passages takes. */
+  /** Tokens of a whole ranking of so many passages. */
   answerTokens(count: number): number {
     return this.#prompts.answerTokens(count);
   }
@@ -73,7 +73,7 @@ export class WindowRanker {
     }
   }
 
-  /** A written ranking has each passage's place; letters may repeat, which is repaired. */
+  /** A written ranking has each passage's index; repeated letters are repaired. */
   #answer(count: number) {
     switch (this.options.method) {
       case "single-token":

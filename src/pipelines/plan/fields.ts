@@ -6,7 +6,7 @@ import { checkPlanning, type PlanSettings, parsePlanning, planningOptions } from
 
 const { channel, maxPlanTokens, temperature } = planningOptions.shape;
 
-/** The field of chats that says how a planner plans. */
+/** The chat field for a planner's settings. */
 export const schema = z
   .strictObject({
     channel: z.enum(channels).nullish().describe(described(channel)),

@@ -5,7 +5,7 @@ import { choice, number, optionalInteger } from "../../savings/option-schemas.ts
 import { UserError } from "../../util/errors.ts";
 import { checkedNamed, readNamed } from "../../util/named-options.ts";
 
-/** The options of planning. For filling in, the trained projector has its own, unless they are given. */
+/** The options of planning. A trained projector's own options are the defaults. */
 export const planningOptions = diffusionOptions.extend({
   channel: choice(channels)
     .optional()
@@ -16,14 +16,14 @@ export const planningOptions = diffusionOptions.extend({
 export type PlanningInput = z.input<typeof planningOptions>;
 export type PlanningOptions = z.output<typeof planningOptions>;
 
-/** What a request says of its plan. */
+/** A request's settings for its plan. */
 export interface PlanSettings {
   readonly planning?: PlanningInput | undefined;
-  /** Folder of a trained projector, in place of the one found for the two models. */
+  /** Folder of a trained projector, replacing the one found for the two models. */
   readonly projector?: string | undefined;
 }
 
-/** Options as a caller gives them, checked, without defaults. @throws UserError */
+/** A caller's options, checked, without defaults. @throws UserError */
 export function checkPlanning(input: unknown): Partial<PlanningOptions> {
   const checked = checkedNamed("planning", planningOptions, input as Record<string, unknown>);
   const keys = Object.keys(input as object);

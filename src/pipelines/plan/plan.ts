@@ -12,7 +12,7 @@ import { addSpent, type Spent } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
 import { checkPlanning, type PlanningInput } from "./options.ts";
 
-/** A planner, an executor, and what carries states from one to the other, if it was trained. */
+/** A planner, an executor, and a projector between them, if one was trained. */
 export interface PlanModels {
   readonly planner: DiffusionModel;
   readonly executor: LanguageModel;
@@ -32,11 +32,11 @@ export interface Planning {
   readonly terms: Omit<PlanTerms, "states">;
 }
 
-/** The plan of an answer as a reader sees it, also where it went as vectors. */
+/** An answer's plan as a reader sees it, also if it was passed as vectors. */
 export interface ShownPlan {
   readonly channel: Channel;
   readonly text: string;
-  /** Tokens that were planned; 0 without a plan. */
+  /** Planned tokens; 0 without a plan. */
   readonly tokens: number;
   /** Forward passes of the planner. */
   readonly passes: number;
@@ -44,7 +44,7 @@ export interface ShownPlan {
   readonly ms: number;
 }
 
-/** A plan that was made, and what it took. */
+/** A finished plan, and its cost. */
 export interface PlanWithCost {
   readonly shown: ShownPlan;
   /** The planner's states, for the latent channel: [tokens, width]. */
@@ -52,15 +52,15 @@ export interface PlanWithCost {
   readonly spent: Spent;
 }
 
-/** A plan on its way into the executor's prompt. */
+/** A plan for the executor's prompt. */
 export interface Carried extends Pick<PlanWithCost, "shown" | "spent"> {
-  /** Tokens or rows that stand in the plan's place; none without a plan. */
+  /** Tokens or rows in the plan's place; none without a plan. */
   readonly span: PromptSpan;
 }
 
 /**
- * Plans (Berrayana et al. 2025, arXiv 2510.15244, and its revision 2603.09184).
- * @throws UserError if the plan cannot be made, or no projector was trained for its length
+ * Makes a plan (Berrayana et al. 2025, arXiv 2510.15244, and its revision 2603.09184).
+ * @throws UserError if it cannot be made, or no projector was trained for its length
  */
 export async function plan(
   { planner, latent }: Pick<PlanModels, "planner"> & { readonly latent?: Latent | undefined },
@@ -104,7 +104,7 @@ function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefin
   throw new UserError(`planning: the projector was trained for plans of ${latent.tokens} tokens, got ${tokens}`, 2);
 }
 
-/** Puts a plan that was made into the executor's terms: tokens of its text, or projected rows. */
+/** Turns a finished plan into input for the executor: tokens of its text, or projected rows. */
 export async function carried(
   { shown, states, spent }: PlanWithCost,
   executor: Pick<LanguageModel, "tokenizer">,
@@ -116,7 +116,7 @@ export async function carried(
   return { shown, spent: all, span: await projector.span(states) };
 }
 
-/** @throws UserError for a plan that says nothing */
+/** @throws UserError for a plan without content */
 export function checkSaid({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
     throw new UserError(
@@ -151,13 +151,13 @@ export const chatsOf = ({ planner, executor }: Readonly<Record<keyof Chats, Read
   executor: hasTemplate(executor),
 });
 
-/** The wording without a projector, which was trained for one. */
+/** The wording without a projector; a projector determines its own. */
 function templateFor({ planner, executor }: Chats): Template {
   if (!executor) return "bare-1";
   return planner ? "chat-1" : "half-1";
 }
 
-/** A request's options, then what a projector was trained with, then the usual ones. @throws UserError */
+/** A request's options, then the projector's training options, then the usual ones. @throws UserError */
 export function planningFor(
   input: PlanningInput,
   about: ProjectorFile | undefined,

@@ -13,7 +13,7 @@ import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Traine
 /** A plan, and how it was made. */
 type Draft = PlanWithCost & { readonly planner: string; readonly planning: Planning };
 
-/** Plans and answers; the plan comes first, in a piece of its own. @throws UserError */
+/** Plans and answers; the plan is the first piece. @throws UserError */
 export async function* planned(
   named: NamedText,
   resources: Resources,
@@ -46,9 +46,9 @@ export async function* planned(
     yield { ...piece, ...(receipt ? { ...begin, receipt: bill.receipt(receipt) } : { role: "executor" }) };
 }
 
-/** The cost of a planned answer: dense is the executor alone; planning, and what reading the plan adds, is overhead. */
+/** The cost of a planned answer: dense is the executor alone; planning and reading the plan are overhead. */
 class Bill {
-  /** The cost of planning, with the projector. */
+  /** The cost of planning, including the projector. */
   spent: Spent;
 
   constructor(
@@ -86,7 +86,7 @@ class Bill {
   }
 }
 
-/** @throws UserError if the model is no planner, or the plan cannot be made */
+/** @throws UserError if the model is not a planner, or the plan cannot be made */
 async function planBy(
   model: HeldModel,
   executor: Facts,
@@ -104,7 +104,7 @@ async function planBy(
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
 }
 
-/** The text, or the last turn of a chat's user. @throws UserError if it is empty */
+/** The text, or a chat's last user's turn. @throws UserError if it is empty */
 function questionOf(prompt: Prompt): string {
   if (typeof prompt === "string") {
     if (prompt.trim() !== "") return prompt;
@@ -116,11 +116,11 @@ function questionOf(prompt: Prompt): string {
   throw new UserError("messages: the last user's turn is the question, expected one with a text", 2, "messages");
 }
 
-/** Options that only one model understands: of what it reads, and of what it writes. */
+/** Options that apply to one model only: to its input, and to its output. */
 const READING = ["adapter", "save", "suffix", "infill", "mode", "promptLogprobs"] as const;
 const OTHERS = [...READING, "tools", "toolChoice", "format", "images", "diffusion"] as const;
 
-/** The options of the executor among a request's. @throws UserError for options that a planned answer does not have */
+/** A request's options for the executor. @throws UserError for options that planned answers do not support */
 function ofExecutor(options: AnswerOptions): AnswerOptions {
   const values: Readonly<Record<string, unknown>> = { ...options };
   const other = OTHERS.find((key) => values[key] !== undefined);

@@ -12,7 +12,7 @@ import { preparedFolder } from "../../weights/sources/index.ts";
 import type { Facts, HeldModel, Resources } from "../resources.ts";
 import type { PlanModels } from "./plan.ts";
 
-/** The two models' SHA-256. */
+/** Both models' SHA-256. */
 export type Hashes = Readonly<Record<"planner" | "executor", string>>;
 
 export async function hashesOf(models: Pick<Resources, "identity">): Promise<Hashes> {
@@ -26,7 +26,7 @@ export interface Trained {
   readonly about: ProjectorFile;
 }
 
-/** The projector of a folder, or the one found for the two models by their hashes. @throws UserError if it is for others */
+/** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for others */
 export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
@@ -35,7 +35,7 @@ export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   return { folder, about };
 }
 
-/** What makes the vectors that a projector reads. */
+/** Makes the vectors for a projector. */
 export function sourceFor(
   planner: HeldModel,
   { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
@@ -67,7 +67,7 @@ export function executorOf({ name, loaded }: HeldModel): PlanModels["executor"] 
   throw new UserError(`${name} takes no embeddings in place of tokens, expected a decoder as the executor`, 2);
 }
 
-/** What is found and opened for two models once. */
+/** Found and opened once for two models. */
 export interface Opened extends Hashes, Pick<PlanModels, "latent"> {
   readonly projector?: string;
 }

@@ -12,7 +12,7 @@ interface Scored {
 interface Fixture {
   words: number;
   width: number;
-  /** Words that were found, and each label's sum of cosines with them. */
+  /** Known words, and each label's sum of cosines with them. */
   keywords: (Scored & { words: string[] })[];
   /** Texts, and each label's cosine times the text's known words. */
   texts: (Scored & { text: string; known: number })[];

@@ -4,12 +4,12 @@ import { amountsOf } from "../../ledger/together.ts";
 import { WallTime } from "../../ledger/wall-time.ts";
 import type { QZeroOptions } from "./options.ts";
 
-/** The fates of a call's texts. */
+/** The outcomes of a call's texts. */
 export interface Outcome {
   readonly texts: number;
   /** Texts that were not looked up. */
   readonly skipped: number;
-  /** Texts that were looked up in vain. */
+  /** Texts that were looked up without a result. */
   readonly fallbacks: number;
   /** True if texts were read without categories only to decide which to look up. */
   readonly gated: boolean;
@@ -18,7 +18,7 @@ export interface Outcome {
 }
 
 /**
- * Makes one receipt of a classification. Dense looks every text up, and reads a text without its categories only if
+ * Makes one receipt of a classification. Dense looks every text up. It reads a text without its categories only if
  * there are none, or if the mode mixes both scores.
  */
 export class QZeroBill {
@@ -49,7 +49,7 @@ export class QZeroBill {
     this.#lookedUp.push(receipt);
   }
 
-  /** Labels, or a part that was stopped. */
+  /** Labels, or a stopped part. */
   other(receipt: Receipt): void {
     this.#others.push(receipt);
   }
@@ -69,8 +69,7 @@ export class QZeroBill {
   }
 
   /**
-   * `price`: an estimate of what looking one more text up costs, for those that were not; without one, nothing is
-   * saved.
+   * `price`: the estimated cost of looking up one more text, for texts that were not; without one, nothing is saved.
    */
   receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);
@@ -97,7 +96,7 @@ export class QZeroBill {
     });
   }
 
-  /** The receipt of a call that was stopped. */
+  /** The receipt of a stopped call. */
   stopped(): Receipt {
     return this.receipt(
       { texts: 1, skipped: 0, fallbacks: 0, gated: false, searched: this.#searches.length > 0 },
@@ -109,12 +108,12 @@ export class QZeroBill {
 const MOST_KEPT = 1000;
 
 interface LookedUp {
-  /** True if documents come from an index: the search is a part of the cost. */
+  /** True if documents come from an index: the search is part of the cost. */
   readonly searched: boolean;
   readonly options: QZeroOptions;
 }
 
-/** The cost of looked-up texts so far, by the way in which they were looked up. */
+/** The cost of looked-up texts so far, by the kind of lookup. */
 export class LookupPrices {
   readonly #sums = new Map<string, { texts: number; flops: number; bytes: number }>();
 
@@ -127,13 +126,13 @@ export class LookupPrices {
     this.#sums.set(keyOf(how), sum);
   }
 
-  /** The mean of a text; undefined before the first. */
+  /** The mean per text; undefined before the first. */
   mean(how: LookedUp): Spent | undefined {
     const sum = this.#sums.get(keyOf(how));
     return sum && { flops: sum.flops / sum.texts, bytes: sum.bytes / sum.texts };
   }
 }
 
-/** Which texts are looked up does not change what one costs. */
+/** The choice of texts does not change the cost of one. */
 const keyOf = ({ searched, options: { when: _, margin: __, alpha: ___, ...options } }: LookedUp): string =>
   JSON.stringify({ searched, ...options });

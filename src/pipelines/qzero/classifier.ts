@@ -12,15 +12,15 @@ import { StaticScorer } from "./static.ts";
 export interface QZeroRequest {
   readonly labels: LabelsInput;
   readonly qzero: QZeroInput;
-  /** The name of the index that texts are looked up in. */
+  /** The name of the index for lookups. */
   readonly index?: string | undefined;
-  /** Documents for each text, in place of the index's. */
+  /** Documents for each text, replacing the index's. */
   readonly evidence?: readonly (readonly CategorisedDocument[])[] | undefined;
-  /** Also give what each decision was made of. */
+  /** Also return the parts of each decision. */
   readonly explain: boolean;
 }
 
-/** Classifies by any labels. They are read only if they differ from the last call's. */
+/** Classifies by any labels. Labels are encoded only if they differ from the last call's. */
 export class QZeroClassifier {
   readonly #scorer: Scorer;
 
@@ -28,7 +28,7 @@ export class QZeroClassifier {
     this.#scorer = new KeptLabels(scorerOf(resources));
   }
 
-  /** @throws UserError for wrong labels, an empty text, or a wrong option */
+  /** @throws UserError for invalid labels, an empty text, or an invalid option */
   async classify(texts: readonly string[], request: QZeroRequest, terms: ReadTerms): Promise<QZeroAnswer> {
     const { labels, qzero, evidence, explain } = request;
     const { name, index, memo } = this.resources;
@@ -44,7 +44,7 @@ export class QZeroClassifier {
   }
 }
 
-/** Reads the labels of a call only if they differ from the last call's. */
+/** Encodes a call's labels only if they differ from the last call's. */
 export class KeptLabels implements Scorer {
   #latest: { readonly key: string; readonly bound: BoundLabels["bound"] } | undefined;
 
@@ -93,7 +93,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
     searched: true,
     async find(place, { topK, retriever, excludeExact }, terms) {
       const text = texts[place]!;
-      // The text's own article is one document.
+      // The text's own article counts as one document.
       const top = excludeExact ? topK + 1 : topK;
       const { results, receipt } = await index.search(text, { ...terms, by: retriever, top });
       const others = excludeExact ? results.filter((result) => !isExact(text, result)) : results;
@@ -105,7 +105,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
   };
 }
 
-/** Takes the documents that the caller gives for each text. @throws UserError if there are none for a text */
+/** Returns the caller's documents for each text. @throws UserError if there are none for a text */
 function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
     throw new UserError(`evidence is for ${evidence.length} texts, and there are ${texts.length}; expected as many`, 2);

@@ -21,7 +21,7 @@ export const found = (texts: readonly string[], all: Readonly<Record<string, rea
   }),
 });
 
-/** Classifies texts whose categories are given by text. */
+/** Classifies texts with fixed categories for each text. */
 export function classified(
   scorer: Scorer,
   categories: Readonly<Record<string, readonly string[]>>,
@@ -36,7 +36,7 @@ export function classified(
   });
 }
 
-/** An encoder that means words' vectors: a token is a word, and one costs 10 FLOPs. It reads at most 20 tokens. */
+/** An encoder that averages words' vectors: a token is a word, and costs 10 FLOPs. It reads at most 20 tokens. */
 export function fakeEncoder(vectors: WordVectors): EncodingModel & { readonly read: string[] } {
   const means = new WordMeans(vectors);
   const read: string[] = [];

@@ -50,13 +50,13 @@ class BoundContextual implements LabelScorer {
   }
 }
 
-/** The text that is read: the categories alone, or behind the text. */
+/** The text to read: the categories alone, or after the text. */
 function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { mode, maxTokens }: QZeroOptions): Cut {
   const parts = mode === "append" ? [text, ...categories] : categories;
   return cutToTokens(parts, Math.min(maxTokens, encoder.room(1)), (it) => encoder.tokensOf(it));
 }
 
-/** An encoder's score is no sum of parts: only the categories that were read are told. */
+/** An encoder's score is not a sum of parts: the explanation lists only the categories that were read. */
 function readingOf(scored: Scored, { whole, read, parts }: Cut, { categories }: Lookup): Reading {
   const before = parts.whole - categories.length;
   const count = Math.max(0, parts.read - before);

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** A document that the caller gives. */
+/** A document from the caller. */
 export const evidenceDocument = z.object({
   id: z.string("expected a text").default(""),
   title: z.string("expected a text").default(""),
@@ -8,26 +8,26 @@ export const evidenceDocument = z.object({
   categories: z.array(z.string("expected a text"), "expected a list of texts").readonly(),
 });
 
-/** A document that was found for a text, or that the caller gives. */
+/** A document found for a text, or passed by the caller. */
 export type CategorisedDocument = Readonly<z.output<typeof evidenceDocument>>;
 
 /**
  * Wikipedia's categories for its editors, by their first or last words. Births, deaths and living people are included:
- * they say nothing of a topic.
+ * they do not describe a topic.
  */
 const MAINTENANCE =
   /^(?:articles|all (?:articles|pages|stub|accuracy|wikipedia)|pages|wikipedia|webarchive|cs1|use (?:dmy|mdy|british|american|\w+ english)|short description|commons|coordinates|good articles|featured articles|living people|template|accuracy disputes|vague or ambiguous|harv and sfn|engvarb|redirects)\b|\b(?:stubs|births|deaths|stub articles|on wikidata)$/i;
 
 export const isMaintenance = (category: string): boolean => MAINTENANCE.test(category.trim());
 
-/** The categories of documents in their order; one that several have is there as often. */
+/** The documents' categories in order, with repetitions. */
 export const categoriesOf = (documents: readonly CategorisedDocument[], filter: boolean): string[] =>
   documents.flatMap(({ categories }) => categories.filter((it) => it.trim() !== "" && !(filter && isMaintenance(it))));
 
-/** Words of a passage that is the beginning of a longer text rather than a short remark. */
+/** Minimum words of a passage that counts as the beginning of a longer text. */
 const PREFIX_WORDS = 20;
 
-/** True if a passage of a document is the text itself, or the text begins with it. */
+/** True if a document's passage is the text itself, or the text begins with it. */
 export function isExact(text: string, { title, text: passage }: { readonly title: string; readonly text: string }) {
   const [whole, part, titled] = [plain(text), plain(passage), plain(`${title} ${passage}`)];
   return whole === part || whole === titled || (part.split(" ").length >= PREFIX_WORDS && whole.startsWith(part));

@@ -27,7 +27,10 @@ import { smallVectors } from "./vectors.testing.ts";
 
 const WIDTH = 24;
 
-/** Word vectors: a topic's words are near its own direction, words of no topic anywhere, words of opinion on one line. */
+/**
+ * Word vectors: a topic's words are near its own direction, words of no topic are anywhere, and words of opinion lie on
+ * one line.
+ */
 function topicVectors(seed: number): StaticScorer {
   const random = seededRandom(seed);
   const anywhere = () => Array.from({ length: WIDTH }, () => random() + random() + random() - 1.5);
@@ -70,7 +73,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** The share of all texts that are classified right, with the categories that articles have in `articles`. */
+/** The share of all texts classified correctly, with the categories of `articles`. */
 async function accuracy(
   texts: readonly LabelledText[],
   found: readonly (readonly { id: string }[])[],

@@ -1,28 +1,28 @@
 import { seededRandom, shuffle } from "../../util/random.ts";
 import type { CategorisedDocument } from "./documents.ts";
 
-/** A document of the made-up encyclopaedia. */
+/** A document of the synthetic encyclopaedia. */
 export interface Article extends Omit<CategorisedDocument, "score"> {
   readonly text: string;
   readonly topic: number;
 }
 
-/** A text and the place of its label. */
+/** A text and its label's index. */
 export interface LabelledText {
   readonly text: string;
   readonly label: number;
 }
 
-/** Articles of 20 topics, and texts that name nothing but their entities. */
+/** Articles of 20 topics, and texts that name only their entities. */
 export interface Encyclopaedia {
   readonly labels: readonly string[];
   readonly articles: readonly Article[];
   readonly texts: readonly LabelledText[];
-  /** Texts of praise and blame, as many of either, which also name entities. */
+  /** Texts of praise and blame in equal number, which also name entities. */
   readonly opinions: readonly LabelledText[];
 }
 
-/** Each topic has a label, a beginning of names by which a reader of word pieces may know it, and nouns of its categories. */
+/** Each topic has a label, a name prefix that a reader of word pieces may recognise, and nouns for its categories. */
 export const topics: readonly (readonly [label: string, beginning: string, nouns: string])[] = [
   ["medicine", "medico", "diseases hospitals drugs surgeons patients vaccines"],
   ["music", "melo", "songs albums composers orchestras singers operas"],
@@ -59,7 +59,7 @@ const opinionWords = [
 ];
 export const opinionLabels = { positive: "good", negative: "bad" };
 
-/** Categories that say nothing of a topic. */
+/** Categories that do not describe a topic. */
 const editorial = [
   "Living people",
   "1974 births",
@@ -82,10 +82,10 @@ const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**
- * 20 topics of 50 articles with 2 to 6 categories, the same for the same seed. An article names its entity and 30 times
- * another of its topic; a text names two entities among words of no topic. Only categories have words that have to do
- * with labels. Of ten entities, `telling` have names that begin like their topic: no word vector knows them, and an
- * encoder that reads pieces of words may.
+ * 20 topics of 50 articles with 2 to 6 categories, determined by the seed. An article names its entity and 30 times
+ * another of its topic; a text names two entities among words of no topic. Only categories have words related to
+ * labels. Of ten entities, `telling` have names that begin like their topic: no word vector knows them, but an encoder
+ * of word pieces may.
  */
 export function encyclopaedia(seed: number, telling: number): Encyclopaedia {
   const random = seededRandom(seed);
@@ -138,7 +138,7 @@ export function encyclopaedia(seed: number, telling: number): Encyclopaedia {
 
 const capital = (word: string): string => word[0]!.toUpperCase() + word.slice(1);
 
-/** The same articles with each one's categories at another's place. */
+/** The same articles with shuffled categories. */
 export function shuffled(articles: readonly Article[], seed: number): Article[] {
   const categories = shuffle(
     articles.map((article) => article.categories),
@@ -147,6 +147,6 @@ export function shuffled(articles: readonly Article[], seed: number): Article[] 
   return articles.map((article, i) => ({ ...article, categories: categories[i]! }));
 }
 
-/** The same articles with each one's categories from the one that is `by` places before; topics have 50 in a row. */
+/** The same articles, each with the categories of the one `by` indices before; a topic has 50 in a row. */
 export const rotated = (articles: readonly Article[], by: number): Article[] =>
   articles.map((article, i) => ({ ...article, categories: articles.at(i - by)!.categories }));

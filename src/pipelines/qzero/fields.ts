@@ -8,7 +8,7 @@ import { type QZeroInput, qzeroOptions } from "./options.ts";
 /** `topK` → `top_k`. */
 const snake = (key: string): string => key.replace(/[A-Z]/g, (c) => `_${c.toLowerCase()}`);
 
-/** A field without its default, which would look as if the request had it. */
+/** A field without its default, which would look as if the request had set it. */
 function optional(field: z.ZodType): z.ZodType {
   const { description = "" } = field;
   if (!(field instanceof z.ZodDefault)) return field.nullish().describe(description);
@@ -29,7 +29,7 @@ function qzeroOf(fields: Readonly<Record<string, unknown>>): QZeroInput {
 
 const MOST_DOCUMENTS = 999;
 
-/** The limits are of texts in a request, and of characters in one. */
+/** Limits on the texts in a request, and on the characters in one. */
 export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; readonly maxPrompt: number }) {
   const short = z.string().max(maxPrompt);
   const document = z.object({
@@ -79,7 +79,7 @@ export const shown = {
     .optional(),
 };
 
-/** What is read of a request. */
+/** A request's settings. */
 type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labels?: LabelsInput | null | undefined };
 
 /** Undefined if the request is for a model alone. @throws UserError */

@@ -37,7 +37,7 @@ export async function read(
 
 const MOST_PRINTED = 10;
 
-/** What a result's decision was made of, for people; `columns` makes lines of a table. */
+/** The parts of a result's decision, for people; `columns` makes lines of a table. */
 export function explained(
   { retrieved, fallback, explanation }: QZeroResult,
   columns: (rows: string[][]) => string[],

@@ -10,7 +10,7 @@ const counters: Readonly<Record<QZeroOptions["keywords"], Counter>> = {
   content: countContentWords,
 };
 
-/** A category, how often it was found, and its keywords with their counts. */
+/** A category, its number of occurrences, and its keywords with their counts. */
 export interface CountedCategory {
   readonly name: string;
   readonly count: number;
@@ -39,7 +39,7 @@ const memory: Readonly<Record<QZeroOptions["keywords"], Map<string, Counts>>> = 
   content: new Map(),
 };
 
-/** A category's keywords; tagging one takes longer than all the rest, and categories come again. */
+/** A category's keywords, cached: tagging takes longer than all the rest, and categories repeat. */
 function remembered(category: string, kind: QZeroOptions["keywords"]): Counts {
   const known = memory[kind];
   const before = known.get(category);

@@ -1,15 +1,15 @@
 import { few, UserError } from "../../util/errors.ts";
 
-/** Labels by themselves, or each with its label words: a text, or several of which the closest counts. */
+/** Labels alone, or each with its label words: a text, or several of which the closest counts. */
 export type LabelsInput = readonly string[] | Readonly<Record<string, string | readonly string[]>>;
 
 export interface LabelSet {
   readonly names: readonly string[];
-  /** The words of each label, never none. */
+  /** The words of each label, at least one. */
   readonly words: readonly (readonly string[])[];
 }
 
-/** @throws UserError for fewer than two labels, one that is empty or given twice, or one without words */
+/** @throws UserError for fewer than two labels, an empty or repeated one, or one without words */
 export function parseLabels(labels: LabelsInput): LabelSet {
   const entries = Array.isArray(labels)
     ? (labels as readonly string[]).map((label) => [label, label] as const)
@@ -33,14 +33,14 @@ function wordsOf(name: string, words: string | readonly string[]): string[] {
   throw new UserError(`the label ${few([name])} has empty words, expected a text or several`, 2);
 }
 
-/** Labels of a command line: `sport`, or with label words `world=politics|government`. */
+/** Labels on a command line: `sport`, or with label words `world=politics|government`. */
 export function labelsOfFlags(flags: readonly string[]): LabelsInput {
   const names = flags.map((flag) => flag.split("=", 1)[0]!);
-  // An object would drop the first of two equal labels without a word.
+  // An object would silently drop the first of two equal labels.
   return new Set(names).size < names.length ? names : labelWordsOfFlags(flags);
 }
 
-/** Label words by label, of texts such as `world=politics|government`; a text without = is its own words. */
+/** Label words by label, from texts such as `world=politics|government`; a text without = is its own label word. */
 export function labelWordsOfFlags(flags: readonly string[]): Record<string, string[]> {
   const pairs = flags.map((flag): [string, string[]] => {
     const [name, words = name] = flag.split(/=(.*)/s) as [string, string?];

@@ -2,8 +2,8 @@ import { expect, test } from "vitest";
 import { countContentWords, countNouns } from "./nouns.ts";
 
 /**
- * Categories and sentences of English Wikipedia (CC BY-SA), drawn at random, with their common nouns marked by hand as
- * Universal Dependencies has them: parts of a name are none.
+ * Categories and sentences of English Wikipedia (CC BY-SA), drawn at random, with their common nouns marked by hand by
+ * the rules of Universal Dependencies: parts of names do not count.
  */
 const marked: readonly (readonly [phrase: string, nouns: string])[] = [
   ["2009 in golf", "golf"],
@@ -62,7 +62,7 @@ const marked: readonly (readonly [phrase: string, nouns: string])[] = [
 const listed = (counts: ReadonlyMap<string, number>): string[] =>
   [...counts].flatMap(([word, count]) => Array<string>(count).fill(word));
 
-/** Hits of `count` among the marked nouns, and how many either side has. */
+/** Hits of `count` among the marked nouns, and the number of nouns on either side. */
 function compare(count: (text: string) => ReadonlyMap<string, number>) {
   const sums = { hits: 0, wanted: 0, found: 0 };
   for (const [phrase, nouns] of marked) {

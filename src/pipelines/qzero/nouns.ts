@@ -14,7 +14,7 @@ function tagger(): WinkMethods {
 
 /**
  * The common nouns of a text, in lower case, with their counts, in order of appearance. Each line is tagged by itself,
- * so that categories, one a line, are phrases and not one sentence.
+ * so that categories, one per line, count as phrases and not as one sentence.
  */
 export const countNouns = (text: string): ReadonlyMap<string, number> => countsOf(text.split("\n").flatMap(nounsOf));
 
@@ -29,11 +29,11 @@ function nounsOf(phrase: string): string[] {
   return nouns;
 }
 
-/** Every title and category begins with a capital, by which the tagger would take "Films about death" for a name. */
+/** Titles and categories begin with a capital; the tagger would take "Films about death" for a name. */
 const withoutCapital = (phrase: string): string =>
   phrase.replace(/^\s*\p{Lu}(?!\p{Lu})/u, (first) => first.toLowerCase());
 
-/** All words of a text but stop words and numbers, as `countNouns` counts nouns: for texts that are not English. */
+/** All words of a text except stop words and numbers, with counts as in `countNouns`: for texts that are not English. */
 export function countContentWords(text: string): ReadonlyMap<string, number> {
   const words = text.toLowerCase().match(/\p{L}[\p{L}\p{M}]+/gu) ?? [];
   return countsOf(words.filter((word) => !stopWords.has(word)));

@@ -8,7 +8,7 @@ export type ScorerKind = (typeof SCORER_KINDS)[number];
 
 const modes = ["replace", "append", "interpolate"] as const;
 
-/** Defaults with word vectors, if they are others than those with encoders. */
+/** Defaults with word vectors that differ from those with encoders. */
 const ofWords = { alpha: 0.25, when: "always" } as const;
 
 /** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
@@ -60,14 +60,14 @@ const optionsOf = {
 export type QZeroOptions = z.output<typeof qzeroOptions>;
 export type QZeroInput = z.input<typeof qzeroOptions>;
 
-/** Options with the defaults of a kind; a margin alone means `when=margin`. @throws UserError that names the option */
+/** Options with a kind's defaults; a margin alone means `when=margin`. @throws UserError that names the option */
 export const checkQZeroOptions = (input: QZeroInput, kind: ScorerKind): QZeroOptions =>
   checkedNamed("qzero", optionsOf[kind], {
     ...input,
     when: input.when ?? (input.margin === undefined ? undefined : "margin"),
   });
 
-/** The options that were given, as receipts show them: `qzero:mode=replace,topK=10`. */
+/** The user's options in the form of receipts: `qzero:mode=replace,topK=10`. */
 export function qzeroText(input: QZeroInput): string {
   const pairs = Object.entries(input).filter(([, value]) => value !== undefined);
   return ["qzero", pairs.map(([key, value]) => `${key}=${value}`).join(",")].filter((part) => part !== "").join(":");

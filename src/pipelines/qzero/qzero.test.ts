@@ -17,7 +17,7 @@ function encoder() {
   return { model, scorer: new ContextualScorer((use) => use(model)) };
 }
 
-/** The middle of both labels, and texts that are close to one. */
+/** The midpoint of both labels, and texts close to one. */
 const texts = { "goal market": ["goal"], goal: ["market", "market"], market: ["goal"] };
 const labelsOf = (results: readonly { label: string | null }[]) => results.map(({ label }) => label);
 
@@ -180,7 +180,7 @@ test("a ceiling holds for the whole call", async () => {
     },
   };
   await classified(spy, texts, { mode: "append", when: "always" }, { ceiling: { flops: 500 }, source });
-  // Less the labels' 20.
+  // Without the labels' 20.
   expect(seen).toEqual([480, 480, 480]);
 });
 

@@ -11,9 +11,9 @@ import type { Contribution, LabelScorer, Priced, Reading, Scored, Scorer } from 
 
 /** A source of documents for a call's texts. */
 export interface DocumentSource {
-  /** True if it is searched; false if the caller brought the documents. */
+  /** True for a search; false if the caller passed the documents. */
   readonly searched: boolean;
-  /** The documents for the text at a place, the best first, and the cost of a search. */
+  /** The documents for the text at an index, the best first, and the cost of a search. */
   find(
     place: number,
     options: QZeroOptions,
@@ -25,11 +25,11 @@ export interface ClassifyTerms extends ReadTerms {
   /** The classifier's name and recipe, as receipts show them. */
   readonly named: { readonly model: string; readonly recipe: readonly string[] };
   readonly source: DocumentSource;
-  /** Prices of lookups in the same place by the same model. */
+  /** Prices of lookups in the same index by the same model. */
   readonly prices: LookupPrices;
-  /** Also give what each decision was made of. */
+  /** Also return the parts of each decision. */
   readonly explain: boolean;
-  /** Called when a text is looked up, with what that gains on real data. */
+  /** Called at a text's first lookup, with its measured gain on real data. */
   readonly onNotice?: ((notice: string) => void) | undefined;
 }
 
@@ -50,7 +50,7 @@ export interface QZeroResult {
   readonly scores: Readonly<Record<string, number>>;
   /** True if the text was looked up. */
   readonly retrieved: boolean;
-  /** True if it was looked up in vain, and decided by itself. */
+  /** True if its lookup found nothing, and it was decided by itself. */
   readonly fallback: boolean;
   readonly explanation?: Explanation;
 }
@@ -61,9 +61,9 @@ export interface QZeroAnswer {
 }
 
 /**
- * Classifies texts by the categories of documents that are found for them (QZero, Abdullahi et al., arXiv 2406.15241).
- * Options that are left out have the defaults of the scorer's kind.
- * @throws UserError for an empty text, or a wrong option
+ * Classifies texts by the categories of documents found for them (QZero, Abdullahi et al., arXiv 2406.15241). Missing
+ * options take the defaults of the scorer's kind.
+ * @throws UserError for an empty text, or an invalid option
  */
 export async function classify(
   scorer: Scorer,
@@ -123,7 +123,7 @@ class Classification {
     return { results: all.map((i) => this.#result(i)), receipt: this.#receipt() };
   }
 
-  /** True if a text is to be looked up. */
+  /** True if a text needs a lookup. */
   #isWanted(i: number): boolean {
     const { when, margin } = this.options;
     return when === "always" || marginOf(this.#plain.get(i)!.scores) < margin;
@@ -146,7 +146,7 @@ class Classification {
     for (const [k, i] of places.entries()) this.#plain.set(i, scored[k]!);
   }
 
-  /** A text none of whose words and categories is known keeps its own score. */
+  /** A text without any known word or category keeps its own score. */
   async #readWithCategories(bound: LabelScorer, places: readonly number[]): Promise<void> {
     const lookups = places.map((i) => ({ text: this.texts[i]!, categories: this.#found.get(i)!.categories }));
     const read = () => bound.lookedUp(lookups, this.options, this.#call());
@@ -247,10 +247,10 @@ class Classification {
   }
 }
 
-/** The lowest place of the highest score. */
+/** The lowest index of the highest score. */
 const highest = (scores: readonly number[]): number => scores.indexOf(Math.max(...scores));
 
-/** How far the best score is above the second. */
+/** The best score minus the second. */
 function marginOf(scores: readonly number[]): number {
   const [best, second] = [...scores].sort((a, b) => b - a);
   return best! - second!;

@@ -6,30 +6,30 @@ import type { QZeroOptions, ScorerKind } from "./options.ts";
 /** A text's score for each label. */
 export interface Scored {
   readonly scores: readonly number[];
-  /** False: no word of it is known, and the scores are all 0. */
+  /** False: none of its words is known, and all scores are 0. */
   readonly known: boolean;
 }
 
-/** A text and the categories that were found for it, in the order of the documents. */
+/** A text and the categories found for it, in the order of the documents. */
 export interface Lookup {
   readonly text: string;
   readonly categories: readonly string[];
 }
 
-/** The addition of one of a text's words or categories to the score of a label. */
+/** The contribution of one of a text's words or categories to a label's score. */
 export interface Contribution {
   readonly name: string;
-  /** How often it was read. */
+  /** How often it occurs. */
   readonly count: number;
-  /** The part of the score, `count` times; undefined if scores are no sums, as an encoder's. */
+  /** The part of the score, `count` times; undefined if scores are not sums, as an encoder's. */
   readonly contribution?: number;
 }
 
-/** A text with its categories, as it was read. */
+/** A text with its categories, as scored. */
 export interface Reading extends Scored {
   /** How many of the categories were read, from the first. */
   readonly categories: number;
-  /** The divisor that makes scores cosines: the number of counted words, or 1. */
+  /** The divisor that turns scores into cosines: the number of counted words, or 1. */
   readonly weight: number;
   /** An encoder's tokens before and after the text was cut. */
   readonly tokens?: { readonly given: number; readonly read: number };
@@ -50,7 +50,7 @@ export interface LabelScorer {
 
 export interface BoundLabels {
   readonly bound: LabelScorer;
-  /** The cost of reading the labels, if they were read. */
+  /** The cost of encoding the labels, if they were. */
   readonly receipt?: Receipt;
 }
 

@@ -12,15 +12,15 @@ import { ScoringCost } from "./scoring-cost.ts";
 import { WordSpace } from "./word-space.ts";
 
 /**
- * Classifies by word vectors: a plain text by the cosine of its words' mean with each label word, categories by the sum
- * of the cosines of their counted keywords. A label counts by its closest word.
+ * Classifies by word vectors: a plain text by the cosine of its words' mean with each label word, categories by the
+ * summed cosines of their counted keywords. A label counts by its closest word.
  */
 export class StaticScorer implements Scorer {
   readonly kind = "words";
   readonly #space: WordSpace;
   #unbilledLoad: number;
 
-  /** `load`: milliseconds of opening the vectors, which the first call is billed. */
+  /** `load`: milliseconds of opening the vectors, billed to the first call. */
   constructor(
     readonly name: string,
     vectors: WordVectors,
@@ -88,7 +88,7 @@ class BoundStatic implements LabelScorer {
   #reading({ text, categories }: Lookup, { mode, keywords }: QZeroOptions) {
     const counted = countedCategories(categories, keywords);
     const known = this.#known(keywordsOf(mode === "append" ? text : undefined, counted, keywords));
-    // S(l) = sum of c_n cos(n, l), as the authors' code (rsinghlab/QZERO) has it.
+    // S(l) = sum of c_n cos(n, l), as in the authors' code (rsinghlab/QZERO).
     const { scores, chosen } = this.#best(({ unit }) => weightedSum(known, unit));
     const explain = (label: number) => this.#explained(counted, known, this.entries[chosen[label]!]!);
     const weight = known.reduce((sum, { count }) => sum + count, 0);
@@ -114,7 +114,7 @@ class BoundStatic implements LabelScorer {
     });
   }
 
-  /** Each label's score by its best word, and the place of that word. */
+  /** Each label's score by its best word, and that word's index. */
   #best(scoreOf: (entry: Entry) => number): { scores: number[]; chosen: number[] } {
     const scores = Array<number>(this.labels).fill(Number.NEGATIVE_INFINITY);
     const chosen = Array<number>(this.labels).fill(0);

@@ -4,13 +4,13 @@ export interface Cut {
   /** Tokens before and after. */
   readonly whole: number;
   readonly read: number;
-  /** Parts before and after; one that is cut inside does not count as read. */
+  /** Parts before and after; a partly cut one does not count as read. */
   readonly parts: { readonly whole: number; readonly read: number };
 }
 
 /**
- * Joins parts by spaces and keeps the longest run of whole words from the beginning that has at most `most` tokens, and
- * one word in any case.
+ * Joins parts by spaces and retains the longest run of whole words from the beginning with at most `most` tokens, but
+ * at least one word.
  */
 export function cutToTokens(parts: readonly string[], most: number, tokensOf: (text: string) => number): Cut {
   const words = parts.map((part) => part.split(/\s+/).filter((word) => word !== ""));
@@ -24,7 +24,7 @@ export function cutToTokens(parts: readonly string[], most: number, tokensOf: (t
 
 /** The greatest number of words whose tokens are at most `most`. */
 function longest(words: readonly string[], most: number, tokensOf: (text: string) => number): number {
-  // A word is a token or more.
+  // A word has at least one token.
   let [fits, tooMany] = [0, Math.min(words.length, most + 1)];
   while (tooMany - fits > 1) {
     const middle = (fits + tooMany) >> 1;

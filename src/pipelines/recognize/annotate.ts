@@ -6,10 +6,10 @@ import type { Recognized, RecognizedRegion } from "./recognize.ts";
 
 const COLOURS = ["#d7263d", "#1b7f5c", "#2456c4", "#b8620b", "#7a2ea0", "#0b7d93"];
 
-/** The shorter side of an annotated picture, at least: a small one is enlarged, so that its labels can be read. */
+/** The minimum shorter side of an annotated picture: a small one is enlarged to keep its labels readable. */
 const LEAST_SIDE = 480;
 
-/** A PNG of the picture with each region's box, label and score on it. */
+/** A PNG of the picture with each region's box, label and score. */
 export async function annotate({ image }: ImageInput, { width, height, regions }: Recognized): Promise<Uint8Array> {
   const { default: sharp } = await import("sharp");
   const bytes = typeof image === "string" ? await readFile(image) : image;
@@ -28,7 +28,7 @@ export async function annotate({ image }: ImageInput, { width, height, regions }
     .toBuffer();
 }
 
-/** The label stays inside the picture, which is `width` pixels wide. */
+/** Keeps the label inside the picture, which is `width` pixels wide. */
 function drawRegion(
   { box, label, score }: RecognizedRegion,
   { colour, scale, width }: { readonly colour: string; readonly scale: number; readonly width: number },

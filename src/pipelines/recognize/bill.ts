@@ -4,8 +4,8 @@ import { makeReceipt, type Receipt } from "../../ledger/receipt.ts";
 import type { Recognizer } from "./recognizer.ts";
 
 /**
- * Sums the cost of a recognition. Dense is crop-and-classify: the image–text model sees each region's part of the picture
- * by itself. Overhead is the localiser and the bridge.
+ * Sums the cost of a recognition. Dense is crop-and-classify: the image–text model sees each region's part of the
+ * picture by itself. Overhead is the localiser and the bridge.
  */
 export class RecognizeBill {
   readonly #texts: Spent & { tokens: number } = { flops: 0, bytes: 0, tokens: 0 };

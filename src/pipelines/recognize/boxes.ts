@@ -1,7 +1,7 @@
 import type { Box } from "../../engine/images/regions/box.ts";
 import { UserError } from "../../util/errors.ts";
 
-/** Boxes of one picture at most: every region sees every other. */
+/** Maximum boxes of one picture: every region sees every other. */
 export const MOST_BOXES = 1000;
 
 interface Size {
@@ -10,7 +10,7 @@ interface Size {
 }
 
 /**
- * Boxes in pixels, left, top, right and bottom, as shares of the picture's sides.
+ * Converts pixel boxes, left, top, right and bottom, to fractions of the picture's sides.
  * @throws UserError for a box that is not four numbers, lies outside the picture, or has no area
  */
 export function sharesOf(boxes: readonly (readonly number[])[], { width, height }: Size): Box[] {
@@ -30,7 +30,7 @@ export function sharesOf(boxes: readonly (readonly number[])[], { width, height 
   });
 }
 
-/** A box of shares in pixels, to a tenth. */
+/** A box of fractions in pixels, to a tenth. */
 export const inPixels = ([left, top, right, bottom]: Box, { width, height }: Size): Box => {
   const tenth = (value: number) => Math.round(value * 10) / 10;
   return [tenth(left * width), tenth(top * height), tenth(right * width), tenth(bottom * height)];

@@ -19,7 +19,7 @@ const boxes = z.union(
   'expected a list of boxes [left, top, right, bottom], or "auto"',
 );
 
-/** What a request says of the regions of its image. */
+/** A request's settings for the regions of its image. */
 export const fields = {
   boxes: boxes.default("auto").describe("regions in pixels, or auto to find them (experimental)"),
   labels: listOf(z.string().max(200), { of: "labels", max: MOST_LABELS }).describe("possible names of a region"),

@@ -13,14 +13,14 @@ export const recognize = {
   /** Fields of `POST /v1/recognize`. */
   fields: () => import("./options.ts"),
   /**
-   * Attaches the localiser and the bridge of a folder to a loaded model, or those that the package ships for it.
+   * Attaches a folder's localiser and bridge to a loaded model, or those that the package ships for it.
    * @throws UserError if there are none for it
    */
   async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {
     const { Recognizer } = await import("./recognizer.ts");
     return held.attached("recognizer", () => Recognizer.open(model, folder));
   },
-  /** Names the regions of a picture with what is attached to the model. @throws UserError */
+  /** Names the regions of a picture with the localiser and bridge attached to the model. @throws UserError */
   async run(model: ImageTextModel, held: Holder, request: RecognizeRequest): Promise<Recognized> {
     const { recognize: run } = await import("./recognize.ts");
     return run(await recognize.attach(model, held), request);

@@ -9,14 +9,14 @@ export interface Proposal {
   readonly fit: number;
 }
 
-/** Sides of the boxes that are tried first, as shares of the picture's, and of a side between two of them. */
+/** Sides of the boxes to try first, as fractions of the picture's, and the step between two boxes, as a fraction of a side. */
 const SIDES = [0.2, 0.3, 0.45, 0.65, 0.9];
 const STEP = 0.4;
 
-/** Boxes of the first try that are tried again. */
+/** Boxes of the first try that are refined. */
 const AGAIN = 60;
 
-/** Two boxes are of one object if they overlap by so much, or so much of the smaller one is in the other. */
+/** Two boxes belong to one object if they overlap by this much, or this much of the smaller one is in the other. */
 const SAME = { overlap: 0.5, inside: 0.7 };
 
 const isSame = (a: Box, b: Box): boolean => overlap(a, b) >= SAME.overlap || inside(a, b) >= SAME.inside;
@@ -29,8 +29,8 @@ const squares: readonly Box[] = SIDES.flatMap((side) => {
 });
 
 /**
- * Finds objects of any class: boxes all over the picture, of which the best are replaced by the boxes around the masks
- * that are drawn in them; of those, the best fitting ones, one an object.
+ * Finds objects of any class: tries boxes all over the picture, replaces the best ones by the boxes around their masks,
+ * and keeps the best fit of each object.
  */
 export async function propose(
   runner: LocaliserRunner,
@@ -54,7 +54,7 @@ function best(proposals: readonly Proposal[]): Proposal[] {
   return distinct;
 }
 
-/** The box around a mask's cells, as shares; undefined if the mask is empty. */
+/** The box around a mask's cells, as fractions; undefined if the mask is empty. */
 function boxAround(masks: Float32Array, region: number, side: number): Box | undefined {
   let [left, top, right, bottom] = [side, side, 0, 0];
   for (let at = 0; at < side * side; at++) {

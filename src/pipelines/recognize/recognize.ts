@@ -16,7 +16,7 @@ export interface RecognizedRegion {
   /** Left, top, right and bottom edge, in pixels. */
   readonly box: Box;
   readonly label: string;
-  /** The label's probability; if the box was found and not given, times its fit. */
+  /** The label's probability; for a box that was found, times its fit. */
   readonly score: number;
   /** The probability of each label. */
   readonly scores: Readonly<Record<string, number>>;
@@ -28,7 +28,7 @@ export interface RecognizedRegion {
 export interface Recognized {
   readonly width: number;
   readonly height: number;
-  /** In the order of the boxes that were given; of those that were found, the best score first. */
+  /** In the order of the caller's boxes; for boxes that were found, the best score first. */
   readonly regions: readonly RecognizedRegion[];
   readonly receipt: Receipt;
 }
@@ -37,16 +37,16 @@ export interface RecognizeRequest {
   readonly image: ImageInput;
   /** In pixels: left, top, right, bottom; `auto` finds them. */
   readonly boxes: readonly (readonly number[])[] | "auto";
-  /** Labels to choose from, of any words. */
+  /** Labels to choose from, in any words. */
   readonly labels: readonly string[];
   readonly options?: RecognizeInput | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** When it arrived, on the clock of `performance.now()`; absent: with the call. */
+  /** The arrival, by `performance.now()`; absent: the time of the call. */
   readonly arrived?: number | undefined;
 }
 
 /**
- * Names the regions of a picture by labels of any words (RegionSpot, Yang et al., arXiv 2311.01373): the localiser and
+ * Names the regions of a picture by labels in any words (RegionSpot, Yang et al., arXiv 2311.01373): the localiser and
  * the image–text model see the picture once each, however many its regions are.
  * @throws UserError for an unreadable picture, an invalid box, or equal labels
  */

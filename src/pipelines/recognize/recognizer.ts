@@ -13,7 +13,7 @@ import { readJson } from "../../weights/json-file.ts";
 import { modelHash } from "../../weights/sources/index.ts";
 import { contentHash } from "../../weights/sources/model-hash.ts";
 
-/** The bridge's findings about regions. */
+/** The bridge's results for regions. */
 export interface RegionVectors {
   /** [regions, width], each of length 1. */
   readonly vectors: Float32Array;
@@ -44,14 +44,14 @@ function bundledFor(name: string, sha256: string): string {
   );
 }
 
-/** A trained bridge, ready to run on the tokens of whatever saw the picture. */
+/** A trained bridge, ready to run on the tokens of any model that saw the picture. */
 export class BridgeRunner implements Disposable {
   private constructor(
     private readonly runner: FloatRunner,
     private readonly sizes: BridgeConfig,
   ) {}
 
-  /** The bridge of a folder, for pictures of so many tokens. @throws UserError if a file is missing or damaged */
+  /** A folder's bridge, for pictures of so many tokens. @throws UserError if a file is missing or damaged */
   static open(folder: string, imageTokens: number): Promise<BridgeRunner> {
     return BridgeRunner.compile(openBridge(folder).bridge, imageTokens);
   }
@@ -60,7 +60,7 @@ export class BridgeRunner implements Disposable {
     return new BridgeRunner(await FloatRunner.compile(traceBridge(bridge, imageTokens)), bridge.config);
   }
 
-  /** Vectors of regions by their tokens [regions, token] and the image's tokens [image tokens, hidden]. */
+  /** Vectors of regions from their tokens [regions, token] and the image's tokens [image tokens, hidden]. */
   async vectors(tokens: Float32Array, image: Float32Array): Promise<RegionVectors> {
     const { token, hidden, width, heads } = this.sizes;
     const regions = tokens.length / token;
@@ -88,14 +88,14 @@ export class Recognizer implements Disposable {
     readonly model: ImageTextModel,
     readonly localiser: LocaliserRunner,
     readonly bridge: BridgeRunner,
-    /** The model's layer whose tokens the bridge reads. */
+    /** The model's layer that supplies the bridge's tokens. */
     readonly featureLayer: FeatureLayer,
     /** The factor from cosines to logits. */
     readonly scale: number,
   ) {}
 
   /**
-   * Opens the localiser and the bridge of a folder for a loaded model, or those that the package ships for it.
+   * Opens a folder's localiser and bridge for a loaded model, or those that the package ships for it.
    * @throws UserError if there are none, a file is damaged, or the bridge is for another model or localiser
    */
   static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {
@@ -110,7 +110,7 @@ export class Recognizer implements Disposable {
     return new Recognizer(model, runner, compiled, about.featureLayer, about.scale);
   }
 
-  /** Vectors of labels; the last call's are kept. */
+  /** Vectors of labels; the last call's are cached. */
   async labels(labels: readonly string[]): Promise<LabelVectors> {
     const key = JSON.stringify(labels);
     if (this.#labels?.key === key) return { values: this.#labels.values, cost: { flops: 0, bytes: 0 }, tokens: 0 };

@@ -6,7 +6,7 @@ import type { Pair, RouteModel } from "./bill.ts";
 import { type Route, type Routing, route } from "./route.ts";
 import { type Prepared, ruleFor } from "./rule.ts";
 
-/** @throws UserError if a certificate is for requests that are read or drawn in another way */
+/** @throws UserError if a certificate's requests are read or drawn in another way */
 export async function answer(
   named: NamedText,
   resources: Resources,
@@ -19,7 +19,7 @@ export async function answer(
   return pieces(pairIn(resources, prepared), request.prompt, {
     ...{ ...decider, signal, arrived, onStopped, whole },
     onDegraded: (reason) => resources.degraded("a pair's second model failed", reason),
-    // Without a certificate either model refuses a budget.
+    // Without a certificate, either model refuses a budget.
     options: choice ? { ...options, maxTokens: choice.maxTokens ?? maxTokens } : request.options,
     named: { model: named.name, recipe: choice?.recipe ?? [recipeOf(named)], choice },
   });

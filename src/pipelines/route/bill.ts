@@ -13,20 +13,20 @@ export interface RouteModel<O extends object> extends CalledModel<O> {
 
 /** The two models of a route. */
 export interface Pair<O extends object> {
-  /** Answers first, and shows its logits. */
+  /** Answers first, and exposes its logits. */
   readonly swift: RouteModel<O>;
   /** The model for hard inputs. */
   readonly super: RouteModel<O>;
 }
 
-/** How receipts name a route, and what a certificate made of its request. */
+/** A route's name in receipts, and its certificate's choice. */
 export interface NamedRoute {
   readonly model: string;
   readonly recipe: readonly string[];
   readonly choice?: Choice | undefined;
 }
 
-/** Collects the receipts of one routed request's calls, and makes one receipt of them. */
+/** Collects the receipts of a routed request's calls into one receipt. */
 export class RouteBill<O extends object> {
   readonly #parts: { readonly role: Role; readonly receipt: Receipt }[] = [];
   readonly #calls = { swift: 0, super: 0 };
@@ -35,7 +35,7 @@ export class RouteBill<O extends object> {
   readonly #held: number;
   /** FLOPs of scoring. */
   scoring = 0;
-  /** Super was wanted and failed: no certificate speaks for Swift's answer. */
+  /** Super was chosen and failed: no certificate covers Swift's answer. */
   degraded = false;
 
   constructor(
@@ -49,7 +49,7 @@ export class RouteBill<O extends object> {
     this.#held = pair.super.held?.(prompt, options) ?? 0;
   }
 
-  /** Counts a call; the result takes its receipt. */
+  /** Counts a call; returns a function that takes its receipt. */
   begin(role: Role): (receipt: Receipt) => void {
     this.#calls[role]++;
     return (receipt) => void this.#parts.push({ role, receipt });
@@ -61,7 +61,7 @@ export class RouteBill<O extends object> {
 
   /**
    * The receipt of an answer by `role`. Dense is Super alone: as it ran, or priced for this prompt and an answer of
-   * this length. Super alone would have all that either model has cached of the turns before.
+   * this length. Super alone would have cached all earlier turns that either model has cached.
    */
   async receipt(role: Role, answer: PricedAnswer): Promise<Receipt> {
     const own = this.#parts.findLast((part) => part.role === role)?.receipt;

@@ -2,11 +2,14 @@ import { z } from "zod";
 import { UserError } from "../../util/errors.ts";
 import { atThreshold, type Outcome, superQuality } from "../metrics.ts";
 
-/** Ways to find a threshold: a share of inputs for Super, an accuracy to keep, or the crossing of the histograms of Swift right and Swift wrong. */
+/**
+ * Ways to find a threshold: a share of inputs for Super, an accuracy to reach, or the crossing of the histograms of
+ * Swift right and Swift wrong.
+ */
 const calibrations = ["share", "accuracy", "crossing"] as const;
 export type CalibrateBy = (typeof calibrations)[number];
 
-/** One input of a calibration: its score, and how good the answers were (0 to 1) if that is known. */
+/** One calibration input: its score, and the quality of the answers (0 to 1) if known. */
 export interface Sample {
   /** NaN: the input goes to Super at any threshold. */
   readonly score: number;
@@ -14,7 +17,7 @@ export interface Sample {
   readonly super?: number | undefined;
 }
 
-/** A quality of a half or more is a right answer. */
+/** A quality of a half or more counts as right. */
 const RIGHT = 0.5;
 
 export const target = z.strictObject({
@@ -33,7 +36,7 @@ export type Target = z.output<typeof target>;
 /** The default share for Super. */
 const USUAL_SHARE = 0.3;
 
-/** The threshold by samples: a score below it goes to Super. @throws UserError if the samples give none */
+/** The threshold from samples: a score below it goes to Super. @throws UserError if the samples determine none */
 export function thresholdFrom(samples: readonly Sample[], { by, value }: Target): number {
   checkSamples(samples, by);
   switch (by) {
@@ -88,12 +91,15 @@ function between(sorted: readonly number[], toSuper: number): number {
 export const thresholdForShare = (scores: readonly number[], share: number): number =>
   between(ordered(scores), Math.round(share * scores.length));
 
-/** The threshold with the smallest share for Super whose accuracy is `least`, by default Super's own. @throws UserError if none has it */
+/**
+ * The threshold with the smallest share for Super whose accuracy is at least `least`, by default Super's own. @throws
+ * UserError if none has it
+ */
 export function thresholdForAccuracy(outcomes: readonly Outcome[], least = superQuality(outcomes)): number {
   const sorted = ordered(outcomes.map(({ score }) => score));
   let best = { quality: -1, share: 0 };
   for (let toSuper = 0; toSuper <= sorted.length; toSuper++) {
-    // No threshold lies between equal scores.
+    // No threshold separates equal scores.
     if (toSuper > 0 && sorted[toSuper] === sorted[toSuper - 1]) continue;
     const threshold = between(sorted, toSuper);
     const { quality, share } = atThreshold(outcomes, threshold);
@@ -106,8 +112,8 @@ export function thresholdForAccuracy(outcomes: readonly Outcome[], least = super
 }
 
 /**
- * The score at which the histograms of Swift right and Swift wrong cross, each divided by its own count (E-LANG, section on the threshold). If they
- * cross more than once, the crossing that separates them best.
+ * The score at which the histograms of Swift right and Swift wrong cross, each divided by its own count (E-LANG,
+ * section on the threshold). If they cross more than once, the crossing that separates them best.
  */
 function thresholdAtCrossing(samples: readonly Sample[]): number {
   const scored = samples.filter(({ score }) => !Number.isNaN(score));

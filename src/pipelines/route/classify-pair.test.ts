@@ -11,7 +11,7 @@ import { openClassifyPair, pairFiles } from "./classify-pair.ts";
 
 const LABELS = ["negative", "positive"];
 
-/** A head of two labels on a real embedder's vectors; its numbers are made up. */
+/** A head of two labels on a real embedder's vectors, with invented numbers. */
 async function headOf(name: string, first: number): Promise<LabelHead> {
   using embedder = await openEmbedder(name);
   const { identity, width } = embedder;
@@ -35,7 +35,7 @@ const calibration = {
   ...{ scores: [0.7, 0.8, 0.9, 1], swift: [0, 0, 1, 1], super: [1, 1, 1, 1] },
 };
 
-/** A folder of a pair, with changes of its calibration. */
+/** A pair's folder, with changes to its calibration. */
 async function pair(change: object = {}, [swift, strong] = heads as readonly [LabelHead, LabelHead]): Promise<string> {
   const folder = tempFolder();
   const files = pairFiles(folder);
@@ -92,7 +92,7 @@ test("two layers of MiniLM's six cost a third", async () => {
   const [some, all] = [await two.embed(texts), await six.embed(texts)];
   expect(some.answers[0]).toHaveLength(384);
   expect(some.answers[0]).not.toEqual(all.answers[0]);
-  // Prices are for batches of their own, which is how they ran.
+  // Prices are for separate batches, as they ran.
   expect(all.usage.flops.spent).toBeCloseTo(six.price(texts).flops, 0);
 });
 

@@ -12,7 +12,7 @@ import { ClassifyCascade } from "./classify.ts";
 
 const share = z.number().min(0).max(1);
 
-/** Scores of rows that no head was trained on, the lowest first, and how good both heads' answers to them are. */
+/** Scores of rows that no head was trained on, the lowest first, and the quality of both heads' answers to them. */
 const pairCalibration = scoreOptions
   .extend({
     data: z.strictObject({ name: z.string(), rows: z.int().min(1) }),
@@ -26,22 +26,22 @@ const pairCalibration = scoreOptions
   });
 type PairCalibration = z.output<typeof pairCalibration>;
 
-/** A calibration for each way to score; the first is taken if nothing is said. */
+/** A calibration for each score; the first is the default. */
 export const pairCalibrations = z.strictObject({ calibrations: z.array(pairCalibration).min(1) });
 
 const score = z.enum(scoreKinds).optional();
 
-/** A threshold given directly; it may be infinite. */
+/** An explicit threshold; it may be infinite. */
 const ownThreshold = z.strictObject({
   score,
   threshold: z.custom<number>((n) => typeof n === "number" && !Number.isNaN(n), "expected a number"),
 });
 const calibrated = target.extend({ score });
 
-/** The threshold and its score: given directly, or by a calibration. */
+/** The threshold and its score: explicit, or from a calibration. */
 export type PairOptions = z.input<typeof ownThreshold> | z.input<typeof calibrated>;
 
-/** Files of a trained pair's folder. */
+/** Files in a trained pair's folder. */
 export const pairFiles = (folder: string) => ({
   swift: join(folder, "swift.json"),
   super: join(folder, "super.json"),
@@ -54,8 +54,8 @@ export type OpenedPair = ClassifyCascade & Disposable;
 /**
  * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that
  * they were trained for, at a threshold from one of its calibrations.
- * @throws UserError if a file is missing or damaged, a head was trained for another model, or there is no calibration
- * of the score
+ * @throws UserError if a file is missing or damaged, a head was trained for another model, or the score has no
+ * calibration
  */
 export async function openClassifyPair(
   folder: string,

@@ -5,7 +5,7 @@ import type { LabelModel } from "../classify/label-model.ts";
 import { scoreOptions } from "../scores.ts";
 import { ClassifyCascade } from "./classify.ts";
 
-/** FLOPs and bytes of a text. */
+/** FLOPs and bytes per text. */
 interface Price {
   readonly flops: number;
   readonly bytes: number;
@@ -94,7 +94,7 @@ describe("one receipt for both", () => {
 
   test("spent is Swift on all, scoring, and Super on what it was asked; dense is Super on all", async () => {
     const receipt = await receiptOf([HARD, EASY, EASY, EASY], 2);
-    // Four FLOPs a logit for scoring, two logits a text.
+    // Four FLOPs per logit for scoring, two logits per text.
     expect(receipt.flops).toEqual({ dense: 400, spent: 40 + 100 + 32, overhead: 10 + 32, saved: 1 - 172 / 400 });
     expect(receipt.bytes).toEqual({ dense: 20, spent: 4 + 5 });
     expect(receipt.work).toEqual({ calls: { swift: { dense: 0, run: 4 }, super: { dense: 4, run: 1 } } });

@@ -10,21 +10,21 @@ import type { Route } from "./route.ts";
 /** The options of a cascade. */
 export interface CascadeOptions {
   readonly swift: LabelModel;
-  /** Answers the texts that score lower than the threshold. */
+  /** Answers the texts that score below the threshold. */
   readonly super: LabelModel;
-  /** −∞: Swift answers all, but for logits that are not finite. +∞: Super does. */
+  /** −∞: Swift answers all texts with finite logits. +∞: Super answers all. */
   readonly threshold: number;
   /** The score of Swift's logits; by default energy at temperature 1. */
   readonly scoring?: ScoreOptions;
 }
 
-/** The terms on which texts are classified. */
+/** The terms under which texts are classified. */
 export interface CascadeTerms extends Pick<ReadTerms, "signal" | "key" | "deadline"> {
   /** Called with the cost of a call that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
 }
 
-/** A label, the probabilities of all, and which model gave them. */
+/** A label, the probabilities of all, and the model that answered. */
 export interface RoutedClassification extends Classification {
   readonly route: Route;
 }
@@ -32,14 +32,13 @@ export interface RoutedClassification extends Classification {
 type Role = Route["to"];
 
 /**
- * Two classifiers of the same labels: a cheap one scores every text, and an expensive one answers those that score
- * below the threshold (E-LANG, arXiv 2203.00748). Texts with logits that are not finite go to Super. The caller owns
- * the models.
+ * Two classifiers of the same labels: a cheap one scores every text, and an expensive one answers those below the
+ * threshold (E-LANG, arXiv 2203.00748). Texts with logits that are not finite go to Super. The caller owns the models.
  */
 export class ClassifyCascade {
   readonly scoring: ScoreOptions;
 
-  /** @throws UserError if the models are one, or their labels differ in any way or order */
+  /** @throws UserError if both are one model, or their labels or their order differ */
   constructor(readonly options: CascadeOptions) {
     checkLabels(options);
     if (Number.isNaN(options.threshold)) throw new UserError("the threshold is NaN, expected a number", 2);
@@ -50,7 +49,7 @@ export class ClassifyCascade {
     return `${this.options.swift.name}>${this.options.super.name}`;
   }
 
-  /** The label of each text, in their order, and one receipt for both models. @throws UserError as the models do */
+  /** The label of each text, in order, and one receipt for both models. @throws UserError as the models do */
   async classify(
     texts: readonly string[],
     { onStopped, ...terms }: CascadeTerms = {},
@@ -123,16 +122,13 @@ class CascadeRun {
     return answers;
   }
 
-  /** Which texts Super is asked, once all are scored. */
+  /** The texts for Super, once all are scored. */
   escalated(places: readonly number[]): void {
     this.#hard = places;
     this.#scored = this.texts.length;
   }
 
-  /**
-   * Dense is Super on every text. Overhead is work that gave no answer: scoring, and Swift on the texts that Super
-   * answered.
-   */
+  /** Dense is Super on every text. Overhead is discarded work: scoring, and Swift on the texts that Super answered. */
   receipt(): Receipt {
     const { swift, super: strong } = this.cascade.options;
     const dense = strong.price(this.texts);
@@ -166,7 +162,7 @@ class CascadeRun {
     const all = this.texts.length;
     const own = { dense: 0, run: ran("swift") ? all : 0 };
     const stronger = { dense: all, run: ran("super") ? this.#hard.length : 0 };
-    // Two heads on one embedder are two models of one name.
+    // Two heads on one embedder are two models with one name.
     if (swift.name === strong.name) return { [strong.name]: { dense: all, run: own.run + stronger.run } };
     return { [swift.name]: own, [strong.name]: stronger };
   }

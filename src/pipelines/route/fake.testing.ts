@@ -20,7 +20,7 @@ export class Fake implements RouteModel<FakeOptions> {
   /** Steps after the first token. */
   steps = 0;
   readonly prompts: Prompt[] = [];
-  /** The failure, and the piece before which it comes. */
+  /** The failure, and the piece before which it occurs. */
   fails: { readonly at: number; readonly how: Error | "hangs" } | undefined;
 
   constructor(

@@ -21,7 +21,7 @@ const labels = z
   .transform((input) => (typeof input === "string" ? input.split("|") : input))
   .refine((all) => all.length > 1 && !all.includes(""), "expected two labels or more");
 
-/** Options of a route, given after its models' names. */
+/** Options of a route, written after its models' names. */
 export const routeOptions = z
   .strictObject({
     share: z.coerce
@@ -50,13 +50,13 @@ export const routeOptions = z
 export type RouteOptions = z.output<typeof routeOptions>;
 export type RouteInput = z.input<typeof routeOptions>;
 
-/** A pair of models as a user names it: `A>B`, with options after a final `@`, or a certificate: `A>B@auto:mine`. */
+/** A pair of models as users write it: `A>B`, with options after a final `@`, or a certificate: `A>B@auto:mine`. */
 export interface PairName {
   /** The name without its options. */
   readonly name: string;
   readonly swift: string;
   readonly super: string;
-  /** The options as written: `share=0.3`; empty if there were none. */
+  /** The options as written: `share=0.3`; empty if there are none. */
   readonly optionText: string;
   readonly options: RouteOptions;
 }
@@ -64,7 +64,7 @@ export interface PairName {
 export const isPairName = (text: string): boolean => text.includes(">");
 
 /**
- * Reads the name of a pair; undefined if the text names one model.
+ * Parses a pair's name; undefined for one model's name.
  * @throws UserError that says what is wrong with the name
  */
 export function parsePair(text: string): PairName | undefined {
@@ -81,15 +81,15 @@ export function parsePair(text: string): PairName | undefined {
   return { name: `${swift}>${strong}`, swift, super: strong, optionText, options: parseRouteOptions(optionText) };
 }
 
-/** Before the options of a route that stands among recipes: `route:share=0.3`. */
+/** The prefix of a route's options among recipes: `route:share=0.3`. */
 export const ROUTE = "route:";
 
-/** Reads a route that stands among recipes. */
+/** Parses a route among recipes. */
 export const parseRouteText = (text: string): RouteOptions => parseRouteOptions(text.slice(ROUTE.length));
 
 const AUTO = "auto:";
 
-/** Reads `share=0.3,score=margin`, or `auto:mine`. @throws UserError that names the option */
+/** Parses `share=0.3,score=margin`, or `auto:mine`. @throws UserError that names the option */
 export function parseRouteOptions(text: string): RouteOptions {
   if (text.startsWith(AUTO)) return checkRouteOptions({ auto: text.slice(AUTO.length) });
   const pairs = text === "" ? [] : text.split(",").map(keyValue);
@@ -121,7 +121,7 @@ export function checkRouteOptions(values: unknown): RouteOptions {
   throw new UserError(`route: ${path.join(".")}: ${reason}`, 2);
 }
 
-/** `router-energy-0.42`: a way to score and a threshold, as lm-sys/RouteLLM names a router; for a pair that is known already. */
+/** `router-energy-0.42`: a score and a threshold, as lm-sys/RouteLLM names a router; for a known pair. */
 export function parseRouter(text: string): Pick<RouteOptions, "score" | "t"> | undefined {
   const [, score, t] = /^router-([a-z-]+?)-(-?(?:\d+(?:\.\d+)?|inf))$/.exec(text) ?? [];
   return score === undefined ? undefined : checkRouteOptions({ score, t });

@@ -12,9 +12,9 @@ import { type Sample, type Target, target, thresholdFrom } from "./calibrate.ts"
 
 const quality = z.number().min(0).max(1);
 
-/** Scores of one kind over one file of prompts, ascending: any threshold follows from them. */
+/** Scores of one kind over one file of prompts, ascending: they give any threshold. */
 const calibration = scoreOptions.extend({
-  /** The file they are of: its name, its hash, and how its prompts were given. */
+  /** The file of the prompts: its name, its hash, and the form of its prompts. */
   data: z.strictObject({
     name: z.string(),
     sha256: z.string(),
@@ -31,7 +31,7 @@ const calibration = scoreOptions.extend({
 });
 export type Calibration = z.output<typeof calibration>;
 
-/** Calibrations of one pair of models, one for each way to score. */
+/** Calibrations of one pair of models, one per score. */
 const calibrationFile = z.strictObject({
   swift: modelIdentity,
   super: modelIdentity,
@@ -40,10 +40,10 @@ const calibrationFile = z.strictObject({
 export type CalibrationFile = z.output<typeof calibrationFile>;
 export type PairIdentity = Pick<CalibrationFile, "swift" | "super">;
 
-/** More digits than a score repeats from one processor to another: over a whole vocabulary energy-of-probs differs from the sixth digit on. */
+/** More digits than scores share between processors: over a whole vocabulary, energy-of-probs differs from the sixth digit on. */
 const rounded = (score: number): number => Number(score.toPrecision(10));
 
-/** A record of samples, in the order of their scores. @throws UserError for samples that give no threshold */
+/** A record of samples, in the order of their scores. @throws UserError for samples without a threshold */
 export function calibrationOf(
   samples: readonly Sample[],
   scoring: ScoreOptions,
@@ -64,7 +64,7 @@ export function calibrationOf(
   };
 }
 
-/** The threshold of a record, for its own target or another. @throws UserError if the record does not give it */
+/** The threshold of a record, for its own target or another. @throws UserError if the record determines none */
 export const thresholdOf = (record: Calibration, wanted: Target = record.target): number =>
   thresholdFrom(samplesOf(record), wanted);
 
@@ -73,13 +73,13 @@ const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sam
     ...{ score, swift: swift?.[i], super: strong?.[i] },
   }));
 
-/** Files of calibrations: the user's own, then those that come with a package. */
+/** Files of calibrations: the user's own, then those in packages. */
 export const calibrationFiles = (own = home(), roots?: readonly string[]): string[] => [
   ...jsonFiles(join(own, "routes")),
   ...bundledJson("route", roots),
 ];
 
-/** The file for a user's calibration of a pair. */
+/** The file for the user's own calibration of a pair. */
 export function calibrationPath(pair: PairIdentity, own = home()): string {
   const id = createHash("sha256")
     .update(JSON.stringify([identityKey(pair.swift), identityKey(pair.super)]))
@@ -93,7 +93,7 @@ const identityKey = ({ name, sha256, recipe, quant }: ModelIdentity) => [sha256 
 export const readCalibrations = (file: string): CalibrationFile =>
   readJson(file, calibrationFile, "a route's calibration");
 
-/** Rewrites a pair's file with the calibration in it, beside other scores'. */
+/** Adds the calibration to a pair's file, beside other scores'. */
 export async function keepCalibration(file: string, pair: PairIdentity, calibration: Calibration): Promise<void> {
   const others = existing(file, pair).filter((other) => !sameScoring(other, calibration));
   await keepJson(file, calibrationFile.parse({ ...pair, calibrations: [...others, calibration] }));
@@ -102,7 +102,7 @@ export async function keepCalibration(file: string, pair: PairIdentity, calibrat
 function existing(file: string, pair: PairIdentity): readonly Calibration[] {
   try {
     const held = readCalibrations(file);
-    // Scores of other forms would pass for these models' own.
+    // Scores of other forms would look like these models' own.
     const same = runAlike(held.swift, pair.swift) && runAlike(held.super, pair.super);
     return same && mismatch(held, pair) === undefined ? held.calibrations : [];
   } catch {
@@ -115,7 +115,7 @@ const scoringKey = ({ score, temperature, aggregate, labelTokens, seed }: ScoreO
 
 const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a) === scoringKey(b);
 
-/** The difference between a pair and the one that a file is for; undefined if there is none. */
+/** How a pair differs from a file's pair; undefined if it does not. */
 function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];
@@ -125,7 +125,7 @@ function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   return undefined;
 }
 
-/** A model that another server runs has no hash here: its name is all that is known. */
+/** A model on another server has no hash here: only its name is known. */
 function isSame(a: ModelIdentity, b: ModelIdentity): boolean {
   const weights = a.sha256 !== undefined && b.sha256 !== undefined ? a.sha256 === b.sha256 : a.name === b.name;
   return weights && a.quant === b.quant && JSON.stringify(a.recipe) === JSON.stringify(b.recipe);
@@ -136,7 +136,7 @@ const described = ({ name, sha256, recipe, quant }: ModelIdentity): string => {
   return more.length > 0 ? `${name} (${more.join(", ")})` : name;
 };
 
-/** A calibration, its file, and Swift as the file has it. */
+/** A calibration, its file, and Swift as recorded there. */
 export interface FoundCalibration {
   readonly path: string;
   readonly swift: ModelIdentity;
@@ -144,7 +144,7 @@ export interface FoundCalibration {
 }
 
 /**
- * The calibration of a pair for a score: from `file` if given, else the user's own, else one that the package ships.
+ * The calibration of a pair for a score: from `file` if set, else the user's own, else a shipped one.
  * @throws UserError if there is none, or it is for other models
  */
 export function findCalibration(

@@ -4,7 +4,7 @@ import { FLOPS_PER_LOGIT, scoreOptions } from "../scores.ts";
 import { Fake } from "./fake.testing.ts";
 import { type RoutePiece, type Routing, route } from "./route.ts";
 
-/** Swift's energy is the number that the prompt says, to within a billionth. */
+/** Swift's energy is the number in the prompt, within a billionth. */
 const swiftOf = () =>
   new Fake("small", (prompt) => {
     const score = Number(prompt);
@@ -167,7 +167,7 @@ describe("the receipt", () => {
     }
     expect(pair.super.calls).toBe(escalated);
     expect(drafts).toBe(50 - escalated);
-    // Swift's later steps run only if its answer is kept.
+    // Swift's later steps run only if its answer is chosen.
     expect(pair.swift.steps).toBe(2 * drafts);
     expect(spent).toBe(50 * 100 + drafts * 20 + escalated * 1100 + 50 * 2 * FLOPS_PER_LOGIT);
   });

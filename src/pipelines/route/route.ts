@@ -6,7 +6,7 @@ import type { ModelPiece, PricedAnswer } from "../model.ts";
 import { type ScoreOptions, Scorer } from "../scores.ts";
 import { type NamedRoute, type Pair, RouteBill } from "./bill.ts";
 
-/** The model that gave an answer, and why. */
+/** The model that answered, and why. */
 export interface Route {
   readonly to: "swift" | "super";
   /** Its name. */
@@ -15,43 +15,43 @@ export interface Route {
   readonly score: number | null;
   /** A lower score goes to Super; null if it is infinite. */
   readonly threshold: number | null;
-  /** Super was wanted and failed: this is Swift's answer. */
+  /** Super was chosen and failed: this is Swift's answer. */
   readonly degraded?: true;
 }
 
 /** A piece of a routed answer; the first and the last have the route. */
 export type RoutePiece = ModelPiece & { readonly route?: Route };
 
-/** The rule by which a route decides. */
+/** A route's decision rule. */
 export interface Decider {
   readonly scoring: ScoreOptions;
   readonly threshold: number;
   /** Super answers at once: Swift is not called, and nothing is scored. */
   readonly alone?: boolean | undefined;
-  /** Milliseconds that Super has to begin its answer, or, for a whole answer, to end it. */
+  /** Milliseconds for Super to begin its answer, or, for a whole answer, to end it. */
   readonly timeout?: number | undefined;
-  /** Called with the reason that Super could not answer. */
+  /** Called with the reason why Super could not answer. */
   readonly onDegraded?: ((why: string) => void) | undefined;
 }
 
 /** The terms of one routed request. */
 export interface Routing<O extends object> extends Decider {
-  /** Passed on to either model as they are. */
+  /** Passed to either model unchanged. */
   readonly options: O;
   readonly named: NamedRoute;
   readonly signal?: AbortSignal | undefined;
-  /** When a server took the request, on the clock of `performance.now()`. */
+  /** When a server received the request, by `performance.now()`. */
   readonly arrived?: number | undefined;
   /** Called with the cost of a request that ended without its receipt. */
   readonly onStopped?: ((receipt: Receipt) => void) | undefined;
-  /** The reader takes the whole answer at once: then a Super that breaks off can also be replaced. */
+  /** The reader wants the whole answer at once: a Super that breaks off can then still be replaced. */
   readonly whole?: boolean | undefined;
 }
 
 /**
  * Swift answers; if its logits score below the threshold, Super answers instead, from the same raw prompt. The decision
- * falls before the first piece is given out: after Swift's first token if that is scored, else after its whole draft.
- * Swift's own stream continues if it is kept. If Super fails, or has not begun in time, Swift's answer is given,
+ * precedes the first piece: it follows Swift's first token if that is scored, else its whole draft. If Swift's answer
+ * is chosen, its own stream continues. If Super fails, or has not begun in time, the result is Swift's answer,
  * `degraded`.
  * @throws UserError for a prompt of token ids: they mean different things to two models
  */
@@ -140,7 +140,7 @@ class Run<O extends object> {
     return this.#call;
   }
 
-  /** Gives out the pieces so far, then the rest as it comes; the last piece has the receipt of all. */
+  /** Yields the pieces so far, then the rest as it arrives; the last piece has the receipt of all calls. */
   async *#give(to: Role, begun: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
     this.#answering = to;
     this.#bill.degraded = degraded;
@@ -179,7 +179,7 @@ class Run<O extends object> {
     };
   }
 
-  /** Ends everything that still runs; reports the cost of a request that was stopped, failed, or lost its reader. */
+  /** Ends all running calls; reports the cost of a request that was stopped, failed, or lost its reader. */
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();
@@ -191,7 +191,7 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 
 const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] : []);
 
-/** All pieces of a call, by a time on the clock of `performance.now()`. */
+/** All pieces of a call, before a deadline by `performance.now()`. */
 async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
   const pieces: ModelPiece[] = [];
   for (;;) {

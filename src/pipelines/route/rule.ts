@@ -12,7 +12,7 @@ import { parseRouteText, type RouteOptions } from "./name.ts";
 import { type Calibration, findCalibration, type PairIdentity, thresholdOf } from "./record.ts";
 import type { Decider } from "./route.ts";
 
-/** A pair, and what decides its answers: one rule, or a certificate that has one for each request. */
+/** A pair, and its decision rule: one rule, or a certificate with one for each request. */
 export interface Prepared {
   readonly pair: PairIdentity;
   readonly rule: Decider | NamedCertificate;
@@ -20,13 +20,13 @@ export interface Prepared {
 
 /** The place of a pair's calibration. */
 interface CalibrationSource {
-  /** A file, in place of the pair's own. */
+  /** A file that replaces the pair's own. */
   readonly file?: string | undefined;
-  /** Called if it was made while Swift's weights ran in another form. */
+  /** Called if it was made with another form of Swift's weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
-/** @throws UserError if the models are one, or the pair is not calibrated or certified for these options */
+/** @throws UserError if both are one model, or the pair is not calibrated or certified for these options */
 export async function prepared(
   { name, byDefault }: NamedText,
   options: RouteOptions,
@@ -54,10 +54,10 @@ function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): Pair
   return { swift, super: strong };
 }
 
-/** Swift's tokens, and its name in sentences. */
+/** Swift's tokens, and its name in messages. */
 type Scored = Pick<Facts, "tokenizer"> & { readonly source: Pick<Facts["source"], "name"> };
 
-/** The way to score that a route's options ask for. @throws UserError for a label that is not one token of Swift's */
+/** The score in a route's options. @throws UserError for a label that is not one token of Swift's */
 export const scoringOf = (
   { score, temperature, aggregate, seed, labels }: Omit<RouteOptions, "auto">,
   swift: Scored,
@@ -107,7 +107,7 @@ function thresholdFor({ t, share }: RouteOptions, scoring: ScoreOptions, recordO
   return share === undefined ? thresholdOf(record) : thresholdOf(record, { by: "share", value: share });
 }
 
-/** @throws UserError if there is no such certificate, or it is of one model, of another pair or of other weights */
+/** @throws UserError if there is no such certificate, or it is for one model, another pair or other weights */
 async function certificateFor(
   pair: PairIdentity,
   auto: string,
@@ -138,13 +138,13 @@ async function certificateFor(
   return { name: auto, certificate, strict };
 }
 
-/** The rule of one request, and what a certificate made of it. */
+/** The rule for one request, and its certificate's choice. */
 interface RequestRule {
   readonly decider: Decider;
   readonly choice?: Choice;
 }
 
-/** @throws UserError if a certificate is for requests that are read or drawn in another way */
+/** @throws UserError if a certificate's requests are read or drawn in another way */
 export async function ruleFor(
   { rule }: Prepared,
   resources: Pick<Resources, "choice" | "facts">,

@@ -1,20 +1,20 @@
 import type { VoteOptions } from "./options.ts";
 
-/** An answer, and how many of the drawn ones are it. */
+/** An answer, and how often it was drawn. */
 export interface Counted {
-  /** As it was first written. */
+  /** As first written. */
   readonly text: string;
   readonly count: number;
 }
 
 interface Entry {
-  /** The draw that gave it first. */
+  /** The draw that returned it first. */
   readonly draw: number;
   readonly text: string;
   count: number;
 }
 
-/** Counts answers until one has won: the most frequent one, of equals the one drawn first. */
+/** Counts answers until one has won: the most frequent; ties go to the one drawn first. */
 export class Ballot {
   readonly #entries = new Map<string, Entry>();
   #drawn = 0;
@@ -39,7 +39,7 @@ export class Ballot {
     return this.#ranked()[0]!.draw;
   }
 
-  /** True once the answers that are still to be drawn cannot change the winner. */
+  /** True once the remaining draws cannot change the winner. */
   get decided(): boolean {
     const open = this.options.n - this.#drawn;
     const [first, ...others] = this.#ranked();
@@ -58,7 +58,7 @@ export class Ballot {
   }
 }
 
-/** What two equal answers have in common. */
+/** The key that equal answers share. */
 function keyOf(text: string, by: VoteOptions["by"]): string {
   const plain = text.trim().replace(/\s+/g, " ").replace(/\.$/, "").toLowerCase();
   switch (by) {
@@ -69,7 +69,7 @@ function keyOf(text: string, by: VoteOptions["by"]): string {
   }
 }
 
-/** The last number of a text, without separators of thousands. */
+/** The last number of a text, without thousands separators. */
 const lastNumber = (text: string): string | undefined => {
   const found = text.match(/-?\d[\d,]*(?:\.\d+)?/g)?.at(-1);
   return found === undefined ? undefined : String(Number(found.replaceAll(",", "")));

@@ -10,7 +10,7 @@ import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import { Ballot, type Counted } from "./ballot.ts";
 import type { VoteOptions } from "./options.ts";
 
-/** How a vote went. */
+/** The result of a vote. */
 interface Vote {
   /** Answers that were drawn. */
   readonly drawn: number;
@@ -18,7 +18,7 @@ interface Vote {
   readonly answers: readonly Counted[];
 }
 
-/** The part of the only model. */
+/** The role of the only model. */
 const MODEL = "model";
 
 /** A whole answer. */
@@ -28,8 +28,8 @@ interface Drawn {
 }
 
 /**
- * Draws answers one by one and gives the most frequent (self-consistency, Wang et al., arXiv 2203.11171); it stops once
- * no other can win. Each draw has a seed of its own; the second and further ones find their prompt in the cache.
+ * Draws answers one by one and returns the most frequent (self-consistency, Wang et al., arXiv 2203.11171); it stops
+ * once no other can win. Each draw has its own seed; later draws find their prompt in the cache.
  */
 export async function* draw(
   named: NamedText,
@@ -94,7 +94,7 @@ class Run {
     return { pieces, receipt };
   }
 
-  /** Dense is the model alone, which answers once: as long as `own`, the answer that is given. All others are overhead. */
+  /** Dense is the model alone, which answers once, with as many tokens as `own`, the winning answer. All others are overhead. */
   #receipt(own: Receipt, facts: Facts): Receipt {
     const all = amountsOf(this.#receipts);
     const { cached } = this.#receipts[0]!.tokens;
@@ -111,7 +111,7 @@ class Run {
     });
   }
 
-  /** Ends what still runs; reports the cost of a request that was stopped, failed, or lost its reader. */
+  /** Ends all running calls; reports the cost of a request that was stopped, failed, or lost its reader. */
   async close(): Promise<void> {
     if (this.#done) return;
     await this.#call?.stop();

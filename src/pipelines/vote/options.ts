@@ -8,10 +8,10 @@ const draws = z.coerce
   .min(3, "expected at least 3: of two answers the first always wins")
   .max(64, "expected at most 64");
 
-/** What two answers must share to be one. */
+/** When two answers count as equal. */
 const comparisons = ["text", "number"] as const;
 
-/** Options of a vote, given after the model's name. */
+/** Options of a vote, written after the model's name. */
 export const voteOptions = z.strictObject({
   n: draws.default(5).describe("maximum answers; the vote ends once no other answer can win"),
   temperature: number(0.7).describe("randomness of the answers' tokens"),

@@ -7,7 +7,7 @@ import { Fake } from "../route/fake.testing.ts";
 import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import { Ballot } from "./ballot.ts";
 
-/** The winner's text, and how many answers it took. */
+/** The winner's text, and the number of answers drawn. */
 function elected(answers: readonly string[], by: "text" | "number" = "text") {
   const ballot = new Ballot({ n: answers.length, by });
   while (!ballot.decided) ballot.add(answers[ballot.drawn]!);

@@ -2,14 +2,14 @@ import { textOf } from "../../util/data/bytes.ts";
 import type { Document } from "../document.ts";
 import { wholeFile } from "./text.ts";
 
-/** Elements that hold no text of the page. */
+/** Elements without text. */
 const SILENT = "script, style, noscript, template, svg, head";
 /** Elements that begin a paragraph. */
 const BLOCKS =
   "address, article, aside, blockquote, dd, details, div, dl, dt, figcaption, figure, footer, form, h1, h2, h3, h4, " +
   "h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tr, ul";
 
-/** An HTML page as a document: its title, else its first heading of level 1; its text, a paragraph for each block. */
+/** Reads an HTML page as a document: its title, or else its first heading of level 1; its text, a paragraph for each block. */
 export async function* htmlDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, await htmlParts(await textOf(path)));
 }

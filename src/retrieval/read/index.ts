@@ -8,7 +8,7 @@ import { textDocument } from "./text.ts";
 
 type Reader = (path: string) => AsyncIterable<Document>;
 
-/** Readers by the end of a file's name, before a `.gz`. */
+/** Readers by file extension, before a `.gz`. */
 const readers: Readonly<Record<string, Reader>> = {
   jsonl: jsonDocuments,
   ndjson: jsonDocuments,
@@ -20,12 +20,12 @@ const readers: Readonly<Record<string, Reader>> = {
   text: textDocument,
 };
 
-/** A file's full path, by which its documents are removed again. */
+/** A file's full path; its documents are later removed by it. */
 export const sourceOf = (file: string): string => resolve(file);
 
 /**
- * The documents of a file, by its name's end: JSON lines (one document a line), Markdown, HTML or text (one document,
- * whose id is the path as given).
+ * Reads a file's documents by its extension: JSON lines (one document a line), Markdown, HTML or text (one document,
+ * whose id is the path as passed).
  * @throws UserError that names the file, and the line and field of a bad one
  */
 export function documentsIn(file: string): AsyncIterable<Document> {

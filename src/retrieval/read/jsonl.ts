@@ -3,8 +3,8 @@ import { parseRow, type Row } from "../../util/data/row.ts";
 import { type Document, documentSchema } from "../document.ts";
 
 /**
- * The documents of JSON lines, `{ id, title, text, categories, metadata }`; only `text` is required. BEIR's `_id` is
- * also an id. A document without one is named by file and line.
+ * Reads documents from JSON lines, `{ id, title, text, categories, metadata }`; only `text` is required. BEIR's `_id`
+ * is also read as an id. Without an id, file and line number name a document.
  * @throws UserError that names the line and the field
  */
 export async function* jsonDocuments(path: string): AsyncGenerator<Document> {

@@ -2,15 +2,15 @@ import { textOf } from "../../util/data/bytes.ts";
 import type { Document } from "../document.ts";
 import { wholeFile } from "./text.ts";
 
-/** A Markdown file as a document: its title is the front matter's, or the first heading of level 1. */
+/** Reads a Markdown file as a document: its title is the front matter's, or the first heading of level 1. */
 export async function* markdownDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, markdownParts(await textOf(path)));
 }
 
-/** Code between fences, or from an open fence to the end: its comments are no headings. */
+/** Fenced code, also from an unclosed fence to the end: its comments are not headings. */
 const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
 
-/** The text keeps its marks, without front matter and the heading that is the title. */
+/** The text keeps its markup, without front matter and the title's heading. */
 function markdownParts(markdown: string): { title: string; text: string } {
   const [, front = "", body = ""] = /^(?:\ufeff)?(?:---\r?\n([\s\S]*?)\r?\n---(?:\r?\n|$))?([\s\S]*)$/.exec(markdown)!;
   const named = /^title:\s*(.*\S)\s*$/m.exec(front)?.[1]?.replace(/^(["'])(.*)\1$/, "$2");

@@ -7,14 +7,14 @@ import { createPostgresStore, deletePostgresStore, openPostgresStore, postgresIn
 import { createSqliteStore, openSqliteStore } from "./sqlite.ts";
 import type { Store } from "./store.ts";
 
-/** The place of indexes: a folder, or a Postgres database by its address. */
+/** Where indexes are stored: a folder, or a Postgres database by its address. */
 export type Place = string;
 
 const FILE = "index.db";
-/** Case does not tell files apart everywhere. */
+/** Some file systems ignore case. */
 const NAME = /^[a-z0-9][a-z0-9._-]{0,47}$/;
 
-/** @throws UserError for a name that an index cannot have */
+/** @throws UserError for an invalid index name */
 export function checkIndexName(name: string): string {
   if (NAME.test(name)) return name;
   throw new UserError(
@@ -34,13 +34,13 @@ function namesIn(folder: string): string[] {
   return names.filter((name) => NAME.test(name) && existsSync(join(folder, name, FILE))).sort();
 }
 
-/** @throws UserError if there is an index of that name */
+/** @throws UserError if an index of that name exists */
 export const createStore = async (place: Place, name: string, settings: IndexSettings): Promise<Store> =>
   isPostgres(place)
     ? createPostgresStore(place, checkIndexName(name), settings)
     : createSqliteStore(fileOf(place, name), settings);
 
-/** @throws UserError if there is none, with the nearest name */
+/** @throws UserError if there is none; the sentence suggests the nearest name */
 export async function openStore(place: Place, name: string): Promise<Store> {
   if (isPostgres(place)) return openPostgresStore(place, checkIndexName(name));
   const file = fileOf(place, name);

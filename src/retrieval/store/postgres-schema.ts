@@ -9,10 +9,10 @@ export const inSchema = (schema: string, sql: string): string => sql.replaceAll(
 
 export const postgresSchema = (name: string): string => `CREATE SCHEMA ${schemaOf(name)}`;
 
-/** Byte order: ids sort alike in any locale, and as in SQLite. */
+/** Byte order: ids sort alike in any locale and in SQLite. */
 const TEXT = 'text COLLATE "C"';
 
-/** The tables of an index; `width`: the numbers of a vector. */
+/** The tables of an index; `width`: the width of a vector. */
 export function postgresTables(name: string, width: number | undefined): string {
   const schema = schemaOf(name);
   const vector = width === undefined ? "bytea" : `vector(${width})`;

@@ -85,7 +85,7 @@ export class PostgresWriter {
     await this.#insertBlobs([...writer.blobs()]);
   }
 
-  /** Behind those that the term has in its block. */
+  /** After the term's other postings in its block. */
   async #insertBlobs(blobs: readonly Blob[]): Promise<void> {
     await this.#query(
       `INSERT INTO @postings SELECT * FROM unnest($1::text[], $2::int[], $3::bytea[])
@@ -96,7 +96,7 @@ export class PostgresWriter {
     );
   }
 
-  /** Returns how many documents there were. */
+  /** Returns how many of them existed. */
   async remove(ids: readonly string[]): Promise<number> {
     const select =
       "SELECT chunk, title, text, terms FROM @chunks JOIN @documents d ON d.id = document WHERE document = ANY($1)";

@@ -24,7 +24,7 @@ const SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
 type BlobRow = PostingBlock & { readonly term: string };
 
-/** An index in a schema of its own of a Postgres database. Vectors are compared by pgvector, exactly. */
+/** An index in a Postgres schema of its own. pgvector compares vectors exactly. */
 class PostgresStore implements Store {
   readonly #schema: string;
 
@@ -99,7 +99,7 @@ class PostgresStore implements Store {
       const counts = await client.query<Counts>(this.#sql("SELECT chunks, terms::float8 AS terms FROM @info"));
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";
       const { rows } = await client.query<BlobRow>(this.#sql(sql), [[...query.keys()]]);
-      // The order of the query's terms and of blocks decides how sums are rounded.
+      // The order of terms and blocks determines how sums are rounded.
       const blocks = (wanted: string) => rows.filter(({ term }) => term === wanted).sort((a, b) => a.block - b.block);
       return rankByBm25(
         [...query].map(([term, count]) => ({ count, blocks: blocks(term) })),
@@ -153,7 +153,7 @@ class PostgresStore implements Store {
   }
 }
 
-/** Creates an index in a database. @throws UserError if there is one of that name, or vectors cannot be kept */
+/** Creates an index in a database. @throws UserError if the name is taken, or the database cannot store vectors */
 export async function createPostgresStore(address: string, name: string, settings: IndexSettings): Promise<Store> {
   const postgres = await Postgres.at(address, indexTables);
   const { place } = postgres;
@@ -167,7 +167,7 @@ export async function createPostgresStore(address: string, name: string, setting
     return new PostgresStore(`${place}, ${name}`, name, settings, postgres);
   } catch (error) {
     await postgres.close();
-    // Another process may have been faster.
+    // Another process may have created it first.
     if (/^(42P06|23505)$/.test(codeOf(error) ?? ""))
       throw new UserError(`there is an index ${name} at ${place} already`);
     throw error;

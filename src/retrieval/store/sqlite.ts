@@ -40,7 +40,7 @@ interface ChunkRow {
 const bytes = (array: Float32Array | Uint8Array): Buffer =>
   Buffer.from(array.buffer, array.byteOffset, array.byteLength);
 
-/** Loaded when first needed: a query by terms does not wait for ONNX Runtime. */
+/** Loaded on first use: a search by terms does not wait for ONNX Runtime. */
 async function openTable(width: number): Promise<VectorTable> {
   const { VectorTable } = await import("../vectors.ts");
   return VectorTable.open(width);
@@ -50,7 +50,7 @@ async function openTable(width: number): Promise<VectorTable> {
 const listed = (ids: readonly (string | number)[]): string => JSON.stringify(ids);
 const AMONG = "IN (SELECT value FROM json_each(?))";
 
-/** An index in one SQLite file. Vectors are read into memory at the first query by vector. */
+/** An index in one SQLite file. The first search by vector reads all vectors into memory. */
 class SqliteStore implements Store {
   readonly #statements = new Map<string, Libsql.Statement<unknown[]>>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -80,7 +80,7 @@ class SqliteStore implements Store {
     return this.#all<Info>("SELECT next_chunk, documents, chunks, terms, removals FROM info")[0]!;
   }
 
-  /** Reads from one state of the file. */
+  /** Reads one consistent state of the file. */
   #read<T>(read: () => T): T {
     return guarded(this.place, indexFile, () => this.db.transaction(read)());
   }
@@ -126,7 +126,7 @@ class SqliteStore implements Store {
         terms += chunk.terms.length;
       }
     }
-    // `||` makes a text of the same bytes.
+    // `||` returns a text of the same bytes.
     const append =
       "INSERT INTO postings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = CAST(data || excluded.data AS BLOB)";
     for (const { term, block, data } of writer.blobs()) this.#run(append, term, block, bytes(data));
@@ -148,7 +148,7 @@ class SqliteStore implements Store {
     return this.#write(() => this.#remove(ids));
   }
 
-  /** Returns how many documents there were. */
+  /** Returns how many of them existed. */
   #remove(ids: readonly string[]): number {
     const found = this.#all<{ id: string }>(`SELECT id FROM documents WHERE id ${AMONG}`, listed(ids));
     if (found.length === 0) return 0;
@@ -208,7 +208,7 @@ class SqliteStore implements Store {
     return rows.map(({ block, data }) => ({ block, data: new Uint8Array(data) }));
   }
 
-  /** Queries take turns, so that none reads a table that another lets go. */
+  /** One query at a time, so that none reads a table that another frees. */
   byVector(query: Float32Array, top: number) {
     const found = this.#turn.then(() => this.#byVector(query, top));
     this.#turn = found.catch(() => {});
@@ -221,7 +221,7 @@ class SqliteStore implements Store {
     return { hits: await table.nearest(query, top), compared: table.count };
   }
 
-  /** The vectors that were read, which are let go if any was removed since. */
+  /** The vectors in memory; freed if any was removed since. */
   async #vectorTable(width: number): Promise<VectorTable> {
     const { removals } = this.#read(() => this.#info());
     if (this.#vectors?.removals !== removals) {
@@ -275,7 +275,7 @@ class SqliteStore implements Store {
   }
 }
 
-/** Creates an index in a new SQLite file. @throws UserError if there is one */
+/** Creates an index in a new SQLite file. @throws UserError if it exists */
 export async function createSqliteStore(path: string, settings: IndexSettings): Promise<Store> {
   const db = await openSqliteFile(path, indexFile, "write");
   const created = guarded(path, indexFile, () =>

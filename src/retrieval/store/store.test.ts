@@ -23,7 +23,7 @@ const settings: IndexSettings = {
   chunks: { words: 12, overlap: 3 },
 };
 
-/** Vectors that depend on a text's letters alone. */
+/** Vectors that depend only on a text's letters. */
 let embedded = 0;
 async function embed(texts: readonly string[]): Promise<Float32Array[]> {
   embedded += texts.length;
@@ -124,7 +124,7 @@ describe.each([
     const changed = documentOf("d03", "Something else entirely.");
     expect(await add(store, [changed, ...corpus.slice(4, 6)])).toEqual({ ...NONE, replaced: 1, unchanged: 2 });
     expect(await store.remove(["d00", "nobody"])).toBe(1);
-    // The same as an index that never had the others.
+    // Equals an index that never had the others.
     const { store: fresh } = await opened();
     await add(fresh, [...corpus.slice(1, 3), ...corpus.slice(4), changed]);
     const [ours, expected] = [await answers(store), await answers(fresh)];

@@ -5,10 +5,10 @@ import type { Document } from "../document.ts";
 import type { IndexSettings } from "../settings.ts";
 import type { Hit } from "../top.ts";
 
-/** The place of an index fails, not its data: a retry may work. */
+/** The index's storage failed, not its data: a retry may succeed. */
 export class StoreFault extends UserError {}
 
-/** A part of a document, ready to be kept. */
+/** A part of a document, ready to be stored. */
 export interface PreparedChunk {
   readonly text: string;
   readonly terms: readonly string[];
@@ -23,7 +23,7 @@ export interface PreparedDocument extends Document {
   readonly chunks: readonly PreparedChunk[];
 }
 
-/** A document as it is kept, without its text. */
+/** A stored document, without its text. */
 export interface KeptDocument {
   readonly hash: string;
   readonly source: string | null;
@@ -52,7 +52,7 @@ export interface Counts extends Corpus {
 
 /** The data of one index. Several processes may read and write it; each call is one transaction. */
 export interface Store {
-  /** For sentences. */
+  /** For messages. */
   readonly place: string;
   readonly settings: IndexSettings;
   counts(): Promise<Counts>;
@@ -60,25 +60,25 @@ export interface Store {
   hasCategories(): Promise<boolean>;
   /** The documents of these ids that the index has. */
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
-  /** Adds documents in place of those with the same ids; when it resolves, they survive the death of the process. */
+  /** Adds documents, replacing those with the same ids; once it resolves, they survive the death of the process. */
   put(documents: readonly PreparedDocument[]): Promise<void>;
-  /** Says that these documents come from another file now. */
+  /** Assigns these documents to another file. */
   move(ids: readonly string[], source: string | null): Promise<void>;
-  /** Returns how many of these documents there were. */
+  /** Returns how many of these documents existed. */
   remove(ids: readonly string[]): Promise<number>;
   /** The ids of the documents that came from a file. */
   idsFrom(source: string): Promise<string[]>;
-  /** Documents in the order of ids (bytes of UTF-8), after one of them. */
+  /** Documents in the order of ids (bytes of UTF-8), after a given one. */
   list(after: string, limit: number): Promise<ListedDocument[]>;
   /** `query`: its terms with their counts. */
   byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
   /** The chunks with the largest inner products, exactly. */
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
-  /** The vectors of documents' chunks, in the order of the text; documents without any are left out. */
+  /** The vectors of documents' chunks, in the order of the text; documents without vectors are left out. */
   vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;
-  /** The documents' ids of the chunks that the index has. */
+  /** The document ids of the chunks that the index has. */
   documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>>;
-  /** In the order of `chunks`; chunks that are gone are left out. */
+  /** In the order of `chunks`; removed chunks are left out. */
   passages(chunks: readonly number[]): Promise<Passage[]>;
   close(): Promise<void>;
 }
@@ -92,5 +92,5 @@ export function vectorsByDocument(
   return found;
 }
 
-/** The terms by which a chunk is found: its document's title is part of each. */
+/** The terms that find a chunk: its document's title is part of each. */
 export const chunkTerms = (title: string, text: string): string[] => termsOf(`${title}\n${text}`);

@@ -25,11 +25,11 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
-/** A LoRA adapter to be written as PEFT does. */
+/** A LoRA adapter to write in PEFT's format. */
 export interface WritableAdapter {
   /** The base's name as other tools resolve it. */
   readonly base: string;
-  /** The task that the base was opened for: with its head, or for its hidden states only. */
+  /** The task that the base was opened for: with its head, or for its hidden states alone. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
   readonly rank: number;
   readonly alpha: number;
@@ -42,7 +42,7 @@ export interface WritableAdapter {
 
 /**
  * Writes `adapter_config.json` and `adapter_model.safetensors` (float32) into a folder, which is created if missing.
- * Each file is written whole, the weights last.
+ * Each file is written atomically, the weights last.
  * @throws UserError if the disk refuses it
  */
 export async function writeAdapter(folder: string, adapter: WritableAdapter): Promise<void> {
@@ -81,7 +81,7 @@ function modulesIn(adapter: WritableAdapter): ReadonlyMap<string, readonly strin
   return modules;
 }
 
-/** The matrices of a module have the first factor in common. */
+/** A module's matrices share the first factor. */
 function tensorsOf(module: string, names: readonly string[], adapter: WritableAdapter): [string, WritableTensor][] {
   const { rank, factors } = adapter;
   const all = names.map((name) => factors.get(name)!);
@@ -103,7 +103,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   ];
 }
 
-/** A matrix's second factor as PEFT has it, [outputs, rank]. */
+/** A matrix's second factor in PEFT's layout, [outputs, rank]. */
 function secondOf(name: string, { rank, layout, factors }: WritableAdapter): Float32Array {
   const { outputs, up } = factors.get(name)!;
   const rows = Int32Array.from({ length: outputs });
@@ -111,7 +111,7 @@ function secondOf(name: string, { rank, layout, factors }: WritableAdapter): Flo
   return placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
 }
 
-/** Tokens by the last part of the modules' names, which is how PEFT names them. */
+/** Tokens by the last part of the modules' names, as PEFT names them. */
 const indicesOf = (rows: readonly TrainedRows[], adapter: WritableAdapter) =>
   Object.fromEntries(rows.map(({ table, ids }) => [moduleOf(adapter, table).split(".").at(-1), ids]));
 
@@ -120,7 +120,7 @@ const rowsTensor = ({ table, ids, values }: TrainedRows, adapter: WritableAdapte
   { shape: [ids.length, values().length / ids.length], values },
 ];
 
-/** A matrix [rows, columns] with its elements taken from the places that `from` returns. */
+/** A matrix [rows, columns] whose elements come from the places that `from` returns. */
 function placed(
   values: Float32Array,
   rows: number,

@@ -10,7 +10,7 @@ export function differences(now: unknown, before: unknown): string[] {
     .map((key) => `${key}: ${shown(a.get(key))}, was ${shown(b.get(key))}`);
 }
 
-/** Values by the path of fields to them; a list is one value. */
+/** Values by field path; a list counts as one value. */
 function leaves(value: unknown, path: readonly string[] = []): Map<string, string> {
   if (typeof value !== "object" || value === null || Array.isArray(value)) {
     const text = jsonOf(value);

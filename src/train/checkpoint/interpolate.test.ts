@@ -15,7 +15,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => path.join(folder, name);
 
 const base = openCheckpoint(fixture("llama-biased"));
-/** The same model with every weight one more. */
+/** The same model with 1 added to every weight. */
 const tuned: Checkpoint = { ...base, path: "tuned", floats: (tensor) => base.floats(tensor).map((value) => value + 1) };
 
 test("weights lie between the two models', and the folder opens as a model", async () => {

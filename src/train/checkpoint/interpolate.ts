@@ -19,9 +19,9 @@ export interface Pair {
 }
 
 /**
- * Writes a model whose weights lie between two models', the share `weight` of the way to the second, as a Hugging Face
- * folder in float32. Linear interpolation of a model and its fine-tuned form: WiSE-FT (arXiv 2109.01903).
- * @throws UserError if the two have other tensors, or one is a GGUF
+ * Writes a model whose weights lie between two models', a share `weight` of the way to the second, as a Hugging Face
+ * folder in float32. Interpolating a model with its fine-tuned form is WiSE-FT (arXiv 2109.01903).
+ * @throws UserError if the tensors differ, or one model is a GGUF
  */
 export async function interpolateModels({ base, tuned }: Pair, weight: number, out: string): Promise<void> {
   const [{ config }, other] = [base, tuned.config];
@@ -49,7 +49,7 @@ function mixed(base: Float32Array, tuned: Float32Array, weight: number): Float32
 }
 
 /**
- * Writes a LoRA adapter that changes its base by a share of what another one does: its factors with alpha scaled.
+ * Writes a LoRA adapter whose update is a share of another's: the same factors with alpha scaled.
  * @throws UserError if the folder holds no plain LoRA adapter
  */
 export async function interpolateAdapter(adapter: string, weight: number, out: string): Promise<void> {
@@ -66,7 +66,7 @@ export async function interpolateAdapter(adapter: string, weight: number, out: s
   await writeJson(path.join(out, path.basename(config)), { ...settings, ...scaled(settings, weight) });
 }
 
-/** All alphas of an adapter, `weight` times as large. */
+/** An adapter's alphas, each multiplied by `weight`. */
 function scaled({ lora_alpha, alpha_pattern }: JsonObject, weight: number): object {
   const own = Object.entries((alpha_pattern ?? {}) as Readonly<Record<string, number>>);
   const alphas = Object.fromEntries(own.map(([pattern, alpha]) => [pattern, alpha * weight]));

@@ -1,11 +1,11 @@
 import { ortLibrary } from "../../runtime/ort/library.ts";
 import { kernelInstructions } from "../../runtime/processor.ts";
 
-/** The machine's properties that decide the last bits of results. */
+/** The machine's properties that determine the last bits of results. */
 export interface Machine {
   /** Version of ONNX Runtime. */
   readonly onnxruntime: string;
-  /** Architecture and instructions of the processor. */
+  /** The processor's architecture and instructions. */
   readonly processor: string;
 }
 
@@ -14,7 +14,7 @@ export const thisMachine = (): Machine => ({
   processor: [process.arch, ...kernelInstructions()].join(" "),
 });
 
-/** The reason that a run resumed here may differ in its last bits from one resumed there; undefined if it does not. */
+/** Why a run resumed here may differ in its last bits from one resumed there; undefined if it does not. */
 export function driftOf(kept: Machine, now: Machine): string | undefined {
   if (kept.onnxruntime !== now.onnxruntime)
     return `the checkpoint is of ONNX Runtime ${kept.onnxruntime}, this is ${now.onnxruntime}: losses may differ in their last bits`;

@@ -46,7 +46,7 @@ describe.each(cases)("%s", (name, architecture) => {
     }
     for (const stored of original.tensors.values()) {
       expect(written.tensors.get(stored.name)?.shape).toEqual(stored.shape);
-      // Gains stored less one lose their last bits.
+      // Gains that are stored less one lose their last bits.
       if (name !== "gemma3")
         expect(bits(written.floats(written.tensors.get(stored.name)!))).toBe(bits(original.floats(stored)));
     }

@@ -11,24 +11,24 @@ import { asStored } from "../../weights/prepared/stored.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
 import { writeConfig } from "../../weights/safetensors/write-config.ts";
 
-/** A model to be written as a Hugging Face folder. */
+/** A model to write as a Hugging Face folder. */
 export interface WritableModel {
   /** The contents of `config.json`. */
   readonly config: JsonObject;
-  /** The architecture's names: of the base's checkpoint, or of a new one's. */
+  /** The architecture's names, in the base's checkpoint or in a new one. */
   readonly names: Names;
   /** Tensors by canonical name; matrices as [outputs, inputs]. */
   readonly tensors: ReadonlyMap<string, WritableTensor>;
-  /** The model that training started from; the rest of it is copied, including its tokenizer's files. */
+  /** The model that training started from; its other tensors and its tokenizer's files are copied. */
   readonly base?: Checkpoint | undefined;
-  /** Which of the base's tensors are copied, by the names in its file; default: all. */
+  /** Selects the base's tensors to copy, by their names in its file; default: all. */
   readonly copied?: ((name: string) => boolean) | undefined;
 }
 
 /**
  * Writes `config.json`, `model.safetensors` (float32) and the base's tokenizer files into a folder, which is created if
- * missing. Each file is written whole, the weights last.
- * @throws UserError if the disk refuses it, or the base's weights are in blocks
+ * missing. Each file is written atomically, the weights last.
+ * @throws UserError if the disk refuses it, or the base is quantised
  */
 export async function writeModel(
   folder: string,
@@ -55,11 +55,11 @@ const stored = (base: Checkpoint, copied: (name: string) => boolean = () => true
     .filter(([name]) => copied(name))
     .map(([name, tensor]) => [name, { shape: tensor.shape, values: () => base.floats(tensor) }]);
 
-/** transformers 5 has another key than the versions before it. */
+/** transformers 5 uses another key than earlier versions. */
 const float32 = (config: JsonObject): JsonObject =>
   "dtype" in config ? { dtype: "float32" } : { torch_dtype: "float32" };
 
-/** The configuration's field that says if the head is the token table; empty for models without a head. */
+/** The configuration's field that ties the head to the token table; empty for models without a head. */
 function tied(names: Names, tensors: ReadonlyMap<string, WritableTensor>): JsonObject {
   const found = names(HEAD);
   const name = typeof found === "string" ? found : found.name;

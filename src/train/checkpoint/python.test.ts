@@ -40,7 +40,7 @@ interface Case {
   readonly name: string;
   readonly architecture: Architecture;
   readonly matrices: readonly string[];
-  /** Tables with rows of tokens of the adapter's own. */
+  /** Tables in which the adapter has token rows of its own. */
   readonly tables: readonly string[];
 }
 const cases: readonly Case[] = [

@@ -19,7 +19,7 @@ const buffers = (step: number) =>
   new Map([
     ["weights", { shape: [2, 2], values: () => Float32Array.of(step, 0.1, Number.NaN, -0) }],
     ["adamw.m", { shape: [1], values: () => Float32Array.of(1e-40) }],
-    // Halves of a float64 number: the first has the pattern of a signalling NaN.
+    // Halves of a float64: the first has the bits of a signalling NaN.
     ["mask.logits", { shape: [2], values: () => new Float32Array(Uint32Array.of(0x7fa00001, 0x3fe00000).buffer) }],
   ]);
 const keep = (step: number) => keepState(run, at(step), buffers(step));

@@ -26,13 +26,13 @@ const stateFile = z.object({
   buffers: z.record(z.string(), z.array(z.int().min(0))),
 });
 
-/** A run between two steps: all that the rest of it depends on, but for the buffers. */
+/** A run between two steps: everything that the rest of it depends on, except the buffers. */
 export interface TrainingState {
   /** Steps done. */
   readonly step: number;
   /** Counters, such as samples seen; finite numbers. */
   readonly counters: Readonly<Record<string, number>>;
-  /** The last step, if its evaluation is still to come. */
+  /** The last step, if its evaluation is still pending. */
   readonly trained?: TrainedStep | undefined;
   /** The run's options, as JSON. */
   readonly config: unknown;
@@ -41,16 +41,16 @@ export interface TrainingState {
   readonly machine: Machine;
 }
 
-/** A state that a folder holds. */
+/** A state found in a folder. */
 export interface KeptState extends TrainingState {
   readonly folder: string;
-  /** Newer ones that are damaged, and why, each as a sentence. */
+  /** Newer states that are damaged, and why; one sentence each. */
   readonly damaged: readonly string[];
-  /** The numbers of a buffer. @throws UserError if none has this name and shape */
+  /** The values of a buffer. @throws UserError if none has this name and shape */
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
-/** The number of states that are kept. */
+/** How many states are retained. */
 const KEPT = 2;
 
 /** The folder of a run's states, or of one stage's. */
@@ -58,9 +58,9 @@ const folderOf = (run: string, stage = ""): string => path.join(run, "checkpoint
 const nameOf = (step: number): string => `step-${step}`;
 
 /**
- * Keeps a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. It gets
- * its name once it is complete; then all states but this and the previous one are removed. A stage's states lie in
- * `checkpoints/STAGE`.
+ * Stores a run's state in `checkpoints/step-N`: float32 buffers by name, such as weights and the optimiser's. The
+ * folder gets its name once it is complete; then all states but this and the previous one are removed. A stage's states
+ * lie in `checkpoints/STAGE`.
  * @throws UserError if the disk refuses it; earlier states are not changed
  */
 export async function keepState(
@@ -87,7 +87,7 @@ export async function keepState(
   await removeOthers(all, state.step);
 }
 
-/** Adds to an error where the run can resume. */
+/** Adds to an error the step from which the run can resume. */
 function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(all);
@@ -108,12 +108,12 @@ async function removeOthers(folder: string, step: number): Promise<void> {
   const kept = steps.filter((other) => other <= step).slice(0, KEPT);
   const others = steps.filter((other) => !kept.includes(other)).map(nameOf);
   const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
-  // The next one tries again.
+  // The next call tries again.
   for (const name of [...others, ...parts])
     await rm(path.join(folder, name), { recursive: true, force: true }).catch(() => {});
 }
 
-/** Removes all states of a run that starts over. @throws UserError if the disk refuses it */
+/** Removes all states, for a run that starts over. @throws UserError if the disk refuses it */
 export async function removeStates(run: string): Promise<void> {
   try {
     await rm(folderOf(run), { recursive: true, force: true });

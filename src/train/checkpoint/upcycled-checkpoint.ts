@@ -44,8 +44,8 @@ const mixtures: Readonly<Record<string, Mixture>> = { llama: mixtral, mistral: m
 
 /**
  * A dense checkpoint as a mixture of experts (sparse upcycling, Komatsuzaki et al., arXiv 2212.05055): each
- * feed-forward becomes `experts` copies with a little noise, and its router begins at random, the same for the same
- * seed. Gates sum to 1, so that without noise the mixture's outputs are the dense model's.
+ * feed-forward becomes `experts` copies with a little noise, and its router gets random weights, determined by the
+ * seed. Gates sum to 1: without noise, the mixture's outputs equal the dense model's.
  * @throws UserError for an architecture without such a mixture, and for feed-forwards with biases
  */
 export function upcycledCheckpoint(
@@ -87,7 +87,7 @@ interface NewTensor {
   values(): Float32Array<ArrayBuffer>;
 }
 
-/** Experts' matrices and routers; each draws from its own seed, so that any order of reading gives the same. */
+/** Experts' matrices and routers. Each draws from its own seed, so the order of reading does not matter. */
 function madeTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
   const made = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {

@@ -11,15 +11,15 @@ export type HuggingFaceCheckpoint = Checkpoint & { readonly config: Extract<Conf
 export const isHuggingFace = (checkpoint: Checkpoint): checkpoint is HuggingFaceCheckpoint =>
   checkpoint.config.kind === "huggingface";
 
-/** Tables with a row for each token: the tokens' vectors, the head if it is apart, and the layers' own inputs. */
+/** Tables with a row for each token: the tokens' vectors, an untied head, and the layers' own inputs. */
 const TABLES = ["token_embd.weight", "output.weight", "per_layer_token_embd.weight"];
 
-/** Keys of a configuration that count the rows of such tables. */
+/** Configuration keys that count the rows of such tables. */
 const COUNTS = ["vocab_size", "vocab_size_per_layer_input"];
 
 /**
- * A checkpoint in safetensors with more tokens. The new rows of its tables are the mean of the others and a little
- * noise (Hewitt 2021), the same for the same seed.
+ * A safetensors checkpoint with added tokens. Their rows are the mean of the others plus a little noise (Hewitt 2021),
+ * determined by the seed.
  */
 export function widerCheckpoint(
   base: HuggingFaceCheckpoint,
@@ -40,7 +40,7 @@ export function widerCheckpoint(
   const counts = COUNTS.filter((key) => config[key] !== undefined);
   return {
     ...base,
-    // The tokenizer's files are in the folder of the run.
+    // The run's folder holds the tokenizer's files.
     config: {
       kind: "huggingface",
       path: path.join(folder, "config.json"),
@@ -68,7 +68,7 @@ function withNewRows(
   return all;
 }
 
-/** Rows for new tokens of a table whose rows are `width` wide. */
+/** Rows for new tokens, `width` wide. */
 function newRows(table: Float32Array, width: number, rows: number, seed: number): Float32Array<ArrayBuffer> {
   const mean = new Float64Array(width);
   for (let i = 0; i < table.length; i++) mean[i % width]! += (table[i]! * width) / table.length;
@@ -76,7 +76,7 @@ function newRows(table: Float32Array, width: number, rows: number, seed: number)
   return Float32Array.from({ length: rows * width }, (_, i) => mean[i % width]! + DEVIATION * normal());
 }
 
-/** Rows of `ids`: those that a table has, and new ones. */
+/** Rows of `ids`, from a table and from the new rows. */
 export function rowsOfTokens(
   table: Float32Array,
   { vocabulary, hidden }: { readonly vocabulary: number; readonly hidden: number },

@@ -1,4 +1,4 @@
-/** Models and adapters as a run has them, made of the models' fixtures. */
+/** Models and adapters as in a run, built from the models' fixtures. */
 import { fileURLToPath } from "node:url";
 import type { Architecture } from "../../models/decoder/decoder.ts";
 import { traceDense } from "../../models/programs/segments.ts";
@@ -13,7 +13,7 @@ import type { LoraFactors } from "./adapter.ts";
 export const fixture = (name: string): string =>
   fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 
-/** The tensors that a model asks for, by canonical name. */
+/** The tensors that a model requests, by canonical name. */
 export function tensorsOf(
   checkpoint: Checkpoint,
   architecture: Architecture,

@@ -9,9 +9,9 @@ export interface RankedList {
   readonly at: number;
   /** The letters' tokens, by item, 26 at most. */
   readonly letters: Int32Array;
-  /** The teacher's ranks, 1 for the best; equal ones are not compared. */
+  /** The teacher's ranks, 1 for the best; equal ranks are not compared. */
   readonly ranks: Int32Array;
-  /** Labels of the sample, by which its list weighs in a batch. */
+  /** The sample's number of labels: the list's weight in a batch. */
   readonly labels: number;
 }
 
@@ -23,59 +23,59 @@ export interface PlacedImage {
   pixels(): Float32Array;
 }
 
-/** A row's ids, those below 0 standing for rows of images, and the images' rows. */
+/** A row's ids, negative for rows of images, and the images' rows. */
 export type SeenRow = Pick<SpannedPrompt, "prompt" | "embeddings">;
 
-/** Latent vectors that stand in a row's places from `at` on: [vectors, width]. */
+/** Latent vectors that replace a row's tokens from `at` on: [vectors, width]. */
 export interface PlacedLatents {
   readonly at: number;
   readonly states: Float32Array;
 }
 
-/** Rows of tokens, which a model's programs process together. */
+/** Rows of tokens that a model processes together. */
 export interface Batch {
   readonly rows: number;
   readonly tokens: number;
-  /** [rows, tokens]; 0 behind a row's last token. */
+  /** [rows, tokens]; 0 after a row's last token. */
   readonly ids: Int32Array;
   /**
-   * The right choices: of a language model, the token that each position [rows, tokens] should predict, −1: none; of
-   * texts, each row's class; of pairs, for each query, the index of its document. Queries are the first rows.
+   * The targets. Language models: the token that each position [rows, tokens] should predict, −1: none. Texts: each
+   * row's class. Pairs: for each query, the index of its document; queries are the first rows.
    */
   readonly labels: Int32Array;
-  /** Labels that are not −1; with `weights`, the places that the loss is a mean over. */
+  /** The number of labels other than −1; with `weights`, the number of places that the loss averages over. */
   readonly labelled: number;
   /** [rows, tokens]: each label's weight in the loss; absent: 1. */
   readonly weights?: Float32Array;
-  /** The number of samples; rows that only fill up an epoch's last batch hold none. */
+  /** The number of samples; rows that pad an epoch's last batch hold none. */
   readonly samples: number;
   /**
-   * [rows, tokens]: the index of the position's sample in its row, from 0; −1: none. Absent if no row holds more than
+   * [rows, tokens]: the index of each position's sample in its row, from 0; −1: none. Absent if no row holds more than
    * one.
    */
   readonly documents?: Int32Array;
-  /** [rows, tokens]: 1 for positions of their sample's prefix, which see each other in both directions; absent if none do. */
+  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if there are none. */
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
-  /** The image of each row, if it has one; absent if no row has. */
+  /** Each row's image, if it has one; absent if no row has. */
   readonly images?: readonly (PlacedImage | undefined)[];
-  /** Of each row with images that a frozen encoder has read; absent if no row has any. */
+  /** Each row's images, as read by a frozen encoder; absent if no row has any. */
   readonly seen?: readonly (SeenRow | undefined)[];
   /** The grids of tokens of images in each row; absent if no row has any. */
   readonly visual?: readonly (readonly VisualSpan[])[];
-  /** Noisy images, one a row, in place of tokens. */
+  /** Noisy images, one per row, instead of tokens. */
   readonly drawings?: NoisyImages;
-  /** Latent vectors of each row; absent if rows have none. */
+  /** Each row's latent vectors; absent if rows have none. */
   readonly latents?: readonly PlacedLatents[];
-  /** Tokens of each row; absent if programs read all of them. */
+  /** Each row's tokens; absent if programs read all of them. */
   readonly lengths?: Int32Array;
 }
 
-/** Tokens of each row. */
+/** Tokens per row. */
 export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengths ?? new Int32Array(rows).fill(tokens);
 
-/** The sizes that graphs for batches of any size have as symbols. */
+/** Sizes that are symbolic in graphs for batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
   const { rows, tokens, labelled } = batch;
   const kept = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
@@ -84,22 +84,22 @@ export function sizesOf(batch: Batch): Bindings {
 
 /** The data of training or evaluation, in batches. */
 export interface TrainingData {
-  /** Rows of a batch, at most. */
+  /** Maximum rows of a batch. */
   readonly rows: number;
-  /** Tokens of a row, at most. */
+  /** Maximum tokens of a row. */
   readonly tokens: number;
-  /** Batches of one epoch. */
+  /** Batches per epoch. */
   readonly batches: number;
-  /** Samples of one epoch. */
+  /** Samples per epoch. */
   readonly samples: number;
   readonly dropped: Dropped;
   /** True if batches have prefixes. */
   readonly prefixed?: boolean;
-  /** A pure function of the index from the run's start; the epoch is ⌊index / batches⌋. */
+  /** A pure function of the index, counted from the run's start; the epoch is ⌊index / batches⌋. */
   batch(index: number): Batch;
 }
 
-/** Samples of the files that no batch has. */
+/** Samples that are dropped. */
 export interface Dropped {
   /** Longer than a row. */
   readonly long: number;
@@ -114,7 +114,7 @@ export interface BatchRow {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
   readonly documents?: Int32Array;
-  /** The lists of its samples; their places are those in the row. */
+  /** The lists of its samples, with places counted in the row. */
   readonly lists?: readonly RankedList[];
   readonly image?: PlacedImage;
   readonly seen?: SeenRow;

@@ -29,10 +29,10 @@ const chat: ChatMessage[] = [
 
 const CHATML =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-/** Thoughts of all answers but the last are left out; the prompt may hold more than an answer begins with. */
+/** Thoughts in all answers but the last are dropped; the prompt may hold more than an answer's beginning. */
 const THINKING =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
-/** No marker before an answer, and its end is the only token that ends anything. */
+/** No marker before an answer; only its end has a token. */
 const INSTRUCT =
   "{{ bos_token }}{% for m in messages %}{% if m.role == 'assistant' %} {{ m.content | trim }}{{ eos_token }}{% elif m.role == 'user' %}[INST] {{ m.content }} [/INST]{% endif %}{% endfor %}";
 /** A template in which only the next turn ends an answer. */
@@ -102,7 +102,7 @@ test("a template that writes the past in another way once there is an answer: on
   );
 });
 
-/** A template as a model has it, its special tokens over bytes. */
+/** A template as in a model, with its special tokens over bytes. */
 function published(name: string): Tokenizer {
   const file = new URL(`../../weights/tokenizer/fixtures/models/${name}.json.gz`, import.meta.url);
   const { tokenizer, config } = JSON.parse(gunzipSync(readFileSync(file)).toString());

@@ -8,7 +8,7 @@ import {
   type Tokenizer,
 } from "../../weights/tokenizer/index.ts";
 
-/** Characters `from` to `to` − 1 of a chat's text. */
+/** Characters of a chat's text, `from` inclusive, `to` exclusive. */
 interface Span {
   readonly from: number;
   readonly to: number;
@@ -24,13 +24,13 @@ export interface ChatTurns {
   readonly tools?: readonly Json[] | undefined;
   /** Labels on the content of every turn but the system's. */
   readonly unmask?: boolean;
-  /** Text around the token of an image, which no template writes. */
+  /** Delimiters of an image's token, which no template writes. */
   readonly gap?: Gap | undefined;
 }
 
 /**
- * A chat by the model's own template, with the assistant's parts as labels: from where a generation would begin to the
- * token that would end it, included. The text before an answer is encoded as before a generation.
+ * Renders a chat by the model's own template, with the assistant's parts as labels: from the place where a generation
+ * would begin to the token that would end it, inclusive. The text before an answer is encoded as before a generation.
  * @throws UserError if the template does not show where an answer begins and ends
  */
 export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
@@ -43,7 +43,7 @@ export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSeg
   return cutAt(rendered.segments, spans);
 }
 
-/** A chat as its template writes it. Places of turns are found by how the text changes with the chat. */
+/** A chat in its template's form. Turns are located by how the text changes with the chat. */
 class RenderedChat {
   readonly segments: readonly Segment[];
   readonly #text: string;
@@ -75,7 +75,7 @@ class RenderedChat {
     throw unclear(i, "does not show where it ends");
   }
 
-  /** A message's own text; undefined if the template writes none. */
+  /** A message's own text; undefined if the template omits it. */
   content(i: number): Span | undefined {
     if (typeof this.messages[i]!.content !== "string") return undefined;
     const other = OTHER.find((mark) => !this.#text.includes(mark));
@@ -98,7 +98,7 @@ class RenderedChat {
     return stop && stop.at + stop.text.length;
   }
 
-  /** A place within a special token is moved to its start. */
+  /** A place within a special token moves to its start. */
   #startOf(place: number): number {
     const holds = placed(this.segments).find(
       ({ text, special, at }) => special && at < place && place < at + text.length,
@@ -107,7 +107,7 @@ class RenderedChat {
   }
 }
 
-/** Contents that no chat has: Unicode keeps them for a program's own use. */
+/** Characters that no chat contains: Unicode reserves them for a program's internal use. */
 const OTHER = ["\ufde0", "\ufde1", "\ufde2"];
 
 const unclear = (i: number, why: string): UserError =>
@@ -136,7 +136,7 @@ function sharedEnd(a: string, b: string): number {
   return n;
 }
 
-/** Splits segments where a span begins or ends. */
+/** Splits segments at the bounds of spans. */
 function cutAt(segments: readonly Segment[], spans: readonly Span[]): LabelledSegment[] {
   return placed(segments).flatMap(({ text, special, at }) => {
     const inside = spans.flatMap(({ from, to }) => [from - at, to - at]).filter((n) => n > 0 && n < text.length);

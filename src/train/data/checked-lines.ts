@@ -5,8 +5,8 @@ import { parsedJson } from "../../util/parsed-json.ts";
 import { readText } from "./files.ts";
 
 /**
- * The values of a file of JSON lines, each of which has a schema; empty lines are passed over.
- * @throws UserError with the number of the first line that has not
+ * The values of a file of JSON lines, checked by a schema; empty lines are skipped.
+ * @throws UserError with the number of the first invalid line
  */
 export const checkedLines = <S extends z.ZodType>(file: string, schema: S): z.output<S>[] =>
   readText(file)

@@ -5,8 +5,7 @@ import type { LabelledRecord, PlacedRecord } from "./records.ts";
 import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
- * Reads texts of classes. The classes are the model's own, if it has all labels of the data; else they come from the
- * data in order.
+ * Reads texts of classes. The classes are the model's own if it has all labels of the data, else the data's, in order.
  * @throws UserError with file and line
  */
 export function classesOf(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
@@ -28,7 +27,7 @@ function labelled(record: PlacedRecord["record"]): { text: string; label: string
   throw new UserError(`expected "text" and "label" to train classes, got ${got(record)}`);
 }
 
-/** A class by its number has the name that transformers gives it. */
+/** A class without a name gets transformers' name for its number. */
 const nameOf = ({ label }: LabelledRecord): string => (typeof label === "string" ? label : `LABEL_${label}`);
 
 function labelsOf(used: readonly string[], known: readonly string[]): readonly string[] {

@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { utf8 } from "../../weights/json.ts";
 import { withFile } from "../../weights/read-file.ts";
 
-/** The longest text that this engine's JavaScript holds, in round figures. */
+/** The longest text that V8 holds, rounded. */
 const MOST_BYTES = 2 ** 29 - 2 ** 10;
 
 /** A file's text. @throws UserError if it cannot be read, is too large, or is not UTF-8 */
@@ -18,12 +18,12 @@ export function readText(file: string): string {
   return text.replace(/^\ufeff/, "");
 }
 
-/** A SHA-256 of texts, in hexadecimal: other data have another. */
+/** A SHA-256 over texts, in hexadecimal. */
 export function hashOf(texts: Iterable<string>): string {
   const hash = createHash("sha256");
   for (const text of texts) hash.update(`${text.length}:`).update(text);
   return hash.digest("hex");
 }
 
-/** True if a file holds JSON lines, by its name. */
+/** True if a file's name says that it holds JSON lines. */
 export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(file);

@@ -19,37 +19,37 @@ import { type TextSamples, textBatches } from "./text-rows.ts";
 export interface DataOptions {
   /** Text files, or JSON lines (`.jsonl`). */
   readonly files: readonly string[];
-  /** The share of the data that is held out, or other files. */
+  /** The share of the data to hold out, or other files. */
   readonly validation: number | readonly string[];
-  /** Positions of a row. */
+  /** Positions per row. */
   readonly tokens: number;
-  /** Rows of a batch. */
+  /** Rows per batch. */
   readonly rows: number;
-  /** True for several samples in a row, none of which sees another. */
+  /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
-  /** The reading of an encoder; undefined for language models. */
+  /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;
-  /** The method's own ways to read samples of language models. */
+  /** The method's own readers of samples, for language models. */
   readonly readers?: SampleReaders | undefined;
 }
 
 /** The data of a run. */
 export interface RunData {
   readonly training: TrainingData;
-  /** In the same order each time; undefined if nothing is held out. */
+  /** Always in the same order; undefined if nothing is held out. */
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
-  /** FLOPs of the encoder that has read the data's images; absent: none. */
+  /** FLOPs that an encoder spent on the data's images; absent: none. */
   readonly encoded?: number;
-  /** The head over whole texts; absent of language models. */
+  /** The head over whole texts; absent for language models. */
   readonly head?: TextHeadSettings;
-  /** How its prompts are written; mixed: some are raw, some are chats. Absent if an encoder or a method reads them in its own way. */
+  /** The form of its prompts; mixed: some are raw, some are chats. Absent if an encoder or a method reads them in its own way. */
   readonly prompts?: AdapterRecord | "mixed" | undefined;
 }
 
-/** Reads and encodes a run's files. `seed` decides the order of training. @throws UserError with file and line */
+/** Reads and encodes a run's files. `seed` determines the order of training. @throws UserError with file and line */
 export function openData(options: DataOptions, tokenizer: Tokenizer, seed: number): RunData {
   const { files, validation } = options;
   const texts = new Map(files.map((file) => [file, readText(file)]));
@@ -61,7 +61,7 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   return { ...made, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
 }
 
-/** The options for data of the same head. */
+/** The options for more data of the same head. */
 function alike(options: DataOptions, { head }: Split): DataOptions {
   const { reading } = options;
   if (!reading || !head) return options;
@@ -71,17 +71,17 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
-/** How the prompts of data are written, if they are in one form. */
+/** The form of the data's prompts, if all have one. */
 export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
   prompts === "mixed" ? undefined : prompts;
 
-/** A sentence on data of which no form is recorded; undefined if one is. */
+/** A message about data whose form is not recorded; undefined if it is. */
 export const mixedSentence = ({ prompts }: RunData): string | undefined =>
   prompts === "mixed"
     ? "the data hold plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
     : undefined;
 
-/** A sentence on samples that are not used; undefined if all are. */
+/** A message about dropped samples; undefined if none are. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
   const count = (kind: keyof Dropped) => training.dropped[kind] + (heldOut?.dropped[kind] ?? 0);
   const [long, unlabelled] = [count("long"), count("unlabelled")];
@@ -119,14 +119,14 @@ function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: To
   };
 }
 
-/** Puts the files, and their faulty part, in front of errors that `make` throws. */
+/** Prefixes errors that `make` throws with the files and their faulty part. */
 function about<T>(texts: Texts, what: string, make: () => T): T {
   const [first, ...more] = texts.keys();
   const files = more.length > 0 ? `${first} and ${more.length} more` : first!;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** All texts joined; each but the last is followed by the token that ends texts, if there is one. */
+/** Joins all texts. A token that ends texts, if there is one, separates them. */
 function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = [...texts.values()].flatMap((text, i) => [
@@ -187,7 +187,7 @@ function readTexts(records: readonly PlacedRecord[], reading: TextReading, limit
   }
 }
 
-/** Splits samples into training data and a random share, which is the same in every run, whatever its seed. */
+/** Splits samples into training data and a random held-out share, which does not depend on the run's seed. */
 export function sharedOut<S>(samples: readonly S[], share: number): readonly [training: S[], heldOut: S[]] {
   const count = Math.min(Math.round(samples.length * share), Math.max(0, samples.length - 1));
   const drawn = new Set(permutation(samples.length, seededRandom(0)).subarray(0, count));

@@ -1,6 +1,6 @@
 import { seededRandom, shuffle } from "../../util/random.ts";
 
-/** Random numbers for one use of one epoch: a pure function of all three. */
+/** Random numbers for one use in one epoch: a pure function of all three. */
 export function epochRandom(seed: number, epoch: number, use: "order" | "offset"): () => number {
   const seeds = seededRandom(seed);
   const place = 2 * epoch + (use === "order" ? 0 : 1);
@@ -15,7 +15,7 @@ export const permutation = (count: number, random: () => number): Uint32Array =>
     random,
   );
 
-/** `make`, its last result kept: a run asks for the same epoch many times over. */
+/** `make` with its last result cached: a run requests the same epoch many times. */
 export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
   let last: { readonly epoch: number; readonly value: T } | undefined;
   return (epoch) => {
@@ -24,7 +24,7 @@ export function lastKept<T>(make: (epoch: number) => T): (epoch: number) => T {
   };
 }
 
-/** The order of `count` items in an epoch: another in each if there is a seed, else as they are. */
+/** The order of `count` items in an epoch: random for each epoch if there is a seed, else the original order. */
 export const epochOrder = (count: number, seed: number | undefined): ((epoch: number) => Uint32Array) =>
   lastKept((epoch) =>
     seed === undefined

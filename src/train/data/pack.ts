@@ -4,14 +4,14 @@ import { type Batching, inBatches } from "./rows.ts";
 import type { Sample } from "./samples.ts";
 
 export interface Packing extends Batching {
-  /** True for several samples in a row, if they fit. */
+  /** True for several samples per row, if they fit. */
   readonly packing: boolean;
 }
 
 /**
- * Samples as rows of `tokens` positions: one a row, or several. Samples that are too long, or have no label, are
+ * Samples as rows of `tokens` positions: one per row, or several. Samples that are too long or have no label are
  * dropped and counted.
- * @throws UserError if none is left
+ * @throws UserError if none remain
  */
 export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
   const { kept, dropped } = sorted(samples, batching.tokens);
@@ -36,7 +36,7 @@ function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sa
   );
 }
 
-/** The longest samples first, each into the first row that has room for it. */
+/** The longest samples first, each into the first row with room for it. */
 function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
   const byLength = samples.toSorted((a, b) => b.ids.length - a.ids.length);
   const rooms = new Rooms(tokens);
@@ -51,7 +51,7 @@ function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
 
 /** Free places, by their size. */
 class Rooms {
-  /** Rows by the room that is left in them. */
+  /** Rows by their remaining room. */
   readonly #left: number[][];
   #rows = 0;
 
@@ -59,7 +59,7 @@ class Rooms {
     this.#left = Array.from({ length: tokens + 1 }, () => []);
   }
 
-  /** Takes `length` tokens of room from the fullest row that has it, or from a new one. */
+  /** Takes `length` tokens from the fullest row with enough room, or from a new row. */
   take(length: number): number {
     let room = length;
     while (room <= this.tokens && this.#left[room]!.length === 0) room++;

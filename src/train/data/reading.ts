@@ -2,17 +2,17 @@ import { UserError } from "../../util/errors.ts";
 import type { TextHeadKind } from "../heads/settings.ts";
 import type { DataRecord, PlacedRecord } from "./records.ts";
 
-/** The way in which an encoder reads texts. */
+/** How an encoder reads texts. */
 export interface TextReading {
-  /** The head to train; undefined: the one that the data are for. */
+  /** The head to train; undefined: determined by the data. */
   readonly head: TextHeadKind | undefined;
-  /** The labels of a classifier that the model has. */
+  /** The labels of the model's classifier. */
   readonly labels: readonly string[];
   /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if there are none */
   read(text: string, head: TextHeadKind, limit: number): Int32Array;
 }
 
-/** The head that the data are for, by their first record. @throws UserError if they are for no head of an encoder */
+/** The head that fits the data's first record. @throws UserError if none does */
 export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
   const [first] = records;
   if (!first) throw new UserError("there are no samples");
@@ -35,7 +35,7 @@ const EXPECTED = {
   embedding: '"query" and "positive" to train embeddings',
 } as const;
 
-/** The fields of a record, for sentences. */
+/** A record's fields, for messages. */
 export const got = (record: DataRecord): string =>
   ({
     text: '"text" alone',

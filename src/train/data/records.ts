@@ -8,10 +8,10 @@ import type { PromptForm } from "../../weights/tokenizer/index.ts";
 const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
 const size = z.int().min(1);
-/** The grids of images whose tokens are words of a text, by the places of their first tokens in the sample. */
+/** The grids of images in the sample, by the places of their first tokens. */
 const visual = z.array(z.strictObject({ first: z.int().min(0), grid: z.tuple([size, size]) })).optional();
 
-/** Text to go on with. */
+/** Text to continue. */
 const text = z.object({ text: z.string(), visual });
 /** A text and its continuation. */
 const completion = z.object({ prompt: z.string(), completion: z.string(), visual });
@@ -22,7 +22,7 @@ const chat = z.object({
   unmask: z.boolean().default(false),
   visual,
 });
-/** A text of a class. */
+/** A text with its class. */
 const labelled = z.object({ text: z.string(), label: z.union([z.string(), z.int().min(0)]) });
 /** A query, a text that answers it, and texts that do not. */
 const ranked = z.object({ query: z.string(), positive: z.string(), negatives: z.array(z.string()).default([]) });
@@ -37,7 +37,7 @@ const list = z
 
 /** A question and its answer. */
 const question = z.object({ prompt: z.string(), answer: z.string() });
-/** Questions about a picture, the path of whose file is relative to that of the data: one, or several in a row. */
+/** One or several questions about a picture; its path is relative to the data file. */
 const seen = z.object({ image: z.string().min(1), questions: z.array(question).min(1) });
 const seenOne = question.extend({ image: z.string().min(1) });
 
@@ -81,7 +81,7 @@ export function textsOf(record: DataRecord): string[] {
   }
 }
 
-/** The form in which a record's prompt is written; undefined for what only an encoder or a method reads. */
+/** The form of a record's prompt; undefined for records that only an encoder or a method reads. */
 export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
   switch (kind) {
     case "text":
@@ -97,14 +97,14 @@ export function formOfRecord({ kind }: DataRecord): PromptForm | undefined {
   }
 }
 
-/** A record, and its place for sentences. */
+/** A record, and its place for messages. */
 export interface PlacedRecord {
   /** File and line. */
   readonly where: string;
   readonly record: DataRecord;
 }
 
-/** The records of a file of JSON lines; empty lines are passed over. @throws UserError with the number of the line */
+/** The records of a file of JSON lines; empty lines are skipped. @throws UserError with the number of the line */
 export function readRecords(file: string, contents: string): PlacedRecord[] {
   return contents.split("\n").flatMap((line, i) => {
     const where = `${file}: line ${i + 1}`;

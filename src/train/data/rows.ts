@@ -1,13 +1,13 @@
 import { type Batch, type BatchRow, type Dropped, NONE_DROPPED, type TrainingData } from "./batch.ts";
 import { epochOrder } from "./order.ts";
 
-/** The options of making batches from rows. */
+/** Options for making batches from rows. */
 export interface Batching {
-  /** Rows of a batch. */
+  /** Rows per batch. */
   readonly rows: number;
-  /** Positions of a row. */
+  /** Positions per row. */
   readonly tokens: number;
-  /** The seed of the order, which differs in each epoch; without it, rows keep their order. */
+  /** The seed of the order, which differs in each epoch; without it, rows stay in order. */
   readonly seed?: number | undefined;
 }
 
@@ -21,7 +21,7 @@ interface Source {
   row(index: number, epoch: number): BatchRow;
 }
 
-/** Batches of rows, every row once an epoch. The last batch of an epoch is filled up with rows without labels. */
+/** Batches of rows, every row once an epoch. Rows without labels fill the last batch. */
 export function inBatches(source: Source, { rows, tokens, seed }: Batching): TrainingData {
   const { count, samples, dropped = NONE_DROPPED, packed = false } = source;
   const batches = Math.ceil(count / rows);

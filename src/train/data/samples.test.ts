@@ -61,14 +61,17 @@ test("a chat of three turns: every label, position by position", () => {
     ...[said("user", "a"), said("assistant", "One"), said("user", "b"), said("assistant", "Two")],
     ...[said("user", "c"), said("assistant", "")],
   ];
-  /** Labels as text: a dot for none, ⏎ for the token that ends an answer. */
+  /**
+   * Labels as text: a dot for no label,
+   * for the token that ends an answer.
+   */
   const labelsOf = (unmask: boolean) =>
     [...sampled({ messages, unmask }).labels]
       .map((label) => (label < 0 ? "." : label === EOS ? "⏎" : String.fromCharCode(label)))
       .join("");
   const turns = (user: (content: string) => string) =>
     [".......", ".", user("a"), "..........One⏎.", user("b"), "..........Two⏎.", user("c"), "..........⏎."].join("");
-  // A turn of a user is `user:a`, and the line's end.
+  // A user's turn is `user:a` and a line end.
   expect(labelsOf(false)).toBe(turns(() => "......."));
   expect(labelsOf(true)).toBe(turns((content) => `.....${content}.`));
 });

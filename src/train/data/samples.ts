@@ -18,7 +18,7 @@ import type {
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
-  /** The list that it ranks, if it does; its place is that in the sample. */
+  /** The list that it ranks, if any, with its place in the sample. */
   readonly list?: RankedList;
   /** The image among its tokens, if there is one. */
   readonly image?: PlacedImage;
@@ -34,17 +34,17 @@ export type ListReader = (record: RankedRecord | ListRecord) => Sample;
 /** Reads a question about a picture as a sample. */
 export type SeenReader = (record: SeenRecord) => Sample;
 
-/** Makes a sample of a text's tokens, of which some are `labelled`. */
+/** Makes a sample of a text's tokens, some of them `labelled`. */
 export type Arrange = (ids: readonly number[], labelled: readonly boolean[]) => Sample;
 
 /** `answers`: labels are completions and assistants' turns; `all`: every token. */
 export type LabelRule = "answers" | "all";
 
-/** A method's own ways to read samples. */
+/** A method's own readers of samples. */
 export interface SampleReaders {
   /** Reads lists; without it, they are refused. */
   readonly readList?: ListReader | undefined;
-  /** The form of samples; without it, each place predicts the next token. */
+  /** The form of samples; absent: each place predicts the next token. */
   readonly arrange?: Arrange | undefined;
   /** Reads questions about pictures, for models that see; without it, they are refused. */
   readonly readSeen?: SeenReader | undefined;
@@ -76,7 +76,7 @@ function sampleOf(
   return { ...sample, ...(visual && { visual }) };
 }
 
-/** @throws UserError if images are not one after the other within a sample of so many tokens */
+/** @throws UserError if images overlap, or exceed a sample of so many tokens */
 function checkVisual(visual: readonly VisualSpan[], tokens: number): void {
   let free = 0;
   for (const { first, grid } of visual) {
@@ -113,7 +113,7 @@ function partsOf(record: DataRecord, tokenizer: Tokenizer): SampleParts {
   }
 }
 
-/** A prompt and its completion are encoded separately, as when only the prompt is given. */
+/** A prompt and its completion are encoded separately, as at generation. */
 function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
   const segment = (text: string, labelled: boolean): LabelledSegment & Segment => ({ text, special: false, labelled });
   return "text" in record
@@ -121,7 +121,7 @@ function plain(record: TextRecord | CompletionRecord): LabelledSegment[] {
     : [segment(record.prompt, false), segment(record.completion, true)];
 }
 
-/** A text begins as the tokenizer lets one begin, and ends with the token that ends texts. */
+/** A text begins as the tokenizer begins texts, and ends with its end token. */
 export const framed = ({ addBos, bos, eos }: Tokenizer) => ({
   before: addBos ? [bos!] : [],
   behind: eos === undefined ? [] : [eos],

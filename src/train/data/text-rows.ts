@@ -3,7 +3,7 @@ import type { Batch, TrainingData } from "./batch.ts";
 import { NONE_DROPPED } from "./batch.ts";
 import { epochOrder } from "./order.ts";
 
-/** Texts as rows that are as long as the longest. */
+/** Texts as rows, padded to the longest. */
 export function inRows(texts: readonly Int32Array[]): Pick<Batch, "rows" | "tokens" | "ids" | "lengths"> {
   const lengths = Int32Array.from(texts, ({ length }) => length);
   const tokens = lengths.reduce((most, length) => Math.max(most, length), 1);
@@ -15,7 +15,7 @@ export function inRows(texts: readonly Int32Array[]): Pick<Batch, "rows" | "toke
 /** Texts of similar length run together. */
 export const byLength = (a: Int32Array, b: Int32Array): number => a.length - b.length;
 
-/** The texts that run together for one label. */
+/** The texts that are scored together for one label. */
 export interface TextSample {
   readonly texts: readonly Int32Array[];
   /** The text's class, if it has one. */
@@ -30,9 +30,9 @@ export interface TextSamples {
 }
 
 interface TextBatching extends Pick<TextSamples, "batch"> {
-  /** Samples of a batch. */
+  /** Samples per batch. */
   readonly size: number;
-  /** The seed of the order, which differs in each epoch; without it, samples keep their order. */
+  /** The seed of the order, which differs in each epoch; without it, samples stay in order. */
   readonly seed?: number | undefined;
 }
 

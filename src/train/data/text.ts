@@ -4,18 +4,18 @@ import { epochRandom, lastKept } from "./order.ts";
 import { type Batching, inBatches } from "./rows.ts";
 
 /**
- * A text as windows of `tokens` tokens, each of which predicts the next. With a seed, the first window of each epoch
- * begins at another place, and the windows are in another order.
+ * A text as windows of `tokens` tokens, each predicting the next token. With a seed, each epoch begins its first window
+ * at another place and shuffles the windows.
  * @throws UserError if the text is shorter than one window
  */
 export function textData(text: Int32Array, batching: Batching): TrainingData {
   const { tokens, seed } = batching;
-  // The token after the last of a window is its last label.
+  // The token after a window is its last label.
   if (text.length <= tokens)
     throw new UserError(
       `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and what follows it`,
     );
-  // With a seed there is one window fewer, so that the number does not depend on where the first begins.
+  // With a seed there is one window fewer, whatever the place of the first.
   const count = Math.max(1, Math.floor((text.length - (seed === undefined ? 1 : tokens)) / tokens));
   const slack = Math.min(tokens, text.length - count * tokens);
   const offset = lastKept((epoch) =>

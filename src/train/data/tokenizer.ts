@@ -7,8 +7,8 @@ const END = "<|endoftext|>";
 const START = "<|startoftext|>";
 
 /**
- * Each character of the texts is a token, in the order of code points; then comes the token that ends texts. Encoding
- * leaves out other characters.
+ * Each character of the texts is a token, in the order of code points; then comes the end token. Encoding drops unknown
+ * characters.
  */
 export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
   const found = new Set<string>();
@@ -24,8 +24,8 @@ export function byteTokenizer(): TokenizerFiles {
 }
 
 /**
- * Each word of the texts is a token, in lower case; other texts are bytes. A text begins with a token and ends with
- * another, as a CLIP's do.
+ * Each word of the texts is a token, in lower case; other texts are bytes. A text begins with a start token and ends
+ * with an end token, as in CLIP.
  */
 export function wordTokenizer(texts: Iterable<string>): TokenizerFiles {
   const words = new Set<string>();
@@ -49,9 +49,9 @@ interface Components {
   readonly pre_tokenizer: object | null;
   readonly post_processor?: object;
   readonly decoder: object;
-  /** Words that are tokens are not put together from bytes. */
+  /** Words with a token are not built from bytes. */
   readonly wholeWords?: boolean;
-  /** The token that ends texts also fills them up. */
+  /** The end token is also the padding. */
   readonly padded?: boolean;
 }
 

@@ -1,6 +1,6 @@
 /**
- * `train.py` of an exported run: transformers' Trainer, which TRL's trainers extend, with rows that are tokenised,
- * labelled and ordered already. It reads everything else from `export.json`.
+ * `train.py` of an exported run: transformers' Trainer, which TRL's trainers extend, on rows that are already
+ * tokenised, labelled and ordered. It reads everything else from `export.json`.
  */
 export const script = `"""Trains the run of export.json: \`accelerate launch train.py\`, or \`python train.py\`.
 

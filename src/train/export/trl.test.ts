@@ -42,7 +42,7 @@ beforeAll(async () => {
   const options = given({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
   await runSession({ options, out: base, reuse: "refuse" }, open, {});
 });
-/** Each with another part of what is exported. */
+/** Each covers another part of the export. */
 const runs: readonly [name: string, options: () => TrainOptions][] = [
   ["packed", () => packed],
   [
@@ -120,7 +120,7 @@ function hasPeft(libraries: string): boolean {
   return versions.some((version) => existsSync(path.join(libraries, version, "site-packages", "peft")));
 }
 
-/** Runs scripts in one process: Python loads its packages for longer than it trains. */
+/** Runs scripts in one process: loading Python's packages takes longer than training. */
 const inTurn = `import runpy, sys
 words = sys.argv[1:]
 for script, out in zip(words[::2], words[1::2]):

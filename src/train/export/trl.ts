@@ -18,20 +18,20 @@ import { rateAt } from "../step/schedule.ts";
 import type { Base, Subject } from "../subject/subject.ts";
 import { script } from "./script.ts";
 
-/** A run that was written for another trainer. */
+/** A run exported for another trainer. */
 export interface ExportedRun {
   readonly out: string;
-  /** The names of what was written within `out`. */
+  /** The names of the files written to `out`. */
   readonly files: readonly string[];
   readonly rows: number;
-  /** Sentences on what the other trainer lacks or needs. */
+  /** Messages about what the other trainer lacks or needs. */
   readonly notices: readonly string[];
 }
 
 /**
  * Writes a run for transformers, PEFT and accelerate into a new or empty folder: its tokenised rows in order, schedule,
- * optimiser, and what a new model or LoRA layers begin with, beside a `train.py`.
- * @throws UserError; nothing is then left in the folder
+ * optimiser, and the initial weights of a new model or LoRA layers, beside a `train.py`.
+ * @throws UserError; the folder is then empty
  */
 export async function exportTrl(
   options: TrainOptions,
@@ -85,14 +85,14 @@ async function written(
   return { out, files: readdirSync(out).sort(), rows, notices: noticesOf(options, place) };
 }
 
-/** The checkpoint's names of the tensors that are trained. */
+/** The checkpoint names of the trained tensors. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const found = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
   return found.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }
 
-/** The base as transformers opens it: a repository of the hub, or a folder; undefined for a GGUF. */
+/** The base as transformers opens it: a repository on the hub, or a folder; undefined for a GGUF. */
 function placeOf({ name, checkpoint: { config } }: Base): string | undefined {
   if (config.kind === "gguf") return undefined;
   return /^hf:([^@:]+)$/.exec(name)?.[1] ?? path.resolve(path.dirname(config.path));
@@ -126,7 +126,7 @@ function noticesOf({ patience, keepBest }: TrainOptions, place: string | undefin
   ];
 }
 
-/** A row of a batch as a line of `rows.jsonl`; what lies behind its last label changes no loss and is left out. */
+/** A row of a batch as a line of `rows.jsonl`, up to its last label: the rest does not change the loss. */
 function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
   const from = row * tokens;
   const own = labels.subarray(from, from + tokens);
@@ -140,7 +140,7 @@ function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string
   return `${JSON.stringify(line)}\n`;
 }
 
-/** Writes the rows of the first `batches` batches, a line each, into an open file. */
+/** Writes the rows of the first `batches` batches, one per line, into an open file. */
 function writeRows(file: number, data: TrainingData, batches: number): void {
   for (let index = 0; index < batches; index++) {
     const batch = data.batch(index);

@@ -6,7 +6,7 @@ import type { TrainOptions } from "../options.ts";
 import type { Joined } from "../step/parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
 
-/** A checkpoint's tensors as a model asks for them, each once; those that are new have no values yet. */
+/** A checkpoint's tensors as a model requests them, each once; new ones have no values yet. */
 export function tensorsOf(
   joined: readonly Joined[],
   checkpoint: Checkpoint,
@@ -24,7 +24,7 @@ export function tensorsOf(
 export const nothingFrozen = (): boolean => false;
 
 /**
- * The names that the options' mask freezes, once it is found to be the model's.
+ * The names that the options' mask freezes; checks that the mask belongs to the model.
  * @throws UserError for a mask of another model, or one that freezes everything
  */
 export function frozenBy(
@@ -36,11 +36,11 @@ export function frozenBy(
   checkMask(file, mask, tensors);
   if (Object.values(mask.tensors).every(({ frozen }) => frozen))
     throw new UserError(`${file}: the mask freezes every tensor; nothing is left to train`);
-  // A new head is no part of the mask.
+  // A mask never covers a new head.
   return (name) => mask.tensors[name]?.frozen ?? false;
 }
 
-/** Refuses adapters on frozen matrices, which would change what the mask keeps. @throws UserError */
+/** Refuses adapters on frozen matrices. @throws UserError */
 export function refuseOnFrozen(adapted: readonly string[], frozen: (name: string) => boolean): void {
   const refused = adapted.filter((name) => frozen(`${name}.weight`));
   if (refused.length > 0)

@@ -8,19 +8,19 @@ import { guardOptions } from "../methods/guard/options.ts";
 const tensor = z.strictObject({
   shape: z.array(z.int().min(1)),
   frozen: z.boolean(),
-  /** m of the soft mask; absent of masks that were not learned. */
+  /** m of the soft mask; absent for masks that were not learned. */
   share: z.number().min(0).max(1).optional(),
 });
 
 const schema = z.strictObject({
   version: z.literal(1),
   model: z.strictObject({ name: z.string(), sha256 }),
-  /** Absent of masks that were not learned. */
+  /** Absent for masks that were not learned. */
   learned: z.strictObject({ options: guardOptions, data: sha256 }).optional(),
   tensors: z.record(z.string(), tensor),
 });
 
-/** Which tensors of a model stay as they are while others are fine-tuned. */
+/** The tensors of a model that stay unchanged while others are fine-tuned. */
 export type FreezeMask = z.output<typeof schema>;
 
 /** A tensor of a model, with its values in float32. */
@@ -30,7 +30,7 @@ export interface ModelTensor {
   values(): Float32Array;
 }
 
-/** SHA-256 of tensors' names, shapes and values, in whatever order they come. */
+/** SHA-256 of tensors' names, shapes and values, in any order. */
 function tensorsHash(tensors: readonly ModelTensor[]): string {
   const hash = createHash("sha256");
   for (const { name, shape, values } of tensors.toSorted((a, b) => (a.name < b.name ? -1 : 1))) {
@@ -44,10 +44,10 @@ function tensorsHash(tensors: readonly ModelTensor[]): string {
 /** @throws UserError if the disk refuses it */
 export const writeMask = (file: string, mask: FreezeMask): Promise<void> => writeJson(file, mask);
 
-/** @throws UserError for a file without a mask */
+/** @throws UserError for a file that is not a mask */
 export const readMask = (file: string): FreezeMask => readJson(file, schema, "a mask of frozen tensors");
 
-/** Checks that a mask is a model's. `file` names the mask. @throws UserError */
+/** Checks that a mask belongs to a model. `file` names the mask. @throws UserError */
 export function checkMask(file: string, { model, tensors }: FreezeMask, own: readonly ModelTensor[]): void {
   const names = new Map(own.map((t) => [t.name, t]));
   const missing = Object.keys(tensors).filter((name) => !names.has(name));
@@ -68,7 +68,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
     );
 }
 
-/** A mask of a model: the tensors that `frozen` accepts. */
+/** A mask that freezes the tensors that `frozen` accepts. */
 export const maskOf = (
   name: string,
   own: readonly ModelTensor[],
@@ -86,7 +86,7 @@ export const maskOf = (
   ),
 });
 
-/** Shares of a mask: of the tensors that are frozen, and of the parameters. */
+/** A mask's shares: of tensors that are frozen, and of parameters. */
 export function ratiosOf({ tensors }: FreezeMask): { readonly tensors: number; readonly parameters: number } {
   const sizes = Object.values(tensors).map((t) => ({ ...t, size: t.shape.reduce((a, b) => a * b, 1) }));
   const frozen = sizes.filter((t) => t.frozen);

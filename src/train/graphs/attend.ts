@@ -20,10 +20,10 @@ import type { Shape } from "./stack.ts";
 
 /**
  * A layer's attention over whole rows: qkv [rows, tokens, (heads + 2·kvHeads)·headSize] → [rows, tokens,
- * heads·headSize]. In packed rows, no token sees other documents of its row; the input `documents` i64 [rows, tokens]
- * separates them. Tokens of prefixes see each other in both directions; the input `prefix` i64 [rows, tokens] tells them.
- * If positions have a time, a height and a width, the inputs `positions`, `positionsHeight` and `positionsWidth` i64 [rows, tokens] have them.
- * With `hidden` f32 [rows, tokens, tokens], which is added to scores, a query sees the keys that it leaves alone.
+ * heads·headSize]. In packed rows, no token sees other documents; the input `documents` i64 [rows, tokens] separates
+ * them. Tokens of a prefix see each other in both directions; the input `prefix` i64 [rows, tokens] marks them. If
+ * positions have a time, a height and a width, the inputs `positions`, `positionsHeight` and `positionsWidth` i64
+ * [rows, tokens] hold them. `hidden` f32 [rows, tokens, tokens] is added to scores and hides keys from queries.
  */
 export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, shape: Shape, hidden?: Tensor): Tensor {
   const { rotary: pairs, rotated: _, ...attrs } = decoder.attention(layer);
@@ -45,8 +45,8 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
 }
 
 /**
- * Attention of all queries to all keys, of which a mask hides some. Heads come first, unlike in nn/attend.ts: a term
- * that is added has to be the end of the other's shape.
+ * Attention of all queries to all keys, minus those that a mask hides. Heads come first, unlike in nn/attend.ts: an
+ * added term's shape must be a suffix of the other's.
  */
 function attendMasked(
   { q, k, v, hidden }: Readonly<Record<"q" | "k" | "v" | "hidden", Tensor>>,

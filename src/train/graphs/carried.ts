@@ -3,13 +3,13 @@ import { type DecoderConfig, headsOf } from "../../models/decoder/decoder.ts";
 import type { Shape } from "./stack.ts";
 
 /**
- * What goes along with the stream before a layer: the own inputs of this layer and all deeper ones, then keys and values of earlier
- * layers that some of these attend to.
+ * Tensors that travel with the stream before a layer: the own inputs of this layer and all deeper ones, then keys and
+ * values of earlier layers that some of these attend to.
  */
 interface Layout {
   /** Width of a layer's own input. */
   readonly input: number;
-  /** Layers that have not run. */
+  /** Layers still to run. */
   readonly layers: number;
   /** Earlier layers whose keys and values are needed, ascending, with their width. */
   readonly owners: readonly { readonly layer: number; readonly width: number }[];
@@ -33,17 +33,17 @@ function keysWidth(config: DecoderConfig, layer: number): number {
   return 2 * kvHeads * headSize;
 }
 
-/** Width of what goes along with the stream before a layer. */
+/** Width of the tensors that travel with the stream before a layer. */
 export function carriedWidth(config: DecoderConfig, layer: number): number {
   const { input, layers, owners } = layoutAt(config, layer);
   return owners.reduce((sum, { width }) => sum + width, input * layers);
 }
 
-/** What goes along with the stream before a layer, as the graph's input, which is made if anything does. */
+/** The graph's input for the tensors that travel with the stream before a layer; created if there are any. */
 export class Carried {
   readonly #inputs: Tensor | undefined;
   readonly #deeper: Tensor | undefined;
-  /** By the layers that they are of. */
+  /** By the layer that they belong to. */
   readonly #keys: ReadonlyMap<number, Tensor>;
 
   constructor(
@@ -83,14 +83,14 @@ export class Carried {
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
   }
 
-  /** What goes along behind the layer, whose queries, keys and values these are; undefined if nothing does. */
+  /** The tensors that travel on after a layer with these queries, keys and values; undefined if there are none. */
   next(qkv: Tensor): Tensor | undefined {
     const { owners } = layoutAt(this.config, this.layer + 1);
     const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;
     const keys = owners.map(({ layer, width }) => this.#keys.get(layer) ?? own(width));
     const all = [...(this.#deeper ? [this.#deeper] : []), ...keys];
     if (all.length === 0) return undefined;
-    // One part alone would be an input that is an output.
+    // A single part would be an input that is also an output.
     return all.length === 1 ? reshape(all[0]!, all[0]!.shape) : concat(all, 2);
   }
 }

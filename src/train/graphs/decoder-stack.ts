@@ -10,14 +10,14 @@ import type { Trainee } from "./graphs.ts";
 import type { SavingMasks } from "./saving-masks.ts";
 import type { BatchInput, Shape, Stack } from "./stack.ts";
 
-/** A decoder's layers, for batches of one shape: each row is full, or the positions behind its end have no label. */
+/** A decoder's layers, for batches of one shape: each row is full, or the positions after its end have no label. */
 export class DecoderStack implements Stack {
   readonly #routers = new WeakMap<Graph, readonly Tensor[]>();
   readonly #carried = new WeakMap<Graph, Tensor>();
 
   constructor(
     protected readonly decoder: Decoder,
-    /** A saving that is active. */
+    /** An active saving. */
     private readonly saving?: SavingMasks,
   ) {}
 
@@ -72,7 +72,7 @@ export class DecoderStack implements Stack {
     return y;
   }
 
-  /** What is added to attention's scores, f32 [rows, tokens, tokens]; undefined: a token sees those before it. */
+  /** A term for attention's scores, f32 [rows, tokens, tokens]; undefined: a token sees those before it. */
   protected hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     return this.saving?.scores(g, layer, shape);
   }
@@ -85,12 +85,12 @@ export class DecoderStack implements Stack {
     return this.#routers.get(g) ?? [];
   }
 
-  /** All of a denoiser's tokens are a prefix, and its padding is a document of its own. */
+  /** A denoiser's tokens are all prefix, and its padding is a separate document. */
   #masks(shape: Shape): Shape {
     return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
   }
 
-  /** `lengths` are one less, for models that learn positions. */
+  /** `lengths` are one less, for models with learned positions. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
     const { rows, tokens, ids, documents } = batch;
     const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;
@@ -106,7 +106,7 @@ export class DecoderStack implements Stack {
   }
 }
 
-/** Each position's weight in the means of the routers' losses: none behind the end of a row's samples. */
+/** Each position's weight in the means of the routers' losses: zero after the end of a row's samples. */
 function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
   const counted = documents ? documents.map((document) => Number(document >= 0)) : new Int32Array(rows * tokens);
   if (!documents)
@@ -118,7 +118,7 @@ function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
   return Float32Array.from(counted, (one) => one / Math.max(positions, 1));
 }
 
-/** A recurrent layer goes through a row from its first token to its last. @throws UserError */
+/** A recurrent layer reads a row from its first token to its last. @throws UserError */
 function checkRows({ packed, prefixed }: Shape): void {
   const why = "every layer of a recurrent model carries its state from one token of a row to the next";
   if (packed) throw new UserError(`packing: ${why}, also across documents; give no packing`, 2);

@@ -26,24 +26,24 @@ export function textModelOf(
   }
 }
 
-/** True for tensors that a checkpoint has, by canonical name. */
+/** True for tensors in the checkpoint, by canonical name. */
 export async function hasTensor(checkpoint: Checkpoint): Promise<(name: string) => boolean> {
   const names = (await encoderArchitecture(checkpoint)).tensors(checkpoint);
   return (name) => new Part(checkpoint, names, name).exists;
 }
 
-/** A checkpoint's encoder, for its configuration. */
+/** The encoder of a checkpoint, for its configuration. */
 export const encoderOf = async (checkpoint: Checkpoint): Promise<Encoder> =>
   (await encoderArchitecture(checkpoint)).open(new TracedWeights(checkpoint.config, await hasTensor(checkpoint)));
 
-/** The labels of a classifier; none if the checkpoint has no classifier. @throws UserError if it is of another kind */
+/** The labels of a classifier; empty if the checkpoint has none. @throws UserError if it is of another kind */
 export async function labelsOf(checkpoint: Checkpoint): Promise<readonly string[]> {
   const { classifier, labels } = (await encoderOf(checkpoint)).config;
   const classifies = (await hasTensor(checkpoint))(`${classifier.output}.weight`);
   return classifies ? readClassifier(checkpoint.config, labels).labels : [];
 }
 
-/** Tokens of a model that can be trained. @throws UserError if its architecture cannot */
+/** The tokens that a trainable model reads. @throws UserError if its architecture cannot be trained */
 export const vocabularyOf = async (checkpoint: Checkpoint): Promise<number> =>
   isOfKind("encoder", checkpoint)
     ? (await encoderOf(checkpoint)).config.vocabulary

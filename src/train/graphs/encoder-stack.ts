@@ -10,17 +10,17 @@ const TEXTS = [sym("batch"), sym("tokens")] as const;
 
 const maskIn = (g: Graph): Tensor => g.input("mask", "i32", TEXTS);
 
-/** The last stream `x` and `mask` as inputs, and the hidden states [batch, tokens, hidden] of the stream. */
+/** The last stream `x` and `mask` as inputs, and the stream's hidden states [batch, tokens, hidden]. */
 export function hiddenIn(g: Graph, encoder: Encoder) {
   const x = g.input("x", "f32", [kept, encoder.config.hidden]);
   const mask = maskIn(g);
   return { x, mask, hidden: encoder.finish(g, { branch: x }, textBatch(mask)) };
 }
 
-/** Tokens of the texts that run together: with fewer, products get thin; with more, attention scores more padding. */
+/** Tokens of the texts that run together: fewer make products thin; more make attention score padding. */
 const PART_TOKENS = 1024;
 
-/** An encoder's layers over the tokens of texts, without padding: one program serves batches of every size. */
+/** An encoder's layers over texts without padding: one program serves batches of every size. */
 export class EncoderStack implements Stack {
   constructor(
     private readonly encoder: Encoder,
@@ -54,7 +54,10 @@ export class EncoderStack implements Stack {
     return settle(this.encoder.layer(g, layer, { branch: x }, textBatch(maskIn(g))));
   }
 
-  /** Neighbouring texts, which are of similar length, until they have enough tokens: each part is as long as its longest. */
+  /**
+   * Groups neighbouring texts, which are of similar length, until they have enough tokens; each group is as long as its
+   * longest text.
+   */
   parts(batch: Batch): readonly Batch[] {
     const texts: Int32Array[][] = [];
     let tokens = this.partTokens;

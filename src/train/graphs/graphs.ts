@@ -12,7 +12,7 @@ import type { Objective } from "../heads/objective.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
 
-/** A model with weights as inputs, some of which are trained. */
+/** A model with weights as inputs, some of them trained. */
 export interface Trainee {
   readonly stack: Stack;
   readonly objective: Objective;
@@ -20,7 +20,7 @@ export interface Trainee {
   readonly exits?: ExitLosses;
   /**
    * A loss of each router's logits [rows, tokens, experts], f32 [], that is added to the step's: a mean by `weights` f32
-   * [rows, tokens]. `overStep` makes of the batch's shares of experts [experts] the mean of the step's batches so far.
+   * [rows, tokens]. `overStep` turns the batch's shares of experts [experts] into the mean of the step's batches so far.
    */
   readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
   readonly weights: TrainableWeights;
@@ -36,28 +36,27 @@ export interface ExitLosses {
 
 /** A head at a layer before the last, with its loss. */
 export interface ExitLoss {
-  /** Layers that have run there. */
+  /** Layers that have run by then. */
   readonly layer: number;
   readonly share: number;
   readonly objective: Objective;
 }
 
 /**
- * Graphs of a step. Between layers the stream is one tensor. Inputs that are weights have the
- * weights' names. A gradient is the input `sum:NAME`, and the output `gradient:NAME`, which adds to it: both may be
- * bound to one buffer.
+ * Graphs of a step. Between layers the stream is one tensor. Weight inputs have the weights' names. A gradient is the
+ * input `sum:NAME` and the output `gradient:NAME`, which adds to it: both may be bound to one buffer.
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
 
 /**
- * The sum of a router's shares over the step's batches, before a batch as an input and after it as an output: both may
- * be bound to one buffer.
+ * The sum of a router's shares over the step's batches, as an input before a batch and an output after it: both may be
+ * bound to one buffer.
  */
 const SHARES = "shares:";
 export const sharesAfter = (input: string): string => `after ${input}`;
 
-/** The inputs of a batch → `y`, the stream before the first layer, and what goes along with it. */
+/** A batch's inputs → `y`, the stream before the first layer, and the tensors that travel with it. */
 export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", stack.embed(g, shape));
@@ -72,7 +71,7 @@ export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   return g;
 }
 
-/** A layer: `x` → `y`, and what goes along with them. */
+/** A layer: `x` → `y`, and the tensors that travel with them. */
 export function traceLayer({ stack }: Trainee, layer: number, shape: Shape): Graph {
   const g = new Graph();
   g.output("y", stack.layer(g, layer, streamIn(g, stack, shape), shape));
@@ -85,7 +84,7 @@ function withCarried(g: Graph, stack: Stack): Graph {
   return g;
 }
 
-/** The gradient of what goes along behind the layer that a graph traces. */
+/** The gradient of the tensors that travel on after the layer of a graph. */
 function carriedGradients({ stack }: Trainee, g: Graph): TensorGradient[] {
   const carried = stack.carried?.(g);
   return carried ? [{ of: carried, gradient: g.input("dCarriedOut", "f32", carried.shape) }] : [];
@@ -96,21 +95,24 @@ export const layersOf = ({ stack }: Trainee): number[] => Array.from({ length: s
 
 /** A layer's two passes. */
 export interface LayerPasses {
-  /** `x` → `y`, what goes along with them, and the kept tensors. */
+  /** `x` → `y`, the tensors that travel with them, and the retained tensors. */
   readonly forward: Graph;
-  /** `x`, the kept tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights. The same of what goes along. */
+  /**
+   * `x`, the retained tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights.
+   * The same for the tensors that travel along.
+   */
   readonly backward: Graph;
-  /** Kept tensors, by their name as output of one graph and input of the other. */
+  /** Retained tensors, by their name as output of one graph and input of the other. */
   readonly kept: Readonly<Record<string, Tensor>>;
-  /** Sums of routers' shares over a step, by their names as inputs of the backward graph; none if none is summed. */
+  /** Sums of routers' shares over a step, by their names as inputs of the backward graph; empty if none are summed. */
   readonly shares: Readonly<Record<string, Tensor>>;
 }
 
-/** The options of a layer's backward pass. */
+/** Options of a layer's backward pass. */
 export interface BackwardOptions {
   /** True if anything before the layer is trained. */
   readonly before: boolean;
-  /** Keeps nothing but the layer's input, from which the backward pass runs the layer once more. */
+  /** Retains only the layer's input, from which the backward pass runs the layer again. */
   readonly recompute: boolean;
 }
 
@@ -143,7 +145,7 @@ export function traceLayerPasses(
   };
 }
 
-/** The losses of the routers of the layer that a graph traces, which are parts of the loss as they are but for its scale. */
+/** The losses of the routers in a graph's layer; they are parts of the loss, up to its scale. */
 function routerLosses({ stack, routerLoss }: Trainee, g: Graph): TensorGradient[] {
   const all = stack.routers?.(g) ?? [];
   if (!routerLoss || all.length === 0) return [];
@@ -171,8 +173,8 @@ export interface TrainedInputs {
 }
 
 /**
- * Makes the gradients of the graph's trained weights its outputs, by the gradient given of one tensor and `more`;
- * returns the gradients of `others`.
+ * Adds the gradients of the graph's trained weights as outputs, from the gradients of one tensor and of `more`; returns
+ * the gradients of `others`.
  */
 export function outputGradients(
   g: Graph,
@@ -191,6 +193,6 @@ export function outputGradients(
   return gradients.slice(0, others.length);
 }
 
-/** True if an input is trained. `ParameterStore` ensures that its tensors are trained all or none. */
+/** True if an input is trained. `ParameterStore` ensures that its tensors are all trained, or none. */
 export const isTrained = ({ sizes }: WeightInput, trained: (name: string) => boolean): boolean =>
   trained(Object.keys(sizes)[0]!);

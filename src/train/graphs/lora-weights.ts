@@ -14,7 +14,7 @@ import type {
 import type { LoraOptions } from "../options.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The inputs that a graph asked for. */
+/** The inputs that a graph requested. */
 interface Inputs {
   readonly trained: Map<string, WeightInput>;
   readonly frozen: Map<string, FrozenInput>;
@@ -24,7 +24,7 @@ interface Inputs {
 interface AdaptedMatrix {
   readonly inputs: number;
   readonly outputs: number;
-  /** The name of the first factor, which matrices of one module share. */
+  /** The first factor's name, shared by a module's matrices. */
   readonly down: string;
 }
 
@@ -36,7 +36,7 @@ interface AdaptedMatrix {
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
   readonly #targets: ReadonlySet<string>;
-  /** Matrices with a LoRA layer that were used, by name without `.weight`, with their inputs and outputs. */
+  /** The matrices with a LoRA layer in use, by name without `.weight`, with their inputs and outputs. */
   readonly adapted = new Map<string, AdaptedMatrix>();
   readonly #seen = new Set<string>();
 
@@ -45,7 +45,7 @@ export class LoraWeights implements TrainableWeights {
     private readonly options: LoraOptions,
     /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's modules, the last part of whose names may name a target. */
+    /** Hugging Face's modules; a target may be the last part of a name. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
   ) {
     this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
@@ -63,7 +63,7 @@ export class LoraWeights implements TrainableWeights {
     return [...(this.#inputs.get(graph)?.frozen.values() ?? [])];
   }
 
-  /** @throws UserError if a target names no matrix; call it when everything has been traced */
+  /** @throws UserError if a target names no matrix; call it after tracing everything */
   checkTargets(): void {
     const unknown = [...this.#targets].find((target) => !this.#seen.has(target));
     if (unknown !== undefined)
@@ -126,7 +126,7 @@ export class LoraWeights implements TrainableWeights {
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
       const modules = this.layout.modules(name);
-      // No adapter of Hugging Face's code could hold its update.
+      // No adapter in Hugging Face's format could hold its update.
       if (modules.length === 0) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
       const known = [...together.map(withoutLayer), ...modules.map((module) => module.split(".").at(-1)!)];
@@ -142,7 +142,7 @@ export class LoraWeights implements TrainableWeights {
     return undefined;
   }
 
-  /** Tokens' rows are trained whole: a low-rank update would change all tokens' rows. */
+  /** Tokens' rows are trained in full: a low-rank update would change all tokens' rows. */
   tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
     const { tokens: ids } = this;
     return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
@@ -173,7 +173,7 @@ export class LoraWeights implements TrainableWeights {
     return { ...form, codes: c, scale: s, zero: z };
   }
 
-  /** The constant of a scratch graph as an input of the graph, or as a constant if it lies in memory. */
+  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory. */
   #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
     const { name, data } = constantOf(scratch, tensor);
     if (data.kind === "memory") return graph.constant(name, tensor, data);

@@ -59,7 +59,7 @@ function batchOf({ rows, labels }: Reference): Batch {
   };
 }
 
-/** A checkpoint's model with some or all of its weights trained, and their values. */
+/** A checkpoint's model with some or all weights trained, and their values. */
 function open(folder: string, architecture: Architecture, trained: (name: string) => boolean = () => true) {
   const checkpoint = openCheckpoint(folder);
   const names = architecture.tensors(checkpoint);
@@ -70,7 +70,7 @@ function open(folder: string, architecture: Architecture, trained: (name: string
   return { trainee, store, names };
 }
 
-/** Names of gradients, to which nothing is added as to some weights. */
+/** Names of gradients that are not accumulated, unlike some weights'. */
 const plain =
   (names: Names): Names =>
   (canonical) => {
@@ -84,7 +84,7 @@ const norm = (values: ArrayLike<number>): number =>
   Math.sqrt(Array.from(values).reduce((total, v) => total + v * v, 0));
 
 /**
- * Norm of the difference over the norm of the expected values, which may be zero: a key's bias never changes
+ * Norm of the difference over the norm of the expected values. These may be zero: a key's bias never changes
  * attention's output.
  */
 const apart = (got: ArrayLike<number>, expected: Float32Array): number =>
@@ -124,7 +124,7 @@ test.each([
   const shape = { rows: batch.rows, tokens: batch.tokens, packed: false };
   using keeping = await Passes.create(trainee, store, shape, false);
   using computing = await Passes.create(trainee, store, shape, true);
-  // Twice half the weight, since gradients are added to existing ones.
+  // Twice half the weight: gradients are added to existing ones.
   await keeping.train(batch, 0.5 / labelled);
   const nats = await computing.train(batch, 0.5 / labelled);
   expect(keeping.takeCost().backward).toBeLessThan(computing.takeCost().backward);

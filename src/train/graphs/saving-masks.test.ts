@@ -1,4 +1,4 @@
-/** A saving in training: what is trained is what runs with the same saving. */
+/** A saving in training: the trained model equals the model that runs with the same saving. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -68,7 +68,7 @@ const batchOf = (visual: readonly VisualSpan[]): Batch => ({
   visual: [visual],
 });
 
-/** Logits of each place, [tokens][vocabulary], by the graph that trains. */
+/** Logits at each position, [tokens][vocabulary], by the training graph. */
 async function trained(visual: readonly VisualSpan[], save?: string): Promise<Float32Array[]> {
   const { decoder } = model;
   const stack = new DecoderStack(decoder, savingMasks(save, decoder));
@@ -94,7 +94,7 @@ async function trained(visual: readonly VisualSpan[], save?: string): Promise<Fl
   return Array.from({ length: TOKENS }, (_, t) => all.subarray(t * width, (t + 1) * width));
 }
 
-/** Logits of the prompt's last token and of each token after it, by the engine: images enter as embedded rows. */
+/** The engine's logits after the prompt and after each further token: images enter as embedded rows. */
 async function served(visual: readonly VisualSpan[], recipe: string, prompt: number): Promise<Float32Array[]> {
   const { engine } = model;
   const { hidden } = model.decoder.config;

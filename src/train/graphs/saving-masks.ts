@@ -11,15 +11,15 @@ import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { BatchInput, Shape } from "./stack.ts";
 
-/** Added to the score of a hidden key: far below any score, and finite, so that it times a weight of zero is zero. */
+/** Added to the score of a hidden key: far below any score, and finite, because 0 times an infinite term is NaN. */
 const HIDDEN = -1e9;
 
-/** A saving that is active while a model is trained: what it would skip is computed, and hidden by masks. */
+/** A saving that is active while a model is trained: masks hide what it would skip. */
 export class SavingMasks {
-  /** Masks of attention: layers with the same one have one input. */
+  /** Attention masks: layers with the same mask share an input. */
   readonly #seen: readonly LayerMask[];
   readonly #narrows: boolean;
-  /** The last mask of each input: rows mostly have their images in the same places. */
+  /** The last mask of each input: most rows have their images in the same places. */
   readonly #last = new Map<LayerMask, { readonly key: string; readonly mask: Float32Array }>();
 
   constructor(private readonly layers: readonly LayerMask[]) {
@@ -33,7 +33,7 @@ export class SavingMasks {
     return at < 0 ? undefined : inputOf(g, nameOf(at), "f32", [rows, tokens, tokens]);
   }
 
-  /** The share of a layer's neurons for tokens that have a 1 in `some` i64 [rows, tokens]; undefined: all run all. */
+  /** The share of a layer's neurons for tokens that have a 1 in `some` i64 [rows, tokens]; undefined: all neurons run. */
   neurons(
     g: Graph,
     layer: number,
@@ -69,7 +69,7 @@ export class SavingMasks {
 
 const nameOf = (mask: number): string => `hidden:${mask}`;
 
-/** A graph's input, which several of its layers may read. */
+/** A graph's input that several of its layers may read. */
 const inputOf = (g: Graph, name: string, dtype: DType, shape: readonly number[]): Tensor =>
   g.inputs.find((port) => port.name === name)?.tensor ?? g.input(name, dtype, shape);
 
@@ -84,12 +84,12 @@ function visualOf(rows: readonly (readonly VisualSpan[])[], tokens: number): Int
   return visual;
 }
 
-/** @throws UserError if a run names a saving and trains something without layers for it */
+/** @throws UserError if a run names a saving, but trains a subject without layers for it */
 export function refuseSave({ save }: Pick<TrainOptions, "save">, trained: string): void {
   if (save !== undefined) throw new UserError(`save: ${trained} is trained without savings; give no save`, 2);
 }
 
-/** @throws UserError if the samples of a run with a saving are not texts from their first token to their last */
+/** @throws UserError unless the samples of a run with a saving are texts from their first token to their last */
 export function checkSave(
   { save, packing, method }: Pick<TrainOptions, "save" | "packing" | "method">,
   { head, training }: RunData,
@@ -105,7 +105,7 @@ export function checkSave(
     );
 }
 
-/** The masks of the saving that a run's options name; undefined without one. @throws UserError */
+/** The masks of the saving in a run's options; undefined without one. @throws UserError */
 export function savingMasks(save: string | undefined, decoder: Decoder): SavingMasks | undefined {
   if (save === undefined) return undefined;
   const step = parseStep(save);

@@ -2,7 +2,7 @@ import type { Dim, Graph, Tensor } from "../../graph/index.ts";
 import type { DType } from "../../graph/tensor.ts";
 import type { Batch } from "../data/batch.ts";
 
-/** The largest batch, as numbers. */
+/** The largest batch, in numbers. */
 export interface Shape {
   readonly rows: number;
   readonly tokens: number;
@@ -21,29 +21,29 @@ export type BatchInput =
 export interface Stack {
   readonly layers: number;
   readonly hidden: number;
-  /** Positions that a row may have. */
+  /** The positions of a row, at most. */
   readonly context: number;
-  /** The stream's shape: [rows, tokens, hidden] in numbers, or [kept, hidden], for batches of any size, if it has no padding. */
+  /** The stream's shape: [rows, tokens, hidden] in numbers, or [kept, hidden] without padding, for batches of any size. */
   stream(shape: Shape): readonly Dim[];
   /** The stream before the first layer. */
   embed(g: Graph, shape: Shape): Tensor;
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor;
-  /** Width of what goes along with the stream before a layer, [rows, tokens, width]; absent or 0: nothing does. */
+  /** Width of the tensors that travel with the stream before a layer, [rows, tokens, width]; absent or 0: none. */
   carriedWidth?(layer: number): number;
-  /** What goes along behind the embedding or the layer that a graph traces; the layer reads it as its input `carried`. */
+  /** The tensors that travel on after the embedding or the layer of a graph; the layer reads them as its input `carried`. */
   carried?(g: Graph): Tensor | undefined;
-  /** Experts of each mixture, and those that a token runs; absent if there are none. */
+  /** Experts of each mixture, and experts per token; absent if there are none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
-  /** Logits of the routers of the layer that a graph traces. */
+  /** Router logits of the layer in a graph. */
   routers?(g: Graph): readonly Tensor[];
   /**
-   * Batches of a batch's rows, in order, which run through the layers apart; absent: the batch itself. Only what layers
-   * read of them is theirs.
+   * A batch's rows as batches that run through the layers separately, in order; absent: the batch itself. They differ
+   * only in the inputs of layers.
    */
   parts?(batch: Batch): readonly Batch[];
-  /** The graphs' inputs that are no weights, by name. */
+  /** The graphs' inputs other than weights, by name. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
 }
 
-/** The batches that run through the layers apart. */
+/** The batches that run through the layers separately. */
 export const partsOf = (stack: Stack, batch: Batch): readonly Batch[] => stack.parts?.(batch) ?? [batch];

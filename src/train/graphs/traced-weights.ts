@@ -4,18 +4,18 @@ import { FloatRows } from "../../weights/float-rows.ts";
 import type { Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The name of some of a matrix's rows as a weight of their own. */
+/** The name of some rows of a matrix as a separate weight. */
 export const someRowsOf = (name: string): string => `some rows of ${name}`;
 
 /**
- * Weights as inputs of graphs, so that they can be trained: float32, matrices as rows [outputs, inputs], as Hugging
- * Face stores them. Inputs are named without their layer, so that one program serves all layers with the same
- * computation; a graph of a whole model gives them another name.
+ * Weights as inputs of graphs, for training: float32, matrices as rows [outputs, inputs], as Hugging Face stores them.
+ * Inputs are named without their layer: one program serves all layers with the same computation. A graph of a whole
+ * model names them differently.
  */
 export class TracedWeights extends FloatRows implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();
 
-  /** `exists` says which optional tensors the model has, such as biases, or a head besides the token table. */
+  /** `exists` says which optional tensors the model has, such as biases or an untied head. */
   constructor(
     readonly config: ConfigSource,
     private readonly exists: (name: string) => boolean,

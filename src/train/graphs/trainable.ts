@@ -1,28 +1,25 @@
 import type { ConstantData, Graph, Tensor } from "../../graph/index.ts";
 import type { Sizes, WeightSource } from "../../weights/weight-source.ts";
 
-/** A graph's input that is bound to parameters: tensors by canonical name, end to end. */
+/** A graph's input bound to parameters: tensors by canonical name, end to end. */
 export interface WeightInput {
-  /** The input's name, which is the same in every layer. */
+  /** The input's name, the same in every layer. */
   readonly input: string;
   readonly tensor: Tensor;
   /** Canonical names with the size of their outermost dimension. */
   readonly sizes: Sizes;
-  /** The dimensions that they share. */
+  /** Their common dimensions. */
   readonly inner: readonly number[];
 }
 
-/** A graph's input that is bound to weights which lie in a file and stay as they are. */
+/** A graph's input bound to weights that lie in a file and are not trained. */
 export interface FrozenInput {
   readonly input: string;
   readonly tensor: Tensor;
   readonly data: Extract<ConstantData, { kind: "file" }>;
 }
 
-/**
- * Weights as inputs of graphs, named without their layer, so that one program serves all layers with the same
- * computation.
- */
+/** Weights as inputs of graphs, named without their layer: one program serves all layers with the same computation. */
 export interface TrainableWeights extends WeightSource {
   /** The parameters that a graph uses. */
   inputsOf(graph: Graph): readonly WeightInput[];

@@ -4,12 +4,12 @@ import { hiddenIn } from "../graphs/encoder-stack.ts";
 import type { Objective, Scored } from "./objective.ts";
 import { TextHead } from "./text-head.ts";
 
-/** Cosines are multiplied by it: sentence-transformers' default. */
+/** The factor of cosines: sentence-transformers' default. */
 const SCALE = 20;
 
 /**
- * An encoder's scores of documents by their cosine with a query, in which all documents of a batch but a query's own are wrong: InfoNCE (van den Oord
- * et al. 2018), from queries to documents, as sentence-transformers' MultipleNegativesRankingLoss.
+ * An encoder's scores of documents by their cosine with a query. All documents of a batch but the query's own count as wrong:
+ * InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers' MultipleNegativesRankingLoss.
  */
 export const embedding = (encoder: Encoder, pooling: Pooling): Objective => ({
   judged: true,

@@ -5,12 +5,12 @@ import type { Batch } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/** Rows of the stream that the head takes at once: logits of a whole batch would be the largest tensor of a step. */
+/** Rows of the stream that the head reads at once: a whole batch's logits would be the largest tensor of a step. */
 const LOSS_ROWS = { least: 128, most: 2048 } as const;
-/** Logits that do not count beside a step's other tensors. */
+/** Logits that are small beside a step's other tensors. */
 const FEW_LOGITS = 2 ** 22;
 
-/** A decoder's scores of the next token, of labelled positions `x` [1, n, hidden]. */
+/** A decoder's scores of the next token at labelled positions `x` [1, n, hidden]. */
 export const languageModel = (decoder: Decoder): Objective => ({
   judged: false,
   score(g: Graph): Scored {
@@ -19,7 +19,7 @@ export const languageModel = (decoder: Decoder): Objective => ({
     const scores = decoder.logits(g, decoder.finish(g, { branch: x }));
     return { x, scores, targets: g.input("targets", "i64", [1, n]) };
   },
-  // Chunks of a batch are written by the head.
+  // The head writes chunks of a batch.
   inputs: () => ({}),
   open(hidden, programs, before) {
     const { least, most } = LOSS_ROWS;
@@ -34,7 +34,7 @@ class TokenHead implements Head {
 
   constructor(
     private readonly hidden: number,
-    /** Rows of a chunk. */
+    /** Rows per chunk. */
     private readonly most: number,
     private readonly programs: HeadPrograms,
     /** True if anything before the head is trained. */
@@ -70,7 +70,7 @@ class TokenHead implements Head {
     );
   }
 
-  /** Passes the gradients of rows on to their positions. */
+  /** Adds the gradients of rows to their positions. */
   #pass(positions: readonly number[], { memory }: Buffer, adds: boolean): void {
     const { hidden } = this;
     const [dx, sum] = [new Float32Array(this.#rows.dx.memory), new Float32Array(memory)];

@@ -16,12 +16,12 @@ export interface Scored {
 
 /** A model's head. Its loss is the cross-entropy of scores. */
 export interface Objective {
-  /** True if the scores are an output, so that right answers can be counted. */
+  /** True if the scores are an output, for counting right answers. */
   readonly judged: boolean;
   score(g: Graph): Scored;
-  /** The graph's inputs that come with a batch, beside the layers'. */
+  /** The graph's inputs that come with a batch, besides the layers'. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
-  /** The head on programs that compute the loss; `before`: anything before the head is trained. */
+  /** The head with its loss, as programs; `before`: anything before the head is trained. */
   open(hidden: number, programs: HeadPrograms, before: boolean): Head;
 }
 
@@ -39,22 +39,22 @@ export interface HeadPrograms {
 /** A batch after its last layer. */
 export interface HeadTensors {
   readonly stream: View;
-  /** For the stream's gradient, which is overwritten, or added to. */
+  /** For the stream's gradient; overwritten, or added to. */
   readonly gradient: View;
   readonly adds: boolean;
   /** The batch's inputs. */
   readonly given: Binding;
 }
 
-/** The result of a batch's labels. */
+/** The result on a batch's labels. */
 export interface Judged {
   /** The sum of the labels' losses. */
   readonly nats: number;
-  /** Labels that have the highest score; undefined if they are not counted. */
+  /** Labels with the highest score; undefined if they are not counted. */
   readonly correct?: number;
 }
 
-/** A model's head with the loss, as a step runs it. */
+/** A model's head with the loss, as it runs in a step. */
 export interface Head extends Disposable {
   forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged>;
   /** Adds gradients; `weight` is the share of each label in the loss. Returns the sum of the labels' nats. */

@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 let subject: Subject;
 beforeAll(async () => {
   subject = await newSubject(options, VOCABULARY);
-  // Random weights are small: letters would all but tie.
+  // Random weights are small: the letters would almost tie.
   const random = seededRandom(3);
   const values = new Float32Array(subject.store.values.memory);
   for (let i = 0; i < values.length; i++) values[i]! += random() - 0.5;
@@ -30,7 +30,7 @@ const listAt = (at: number): RankedList => ({
   ...{ at, labels: 3, letters: Int32Array.of(4, 9, 2, 7), ranks: Int32Array.of(2, 1, 4, 3) },
 });
 
-/** One row with labels at three places, and the list's place before the first of them. */
+/** One row with labels at three positions; the list's place comes before the first. */
 function row(seed: number): Batch {
   const random = seededRandom(seed);
   const ids = Int32Array.from({ length: TOKENS }, () => Math.floor(VOCABULARY * random()));
@@ -53,7 +53,7 @@ const alone = (name: RankLossName, lambda = 2): RankingTerm => ({
   languageModel: false,
 });
 
-/** A step's mean loss and gradient under a term, or of the language model. */
+/** A step's mean loss and gradient with a ranking loss, or of the language model alone. */
 async function stepOf(batch: Batch, term?: RankingTerm) {
   const { trainee, store } = subject;
   const objective = term ? withRanking(trainee.objective, term) : trainee.objective;

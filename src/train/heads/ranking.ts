@@ -4,7 +4,7 @@ import type { Batch, RankedList } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/** A loss on the scores of one list whose gradient sums to 0, as it does if adding a number to all scores changes nothing. */
+/** A loss on one list's scores. Its gradient must sum to 0, as it does if adding a number to all scores changes nothing. */
 type RankingRule = (
   scores: ArrayLike<number>,
   ranks: ArrayLike<number>,
@@ -37,9 +37,9 @@ interface Parts {
 const MOST = 26;
 
 /**
- * Scores a list by the language model's own programs: its position is read once for each letter as if that were the
- * label. The nats are then the letters' logits, negative, less a number that they share; and since the rule's gradient
- * sums to 0, weighing the labels by it gives the gradient of the ranking loss.
+ * Scores a list by the language model's own programs: its position is read once for each letter, as if that were the
+ * label. The nats are then the letters' negative logits plus a constant. Since the rule's gradient sums to 0, weighing
+ * the labels by it gives the ranking loss's gradient.
  */
 class RankingHead implements Head {
   readonly #rows: TokenRows;
@@ -70,14 +70,14 @@ class RankingHead implements Head {
     return sum;
   }
 
-  /** The language model's part, which begins the stream's gradient. */
+  /** The language model's part, which writes the stream's gradient first. */
   async #written(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
     if (this.parts.term.languageModel) return await this.lm.backward(batch, weight, tensors, spent);
     if (this.parts.before) new Float32Array(tensors.gradient.buffer.memory).fill(0);
     return 0;
   }
 
-  /** A list's loss, and its gradient by letter, both weighted as the labels of the list's written ranking. */
+  /** A list's loss, and its gradient by letter, both weighted by the number of labels of the list's written ranking. */
   async #judge({ at, letters, ranks, labels }: RankedList, { stream }: HeadTensors, spent: Spent) {
     const { programs, term } = this.parts;
     for (const [i, letter] of letters.entries()) this.#rows.put(i, stream.buffer, at, letter);
@@ -90,7 +90,7 @@ class RankingHead implements Head {
     return { nats: share * loss, gradient: Array.from(gradient, (g) => share * g) };
   }
 
-  /** Adds the gradient of each letter's row to that of the list's position. */
+  /** Adds the gradient of each letter's row to the gradient of the list's position. */
   #add({ at, letters }: RankedList, gradient: Buffer): void {
     const { hidden } = this.parts;
     const [dx, sum] = [new Float32Array(this.#rows.dx.memory), new Float32Array(gradient.memory)];

@@ -1,8 +1,8 @@
-/** Heads that are trained: a language model's, a classifier's, or a text's vector. */
+/** Trainable heads: a language model's, a classifier's, or a text's vector. */
 export const heads = ["lm", "classes", "embedding"] as const;
 export type HeadKind = (typeof heads)[number];
 
-/** A head over whole texts, as the data of a run ask for it. */
+/** A head over whole texts, as a run's data require it. */
 export type TextHeadSettings =
   | { readonly kind: "classes"; readonly labels: readonly string[] }
   | { readonly kind: "embedding" };

@@ -8,7 +8,7 @@ import type { Head, HeadProgram, HeadPrograms, HeadTensors, Judged } from "./obj
 export class TextHead implements Head {
   constructor(
     private readonly programs: HeadPrograms,
-    /** The number of scores of each label. */
+    /** The number of scores per label. */
     private readonly choices: (batch: Batch) => number,
   ) {}
 

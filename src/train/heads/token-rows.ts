@@ -2,10 +2,10 @@ import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import type { HeadProgram } from "./objective.ts";
 
-/** Rows of the stream with their targets, as a language model's head reads them: buffers for up to `most` rows. */
+/** Rows of the stream with their targets, for a language model's head: buffers for up to `most` rows. */
 export class TokenRows implements Disposable {
   readonly #x: Buffer;
-  /** The rows' gradients, as a backward program leaves them. */
+  /** The rows' gradients, written by a backward program. */
   readonly dx: Buffer;
   readonly #targets: Buffer;
   readonly #weights: Buffer;
@@ -25,7 +25,7 @@ export class TokenRows implements Disposable {
     return new Float32Array(this.#weights.memory);
   }
 
-  /** Makes row `i` the stream's position `at`, with a token to predict. */
+  /** Sets row `i` to the stream's position `at`, with a token to predict. */
   put(i: number, stream: Buffer, at: number, target: number): void {
     new BigInt64Array(this.#targets.memory)[i] = BigInt(target);
     this.#x.copy(i * this.hidden, stream, at * this.hidden, this.hidden);

@@ -3,10 +3,10 @@ import { optionNames } from "../../util/named-options.ts";
 import { methodOption, type TrainInput, type TrainOptions, trainOptions } from "../options.ts";
 import { methodNamed, parseMethod } from "./registry.ts";
 
-/** A run's options, whole: those that are given, then the method's presets, then the defaults. @throws UserError */
+/** A run's complete options: the user's, then the method's presets, then the defaults. @throws UserError */
 export const completeOptions = (input: unknown): TrainOptions => checked(trainOptions, withPresets(input));
 
-/** Adds the presets of the method, if there is one, for options that are not given. @throws UserError */
+/** Fills missing options with the method's presets, if there is a method. @throws UserError */
 export function withPresets(input: unknown): unknown {
   const given = isRecord(input) ? methodOption.safeParse(input["method"]).data : undefined;
   if (given === undefined) return input;
@@ -14,12 +14,12 @@ export function withPresets(input: unknown): unknown {
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
-/** LoRA layers are for a model that there is, and are no part of its own parameters. */
+/** LoRA layers belong to an existing model, and are not among its own parameters. */
 function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }
 
-/** A run's options from a list of those and of the method's own; the method takes those that it knows. */
+/** Splits a list of options into the run's and the method's; the method takes the options that it knows. */
 export function withMethod(name: string, given: object): object {
   const own = optionNames(methodNamed(name).options);
   const fields = (isOwn: boolean) =>

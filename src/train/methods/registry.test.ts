@@ -3,7 +3,7 @@ import { optionTypes } from "../../util/named-options.ts";
 import { withPresets } from "./complete.ts";
 import { fromText, methods, parseMethod } from "./registry.ts";
 
-/** Every option of a method that takes numbers or flags. */
+/** Every method option with a number or a flag. */
 const spellings = methods.flatMap(({ name, options }) =>
   [...optionTypes(options)].flatMap(([key, type]) =>
     type === "number" || type === "integer" || type === "boolean" ? [{ name, key, type, options }] : [],
@@ -24,7 +24,7 @@ test.each(spellings)("$name:$key is read from text as from a value", ({ key, typ
     const value = JSON.parse(text) as unknown;
     const issuesOf = (given: unknown) => {
       const { success, data, error } = options.safeParse({ [key]: given });
-      // Options that must be there are not.
+      // Missing required options.
       const own = error?.issues.filter(({ path }) => path[0] === key).map(({ message }) => message);
       return success ? (data as Record<string, unknown>)[key] : own;
     };

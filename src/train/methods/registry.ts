@@ -48,7 +48,7 @@ export function methodNamed(name: string): Method {
   );
 }
 
-/** The method that a run's options name; undefined for plain training. @throws UserError */
+/** The method named in a run's options; undefined for plain training. @throws UserError */
 export const chosenMethod = ({ method }: Pick<TrainOptions, "method">): ChosenMethod | undefined =>
   method === undefined ? undefined : parseMethod(method);
 
@@ -66,7 +66,7 @@ function readText(text: string) {
 
 const fieldsOf = ({ name, ...values }: { readonly name: string }) => ({ name, values });
 
-/** Options that were given as text, numbers and flags as values. */
+/** Converts options from text to numbers and flags. */
 export function fromText(options: z.ZodType, values: Readonly<Record<string, string>>): Record<string, unknown> {
   const types = optionTypes(options);
   const read = (key: string, text: string) => {

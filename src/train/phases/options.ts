@@ -6,7 +6,7 @@ import type { TrainInput, TrainOptions } from "../options.ts";
 
 const PHASES = "expected a list of phases";
 
-/** A phase's options besides a run's. */
+/** A phase's options, besides every run's. */
 const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
@@ -20,7 +20,7 @@ const file = z.looseObject(
   "expected phases' options by name",
 );
 
-/** A run's options that all phases share, and each phase's own. */
+/** Options that all phases share, and each phase's own. */
 export type PhasesInput = Partial<TrainInput> & {
   readonly phases: readonly (Partial<TrainInput> & Partial<Pick<Phase, "replay">> & { select?: "best" | "last" })[];
 };
@@ -31,7 +31,7 @@ export interface Phase {
   readonly replay: number;
 }
 
-/** Fields that decide which weights there are: all phases have the same. */
+/** Fields that determine the model's parameters: the same in all phases. */
 const shared = ["model", "architecture", "tokenizer", "lora", "train", "start"] as const;
 
 /** Every phase of a file. @throws UserError for the first fault */

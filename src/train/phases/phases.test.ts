@@ -40,7 +40,7 @@ const openFolder = async (model: string) => {
 
 test("each phase starts from the weights of the one before, its optimiser anew; a stopped one goes on", async () => {
   const whole = await runPhases(call("whole"), openFolder, {});
-  // Two epochs of 20 samples, then of 12 and two that are seen again.
+  // Two epochs of 20 samples, then of 12 and two replayed ones.
   expect([whole.samples, whole.runs.map((run) => run.samples)]).toEqual([68, [40, 28]]);
   const controller = new AbortController();
   const seen: string[] = [];

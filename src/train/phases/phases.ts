@@ -13,7 +13,7 @@ import type { Base } from "../subject/subject.ts";
 import type { SweepEvents } from "../sweep/sweep-run.ts";
 import { type Phase, phasesOf } from "./options.ts";
 
-/** The runs of phases, in their order. */
+/** The runs of phases, in order. */
 export interface PhasesResult extends TrainingReport {
   readonly out: string;
   /** The last phase's folder: the model, or the adapter. */
@@ -28,8 +28,8 @@ export interface PhasesSession extends Pick<Session, "labTasks"> {
 }
 
 /**
- * Trains phase by phase, each in a folder within `out`. A phase starts from the weights of the one before; its
- * optimiser and its schedule begin anew. Phases that are done are left as they are, one that was stopped goes on.
+ * Trains phase by phase, each in a folder within `out`. A phase starts from the last one's weights, with a new
+ * optimiser and schedule. Finished phases are skipped, a stopped one resumes.
  * @throws UserError
  */
 export async function runPhases(
@@ -51,21 +51,20 @@ export async function runPhases(
   return { out, last: folders.at(-1)!, samples, ...(await reportRuns(folders, path.join(out, "report.html"))) };
 }
 
-/** A phase's options, with the weights of the phase before and samples of all before. */
+/** A phase's options, with the last phase's weights and replayed samples of all earlier ones. */
 async function carried(all: readonly Phase[], i: number, folders: readonly string[]): Promise<TrainOptions> {
   const { options, replay } = all[i]!;
   const before = folders[i - 1];
   if (before === undefined) return options;
   const earlier = all.slice(0, i).flatMap((phase) => phase.options.data);
   const repeated = replay > 0 ? [await replayOf(earlier, replay, options.seed, `${folders[i]}.replay.jsonl`)] : [];
-  // A new model's tokenizer is the first phase's.
+  // A new model keeps the first phase's tokenizer.
   const tokenizer = options.architecture ? { tokenizer: folders[0]! } : {};
   return { ...options, ...tokenizer, start: before, data: [...options.data, ...repeated] };
 }
 
 /**
- * Writes a random share of the samples of files into one file, and returns its path; a pure function of files, share
- * and seed.
+ * Writes a random share of the files' samples into one file, determined by files, share and seed; returns its path.
  * @throws UserError if a file is a text, which has no samples
  */
 async function replayOf(files: readonly string[], share: number, seed: number, out: string): Promise<string> {

@@ -4,10 +4,10 @@ import { lineOf } from "./colours.ts";
 
 /** A line of a plot. */
 export interface Curve {
-  /** The run's place in the legend, from 0. */
+  /** The run's index in the legend. */
   readonly run: number;
   readonly points: readonly Point[];
-  /** Thin lines are the many values of training, thick ones the few of evaluations. */
+  /** Thin lines show the many values of training, thick ones the few evaluations. */
   readonly thin: boolean;
 }
 
@@ -16,10 +16,10 @@ export interface Point {
   readonly y: number;
 }
 
-/** Points of a line at most: more are no better to see, and make the page large. */
+/** Maximum points of a line: more add no detail, and make the page large. */
 const MOST = 500;
 
-/** Neighbours together as their mean, so that at most `MOST` points are left; values that are no numbers are left out. */
+/** Averages neighbours, so that at most `MOST` points remain; drops values that are not finite. */
 export function thinned(points: readonly Point[]): Point[] {
   const known = points.filter(({ y }) => Number.isFinite(y));
   const size = Math.ceil(known.length / MOST);
@@ -33,7 +33,7 @@ export function thinned(points: readonly Point[]): Point[] {
 const { document } = parseHTML("<!doctype html><body></body>");
 const SIZE = { width: 760, height: 300, marginLeft: 62, marginBottom: 40 };
 
-/** Curves as an SVG element; heights are logarithmic if the greatest is more than ten times the least. */
+/** Curves as an SVG element; the y axis is logarithmic if the greatest value is more than ten times the least. */
 export function plotted(curves: readonly Curve[], x: string, y: string): string {
   const lines = curves.map((curve) => ({ ...curve, points: thinned(curve.points) }));
   const heights = lines.flatMap(({ points }) => points.map((point) => point.y));
@@ -57,7 +57,7 @@ export function plotted(curves: readonly Curve[], x: string, y: string): string 
   return svg.outerHTML;
 }
 
-/** A curve of few points has dots, so that a single one is seen too. */
+/** A curve of few points has dots, to show even a single one. */
 function marksOf({ run, points, thin }: Curve): Plot.Markish[] {
   const { stroke, dash } = lineOf(run);
   const look = { x: "x", y: "y", stroke, strokeWidth: thin ? 1 : 2, strokeOpacity: thin ? 0.55 : 1 };

@@ -5,7 +5,7 @@ import { type Curve, plotted } from "./curve.ts";
 import { flopsText, savedText, summaryRows } from "./rows.ts";
 import { summaryOf, type TrainedRun } from "./run.ts";
 
-/** Runs as one self-contained page: no script, no request. */
+/** Runs as one self-contained page without scripts or requests. */
 export function page(runs: readonly TrainedRun[]): string {
   const title = runs.length === 1 ? `Training run ${runs[0]!.out}` : `${runs.length} training runs`;
   return html`<!doctype html>
@@ -66,7 +66,7 @@ const qualities = (runs: readonly TrainedRun[], name: string): Html =>
 const figure = (lines: readonly Curve[], x: string, y: string, caption = ""): Html => html`
 <figure role="img" aria-label="${y} by ${x}">${new Html(plotted(lines, x, y))}<figcaption>${caption}</figcaption></figure>`;
 
-/** The table of the runs, which is the legend too. */
+/** The table of the runs, which is also the legend. */
 function summary(runs: readonly TrainedRun[]): Html {
   const [head, ...rows] = summaryRows(runs.map(summaryOf));
   return table(head!, rows);
@@ -83,7 +83,7 @@ function receipts(runs: readonly TrainedRun[]): Html {
   return table(head, rows);
 }
 
-/** Rows of runs in their order, each with the sample of its line. */
+/** One row per run in order, each with a sample of its line. */
 const table = (head: readonly string[], rows: readonly (readonly string[])[]): Html => html`
 <div class="scroll"><table><thead><tr>${head.map((cell) => html`<th scope="col">${cell}</th>`)}</tr></thead>
 <tbody>${rows.map(

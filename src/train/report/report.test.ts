@@ -10,7 +10,7 @@ import { reportRuns } from "./write.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-report-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A run's folder of `steps` steps, done unless told otherwise. */
+/** A run's folder of `steps` steps, done by default. */
 function run(name: string, steps: number, done = true): string {
   const out = path.join(folder, name);
   mkdirSync(out);

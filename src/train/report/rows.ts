@@ -1,6 +1,6 @@
 import type { TrainingSummary } from "./run.ts";
 
-/** Runs as rows of text, a heading first. */
+/** Runs as rows of text, after a heading. */
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
@@ -21,14 +21,14 @@ const rowOf = (
   endings[ended],
 ];
 
-/** Words for the end of a run. */
+/** A sentence for how a run ended. */
 const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
   steps: "all steps",
   patience: "early",
   unfinished: "not finished",
 };
 
-/** A step that was skipped has a loss that is no number: JSON holds it as null. */
+/** A skipped step's loss is not finite: JSON stores null. */
 const fourDigits = (value: number | null | undefined): string => value?.toFixed(4) ?? "";
 export const flopsText = (flops: number): string => flops.toExponential(3);
 export const savedText = (share: number): string => `${(100 * share).toFixed(1)} %`;

@@ -6,12 +6,12 @@ import { readMetrics } from "../session/metrics.ts";
 import type { TrainingReceipt } from "../session/receipt.ts";
 import type { StepReport } from "../session/run.ts";
 
-/** A run as its folder holds it. */
+/** A run as stored in its folder. */
 export interface TrainedRun {
   readonly out: string;
   readonly options: TrainOptions;
   readonly steps: readonly StepReport[];
-  /** Undefined for a run that is not done. */
+  /** Undefined for an unfinished run. */
   readonly receipt: TrainingReceipt | undefined;
 }
 
@@ -21,12 +21,12 @@ export interface TrainingSummary {
   /** Steps done. */
   readonly steps: number;
   readonly tokens: number;
-  /** Samples of all steps, as often as they were seen. */
+  /** Samples of all steps, with repetitions. */
   readonly samples: number;
   readonly ended: "steps" | "patience" | "unfinished";
-  /** Nats a label, as a run's result has them; undefined before the first step. */
+  /** Nats per label, as in a run's result; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
-  /** The metric of each lab task, of the weights that a run which is done has written. */
+  /** Each lab task's metric, for the written weights of a finished run. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt?: TrainingReceipt;
 }

@@ -5,13 +5,13 @@ import { readTrainedRun, summaryOf, type TrainingSummary } from "./run.ts";
 
 /** Runs side by side. */
 export interface TrainingReport {
-  /** The page that was written. */
+  /** The path of the page. */
   readonly report: string;
   readonly runs: readonly TrainingSummary[];
 }
 
 /**
- * Writes runs as a page with curves and receipts into `file`, by default `report.html` of the first one's folder.
+ * Writes runs as a page with curves and receipts into `file`, by default `report.html` in the first folder.
  * @throws UserError if a folder holds no run, or the disk refuses the page
  */
 export async function reportRuns(folders: readonly string[], file?: string): Promise<TrainingReport> {
@@ -19,7 +19,7 @@ export async function reportRuns(folders: readonly string[], file?: string): Pro
   if (first === undefined) throw new UserError("expected at least one run's folder", 2);
   const runs = folders.map(readTrainedRun);
   const report = file ?? path.join(first, "report.html");
-  // The plots' library takes longer to load than a command's help may.
+  // Loading the plotting library would delay a command's help.
   const { page } = await import("./page.ts");
   await writeWhole(report, page(runs));
   return { report, runs: runs.map(summaryOf) };

@@ -12,7 +12,7 @@ import type { Stage } from "./stage.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-advance-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A stage whose one number doubles and grows: its end depends on every step, each run once. */
+/** A stage whose number doubles and grows: the result depends on every step, run once each. */
 function counting(name: string, steps: number, from: number): Stage & { readonly value: number } {
   const values = Float32Array.of(from);
   return {
@@ -31,7 +31,7 @@ function counting(name: string, steps: number, from: number): Stage & { readonly
   };
 }
 
-/** Runs two stages, of which the second begins where the first has ended; stops after a step of both together. */
+/** Runs two stages, the second starting from the first one's end; stops after a step counted over both. */
 async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.POSITIVE_INFINITY, changed = {}) {
   const session: Session = { options: trainOptions.parse({ data: "none", saveEvery: 3, ...changed }), out, reuse };
   const stop = new AbortController();

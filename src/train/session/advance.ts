@@ -10,14 +10,14 @@ import type { RunFolder } from "./run-folder.ts";
 import type { Session, SessionEvents } from "./session.ts";
 import type { Stage } from "./stage.ts";
 
-/** Milliseconds between two checkpoints at most. */
+/** Maximum milliseconds between two checkpoints. */
 const SAVE_AFTER = 5 * 60_000;
 
-/** The stages of a session in order, as far as they have come. */
+/** A session's stages in order, with their progress. */
 export class Advance {
   /** The last stage that ran; undefined before the first. */
   run: TrainingRun | undefined;
-  /** Losses in nats a label of the first and the last step, and the best of the held-out data. */
+  /** Losses in nats per label: the first and the last step's, and the best held-out one. */
   readonly losses = { first: Number.NaN, last: Number.NaN, best: Number.NaN };
   readonly #works: Work[] = [];
   #metrics: Metrics | undefined;
@@ -29,12 +29,12 @@ export class Advance {
     private readonly signal: AbortSignal | undefined,
   ) {}
 
-  /** What all stages are billed for. */
+  /** The bill of all stages. */
   get work(): Work {
     return sumOfWork(this.#works);
   }
 
-  /** Runs a stage from where its state was kept to its end, or all stages to a step. @returns true if it has ended */
+  /** Runs a stage from its stored state to its end, or all stages to a step. @returns true if it has ended */
   async stage(stage: Stage, until: number): Promise<boolean> {
     const run = new TrainingRun(this.session.options, stage);
     await this.#begin(run);
@@ -48,7 +48,7 @@ export class Advance {
     return run.ended !== undefined;
   }
 
-  /** Puts a run where its state was kept, or at its first step. */
+  /** Restores a run's stored state, or starts at its first step. */
   async #begin(run: TrainingRun): Promise<void> {
     const { options, out } = this.session;
     const { stage } = run;
@@ -67,7 +67,7 @@ export class Advance {
     await writeJson(optionsFile(out), options);
   }
 
-  /** Says what is to come. */
+  /** Reports the estimate, then the completed steps. */
   async #open(run: TrainingRun, until: number): Promise<void> {
     const { stage, done, counters } = run;
     const before = this.work;
@@ -104,7 +104,7 @@ export class Advance {
     if (run.done > 0) await save();
   }
 
-  /** A report counts the steps of all stages. */
+  /** Step numbers in reports count all stages. */
   #report(report: StepReport, stage: string, { steps, tokens, samples }: Work): void {
     const counted = {
       ...report,

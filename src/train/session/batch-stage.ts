@@ -30,9 +30,9 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
   checkBest(options, heldOut !== undefined);
 }
 
-/** What is trained besides the data's loss, and what judges it. */
+/** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {
-  /** The stage's name, if it is one of several. */
+  /** The stage's name, if there are several. */
   readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
@@ -40,7 +40,7 @@ export interface BatchTerms {
 
 /** Steps on batches of data. It owns its subject. */
 export class BatchStage extends GradientStage {
-  /** FLOPs since they were last taken; `apart`: of tasks and encoders of images. */
+  /** FLOPs since the last reading; `apart`: of tasks and image encoders. */
   readonly #cost = { apart: 0, denseBackward: 0 };
   #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
 
@@ -52,7 +52,7 @@ export class BatchStage extends GradientStage {
     /** The method of training, if there is one. */
     readonly method: ActiveMethod | undefined,
     private readonly scoring: Scoring | undefined,
-    /** A sentence on options that the method has fitted to the data. */
+    /** A notice about options that the method adapted to the data. */
     private readonly fitted: string | undefined,
     name: string | undefined,
   ) {
@@ -134,7 +134,7 @@ export class BatchStage extends GradientStage {
     };
   }
 
-  /** Gradients of the step's batches, each label with the same part in the loss. */
+  /** Gradients of the step's batches, with equal weight per label. */
   protected async gradients(i: number, { skipped }: UpdateCounters): Promise<Gradients> {
     const { accumulate, precision } = this.options;
     this.method?.beforeStep?.(i);
@@ -198,7 +198,7 @@ export class BatchStage extends GradientStage {
   }
 }
 
-/** A run's model and data, of any kind that is trained on batches. */
+/** A run's model and data, for any kind that is trained on batches. */
 export interface Opened {
   readonly subject: AnySubject;
   readonly data: RunData;
@@ -206,7 +206,7 @@ export interface Opened {
   readonly tokenizer: Tokenizer | undefined;
 }
 
-/** The one stage of a training on batches. @throws UserError */
+/** The only stage of a training on batches. @throws UserError */
 export async function* batchStages(
   { subject, data, tokenizer }: Opened,
   { options, out, labTasks, signal }: OpenTerms,
@@ -221,6 +221,6 @@ export async function* batchStages(
   if (options.lora) await writeRecord(out, stage.prompts);
 }
 
-/** Data with their mask's contents in their hash, so that a run does not go on under another. */
+/** Adds the mask's contents to the data's hash, so that a run cannot resume under another mask. */
 const withMask = ({ freezeMask }: TrainOptions, data: RunData): RunData =>
   freezeMask === undefined ? data : { ...data, hash: hashOf([data.hash, readText(freezeMask)]) };

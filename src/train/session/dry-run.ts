@@ -11,10 +11,10 @@ import type { Session } from "./session.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** A run that has no folder yet. */
+/** A run without a folder yet. */
 type Unopened = Omit<OpenTerms, "out" | "resumes">;
 
-/** Estimates a run from a little of its data; keeps nothing. @throws UserError */
+/** Estimates a run from a little of its data; stores nothing. @throws UserError */
 export async function dryRun(
   options: TrainOptions,
   openBase: (model: string) => Promise<Base>,
@@ -32,7 +32,7 @@ export async function dryRun(
 }
 
 /**
- * Checks that a run can begin or go on, by opening its model and data; returns the steps of all its stages, keeps
+ * Checks that a run can begin or resume, by opening its model and data; returns the steps of all its stages, and stores
  * nothing. @throws UserError if it cannot
  */
 export async function checkOptions(
@@ -52,7 +52,7 @@ const withFirstStage = <T>(terms: Unopened, use: (stage: Stage) => Promise<T>): 
     throw new Error("a training has at least one stage");
   });
 
-/** Uses a folder that is removed then. */
+/** Uses a folder, then removes it. */
 async function inScratch<T>(use: (folder: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), "modicum-dry-run-"));
   try {

@@ -1,8 +1,8 @@
 import type { Stage } from "./stage.ts";
 
-/** The estimated cost of a run on this machine, from the second of two trial batches. */
+/** A run's estimated cost on this machine, from the second of two trial batches. */
 export interface Estimate {
-  /** Steps that are left. */
+  /** Remaining steps. */
   readonly steps: number;
   readonly tokens: number;
   /** FLOPs of the training steps, without evaluations. */
@@ -12,13 +12,13 @@ export interface Estimate {
   readonly hours: number;
 }
 
-/** The estimate as one sentence. */
+/** The estimate as a sentence. */
 export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): string {
   const time = hours < 1 ? `${Math.max(1, Math.round(60 * hours))} min` : `${hours.toFixed(1)} h`;
   return `${steps} steps of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${time} here`;
 }
 
-/** Tries the first batch of a stage with `steps` left; its weights stay as they are. */
+/** Tries the first batch of a stage with `steps` remaining; does not change weights. */
 export async function estimate(tryBatch: NonNullable<Stage["tryBatch"]>, steps: number): Promise<Estimate> {
   await tryBatch();
   const { flops, tokens, ms } = await tryBatch();

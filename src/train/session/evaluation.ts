@@ -4,28 +4,28 @@ import type { ScoredTask, TaskScore } from "./tasks.ts";
 
 /** One evaluation of a run's model. */
 export interface Evaluation {
-  /** Nats per label of the held-out data, if there are any. */
+  /** Held-out loss in nats per label, if data are held out. */
   readonly validation?: number;
-  /** The share of held-out labels with the highest score, of heads over whole texts. */
+  /** The accuracy on held-out labels, for heads over whole texts. */
   readonly accuracy?: number;
   /** The metric of each lab task, if there are any. */
   readonly tasks?: Readonly<Record<string, number>>;
 }
 
-/** The lab tasks of a run, and how its model is scored on them as it is. */
+/** A run's lab tasks, and the scoring of its current model on them. */
 export interface Scoring {
   readonly tasks: readonly ScoredTask[];
   score(): Promise<Readonly<Record<string, TaskScore>>>;
 }
 
-/** Scores a run's model; `bill` takes the FLOPs. */
+/** Scores a run's model; `bill` receives the FLOPs. */
 export async function scored({ score }: Scoring, bill: (flops: number) => void): Promise<Pick<Evaluation, "tasks">> {
   const scores = Object.entries(await score());
   for (const [, { flops }] of scores) bill(flops);
   return { tasks: Object.fromEntries(scores.map(([name, { quality }]) => [name, quality])) };
 }
 
-/** Checks that the measure of a run is one of its own. @throws UserError */
+/** Checks that `best` names one of the run's measures. @throws UserError */
 export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, hasHeldOut: boolean): void {
   const measures = ["loss", ...tasks];
   if (!measures.includes(best))
@@ -35,7 +35,7 @@ export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, has
     throw new UserError(`${wanting}: no data are held out; expected a validation above 0`, 2);
 }
 
-/** The measure that the option `best` names, with its sign turned if more is better; undefined if it was not taken. */
+/** The measure that the option `best` names, negated if more is better; undefined if it was not taken. */
 export function measureOf(
   { validation, tasks }: Evaluation,
   best: string,

@@ -5,19 +5,19 @@ import { readJson } from "../../weights/json-file.ts";
 import { differences } from "../checkpoint/differences.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
 
-/** The file of a run's options. A folder with it holds a run. */
+/** The file of a run's options. A folder that has it holds a run. */
 export const optionsFile = (out: string): string => path.join(out, "run.json");
-/** The file of a run's receipt. A folder with it holds a run that is done. */
+/** The file of a run's receipt. A folder that has it holds a finished run. */
 export const receiptFile = (out: string): string => path.join(out, "receipt.json");
 
-/** Options of the run that a folder holds. @throws UserError if it holds none */
+/** The options of a folder's run. @throws UserError if it holds none */
 export function optionsOf(out: string): TrainOptions {
   const file = optionsFile(out);
   if (!existsSync(file)) throw new UserError(`${out} holds no training run`);
   return readJson(file, trainOptions, "a training run's options");
 }
 
-/** True if a folder holds these options' run, and it is done. @throws UserError if it holds a run of other options */
+/** True if a folder holds a finished run of these options. @throws UserError if its run has other options */
 export function isDone(out: string, options: TrainOptions): boolean {
   if (!existsSync(optionsFile(out))) return false;
   const changed = differences(options, optionsOf(out));

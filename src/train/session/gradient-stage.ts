@@ -10,10 +10,10 @@ import type { Stage, StageCost, StepResult, UpdateCounters } from "./stage.ts";
 
 export type GradientOptions = Pick<TrainOptions, "optimizer" | "schedule" | "clip" | "spikes" | "precision">;
 
-/** A step's gradients, before the weights change by them. */
+/** A step's gradients, before the update. */
 export type Gradients = Omit<StepResult, "rate" | "norm" | "skipped">;
 
-/** A stage whose weights change by an optimiser's rule. It owns the optimiser. */
+/** A stage whose weights are updated by an optimiser. It owns the optimiser. */
 export abstract class GradientStage implements Stage {
   abstract readonly steps: number;
   abstract readonly data: Stage["data"];
@@ -51,7 +51,7 @@ export abstract class GradientStage implements Stage {
     return { ...result, skipped: true };
   }
 
-  /** Changes the weights; false if the step is skipped. */
+  /** Updates the weights; false if the step is skipped. */
   async #update(i: number, { loss, norm, rate }: StepResult, counters: UpdateCounters): Promise<boolean> {
     const { precision, spikes, clip } = this.options;
     if (!Number.isFinite(loss) || !Number.isFinite(norm)) {

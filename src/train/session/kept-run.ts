@@ -4,7 +4,7 @@ import { type KeptState, keepState } from "../checkpoint/state.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Counters, TrainedStep, TrainingRun } from "./run.ts";
 
-/** Keeps a run's state as a checkpoint in its folder. @throws UserError if the disk refuses it */
+/** Stores a run's state as a checkpoint in its folder. @throws UserError if the disk refuses it */
 export async function keepRun(run: TrainingRun, options: TrainOptions, out: string): Promise<void> {
   const { name, data } = run.stage;
   const tensors = Object.entries(run.states).map(([name, values]): [string, WritableTensor] => [
@@ -18,14 +18,14 @@ export async function keepRun(run: TrainingRun, options: TrainOptions, out: stri
   await keepState(out, state, new Map(tensors), name);
 }
 
-/** JSON has no NaN: counters without a value are left out. */
+/** JSON has no NaN: counters without a value are omitted. */
 const finite = (counters: Counters): Record<string, number> =>
   Object.fromEntries(Object.entries(counters).filter(([, value]) => Number.isFinite(value)));
 
-/** JSON has null for a loss that is not finite. */
+/** In JSON, null stands for a loss that is not finite. */
 const numbersOf = ({ loss, norm }: TrainedStep) => ({ loss: loss ?? Number.NaN, norm: norm ?? Number.NaN });
 
-/** Puts a run where a state was kept. @throws UserError if the state is of other parameters */
+/** Restores a run's stored state. @throws UserError if the state has other parameters */
 export function restoreRun(run: TrainingRun, kept: KeptState): void {
   for (const [name, values] of Object.entries(run.states)) values.set(kept.buffer(name, [values.length]));
   run.done = kept.step;

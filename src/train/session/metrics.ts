@@ -6,11 +6,11 @@ import type { StepReport } from "./run.ts";
 
 const fileOf = (run: string): string => path.join(run, "metrics.jsonl");
 
-/** `metrics.jsonl` of a run: a line a step. */
+/** A run's `metrics.jsonl`: one line per step. */
 export class Metrics {
   private constructor(private readonly file: string) {}
 
-  /** Lines of steps after `done` are of a run that was cut off behind its last checkpoint: they go. */
+  /** Lines after step `done` come from a run that stopped after its last checkpoint: they are removed. */
   static async open(run: string, done: number): Promise<Metrics> {
     const file = fileOf(run);
     const kept = readMetrics(run).filter(({ step }) => step <= done);
@@ -28,7 +28,7 @@ export class Metrics {
   }
 }
 
-/** The steps of a run so far. A last line that was not written to its end is left out. */
+/** A run's steps so far. An incomplete last line is ignored. */
 export function readMetrics(run: string): StepReport[] {
   const file = fileOf(run);
   if (!existsSync(file)) return [];
@@ -38,7 +38,7 @@ export function readMetrics(run: string): StepReport[] {
     .map((line) => JSON.parse(line) as StepReport);
 }
 
-/** Mean losses of the first and the last tenth of a run's steps. */
+/** Mean losses over the first and the last tenth of a run's steps. */
 export function meanLosses(losses: readonly number[]): { first: number; last: number } {
   const count = Math.max(1, Math.round(losses.length / 10));
   const mean = (some: readonly number[]) => some.reduce((sum, loss) => sum + loss, 0) / some.length;

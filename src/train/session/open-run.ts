@@ -33,7 +33,7 @@ export interface OpenedRun {
 type OpenBase = (model: string) => Promise<Base>;
 
 /**
- * Opens a run's model and data. A new model's tokenizer is written into `out`, or read there if the run resumes.
+ * Opens a run's model and data. A new model's tokenizer is written into `out`, or read from it if the run resumes.
  * @throws UserError
  */
 export async function openRun(
@@ -70,7 +70,7 @@ function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions)
   if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);
 }
 
-/** The base, if there is one, and the tokenizer, with the special tokens of the method. */
+/** The base, if any, and the tokenizer, with the method's special tokens. */
 async function openTokens(
   options: TrainOptions,
   chosen: ChosenMethod | undefined,
@@ -95,7 +95,7 @@ async function openTokens(
   return { base: undefined, tokenizer };
 }
 
-/** The base as a mixture of experts, if the run asks for one. @throws UserError */
+/** The base as a mixture of experts, if requested. @throws UserError */
 function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
   if (!upcycle) return base;
   checkTrainable(base.checkpoint);

@@ -3,7 +3,7 @@ import { completeOptions } from "../methods/complete.ts";
 import { methods } from "../methods/registry.ts";
 import { dryRun } from "./dry-run.ts";
 
-/** Options without which a method is refused. */
+/** Options that a method requires. */
 const needed: Readonly<Record<string, object>> = {
   bridge: { localiser: "folder", labels: ["a", "b"] },
   guard: { illegal: "a.jsonl" },

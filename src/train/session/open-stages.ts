@@ -7,7 +7,7 @@ import { batchStages } from "./batch-stage.ts";
 import { openRun } from "./open-run.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 
-/** The stages of a run, which write what they have trained. @throws UserError */
+/** A run's stages, which write their artefacts. @throws UserError */
 export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   const { options, out, openBase, resumes } = terms;
   const chosen = await methodOf(terms);
@@ -15,7 +15,7 @@ export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
 }
 
-/** The method of a run, if it has one. @throws UserError for options that it does not read */
+/** The method of a run, if any. @throws UserError for options that it does not read */
 export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const named = chosenMethod(terms.options);
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
@@ -26,7 +26,7 @@ export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): 
   return chosen;
 }
 
-/** The method that alone trains a run's model, if there is one. @throws UserError */
+/** The only method that trains a run's model, if there is one. @throws UserError */
 async function ownerOf({
   options,
   openBase,

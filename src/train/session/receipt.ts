@@ -8,17 +8,17 @@ import { partsOf, type Shape } from "../graphs/stack.ts";
 import type { Counted, MethodBill } from "../methods/method.ts";
 
 /**
- * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps with no method and nothing
- * frozen.
+ * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps without a method and with
+ * nothing frozen.
  */
 export interface TrainingReceipt {
   readonly id: string;
   readonly model: string;
   /** The training method with its options; "" is plain training. */
   readonly method: string;
-  /** Positions that ran in training steps, padding included. */
+  /** Positions of training steps, including padding. */
   readonly tokens: number;
-  /** Samples that ran in training steps, as often as they were seen. */
+  /** Samples of training steps, with repetitions. */
   readonly samples: number;
   readonly steps: number;
   readonly flops: {
@@ -34,13 +34,13 @@ export interface TrainingReceipt {
   };
   /** Counters of the method. */
   readonly work?: Readonly<Record<string, Counted>>;
-  /** How the prompts of the data are written, with the hash of the model's chat template; absent if they have no one form. */
+  /** The prompt form of the data, with the hash of the model's chat template; absent if they have several forms. */
   readonly prompts?: AdapterRecord;
   readonly ms: { readonly total: number };
   readonly estimated: boolean;
 }
 
-/** The work that a run is billed for. */
+/** The work on a run's bill. */
 export interface Work {
   readonly forward: number;
   readonly backward: number;

@@ -8,24 +8,24 @@ import { type TrainOptions, trainOptions } from "../options.ts";
 import { type AnySubject, isOwn } from "../subject/own-subject.ts";
 import type { Session } from "./session.ts";
 
-/** Options that decide which numbers a state has. */
+/** Options that determine the parameters in a state. */
 const SHAPING =
   /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
-/** Options that decide what trained values mean. */
+/** Options that determine the meaning of trained values. */
 const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
 
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
   differences(options, trainOptions.safeParse(config).data ?? config);
 
-/** @throws UserError if a state has no parameters for the options */
+/** @throws UserError if a state lacks parameters for the options */
 export function refuseOtherParameters(session: Session, kept: KeptState): void {
   const shaping = changesOf(session, kept).filter((difference) => SHAPING.test(difference));
   if (shaping.length > 0) throw new UserError(`${session.out}: a run cannot go on with another ${shaping.join("; ")}`);
 }
 
 /**
- * Checks that a run may go on from a state.
- * @returns sentences on what may make it another run
+ * Checks that a run may resume from a state.
+ * @returns sentences about anything that may make it another run
  * @throws UserError that lists changed options, unless the call accepts them
  */
 export function checkState(session: Session, kept: KeptState, hash: string): string[] {
@@ -42,7 +42,7 @@ export function checkState(session: Session, kept: KeptState, hash: string): str
 }
 
 /**
- * Gives a subject the weights of another run's folder, or of one that holds an adapter alone.
+ * Loads a subject's weights from another run's folder, or from a folder with only an adapter.
  * @throws UserError if the folder holds neither, or other parameters
  */
 export function startFrom(subject: AnySubject, options: TrainOptions, folder: string): void {
@@ -51,7 +51,7 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
   else startFromAdapterIn(folder, subject);
 }
 
-/** The weights of the best evaluation if the other run keeps them, else of its last step. */
+/** The weights of the other run's best evaluation if it stores them, else of its last step. */
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));

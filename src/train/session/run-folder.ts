@@ -15,17 +15,23 @@ import type { Stage } from "./stage.ts";
 
 /** A run's folder. */
 export interface RunFolder {
-  /** True if it holds a state to go on from. */
+  /** True if it holds a state to resume from. */
   readonly resumes: boolean;
-  /** The state of one of the run's stages; undefined if that begins anew. @throws UserError if all of its states are damaged */
+  /**
+   * The state of one of the run's stages; undefined if it starts from the beginning. @throws UserError if all of its
+   * states are damaged
+   */
   stateOf(stage: Pick<Stage, "name" | "data">): KeptState | undefined;
-  /** Takes a new run out of the folder again if it cannot begin; one that was stopped stays. */
+  /** Removes a new run from the folder if it cannot begin; a stopped run stays. */
   orNothing<T>(begin: () => Promise<T>): Promise<T>;
-  /** Removes what a run that begins anew must not be taken for. */
+  /** Removes files that would make a new run look like the old one. */
   forget(): Promise<void>;
 }
 
-/** Opens a run's folder. A new run's options are kept there at once: killed while its model is loaded, it can go on. @throws UserError */
+/**
+ * Opens a run's folder. A new run's options are stored at once: if it is killed while its model loads, it can resume.
+ * @throws UserError
+ */
 export async function openFolder(
   session: Session,
   onNotice: SessionEvents["onNotice"],
@@ -49,7 +55,7 @@ export async function openFolder(
   const continues = reuse === "resume" || reuse === "resume changed";
   const resumes = (continues || (reuse === "unfinished" && isUnfinished(session))) && hasState(out);
   if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
-  // Another model's parameters are refused before the model is opened.
+  // Checks the parameters before the model is opened.
   const only = resumes ? latestState(out) : undefined;
   if (only) refuseOtherParameters(session, only);
   else if (continues && held) refuseOtherRun(session);
@@ -66,7 +72,7 @@ export async function openFolder(
       try {
         return await begin();
       } catch (error) {
-        // A folder that was not empty is the user's.
+        // A folder that was not empty belongs to the user.
         if (!held && !signal?.aborted)
           await rm(reuse === "refuse" || isNew ? out : optionsFile(out), { recursive: true, force: true });
         throw error;
@@ -80,7 +86,7 @@ export async function openFolder(
   };
 }
 
-/** Nothing of a folder's run is removed by a call that means another. @throws UserError for other options, unless the call accepts them */
+/** A call with other options removes nothing of a folder's run. @throws UserError for other options, unless the call accepts them */
 function refuseOtherRun({ out, options, reuse }: Session): void {
   const own = optionsOf(out);
   const changed = differences(options, own);
@@ -96,7 +102,7 @@ function refuseOtherRun({ out, options, reuse }: Session): void {
 
 const nameOf = ({ method }: Session["options"]): string | undefined => chosenMethod({ method })?.method.name;
 
-/** True if the folder holds a run of the session's options that is not done. */
+/** True if the folder holds an unfinished run of the session's options. */
 function isUnfinished({ out, options }: Session): boolean {
   if (!existsSync(optionsFile(out)) || existsSync(receiptFile(out))) return false;
   return differences(options, optionsOf(out)).length === 0;

@@ -8,30 +8,30 @@ import { type Evaluation, measureOf } from "./evaluation.ts";
 import { type TrainingReceipt, trainingReceipt, type Work } from "./receipt.ts";
 import type { Stage, StepResult } from "./stage.ts";
 
-/** One step as it went. */
+/** The record of one step. */
 export interface StepReport extends StepResult, Evaluation {
-  /** The name of its stage, if the training has several. */
+  /** Its stage's name, if the training has several. */
   readonly stage?: string;
   /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
   /** Positions of all steps so far. */
   readonly tokens: number;
-  /** Samples of all steps so far, as often as they were seen; rows that only fill up a batch hold none. */
+  /** Samples of all steps so far, with repetitions; rows that pad a batch hold none. */
   readonly samples: number;
   readonly ms: number;
   /** Present if the step ends with the best evaluation so far. */
   readonly best?: true;
-  /** The end of the run, if it comes before the last step: evaluations were no better than the best. */
+  /** An early end of the run: evaluations stopped improving. */
   readonly ended?: "patience";
 }
 
-/** A step between its update and its evaluation; kept with the state of a run that is stopped there. */
+/** A step between its update and its evaluation; stored with the state of a run that stops there. */
 export type TrainedStep = Omit<StepReport, keyof Evaluation | "best" | "ended">;
 
-/** The counters of a run, kept with its state. */
+/** A run's counters, stored with its state. */
 export type Counters = {
-  /** Optimiser steps that changed the weights, without skipped ones. */
+  /** Optimiser steps that changed the weights; skipped steps do not count. */
   updates: number;
   skipped: number;
   tokens: number;
@@ -40,7 +40,7 @@ export type Counters = {
   last: number;
   /** The best held-out loss. */
   best: number;
-  /** The least measure of the option `best`; see `measureOf`. */
+  /** The least value of the option `best`; see `measureOf`. */
   bestMeasure: number;
   /** Evaluations since then. */
   stale: number;
@@ -67,9 +67,9 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
   /** Steps done. */
   done = 0;
   readonly counters: Counters = begun();
-  /** The last step, if its evaluation is still to come. */
+  /** The last step, if its evaluation is still pending. */
   trained: TrainedStep | undefined;
-  /** Trained values at the best evaluation, if they are kept; zeros before the first. */
+  /** Trained values at the best evaluation, if stored; zeros before the first. */
   readonly #best: Float32Array<ArrayBuffer> | undefined;
 
   constructor(
@@ -79,19 +79,19 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     if (options.keepBest) this.#best = new Float32Array(this.#values.length);
   }
 
-  /** A run on batches of data, under the method that the options name. */
+  /** A run on batches of data, under its options' method. */
   static async open(options: TrainOptions, subject: AnySubject, data: RunData): Promise<TrainingRun<BatchStage>> {
     const stage = await BatchStage.open(options, subject, data, { chosen: chosenMethod(options) });
     await stage.prepare();
     return new TrainingRun(options, stage);
   }
 
-  /** The buffers of its state by name: the memory itself. */
+  /** Its state's buffers by name: the memory itself. */
   get states(): Stage["states"] {
     return { ...this.stage.states, ...(this.#best && { best: this.#best }) };
   }
 
-  /** The reason that no step follows: all are done, or the measure of the run has not improved for long. */
+  /** Why no step follows: all are done, or the run's measure stopped improving. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.stage.steps) return "steps";
     const { patience } = this.options;
@@ -132,7 +132,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return evaluation ? { ...evaluation, ...(this.#judge(evaluation) && { best: true }) } : {};
   }
 
-  /** Counts an evaluation, and keeps the weights if it is the best so far. */
+  /** Records an evaluation, and stores the weights if it is the best so far. */
   #judge(evaluation: Evaluation): boolean {
     const { counters } = this;
     const { validation } = evaluation;
@@ -146,7 +146,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return better;
   }
 
-  /** Gives the model the weights of its best evaluation, if they are kept. */
+  /** Restores the weights of the best evaluation, if stored. */
   useBest(): void {
     if (this.#best && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.#best);
   }
@@ -165,7 +165,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     this.counters.ms += ms;
   }
 
-  /** What its steps are billed for. */
+  /** The bill of its steps. */
   get work(): Work {
     const { forward, backward, denseBackward, exits, tokens, samples, ms, updates } = this.counters;
     const { updateFlops = 0, prompts } = this.stage;

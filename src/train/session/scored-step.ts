@@ -9,10 +9,10 @@ import type { TrainOptions } from "../options.ts";
 import type { Subject } from "../subject/subject.ts";
 import type { LabTasks, TaskScore, TaskScorer, WrittenModel } from "./tasks.ts";
 
-/** The folder of what is being scored; a killed run leaves it, and the next evaluation removes it. */
+/** The folder under evaluation; a killed run leaves it, and the next evaluation removes it. */
 const folderOf = (out: string): string => path.join(out, "scored.part");
 
-/** Reads a run's lab tasks, if it has some. @throws UserError */
+/** Reads a run's lab tasks, if any. @throws UserError */
 export async function openScorer(
   options: Pick<TrainOptions, "tasks" | "taskLimit">,
   labTasks: LabTasks | undefined,
@@ -24,7 +24,7 @@ export async function openScorer(
   return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
 }
 
-/** Scores what a run trains as it is: `write` writes it into a folder beside the run's files, which is removed. @throws UserError */
+/** Scores a run's current weights: `write` writes them into a temporary folder beside the run's files. @throws UserError */
 export async function scoreWritten(
   out: string,
   write: (folder: string) => Promise<WrittenModel>,
@@ -43,7 +43,7 @@ export async function scoreWritten(
   }
 }
 
-/** Writes a run's model, or its adapter, into a folder. */
+/** Writes a run's model or adapter into a folder. */
 export async function writeSubject(
   subject: Pick<Subject, "write">,
   { model, lora, quant }: TrainOptions,
@@ -55,5 +55,5 @@ export async function writeSubject(
   return { folder, base: lora && model, quant };
 }
 
-/** Removes what a killed evaluation has left. */
+/** Removes leftovers of a killed evaluation. */
 export const forgetScored = (out: string): Promise<void> => rm(folderOf(out), { recursive: true, force: true });

@@ -30,7 +30,7 @@ const session = (out: string, changed: Partial<Session> = {}): Session => ({
   ...changed,
 });
 
-/** Runs until `stop` steps are done, as an interrupt would stop it. */
+/** Runs until `stop` steps are done, as if interrupted. */
 async function stopped(call: Session, stop: number): Promise<void> {
   const controller = new AbortController();
   const onStep = ({ step }: { step: number }) => step === stop && controller.abort();
@@ -71,7 +71,7 @@ const lossesOf = (out: string) =>
     tasks,
   ]);
 
-/** Lab tasks whose scoring calls `score`, which counts evaluations from 1. */
+/** Lab tasks that call `score`, which counts evaluations from 1. */
 function tasksThat(score: (evaluation: number) => void): LabTasks {
   const tasks = [{ name: "mine", better: "higher" as const }];
   let evaluation = 0;
@@ -132,7 +132,7 @@ test("a run that is killed or stopped while its model is opened goes on as if it
   const labTasks: LabTasks = {
     ...tasksThat(() => {}),
     async open() {
-      // What a process leaves that is killed here.
+      // The state that a process leaves if it is killed here.
       cpSync(call.out, killed, { recursive: true });
       stop.abort();
       throw stop.signal.reason;

@@ -18,45 +18,45 @@ import type { LabTasks } from "./tasks.ts";
 /** A call of `train`. */
 export interface Session {
   readonly options: TrainOptions;
-  /** The run's folder: it becomes a model's folder, which every command takes. */
+  /** The run's folder; it becomes a model folder that every command accepts. */
   readonly out: string;
   /**
-   * The treatment of a run that the folder holds: `resume changed` goes on although options or data are others,
-   * `unfinished` only if they are the same and the run is not done, and else begins anew.
+   * What to do with a run that is in the folder. `resume changed` continues even if options or data differ;
+   * `unfinished` continues only an unfinished run with the same ones, and otherwise starts over.
    */
   readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";
-  /** Needed by options with tasks. */
+  /** Required by options with tasks. */
   readonly labTasks?: LabTasks | undefined;
-  /** The stages, if they are not opened by the options alone. */
+  /** The stages, if the options alone do not determine them. */
   readonly stages?: (terms: OpenTerms) => AsyncIterable<Stage>;
 }
 
 export interface SessionEvents {
   onStep?: ((report: StepReport) => void) | undefined;
   onNotice?: ((sentence: string) => void) | undefined;
-  /** Called once, before the first step: the steps that are done already, and their tokens. */
+  /** Called once before the first step, with the completed steps and their tokens. */
   onBegin?: ((done: Pick<StepReport, "step" | "tokens">) => void) | undefined;
 }
 
 export interface TrainResult {
   readonly out: string;
-  /** The base model if `out` is an adapter; undefined if it is a whole model. */
+  /** The base model if `out` is an adapter; undefined for a whole model. */
   readonly model?: string;
   readonly head: Trained;
   readonly steps: number;
-  /** The end of the run: all its steps, or no better evaluation in the options' patience. */
+  /** Why the run ended: all steps were done, or no evaluation improved within the options' patience. */
   readonly ended: "steps" | "patience";
   readonly tokens: number;
-  /** Samples of all steps, as often as they were seen. */
+  /** Samples of all steps, with repetitions. */
   readonly samples: number;
-  /** Nats a label: of the first and the last step, and the best of the held-out data (of the last step, if nothing is held out). */
+  /** Nats per label: the first and the last step's, and the best held-out one (or the last step's, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
-  /** The metric of each lab task that the options name, of the weights that were written. */
+  /** Each lab task's metric, for the written weights. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt: TrainingReceipt;
 }
 
-/** The surroundings of a session. */
+/** A session's environment. */
 interface Around {
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SessionEvents;
@@ -64,8 +64,8 @@ interface Around {
 }
 
 /**
- * Trains a model, or resumes a run. Checkpoints are kept every `saveEvery` steps, every five minutes and when `signal`
- * aborts; the model is written at the end.
+ * Trains a model, or resumes a run. Checkpoints are written every `saveEvery` steps, every five minutes and when
+ * `signal` aborts; the model is written at the end.
  * @throws UserError
  */
 export async function runSession(
@@ -78,8 +78,8 @@ export async function runSession(
 }
 
 /**
- * Runs a session up to a step, or to its end if that comes first, and keeps its state; no model is written. The session
- * goes on as if it had not paused.
+ * Runs a session up to a step, or to its end if that comes first, and stores its state without writing a model. The
+ * session can continue as if it had not paused.
  * @throws UserError
  */
 export async function pauseSession(
@@ -92,7 +92,7 @@ export async function pauseSession(
   await advanced(session, until, { openBase, events, signal });
 }
 
-/** Runs a session's stages to their end or to a step, and keeps their states. They write what they have trained. */
+/** Runs a session's stages to their end or to a step, and stores their states. The stages write their artefacts. */
 async function advanced(session: Session, until: number, { openBase, events, signal }: Around): Promise<Advance> {
   const { options, out, labTasks } = session;
   const folder = await openFolder(session, events.onNotice, signal);
@@ -105,7 +105,7 @@ async function advanced(session: Session, until: number, { openBase, events, sig
     let next = await folder.orNothing(() => stages.next());
     while (!next.done) {
       const ended = await advance.stage(next.value, until);
-      // A pause writes no model, also at the end of the only stage.
+      // A pause writes no model, not even at the end of the only stage.
       const pauses = Number.isFinite(until) && (next.value.name === "" || advance.work.steps >= until);
       if (!ended || pauses) break;
       advance.run?.useBest();

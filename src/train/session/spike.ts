@@ -1,6 +1,6 @@
 import { UserError } from "../../util/errors.ts";
 
-/** A step with a loss or gradient that is not finite. The weights are those before it. */
+/** A step with a loss or gradient that is not finite. The weights are unchanged. */
 export class Spike extends UserError {
   constructor(step: number, loss: number, norm: number, rate: number) {
     super(

@@ -3,8 +3,8 @@ import { restExponents } from "../../nn/rest-exponents.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
 /**
- * A sentence if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or holds it in name only:
- * numbers that are not finite, an A that has become 0, or, if decays are held in bf16, those that round to 1.
+ * A warning if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or satisfies it in name
+ * only: numbers that are not finite, an A of 0, or, if decays are in bf16, decays that round to 1.
  */
 export function stabilityWarning(store: ParameterStore, precision: PrecisionPolicy): string | undefined {
   for (const { name, ...rest } of store.parameters) {

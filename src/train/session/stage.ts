@@ -7,22 +7,22 @@ import type { Base } from "../subject/subject.ts";
 import type { Evaluation } from "./evaluation.ts";
 import type { LabTasks, ScoredTask } from "./tasks.ts";
 
-/** What a step did. */
+/** The result of a step. */
 export interface StepResult {
-  /** Nats a label, the mean of the step's labels. */
+  /** Nats per label, averaged over the step's labels. */
   readonly loss: number;
   readonly rate: number;
-  /** The gradient's length before it is clipped. */
+  /** The gradient's norm before clipping. */
   readonly norm: number;
   readonly labelled: number;
   /** Positions and samples of this step. */
   readonly tokens: number;
   readonly samples: number;
-  /** Present if the loss or the gradient was not finite and the weights stayed. */
+  /** Present if the loss or the gradient was not finite and the weights did not change. */
   readonly skipped?: true;
 }
 
-/** FLOPs since they were last taken. */
+/** FLOPs since the last reading. */
 export interface StageCost extends PassCost {
   /** The backward passes if nothing were frozen; absent: nothing is. */
   readonly denseBackward?: number;
@@ -35,37 +35,40 @@ export interface UpdateCounters {
 }
 
 /**
- * A part of a training with steps of its own. A session runs it, keeps its state, goes on from there, and bills it. A
- * step depends only on its number, the counters and the states.
+ * A part of a training with its own steps. A session runs it, stores its state, resumes it, and bills it. A step
+ * depends only on its number, the counters and the states.
  */
 export interface Stage extends Disposable {
-  /** Unlike the names of the training's other stages, and a folder's; "" if there is one stage alone. */
+  /** Unique among the training's stages, and valid as a folder name; "" for a single stage. */
   readonly name: string;
   readonly steps: number;
-  /** SHA-256 of what the steps read. */
+  /** SHA-256 of the data that the steps read. */
   readonly data: { readonly hash: string };
-  /** All numbers that the steps change, by name: the memory itself. Kept with each checkpoint, and filled when a run resumes. */
+  /**
+   * All numbers that the steps change, by name: the memory itself. Stored with each checkpoint, and restored when a run
+   * resumes.
+   */
   readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** Makes its programs; called once, before the first step. */
+  /** Compiles its programs; called once, before the first step. */
   prepare?(): Promise<void>;
   /** Runs step `i`, counted from 0, and counts its update. @throws Spike if the loss or its gradient is not finite and the options say stop */
   step(i: number, counters: UpdateCounters): Promise<StepResult>;
-  /** Judges what is trained as it is. */
+  /** Judges the current weights. */
   evaluate?(): Promise<Evaluation>;
   takeCost(): StageCost;
   /** FLOPs of one update; absent: none. */
   readonly updateFlops?: number;
-  /** What was trained, if commands that take a model run it. */
+  /** The artefact, if commands that take a model can run it. */
   readonly head?: Trained;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
-  /** Sentences on its options and data. */
+  /** Notices about its options and data. */
   readonly notices?: readonly string[];
-  /** How the prompts of its data are written, if they are in one form. */
+  /** The prompt form of its data, if they have one. */
   readonly prompts?: AdapterRecord | undefined;
-  /** A sentence if what is trained has become useless. */
+  /** A warning if the subject has become useless. */
   warning?(): string | undefined;
-  /** Gives it the weights of another run, by the option `start`. @throws UserError */
+  /** Loads the weights of another run, by the option `start`. @throws UserError */
   startFrom?(folder: string): void;
   /** Runs the first batch forward and backward; changes and counts nothing. */
   tryBatch?(): Promise<{ readonly flops: number; readonly tokens: number; readonly ms: number }>;
@@ -73,18 +76,18 @@ export interface Stage extends Disposable {
   bill?(steps: number): MethodBill;
 }
 
-/** A run whose stages are being opened. */
+/** A run while its stages open. */
 export interface OpenTerms {
   readonly options: TrainOptions;
   /** The run's folder. */
   readonly out: string;
   readonly openBase: (model: string) => Promise<Base>;
-  /** True if the folder holds a state to go on from. */
+  /** True if the folder holds a state to resume from. */
   readonly resumes: boolean;
   readonly labTasks?: LabTasks | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** Called with a sentence on what takes long before the first step. */
+  /** Called with a message about slow work before the first step. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
-  /** The loss of each step so far, of all stages. */
+  /** The loss of each step so far, over all stages. */
   losses(): readonly number[];
 }

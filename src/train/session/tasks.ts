@@ -1,18 +1,18 @@
 import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
-/** What is trained at a step of its training, written to be opened as any other. */
+/** The subject at a step of its training, written so that it opens like any other. */
 export interface WrittenModel {
-  /** A model's folder, an adapter's, or one that a saving reads. */
+  /** The folder of a model, an adapter, or a saving's files. */
   readonly folder: string;
-  /** MODEL that the adapter or the saving is for; undefined if the folder holds a whole model. */
+  /** MODEL that the adapter or the saving belongs to; undefined if the folder holds a whole model. */
   readonly base: string | undefined;
-  /** The saving that runs what the folder holds, with its options; absent of models and adapters. */
+  /** The saving that runs the folder's files, with its options; absent for models and adapters. */
   readonly saving?: { readonly name: string; readonly [option: string]: unknown };
   readonly quant: Quant;
 }
 
-/** A task's metric of a model. */
+/** A model's metric on a task. */
 export interface TaskScore {
   readonly quality: number;
   /** FLOPs of answering the items. */
@@ -20,22 +20,22 @@ export interface TaskScore {
 }
 
 export interface ScoredTask {
-  /** The name as the options have it. */
+  /** The name as written in the options. */
   readonly name: string;
   readonly better: "higher" | "lower";
 }
 
-/** The tasks of a run, their items read. */
+/** A run's tasks with their items. */
 export interface TaskScorer {
   readonly tasks: readonly ScoredTask[];
   /** Scores by the tasks' names. */
   score(model: WrittenModel, signal?: AbortSignal): Promise<Readonly<Record<string, TaskScore>>>;
 }
 
-/** The lab's tasks. The lab is a room below this one, so it is given to a run. */
+/** The lab's tasks. The lab is a room below this one, so the caller passes them in. */
 export interface LabTasks {
-  /** @throws UserError for a name that there is not */
+  /** @throws UserError for an unknown name */
   find(names: readonly string[]): Promise<readonly ScoredTask[]>;
-  /** Reads the tasks' items; `countTokens` counts a text's as the run's tokenizer does. @throws UserError */
+  /** Reads the tasks' items; `countTokens` counts as the run's tokenizer does. @throws UserError */
   open(options: Pick<TrainOptions, "tasks" | "taskLimit">, countTokens: (text: string) => number): Promise<TaskScorer>;
 }

@@ -15,16 +15,16 @@ import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
 import type { BatchPart, StepBuffers } from "./step-buffers.ts";
 
-/** A program with the tensors of a part. */
+/** A program with a part's tensors. */
 interface BoundPart {
   readonly part: BatchPart;
   readonly program: BoundProgram;
   readonly cost: Spent;
 }
 
-/** A program with its tensors, which is bound anew for parts of other sizes. */
+/** A program with its tensors, bound again for parts of other sizes. */
 class Run {
-  /** By the parts' numbers. */
+  /** By part index. */
   readonly #bound: BoundPart[] = [];
 
   constructor(
@@ -48,7 +48,7 @@ class Run {
   }
 }
 
-/** A model's programs in the order in which a step runs them, the head's aside. */
+/** A model's programs in the order of a step, without the head's. */
 export interface BoundPasses {
   readonly forward: readonly Run[];
   readonly backward: readonly BackwardRun[];
@@ -56,7 +56,7 @@ export interface BoundPasses {
 
 /** One program of the backward pass. */
 interface BackwardRun {
-  /** The layer whose input's gradient is whole then, if it has one; −1: the embedding. */
+  /** The layer whose input gradient is then complete, if any; −1: the embedding. */
   readonly layer: number;
   readonly run: Run;
 }
@@ -70,7 +70,7 @@ interface Parts {
   readonly recompute: boolean;
 }
 
-/** `first` is the first layer that is trained, −1 if the embedding is. */
+/** `first` is the first trained layer, −1 for the embedding. */
 export async function bindPasses(parts: Parts, shape: Shape, first: number): Promise<BoundPasses> {
   const { trainee, buffers } = parts;
   const run = (graph: Graph, tensors: (part: BatchPart) => Binding) => bindRun(parts, graph, tensors);

@@ -3,7 +3,7 @@ import type { Binding } from "../../runtime/program.ts";
 import { gradientName, isTrained, sumName, type TrainedInputs } from "../graphs/graphs.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** Binds a graph's weights to the store or to their files, and the gradients of trained ones. */
+/** Binds a graph's weights to the store or to their files, and the gradients of trained weights to the store. */
 export function bindWeights(graph: Graph, { weights, trained }: TrainedInputs, store: ParameterStore): Binding {
   const asked = graph.origin ?? graph;
   const frozen = weights

@@ -3,10 +3,10 @@ import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** Elements that are summed in float32; their sums are summed in float64. */
+/** Elements summed in float32; their sums are added in float64. */
 const ROW = 4096;
 
-/** The length of the gradient of everything that a store trains. */
+/** The norm of the gradient of everything that a store trains. */
 export class GradientNorm implements Disposable {
   readonly #rows: number;
   readonly #sums: Buffer;

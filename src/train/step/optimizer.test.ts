@@ -15,7 +15,7 @@ function filled() {
   return store;
 }
 
-/** The gradients of a step, the same in the test and in the plain loop beside it. */
+/** A step's gradients, the same in the test and in the plain loop. */
 const gradientAt = (element: number, step: number) => Math.sin(7 * element + step) * 10 ** -(element % 3);
 
 function setGradients(store: ParameterStore, step: number): void {

@@ -16,25 +16,28 @@ import { type BoundProgram, Program } from "../../runtime/program.ts";
 import type { OptimizerOptions } from "../options.ts";
 import type { ParameterStore, Span } from "./parameters.ts";
 
-/** Elements of one run: few enough that a slice stays in caches, enough that it takes longer than its call. */
+/** Elements per run: few enough for a slice to fit in caches, and enough to outweigh the call. */
 const SLICE = 262_144;
 
-/** Numbers of a step that change from one to the next. */
+/** A step's numbers, which change from step to step. */
 interface Step {
   /** Counted from 1. */
   readonly count: number;
   readonly rate: number;
-  /** Multiplies the gradient. */
+  /** The factor of the gradient. */
   readonly clip: number;
 }
 
-/** A rule by which gradients change values: a graph over a slice, its inputs `value`, `gradient`, the rule's states, and scalars. */
+/**
+ * A rule that updates values by gradients: a graph over a slice, with the inputs `value`, `gradient`, the rule's
+ * states, and scalars.
+ */
 interface Rule {
-  /** Buffers beside the values, of their length. */
+  /** Buffers besides the values, of their length. */
   readonly states: readonly string[];
   readonly scalars: readonly string[];
   trace(g: Graph, slice: (name: string) => Tensor, scalar: (name: string) => Tensor): Record<string, Tensor>;
-  /** The scalars of a step; `decays` is true if the parameters of this slice decay. */
+  /** A step's scalars; `decays` is true if weight decay applies to this slice. */
   numbers(step: Step, decays: boolean): readonly number[];
 }
 
@@ -74,9 +77,9 @@ const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
 
 const rules = { adamw, sgd };
 
-/** Changes the trained parameters of a store by their gradients, in place. */
+/** Updates a store's trained parameters by their gradients, in place. */
 export class Optimizer implements Disposable {
-  /** Its own buffers by name, each as long as the trained parameters: the part of a checkpoint besides the values. */
+  /** Its own buffers by name, each as long as the trained parameters: a checkpoint stores them beside the values. */
   readonly states: Readonly<Record<string, Buffer>>;
   /** The cost of one step. */
   readonly cost: Spent;
@@ -152,8 +155,6 @@ const slicesOf = ({ offset, elements }: Span): Span[] =>
     elements: Math.min(SLICE, elements - i * SLICE),
   }));
 
-/**
- * The factor that limits a gradient of length `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; 0 clips nothing.
- */
+/** The factor that limits a gradient of norm `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; 0: no clipping. */
 export const clipFactor = (norm: number, longest: number): number =>
   longest === 0 ? 1 : Math.min(1, longest / (norm + 1e-6));

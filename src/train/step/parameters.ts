@@ -24,7 +24,7 @@ export interface Span {
   readonly elements: number;
 }
 
-/** Elements to which the start of each input is rounded up: 64 bytes. */
+/** Alignment of each input's start, in elements: 64 bytes. */
 const ALIGNED = 16;
 
 const volume = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
@@ -36,15 +36,15 @@ const volume = (shape: readonly number[]): number => shape.reduce((product, size
 export class ParameterStore implements Disposable {
   readonly values: Buffer;
   readonly gradients: Buffer;
-  /** Frozen weights that stay in their files. */
+  /** Frozen weights that remain in their files. */
   readonly mapped = new MappedTensors();
-  /** Matrices and tables that are trained: weight decay acts on these. */
+  /** Trained matrices and tables; weight decay applies to these. */
   readonly matrices: Span;
   /** Trained vectors, such as gains and biases. */
   readonly vectors: Span;
   readonly #places: ReadonlyMap<string, Parameter>;
 
-  /** `trained` selects trained tensors by name. The tensors of one `Joined` are trained all or none. */
+  /** `trained` selects trained tensors by name. The tensors of one `Joined` are all trained, or none. */
   constructor(joined: readonly Joined[], trained: (name: string) => boolean) {
     const places = new Map<string, Parameter>();
     let end = 0;
@@ -67,7 +67,7 @@ export class ParameterStore implements Disposable {
     return [...this.#places.values()];
   }
 
-  /** Elements from the start that are trained, the few between inputs included. */
+  /** Trained elements from the start, including the few between inputs. */
   get trainedElements(): number {
     return this.matrices.elements + this.vectors.elements;
   }
@@ -83,7 +83,7 @@ export class ParameterStore implements Disposable {
     return new Float32Array(this.values.memory, 4 * offset, volume(shape));
   }
 
-  /** A view of parameters that lie end to end, of their values or gradients. */
+  /** A view of adjacent parameters, of their values or gradients. */
   view(of: "values" | "gradients", { sizes, inner }: Joined): View {
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);
     return this[of].view([rows, ...inner], this.parameter(Object.keys(sizes)[0]!).offset);
@@ -105,7 +105,7 @@ export class ParameterStore implements Disposable {
   }
 }
 
-/** Places the tensors of an input from `end` on, unless they have places; returns the new end. */
+/** Places an input's tensors from `end` on, unless they have places; returns the new end. */
 function placeJoined(
   places: Map<string, Parameter>,
   { sizes, inner }: Joined,

@@ -14,7 +14,7 @@ import { StepBuffers, type StepTerms } from "./step-buffers.ts";
 export interface PassCost {
   readonly forward: number;
   readonly backward: number;
-  /** FLOPs of the heads at exits, both ways. */
+  /** FLOPs of the heads at exits, forward and backward. */
   readonly exits: number;
 }
 
@@ -23,13 +23,13 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** A batch that is a step by itself. */
+/** A batch that forms a step by itself. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
 /** The shape for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
-/** The weights that a model reads, in its order. */
+/** A model's weights in its own order. */
 export function weightsOf(trainee: Trainee): Joined[] {
   const layers = layersOf(trainee).map((l) => traceLayer(trainee, l, ANY_SHAPE));
   const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
@@ -38,9 +38,9 @@ export function weightsOf(trainee: Trainee): Joined[] {
 }
 
 /**
- * Runs batches forward and backward. The backward pass needs each layer's products: they are kept, or only the layer's
- * input is kept and the layer runs again (`recompute`). Below the first trained layer, nothing is kept and nothing runs
- * backward.
+ * Runs batches forward and backward. The backward pass needs each layer's products: they are stored, or only the
+ * layer's input is stored and the layer runs again (`recompute`). Below the first trained layer, nothing is stored and
+ * nothing runs backward.
  */
 export class Passes implements Disposable {
   #forwards: Spent = { flops: 0, bytes: 0 };
@@ -77,8 +77,8 @@ export class Passes implements Disposable {
   }
 
   /**
-   * Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its
-   * labels' nats at the last layer.
+   * Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its labels'
+   * nats at the last layer.
    */
   async train(batch: Batch, weight: number, terms: StepTerms = ALONE): Promise<number> {
     await this.#forward(batch, terms);
@@ -95,7 +95,7 @@ export class Passes implements Disposable {
     return nats;
   }
 
-  /** Adds the gradients of a layer's exit, if it has one: its head's, and the stream's before the layer. */
+  /** Adds the gradients of a layer's exit, if it has one: its head's, and the gradient of the stream before the layer. */
   async #exit(batch: Batch, weight: number, layer: number): Promise<void> {
     for (const { head, share } of this.exits.filter((exit) => exit.layer === layer))
       await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);

@@ -25,9 +25,9 @@ export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "
 export type ScheduleOptions = z.output<typeof scheduleOptions>;
 
 /**
- * The learning rate of step `step` (from 0) of `steps` as a share of its peak. The rate rises linearly over the warm-up, its first step being
- * 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant and, at its end,
- * linear (Hu et al. 2024) or exponential (JetMoE, Shen et al. 2024, section 4).
+ * The learning rate at step `step` (from 0) of `steps`, as a share of its peak. The rate rises linearly over the
+ * warm-up from 1/(warmup + 1), then follows the curve: `cosine` as in SGDR (Loshchilov & Hutter 2017), `wsd` constant
+ * and, at its end, linear (Hu et al. 2024) or exponential (JetMoE, Shen et al. 2024, section 4).
  */
 export function rateAt({ name, minimum, decay, shape, ...rest }: ScheduleOptions, step: number, steps: number): number {
   const warmup = rest.warmup < 1 ? Math.round(rest.warmup * steps) : rest.warmup;

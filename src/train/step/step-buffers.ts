@@ -7,23 +7,23 @@ import type { Trainee } from "../graphs/graphs.ts";
 import { type BatchInput, partsOf, type Shape } from "../graphs/stack.ts";
 import type { HeadTensors } from "../heads/objective.ts";
 
-/** The place of a batch in its step. */
+/** A batch's place in its step. */
 export interface StepTerms {
-  /** Batches of the step before it. */
+  /** Earlier batches of the step. */
   readonly before: number;
-  /** The factor of the step's loss. */
+  /** The step's loss scale. */
   readonly scale: number;
 }
 
-/** Rows of a batch that run through the layers together: the same object for batches whose views are the same. */
+/** Rows of a batch that run through the layers together: the same object for batches with the same views. */
 export interface BatchPart {
-  /** Its number in the batch. */
+  /** Its index in the batch. */
   readonly at: number;
   readonly sizes: Bindings;
   readonly inputs: Binding;
 }
 
-/** An input and where it lies. */
+/** An input and its location. */
 interface PlacedInput {
   readonly name: string;
   readonly shape: readonly number[];
@@ -32,14 +32,14 @@ interface PlacedInput {
 }
 
 /**
- * The tensors between the programs of a step, with room for the largest batch. Streams from layer `kept` on stay for
- * the backward pass.
+ * The tensors between a step's programs, with room for the largest batch. Streams from layer `kept` on remain for the
+ * backward pass.
  */
 export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  /** What goes along with the streams; empty if nothing does. */
+  /** The tensors that travel with the streams; empty if there are none. */
   readonly #carried: readonly Buffer[] = [];
   readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
@@ -77,7 +77,7 @@ export class StepBuffers implements Disposable {
     this.#owned = [...new Set(all)];
   }
 
-  /** Takes a batch in. Views of tensors have its sizes from now on; if those are others, the ones before are gone. */
+  /** Loads a batch. Views of tensors take its sizes from now on; earlier views of other sizes become invalid. */
   fill(batch: Batch, { before, scale }: StepTerms): void {
     if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
     const { stack, objective, routerLoss } = this.trainee;
@@ -99,7 +99,7 @@ export class StepBuffers implements Disposable {
     this.#last = this.at(stack.layers, false);
   }
 
-  /** The batch's parts, which layers run one after another. */
+  /** The batch's parts, which run through the layers one after another. */
   get parts(): readonly BatchPart[] {
     return this.#parts;
   }
@@ -114,12 +114,12 @@ export class StepBuffers implements Disposable {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** What goes along with a part's stream before a layer, under this name; empty if nothing does. */
+  /** The tensors that travel with a part's stream before a layer, under this name; empty if there are none. */
   carried(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carried[layer], layer, part, name);
   }
 
-  /** The gradient of that. */
+  /** Their gradient. */
   carriedGradient(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carriedGradients[layer % 2], layer, part, name);
   }
@@ -133,7 +133,7 @@ export class StepBuffers implements Disposable {
     return this.trainee.stack.carriedWidth?.(layer) ?? 0;
   }
 
-  /** Memory for a layer's kept tensors; returns a part's views of them. */
+  /** Memory for a layer's retained tensors; returns a part's views of them. */
   keep(tensors: Readonly<Record<string, Tensor>>): (part: BatchPart) => Binding {
     const buffers = Object.entries(tensors).map(([name, { dtype, shape }]) => {
       const buffer = new Buffer(dtype, count(evalShape(shape, this.#largest)));
@@ -144,7 +144,7 @@ export class StepBuffers implements Disposable {
       Object.fromEntries(buffers.map(({ name, buffer, shape }) => [name, this.#view(buffer, shape, part)]));
   }
 
-  /** Memory for sums over a step's batches; returns their views as inputs, and as outputs under the names that `after` gives. */
+  /** Memory for sums over a step's batches; returns their views as inputs, and as outputs under the names from `after`. */
   sum(tensors: Readonly<Record<string, Tensor>>, after: (name: string) => string): () => Binding {
     const buffers = Object.entries(tensors).map(([name, { shape }]) => {
       const sizes = shape.map(Number);
@@ -162,7 +162,7 @@ export class StepBuffers implements Disposable {
     return this.#last;
   }
 
-  /** The whole batch as a head before a layer reads it; `adds`: the stream has a gradient already. */
+  /** The whole batch as read by a head before a layer; `adds`: the stream already has a gradient. */
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
@@ -185,7 +185,7 @@ export class StepBuffers implements Disposable {
     return this.#views.of(buffer, evalShape(shape, sizes), offset);
   }
 
-  /** Writes the inputs of several batches, inputs of one name end to end. */
+  /** Writes the inputs of several batches, inputs of the same name end to end. */
   #write(of: string, all: readonly Readonly<Record<string, BatchInput>>[]): PlacedInput[][] {
     const ends = new Map<string, number>();
     return all.map((inputs) =>

@@ -16,8 +16,8 @@ export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
 }
 
 /**
- * The reading of a model that is an encoder; undefined for decoders. Texts are read as the trained model is served.
- * @throws UserError if the options' head is none of the model's
+ * How an encoder reads texts, the same in training and serving; undefined for decoders.
+ * @throws UserError if the options' head does not fit the model
  */
 export async function readingOf(
   { head, packing }: TrainOptions,

@@ -20,7 +20,7 @@ import { fillRandomly } from "./initial.ts";
 import { openTrainee } from "./open-trainee.ts";
 import { checkTrainable, type Subject } from "./subject.ts";
 
-/** An encoder with a head over whole texts. What the base lacks of a classifier is random. @throws UserError */
+/** An encoder with a head over whole texts. Classifier tensors that the base lacks are random. @throws UserError */
 export async function encoderSubject(
   options: TrainOptions,
   base: Checkpoint,
@@ -44,7 +44,7 @@ export async function encoderSubject(
   return { ...opened, write: (folder) => write(folder, checkpoint, store) };
 }
 
-/** A checkpoint with the configuration of a classifier. */
+/** A checkpoint with a classifier's configuration. */
 function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {
@@ -56,7 +56,7 @@ function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): Hu
   return { ...base, config: { ...config, config: { ...config.config, ...classes } } };
 }
 
-/** Hugging Face's classes of classifiers. */
+/** Hugging Face's classifier classes. */
 const classifiers: Readonly<Record<string, string>> = {
   bert: "BertForSequenceClassification",
   distilbert: "DistilBertForSequenceClassification",
@@ -67,7 +67,7 @@ const classifiers: Readonly<Record<string, string>> = {
   "xlm-roberta": "XLMRobertaForSequenceClassification",
 };
 
-/** The tensors of a classifier that a checkpoint lacks; of one for other labels, the output is new. */
+/** The classifier tensors that a checkpoint lacks; for other labels, the output layer is new. */
 async function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): Promise<(name: string) => boolean> {
   const has = await hasTensor(base);
   const same = (await labelsOf(base)).join("\n") === labels.join("\n");
@@ -78,7 +78,7 @@ async function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]
   return (name) => (name.startsWith("cls.output.") ? !same : wanted.includes(name) && !has(name));
 }
 
-/** Writes a classifier under the names that its class in transformers has; other heads of the base are left out. */
+/** Writes a classifier under the names of its transformers class, without the base's other heads. */
 const writeClassifier = async (folder: string, base: HuggingFaceCheckpoint, store: ParameterStore): Promise<void> =>
   writeModel(folder, {
     ...written(base, store),
@@ -86,7 +86,7 @@ const writeClassifier = async (folder: string, base: HuggingFaceCheckpoint, stor
     copied: () => false,
   });
 
-/** Writes a model of embeddings, with sentence-transformers' files of the base. */
+/** Writes an embedding model, with the base's sentence-transformers files. */
 async function writeEmbedder(folder: string, base: HuggingFaceCheckpoint, store: ParameterStore): Promise<void> {
   const from = path.dirname(base.config.path);
   try {

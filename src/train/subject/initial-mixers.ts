@@ -3,9 +3,9 @@ import { seededRandom } from "../../util/random.ts";
 import type { Parameter, ParameterStore } from "../step/parameters.ts";
 
 /**
- * Fills the parameters of Mamba's mixers as the reference implementation (state-spaces/mamba) does: rates from 1 up in
- * each channel (Mamba) or between 1 and 16 (Mamba-2), steps from 0.001 to 0.1, the rest as PyTorch fills linear layers,
- * and what writes into the stream divided by √layers.
+ * Initialises the parameters of Mamba's mixers as in the reference implementation (state-spaces/mamba): rates from 1 up
+ * in each channel (Mamba) or between 1 and 16 (Mamba-2), steps from 0.001 to 0.1, the rest as PyTorch initialises
+ * linear layers, and matrices that write into the stream divided by √layers.
  */
 export function fillMixers(store: ParameterStore, layers: number, seed: number): void {
   const random = seededRandom(seed);
@@ -21,7 +21,7 @@ export function fillMixers(store: ParameterStore, layers: number, seed: number):
 interface Filling {
   readonly store: ParameterStore;
   readonly parameter: Parameter;
-  /** Before a part's name: "blk.0". */
+  /** The prefix of a part's name: "blk.0". */
   readonly layer: string;
   readonly layers: number;
   readonly random: () => number;

@@ -6,9 +6,9 @@ import type { ParameterStore } from "../step/parameters.ts";
 export const DEVIATION = 0.02;
 
 /**
- * Fills a model's parameters with random numbers like GPT-2's (Radford et al. 2019): matrices and tables are normal
- * with the given deviation, those that write into the stream are divided by √(2 · layers); gains are 1, biases and sinks 0.
- * With `wanted`, only parameters of these names.
+ * Initialises a model's parameters like GPT-2's (Radford et al. 2019): matrices and tables are normal with the given
+ * deviation, those that write into the stream divided by √(2 · layers); gains are 1, biases and sinks 0. With `wanted`,
+ * only parameters of these names.
  */
 export function fillRandomly(
   store: ParameterStore,
@@ -28,7 +28,7 @@ export function fillRandomly(
   }
 }
 
-/** Fills LoRA layers as PEFT does: the first factor of each uniformly, as PyTorch fills a linear layer, the second with zeros. */
+/** Initialises LoRA layers as PEFT does: the first factor uniform, as in a PyTorch linear layer, the second zero. */
 export function fillLora(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);
   for (const parameter of store.parameters.filter(({ name }) => /\.lora_(down|up)$/.test(name))) {

@@ -5,8 +5,8 @@ import type { LoraFactors } from "../checkpoint/adapter.ts";
 import type { LoraOptions } from "../options.ts";
 
 /**
- * Sets LoRA layers to a PEFT adapter's. Layers that the adapter lacks stay as they are; another alpha is made up
- * for, so that the model computes what it does with the adapter.
+ * Loads LoRA layers from a PEFT adapter. Layers that the adapter lacks do not change; another alpha is compensated for,
+ * so the model computes the same as with the adapter.
  * @throws UserError if the adapter does not fit the model, has another rank, or changes more than these layers
  */
 export function startFromAdapter(
@@ -32,7 +32,7 @@ export function startFromAdapter(
   }
 }
 
-/** @throws UserError that names the modules of an adapter of which some are not trained */
+/** @throws UserError that names an adapter's modules if some of them are not trained */
 function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: Iterable<string>): void {
   const trained = new Set([...names].flatMap((name) => layout.modules(name)));
   const modules = [...updates.keys()];

@@ -34,7 +34,7 @@ const data = {
   hash: "",
 };
 
-/** Nats a label of a model as the engine runs it. */
+/** A model's loss in nats per label, run by the engine. */
 async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   const logits = await stack.run([...ids]);
   const size = logits.length / tokens;
@@ -64,7 +64,7 @@ test("LoRA layers learn beside a quantised model, and the engine runs what was w
   expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
   const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, "adapter")));
   using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
-  // The next step's loss is that of the weights that were written.
+  // The next step's loss is that of the written weights.
   const { loss } = await run.step();
   expect(await natsOf(after)).toBeCloseTo(loss, 2);
 

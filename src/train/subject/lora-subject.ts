@@ -24,8 +24,7 @@ import { startFromAdapter } from "./lora-start.ts";
 import type { Base, Subject } from "./subject.ts";
 
 /**
- * A model of which only LoRA layers are trained, and the rows of its new tokens; its weights do not change, and may be
- * quantised.
+ * A model with trained LoRA layers and rows for new tokens; its weights are frozen, and may be quantised.
  * @throws UserError
  */
 export async function loraSubject(
@@ -73,8 +72,8 @@ export async function loraSubject(
 }
 
 /**
- * The form of the frozen weights. Codes take less memory, but the backward pass makes floats of them again in each
- * batch, so `auto` is float32 where that takes a quarter of the memory at most.
+ * The form of the frozen weights. Quantised weights take less memory, but the backward pass dequantises them again in
+ * each batch, so `auto` picks float32 if it fits a quarter of the memory.
  */
 export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors">, memory = totalmem()): Quant {
   if (quant !== "auto") return quant;
@@ -82,7 +81,7 @@ export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors"
   return 4 * weights <= memory / 4 ? "f32" : "auto";
 }
 
-/** The decoder of a model with images has a name in transformers 4.52 and newer that older files lack. */
+/** transformers 4.52 and newer name the decoder of a model with images; older files lack the name. */
 function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): Layout {
   if (!isOfKind("vision–language model", checkpoint)) return { modules, ...layout };
   const isNew = (module: string) => module.startsWith("model.language_model.");
@@ -96,7 +95,7 @@ function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string,
   );
 }
 
-/** A token's vector, and the head's if it is apart. */
+/** A token's vector, and an untied head's row. */
 const TABLES = ["token_embd", "output"];
 
 const trainedRows = (tables: readonly string[], ids: readonly number[], store: ParameterStore): TrainedRows[] =>

@@ -7,7 +7,7 @@ import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { NewTokens } from "../methods/method.ts";
 import type { Base } from "./subject.ts";
 
-/** A tokenizer's files with more special tokens, whose ids go on from `first`, the number of tokens that there are. */
+/** A tokenizer's files with added special tokens; their ids start at `first`, the current number of tokens. */
 function addTokens(files: TokenizerFiles, tokens: readonly string[], first: number): TokenizerFiles {
   const name = "tokenizer.json";
   const contents = files[name];
@@ -19,7 +19,7 @@ function addTokens(files: TokenizerFiles, tokens: readonly string[], first: numb
   return { ...files, [name]: `${JSON.stringify(all, null, 2)}\n` };
 }
 
-/** Gives a token another text, in all files. */
+/** Renames a token in all files. */
 function renameToken(files: TokenizerFiles, from: string, to: string): TokenizerFiles {
   const [before, after] = [from, to].map((name) => JSON.stringify(name)) as [string, string];
   const entries = Object.entries(files).map(([name, contents]) => [
@@ -32,7 +32,7 @@ function renameToken(files: TokenizerFiles, from: string, to: string): Tokenizer
 const missingIn = (tokenizer: Tokenizer, names: readonly string[]): string[] =>
   names.filter((name) => tokenizer.specialId(name) === undefined);
 
-/** Writes a tokenizer's files into a folder, with the special tokens that it lacks, and opens it. @throws UserError */
+/** Writes a tokenizer's files into a folder, adds missing special tokens, and opens it. @throws UserError */
 export async function writeTokenizer(
   files: TokenizerFiles,
   { names, inPlaceOf = [] }: NewTokens,
@@ -55,8 +55,8 @@ export async function writeTokenizer(
 }
 
 /**
- * A base with special tokens that it may lack. The files of a tokenizer with new tokens are written into `folder`, and
- * `base.extended` says which they are.
+ * A base with special tokens added if missing. The files of an extended tokenizer are written into `folder`, and
+ * `base.extended` lists the new tokens.
  * @throws UserError if the tokenizer cannot be extended
  */
 export async function withTokens(base: Base, tokens: NewTokens, folder: string): Promise<Base> {

@@ -7,8 +7,8 @@ import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 
 /**
- * A model with its parameters, not yet filled, of which those are trained that match a pattern and are not frozen; no
- * patterns: all.
+ * A model with its parameters, not yet filled. Those that match a pattern and are not frozen are trained; no patterns:
+ * all.
  * @throws UserError for a pattern without a match
  */
 export function openTrainee(
@@ -47,7 +47,7 @@ export function trainedBy(
   return (name) => tests.some((test) => test.test(name));
 }
 
-/** The three names nearest to a pattern. Its asterisks count as nothing, and neither does the last part if it has none. */
+/** The three names nearest to a pattern. Asterisks are ignored, and so is the last part if it has none. */
 function nearestOf(pattern: string, names: readonly string[]): string[] {
   const text = pattern.replaceAll("*", "");
   const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));

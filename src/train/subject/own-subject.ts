@@ -9,19 +9,19 @@ import { type PassCost, Passes } from "../step/passes.ts";
 import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
-/** The part that a run trains: a head, a network that predicts noise, or what only its method knows. */
+/** The trained part of a run: a head, a network that predicts noise, or a subject that only its method knows. */
 export type Trained = HeadKind | "noise" | "own";
 
 /** The passes of a step. */
 export interface RunPasses extends Disposable {
-  /** Adds a batch's gradients to the store's; `weight` is the share of each label in the loss. Returns the sum of its losses. */
+  /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its losses. */
   train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
   evaluate(batch: Batch): Promise<Judged>;
   /** The cost since the last call. */
   takeCost(): PassCost;
 }
 
-/** A model that is not a stack of layers over one stream of tokens: it brings its own passes. */
+/** A model other than a stack of layers over one token stream: it supplies its own passes. */
 export interface OwnSubject extends Disposable {
   readonly head: Trained;
   readonly store: ParameterStore;

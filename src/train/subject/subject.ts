@@ -28,19 +28,19 @@ import { openTrainee } from "./open-trainee.ts";
 export interface Base {
   /** The name as the caller wrote it. */
   readonly name: string;
-  /** The name that other tools resolve; absent: the same. */
+  /** The name for other tools; absent: the same. */
   readonly hub?: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   /** The folder of its prepared weights. */
   readonly prepared: string;
-  /** Hex, of a model that was downloaded: it was checked then. */
+  /** Hex, for a downloaded model: it was checked then. */
   readonly sha256?: string;
-  /** Set if tokens were added that the model lacks. */
+  /** Set if missing tokens were added to the model. */
   readonly extended?: Extended;
 }
 
-/** A base as what is loaded whole. */
+/** A base as a completely loaded model. */
 export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => ({
   ...{ name, path: checkpoint.path, bytes: 0, source: "file" },
   ...(sha256 !== undefined && { sha256 }),
@@ -50,30 +50,30 @@ export const sourceOf = ({ name, checkpoint, sha256 }: Base): ResolvedModel => (
 export interface Extended {
   /** The folder of the tokenizer's files. */
   readonly folder: string;
-  /** The tokens, ascending; some may take the place of others that the model has. */
+  /** The tokens, ascending; some may replace existing ones. */
   readonly ids: readonly number[];
   /** Rows that the model's tables lack. */
   readonly rows: number;
 }
 
-/** A model that is trained: its graphs' maker, its parameters, and how it is written. */
+/** A model in training: its graphs, its parameters, and how to write it. */
 export interface Subject extends Disposable {
   readonly trainee: Trainee;
   readonly store: ParameterStore;
   /** The same model with nothing frozen, for the cost of dense training. */
   readonly whole: Trainee;
-  /** Takes the values of a PEFT adapter; only LoRA layers have such a start. @throws UserError */
+  /** Loads the values of a PEFT adapter; only LoRA layers can. @throws UserError */
   startFrom?(adapter: string): void;
   /**
-   * Writes it as a Hugging Face folder, except for a new model's tokenizer, which is there already; or writes its LoRA
-   * layers as a PEFT adapter.
+   * Writes a Hugging Face folder, without a new model's tokenizer, which exists already; or writes the LoRA layers as a
+   * PEFT adapter.
    */
   write(folder: string): Promise<void>;
 }
 
 /**
- * Makes a new model's tokenizer, or takes another model's, and writes its files with the special `tokens` into the run's
- * folder.
+ * Makes a new model's tokenizer, or copies another model's, and writes its files with the special `tokens` into the
+ * run's folder.
  * @throws UserError
  */
 export async function newTokenizer(
@@ -103,7 +103,7 @@ async function tokenizerFiles(
   }
 }
 
-/** The texts of a file, without what JSON lines have around them. */
+/** The texts of a file, without the JSON around them. */
 const textsIn = (file: string): string[] =>
   isJsonLines(file) ? readRecords(file, readText(file)).flatMap(({ record }) => textsOf(record)) : [readText(file)];
 
@@ -126,7 +126,7 @@ export function configOf(
   throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
 }
 
-/** The standard deviation of a new model's matrices, as Hugging Face's configurations have it. @throws UserError */
+/** The standard deviation of a new model's matrices, from the Hugging Face configuration. @throws UserError */
 function deviationOf(config: JsonObject): number | undefined {
   const text = config["text_config"];
   const { initializer_range: given = undefined } = { ...(typeof text === "object" ? text : {}), ...config };
@@ -143,7 +143,7 @@ export const bare = (config: JsonObject & { readonly model_type: string }): Chec
   blocks: none,
 });
 
-/** A model with random weights, as `architecture` says; `vocabulary` is its tokenizer's. @throws UserError */
+/** A model with random weights, by its `architecture`; `vocabulary` is its tokenizer's. @throws UserError */
 export async function newSubject(options: TrainOptions, vocabulary: number): Promise<Subject> {
   const config = configOf(options, vocabulary);
   const hasHead = config["tie_word_embeddings"] === false;
@@ -161,7 +161,7 @@ function none(): never {
   throw new Error("a new model's checkpoint has no tensors");
 }
 
-/** A checkpoint's model, its weights in float32, with rows for new tokens. @throws UserError */
+/** A checkpoint's model in float32, with rows for new tokens. @throws UserError */
 export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, extended?: Extended): Promise<Subject> {
   checkTrainable(checkpoint);
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
@@ -173,7 +173,7 @@ export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, 
   return { ...subject, write: writer(subject.store, base.config.config, names, base) };
 }
 
-/** @throws UserError for weights that are not trained */
+/** @throws UserError for weights that cannot be trained */
 export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is HuggingFaceCheckpoint {
   if ([...checkpoint.tensors.values()].some(({ type }) => type === "MXFP4"))
     throw new UserError(

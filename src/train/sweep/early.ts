@@ -2,17 +2,17 @@ import { mean } from "../../util/mean.ts";
 import { median } from "../../util/median.ts";
 import type { StepReport } from "../session/run.ts";
 
-/** A run's first steps in figures. */
+/** Figures of a run's first steps. */
 export interface Early {
-  /** Mean loss, nats a label. */
+  /** Mean loss, nats per label. */
   readonly loss: number;
-  /** Median length of the gradient before clipping. */
+  /** Median gradient norm before clipping. */
   readonly norm: number;
-  /** The reason that its figures do not count: its loss did not fall, or its held-out loss rose. */
+  /** Why its figures do not count: its loss did not fall, or its held-out loss rose. */
   readonly fault?: "flat" | "worse";
 }
 
-/** Figures of steps, at least four. */
+/** Figures of at least four steps. */
 export function earlyOf(steps: readonly StepReport[]): Early {
   const losses = steps.map(({ loss }) => loss);
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);

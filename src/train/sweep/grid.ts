@@ -18,30 +18,30 @@ const sweepOptions = z.looseObject(
   "expected a sweep's options by name",
 );
 
-/** A run's options, and for some of them, by their path such as `optimizer.lr`, the values to try. */
+/** A run's options, with values to try for some of them, keyed by path such as `optimizer.lr`. */
 export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
-  /** A mode, or a mode with its options; without it, every run goes to its end. */
+  /** A mode, or a mode with its options; absent: every run goes to its end. */
   readonly screen?: ScreenOptions["mode"] | Partial<ScreenOptions>;
 };
 
 /** One run of a sweep. */
 export interface Setting {
-  /** From its values, such as `lr=0.001,rank=4`; no two are the same, and every file system takes them. */
+  /** Made of its values, such as `lr=0.001,rank=4`; unique, and valid on every file system. */
   readonly name: string;
   readonly options: TrainOptions;
 }
 
 type Choice = readonly [path: string, value: unknown];
 
-/** A sweep, read. */
+/** A parsed sweep. */
 export interface Settings {
-  /** Every combination of the grid's values, the last option's changing fastest. */
+  /** Every combination of the grid's values; the last option's change fastest. */
   readonly settings: readonly Setting[];
   readonly screen: ScreenOptions;
 }
 
-/** Options that decide what a run reads, and in which order: losses of runs that differ in them are not compared. */
+/** Options that determine what a run reads, and in which order: losses are comparable only if these are equal. */
 const READING =
   /^(data|validation|labels|model|architecture(\..+)?|tokenizer|tokens|packing|seed|start|method(\..+)?)$/;
 
@@ -70,7 +70,7 @@ interface Property {
   readonly anyOf?: readonly Property[];
 }
 
-/** Paths of options; a path of an object with any fields ends with a dot. */
+/** Option paths; a path to an object with arbitrary fields ends with a dot. */
 const pathsIn = ({ properties = {} }: Property, prefix = ""): string[] =>
   Object.entries(properties).flatMap(([key, inner]) => {
     const path = `${prefix}${key}`;
@@ -109,7 +109,7 @@ function placed(into: unknown, [key, ...inner]: readonly string[], value: unknow
 /** File systems take 255 bytes; a number may follow. */
 const MOST_CHARACTERS = 200;
 
-/** An option is named by the last word of its path, unless another path ends alike. */
+/** The last word of an option's path names it, unless another path ends in the same word. */
 function nameOf(choices: readonly Choice[], all: readonly string[]): string {
   const last = (path: string) => path.slice(path.lastIndexOf(".") + 1);
   const named = (path: string) => (all.filter((other) => last(other) === last(path)).length > 1 ? path : last(path));
@@ -121,7 +121,7 @@ function nameOf(choices: readonly Choice[], all: readonly string[]): string {
     .slice(0, MOST_CHARACTERS);
 }
 
-/** Names with a number where two would be the same, also to a file system that ignores case. */
+/** Adds numbers to equal names, ignoring case as some file systems do. */
 function unlike(names: readonly string[]): string[] {
   const small = names.map((name) => name.toLowerCase());
   return names.map((name, i) => (small.indexOf(small[i]!) === i ? name : `${name}~${i + 1}`));

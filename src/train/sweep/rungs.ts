@@ -1,15 +1,15 @@
 import { UserError } from "../../util/errors.ts";
 import { LEAST_STEPS, type ScreenOptions } from "./screen-options.ts";
 
-/** A place where runs are compared, and some stopped. */
+/** A point where runs are compared, and some stopped. */
 export interface Rung {
-  /** Share of each run's steps that are done. */
+  /** The completed share of each run's steps. */
   readonly share: number;
-  /** Runs that go on. */
+  /** Runs that continue. */
   readonly keep: number;
 }
 
-/** The share of its steps over which each run is watched. @throws UserError if the shortest run leaves nothing to save */
+/** The share of its steps over which each run is watched. @throws UserError if that would save nothing of the shortest run */
 export function windowOf({ window }: ScreenOptions, steps: readonly number[]): number {
   const least = Math.min(...steps);
   if (least < 2 * LEAST_STEPS)
@@ -19,7 +19,10 @@ export function windowOf({ window }: ScreenOptions, steps: readonly number[]): n
   return Math.max(window, LEAST_STEPS / least);
 }
 
-/** Cuts of `runs` runs, the first after a share `window` of their steps. `halving` cuts at 1, 2 and 4 windows, and leaves `keep` at the last. */
+/**
+ * Rungs for `runs` runs, the first after a share `window` of their steps. `halving` cuts at 1, 2 and 4 windows, and
+ * retains `keep` at the last.
+ */
 export function rungsOf({ mode, keep }: ScreenOptions, runs: number, window: number): Rung[] {
   switch (mode) {
     case "off":

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** The least steps of every run before runs are compared. */
+/** Minimum steps of every run before runs are compared. */
 export const LEAST_STEPS = 20;
 
 /** How a sweep stops runs early. */
@@ -21,7 +21,7 @@ export const screenFields = z.strictObject({
 });
 export type ScreenOptions = z.output<typeof screenFields>;
 
-/** A mode alone stands for all of it. */
+/** A mode alone stands for all its options. */
 export const screenOptions = z.preprocess(
   (given) => (typeof given === "string" ? { mode: given } : given),
   screenFields,

@@ -8,7 +8,7 @@ import { type Early, earlyOf } from "./early.ts";
 import type { Rung } from "./rungs.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
-/** A run of a sweep as far as it has come. */
+/** A sweep's run at its current step. */
 export interface Watched {
   readonly out: string;
   /** Steps of the whole run. */
@@ -23,19 +23,19 @@ export interface Measure {
   readonly tasks: readonly ScoredTask[];
 }
 
-/** Steps of a run at a share of it. */
+/** A run's step at a share of its length. */
 export const stepAt = (share: number, steps: number): number => Math.ceil(share * steps - 1e-9);
 
 const until = ({ done, steps }: Watched, share: number): StepReport[] =>
   done.filter(({ step }) => step <= stepAt(share, steps));
 
-/** The best measure of a run's first steps, the least being the best; undefined if there was no evaluation. */
+/** The best measure over a run's first steps, less being better; undefined without an evaluation. */
 export function measured(run: Watched, share: number, { best, tasks }: Measure): number | undefined {
   const all = until(run, share).flatMap((report) => measureOf(report, best, tasks) ?? []);
   return all.length > 0 ? Math.min(...all) : undefined;
 }
 
-/** A run in the order of the rule of arXiv 2412.13337. */
+/** A run ranked by the rule of arXiv 2412.13337. */
 export interface RankedRun extends Early {
   readonly out: string;
   /** Weighted sum of ranks, the least first; null if the run has a fault. */
@@ -56,7 +56,7 @@ export function rankedBy(options: ScreenOptions, window: number, runs: readonly 
 
 const compare = (a: number, b: number): number => (a === b ? 0 : a - b);
 
-/** The runs that go on after a rung, the best first. */
+/** The runs that continue after a rung, the best first. */
 export function survivors(
   { share, keep }: Rung,
   runs: readonly Watched[],
@@ -74,7 +74,7 @@ export function survivors(
 }
 
 /**
- * Checks that the measure was taken by a rung.
+ * Checks that the measure exists by a rung.
  * @throws UserError if no run has it
  */
 export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure: Measure): void {
@@ -85,7 +85,7 @@ export function checkMeasured(runs: readonly Watched[], { share }: Rung, measure
 
 /**
  * Checks that a run is evaluated before the first rung.
- * @throws UserError if it is not
+ * @throws UserError if not
  */
 export function checkEvaluations(
   { options, steps }: { readonly options: TrainOptions; readonly steps: number },
@@ -101,8 +101,8 @@ export function checkEvaluations(
 
 /**
  * Scores by early loss and gradient norm, the lowest first: the sum of a run's weighted ranks, by loss from the highest
- * and by norm from the lowest. That better runs begin with higher losses and lower norms is the observation of arXiv 2412.13337;
- * it gives no rule, and the sum of ranks is ours. Runs with a fault score infinitely.
+ * and by norm from the lowest. arXiv 2412.13337 observes that better runs begin with higher losses and lower norms, but
+ * gives no rule; the sum of ranks is ours. Runs with a fault score infinitely.
  */
 function paperScores(runs: readonly Early[], { lossWeight, normWeight }: ScreenOptions): number[] {
   const sound = runs.filter(({ fault }) => fault === undefined);

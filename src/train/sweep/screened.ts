@@ -7,25 +7,25 @@ import { costOf, type Rung } from "./rungs.ts";
 import { type Measure, measured, type RankedRun, rankedBy, stepAt, type Watched } from "./screen.ts";
 import type { ScreenOptions } from "./screen-options.ts";
 
-/** The findings of a screen, and the compute that it spared. */
+/** A screen's findings, and the compute that it saved. */
 export interface Screened {
   readonly mode: ScreenOptions["mode"];
-  /** Share of each run's steps over which it was watched first. */
+  /** Share of each run's steps in the first window. */
   readonly window: number;
   /** All runs by the rule of early loss and gradient norm, the most promising first, whichever rule stopped them. */
   readonly ranking: readonly RankedRun[];
-  /** Rank correlations with the best measure of the runs that went to their end; null if fewer than three did. */
+  /** Rank correlations with the best measure of the completed runs; null for fewer than three. */
   readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
-  /** Shares of what all runs to their end would take. */
+  /** Shares of the cost of running all to the end. */
   readonly cost: {
-    /** By the rungs alone, if runs have the same cost: (k + (K − k)·φ) / K for one rung. */
+    /** From the rungs alone, if runs have equal cost: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
     /** FLOPs spent; a stopped run's other steps are estimated from its first ones. */
     readonly flops: number;
   };
 }
 
-/** Sums up a screened sweep. */
+/** Summarises a screened sweep. */
 export function screenedOf(
   options: ScreenOptions,
   window: number,
@@ -46,7 +46,7 @@ export function screenedOf(
 
 interface Bill {
   readonly spent: number;
-  /** The FLOPs of the whole run, if it had gone to its end. */
+  /** The FLOPs of the whole run, had it continued to its end. */
   readonly whole: number;
 }
 
@@ -63,7 +63,7 @@ function billOf({ out, steps, done }: Watched): Bill {
   return { spent, whole: ran === 0 ? 0 : (spent * steps) / ran };
 }
 
-/** Correlations over runs that went to their end: a positive sign says that the figure predicts a better run, with a lower measure. */
+/** Correlations over completed runs: a positive sign means that the figure predicts a better run, with a lower measure. */
 function agreementOf(
   ranking: readonly RankedRun[],
   runs: readonly Watched[],

@@ -13,33 +13,33 @@ import type { Setting } from "./grid.ts";
 import type { Watched } from "./screen.ts";
 
 export interface SweepEvents extends SessionEvents {
-  /** Called before each run that goes on; `index` counts all runs from 1. */
+  /** Called before each run that continues; `index` counts all runs from 1. */
   onRun?: ((run: { readonly name: string; readonly index: number; readonly of: number }) => void) | undefined;
 }
 
-/** The surroundings of all runs. */
+/** The environment of all runs. */
 export interface Around {
   readonly labTasks: LabTasks | undefined;
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SweepEvents;
   readonly signal: AbortSignal | undefined;
-  /** Absent: here, one after the other. */
+  /** Absent: runs go here, one after the other. */
   readonly elsewhere?: Elsewhere | undefined;
 }
 
-/** A run's folder, and the step to which it is to come. */
+/** A run's folder, and its target step. */
 export interface RunPart {
   readonly options: TrainOptions;
-  /** It goes on if it is there. */
+  /** The folder; an existing run in it continues. */
   readonly out: string;
   /** Absent: its end. */
   readonly until?: number;
 }
 
-/** Advances runs on other machines; returns for each why it cannot go on, as `advanceRun` does. @throws UserError */
+/** Advances runs on other machines; returns for each why it cannot continue, as `advanceRun` does. @throws UserError */
 export type Elsewhere = (parts: readonly RunPart[]) => Promise<readonly (string | undefined)[]>;
 
-/** Advances a run; returns why it cannot go on, such as a loss that is not finite. @throws UserError */
+/** Advances a run; returns why it cannot continue, such as a loss that is not finite. @throws UserError */
 export async function advanceRun(
   { options, out, until }: RunPart,
   { labTasks, openBase, events, signal }: Around,
@@ -56,9 +56,9 @@ export async function advanceRun(
   }
 }
 
-/** One run of a sweep: its folder, and how far it has come. */
+/** One run of a sweep: its folder and its progress. */
 export class SweepRun {
-  /** The reason that it does not go on, such as a loss that is not finite. */
+  /** Why it does not continue, such as a loss that is not finite. */
   fault: string | undefined;
 
   constructor(
@@ -69,7 +69,7 @@ export class SweepRun {
     readonly place: { readonly name: string; readonly index: number; readonly of: number },
   ) {}
 
-  /** The part of it that is to do until a step, or until its end; undefined if nothing is. */
+  /** The rest of it until a step, or until its end; undefined if nothing remains. */
   part(until?: number): RunPart | undefined {
     if (existsSync(receiptFile(this.folder)) || this.fault !== undefined) return undefined;
     if (until !== undefined && this.#done >= until) return undefined;
@@ -99,7 +99,7 @@ const stepsOfSetting = (name: string, run: Parameters<typeof checkOptions>[0], {
     throw error instanceof UserError ? new UserError(`run ${name}: ${error.message}`) : error;
   });
 
-/** Advances runs up to a step, or to their end: elsewhere all at a time, here one after the other. */
+/** Advances runs up to a step, or to their end: on other machines in parallel, here one after the other. */
 export async function advanceRuns(
   runs: readonly SweepRun[],
   around: Around,

@@ -24,7 +24,7 @@ const sweepOf = (name: string, grid: object, changed: object = {}) => ({
   ...{ sweep: { ...options, ...changed, grid }, out: path.join(folder, name) },
 });
 
-/** Events that write down the runs and the steps. */
+/** Events that record the runs and the steps. */
 function followed(): { seen: string[]; events: SweepEvents } {
   const seen: string[] = [];
   const events: SweepEvents = {
@@ -116,7 +116,7 @@ describe("a screened sweep", () => {
   test("the paper's rule stops others, and a report stops none but ranks all", async () => {
     const paper = await runSweep(call("halved-paper", { mode: "paper", keep: 1 }), noBase, {});
     expect(paper.stopped).toHaveLength(3);
-    // The slowest of the runs whose loss falls has the highest early loss.
+    // Of the runs whose loss falls, the slowest has the highest early loss.
     expect(path.basename(paper.runs[0]!.out)).toBe(path.basename(paper.screen!.ranking[0]!.out));
     const { screen, stopped } = await runSweep(call("halved", "report"), noBase, {});
     expect(stopped).toEqual([]);

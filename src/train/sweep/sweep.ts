@@ -17,7 +17,7 @@ export interface SweepResult extends TrainingReport {
   readonly out: string;
   /** Runs that were screened out, or whose loss or gradient was not finite. */
   readonly stopped: readonly Stopped[];
-  /** Absent if nothing was screened. */
+  /** Absent without a screen. */
   readonly screen?: Screened;
 }
 
@@ -33,9 +33,9 @@ export interface SweepSession extends Pick<Session, "labTasks">, Pick<Around, "e
 }
 
 /**
- * Trains every combination of a grid, each in its folder within `out`. Runs that are done are left as they are, one that was
- * stopped goes on. All runs are checked before the first begins; one that ends without a finite loss does not end the sweep.
- * A sweep that is screened stops runs at its rungs; they stay resumable.
+ * Trains every combination of a grid, each in its folder within `out`. Finished runs are skipped, stopped ones resume.
+ * All runs are checked before the first begins; a run without a finite loss does not end the sweep. A screened sweep
+ * stops runs at its rungs; they remain resumable.
  * @throws UserError
  */
 export async function runSweep(
@@ -59,7 +59,7 @@ export async function runSweep(
   return screened ? { ...found, screen: screened(runs.map((run) => run.watched())) } : found;
 }
 
-/** Runs all as far as the screen watches them, and stops the less promising ones. */
+/** Runs all through the screen's first steps, and stops the less promising ones. */
 async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure, around: Around) {
   if (screen.mode === "off") return { left: runs, stopped: [], screened: undefined };
   const steps = runs.map((run) => run.steps);
@@ -86,7 +86,7 @@ async function measureIn(settings: readonly Setting[], labTasks: LabTasks | unde
   return { best, tasks: best === "loss" ? [] : await labTasks!.find([best]) };
 }
 
-/** Runs that are done first, among them the best by the measure. */
+/** Completed runs first, ordered by the measure. */
 function orderBy({ best, tasks }: Measure): (a: TrainingSummary, b: TrainingSummary) => number {
   const value = ({ loss, tasks: last }: TrainingSummary) =>
     measureOf({ validation: loss?.best ?? Number.MAX_VALUE, tasks: last ?? {} }, best, tasks) ?? Number.MAX_VALUE;

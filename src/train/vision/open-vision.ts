@@ -12,14 +12,14 @@ import { picturesIn, readPictures, seenReader } from "./pictures.ts";
 import { encodeImages, type ReadImages } from "./seen-rows.ts";
 import { seesImages, sightOf, visionOf } from "./vision-model.ts";
 
-/** The special token of a new model's prompts in whose place an image is. */
+/** The special token that marks an image's place in a new model's prompts. */
 const IMAGE_TOKEN = "<image>";
 
-/** The special tokens that a new model needs if it reads images. */
+/** The special tokens that a new model needs to read images. */
 export const imageTokensOf = (options: TrainOptions): string[] =>
   seesImages(bare(configOf(options, 1))) ? [IMAGE_TOKEN] : [];
 
-/** The options of a new model: if it reads images, with its decoder's vocabulary and the token of images. */
+/** A new model's options: if it reads images, with its decoder's vocabulary and the image token. */
 export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): TrainOptions {
   const { architecture } = options;
   if (imageTokensOf(options).length === 0) return options;
@@ -35,8 +35,8 @@ export function withImageToken(options: TrainOptions, tokenizer: Tokenizer): Tra
 const asObject = (value: unknown): object => (typeof value === "object" && value !== null ? value : {});
 
 /**
- * Reads the pictures of a run's data, by the processor in the base's folder, or by a CLIP's, which is written into `out`;
- * undefined if the model or its data have none.
+ * Reads the pictures of a run's data with the processor in the base's folder, or with CLIP's, which is written into
+ * `out`; undefined if the model or its data have none.
  * @throws UserError
  */
 export async function openSeen(
@@ -72,7 +72,7 @@ async function trainedReader(
   throw new UserError(`${options.data[0]}: the model reads images; expected lines with "image", "prompt" and "answer"`);
 }
 
-/** A chat as a new model's samples have it: images, prompts, and answers with the token that ends texts behind them. */
+/** A chat in the form of a new model's samples: images, prompts, and answers followed by the end token. */
 const TEMPLATE = `{%- for message in messages -%}
 {%- if message.content is string -%}{{ message.content }}
 {%- else -%}
@@ -82,7 +82,7 @@ const TEMPLATE = `{%- for message in messages -%}
 {%- if message.role == "assistant" -%}{{ eos_token }}{%- endif -%}
 {%- endfor -%}`;
 
-/** Writes a CLIP's processor for images of the model's size, and a chat template, into a new model's folder. */
+/** Writes a CLIP processor for images of the model's size, and a chat template, into a new model's folder. */
 async function writeCompanions({ encoder }: SquareVision, folder: string): Promise<void> {
   await writeWhole(path.join(folder, "chat_template.jinja"), TEMPLATE);
   const { imageSize } = encoder.config;

@@ -7,16 +7,16 @@ import { isJsonLines, readText } from "../data/files.ts";
 import { readRecords, type SeenRecord } from "../data/records.ts";
 import { framed, type Sample, shifted } from "../data/samples.ts";
 
-/** Pictures that are decoded at the same time. */
+/** Pictures decoded at the same time. */
 const AT_ONCE = 16;
 
-/** The paths of all pictures that files of JSON lines name. @throws UserError */
+/** The paths of all pictures in files of JSON lines. @throws UserError */
 export function picturesIn(files: readonly string[]): string[] {
   const records = files.filter(isJsonLines).flatMap((file) => readRecords(file, readText(file)));
   return [...new Set(records.flatMap(({ record }) => (record.kind === "seen" ? [record.image] : [])))];
 }
 
-/** Reads the pictures of these paths, in the size of the model's input. @throws UserError */
+/** Reads the pictures at these paths, at the model's input size. @throws UserError */
 export async function readPictures(paths: readonly string[], processor: ImageProcessor): Promise<Map<string, Pixels>> {
   const pictures = new Map<string, Pixels>();
   for (let at = 0; at < paths.length; at += AT_ONCE)

@@ -20,7 +20,7 @@ const scratch = mkdtempSync(path.join(tmpdir(), "modicum-seen-"));
 afterAll(() => rmSync(scratch, { recursive: true }));
 
 const norm = (values: Float32Array): number => Math.hypot(...values);
-/** A key's bias never changes attention's output: its gradient is rounding alone. */
+/** A key's bias never changes attention's output: its gradient is rounding noise. */
 const LEAST = 0.01;
 const apart = (a: Float32Array, b: Float32Array): number => norm(a.map((v, i) => v - b[i]!)) / Math.max(norm(b), LEAST);
 
@@ -40,7 +40,7 @@ describe.each(names)("%s", (name) => {
   };
   const expected = openCheckpoint(path.join(folder, "seen-gradients.safetensors"));
 
-  /** PyTorch's gradient of a weight; undefined if the fixture leaves it out. */
+  /** PyTorch's gradient of a weight; undefined if the fixture omits it. */
   async function torch(weight: string, shape: readonly number[]): Promise<Float32Array | undefined> {
     const place = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
     const part = new Part(expected, place, weight, shape);

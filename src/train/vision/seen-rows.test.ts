@@ -32,7 +32,7 @@ beforeEach(() => {
   machine.memory = ROOM;
 });
 
-/** The bytes of the rows that were made. */
+/** The size of the computed rows, in bytes. */
 async function bytesOfRows(): Promise<number> {
   const { read } = (await encodeImages([data], base, "auto"))!;
   const samples = images.map((image) => read({ image, questions: [{ prompt: "a", answer: "b" }] }));

@@ -13,14 +13,14 @@ import type { TrainOptions } from "../options.ts";
 import { type Base, sourceOf } from "../subject/subject.ts";
 import { picturesIn } from "./pictures.ts";
 
-/** The reader of samples with images, and what reading the images took. */
+/** The reader of samples with images, and the cost of reading the images. */
 export interface ReadImages {
   readonly read: SeenReader;
-  /** FLOPs of the encoder of images. */
+  /** FLOPs of the image encoder. */
   readonly flops: number;
 }
 
-/** Encodes all pictures of a run's data, once: the encoder is not trained. @throws UserError */
+/** Encodes all pictures of a run's data once: the encoder is frozen. @throws UserError */
 export async function encodeImages(
   files: readonly string[],
   base: Base,
@@ -40,7 +40,7 @@ export async function encodeImages(
   return { read: (record) => sampleOf(record, seen.get(record.image)!, tokenizer, { vision, gap }), flops };
 }
 
-/** @throws UserError if images' rows, which stay in memory as floats, take more than half of it */
+/** @throws UserError if image rows, which stay in memory as floats, take more than half of it */
 export function checkRows(rows: number, width: number, memory: number): void {
   const bytes = 4 * rows * width;
   if (bytes <= memory / 2) return;

@@ -9,14 +9,14 @@ import type { SavingMasks } from "../graphs/saving-masks.ts";
 import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
 
-/** A score's part that hides a key. */
+/** A score term that hides a key. */
 const HIDDEN = -1e9;
 
-/** A decoder's layers over rows of tokens and of images, which an encoder that is not trained has read. */
+/** A decoder's layers over rows of tokens and images; a frozen encoder has read the images. */
 class SeenStack extends DecoderStack {
   constructor(
     decoder: Decoder,
-    /** First layers behind each of which images add to the stream. */
+    /** The first layers, each followed by an image term added to the stream. */
     private readonly adding: number,
     saving?: SavingMasks,
   ) {
@@ -58,7 +58,7 @@ class SeenStack extends DecoderStack {
     };
   }
 
-  /** Images' rows as they are added at a depth; zeros for texts' tokens. */
+  /** The image rows added at a depth; zeros for text tokens. */
   #rowsAt({ rows, tokens, seen = [] }: Batch, depth: number): BatchInput {
     const values = new Float32Array(rows * tokens * this.hidden);
     for (const [row, image] of seen.entries())
@@ -77,12 +77,12 @@ class SeenStack extends DecoderStack {
   }
 }
 
-/** The input of what images add at a depth. */
+/** The input for the image rows added at a depth. */
 const seen = (depth: number): string => `seen:${depth}`;
 
 const hiddenIn = (window: number | undefined): string => `hidden:${window ?? "none"}`;
 
-/** A row's ids, padding included. */
+/** A row's ids, including padding. */
 const idsOf = (row: SeenRow | undefined, tokens: number): number[] =>
   Array.from({ length: tokens }, (_, at) => row?.prompt[at] ?? 0);
 
@@ -96,7 +96,7 @@ function positionsOf({ rows, tokens, seen = [] }: Batch): Record<string, BatchIn
   return { positions: of("positions"), positionsHeight: of("height"), positionsWidth: of("width") };
 }
 
-/** Hides keys before a query's window, and those after it that are of no image of its own. */
+/** Hides keys before a query's window, and later keys outside its image. */
 function hiddenBy({ rows, tokens, seen = [] }: Batch, window = Number.POSITIVE_INFINITY): BatchInput {
   const values = new Float32Array(rows * tokens ** 2).fill(HIDDEN);
   const places = Array.from({ length: tokens }, (_, at) => at);
@@ -111,7 +111,7 @@ function hiddenBy({ rows, tokens, seen = [] }: Batch, window = Number.POSITIVE_I
   return { dtype: "f32", shape: [rows, tokens, tokens], values };
 }
 
-/** A decoder as a language model that reads images' rows as an encoder has left them. */
+/** A decoder as a language model that reads a frozen encoder's image rows. */
 export const seenLanguageModelOf = (
   decoder: Decoder,
   adding: number,

@@ -13,14 +13,14 @@ import { picturesIn } from "./pictures.ts";
 import { seenLanguageModelOf } from "./seen-stack.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
-/** True for a decoder that is trained on images: one that also loads as text alone is trained on texts. */
+/** True for a decoder that is trained on images; one that also loads without images is trained on texts. */
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
-/** Whether the encoder of images is trained with its decoder, or has read the images before the first step. */
+/** Whether the image encoder is trained with its decoder, or reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
-/** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained so */
+/** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained that way */
 export async function sightOf(
   { lora, data = [] }: Partial<Pick<TrainOptions, "lora" | "data">>,
   checkpoint: Checkpoint,
@@ -36,13 +36,12 @@ export async function sightOf(
   );
 }
 
-/** The part that reads images, for its sizes. */
+/** The image part, with its sizes. */
 export const visionOf = async (checkpoint: Checkpoint): Promise<Vision> =>
   (await visionArchitecture(checkpoint)).vision(new TracedWeights(checkpoint.config, () => false));
 
 /**
- * A decoder, with the part that reads images if it has one, as a language model; `has` says which optional tensors
- * there are.
+ * A decoder as a language model, with its image part if it has one; `has` says which optional tensors exist.
  * @throws UserError
  */
 export async function modelOf(
@@ -76,16 +75,16 @@ async function seeingModelOf(
   }
 }
 
-/** First layers of a decoder behind each of which images add to the stream. */
+/** The first layers of a decoder, each followed by an image term added to the stream. */
 export const addingOf = async (checkpoint: Checkpoint): Promise<number> =>
   (await visionOf(checkpoint)).config.adding ?? 0;
 
-/** True for the optional tensors that a new model's part that reads images has. */
+/** True for the optional tensors in a new model's image part. */
 export async function newVisionTensors(checkpoint: Checkpoint): Promise<(name: string) => boolean> {
   if (!seesImages(checkpoint)) return () => false;
   const { hasNewTensor } = await visionArchitecture(checkpoint);
   return (name) => hasNewTensor(checkpoint.config, name);
 }
 
-/** One graph has all layers of the encoder of images: its inputs keep the layers' numbers. */
+/** One graph has all layers of the image encoder: its inputs keep the layers' numbers. */
 const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

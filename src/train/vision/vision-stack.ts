@@ -8,7 +8,10 @@ import type { SavingMasks } from "../graphs/saving-masks.ts";
 import type { BatchInput, Shape } from "../graphs/stack.ts";
 import { languageModel } from "../heads/language-model.ts";
 
-/** A decoder's layers over rows of tokens, each with at most one image, whose encoder runs before the first layer and is also trained. */
+/**
+ * A decoder's layers over rows of tokens, each with at most one image. The image's encoder runs before the first layer
+ * and is also trained.
+ */
 class VisionStack extends DecoderStack {
   constructor(
     decoder: Decoder,
@@ -18,7 +21,7 @@ class VisionStack extends DecoderStack {
     super(decoder, saving);
   }
 
-  /** The rows of the tokens' table and of images, each in the place that the batch says. */
+  /** Rows of the token table and of images, in the places that the batch sets. */
   override embed(g: Graph, shape: Shape): Tensor {
     const { rows, tokens } = shape;
     const { channels, imageSize } = this.vision.encoder.config;
@@ -51,7 +54,7 @@ class VisionStack extends DecoderStack {
   }
 }
 
-/** A decoder with the part that reads images, trained together as a language model. */
+/** A decoder with its image part, trained together as a language model. */
 export const visionLanguageModelOf = (
   decoder: Decoder,
   vision: SquareVision,

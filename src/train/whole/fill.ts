@@ -6,8 +6,8 @@ import type { ParameterStore } from "../step/parameters.ts";
 const TABLE = 0.1;
 
 /**
- * Fills a small model's parameters: matrices are normal with deviation 1/√inputs, those that write into the stream
- * divided by √(2 · layers); tables of tokens and places have deviation 0.1, gains are 1, biases 0.
+ * Initialises a small model's parameters: matrices are normal with deviation 1/√inputs, those that write into the
+ * stream divided by √(2 · layers); tables of tokens and places have deviation 0.1, gains are 1, biases 0.
  */
 export function fillByWidth(store: ParameterStore, layers: number, seed: number): void {
   const normal = normals(seededRandom(seed));

@@ -9,7 +9,7 @@ export interface DataInput {
 }
 export type DataInputs = Readonly<Record<string, DataInput>>;
 
-/** Buffers of inputs and outputs by name, which grow with what they hold. */
+/** Buffers of inputs and outputs by name; they grow with their contents. */
 export class GivenBuffers implements Disposable {
   readonly #buffers = new Map<string, Buffer>();
 
@@ -24,7 +24,7 @@ export class GivenBuffers implements Disposable {
     );
   }
 
-  /** A place for an output, f32. */
+  /** The buffer of an output, f32. */
   output(name: string, shape: readonly number[]): View {
     const elements = shape.reduce((product, size) => product * size, 1);
     return this.#buffer(name, "f32", elements).view(shape);

@@ -10,31 +10,31 @@ import { Optimizer } from "../step/optimizer.ts";
 import { ParameterStore } from "../step/parameters.ts";
 import { type DataInputs, GivenBuffers } from "./given-buffers.ts";
 
-/** A model so small that a step is one program, and its loss. */
+/** A model small enough for a step in one program, and its loss. */
 export interface WholeModel {
-  /** The weights, as inputs with their whole names. */
+  /** The weights, as inputs with their full names. */
   readonly weights: TracedWeights;
-  /** The loss of a batch, f32 [], of inputs that come with it. */
+  /** A batch's loss, f32 [], from the batch's inputs. */
   loss(g: Graph): Tensor;
 }
 
 /** A step's batch. */
 export interface WholeBatch {
   readonly inputs: DataInputs;
-  /** The graph's symbols. */
+  /** The graph's symbolic dimensions. */
   readonly sizes?: Bindings;
   readonly tokens: number;
   readonly samples: number;
 }
 
-/** What such a model is trained on. */
+/** The data, batches and judge of such a model. */
 export interface WholeData {
   /** SHA-256 of the data. */
   readonly hash: string;
   readonly steps: number;
   /** Endless batches from a step on. */
   batches(from: number): AsyncGenerator<WholeBatch, never>;
-  /** Judges the model as it is. */
+  /** Judges the current weights. */
   evaluate?(store: ParameterStore): Promise<Evaluation>;
 }
 
@@ -88,7 +88,7 @@ export class WholeStage extends GradientStage {
     return { loss, labelled: samples, tokens, samples };
   }
 
-  /** Leaves the gradients of a batch in the store, and returns its loss. */
+  /** Leaves a batch's gradients in the store, and returns its loss. */
   async #run({ inputs, sizes = {} }: WholeBatch): Promise<number> {
     const program = this.#program!;
     this.store.zeroGradients();

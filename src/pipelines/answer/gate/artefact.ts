@@ -13,18 +13,18 @@ import { type Gate, type GateMethod, gateMethods } from "./gate.ts";
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 const share = z.number().min(0).max(1);
 
-/** A gate with its threshold, and what it was found on. */
+/** A gate with its threshold and its calibration data. */
 const calibratedGate = z
   .strictObject({
     method: z.enum(gateMethods),
     threshold: z.number(),
     classifier: classifierSchema.optional(),
     target: gateTarget,
-    /** The questions that the threshold was found on. */
+    /** The calibration's questions. */
     data: z.strictObject({ name: z.string(), sha256, questions: z.int().min(1) }),
     /** On those questions: how many are looked up, and how many answers are right. */
     measured: z.strictObject({ rate: share, accuracy: share, always: share, never: share }),
-    /** Scores of those questions, ascending: the threshold of any other rate follows. */
+    /** Scores of those questions, ascending: they give the threshold for any other rate. */
     scores: z.array(z.number()).optional(),
   })
   .refine(({ method, classifier }) => method !== "classifier" || classifier, {
@@ -41,26 +41,26 @@ const gateFile = z.strictObject({
   gates: z.array(calibratedGate).min(1),
 });
 export type GateFile = z.output<typeof gateFile>;
-/** The model and the template that a gate was calibrated with. */
+/** The model and template of a gate's calibration. */
 export type GateBinding = Pick<GateFile, "model" | "template">;
 
 const key = ({ model: { sha256, name, recipe, quant }, template }: GateBinding): string =>
   JSON.stringify([sha256 ?? name, recipe, quant, template]);
 
-/** Files of gates: the user's own, then those that come with a package. */
+/** Files of gates: the user's own, then those in packages. */
 export const gateFiles = (own = home(), roots?: readonly string[]): string[] => [
   ...jsonFiles(join(own, "gates")),
   ...bundledJson("expertrag", roots),
 ];
 
-/** The file for a user's gates of a model. */
+/** The file for the user's own gates of a model. */
 export const gatePath = ({ model, template }: GateBinding, own = home()): string =>
   join(own, "gates", `${(model.sha256 ?? model.name).replace(/\W/g, "-").slice(0, 16)}-${template.slice(0, 8)}.json`);
 
 /** @throws UserError if the file is missing or damaged */
 export const readGates = (file: string): GateFile => readJson(file, gateFile, "gates of a model");
 
-/** Rewrites a file with the gate in it, beside other methods' for the same model and template. */
+/** Adds the gate to a file, beside other methods' for the same model and template. */
 export async function keepGate(file: string, binding: GateBinding, gate: CalibratedGate): Promise<void> {
   const others = existing(file, binding).filter(({ method }) => method !== gate.method);
   await keepJson(file, gateFile.parse({ ...binding, gates: [...others, gate] }));
@@ -69,14 +69,14 @@ export async function keepGate(file: string, binding: GateBinding, gate: Calibra
 function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
   try {
     const held = readGates(file);
-    // Scores of another form would pass for this model's own.
+    // Scores of another form would look like this model's own.
     return key(held) === key(binding) && runAlike(held.model, binding.model) ? held.gates : [];
   } catch {
     return [];
   }
 }
 
-/** A gate, its file, and the model as the file has it. */
+/** A gate, its file, and the model as recorded there. */
 export interface FoundGate {
   readonly path: string;
   readonly model: GateFile["model"];
@@ -84,8 +84,8 @@ export interface FoundGate {
 }
 
 /**
- * A model's gate, of `method` or the first there is: from `file` if given, else the user's own, else a shipped one.
- * Undefined if no file is for this model.
+ * A model's gate, for `method` or else the first: from `file` if set, else the user's own, else a shipped one.
+ * Undefined if no file matches this model.
  * @throws UserError if `file` is for another model or template, or lacks the method
  */
 export function findGate(
@@ -114,5 +114,5 @@ const named = ({ name, sha256, recipe, quant }: GateFile["model"]): string => {
   return more.length > 0 ? `${name} (${more.join(", ")})` : name;
 };
 
-/** The gate alone, to decide with. */
+/** The gate alone, for a decision. */
 export const gateOf = ({ method, threshold, classifier }: CalibratedGate): Gate => ({ method, threshold, classifier });

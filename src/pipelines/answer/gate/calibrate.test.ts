@@ -13,7 +13,7 @@ import {
 
 const gateTargetDefaults = { benefit: 1, charged: "every" } as const;
 
-/** A gate that is right three times in four: plain answers of high scores tend to be wrong. */
+/** A gate that is right three times in four: plain answers with high scores tend to be wrong. */
 function judgedQuestions(count: number, seed: number): Judged[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {

@@ -4,7 +4,7 @@ import { mean } from "../../../util/mean.ts";
 import { type CurvePoint, curve, type Outcome as RouteOutcome } from "../../metrics.ts";
 import type { Outcome } from "./classifier.ts";
 
-/** A question of a calibration: its score, larger to retrieve, and how good either answer is, 0 to 1. */
+/** A calibration question: its score, larger to retrieve, and the quality of either answer, 0 to 1. */
 export interface Judged extends Outcome {
   /** NaN: the question is looked up at any threshold. */
   readonly score: number;
@@ -31,7 +31,7 @@ export type GateTarget = z.output<typeof gateTarget>;
 
 const USUAL_RATE = 0.5;
 
-/** @throws UserError if the questions give no threshold for the target */
+/** @throws UserError if no threshold meets the target */
 export function thresholdFrom(judged: readonly Judged[], target: GateTarget): number {
   if (judged.length < 2) throw new UserError(`a calibration needs two questions or more, got ${judged.length}`);
   switch (target.by) {
@@ -51,7 +51,10 @@ export function thresholdFrom(judged: readonly Judged[], target: GateTarget): nu
 const ordered = (scores: readonly number[]): number[] =>
   scores.map((score) => (Number.isNaN(score) ? Number.POSITIVE_INFINITY : score)).sort((a, b) => b - a);
 
-/** Looks up the first `count` of descending scores: halfway to the next, beyond all at the ends. Finite, for JSON. */
+/**
+ * The threshold that looks up the first `count` of descending scores: halfway to the next, beyond all at the ends.
+ * Finite, for JSON.
+ */
 function after(sorted: readonly number[], count: number): number {
   if (count >= sorted.length) return -Number.MAX_VALUE;
   const [last, next] = [sorted[count - 1] ?? Number.POSITIVE_INFINITY, sorted[count]!];
@@ -64,7 +67,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
   after(ordered(scores), Math.round(rate * scores.length));
 
 /**
- * The threshold with the least retrieval whose accuracy is `ratio` of that of always retrieving.
+ * The threshold with the least retrieval whose accuracy is at least `ratio` of always retrieving's.
  * @throws UserError if none has it
  */
 function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
@@ -72,7 +75,7 @@ function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number 
   const sorted = ordered(judged.map(({ score }) => score));
   let best = 0;
   for (let count = 0; count <= sorted.length; count++) {
-    // No threshold lies between equal scores.
+    // No threshold separates equal scores.
     if (count > 0 && count < sorted.length && sorted[count] === sorted[count - 1]) continue;
     const threshold = after(sorted, count);
     const { accuracy } = atThreshold(judged, threshold);
@@ -85,8 +88,8 @@ function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number 
 }
 
 /**
- * The threshold of least expected loss for a score that is P(retrieval puts the answer right). If every retrieval pays
- * the cost c, it is c/b; if only those that were not needed do, c/(c + b).
+ * The threshold of least expected loss for a score that is P(retrieval corrects the answer). If every retrieval pays
+ * the cost c, it is c/b; if only unneeded ones do, c/(c + b).
  */
 export const thresholdForCost = (cost: number, benefit: number, charged: GateTarget["charged"]): number =>
   charged === "every" ? cost / benefit : cost / (cost + benefit);
@@ -103,7 +106,7 @@ export function atThreshold(judged: readonly Judged[], threshold: number): { rat
 /** Accuracy at every retrieval rate k/n, the highest scores first; equal scores count as their mean. */
 export const gateCurve = (judged: readonly Judged[]): CurvePoint[] => curve(judged.map(asRoute));
 
-/** The same choice in a route's words: plain is Swift, and higher scores are easier. */
+/** The same choice in a route's terms: plain is Swift, and higher scores are easier. */
 export const asRoute = ({ score, plain, retrieved }: Judged): RouteOutcome => ({
   ...{ score: -score, swift: plain, super: retrieved },
   cost: { swift: 0, super: 1, escalated: 0 },

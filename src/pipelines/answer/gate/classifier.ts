@@ -7,10 +7,10 @@ import { featureNames } from "./features.ts";
 const linear = z.strictObject({ weights: z.array(z.number()), bias: z.number() });
 type Linear = z.output<typeof linear>;
 
-/** Logistic regression over named features, calibrated by Platt's scaling, which is folded into its weights. */
+/** Logistic regression over named features, calibrated by Platt scaling, which is folded into its weights. */
 export const classifierSchema = z.strictObject({
   features: z.array(z.string()),
-  /** P(the plain answer is wrong and retrieval puts it right). */
+  /** P(the plain answer is wrong and retrieval corrects it). */
   fixes: linear,
   /** P(retrieval breaks a right answer); the score is then the difference of both. */
   breaks: linear.optional(),
@@ -18,7 +18,7 @@ export const classifierSchema = z.strictObject({
 export type Classifier = z.output<typeof classifierSchema>;
 
 /**
- * P(retrieval fixes the answer), less P(it breaks it) if the classifier knows that; NaN if a feature is.
+ * P(retrieval fixes the answer), less P(it breaks it) if the classifier models that; NaN if a feature is.
  * @throws UserError if the classifier is for other features
  */
 export function probabilityOf({ features, fixes, breaks }: Classifier, values: readonly number[]): number {
@@ -40,19 +40,19 @@ export interface Outcome {
   readonly retrieved: number;
 }
 
-/** A question whose both branches were run. */
+/** A question answered by both branches. */
 export interface JudgedFeatures extends Outcome {
   readonly values: readonly number[];
 }
 
 /**
- * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is, and questions that neither answers are
- * left out (as SKR and Adaptive-RAG label). `benefit`: also learns what retrieval breaks, from all questions.
+ * `outcome`: 1 if only the retrieved answer is right, 0 if the plain one is; questions that neither answers are left
+ * out (as in SKR and Adaptive-RAG). `benefit`: also learns what retrieval breaks, from all questions.
  */
 export const labelRules = ["outcome", "benefit"] as const;
 export type LabelRule = (typeof labelRules)[number];
 
-/** @throws UserError for fewer than ten questions of use, or if all have one label */
+/** @throws UserError for fewer than ten usable questions, or if all have one label */
 export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule): Classifier {
   const whole = rows.filter(({ values }) => values.every(Number.isFinite));
   const fixed = (row: Outcome) => Number(row.plain < 0.5 && row.retrieved >= 0.5);
@@ -75,7 +75,7 @@ export function fitClassifier(rows: readonly JudgedFeatures[], rule: LabelRule):
 const FOLDS = 5;
 const L2S = [1, 0.1, 0.01, 1e-3] as const;
 
-/** The L2 and Platt's scaling come from predictions of folds that the fit did not see. */
+/** The L2 and Platt's scaling come from predictions on held-out folds. */
 function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what: string): Linear {
   const ones = labels.reduce((sum, label) => sum + label, 0);
   if (Math.min(ones, labels.length - ones) < FOLDS)
@@ -89,7 +89,7 @@ function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what
   return { weights: weights.map((w) => scale.weight * w), bias: scale.weight * bias + scale.bias };
 }
 
-/** Both labels are dealt to the folds in turn. */
+/** Deals both labels to the folds in turn. */
 function foldsOf(labels: readonly number[]): number[] {
   const dealt = [0, 0];
   return labels.map((label) => dealt[label]!++ % FOLDS);
@@ -110,7 +110,7 @@ function fitWith(values: readonly (readonly number[])[], labels: readonly number
   return folded(fitLogistic(rows, labels, { l2 }), scale);
 }
 
-/** A classifier of two classes as one margin, that of class 1. */
+/** A two-class classifier as one margin, for class 1. */
 function margins(model: Logistic): Linear {
   const { width, weights } = model;
   const [none, some] = logitsOf(model, new Float64Array(width));
@@ -120,10 +120,10 @@ function margins(model: Logistic): Linear {
   };
 }
 
-/** Weak enough not to move a scaling of one number. */
+/** Too weak to affect a scaling of one number. */
 const PLATT_L2 = 1e-6;
 
-/** σ(weight·logit + bias) with the least log-loss (Platt 1999). A scaling that reverses the order is none: it is flat. */
+/** σ(weight·logit + bias) with the least log-loss (Platt 1999). A scaling that would reverse the order becomes flat. */
 function platt(logits: readonly number[], labels: readonly number[]): { weight: number; bias: number; loss: number } {
   const { weights, bias } = margins(
     fitLogistic(

@@ -2,13 +2,13 @@ import { mean } from "../../../util/mean.ts";
 
 /** Mean cost of each part of an answer, all in one unit: FLOPs or milliseconds. */
 export interface GateCosts {
-  /** The gate, on every question. */
+  /** The gate, run on every question. */
   readonly gate: number;
   /** The plain answer: prompt and decoding. */
   readonly plain: number;
-  /** The addition of retrieval: the search, and the passages in the prompt. */
+  /** The extra cost of retrieval: the search, and the passages in the prompt. */
   readonly extra: number;
-  /** The part that is thrown away if a question is looked up: the plain prompt whose logits a gate read. 0 by default. */
+  /** The discarded part if a question is looked up: the plain prompt whose logits a gate read. Default: 0. */
   readonly wasted?: number;
 }
 
@@ -22,13 +22,13 @@ export const gatedCost = ({ gate, plain, extra, wasted = 0 }: GateCosts, rate: n
 /** The retrieval rate below which a gate pays, 1 − C_gate/C_extra if nothing is wasted; 0 or less if it never does. */
 export const breakEven = ({ gate, extra, wasted = 0 }: GateCosts): number => (extra - gate) / (extra + wasted);
 
-/** A question's measured cost with and without retrieval; neither has the gate's. */
+/** A question's measured cost with and without retrieval, both without the gate. */
 export interface MeasuredCost {
   readonly plain: number;
   readonly retrieved: number;
 }
 
-/** The parts of measured costs; `gate` is the mean cost of the gate alone, `wasted` that of what it throws away. */
+/** The parts of measured costs; `gate` is the gate's own mean cost, `wasted` the mean cost of discarded work. */
 export function costsOf(measured: readonly MeasuredCost[], gate: number, wasted = 0): GateCosts {
   const plain = mean(measured.map((one) => one.plain));
   return { gate, plain, extra: mean(measured.map((one) => one.retrieved)) - plain, wasted };

@@ -1,13 +1,13 @@
 import type { Signals } from "./signals.ts";
 
-/** The inputs of gates: all of them come before any retrieval, so that no gate depends on an index. */
+/** The inputs of gates: all are known before retrieval, so no gate depends on an index. */
 export interface GateInput {
   readonly question: string;
   /** Signals of the plain prompt's first answer token. */
   readonly signals?: Signals | undefined;
-  /** `rarityOf` the question. */
+  /** The question's `rarityOf`. */
   readonly rarity?: { readonly most: number; readonly mean: number } | undefined;
-  /** Self-RAG's ratio, of one more prompt. */
+  /** Self-RAG's ratio, from one more prompt. */
   readonly reflection?: number | undefined;
 }
 
@@ -25,7 +25,7 @@ const asks =
   ({ question }) =>
     Number(new RegExp(`\\b${word}\\b`, "i").test(question));
 
-/** The features of a trained gate, in its order of weights. */
+/** The features of a trained gate, in the order of its weights. */
 const FEATURES: Readonly<Record<string, Read>> = {
   words: (input) => Math.log1p(count(/[\p{L}\p{N}]+/gu)(input)),
   capitals: count(/(?<=\S\s+)\p{Lu}/gu),
@@ -41,5 +41,5 @@ const FEATURES: Readonly<Record<string, Read>> = {
 
 export const featureNames: readonly string[] = Object.keys(FEATURES);
 
-/** One number a feature, in the order of `featureNames`; NaN if what it reads is missing or not finite. */
+/** One number per feature, in the order of `featureNames`; NaN if its input is missing or not finite. */
 export const featuresOf = (input: GateInput): number[] => Object.values(FEATURES).map((read) => read(input));

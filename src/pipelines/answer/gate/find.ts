@@ -12,7 +12,7 @@ import { findGate, type GateBinding, gateOf } from "./artefact.ts";
 import { thresholdForRate } from "./calibrate.ts";
 import { ALWAYS, type Gate, NEVER } from "./gate.ts";
 
-/** The gate of a model's answers; `file` in place of its own gates. @throws UserError as `gateFor` does */
+/** The gate of a model's answers; `file` replaces its own gates. @throws UserError as `gateFor` does */
 export const gateIn = (resources: Resources, options: AnswerOptions, file?: string): Promise<Gate> =>
   gateFor(options, { binding: () => bindingOf(resources), file, onNotice: (notice) => resources.notice(notice) });
 
@@ -23,8 +23,8 @@ export async function bindingOf(resources: Pick<Resources, "identity" | "facts">
 }
 
 /**
- * SHA-256 of all texts that prompts of questions are made of: the model's chat template, which may name the day, as its
- * source, and the words of this pipeline.
+ * SHA-256 of all texts in prompts of questions: the source of the model's chat template, which may name the day, and
+ * this pipeline's words.
  */
 function templateHash(tokenizer: Tokenizer): string {
   const { plain, with: reading } = askedOfQuestion(tokenizer, "{question}");
@@ -39,9 +39,9 @@ function templateHash(tokenizer: Tokenizer): string {
 
 interface GateSource {
   readonly binding: () => Promise<GateBinding>;
-  /** A file of gates, in place of the model's own. */
+  /** A file of gates that replaces the model's own. */
   readonly file?: string | undefined;
-  /** Called if the model has no calibrated gate, or it was made while the weights ran in another form. */
+  /** Called if the model has no calibrated gate, or if its gate was calibrated with another form of its weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 

@@ -45,7 +45,7 @@ export const targetOf = ({ gate: _, labels: __, maxTokens: ___, ...target }: Cho
 export const judgedBy = (gate: Omit<Gate, "threshold">, questions: readonly JudgedQuestion[]): Judged[] =>
   questions.map(({ input, plain, retrieved }) => ({ score: gateScore(gate, input), plain, retrieved }));
 
-/** A gate with its threshold on these questions. @throws UserError if they do not give one */
+/** A gate with its threshold on these questions. @throws UserError if they determine none */
 export function calibratedOn(
   questions: readonly JudgedQuestion[],
   method: GateMethod,

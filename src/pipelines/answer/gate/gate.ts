@@ -17,7 +17,7 @@ export const gateMethods = [
 ] as const;
 export type GateMethod = (typeof gateMethods)[number];
 
-/** The parts of `GateInput` that a method reads, so that a pipeline computes no more. */
+/** The parts of `GateInput` that a method reads; the pipeline computes no others. */
 export function readsOf(method: GateMethod): readonly (keyof GateInput)[] {
   switch (method) {
     case "classifier":
@@ -41,7 +41,7 @@ export function readsOf(method: GateMethod): readonly (keyof GateInput)[] {
 /** A method with its threshold; a `classifier` with its weights. */
 export interface Gate {
   readonly method: GateMethod;
-  /** A score of it or more retrieves. */
+  /** A score of at least this retrieves. */
   readonly threshold: number;
   readonly classifier?: Classifier | undefined;
 }
@@ -49,7 +49,7 @@ export interface Gate {
 export const ALWAYS: Gate = { method: "always", threshold: 1 };
 export const NEVER: Gate = { method: "never", threshold: 1 };
 
-/** A gate's word on a question. */
+/** A gate's verdict on a question. */
 export interface Decision {
   readonly retrieve: boolean;
   readonly method: GateMethod;
@@ -58,10 +58,7 @@ export interface Decision {
   readonly threshold: number;
 }
 
-/**
- * Retrieves if the score is the threshold or more. A score that is NaN retrieves: a lost signal costs a search, not an
- * answer.
- */
+/** Retrieves if the score is at least the threshold, or NaN: a lost signal costs a search, not an answer. */
 export function decide(gate: Gate, input: GateInput): Decision {
   const score = gateScore(gate, input);
   const { method, threshold } = gate;
@@ -70,8 +67,8 @@ export function decide(gate: Gate, input: GateInput): Decision {
 
 /**
  * Larger means retrieve, for every method. `classifier`, `margin` (1 − margin), `self-reflection` and `random` lie
- * within 0 to 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z);
- * `entropy` and `popularity` (the rarest word) are in nats. NaN if what the method reads is missing.
+ * between 0 and 1: a threshold of 0 always retrieves, one above 1 never. `energy` is F = −log Σ exp(z); `entropy` and
+ * `popularity` (the rarest word) are in nats. NaN if the method's input is missing.
  */
 export function gateScore({ method, classifier }: Omit<Gate, "threshold">, input: GateInput): number {
   const { question, signals, rarity, reflection } = input;

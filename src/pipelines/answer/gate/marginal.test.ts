@@ -16,7 +16,7 @@ import {
 import { interpret } from "../../../graph/interpret.testing.ts";
 import { ndarray } from "../../../graph/ndarray.ts";
 
-/** p(answer | passage or none, expert), a row an expert, three answers. */
+/** p(answer | passage or none, expert): one row per expert, three answers. */
 const PLAIN = [
   [0.7, 0.1, 0.2],
   [0.2, 0.3, 0.5],
@@ -31,7 +31,7 @@ const READ = [
     [0.05, 0.9, 0.05],
   ],
 ];
-/** Logits of the experts of each branch, similarities of the passages, and the gate's logit. */
+/** Logits of each branch's experts, similarities of the passages, and the gate's logit. */
 const [PLAIN_ROUTER, READ_ROUTER, SIMILARITY, GATE] = [[0.3, -0.4], [-0.2, 0.9], [1.2, 0.4], -0.35];
 
 const shares = (logits: readonly number[]): number[] => {

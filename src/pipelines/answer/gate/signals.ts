@@ -1,12 +1,12 @@
 import { FLOPS_PER_LOGIT, type ScoreOptions, scoreOptions, scoresOf } from "../../scores.ts";
 
-/** Measures of how sure a model is, by the first answer token's logits; NaN in all if a logit is not finite. */
+/** Measures of a model's confidence, from the first answer token's logits; all NaN if a logit is not finite. */
 export interface Signals {
-  /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748): higher is surer. */
+  /** −F = log Σ exp(z) over the vocabulary (E-LANG, arXiv 2203.00748): higher is more confident. */
   readonly energy: number;
-  /** In nats: higher is less sure. */
+  /** In nats: higher is less confident. */
   readonly entropy: number;
-  /** The greatest probability less the second. */
+  /** The greatest probability minus the second. */
   readonly margin: number;
   /** log p of the likeliest token. */
   readonly maxLogProb: number;
@@ -21,13 +21,13 @@ export function signalsOf(logits: ArrayLike<number>): Signals {
   return { energy, entropy: -negativeEntropy, margin, maxLogProb: Math.log(most) };
 }
 
-/** FLOPs of the signals of one token. */
+/** FLOPs of one token's signals. */
 export const signalFlops = (vocabulary: number): number => FLOPS_PER_LOGIT * vocabulary;
 
 /**
- * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as of "yes, look it up" and "no" (arXiv
- * 2310.11511). One of its public scripts forms it of log-probabilities, and so reverses it.
- * @throws RangeError for numbers that are no probabilities
+ * Self-RAG's ratio p_R / (p_R + p_N) of two probabilities, such as of "yes, look it up" and "no" (arXiv 2310.11511).
+ * One of its public scripts uses log-probabilities, and so reverses the ratio.
+ * @throws RangeError for invalid probabilities
  */
 export function reflectionRatio(retrieve: number, not: number): number {
   for (const p of [retrieve, not])
@@ -35,7 +35,7 @@ export function reflectionRatio(retrieve: number, not: number): number {
   return retrieve / (retrieve + not);
 }
 
-/** Self-RAG's ratio by a token's logits; several ids of a word (`yes`, ` Yes`) add up. NaN if a logit is not finite. */
+/** Self-RAG's ratio from a token's logits; several ids of a word (`yes`, ` Yes`) add up. NaN if a logit is not finite. */
 export function reflectionOf(logits: ArrayLike<number>, retrieve: readonly number[], not: readonly number[]): number {
   const values = [...retrieve, ...not].map((id) => logits[id] ?? Number.NaN);
   if (!values.every(Number.isFinite)) return Number.NaN;

@@ -1,4 +1,4 @@
-/** The chance that a score of a positive label is above one of a negative; equal ones count half. 0.5 if a label is missing. */
+/** The probability that a positive label scores above a negative one; ties count half. 0.5 if a label is missing. */
 export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let [below, wins, positives] = [0, 0, 0];
@@ -32,7 +32,7 @@ export function calibrationError(probabilities: ArrayLike<number>, labels: Array
   return bins.reduce((sum, { p, label }) => sum + Math.abs(p - label), 0) / probabilities.length;
 }
 
-/** Between these, by their logarithms, temperatures are sought. */
+/** The search range of temperatures, on a logarithmic scale. */
 const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 

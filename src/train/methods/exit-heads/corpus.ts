@@ -6,19 +6,22 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { checkedLines } from "../../data/checked-lines.ts";
 import { isJsonLines, readText } from "../../data/files.ts";
 
-/** Uses of tokens: heads and classifiers learn from some, temperatures are found on others, and the rest measures. */
+/**
+ * Parts of the corpus: heads and classifiers train on the first, temperatures are fitted on the second, and the third
+ * measures.
+ */
 export const parts = ["training", "calibration", "test"] as const;
 export type Part = (typeof parts)[number];
 
 const SHARES: Readonly<Record<Part, number>> = { training: 0.7, calibration: 0.15, test: 0.15 };
 
-/** Texts as rows of tokens, apart by document. */
+/** Texts as rows of tokens, split by document. */
 export interface Corpus {
   readonly sha256: string;
   readonly block: number;
-  /** Rows of `block` tokens and the one that follows them; a part's rows are adjacent, in the order of `parts`. */
+  /** Rows of `block` tokens plus the next token; a part's rows are adjacent, in the order of `parts`. */
   readonly blocks: readonly Int32Array[];
-  /** Rows of each part: from, and one past the last. */
+  /** Rows of each part, start inclusive, end exclusive. */
   readonly ranges: Readonly<Record<Part, readonly [from: number, to: number]>>;
 }
 
@@ -27,22 +30,22 @@ type TextEncoder = Pick<Tokenizer, "encode" | "addBos" | "bos" | "eos">;
 const line = z.looseObject({ text: z.string() });
 
 /**
- * The documents of files: a file of JSON lines has one in each line's `text`, any other is one.
- * @throws UserError if a file cannot be read, is no text, or a line has no text
+ * The documents of files: each line's `text` in JSON lines, or else the whole file.
+ * @throws UserError if a file cannot be read, is not text, or a line has no text
  */
 export const documentsOf = (files: readonly string[]): string[] =>
   files.flatMap((file) => (isJsonLines(file) ? linesOf(file) : [readText(file)])).filter((text) => text.trim() !== "");
 
 const linesOf = (file: string): string[] => checkedLines(file, line).map(({ text }) => text);
 
-/** A corpus, and the documents that its limit of tokens left out. */
+/** A corpus, and the number of documents beyond its token limit. */
 export interface ReadCorpus extends Corpus {
   readonly unread: readonly string[];
 }
 
 /**
- * Documents as rows, most of them for training. No document is in two parts, unless there are
- * fewer than three. Documents of a part follow one another, with the end token between them.
+ * Documents as rows, most of them for training. No document is in two parts, unless there are fewer than three. An end
+ * token separates the documents of a part.
  * @throws UserError if the texts do not fill a row of each part
  */
 export function corpusOf(
@@ -66,10 +69,10 @@ export function corpusOf(
   return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
 }
 
-/** The greatest share of all tokens that one of many documents may take. */
+/** The greatest share of all tokens for one document among many. */
 const LARGEST = 0.1;
 
-/** Documents until they have `most` tokens together; the last one is cut, and so is one of many that is very long. */
+/** Takes documents up to `most` tokens together; the last one is cut, and so is a very long one among many. */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
@@ -83,7 +86,7 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
   return all;
 }
 
-/** Each document goes to the part that is the emptiest for its share; of fewer than three, the ends are held out. */
+/** Each document goes to the part that is furthest below its share; of fewer than three, the ends are held out. */
 function divided(documents: readonly number[][]): Record<Part, number[]> {
   const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
   const add = (part: Part, ids: readonly number[]) => {
@@ -113,7 +116,7 @@ function hashOf(blocks: readonly Int32Array[]): string {
   return hash.digest("hex");
 }
 
-/** The most frequent tokens of the part for training, at most `most`, ascending. */
+/** The most frequent tokens of the training part, at most `most`, ascending. */
 export function frequentTokens({ blocks, ranges }: Corpus, most: number): number[] {
   const counts = new Map<number, number>();
   for (const block of blocks.slice(...ranges.training))

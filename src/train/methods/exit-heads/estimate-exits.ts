@@ -12,10 +12,10 @@ import { keptRows, StateCache } from "./states/cache.ts";
 import { collectStates } from "./states/collect.ts";
 import { type TrainingStates, trainingStates } from "./training-states.ts";
 
-/** Rows of text that are tried: the first one makes programs and buffers, the second is timed. */
+/** Rows of text for a trial: the first makes programs and buffers, the second is timed. */
 const ROWS = 2;
 
-/** Work that was tried once, and how often a run does it. */
+/** Work that was tried once, and how often a run repeats it. */
 interface Tried {
   readonly times: number;
   readonly flops: number;
@@ -23,18 +23,18 @@ interface Tried {
   readonly tokens: number;
 }
 
-/** Stages that take the same. */
+/** Stages of equal cost. */
 interface Alike {
-  /** Of all of them together. */
+  /** Steps of all of them together. */
   readonly steps: number;
-  /** How often what is read off one of them on the tried rows is read off all of them on the run's. */
+  /** How often a run reads all of their outputs, relative to the trial's reading of one on its rows. */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }
 
 /**
- * Estimates a training of exits from two rows of its texts, whose states are kept in the run's folder. States that the
- * run has to read, and what is read off heads and deciders, count among its FLOPs and its time.
+ * Estimates a training of exits from two rows of its texts, whose states stay in the run's folder. FLOPs and time
+ * include the states still to read and the outputs of heads and deciders.
  */
 export async function estimateExits(
   training: ExitTraining,
@@ -89,7 +89,7 @@ function headsOf(
 }
 
 function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
-  // Two parts are held out, each of the tried rows.
+  // Two parts are held out, each as large as the trial's rows.
   const held = (corpus.blocks.length - corpus.ranges.training[1]) / (2 * ROWS);
   return options.decider!.map((kind) => ({
     readings: kind === "controller" ? held : layers.length * held,
@@ -99,13 +99,13 @@ function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
   }));
 }
 
-/** Deciders take as long whatever they learn. */
+/** Deciders take equally long, whatever they learn. */
 const noGuesses = ({ truth }: TrainingStates): Guesses => ({
   places: new Uint8Array(truth.length),
   right: new Uint8Array(truth.length),
 });
 
-/** `pace`: milliseconds of a FLOP. */
+/** `pace`: milliseconds per FLOP. */
 async function tryStages({ steps, readings, open }: Alike, states: TrainingStates, pace: number): Promise<Tried[]> {
   const read = (flops: number): Tried => ({ times: readings, flops, ms: flops * pace, tokens: 0 });
   for await (const stage of open(states)) {
@@ -116,10 +116,10 @@ async function tryStages({ steps, readings, open }: Alike, states: TrainingState
     const { tokens } = await stage.step(1, counters);
     const ms = performance.now() - started;
     const { forward, backward } = stage.takeCost();
-    // The first step is billed also for what is read off the trained weights.
+    // The first step's bill includes reading the outputs of the trained weights.
     return [{ times: steps, flops: forward + backward, ms, tokens }, read(first.forward - forward)];
   }
-  // A head without weights has no step, and only guesses.
+  // A head without weights has no steps, and only guesses.
   const { flops } = states.unbilled;
   states.unbilled.flops = 0;
   return [read(flops)];

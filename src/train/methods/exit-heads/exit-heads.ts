@@ -2,13 +2,13 @@ import { z } from "zod";
 import type { Method } from "../method.ts";
 import { exitTrainOptions, trainedSavings } from "./options.ts";
 
-/** What exits have of their own; the rest is in the options of every run. */
+/** The options of exits alone; every run's options have the rest. */
 const options = exitTrainOptions.omit({ seed: true }).extend({
   saving: z.enum(trainedSavings).describe("the saving that uses the exits: dynamax or sec"),
 });
 export type ExitHeadsOptions = z.output<typeof options>;
 
-/** Heads after inner layers of a model that stays as it is, and what decides which tokens leave there. */
+/** Heads after inner layers of a frozen model, and the deciders that choose which tokens leave there. */
 export const exitHeads: Method<ExitHeadsOptions> = {
   name: "exit-heads",
   summary: "train exits for the savings dynamax and sec",

@@ -50,11 +50,11 @@ test.each([
     expect(namesIn(states)).toEqual(kept);
     const { receipt } = await train(run, { out });
     expect(found.steps).toBe(receipt.steps);
-    // The last batch of a pass is short, and its step takes a part of the next.
+    // The last batch of a pass is short; its step takes a part of the next pass.
     for (const share of [found.tokens / receipt.tokens, found.flops / receipt.flops.spent])
       expect(Math.abs(1 - share)).toBeLessThan(0.05);
     expect(found.hours).toBeGreaterThan(0);
-    // States and heads that are kept are not computed again.
+    // Stored states and heads are not computed again.
     const again = await estimateTraining(run);
     expect(again.flops).toBeLessThan(found.flops / 2);
     expect(again.steps).toBe(readMetrics(out).filter(({ stage }) => stage !== "head-1").length);

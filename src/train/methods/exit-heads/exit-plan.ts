@@ -21,7 +21,7 @@ interface ExitData {
   readonly documents: readonly string[];
 }
 
-/** A model whose exits are trained, and the saving that they are for. */
+/** A model whose exits are trained, and the saving that will use them. */
 export interface ExitTraining {
   readonly model: LanguageModel;
   /** The form in which it was loaded. */
@@ -31,7 +31,7 @@ export interface ExitTraining {
   readonly options: ExitTrainOptions;
 }
 
-/** A training of exits before the model has read a text. */
+/** A training of exits before the model reads a text. */
 export interface ExitPlan {
   readonly options: ExitTrainOptions;
   /** Layers with an exit. */
@@ -40,11 +40,11 @@ export interface ExitPlan {
   readonly head: ExitsFile["head"];
   /** The model's states over the corpus. */
   readonly states: StatesKey;
-  /** Heads that were trained on these states before. */
+  /** Heads from earlier runs on these states. */
   readonly kept: KeptHeads;
 }
 
-/** @throws UserError if the model has no such layers, or the texts are too short */
+/** @throws UserError if the model lacks such layers, or the texts are too short */
 export async function planExits({ model, quant, saving, data, options: given }: ExitTraining): Promise<ExitPlan> {
   const { config } = model.decoder;
   const options = withDefaults(saving, given);
@@ -59,7 +59,10 @@ export async function planExits({ model, quant, saving, data, options: given }: 
   return { options, layers, corpus, head, states, kept };
 }
 
-/** True if a run trains the head after a layer: one that it has begun is a stage of it, also once others have it. */
+/**
+ * True if a run trains the head after a layer. A head that the run has begun stays its own, even if another run
+ * finishes the same head.
+ */
 export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
   (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
 
@@ -71,13 +74,13 @@ export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">)
   return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
 }
 
-/** The decider by which a saving runs the exits as they are written; undefined if it cannot. */
+/** The decider with which a saving runs the written exits; undefined if it cannot run them. */
 export function runningDecider(saving: ExitsFile["saving"], deciders: readonly DeciderKind[]): DeciderKind | undefined {
   const kinds = { dynamax: ["linear", "ffn", "mamba"], sec: ["controller"] } as const;
   return kinds[saving].find((kind) => deciders.includes(kind));
 }
 
-/** States of the processor's own width have no name for it. */
+/** The processor's own bit width is not part of the name. */
 function formOf({ form: { quant: running, codes } }: LanguageModel, quant: Quant): string {
   if (running === "q8r") return running;
   return codes === undefined || codes === processorBits() ? quant : `${quant}-${codes}bit`;
@@ -88,7 +91,7 @@ function headOf(corpus: Corpus, { head: mode, rank, vocabulary }: ExitTrainOptio
   return { mode, ...(mode === "adapter" && { rank }), ...(tokens && { tokens }) };
 }
 
-/** The choices of the saving's paper, unless the options say otherwise. */
+/** The choices of the saving's paper, unless the options override them. */
 export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOptions): ExitTrainOptions {
   const usual = {
     dynamax: { targets: "model", decider: ["linear"] },
@@ -98,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** Layers with an exit: the last one is the ordinary end, and no exit. @throws UserError if there are none */
+/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if there are none */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

@@ -33,7 +33,7 @@ const documents = Array.from({ length: 12 }, () => Array.from({ length: 90 }, wo
 
 let model: LanguageModel;
 let trained: TrainedExits;
-/** Trains exits in a run of a folder; an unfinished one goes on. */
+/** Trains exits in a folder's run; resumes an unfinished one. */
 async function trainIn(
   folder: string,
   saving: "dynamax" | "sec",
@@ -238,7 +238,7 @@ test("sec trains separate heads on the text and one controller", async () => {
   expect(weights.get("head.1.weight")!.shape).toEqual([64, 64]);
   expect(weights.get("controller.weight")!.shape).toEqual([3, 64]);
   expect(about.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(about.measured.neverRight, 9);
-  // Words of eight letters and blanks: a head that learnt nothing is right once in 64.
+  // Words of eight letters and blanks: an untrained head is right once in 64.
   expect(about.measured.right[0]).toBeGreaterThan(0.1);
 });
 

@@ -14,7 +14,7 @@ import { StateCache } from "./states/cache.ts";
 import { type CollectTerms, collectStates } from "./states/collect.ts";
 import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./training-states.ts";
 
-/** Exits that were trained: the contents of their files. */
+/** Trained exits: the contents of their files. */
 export interface TrainedExits {
   readonly about: ExitsFile;
   readonly weights: TrainedWeights;
@@ -24,9 +24,9 @@ export interface TrainedExits {
 export interface ExitTerms extends DeciderTerms<TrainedExits>, Pick<OpenTerms, "out" | "resumes"> {}
 
 /**
- * The training of a model's exits for a saving: a head after each layer, then what decides. The model itself stays as
- * it is; its states over the texts are kept under MODICUM_HOME for the next time.
- * @throws UserError if the model has no such layers, or the texts are too short
+ * Trains a model's exits for a saving: a head after each layer, then the deciders. The model itself is frozen; its
+ * states over the texts are stored under MODICUM_HOME for the next time.
+ * @throws UserError if the model lacks such layers, or the texts are too short
  */
 export async function* exitStages(training: ExitTraining, terms: ExitTerms): AsyncGenerator<Stage, TrainedExits, void> {
   const { model, quant, saving, data } = training;
@@ -63,9 +63,9 @@ export async function* exitStages(training: ExitTraining, terms: ExitTerms): Asy
   return exitsWith(deciders);
 }
 
-/** Completes the states of a model over a corpus. Returns the FLOPs of that. */
+/** Completes a model's states over a corpus. Returns the FLOPs spent. */
 function fill(cache: StateCache, { engine }: LanguageModel, corpus: Corpus, terms: CollectTerms): Promise<number> {
-  // Two runs that wrote one folder's files at once would leave holes in them.
+  // Two runs that write to one folder at once would leave holes in its files.
   const lock = { signal: terms.signal, purpose: "keep the states" };
   return withLock(lockFile(`states ${cache.name}`), lock, () => collectStates(engine, corpus, cache, terms));
 }

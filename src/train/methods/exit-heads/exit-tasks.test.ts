@@ -11,7 +11,7 @@ import { tinyModel } from "./tiny-model.testing.ts";
 
 const { home, file, textsOf } = tinyModel();
 
-/** A task that sees what is written, and scores the sum of its bytes; `before` counts scorings from 1. */
+/** A task that reads the written exits, and scores the sum of their bytes; `before` counts scorings from 1. */
 function tasksThat(before: (scoring: number) => void = () => {}) {
   const seen: (WrittenModel & { deciders: string[] })[] = [];
   const tasks = [{ name: "mine", better: "higher" as const }];
@@ -55,7 +55,7 @@ test("exits are scored while the classifier is trained that runs them, and as th
   expect(new Set(scores).size).toBe(scores.length);
   expect(scored.tasks).toEqual({ mine: scores.at(-1)![1] });
   expect(scored.receipt.flops.forward).toBeGreaterThan(scores.length * 1e15);
-  // Scoring changes nothing of what is trained.
+  // Scoring does not change the training.
   await train({ ...run, tasks: [], best: "loss" }, { out: at("unscored") });
   const exits = (out: string) => readFileSync(exitsTensors(at(out))).toString("hex");
   expect(exits("scored")).toBe(exits("unscored"));

@@ -1,4 +1,4 @@
-/** Precision, recall and F1 of a class, by which tests compare deciders. */
+/** Precision, recall and F1 of a class, for comparing deciders in tests. */
 /** The share of right predictions among those made, of labels found among all, and their harmonic mean. */
 export interface F1 {
   readonly precision: number;

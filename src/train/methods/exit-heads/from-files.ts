@@ -23,7 +23,7 @@ interface FilesTraining extends ExitTraining {
   readonly scorer: TaskScorer | undefined;
 }
 
-/** The training of a model's exits on files of texts, which are written into the run's folder. @throws UserError */
+/** The training of a model's exits on files of texts; writes them into the run's folder. @throws UserError */
 export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
   const training = await openTraining(own, run);
   using _ = training.model;
@@ -45,7 +45,7 @@ export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Pr
   return await estimateExits(training, run);
 }
 
-/** Reads a run's texts and tasks, and loads its model, which is the caller's. @throws UserError */
+/** Reads a run's texts and tasks, and loads its model, which the caller owns. @throws UserError */
 async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms): Promise<FilesTraining> {
   const { model: name, data: files, quant, seed, steps } = run.options;
   if (name === undefined) throw new UserError("model: expected a model whose exits are trained", 2);
@@ -65,7 +65,7 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   return { model, quant, saving, data, options, scorer };
 }
 
-/** The scoring of exits on a run's lab tasks, under their saving with its defaults. */
+/** Scores exits on a run's lab tasks, under their saving with its defaults. */
 function scoringIn(
   { scorer, quant }: FilesTraining,
   { options: { model }, out, signal }: OpenTerms,
@@ -81,7 +81,7 @@ function scoringIn(
   return { tasks: scorer.tasks, score };
 }
 
-/** A sentence for each tenth of the states, which are read before the first step. */
+/** A message for each tenth of the states, which are read before the first step. */
 function inTenths(onNotice: OpenTerms["onNotice"]): (progress: Progress) => void {
   let tenths = -1;
   return ({ stage, done, of }) => {

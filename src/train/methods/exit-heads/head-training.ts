@@ -22,7 +22,7 @@ import type { TrainingStates } from "./training-states.ts";
 /** Positions whose logits are in memory at once, and positions of an optimiser's step. */
 const [ROWS, STEP_ROWS] = [128, 256];
 
-/** Trained numbers, by their names in the artefact. */
+/** Trained parameters, by their names in the artefact. */
 export type TrainedWeights = ReadonlyMap<string, { readonly shape: readonly number[]; readonly values: Float32Array }>;
 
 /** The head after a layer: its weights, and its guesses at all positions. */
@@ -32,7 +32,7 @@ export interface TrainedHead {
 }
 
 /**
- * Trains the head after a layer, if it has weights, and lets it guess at every position. The model stays as it is.
+ * Trains the head after a layer, if it has weights, and computes its guesses at every position. The model is frozen.
  */
 export async function* headStages(
   { plain, served }: FrozenModel,
@@ -68,7 +68,7 @@ export const headSteps = (corpus: Corpus, { headEpochs: epochs }: ExitTrainOptio
 /** The stage that trains the head after a layer. */
 export const headName = (layer: number): string => `head-${layer}`;
 
-/** Copies of the values of all trained parameters. */
+/** Copies all trained parameters' values. */
 export const weightsOf = (store: ParameterStore): TrainedWeights =>
   new Map(
     store.parameters
@@ -76,7 +76,7 @@ export const weightsOf = (store: ParameterStore): TrainedWeights =>
       .map((p) => [p.name, { shape: p.shape, values: store.valuesOf(p).slice() }]),
   );
 
-/** Gains begin at 1, and an adapter's step at 0: a head begins as the model's own. */
+/** Gains start at 1 and an adapter's output at 0: a head starts as the model's own. */
 function fill(store: ParameterStore, seed: number): void {
   const normal = normals(seededRandom(seed));
   for (const parameter of store.parameters.filter(({ trained }) => trained)) {
@@ -100,7 +100,7 @@ function headFit(
     ...{ name: headName(layer), layers: [layer], stepRows: STEP_ROWS, epochs, rate, seed },
     lessons(at) {
       const classes = Array.from(at, (position) => classOf(target(position)));
-      // A token that the exit cannot choose teaches it nothing.
+      // The exit learns nothing from a token that it cannot choose.
       const shares = classes.map((place) => (place === undefined ? 0 : 1 / STEP_ROWS));
       return [{ layer, classes: classes.map((place) => place ?? 0), shares }];
     },

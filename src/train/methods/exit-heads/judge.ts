@@ -10,10 +10,10 @@ import { batchesOf } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** Tokens that each position is asked about: the model's likeliest, and the text's. */
+/** Candidate tokens at each position: the model's likeliest, and the text's. */
 const ASKED = TEACHER_TOP + 1;
 
-/** The guesses of a head after `layer` layers at all positions of a corpus. */
+/** A head's guesses after `layer` layers at all positions of a corpus. */
 export async function judge(
   model: RowModel,
   store: ParameterStore,
@@ -66,7 +66,7 @@ function ask(targets: BigInt64Array, at: Int32Array, { teacher, truth }: Trainin
   }
 }
 
-/** A head's choice is the token that is as likely as its likeliest. */
+/** A head's choice is the candidate that is as likely as its likeliest token. */
 function note({ places, right }: Guesses, at: Int32Array, nats: Float32Array, best: Float32Array): void {
   for (const [i, position] of at.entries()) {
     const asked = nats.subarray(i * ASKED, (i + 1) * ASKED);

@@ -11,8 +11,8 @@ import type { TrainedHead, TrainedWeights } from "./head-training.ts";
 import type { ExitTrainOptions } from "./options.ts";
 
 /**
- * Heads that were trained on a folder's states, with their guesses: a run that was cut off, or one with other
- * classifiers, labels or k, takes them as they are.
+ * Stored heads, trained on a folder's states, with their guesses. A resumed run, or one with other classifiers, labels
+ * or k, reuses them.
  */
 export class KeptHeads {
   readonly #key: string;
@@ -33,7 +33,7 @@ export class KeptHeads {
     return existsSync(weights) && existsSync(guesses) && statSync(guesses).size === 2 * this.positions;
   }
 
-  /** The head after a layer; undefined if none was kept. @throws UserError if its file is damaged */
+  /** The head after a layer; undefined if none is stored. @throws UserError if its file is damaged */
   read(layer: number): TrainedHead | undefined {
     if (!this.has(layer)) return undefined;
     const [guesses, weights] = this.#files(layer);

@@ -3,10 +3,10 @@ import { actions } from "../../../savings/depth/exits/decide.ts";
 
 const at = (action: Action): number => actions.indexOf(action);
 
-/** The place of a token that is not among the model's likeliest. */
+/** The place of a token outside the model's likeliest. */
 export const NO_PLACE = 255;
 
-/** The guesses of a head on a stretch of tokens. */
+/** A head's guesses on a stretch of tokens. */
 export interface Guesses {
   /** For each token, the place (from 0) of the head's choice among the whole model's likeliest, or `NO_PLACE`. */
   readonly places: Uint8Array;
@@ -15,16 +15,15 @@ export interface Guesses {
 }
 
 /**
- * The number of the first exit that is right about each token, counted from 1; 0: none is (SEC, b.3). `right` has the
- * whole model's guesses last.
+ * The number of the first exit that is right about each token, from 1; 0: none (SEC, b.3). `right` has the whole
+ * model's guesses last.
  */
 export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
 
 /**
- * SEC's labels for each exit and token, numbers of `actions`: stop if no exit is right about the token, exit from the
- * first that is right on, continue before it. An exit that is wrong again behind the first right one is still labelled
- * exit.
+ * SEC's labels for each exit and token, as indices of `actions`: stop if no exit is right about the token; else
+ * continue before the first right exit, and exit from there on, even if a deeper exit is wrong again.
  */
 export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
   const first = firstRight(right);

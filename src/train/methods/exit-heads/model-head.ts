@@ -9,7 +9,7 @@ import { LoraWeights } from "../../graphs/lora-weights.ts";
 import { someRowsOf, TracedWeights } from "../../graphs/traced-weights.ts";
 import type { TrainableWeights } from "../../graphs/trainable.ts";
 
-/** A model's final norm and head, whose weights are inputs of graphs and stay as they are. */
+/** A model's final norm and head, frozen, with weights as inputs of graphs. */
 export interface ModelHead {
   readonly decoder: Decoder;
   readonly weights: Pick<TrainableWeights, "inputsOf" | "frozenOf">;
@@ -17,16 +17,16 @@ export interface ModelHead {
   floats(name: string): Float32Array;
 }
 
-/** The heads that exits are trained with. */
+/** The frozen heads for training exits. */
 export interface FrozenModel {
-  /** In the form in which requests run. */
+  /** In the form that serves requests. */
   readonly served: ModelHead;
-  /** In float32: the backward pass of a quantised head would compute its floats again for every few positions. */
+  /** In float32: the backward pass of a quantised head would dequantise it again for every few positions. */
   readonly plain: ModelHead;
 }
 
 /**
- * Opens a model's file as `FrozenModel`. `tokens`: those that exits can choose, whose rows of the head are read; absent:
+ * Opens a model's file as `FrozenModel`. `tokens`: the tokens that exits can choose, whose head rows are read; absent:
  * all.
  * @throws UserError
  */

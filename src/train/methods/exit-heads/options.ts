@@ -4,13 +4,13 @@ import { headModes } from "../../../savings/depth/exits/heads.ts";
 
 const count = z.int().min(1);
 
-/** The likeliest tokens of the whole model that are kept for each token: the widest relaxed label. */
+/** The model's likeliest tokens to store for each token: the widest relaxed label. */
 export const TEACHER_TOP = 10;
 
-/** Savings that are trained: their exits. */
+/** Savings whose exits can be trained. */
 export const trainedSavings = ["dynamax", "sec"] as const;
 
-/** The training of exits: from it follow the flags and the docs. */
+/** The options for training exits, the source of flags and docs. */
 export const exitTrainOptions = z.strictObject({
   from: count.optional().describe("layers before the first exit (default: half of the model's)"),
   every: count.default(4).describe("layers from one exit to the next"),

@@ -20,7 +20,7 @@ import type { ExitInputs } from "./exit-inputs.ts";
 /** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */
 export interface RowModel {
   readonly hidden: number;
-  /** Tokens of a sequence; absent: each position is for itself. */
+  /** Tokens per sequence; absent: positions are independent. */
   readonly sequence?: number;
   /** The most positions that run at once. */
   readonly rows: number;
@@ -28,12 +28,12 @@ export interface RowModel {
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
 }
 
-/** The leading dimensions of tensors of the model's positions in a graph, and of `count` of them. */
+/** The leading dimensions of a graph's tensors over the model's positions, and over `count` of them. */
 export const dimsOf = ({ sequence }: RowModel): [Dim, Dim] => (sequence ? [sym("n"), sequence] : [1, sym("n")]);
 export const countsOf = ({ sequence }: RowModel, count: number): [number, number] =>
   sequence ? [count / sequence, sequence] : [1, count];
 
-/** Gradients of exits' weights by a weighted sum of positions' cross-entropies. */
+/** Gradients of exits' weights from a weighted sum of positions' cross-entropies. */
 export class RowPasses implements Disposable {
   readonly #x: Buffer;
   readonly #targets: Buffer;
@@ -69,13 +69,13 @@ export class RowPasses implements Disposable {
     return new RowPasses(model, store, program, forward, bindWeights(g, trained, store));
   }
 
-  /** The memory of x [rows, hidden], which the caller fills before `add`. */
+  /** The memory of x [rows, hidden]; the caller fills it before `add`. */
   get x(): Float32Array {
     return new Float32Array(this.#x.memory);
   }
 
   /**
-   * Adds the gradients of positions in `x`; each one's cross-entropy counts by its share in the loss. Returns the sum of
+   * Adds the gradients of positions in `x`, weighing each cross-entropy by its share of the loss. Returns the sum of
    * share · cross-entropy.
    */
   async add(targets: ArrayLike<number>, shares: ArrayLike<number>): Promise<number> {

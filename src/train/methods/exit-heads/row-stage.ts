@@ -13,7 +13,7 @@ import { batchesOf, type Positions } from "./rows.ts";
 import type { CollectTerms } from "./states/collect.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** What all exits are trained with. Their gradients are never clipped. */
+/** The optimiser of all exits. It never clips gradients. */
 const settings: Omit<GradientOptions, "optimizer"> = {
   clip: 0,
   spikes: "stop",
@@ -22,57 +22,57 @@ const settings: Omit<GradientOptions, "optimizer"> = {
 };
 const optimizer = optimizerOptions.parse({ beta2: 0.999, weightDecay: 0.01 });
 
-/** What positions teach after a layer: a class of each, and its share in the loss. */
+/** The targets of positions after a layer: a class for each, and its share of the loss. */
 export interface Lesson {
   readonly layer: number;
   readonly classes: ArrayLike<number>;
   readonly shares: ArrayLike<number>;
 }
 
-/** Lab tasks that score something in training as it is. */
+/** Lab tasks that score a value during training. */
 export interface ScoringOf<T> {
   readonly tasks: Scoring["tasks"];
   score(value: T): ReturnType<Scoring["score"]>;
 }
 
-/** Scores what is made of something else. */
+/** Scores a value after a conversion. */
 export const scoringBy = <T, U>(scoring: ScoringOf<U> | undefined, made: (value: T) => U): ScoringOf<T> | undefined =>
   scoring && { tasks: scoring.tasks, score: (value) => scoring.score(made(value)) };
 
-/** The scoring of what `current` gives. */
+/** Scores the value that `current` returns. */
 export const scoringOf = <T>(scoring: ScoringOf<T> | undefined, current: () => Promise<T>): Scoring | undefined =>
   scoring && { tasks: scoring.tasks, score: async () => scoring.score(await current()) };
 
 /** A decider's run. */
 export interface DeciderTerms<T> extends CollectTerms {
-  /** Present if its exits are whole with it. */
+  /** Present if this decider completes its exits. */
   readonly scoring?: ScoringOf<T> | undefined;
 }
 
-/** The training of an exit's weights on the positions of texts. */
+/** Trains an exit's weights on the positions of texts. */
 export interface RowFit {
   readonly name: string;
   /** Layers whose streams are read. */
   readonly layers: readonly number[];
-  /** Positions of an optimiser's step. */
+  /** Positions per optimiser step. */
   readonly stepRows: number;
   readonly epochs: number;
   /** Peak learning rate. */
   readonly rate: number;
   readonly seed: number;
-  /** FLOPs of what is read off its weights once they are trained. */
+  /** FLOPs of reading the outputs of its trained weights. */
   readonly judging: number;
   readonly onProgress: CollectTerms["onProgress"];
-  /** Lab tasks that score what is trained as it is. */
+  /** Lab tasks that score the current state of training. */
   readonly scoring?: Scoring | undefined;
-  /** True if positions of a row of text stay together. */
+  /** True if the positions of a row of text stay together. */
   readonly whole?: boolean;
   lessons(at: Int32Array): readonly Lesson[];
   /** Changes the streams of some positions before they are read. */
   scale?(streams: Float32Array, positions: number): void;
 }
 
-/** A batch of positions; the last of its step or not. */
+/** A batch of positions, and whether it is its step's last. */
 interface StepPart {
   readonly positions: Positions;
   readonly ends: boolean;
@@ -87,7 +87,7 @@ export function stepsOver(
   return Math.max(1, Math.floor((epochs * (to - from) * block) / stepRows));
 }
 
-/** Trains on the training part's positions, in another order in each epoch. */
+/** Trains on the training part's positions, in a new order each epoch. */
 export class RowStage extends GradientStage {
   readonly steps: number;
   readonly data: { readonly hash: string };
@@ -157,7 +157,7 @@ export class RowStage extends GradientStage {
     return { loss, labelled, tokens, samples: tokens };
   }
 
-  /** Passes over the positions of a step that was done before. */
+  /** Passes over the positions of a completed step. */
   #skip(): void {
     while (!this.#parts.next().value.ends);
     this.#read++;
@@ -183,7 +183,7 @@ export class RowStage extends GradientStage {
     });
   }
 
-  /** Uses its weights, which may be changed in that time. */
+  /** Uses its weights, and may change them meanwhile. */
   async withWeights<T>(use: () => Promise<T>): Promise<T> {
     const values = this.states["values"]!;
     const trained = values.slice();

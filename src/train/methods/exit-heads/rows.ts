@@ -2,29 +2,29 @@ import { seededRandom, shuffle } from "../../../util/random.ts";
 import { halfFloats } from "../../../weights/gguf/half.ts";
 import type { StateCache } from "./states/cache.ts";
 
-/** Rows of text whose positions are mixed with each other. */
+/** Rows of text that are shuffled together. */
 const POOL = 16;
 
 /** Positions of texts with their streams. */
 export interface Positions {
-  /** Numbers of the positions, from 0 for the first of the first row of text. */
+  /** The positions' indices, from 0 for the first of the first row of text. */
   readonly at: Int32Array;
-  /** Writes the positions' stream after a layer to the beginning of `into`, [positions, hidden]. */
+  /** Writes the positions' stream after a layer to the start of `into`, [positions, hidden]. */
   stream(layer: number, into: Float32Array): void;
 }
 
 export interface BatchTerms {
-  /** Rows of text: from, and one past the last. */
+  /** Rows of text, start inclusive, end exclusive. */
   readonly range: readonly [from: number, to: number];
   /** The most positions of a batch. */
   readonly size: number;
-  /** Decides the order; undefined: that of the texts. */
+  /** The seed of the order; undefined: the texts' order. */
   readonly seed?: number | undefined;
-  /** True if the positions of a row of text stay together in their order; `size` is a multiple of a row then. */
+  /** True if the positions of a row of text stay together in order; `size` is then a multiple of a row. */
   readonly whole?: boolean | undefined;
 }
 
-/** The positions of rows of text in batches. With a seed, rows come in a random order, and so do positions of a few rows. */
+/** The positions of rows of text in batches. With a seed, rows come in random order, and so do positions within a few rows. */
 export function* batchesOf(
   cache: StateCache,
   layers: readonly number[],

@@ -10,7 +10,7 @@ export interface Scaling {
   readonly deviation: Float32Array;
 }
 
-/** The scaling of streams after some layers, all together; `change` is made to each stream before. */
+/** The scaling of streams after several layers, all together; `change` applies to each stream first. */
 export function scalingOf(
   { corpus, cache }: TrainingStates,
   layers: readonly number[],

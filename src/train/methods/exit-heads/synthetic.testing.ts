@@ -1,4 +1,4 @@
-/** Streams without a model, from which labels can be told. */
+/** Streams without a model, from which labels can be predicted. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -18,7 +18,7 @@ export const POSITIONS = ROWS * BLOCK;
 
 export const options = exitTrainOptions.parse({ block: BLOCK, deciderEpochs: 6, deciderRate: 5e-2 });
 
-/** States whose streams `fill` writes over normal noise, position by position; elements differ in size, as a model's do. */
+/** States whose streams `fill` writes over normal noise, position by position; elements differ in size, as in a model. */
 export function syntheticStates(
   layers: readonly number[],
   fill: (layer: number, position: number, stream: Float32Array) => void,

@@ -9,7 +9,7 @@ import { seededRandom } from "../../../util/random.ts";
 const fixture = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
 
 interface TinyModel {
-  /** MODICUM_HOME while the tests of a file run. */
+  /** MODICUM_HOME while a file's tests run. */
   readonly home: string;
   /** The model's file, of two layers. */
   readonly file: string;

@@ -2,7 +2,7 @@ import type { Corpus } from "./corpus.ts";
 import { TEACHER_TOP } from "./options.ts";
 import type { StateCache } from "./states/cache.ts";
 
-/** A corpus with its states and the choices that heads are judged by. */
+/** A corpus with its states and the teacher's choices. */
 export interface TrainingStates {
   readonly corpus: Corpus;
   readonly cache: StateCache;
@@ -10,11 +10,11 @@ export interface TrainingStates {
   readonly truth: Int32Array;
   /** The model's likeliest next tokens at each position, [positions, TEACHER_TOP]. */
   readonly teacher: Int32Array;
-  /** FLOPs of forward passes outside of steps, which the next stage is billed for. */
+  /** FLOPs of forward passes outside of steps, billed to the next stage. */
   readonly unbilled: { flops: number };
 }
 
-/** Joins a corpus with its cached states, which are complete; `flops` were spent on them. */
+/** Joins a corpus with its complete cached states; `flops` were spent on them. */
 export function trainingStates(corpus: Corpus, cache: StateCache, flops = 0): TrainingStates {
   const { blocks, block } = corpus;
   const truth = new Int32Array(blocks.length * block);
@@ -26,7 +26,7 @@ export function trainingStates(corpus: Corpus, cache: StateCache, flops = 0): Tr
   return { corpus, cache, truth, teacher, unbilled: { flops } };
 }
 
-/** The positions of rows of text: from, and one past the last. */
+/** The positions of rows of text, start inclusive, end exclusive. */
 export const positionsOf = ({ block }: Corpus, [from, to]: readonly [number, number]) =>
   [from * block, to * block] as const;
 

@@ -17,7 +17,7 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
     ...{ data: "none.txt", tokens: TOKENS, steps: 1, validation: 0, train },
   });
 
-/** A model of some layers, with the weights of the largest one. */
+/** A model of some layers, with the weights of the largest. */
 async function model(layers: number, train?: readonly string[]): Promise<Subject> {
   const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {
@@ -43,7 +43,7 @@ interface Trained {
   readonly exitFlops: number;
 }
 
-/** A batch's gradients by the parameters' names. */
+/** A batch's gradients, by the parameters' names. */
 async function train(subject: Subject, weight: number, recompute = false): Promise<Trained> {
   const { trainee, store } = subject;
   using passes = await Passes.create(trainee, store, shape, recompute);

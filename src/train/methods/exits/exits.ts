@@ -4,7 +4,7 @@ import { UserError } from "../../../util/errors.ts";
 import type { ExitLosses, Trainee } from "../../graphs/graphs.ts";
 import type { Method } from "../method.ts";
 
-/** Rules by which the layers' losses share. */
+/** Rules for the shares of the layers' losses. */
 const WEIGHTS = ["linear", "layerskip", "uniform"] as const;
 type Weights = (typeof WEIGHTS)[number];
 
@@ -18,7 +18,7 @@ const rules: Readonly<Record<Weights, (layer: number, layers: number) => number>
 /** 1 + … + n. */
 const upTo = (n: number): number => (n * (n + 1)) / 2;
 
-/** The share of each layer's loss, of layers from 1 to `layers`; together 1. */
+/** The share of each layer's loss, for layers 1 to `layers`; the sum is 1. */
 export function sharesOf(rule: Weights, of: readonly number[], layers: number): number[] {
   const parts = of.map((layer) => rules[rule](layer, layers));
   const all = parts.reduce((sum, part) => sum + part, 0);
@@ -37,8 +37,8 @@ const options = z.strictObject({
 export type ExitsOptions = z.output<typeof options>;
 
 /**
- * Losses at several layers, through the model's own norm and head, as CALM (Schuster et al. 2022) and LayerSkip (Elhoushi
- * et al. 2024) train models that answer before their last layer.
+ * Losses at several layers, through the model's own norm and head, as CALM (Schuster et al. 2022) and LayerSkip
+ * (Elhoushi et al. 2024) train models that answer before their last layer.
  */
 export const exits: Method<ExitsOptions> = {
   name: "exits",

@@ -21,7 +21,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 const documents = ["some words", "other words", "a third"];
 
-/** A list's sample in the words of its tokens. */
+/** A list's sample as the words of its tokens. */
 function shown(record: Parameters<ReturnType<typeof listReader>>[0]) {
   const { ids, labels, list } = listReader(tokenizer, 2)(record);
   const at = labels.findIndex((label) => label >= 0);

@@ -8,7 +8,7 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ListRecord, RankedRecord } from "../../data/records.ts";
 import type { ListReader, Sample } from "../../data/samples.ts";
 
-/** A list as it is read: its passages, their order, the best first, and their ranks. */
+/** A list as read: its passages, their order, the best first, and their ranks. */
 interface Judged {
   readonly query: string;
   readonly documents: readonly string[];
@@ -18,7 +18,7 @@ interface Judged {
 
 /**
  * Reads lists as a reranker's prompts with their written rankings; labels are the rankings. The reader throws a
- * UserError if the model's tokens do not have letters alone.
+ * UserError if the tokenizer has no single tokens for letters.
  */
 export function listReader(tokenizer: Tokenizer, words: number): ListReader {
   const prompts = new Prompts(tokenizer);
@@ -38,7 +38,7 @@ export function listReader(tokenizer: Tokenizer, words: number): ListReader {
   };
 }
 
-/** Tokens from `from` on are labels; the one before them ends the prompt. */
+/** Tokens from `from` on are labels; the token before them ends the prompt. */
 function sampleOf(ids: readonly number[], from: number, letters: Int32Array, ranks: Int32Array): Sample {
   const labels = Int32Array.from({ length: ids.length - 1 }, (_, i) => (i + 1 >= from ? ids[i + 1]! : -1));
   return {
@@ -59,7 +59,7 @@ function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
   return { query, documents, order: ranking, ranks };
 }
 
-/** The positive stands anywhere in its list: first, it would teach the letter A. The negatives are of one rank. */
+/** The positive stands anywhere in its list: always first, it would teach the letter A. The negatives share one rank. */
 function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
   if (negatives.length === 0) throw new UserError('"negatives": expected at least one to rank a list');
   const random = seededRandom(fnv1a(Buffer.from(query)));

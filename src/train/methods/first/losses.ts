@@ -1,6 +1,6 @@
 /**
  * Losses on the scores of one list, in float64. `ranks` are the teacher's, 1 for the best; items of equal rank are not
- * compared. Adding a number to all scores changes none of them, and each gradient sums to 0.
+ * compared. Adding a number to all scores changes no loss, so each gradient sums to 0.
  */
 export interface RankLoss {
   readonly loss: number;

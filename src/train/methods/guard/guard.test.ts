@@ -28,7 +28,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-guard-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const at = (name: string) => path.join(folder, name);
 
-/** A network so small that its programs are quickly made. */
+/** A small network, so its programs compile fast. */
 const network = at("network");
 const architecture = {
   _class_name: "UNet2DModel",
@@ -63,7 +63,7 @@ beforeAll(async () => {
   await train({ ...short, architecture, data: [a, b], steps: 1 }, { out: network });
 });
 
-/** Every frozen tensor of a run has the bytes that it had, and no other one. */
+/** After a run, every frozen tensor has its original bytes, and no other tensor has. */
 function expectKept(run: string, mask: string): void {
   const [before, after] = [weightsOf(network), weightsOf(run)];
   const { tensors } = readMask(mask);
@@ -78,7 +78,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser knows 
   const options = { ...short, model: network, data: [a, b], freezeMask: mask };
   const { receipt } = await train(options, { out: at("guarded") });
   expectKept(at("guarded"), mask);
-  // Decay and momentum move what has no gradient, if the optimiser knows it.
+  // Decay and momentum move tensors without a gradient, if the optimiser holds them.
   const optimizer = { name: "sgd", lr: 0.01, momentum: 0.9, weightDecay: 0.5 } as const;
   const { receipt: plain } = await train({ ...options, optimizer }, { out: at("decayed") });
   expectKept(at("decayed"), mask);
@@ -212,7 +212,7 @@ test("the verb goes on with its own unfinished run alone", async () => {
   await go({ seed: 1 });
   expect(steps.splice(0)).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);
   await expect(go({}, 2)).rejects.toThrow(/abort/);
-  // Other images of the same name.
+  // Other images under the same name.
   await drawings("b.jsonl", "b", 6, 7);
   await go({});
   expect(steps).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);

@@ -5,14 +5,14 @@ import type { OpenTerms } from "../../session/stage.ts";
 import type { Method } from "../method.ts";
 import { type GuardOptions, guardOptions } from "./options.ts";
 
-/** What a guard has of its own; the rest is in the options of every run. */
+/** The options of a guard alone; every run's options have the rest. */
 const options = guardOptions.omit({ model: true, innocent: true, batch: true, seed: true, steps: true });
 type OwnOptions = z.output<typeof options>;
 
-/** The mask's file within a run's folder. */
+/** The mask's file in a run's folder. */
 export const maskFile = (out: string): string => path.join(out, "mask.json");
 
-/** FreezeAsGuard (Huang et al. 2024): which tensors of an image generator its users' fine-tuning leaves as they are. */
+/** FreezeAsGuard (Huang et al. 2024): finds the tensors of an image generator that its users' fine-tuning must not change. */
 export const guard: Method<OwnOptions> = {
   name: "guard",
   summary: "find the tensors to freeze in an image generator",

@@ -18,7 +18,7 @@ import { type Gaps, PAPER } from "./upper-loss.ts";
 
 export type GuardTerms = Pick<MaskTerms, "onStep">;
 
-/** Learns which tensors of an image generator to freeze. @throws UserError for another model, or images that are none of its */
+/** Learns which tensors of an image generator to freeze. @throws UserError for another model, or images that do not fit it */
 export async function* guardStages(
   options: GuardOptions,
   checkpoint: Checkpoint,
@@ -39,7 +39,7 @@ export async function* guardStages(
   return maskOf(options.model, tensorsIn(published.store), (name) => frozen.has(name), { options, data, shares });
 }
 
-/** Tensors whose share is above one half, or exactly as many as the ratio says, those with the greatest shares. */
+/** Tensors with a share above one half, or exactly as many as the ratio says, the greatest shares first. */
 export function frozenOf(
   shares: ReadonlyMap<string, number>,
   { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
@@ -57,7 +57,7 @@ export interface LearnedShares {
   readonly gaps: Gaps;
 }
 
-/** Learns the mask of a published model: relearning, then the alternation of publisher and user. */
+/** Learns the mask of a published model: relearning, then the publisher and the user in turn. */
 export async function* shareStages(
   checkpoint: Checkpoint,
   sides: Sides,
@@ -75,7 +75,7 @@ export async function* shareStages(
   return { shares: masks.shares, gaps };
 }
 
-/** The fine-tuning on both sides. The stage owns the subject. */
+/** Fine-tunes on both sides. The stage owns the subject. */
 async function openRelearning(
   subject: DrawingSubject,
   { illegal, innocent }: Sides,
@@ -111,12 +111,12 @@ async function gapsOf(
   values.set(published);
   const before = await errors();
   values.set(relearned);
-  // Without a gain there is nothing to weigh by.
+  // Without a gain there is no weight.
   const gap = (side: keyof Gaps) => Math.max(before[side] - after[side], 1e-3);
   return { illegal: gap("illegal"), innocent: gap("innocent") };
 }
 
-/** The mean error on images, each with the same noise each time. */
+/** The mean error on images, with fixed noise for each. */
 export async function meanError(
   passes: NoisePasses,
   { noise }: Pick<DrawingSubject, "noise">,

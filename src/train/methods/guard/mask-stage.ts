@@ -25,7 +25,7 @@ interface MaskStep {
   readonly steps: number;
   /** m's mean. */
   readonly ratio: number;
-  /** Mean errors of the step's images. */
+  /** Mean error of the step's images. */
   readonly loss: number;
 }
 
@@ -37,7 +37,7 @@ export interface MaskTerms {
   readonly onStep?: ((step: MaskStep) => void) | undefined;
 }
 
-/** The alternation of publisher and user, each with a rule of its own. The subject's store holds the relearned values. */
+/** The publisher's and the user's steps in turn, each with its own rule. The subject's store holds the relearned values. */
 export class MaskStage implements Stage {
   readonly name = "masks";
   readonly steps: number;
@@ -48,7 +48,7 @@ export class MaskStage implements Stage {
   readonly #norm: GradientNorm;
   readonly #batchAt: ReturnType<typeof mixedBatches>;
 
-  /** `published`: the values before the relearning. It does not own the passes. */
+  /** `published`: the values before relearning. The caller owns the passes. */
   constructor(
     subject: DrawingSubject,
     published: Float32Array,
@@ -105,14 +105,14 @@ export class MaskStage implements Stage {
   }
 }
 
-/** All values of a store, its memory. */
+/** All values of a store: the memory itself. */
 export const valuesOf = (store: ParameterStore): Float32Array<ArrayBuffer> =>
   new Float32Array(store.values.memory, 0, store.trainedElements);
 
-/** The memory of float64 numbers, as checkpoints take it. */
+/** The memory of float64 numbers, in the form of checkpoints. */
 const halvesOf = ({ buffer }: Float64Array<ArrayBuffer>): Float32Array<ArrayBuffer> => new Float32Array(buffer);
 
-/** Batches drawn from both sides together, each a function of its index. */
+/** Batches drawn from both sides together, each determined by its index. */
 function mixedBatches(
   { illegal, innocent }: Sides,
   { noise }: DrawingSubject,

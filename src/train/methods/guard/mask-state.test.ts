@@ -25,7 +25,7 @@ const begun = (given: Partial<MaskTerms> = {}, logits = drawn(3, 3, -0.3, 0.3)) 
     { ...terms, ...given },
   );
 
-/** Four samples with a squared error each, of which the first two are illegal. */
+/** Four samples with a squared error each; the first two are illegal. */
 const samples = Array.from({ length: 4 }, (_, i) => ({ at: drawn(10 + i, SIZE), wanted: i / 3 }));
 const illegal = [true, true, false, false];
 const missed = (theta: ArrayLike<number>, i: number) =>

@@ -1,32 +1,32 @@
 import type { MaskOptions } from "./options.ts";
 
-/** Numbers of a whole model, in float32 or, for tests, float64. */
+/** A whole model's parameters, in float32 or, for tests, float64. */
 export type Numbers = Float32Array | Float64Array;
 
-/** A tensor's place in a model's numbers. */
+/** A tensor's place among a model's parameters. */
 export interface Slice {
   readonly name: string;
   readonly offset: number;
   readonly length: number;
 }
 
-/** Logits are kept in these bounds, so that a decided tensor can change its side. */
+/** Logits stay within these bounds, so a decided tensor can still change sides. */
 const MOST = 1;
 
 export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskLr" | "ratioPenalty" | "userLr">;
 
 /**
- * A soft mask over a model's tensors, and an imitated user who fine-tunes it (FreezeAsGuard, algorithm in section 3.3 and
- * its official code). With m one share a tensor, the model is θ = θ_ft + m ⊙ Δ, where Δ = θ_pre − θ_ft: only θ and Δ are
- * stored. θ_pre never changes.
+ * A soft mask over a model's tensors, and an imitated user who fine-tunes it (FreezeAsGuard, algorithm in section 3.3
+ * and its official code). With a share m per tensor, the model is θ = θ_ft + m ⊙ Δ with Δ = θ_pre − θ_ft: only θ and Δ
+ * are stored. θ_pre never changes.
  */
 export class MaskState {
-  /** m, one a tensor: near 1 the tensor keeps its published values. */
+  /** m, one per tensor: near 1 the tensor keeps its published values. */
   readonly shares: Float64Array<ArrayBuffer>;
 
   /**
-   * `theta` holds the fine-tuned values, and becomes the masked model; `delta` the published less the fine-tuned ones;
-   * `logits` one number a tensor. All three are changed in place.
+   * `theta` holds the fine-tuned values, and becomes the masked model; `delta` is published minus fine-tuned; `logits`
+   * has one number per tensor. All three change in place.
    */
   constructor(
     readonly slices: readonly Slice[],
@@ -39,12 +39,12 @@ export class MaskState {
     this.#follow();
   }
 
-  /** The share of the tensors that is frozen, softly. */
+  /** The soft share of frozen tensors. */
   get ratio(): number {
     return this.shares.reduce((sum, m) => sum + m, 0) / this.shares.length;
   }
 
-  /** ⟨Δ, g⟩ of each tensor: how the loss with the gradient g changes with its share. */
+  /** ⟨Δ, g⟩ of each tensor: how a loss with gradient g changes with the tensor's share. */
   along(gradient: Numbers): Float64Array {
     return Float64Array.from(this.slices, ({ offset, length }) => {
       let sum = 0;
@@ -53,7 +53,7 @@ export class MaskState {
     });
   }
 
-  /** The change of m with each logit. */
+  /** The derivative of m by each logit. */
   slopes(): Float64Array {
     return this.shares.map((m) => (m * (1 - m)) / this.terms.temperature);
   }
@@ -65,7 +65,7 @@ export class MaskState {
     return this.slopes().map((slope) => each * slope);
   }
 
-  /** The publisher's step: moves the mask by the gradient of the upper loss, and the model with it. */
+  /** The publisher's step: moves the mask along the gradient of the upper loss, and the model with it. */
   publish(gradient: Numbers): void {
     const [along, slopes, penalty] = [this.along(gradient), this.slopes(), this.penalty()];
     for (let i = 0; i < this.logits.length; i++) {
@@ -75,7 +75,7 @@ export class MaskState {
     this.#follow();
   }
 
-  /** The user's step: plain descent of the fine-tuned values, by the gradient of the loss at the masked model. */
+  /** The user's step: plain gradient descent on the fine-tuned values, with the loss's gradient at the masked model. */
   imitate(gradient: Numbers): void {
     const { theta, delta } = this;
     for (const [t, { offset, length }] of this.slices.entries()) {
@@ -88,7 +88,7 @@ export class MaskState {
     }
   }
 
-  /** Shares by the logits, and the model by the shares. */
+  /** Updates shares from logits, and the model from shares. */
   #follow(): void {
     for (const [t, { offset, length }] of this.slices.entries()) {
       const share = 1 / (1 + Math.exp(-this.logits[t]! / this.terms.temperature));

@@ -7,7 +7,7 @@ const files = z.preprocess(
   z.array(z.string(), FILES).min(1, FILES),
 );
 
-/** How a mask is learned (FreezeAsGuard, Huang et al. 2024); the rates are for small networks. */
+/** How a mask is learned (FreezeAsGuard, Huang et al. 2024); the rates suit small networks. */
 const maskOptions = z.strictObject({
   freezeRatio: z.number().min(0).max(1).default(0.4).describe("share of the tensors to freeze"),
   exactRatio: z
@@ -27,7 +27,7 @@ const maskOptions = z.strictObject({
 });
 export type MaskOptions = z.output<typeof maskOptions>;
 
-/** A whole guard: what is learned, on what, and the relearning before it. */
+/** A complete guard: what is learned, on which data, and the relearning before it. */
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
   illegal: files.describe("JSON lines with image and label: images that users must not teach it"),

@@ -6,10 +6,10 @@ import { maskedBatch } from "./data.ts";
 
 interface Text {
   tokens: number;
-  /** Tokens that are not trained, the first ones. */
+  /** The first tokens, which are not trained. */
   prompt: number;
   noisy: number[];
-  /** The share that is masked. */
+  /** The masked share. */
   share: number;
   loss: number;
 }

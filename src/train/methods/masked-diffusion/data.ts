@@ -2,24 +2,24 @@ import { seededRandom } from "../../../util/random.ts";
 import type { Batch, TrainingData } from "../../data/batch.ts";
 
 export interface Masking {
-  /** The token that stands in masked places. */
+  /** The mask token. */
   readonly mask: number;
   /** True if a token is predicted at the place before it. */
   readonly shifted: boolean;
-  /** The least share of tokens that is masked. */
+  /** The least masked share of tokens. */
   readonly epsilon: number;
 }
 
-/** Batches whose labels, the tokens at their own places, are masked at random; a pure function of the index. */
+/** Batches whose labels, the tokens at their own places, are masked at random; determined by the index. */
 export function masked(data: TrainingData, masking: Masking, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return { ...data, batch: (index) => maskedBatch(data.batch(index), masking, seededRandom(first + index)) };
 }
 
 /**
- * Masks each label of a text with the probability p = (1 − ε)·t + ε. Each text's t is uniform in [0, 1], and a batch's are
- * evenly apart, which varies less than independent ones (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). A masked
- * label weighs 1/p, and texts weigh alike, whatever the length of their answers.
+ * Masks each label of a text with the probability p = (1 − ε)·t + ε. Each text's t is uniform in [0, 1]; a batch's are
+ * evenly spaced, which varies less than independent ones (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). A masked
+ * label weighs 1/p, and texts weigh the same, whatever the length of their answers.
  */
 export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, random: () => number): Batch {
   const { ids: given, labels: tokens } = batch;
@@ -43,14 +43,14 @@ export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, r
   return { ...batch, ids, labels, weights, labelled, documents };
 }
 
-/** A text at the places from … to − 1 of a batch, with the places that are labelled. */
+/** One text's places in a batch, `from` inclusive, `to` exclusive, and its labelled places. */
 interface Text {
   readonly from: number;
   readonly to: number;
   readonly answer: readonly number[];
 }
 
-/** The texts of a batch: the documents of packed rows, or rows up to their last label. */
+/** A batch's texts: the documents of packed rows, or rows up to their last label. */
 function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
   return Array.from({ length: rows }, (_, row) => {
     const [first, end] = [row * tokens, (row + 1) * tokens];
@@ -62,7 +62,7 @@ function textsOf({ rows, tokens, labels, documents }: Batch): Text[] {
     .filter(({ answer }) => answer.length > 0);
 }
 
-/** The places of a row at which a document begins or the last one ends. */
+/** The places of a row where a document begins, and where the last one ends. */
 function bordersOf(documents: Int32Array, first: number, end: number): number[] {
   const borders = [first];
   for (let at = first; at < end && documents[at]! >= 0; at++)

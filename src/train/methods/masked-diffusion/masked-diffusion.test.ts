@@ -24,7 +24,7 @@ function batchOf(answer: number): Batch {
   return { rows: 1, tokens: ids.length, ids, labels, labelled: answer, samples: 1 };
 }
 
-/** Draws with a first number of `t`, which a batch of one text takes as its time. */
+/** Random numbers that start with `t`; a batch of one text uses it as its time. */
 function randomAt(t: number, seed: number): () => number {
   const random = seededRandom(seed);
   let begun = false;

@@ -45,8 +45,8 @@ function maskOf({ denoiser, tokenizer }: DataHost): Omit<Masking, "epsilon"> {
 }
 
 /**
- * Samples whose labels are the tokens at their own places. Answers are filled up to `length` tokens with the token that
- * ends texts; 0: they stay as they are.
+ * Samples whose labels are the tokens at their own places. Answers are padded to `length` tokens with the end token; 0:
+ * no padding.
  */
 export const aligned =
   (length: number, end: number | undefined): Arrange =>

@@ -4,16 +4,16 @@ import { seededRandom } from "../../../util/random.ts";
 import { type Batch, NONE_DROPPED, type TrainingData } from "../../data/batch.ts";
 import { epochOrder } from "../../data/order.ts";
 
-/** The share of images that are trained without their class, for guidance (Ho & Salimans 2022). */
+/** The share of images trained without their class, for guidance (Ho & Salimans 2022). */
 const WITHOUT_CLASS = 0.1;
 
-/** An image and the number of its class's vector; undefined for a network without classes. */
+/** An image and its class index; undefined for a network without classes. */
 export interface ClassedImage {
   readonly pixels: Float32Array;
   readonly row: number | undefined;
 }
 
-/** Noisy images, as a network is trained on them, end to end. */
+/** A network's noisy training images, end to end. */
 export interface NoisyImages {
   readonly x: Float32Array;
   /** The noise in them. */
@@ -25,13 +25,13 @@ export interface NoisyImages {
 export interface NoisyTerms {
   readonly size: number;
   readonly noise: NoiseConfig;
-  /** The vector that stands for no class; undefined: every image keeps its class. */
+  /** The vector for no class; undefined: every image keeps its class. */
   readonly unconditional: number | undefined;
-  /** The seed of order and noise; undefined: images as they are, with the same noise each time. */
+  /** The seed of order and noise; undefined: images in order, with fixed noise. */
   readonly seed: number | undefined;
 }
 
-/** Batches of noisy images, each a pure function of its index. The last of an epoch is filled from the first. */
+/** Batches of noisy images, each determined by its index. The first images also fill the last batch of an epoch. */
 export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms): TrainingData {
   const { size, seed } = terms;
   const left = sharesLeft(terms.noise);
@@ -43,7 +43,7 @@ export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms)
       const [epoch, at] = [Math.floor(index / batches), index % batches];
       const order = orderOf(epoch);
       const drawn = Array.from({ length: size }, (_, i) => images[order[(at * size + i) % images.length]!]!);
-      // A batch that is the same each time has other noise than its neighbours.
+      // A batch's noise is the same each time, and differs from its neighbours'.
       const random = seededRandom(seed === undefined ? at : (seed + 1) * 2 ** 26 + index);
       const samples = Math.min(size, images.length - at * size);
       return batchOf(noisy(drawn, left, seed === undefined ? undefined : terms.unconditional, random), samples);
@@ -57,7 +57,7 @@ const batchOf = (drawings: NoisyImages, samples: number): Batch => {
   return { rows, tokens: 1, ids: none, labels: none, labelled: rows, samples, drawings };
 };
 
-/** Images with noise at times that are drawn evenly from all (Ho et al. 2020, algorithm 1). */
+/** Adds noise to images at times drawn uniformly (Ho et al. 2020, algorithm 1). */
 export function noisy(
   images: readonly ClassedImage[],
   left: Float64Array,

@@ -82,7 +82,7 @@ test("a network learns two classes, is stopped and goes on to the same weights, 
   };
   expect(weightsOf(at("halved"))).toEqual(weightsOf(at("whole")));
   using model = await load(at("whole"));
-  // Rows differ along columns, and columns along rows.
+  // Horizontal stripes are constant along a row, vertical ones along a column.
   const rowsOf = async (label: string) => {
     const { images, receipt } = await model.imagine({ class: label, n: 4 });
     expect(receipt.work).toMatchObject({ networkRuns: { dense: 80, run: 80 } });

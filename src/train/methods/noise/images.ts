@@ -8,10 +8,10 @@ import { checked } from "../../../util/checked.ts";
 import { inFile, UserError } from "../../../util/errors.ts";
 import { hashOf, readText } from "../../data/files.ts";
 
-/** An image as a network is trained on it: [channels, side, side], within −1 and 1. */
+/** A training image: [channels, side, side], within −1 and 1. */
 export interface LabelledImage {
   readonly pixels: Float32Array;
-  /** Undefined: of no class. */
+  /** Undefined: without a class. */
   readonly label: string | undefined;
   /** Its file and line. */
   readonly where: string;
@@ -31,7 +31,7 @@ const record = z.object({
 const INLINE = /^data:image\/\w+;base64,/;
 
 /**
- * Reads JSON lines with `image`, a file beside them or a data URI of one, and `label`.
+ * Reads JSON lines with `image`, a file path relative to them or a data URI, and `label`.
  * @throws UserError with file and line, also for an image of another size than the network's
  */
 export async function readLabelledImages(files: readonly string[], size: PictureSize): Promise<LabelledImages> {

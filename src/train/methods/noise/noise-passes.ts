@@ -12,7 +12,7 @@ import type { PassCost } from "../../step/passes.ts";
 import { type DataInputs, GivenBuffers } from "../../whole/given-buffers.ts";
 import type { NoisyImages } from "./batches.ts";
 
-/** A network whose weights are inputs, some of which are trained. */
+/** A network whose weights are inputs, some of them trained. */
 export interface TracedUNet {
   readonly unet: UNet;
   readonly weights: TracedWeights;
@@ -49,7 +49,7 @@ interface Bound {
   readonly weights: Binding;
 }
 
-/** Runs a network on noisy images and back: a step is one program. */
+/** Runs a network forward and backward on noisy images: a step is one program. */
 export class NoisePasses implements Disposable {
   readonly #given = new GivenBuffers();
   readonly #flops: ReturnType<typeof noiseFlops>;
@@ -71,7 +71,7 @@ export class NoisePasses implements Disposable {
     return new NoisePasses(traced, await compiled(traceErrors(traced)), await compiled(traceErrorsBackward(traced)));
   }
 
-  /** Adds a batch's gradients to the store's; `weight` is each image's share in the loss. Returns the sum of its errors. */
+  /** Adds a batch's gradients to the store's; `weight` is each image's share of the loss. Returns the sum of its errors. */
   async train({ drawings }: Batch, weight: number): Promise<number> {
     const { times } = drawings!;
     const errors = await this.weigh(drawings!, new Float32Array(times.length).fill(weight));

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Method } from "../method.ts";
 
-/** Image generators, which are trained by this method alone, named or not. */
+/** Image generators; only this method trains them, named or not. */
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise",

@@ -13,19 +13,19 @@ import { type ClassedImage, noisyBatches } from "./batches.ts";
 import { type LabelledImage, readLabelledImages } from "./images.ts";
 import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
 
-/** The checkpoint of a run's image generator, without tensors if it is new; undefined if the run's model is another. */
+/** The checkpoint of a run's image generator, without tensors if it is new; undefined for other models. */
 export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | undefined): Checkpoint | undefined {
   const found = base ?? (architecture && newCheckpoint(architecture));
   return found && isOfKind("image generator", found) ? found : undefined;
 }
 
-/** diffusers names a network's class where others have the `model_type`. */
+/** diffusers stores a network's class instead of a `model_type`. */
 function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
   const named = bare({ model_type: String(config["_class_name"]) });
   return { ...named, config: { kind: "huggingface", path: "architecture", config } };
 }
 
-/** The name of an option that was given and says nothing about images. */
+/** The name of an option that does not apply to images, if one is set. */
 function otherOf({ precision, recompute, packing, method, ...given }: TrainOptions): string | undefined {
   if (precision !== "fp32") return "precision";
   if (recompute || packing) return recompute ? "recompute" : "packing";

@@ -18,7 +18,7 @@ import { trainedBy } from "../../subject/open-trainee.ts";
 import type { OwnSubject } from "../../subject/own-subject.ts";
 import { NoisePasses, noiseFlops, type TracedUNet, traceErrors } from "./noise-passes.ts";
 
-/** A network that is trained to predict noise, and what images need to be batches of it. */
+/** A network that learns to predict noise, and the settings that turn images into its batches. */
 export interface DrawingSubject extends OwnSubject {
   readonly model: ImageGenerator;
   readonly noise: NoiseConfig;
@@ -26,10 +26,10 @@ export interface DrawingSubject extends OwnSubject {
   openPasses(): Promise<NoisePasses>;
 }
 
-/** The part of a network that is trained: patterns of names, and a mask's file. */
+/** The trained part of a network: name patterns, and a mask's file. */
 export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
-/** A network of random weights by its configuration, as PyTorch begins it. `checkpoint` has no tensors. */
+/** A network with random weights by its configuration, initialised as in PyTorch. `checkpoint` has no tensors. */
 export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number): DrawingSubject {
   const subject = opened(checkpoint, frozen);
   fillUniformly(subject.store, seed);
@@ -100,8 +100,8 @@ const writeDrawing = (
   });
 
 /**
- * Fills a network as PyTorch does: kernels, matrices and their biases evenly within ±1/√inputs, the classes' vectors
- * normally, gains with 1, the biases of norms with 0.
+ * Initialises a network as PyTorch does: kernels, matrices and their biases uniform within ±1/√inputs, the classes'
+ * vectors normal, gains 1, the biases of norms 0.
  */
 function fillUniformly(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);

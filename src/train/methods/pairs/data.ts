@@ -17,9 +17,9 @@ const line = z.object({ image: text, caption: text, key: text.optional(), group:
 export interface Pair {
   readonly image: string;
   readonly caption: string;
-  /** Pairs of one key mean the same, and are never in one batch: by default, the caption. */
+  /** Pairs with the same key mean the same, and never share a batch; default: the caption. */
   readonly key: string;
-  /** A batch is of one group: pairs that are hard to tell apart teach more. */
+  /** A batch has one group: pairs that are hard to tell apart teach more. */
   readonly group: string;
 }
 
@@ -38,7 +38,7 @@ const pairsOf = (file: string): Pair[] =>
     group,
   }));
 
-/** Every picture with the caption of another. */
+/** Gives every picture another's caption. */
 export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
   const order = shuffle([...pairs.keys()], seededRandom(seed));
   const caption = new Map(order.map((from, i) => [from, pairs[order[(i + 1) % order.length]!]!.caption]));
@@ -56,11 +56,11 @@ function groupsOf(pairs: readonly Pair[]): Map<string, Pair[]> {
   return groups;
 }
 
-/** Pairs that a batch may have: `size`, or as many as the smallest group has keys. */
+/** Pairs per batch: `size`, or the number of keys in the smallest group. */
 export const rowsOf = (pairs: readonly Pair[], size: number): number =>
   Math.min(size, ...[...groupsOf(pairs).values()].map((group) => new Set(group.map(({ key }) => key)).size));
 
-/** Endless batches of one group each, in which no key comes twice; a group is as likely as it is large. */
+/** Endless batches of one group each, without repeated keys; a group's probability is proportional to its size. */
 export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): Generator<Pair[], never> {
   const random = seededRandom(seed);
   const groups = groupsOf(pairs);
@@ -82,11 +82,11 @@ export function* batchesOf(pairs: readonly Pair[], rows: number, seed: number): 
   }
 }
 
-/** A batch as a program reads it. */
+/** A batch as program inputs. */
 export interface PairBatch {
-  /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own number. */
+  /** `pixels` [rows, 3, side, side], `ids` and `mask` [rows, tokens], `own` [rows]: each row's own index. */
   readonly inputs: DataInputs;
-  /** Tokens of the longest caption, and of all. */
+  /** Tokens of the longest caption, and of all captions. */
   readonly longest: number;
   readonly tokens: number;
 }
@@ -121,7 +121,7 @@ export async function pairInputs(
   return { inputs, longest, tokens: texts.reduce((sum, { length }) => sum + length, 0) };
 }
 
-/** A text, filled up to the length that a model reads texts in, if there is one. */
+/** A text, padded to the model's fixed length if it has one. */
 function filled(ids: readonly number[], { traits }: ImageText, { pad }: Tokenizer): readonly number[] {
   if (traits.textLength === undefined) return ids;
   return Array.from({ length: traits.textLength }, (_, i) => ids[i] ?? pad!);

@@ -29,7 +29,7 @@ const architecture = (name: string) => ({
 });
 const given = (name: string, more: object) => ({ data, architecture: architecture(name), batch: 6, ...more });
 
-/** A rate at which weights stay as they are. */
+/** A learning rate too small to change any weight. */
 const STILL = { lr: 1e-20 };
 
 const softplus = (x: number) => Math.log1p(Math.exp(x));
@@ -92,7 +92,7 @@ const hashOf = (run: string) =>
 
 test("as a method of train: a run that is stopped goes on to the same weights, and has a receipt and a report", async () => {
   const method = { name: "pairs", shuffled: true };
-  // A verb's optimizer stands for itself: of a method, fields that are not given are the method's.
+  // A verb's optimizer is complete; a method fills in missing fields with its own.
   const optimizer = { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 };
   const run = { method, data, architecture: architecture("clip"), batch: 6, steps: 12, optimizer };
   const whole = await train(run, { out: at("whole") });
@@ -116,7 +116,7 @@ test("as a method of train: a run that is stopped goes on to the same weights, a
   expect(readFileSync(at("whole/report.html"), "utf8")).toContain("pairs");
   await train({ ...run, method: "pairs:temperature=0.07,shuffled=true" }, { out: at("text") });
   expect(hashOf("text")).toBe(hashOf("whole"));
-  // The verb's options are the same run.
+  // The verb's options make the same run.
   const { method: _, ...flat } = { ...run, shuffled: true };
   await trainImageText(flat, { out: at("flat") });
   expect(hashOf("flat")).toBe(hashOf("whole"));

@@ -6,14 +6,14 @@ import type { Method } from "../method.ts";
 
 const count = z.int().min(1);
 
-/** What a run is without options of its own. */
+/** A run's defaults. */
 const presets = {
   ...{ steps: 1000, batch: 32 },
   optimizer: { beta2: 0.98, weightDecay: 0.05 },
   schedule: { warmup: 0.1, minimum: 0.02 },
 } as const;
 
-/** Training of an encoder of images and texts on pictures with captions, whole. */
+/** Trains a whole encoder of images and texts on pictures with captions. */
 export const pairOptions = z.strictObject({
   data: dataFiles.describe(
     "JSON lines with image (a path from the file's folder) and caption; key and group keep pairs apart or together",
@@ -34,10 +34,10 @@ export const pairOptions = z.strictObject({
 });
 export type PairOptions = z.output<typeof pairOptions>;
 
-/** Options that a run without this method has not. */
+/** Options of this method alone. */
 const own = pairOptions.pick({ temperature: true, shuffled: true });
 
-/** A CLIP or a SigLIP from random weights, on pictures with captions. */
+/** Trains a CLIP or a SigLIP from random weights on captioned pictures. */
 export const pairs: Method<z.output<typeof own>> = {
   name: "pairs",
   summary: "train a CLIP or a SigLIP on captioned pictures",

@@ -24,10 +24,10 @@ import { batchesOf, type Pair, type PairReader, pairInputs, readPairs, rowsOf, s
 import { pairLoss } from "./loss.ts";
 import type { PairOptions } from "./pairs.ts";
 
-/** The bias of a SigLIP's logits before the first step (Zhai et al. 2023, section 3.2): nearly all pairs are wrong ones. */
+/** The initial bias of SigLIP's logits (Zhai et al. 2023, section 3.2): nearly all pairs are negatives. */
 const FIRST_BIAS = -10;
 
-/** The stage that trains a CLIP or a SigLIP from random weights, which is written as a Hugging Face folder. @throws UserError */
+/** The stage that trains a CLIP or a SigLIP from random weights and writes it as a Hugging Face folder. @throws UserError */
 export async function* pairStages(
   options: PairOptions,
   { options: run, out, resumes }: OpenTerms,
@@ -43,10 +43,10 @@ export async function* pairStages(
   await write({ checkpoint, model }, stage.store, options.temperature, out);
 }
 
-/** Pairs with what reads them. */
+/** Pairs, with the tokenizer and image processor that read them. */
 interface PairData extends PairReader {
   readonly pairs: readonly Pair[];
-  /** Pictures of a step. */
+  /** Pictures per step. */
   readonly rows: number;
 }
 
@@ -55,7 +55,7 @@ interface NewPairs extends PairData, WholeModel {
   readonly checkpoint: HuggingFaceCheckpoint;
 }
 
-/** Opens the data and a new model; writes what a model's folder has beside its weights. */
+/** Opens the data and a new model; writes the model's folder without the weights. */
 async function openPairs(options: PairOptions, out: string): Promise<NewPairs> {
   const given = readPairs(options.data);
   makeFolders(out);
@@ -73,7 +73,7 @@ async function openPairs(options: PairOptions, out: string): Promise<NewPairs> {
   return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };
 }
 
-/** The batches of steps from `from` on: those before are drawn, and none of their pictures is read. */
+/** The batches of steps from `from` on. Earlier batches are drawn, but their pictures are not read. */
 async function* batchesFrom(
   { pairs, rows, ...reader }: PairData,
   seed: number,
@@ -88,7 +88,7 @@ async function* batchesFrom(
   }
 }
 
-/** Every projection inside a layer has biases; of those behind the encoders, that of a SigLIP's texts has. */
+/** Every projection inside a layer has biases; of those after the encoders, only SigLIP's text projection has. */
 const biasedIn =
   ({ architecture }: Checkpoint) =>
   (name: string): boolean =>
@@ -125,7 +125,7 @@ function fillNew(store: ParameterStore, { image }: ImageText, seed: number): voi
     if (parameter.name === "logit_bias") store.valuesOf(parameter).fill(FIRST_BIAS);
 }
 
-/** Fills parameters with a checkpoint's. @throws UserError if one is missing or of another shape */
+/** Fills parameters from a checkpoint. @throws UserError if one is missing or has another shape */
 async function fillFrom(store: ParameterStore, checkpoint: Checkpoint): Promise<void> {
   const names = (await imageTextArchitecture(checkpoint)).tensors(checkpoint);
   for (const parameter of store.parameters)
@@ -138,7 +138,7 @@ async function write(
   temperature: number,
   out: string,
 ): Promise<void> {
-  // transformers keeps a CLIP's scale as a number, a SigLIP's as a list of one.
+  // transformers stores CLIP's scale as a number, SigLIP's as a list of one.
   const shape = model.traits.activation === "softmax" ? [] : [1];
   const scaled: WritableTensor = { shape, values: () => Float32Array.of(-Math.log(temperature)) };
   const trained = store.parameters.map((p): [string, WritableTensor] => [

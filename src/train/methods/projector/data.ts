@@ -34,7 +34,7 @@ export interface PlannedRow {
   readonly latents: PlacedLatents;
 }
 
-/** Latent vectors of all questions, each made once: neither model changes. */
+/** The latent vectors of all questions, each computed once: both models are frozen. */
 export async function plannedRows(
   asked: readonly QuestionWithAnswer[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },
@@ -63,7 +63,7 @@ function rowOf(
   return { ids: Int32Array.from(all.slice(0, -1)), labels, latents: { at: before.length, states } };
 }
 
-/** Splits rows into training data and a share that is held out. */
+/** Splits rows into training data and a held-out share. */
 export function splitRows(rows: readonly PlannedRow[], share: number): readonly [PlannedRow[], PlannedRow[]] {
   const count = Math.min(Math.round(rows.length * share), Math.max(0, rows.length - 1));
   const drawn = new Set(permutation(rows.length, seededRandom(0)).subarray(0, count));
@@ -74,7 +74,7 @@ export function splitRows(rows: readonly PlannedRow[], share: number): readonly 
 export const longestOf = (rows: readonly PlannedRow[]): number =>
   rows.reduce((most, { ids }) => Math.max(most, ids.length), 2);
 
-/** Batches of `size` rows of `tokens` places, each row once an epoch; the last batch of an epoch is filled up with rows without labels. */
+/** Batches of `size` rows of `tokens` places, each row once an epoch; rows without labels fill the last batch. */
 export function plannedBatches(
   all: readonly PlannedRow[],
   { size, tokens, seed }: { readonly size: number; readonly tokens: number; readonly seed?: number },

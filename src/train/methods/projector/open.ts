@@ -27,7 +27,7 @@ import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
 
 /**
- * The training of a projector: the planner plans every question once, then only the projector is trained.
+ * Trains a projector: the planner plans every question once, then only the projector trains.
  * @throws UserError if one of the two models is of another kind
  */
 export async function* projectorStages(own: ProjectorOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
@@ -98,7 +98,7 @@ function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameter
   };
 }
 
-/** The executor behind a projector, of which the projector alone is trained. */
+/** The executor after a projector; only the projector is trained. */
 async function subjectOf(
   { seed }: TrainOptions,
   own: ProjectorOptions,
@@ -146,8 +146,8 @@ async function write(folder: string, store: ParameterStore, { own, bases, width,
 }
 
 /**
- * Fills a projector: matrices normal with deviation 1/√inputs, biases 0, and the gain of its norm the root mean square of
- * the executor's token rows, so that what it gives is as large as they are.
+ * Initialises a projector: matrices normal with deviation 1/√inputs, biases 0, and its norm's gain the root mean square
+ * of the executor's token rows, so its outputs have their scale.
  */
 function fillProjector(store: ParameterStore, table: Float32Array, seed: number): void {
   const normal = normals(seededRandom(seed));

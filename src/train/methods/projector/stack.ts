@@ -6,7 +6,7 @@ import type { Batch } from "../../data/batch.ts";
 import { DecoderStack } from "../../graphs/decoder-stack.ts";
 import type { BatchInput, Shape } from "../../graphs/stack.ts";
 
-/** The executor's layers over rows of tokens, in each of which the projected latent vectors stand in the plan's place. */
+/** The executor's layers over rows of tokens; projected latent vectors replace the plan in each. */
 export class ProjectorStack extends DecoderStack {
   constructor(
     decoder: Decoder,

@@ -14,16 +14,16 @@ interface Fixture extends Omit<BridgeConfig, "imageNorm"> {
   labels: number;
   /** [regions, labels]. */
   scores: number[];
-  /** By region: its label. */
+  /** Each region's label. */
   right: number[];
   loss: number;
-  /** The loss's, by its logits. */
+  /** The loss's gradient by the logits. */
   gradient: number[];
 }
 const { repository, ...fixture } = authorsFixture<Fixture>("authors.json", import.meta.url);
 const { token, hidden, width, layers, heads, ffn, regions, cells, labels } = fixture;
 
-/** The weights and biases of a linear layer or a norm, in the order in which the generator draws them. */
+/** The weights and biases of a linear layer or a norm, in the generator's order. */
 function drawnWeights(): Map<string, Float32Array> {
   const values = new Map<string, Float32Array>();
   let seed = 200;
@@ -63,7 +63,7 @@ function drawnWeights(): Map<string, Float32Array> {
   return values;
 }
 
-/** A row of the length 1. */
+/** A row of length 1. */
 function unitRow(row: Float32Array): number[] {
   const length = Math.hypot(...row);
   return Array.from(row, (x) => x / length);

@@ -27,19 +27,19 @@ import { type Focal, focalLoss } from "./focal-loss.ts";
 import { hashOf } from "./hash.ts";
 import { tensorsOf } from "./localiser-stage.ts";
 
-/** RegionSpot's. */
+/** RegionSpot's default. */
 const FOCAL: Focal = { alpha: 0.25, gamma: 2 };
 
-/** A picture's regions that are learned. */
+/** A picture's regions for training. */
 interface Lesson {
   readonly scene: number;
-  /** Numbers of regions among all. */
+  /** Indices of regions among all. */
   readonly regions: readonly number[];
-  /** Their labels' numbers. */
+  /** Their label indices. */
   readonly labels: readonly number[];
 }
 
-/** The stage that trains a bridge between a localiser and an image–text model, which stay as they are. @throws UserError */
+/** The stage that trains a bridge between a frozen localiser and a frozen image–text model. @throws UserError */
 export async function* bridgeStages(
   name: string,
   options: BridgeOptions,
@@ -56,15 +56,15 @@ export async function* bridgeStages(
   yield* bridgeStagesOn(features, { source: model.source, values }, options, run);
 }
 
-/** Vectors of labels [labels, width], and the model that they are for. */
+/** Vectors of labels [labels, width], and their model. */
 export interface LabelSpace {
   readonly source: ResolvedModel;
   readonly values: Float32Array;
 }
 
 /**
- * Like `bridgeStages`, on features of `options.data` that were read before; their tokens may be others than the
- * localiser's, and labels' vectors any model's. Writes `bridge.json` and `bridge.safetensors` (float16).
+ * Like `bridgeStages`, on features of `options.data` that were computed earlier; their tokens need not be the
+ * localiser's, and labels' vectors may come from any model. Writes `bridge.json` and `bridge.safetensors` (float16).
  */
 export async function* bridgeStagesOn(
   features: RegionFeatures,
@@ -108,7 +108,7 @@ const isBias = (name: string): boolean => name.endsWith(".bias");
 /**
  * The loss of regions' logits, the mean over regions: the focal loss, summed over labels, or the cross-entropy of the right
  * label. Inputs: `tokens` [pictures, regions, token], `images` [pictures, image tokens, hidden], `texts` [labels, width],
- * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the right label's number.
+ * `share` [pictures, regions]; `right` [pictures, regions, labels] or `own` [pictures, regions], the right label's index.
  */
 function bridgeLoss(
   g: Graph,
@@ -167,7 +167,10 @@ async function* batchesFrom(
   }
 }
 
-/** Endless batches of pictures with equally many regions, so that none is padded; a number is as likely as its pictures are many. */
+/**
+ * Endless batches of pictures with equally many regions, so none is padded; a number of regions is as likely as
+ * pictures with it.
+ */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);
   const groups = new Map<number, Lesson[]>();
@@ -215,7 +218,7 @@ function inputsOf(
   };
 }
 
-/** A row of zeros for each number, with a one at its place. */
+/** One-hot rows of indices. */
 function oneHot(numbers: Int32Array, length: number): Float32Array {
   const rows = new Float32Array(numbers.length * length);
   for (const [row, number] of numbers.entries()) rows[row * length + number] = 1;

@@ -9,13 +9,13 @@ import { oneFile } from "./scenes.ts";
 
 const count = z.int().min(1);
 
-/** What a bridge's run is without options of its own. */
+/** The defaults of a bridge's run. */
 const presets = {
   ...{ steps: 1500, batch: 32, schedule: { warmup: 0.05, minimum: 0.02 } },
   optimizer: { beta2: 0.999, weightDecay: 1e-4 },
 } as const;
 
-/** Training of a bridge on scenes with labels, beside frozen models. */
+/** Trains a bridge on labelled scenes, beside frozen models. */
 export const bridgeOptions = z.strictObject({
   data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
   localiser: z.string().describe("a localiser's folder"),
@@ -44,12 +44,12 @@ export const bridgeOptions = z.strictObject({
 });
 export type BridgeOptions = z.output<typeof bridgeOptions>;
 
-/** Options that a run without this method has not. */
+/** Options of this method alone. */
 const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });
 
-/** What names regions: a bridge between a localiser and a model of images and texts, both of which stay as they are. */
+/** Trains a bridge between a localiser and an image–text model, both frozen; the bridge names regions. */
 export const bridge: Method<z.output<typeof own>> = {
   name: "bridge",
   summary: "train the bridge that names the regions of an image",

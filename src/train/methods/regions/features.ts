@@ -15,7 +15,7 @@ import { modelHash } from "../../../weights/sources/index.ts";
 import { hashOf } from "./hash.ts";
 import { type RegionScene, readScenes, sharesOf } from "./scenes.ts";
 
-/** The frozen parts' features of scenes. */
+/** Features of scenes, by the frozen models. */
 export interface RegionFeatures {
   readonly scenes: readonly RegionScene[];
   /** [scenes, image tokens, hidden] */
@@ -27,10 +27,10 @@ export interface RegionFeatures {
   readonly sizes: { readonly imageTokens: number; readonly hidden: number; readonly token: number };
 }
 
-/** The frozen parts, and the folder that keeps what they said. */
+/** The frozen models, and the folder that caches their features. */
 export interface FeatureSource {
   readonly model: ImageTextModel;
-  /** The model's layer whose tokens are kept. */
+  /** The model's layer that supplies the tokens. */
   readonly featureLayer: FeatureLayer;
   /** The localiser's folder. */
   readonly localiser: string;
@@ -38,8 +38,8 @@ export interface FeatureSource {
 }
 
 /**
- * The features of a file's scenes, from the cache if these models have read that file before. The frozen parts run
- * once for each scene, whatever is trained on them.
+ * The features of a file's scenes, from the cache if these models have read that file before. The frozen models run
+ * once per scene, however often features are reused.
  * @throws UserError
  */
 export async function featuresOf(file: string, source: FeatureSource): Promise<RegionFeatures> {

@@ -13,14 +13,14 @@ export interface LocaliserBatch {
   /** Cells along a mask's side, and along a patch's. */
   readonly side: number;
   readonly cells: number;
-  /** Boxes of a picture. */
+  /** Boxes per picture. */
   readonly regions: number;
 }
 
-/** The least overlap with an object at which a box is one of it. */
+/** The least overlap with an object at which a box counts as its own. */
 const OF_AN_OBJECT = 0.5;
 
-/** Draws the boxes of a scene, in a picture of this size. */
+/** Draws a scene's boxes, in a picture of this size. */
 export function drawBoxes(
   { boxes }: Pick<RegionScene, "boxes">,
   size: Pick<Pixels, "width" | "height">,
@@ -31,7 +31,7 @@ export function drawBoxes(
   return Array.from({ length: count }, () => drawBox(objects, random));
 }
 
-/** The tensors of a batch of scenes; boxes are drawn by `random`, scene by scene. */
+/** The tensors of a batch of scenes; `random` draws the boxes, scene by scene. */
 export async function localiserBatch(
   scenes: readonly RegionScene[],
   sizes: LocaliserBatch,
@@ -71,7 +71,10 @@ export async function localiserBatch(
   };
 }
 
-/** Three of four boxes are an object's, each edge moved by up to a tenth of its side, some by more; the others lie anywhere. */
+/**
+ * Three of four boxes surround an object, with each edge moved by up to a tenth of its side, sometimes more; the others
+ * lie anywhere.
+ */
 function drawBox(objects: readonly Box[], random: () => number): Box {
   if (random() < 0.25) return anyBox(random);
   const [left, top, right, bottom] = objects[Math.floor(random() * objects.length)]!;
@@ -88,7 +91,7 @@ function anyBox(random: () => number): Box {
   return [left, top, left + width, top + height];
 }
 
-/** The share of each cell that is an object's, in the order in which the localiser computes cells. */
+/** The object's share of each cell, in the localiser's order of cells. */
 function maskCells(masks: Pixels, number: number, { side, cells }: LocaliserBatch): Float32Array {
   const shares = new Float32Array(side * side);
   const { width, height, data } = masks;

@@ -13,15 +13,15 @@ import {
 } from "../../../graph/index.ts";
 import { BOX_NUMBERS, type Localiser } from "../../../models/own-networks/localiser.ts";
 
-/** The cross-entropy of a yes or no from its logit: log(1 + exp(x)) − x·y. */
+/** Binary cross-entropy from a logit: log(1 + exp(x)) − x·y. */
 export const binaryEntropy = (logits: Tensor, right: Tensor): Tensor => minus(softplus(logits), times(logits, right));
 
 const one = (like: Tensor): Tensor => full(like, 1);
 
 /**
  * A localiser's loss over a batch: for boxes of objects, the mean cross-entropy of the mask's cells plus its Dice loss
- * (Milletari et al. 2016), by `weight`; for all boxes, the cross-entropy of their fit. Inputs: `pixels`, `boxes`, `covered`,
- * `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
+ * (Milletari et al. 2016), by `weight`; for all boxes, the cross-entropy of their predicted fit. Inputs: `pixels`,
+ * `boxes`, `covered`, `right` [pictures, regions, cells], `weight` and `fit` [pictures, regions].
  */
 export function localiserLoss(g: Graph, localiser: Localiser, pictures: number, regions: number): Tensor {
   const { channels, imageSize } = localiser.config.image;

@@ -30,7 +30,7 @@ import { localiserLoss } from "./localiser-loss.ts";
 import { measureMasks } from "./measure-masks.ts";
 import { type RegionScene, readScenes } from "./scenes.ts";
 
-/** The stage that trains a localiser, which is written as `localiser.json` and `localiser.safetensors` (float16). @throws UserError */
+/** The stage that trains a localiser and writes it as `localiser.json` and `localiser.safetensors` (float16). @throws UserError */
 export async function* localiserStages(
   options: LocaliserOptions,
   { options: run, out, resumes }: OpenTerms,
@@ -65,7 +65,7 @@ async function write(folder: string, store: ParameterStore, about: LocaliserFile
   await writeJson(localiserJson(folder), about);
 }
 
-/** The mean overlap of the masks of a localiser as it is written. */
+/** The mean overlap of the masks of a localiser as written. */
 async function measured(
   about: Omit<LocaliserFile, "maskIou">,
   store: ParameterStore,
@@ -80,7 +80,7 @@ async function measured(
   }
 }
 
-/** The batches of steps from `from` on. Of those before, the boxes are drawn, for which each picture's size is read once. */
+/** The batches of steps from `from` on. Boxes of earlier batches are drawn, too: each picture's size is read once for that. */
 async function* batchesFrom(
   scenes: readonly RegionScene[],
   { seed, regions, sizes, tokens, ...options }: LocaliserOptions & { readonly tokens: number },
@@ -106,7 +106,7 @@ async function* batchesFrom(
   }
 }
 
-/** Fills parameters with a file's tensors. @throws UserError if one is missing or of another shape */
+/** Fills parameters from a file's tensors. @throws UserError if one is missing or has another shape */
 function fillFrom(store: ParameterStore, file: string): void {
   const tensors = withFile(file, parseHeader);
   for (const parameter of store.parameters) {
@@ -117,10 +117,10 @@ function fillFrom(store: ParameterStore, file: string): void {
   }
 }
 
-/** All projections have biases but that of patches. */
+/** All projections have biases, except that of patches. */
 const biased = (name: string): boolean => /\.bias$/.test(name) && name !== "v.patch_embd.bias";
 
-/** A store's parameters, to be written. */
+/** A store's parameters, for writing. */
 export const tensorsOf = (store: ParameterStore, type?: "F16"): Map<string, WritableTensor> =>
   new Map(
     store.parameters.map((p) => [

@@ -8,13 +8,13 @@ import { oneFile } from "./scenes.ts";
 
 const count = z.int().min(1);
 
-/** What a localiser's run is without options of its own; masks are measured seldom, which takes long. */
+/** The defaults of a localiser's run; masks are measured rarely, since that takes long. */
 const presets = {
   ...{ steps: 1500, batch: 16, evaluateEvery: 500, schedule: { warmup: 0.05, minimum: 0.02 } },
   optimizer: { beta2: 0.98, weightDecay: 0.05 },
 } as const;
 
-/** Training of a localiser on pictures with masks, of whatever class. */
+/** Trains a localiser on pictures with masks of any class. */
 export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
   heldOut: z.string().describe("a file of the same form to measure masks on"),
@@ -29,10 +29,10 @@ export const localiserOptions = z.strictObject({
 });
 export type LocaliserOptions = z.output<typeof localiserOptions>;
 
-/** Options that a run without this method has not. */
+/** Options of this method alone. */
 const own = localiserOptions.pick({ heldOut: true, sizes: true, regions: true });
 
-/** A network that draws the mask of the object in a box. */
+/** Trains a network that masks the object in a box. */
 export const localiser: Method<z.output<typeof own>> = {
   name: "localiser",
   summary: "train the network that masks the object in a box",

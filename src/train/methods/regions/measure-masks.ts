@@ -4,7 +4,7 @@ import { openLocaliser } from "../../../engine/images/regions/localiser-file.ts"
 import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
-/** The mean over objects of the overlap of the mask that a folder's localiser draws with the object's own. */
+/** The mean overlap of a folder's localiser's masks with the objects' own. */
 export async function measureMasks(folder: string, scenes: readonly RegionScene[]): Promise<number> {
   using runner = await LocaliserRunner.compile(openLocaliser(folder).localiser);
   const overlaps: number[] = [];
@@ -21,7 +21,7 @@ export async function measureMasks(folder: string, scenes: readonly RegionScene[
   return overlaps.reduce((sum, one) => sum + one, 0) / overlaps.length;
 }
 
-/** Pixels that are in both masks over those that are in one. */
+/** Pixels in both masks over pixels in either. */
 function overlapOf(
   drawn: Float32Array,
   side: number,

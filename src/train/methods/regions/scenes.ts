@@ -38,17 +38,17 @@ export function readScenes(file: string): RegionScene[] {
   throw new UserError(`${file} has no scenes, expected at least one`);
 }
 
-/** The one file of a run's data. @throws UserError if they are several */
+/** The single file of a run's data. @throws UserError if there are several */
 export function oneFile(data: readonly string[]): string {
   if (data.length === 1) return data[0]!;
   throw new UserError(`data: expected one file of scenes, got ${data.length}`, 2);
 }
 
-/** A scene's boxes as shares of the picture's sides. */
+/** A scene's boxes as fractions of the picture's sides. */
 export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, "width" | "height">): Box[] =>
   boxes.map(([left, top, right, bottom]) => [left / width, top / height, right / width, bottom / height]);
 
-/** A scene's masks: for each pixel the number of the object on it, 0 for none. @throws UserError if it has none */
+/** A scene's masks: for each pixel the number of its object, 0 for none. @throws UserError if it has none */
 export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
   if (masks === undefined) throw new UserError(`${image} has no masks, which a localiser learns from`);
   return readImage({ image: masks }, 0);

@@ -7,7 +7,7 @@ const adamw = { name: "adamw", beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 
 const constant = { name: "constant", warmup: 0 } as const;
 const lab = { batch: 8, accumulate: 480, optimizer: { ...adamw, lr: 2e-5 }, schedule: constant, clip: 1 };
 
-/** Settings of arXiv 2412.13337, for LAB (2403.01081) and TULU (2306.04751). The length of TULU's warm-up is ours. */
+/** Settings of arXiv 2412.13337, for LAB (2403.01081) and TULU (2306.04751). TULU's warm-up length is our choice. */
 const presets = {
   lab,
   "lab-mistral": { ...lab, optimizer: { ...adamw, lr: 1e-6 } },
@@ -23,8 +23,8 @@ const options = z.strictObject({
 type SftOptions = z.output<typeof options>;
 
 /**
- * Supervised fine-tuning as arXiv 2412.13337 does it: large effective batches, low and constant rates, all data at once.
- * TULU's settings (arXiv 2306.04751) are what the paper compares with.
+ * Supervised fine-tuning as in arXiv 2412.13337: large effective batches, low constant rates, all data at once. TULU's
+ * settings (arXiv 2306.04751) are the paper's baseline.
  */
 export const sft: Method<SftOptions> = {
   name: "sft",
@@ -34,10 +34,10 @@ export const sft: Method<SftOptions> = {
   fit: (_, run, data) => smallerSteps(run, data),
 };
 
-/** The least steps of an epoch, if batches are small enough. */
+/** The minimum steps per epoch, if batches are small enough. */
 const STEPS_OF_EPOCH = 8;
 
-/** Fewer batches a step, down to one, if the data are too few for eight steps an epoch. */
+/** Lowers the batches per step, down to one, if the data are too few for eight steps an epoch. */
 function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefined {
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;

@@ -1,4 +1,4 @@
-/** Against the masks of the authors' own code, whose weights change before every pruning. */
+/** Against the masks of the authors' own code; weights change before every pruning. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { PruningMask } from "./mask.ts";
@@ -6,7 +6,7 @@ import { keptAfter } from "./schedule.ts";
 
 interface Run {
   sparsity: number;
-  /** The share that each pruning leaves, and the weights. */
+  /** The share that each pruning retains, and the weights. */
   steps: { kept: number; left: number[] }[];
 }
 const { repository, runs } = authorsFixture<{ runs: Run[] }>("authors.json", import.meta.url);

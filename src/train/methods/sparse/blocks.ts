@@ -2,14 +2,14 @@ import { UserError } from "../../../util/errors.ts";
 import type { Block } from "./options.ts";
 import type { Prunable } from "./prunable.ts";
 
-/** The equal blocks that a matrix is pruned by, numbered left to right and then down. */
+/** The equal blocks for pruning a matrix, numbered left to right, then down. */
 export class Blocks {
   readonly count: number;
-  /** Weights of a block. */
+  /** Weights per block. */
   readonly size: number;
   readonly #across: number;
 
-  /** @throws UserError if the matrix has no whole number of blocks */
+  /** @throws UserError if blocks do not divide the matrix */
   constructor(
     private readonly matrix: Prunable,
     private readonly block: Block,
@@ -25,13 +25,13 @@ export class Blocks {
     this.count = (rows * columns) / this.size;
   }
 
-  /** The place of a block's first weight in the flat buffers. */
+  /** The index of a block's first weight in the flat buffers. */
   first(index: number): number {
     const row = Math.floor(index / this.#across) * this.block.rows;
     return this.matrix.offset + row * this.matrix.columns + (index % this.#across) * this.block.columns;
   }
 
-  /** The places of the parts of a block's rows, each `block.columns` long. */
+  /** The indices of a block's row parts, each `block.columns` long. */
   *parts(index: number): Generator<number> {
     const first = this.first(index);
     for (let row = 0; row < this.block.rows; row++) yield first + row * this.matrix.columns;

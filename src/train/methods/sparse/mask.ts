@@ -2,28 +2,28 @@ import { Blocks } from "./blocks.ts";
 import type { Block, SparseOptions } from "./options.ts";
 import type { Prunable } from "./prunable.ts";
 
-/** Below every score: a block that was pruned. */
+/** A pruned block's score, below all others. */
 const PRUNED = -1;
 
-/** A byte for each trained weight: 1 if it is left, 0 if it was pruned. No pruned weight comes back. */
+/** One byte per trained weight: 1 if retained, 0 if pruned. Pruned weights never return. */
 export class PruningMask {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #groups: readonly (readonly Blocks[])[];
 
   /** Weights are ranked within a group: the whole model, or a matrix. @throws UserError if blocks do not fit */
   constructor(elements: number, matrices: readonly Prunable[], block: Block, scope: SparseOptions["scope"]) {
-    // Whole words: a checkpoint keeps the mask as float32.
+    // Whole words: a checkpoint stores the mask as float32.
     this.bytes = new Uint8Array(4 * Math.ceil(elements / 4)).fill(1);
     const all = matrices.map((matrix) => new Blocks(matrix, block));
     this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
   }
 
-  /** Weights that are left if each group keeps the share `kept` of its first weights, rounded down to blocks. */
+  /** How many weights remain if each group retains the share `kept` of its first weights, rounded down to blocks. */
   weightsLeft(kept: number): number {
     return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, kept), 0);
   }
 
-  /** Leaves the blocks with the greatest scores, which are at least 0, as many as `kept` says. */
+  /** Retains the blocks with the greatest scores, which are at least 0; `kept` gives their share. */
   prune(kept: number, score: (blocks: Blocks, index: number) => number): void {
     for (const group of this.#groups) {
       const stays = greatest(this.#scores(group, score), blocksLeft(group, kept));
@@ -42,14 +42,14 @@ export class PruningMask {
     return scores;
   }
 
-  /** Sets to zero what was pruned. */
+  /** Sets pruned weights to zero. */
   apply(values: Float32Array): void {
     const { bytes } = this;
     for (let i = 0; i < values.length; i++) if (bytes[i] === 0) values[i] = 0;
   }
 }
 
-/** The rounding of a power such as 0.2 = 1 − 0.8 must not lose a weight. */
+/** Rounding in a power such as 0.2 = 1 − 0.8 must not lose a weight. */
 const ROUNDING = 1e-12;
 
 const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count }) => sum + count, 0);
@@ -57,10 +57,7 @@ const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count
 const blocksLeft = (group: readonly Blocks[], kept: number): number =>
   Math.floor(countOf(group) * kept * (1 + ROUNDING));
 
-/**
- * Marks the `count` greatest of `scores`; of equal ones those that come first. Returns a byte for each, 1 if it is
- * among them.
- */
+/** Marks the `count` greatest of `scores`, ties in order. Returns one byte each, 1 if marked. */
 export function greatest(scores: Float32Array, count: number): Uint8Array {
   const chosen = new Uint8Array(scores.length);
   if (count <= 0) return chosen;

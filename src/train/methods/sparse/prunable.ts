@@ -10,11 +10,11 @@ export interface Prunable {
   readonly columns: number;
 }
 
-/** Tables of tokens, positions, types and experts' biases are looked up, not multiplied; a head tied to one is no matrix of its own. */
+/** Tables of tokens, positions, types and experts' biases are looked up, not multiplied; a tied head is not a separate matrix. */
 const TABLE = /embd|token_types|\.bias$/;
 
 /**
- * The trained matrices of a model's linear layers, a head of its own among them, but for those that `exclude` names.
+ * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names.
  * @throws UserError if there are none
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {

@@ -1,14 +1,14 @@
 import { UserError } from "../../../util/errors.ts";
 import type { SparseOptions } from "./options.ts";
 
-/** Shares of a run's compute: before the first pruning, while weights are pruned, and after the last pruning. */
+/** Shares of a run's compute: before the first pruning, during pruning, and after the last. */
 export interface Fractions {
   readonly dense: number;
   readonly prune: number;
   readonly recover: number;
 }
 
-/** Steps of the three phases, not rounded. */
+/** Steps of the three phases, unrounded. */
 export interface PhaseSteps extends Fractions {
   readonly total: number;
 }
@@ -16,9 +16,9 @@ export interface PhaseSteps extends Fractions {
 export const USUAL: Fractions = { dense: 0.25, prune: 0.5, recover: 0.25 };
 
 /**
- * Steps of the phases of a run whose compute is that of `denseSteps` steps of the dense model. A step costs as much as
- * its share of weights that are left, on average (1 − d) / ln(1/d) of the dense step while weights are pruned
- * geometrically to d (from arXiv 2501.12486).
+ * Steps of the phases of a run with the compute of `denseSteps` steps of the dense model. A step costs as much as its
+ * retained weights: while weights are pruned geometrically to d, on average (1 − d) / ln(1/d) of the dense step (from
+ * arXiv 2501.12486).
  */
 export function stepsFromComputeFractions(sparsity: number, denseSteps: number, shares = USUAL): PhaseSteps {
   const left = 1 - sparsity;
@@ -28,7 +28,7 @@ export function stepsFromComputeFractions(sparsity: number, denseSteps: number, 
   return { dense, prune, recover, total: dense + prune + recover };
 }
 
-/** Prunings of a run: before steps `start`, `start + every`, … `end`, counted from 0. */
+/** A run's prunings: before steps `start`, `start + every`, … `end`, counted from 0. */
 export interface PruneSchedule {
   readonly sparsity: number;
   readonly start: number;
@@ -40,12 +40,12 @@ export interface PruneSchedule {
 
 const EVERY = 100;
 
-/** Prunings that a phase has at least, if it has as many steps. */
+/** Minimum prunings of a phase, if it has as many steps. */
 const LEAST_EVENTS = 10;
 
 /**
- * The prunings of a run of `steps` steps. The first and last step are rounded to multiples of `every`, and the last is
- * before the run's last step at the latest. @throws UserError if the run is too short
+ * The prunings of a run of `steps` steps. The first and last step are rounded to multiples of `every`, and the last
+ * comes before the run's last step. @throws UserError if the run is too short
  */
 export function pruneSchedule(options: SparseOptions, steps: number): PruneSchedule {
   const { sparsity, start, end } = options;
@@ -76,15 +76,15 @@ const whole = ({ sparsity, start, every, events }: Omit<PruneSchedule, "end">): 
   ...{ end: start + (events - 1) * every, events: sparsity === 0 ? 0 : events },
 });
 
-/** Prunings until step `step` begins, with the one before it. */
+/** Prunings until step `step` begins, including the one right before it. */
 export function eventsUntil(step: number, { start, every, events }: PruneSchedule): number {
   return step < start ? 0 : Math.min(events, Math.floor((step - start) / every) + 1);
 }
 
-/** The share of weights that pruning number `event` (from 1) of a run leaves: each takes the same share of those left. */
+/** The share of weights after pruning number `event` (from 1): each prunes an equal share of the rest. */
 export const keptAfter = (event: number, { sparsity, events }: PruneSchedule): number =>
   event === 0 ? 1 : (1 - sparsity) ** (event / events);
 
-/** The share of weights that step `step`, counted from 0, runs with. */
+/** The share of weights at step `step`, counted from 0. */
 export const densityAt = (step: number, schedule: PruneSchedule): number =>
   keptAfter(eventsUntil(step, schedule), schedule);

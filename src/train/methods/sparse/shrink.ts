@@ -6,13 +6,13 @@ import { Part } from "../../../weights/prepared/part.ts";
 import type { WritableTensor } from "../../../weights/safetensors/write.ts";
 import { writeModel } from "../../checkpoint/model.ts";
 
-/** Neurons of a layer's gated MLP: the sides of its matrices. */
+/** Neurons of a layer's gated MLP: the shared dimension of its matrices. */
 export interface Shrunk {
   readonly before: number;
   readonly after: number;
 }
 
-/** The matrices of a gated MLP, [inner, hidden] but for `down`, [hidden, inner]. */
+/** The matrices of a gated MLP, [inner, hidden], except `down`, [hidden, inner]. */
 interface Mlp {
   readonly gate: Matrix;
   readonly up: Matrix;
@@ -25,13 +25,13 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** Weights of a row that are quantised together: rows of other lengths would stay float32. */
+/** Weights of a row that are quantised together: rows of other lengths would remain float32. */
 const BLOCK = 32;
 
 /**
- * Writes a model's folder without the neurons of its MLPs that add nothing: those whose row of the gate or of the
- * upward matrix, or whose column of the downward matrix, is all zero. Every layer keeps as many as the layer that needs
- * most, rounded up to whole blocks of quantised weights. @throws UserError for a model that has no gated MLPs of one size
+ * Writes a model's folder without the MLP neurons that contribute nothing: those whose gate row, up row or down column
+ * is all zero. Every layer keeps as many as the layer that needs most, rounded up to whole blocks of quantised weights.
+ * @throws UserError for a model without gated MLPs of one size
  */
 export async function shrinkModel(folder: string, out: string): Promise<Shrunk> {
   const base = openCheckpoint(folder);
@@ -72,7 +72,7 @@ function livingOf({ gate, up, down }: Mlp): number[] {
   return all.filter((neuron) => hasRow(gate, neuron) && hasRow(up, neuron) && hasColumn(down, neuron));
 }
 
-/** The living neurons and as many others as make `count`, in their order. */
+/** The active neurons, plus others up to `count`, in order. */
 function chosen(living: readonly number[], of: number, count: number): number[] {
   const alive = new Set(living);
   const dead = Array.from({ length: of }, (_, neuron) => neuron).filter((neuron) => !alive.has(neuron));

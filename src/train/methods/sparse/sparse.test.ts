@@ -45,7 +45,7 @@ async function opened(method: string, changed: object = {}): Promise<Run> {
 const trained = ({ stage: { store } }: Run, memory: ArrayBuffer): Float32Array =>
   new Float32Array(memory, 0, store.trainedElements);
 const maskOf = (run: Run): Uint8Array => new Uint8Array(run.stage.method!.states!["mask"]!.buffer);
-/** The greatest magnitude among what was pruned. */
+/** The greatest magnitude among pruned weights. */
 const pruned = (run: Run, memory: ArrayBuffer): number => {
   const mask = maskOf(run);
   return trained(run, memory).reduce((most, value, i) => (mask[i] === 0 ? Math.max(most, Math.abs(value)) : most), 0);

@@ -7,8 +7,8 @@ import { type Prunable, prunableOf, weightsIn } from "./prunable.ts";
 import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./schedule.ts";
 
 /**
- * Sparse pre-training (arXiv 2501.12486): weights of linear layers are pruned while the model trains. Their gradients,
- * their values and the optimiser's states are zero from then on.
+ * Sparse pre-training (arXiv 2501.12486): prunes weights of linear layers while the model trains. From then on, their
+ * values, gradients and optimiser states are zero.
  */
 export const sparse: Method<SparseOptions> = {
   name: "sparse",
@@ -68,9 +68,9 @@ class SparseTraining implements ActiveMethod {
   }
 
   /**
-   * `parameters` are prunable weights summed over the steps, so that run / steps is their mean N̄; `prunable` and
-   * `weights` are the weights of the prunable matrices and of the whole model that are left. The step's FLOPs are those
-   * of dense products, since zeros are multiplied like other numbers.
+   * `parameters` sums prunable weights over the steps: run / steps is their mean N̄. `prunable` and `weights` count the
+   * remaining weights of the prunable matrices and of the whole model. A step's FLOPs are those of dense products:
+   * zeros are multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
     const first = weightsIn(this.#matrices);
@@ -87,7 +87,7 @@ class SparseTraining implements ActiveMethod {
     };
   }
 
-  /** Prunable weights that step `step` runs with. */
+  /** The prunable weights at step `step`. */
   #weightsLeft(step: number): number {
     const event = eventsUntil(step, this.#schedule);
     return event === 0 ? weightsIn(this.#matrices) : this.#mask.weightsLeft(keptAfter(event, this.#schedule));

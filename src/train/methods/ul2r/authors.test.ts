@@ -14,7 +14,7 @@ interface Counts {
 interface Fixture {
   cases: { rate: number; meanSpan: number; mask: number[]; inputs: number[]; targets: number[] }[];
   counts: Counts[];
-  /** 10 tokens at a rate of a quarter: 2.5 to hide. */
+  /** 10 tokens at a rate of a quarter: 2.5 hidden. */
   halves: Counts;
 }
 const { cases, counts, halves } = authorsFixture<Fixture>("authors.json", import.meta.url);

@@ -58,7 +58,7 @@ test("the causal share stays as it was, without a prefix", () => {
       if (ids[0]! >= 1000) continue;
       causal++;
       const [from, to] = [row * 40, (row + 1) * 40];
-      // The last batch of an epoch is filled up with rows without text.
+      // Rows without text fill the last batch of an epoch.
       if (plain.batch(i).labels[from]! < 0) continue;
       expect(prefix).toBe(0);
       expect(ids).toEqual(plain.batch(i).ids.subarray(from, to));
@@ -99,7 +99,7 @@ test("documents of packed rows are denoised apart, each in its place", () => {
       if (starts) expect(after.ids[at]).toBeGreaterThanOrEqual(1000);
       if (document < 0) expect([after.labels[at], after.prefix![at]]).toEqual([-1, 0]);
       else if (after.ids[at]! < 999 && after.ids[at]! > 0) {
-        // A token comes from the document of its own place.
+        // A token comes from the document at its own place.
         const first = before.documents!.findIndex((other, k) => Math.floor(k / 40) === row && other === document);
         expect(Math.floor(after.ids[at]! / 10) - Math.floor(before.ids[first]! / 10)).toBeLessThanOrEqual(1);
       }

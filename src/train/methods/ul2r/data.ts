@@ -4,17 +4,17 @@ import { type Denoiser, drawDenoiser } from "./denoisers.ts";
 import { longestText, type Sequence, sequenceOf } from "./sequence.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A mixture of denoisers, and of texts that stay as they are. */
+/** A mixture of denoisers, and a share of unchanged texts. */
 export interface Denoising {
   readonly mixture: readonly Denoiser[];
-  /** The share of texts that are left to plain causal training. */
+  /** The share of texts for plain causal training. */
   readonly causal: number;
   readonly tokens: DenoisingIds;
   /** True if inputs see each other in both directions. */
   readonly prefixed: boolean;
 }
 
-/** Batches with their texts denoised. Like the batches, it is a pure function of the index. */
+/** Batches with denoised texts; like the originals, each is determined by its index. */
 export function denoised(data: TrainingData, denoising: Denoising, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return {
@@ -36,14 +36,14 @@ function denoisedBatch(batch: Batch, denoising: Denoising, random: () => number)
   return { ...batch, ids, labels, labelled, ...(denoising.prefixed && { prefix }) };
 }
 
-/** Positions from … to − 1 of a batch, which hold one text. Its sequence may take the positions up to `end`. */
+/** A text's positions in a batch, `from` inclusive, `to` exclusive. Its sequence may extend to `end`. */
 interface Slot {
   readonly from: number;
   readonly to: number;
   readonly end: number;
 }
 
-/** The texts of a batch: its rows up to their last label, or the documents of packed rows. */
+/** A batch's texts: its rows up to their last label, or the documents of packed rows. */
 function slotsOf({ rows, tokens, labels, documents }: Batch): Slot[] {
   return Array.from({ length: rows }, (_, row) => {
     const [from, end] = [row * tokens, (row + 1) * tokens];
@@ -64,14 +64,14 @@ function documentsOf(documents: Int32Array, from: number, end: number): Slot[] {
   return slots;
 }
 
-/** A slot's tokens, and the one that its last position should predict. */
+/** A slot's tokens, and the target of its last position. */
 function textOf({ ids, labels }: Batch, { from, to }: Slot): Int32Array {
   const last = labels[to - 1]!;
   return Int32Array.from([...ids.subarray(from, to), ...(last >= 0 ? [last] : [])]);
 }
 
 /**
- * A text as a sequence of at most `room` tokens: of a text that is too long, a random stretch. Undefined if it is too
+ * A text as a sequence of at most `room` tokens: a random stretch of a text that is too long. Undefined if it is too
  * short for its denoiser.
  */
 function denoisedText(
@@ -87,7 +87,7 @@ function denoisedText(
   return sequenceOf(text.subarray(start, start + length), denoiser, tokens, random);
 }
 
-/** Writes a sequence into its slot; labels are its targets alone. */
+/** Writes a sequence into its slot; only its targets are labels. */
 function place(
   { ids, prefix }: Sequence,
   { from, end }: Slot,

@@ -1,12 +1,12 @@
 import type { Mode } from "../../../weights/tokenizer/index.ts";
 import type { SpanRule } from "./spans.ts";
 
-/** The mode that begins the sequences of each kind of denoiser (Tay et al. 2022, section 3.1.2). */
+/** The mode token that begins the sequences of each kind of denoiser (Tay et al. 2022, section 3.1.2). */
 const MODE_OF = { S: "S2S", R: "NLU", X: "NLG" } as const;
 
 /** One task of the mixture. */
 export type Denoiser =
-  /** Continue: everything behind a random point is hidden. Without `tail` the point is uniform, else it hides that share. */
+  /** Continue: everything after a random point is hidden. Without `tail` the point is uniform, else it hides that share. */
   | { readonly kind: "S"; readonly weight: number; readonly tail?: number }
   /** Fill in: regular (R) or extreme (X) corruption. */
   | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
@@ -17,14 +17,17 @@ const spans = (kind: "R" | "X", meanSpan: number, rate: number, weight: number) 
   ({ kind, meanSpan, rate, weight }) as const;
 
 const mixtures = {
-  /** UL2R (Tay et al. 2022): half S, a quarter R, a quarter X; which X, the paper leaves open: long or many, half each. */
+  /**
+   * UL2R (Tay et al. 2022): half S, a quarter R, a quarter X. The paper does not say which X: long spans or a high
+   * rate, half each.
+   */
   ul2r: [
     { kind: "S", weight: 0.5 } as const,
     spans("R", 3, 0.15, 0.25),
     spans("X", 32, 0.15, 0.125),
     spans("X", 3, 0.5, 0.125),
   ],
-  /** The seven of UL2 (Tay et al. 2022, table 1), all equally often. */
+  /** The seven of UL2 (Tay et al. 2022, table 1), equally likely. */
   ul2: [
     spans("R", 3, 0.15, 1 / 7),
     spans("R", 8, 0.15, 1 / 7),
@@ -40,7 +43,7 @@ export const MIXTURES = Object.keys(mixtures) as readonly (keyof typeof mixtures
 export const mixtureOf = (name: keyof typeof mixtures, roll: boolean): readonly Denoiser[] =>
   mixtures[name].map((denoiser) => (denoiser.kind === "S" ? denoiser : { ...denoiser, roll }));
 
-/** A random denoiser, by the weights, whose sum is 1. */
+/** Draws a denoiser by the weights, which sum to 1. */
 export function drawDenoiser(mixture: readonly Denoiser[], random: () => number): Denoiser {
   let left = random();
   for (const denoiser of mixture) {

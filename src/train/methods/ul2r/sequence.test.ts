@@ -52,7 +52,7 @@ test("a continuation hides what follows a random point, without a sentinel", () 
   expect(sequenceOf(textOf(12), tail, idsOf(1), random).prefix).toBe(1 + 9);
 });
 
-/** The tokens of a text's sequences, at most, of 50 draws. */
+/** The maximum tokens of a text's sequences, over 50 draws. */
 const longestOf = (length: number, denoiser: Denoiser): number =>
   Math.max(
     ...Array.from(
@@ -81,7 +81,7 @@ function drawn(mixture: readonly Denoiser[], draws: number): Record<"S" | "R" | 
   return counts;
 }
 
-/** True if 10,000 draws are within 99.9 % of half S, a quarter R, a quarter X. */
+/** True if 10,000 draws are half S, a quarter R, a quarter X at 99.9 % confidence. */
 const isHalfQuarters = ({ S, R, X }: Record<"S" | "R" | "X", number>): boolean =>
   Math.abs(S - 5000) <= 165 && Math.abs(R - 2500) <= 143 && Math.abs(X - 2500) <= 143;
 

@@ -3,10 +3,10 @@ import { type Denoiser, modeOf } from "./denoisers.ts";
 import { mostRuns, spanMask } from "./spans.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A text made into a task: mode, inputs, targets, end to end. */
+/** A text as a task: mode, inputs, targets, end to end. */
 export interface Sequence {
   readonly ids: readonly number[];
-  /** Tokens of the mode and the inputs: these are no labels, and may see each other in both directions. */
+  /** Tokens of the mode and the inputs: they are not labels, and may see each other in both directions. */
   readonly prefix: number;
 }
 
@@ -40,7 +40,7 @@ function splitAt(text: ArrayLike<number>, pivot: number): Parts {
   return { inputs: all.slice(0, pivot), targets: all.slice(pivot) };
 }
 
-/** Each hidden run is a sentinel in the inputs; the targets have the runs, each behind its sentinel. */
+/** Each hidden run becomes a sentinel in the inputs; the targets list the runs, each after its sentinel. */
 export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentinels, end }: DenoisingIds): Parts {
   const [inputs, targets]: [number[], number[]] = [[], []];
   let runs = 0;
@@ -60,11 +60,11 @@ export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentine
   return { inputs, targets: end === undefined ? targets : [...targets, end] };
 }
 
-/** Tokens of a text's sequence, at most. */
+/** Maximum tokens of a text's sequence. */
 const lengthOf = (length: number, denoiser: Denoiser): number =>
   denoiser.kind === "S" ? 1 + length : 2 + length + 2 * mostRuns(length, denoiser);
 
-/** The longest text, at most `most`, whose sequence has at most `room` tokens; undefined if none of two tokens has. */
+/** The longest text, at most `most`, whose sequence fits `room` tokens; undefined if not even two tokens fit. */
 export function longestText(most: number, room: number, denoiser: Denoiser): number | undefined {
   for (let length = Math.min(most, room - 1); length >= 2; length--)
     if (lengthOf(length, denoiser) <= room) return length;

@@ -21,7 +21,7 @@ test.each([
     mask,
     idsOf(100),
   );
-  // The end is no part of the rule.
+  // The end token is not part of the rule.
   expect([parts.inputs.length, parts.targets.length - 1]).toEqual([inputs, targets]);
 });
 
@@ -75,7 +75,7 @@ test("spans have the mean length of their counts, within 3 % over 10,000 draws",
 });
 
 test("each composition is as likely as any other", () => {
-  // 6 as 3 positive parts: C(5, 2) = 10 ways. 27.9 is the value of χ² with 9 degrees of freedom passed 1 time in 1000.
+  // 6 as 3 positive parts: C(5, 2) = 10 ways. With 9 degrees of freedom, χ² exceeds 27.9 once in 1000.
   const random = seededRandom(2);
   const draws = 20_000;
   const seen = new Map<string, number>();

@@ -2,23 +2,23 @@
 export interface SpanRule {
   readonly rate: number;
   readonly meanSpan: number;
-  /** True to rotate the mask by a random offset: else the first token is never hidden, and the last always. */
+  /** True to rotate the mask by a random offset: otherwise the first token is never hidden, and the last always is. */
   readonly roll: boolean;
 }
 
-/** Tokens that are hidden of `length` ≥ 2, and spans of them. Halves are rounded up. */
+/** The hidden tokens of `length` ≥ 2, and their spans. Halves are rounded up. */
 export function spanCounts(length: number, { rate, meanSpan }: SpanRule): { hidden: number; spans: number } {
   const hidden = Math.min(Math.max(Math.round(length * rate), 1), length - 1);
   const spans = Math.min(Math.max(Math.round(hidden / meanSpan), 1), hidden, length - hidden);
   return { hidden, spans };
 }
 
-/** A run that a rotation cuts in two is one more. */
+/** A run that the rotation splits counts twice. */
 export const mostRuns = (length: number, rule: SpanRule): number => spanCounts(length, rule).spans + Number(rule.roll);
 
 /**
- * 1 for hidden tokens: kept and hidden spans in turn, each of a random length (T5, Raffel et al. 2020, section 3.1.4;
- * `random_spans_noise_mask` of its code). `length` is at least 2.
+ * 1 for hidden tokens: visible and hidden spans alternate, each of a random length (T5, Raffel et al. 2020, section
+ * 3.1.4; `random_spans_noise_mask` of its code). `length` is at least 2.
  */
 export function spanMask(length: number, rule: SpanRule, random: () => number): Uint8Array {
   const { hidden, spans } = spanCounts(length, rule);
@@ -33,13 +33,13 @@ export function spanMask(length: number, rule: SpanRule, random: () => number): 
   return rule.roll ? rotated(mask, Math.floor(random() * length)) : mask;
 }
 
-/** `sum` as `parts` positive numbers, each way to do so as likely as any other. */
+/** `sum` as `parts` positive numbers, all compositions equally likely. */
 export function randomComposition(sum: number, parts: number, random: () => number): number[] {
   const cuts = [0, ...drawn(sum - 1, parts - 1, random).map((gap) => gap + 1), sum];
   return Array.from({ length: parts }, (_, i) => cuts[i + 1]! - cuts[i]!);
 }
 
-/** `count` different numbers below `below`, in order. */
+/** `count` distinct numbers below `below`, in order. */
 function drawn(below: number, count: number, random: () => number): number[] {
   const taken: number[] = [];
   for (let i = 0; i < below && taken.length < count; i++)

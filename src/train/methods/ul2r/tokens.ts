@@ -1,18 +1,18 @@
 import { UserError } from "../../../util/errors.ts";
 import { MODES, type Mode, modeToken, sentinelName, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 
-/** The special tokens of a model that is trained with `sentinels`: the modes, then the sentinels. */
+/** The special tokens of a model trained with `sentinels`: the modes, then the sentinels. */
 export const tokensOf = (sentinels: number): string[] => [
   ...MODES.map(modeToken),
   ...Array.from({ length: sentinels }, (_, k) => sentinelName(k)),
 ];
 
-/** A model's ids of the tokens that denoising needs. */
+/** A model's token ids for denoising. */
 export interface DenoisingIds {
   readonly modes: Readonly<Record<Mode, number>>;
-  /** In order; their number is the largest of hidden spans. */
+  /** In order; their number limits hidden spans. */
   readonly sentinels: readonly number[];
-  /** Ends targets; undefined if the model has no token that ends texts. */
+  /** Ends targets; undefined if the model has no end token. */
   readonly end: number | undefined;
 }
 

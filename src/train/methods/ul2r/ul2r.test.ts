@@ -117,7 +117,7 @@ test("beside lora layers, new tokens have rows of their own in the adapter, whic
 
 test("lora layers are trained if the tokens take the place of others, and served with the new names", async () => {
   const spare = Array.from({ length: 11 }, (_, i) => `<spare_${i}>`);
-  // A model with spare special tokens: one that was made for others.
+  // A model with spare special tokens.
   const tokenizer = path.join(out("base"), "tokenizer.json");
   const contents = JSON.parse(readFileSync(tokenizer, "utf8")) as { added_tokens: { id: number }[] };
   const end = contents.added_tokens.at(-1)!;

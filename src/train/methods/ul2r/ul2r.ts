@@ -28,7 +28,7 @@ const options = z.strictObject({
 });
 export type Ul2rOptions = z.output<typeof options>;
 
-/** UL2R (Tay et al. 2022, arXiv 2210.11399): a causal model goes on with a mixture of denoisers, on its own data. */
+/** UL2R (Tay et al. 2022, arXiv 2210.11399): continues training a causal model with a mixture of denoisers, on its own data. */
 export const ul2r: Method<Ul2rOptions> = {
   name: "ul2r",
   summary: "continue training with a mixture of denoisers",
@@ -54,7 +54,7 @@ export const ul2r: Method<Ul2rOptions> = {
   },
 };
 
-/** Reusing a sentinel would make the task ambiguous. @throws UserError if a row may need more than there are */
+/** Reusing a sentinel would make the task ambiguous. @throws UserError if a row may need too many */
 function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, sentinels: number): void {
   for (const denoiser of mixture) {
     if (denoiser.kind === "S") continue;

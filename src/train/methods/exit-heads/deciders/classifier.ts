@@ -24,12 +24,12 @@ import { normaliseRow, type Scaling, scalingOf, sizesOf } from "../scaling.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
-/** Positions of a step at least; sequences are whole. */
+/** Minimum positions per step; sequences are whole. */
 const ROWS = 256;
 const rowsOf = ({ kind }: Pick<DeciderSettings, "kind">, block: number): number =>
   kind === "mamba" ? Math.max(1, Math.floor((4 * ROWS) / block)) * block : ROWS;
 
-/** The steps of one classifier. */
+/** One classifier's steps. */
 export const classifierSteps = (
   corpus: Corpus,
   kind: DeciderKind,
@@ -42,11 +42,11 @@ export interface TrainedClassifier {
   readonly temperature: number;
   /** On the test part. */
   readonly measured: DeciderQuality;
-  /** The probability that a token may leave, at the positions of the test part. */
+  /** The exit probability at the positions of the test part. */
   readonly test: Float32Array;
 }
 
-/** A classifier to train: its layer, its labels at all positions, and the share of its layer in the loss of all. */
+/** A classifier to train: its layer, its labels at all positions, and its layer's share of the total loss. */
 export interface ClassifierJob {
   readonly settings: DeciderSettings;
   readonly layer: number;
@@ -68,7 +68,7 @@ export async function* classifierStages(
     ...(settings.kind === "mamba" && { sequence: block }),
     logits: (g, weights, x) => traceDecider(g, weights, settings, layer, x).found,
   };
-  // Two logits, one of them 0, have the cross-entropy of the sigmoid of the other.
+  // Two logits, one of them 0, have the cross-entropy of the other's sigmoid.
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {
@@ -92,7 +92,7 @@ export async function* classifierStages(
   return await current();
 }
 
-/** A classifier of plain streams, with its temperature and its measures. */
+/** A classifier for plain streams, with its temperature and metrics. */
 async function measuredOn(
   states: TrainingStates,
   model: RowModel,
@@ -124,7 +124,7 @@ function lossAt(logits: Float32Array, labels: Uint8Array, temperature: number): 
   return sum / logits.length;
 }
 
-/** A classifier begins at the rate of its label. */
+/** A classifier starts at its label's rate. */
 function fill(store: ParameterStore, states: TrainingStates, { layer, labels, settings }: ClassifierJob, seed: number) {
   const normal = normals(seededRandom(seed + layer));
   const rate = positiveRate(labels.subarray(...positionsOf(states.corpus, states.corpus.ranges.training)));
@@ -132,7 +132,7 @@ function fill(store: ParameterStore, states: TrainingStates, { layer, labels, se
     const values = store.valuesOf(parameter);
     if (parameter.name.endsWith(".bias")) values.fill(Math.log((rate + 1e-3) / (1 - rate + 1e-3)));
     else if (parameter.name.endsWith(".enter"))
-      // Elements of the stream differ by orders of magnitude; the gain begins as what evens them out.
+      // Elements of the stream differ by orders of magnitude; the initial gain evens them out.
       values.set(sizesOf(scalingOf(states, [layer], normaliseRow)).map((size) => 1 / size));
     else if (settings.kind === "ffn")
       for (let i = 0; i < values.length; i++) values[i] = normal() / Math.sqrt(parameter.shape.at(-1)!);
@@ -166,14 +166,14 @@ function classifierFit(
   };
 }
 
-/** Subtracts the mean of each element, and divides by its deviation. */
+/** Subtracts each element's mean, and divides by its deviation. */
 function standardise(x: Float32Array, rows: number, { mean, deviation }: Scaling): void {
   const hidden = mean.length;
   for (let i = 0; i < rows; i++)
     for (let k = 0; k < hidden; k++) x[i * hidden + k] = (x[i * hidden + k]! - mean[k]!) / deviation[k]!;
 }
 
-/** Makes weights for standardised streams those for plain ones, by the same function. */
+/** Turns weights for standardised streams into weights for plain ones, with the same outputs. */
 function unscale(passes: RowPasses, { mean, deviation }: Scaling, layer: number): void {
   const [weight, bias] = [passes.values(`linear.${layer}.weight`), passes.values(`linear.${layer}.bias`)];
   for (let k = 0; k < weight.length; k++) {

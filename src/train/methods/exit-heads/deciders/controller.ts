@@ -17,26 +17,26 @@ import { positionsOf, type TrainingStates } from "../training-states.ts";
 import { toldBy } from "./classifier.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
-/** Positions of a step. */
+/** Positions per step. */
 const ROWS = 256;
 
 /** The steps of the controller. */
 export const controllerSteps = (corpus: Corpus, { deciderEpochs: epochs }: ExitTrainOptions): number =>
   stepsOver(corpus, { epochs, stepRows: ROWS });
 
-/** SEC's controller, with how well it tells each layer's labels on the test part. */
+/** SEC's controller, and how well it predicts each layer's labels on the test part. */
 export interface TrainedController {
   readonly weights: TrainedWeights;
   /** By layer. */
   readonly temperatures: readonly number[];
   readonly measured: readonly (DeciderQuality & { readonly stop: DeciderQuality })[];
-  /** Raw logits of the test part by layer, [positions, 3]. */
+  /** Raw logits on the test part by layer, [positions, 3]. */
   readonly found: readonly Float32Array[];
 }
 
 /**
- * Trains one matrix for all layers on SEC's labels, given by layer at all positions; the cross-entropy of exit j, from 1,
- * has the weight j (b.4).
+ * Trains one matrix for all layers on SEC's labels, by layer and position; the cross-entropy of exit j, from 1, has the
+ * weight j (b.4).
  */
 export async function* controllerStages(
   states: TrainingStates,
@@ -49,7 +49,7 @@ export async function* controllerStages(
     ...{ hidden: states.cache.hidden, rows: ROWS, inputs: new ExitInputs() },
     logits: (g, weights, x) => traceDecider(g, weights, { kind: "controller" }, 0, x).found,
   };
-  // The matrix has no bias, so that streams are scaled, but not moved.
+  // The matrix has no bias: streams are scaled, but not shifted.
   const size = sizesOf(scalingOf(states, layers));
   const current = () =>
     stage.withWeights(async () => {
@@ -65,7 +65,7 @@ export async function* controllerStages(
   return await current();
 }
 
-/** A controller of plain streams, with its temperatures and its measures. */
+/** A controller for plain streams, with its temperatures and metrics. */
 async function measuredOn(
   states: TrainingStates,
   model: RowModel,
@@ -96,7 +96,7 @@ function controllerFit(
 ): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
-  // All layers' labels of a token change places together.
+  // All layers' labels of a token move together.
   const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
   return {
     ...{ name: "controller", layers, stepRows: ROWS, epochs, rate, seed },

@@ -10,7 +10,7 @@ import { modelRight, type TrainingStates } from "../training-states.ts";
 import { classifierStages, classifierSteps, type TrainedClassifier } from "./classifier.ts";
 import { controllerStages, controllerSteps, type TrainedController } from "./controller.ts";
 
-/** The exits that deciders are for: layers, and their heads' guesses. */
+/** The exits that deciders serve: layers, and their heads' guesses. */
 export interface Exits {
   readonly layers: readonly number[];
   readonly guesses: readonly Guesses[];
@@ -22,7 +22,7 @@ export interface TrainedDecider {
   readonly weights: TrainedWeights;
 }
 
-/** A decider as the outcome of its stages. */
+/** A decider as the result of its stages. */
 type DeciderStages = AsyncGenerator<Stage, TrainedDecider, void>;
 
 /** Trains a decider of one kind. */

@@ -1,7 +1,7 @@
 import { closeSync, existsSync, fstatSync, ftruncateSync, openSync, readSync, writeSync } from "node:fs";
 import { writeError } from "../../../../util/system-errors.ts";
 
-/** A file of blocks of equal size, appended one after the other; a block that was not written to its end is none. */
+/** A file of equal blocks, appended one after the other; a partial last block does not count. */
 export class BlockFile implements Disposable {
   readonly #file: number;
   #blocks: number;
@@ -20,7 +20,7 @@ export class BlockFile implements Disposable {
     return this.#blocks;
   }
 
-  /** Cuts it back to its first blocks. */
+  /** Truncates the file to its first blocks. */
   truncate(blocks: number): void {
     this.#written(() => ftruncateSync(this.#file, blocks * this.bytes));
     this.#blocks = blocks;
@@ -32,7 +32,7 @@ export class BlockFile implements Disposable {
     this.#blocks++;
   }
 
-  /** Reads a block into the beginning of `into`. */
+  /** Reads a block to the start of `into`. */
   read(block: number, into: Uint8Array): void {
     const got = readSync(this.#file, into, 0, this.bytes, block * this.bytes);
     if (got < this.bytes) throw new Error(`${this.path}: there is no block ${block}`);

@@ -6,7 +6,7 @@ import { statesFolder } from "../../../../weights/sources/index.ts";
 import { TEACHER_TOP } from "../options.ts";
 import { BlockFile } from "./block-file.ts";
 
-/** Identifies states: all else that they depend on is the layer. */
+/** Identifies states, together with the layer. */
 export interface StatesKey {
   /** The hash of the model's file. */
   readonly modelSha256: string;
@@ -14,7 +14,7 @@ export interface StatesKey {
   readonly quant: string;
   /** The hash of the rows' tokens. */
   readonly dataSha256: string;
-  /** Tokens of a row. */
+  /** Tokens per row. */
   readonly block: number;
 }
 
@@ -24,13 +24,13 @@ export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): 
 
 const TEACHER = "teacher";
 
-/** Files of states, and the bytes of a row of each. */
+/** Files of states, and bytes per row of each. */
 const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: readonly number[]) => [
   ...layers.map((layer) => [layerName(layer), 2 * block * hidden] as const),
   [TEACHER, 4 * block * TEACHER_TOP] as const,
 ];
 
-/** Rows that are kept of the states after all of some layers. */
+/** Rows that are complete for all of some layers. */
 export function keptRows(key: StatesKey, hidden: number, layers: readonly number[]): number {
   const rows = filesOf(key, hidden, layers).map(([name, bytes]) => {
     const file = path.join(statesIn(key), name);
@@ -40,9 +40,9 @@ export function keptRows(key: StatesKey, hidden: number, layers: readonly number
 }
 
 /**
- * The stream of a model after some layers, over all rows of a corpus, and its likeliest tokens after each position:
- * files under MODICUM_HOME. A row is a block of each file, so that a run that was cut off goes on where it stopped, and
- * other layers can be added later.
+ * A model's stream after some layers, over all rows of a corpus, and its likeliest tokens after each position: files
+ * under MODICUM_HOME. A row is one block in each file, so an interrupted run resumes, and other layers can be added
+ * later.
  */
 export class StateCache implements Disposable {
   readonly #files: ReadonlyMap<string, BlockFile>;
@@ -72,7 +72,7 @@ export class StateCache implements Disposable {
     return new StateCache(key.block, hidden, layers, statesIn(key));
   }
 
-  /** Makes all files that lack some of `rows` rows equally long; returns how many rows those have. */
+  /** Truncates all files that lack some of `rows` rows to equal length; returns their number of rows. */
   begin(rows: number): number {
     const short = [...this.#files.values()].filter(({ blocks }) => blocks < rows);
     const first = Math.min(rows, ...short.map(({ blocks }) => blocks));
@@ -80,7 +80,10 @@ export class StateCache implements Disposable {
     return first;
   }
 
-  /** Adds row `row`: the stream after each layer in halves, [block, hidden], and likeliest tokens, [block, TEACHER_TOP]. */
+  /**
+   * Appends row `row`: the stream after each layer in half precision, [block, hidden], and likeliest tokens, [block,
+   * TEACHER_TOP].
+   */
   add(row: number, streams: ReadonlyMap<number, Uint16Array>, teacher: Int32Array): void {
     for (const [layer, stream] of streams) this.#append(layerName(layer), row, stream);
     this.#append(TEACHER, row, teacher);
@@ -91,7 +94,7 @@ export class StateCache implements Disposable {
     if (file.blocks === row) file.append(new Uint8Array(buffer, byteOffset, byteLength));
   }
 
-  /** Reads a row of a layer, in halves, to the beginning of `into`. */
+  /** Reads a row of a layer, in half precision, to the start of `into`. */
   readLayer(layer: number, row: number, into: Uint16Array): void {
     this.#files.get(layerName(layer))!.read(row, new Uint8Array(into.buffer, into.byteOffset, into.byteLength));
   }

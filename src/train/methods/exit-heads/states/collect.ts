@@ -9,10 +9,10 @@ import type { Corpus } from "../corpus.ts";
 import { TEACHER_TOP } from "../options.ts";
 import type { StateCache } from "./cache.ts";
 
-/** Rows that the head takes at once. */
+/** Rows that the head reads at once. */
 const HEAD_ROWS = 64;
 
-/** The progress of some part of the work. */
+/** Progress of one part of the work. */
 export interface Progress {
   readonly stage: string;
   readonly done: number;
@@ -24,10 +24,7 @@ export interface CollectTerms {
   readonly onProgress?: ((progress: Progress) => void) | undefined;
 }
 
-/**
- * Runs the rows of a corpus that a cache lacks through a model, by the programs that answer requests. Returns the FLOPs
- * of that.
- */
+/** Runs the rows that a cache lacks through a model, by the programs that answer requests. Returns the FLOPs spent. */
 export async function collectStates(
   engine: Engine,
   { blocks }: Corpus,
@@ -38,7 +35,7 @@ export async function collectStates(
   if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
-  // Layers between two exits run over a chunk before the next ones have it.
+  // Layers between two exits run over a chunk before the next ones read it.
   for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);
@@ -53,7 +50,7 @@ export async function collectStates(
   }
 }
 
-/** One sequence's place, run over row after row. */
+/** One sequence's slot, reused for row after row. */
 class StatesRun implements Disposable {
   readonly meter: Meter;
   readonly #logits: Buffer;
@@ -71,7 +68,7 @@ class StatesRun implements Disposable {
     this.#teacher = new Int32Array(block * TEACHER_TOP);
   }
 
-  /** Runs row number `row` from an empty cache, and keeps its states. */
+  /** Runs row number `row` from an empty cache, and stores its states. */
   async row(row: number, ids: Int32Array): Promise<void> {
     const { slot, cache } = this;
     slot.truncate(0);
@@ -133,7 +130,7 @@ class StatesRun implements Disposable {
   }
 }
 
-/** The places of the `count` greatest values, the greatest first; of equal ones the first. −1 beyond the end of fewer. */
+/** The indices of the `count` greatest values, the greatest first, ties in order. −1 beyond the end of fewer. */
 export function likeliest(values: Float32Array, count: number): Int32Array {
   const places = new Int32Array(count).fill(-1);
   const greatest = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);

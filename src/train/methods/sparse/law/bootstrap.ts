@@ -1,12 +1,12 @@
 import { seededRandom } from "../../../../util/random.ts";
 import { fitScalingLaw, type Law, type Point, startAt } from "./fit.ts";
 
-/** The least and greatest of the middle 95 % of the coefficients. */
+/** The bounds of the middle 95 % of the coefficients. */
 export type LawIntervals = { readonly [K in keyof Law]: readonly [low: number, high: number] };
 
 const NAMES = ["E", "A", "B", "alpha", "beta"] as const;
 
-/** Coefficients of fits to points that are drawn again with replacement; each fit starts at `law`, that of all points. */
+/** Coefficients of fits to resampled points; each fit starts at `law`, the fit to all points. */
 export function bootstrapLaw(points: readonly Point[], law: Law, rounds = 200, seed = 0): LawIntervals {
   const random = seededRandom(seed);
   const fits = Array.from({ length: rounds }, () =>

@@ -1,13 +1,13 @@
 import { UserError } from "../../../../util/errors.ts";
 import { type Minimum, minimise, type Objective } from "./minimise.ts";
 
-/** A run as the law sees it. */
+/** A run as a point for the law. */
 export interface Point {
-  /** Parameters, on average over the steps. */
+  /** Parameters, averaged over the steps. */
   readonly parameters: number;
   /** Tokens of all steps. */
   readonly tokens: number;
-  /** Nats a token of held-out data. */
+  /** Held-out loss in nats per token. */
   readonly loss: number;
 }
 
@@ -21,7 +21,7 @@ export interface Law {
 }
 
 export interface FittedLaw extends Law {
-  /** The sum that was minimised. */
+  /** The minimised sum. */
   readonly objective: number;
 }
 
@@ -32,27 +32,27 @@ export const predictLoss = ({ E, A, B, alpha, beta }: Law, { parameters, tokens 
 type Start = readonly [a: number, b: number, e: number, alpha: number, beta: number];
 
 export interface FitOptions {
-  /** The residual of log loss from which it counts linearly. */
+  /** The residual of log loss where the Huber loss becomes linear. */
   readonly delta?: number;
-  /** Points from which the fit starts; the best is kept. Default: the best of the grid of arXiv 2203.15556. */
+  /** Starting points of the fit; the best result is kept. Default: the best of the grid of arXiv 2203.15556. */
   readonly starts?: readonly Start[];
 }
 
 const DELTA = 1e-3;
 
-/** Numbers that five coefficients need at least. */
+/** Minimum points for five coefficients. */
 const LEAST_POINTS = 6;
 
 /**
- * Fits a scaling law by the Huber loss on log loss, summed (arXiv 2203.15556, approach 3; a mean ends L-BFGS early,
- * arXiv 2404.10102). @throws UserError for fewer than six points, numbers that are not positive, or runs
- * that no finite coefficients fit
+ * Fits a scaling law by the Huber loss on log loss, summed (arXiv 2203.15556, approach 3; a mean would stop L-BFGS
+ * early, arXiv 2404.10102). @throws UserError for fewer than six points, numbers that are not positive, or runs that no
+ * finite coefficients fit
  */
 export function fitScalingLaw(points: readonly Point[], { delta = DELTA, starts }: FitOptions = {}): FittedLaw {
   check(points);
   const objective = objectiveOf(points, delta);
   const fits = (starts ?? promising(objective)).map((start) => lawOf(minimise(objective, start)));
-  // Coefficients beyond the range of numbers come from data that do not tell one term from another.
+  // Coefficients beyond the range of numbers mean that the data cannot separate the terms.
   const finite = fits.filter((fit) => Object.values(fit).every(Number.isFinite) && fit.A > 0 && fit.B > 0);
   const [first, ...rest] = finite;
   if (!first) throw new UserError("a scaling law: no coefficients fit these runs; give more sizes and durations");
@@ -64,10 +64,10 @@ function lawOf({ x, value }: Minimum): FittedLaw {
   return { E: Math.exp(e), A: Math.exp(a), B: Math.exp(b), alpha, beta, objective: value };
 }
 
-/** A floor of the loss that is 0 for the fit, and still has a logarithm. */
+/** A loss floor that is 0 in practice, and still has a logarithm. */
 const NO_FLOOR = -10;
 
-/** The start at a law, for a fit to points that are nearly the same. */
+/** A start at a known law, for a fit to nearly the same points. */
 export const startAt = ({ E, A, B, alpha, beta }: Law): Start => [
   ...([Math.log(A), Math.log(B), Math.max(NO_FLOOR, Math.log(E)), alpha, beta] as const),
 ];
@@ -87,7 +87,7 @@ const GRID = {
   exponent: [0, 0.5, 1, 1.5, 2],
 };
 
-/** Starts of the grid that are refined. */
+/** The grid's best starts are refined. */
 const REFINED = 30;
 
 function promising(objective: Objective): Start[] {
@@ -104,7 +104,7 @@ function promising(objective: Objective): Start[] {
     .map(({ start }) => start);
 }
 
-/** The sum over the points of the Huber loss between the logarithms of the law and of the loss. */
+/** The Huber loss between the logarithms of the law and of the loss, summed over the points. */
 export function objectiveOf(points: readonly Point[], delta: number): Objective {
   const logs = points.map(({ parameters, tokens, loss }) => [Math.log(parameters), Math.log(tokens), Math.log(loss)]);
   return ([a, b, e, alpha, beta]) => {

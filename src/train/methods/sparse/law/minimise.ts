@@ -10,10 +10,10 @@ export interface Minimum extends Evaluated {
   readonly x: readonly number[];
 }
 
-/** Steps that the approximation of the curvature remembers. */
+/** Steps that the curvature approximation remembers. */
 const MEMORY = 10;
 const ITERATIONS = 2000;
-/** A relative decrease that is rounding. */
+/** A relative decrease within rounding. */
 const ROUNDING = 1e-13;
 
 /** Sufficient decrease and curvature of a step (Nocedal & Wright 2006, section 3.1). */
@@ -30,8 +30,8 @@ interface Change {
 }
 
 /**
- * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It ends where steps make the value less by
- * rounding alone: the values of a good fit are tiny, so no absolute tolerance fits all.
+ * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It stops once steps improve the value only
+ * by rounding: a good fit's values are tiny, so no absolute tolerance suits all.
  */
 export function minimise(objective: Objective, start: Vector): Minimum {
   let at: Minimum = { x: start, ...objective(start) };
@@ -49,7 +49,7 @@ export function minimise(objective: Objective, start: Vector): Minimum {
   return at;
 }
 
-/** Steepest descent, if what the changes tell of the curvature leads nowhere. */
+/** Steepest descent, if the approximated curvature yields no descent. */
 function retried(at: Minimum, changes: Change[], objective: Objective): Minimum | undefined {
   if (changes.length === 0) return undefined;
   changes.length = 0;
@@ -76,7 +76,7 @@ function directionOf(gradient: Vector, changes: readonly Change[]): number[] {
   return direction;
 }
 
-/** The end of a step that fulfils Wolfe's conditions, found by bisection; undefined if no step makes the value less. */
+/** The end of a step that satisfies Wolfe's conditions, found by bisection; undefined if no step lowers the value. */
 function stepFrom(at: Minimum, direction: Vector, objective: Objective): Minimum | undefined {
   const slope = dot(at.gradient, direction);
   if (!(slope < 0)) return undefined;

@@ -3,30 +3,30 @@ import { stepsFromComputeFractions } from "../schedule.ts";
 import { type Law, predictLoss } from "./fit.ts";
 
 export interface RunPlanOptions {
-  /** FLOPs of training: 6 a parameter and token. */
+  /** FLOPs of training: 6 per parameter and token. */
   readonly compute: number;
   /** 0 is dense. */
   readonly sparsity: number;
   readonly law: Law;
-  /** Tokens that the model reads and writes in its life. */
+  /** Tokens that the model reads and writes in its lifetime. */
   readonly inferenceTokens?: number;
 }
 
-/** The run that a law predicts to be best. Parameters are those that the law counts. */
+/** The run that a law predicts to be best. Parameters are counted as in the law. */
 export interface RunPlan {
-  /** Parameters at the start, on average over the steps, and at the end. */
+  /** Parameters at the start, averaged over the steps, and at the end. */
   readonly first: number;
   readonly mean: number;
   readonly last: number;
   readonly tokens: number;
   readonly loss: number;
-  /** FLOPs of training and inference, if zeros were skipped; 2 a parameter and token of inference. */
+  /** FLOPs of training and inference if zeros were skipped; inference takes 2 per parameter and token. */
   readonly lifetimeFlops: number;
 }
 
 /**
- * The average size and the tokens that give the least loss for a compute of 6 · size · tokens (arXiv 2203.15556,
- * equation 4), and the start and end of a run with the usual schedule and that average. @throws UserError
+ * The average size and the tokens with the least loss for a compute of 6 · size · tokens (arXiv 2203.15556, equation
+ * 4), and the start and end of a run with the usual schedule and that average. @throws UserError
  */
 export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
   if (!(compute > 0)) throw new UserError(`compute: expected a number above 0, got ${compute}`);

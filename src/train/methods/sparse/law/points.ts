@@ -9,8 +9,8 @@ const positive = z.number().positive();
 const point = z.strictObject({ parameters: positive, tokens: positive, loss: positive });
 
 /**
- * Points of runs' folders, and of files with a line of JSON a point. A run's size is the average of its prunable
- * weights over the steps, its loss the last held-out one. @throws UserError
+ * Points from runs' folders, and from files with one line of JSON per point. A run's size is the average of its
+ * prunable weights over the steps, its loss the last held-out one. @throws UserError
  */
 export const lawPoints = (paths: readonly string[]): Point[] =>
   paths.flatMap((path) => (isFolder(path) ? [pointOf(path)] : checkedLines(path, point)));
