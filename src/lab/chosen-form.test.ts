@@ -1,4 +1,4 @@
-/** What the lab records of a model that runs in rotated bytes because timing chose them, and refuses. */
+/** The lab's records and refusals for a model that runs in rotated bytes because timing chose them. */
 import { join } from "node:path";
 import { expect, test, vi } from "vitest";
 import { LanguageModel } from "../engine/decode/language-model.ts";

@@ -1,7 +1,7 @@
 import type { ResolveOptions } from "../weights/sources/index.ts";
 import type { Task } from "./task.ts";
 
-/** A run of one model on one task that looks things up in an index. */
+/** One model's run on one task with look-ups in an index. */
 export interface IndexedRun {
   readonly model: string;
   readonly task: Task;

@@ -1,21 +1,21 @@
 import type { VisualSpan } from "../savings/plan.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
 
-/** The questions of a task, and a model's answers. An item's kind says how the model answers it. */
+/** A task's questions, and a model's answers. An item's kind determines how the model answers it. */
 
 interface Base {
   /** Unique within its task and the same in every run: results are joined by it. */
   readonly id: string;
 }
 
-/** A text and how it may go on. */
+/** A text and its continuation. */
 export interface Continuation {
   readonly context: string;
-  /** The text to score, with the space or line break that it begins with. */
+  /** The text to score, with its leading space or line break. */
   readonly continuation: string;
 }
 
-/** Which of several continuations is likeliest. Contexts may differ (Winogrande) or be one (ARC). */
+/** Asks which of several continuations is likeliest. Contexts may differ (Winogrande) or be the same (ARC). */
 export interface ChoiceItem extends Base {
   readonly kind: "choice";
   readonly choices: readonly Continuation[];
@@ -34,25 +34,25 @@ export interface GenerationItem extends Base {
   readonly prompt: string;
   /** The prompt as turns of the model's chat template; absent: the prompt is read as plain text. */
   readonly messages?: readonly ChatMessage[];
-  /** The prompt as tokens, where it is to be cut between two of them. */
+  /** The prompt as tokens, for cuts between tokens. */
   readonly promptTokens?: readonly number[];
-  /** Images before the prompt, as the bytes of files, for models that read them. */
+  /** Images before the prompt, as file bytes, for models that read them. */
   readonly images?: readonly Uint8Array[];
-  /** Tokens of the prompt that are images, counted without the token that begins a text. */
+  /** The prompt's image tokens, counted without the start token. */
   readonly visual?: readonly VisualSpan[];
   /** Text after the answer, for models that fill in. */
   readonly suffix?: string;
   /** Any of them ends the answer. */
   readonly stop: readonly string[];
-  /** Tokens. */
+  /** In tokens. */
   readonly maxTokens: number;
   /** Any of them is right. */
   readonly answers: readonly string[];
-  /** The first answer's tokens; with them, the model's answer also has its own. */
+  /** The first answer's tokens; with them, the model's answer also reports its tokens. */
   readonly answerTokens?: readonly number[];
   /**
-   * The end of a Python program of prompt, answer and this, which fails if the answer is wrong; run only if the user
-   * allows it.
+   * The end of a Python program made of prompt, answer and this text; it fails if the answer is wrong. Run only if the
+   * user allows it.
    */
   readonly tests?: string;
 }
@@ -63,7 +63,7 @@ export interface TextItem extends Base {
   readonly text: string;
 }
 
-/** Which of a set of labels a text has: by a classifier's head, by nearness of embeddings, or by a decoder's likelihood. */
+/** Asks for a text's label: by a classifier's head, by the similarity of embeddings, or by a decoder's likelihood. */
 export interface LabelItem extends Base {
   readonly kind: "label";
   readonly text: string;
@@ -81,7 +81,7 @@ export interface Document {
 export interface RankingItem extends Base {
   readonly kind: "ranking";
   readonly query: string;
-  /** Shared between items if the corpus is one. */
+  /** One corpus is shared between items. */
   readonly documents: readonly Document[];
   /** Grade by document id; absent means 0. */
   readonly relevance: Readonly<Record<string, number>>;
@@ -97,24 +97,24 @@ export interface Likelihood {
   readonly tokens: number;
 }
 
-/** A generated text. All but the text is there only if the item has `answerTokens`. */
+/** A generated text. The other fields are present only if the item has `answerTokens`. */
 interface GenerationAnswer {
   readonly text: string;
-  /** Without the one that ends an answer. */
+  /** Without the end token. */
   readonly tokens?: readonly number[];
-  /** Layers that a token ran through, in the mean over the answer's tokens. */
+  /** Layers per token, averaged over the answer's tokens. */
   readonly layers?: number;
-  /** True if the recipe ended the answer, by its `stop` decision. */
+  /** True if the recipe ended the answer with a `stop` decision. */
   readonly stopped?: true;
 }
 
-/** A model's answer to an item of each kind. */
+/** A model's answer to each kind of item. */
 export interface AnswerOf {
   readonly choice: { readonly likelihoods: readonly Likelihood[] };
   readonly continuation: Likelihood;
   readonly generation: GenerationAnswer;
   readonly text: { readonly logLikelihood: number; readonly tokens: number };
-  /** Higher is likelier; a score a label. */
+  /** Higher is likelier; one score per label. */
   readonly label: { readonly scores: readonly number[] };
   /** Document ids, best first. */
   readonly ranking: { readonly order: readonly string[] };

@@ -1,8 +1,8 @@
 import type { AnswerOf, ItemKind, ItemOf } from "./item.ts";
 
 /**
- * One item's part in a metric: numbers whose sums over items give the whole (an accuracy's is `[right]`, a perplexity's
- * `[nats, tokens]`).
+ * One item's part of a metric: numbers whose sums over items determine the metric (`[right]` for accuracy, `[nats,
+ * tokens]` for perplexity).
  */
 export type Part = readonly number[];
 
@@ -12,12 +12,12 @@ export interface Metric<K extends ItemKind> {
   /** One sentence: the quantity, and the source of its definition. */
   readonly summary: string;
   readonly better: "higher" | "lower";
-  /** The values of one item's quality by its definition: 0 or 1, or all between; absent: an item's part is no such number. */
+  /** The range of one item's quality: 0 or 1, or all values between; absent: an item's part has no such range. */
   readonly scale?: "binary" | "unit";
-  /** `dense` is the dense run's answer to the same item; metrics of agreement need it. */
+  /** `dense` is the dense run's answer to the same item, for metrics of agreement. */
   part(item: ItemOf<K>, answer: AnswerOf[K], dense: AnswerOf[K]): Part;
-  /** The metric of a set of items; intervals resample the parts. */
+  /** The metric over a set of items; intervals resample the parts. */
   quality(parts: readonly Part[]): number;
-  /** The same for resamples, given how often each item occurs: shared work (such as an order) is done once. */
+  /** The same for resamples, by each item's number of occurrences: shared work (such as sorting) is done once. */
   resampled?(parts: readonly Part[]): (times: Uint32Array) => number;
 }

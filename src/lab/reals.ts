@@ -1,14 +1,14 @@
 import { z } from "zod";
 import type { Answer } from "./item.ts";
 
-/** A number; those that JSON cannot express are written as strings, as in ProtoJSON. */
+/** A number; values that JSON cannot express are written as strings, as in ProtoJSON. */
 export const real = z.union([z.number(), z.enum(["NaN", "Infinity", "-Infinity"]).transform(Number)]);
 
-/** JSON of a value whose numbers may be NaN or infinite. */
+/** JSON of a value with numbers that may be NaN or infinite. */
 export const stringify = (value: unknown): string =>
   JSON.stringify(value, (_, v: unknown) => (typeof v === "number" && !Number.isFinite(v) ? String(v) : v));
 
-/** An answer read from such JSON, with its numbers restored. */
+/** Reads an answer from such JSON, with its numbers restored. */
 export function withReals(answer: Answer): Answer {
   const likelihood = <L extends { readonly logLikelihood: number }>(of: L): L => ({
     ...of,

@@ -9,49 +9,49 @@ const interval = z.tuple([real, real]);
 /** A line of results.jsonl: one item under one recipe. */
 export const resultSchema = z.object({
   item: z.string(),
-  /** Identifies the question: items with one id in two runs may be two questions. */
+  /** Identifies the question: items with one id in two runs may be different questions. */
   item_hash: z.string().optional(),
-  /** The recipe, parsed and written again; `dense` is the empty one. */
+  /** The recipe in its normal form; `dense` is the empty one. */
   recipe: z.string(),
-  /** SHA-256 (the first sixteen digits) of the files that the recipe names, by their paths as written there. */
+  /** SHA-256 (the first sixteen digits) of the files in the recipe, by their paths as written there. */
   files: z.record(z.string(), z.string()).optional(),
   answer: z.json(),
   /** The item's part, by metric. */
   parts: z.record(z.string(), z.array(real)),
-  /** `spent` includes `overhead`, the savings' own work, if it is known. */
+  /** `spent` includes `overhead`, the savings' own work, if known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
   /** Read and written, by the rules that count FLOPs. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
-  /** Counters that the recipe touched, as a receipt has them: layers, blocks, exits, drafts …; older results have none. */
+  /** Counters that the recipe changed, as in a receipt: layers, blocks, exits, drafts …; absent in older results. */
   work: receiptSchema.shape.work,
-  /** Tokens of the prompt that are in the bill, and had been computed for an item before it: the time is without them. */
+  /** Tokens of the prompt that are billed, but were computed for an earlier item; the time excludes them. */
   shared: z.int().min(0).optional(),
   ms: z.number(),
 });
 
 const recipeSummary = z.object({
   recipe: z.string(),
-  /** Its savings, with absolute file paths, if the text would not tell them apart or say where they lie. */
+  /** Its savings, with absolute file paths, if the text would not identify them or locate their files. */
   steps: z.array(z.string()).optional(),
-  /** Its savings with every option, with absolute file paths; older summaries have none. */
+  /** Its savings with every option, with absolute file paths; absent in older summaries. */
   resolved: z.array(z.string()).optional(),
   quality: real,
   ci95: interval,
-  /** Paired against dense on the same items; positive is more of the metric, better or not. */
+  /** Paired against dense on the same items; positive means more of the metric, better or not. */
   delta: z.object({ mean: real, ci95: interval }),
-  /** For generated answers: the share that is dense's to the letter, and the mean edit similarity to dense's. */
+  /** For generated answers: the share identical to dense's, and the mean edit similarity to dense's. */
   consistency: z.object({ same: real, similarity: real }).optional(),
-  /** For generated answers: the share that is empty. */
+  /** For generated answers: the share of empty ones. */
   empty: real.optional(),
-  /** How much a recipe acted: the share of items on which it did, and the largest relative change of a counter of work. */
+  /** How much a recipe acted: the share of items on which it did, and the largest relative change of a work counter. */
   acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
-  /** Spent; an answer that is longer than dense's costs more, whatever is saved against dense on its own length. */
+  /** Spent; an answer longer than dense's costs more, whatever it saves against dense of its own length. */
   flops_per_item: z.number().optional(),
   ms_per_item: z.number(),
   bytes_per_item: z.number().optional(),
-  /** Tokens of prompts that were computed once for several items, and are billed to each. */
+  /** Tokens of prompts that were computed once for several items, and billed to each. */
   shared_tokens: z.int().min(0).optional(),
   on_frontier: z.boolean(),
   /** The task's other metrics. */
@@ -65,7 +65,7 @@ const searched = z.object({
   flops: z.number(),
   /** Minutes spent on answering. */
   minutes: z.number(),
-  /** The reason it ended: a setting was found, or the budget was spent. */
+  /** Why it ended: a setting was found, or the budget was spent. */
   ended: z.enum(["found", "budget"]),
 });
 
@@ -73,32 +73,32 @@ export const summarySchema = z.object({
   task: z.string(),
   metric: z.object({ name: z.string(), better: z.enum(["higher", "lower"]) }),
   model: z.string(),
-  /** Absolute path of a model that is a file or folder of the user's own. */
+  /** Absolute path of a model that is the user's own file or folder. */
   model_file: z.string().optional(),
-  /** SHA-256 of the model's file or folder; results of another are refused. */
+  /** SHA-256 of the model's file or folder; results of another model are refused. */
   model_hash: z.string(),
   /** Form of the weights. */
   quant: z.string().optional(),
   seed: z.number(),
-  /** The `--limit` that was given; absent in older runs. Null: all items, and prompts are not cut. */
+  /** The run's `--limit`; absent in older runs. Null: all items, and prompts are not cut. */
   limit: z.number().nullable().optional(),
   truncate: z.string().nullable().optional(),
-  /** Older runs do not say. */
+  /** Absent in older runs. */
   prompt: questionForm.optional(),
-  /** The LoRA adapter of every item: its folder, relative to where the run was started, and the SHA-256 of what it computes. */
+  /** The LoRA adapter for every item: its folder, relative to the run's working directory, and the SHA-256 of its weights. */
   adapter: z.object({ folder: z.string(), sha256: z.string() }).optional(),
   /** Answers that were generated together. */
   rows: z.number().optional(),
   items: z.number(),
-  /** The accuracy of a guess, for items with choices or labels. */
+  /** The accuracy of guessing, for items with choices or labels. */
   chance: real.optional(),
-  /** Items whose prompt does not fit the model's context; they are left out for every recipe. */
+  /** Items whose prompt does not fit the model's context; left out under every recipe. */
   too_long: z.number(),
-  /** Texts, documents among them, that an encoder read without their ends. */
+  /** Texts, including documents, that an encoder cut at their ends. */
   cut_texts: z.int().min(1).optional(),
   recipes: z.array(recipeSummary),
   searches: z.array(searched).optional(),
-  /** The command that makes it again, and the machine and versions that made it. */
+  /** The command to repeat the run, and its machine and versions. */
   command: z.string(),
   machine: z.string(),
   versions: z.record(z.string(), z.string()),

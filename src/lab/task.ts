@@ -2,7 +2,7 @@ import type { PullOptions } from "../weights/sources/plan.ts";
 import type { ItemKind, ItemOf } from "./item.ts";
 import type { Metric } from "./metric.ts";
 
-/** Token ids of a text, without the model's own beginning token, and the text of ids. */
+/** Token ids of a text, without the model's own start token, and the text of ids. */
 export interface TokenCodec {
   encode(text: string): number[];
   decode(ids: readonly number[]): string;
@@ -11,11 +11,11 @@ export interface TokenCodec {
 /** The parts of a run that a task may use to make items; its data may have to be fetched first. */
 export interface ItemsFor extends Pick<PullOptions, "signal" | "onNotice" | "onProgress"> {
   readonly seed: number;
-  /** The wanted number of items; a task that makes its items makes this many, one that reads them may stop there. */
+  /** The requested number of items; a task that generates items makes this many, one that reads them may stop there. */
   readonly limit: number | undefined;
   /** Tokens of a text in the model under test; for tasks that fill a length. */
   countTokens(text: string): number;
-  /** The tokenizer of a decoder under test; for tasks whose items are cut between tokens. */
+  /** The tokenizer of a decoder under test; for tasks that cut items between tokens. */
   readonly tokenizer?: TokenCodec | undefined;
 }
 
@@ -24,21 +24,21 @@ export interface TaskOf<K extends ItemKind> {
   readonly name: string;
   readonly summary: string;
   readonly kind: K;
-  /** The source of the items, as a person would look it up. */
+  /** The source of the items, for a look-up. */
   readonly source: string;
-  /** The number of items in all; undefined if they are made to measure. */
+  /** The total number of items; undefined if they are generated on demand. */
   readonly size: number | undefined;
   /** The first one is the task's quality; the others are reported beside it. */
   readonly metrics: readonly [Metric<K>, ...Metric<K>[]];
-  /** Items in a fixed order, the same for the same seed; fewer are the first ones of more. @throws UserError */
+  /** Items in a fixed order, determined by the seed; a smaller limit takes the first ones. @throws UserError */
   items(run: ItemsFor): AsyncIterable<ItemOf<K>>;
-  /** The same questions as turns of a chat, for models with a chat template; absent: they are asked in one form. */
+  /** The same questions as turns of a chat, for models with a chat template; absent: they have one form. */
   readonly chat?: Omit<TaskOf<K>, "chat">;
 }
 
 /** One file of `tasks/` and one line of its registry. */
 export type Task = { [K in ItemKind]: TaskOf<K> }[ItemKind];
 
-/** The task whose questions are turns of a chat; undefined if it asks in one form alone. */
+/** The task with its questions as turns of a chat; undefined if it has one form only. */
 export const overChat = (task: Task): Task | undefined =>
   task.chat && ({ ...task, ...task.chat, chat: undefined } as unknown as Task);

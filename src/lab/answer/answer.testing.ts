@@ -3,7 +3,7 @@ import type { Cut } from "../../savings/plan.ts";
 import type { Recipe, Step } from "../../savings/recipe.ts";
 import { type Answerer, openAnswering, type Setting } from "./index.ts";
 
-/** A model of its own under one recipe, which is disposed of with the answerer. */
+/** A separate model under one recipe, disposed of with the answerer. */
 export async function openAnswerer(setting: Setting, recipe: Recipe = []): Promise<Answerer> {
   const model = await openAnswering(setting);
   const answerer = await model.under(recipe);
@@ -28,7 +28,7 @@ export const leaving = cutting("leave:layer=1", {
   decide: () => ({ kind: "exit", fill: "none" }),
 });
 
-/** A saving that cuts the layers apart. */
+/** A saving that splits the layers. */
 function cutting(text: string, cut: Cut): Step {
   const about = {
     name: text.split(":")[0]!,

@@ -10,9 +10,9 @@ export interface Answered {
   readonly answer: Answer;
   readonly flops: Result["flops"];
   readonly bytes: NonNullable<Result["bytes"]>;
-  /** Counters that the recipe touched, as a receipt has them. */
+  /** Counters that the recipe changed, as in a receipt. */
   readonly work?: Result["work"];
-  /** Tokens of the prompt that are in the bill, and had been computed for an item before it. */
+  /** Tokens of the prompt that are billed, but were computed for an earlier item. */
   readonly shared?: number;
 }
 
@@ -20,22 +20,22 @@ export interface Answered {
 export const truncations = ["left", "middle"] as const;
 export type Truncation = (typeof truncations)[number];
 
-/** Answers an item, once. Its answer and bill do not depend on earlier answers. */
+/** Answers an item once. The answer and bill do not depend on earlier answers. */
 export type Plan = (signal?: AbortSignal) => Promise<Answered>;
 
-/** A loaded model. Whatever answers items under its recipes shares its weights. */
+/** A loaded model. All answerers under its recipes share its weights. */
 export interface Answering extends Disposable {
-  /** Answers items under a recipe until it is disposed of; it begins as a model that has answered nothing. @throws UserError if the recipe cannot act in the model */
+  /** Answers items under a recipe until it is disposed of; it starts like a fresh model. @throws UserError if the recipe cannot act in the model */
   under(recipe: Recipe): Promise<Answerer>;
 }
 
 /** Answers items with a model under one recipe. */
 export interface Answerer extends Disposable {
-  /** Tokens of a text as a prompt, with the model's beginning token if it has one. */
+  /** Tokens of a text as a prompt, with the model's start token if it has one. */
   countTokens(text: string): number;
-  /** Absent of models that are no decoders. */
+  /** Absent unless the model is a decoder. */
   readonly tokenizer?: TokenCodec;
-  /** The form in which the model reads a user's text or turns by default; absent of models that are no decoders. */
+  /** The default form in which the model reads a user's text or turns; absent unless it is a decoder. */
   formOf?(prompt: Prompt): PromptForm | undefined;
   /**
    * Plans an item's answer; undefined if its prompt is longer than the context.
@@ -43,17 +43,15 @@ export interface Answerer extends Disposable {
    */
   plan(item: Item): Plan | undefined;
   /**
-   * Computes what the item shares with others of its list, once, so that the item's own time excludes it; absent if
-   * nothing is shared.
+   * Computes what the item shares with others of its list, once, outside the item's own time; absent if nothing is
+   * shared.
    */
   prepare?(item: Item, signal?: AbortSignal): Promise<void>;
-  /**
-   * The number of texts in the items that are longer than the model reads and are cut; absent if that cannot happen.
-   */
+  /** The number of the items' texts that are longer than the model reads and are cut; absent if that cannot happen. */
   cutTexts?(items: readonly Item[]): number;
   /**
-   * Answers items that fit, generating side by side; absent if the model cannot. An answer may differ from the item's
-   * own plan's in near ties.
+   * Answers items that fit, generating side by side; absent if the model cannot. In near ties, an answer may differ
+   * from the item's own plan's.
    */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

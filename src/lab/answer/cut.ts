@@ -1,6 +1,6 @@
 import type { Truncation } from "./answerer.ts";
 
-/** At most `room` of the ids, cut as `truncate` says; undefined if they are more and no cut is allowed. */
+/** At most `room` of the ids, cut as `truncate` says; undefined if there are more and no cut is allowed. */
 export function cut(
   ids: readonly number[],
   room: number,

@@ -21,8 +21,8 @@ import { cut } from "./cut.ts";
 import { bill, sharing, type Whole, wholeOf } from "./pieces.ts";
 
 /**
- * A language model under a recipe answers by the likelihood of given continuations, or by text that it generates
- * greedily after the prompt.
+ * A language model under a recipe answers by the likelihood of given continuations, or by greedy generation after the
+ * prompt.
  */
 export class DecoderAnswerer implements Answerer {
   readonly #start: number;
@@ -39,7 +39,7 @@ export class DecoderAnswerer implements Answerer {
   /** @throws UserError if the recipe cannot act in the model */
   static async open(model: LanguageModel, recipe: Recipe, truncate: Truncation | undefined): Promise<DecoderAnswerer> {
     const lease = await model.recipes.use(recipe);
-    // State left by other recipes must not be reused.
+    // Other recipes' state must not be reused.
     model.engine.forget();
     return new DecoderAnswerer(model, lease, await Likelihoods.create(model.engine, lease.plan), truncate);
   }
@@ -82,7 +82,7 @@ export class DecoderAnswerer implements Answerer {
     choices: readonly Continuation[],
     answer: (likelihoods: Likelihood[]) => A,
   ): Plan | undefined {
-    // Choices mostly have one context.
+    // Most choices share one context.
     const encode = onceEach((text: string) => this.model.encode(text, true));
     const pairs = choices.map((c) => this.#fitted(encodePair({ encode, start: this.#start }, c)));
     const fitting = pairs.flatMap((pair) => pair ?? []);
@@ -94,7 +94,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** The last token of a continuation is predicted, and not read. */
+  /** The last token of a continuation is predicted, but not read. */
   #fitted({ context, continuation }: Pair): Pair | undefined {
     const room = this.model.decoder.config.context + 1 - continuation.length;
     const before = cut(context, room, this.truncate);
@@ -115,7 +115,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** @throws UserError if the recipe drops some tokens of a prompt this long, all of which must be scored */
+  /** @throws UserError if the recipe drops tokens of a prompt this long, since all must be scored */
   #refuseDropping(tokens: number): void {
     const { recipe, plan } = this.lease;
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
@@ -138,7 +138,7 @@ export class DecoderAnswerer implements Answerer {
     };
   }
 
-  /** An image is read, and billed, for each item anew. @throws UserError if the model reads text alone */
+  /** Images are read and billed for each item. @throws UserError if the model reads text alone */
   #seen(item: GenerationItem, images: readonly Uint8Array[]): Plan | undefined {
     const { engine, tokenizer, vision } = this.model;
     if (!vision) throw blind(this.model.source.name);
@@ -200,13 +200,13 @@ export class DecoderAnswerer implements Answerer {
 
   #promptOf({ prompt, messages, promptTokens, suffix }: GenerationItem): readonly number[] {
     if (messages) return this.model.encode(messages);
-    // The text of nothing has only the tokens that begin every text.
+    // An empty text has only the tokens that begin every text.
     if (promptTokens) return [...this.model.encode("", true), ...promptTokens];
     const fills = suffix !== undefined && this.model.tokenizer.fim !== undefined;
     return fills ? this.model.encodeAround(prompt, suffix) : this.model.encode(prompt, true);
   }
 
-  /** The model is kept. */
+  /** The caller disposes of the model. */
   [Symbol.dispose](): void {
     this.likelihoods[Symbol.dispose]();
     this.lease[Symbol.dispose]();
@@ -224,21 +224,21 @@ const likelihoodOf = (tokens: readonly TokenScore[]): Likelihood => ({
   tokens: tokens.length,
 });
 
-/** Layers that a generated token ran through, in the mean; all of them if no saving counted them. */
+/** Layers per generated token, on average; all of them if no saving counted them. */
 export function meanLayers(layers: number, { work }: Pick<Usage, "work">): number {
   const { dense, run } = work["layers"] ?? { dense: 1, run: 1 };
   return (layers * run) / dense;
 }
 
-/** A piece of a text: its tokens, of which those from `from` on are scored. */
+/** A piece of a text: its tokens, scored from `from` on. */
 interface Window {
   readonly tokens: readonly number[];
   readonly from: number;
 }
 
 /**
- * A text in windows of the context's length, each token predicted once: the first window after the starting token, each further one after
- * the last token before it, and the last one, which is shorter, after as much text as fits (lm-evaluation-harness's rolling windows).
+ * A text in windows of the context's length, each token predicted once: the first window follows the start token, each further one
+ * follows the last token before it, and the shorter last one follows as much text as fits (lm-evaluation-harness's rolling windows).
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {
   const all = [start, ...text];

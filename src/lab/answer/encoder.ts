@@ -6,9 +6,9 @@ import type { Answered, Answerer, Plan } from "./answerer.ts";
 import { overlong } from "./overlong.ts";
 import { bill } from "./pieces.ts";
 
-/** An encoder answers by its head's scores, or by the nearness of embeddings. It cuts long texts at their end itself, as it was trained to. */
+/** An encoder answers by its head's scores, or by the similarity of embeddings. It cuts long texts at their end, as in its training. */
 export class EncoderAnswerer implements Answerer {
-  /** Embeddings of the lists that items share: labels, documents. */
+  /** Embeddings of lists that items share: labels, documents. */
   readonly #shared = new WeakMap<object, Promise<Answers<Float32Array>>>();
 
   constructor(private readonly model: EncoderModel) {}
@@ -68,7 +68,7 @@ export class EncoderAnswerer implements Answerer {
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
-  /** The bill is the item's own, as if nothing were shared, so that it does not depend on earlier items. */
+  /** The bill is the item's own, as if nothing were shared: it does not depend on earlier items. */
   async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
     const own = await this.model.embed([text], { signal });
     const shared = await this.#embedded(list, others, signal);
@@ -86,13 +86,13 @@ export class EncoderAnswerer implements Answerer {
     return known;
   }
 
-  /** The model is kept. */
+  /** The caller disposes of the model. */
   [Symbol.dispose](): void {}
 }
 
 const textsOf = ({ documents }: RankingItem): string[] => documents.map(({ text }) => text);
 
-/** Best first; of equals the earlier one. */
+/** Best first; ties in order. */
 function ordered(documents: readonly Document[], scores: readonly number[]): string[] {
   return [...documents.keys()].sort((a, b) => scores[b]! - scores[a]!).map((i) => documents[i]!.id);
 }

@@ -9,8 +9,8 @@ import type { Answerer, Answering } from "./answerer.ts";
 import { bill } from "./pieces.ts";
 
 /**
- * A pipeline that ranks, beside dense: the same models, which write the rankings of the same windows.
- * @throws UserError if the model does not generate, or has no tokens for letters alone
+ * A ranking pipeline, beside dense: the same models, which write the rankings of the same windows.
+ * @throws UserError if the model does not generate, or has no single tokens for letters
  */
 export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Promise<Answering> {
   const { pipeline, roles } = named;
@@ -26,7 +26,7 @@ export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Pr
   };
 }
 
-/** Ranks lists by a pipeline. The models are kept. */
+/** Ranks lists by a pipeline. The caller disposes of the models. */
 async function answererOf(named: NamedRank, models: OwnResources, model: Model): Promise<Answerer> {
   const { pipeline, name } = named;
   const { language } = model;
@@ -40,7 +40,7 @@ async function answererOf(named: NamedRank, models: OwnResources, model: Model):
       const { query, documents } = item;
       const texts = documents.map(({ text }) => text);
       return async (signal) => {
-        // Nothing comes from the cache of an earlier query.
+        // Nothing comes from an earlier query's cache.
         language.engine.forget();
         const request = { query, documents: texts, ...(signal && { signal }) };
         const { order, receipt } = await pipeline.rank(named, models, request, prepared);

@@ -16,7 +16,7 @@ import { pipelineAnswering } from "./text-pipeline.ts";
 
 export { type Answered, type Answerer, type Answering, type Plan, type Truncation, truncations } from "./answerer.ts";
 
-/** The options a model is loaded with. */
+/** The options for loading a model. */
 export interface Setting {
   readonly source: ResolvedModel;
   readonly quant: Quant;
@@ -24,9 +24,9 @@ export interface Setting {
   readonly truncate: Truncation | undefined;
   /** The folder of a LoRA adapter. */
   readonly adapter?: string | undefined;
-  /** The listwise reranker that the model is to be. */
+  /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline that it is dense in. */
+  /** The pipeline in which the model is dense. */
   readonly pipeline?: NamedText | undefined;
 }
 
@@ -68,7 +68,7 @@ export async function openAnswering({
   }
 }
 
-/** A model that no saving can act in. */
+/** A model without seams for savings. */
 const seamless = (model: EncoderModel | Seq2SeqModel, open: () => Answerer): Answering => ({
   async under(recipe: Recipe) {
     await model.use(recipe);

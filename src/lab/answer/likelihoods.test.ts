@@ -11,7 +11,7 @@ const read = (file: string) => JSON.parse(readFileSync(new URL(file, import.meta
 
 /** Computed by transformers in fp32, with lm-evaluation-harness's conventions: tools/reference/likelihoods.py. */
 const pairs: { items: (Continuation & Likelihood)[] } = read("fixtures/likelihoods.json");
-/** Like `pairs`, for 200 questions that are fetched: tools/reference/arc_likelihoods.py. */
+/** Like `pairs`, for 200 downloaded questions: tools/reference/arc_likelihoods.py. */
 const arc: {
   items: { id: string; gold: number; choice: number; logLikelihoods: number[]; tokens: number[]; greedy: boolean[] }[];
 } = read("../tasks/fixtures/arc-easy.json");

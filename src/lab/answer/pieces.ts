@@ -2,14 +2,14 @@ import type { FinishReason, Piece, Usage } from "../../engine/decode/answer/gene
 import type { Receipt, ReceiptParts } from "../../ledger/receipt.ts";
 import type { Answered } from "./answerer.ts";
 
-/** The part of a bill that results keep. */
+/** The part of a bill that results store. */
 export const bill = ({ flops, bytes, work = {} }: Pick<Receipt, "bytes" | "work"> & Pick<ReceiptParts, "flops">) => ({
   flops: { dense: flops.dense, spent: flops.spent, overhead: flops.overhead },
   bytes,
   work,
 });
 
-/** The shared cost, if there is any. */
+/** The shared cost, if any. */
 export const sharing = (shared: number): Pick<Answered, "shared"> => (shared > 0 ? { shared } : {});
 
 /** A whole answer and its usage. */
@@ -29,7 +29,7 @@ export async function wholeOf(pieces: AsyncIterable<Piece>): Promise<Whole> {
   throw new Error("an answer ended without its bill");
 }
 
-/** A generated text, whole. */
+/** A complete generated text. */
 export async function collected(pieces: AsyncIterable<Piece>): Promise<Answered> {
   const { text, usage } = await wholeOf(pieces);
   return { answer: { text }, ...bill(usage), ...sharing(usage.tokens.cached) };

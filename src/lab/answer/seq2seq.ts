@@ -32,6 +32,6 @@ export class Seq2SeqAnswerer implements Answerer {
     return fitting && ((signal) => collected(this.model.generate(fitting, options, { signal })));
   }
 
-  /** The model is kept. */
+  /** The caller disposes of the model. */
   [Symbol.dispose](): void {}
 }

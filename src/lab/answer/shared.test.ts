@@ -4,7 +4,7 @@ import type { AnswerOf, Item } from "../item.ts";
 import { openAnswerer } from "./answer.testing.ts";
 import type { Answered, Answerer } from "./index.ts";
 
-/** Worked examples as few-shot prompts have them. */
+/** Worked examples in the form of few-shot prompts. */
 const examples = (count: number) =>
   Array.from({ length: count }, (_, i) => `q ${i}: a cat and ${i + 2} dogs, how many? a: ${i + 3}\n`).join("");
 
@@ -40,7 +40,7 @@ describe("on SmolLM2", () => {
     answerer = await openAnswerer({ source: await resolveModel("smollm2"), quant: "auto", truncate: undefined });
     alone = new Map();
     for (const item of asked) {
-      // A short text in between, which shares nothing: each then starts from nothing.
+      // A short unrelated text in between: each then starts without a shared prefix.
       await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
       alone.set(item.id, await answerer.plan(item)!());
     }

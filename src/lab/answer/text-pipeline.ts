@@ -24,7 +24,7 @@ export const pipelineStep = ({ name, summary }: Pipeline, text: string): Step =>
   },
 });
 
-/** A pipeline beside dense: `loaded` alone, the model of its dense role. Other models are loaded by their names. */
+/** A pipeline beside dense: `loaded` alone, the model in its dense role. Other models are loaded by name. */
 export async function pipelineAnswering(
   loaded: LanguageModel,
   named: NamedText,
@@ -50,7 +50,7 @@ class PipelineAnswerer implements Answerer {
 
   constructor(
     private readonly opened: OpenedPipeline,
-    /** Says which items fit. */
+    /** Tells which items fit. */
     private readonly dense: DecoderAnswerer,
   ) {
     this.tokenizer = dense.tokenizer;
@@ -73,7 +73,7 @@ class PipelineAnswerer implements Answerer {
     return this.dense.plan(item) && ((signal) => this.#answer(item, signal));
   }
 
-  /** Nothing comes from the cache of an earlier item. The seed is the same for all. */
+  /** Nothing comes from an earlier item's cache. The seed is the same for all. */
   async #answer({ prompt, messages, stop, maxTokens }: GenerationItem, signal?: AbortSignal): Promise<Answered> {
     for (const { loaded } of Object.values(this.opened.models)) if (loaded.kind === "decoder") loaded.engine.forget();
     const drawing = { temperature: 0, seed: 0, repetitionDetection: false };
@@ -82,7 +82,7 @@ class PipelineAnswerer implements Answerer {
     return { answer: { text }, ...bill(receipt) };
   }
 
-  /** The models are kept. */
+  /** The caller disposes of the models. */
   [Symbol.dispose](): void {
     this.dense[Symbol.dispose]();
   }

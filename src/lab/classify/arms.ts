@@ -9,11 +9,11 @@ import type { LabelItem } from "../item.ts";
 export interface Arm {
   readonly name: string;
   readonly qzero: QZeroInput;
-  /** Documents for each item, in place of those that are found. */
+  /** Documents for each item, replacing search results. */
   readonly evidence?: readonly (readonly EvidenceInput[])[];
 }
 
-/** An arm's results of all items, and its cost. */
+/** An arm's results for all items, and its cost. */
 export interface ArmRun {
   readonly arm: string;
   readonly results: readonly QZeroResult[];
@@ -21,7 +21,7 @@ export interface ArmRun {
   readonly ms: number;
 }
 
-/** Texts of one call: a stop loses no more than these. */
+/** Texts per call: a stop loses no more than these. */
 const CHUNK = 32;
 
 interface ArmTerms {
@@ -53,7 +53,7 @@ export async function runArm(
   return { arm: name, results, flops, ms: performance.now() - started };
 }
 
-/** Each item's documents at another item's place. */
+/** Each item's documents, moved to another item. */
 export function atOtherPlaces<T>(all: readonly T[], seed: number): T[] {
   const order = shuffle([...all.keys()], seededRandom(seed));
   const moved = Array<T>(all.length);

@@ -4,17 +4,17 @@ import type { Part } from "../metric.ts";
 import { bootstrap, type Interval, pairedDelta } from "../metrics/bootstrap.ts";
 import type { ArmRun } from "./arms.ts";
 
-/** An arm's quality and cost; intervals are 95 %, by bootstrap over items. */
+/** An arm's quality and cost, with 95 % bootstrap intervals over items. */
 export interface ArmReport {
   readonly arm: string;
-  /** Over all items: one without a label is wrong. */
+  /** Over all items: an item without a label is wrong. */
   readonly accuracy: number;
   readonly ci95: Interval;
   readonly macro_f1: number;
   /** Against the first arm, on the same items. */
   readonly gain: { readonly mean: number; readonly ci95: Interval };
   readonly looked_up: number;
-  /** The share that was looked up in vain. */
+  /** The share of lookups without a result. */
   readonly fallback: number;
   readonly flops_saved: number;
   readonly flops_per_item: number;
@@ -48,7 +48,7 @@ export function reportOf(runs: readonly ArmRun[], items: readonly LabelItem[], s
   });
 }
 
-/** The mean of all labels' F1; of a label that is neither right nor given anywhere, 0. */
+/** The mean of all labels' F1; 0 for a label that is neither right nor predicted anywhere. */
 export function macroF1(gold: readonly string[], given: readonly (string | null)[], labels: readonly string[]): number {
   return mean(
     labels.map((label) => {

@@ -22,7 +22,7 @@ export const classifyRunOptions = z.object({
 /** A classifier that looks texts up, on one task of labels. */
 export interface ClassifyRun extends IndexedRun {
   readonly qzero: QZeroInput;
-  /** Label words by label, for labels that are not to be read as they are. */
+  /** Label words by label, if labels are not their own words. */
   readonly words: Readonly<Record<string, readonly string[]>>;
   readonly options: z.output<typeof classifyRunOptions>;
 }
@@ -36,8 +36,8 @@ interface ClassifyReport {
 }
 
 /**
- * Classifies every text plainly, by looking it up always and, if the options say so, by margin; and as a control by the
- * documents of other texts. Writes `results.jsonl`, an item a line, and `report.json`.
+ * Classifies every text plainly, with lookup always, by margin if the options say so, and with other texts' documents
+ * as a control. Writes `results.jsonl`, one item per line, and `report.json`.
  * @throws UserError
  */
 export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {
@@ -82,7 +82,7 @@ async function itemsOf({ task, options, signal, notice }: ClassifyRun): Promise<
   return items;
 }
 
-/** @throws UserError for words of a label that the task does not have */
+/** @throws UserError for words of an unknown label */
 function labelsOf(names: readonly string[], words: ClassifyRun["words"]): LabelsInput {
   const strange = Object.keys(words).find((name) => !names.includes(name));
   if (strange !== undefined)

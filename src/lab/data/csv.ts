@@ -17,7 +17,7 @@ interface Parsed {
   info: { lines: number };
 }
 
-/** @throws when two columns have one name: the values of one would be lost */
+/** @throws if two columns have one name: one's values would be lost */
 function distinct(names: string[]): string[] {
   const twice = names.find((name, i) => names.indexOf(name) !== i);
   if (twice === undefined) return names;
@@ -25,7 +25,7 @@ function distinct(names: string[]): string[] {
 }
 
 function recordsOf(path: string, text: string, delimiter: string): Parsed[] {
-  // Tabs do without quoting: a quote is a mark like any other.
+  // TSV has no quoting: a quote is an ordinary character.
   const quote = delimiter === "\t" ? null : '"';
   try {
     return parse(text, { columns: distinct, bom: true, skip_empty_lines: true, info: true, delimiter, quote }) as never;

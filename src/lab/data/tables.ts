@@ -33,7 +33,7 @@ async function sound<T>(path: string, what: string, read: () => T | Promise<T>):
   }
 }
 
-/** JSON values: lists from typed arrays, numbers from 64-bit integers that are exact as doubles. */
+/** JSON values: lists for typed arrays, numbers for 64-bit integers that are exact as doubles. */
 function plain(value: unknown): unknown {
   if (typeof value === "bigint") return Number.isSafeInteger(Number(value)) ? Number(value) : String(value);
   if (Array.isArray(value)) return value.map(plain);

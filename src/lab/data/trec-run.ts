@@ -2,7 +2,7 @@ import { linesOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
 
 /**
- * Documents by query, best first, of a run in TREC's format: `query Q0 document rank score tag` a line.
+ * Reads documents by query, best first, from a run in TREC's format: `query Q0 document rank score tag` on each line.
  * @throws UserError that names the file and the line
  */
 export async function readRun(file: string): Promise<Map<string, string[]>> {

@@ -16,7 +16,7 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** A gate at a threshold that other questions gave. */
+/** A gate at a threshold from other questions. */
 interface Applied {
   readonly threshold: number;
   readonly rate: number;
@@ -26,15 +26,15 @@ interface Applied {
 /** One gate's scores on the questions of the test half. */
 export interface GateResult {
   readonly gate: string;
-  /** Chance that a question that only retrieval answers scores above another. */
+  /** The probability that a question that only retrieval answers scores above another. */
   readonly auroc: Estimate;
-  /** Accuracy above random choice, in the mean over all retrieval rates. */
+  /** Accuracy above random choice, averaged over all retrieval rates. */
   readonly above_random: Estimate;
-  /** The same with the scores shuffled: the control, in the mean over shuffles. */
+  /** The same with shuffled scores: the control, averaged over shuffles. */
   readonly above_random_shuffled: number;
   readonly curve: readonly CurvePoint[];
   readonly by_rate: readonly (Applied & { readonly wanted: number })[];
-  /** The least rate with the accuracy of always retrieving, by the other half. */
+  /** The least rate with the accuracy of always retrieving, chosen on the other half. */
   readonly by_accuracy: Applied;
   /** The least rate with the accuracy of always retrieving on these questions: the limit for any threshold. */
   readonly least_rate: number;
@@ -50,7 +50,7 @@ const partOf = ({ plain, retrieved, score }: Judged): Part => [plain, retrieved,
 
 const aboveRandom = (judged: readonly Judged[]): number => above(gateCurve(judged), randomLine(judged.map(asRoute)));
 
-/** Both halves by one gate; thresholds come from `calibration` alone. */
+/** One gate on both halves; thresholds come from `calibration` alone. */
 export function evaluateGate(
   gate: string,
   calibration: readonly Judged[],

@@ -4,7 +4,7 @@ import { questionOf } from "./question.ts";
 
 const cost = { exact: false, tokens: { prompt: 10, completion: 2 }, ms: 1 };
 
-/** Every other question needs to be looked up, and its margin says so; looking up breaks every fourth. */
+/** Every other question needs a lookup, and its margin says so; lookup breaks every fourth. */
 const rows: ComparedQuestion[] = Array.from({ length: 40 }, (_, i) => {
   const needs = i % 2 === 0;
   const breaks = i % 4 === 1;
@@ -31,10 +31,10 @@ test("a gate that knows looks up the half that needs it, and is better than alwa
   const margin = gates.find(({ gate }) => gate === "margin")!;
   expect(margin.auroc.mean).toBe(1);
   expect(margin.half).toMatchObject({ rate: 0.5, accuracy: 1, delta: { mean: 0.25 } });
-  // Half of the questions pay for the passages and for the plain prompt that was read for nothing.
+  // Half of the questions pay for the passages and for a discarded plain prompt.
   expect(margin.half.flops).toBeCloseTo(0.5 * 100 + 0.5 * (300 + 40), 9);
   expect(margin.half.predicted_flops).toBeCloseTo(margin.half.flops, 9);
-  // A tenth of all questions is covered: never is right on none of them, and on all others.
+  // The passages answer a tenth of all questions; never retrieving gets all others right, and none of these.
   expect(never!.natural.accuracy).toBeCloseTo(0.9, 12);
 });
 

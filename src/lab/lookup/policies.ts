@@ -18,14 +18,14 @@ interface Branch {
   readonly ms: number;
 }
 
-/** A question of a set, answered both ways, and what gates read of it. */
+/** A question of a set, answered both ways, with the inputs of gates. */
 export interface ComparedQuestion {
   readonly set: string;
   readonly id: string;
   readonly question: string;
   readonly plain: Branch;
   readonly retrieved: Branch;
-  /** The cost of asking the model itself; absent if it has no tokens of yes and no. */
+  /** The cost of self-reflection; absent if the model has no tokens for yes and no. */
   readonly reflection?: { readonly flops: number; readonly ms: number };
   /** The prompt and the first token of the plain answer. */
   readonly probe: { readonly flops: number; readonly ms: number };
@@ -33,24 +33,24 @@ export interface ComparedQuestion {
   readonly covered: boolean;
 }
 
-/** A rule that chooses for each question, on all of them; thresholds are of the half that a question is not in. */
+/** A decision rule on all questions; thresholds come from the half that a question is not in. */
 export interface Policy {
   readonly policy: string;
   readonly rate: number;
   readonly accuracy: number;
   readonly tokens: number;
   readonly flops: number;
-  /** By the mean cost of its parts and its rate. */
+  /** From the mean cost of its parts and its rate. */
   readonly predicted_flops: number;
   readonly ms: number;
-  /** Accuracy less that of always retrieving. */
+  /** Accuracy minus always retrieving's. */
   readonly delta: Estimate;
-  /** Right, and looked up, if as many questions are covered as of all. */
+  /** Accuracy and lookups at the coverage of all questions. */
   readonly natural: { readonly accuracy: number; readonly rate: number };
 }
 
 type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_random_shuffled"> & {
-  /** Looks up half of the questions, and as few as keep the accuracy of always retrieving. */
+  /** Looks up half of the questions, and as few as needed for the accuracy of always retrieving. */
   readonly half: Policy;
   readonly by_accuracy: Policy;
 };
@@ -59,12 +59,12 @@ type GateReport = Pick<GateResult, "gate" | "auroc" | "above_random" | "above_ra
 export interface LookupReport {
   readonly model: string;
   readonly by_set: Record<string, number>;
-  /** Share of these questions, and of all, whose answer three passages have. */
+  /** Share of these questions, and of all, whose answer is in three passages. */
   readonly coverage: { readonly here: number; readonly all: number };
   readonly right: Record<"never" | "always", { readonly contains: number; readonly exact: number }>;
   readonly covered: Record<"never" | "always", number>;
   readonly uncovered: Record<"never" | "always", number>;
-  /** Shares of questions that retrieval puts right, and wrong. */
+  /** Shares of questions that retrieval corrects, and breaks. */
   readonly fixes: number;
   readonly breaks: number;
   readonly gates: readonly GateReport[];
@@ -113,22 +113,22 @@ const gatesOf = (calibration: readonly ComparedQuestion[]): Readonly<Record<stri
   random: byMethod("random"),
 });
 
-/** A gate's cost on a question, by the calls that it reads. */
+/** A gate's cost on a question, including its calls. */
 function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabulary: number, looked: boolean) {
   const reads = gateMethods.find((method) => gate.startsWith(method));
   const of = reads ? readsOf(reads) : [];
   const signals = of.includes("signals");
-  // A plain answer that has begun goes on if nothing is retrieved.
+  // A started plain answer continues if nothing is retrieved.
   const waste = signals && looked ? probe : { flops: 0, ms: 0 };
   const asked = (of.includes("reflection") && reflection) || { flops: 0, ms: 0 };
   return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
 }
 
-/** Facts besides the questions that the costs and shares of policies depend on. */
+/** Facts besides the questions on which policies' costs and shares depend. */
 interface PolicyTerms {
-  /** Tokens of the model. */
+  /** The model's tokens. */
   readonly vocabulary: number;
-  /** Share of all questions that the passages answer; those that were asked may hold more of them. */
+  /** Share of all questions that the passages answer; the selected questions may have a higher one. */
   readonly coverage: number;
 }
 
@@ -165,7 +165,7 @@ function policyOf(
   };
 }
 
-/** Questions of a set that are covered go to the halves in turn, and so do those that are not. */
+/** Deals a set's covered questions to the halves in turn, and the uncovered ones as well. */
 function halvesOf(
   rows: readonly ComparedQuestion[],
 ): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {
@@ -175,7 +175,7 @@ function halvesOf(
   return [half(0), half(1)];
 }
 
-/** A mean over rows as if as many were covered as of all questions. */
+/** A mean over rows, reweighted to the coverage of all questions. */
 function natural<T extends Pick<ComparedQuestion, "covered">>(
   rows: readonly T[],
   coverage: number,
@@ -195,7 +195,7 @@ const judgedBy =
   (score: Score) =>
   (row: ComparedQuestion): Judged => ({ ...outcomeOf(row), score: score(row) });
 
-/** One gate: each half is scored and judged by what the other one gave. Undefined if a classifier cannot be fitted. */
+/** One gate: each half is scored and judged with the other's results. Undefined if a classifier cannot be fitted. */
 function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: PolicyTerms): GateReport | undefined {
   const folds = [
     { on: halves[0], by: halves[1] },
@@ -222,7 +222,7 @@ function gateReport(gate: string, halves: ReturnType<typeof halvesOf>, terms: Po
   };
 }
 
-/** Judges policies and gates on questions that were answered both ways. */
+/** Judges policies and gates on questions answered both ways. */
 export function judgeLookups(
   model: string,
   rows: readonly ComparedQuestion[],

@@ -1,13 +1,13 @@
 import type { GenerationItem } from "../item.ts";
 
-/** A question, and the answers that are right. */
+/** A question and its right answers. */
 export interface Question {
   readonly id: string;
   readonly question: string;
   readonly answers: readonly string[];
 }
 
-/** The last question of a prompt that asks as "Question: …\nAnswer:", without its examples; else the whole prompt. */
+/** The last question of a prompt in the form "Question: …\nAnswer:", without its examples; else the whole prompt. */
 export function questionOf({ id, prompt, answers }: Pick<GenerationItem, "id" | "prompt" | "answers">): Question {
   const asked = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)?.[1];
   return { id, question: asked === undefined ? prompt.trim() : `${asked}?`, answers };

@@ -28,16 +28,15 @@ export const lookupRunOptions = z.object({
   maxTokens: z.int().min(1).default(32).describe("maximum tokens of an answer"),
 });
 
-/** A model that may look questions up, on one task of questions. */
+/** A model that may look up questions, on one task of questions. */
 export interface LookupRun extends IndexedRun {
   readonly answer: AnswerInput;
   readonly options: z.output<typeof lookupRunOptions>;
 }
 
 /**
- * Answers every question with passages and without, once, and judges each gate on these answers: what it would have
- * looked up, been right on, and cost. Writes `results.jsonl`, a question a line as it is answered, and `report.json`; a
- * run that was stopped goes on.
+ * Answers every question with and without passages, once, and judges each gate on these answers: its lookups, accuracy
+ * and cost. Writes `results.jsonl`, one line per question as it is answered, and `report.json`; a stopped run resumes.
  * @throws UserError
  */
 export async function runLookup(run: LookupRun): Promise<LookupReport> {
@@ -66,7 +65,7 @@ async function questionsOf({ task, options, signal, notice }: LookupRun): Promis
   return questions;
 }
 
-/** The rows of all questions, of which those in `results.jsonl` are not answered again. */
+/** The rows of all questions; questions in `results.jsonl` are not answered again. */
 async function answered(run: LookupRun, questions: readonly Question[]) {
   const { model: name, index: indexName, store, resolve, task, out, signal, notice, options } = run;
   const file = path.join(out, "results.jsonl");
@@ -91,7 +90,7 @@ const holds = (text: string, answers: readonly string[]): boolean => answers.som
 
 const costOf = ({ tokens, flops, ms }: Receipt) => ({ tokens, flops: flops.spent, ms: ms.total - ms.load });
 
-/** A question answered both ways, with what gates read. */
+/** A question answered both ways, with the inputs of gates. */
 export async function rowOf(
   model: Model,
   branches: AnswerBranches,

@@ -1,7 +1,7 @@
 /** A vector of a state's length. */
 export type Vector = Float64Array<ArrayBuffer>;
 
-/** A map of a state to the next, which may depend on the step's number. */
+/** A map of a state to the next; it may depend on the step's number. */
 export interface StateMap {
   next(state: Vector, step: number): Vector;
   /** The map's Jacobian at `state` times a vector. */
@@ -10,14 +10,14 @@ export interface StateMap {
 
 export interface BenettinOptions {
   readonly steps: number;
-  /** Steps before those that count. Default 0. */
+  /** Steps to skip first. Default 0. */
   readonly transient?: number;
 }
 
 /**
- * The greatest exponents of a map, as many as there are orthonormal `directions`: each step moves them by the Jacobian
- * and makes them orthonormal again; exponents are the mean logarithms of R's diagonal (Benettin et al. 1980). For a
- * diagonal Jacobian, unit vectors are exact; random ones are biased until steps · gap ≫ 1.
+ * The greatest exponents of a map, one for each of the orthonormal `directions`: each step applies the Jacobian and
+ * orthonormalises the result; exponents are the mean logarithms of R's diagonal (Benettin et al. 1980). For a diagonal
+ * Jacobian, unit vectors are exact; random ones are biased until steps · gap ≫ 1.
  */
 export function benettin(
   map: StateMap,

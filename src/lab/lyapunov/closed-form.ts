@@ -1,7 +1,7 @@
 /**
- * Sums of the logarithms of what a diagonal state keeps from token to token, ΔA. The Jacobian of such a state by the
- * one before is diag(e^ΔA), so that an element's Lyapunov exponent is the mean of its ΔA (arXiv 2406.00209, lemma). The
- * sums are of logarithms: a product of factors would underflow.
+ * Sums the log decays of a diagonal state from token to token, ΔA. The state's Jacobian by the one before is
+ * diag(e^ΔA), so an element's Lyapunov exponent is the mean of its ΔA (arXiv 2406.00209, lemma). The sums are of
+ * logarithms: a product of factors would underflow.
  */
 export class DecaySums {
   /** For each element. */
@@ -23,11 +23,11 @@ export class DecaySums {
     this.#tokens += decays.length / width;
   }
 
-  /** An exponent for each element, nats a token. */
+  /** An exponent for each element, in nats per token. */
   get exponents(): Float64Array {
     return this.sums.map((sum) => sum / this.#tokens);
   }
 }
 
-/** Tokens after which an exponent has reduced a difference to 1/e; Infinity if nothing is reduced. */
+/** Tokens after which an exponent has reduced a difference to 1/e; Infinity if it never does. */
 export const memoryOf = (exponent: number): number => (exponent < 0 ? -1 / exponent : Number.POSITIVE_INFINITY);

@@ -5,26 +5,26 @@ import { type Feedback, FeedbackStep } from "./feedback-step.ts";
 import type { Recurrent } from "./open-states.ts";
 import { norm, type StepPair, twoTrajectories } from "./two-trajectories.ts";
 
-/** The distance of two trajectories, as a share of the state's norm: far above float32's rounding. */
+/** The distance of two trajectories, as a share of the state's norm: far above float32 rounding. */
 const EPSILON = 1e-4;
 
-/** Temperatures of sampled feedback: the lower, the nearer to one token. */
+/** Temperatures of sampled feedback: the lower, the closer to one token. */
 const TEMPERATURES = [1, 0.5, 0.2] as const;
 
-/** The greatest exponents of the whole model, nats a token, by two trajectories. */
+/** The greatest exponents of the whole model, in nats per token, by two trajectories. */
 export interface LoopExponents {
   /** Both trajectories read the text. */
   readonly open: number;
-  /** Each reads the mean embedding of its own guess. */
+  /** Each reads the mean embedding of its own prediction. */
   readonly mean: number;
-  /** Each reads its own sample, softened (Gumbel softmax); both have the same noise. */
+  /** Each reads its own softened sample (Gumbel softmax); both use the same noise. */
   readonly sampled: readonly { readonly temperature: number; readonly exponent: number }[];
   readonly steps: number;
 }
 
 /**
- * The first half of the text is read before the loops begin, and the second by the open one. A quarter of the steps goes
- * by before they count: the difference turns to the slowest direction meanwhile.
+ * The first half of the text is read before the loops begin, and the open loop reads the second. The first quarter of
+ * the steps is skipped: meanwhile the difference turns to the slowest direction.
  */
 export async function loopExponents(model: Recurrent, ids: readonly number[], seed: number): Promise<LoopExponents> {
   using step = await FeedbackStep.open(model);
@@ -57,7 +57,7 @@ async function read(step: FeedbackStep, ids: readonly number[], feedback: Feedba
   return state;
 }
 
-/** Draws from the standard Gumbel distribution: added to logits, they make their maximum a sample. */
+/** Draws from the standard Gumbel distribution: added to logits, they turn the maximum into a sample. */
 function gumbelNoise(size: number, seed: number): () => Float32Array {
   const random = seededRandom(seed);
   return () => Float32Array.from({ length: size }, () => -Math.log(-Math.log(1 - random())));

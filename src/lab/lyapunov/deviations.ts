@@ -5,22 +5,22 @@ import { norm } from "./two-trajectories.ts";
 /** Tokens between two measurements. */
 const STRIDE = 16;
 
-/** The share of the tokens that noise replaces. */
+/** The share of tokens that noise replaces. */
 const NOISE = 0.05;
 
 /**
- * How far the states of all recurrent layers together are from the plain text's, as a share of their norm, at tokens of
- * it: after another token in one place, and with 5 % of the tokens replaced throughout.
+ * The distance of all recurrent layers' states from the plain text's, as a share of their norm, at tokens of it: after
+ * one replaced token, and with 5 % of the tokens replaced throughout.
  */
 export interface Deviations {
   readonly tokens: readonly number[];
-  /** The place of the one token. */
+  /** The place of the replaced token. */
   readonly replaced: number;
   readonly oneToken: readonly number[];
   readonly noise: readonly number[];
 }
 
-/** Tokens are replaced by others of the same text, so that they are tokens the model knows. */
+/** Replacements come from the same text, so the model knows these tokens. */
 export async function measureDeviations(model: Recurrent, ids: readonly number[], seed: number): Promise<Deviations> {
   const random = seededRandom(seed);
   const drawn = () => ids[Math.floor(random() * ids.length)]!;

@@ -7,10 +7,10 @@ import { Program } from "../../runtime/program.ts";
 import type { Vector } from "./benettin.ts";
 import type { Recurrent } from "./open-states.ts";
 
-/** Trajectories beside each other. */
+/** Parallel trajectories. */
 const ROWS = 2;
 
-/** The way from a step's logits to its next input. */
+/** How a step's logits become its next input. */
 export interface Feedback {
   /** Added to the logits, [vocabulary]. */
   readonly noise: Float32Array;
@@ -18,7 +18,7 @@ export interface Feedback {
 }
 
 /**
- * A recurrent model's step with its guess fed back softly: the next input is the mean embedding of
+ * A recurrent model's step with soft feedback of its prediction: the next input is the mean embedding of
  * softmax((logits + noise) / temperature). A state holds all layers' states, end to end, then the input.
  */
 export class FeedbackStep implements Disposable {
@@ -66,7 +66,7 @@ export class FeedbackStep implements Disposable {
     return changed;
   }
 
-  /** Both states' next ones. */
+  /** Steps both states. */
   async next(a: Vector, b: Vector, { noise, temperature }: Feedback): Promise<readonly [Vector, Vector]> {
     const { widths } = this;
     this.#fill(a, 0);

@@ -2,11 +2,11 @@
 export interface Histogram {
   readonly first: number;
   readonly counts: readonly number[];
-  /** Exponents that are not negative. */
+  /** Non-negative exponents. */
   readonly notNegative: number;
 }
 
-/** Decades of −λ that bins cover; what lies outside is in the first or last. */
+/** Decades of −λ that bins cover; values outside count in the first or last. */
 const [FIRST, LAST] = [-5, 2];
 
 export function histogramOf(exponents: ArrayLike<number>): Histogram {
@@ -22,7 +22,7 @@ export function histogramOf(exponents: ArrayLike<number>): Histogram {
 
 const BARS = " ▁▂▃▄▅▆▇█";
 
-/** One character a bin. */
+/** One character per bin. */
 export function drawn({ counts }: Histogram): string {
   const most = Math.max(1, ...counts);
   return counts.map((count) => BARS[Math.ceil((8 * count) / most)]).join("");

@@ -3,16 +3,16 @@ import { layersOf } from "../../models/decoder/decoder.ts";
 import { DecaySums } from "./closed-form.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 
-/** A difference below this share of the kick is rounding. */
+/** A difference below this share of the kick is rounding noise. */
 const LOST = 1e-3;
 
-/** A layer's state after every element of its scan was moved by 1 before the first token. */
+/** A layer's state after every element of its scan was shifted by 1 before the first token. */
 export interface Kicked {
-  /** Elements whose difference is large enough to be measured. */
+  /** Elements whose difference is large enough to measure. */
   readonly elements: number;
-  /** The greatest exponent that they show. */
+  /** Their greatest exponent. */
   readonly exponent: number;
-  /** The greatest difference of an exponent to the closed form's on the same tokens, nats a token. */
+  /** The greatest difference of an exponent from the closed form's on the same tokens, in nats per token. */
   readonly fromClosedForm: number;
 }
 
@@ -22,8 +22,8 @@ const growing: Changes = {
 };
 
 /**
- * Moves the state of each recurrent layer, one layer in a row of its own, runs the tokens, and compares what is left with the
- * closed form: an unchanged row beside it has the same inputs at that layer. `grows`: with A = +exp(A_log).
+ * Shifts the state of each recurrent layer, each in its own row, runs the tokens, and compares the remaining difference
+ * with the closed form: an unchanged row beside it has the same inputs at that layer. `grows`: with A = +exp(A_log).
  */
 export async function kickLayers(model: Recurrent, ids: readonly number[], grows = false): Promise<Kicked[]> {
   const layers = layersOf(model.decoder.config, "recurrent").length;

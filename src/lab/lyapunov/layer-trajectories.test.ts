@@ -18,7 +18,7 @@ const ids = Array.from({ length: 256 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 const open = (name: string) => openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
 
-/** QR's greatest exponent of a recurrent network's layer, from its Jacobians diag(1 − h²) W at the states that ran. */
+/** QR's greatest exponent of a recurrent network's layer, from its Jacobians diag(1 − h²) W at the visited states. */
 async function byQr(model: Recurrent, layer: number): Promise<number> {
   using states = await OpenStates.open(model, { rows: 1, tokens: 1, length: ids.length });
   const ran: Float32Array[] = [];

@@ -7,29 +7,29 @@ import { OpenStates, type Recurrent } from "./open-states.ts";
 import { standardError } from "./spectra.ts";
 import { norm } from "./two-trajectories.ts";
 
-/** W times this: the control of a simple recurrent network, which must be chaotic. */
+/** The factor of W: the control of a simple recurrent network, which must be chaotic. */
 export const SCALED = 8;
 export const scaledRecurrence: Changes = {
   operand: (node, i, tensor) => (isRecurrence(node, i) ? scale(tensor, SCALED) : tensor),
 };
 
-/** The distance at which each token begins, as a share of the state's norm. */
+/** The initial distance at each token, as a share of the state's norm. */
 const EPSILON = 1e-3;
 
-/** Parts of the text whose exponents are compared. */
+/** Parts of the text for comparing exponents. */
 const PARTS = 8;
 
-/** The greatest exponent of a layer's state, nats a token, and its standard error over parts of the text. */
+/** The greatest exponent of a layer's state, in nats per token, and its standard error over parts of the text. */
 export interface TrajectoryExponent {
   readonly max: number;
   readonly standardError: number;
 }
 
 /**
- * The greatest exponent of each layer whose inputs are given, by two trajectories (Wolf et al. 1985): of any recurrent
- * layer, whatever its Jacobian. Row l + 1 has another state in layer l than row 0 and the same inputs, since the layers
- * before it agree; each token brings their distance back to a small one. A quarter of the tokens goes by before they
- * count, as the difference turns to the slowest direction meanwhile.
+ * The greatest exponent of each layer under given inputs, by two trajectories (Wolf et al. 1985): for any recurrent
+ * layer, whatever its Jacobian. Row l + 1 differs from row 0 in the state of layer l and has the same inputs, since the
+ * layers before it agree; after each token the distance is rescaled to a small one. The first quarter of the tokens is
+ * skipped, while the difference turns to the slowest direction.
  */
 export async function layerTrajectories(
   model: Recurrent,
@@ -62,12 +62,12 @@ class Pair {
     private readonly normal: () => number,
   ) {}
 
-  /** After a token: notes what it made of the distance if it counts, and sets the distance anew. */
+  /** After a token: records the growth of the distance if it counts, and rescales the distance. */
   step(counts: boolean): void {
     const difference = Float64Array.from(this.plain, (value, i) => this.near[i]! - value);
     const distance = norm(difference);
     if (counts) this.#logarithms.push(Math.log(distance / this.#before));
-    // The first token, and a difference that is lost to rounding, begin in a random direction.
+    // At the first token, or if rounding lost the difference, the direction is random.
     const lost = this.#before === 0 || distance === 0;
     this.#set(lost ? difference.map(() => this.normal()) : difference);
   }

@@ -2,7 +2,7 @@ import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
 import type { StateMap, Vector } from "./benettin.ts";
 
-/** x ← e^decay x + input: a state space's state, whose inputs do not change its Jacobian. `decays` [steps, size]. */
+/** x ← e^decay x + input: a state space's state; its inputs do not change its Jacobian. `decays` [steps, size]. */
 export const diagonalMap = (decays: Float32Array | Float64Array, size: number): StateMap => {
   const kept = (vector: Vector, step: number) => vector.map((value, i) => value * Math.exp(decays[step * size + i]!));
   return { next: kept, push: (_, vector, step) => kept(vector, step) };
@@ -12,9 +12,9 @@ export const diagonalMap = (decays: Float32Array | Float64Array, size: number): 
 const INPUT = 0.1;
 
 /**
- * h ← tanh(W h + u_token) with `size` units, W from N(0, gain²/size): a recurrent network that forgets at a gain
- * below 1 and is chaotic at a great one (Sompolinsky et al. 1988). `ids` are the tokens that it reads, each with an
- * embedding from N(0, 0.01); no ids: it runs by itself.
+ * h ← tanh(W h + u_token) with `size` units, W from N(0, gain²/size): a recurrent network that forgets at a gain below
+ * 1 and is chaotic at a large one (Sompolinsky et al. 1988). `ids` are its input tokens, each with an embedding from
+ * N(0, 0.01); without ids, it runs freely.
  */
 export function tanhNetwork(gain: number, size: number, seed: number, ids: readonly number[] = []): StateMap {
   const normal = normals(seededRandom(seed));

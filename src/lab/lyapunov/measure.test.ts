@@ -54,7 +54,7 @@ test("a step with feedback is the model's own step: states as after the same tok
   for (const id of ids) [state] = await step.next(step.withInput(state, id), state, feedback);
   const expected = states.scans.flatMap((_, l) => [...states.state(l, 0)]);
   for (const [i, value] of expected.entries()) expect(Math.abs(state[i]! - value)).toBeLessThan(1e-5);
-  // At a low temperature the guess is one token.
+  // At a low temperature the prediction is one token.
   const last = states.logits.subarray(2 * step.vocabulary, 3 * step.vocabulary);
   const guess = last.indexOf(Math.max(...last));
   const input = step.withInput(state, guess);
@@ -78,7 +78,7 @@ test("a hybrid's layers that attend see the tokens of earlier runs, and its recu
   using whole = await OpenStates.open(hybrid, options);
   await whole.run([ids, ids.toReversed()]);
   using parts = await OpenStates.open(hybrid, options);
-  // What went before a reset is forgotten.
+  // A reset forgets earlier tokens.
   await parts.run([ids, ids]);
   parts.reset();
   await parts.run([ids.slice(0, 3), ids.toReversed().slice(0, 3)]);

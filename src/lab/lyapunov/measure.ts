@@ -28,13 +28,13 @@ export const lyapunovOptions = z.strictObject({
 });
 export type LyapunovOptions = z.output<typeof lyapunovOptions>;
 
-/** Tokens below which no exponent is estimated. */
+/** Minimum tokens for an exponent. */
 const FEWEST = 32;
 
-/** Tokens over which moved states are followed, and over which those that grow are. */
+/** Tokens over which shifted states are followed; fewer for growing ones. */
 const [KICKED, GROWN] = [48, 8];
 
-/** Units of the recurrent networks beside the model, and steps of them at most. */
+/** Units of the recurrent networks beside the model, and their maximum steps. */
 const [UNITS, CONTROL_STEPS] = [100, 512];
 
 /** The scope of a result. */
@@ -49,12 +49,12 @@ const MIXED =
 
 /** A layer of the model. */
 interface LayerExponents {
-  /** The greatest exponent, nats a token, and its standard error over the text's parts. */
+  /** The greatest exponent, in nats per token, and its standard error over the text's parts. */
   readonly max: number;
   readonly standardError: number;
   readonly median: number;
   readonly min: number;
-  /** Tokens after which the slowest channel has forgotten all but 1/e; null: none. */
+  /** Tokens after which the slowest channel has decayed to 1/e; null: never. */
   readonly memory: number | null;
   readonly fromQr: number;
   readonly histogram: Histogram;
@@ -68,19 +68,19 @@ export interface LyapunovReport {
   readonly architecture: string;
   readonly tokens: number;
   readonly seed: number;
-  /** The numbers of the recurrent layers, if others attend. */
+  /** The recurrent layers' numbers, if others attend. */
   readonly recurrent?: readonly number[];
   readonly max: number;
-  /** By their closed form; none if their Jacobians are not diagonal, as a simple recurrent network's are not. */
+  /** By their closed form; empty if their Jacobians are not diagonal, as in a simple recurrent network. */
   readonly layers: readonly LayerExponents[];
   /** The layers' greatest exponents by two trajectories, whatever their form. */
   readonly trajectories: readonly TrajectoryExponent[];
-  /** The same of a simple recurrent network with its recurrence multiplied by SCALED; none of others. */
+  /** The same for a simple recurrent network with its recurrence multiplied by SCALED; absent for others. */
   readonly scaled: readonly TrajectoryExponent[];
   /** Recurrent networks with tanh, over the same tokens. */
   readonly controls: readonly { readonly gain: number; readonly max: number }[];
   readonly deviations: Deviations;
-  /** Absent of a hybrid: what it keeps of a text grows with it, and has no exponent. */
+  /** Absent for a hybrid: its state grows with the text, and has no exponent. */
   readonly loops?: LoopExponents;
   readonly scope: string;
 }
@@ -92,7 +92,7 @@ export async function measureLyapunov(
   { tokens, seed }: LyapunovOptions,
 ): Promise<LyapunovReport> {
   const checkpoint = openCheckpoint(source.path);
-  // Exponents are of the model, not of the rounding of its weights.
+  // Exponents describe the model, not the rounding of its weights.
   const model = await openDecoder(checkpoint, preparedFolder(source.path), "f32");
   const { config } = model.decoder;
   const recurrent = layersOf(config, "recurrent");

@@ -12,33 +12,33 @@ export interface Recurrent {
   readonly weights: Weights;
 }
 
-/** The scan's part of a recurrent layer's state: it ends the state, behind the convolution's. */
+/** The scan's part of a recurrent layer's state: the end, after the convolution's part. */
 export interface ScanPart {
   /** The layer's number in the model. */
   readonly layer: number;
-  /** Numbers of the whole state, and those before the scan's. */
+  /** The state's width, and the width before the scan's part. */
   readonly floats: number;
   readonly from: number;
-  /** Logarithms of what is kept, for each token; 0: the layer is no state space, and all of its state is the scan's. */
+  /** Log decays per token; 0: the layer is not a state space, and all of its state belongs to the scan. */
   readonly decays: number;
-  /** Elements of the scan's state that share one of them, side by side. */
+  /** Adjacent elements of the scan's state that share a decay. */
   readonly share: number;
 }
 
 export interface OpenStatesOptions {
-  /** Sequences that run beside each other. */
+  /** Parallel sequences. */
   readonly rows: number;
-  /** Tokens of one run at most. */
+  /** Maximum tokens per run. */
   readonly tokens: number;
-  /** Tokens of all runs at most: layers that attend keep them all. */
+  /** Maximum tokens of all runs together: attention layers keep them all. */
   readonly length: number;
-  /** True if ΔA of every layer and token is read. */
+  /** True to read ΔA of every layer and token. */
   readonly decays?: boolean;
   /** Changes to the model's graph. */
   readonly changes?: Changes;
 }
 
-/** A model whose recurrent layers' states, and ΔA, lie open between runs. Layers are counted among the recurrent ones. */
+/** A model whose recurrent layers' states, and ΔA, are accessible between runs. Layers are counted among the recurrent ones. */
 export class OpenStates implements Disposable {
   readonly vocabulary: number;
   readonly #ids: Buffer;
@@ -74,13 +74,13 @@ export class OpenStates implements Disposable {
     return new OpenStates(program, scans, decoder.config, options);
   }
 
-  /** Sets all states to those before the first token. */
+  /** Resets all states to those before the first token. */
   reset(): void {
     for (const buffer of this.#before) new Float32Array(buffer.memory).fill(0);
     for (const cache of this.#caches) cache.past = 0;
   }
 
-  /** A row's state in a layer: the memory itself, which the next run reads. */
+  /** A row's state in a layer: the memory itself, read by the next run. */
   state(layer: number, row: number): Float32Array {
     const { floats } = this.scans[layer]!;
     return new Float32Array(this.#before[layer]!.memory, 4 * row * floats, floats);
@@ -91,7 +91,7 @@ export class OpenStates implements Disposable {
     return this.state(layer, row).subarray(this.scans[layer]!.from);
   }
 
-  /** Runs the rows' next tokens, as many in each. */
+  /** Runs each row's next tokens, equally many. */
   async run(rows: readonly (readonly number[])[]): Promise<void> {
     // Several rows attend to earlier runs one token at a time.
     const apart = rows.length > 1 && this.#caches.some(({ past }) => past > 0);
@@ -126,12 +126,15 @@ export class OpenStates implements Disposable {
     return Object.fromEntries(buffers.map((buffer, l) => [`${name}.${this.scans[l]!.layer}`, buffer.view(shape(l))]));
   }
 
-  /** ΔA [tokens, decays] of the last run of one row of `tokens`: overwritten by the next. */
+  /** ΔA [tokens, decays] of the last run of one row of `tokens`; the next run overwrites it. */
   decays(layer: number, tokens: number): Float32Array {
     return new Float32Array(this.#decays[layer]!.memory, 0, tokens * this.scans[layer]!.decays);
   }
 
-  /** Logits [rows, tokens, vocabulary] of the last run, or of its last token in a hybrid of several rows: overwritten by the next. */
+  /**
+   * Logits [rows, tokens, vocabulary] of the last run, or of its last token in a hybrid of several rows; the next run
+   * overwrites them.
+   */
   get logits(): Float32Array {
     return new Float32Array(this.#logits.memory);
   }
@@ -142,7 +145,7 @@ export class OpenStates implements Disposable {
   }
 }
 
-/** Keys and values of a layer that attends: a run writes them anew, longer by its tokens. */
+/** Keys and values of an attention layer: each run writes them again, extended by its tokens. */
 class OpenCache implements Disposable {
   past = 0;
   /** Those before a run, and those after it. */

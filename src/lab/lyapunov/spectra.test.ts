@@ -17,7 +17,7 @@ describe.each([
   ["mamba", 12],
   ["mamba2", 12],
   ["mamba2-groups", 12],
-  // One of its layers has forgotten a kick after a few tokens.
+  // One of its layers forgets a kick within a few tokens.
   ["granitemoehybrid", 4],
   ["falcon_h1", 4],
 ])("%s", async (name, followed) => {

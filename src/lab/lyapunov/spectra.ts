@@ -3,27 +3,27 @@ import { DecaySums } from "./closed-form.ts";
 import { diagonalMap } from "./maps.ts";
 import { OpenStates, type Recurrent, type ScanPart } from "./open-states.ts";
 
-/** Tokens of one run. */
+/** Tokens per run. */
 const CHUNK = 64;
 
 /** Channels whose exponents are also computed by QR. */
 const CHECKED = 4;
 
-/** Parts of the text whose exponents are compared. */
+/** Parts of the text for comparing exponents. */
 const PARTS = 8;
 
 /** A layer's exponents on a text. */
 export interface Spectrum {
-  /** One for each ΔA: `share` elements of the state have it. */
+  /** One per ΔA, shared by `share` elements of the state. */
   readonly exponents: Float64Array;
   readonly share: number;
-  /** The standard error of the greatest exponent, by the text's parts. */
+  /** The standard error of the greatest exponent, over the text's parts. */
   readonly standardError: number;
-  /** The greatest difference to QR from unit vectors, over the slowest channels and the first tokens. */
+  /** The greatest difference from QR with unit vectors, over the slowest channels and the first tokens. */
   readonly fromQr: number;
 }
 
-/** Reads ΔA from the running model, token by token, and sums. None if layers have no ΔA: their Jacobians are not diagonal. */
+/** Reads ΔA from the running model, token by token, and sums it. Empty if layers have no ΔA: their Jacobians are not diagonal. */
 export async function measureSpectra(model: Recurrent, ids: readonly number[]): Promise<Spectrum[]> {
   using states = await OpenStates.open(model, { rows: 1, tokens: CHUNK, length: ids.length, decays: true });
   const layers = states.scans.filter(({ decays }) => decays > 0).map((scan) => new LayerSums(scan));
@@ -61,7 +61,7 @@ class LayerSums {
   }
 }
 
-/** `decays` [tokens, width] gave the exponents. */
+/** `decays` [tokens, width]: the source of the exponents. */
 function qrDifference(exponents: Float64Array, decays: Float32Array): number {
   const width = exponents.length;
   const order = [...exponents.keys()].sort((a, b) => exponents[b]! - exponents[a]!).slice(0, CHECKED);
@@ -75,7 +75,7 @@ function qrDifference(exponents: Float64Array, decays: Float32Array): number {
   return Math.max(...found.map((exponent, i) => Math.abs(exponent - exponents[order[i]!]!)));
 }
 
-/** The greatest of values too many to spread into a call. */
+/** The maximum of more values than a call's arguments hold. */
 export const greatest = (values: ArrayLike<number>): number => {
   let most = Number.NEGATIVE_INFINITY;
   for (let i = 0; i < values.length; i++) most = Math.max(most, values[i]!);

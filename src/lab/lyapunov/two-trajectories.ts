@@ -2,18 +2,18 @@ import type { Vector } from "./benettin.ts";
 
 export interface TwoTrajectoriesOptions {
   readonly steps: number;
-  /** Steps before those that count. Default 0. */
+  /** Steps to skip first. Default 0. */
   readonly transient?: number;
-  /** The distance at which each step begins. */
+  /** The distance at the start of each step. */
   readonly epsilon: number;
 }
 
-/** Two states' next ones; both see the same input. */
+/** Steps two states with the same input. */
 export type StepPair = (a: Vector, b: Vector, step: number) => Promise<readonly [a: Vector, b: Vector]>;
 
 /**
- * The greatest exponent of a map, by two trajectories that begin each step `epsilon` apart (Wolf et al. 1985): the mean
- * logarithm of what a step makes of their distance. `direction` is the first difference.
+ * The greatest exponent of a map, by two trajectories that start each step `epsilon` apart (Wolf et al. 1985): the mean
+ * log growth of their distance. `direction` is the first difference.
  */
 export async function twoTrajectories(
   next: StepPair,
@@ -29,7 +29,7 @@ export async function twoTrajectories(
     const difference = y.map((value, i) => value - x[i]!);
     const grown = norm(difference) / epsilon;
     if (step >= transient) sum += Math.log(grown);
-    // A difference that is lost to rounding begins anew.
+    // If rounding lost the difference, it starts again.
     [a, b] = [x, apart(x, grown > 0 ? difference : direction, epsilon)];
   }
   return sum / steps;

@@ -9,8 +9,8 @@ const number = /^[-+−]?\$?(?:\d[\d,]*(?:\.\d+)?|\.\d+)$/;
 const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
 
 /**
- * A text reduced to its words: lower case, single spaces, without articles and without marks around words. Signs,
- * symbols and marks inside a word stay: `-4`, `1.5`, `c++`. A text of nothing but an article or such marks also stays.
+ * A text reduced to its words: lower case, single spaces, without articles and surrounding marks. Signs, symbols and
+ * marks inside a word remain: `-4`, `1.5`, `c++`. A text that consists of an article or such marks is unchanged.
  */
 function said(text: string): string {
   const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");

@@ -1,6 +1,6 @@
 import type { Metric, Part } from "../metric.ts";
 
-/** Scores for one label, the lowest first: whether each one's text has the label, and its place among the items. */
+/** Scores for one label, the lowest first: whether each text has the label, and its item's index. */
 interface Ranked {
   readonly scores: Float64Array;
   readonly positive: Uint8Array;
@@ -8,8 +8,8 @@ interface Ranked {
 }
 
 /**
- * Area under the ROC curve: the chance that a positive's score is above a negative's, equal scores counting half. NaN
- * if one class is missing.
+ * Area under the ROC curve: the probability that a positive scores above a negative, ties counting half. NaN if one
+ * class is missing.
  */
 function areaUnder({ scores, positive, places }: Ranked, times: Uint32Array): number {
   let [positives, negatives, above] = [0, 0, 0];
@@ -30,7 +30,7 @@ function ranked(parts: readonly Part[], label: number): Ranked {
   return { scores: Float64Array.from(places, score), positive, places };
 }
 
-/** The mean over labels that some texts have and some have not. */
+/** The mean over labels that some texts have and others lack. */
 function macro(parts: readonly Part[]): (times: Uint32Array) => number {
   const labels = Array.from({ length: (parts[0]?.length ?? 1) - 1 }, (_, label) => ranked(parts, label));
   return (times) => {

@@ -3,7 +3,10 @@ import { ofSums } from "./sums.ts";
 
 const ORDERS = [1, 2, 3, 4] as const;
 
-/** The tokens of mteval-v13a, sacrebleu's default: XML's entities undone, ASCII marks apart, dots and commas whole within numbers. */
+/**
+ * The tokens of mteval-v13a, sacrebleu's default: XML entities decoded, ASCII marks separate, dots and commas kept
+ * within numbers.
+ */
 export function tokens13a(text: string): string[] {
   return ` ${text.replaceAll("<skipped>", "").replaceAll("-\n", "").replaceAll("\n", " ")} `
     .replaceAll("&quot;", '"')
@@ -27,7 +30,7 @@ function ngrams(tokens: readonly string[], order: number): Map<string, number> {
   return counts;
 }
 
-/** Counts a text's n-grams that occur in the references, each at most as often as in the reference that has it most. */
+/** Counts a text's n-grams in the references, each at most as often as in the reference with the most. */
 function matches(tokens: readonly string[], references: readonly string[][], order: number): number {
   const among = references.map((reference) => ngrams(reference, order));
   let count = 0;
@@ -35,20 +38,23 @@ function matches(tokens: readonly string[], references: readonly string[][], ord
   return count;
 }
 
-/** The reference length nearest to the text's, the shorter of two as near. */
+/** The reference length nearest to the text's; ties take the shorter. */
 const nearestLength = (length: number, references: readonly string[][]): number =>
   references
     .map((reference) => reference.length)
     .sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0]!;
 
-/** Tokens' part: n-grams matched and n-grams in all, by order, their number and the nearest reference's. */
+/** The part of tokens: matched n-grams and all n-grams, by order, the number of tokens and the nearest reference's. */
 export function statistics(tokens: readonly string[], refs: readonly string[][]): Part {
   const matched = ORDERS.map((order) => matches(tokens, refs, order));
   const total = ORDERS.map((order) => Math.max(0, tokens.length - order + 1));
   return [...matched, ...total, tokens.length, nearestLength(tokens.length, refs)];
 }
 
-/** BLEU of summed statistics, in [0, 1]; precisions without a match are smoothed as by mteval (sacrebleu: smooth_method exp). */
+/**
+ * BLEU from summed statistics, in [0, 1]; precisions without a match are smoothed as in mteval (sacrebleu:
+ * smooth_method exp).
+ */
 export function bleuOf(sums: readonly number[]): number {
   const [length, referenceLength] = [sums[8]!, sums[9]!];
   if (!sums.slice(0, 4).some((n) => n > 0)) return 0;

@@ -12,7 +12,7 @@ const scipy = (name: string) => fixture.intervals.find((row) => row.name === nam
 const zip = (...columns: number[][]): Part[] => columns[0]!.map((_, i) => columns.map((column) => column[i]!));
 const mean = exactMatch.quality;
 
-/** Both ends within a fifth of the standard error: the difference between two generators at so many resamples. */
+/** Both ends within a fifth of the standard error: the difference between two generators at this number of resamples. */
 function near([low, high]: readonly number[], expected: { low: number; high: number; error: number }): void {
   expect(Math.abs(low! - expected.low)).toBeLessThan(expected.error / 5);
   expect(Math.abs(high! - expected.high)).toBeLessThan(expected.error / 5);

@@ -6,7 +6,7 @@ export interface BootstrapOptions {
   readonly seed: number;
   /** 1,000 by default. */
   readonly resamples?: number;
-  /** The metric's own way to judge resamples. */
+  /** The metric's own function for resamples. */
   readonly resampled?: Metric<ItemKind>["resampled"];
 }
 
@@ -14,8 +14,8 @@ export type Interval = [low: number, high: number];
 type Quality = (parts: readonly Part[]) => number;
 
 /**
- * A metric of all items and its 95 % percentile bootstrap interval over items (Efron 1979), the same for the same seed. Of shares that are all 0 or all 1,
- * which resampling cannot vary, Wilson's.
+ * A metric over all items and its 95 % percentile bootstrap interval over items (Efron 1979), determined by the seed.
+ * If shares are all 0 or all 1, resampling cannot vary them: the interval is Wilson's.
  */
 export function bootstrap(
   parts: readonly Part[],
@@ -31,8 +31,8 @@ export function bootstrap(
 }
 
 /**
- * The difference of a metric between `a` and `b` on the same items, in the same order; both are resampled together. If
- * shares differ nowhere, or everywhere wholly, the interval is Wilson's.
+ * The difference of a metric between `a` and `b` on the same items, in the same order, resampled together. If all
+ * differences are 0, or all are 1, the interval is Wilson's.
  */
 export function pairedDelta(
   a: readonly Part[],
@@ -78,7 +78,7 @@ function counted(parts: readonly Part[], options: BootstrapOptions): Interval {
   return interval([places], judged, options);
 }
 
-/** Resamples lists of the same items together, into lists that are overwritten for every resample. */
+/** Resamples lists of the same items together, into lists that each resample overwrites. */
 function interval(
   lists: readonly (readonly Part[])[],
   statistic: (resampled: readonly (readonly Part[])[]) => number,

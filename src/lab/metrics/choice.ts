@@ -2,10 +2,7 @@ import type { AnswerOf, ItemOf } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { argmax, meanOfParts } from "./sums.ts";
 
-/**
- * The length of a choice for the normalised score: its characters (code points), without the space that joins it to its
- * context.
- */
+/** The length of a choice for the normalised score: its characters (code points), without the leading space. */
 export const characters = (continuation: string) => [...continuation.trimStart()].length;
 
 type Likelihoods = AnswerOf["choice"]["likelihoods"];

@@ -1,4 +1,4 @@
-/** Metrics of completions of source code (arXiv 2401.09964): over token ids, lines, and what the model ran for them. */
+/** Metrics of source code completions (arXiv 2401.09964): over token ids, lines, and the work of the model. */
 import type { AnswerOf, GenerationItem } from "../item.ts";
 import type { Metric, Part } from "../metric.ts";
 import { bleuOf, statistics } from "./bleu.ts";
@@ -18,7 +18,7 @@ const mean = (
   part: (item, answer) => [value(item, answer)],
 });
 
-/** Ids as words. The answerer has left out the one that ends an answer. */
+/** Ids as words. The answerer has removed the end token. */
 const wordsOf = (ids: readonly number[] = []): string[] => ids.map(String);
 
 export const rougeLOfTokens = mean(
@@ -36,12 +36,12 @@ export const bleuOfTokens: Metric<"generation"> = {
   quality: ofSums(bleuOf),
 };
 
-/** A text up to the end of its first line with content. */
+/** A text up to the end of its first non-blank line. */
 const firstLine = (text: string): string => /^\s*\S.*/.exec(text)?.[0].trimEnd() ?? "";
 
 const isExact = (text: string, reference: string): boolean => firstLine(text) === firstLine(reference);
 
-/** The share of a line that editing leaves as it is, above which a completion is counted as accepted. */
+/** The least similarity of a line at which a completion counts as accepted. */
 const LIKE = 0.8;
 
 const isAccepted = (text: string, reference: string): boolean =>
@@ -61,7 +61,7 @@ export const acceptedProxy = mean(
   ({ answers }, { text }) => Number(isAccepted(text, answers[0]!)),
 );
 
-/** A completion that was stopped is held against as many characters of the reference as it has. */
+/** A stopped completion is compared with as many characters of the reference as it has. */
 function shownPart({ answers }: GenerationItem, answer: Answer): Part {
   const { text } = answer;
   if (text.trim() === "") return [0, 0];

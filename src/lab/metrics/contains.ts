@@ -1,7 +1,7 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** An answer does not begin after digits of the same number or after its sign; a hyphen between words is not a sign. */
+/** An answer does not match after digits of the same number or after its sign; a hyphen between words is not a sign. */
 const begins = "(?<!\\d|\\d\\.|\\d,(?=\\d{3}(?!\\d))|(?<![\\p{L}\\d])[-−])";
 const ends = "(?!\\d|\\.\\d|,\\d{3}(?!\\d))";
 

@@ -2,7 +2,7 @@ import { distance } from "fastest-levenshtein";
 import type { Metric } from "../metric.ts";
 import { best, meanOfParts } from "./sums.ts";
 
-/** 1 − Levenshtein distance by the longer text's length, in UTF-16 units; 1 for two empty texts. */
+/** 1 − Levenshtein distance divided by the longer text's length, in UTF-16 units; 1 for two empty texts. */
 export function editSimilarityOf(a: string, b: string): number {
   const longer = Math.max(a.length, b.length);
   return longer === 0 ? 1 : 1 - distance(a, b) / longer;

@@ -13,7 +13,7 @@ export function lastNumber(text: string): number | undefined {
   return last === undefined ? undefined : Number(last.replace(/[$,]/g, ""));
 }
 
-// The harness compares digits as written: to it 18.00 is not 18, and an ellipsis at the end is the last number. GSM8K's are whole.
+// The harness compares digits as written: for it, 18.00 is not 18, and a final ellipsis counts as the last number. GSM8K's answers are whole numbers.
 export const numberMatch: Metric<"generation"> = {
   name: "number-match",
   summary:

@@ -1,7 +1,10 @@
 import type { Metric } from "../metric.ts";
 import { meanOfParts } from "./sums.ts";
 
-/** Gain of a list of grades, best first, each by log2 of its rank + 1 (Järvelin & Kekäläinen 2002); grades below 0 gain nothing. */
+/**
+ * Gain of a list of grades, best first, each divided by log2 of its rank + 1 (Järvelin & Kekäläinen 2002); negative
+ * grades gain nothing.
+ */
 const discounted = (grades: readonly number[]): number =>
   grades.reduce((sum, grade, i) => sum + Math.max(0, grade) / Math.log2(i + 2), 0);
 

@@ -156,7 +156,7 @@ test("rankings as trec_eval's", () => {
   }
 });
 
-/** Texts that have the first of two labels or not; the other's scores put them in the opposite order. */
+/** Texts with or without the first of two labels; the other's scores order them in reverse. */
 const labelled = (scores: readonly number[], positive: readonly boolean[]) =>
   scores.map((score, i) => [positive[i] ? 0 : 1, score, -score]);
 
@@ -167,14 +167,14 @@ test("AUROC as scikit-learn's, ties included; NaN for one class", () => {
 });
 
 test("AUROC of several labels is their mean, each against the rest; its interval is that of resampling item by item", () => {
-  // The first label's score separates its texts from the others'; the second's does so for half; the third has no text.
+  // The first label's scores separate its texts from the others; the second's do so for half; the third has no text.
   const parts = [
     [0, 0.9, 0.1, 0.5],
     [0, 0.8, 0.6, 0.1],
     [1, 0.1, 0.6, 0.3],
     [1, 0.2, 0.2, 0.9],
   ];
-  // The second item has four pairs: two in order, one tied and one not in order.
+  // The second item has four pairs: two in order, one tied and one out of order.
   expect(auroc.quality(parts)).toBeCloseTo((1 + 2.5 / 4) / 2, 12);
   const { quality, resampled } = auroc;
   const many = Array.from({ length: 60 }, (_, i) => [

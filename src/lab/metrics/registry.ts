@@ -3,13 +3,13 @@ import type { ItemKind } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import * as metrics from "./index.ts";
 
-/** The members of a metric that do not depend on its kind: enough to judge the parts that a run left on disk. */
+/** A metric's members that do not depend on its kind: enough to judge stored parts. */
 export type JudgeOfParts = Omit<Metric<ItemKind>, "part">;
 
 const { ndcg, ...plain } = metrics;
 const known: readonly JudgeOfParts[] = [...Object.values(plain), ndcg(10)];
 
-/** The metric named by results on disk. @throws UserError, with the nearest name, if there is none */
+/** The metric named in stored results. @throws UserError, with the nearest name, if there is none */
 export function metricNamed(name: string): JudgeOfParts {
   const cut = /^ndcg@([1-9]\d*)$/.exec(name);
   const metric = cut ? ndcg(Number(cut[1])) : known.find((metric) => metric.name === name);

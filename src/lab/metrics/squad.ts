@@ -10,7 +10,7 @@ export const normalised = (text: string): string => withoutArticles(text.toLower
 /** An article as a whole word; Python's \b counts letters and digits of all scripts. */
 const articles = /(?<![\p{L}\p{N}_])(?:a|an|the)(?![\p{L}\p{N}_])/gu;
 
-/** A text in lower case, its words with single spaces between. */
+/** A text in lower case, with single spaces between words. */
 export const withoutArticles = (text: string): string => text.replace(articles, " ").trim().split(/\s+/).join(" ");
 
 /** The number of tokens that two lists share, counted with multiplicity. */

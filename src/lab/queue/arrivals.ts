@@ -1,4 +1,4 @@
-/** Values that come one by one, to be awaited in turn. */
+/** Values that arrive one by one, awaited in turn. */
 export class Arrivals<T> {
   readonly #values: T[] = [];
   #error: { readonly error: unknown } | undefined;
@@ -14,7 +14,7 @@ export class Arrivals<T> {
     this.#wake?.();
   }
 
-  /** The next value. Throws the error given to `fail`. */
+  /** The next value. Throws the error passed to `fail`. */
   async next(): Promise<T> {
     while (this.#values.length === 0) {
       if (this.#error) throw this.#error.error;

@@ -1,7 +1,7 @@
 import { Redis } from "ioredis";
 import { UserError } from "../../util/errors.ts";
 
-/** All runs and workers of one Redis share it. */
+/** A process's runs and workers on one Redis share it. */
 export const QUEUE = "modicum-lab";
 
 /** The limit for Redis's first answer, in milliseconds. */
@@ -10,7 +10,7 @@ const PATIENCE = 5000;
 export type Notice = (sentence: string) => void;
 
 /**
- * Connects to Redis or Valkey, and reports when it goes and comes. Commands in between wait.
+ * Connects to Redis or Valkey, and reports lost and restored connections. Commands in between wait.
  * @throws UserError if it does not answer at first
  */
 export async function connect(url: string, notice: Notice): Promise<Redis> {
@@ -36,7 +36,7 @@ export async function connect(url: string, notice: Notice): Promise<Redis> {
   return redis;
 }
 
-/** Ends the connection without a word. */
+/** Ends the connection silently. */
 export function leave(redis: Redis): void {
   redis.removeAllListeners("close");
   redis.disconnect();

@@ -8,17 +8,17 @@ import { onceThereIsRoom } from "./room.ts";
 
 /** The interval, in milliseconds, of checks for missed results and for live workers. */
 const LOOK = 15_000;
-/** The number of workers that may refuse jobs in a row before the jobs themselves are considered wrong. */
+/** The number of consecutive refusals by workers after which the jobs themselves count as invalid. */
 const ENOUGH = 3;
-/** Milliseconds within which a worker that refuses a job has left. */
+/** Milliseconds within which a refusing worker leaves. */
 const LEAVING = 2000;
-/** Seconds for which Redis keeps results, so that a killed run can resume. */
+/** Seconds for which Redis keeps results, for resuming a killed run. */
 const KEEP = 3600;
 
 /** The kinds of jobs: a worker takes any of them. */
 export type JobKind = "items" | "training" | "losses";
 
-/** Hands out jobs through Redis, any of which a `lab worker` may take, and waits for their results. */
+/** Distributes jobs through Redis to any `lab worker`, and waits for their results. */
 export class JobQueue {
   private constructor(
     private readonly redis: Redis,
@@ -38,7 +38,7 @@ export class JobQueue {
   }
 
   /**
-   * The results of jobs, as they come, by the jobs' ids. A job that an earlier call enqueued is not enqueued again.
+   * The results of jobs as they arrive, by job id. A job from an earlier call is not enqueued again.
    * @throws UserError if a worker fails, or several refuse the jobs and no other is there
    */
   async *results(
@@ -51,13 +51,13 @@ export class JobQueue {
     for (let left = jobs.size; left > 0; left--) yield await round.next();
   }
 
-  /** Jobs of one kind that are handed out little by little. */
+  /** Jobs of one kind that are distributed gradually. */
   round(kind: JobKind, signal?: AbortSignal): Round {
     const { redis, queue, events, notice } = this;
     return new Round(kind, { redis, queue, events, notice, signal });
   }
 
-  /** The number of live workers; 0 as well while Redis does not answer. */
+  /** The number of live workers; also 0 while Redis does not answer. */
   async workers(): Promise<number> {
     if (this.redis.status !== "ready") return 0;
     return await Promise.race([this.queue.getWorkersCount().catch(() => 1), soon().then(() => 0)]);
@@ -69,7 +69,7 @@ export class JobQueue {
   }
 }
 
-/** The surroundings of a round. */
+/** The environment of a round. */
 interface Around {
   readonly redis: Redis;
   readonly queue: Queue;
@@ -78,7 +78,7 @@ interface Around {
   readonly signal: AbortSignal | undefined;
 }
 
-/** Jobs that are handed out, and their results as they come. */
+/** Distributed jobs, and their results as they arrive. */
 export class Round implements AsyncDisposable {
   readonly #pending = new Map<string, object>();
   readonly #arrivals = new Arrivals<[id: string, value: unknown]>();
@@ -93,19 +93,19 @@ export class Round implements AsyncDisposable {
     this.#stop = this.#listen(around);
   }
 
-  /** Enqueues jobs, by their ids. It waits while Redis is full. */
+  /** Enqueues jobs by id. Waits while Redis is full. */
   async add(jobs: ReadonlyMap<string, object>): Promise<void> {
     for (const [id, job] of jobs) this.#pending.set(id, job);
     await onceThereIsRoom(() => this.#handOut(jobs), this.around.notice, this.around.signal);
   }
 
-  /** Takes a job back; false if a worker has it, so that its result may still come. */
+  /** Takes a job back; false if a worker has it, in which case its result may still arrive. */
   async withdraw(id: string): Promise<boolean> {
     return (await this.#remove(id)) > 0 && this.#pending.delete(id);
   }
 
   /**
-   * The next result that comes.
+   * The next result.
    * @throws UserError if a worker fails, or several refuse the jobs and no other is there
    */
   async next(): Promise<[id: string, value: unknown]> {
@@ -115,7 +115,7 @@ export class Round implements AsyncDisposable {
     }
   }
 
-  /** Enqueues jobs that are not in the queue yet, and takes existing results. */
+  /** Enqueues missing jobs, and collects existing results. */
   async #handOut(jobs: ReadonlyMap<string, object>): Promise<void> {
     const { queue } = this.around;
     const options = { removeOnComplete: { age: KEEP }, removeOnFail: true };
@@ -182,7 +182,7 @@ export class Round implements AsyncDisposable {
 
   async [Symbol.asyncDispose](): Promise<void> {
     this.#stop();
-    // Jobs that a worker has taken are not removed: nobody waits for them.
+    // Jobs at a worker are not removed: nobody waits for them.
     await Promise.all([...this.#pending.keys()].map((id) => this.#remove(id)));
   }
 }

@@ -5,7 +5,7 @@ import type { Document, Item } from "../item.ts";
 import { resultSchema } from "../results.ts";
 import type { FileHashes } from "../run/recipe-files.ts";
 
-/** Items that a worker answers in one go, with everything it needs to know. */
+/** Items that a worker answers in one go, with all their settings. */
 export interface Job {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
@@ -18,7 +18,7 @@ export interface Job {
   readonly recipe: readonly string[];
   /** Hashes of those files, which the worker must also have. */
   readonly files: FileHashes;
-  /** True if the items are one group. */
+  /** True if the items form one group. */
   readonly together: boolean;
   readonly items: readonly Item[];
   /** The corpus shared by ranking items, which then carry no documents of their own. */
@@ -34,10 +34,10 @@ export const answersSchema = z.array(
 
 export type JobAnswers = (Answered & { ms: number })[];
 
-/** The most items of a job that is not a group: the work repeated when a worker dies. */
+/** Maximum items of a job without a group: the work to repeat when a worker dies. */
 const ITEMS = 4;
 
-/** Jobs for all items: one for a group, and one for several items that are answered separately. */
+/** Jobs for all items: one for a group, and one for several independent items. */
 export function jobsOf(
   groups: readonly (readonly Item[])[],
   setting: Omit<Job, "items" | "documents" | "together">,
@@ -56,9 +56,9 @@ function packed(items: readonly Item[]): Pick<Job, "items" | "documents"> {
   return shared ? { items: items.map((item) => ({ ...item, documents: [] })), documents: first.documents } : { items };
 }
 
-/** The job's items as they were. */
+/** The job's original items. */
 export const unpacked = ({ items, documents }: Job): readonly Item[] =>
   documents === undefined ? items : items.map((item) => (item.kind === "ranking" ? { ...item, documents } : item));
 
-/** Equal jobs have the same id, whoever enqueues them, so that Redis keeps one. */
+/** Equal jobs have the same id, so Redis keeps one of them. */
 export const jobId = (job: object): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");

@@ -20,7 +20,7 @@ import { Unfit } from "./refusal.ts";
 import { work } from "./worker.ts";
 
 const VERSION = "0.0.0";
-/** A prompt that loses its middle, mildly and boldly, and an exit that loses too much. */
+/** Prompt pruning, mild and bold, and an exit that loses too much. */
 const RECIPES = [
   "prune:after=1,keep=0.75,by=recent,sinks=1,last=2,minLength=4",
   "prune:after=1,keep=0.4,by=recent,sinks=1,last=2,minLength=4",
@@ -44,7 +44,7 @@ afterAll(() => {
 });
 if (!server) console.info("losses on a queue are not tested: there is neither redis-server nor valkey-server");
 
-/** A tuning in a home of its own. FLOPs are the same in every run. */
+/** A tuning in a temporary home. FLOPs are the same in every run. */
 async function setupOf(options: { temperature: number }): Promise<Setup> {
   withEnv({ MODICUM_HOME: tempFolder() });
   return await setUp({
@@ -56,7 +56,7 @@ async function setupOf(options: { temperature: number }): Promise<Setup> {
 
 const silent: Watcher = { notice() {}, answered() {}, timed() {} };
 
-/** What a tuning came to, without times. */
+/** A tuning's result, without times. */
 async function outcomeOf(setup: Setup, watcher: Watcher = silent, open?: (local: Losses) => Promise<LossQueue>) {
   using serving = await ModelServing.open(model, setup.request.options.temperature);
   const calls = { local: 0 };

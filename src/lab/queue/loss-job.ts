@@ -15,35 +15,35 @@ import { answerHash, drawingOf, ModelServing, type Served } from "../tune/served
 import type { Notice } from "./connection.ts";
 import { Unfit } from "./refusal.ts";
 
-/** Everything about a tuning that its losses depend on, besides the items and recipes: a worker must have the same. */
+/** All settings of a tuning that its losses depend on, besides the items and recipes: a worker must have the same. */
 export interface LossSetting {
   /** Modicum's version. */
   readonly version: string;
   /** The model's name, or the absolute path of a file that the worker also has. */
   readonly model: string;
   readonly modelHash: string;
-  /** It is loaded in this form. */
+  /** The form for loading it. */
   readonly form: Quant;
   /** Bits of the codes of 4-bit types; absent if the model has none. */
   readonly codes?: number;
-  /** The adapter's absolute path, where the worker also has it. */
+  /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
   /** Absent: the model's own settings. */
   readonly temperature?: number;
   readonly sampling: Readonly<Record<string, number>>;
 }
 
-/** An item that a worker answers under some recipes, and whose answers it scores. */
+/** An item that a worker answers under some recipes and scores. */
 export interface LossJob {
   readonly setting: LossSetting;
   readonly item: Pick<ServedItem, "id" | "group" | "tokens" | "prompt" | "stop" | "maxTokens">;
-  /** Each a recipe's text, its files by absolute paths. */
+  /** Each a recipe's text, with absolute file paths. */
   readonly recipes: readonly string[];
   /** Hashes of those files. */
   readonly files: FileHashes;
-  /** True if answers are compared by what dense makes of their tokens. */
+  /** True if answers are compared by dense's likelihood of their tokens. */
   readonly scored: boolean;
-  /** The hash of dense's answer, which is scored already. */
+  /** The hash of dense's answer, which is already scored. */
   readonly known?: string;
 }
 
@@ -55,27 +55,27 @@ const servedSchema = z.object({
   own: z.number().optional(),
 });
 
-/** A worker's result: one answer a recipe, in order, with its score; null if there is none, for whatever reason. */
+/** A worker's result: one answer per recipe, in order, with its score; null if there is none, for whatever reason. */
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
 export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
 
-/** The surroundings of a worker. */
+/** A worker's environment. */
 interface Around {
   readonly version: string;
   readonly notice: Notice;
-  /** Stops the work, also in the middle of an answer. */
+  /** Stops the work, even within an answer. */
   readonly signal: AbortSignal;
   readonly fetching: Pick<ResolveOptions, "onProgress">;
 }
 
-/** A tuning's model, held for its next job. */
+/** A tuning's model, kept for its next job. */
 export class LossBench implements Disposable {
   answered = 0;
   #loaded: { readonly key: string; readonly model: Model; readonly serving: ModelServing } | undefined;
 
   constructor(private readonly around: Around) {}
 
-  /** @throws Unfit if this worker is not as the tuning wants it */
+  /** @throws Unfit if this worker differs from the tuning's settings */
   async answer(job: LossJob): Promise<LossAnswers> {
     const serving = await this.#serving(job).catch((error: unknown) => {
       throw new Unfit(error);
@@ -91,7 +91,7 @@ export class LossBench implements Disposable {
     });
   }
 
-  /** Scores by the answers' hashes, but for dense's that is scored already. */
+  /** Scores by the answers' hashes, without dense's, which is already scored. */
   async #scores(serving: ModelServing, { item, known }: LossJob, answers: readonly (Served | undefined)[]) {
     const fresh = new Map(answers.flatMap((served) => (served ? [[answerHash(served), served] as const] : [])));
     if (known !== undefined) fresh.delete(known);
@@ -112,7 +112,7 @@ export class LossBench implements Disposable {
   }
 
   async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
-    // The jobs of another version may have another form.
+    // Jobs of another version may have another form.
     if (setting.version !== this.around.version)
       throw new UserError(`the tuning is of Modicum ${setting.version}, and this worker of ${this.around.version}`);
     await requireFiles(recipes.flatMap(recipeOf), files);
@@ -132,7 +132,7 @@ export class LossBench implements Disposable {
     }
   }
 
-  /** @throws UserError if it is another model here, or another adapter */
+  /** @throws UserError if the model or the adapter differs here */
   async #model({ model, modelHash: wanted, form, adapter }: LossSetting): Promise<Model> {
     const { fetching, notice, signal } = this.around;
     const resolving = { ...fetching, onNotice: notice, signal };
@@ -157,7 +157,7 @@ export class LossBench implements Disposable {
   }
 }
 
-/** @throws UserError if `auto`, as a run says, is rotated bytes here: where it began, it was the default form */
+/** @throws UserError if `auto`, as in the run, selects rotated bytes here: at its start it was the default form */
 export function requireQuant(source: ResolvedModel, quant: Quant): void {
   const own = quantHere(source, quant);
   if (own !== quant) throw otherForm(source.name, own, quant);
@@ -169,7 +169,7 @@ const otherForm = (name: string, here: string, there: Quant): UserError =>
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
 
-/** @throws UserError if the model runs in another form here, or draws in another way */
+/** @throws UserError if the model runs in another form here, or samples differently */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
   const own = model.language.form;
   if (own.quant !== form) throw otherForm(name, `${own.quant}`, form);

@@ -11,30 +11,30 @@ import { jobId } from "./job.ts";
 import { JobQueue, type Round } from "./job-queue.ts";
 import { type LossAnswers, type LossJob, type LossSetting, lossAnswers } from "./loss-job.ts";
 
-/** Items that are handed out for each worker: one that it answers, and others that wait for it. */
+/** Items distributed per worker: one in progress, the others waiting. */
 const AHEAD = 4;
-/** Milliseconds between two looks at whether anybody works on what is waited for. */
+/** Milliseconds between checks whether any worker has the awaited item. */
 const LOOK = 1000;
 
 /** The parts of a tuning that its jobs depend on. */
 interface Tuning {
   readonly setting: LossSetting;
-  /** True if answers are compared by what dense makes of their tokens. */
+  /** True if answers are compared by dense's likelihood of their tokens. */
   readonly scored: boolean;
 }
 
 /**
- * Gives a tuning the answers of a queue's workers and, if none come, this process's: whatever happens to the
- * queue, every answer is one that the model gave.
+ * Supplies a tuning with answers from a queue's workers or, failing that, from this process: whatever happens to the
+ * queue, every answer comes from the model.
  */
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
-  /** By the item. */
+  /** By item. */
   readonly #handed = new Map<string, Handed>();
-  /** Jobs without a result, by their ids. */
+  /** Jobs without a result, by id. */
   readonly #jobs = new Map<string, Handed>();
   #turn: Promise<void> = Promise.resolve();
-  /** Live workers, when somebody last looked. */
+  /** Live workers at the last check. */
   #workers = 1;
   #failed = false;
 
@@ -61,7 +61,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     return new LossQueue(await JobQueue.open(url, notice), local, tuning, notice, signal);
   }
 
-  /** Hands out the first items, as many as the workers want, and takes back all others. */
+  /** Distributes the first items, as many as the workers need, and takes back all others. */
   announce(upcoming: Iterable<Upcoming>): void {
     if (this.#failed) return;
     const wanted = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
@@ -92,19 +92,19 @@ export class LossQueue implements Losses, AsyncDisposable {
     return found.length === answers.length ? found : this.local.excess(item, answers);
   }
 
-  /** The workers' answers to an item; undefined if nobody works on it. */
+  /** The workers' answers to an item; undefined if no worker has it. */
   async #answersTo(handed: Handed): Promise<LossAnswers | undefined> {
-    // If nobody was there lately, it looks at once.
+    // If no worker was there lately, it checks at once.
     for (let wait = this.#workers > 0 ? LOOK : 0; ; wait = LOOK) {
       const answers = await Promise.race([handed.answers, later(wait).then(() => "none yet" as const)]);
       if (answers !== "none yet") return answers;
       this.signal?.throwIfAborted();
-      // It is answered here, whoever joins now.
+      // The item is answered here, even if a worker joins now.
       if (!(await this.#isTaken(handed))) handed.settle(undefined);
     }
   }
 
-  /** True if a worker has the item's job; if none has, it is taken back. */
+  /** True if a worker has the item's job; otherwise the job is taken back. */
   async #isTaken({ job }: Handed): Promise<boolean> {
     this.#workers = await this.queue.workers();
     return this.#workers > 0 && job !== undefined && !(await this.#round.withdraw(job));
@@ -126,7 +126,7 @@ export class LossQueue implements Losses, AsyncDisposable {
     this.#workers = await this.queue.workers();
   }
 
-  /** Takes back the jobs of all items but some, unless a worker has them already. */
+  /** Takes back the jobs of all items but some, unless a worker has them. */
   async #withdraw(but: ReadonlySet<string>): Promise<void> {
     const off = [...this.#jobs].filter(([, { id }]) => !but.has(id));
     for (const [job, handed] of off) {
@@ -173,9 +173,9 @@ export class LossQueue implements Losses, AsyncDisposable {
   }
 }
 
-/** An item that was handed out. */
+/** A distributed item. */
 class Handed {
-  /** Undefined: nobody gives any. */
+  /** Undefined: no worker answers. */
   readonly answers: Promise<LossAnswers | undefined>;
   settled = false;
   /** The id of its job, once that is in the queue. */

@@ -1,10 +1,10 @@
 import { later, type Notice } from "./connection.ts";
 
-/** Between two attempts, in milliseconds. */
+/** Milliseconds between two attempts. */
 const AGAIN = 2000;
 
 /**
- * Retries a command that needs memory while Redis has none left.
+ * Retries a command while Redis has no memory left.
  * @throws an AbortError if `signal` stopped it, or any other error
  */
 export async function onceThereIsRoom<T>(

@@ -19,9 +19,9 @@ import { Unfit } from "./refusal.ts";
 export interface RunJob {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
-  /** The working directory of the sweep, where relative paths of its options begin. */
+  /** The sweep's working directory, for relative paths in its options. */
   readonly directory: string;
-  /** The sweep's folder by its absolute path, and the mark by which a worker knows that it sees the same one. */
+  /** The sweep's folder by its absolute path, and a mark that identifies it to workers. */
   readonly sweep: { readonly folder: string; readonly mark: string };
   readonly part: RunPart;
 }
@@ -31,7 +31,7 @@ const result = z.object({ fault: z.string().optional() });
 
 const markFile = (folder: string): string => path.join(folder, "queue.json");
 
-/** The mark of a sweep's folder, which is made at the first call. */
+/** The mark of a sweep's folder, created on the first call. */
 async function markOf(folder: string): Promise<string> {
   const file = markFile(folder);
   if (existsSync(file)) return readJson(file, markSchema, "the mark of a sweep").mark;
@@ -47,7 +47,7 @@ export interface RunQueue extends AsyncDisposable {
 }
 
 /**
- * Hands out the runs of a sweep in `out` through Redis. Workers train in the sweep's folder, which they must share.
+ * Distributes a sweep's runs in `out` through Redis. Workers train in the sweep's folder, which they must share.
  * @throws UserError if Redis does not answer
  */
 export async function openRunQueue(
@@ -78,16 +78,16 @@ export async function openRunQueue(
 
 const idOf = (job: RunJob): string => createHash("sha256").update(JSON.stringify(job)).digest("hex");
 
-/** The surroundings of a worker that trains. */
+/** The environment of a training worker. */
 export interface Training {
   readonly version: string;
   readonly notice: Notice;
-  /** Stops the run, which keeps its state. */
+  /** Stops the run, which stores its state. */
   readonly signal: AbortSignal;
   readonly fetching: Pick<ResolveOptions, "onProgress">;
 }
 
-/** Does a part of a run. @throws Unfit if this worker does not see the sweep's folder */
+/** Advances a part of a run. @throws Unfit if this worker does not see the sweep's folder */
 export async function runPart(
   { version, directory, sweep, part }: RunJob,
   { version: own, notice, signal, fetching }: Training,

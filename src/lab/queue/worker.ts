@@ -13,7 +13,7 @@ import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
-/** A worker that is not heard of for so long, in milliseconds, is taken for dead, and its job is given to another. */
+/** Milliseconds of silence after which a worker counts as dead, and its job goes to another. */
 const SILENCE = 10_000;
 
 /** The settings of a worker. */
@@ -21,14 +21,14 @@ export interface Working {
   /** Modicum's version; jobs of another version are refused. */
   readonly version: string;
   readonly notice: Notice;
-  /** Stops the work; items that are being answered are finished first, and a training run keeps its state. */
+  /** Stops the work; items in progress are finished first, and a training run stores its state. */
   readonly signal: AbortSignal;
   readonly fetching?: Pick<ResolveOptions, "onProgress">;
 }
 
 type AnyJob = QueueJob<Job | LossJob | RunJob, string, JobKind>;
 
-/** Does jobs of the queue until it is stopped, or is given one that it is not fit for. @throws UserError that says why, or when Redis does not answer */
+/** Does the queue's jobs until it is stopped, or gets an unfit one. @throws UserError that says why, or if Redis does not answer */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
   const redis = await connect(url, notice);
   using bench = new Workbench(version, notice, fetching);
@@ -61,7 +61,7 @@ export async function work(url: string, { version, notice, signal, fetching = {}
       connection: redis,
       lockDuration: SILENCE,
       stalledInterval: SILENCE / 2,
-      // A job is not to blame for the workers that died over it.
+      // A job is not to blame for workers that died with it.
       maxStalledCount: Number.MAX_SAFE_INTEGER,
     },
   );
@@ -94,7 +94,7 @@ class Workbench implements Disposable {
     private readonly fetching: Pick<ResolveOptions, "onProgress">,
   ) {}
 
-  /** @throws Unfit if this worker lacks something that the job needs */
+  /** @throws Unfit if this worker lacks a requirement of the job */
   async answer(job: Job): Promise<JobAnswers> {
     const answerer = await this.#answerer(job).catch((error: unknown) => {
       throw new Unfit(error);
@@ -109,7 +109,7 @@ class Workbench implements Disposable {
     return answers;
   }
 
-  /** A corpus equal to the last one is replaced by it, since its embeddings are known. */
+  /** A corpus equal to the last one reuses it, with its embeddings. */
   #withKnownDocuments(job: Job): Job {
     if (job.documents === undefined) return job;
     if (JSON.stringify(job.documents) !== JSON.stringify(this.#documents)) this.#documents = job.documents;
@@ -172,5 +172,5 @@ class Workbench implements Disposable {
   }
 }
 
-/** The options that a job's model is loaded with. */
+/** The options for loading a job's model. */
 const settingOf = ({ model, modelHash, quant, truncate }: Job) => [model, modelHash, quant, truncate];

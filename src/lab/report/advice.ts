@@ -1,14 +1,14 @@
 import type { RecipeSummary, Summary } from "../results.ts";
 
-/** The largest loss of a recipe to deploy, as a share of dense's quality. */
+/** The largest loss of a recommended recipe, as a share of dense's quality. */
 export const BOUND = 0.05;
 /** With fewer items, no interval is trusted. */
 export const FEWEST = 10;
 
 export interface Advice<R> {
-  /** Saves most FLOPs of all. */
+  /** Saves the most FLOPs of all. */
   readonly most: R;
-  /** The recipe that saves most among those within the bound. */
+  /** The recipe that saves the most within the bound. */
   readonly best: R | undefined;
   /**
    * True if the run proves it for `best`: its whole interval is within the bound. Otherwise there were too few items to

@@ -26,7 +26,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-/** Opens a file of the run's folder; returns the page's requests and complaints. */
+/** Opens a file in the run's folder; returns the page's requests and errors. */
 async function opened(file: string, width: number, colorScheme: "light" | "dark") {
   const page = await browser!.newPage({ viewport: { width, height: 900 }, colorScheme });
   const [requests, complaints]: [string[], string[]] = [[], []];
@@ -39,7 +39,7 @@ async function opened(file: string, width: number, colorScheme: "light" | "dark"
 
 /** Pairs of visible texts in the page's plots whose boxes overlap, and clipped texts. */
 const overlaps = (page: Page): Promise<string[]> =>
-  // Runs in the page, whose types are not the project's.
+  // Runs in the page, without the project's types.
   page.evaluate(`(() => {
     const found = [];
     for (const svg of document.querySelectorAll("figure svg, body > svg")) {

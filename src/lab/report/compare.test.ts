@@ -10,7 +10,7 @@ function run(folder: string, recipes: number, change: (result: Result) => Result
   return { folder, summary, results: results.map(change) };
 }
 
-/** Item n0 is lost under every recipe. */
+/** Every recipe loses item n0. */
 const losing = (result: Result): Result =>
   result.item === "n0" ? { ...result, parts: { "contains-answer": [0] }, flops: { dense: 2e12, spent: 1e12 } } : result;
 
@@ -19,7 +19,7 @@ test("a run against itself differs nowhere", () => {
   expect(recipes.map(({ delta, by_item }) => [delta.mean, by_item])).toEqual(
     Array(3).fill([0, { better: 0, same: 40, worse: 0 }]),
   );
-  // An event that none of 40 items shows may still happen in others.
+  // An event in none of 40 items may still occur in others.
   for (const { delta } of recipes) expect(delta.ci95).toEqual([-unseen(40), unseen(40)]);
   expect([only_a, only_b]).toEqual([[], []]);
 });

@@ -6,14 +6,14 @@ import type { RecipeSummary, Result, Summary } from "../results.ts";
 import { flops, meanCosts } from "../run/summarise.ts";
 import { type Differences, differences } from "./differences.ts";
 
-/** A run as its folder holds it. */
+/** A run as stored in its folder. */
 export interface Run {
   readonly folder: string;
   readonly summary: Summary;
   readonly results: readonly Result[];
 }
 
-/** One recipe in two runs, on the items that both have. */
+/** One recipe in two runs, on their common items. */
 export interface Comparison {
   readonly recipe: string;
   readonly items: number;
@@ -21,9 +21,9 @@ export interface Comparison {
   readonly other_items: number;
   readonly a: Side;
   readonly b: Side;
-  /** The second run's quality less the first's, paired by item. */
+  /** The second run's quality minus the first's, paired by item. */
   readonly delta: { readonly mean: number; readonly ci95: Interval };
-  /** Items that the second run made better, left the same, or made worse. */
+  /** Items that the second run improved, left equal, or worsened. */
   readonly by_item: Omit<Differences, "losses">;
 }
 
@@ -33,7 +33,7 @@ interface Side extends Pick<RecipeSummary, "ms_per_item" | "bytes_per_item"> {
   readonly flops_saved: number;
 }
 
-/** The items that two runs of one task share, and those that only one of them has. */
+/** The common items of two runs of one task, and those in only one of them. */
 export interface Comparisons {
   readonly metric: Summary["metric"];
   readonly recipes: readonly Comparison[];
@@ -46,7 +46,7 @@ export interface Comparisons {
  * @throws UserError if the questions or metrics differ, or no item is in both
  */
 export function compareRuns(a: Run, b: Run): Comparisons {
-  // One user file has other names when seen from another folder.
+  // The name of a user's file depends on the working directory.
   if (!sameQuestions(a, b)) requireSame("task", a, b, ({ task }) => task);
   requireSame("metric", a, b, ({ metric }) => metric.name);
   const [ofA, ofB] = [recipesOf(a), recipesOf(b)];
@@ -66,7 +66,7 @@ function requireSame(what: string, a: Run, b: Run, of: (summary: Summary) => str
     throw new UserError(`runs of different ${what}s cannot be compared: ${a.folder} is of ${x}, ${b.folder} of ${y}`);
 }
 
-/** True if every shared item has the same question, judging by the results. */
+/** True if every common item has the same question in both runs' results. */
 function sameQuestions(a: Run, b: Run): boolean {
   const pairs = pairsOf("dense", a, b);
   return pairs.length > 0 && pairs.every(([x, y]) => x.item_hash !== undefined && x.item_hash === y.item_hash);
@@ -93,7 +93,7 @@ function compared(recipe: string, a: Run, b: Run): Comparison {
   };
 }
 
-/** Results of runs without item hashes count as the same question. */
+/** Results without item hashes count as the same question. */
 const otherQuestions = ([{ item_hash: a }, { item_hash: b }]: readonly [Result, Result]): boolean =>
   a !== undefined && b !== undefined && a !== b;
 

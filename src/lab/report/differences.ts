@@ -6,11 +6,11 @@ export interface Change {
   readonly item: string;
   readonly before: Result;
   readonly after: Result;
-  /** The gain in the metric's unit; negative is worse, whichever direction of the metric is better. */
+  /** The gain in the metric's unit; negative is lower, whichever direction of the metric is better. */
   readonly gain: number;
 }
 
-/** The changes that a recipe made, item by item. */
+/** A recipe's changes, item by item. */
 export interface Differences {
   readonly better: number;
   readonly same: number;

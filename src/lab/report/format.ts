@@ -1,6 +1,6 @@
-/** Figures as the report, its plot and the tables write them. */
+/** Figures in the report, its plot and the tables. */
 
-/** A quality with a sensible number of decimals for its size, and a true minus sign. */
+/** A quality with decimals appropriate to its size, and a true minus sign. */
 export function figure(x: number): string {
   const size = Math.abs(x);
   const text = size.toFixed(size < 10 ? 3 : size < 100 ? 2 : size < 1000 ? 1 : 0);

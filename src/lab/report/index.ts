@@ -6,7 +6,7 @@ import { frontierSvg } from "./plot/frontier-svg.ts";
 export type { Report } from "./page/page.ts";
 
 /**
- * Writes `report.html` and `frontier.svg` into a run's folder, each whole or not at all.
+ * Writes `report.html` and `frontier.svg` into a run's folder, each atomically.
  * @throws UserError if the disk is full
  */
 export async function writeReport(folder: string, report: Report): Promise<void> {

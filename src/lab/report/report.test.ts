@@ -82,7 +82,7 @@ describe("what the run says", () => {
     );
   });
 
-  /** Two recipes beside dense: quality of each, the worse end of its interval, the share that it saves. */
+  /** Two recipes beside dense: each one's quality, the worse end of its interval, and the share that it saves. */
   const ofTwo = (items: number, dense: number, ...two: readonly (readonly [number, number, number])[]) => {
     const [base, ...others] = sampleSummary(3).recipes;
     const recipes = others.map((recipe, i) => {
@@ -175,7 +175,7 @@ describe("the plot as a file", () => {
   });
 
   test("has a line of its grid at every number of its axes, and nowhere else", () => {
-    // Few numbers, as when all recipes save about as much: the plotting library would add ticks of its own.
+    // Few numbers, if all recipes save about as much: the plotting library would add ticks of its own.
     const summary = sampleSummary(3);
     const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
     const svg = frontierSvg({ ...summary, recipes: near } as Summary);

@@ -2,7 +2,10 @@ import type { Item } from "../item.ts";
 import type { RecipeSummary, Result, Summary } from "../results.ts";
 import type { Report } from "./index.ts";
 
-/** A run made up for tests: recipe, quality, half its interval, FLOPs saved. Points lie close, names are long, one recipe costs more than dense. */
+/**
+ * A synthetic run for tests: recipe, quality, half its interval, FLOPs saved. Points are close, names are long, and one
+ * recipe costs more than dense.
+ */
 const rows: readonly [string, number, number, number][] = [
   ["dense", 0.712, 0.03, 0],
   ["xattention:threshold=0.95,stride=8,minLengthForSparse=2048", 0.711, 0.03, 0.121],
@@ -43,7 +46,7 @@ export const sampleSummary = (recipes = rows.length): Summary => ({
   created: "2026-11-24T22:00:00.000Z",
 });
 
-/** Every third item is lost by every recipe except dense, and every sixth of them has mark-up in its text. */
+/** Every recipe except dense loses every third item; the text of every sixth of them has mark-up. */
 export function sampleReport(recipes = rows.length): Report {
   const summary = sampleSummary(recipes);
   const ids = Array.from({ length: summary.items }, (_, i) => `n${i}`);

@@ -1,9 +1,9 @@
-/** Runs as rows of text, for the command line to put into columns. */
+/** Runs as rows of text, for the command line to align. */
 import type { RecipeSummary, Summary } from "../results.ts";
 import type { Comparison, Comparisons } from "./compare.ts";
 import { bytesText, duration, figure, percent, range, signed } from "./format.ts";
 
-/** A heading, then a row a recipe that both runs have. */
+/** A heading, then a row for each recipe of both runs. */
 export function comparisonRows({ recipes, metric }: Comparisons): string[][] {
   const head = [
     "RECIPE",
@@ -36,7 +36,7 @@ export interface Listed {
   readonly folder: string;
   /** Undefined for an unfinished run. */
   readonly summary: Summary | undefined;
-  /** The reason that the summary cannot be read, if it cannot. */
+  /** Why the summary cannot be read, if it cannot. */
   readonly fault?: string;
 }
 

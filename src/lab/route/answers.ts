@@ -56,7 +56,7 @@ const fileOf = (out: string, model: string, task: string): string =>
   path.join(out, "answers", `${safe(model)}-${safe(task)}.jsonl`);
 export const safe = (name: string): string => name.replace(/[^\w.+-]+/g, "-");
 
-/** One model and one task, and the folder that keeps the answers. */
+/** One model and one task, and the folder for its answers. */
 export interface Answering {
   readonly source: ResolvedModel;
   readonly task: Task;
@@ -67,7 +67,7 @@ export interface Answering {
 }
 
 /**
- * The answers to all items, in order: existing ones from the folder, and new ones, each written as it comes.
+ * The answers to all items, in order: existing ones from the folder, and new ones, each written as it arrives.
  * @throws UserError
  */
 export async function answersTo({ source, task, items, out, signal, onItem }: Answering): Promise<ItemAnswer[]> {
@@ -114,7 +114,7 @@ async function answered(
 
 type Found = Omit<ItemAnswer, "item" | "item_hash">;
 
-/** Answers by likelihood; scored over the choices, and by the token that would follow the first one's context. */
+/** Answers by likelihood; scored over the choices, and by the token after the first one's context. */
 async function chosen(
   model: LanguageModel,
   answerer: DecoderAnswerer,
@@ -160,7 +160,7 @@ async function generated(
   };
 }
 
-/** Scores of tokens (a row a token, a column a kind) as one number a kind. */
+/** Scores of tokens (a row per token, a column per kind) as one number per kind. */
 const ways = (how: Aggregate | "choices", scored: readonly (readonly number[])[]): Record<string, number> =>
   Object.fromEntries(
     kinds.map(({ score }, k) => {
@@ -199,9 +199,9 @@ async function timed<T>(run: () => Promise<T>): Promise<{ value: T; ms: number }
   return { value, ms: performance.now() - started };
 }
 
-/** Judges by the task's first metric: its part is one number. */
+/** Judges by the task's first metric, whose part is one number. */
 function qualityOf(task: Task, item: Item, answer: Answer): number {
-  // A task's metrics are of its items' kind.
+  // A task's metrics match its items' kind.
   const { part, quality } = task.metrics[0] as Metric<ItemKind>;
   return quality([part(item, answer, answer)]);
 }

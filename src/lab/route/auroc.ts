@@ -1,14 +1,14 @@
 import { auroc } from "../metrics/index.ts";
 
-/** An input's score, higher if easier, and how good Swift's answer was, 0 to 1. */
+/** An input's score, higher if easier, and the quality of Swift's answer, 0 to 1. */
 export interface Scored {
   readonly score: number;
   readonly swift: number;
 }
 
 /**
- * Chance that an input that Swift answers wrong scores lower than one that it answers right, equal scores counting half; NaN if it answers all
- * alike. Right is a quality of a half or more.
+ * The probability that an input that Swift gets wrong scores lower than one that it gets right, ties counting half; NaN
+ * if it answers all alike. Right is a quality of a half or more.
  */
 export const aurocOfWrong = (inputs: readonly Scored[]): number => auroc.quality(inputs.map(wrongPart));
 

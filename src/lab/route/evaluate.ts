@@ -25,7 +25,7 @@ export interface Estimate {
   readonly ci95: Interval;
 }
 
-/** Thresholds that were found on one half of the items and applied to the other, both ways: every item is judged by a threshold that it had no part in. */
+/** Thresholds from one half of the items, applied to the other, both ways: no item affects its own threshold. */
 export interface Applied {
   /** For the even and the odd items. */
   readonly thresholds: readonly [even: number, odd: number];
@@ -33,16 +33,16 @@ export interface Applied {
   readonly quality: number;
   /** Compared with Super alone, on the same items. */
   readonly delta: Estimate;
-  /** Super alone divided by the route: above 1 is less compute, less time. */
+  /** Super alone divided by the route: above 1 means less compute, less time. */
   readonly flops_ratio: number;
   readonly ms_ratio: number;
 }
 
-/** The results of one score. AUROC and curves are over all items: they use no threshold. */
+/** One score's results. AUROC and curves cover all items: they use no threshold. */
 export interface WayResult {
   readonly way: string;
   readonly auroc: Estimate;
-  /** Quality above the random line, in the mean over all shares. */
+  /** Quality above the random line, averaged over all shares. */
   readonly above_random: Estimate;
   readonly apgr: number;
   readonly cpt50: number;
@@ -52,7 +52,7 @@ export interface WayResult {
   readonly curve: readonly CurvePoint[];
   /** Thresholds for shares of 10, 20, … %. */
   readonly by_share: readonly (Applied & { readonly wanted: number })[];
-  /** The smallest share that is no more than a point worse than Super on the other half. */
+  /** The smallest share that is at most one point worse than Super on the other half. */
   readonly by_accuracy: Applied;
   /**
    * The least compute that is at most one point worse than Super on these items themselves: the limit for any
@@ -95,7 +95,7 @@ export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnsw
   };
 }
 
-/** The same input by both its costs. */
+/** The same input with both its costs. */
 interface Costed {
   readonly flops: Outcome;
   readonly ms: Outcome;
@@ -106,7 +106,7 @@ function pairOf(swift: ItemAnswer, strong: ItemAnswer, way: string): Costed {
     ...{ score: swift.scores[way]!, swift: swift.quality, super: strong.quality },
     cost: {
       ...{ swift: swift.whole[unit], super: strong.whole[unit] },
-      // After the first token Swift stops.
+      // Swift stops after the first token.
       ...(way.startsWith("first/") && { escalated: swift.first[unit] }),
     },
   });

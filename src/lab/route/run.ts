@@ -34,7 +34,7 @@ export interface RouteRun {
   readonly notice: (sentence: string) => void;
 }
 
-/** One pair on one task, as it lies in the folder. */
+/** One pair on one task, as stored in the folder. */
 export interface RouteReport extends PairResult {
   readonly pair: string;
   readonly task: string;
@@ -42,8 +42,8 @@ export interface RouteReport extends PairResult {
 }
 
 /**
- * Answers every item with every model, once, then reports what a route between each pair would have done: an answer
- * does not depend on the pair. Answers in the folder are not made again. Writes `<pair>/<task>.json` and a table.
+ * Answers every item with every model, once, then reports what each pair's routes would have done: an answer does not
+ * depend on the pair. Answers in the folder are reused. Writes `<pair>/<task>.json` and a table.
  * @throws UserError
  */
 export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {
@@ -92,7 +92,7 @@ function modelsOf(text: string) {
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
   const wanted = options.limit;
   const items: Item[] = [];
-  // Tokens of any one model would draw other items for another.
+  // Each model's tokenizer would select other items.
   const countTokens = (text: string) => Math.ceil(text.length / 4);
   for await (const item of task.items({ seed: options.seed, limit: wanted, countTokens, signal, onNotice: notice })) {
     items.push(item);

@@ -14,7 +14,7 @@ const HEAD = [
   "best share, FLOPs",
 ] as const;
 
-/** Markdown: a section for each task and pair, a row for each way to score. */
+/** Markdown: a section for each task and pair, a row for each score. */
 export function resultTable(reports: readonly RouteReport[], command: string): string {
   const lead = [
     "# Routes between two models",
@@ -35,7 +35,7 @@ function section(report: RouteReport): string {
   return lines.join("\n\n");
 }
 
-/** One random control is enough to read; the files have all. */
+/** One random control is enough to read; the files have all of them. */
 const shown = ({ way }: WayResult): boolean => !/^(mean|min|q.*)\/random$/.test(way);
 
 function row({ way, auroc, above_random, apgr, by_accuracy, best }: WayResult): string[] {

@@ -1,7 +1,7 @@
 import { mean } from "../../util/mean.ts";
 import type { RecipeSummary, Result } from "../results.ts";
 
-/** How much a recipe acted, by its counters of work; undefined if some results have none, as in older runs. */
+/** How much a recipe acted, by its work counters; undefined if some results have none, as in older runs. */
 export function actionOf(results: readonly Pick<Result, "work">[]): RecipeSummary["acted"] {
   const counters = results.map(countersOf);
   if (counters.some((each) => each === undefined)) return undefined;
@@ -15,7 +15,7 @@ interface Counter {
   readonly run: number;
 }
 
-/** Counters of one item. A pipeline's calls are counted by model. */
+/** One item's counters. A pipeline's calls are counted by model. */
 const countersOf = ({ work }: Pick<Result, "work">): Counter[] | undefined =>
   work && Object.entries(work).flatMap(([name, counter]) => counted(name, counter));
 
@@ -26,7 +26,7 @@ const counted = (name: string, counter: NonNullable<Result["work"]>[string] | nu
   return Object.entries(counter).flatMap(([model, calls]) => counted(`${name} of ${model}`, calls));
 };
 
-/** A counter that dense does not have (exits, drafts) changes wholly with the first. */
+/** A counter that dense lacks (exits, drafts) counts as a full change. */
 function largestChange(counters: readonly Counter[]): number {
   const sums = new Map<string, { dense: number; run: number }>();
   for (const { name, dense, run } of counters) {

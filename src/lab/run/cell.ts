@@ -28,22 +28,22 @@ export interface Cell {
   readonly options: RunOptions;
   /** The folder of a LoRA adapter for every item. */
   readonly adapter?: string | undefined;
-  /** The listwise reranker that the model is to be. */
+  /** The listwise reranker to load. */
   readonly first?: NamedRank | undefined;
-  /** The pipeline that the model is dense in. */
+  /** The pipeline in which the model is dense. */
   readonly pipeline?: NamedText | undefined;
 }
 
-/** The options of fetching a task's data. */
+/** The options for fetching a task's data. */
 export type Fetching = Pick<ItemsFor, "signal" | "onNotice" | "onProgress">;
 
-/** A cell whose items are known. */
+/** A cell with its items. */
 export interface KnownCell extends Cell {
   readonly identity: Identity;
-  /** The items that fit into the model's context. */
+  /** The items that fit the model's context. */
   readonly items: readonly Item[];
   readonly tooLong: number;
-  /** Texts that the model reads without their ends. */
+  /** Texts that the model cuts at their ends. */
   readonly cutTexts: number;
 }
 
@@ -53,7 +53,7 @@ interface Loaded {
   readonly dense: Answerer;
 }
 
-/** A cell whose items are known and whose model is loaded. */
+/** A cell with its items and its loaded model. */
 export interface OpenCell extends KnownCell, Loaded, Disposable {}
 
 /** Loads the model again. */
@@ -107,19 +107,19 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
   }
 }
 
-/** The task in the form in which the model reads a user's text: what the lab measures is what `run` and `serve` do. */
+/** The task in the form in which the model reads a user's text: the lab measures what `run` and `serve` do. */
 function inForm({ task, options }: Cell, dense: Answerer): Task {
   return !options.raw && dense.formOf?.("") === "chat" ? (overChat(task) ?? task) : task;
 }
 
-/** The form of a run's prompts: a task's items have one. */
+/** The form of a run's prompts: all items of a task share one. */
 function formOf(items: readonly Item[], dense: Answerer): Identity["prompt"] {
   const first = items.find((item) => item.kind === "generation");
   if (first === undefined) return "scored";
   return first.messages === undefined ? "raw" : dense.formOf?.(first.messages);
 }
 
-/** @throws UserError if there are none, or two have one id */
+/** @throws UserError if there are none, or two share an id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const found = new Map<string, Item>();
@@ -145,7 +145,7 @@ const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =
 /** Called for every answered item. */
 export type OnResult = (result: Result, done: number, of: number) => void;
 
-/** Results of a cell, kept in its file and by recipe and item. */
+/** A cell's results, stored in its file and by recipe and item. */
 export class CellResults {
   readonly #known = new Map<string, Map<string, Result>>();
 
@@ -157,7 +157,7 @@ export class CellResults {
     for (const result of held) this.#keep(result);
   }
 
-  /** @throws UserError if the file holds anything but results of the cell */
+  /** @throws UserError if the file holds anything but the cell's results */
   static async open(cell: OpenCell, path: string): Promise<CellResults> {
     const { file, lines: results } = await LinesFile.open(path, resultSchema, (held) => requireOwn(path, held, cell));
     return new CellResults(cell, file, results);
@@ -180,7 +180,7 @@ export class CellResults {
     const of = items.length - waiting.size + groups.flat().filter(waits).length;
     let done = items.length - waiting.size;
     for await (const answered of executor.answer(recipe, groups, signal)) {
-      // A run that was killed has kept some of a group.
+      // A killed run has stored a part of a group.
       if (!waits(answered.item)) continue;
       const result = this.#judged(text, files, answered);
       await this.file.add(result);
@@ -189,7 +189,7 @@ export class CellResults {
     }
   }
 
-  /** Hashes of the recipe's files. @throws UserError if kept results were made with other contents */
+  /** Hashes of the recipe's files. @throws UserError if stored results came from other contents */
   async #sameFiles(recipe: Recipe): Promise<FileHashes> {
     const files = await fileHashes(recipe);
     requireUnchanged(this.file.path, files, [...(this.#known.get(recipeText(recipe))?.values() ?? [])]);

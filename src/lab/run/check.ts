@@ -66,7 +66,7 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
   return results;
 }
 
-/** Recipes that are known before the run; of a search, its ends. */
+/** Recipes known before the run; for a search, its ends. */
 const asked = async (grid: Grid, cell: Cell): Promise<Recipe[]> => [
   ...(await recipesFor(grid, cell)),
   ...grid.searches.flatMap(ends),

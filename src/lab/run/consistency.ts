@@ -5,7 +5,7 @@ import type { RecipeSummary, Result } from "../results.ts";
 
 type Answers = readonly Pick<Result, "answer">[];
 
-/** How far generated answers are dense's own, item by item; nothing for dense itself, and for items of other kinds. */
+/** How closely generated answers match dense's, item by item; empty for dense itself, and for items of other kinds. */
 export function consistencyWith(dense: Answers, results: Answers): Pick<RecipeSummary, "consistency"> {
   if (results === dense) return {};
   const pairs: [own: string, base: string][] = [];
@@ -22,7 +22,7 @@ export function consistencyWith(dense: Answers, results: Answers): Pick<RecipeSu
   };
 }
 
-/** The share of generated answers that are empty; nothing for items of other kinds. */
+/** The share of empty generated answers; empty for items of other kinds. */
 export function emptyShare(results: Answers): Pick<RecipeSummary, "empty"> {
   const texts = results.map(({ answer }) => generated.safeParse(answer).data?.text);
   if (texts.some((text) => text === undefined)) return {};

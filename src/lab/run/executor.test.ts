@@ -6,7 +6,7 @@ import { answerGroup } from "./executor.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
-/** An encoder that takes a millisecond a text, and records which texts it embedded. */
+/** An encoder that takes a millisecond per text, and records the texts it embeds. */
 function slow() {
   const read: string[] = [];
   vi.spyOn(performance, "now").mockImplementation(() => read.length);

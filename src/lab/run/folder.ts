@@ -10,34 +10,34 @@ import { writeJson } from "../../util/write-whole.ts";
 import { readJson } from "../../weights/json-file.ts";
 import { questionForm } from "../../weights/tokenizer/index.ts";
 
-/** run.json: the identity of a folder's results. Results of another run are never put beside them. */
+/** run.json: the identity of a folder's results. Different runs never share a folder. */
 const identitySchema = z.object({
   task: z.string(),
   model: z.string(),
   model_hash: z.string(),
   quant: z.string(),
-  /** Bits of the codes in which 4-bit types ran; older runs do not say. */
+  /** Bits of the codes in which 4-bit types ran; absent in older runs. */
   codes: z.number().optional(),
   seed: z.number(),
   /** Null: all items. */
   limit: z.number().nullable(),
   truncate: z.string().nullable(),
-  /** Older runs do not say. */
+  /** Absent in older runs. */
   prompt: questionForm.optional(),
-  /** SHA-256 of the adapter, if there was one. */
+  /** SHA-256 of the adapter, if any. */
   adapter: z.string().optional(),
   /** Answers that are generated together. */
   rows: z.number().default(1),
   items: z.number(),
   /** SHA-256 of the items. */
   items_hash: z.string(),
-  /** Modicum's version; older runs have none. */
+  /** Modicum's version; absent in older runs. */
   version: z.string().optional(),
 });
 
 export type Identity = z.infer<typeof identitySchema>;
 
-/** The treatment of a folder that holds a run: refuse it, resume it, or start over. */
+/** What to do with a folder that holds a run: refuse it, resume it, or start over. */
 export type Reuse = "refuse" | "resume" | "force";
 
 const written = ["run.json", "results.jsonl", "summary.json", "report.html", "frontier.svg"];
@@ -47,7 +47,7 @@ export const resultsFile = (folder: string): string => path.join(folder, "result
 export const summaryFile = (folder: string): string => path.join(folder, "summary.json");
 
 /**
- * Checks that a run may use the folder, and changes nothing in it. Returns the run to resume, if any.
+ * Checks that a run may use the folder, without changing it. Returns the run to resume, if any.
  * @throws UserError if it holds a different run
  */
 export async function checkFolder(folder: string, identity: Identity, reuse: Reuse): Promise<Identity | undefined> {
@@ -69,7 +69,7 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
 }
 
 /**
- * Prepares the folder for a run's results; `notice` is told what is unknown about results already there.
+ * Prepares the folder for a run's results; `notice` receives what is unknown about existing results.
  * @throws UserError if it holds another run
  */
 export async function claimFolder(

@@ -1,4 +1,4 @@
-/** A recipe's quality, and the share of dense's FLOPs that it saves. */
+/** A recipe's quality, and its saved share of dense's FLOPs. */
 export interface Point {
   readonly quality: number;
   readonly saved: number;
@@ -10,6 +10,6 @@ export function beats(a: Point, b: Point, better: "higher" | "lower"): boolean {
   return gain >= 0 && a.saved >= b.saved && (gain > 0 || a.saved > b.saved);
 }
 
-/** Which points no other beats. */
+/** The points that no other beats. */
 export const onFrontier = (points: readonly Point[], better: "higher" | "lower"): boolean[] =>
   points.map((point) => !points.some((other) => beats(other, point, better)));

@@ -13,20 +13,20 @@ import type { SearchSpec } from "./search/spec.ts";
 export interface Grid {
   readonly cells: readonly Cell[];
   readonly recipes: readonly Recipe[];
-  /** Settings to look for, each search within the budget. */
+  /** Settings to search for; each search has its own budget. */
   readonly searches: readonly SearchSpec[];
   readonly budget: BudgetOptions;
-  /** Redis, through which other processes answer; undefined: this one does. */
+  /** Redis, through which other processes answer; undefined: this process answers. */
   readonly queue?: string | undefined;
   readonly out: string;
   readonly reuse: Reuse;
-  /** The command that makes the run again. */
+  /** The command that repeats the run. */
   readonly command: string;
   /** Modicum's version. */
   readonly version: string;
 }
 
-/** The recipes of a cell, with the presets of its model: a pipeline is one itself. @throws UserError if it lacks one */
+/** The recipes of a cell, with its model's presets: a pipeline is one itself. @throws UserError if it lacks one */
 export const recipesFor = async (
   { recipes }: Pick<Grid, "recipes">,
   { first, pipeline, source }: Cell,
@@ -38,18 +38,18 @@ export const recipesFor = async (
 
 /** Called as a run progresses. */
 export interface Watcher {
-  /** Options of fetching a task's data, if it must be fetched. */
+  /** Options for fetching a task's data, if it is missing. */
   fetching?(cell: Cell): Omit<Fetching, "signal"> & Disposable;
   begin(cell: OpenCell): void;
-  /** Called with a sentence that the user should read during the run. */
+  /** Called with a notice for the user during the run. */
   notice?(sentence: string): void;
-  /** `held`: results that the recipe has already. */
+  /** `held`: the recipe's existing results. */
   recipe(cell: OpenCell, recipe: string, held: readonly Result[]): OnResult;
 }
 
 /**
- * A cell's folder: the run's own if there is one cell, else a folder below it, named after the form of the weights if
- * there are several.
+ * A cell's folder: the run's own if there is one cell, else a subfolder, named after the form of the weights if there
+ * are several.
  */
 export function folderOf({ out, cells }: Pick<Grid, "out" | "cells">, cell: Cell): string {
   if (cells.length === 1) return out;

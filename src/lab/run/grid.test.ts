@@ -116,7 +116,7 @@ describe("a run", () => {
       "xattention:threshold=0.5",
       "xattention:threshold=1",
     ]);
-    // Prompts this short are dense, so that both ends are alike.
+    // Prompts this short are dense, so both ends are equal.
     expect(summary!.searches).toEqual([expect.objectContaining({ probes: 2, ended: "found" })]);
     let again = 0;
     const [resumed] = await runGrid({ ...wide, reuse: "resume" }, { begin() {}, recipe: () => () => void again++ });

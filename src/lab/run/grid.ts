@@ -36,15 +36,15 @@ export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal
   return summaries;
 }
 
-/** The lock lies outside the folder, which holds nothing but the run. */
+/** The lock lies outside the folder, which holds only the run. */
 const lockOf = (folder: string): string =>
   lockFile(`lab-${createHash("sha256").update(path.resolve(folder)).digest("hex").slice(0, 24)}`);
 
-/** One that was checked has its model loaded again. */
+/** A checked cell's model is loaded again. */
 async function runCell(grid: Grid, cell: Cell | KnownCell, watcher: Watcher, signal?: AbortSignal): Promise<Summary> {
   using open = "items" in cell ? await reopenCell(cell) : await openChecked(grid, cell, watcher, signal);
   const folder = folderOf(grid, cell);
-  // Opened before the folder is written to: a queue that does not answer leaves it unchanged.
+  // Opened before the folder is written to: if the queue does not answer, the folder is unchanged.
   await using executor = await executorOf(grid, open, watcher);
   await claimFolder(folder, { ...open.identity, version: grid.version }, grid.reuse, watcher.notice);
   watcher.begin(open);
@@ -85,7 +85,7 @@ async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Prom
 }
 
 async function report(folder: string, { cell, results }: CellRun, summary: Summary): Promise<void> {
-  // Loaded at the end: its plot's libraries take a third of a second.
+  // Loaded at the end: its plotting libraries take a third of a second.
   const { writeReport } = await import("../report/index.ts");
   await writeReport(folder, {
     ...{ summary, items: new Map(cell.items.map((item) => [item.id, item])) },
@@ -127,7 +127,7 @@ const adapterOf = ({ adapter, identity }: KnownCell): Pick<Summary, "adapter"> =
     ? { adapter: { folder: path.relative("", adapter) || ".", sha256: identity.adapter } }
     : {};
 
-/** A recipe's steps with every option, and as they were typed if the recipe's text is not enough to run it elsewhere. */
+/** A recipe's steps with every option, and as typed if the recipe's text is not enough to run it elsewhere. */
 const stepsOf = (recipe: Recipe): Pick<RecipeSummary, "steps" | "resolved"> => {
   const steps = recipe.map(absoluteText);
   const resolved = recipe.map(resolvedText);

@@ -14,7 +14,7 @@ const identity = {
   ...{ items: 40, items_hash: "0" },
 };
 
-/** A run's folder as it is after its end, or in the middle. */
+/** A run's folder, finished or unfinished. */
 function made(name: string, finished: boolean): string {
   const folder = path.join(root, name);
   mkdirSync(folder, { recursive: true });

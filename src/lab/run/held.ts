@@ -19,7 +19,7 @@ export async function readRun(folder: string): Promise<Run> {
   return { folder, summary: await readSummary(folder), results: await heldLines(file, resultSchema) };
 }
 
-/** @throws UserError if the folder itself holds no finished run; those below it are named */
+/** @throws UserError if the folder itself holds no finished run; runs below it are named */
 export async function requireRun(folder: string): Promise<void> {
   if (existsSync(summaryFile(folder))) return;
   if (existsSync(identityFile(folder)))
@@ -33,7 +33,7 @@ export async function requireRun(folder: string): Promise<void> {
   );
 }
 
-/** A grid's runs are one below its folder, and grids may lie side by side in one. */
+/** A grid's runs are one level below its folder, and a folder may hold several grids. */
 const DEPTH = 3;
 
 /**

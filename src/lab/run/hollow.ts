@@ -20,8 +20,8 @@ export function chanceOf(items: readonly Item[]): number | undefined {
 }
 
 /**
- * Why a run says little about a recipe, a sentence each: there was nothing to lose, or the recipe did nothing. What an
- * older summary does not record is not judged.
+ * Why a run says little about a recipe, in one sentence each: there was nothing to lose, or the recipe did nothing.
+ * Data missing from an older summary are not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   const found =
@@ -29,7 +29,7 @@ export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
   return [...found, ...ofAnswers(recipe)];
 }
 
-/** What is saved compares answers of one length. */
+/** Savings compare answers of equal length. */
 function ofLength({ recipes }: Summary, { recipe, flops_saved, flops_per_item: spent }: RecipeSummary): string[] {
   const dense = recipes.find((each) => each.recipe === "dense")?.flops_per_item;
   if (spent === undefined || dense === undefined || flops_saved <= 0 || spent <= dense) return [];

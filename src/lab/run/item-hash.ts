@@ -1,14 +1,14 @@
 import { createHash } from "node:crypto";
 import type { Item } from "../item.ts";
 
-/** SHA-256 of items, in their order. */
+/** SHA-256 of items, in order. */
 export function hashOf(items: readonly Item[]): string {
   const hash = createHash("sha256");
   for (const item of items) hash.update(`${JSON.stringify(item, short)}\n`);
   return hash.digest("hex");
 }
 
-/** Documents are replaced by a hash of their own, made once: a corpus occurs in every item that searches it. */
+/** Documents are replaced by their hash, computed once: a corpus occurs in every item that searches it. */
 const short = (key: string, value: unknown) =>
   key === "documents" && Array.isArray(value) ? (hashes.get(value) ?? documentsHash(value)) : value;
 

@@ -2,7 +2,7 @@ import type { Answer, Item } from "../item.ts";
 import type { Metric, Part } from "../metric.ts";
 import type { Task } from "../task.ts";
 
-/** A metric of any kind. A task's items, answers and metrics are all of one kind. */
+/** A metric of any kind. A task's items, answers and metrics share one kind. */
 export type AnyMetric = Omit<Metric<never>, "part"> & { part(item: Item, answer: Answer, dense: Answer): Part };
 
 export const metricsOf = (task: Task): readonly AnyMetric[] => task.metrics as unknown as readonly AnyMetric[];

@@ -6,13 +6,13 @@ import { writeError } from "../../util/system-errors.ts";
 import { jsonIn } from "../../weights/json.ts";
 import { stringify } from "../reals.ts";
 
-/** Lines written between two syncs to disk. */
+/** Lines between two syncs to disk. */
 const BATCH = 16;
 
-/** A file of JSON lines, each appended as it is known. A process that is killed loses nothing that was appended whole. */
+/** A file of JSON lines, each appended as soon as it is known. A killed process loses no completed line. */
 export class LinesFile<T> {
   #unsynced = 0;
-  /** Under way beside the next lines. */
+  /** Runs beside the next lines. */
   #syncing: Promise<void> = Promise.resolve();
 
   private constructor(
@@ -21,7 +21,7 @@ export class LinesFile<T> {
   ) {}
 
   /**
-   * Opens the file, or makes it; a last line that was cut short is dropped.
+   * Opens or creates the file; drops a truncated last line.
    * @throws UserError if it holds anything else, or if `check` throws
    */
   static async open<S extends z.ZodType>(
@@ -55,7 +55,7 @@ export class LinesFile<T> {
     }
   }
 
-  /** Begins after the previous sync is done, and rethrows its failure. */
+  /** Begins after the previous sync, and rethrows its failure. */
   async #sync(): Promise<void> {
     await this.#syncing;
     this.#unsynced = 0;
@@ -76,7 +76,7 @@ export class LinesFile<T> {
 }
 
 /**
- * The lines of a file, without a last one that was cut short; none if the file is missing.
+ * The lines of a file, without a truncated last one; empty if the file is missing.
  * @throws UserError if a line does not fit the schema
  */
 export async function heldLines<S extends z.ZodType>(path: string, schema: S): Promise<z.output<S>[]> {
@@ -84,7 +84,7 @@ export async function heldLines<S extends z.ZodType>(path: string, schema: S): P
   return parse(path, wholeLines(await readFile(path, "utf8")), schema);
 }
 
-/** Drops a last line that was cut short by a kill. */
+/** Drops a last line that a kill truncated. */
 const wholeLines = (text: string): string => text.slice(0, text.lastIndexOf("\n") + 1);
 
 /** @throws UserError if a line does not fit the schema */

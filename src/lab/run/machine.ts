@@ -3,7 +3,7 @@ import { ortLibrary } from "../../runtime/ort/library.ts";
 import { availableThreads } from "../../runtime/threads.ts";
 import { count } from "../report/format.ts";
 
-/** The machine, in words. */
+/** A description of the machine. */
 export const machine = (): string =>
   `${os.cpus()[0]?.model.trim() ?? "unknown processor"}, ${count(availableThreads(), "thread")}, ${Math.round(os.totalmem() / 2 ** 30)} GiB, ${process.platform}-${process.arch}`;
 

@@ -11,7 +11,10 @@ interface Own {
   readonly items: readonly Item[];
 }
 
-/** Checks that results, a line each, are of a cell's items and metrics, each once. @throws UserError that names the file and the line */
+/**
+ * Checks that results, one per line, belong to a cell's items and metrics, each once. @throws UserError that names the
+ * file and the line
+ */
 export function requireOwn(path: string, results: readonly Result[], { task, items }: Own): void {
   const hashes = new Map(items.map((item) => [item.id, itemHash(item)]));
   const metrics = metricsOf(task).map(({ name }) => name);

@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** A recipe whose change has an interval of that half width. */
+/** A recipe whose change has an interval of that half-width. */
 const recipe = (threshold: number, delta: number, saved: number, half = 0): RecipeSummary => ({
   recipe: threshold === 1 ? "dense" : `xattention:threshold=${threshold}`,
   ...{ quality: 0.8 + delta, ci95: [0, 1], delta: { mean: delta, ci95: [delta - half, delta + half] } },

@@ -20,9 +20,9 @@ export async function readSummary(folder: string): Promise<Summary> {
 }
 
 /**
- * The recipe to deploy: the one that saves most among those whose quality is shown to be at most `quality` (-0.01)
- * below dense; or the best one among those that save at least `saving` (0.3). A change of quality counts by the worse
- * end of its interval.
+ * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
+ * the best one among those that save at least `saving` (0.3). A change of quality counts by the worse end of its
+ * interval.
  * @throws UserError if there is none
  */
 export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
@@ -45,14 +45,14 @@ export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
 /** A change of quality, positive if it is better. */
 const gainOf = ({ better }: Summary["metric"], change: number): number => (better === "higher" ? change : -change);
 
-/** The worse end of a recipe's change of quality; one item has no interval, and shows nothing. */
+/** The worse end of a recipe's change of quality; one item has no interval, and proves nothing. */
 function worstGain({ metric, items }: Pick<Summary, "metric" | "items">, { recipe, delta }: RecipeSummary): number {
   if (items < 2 && recipe !== "dense") return Number.NEGATIVE_INFINITY;
   return Math.min(...delta.ci95.map((end) => gainOf(metric, end)));
 }
 
 /**
- * How many items might show that a saving recipe changes quality by `quality` or better: an interval's width falls
+ * How many items might prove that a saving recipe changes quality by `quality` or better: an interval's width falls
  * with the root of the number of items.
  */
 export function moreItems({ recipes, metric, items }: Summary, quality: number): string {
@@ -74,7 +74,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
-/** The fastest recipe that took less time than dense, saves no FLOPs, and changes quality by `quality` or better in the mean. */
+/** The fastest recipe that took less time than dense, saves no FLOPs, and changes quality by `quality` or better on average. */
 export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number): RecipeSummary | undefined {
   const dense = recipes.find(({ recipe }) => recipe === "dense")!;
   return recipes
@@ -83,8 +83,8 @@ export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number
 }
 
 /**
- * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice of a
- * run from before some default changed, whose recipe keeps what was measured.
+ * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice for a
+ * run from before some default changed: its recipe keeps the measured settings.
  * @throws UserError if a file that it names is missing
  */
 export async function evidenced(
@@ -113,7 +113,7 @@ export async function evidenced(
   return { entry, notice };
 }
 
-/** A user's own file by its absolute path; older runs name it relative to where they were started. */
+/** A user's own file by its absolute path; older runs name it relative to their working directory. */
 function modelOf({ model, model_file }: Summary, folder: string): string {
   const spec = model_file === undefined ? parseSpec(model) : ({ kind: "file", path: model_file } as const);
   return spec.kind === "file" ? found(spec.path, folder) : model;

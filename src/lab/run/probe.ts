@@ -9,7 +9,7 @@ import { Budget, type BudgetOptions, type Spending } from "./search/budget.ts";
 import type { Estimate, Prober } from "./search/index.ts";
 import { flops } from "./summarise.ts";
 
-/** Measures a search's recipes in a run, whose results it keeps. */
+/** Measures a search's recipes in a run, and stores the results. */
 export class RunProber implements Prober {
   readonly budget: Budget;
   readonly items: number;
@@ -40,7 +40,7 @@ export class RunProber implements Prober {
     const first = some.slice(0, 1);
     await this.run.complete(recipe, first);
     const one = this.run.results.of(recipeText(recipe), first);
-    // A first item's time means little, since its programs are compiled then.
+    // A first item's time means little: its programs are compiled then.
     const { spent, dense } = flops(one);
     const all = this.run.results.of("dense", some);
     return {
@@ -49,7 +49,7 @@ export class RunProber implements Prober {
     };
   }
 
-  /** A recipe's items are billed once, however often it is measured on more of them. */
+  /** A recipe's items are billed once, even if it is measured again on more of them. */
   #bill(recipe: string, results: readonly Result[]): void {
     const { flops: before, minutes } = this.#billed.get(recipe) ?? { flops: 0, minutes: 0 };
     const all = { flops: flops(results).spent, minutes: minutesOf(results) };

@@ -1,4 +1,4 @@
-/** A file's questions are asked as `run`, the library and the server ask them. */
+/** A file's questions are asked as in `run`, the library and the server. */
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

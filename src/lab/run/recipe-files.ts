@@ -4,7 +4,7 @@ import type { Recipe } from "../../savings/recipe.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Result } from "../results.ts";
 
-/** SHA-256 of files and folders, its first sixteen digits, by their paths as a recipe has them. */
+/** SHA-256 of files and folders, the first sixteen digits, by their paths in a recipe. */
 export type FileHashes = NonNullable<Result["files"]>;
 
 /** Hashes of the files that a recipe names. @throws UserError if one cannot be read */
@@ -17,7 +17,7 @@ export async function fileHashes(recipe: Recipe): Promise<FileHashes> {
 const changedFile = (now: FileHashes, then: FileHashes = now): string | undefined =>
   Object.keys(now).find((file) => now[file] !== then[file]);
 
-/** @throws UserError if a recipe's results were made with other contents of the file at `path` */
+/** @throws UserError if a recipe's results came from other contents of the file at `path` */
 export function requireUnchanged(path: string, now: FileHashes, held: readonly Result[]): void {
   for (const { recipe, files } of held) {
     const changed = changedFile(now, files);
@@ -28,7 +28,7 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
   }
 }
 
-/** @throws UserError if the recipe's files have other contents here than in the run that a worker works for */
+/** @throws UserError if the recipe's files differ from those of the run that a worker serves */
 export async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
   const changed = changedFile(wanted, await fileHashes(recipe));
   if (changed !== undefined) throw new UserError(`${changed} says something else here than where the run is`);

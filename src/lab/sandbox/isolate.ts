@@ -1,10 +1,9 @@
 /**
- * Shell script that runs "$@" with nothing but the folders of programs, read only, and an empty /tmp. `unshare` starts
- * it in namespaces of its own. $1: an empty folder for the new root; $2: the interpreter's folder; the rest: the
- * command.
+ * Shell script that runs "$@" with only the folders of programs, read-only, and an empty /tmp. `unshare` starts it in
+ * new namespaces. $1: an empty folder for the new root; $2: the interpreter's folder; the rest: the command.
  *
- * Mounts come first, since they need privileges that are then dropped for good: no capability is left, none can come
- * back, and no namespace can be made in which there would be some.
+ * Mounts come first, since they need privileges that are then dropped for good: no capability remains or can return,
+ * and no new namespace can provide one.
  */
 export const isolate = `
 set -eu

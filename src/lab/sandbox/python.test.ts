@@ -6,7 +6,7 @@ import { tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.test
 import { checkSandbox, passesInSandbox } from "./python.ts";
 import { works } from "./works.testing.ts";
 
-/** Passes when the statement fails with one of the errors named. */
+/** Passes if the statement fails with one of the named errors. */
 const refused = (statement: string, ...errors: string[]): boolean =>
   passesInSandbox(
     `import os, socket, subprocess, sys\ntry:\n    ${statement}\nexcept (${errors.join(", ")},):\n    pass\nelse:\n    raise AssertionError()`,

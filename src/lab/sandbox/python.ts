@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { isolate } from "./isolate.ts";
 
-/** The limits of the sandbox, told to anyone who lets a model's code run. */
+/** The sandbox's limits, for users who allow a model's code to run. */
 export const sandboxSentence =
   "code that the model writes is executed, without network, without your files and for seconds only; " +
   "what protects you is the Linux kernel's namespaces: a fault of the kernel's is not kept out, nor is use of processor and memory meanwhile " +
@@ -19,7 +19,7 @@ const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc
 const start =
   'import os, sys; os.closerange(3, 1 << 16); exec(compile(sys.stdin.read(), "program", "exec"), {"__name__": "__main__"})';
 
-/** A Python and the folder that it lies in with its library. */
+/** A Python, and the folder of its installation. */
 interface Python {
   readonly executable: string;
   readonly prefix: string;
@@ -27,8 +27,8 @@ interface Python {
 
 /**
  * True if a Python program runs to its end without an error. The sandbox has no network, read-only files, no
- * privileges, and limits: 5 s of processor and 1 GB a process, 16 processes (the kernel does not enforce this for
- * root), 15 s in all. A program cannot pass by exiting early.
+ * privileges, and limits: 5 s of processor time and 1 GB per process, 16 processes (not enforced for root), 15 s in
+ * all. A program cannot pass by exiting early.
  */
 export function passesInSandbox(program: string, python: Python = findPython()): boolean {
   const sign = randomBytes(16).toString("hex");

@@ -52,7 +52,7 @@ async function* windowsOf({ file, tokens, last }: AfterTextOptions, run: ItemsFo
   const [path] = await filesOf(file, run);
   const text = await textOf(path!);
   const { countTokens, limit = Number.POSITIVE_INFINITY } = run;
-  // Tokens that begin a text count towards its context only.
+  // Tokens that begin a text count only towards its context.
   const own = last + countTokens("");
   for (let start = 0, n = 0; n < limit; n++) {
     const middle = windowEnd(text, start, tokens - last, countTokens);

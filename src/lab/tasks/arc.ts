@@ -4,7 +4,7 @@ import { accuracy, accuracyNormalised } from "../metrics/index.ts";
 import { afterSpace } from "./choices.ts";
 import { fromRows } from "./from-rows.ts";
 
-/** `query` is "Question: …\nAnswer:", as lm-evaluation-harness asks it too. */
+/** `query` is "Question: …\nAnswer:", as in lm-evaluation-harness. */
 const row = z.object({
   doc: z.object({ id: z.string(), query: z.string(), choices: z.array(z.string()), gold: z.int() }),
 });

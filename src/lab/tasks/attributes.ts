@@ -13,7 +13,7 @@ const options = z.strictObject({
 
 type AttributesOptions = z.output<typeof options>;
 
-/** Pictures, unless more or fewer are asked for. */
+/** Pictures by default. */
 const USUAL = 500;
 
 const about = {
@@ -34,7 +34,7 @@ export const attributes: Family = {
   },
 };
 
-/** Questions of the kind `any` go round the shapes; of the others, each picture is asked its first. */
+/** Questions of the kind `any` go through the shapes in turn; for other kinds, each picture's first is used. */
 async function* itemsOf({ ask, side }: AttributesOptions, { seed, limit }: ItemsFor): AsyncGenerator<GenerationItem> {
   const scenes = makeScenes(side, limit ?? USUAL, seed);
   for (const [i, { cells, questions }] of scenes.entries()) {

@@ -43,7 +43,7 @@ export const codeCompletion: Family = {
   },
 };
 
-/** Files that hold no line to ask for are passed over. */
+/** Files without a suitable line are skipped. */
 const itemsOf = ({ corpus, tokens, suffix }: CompletionOptions, run: ItemsFor): AsyncGenerator<GenerationItem> =>
   itemsAtPlaces(corpus, "with a line to ask for", run, (text, random) => {
     const place = placeIn(text, random);
@@ -56,7 +56,7 @@ const itemsOf = ({ corpus, tokens, suffix }: CompletionOptions, run: ItemsFor): 
     };
   });
 
-/** A line with content, neither long nor at the file's beginning, and the text before and after it. */
+/** A non-blank line, neither long nor at the file's beginning, and the text before and after it. */
 function placeIn(text: string, random: () => number): (Split & { line: string }) | undefined {
   const lines = text.split("\n");
   const fit = [...lines.keys()].filter((i) => i >= 4 && /\w.*\w.*\w/.test(lines[i]!) && lines[i]!.length <= 160);

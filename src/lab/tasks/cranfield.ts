@@ -12,11 +12,11 @@ import { count, type Family, readOptions } from "./family.ts";
 
 const options = z.strictObject({
   folder: z.string("expected a folder: cranfield:FOLDER"),
-  /** A run in TREC's format: only the documents that it has for a query are ranked, in its order. */
+  /** A run in TREC's format: only its documents for a query are ranked, in its order. */
   candidates: z.string().optional(),
-  /** Candidates of each query. */
+  /** Candidates per query. */
   top: count(1, 1400).optional(),
-  /** Words of each document. */
+  /** Words read from each document. */
   words: count(1, 10_000).optional(),
   /** Documents that a query was taken from, judged −1: they are lexically the closest. */
   source: z.enum(["keep", "drop"], "expected keep or drop").default("keep"),
@@ -81,7 +81,7 @@ interface Cranrecord {
   readonly fields: Readonly<Record<string, string>>;
 }
 
-/** Records that begin with `.I number`, with fields that begin with a line of a point and a letter. */
+/** Records that begin with `.I number`; fields begin with a line of a point and a letter. */
 async function records(folder: string, name: string): Promise<Cranrecord[]> {
   const found: { id: string; fields: Record<string, string> }[] = [];
   let field = "";

@@ -2,10 +2,7 @@ import { z } from "zod";
 import { nearest, suggest, UserError } from "../../util/errors.ts";
 import type { Task } from "../task.ts";
 
-/**
- * Tasks made by options, such as a length or a file: their common description, and the one that a user's options
- * select.
- */
+/** Tasks made by options, such as a length or a file: their common description, and the task for a user's options. */
 export type Family = Omit<Task, "items" | "kind"> & {
   readonly kind: Task["kind"] | "that of TASK";
   /** Its options as a user writes them: `FILE,tokens=1024`. */
@@ -14,12 +11,12 @@ export type Family = Omit<Task, "items" | "kind"> & {
   make(text: string): Task | Promise<Task>;
 };
 
-/** A task's or family's line in the registry. */
+/** A line of the registry: a task or a family. */
 export type Entry = Task | Family;
 
 /**
- * Reads `key=value,key=value` by a schema; a piece of another form is the value of the option `main`, commas and all,
- * as in `a.txt,tokens=512`.
+ * Parses `key=value,key=value` by a schema; a piece of another form is the value of the option `main`, including its
+ * commas, as in `a.txt,tokens=512`.
  * @throws UserError that names the task, the option, and the expected value
  */
 export function readOptions<S extends z.ZodObject>(task: string, schema: S, text: string, main?: string): z.output<S> {
@@ -40,7 +37,7 @@ export function readOptions<S extends z.ZodObject>(task: string, schema: S, text
 }
 
 /**
- * A piece's option and its value. A piece that names no option, not even misspelt, belongs to `main`, after a comma if
+ * A piece's option and its value. A piece without an option's name, even misspelt, belongs to `main`, after a comma if
  * `main` has begun.
  */
 function keyValue(piece: string, keys: readonly string[], main: string | undefined): [string | undefined, string] {

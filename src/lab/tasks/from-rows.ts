@@ -10,7 +10,7 @@ import { drawn } from "./draw.ts";
 /** A row's question; without an id of its own, its id is its number. */
 export type Body<K extends ItemKind> = Omit<ItemOf<K>, "kind" | "id"> & { readonly id?: string };
 
-/** A task whose items are rows of a data set, each row one item; of rows with the same id, the first counts. */
+/** A task whose items are rows of a data set; of rows with the same id, the first counts. */
 export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source" | "items"> {
   readonly place: Place;
   readonly row: z.ZodType<R>;
@@ -18,7 +18,7 @@ export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source
   item(row: R, number: number): Body<K>;
 }
 
-/** The task, its items in an order that the seed decides. */
+/** The task, with items in an order determined by the seed. */
 export function fromRows<K extends ItemKind, R>(task: RowsTask<K, R>): TaskOf<K> {
   const { place, row: _row, item: _item, ...about } = task;
   return { ...about, source: placeName(place), items: (run) => itemsOf(task, run) };

@@ -6,7 +6,7 @@ import { filesOf, type Place } from "../data/place.ts";
 import { rowsOf } from "../data/rows.ts";
 import type { ItemsFor } from "../task.ts";
 
-/** BoolQ's passages, from Wikipedia: 3,270 of them, a third of a million words, that no question of these tasks is about. */
+/** BoolQ's passages, from Wikipedia: 3,270 of them, a third of a million words; no question of these tasks is about them. */
 const passages: Place = splits("boolq/none/validation");
 const passage = z.object({ passage: z.string() });
 

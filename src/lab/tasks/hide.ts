@@ -4,11 +4,11 @@ import { UserError } from "../../util/errors.ts";
 export interface Hiding {
   /** Text that hides them; repeated if it is too short. */
   readonly haystack: string;
-  /** Most tokens of the whole prompt and `reserve`, as `countTokens` counts them; missed by a word's at most. */
+  /** Maximum tokens of the whole prompt and `reserve`, by `countTokens`; missed by a word's tokens at most. */
   readonly tokens: number;
   /** Tokens kept free for the answer; none by default. */
   readonly reserve?: number;
-  /** Texts with their depth: 0 before the haystack, 1 after it; if two meet, the first comes first. */
+  /** Texts with their depth: 0 before the haystack, 1 after it; texts at the same place keep their order. */
   readonly hidden: readonly { readonly text: string; readonly depth: number }[];
   /** The prompt around the text. */
   frame(text: string): string;
@@ -19,7 +19,7 @@ export interface Hiding {
 
 export interface HiddenIn {
   readonly prompt: string;
-  /** The actual depth of each, at the end of the sentence nearest to the wanted depth. */
+  /** The actual depth of each, at the end of the sentence nearest to the requested depth. */
   readonly depths: readonly number[];
   readonly tokens: number;
 }
@@ -47,7 +47,7 @@ interface Sentences {
   readonly starts: readonly number[];
 }
 
-/** The last haystack, which all items of a task share: splitting a long one takes longer than using it. */
+/** The last haystack, shared by all items of a task: splitting a long one takes longer than using it. */
 let last: { haystack: string; sentences: Sentences } | undefined;
 
 function sentences(haystack: string): Sentences {
@@ -72,7 +72,7 @@ function filled(word: (i: number) => string, count: number, { hidden, frame }: H
   return { prompt: frame(parts.join(" ")), depths: places.map((place) => (count === 0 ? 0 : place / count)) };
 }
 
-/** The last sentence end at or before a place, so that a needle cuts no sentence; the place itself at the very end. */
+/** The last sentence end at or before a place, so that a needle cuts no sentence; at the very end, the place itself. */
 function sentenceEnd(words: string[], place: number): number {
   if (place === words.length) return place;
   for (let i = place; i > 0; i--) if (endsSentence(words[i - 1]!)) return i;
@@ -80,8 +80,7 @@ function sentenceEnd(words: string[], place: number): number {
 }
 
 /**
- * The greatest number of words up to `tokens` for which a prompt fits into that many tokens (fewer words need fewer),
- * or -1.
+ * The greatest number of words up to `tokens` for which a prompt fits that many tokens (fewer words need fewer), or -1.
  */
 function longest(tokens: number, tokensOf: (words: number) => number): number {
   let [low, high, guess] = [-1, tokens + 1, Math.floor(tokens / 1.5)];
@@ -89,7 +88,7 @@ function longest(tokens: number, tokensOf: (words: number) => number): number {
     const used = tokensOf(guess);
     if (used <= tokens) low = guess;
     else high = guess;
-    // Tokens per word soon predict how many more fit; halving finishes the search.
+    // Tokens per word soon predict how many more words fit; bisection finishes the search.
     const step = Math.trunc(((tokens - used) * guess) / used) || (used <= tokens ? 1 : -1);
     guess = probes < 10 ? Math.min(Math.max(guess + step, low + 1), high - 1) : (low + high) >> 1;
   }

@@ -7,7 +7,7 @@ export interface Listed {
   readonly task: string;
   readonly kind: Entry["kind"];
   readonly size: number | undefined;
-  /** The task's quality; the others are reported beside it. */
+  /** The task's quality; other metrics are reported beside it. */
   readonly metric: string;
   readonly others: readonly string[];
   readonly source: string;

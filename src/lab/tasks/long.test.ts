@@ -52,7 +52,7 @@ describe("variable tracking", () => {
       expect(countTokens(prompt) + maxTokens).toBeGreaterThan(690);
       const asked = /have the value (\d{5})/.exec(prompt)![1]!;
       const values = new Map<string, string>();
-      // A name is read only after it was given: the text is in order.
+      // A name is read only after its assignment: the text is in order.
       for (const [name, value] of assignments(prompt)) {
         const number = /^\d/.test(value) ? value : values.get(value);
         expect(number).toBeDefined();

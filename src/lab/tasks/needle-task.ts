@@ -9,7 +9,7 @@ import { needle as needleItem } from "./needle.ts";
 /** The answer's tokens. As in RULER, an item's length includes prompt and answer. */
 const maxTokens = 16;
 
-/** The number of items if a run gives no limit. */
+/** The default number of items. */
 export const madeItems = 50;
 
 const optionsWith = (keys: string) =>
@@ -54,7 +54,7 @@ async function* itemsOf({ haystack, ...options }: NeedleOptions, run: ItemsFor):
   }
 }
 
-/** 1/2, 1/4, 3/4, 1/8, …: however many are taken, they spread evenly over (0, 1) (van der Corput's sequence). */
+/** 1/2, 1/4, 3/4, 1/8, …: any number of depths spreads evenly over (0, 1) (van der Corput's sequence). */
 export function spread(n: number): number {
   let [value, digit] = [0, 0.5];
   for (let rest = n + 1; rest > 0; rest >>= 1, digit /= 2) value += (rest & 1) * digit;

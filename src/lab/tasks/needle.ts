@@ -5,13 +5,13 @@ import { hide } from "./hide.ts";
 export interface NeedleOptions {
   /** Text that hides the needles; repeated if it is too short. */
   haystack: string;
-  /** Length of the whole prompt and `reserve` as `countTokens` counts it; never exceeded, and missed by a word's tokens at most. */
+  /** Length of the whole prompt and `reserve` by `countTokens`; never exceeded, and missed by a word's tokens at most. */
   tokens: number;
   /** Tokens kept free for the answer; none by default. */
   reserve?: number;
   /** The depth of the needle in question: 0 before the haystack, 1 after it. */
   depth: number;
-  /** The number of needles: 1 is the single needle, more is multi-key retrieval, which asks for one of them. */
+  /** The number of needles: 1 is the single needle; more is multi-key retrieval, with a question about one of them. */
   keys: number;
   seed: number;
   countTokens: (text: string) => number;
@@ -21,7 +21,7 @@ export interface NeedleItem {
   prompt: string;
   /** The five digits in question. */
   answer: string;
-  /** The actual depth of the needle, at the end of the sentence nearest to the wanted depth. */
+  /** The actual depth of the needle, at the end of the sentence nearest to the requested depth. */
   depth: number;
   tokens: number;
 }
@@ -38,9 +38,9 @@ interface Needle {
 }
 
 /**
- * A prompt that hides numbers in a long text and asks for one of them, as RULER's niah_single and niah_multikey do
- * (arXiv 2404.06654), worded so that the answer is the next few tokens. The same options give the same prompt.
- * Throws a `UserError` when `tokens` cannot hold the needles and the question.
+ * A prompt that hides numbers in a long text and asks for one of them, as in RULER's niah_single and niah_multikey
+ * (arXiv 2404.06654), worded so that the answer is the next few tokens. The options determine the prompt. Throws a
+ * `UserError` if `tokens` cannot hold the needles and the question.
  */
 export function needle({ depth, keys, seed, ...options }: NeedleOptions): NeedleItem {
   if (keys < 1 || keys > names.length) throw new UserError(`keys: expected 1 to ${names.length} needles, got ${keys}`);

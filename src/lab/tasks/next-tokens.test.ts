@@ -6,7 +6,7 @@ import { allItems } from "./items.testing.ts";
 import { placeIn } from "./next-tokens.ts";
 import { findTask } from "./registry.ts";
 
-/** A token for each character. */
+/** One token per character. */
 const tokenizer: TokenCodec = {
   encode: (text) => [...text].map((character) => character.codePointAt(0)!),
   decode: (ids) => String.fromCodePoint(...ids),

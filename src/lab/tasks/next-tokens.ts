@@ -24,7 +24,7 @@ const options = z.strictObject({
 
 type NextOptions = z.output<typeof options>;
 
-/** Tokens that are asked for, and tokens before the first place, if the file has as many. */
+/** Tokens to predict, and minimum tokens before the place, if the file has as many. */
 const [ANSWER, LEAST] = [10, 50];
 
 const about = {
@@ -55,7 +55,7 @@ export const nextTokens: Family = {
   },
 };
 
-/** Files that are too short for a place are passed over. */
+/** Files that are too short are skipped. */
 function itemsOf({ corpus, tokens }: NextOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
   const { tokenizer } = run;
   if (!tokenizer) throw new UserError("next-tokens: expected a decoder, whose tokens are asked for");
@@ -67,13 +67,13 @@ function itemsOf({ corpus, tokens }: NextOptions, run: ItemsFor): AsyncGenerator
   });
 }
 
-/** A place drawn uniformly from [min(length − 10, 50), length − 1], of a file that has tokens before it. */
+/** A place drawn uniformly from [min(length − 10, 50), length − 1], in a file with tokens before it. */
 export function placeIn(length: number, random: () => number): number | undefined {
   const least = Math.min(length - ANSWER, LEAST);
   return least < 1 ? undefined : least + Math.floor(random() * (length - least));
 }
 
-/** An item of tokens, `at` of which are the prompt. */
+/** An item of tokens; the first `at` are the prompt. */
 function itemAt(ids: readonly number[], at: number, tokenizer: TokenCodec): ReturnType<AtPlace> {
   const [promptTokens, answerTokens] = [ids.slice(0, at), ids.slice(at)];
   const [prompt, answer] = [tokenizer.decode(promptTokens), tokenizer.decode(answerTokens)];

@@ -10,8 +10,8 @@ import { drawn } from "./draw.ts";
 export type AtPlace = (text: string, random: () => number) => Omit<GenerationItem, "kind" | "id"> | undefined;
 
 /**
- * An item of each file of a corpus, the files in an order that the seed decides; if more are wanted, further ones of the
- * same files.
+ * One item from each file of a corpus, the files in an order determined by the seed; if more are requested, further
+ * ones from the same files.
  * @throws UserError that says what is missing: `there is no source file in it` and `lacking`
  */
 export async function* itemsAtPlaces(

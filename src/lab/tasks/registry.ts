@@ -72,8 +72,8 @@ export const tasks: readonly Entry[] = [
 export const taskNames: readonly string[] = tasks.map(({ name }) => name);
 
 /**
- * The task that a user names: a built-in one (`arc-easy`), with options (`needle:tokens=8192`), or a file of the user's
- * own items, which is read and checked at once.
+ * The task that a user names: a built-in one (`arc-easy`), one with options (`needle:tokens=8192`), or a file of the
+ * user's own items, which is read and checked at once.
  * @throws UserError with the nearest name
  */
 export async function findTask(

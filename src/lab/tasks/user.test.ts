@@ -36,7 +36,7 @@ test("prompts and answers: a text, a number or several", async () => {
   expect(sum).toEqual({
     ...{ kind: "generation", id: "1", prompt: "2 + 2 =", answers: ["4"], stop: ["\n"], maxTokens: 32 },
   });
-  // Twice the tokens of an answer that has two lines.
+  // Twice the tokens of an answer of two lines.
   const lines = "Roses are red\nviolets are blue, and so on, and so on, and so on and so on and so on";
   expect(poem).toMatchObject({ id: "3", stop: [], answers: [lines], maxTokens: 2 * countTokens(lines) });
   expect(colour).toMatchObject({ id: "4", answers: ["red", "blue"] });

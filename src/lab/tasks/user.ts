@@ -35,7 +35,7 @@ const messages = z
   );
 const conversation = z.object({ messages, answer });
 
-/** A table in text has lists and numbers as JSON. */
+/** A table stores lists and numbers as JSON text. */
 function fromCell(value: unknown): unknown {
   try {
     return typeof value === "string" ? JSON.parse(value) : value;
@@ -71,12 +71,12 @@ const outside = ({ choices, gold }: { choices: string[]; gold: number }): string
 
 const own = z.strictObject({ file: z.string("expected a file: FILE,metric=NAME"), metric: z.string().optional() });
 
-/** An item before the model is known; the model's tokens decide the answer's length. */
+/** An item before the model is known; the model's tokenizer determines the answer's length. */
 type Draft<T extends Item> = (countTokens: ItemsFor["countTokens"]) => T;
 
 /**
  * The task of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt", "answer"}` or `{"messages",
- * "answer"}`, where the answer may be a list of right ones, or of `{"prompt", "choices", "gold"}`. The whole file is
+ * "answer"}`, with a list if there are several right answers, or of `{"prompt", "choices", "gold"}`. The whole file is
  * read and checked before anything runs.
  * @throws UserError that names file and line
  */
@@ -110,12 +110,12 @@ export async function userTask(
   }
 }
 
-/** A prompt that a user's file asks, and what it says of it. */
+/** A prompt from a user's file, with its answers and group. */
 export interface UserPrompt {
   readonly prompt: string | readonly ChatMessage[];
-  /** Right answers; none if the file has prompts alone. */
+  /** Right answers; empty if the file has prompts alone. */
   readonly answers: readonly string[];
-  /** Prompts of one group may stand or fall together. */
+  /** Prompts of one group may succeed or fail together. */
   readonly group: string | undefined;
 }
 
@@ -127,8 +127,8 @@ const anyPrompt = z.object({
 });
 
 /**
- * The prompts of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt"}` or `{"messages"}`, all with an
- * "answer" or none, and a "group" if some belong together.
+ * The prompts of a user's own file, `FILE` or `FILE,metric=rouge-l`: rows of `{"prompt"}` or `{"messages"}`, all with
+ * an "answer" or none, and a "group" if some belong together.
  * @throws UserError that names file and line
  */
 export async function userPrompts(
@@ -146,7 +146,7 @@ export async function userPrompts(
   }
   if (!answered && metric !== undefined)
     throw new UserError(`${spec}: a metric needs answers, and the items have none; leave out ,metric=${metric}`, 2);
-  // The server asks over chat.
+  // The server uses chat.
   return { prompts, metrics: answered ? chosenFirst(metric ?? containsAnswer.name, ofTexts) : undefined };
 }
 
@@ -165,7 +165,7 @@ function promptOf(row: Row): UserPrompt {
   return { prompt: asked, answers, group: named };
 }
 
-/** Answers over chat are sentences: they hold the right answer more often than they are it. */
+/** Answers over chat are sentences: they contain the right answer more often than they equal it. */
 const chatTask = (name: string, file: string, metric: string | undefined, items: Draft<GenerationItem>[]) =>
   task({ name, file, kind: "generation" }, chosenFirst(metric ?? containsAnswer.name, ofTexts, 3), items);
 
@@ -243,7 +243,7 @@ function generation(id: string, { prompt, answer: answers }: Question): Draft<Ge
 /** Tokens of a conversational answer, which says more than the right answer. */
 export const CHAT_TOKENS = 128;
 
-/** An answer over chat ends where the model ends it. */
+/** The model ends an answer over chat. */
 const chatted =
   (id: string, { messages, answer: answers }: Conversation): Draft<GenerationItem> =>
   (countTokens) => ({
@@ -258,12 +258,12 @@ const asTurn = ({ prompt, answer }: Question): Conversation => ({
   answer,
 });
 
-/** The turns as a person reads them in a report. */
+/** The turns as text for a report. */
 const transcript = (messages: readonly ChatMessage[]): string =>
   messages.length === 1
     ? String(messages[0]!.content)
     : messages.map(({ role, content }) => `${role}: ${content}`).join("\n\n");
 
-/** Tokens for an answer that should hold one of these. */
+/** Tokens for an answer that should contain one of these. */
 export const lengthFor = (answers: readonly string[], least: number, countTokens: ItemsFor["countTokens"]): number =>
   Math.max(least, ...answers.map((answer) => 2 * countTokens(answer)));

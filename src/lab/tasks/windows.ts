@@ -6,7 +6,7 @@ type Count = (text: string) => number;
  */
 export function windowEnd(text: string, start: number, tokens: number, countTokens: Count): number {
   const fits = (end: number) => countTokens(text.slice(start, end)) <= tokens;
-  // Doubling from a guess of a few characters a token, then halving: a handful of counts of texts not much longer than the window.
+  // Doubling from a guess of a few characters per token, then bisection: a handful of counts of texts not much longer than the window.
   let [low, high] = [start, Math.min(text.length, start + tokens * 4)];
   while (high < text.length && fits(high)) [low, high] = [high, Math.min(text.length, high + tokens * 2)];
   if (fits(high)) return high;

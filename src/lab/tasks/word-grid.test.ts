@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { GenerationItem } from "../item.ts";
 import { findTask } from "./registry.ts";
 
-/** A token a word, a line break or a colon. */
+/** One token per word, line break and colon. */
 const tokensIn = (text: string): string[] => text.match(/\n|:|[^\s:]+/g) ?? [];
 const countTokens = (text: string) => tokensIn(text).length;
 

@@ -6,7 +6,7 @@ import { exactMatch } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { count, type Family, readOptions } from "./family.ts";
 
-/** 400 words, each one token of every tokenizer that was tried, with the space before it. */
+/** 400 words, each one token in every tokenizer that was tried, with the space before it. */
 const WORDS = `
   apple arm army art baby back bag ball band bank bar base bath beach bear bed bell belt bench bird block blood
   board boat body bone book boot border bottle bowl box boy brain branch bread bridge brother brush bus button
@@ -46,16 +46,16 @@ const options = z.strictObject({
 
 type GridOptions = z.output<typeof options>;
 
-/** Grids, unless more or fewer are asked for. */
+/** Grids by default. */
 const USUAL = 200;
 
 /** Tokens of a row before its words: a line break, its name and a colon. */
 const MARKS = 3;
 
-/** Questions with their answers that come before the one that is asked. */
+/** Answered questions before the last one. */
 const EXAMPLES = 3;
 
-/** Words of a row that are said again before the next one is asked for, at least. */
+/** Minimum words of a row to repeat before the next one is asked for. */
 const SAID = 3;
 
 const about = {
@@ -82,7 +82,7 @@ async function* itemsOf(options: GridOptions, run: ItemsFor): AsyncGenerator<Gen
   for (let n = 0; n < (run.limit ?? USUAL); n++) yield itemOf(n, options, run);
 }
 
-/** Items ask for one row after the other, so that each is asked for as often. */
+/** Items ask about one row after the other, so each row is asked about equally often. */
 function itemOf(n: number, { ask, side }: GridOptions, { seed, countTokens }: ItemsFor): GenerationItem {
   const random = seededRandom(seed * 1_000_003 + n);
   const words = shuffle([...WORDS], random);
@@ -122,7 +122,7 @@ function questionOf(ask: GridOptions["ask"], rows: readonly Row[], at: number, r
   return { question: [...examples.map((e) => `${e.question} ${e.answer}.\n`), question].join(""), answer };
 }
 
-/** A row is said again up to a column, whose word is the answer. */
+/** A row is repeated up to a column, whose word is the answer. */
 const again = ({ name, words }: Row, column: number): Question => ({
   question: `Row ${name}: ${words.slice(0, column).join(" ")}`,
   answer: words[column]!,

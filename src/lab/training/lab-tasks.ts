@@ -1,7 +1,7 @@
 import type { LabTasks } from "../../train/session/tasks.ts";
 import type { ResolveOptions } from "../../weights/sources/index.ts";
 
-/** The lab's code is loaded for runs that have tasks. */
+/** The lab's code is loaded only for runs with tasks. */
 const lab = () => import("./score-tasks.ts");
 
 /** The lab's tasks for runs that are scored on them. */

@@ -29,14 +29,14 @@ interface OpenTask extends FoundTask {
   readonly chat: Questions | undefined;
 }
 
-/** Finds tasks that a model in training can be scored on. @throws UserError */
+/** Finds tasks that can score a model in training. @throws UserError */
 export async function findTasks(names: readonly string[], resolving: ResolveOptions): Promise<FoundTask[]> {
   const found: FoundTask[] = [];
   for (const name of names) found.push(await foundTask(name, resolving));
   return found;
 }
 
-/** Reads lab tasks, to score a model on the same items again and again while it is trained. @throws UserError */
+/** Reads lab tasks for scoring a model repeatedly on the same items during training. @throws UserError */
 export async function openTasks(
   { tasks, taskLimit }: Pick<TrainOptions, "tasks" | "taskLimit">,
   countTokens: ItemsFor["countTokens"],
@@ -65,7 +65,7 @@ async function questionsOf(task: Task, run: ItemsFor): Promise<Questions> {
   return { task, items };
 }
 
-/** Loads the model once, and leaves nothing of it behind. */
+/** Loads the model once, and leaves no trace of it. */
 async function scored(
   tasks: readonly OpenTask[],
   { folder, base, saving, quant }: WrittenModel,

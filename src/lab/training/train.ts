@@ -29,14 +29,14 @@ const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks 
 });
 
 /**
- * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
- * it goes on and gives the same losses to the last bit.
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * it with the same losses to the last bit.
  * @throws UserError
  */
 export const train = (options: TrainInput, call: TrainCall): Promise<TrainResult> =>
   library.train(options, withTasks(call));
 
-/** Goes on with the run that a folder holds. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if it holds none */
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   library.resumeTraining(out, withTasks(call));
 
@@ -45,13 +45,13 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
   library.estimateTraining(options, withTasks(resolving));
 
 /**
- * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within `out`, and writes `report.html`
- * over all. A call with the same arguments goes on where one was stopped.
+ * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
+ * `out`, and writes `report.html` over all. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {
   if (queue === undefined) return library.trainSweep(sweep, withTasks(call));
-  // Only sweeps with a queue use its libraries.
+  // Only sweeps with a queue need its libraries.
   const { openRunQueue } = await import("../queue/run-job.ts");
   const { out, signal, onNotice = () => {} } = call;
   await using runs = await openRunQueue(queue, { out, version: version(), notice: onNotice, signal });
@@ -60,7 +60,7 @@ export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCal
 
 /**
  * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
- * arguments goes on where one was stopped.
+ * arguments resumes a stopped one.
  * @throws UserError
  */
 export const trainPhases = (phases: PhasesInput, call: PhasesCall): Promise<PhasesResult> =>

@@ -15,9 +15,9 @@ const answerLine = z.strictObject({
   quality: z.number().optional(),
   /** A hash of the text. */
   text: z.string(),
-  /** A hash of the tokens, and of their own log-probability if they were drawn: equal ones have one score. */
+  /** A hash of the tokens, and of their own log-probability if they were drawn: equal hashes share a score. */
   ids: z.string(),
-  /** Nats a token: see `Serving.excess`. */
+  /** Nats per token: see `Serving.excess`. */
   excess: z.number().optional(),
   /** Tokens of the answer. */
   tokens: z.int().min(0),
@@ -25,12 +25,12 @@ const answerLine = z.strictObject({
   cut: z.literal(true).optional(),
   /** Milliseconds of the answer. */
   ms: z.number(),
-  /** The reason why there is no answer, or no number for it: it loses 1. */
+  /** Why there is no answer, or no number for it: its loss is then 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;
 
-/** What is compared, and the values that it can have. */
+/** The compared values and their range. */
 interface Loss {
   readonly name: LossName;
   readonly type: LossType;
@@ -39,7 +39,7 @@ interface Loss {
 /** Called for each new answer. */
 export type OnAnswer = (line: AnswerLine) => void;
 
-/** The answers of a tuning, each given once and kept in a file. */
+/** A tuning's answers, each computed once and stored in a file. */
 export class KeptAnswers implements AsyncDisposable {
   readonly #known = new Map<string, AnswerLine>();
 
@@ -66,13 +66,13 @@ export class KeptAnswers implements AsyncDisposable {
     return new KeptAnswers(file, lines, loss, serving, signal, onAnswer);
   }
 
-  /** The answer to an item under a recipe, given now if it is not kept. */
+  /** The answer to an item under a recipe, computed now if it is not stored. */
   async of(recipe: string, item: ServedItem): Promise<AnswerLine> {
     await this.all([recipe], item);
     return this.held(recipe, item)!;
   }
 
-  /** Answers an item under recipes that it has no answer under, dense first; scores read its prompt once for all. */
+  /** Answers an item under recipes without a stored answer, dense first; scores read its prompt once for all. */
   async all(recipes: readonly string[], item: ServedItem): Promise<void> {
     const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
     if (missing.length === 0) return;
@@ -88,7 +88,7 @@ export class KeptAnswers implements AsyncDisposable {
     }
   }
 
-  /** Says which items are answered next, in this order, and under which recipes, to what answers several at once. */
+  /** Announces the next items, in order, and their recipes, to an engine that answers several at once. */
   announce(items: readonly ServedItem[], recipesOf: (item: ServedItem) => readonly string[]): void {
     this.serving.announce?.(this.#missing(items, recipesOf));
   }
@@ -144,7 +144,7 @@ export class KeptAnswers implements AsyncDisposable {
     return lines;
   }
 
-  /** True if answers are drawn at random, and compared by the log-probabilities that they were drawn by. */
+  /** True if answers are drawn at random, and compared by the log-probabilities of their drawing. */
   get #drawn(): boolean {
     return this.loss.name === "nats" && this.loss.type === "signed";
   }
@@ -154,7 +154,7 @@ export class KeptAnswers implements AsyncDisposable {
     const known = new Map<string, number>();
     const dense = this.held("dense", item);
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
-    // Dense finds what it has drawn as likely as it does.
+    // Dense's own draws are as likely under dense as when drawn.
     const own = given.find(({ recipe }) => recipe === "dense")?.outcome;
     if (this.#drawn && own !== undefined && typeof own !== "string") known.set(answerHash(own), 0);
     const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
@@ -173,7 +173,7 @@ export class KeptAnswers implements AsyncDisposable {
 
 const keyOf = (recipe: string, item: string): string => `${item} ${recipe}`;
 
-/** An answer that was just given, or why there is none. */
+/** A new answer, or why there is none. */
 interface NewAnswer {
   readonly recipe: string;
   readonly outcome: Served | string;

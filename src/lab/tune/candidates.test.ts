@@ -8,7 +8,7 @@ test("savings declare settings that are recipes, none twice, at any depth", () =
   for (const layers of [2, 12, 30]) {
     const texts = declared(layers).map(({ recipe }) => recipe);
     expect(new Set(texts).size).toBe(texts.length);
-    // Their texts have every option, and mean the same when they are read again.
+    // Their texts have every option, and mean the same when parsed again.
     for (const text of texts) expect(textOf(recipeOf(text))).toBe(text);
   }
 });

@@ -18,7 +18,7 @@ export const recipeOf = (text: string): Recipe => parseRecipe(text.split(" "));
 /** A recipe with all options spelled out. */
 export const textOf = (recipe: Recipe): string => recipe.map(resolvedText).join(" ");
 
-/** The settings that savings declare, each saving a family. */
+/** The settings that savings declare; each saving is a family. */
 export const declared = (layers: number): Candidate[] =>
   savings.flatMap(({ name, settings }) =>
     (settings?.(layers) ?? []).map((options, boldness) => ({
@@ -28,7 +28,7 @@ export const declared = (layers: number): Candidate[] =>
     })),
   );
 
-/** The savings that declare no settings for a model of so many layers, and why. */
+/** The savings without settings for a model of so many layers, and why. */
 export const undeclared = (layers: number): Excluded[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
@@ -46,7 +46,7 @@ export function own(recipes: readonly Recipe[]): Candidate[] {
 }
 
 /**
- * Parts candidates into those that can act in the model on some prompt, and others.
+ * Splits candidates into those that can act in the model on some prompt, and others.
  * @param check refuses a recipe that the model cannot run
  */
 export async function acting(

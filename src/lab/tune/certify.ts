@@ -16,12 +16,12 @@ import type { Setup } from "./setup.ts";
 import type { Cost, Times } from "./times.ts";
 import type { Outcome } from "./tune.ts";
 
-/** Answers under a certificate as shares of dense's cost, each item's run in turn with dense: medians over the items. */
+/** The cost of answers under a certificate, as shares of dense's, each item's run in turn with dense: medians over the items. */
 export interface Shares extends Readonly<Record<Cost, number>> {
   readonly items: number;
 }
 
-/** The certificate of the chosen ladder, and what its answers were measured to cost. */
+/** The certificate of the chosen ladder, and its answers' measured cost. */
 export async function certificateOf(
   setup: Setup,
   { search, test, verdicts }: Outcome<ServedItem>,

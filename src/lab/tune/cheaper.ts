@@ -1,16 +1,16 @@
 import { mean as meanOf } from "../../util/mean.ts";
 import { pairedDelta } from "../metrics/bootstrap.ts";
 
-/** The cost of an item under a recipe, and dense's, measured in turn; NaN if the recipe failed there. */
+/** An item's cost under a recipe, and dense's, measured in turn; NaN if the recipe failed there. */
 export interface Pair {
   readonly saved: number;
   readonly dense: number;
 }
 
-/** Fewer pairs than this may all lie on one side by chance. */
+/** Fewer pairs may all lie on one side by chance. */
 const FEWEST = 6;
 
-/** True if the 95 % interval of the mean difference lies below 0: the gain is more than the noise of the clock. */
+/** True if the 95 % interval of the mean difference lies below 0: the gain exceeds the noise of the clock. */
 export function isSurelyFaster(pairs: readonly Pair[]): boolean {
   const timed = answered(pairs);
   if (timed.length < FEWEST) return false;
@@ -18,11 +18,11 @@ export function isSurelyFaster(pairs: readonly Pair[]): boolean {
   return ci95[1] < 0;
 }
 
-/** The same of counts, which have no noise. */
+/** The same for counts, which have no noise. */
 export const isCheaper = (pairs: readonly Pair[]): boolean =>
   meanOf(answered(pairs).map(({ saved, dense }) => saved - dense)) < 0;
 
-/** The pairs of items that the recipe answered: it lost the others already. */
+/** The pairs of items that the recipe answered; failures count as losses already. */
 export const answered = (pairs: readonly Pair[]): Pair[] => pairs.filter(({ saved }) => Number.isFinite(saved));
 
 const parts = (pairs: readonly Pair[], side: keyof Pair) => pairs.map((pair) => [pair[side]]);

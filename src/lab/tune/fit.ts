@@ -1,16 +1,16 @@
 import type { Price as Coefficients } from "../../savings/auto/certificate.ts";
 import { cholesky, solveCholesky } from "../../util/cholesky.ts";
 
-/** The cost of one answer, and the tokens that decide it. */
+/** The cost of one answer, and its tokens. */
 export interface Observed {
-  /** Prompt tokens, none of which was cached. */
+  /** Prompt tokens, none of them cached. */
   readonly prompt: number;
   readonly answer: number;
   readonly cost: number;
 }
 
 export type Term = keyof Coefficients;
-/** In the order in which they are kept if they cannot be told apart. */
+/** In order of preference if they cannot be separated. */
 const TERMS: readonly Term[] = ["new", "answer", "attended", "fixed"];
 
 const termsOf = (prompt: number, answer: number): Coefficients => ({
@@ -25,10 +25,10 @@ export function costOf(fit: Coefficients, prompt: number, answer: number): numbe
   return TERMS.reduce((sum, term) => sum + fit[term] * terms[term], 0);
 }
 
-/** A term whose share beyond the others' is less than this, on these lengths, is not told from them under the noise of a clock. */
+/** A term with a smaller share beyond the others', on these lengths, cannot be separated from them under the noise of a clock. */
 const DISTINCT = 0.1;
 
-/** The terms that can be told apart on the lengths of dense's observations. Dense and all recipes share them, or their prices would not compare. */
+/** The terms that the lengths of dense's observations can separate. Dense and all recipes share them, or their prices would not compare. */
 export function distinctTerms(observed: readonly Observed[]): Term[] {
   const usable = observed.filter(({ cost }) => cost > 0);
   const rows = usable.map(({ prompt, answer, cost }) => ({ ...termsOf(prompt, answer), cost }));
@@ -48,8 +48,8 @@ const minus = (a: readonly number[], b: readonly number[], times: number): numbe
   a.map((value, i) => value - times * b[i]!);
 
 /**
- * Fits the terms of `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient below 0.
- * There is at most one term for two observations.
+ * Fits the terms of `fixed + new·n + attended·n·n/2 + answer·m` to costs, relative to their size, with no coefficient
+ * below 0. There is at most one term per two observations.
  */
 export function fitted(observed: readonly Observed[], terms: readonly Term[]): Coefficients {
   const usable = observed.filter(({ cost }) => cost > 0);
@@ -66,7 +66,7 @@ export function fitted(observed: readonly Observed[], terms: readonly Term[]): C
   return best.fit;
 }
 
-/** Free least squares; undefined if a coefficient is below 0, or the terms cannot be told apart. */
+/** Free least squares; undefined if a coefficient is below 0, or the terms cannot be separated. */
 function solved(terms: readonly Term[], observed: readonly Observed[]) {
   const n = terms.length;
   const rows = observed.map(({ prompt, answer, cost }) => {

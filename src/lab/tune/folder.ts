@@ -7,7 +7,7 @@ import { keepJson } from "../../util/write-whole.ts";
 import { readJson, readKeptJson } from "../../weights/json-file.ts";
 import { home } from "../../weights/sources/home.ts";
 
-/** Everything that a tuning's result follows from, besides the clock. */
+/** Everything that determines a tuning's result, except the clock. */
 const identity = z.strictObject({
   model: z.string(),
   model_hash: z.string(),
@@ -36,10 +36,10 @@ const state = z.strictObject({ identity, attempt: z.int().min(1).optional(), cre
 const attempt = z.strictObject({
   name: z.string(),
   created: z.iso.datetime(),
-  /** Short hashes of its prompts: a task is what its items are, whatever its file is called. */
+  /** Short hashes of its prompts: a task is defined by its items, whatever its file's name. */
   prompts: z.array(z.string()),
 });
-/** A tuning that answered items of its test. */
+/** A tuning that has answered items of its test. */
 export type Attempt = z.infer<typeof attempt>;
 
 /** By model and loss. */
@@ -51,7 +51,7 @@ const identityFile = (name: string): string => path.join(tuningFolder(name), "id
 const attemptsFile = (): string => path.join(tunings(), "attempts.json");
 
 /**
- * Checks that a tuning may go by this name, and changes nothing; true if one is to be resumed.
+ * Checks that a tuning may use this name, without changing anything; true if one is to be resumed.
  * @throws UserError if another one has the name
  */
 export function checkTuning(name: string, wanted: Identity, force: boolean): boolean {
@@ -81,7 +81,7 @@ export async function beginTuning(name: string, wanted: Identity, force: boolean
 
 export const removeTuning = (name: string): Promise<void> => rm(tuningFolder(name), { recursive: true, force: true });
 
-/** The attempt that a tuning is or, if its test has not begun, would be if it began now. */
+/** A tuning's attempt number or, if its test has not begun, the number that it would have now. */
 export function attemptOf(name: string, wanted: Identity, prompts: readonly string[], force: boolean): number {
   const begun = checkTuning(name, wanted, force) ? heldState(name).attempt : undefined;
   return begun ?? earlierAttempts(wanted, prompts).length + 1;
@@ -89,7 +89,7 @@ export function attemptOf(name: string, wanted: Identity, prompts: readonly stri
 
 /**
  * Counts a tuning as an attempt on its model, loss and items, as its test begins.
- * @throws UserError if another one began since `attempt` was counted: its bound would be another
+ * @throws UserError if another one began since `attempt` was counted: the bound would change
  */
 export async function claimAttempt(name: string, prompts: readonly string[], attempt: number): Promise<void> {
   const held = heldState(name);
@@ -117,5 +117,5 @@ const heldAttempts = () => readKeptJson(attemptsFile(), attempts) ?? {};
 const attemptKey = ({ swift, model_hash, loss }: Identity): string =>
   `${swift ? `${swift.model}>` : ""}${model_hash} ${loss}`;
 
-/** The confidence at which an attempt is tested: each has half the error of the one before. */
+/** The confidence of an attempt's test: each has half the error of the one before. */
 export const confidenceOf = (confidence: number, attempt: number): number => 1 - (1 - confidence) / 2 ** (attempt - 1);

@@ -12,12 +12,12 @@ import { findTask } from "../tasks/registry.ts";
 import { CHAT_TOKENS, lengthFor, type UserPrompt, userPrompts } from "../tasks/user.ts";
 import type { TuningItem } from "./problem.ts";
 
-/** A prompt as the server is asked it. */
+/** A prompt as the server receives it. */
 export interface ServedItem extends TuningItem {
   readonly prompt: string | readonly ChatMessage[];
   readonly stop: readonly string[];
   readonly maxTokens: number;
-  /** The quality of an answer; absent of prompts alone. */
+  /** The quality of an answer; absent for prompts alone. */
   readonly quality?: (answer: AnswerOf["generation"]) => number;
 }
 
@@ -36,14 +36,14 @@ export interface TuningItems {
 }
 
 export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "onNotice" | "onProgress"> {
-  /** Tokens of an answer; by default the task's, or 128. */
+  /** Tokens of an answer; default: the task's, or 128. */
   readonly maxTokens: number | undefined;
 }
 
 /** An item before the model's tokens are known. */
 interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
   readonly group: string | undefined;
-  /** The question with its answers; absent of prompts alone. */
+  /** The question with its answers; absent for prompts alone. */
   readonly item?: GenerationItem;
 }
 
@@ -113,7 +113,7 @@ function servedItem(
   const { prompt, stop, maxTokens } = asked;
   const text = textOf(prompt);
   const tokens = model.encode(prompt).length;
-  // The id is the question's, whatever it is called in its file.
+  // The id comes from the question, whatever its name in the file.
   const id = itemHash({ kind: "generation", id: "", prompt: text, stop, maxTokens, answers: item?.answers ?? [] });
   const shared = createHash("sha256")
     .update(group ?? text)
@@ -123,7 +123,7 @@ function servedItem(
   return { ...asked, id, group: shared, tokens, quality };
 }
 
-/** Eight digits a prompt, which tell whether two tasks are the same. */
+/** Eight digits per prompt, which identify equal tasks. */
 export const promptHashes = (items: readonly ServedItem[]): string[] =>
   items.map(({ prompt }) => createHash("sha256").update(textOf(prompt)).digest("hex").slice(0, 8));
 

@@ -3,21 +3,21 @@ import { mean } from "../../util/mean.ts";
 import type { LossType } from "../../util/risk/losses.ts";
 import type { Price, TuningItem } from "./problem.ts";
 
-/** A recipe's losses on the searched items, in their order, and its price. */
+/** A recipe's losses on the search items, in order, and its price. */
 export interface Measured {
   readonly recipe: string;
   readonly losses: readonly number[];
   readonly price: Price;
 }
 
-/** The searched items, and every recipe that survived the race on them; dense among them, with losses of 0. */
+/** The search items, and every recipe that survived the race on them, including dense with losses of 0. */
 export interface Searched {
   readonly items: readonly TuningItem[];
   readonly recipes: readonly Measured[];
   readonly type: LossType;
 }
 
-/** A ladder with its mean loss and price over the searched items. */
+/** A ladder with its mean loss and price over the search items. */
 export interface Rated {
   readonly ladder: Ladder;
   readonly loss: number;
@@ -25,15 +25,15 @@ export interface Rated {
 }
 
 const ALL: Range = [0, null];
-/** Ranges of length at most, and items of each at least. */
+/** Maximum ranges of length, and minimum items of each. */
 const RANGES = 3;
 const FEWEST = 12;
-/** Shares of the risk that the recipe of a range may lose on the searched items. */
+/** Shares of the risk that the recipe of a range may lose on the search items. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**
- * Ladders of what survived the race: each recipe alone, and for each of several tolerances the cheapest recipe of every
- * range of length. They need no further answers.
+ * Ladders of the survivors of the race: each recipe alone, and for each of several tolerances the cheapest recipe of
+ * every range of length. They need no further answers.
  */
 export function laddersOf(searched: Searched, risk: number): Rated[] {
   const alone = searched.recipes
@@ -61,8 +61,8 @@ function rangesOf(lengths: readonly number[]): Range[] {
 }
 
 /**
- * A recipe and, for whom that is not enough, dense: not where benefits are set against harm, since what runs less often
- * would change the mean.
+ * A recipe and, if that is not enough, dense. Not if benefits offset harm: running a recipe less often would change the
+ * mean.
  */
 const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs => ({
   tokens,
@@ -82,7 +82,7 @@ function cheapest(range: Range, searched: Searched, most: number): Rungs {
   );
 }
 
-/** Neighbouring ranges with the same rungs are one. */
+/** Merges neighbouring ranges with the same rungs. */
 function merged(ranges: readonly Rungs[]): Ladder {
   const ladder: Rungs[] = [];
   for (const next of ranges) {
@@ -93,7 +93,7 @@ function merged(ranges: readonly Rungs[]): Ladder {
   return ladder;
 }
 
-/** The largest loss of the recipes that are allowed at the item's length. */
+/** The largest loss of the recipes allowed at the item's length. */
 export const ladderLoss = (ladder: Ladder, { tokens }: TuningItem, lossOf: (recipe: string) => number): number =>
   Math.max(...rungsAt(ladder, tokens).map((recipe) => (recipe === "dense" ? 0 : lossOf(recipe))));
 

@@ -11,23 +11,23 @@ export interface Traits {
   readonly quality?: number | undefined;
   /** A hash of the text. */
   readonly text: string;
-  /** Nats a token by which dense finds the answer less likely than a reference: see `Serving.excess`. */
+  /** Nats per token by which dense finds the answer less likely than a reference: see `Serving.excess`. */
   readonly excess?: number | undefined;
 }
 
-/** The items' metric, and whether the likeliest token is always taken. */
+/** The items' metric, and whether decoding is greedy. */
 export interface Setting {
   readonly metric: ItemMetric | undefined;
   readonly greedy: boolean;
 }
 
-/** The loss that goes with the items, if nobody names one. */
+/** The default loss of the items. */
 export function usualLoss({ metric, greedy }: Setting): LossName {
   if (metric === undefined) return "nats";
   return greedy ? "harm" : "quality";
 }
 
-/** @throws UserError if the loss does not go with the items, or with how tokens are drawn */
+/** @throws UserError if the loss does not fit the items or the sampling */
 export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
   if ((name === "harm" || name === "quality") && metric === undefined)
     throw new UserError(
@@ -41,7 +41,7 @@ export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
     );
 }
 
-/** The values that an item's loss can have by its definition. */
+/** The range of an item's loss by its definition. */
 export function lossType(name: LossName, { metric, greedy }: Setting): LossType {
   switch (name) {
     case "harm":
@@ -55,7 +55,7 @@ export function lossType(name: LossName, { metric, greedy }: Setting): LossType 
   }
 }
 
-/** An item's loss, of the type that `lossType` says; NaN if one of its numbers is missing. */
+/** An item's loss, of the type from `lossType`; NaN if one of its numbers is missing. */
 export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Traits): number {
   switch (name) {
     case "harm":
@@ -73,7 +73,7 @@ export function lossOf(name: LossName, type: LossType, saved: Traits, dense: Tra
 
 const less = (a = Number.NaN, b = Number.NaN): number => a - b;
 
-/** How much likelier other tokens are than an answer's own, in nats a token; NaN of no tokens. */
+/** How much likelier other tokens are than an answer's own, in nats per token; NaN without tokens. */
 export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.map(({ best, nats }) => best - nats));
 
 /** A loss in words, for reports. */

@@ -22,8 +22,8 @@ interface Sources {
 }
 
 /**
- * The least bound on `nats` that a ladder's test gives, for audits of a certificate by another loss, which no request brings the
- * answers for; undefined if it is no bound. Answers that are dense's lose nothing and are not scored.
+ * The least bound on `nats` that a ladder's test gives, for audits of a certificate by another loss whose reference
+ * answers no request has; undefined if there is no bound. Answers equal to dense's lose nothing and are not scored.
  */
 export async function natsBound(
   ladder: Ladder,

@@ -1,18 +1,18 @@
 import type { Ladder } from "../../savings/auto/ladder.ts";
 import type { Rated } from "./ladders.ts";
 
-/** Ladders that are tested at most: each may need answers of its own. */
+/** Maximum ladders to test: each may need new answers. */
 const MOST = 8;
 
-/** Ladders cheaper than dense: those to be tested, and others whose gain may be noise. */
+/** Ladders cheaper than dense: those to test, and others whose gain may be noise. */
 export interface Order {
   readonly order: readonly Rated[];
   readonly unsure: readonly Rated[];
 }
 
 /**
- * The order of the test: ladders surely cheaper than dense from dearest to cheapest, less those that another one beats in
- * both loss and price. Ladders of equal loss all stay, since a milder one may hold where a bolder one fails.
+ * The order of the test: ladders provably cheaper than dense from the most to the least expensive, without those that another
+ * beats in both loss and price. All ladders of equal loss stay, since a milder one may hold where a bolder one fails.
  */
 export function testOrder(ladders: readonly Rated[], dense: number, isCheaper: (ladder: Ladder) => boolean): Order {
   const cheaper = ladders.filter(({ price }) => price < dense);
@@ -24,7 +24,7 @@ export function testOrder(ladders: readonly Rated[], dense: number, isCheaper: (
 const dearestFirst = (ladders: readonly Rated[]): Rated[] =>
   ladders.toSorted((a, b) => b.price - a.price || a.loss - b.loss);
 
-/** The ends and, between them, evenly placed ones. */
+/** The ends and evenly spaced ones between. */
 function spread(ordered: readonly Rated[]): Rated[] {
   if (ordered.length <= MOST) return [...ordered];
   return Array.from({ length: MOST }, (_, i) => ordered[Math.round((i * (ordered.length - 1)) / (MOST - 1))]!);

@@ -10,7 +10,7 @@ export interface Outlook {
   readonly groups: number;
   /** Groups of the test part. */
   readonly test: number;
-  /** The least risk that is certified if nothing is lost. */
+  /** The least certified risk if nothing is lost. */
   readonly best: number;
   readonly wanted: Needed;
 }
@@ -68,7 +68,7 @@ export function needed(type: LossType, bound: Bound): Needed {
   return { all: high, test: tested(high) };
 }
 
-/** About how many test groups a ladder wants that loses as it did; undefined if it loses as much as the risk, or nearly. */
+/** About how many test groups a ladder with such losses needs; undefined if it loses as much as the risk, or nearly. */
 export function wantedGroups(losses: readonly number[], type: LossType, bound: Bound): number | undefined {
   for (let n = losses.length; n <= 50 * losses.length; n = Math.ceil(n * 1.02) + 1) {
     const values = Array.from({ length: n }, (_, i) => losses[i % losses.length]!);

@@ -9,7 +9,7 @@ const { document } = parseHTML("<!doctype html><body></body>");
 
 interface Point {
   readonly name: string;
-  /** Per cent of dense's. */
+  /** Per cent of dense's cost. */
   readonly cost: number;
   readonly loss: number;
   /** In the order of the test. */

@@ -3,9 +3,9 @@ import type { Bound, LossType } from "../../util/risk/losses.ts";
 
 /** A recipe that a tuning may choose. */
 export interface Candidate {
-  /** Its savings as text; two candidates with one text are the same. */
+  /** Its savings as text; candidates with the same text are the same. */
   readonly recipe: string;
-  /** Settings of one family go from mild to bold: one that loses too much takes the bolder ones with it. */
+  /** Settings of one family go from mild to bold: if one loses too much, the bolder ones are dropped with it. */
   readonly family: string;
   readonly boldness: number;
 }
@@ -13,17 +13,17 @@ export interface Candidate {
 /** An item as a tuning sees it. */
 export interface TuningItem {
   readonly id: string;
-  /** A hash of what the items of one group share; equal prompts are one group. */
+  /** A hash shared by the items of a group; equal prompts form one group. */
   readonly group: string;
   /** Tokens of the prompt. */
   readonly tokens: number;
 }
 
-/** Everything that a tuning's result follows from, besides the answers. */
+/** Everything that determines a tuning's result, besides the answers. */
 export interface Problem<T extends TuningItem = TuningItem> {
   readonly items: readonly T[];
   readonly candidates: readonly Candidate[];
-  /** Both at once; undefined if they take the same place in the model. */
+  /** Both at once; undefined if they use the same place in the model. */
   union?(a: Candidate, b: Candidate): Candidate | undefined;
   /** The type of one item's loss, by its definition. */
   readonly type: LossType;
@@ -31,22 +31,22 @@ export interface Problem<T extends TuningItem = TuningItem> {
   readonly bound: Bound;
 }
 
-/** The cost of an answer to an item under a recipe, in the unit that is saved. */
+/** The cost of an answer to an item under a recipe, in the unit to save. */
 export type Price = (item: TuningItem) => number;
 
-/** Answers items under recipes; whatever was answered once is remembered. */
+/** Answers items under recipes, each once. */
 export interface Answers<T extends TuningItem = TuningItem> {
   /** The loss of the recipe's answer against dense's; NaN if it has none. */
   lossOf(recipe: string, item: T): Promise<number>;
-  /** Answers an item under several recipes, for whom that is cheaper than one by one. */
+  /** Answers an item under several recipes, if that is cheaper than one by one. */
   answer?(recipes: readonly string[], item: T): Promise<void>;
   /**
-   * Says which items are answered next, in this order, and under which recipes, to whom answers several at once. What was
-   * announced before and is not again is called off.
+   * Announces the next items, in order, and their recipes, to an engine that answers several at once. Earlier
+   * announcements that are not repeated are cancelled.
    */
   announce?(items: readonly T[], recipesOf: (item: T) => readonly string[]): void;
-  /** Prices of the recipes, in their order, measured in turns with dense. */
+  /** Prices of the recipes, in order, measured in turn with dense. */
   pricesOf(recipes: readonly string[]): Promise<readonly Price[]>;
-  /** True if the ladder of recipes with known prices is cheaper than dense beyond the noise of the measurement. */
+  /** True if the ladder of recipes with known prices is cheaper than dense beyond the measurement noise. */
   isCheaper(ladder: Ladder): boolean;
 }

@@ -12,7 +12,7 @@ const items = Array.from(
 );
 const order = grouped(items).flat();
 
-/** Answers that note which items and recipes were announced last before each answer. */
+/** Answers that record the last announced items and recipes before each answer. */
 function noting(lossOf: (recipe: string) => number) {
   const seen: { readonly item: string; readonly next: string | undefined; readonly recipes: readonly string[] }[] = [];
   let announced: { items: readonly TuningItem[]; recipesOf: (item: TuningItem) => readonly string[] } | undefined;
@@ -40,7 +40,7 @@ test("a race says before each item which come next, under the recipes that remai
   expect(seen.at(-1)!.recipes).toEqual(["mild"]);
 });
 
-/** How many items each of 200 candidates stays in a race, in which they lose with this chance. */
+/** How many items each of 200 candidates survives in a race, if they lose with this probability. */
 async function stays(chance: number): Promise<number[]> {
   const random = seededRandom(0);
   const many = Array.from({ length: 270 }, (_, i): TuningItem => ({ id: `${i}`, group: `${i}`, tokens: 10 }));

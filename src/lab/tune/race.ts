@@ -5,7 +5,7 @@ import { bet, noWealth, type Wealth } from "../../util/risk/wealth.ts";
 import type { Answers, Candidate, Problem, TuningItem } from "./problem.ts";
 import { grouped } from "./split.ts";
 
-/** The chance that a candidate at exactly the risk is ever dropped for its own losses. */
+/** The probability that a candidate at exactly the risk is ever dropped for its own losses. */
 const WRONGLY_DROPPED = 0.1;
 
 /** Losses by candidate, in the order of the items. */
@@ -13,8 +13,8 @@ export type Raced = ReadonlyMap<Candidate, readonly number[]>;
 
 /**
  * Answers the items under all candidates, item by item. A candidate is dropped once its loss is above the risk with
- * confidence, however often one looks, and its family's bolder settings with it; never because another one is cheaper, since
- * on a few items the boldest have not lost yet.
+ * confidence, valid at every look, and its family's bolder settings with it; never because another one is cheaper,
+ * since on a few items the boldest have not lost yet.
  * @returns the candidates that remain, with a loss for each item
  */
 export async function race<T extends TuningItem>(
@@ -45,7 +45,7 @@ export async function race<T extends TuningItem>(
   return losses;
 }
 
-/** One loss a group. */
+/** One loss per group. */
 export const lossesOf = (type: LossType, items: readonly TuningItem[], values: readonly number[]): Losses =>
   groupLosses(
     type,

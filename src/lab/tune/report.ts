@@ -11,7 +11,7 @@ import type { Tuned } from "./run.ts";
 import type { Cost } from "./times.ts";
 import { ladderText, pText, unsureText, verdictOf } from "./words.ts";
 
-/** The report as one self-contained page: no script, no request. */
+/** The report as one self-contained page without scripts or requests. */
 export function tuningPage(tuned: Tuned): string {
   const { setup } = tuned;
   const title = `${setup.request.options.name}: ${setup.identity.task} with ${setup.identity.model}`;

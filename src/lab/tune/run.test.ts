@@ -28,7 +28,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-/** A home of its own, and a file of prompts in it. */
+/** A temporary home with a file of prompts. */
 function fileOf(lines: readonly object[]): string {
   const home = tempFolder();
   withEnv({ MODICUM_HOME: home });
@@ -46,7 +46,7 @@ const request = (task: string, options: object = {}, rest: Partial<Request> = {}
   ...rest,
 });
 
-/** Answers out of thin air: exits are cheapest and lose everything, lookups lose nothing. */
+/** Synthetic answers: exits are cheapest and lose everything, lookups lose nothing. */
 const serving = (answer: (recipe: string, item: { id: string }) => Partial<Served> = () => ({})): Serving => ({
   async answer(recipe, item) {
     const share = recipe === "dense" ? 1 : recipe.startsWith("exit") ? 0.2 : recipe.includes("match=2") ? 0.5 : 0.8;
@@ -76,7 +76,7 @@ test("the cheapest recipe that loses nothing is certified, with all options spel
   expect(certificate!.cost.ms.chosen / certificate!.cost.ms.dense).toBeCloseTo(0.5, 9);
   expect(certificate!.recipes["lookup:match=2,tokens=8"]!.ms.new).toBeCloseTo(5, 6);
   expect(readCertificate("mine")).toEqual(certificate);
-  // Losses of 1 are told apart from 0.05 after a few items.
+  // A few items separate losses of 1 from 0.05.
   expect(dropped).toMatchObject([{ recipe: expect.stringContaining("exit:layer=1"), loss: 1 }]);
   expect(dropped[0]!.items).toBeLessThan(10);
   expect(near).toBeUndefined();
@@ -126,7 +126,7 @@ test("killed anywhere and resumed, it gives the same certificate, answers nothin
   const { created: _, ...expected } = whole.certificate!;
   const total = lines(whole.folder, "answers.jsonl").length;
   const name = "part";
-  // As long as the first is an attempt, the second is another one.
+  // As long as the first counts as an attempt, the second is another one.
   withEnv({ MODICUM_HOME: tempFolder() });
   for (const after of [3, 50, 75, 20, 60, 60]) {
     const stop = new AbortController();
@@ -249,7 +249,7 @@ test("what throws, or gives no number, under a recipe loses 1; of dense it is an
 });
 
 test("a recipe that fails keeps cheaper ones from the test, and the report says what a new attempt with them wants", async () => {
-  // The dearer lookup loses on items of the test alone, the cheaper one on none.
+  // The more expensive lookup loses only on items of the test, the cheaper one on none.
   const task = fileOf(answered(130));
   const setup = await setUp(request(task));
   const { test } = split(setup.problem.items, setup.problem.type, setup.problem.bound);
@@ -277,7 +277,7 @@ test("more items belong to the next attempt, at half the error", async () => {
 
 test("a near miss is told with the items that it wants", async () => {
   const task = fileOf(prompts(120));
-  // One in 23 of the cheaper recipe's answers is lost: too near the risk for so few items.
+  // One in 23 of the cheaper recipe's answers is lost: too close to the risk for so few items.
   const losing = serving((recipe, { id }) =>
     recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 23 === 0 ? { text: "wrong" } : {},
   );
@@ -321,7 +321,7 @@ test("drawn answers are compared by nats, gains against losses; no audit can bet
     .map((line) => JSON.parse(line))
     .filter(({ recipe }) => recipe === "dense");
   expect(dense.every(({ loss, excess }) => loss === 0 && excess === 0)).toBe(true);
-  // Times are of answers without their log-probabilities.
+  // Times exclude log-probabilities.
   expect(scored).toEqual(new Set([true, undefined]));
 });
 
@@ -335,7 +335,7 @@ test("answers of equal tokens are scored once, all of an item's together", async
     },
   };
   await tuned(await setUp(request(fileOf(prompts(120)))), counting, silent);
-  // Dense's answer, which the lookups give too, and the exit's until it is dropped.
+  // Dense's answer, which the lookups also return, and the exit's until it is dropped.
   expect(scored.slice(0, 3)).toEqual([2, 2, 2]);
   expect(scored.slice(20)).toEqual(Array(100).fill(1));
 });
@@ -357,7 +357,7 @@ test("with answers, the loss is harm, and a risk above a quarter of dense's qual
   });
   const { certificate } = await tuned(setup, serving(), silent);
   expect(certificate).toMatchObject({ quality: 1, type: "binary" });
-  // No answer differs from dense's: the bound that audits bet against is the least that so many items can have.
+  // No answer differs from dense's: the bound for audits is the least that so many items can have.
   expect(certificate!.nats).toBeGreaterThan(0.03);
   expect(certificate!.nats).toBeLessThan(0.08);
   const reworded = serving((recipe, { id }) =>
@@ -374,7 +374,7 @@ test("with answers, the loss is harm, and a risk above a quarter of dense's qual
   expect(await setUp(request(low.request.task, { name: "again" }))).toMatchObject({ attempt: 1 });
 });
 
-/** The made-up answers on a clock with noise of a fifth; `share` of dense's time, and of its work. */
+/** The synthetic answers on a clock with a fifth of noise; `share` of dense's time, and of its work. */
 function noisy(share: number): Serving {
   const random = seededRandom(3);
   return {
@@ -433,7 +433,7 @@ test("FLOPs have no noise: a hundredth less is a gain", async () => {
 test("the certificate has the least limit at which an answer of the test was cut", async () => {
   const limits = async (cut: (recipe: string, item: ServedItem) => boolean) => {
     const setup = await setUp(request(fileOf(prompts(120))));
-    // Items of one file have one limit; a task's own have several.
+    // Items of one file share a limit; a task's own may have several.
     const items = setup.problem.items.map((item) => ({ ...item, maxTokens: 8 + (item.tokens % 5) }));
     const made = { ...setup, problem: { ...setup.problem, items } };
     const cutting: Serving = {
@@ -451,7 +451,7 @@ test("the certificate has the least limit at which an answer of the test was cut
   expect(limit).toBe(Math.min(...test.map(({ maxTokens }) => maxTokens)));
   const saved = await limits((recipe, { maxTokens }) => recipe.includes("match=2") && maxTokens > 9);
   expect(saved.limit).toBe(Math.min(...saved.test.map(({ maxTokens }) => maxTokens).filter((most) => most > 9)));
-  // An answer of a recipe that is not chosen, or of the search, says nothing.
+  // An answer of an unchosen recipe, or of the search, does not count.
   expect(await limits((recipe) => recipe.includes("match=3"))).toMatchObject({ limit: undefined });
   const { search } = await limits(() => false);
   const searched = new Set(search.map(({ id }) => id));

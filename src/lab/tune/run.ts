@@ -37,7 +37,7 @@ import { split } from "./split.ts";
 import { Times } from "./times.ts";
 import { type Outcome, tune } from "./tune.ts";
 
-/** A new answer, with the losses of the part under its recipe so far, and the number of all its items. */
+/** A new answer, with the part's losses under its recipe so far, and the number of all its items. */
 export interface Progress {
   readonly part: "search" | "test";
   readonly line: AnswerLine;
@@ -45,7 +45,7 @@ export interface Progress {
   readonly of: number;
 }
 
-/** Follows a tuning. */
+/** Callbacks of a tuning. */
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
@@ -53,18 +53,18 @@ export interface Watcher {
   timed(done: number, of: number): void;
 }
 
-/** The outcome of a tuning. */
+/** The result of a tuning. */
 export interface Tuned {
   readonly setup: Setup;
   readonly outcome: Outcome<ServedItem>;
   /** Undefined: nothing is certified. */
   readonly certificate: Certificate | undefined;
-  /** What answers under the certificate were measured to cost. */
+  /** The measured cost of answers under the certificate. */
   readonly shares: Shares | undefined;
   readonly near: NearMiss | undefined;
-  /** Every recipe that survived the race and dense, with its mean loss on the searched items and its mean price. */
+  /** Every recipe that survived the race and dense, with its mean loss on the search items and its mean price. */
   readonly rated: readonly { readonly recipe: string; readonly loss: number; readonly price: number }[];
-  /** Candidates that lost too much, with their mean loss and how many items they answered. */
+  /** Candidates that lost too much, with their mean loss and the number of items they answered. */
   readonly dropped: readonly { readonly recipe: string; readonly loss: number; readonly items: number }[];
   readonly folder: string;
 }
@@ -72,20 +72,20 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if not all groups were answered, since it had failed whatever they lose. */
+  /** True if some groups were not answered: it had failed whatever they lose. */
   readonly early: boolean;
-  /** About how many more items it wants in the next attempt; undefined: no number helps. */
+  /** About how many more items it needs in the next attempt; undefined: no number helps. */
   readonly more: number | undefined;
-  /** Cheaper ladders that its failure kept from being tested. */
+  /** Cheaper ladders that were not tested because of its failure. */
   readonly untested: readonly Ladder[];
-  /** The next attempt on these items, and what it wants if nothing is lost. */
+  /** The next attempt on these items, and what it needs if nothing is lost. */
   readonly next: { readonly attempt: number; readonly needed: Needed };
 }
 
 const orderSchema = z.array(z.unknown());
 
 /**
- * Tunes: answers what has no answer yet, and writes a certificate if something is certified.
+ * Tunes: computes missing answers, and writes a certificate if one results.
  * @throws UserError if the budget of minutes runs out before the test
  */
 export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSignal): Promise<Tuned> {
@@ -103,7 +103,7 @@ export async function runTuning(setup: Setup, watcher: Watcher, signal?: AbortSi
   return await tuned(setup, serving, watcher, signal, losses);
 }
 
-/** The same with whatever answers: `serving` is timed, and `losses` are what losses are computed from. */
+/** The same with any source of answers: `serving` is timed, and losses come from `losses`. */
 export async function tuned(
   setup: Setup,
   serving: Serving,
@@ -157,7 +157,7 @@ export async function tuned(
     }
     watcher.notice(riskInWords(setup, mean(qualities)));
   }
-  // Thresholds follow from Swift's scores of all searched items.
+  // Thresholds follow from Swift's scores on all search items.
   if (pair)
     for (const [i, item] of parts.search.entries()) {
       if (!pair.holds("swift", item)) inTime();
@@ -178,7 +178,7 @@ export async function tuned(
     },
     announce: (items, recipesOf) => answers.announce(items, recipesOf),
     async pricesOf(recipes) {
-      // Nothing else runs here while times are measured.
+      // Nothing else runs here during timing.
       answers.announce([], () => []);
       await times.measure(recipes);
       return recipes.map(priceOf);
@@ -225,14 +225,14 @@ const boundTo = ({ identity }: Setup, routes: Record<string, string>): Certifica
   ...{ name: identity.model, swift: identity.swift as Weights, routes },
 });
 
-/** True if the certificate is issued already: a new one of the same contents would begin its audit anew. */
+/** True if the certificate exists already: a new one with the same contents would restart its audit. */
 function isKept(name: string, certificate: Certificate): boolean {
   if (!existsSync(certificateFile(name))) return false;
   const { created } = certificate;
   return JSON.stringify({ ...readCertificate(name), created }) === JSON.stringify(certificateSchema.parse(certificate));
 }
 
-/** @throws UserError if the order that was written before differs: the test may have begun on it */
+/** @throws UserError if the stored order differs: the test may have begun on it */
 async function keepOrder(folder: string, order: readonly Rated[]): Promise<void> {
   const file = path.join(folder, "order.json");
   const held = readOptionalJson(file, orderSchema);
@@ -250,7 +250,7 @@ function nearMiss(
 ): NearMiss | undefined {
   const verdict = verdicts.at(-1);
   if (verdict === undefined || verdict.certified) return undefined;
-  // A test that ends early ends on a loss: the searched items say more of the mean.
+  // A test that ends early ends on a loss: the search items give a better mean.
   const answered = [...search, ...test].filter((item) => {
     const rungs = rungsAt(verdict.ladder, item.tokens).filter((rung) => rung !== "dense");
     return rungs.every((rung) => lossOf(rung, item) !== undefined);
@@ -272,13 +272,13 @@ function nearMiss(
   };
 }
 
-/** The risk as a share of what dense gets right. */
+/** The risk as a share of dense's right answers. */
 const riskInWords = ({ problem, items }: Setup, quality: number): string =>
   `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
-/** The fault of a risk that nothing can exceed, since dense is right so seldom; undefined: it is none. */
+/** Why no recipe can exceed the risk, if dense is right so rarely; undefined: no fault. */
 function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
   const quality = mean(qualities);
   const { risk } = problem.bound;

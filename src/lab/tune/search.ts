@@ -3,7 +3,7 @@ import type { Measured, Searched } from "./ladders.ts";
 import type { Answers, Candidate, Price, Problem, TuningItem } from "./problem.ts";
 import { type Raced, race } from "./race.ts";
 
-/** Savings of one recipe at most. */
+/** Maximum savings of one recipe. */
 const MOST = 3;
 
 interface Survivor extends Measured {
@@ -11,8 +11,8 @@ interface Survivor extends Measured {
 }
 
 /**
- * Races the candidates on the searched items, then unions of the cheapest one with the best of every other family, as long as
- * they are cheaper still. Prices are measured for what survives.
+ * Races the candidates on the search items, then unions of the cheapest one with the best of every other family, as
+ * long as they get cheaper. Measures prices of the survivors.
  */
 export async function search<T extends TuningItem>(
   problem: Pick<Problem<T>, "candidates" | "union" | "type" | "bound">,

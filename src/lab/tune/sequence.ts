@@ -10,18 +10,18 @@ import { grouped } from "./split.ts";
 /** The outcome of one test. */
 export interface Verdict {
   readonly ladder: Ladder;
-  /** The p-value of "the expected loss is above the risk"; of a test that ended early, its least possible value. */
+  /** The p-value of "the expected loss is above the risk"; for a test that ended early, its least possible value. */
   readonly p: number;
-  /** Mean loss of the items that were answered. */
+  /** Mean loss of the answered items. */
   readonly mean: number;
-  /** Groups that were answered. */
+  /** Answered groups. */
   readonly groups: number;
   readonly certified: boolean;
 }
 
 /**
- * Tests ladders in order on items that chose nothing, up to the first that fails: those before it are all certified with
- * the bound's confidence (fixed-sequence testing, Angelopoulos et al., arXiv 2110.01052).
+ * Tests ladders in order on items that were not used to choose, up to the first failure: those before it are all
+ * certified with the bound's confidence (fixed-sequence testing, Angelopoulos et al., arXiv 2110.01052).
  */
 export async function testInOrder<T extends TuningItem>(
   order: readonly Ladder[],
@@ -38,7 +38,7 @@ export async function testInOrder<T extends TuningItem>(
   return verdicts;
 }
 
-/** Tests one ladder. It ends early only if it fails even if nothing more is lost. @throws RangeError if there are no items */
+/** Tests one ladder. It ends early only if it fails even without further losses. @throws RangeError if there are no items */
 export async function testOf<T extends TuningItem>(
   ladder: Ladder,
   items: readonly T[],
@@ -66,7 +66,7 @@ export async function testOf<T extends TuningItem>(
 
 const least = (type: LossType): number => (type === "signed" ? -1 : 0);
 
-/** The recipes that may answer an item in place of dense. */
+/** The recipes that may answer an item instead of dense. */
 const savingRungs = (ladder: Ladder, { tokens }: TuningItem): readonly string[] =>
   rungsAt(ladder, tokens).filter((recipe) => recipe !== "dense");
 

@@ -13,7 +13,7 @@ import { recipeOf } from "./candidates.ts";
 import type { ServedItem } from "./items.ts";
 import { excessOf } from "./losses.ts";
 
-/** An answer as the server gives it, and what it took. */
+/** An answer as the server returns it, and its cost. */
 export interface Served {
   readonly text: string;
   readonly tokens: readonly number[];
@@ -22,9 +22,8 @@ export interface Served {
   readonly flops: number;
   readonly bytes: number;
   /**
-   * Of a drawn answer that was asked for with it: the mean, over its tokens, of their log-probability in the distribution
-   * that the recipe drew them from, before top-k, top-p and min-p cut it (`Sampler.logprobOf`). An end that a saving put to
-   * it was certain: 0.
+   * For a drawn answer, on request: the mean log-probability of its tokens in the distribution that the recipe drew
+   * them from, before top-k, top-p and min-p (`Sampler.logprobOf`). An end from a saving was certain: 0.
    */
   readonly own?: number | undefined;
 }
@@ -33,33 +32,33 @@ export interface Served {
 export interface Upcoming {
   readonly item: ServedItem;
   readonly recipes: readonly string[];
-  /** The hash of dense's answer, if it is scored already. */
+  /** The hash of dense's answer, if it is already scored. */
   readonly known?: string;
 }
 
 /** Answers items under recipes, and scores answers by dense. */
 export interface Serving extends Disposable {
-  /** Learns which items come next, in order, if it can answer several at once; what it learnt before is off. */
+  /** Receives the next items, in order, if it can answer several at once; each call replaces the last one's. */
   announce?(upcoming: Iterable<Upcoming>): void;
-  /** `scored`: a drawn answer comes with its own log-probability. */
+  /** `scored`: a drawn answer includes its own log-probability. */
   answer(recipe: string, item: ServedItem, scored?: boolean): Promise<Served>;
   /**
-   * The nats a token by which dense finds each answer less likely than a reference: of a greedy answer, the tokens that
-   * dense prefers in their places; of a drawn one, the answer as its recipe found it, both by penalties and temperature.
-   * Its mean over what a recipe draws is then that recipe's divergence from dense (Kullback and Leibler's, but for what
-   * the filters cut), which is never below 0.
+   * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, the tokens
+   * that dense prefers in their places; for a drawn one, the answer under its own recipe, both after penalties and
+   * temperature. Its mean over a recipe's draws is the recipe's Kullback–Leibler divergence from dense, except for the
+   * filters' cuts, which is never below 0.
    */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
 
-/** Gives what losses are computed from: answers and their scores, but no times. */
+/** Supplies the inputs of losses: answers and their scores, but no times. */
 export type Losses = Pick<Serving, "answer" | "excess" | "announce">;
 
-/** How a model's answers are drawn; no temperature: by its own settings. */
+/** How a model samples; no temperature: by its own settings. */
 export const drawingOf = ({ sampling }: Pick<Model, "sampling">, temperature: number | undefined): SamplingOptions =>
   samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature });
 
-/** A model that answers each item as a server that has just started does. */
+/** A model that answers each item like a newly started server. */
 export class ModelServing implements Serving {
   readonly #recipes = new Map<string, { readonly save: Recipe; readonly lease: Lease }>();
 
@@ -82,7 +81,7 @@ export class ModelServing implements Serving {
     const drawing = this.#drawing(item);
     const drawn =
       scored && drawing.temperature > 0 ? new Drawn(drawing, this.model.language.encode(prompt)) : undefined;
-    // Nothing of another answer is reused.
+    // Nothing is reused from another answer.
     this.forget();
     const completion = await this.model.complete(prompt, {
       ...{ ...optionsOf(item, this.temperature, this.signal), save },
@@ -92,17 +91,17 @@ export class ModelServing implements Serving {
     return drawn ? { ...served, own: drawn.sumOf(served.tokens) / this.#whole(served).length } : served;
   }
 
-  /** Nothing of an earlier run is reused. */
+  /** Nothing is reused from an earlier run. */
   forget(): void {
     this.model.language.engine.forget();
   }
 
-  /** How an item's answer is drawn: with a seed of its own. */
+  /** How an item's answer is sampled: with its own seed. */
   #drawing(item: ServedItem): SamplingOptions & { readonly seed: number } {
     return { ...drawingOf(this.model, this.temperature), seed: seedOf(item) };
   }
 
-  /** A recipe stays ready, so that taking turns with others costs nothing. */
+  /** A recipe stays ready, so switching costs nothing. */
   async #prepared(recipe: string) {
     const known = this.#recipes.get(recipe);
     if (known) return known;
@@ -126,7 +125,7 @@ export class ModelServing implements Serving {
     return pairs.map((pair) => excessOf(scores[scored.indexOf(pair)] ?? []));
   }
 
-  /** By how much dense finds drawn answers less likely than they found themselves. */
+  /** How much less likely dense finds drawn answers than when drawn. */
   async #divergence(
     context: readonly number[],
     drawing: SamplingOptions,
@@ -162,7 +161,7 @@ export class ModelServing implements Serving {
   }
 }
 
-/** Follows an answer while it is drawn: draws the same tokens from the same logits, and sums up their log-probabilities. */
+/** Follows an answer's sampling: draws the same tokens from the same logits, and sums their log-probabilities. */
 class Drawn {
   readonly #sampler: Sampler;
   readonly #ids: number[] = [];
@@ -179,7 +178,7 @@ class Drawn {
     this.#ids.push(id);
   }
 
-  /** @throws Error if the answer's tokens are others */
+  /** @throws Error if the answer's tokens differ */
   sumOf(tokens: readonly number[]): number {
     if (tokens.join() !== this.#ids.join()) throw new Error("an answer was drawn in another way than it was followed");
     return this.#sum;
@@ -189,7 +188,7 @@ class Drawn {
 /** An item has one seed, for dense and all recipes. */
 const seedOf = ({ id }: Pick<ServedItem, "id">): number => Number.parseInt(id.slice(0, 8), 16);
 
-/** The options by which a server would answer an item; a `temperature` that is undefined is the model's own. */
+/** The options with which a server would answer an item; an undefined `temperature` is the model's own. */
 export const optionsOf = (
   { maxTokens, stop, id }: Omit<ServedItem, "prompt">,
   temperature: number | undefined,
@@ -210,6 +209,6 @@ export function servedOf({ text, tokens, finishReason, receipt }: Completion): S
 /** Identifies a text. */
 export const textHash = (text: string): string => createHash("sha256").update(text).digest("hex").slice(0, 16);
 
-/** Identifies an answer's tokens, with an end that a saving put to them, and the log-probability that they were drawn by. */
+/** Identifies an answer's tokens, with any end from a saving, and the log-probability of their drawing. */
 export const answerHash = ({ tokens, reason, own }: Served): string =>
   textHash(`${tokens.join()} ${reason === "stopped"}${own === undefined ? "" : ` ${own}`}`);

@@ -22,7 +22,7 @@ import { split } from "./split.ts";
 import { timedItems } from "./times.ts";
 import { neededText } from "./words.ts";
 
-/** A tuning as a user asks for it. */
+/** A user's tuning request. */
 export interface Request {
   readonly model: Model;
   readonly task: string;
@@ -32,13 +32,13 @@ export interface Request {
   readonly adapter: string | undefined;
   readonly force: boolean;
   readonly version: string;
-  /** Redis, through which other processes compute the losses; undefined: this one does. */
+  /** Redis, through which other processes compute the losses; undefined: this process computes them. */
   readonly queue?: string | undefined;
   /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
   readonly pair?: TunedPair | undefined;
 }
 
-/** A tuning whose items and candidates are known. */
+/** A tuning with its items and candidates. */
 export interface Setup {
   readonly request: Request;
   readonly items: TuningItems;
@@ -46,10 +46,10 @@ export interface Setup {
   readonly candidates: readonly Candidate[];
   readonly excluded: readonly Excluded[];
   readonly identity: Identity;
-  /** Short hashes of the prompts, by which earlier attempts are known. */
+  /** Short hashes of the prompts, which identify earlier attempts. */
   readonly prompts: readonly string[];
   readonly attempt: number;
-  /** Attempts on the same task before this one. */
+  /** Earlier attempts on the same task. */
   readonly earlier: readonly Attempt[];
   readonly problem: Problem<ServedItem>;
   readonly outlook: Outlook;
@@ -119,7 +119,7 @@ function itemsHash(items: readonly ServedItem[]): string {
   return hash.digest("hex");
 }
 
-/** @throws UserError if the items cannot certify the risk, whatever is answered */
+/** @throws UserError if the items cannot certify the risk, whatever the answers */
 export function requireEnough({ outlook, problem, request, candidates, attempt }: Setup): void {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
@@ -134,7 +134,7 @@ export function requireEnough({ outlook, problem, request, candidates, attempt }
   if (candidates.length === 0) throw new UserError("no candidate can act here; --dry-run says why");
 }
 
-/** The minutes that a tuning takes at most, from dense's on three items. */
+/** A tuning's maximum minutes, from dense's answers to three items. */
 export async function minutesOf(setup: Setup, signal?: AbortSignal) {
   const { problem, request, items, loss } = setup;
   const parts = split(problem.items, problem.type, problem.bound);

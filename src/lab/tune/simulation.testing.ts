@@ -7,18 +7,18 @@ import { testInOrder, testOf } from "./sequence.ts";
 import { split } from "./split.ts";
 import { type Outcome, type Procedure, tune } from "./tune.ts";
 
-/** Recipes of made-up risks and prices, whose answers exist in memory alone. */
+/** Recipes with synthetic risks and prices, whose answers exist only in memory. */
 export interface World {
   readonly name: string;
   readonly type: LossType;
   readonly risk: number;
   readonly items: number;
-  /** True if recipes fail on items of their own; else on the same ones, the lossier on more. */
+  /** True if recipes fail on separate items; otherwise on nested ones, a lossier recipe on more. */
   readonly independent?: boolean;
-  /** Items of a group, which stand or fall together. */
+  /** Items per group; a group fails as a whole. */
   readonly group?: number;
   readonly candidates: readonly MadeUp[];
-  /** Tunings in a row of the same recipes, each with this many items more. */
+  /** Consecutive tunings of the same recipes, each with this many more items. */
   readonly attempts?: { readonly count: number; readonly more: number };
 }
 
@@ -27,11 +27,11 @@ interface MadeUp extends Candidate {
   risk(tokens: number): number;
   /** Share of dense's price. */
   readonly price: number;
-  /** True if its answers have no number. */
+  /** True if its answers are NaN. */
   readonly broken?: boolean;
 }
 
-/** Prompts have these lengths, each as often as the others. */
+/** Prompts have these lengths, each equally often. */
 const LENGTHS = Array.from({ length: 30 }, (_, i) => 100 * (i + 1));
 const CONFIDENCE = 0.95;
 
@@ -80,7 +80,7 @@ function answersOf({ type, candidates }: World): Answers<MadeUpItem> {
   };
 }
 
-/** The expected loss of the worst of the allowed recipes; of independent ones, at least so much. */
+/** The expected loss of the worst allowed recipe; for independent ones, at least this. */
 function trueRisk(ladder: Ladder, { candidates }: World): number {
   const known = new Map(candidates.map((candidate) => [candidate.recipe, candidate]));
   const at = (tokens: number) =>
@@ -95,11 +95,11 @@ function savingOf(ladder: Ladder, { candidates }: World): number {
   return 1 - mean(LENGTHS.map(price)) / mean(LENGTHS);
 }
 
-/** The outcome of the tunings of one world. */
+/** The results of the tunings of one world. */
 export interface Simulated {
   readonly world: string;
   readonly runs: number;
-  /** Share of tunings that certified what loses as much as the risk, or more. */
+  /** Share of tunings that certified a ladder with a loss at or above the risk. */
   readonly wrong: number;
   readonly certified: number;
   /** Mean saving over all tunings. */
@@ -108,7 +108,7 @@ export interface Simulated {
   readonly admissible: number;
 }
 
-/** Tunes a world again and again, each time with items of its own. */
+/** Tunes a world repeatedly, each time with new items. */
 export async function simulate(world: World, runs: number, procedure?: Procedure): Promise<Simulated> {
   const random = seededRandom(17);
   let [wrong, certified, saving] = [0, 0, 0];
@@ -199,7 +199,7 @@ export const worlds: readonly World[] = [
   },
 ];
 
-/** Tuners that are wrong on purpose, each with the world that shows it. */
+/** Deliberately wrong tuners, each with the world that exposes it. */
 export const broken: readonly { readonly name: string; readonly world: string; readonly procedure: Procedure }[] = [
   {
     ...{ name: "tests on the items that it searched", world: "ten recipes, each at the risk" },

@@ -2,15 +2,15 @@ import { binomialCdf } from "../../util/risk/binomial.ts";
 import type { Bound, LossType } from "../../util/risk/losses.ts";
 import type { TuningItem } from "./problem.ts";
 
-/** The items that a recipe is searched on, and those that it is tested on, each in the order of their groups. */
+/** The search items and the test items, each in the order of their groups. */
 export interface Parts<T> {
   readonly search: readonly T[];
   readonly test: readonly T[];
 }
 
 /**
- * A third of the groups to search and the rest to test, in the order of their hashes: there is no seed to try. If every
- * loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest is searched.
+ * A third of the groups for the search and the rest for the test, in the order of their hashes: there is no seed to vary.
+ * If every loss is 0 or 1, the test part ends at the last size that allows one more loss; the rest joins the search.
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);

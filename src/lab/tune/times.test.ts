@@ -15,7 +15,10 @@ const items = Array.from(
   }),
 );
 
-/** A machine that is `busy` times slower; every recipe takes half of dense's time and work, but `idle`, which does nothing on a slower clock. */
+/**
+ * A machine that is `busy` times slower; every recipe takes half of dense's time and work, except `idle`, which does
+ * nothing on a slower clock.
+ */
 const serving = (busy: () => number, asked: string[] = []): Serving => ({
   async answer(recipe, { tokens }) {
     asked.push(recipe);
@@ -53,7 +56,7 @@ test("recipes take turns with dense, and a busier round does not make its recipe
   expect(price("a")).toBeCloseTo(210, 6);
   expect(price("b")).toBeCloseTo(210, 6);
   expect(times.costs(() => "b", "ms")[0]).toBeCloseTo(110, 6);
-  // What is kept is what was measured.
+  // Stored times are the measured ones.
   const lines = readFileSync(join(folder, "times.jsonl"), "utf8").trim().split("\n");
   expect(lines.map((line) => JSON.parse(line)).filter(({ recipe }) => recipe === "b")[0].ms).toBeCloseTo(330, 6);
   asked.length = 0;

@@ -29,7 +29,7 @@ export type OnTime = (done: number, of: number) => void;
 /** Items that are timed. */
 const TIMED = 12;
 
-/** Items evenly placed among the lengths. */
+/** Items evenly spaced among the lengths. */
 export function timedItems<T extends ServedItem>(items: readonly T[], count = TIMED): T[] {
   const sorted = items.toSorted((a, b) => a.tokens - b.tokens || (a.id < b.id ? -1 : 1));
   if (sorted.length <= count) return sorted;
@@ -39,7 +39,7 @@ export function timedItems<T extends ServedItem>(items: readonly T[], count = TI
   );
 }
 
-/** Costs of answers, measured in turns with dense and kept in a file. */
+/** Costs of answers, measured in turn with dense and stored in a file. */
 export class Times implements AsyncDisposable {
   readonly #lines: TimeLine[];
   #round = 0;
@@ -67,7 +67,7 @@ export class Times implements AsyncDisposable {
     return new Times(file, lines, serving, timedItems(items), signal, onTime);
   }
 
-  /** Measures recipes that were not in an earlier round, in turns with dense. */
+  /** Measures recipes that are not in an earlier round, in turn with dense. */
   async measure(recipes: readonly string[]): Promise<void> {
     const round = ++this.#round;
     const earlier = new Set(this.#lines.filter((line) => line.round < round).map(({ recipe }) => recipe));
@@ -93,7 +93,7 @@ export class Times implements AsyncDisposable {
       if (recipe === "dense" || this.signal?.aborted) throw error;
       return undefined;
     });
-    // It lost the item already.
+    // It has already lost the item.
     if (served === undefined) return;
     const { ms, flops, bytes, tokens } = served;
     const line = { round, recipe, item: item.id, prompt: item.tokens, answer: tokens.length, ms, flops, bytes };
@@ -111,7 +111,7 @@ export class Times implements AsyncDisposable {
       .map((line) => ({ prompt: line.prompt, answer: line.answer, cost: this.#cost(line, by) }));
   }
 
-  /** The cost of each timed item under the recipe that `choose` names for its length; NaN if it failed there. */
+  /** The cost of each timed item under the recipe that `choose` selects for its length; NaN if it failed there. */
   costs(choose: (tokens: number) => string, by: Cost): number[] {
     return this.items.map(({ id, tokens }) => {
       const recipe = choose(tokens);
@@ -120,7 +120,10 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** The cost of each timed item under the recipe that `choose` names for its length, and dense's of the same round; NaN if it failed there. */
+  /**
+   * The cost of each timed item under the recipe that `choose` selects for its length, and dense's from the same round;
+   * NaN if it failed there.
+   */
   pairs(choose: (tokens: number) => string, by: Cost): Pair[] {
     return this.items.map(({ id, tokens }) => {
       const recipe = choose(tokens);
@@ -130,10 +133,10 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** A cost as if it were measured in the first round: the machine may be busier in another one, for dense too. */
+  /** A cost as if measured in the first round: the machine may be busier in another one, for dense as well. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
-    // An idle recipe ran as dense: another time of it would be noise.
+    // An idle recipe ran as dense: a second time would be noise.
     const cost = isIdle(line, dense) ? dense[by] : line[by];
     if (line.round === 1) return cost;
     const denseIn = (round: number) => this.#lines.filter((each) => each.round === round && each.recipe === "dense");
@@ -141,7 +144,7 @@ export class Times implements AsyncDisposable {
     return cost / median(denseIn(line.round).map((each) => each[by] / first.get(each.item)!));
   }
 
-  /** Dense's turn of the same round and item. */
+  /** Dense's turn in the same round on the same item. */
   #denseOf({ round, item }: TimeLine): TimeLine {
     return this.#lines.find((each) => each.round === round && each.recipe === "dense" && each.item === item)!;
   }
@@ -151,6 +154,6 @@ export class Times implements AsyncDisposable {
   }
 }
 
-/** True if nothing of the recipe acted: its work is dense's, with no overhead, which would be part of it. */
+/** True if nothing of the recipe acted: its work is dense's, without overhead. */
 const isIdle = (line: TimeLine, dense: TimeLine): boolean =>
   line.flops === dense.flops && line.bytes === dense.bytes && line.answer === dense.answer;

@@ -12,7 +12,7 @@ export interface Procedure {
   readonly test: typeof testInOrder;
 }
 
-/** Learns what a tuning has come to. */
+/** Callbacks for a tuning's progress. */
 export interface Watch {
   /** Called with the order of the test before its first item runs; the order is final. */
   ordered?(order: readonly Rated[]): Promise<void>;
@@ -25,11 +25,11 @@ export interface Outcome<T extends TuningItem> {
   readonly survivors: readonly Candidate[];
   /** Dense's mean price over the searched items. */
   readonly dense: number;
-  /** Ladders as they were to be tested, from dearest to cheapest. */
+  /** Ladders in the planned order of the test, from the most to the least expensive. */
   readonly order: readonly Rated[];
   /** Ladders whose gain may be noise: they are not tested. */
   readonly unsure: readonly Rated[];
-  /** The tests that were run, in this order; the last one may have failed. */
+  /** The executed tests, in order; the last one may have failed. */
   readonly verdicts: readonly Verdict[];
   /** The cheapest certified ladder; undefined: dense. */
   readonly chosen: Verdict | undefined;

@@ -18,7 +18,7 @@ export function ladderText(ladder: Ladder): string {
     .join("; ");
 }
 
-/** Why candidates were left out, a line for each family and reason. */
+/** Why candidates were left out, one line for each family and reason. */
 export function excludedLines(excluded: readonly Excluded[]): string[] {
   const alike = new Map<string, Excluded[]>();
   for (const each of excluded) {
@@ -39,7 +39,7 @@ function outlookText({ outlook, problem }: Setup): string {
   return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${neededText(wanted, what)}`;
 }
 
-/** How many items or groups a test wants. */
+/** How many items or groups a test needs. */
 export const neededText = ({ all, test }: Needed, what: string): string =>
   `${count(all, what)} in the file, ${test} of them for the test`;
 
@@ -96,7 +96,7 @@ export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned):
   );
 }
 
-/** What an answer was measured to take: first of what was to be saved, then of time and FLOPs. */
+/** An answer's measured cost: first in the unit to save, then time and FLOPs. */
 function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string {
   const ci95 = ms.ci95.map(percent).join(" to ");
   const names: Readonly<Record<Cost, string>> = { ms: `time (${ci95} at 0.95)`, flops: "FLOPs", bytes: "bytes" };
@@ -133,14 +133,14 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** What a failure kept from being tested; undefined: nothing. */
+/** The ladders that a failure kept from being tested; undefined: none. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
   return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with their recipes alone is attempt ${next.attempt}, at half the error: it wants ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` leaves a certificate's answers out, for a person; undefined: it does not. */
+/** Why `serve --audit` skips a certificate's answers, for a person; undefined: it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;

@@ -1,37 +1,40 @@
 import { seededRandom, shuffle } from "../../../util/random.ts";
 import * as words from "./words.ts";
 
-/** Digits of the strip that is read. */
+/** Digits in the strip. */
 const STRIP = 3;
-/** Shapes of a picture's objects: half of all, so that a random one is there as often as not. */
+/** Shapes of a picture's objects: half of all, so a random one is present as often as not. */
 const SHAPES = words.shapes.length / 2;
-/** Share of blank cells that have the ground's colour whatever chance says. */
+/** Share of blank cells that have the ground's colour regardless of chance. */
 const GROUND = 0.6;
 
-/** Objects of a picture, no two alike. */
+/** Objects in a picture, all different. */
 const objectsIn = (side: number): number => (side < 9 ? 6 : 10);
 
 export const questionKinds = ["where", "ground", "any", "read"] as const;
 type QuestionKind = (typeof questionKinds)[number];
 
-/** A question, and its answer: a word a token. */
+/** A question, and its answer: one word per token. */
 export interface Question {
   readonly kind: QuestionKind;
   readonly words: readonly string[];
   readonly answer: readonly string[];
-  /** The row that the answer stands in, counted from 0; absent if it stands in many. */
+  /** The row of the answer, counted from 0; absent if it is in several. */
   readonly row?: number;
 }
 
-/** A picture of side × side cells and everything that can be asked of it. */
+/** A picture of side × side cells and all its questions. */
 export interface Scene {
   readonly side: number;
-  /** Words, row by row: the row's word, and a word a cell: side × (side + 1) words. */
+  /** Words, row by row: the row's word, then a word per cell: side × (side + 1) words. */
   readonly cells: readonly string[];
   readonly questions: readonly Question[];
 }
 
-/** A random picture. `where` is asked of every object; every shape is asked for; the strip and the ground once. */
+/**
+ * A random picture. There is a `where` question for every object, one for every shape, and one each for the strip and
+ * the ground.
+ */
 export function makeScene(side: number, random: () => number): Scene {
   const below = (n: number) => Math.floor(random() * n);
   const of = (all: readonly string[]) => all[below(all.length)]!;
@@ -81,5 +84,5 @@ export function makeScenes(side: number, count: number, seed: number): Scene[] {
   return Array.from({ length: count }, () => makeScene(side, random));
 }
 
-/** Words as a text of which each is one token. */
+/** Words as a text with one token per word. */
 export const textOf = (some: readonly string[]): string => some.map((word) => ` ${word}`).join("");

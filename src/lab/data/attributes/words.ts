@@ -1,4 +1,4 @@
-/** The words of the attribute world: each is one token, in letters alone. */
+/** The attribute world's words: each is one token, in letters alone. */
 
 const list = (text: string): readonly string[] => text.split(" ");
 
@@ -7,11 +7,11 @@ export const shapes = list("star ring cross square");
 export const digits = list("zero one two three four five six seven eight nine");
 const letters = list("a b c d e f g h i j k l");
 
-/** The largest grid's rows and columns, as answers name them. The word of a row also begins it in the picture. */
+/** The largest grid's rows and columns, as answers name them. A row in the picture also begins with its word. */
 export const rowWords = letters.map((letter) => `row${letter}`);
 export const columnWords = letters.map((letter) => `col${letter}`);
 
-/** Blank cells of a colour are one of these by chance. */
+/** Blank cells of a colour are randomly one of these. */
 export const looks = list("a b");
 
 export const blankCell = (colour: string, look: string): string => `${colour}blank${look}`;
@@ -22,7 +22,7 @@ export const objectWord = (colour: string, shape: string): string => `${colour}$
 /** Begins a picture. */
 export const IMAGE = "image";
 
-/** Every word, in an order that stays. */
+/** Every word, in a fixed order. */
 export const allWords: readonly string[] = [
   ...[IMAGE, "where", "ground", "any", "read", "yes", "no"],
   ...colours.flatMap((colour) => shapes.map((shape) => objectWord(colour, shape))),

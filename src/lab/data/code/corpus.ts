@@ -19,13 +19,13 @@ export interface CodeFile {
   readonly split: Split;
 }
 
-/** Characters that a package gives at most, so that none has the greater part. */
+/** Maximum characters per package, so that none dominates. */
 const MOST: Readonly<Record<Split, number>> = { test: 120_000, validation: 150_000, train: 400_000 };
 
 /**
- * Files of a language's packages, of the test split alone or up to another one: a later split's have no
- * duplicate in an earlier one. Packages are fetched once.
- * @throws UserError if a package has another content or licence than the list says
+ * Files of a language's packages, from the test split up to the requested one; a later split's files have no duplicate
+ * in an earlier one. Packages are fetched once.
+ * @throws UserError if a package's content or licence differs from the list's
  */
 export async function codeFiles(
   language: Language,
@@ -50,7 +50,7 @@ interface Source {
   readonly text: string;
 }
 
-/** The package's source files, in an order that has nothing to do with their folders. @throws UserError */
+/** The package's source files, in an order independent of their folders. @throws UserError */
 export async function sourcesOf(each: CodePackage, options: PullOptions = {}): Promise<Source[]> {
   const { language, kind, licence } = each;
   const paths = await packageFiles(each, (path) => isSource(language, path) || isMetadata(kind, path), options);
@@ -64,7 +64,7 @@ export async function sourcesOf(each: CodePackage, options: PullOptions = {}): P
   return sources.sort((a, b) => (hashOf([a.name]) < hashOf([b.name]) ? -1 : 1));
 }
 
-/** Identifies what a package gives. */
+/** Identifies a package's contents. */
 export const contentHash = (sources: readonly Source[]): string =>
   hashOf(sources.flatMap(({ name, text }) => [name, text]));
 

@@ -1,17 +1,17 @@
 import { createHash } from "node:crypto";
 
-/** The share of a file's lines that earlier files may have. */
+/** The maximum share of a file's lines in earlier files. */
 const SHARE = 0.5;
 
 /**
- * Tells files that are new from those that are the same, or nearly, as earlier ones: whose lines with content, white
- * space aside, are for half or more also in earlier files.
+ * Separates new files from exact or near duplicates: a duplicate has at least half of its lines with content, ignoring
+ * white space, in earlier files.
  */
 export class Duplicates {
   readonly #files = new Set<string>();
   readonly #lines = new Set<string>();
 
-  /** True for a file that is new, which later ones are then compared with. */
+  /** True for a new file, which later ones are then compared with. */
   add(text: string): boolean {
     const hash = createHash("sha256").update(text).digest("base64");
     if (this.#files.has(hash)) return false;
@@ -25,7 +25,7 @@ export class Duplicates {
   }
 }
 
-/** Lines with at least three words' characters, white space aside: brackets and blank lines are everyone's. */
+/** Lines with at least three words' characters, ignoring white space: brackets and blank lines are common to all files. */
 const normalised = (text: string): string[] =>
   text
     .split("\n")

@@ -1,8 +1,8 @@
-/** The languages of the corpus, with the ends of their files' names. */
+/** The corpus's languages, with their file extensions. */
 export const languages = ["typescript", "python"] as const;
 export type Language = (typeof languages)[number];
 
-/** Splits, in the order in which a file's duplicates are looked for: what is in the test split is in no other. */
+/** Splits, in the order of the search for duplicates: files of the test split are in no other. */
 export const splits = ["test", "validation", "train"] as const;
 export type Split = (typeof splits)[number];
 
@@ -11,7 +11,7 @@ const names: Readonly<Record<Language, RegExp>> = {
   python: /\.py$/,
 };
 
-/** Declarations, third-party code, compiled code and metadata of wheels. */
+/** Declarations, third-party code, compiled code and wheel metadata. */
 const aside = /\.d\.ts$|(^|\/)(node_modules|_?vendor(ed)?|_?third_party|__pycache__|[^/]+\.(dist-info|data))\//;
 
 /** True for the path of a source file of the language within its package. */

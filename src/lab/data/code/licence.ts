@@ -2,21 +2,21 @@ import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import type { DataPackage } from "../../../weights/sources/data-package.ts";
 
-/** Licences, by their SPDX names, that let everyone read, use and pass on the code. */
+/** Licences, by SPDX name, that let everyone read, use and redistribute the code. */
 const PERMISSIVE = ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", "0BSD", "Zlib", "Unlicense"];
 
-/** The file of a package that names its licence. */
+/** The package file that names its licence. */
 export const isMetadata = (kind: DataPackage["kind"], path: string): boolean =>
   kind === "npm" ? /^(package\/)?package\.json$/.test(path) : /^[^/]+\.dist-info\/METADATA$/.test(path);
 
-/** The licence that a package's metadata name; undefined if they name none. */
+/** The licence in a package's metadata; undefined if there is none. */
 export const licenceIn = (kind: DataPackage["kind"], metadata: string): string | undefined =>
   kind === "npm" ? inManifest(metadata) : inMetadata(metadata);
 
 const manifest = z.object({ license: z.string() });
 const inManifest = (text: string): string | undefined => manifest.safeParse(JSON.parse(text)).data?.license;
 
-/** Classifiers of PyPI, in place of an expression. */
+/** PyPI's classifiers, for packages without an expression. */
 const classifiers: Readonly<Record<string, string>> = {
   "MIT License": "MIT",
   "Apache Software License": "Apache-2.0",
@@ -33,14 +33,14 @@ function inMetadata(text: string): string | undefined {
   return classifiers[classifier] ?? field("License");
 }
 
-/** True for an expression in which one may choose permissive licences. */
+/** True for an expression that allows a choice of permissive licences. */
 export const isPermissive = (expression: string): boolean =>
   expression
     .replace(/[()]/g, "")
     .split(/ OR /i)
     .some((choice) => choice.split(/ AND /i).every((name) => PERMISSIVE.includes(name.trim())));
 
-/** @throws UserError if the licence is another one than expected, or not permissive */
+/** @throws UserError if the licence differs from the expected one, or is not permissive */
 export function checkLicence(name: string, expected: string, found: string | undefined): void {
   if (found === expected && isPermissive(found)) return;
   throw new UserError(`${name}: expected the licence ${expected}, one that is permissive, got ${found ?? "none"}`);

@@ -6,7 +6,7 @@ export interface CodePackage extends DataPackage {
   readonly language: Language;
   readonly split: Split;
   readonly version: string;
-  /** SPDX expression, as the package's metadata say it. */
+  /** The SPDX expression in the package's metadata. */
   readonly licence: string;
   /** SHA-256 of its source files' names and texts. */
   readonly content: string;
@@ -17,7 +17,7 @@ type PackageRow = readonly [name: string, version: string, licence: string, cont
 const rows = (kind: DataPackage["kind"], language: Language, split: Split, of: readonly PackageRow[]): CodePackage[] =>
   of.map(([name, version, licence, content]) => ({ kind, language, split, package: name, version, licence, content }));
 
-/** Projects by the same authors are in the same split. Packages whose code is for the most part generated are left out. */
+/** Projects by the same authors share a split. Packages with mostly generated code are left out. */
 export const codePackages: readonly CodePackage[] = [
   ...rows("npm", "typescript", "train", [
     ["rxjs", "7.8.2", "Apache-2.0", "bc2d1325cbc1e61858c34bf9d7985cfff157d8f869c4c6bb6f400172e706f392"],

@@ -1,12 +1,12 @@
 import type { Canvas } from "./raster.ts";
 
-/** A colour near white, grey or a pastel. */
+/** A near-white, grey or pastel colour. */
 export const pale = (random: () => number): number[] => {
   const level = 150 + 90 * random();
   return [0, 1, 2].map(() => Math.min(255, level + 30 * (random() - 0.5)));
 };
 
-/** Paints the background: one colour that grows darker downwards; with clutter, discs and bars of other colours on it. */
+/** Paints the background: one colour, darker towards the bottom; with clutter, discs and bars of other colours. */
 export function paintBackground({ size, rgb }: Canvas, cluttered: boolean, random: () => number): void {
   const [colour, fall] = [pale(random), random() * 50];
   for (let y = 0; y < size; y++)

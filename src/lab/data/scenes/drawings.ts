@@ -1,4 +1,4 @@
-/** Named drawings, each with the code points that its files are named by; the first 40 are the usual ones. */
+/** Named drawings, each with the code points in its file names; the first 40 are the default. */
 export const drawings: readonly (readonly [name: string, file: string])[] = [
   ...([
     ["cat", "1f408"],
@@ -121,7 +121,7 @@ export const drawings: readonly (readonly [name: string, file: string])[] = [
   ] as const),
 ];
 
-/** Endings that have another plural, or none. */
+/** Endings with an irregular plural, or none. */
 const irregular: readonly (readonly [ending: RegExp, plural: string])[] = [
   [/(sheep|fish|deer|shrimp|bison|trout)$/, "$1"],
   [/(kni|lea|wol|loa|shel|scar)fe?$/, "$1ves"],
@@ -132,7 +132,7 @@ const irregular: readonly (readonly [ending: RegExp, plural: string])[] = [
   [/foot$/, "feet"],
 ];
 
-/** "two cherries": the plural of a drawing's name. */
+/** The plural of a drawing's name, as in "two cherries". */
 export function plural(name: string): string {
   for (const [ending, other] of irregular) if (ending.test(name)) return name.replace(ending, other);
   if (/[^aeiou]y$/.test(name)) return `${name.slice(0, -1)}ies`;

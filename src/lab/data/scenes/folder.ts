@@ -3,15 +3,15 @@ import path from "node:path";
 import { UserError } from "../../../util/errors.ts";
 import { type Raster, readRaster, trimmed } from "./raster.ts";
 
-/** Drawings of a folder, by name in the order of their paths, and how many files have no name. */
+/** A folder's drawings, by name in the order of their paths, and the number of files without a name. */
 export interface FolderDrawings {
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
   readonly unnamed: number;
 }
 
 /**
- * Reads the PNG files of a folder and the folders in it. A drawing's name is in NAME.txt beside NAME.png ("A cat."), as
- * Tux Paint's stamps have it; without a text, it is the file's own.
+ * Reads the PNG files of a folder and its subfolders. NAME.txt beside NAME.png holds the drawing's name ("A cat."), as
+ * in Tux Paint's stamps; without a text, it is the file's own.
  * @throws UserError if the folder or a drawing cannot be read, or none has a name
  */
 export async function readFolder(folder: string): Promise<FolderDrawings> {
@@ -30,7 +30,7 @@ export async function readFolder(folder: string): Promise<FolderDrawings> {
   return { drawings: found, unnamed };
 }
 
-/** Files of PNG drawings; those that Tux Paint shows in place of another's mirror image are left out. */
+/** PNG drawings, without those that Tux Paint shows instead of another's mirror image. */
 async function drawingsIn(folder: string): Promise<string[]> {
   try {
     const all = await readdir(folder, { recursive: true });
@@ -57,12 +57,12 @@ async function nameOf(file: string): Promise<string | undefined> {
   }
 }
 
-/** One or two words: longer ones rarely have a plural that a rule makes. */
+/** One or two words: longer names rarely have a regular plural. */
 const WORDS = String.raw`[\p{L}-]+(?: [\p{L}-]+)?`;
-/** A sentence that begins with an article and a name, or a name alone. */
+/** A sentence with an article and a name, or a name alone. */
 const NAME = new RegExp(`^(?:(?:an?|the) (?<said>${WORDS})[.!?]|(?:(?:an?|the) )?(?<alone>${WORDS})$)`, "iu");
 
-/** The name in the first line of a text, which is in English; the others are translations. */
+/** The name in the first line of a text, which is in English; other lines are translations. */
 export function nameIn(text: string): string | undefined {
   const { said, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
   return said ?? alone;

@@ -1,7 +1,7 @@
 import { shuffle } from "../../../util/random.ts";
 import type { SceneOptions } from "./options.ts";
 
-/** A square of the scene for one object, in pixels, and the cell of a grid that it is in. */
+/** A square of the scene for one object, in pixels, and its grid cell. */
 export interface Place {
   readonly x: number;
   readonly y: number;
@@ -18,7 +18,7 @@ export const cellNames = [
   ...["bottom left", "bottom", "bottom right"],
 ] as const;
 
-/** Cells of a grid for `drawings` objects and a row of `digits` neighbouring ones, each in the middle of its cell or near it. */
+/** Grid cells for `drawings` objects and a row of `digits` adjacent ones, each in or near the middle of its cell. */
 export function gridPlaces(
   { size }: SceneOptions,
   drawings: number,
@@ -43,7 +43,7 @@ function inCell(size: number, cell: number, random: () => number): Place {
   return { x: along((cell % GRID) * width), y: along(Math.floor(cell / GRID) * width), side, cell };
 }
 
-/** Any places; the more objects, the smaller the largest of them. */
+/** Free positions; the more objects, the smaller the largest of them. */
 export function freePlaces({ size }: SceneOptions, count: number, random: () => number): Place[] {
   const largest = size * Math.min(0.9, 1.1 / Math.sqrt(count));
   return Array.from({ length: count }, () => {

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { drawings } from "./drawings.ts";
 
-/** Colours that a drawing may be tinted with. */
+/** Tint colours of drawings. */
 export const tints = { red: [230, 40, 40], green: [40, 190, 60], blue: [50, 90, 240], purple: [160, 50, 200] } as const;
 export type Tint = keyof typeof tints;
 

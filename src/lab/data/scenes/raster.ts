@@ -1,11 +1,11 @@
-/** A picture with transparency: rows from the top, red, green, blue and alpha a pixel, colours not multiplied by alpha. */
+/** A picture with transparency: rows from the top, red, green, blue and alpha per pixel, without premultiplied alpha. */
 export interface Raster {
   readonly width: number;
   readonly height: number;
   readonly data: Uint8Array;
 }
 
-/** The place of a drawing: its left and top edge and its size, in pixels, and if it looks the other way. */
+/** A drawing's position: its left and top edge and its size, in pixels, and whether it is mirrored. */
 export interface Placement {
   readonly x: number;
   readonly y: number;
@@ -14,14 +14,14 @@ export interface Placement {
   readonly mirrored: boolean;
 }
 
-/** A scene's pixels under work: rgb, and for each pixel the number of the object on top, 0 for the background. */
+/** A scene's pixels in progress: rgb, and for each pixel the number of the top object, 0 for the background. */
 export interface Canvas {
   readonly size: number;
   readonly rgb: Uint8Array;
   readonly owner: Uint8Array;
 }
 
-/** Pixels of the largest file that is read. */
+/** Pixels of the largest accepted file. */
 const MOST_PIXELS = 2 ** 24;
 
 /** Reads a picture's file. @throws Error if it cannot be decoded */
@@ -32,7 +32,7 @@ export async function readRaster(file: string): Promise<Raster> {
   return { width: info.width, height: info.height, data };
 }
 
-/** The part of a picture that is not transparent. @throws Error if all of it is */
+/** Crops a picture to its visible part. @throws Error if there is none */
 export function trimmed({ width, height, data }: Raster): Raster {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)
@@ -51,7 +51,7 @@ export function trimmed({ width, height, data }: Raster): Raster {
   return { width: w, height: h, data: kept };
 }
 
-/** Draws a picture onto a canvas as the object of a number: each pixel is the mean of the picture's area that it covers. */
+/** Draws a picture onto a canvas as the object with this number: each pixel averages the picture's area under it. */
 export function paste(canvas: Canvas, picture: Raster, at: Placement, number: number): void {
   const [left, right] = [Math.max(0, at.x), Math.min(canvas.size, at.x + at.width)];
   for (let y = Math.max(0, at.y); y < Math.min(canvas.size, at.y + at.height); y++)
@@ -63,7 +63,7 @@ export function paste(canvas: Canvas, picture: Raster, at: Placement, number: nu
 
 type Colour = readonly [red: number, green: number, blue: number, alpha: number];
 
-/** The mean colour, weighted by alpha, of what a target pixel covers. */
+/** The mean colour under a target pixel, weighted by alpha. */
 function meanOf(picture: Raster, { width, height }: Placement, column: number, row: number): Colour {
   const [x0, x1] = covered(column, picture.width / width, picture.width);
   const [y0, y1] = covered(row, picture.height / height, picture.height);

@@ -5,25 +5,25 @@ import { type SceneOptions, type Tint, tints } from "./options.ts";
 import { card, namesOf, type Pictures } from "./pictures.ts";
 import { type Canvas, type Placement, paste, type Raster } from "./raster.ts";
 
-/** An object of a scene, as much of it as can be seen. */
+/** The visible part of an object in a scene. */
 export interface SceneObject {
-  /** A drawing's name, with its tint before it, or a digit. */
+  /** A drawing's name with any tint before it, or a digit. */
   readonly label: string;
   readonly digit: boolean;
   /** Left, top, right and bottom edge of its visible pixels, the last two exclusive. */
   readonly box: readonly [number, number, number, number];
-  /** The cell of a 3 × 3 grid, counted row by row, in scenes that have one. */
+  /** The cell of a 3 × 3 grid, counted row by row, in scenes with a grid. */
   readonly cell?: number;
-  /** Pixels of it that can be seen. */
+  /** Its visible pixels. */
   readonly area: number;
 }
 
-/** A picture made of real ones, and what is on it. */
+/** A composite picture, and its objects. */
 export interface Scene {
   readonly size: number;
-  /** Rows from the top, three bytes a pixel. */
+  /** Rows from the top, three bytes per pixel. */
   readonly rgb: Uint8Array;
-  /** For each pixel the number of the object on it, from 1 on; 0 for the background. */
+  /** For each pixel the number of its object, from 1 on; 0 for the background. */
   readonly owner: Uint8Array;
   readonly objects: readonly SceneObject[];
 }
@@ -39,10 +39,10 @@ interface Planned {
   readonly picture: Raster;
 }
 
-/** The least share of an object that must be seen: scenes where one has less are drawn again. */
+/** The least visible share of an object: a scene with less is drawn again. */
 const SEEN = 0.5;
 
-/** Draws a scene: the same pictures, options and seed give the same bytes on every machine. */
+/** Draws a scene: pictures, options and seed determine the bytes on every machine. */
 export function drawScene(pictures: Pictures, options: SceneOptions, seed: number): Scene {
   const random = seededRandom(seed);
   for (;;) {
@@ -79,7 +79,7 @@ function plan(pictures: Pictures, options: SceneOptions, random: () => number): 
 
 const parted = (places: Place[], at: number) => ({ drawings: places.slice(0, at), digits: places.slice(at) });
 
-/** Names of drawings; about a third repeat an earlier object's, so that there is something to count. */
+/** Names of drawings; about a third repeat an earlier object's, for questions that count. */
 function names(among: readonly string[], { tints }: SceneOptions, count: number, random: () => number): Look[] {
   const chosen: Look[] = [];
   for (let i = 0; i < count; i++)
@@ -87,7 +87,7 @@ function names(among: readonly string[], { tints }: SceneOptions, count: number,
   return chosen;
 }
 
-/** A drawing's name, and the one colour that it is tinted with, if any. */
+/** A drawing's name, and its tint, if any. */
 interface Look {
   readonly name: string;
   readonly tint?: Tint;
@@ -126,7 +126,7 @@ function digit({ digits }: Pictures, place: Place, random: () => number): Planne
   return { label: String(value), digit: true, place, picture: card(pick(digits[value]!, random), dark, pale(random)) };
 }
 
-/** Draws an object in its place, its proportions kept; digits are never mirrored. Returns the pixels it covers. */
+/** Draws an object in its place, with its proportions; digits are never mirrored. Returns the pixels it covers. */
 function draw(canvas: Canvas, { place, picture, digit }: Planned, number: number, random: () => number): number {
   const scale = place.side / Math.max(picture.width, picture.height);
   const [width, height] = [Math.round(picture.width * scale), Math.round(picture.height * scale)].map((n) =>
@@ -145,7 +145,7 @@ function seen(canvas: Canvas, { label, digit, place }: Planned, number: number):
   return { label, digit, ...extentOf(canvas, number), ...(place.cell !== undefined && { cell: place.cell }) };
 }
 
-/** The pixels of an object that can be seen, and the box around them. */
+/** An object's visible pixels, and the box around them. */
 export function extentOf({ size, owner }: Canvas, number: number): Pick<SceneObject, "box" | "area"> {
   let [left, top, right, bottom, area] = [size, size, 0, 0, 0];
   for (let y = 0; y < size; y++)

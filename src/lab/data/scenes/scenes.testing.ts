@@ -8,7 +8,7 @@ const plain = (red: number, green: number, blue: number): Raster => ({
   data: Uint8Array.from({ length: 16 * 12 * 4 }, (_, i) => [red, green, blue, 255][i % 4]!),
 });
 
-/** Pictures for tests, which are not fetched: each of `count` names is a colour of its own, each digit a bar of ink. */
+/** Test pictures, without downloads: each of `count` names has its own colour, each digit is a bar of ink. */
 export const plainPictures = (count: number): Pictures => ({
   drawings: new Map(drawings.slice(0, count).map(([name], i) => [name, [plain(40 + i, (37 * i) % 256, 255 - 3 * i)]])),
   digits: Array.from({ length: 10 }, (_, digit) => [

@@ -14,7 +14,7 @@ const numbers = ["no", "one", "two", "three", "four", "five", "six", "seven", "e
 
 const one = (label: string): string => `${/^[aeio8]/.test(label) ? "an" : "a"} ${label}`;
 
-/** Tells what is on a scene by its objects' labels: "a cat, two dogs and an 8". A lone object is told in one of three ways. */
+/** Describes a scene by its objects' labels: "a cat, two dogs and an 8". A lone object is described in one of three ways. */
 export function captionOf(labels: readonly string[], seed: number): string {
   const counts = new Map<string, number>();
   for (const label of labels) counts.set(label, (counts.get(label) ?? 0) + 1);
@@ -23,7 +23,7 @@ export function captionOf(labels: readonly string[], seed: number): string {
   return parts.length === 1 ? parts[0]! : `${parts.slice(0, -1).join(", ")} and ${parts.at(-1)}`;
 }
 
-/** At most one question of each kind, about drawings of these names; places have names in a grid alone. */
+/** At most one question of each kind, about drawings with these names; only grids have named places. */
 export function questionsOf(scene: Scene, names: readonly string[], seed: number): SceneQuestion[] {
   const random = seededRandom(seed);
   const drawn = scene.objects.filter(({ digit }) => !digit);
@@ -46,7 +46,7 @@ function placed(objects: readonly SceneObject[], random: () => number): SceneQue
   ];
 }
 
-/** Half of the questions ask for a drawing that is there, and half of the others for one that is not. */
+/** Half of the questions ask for a present drawing, and half of the others for an absent one. */
 function counted(drawn: readonly SceneObject[], names: readonly string[], random: () => number): SceneQuestion[] {
   const asked = random() < 0.75 ? pick(drawn, random)?.label : pick(names, random);
   if (asked === undefined) return [];

@@ -10,7 +10,7 @@ import { captionOf, questionsOf, type SceneQuestion } from "./words.ts";
 /** A line of `scenes.jsonl`; paths are relative to its folder. */
 export interface SceneRow {
   readonly image: string;
-  /** A grey picture: each pixel the number of the object on it, from 1 on; 0 for the background. */
+  /** A grey picture: each pixel is its object's number, from 1 on; 0 for the background. */
   readonly masks: string;
   /** An object's left, top, right and bottom edge in pixels, the last two exclusive. */
   readonly boxes: readonly (readonly number[])[];
@@ -19,7 +19,7 @@ export interface SceneRow {
   readonly questions: readonly SceneQuestion[];
 }
 
-/** The scenes of a split. Two splits or seeds share no scene and no handwriting. */
+/** A split's scenes. Two splits or seeds share no scene and no handwriting. */
 export interface SceneSet {
   readonly split: SceneSplit;
   readonly count: number;
@@ -27,18 +27,18 @@ export interface SceneSet {
   readonly seed: number;
 }
 
-/** The seed of a scene of a set. */
+/** The seed of one scene in a set. */
 export const seedOf = ({ split, seed }: SceneSet, index: number): number =>
   (split === "test" ? 2 ** 50 : 0) + seed * 2 ** 30 + index;
 
 /**
- * Writes scenes as PNG files and `scenes.jsonl`, a line each, into a folder.
+ * Writes scenes as PNG files and `scenes.jsonl`, one line each, into a folder.
  * @throws UserError if the pictures cannot be fetched or the folder cannot be written
  */
 export const writeScenes = async (out: string, set: SceneSet, options: SceneOptions, pull: PullOptions = {}) =>
   writeScenesOf(await openPictures(set.split, options, pull), out, set, options);
 
-/** Like `writeScenes`, of any pictures. */
+/** Like `writeScenes`, with any pictures. */
 export async function writeScenesOf(pictures: Pictures, out: string, set: SceneSet, options: SceneOptions) {
   await mkdir(join(out, "images"), { recursive: true });
   const names = namesOf(pictures);
@@ -65,7 +65,7 @@ const rowOf = (
   questions: questionsOf(scene, names, seed),
 });
 
-/** Writes a scene's picture and masks; returns their paths from the folder. */
+/** Writes a scene's picture and masks; returns their paths relative to the folder. */
 export async function writeImages(out: string, name: string, { size, rgb, owner }: Scene) {
   const { default: sharp } = await import("sharp");
   const [image, masks] = [`images/${name}.png`, `images/${name}-masks.png`];

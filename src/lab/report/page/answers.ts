@@ -26,7 +26,7 @@ export function question(item: Item): Html {
 const oneContext = ({ choices }: ItemOf<"choice">): boolean =>
   choices.every(({ context }) => context === choices[0]!.context);
 
-/** The text that an item's choices share: their context, or the text after each (Winogrande). */
+/** The common text of an item's choices: their context, or the text after each (Winogrande). */
 const commonOf = (item: ItemOf<"choice">): string => {
   const { context, continuation } = item.choices[0]!;
   return oneContext(item) ? context : `…${continuation}`;
@@ -98,6 +98,6 @@ function marked(text: string, other: string): Html {
   return html`${shortened(text.slice(0, same))}${rest === "" ? "" : html`<mark>${shortened(rest)}</mark>`}`;
 }
 
-/** A model's answer to an item, to be read beside another one's. */
+/** A model's answer to an item, for comparison with another. */
 export const answerView = <K extends ItemKind>(item: ItemOf<K>, answer: AnswerOf[K], beside: AnswerOf[K]): Html =>
   (shown[item.kind] as Shown[K])(item, answer, beside);

@@ -7,11 +7,11 @@ import { recipeCell, table } from "./table.ts";
 interface Spent {
   readonly dense: number;
   readonly spent: number;
-  /** Undefined if results do not have it. */
+  /** Undefined if results lack it. */
   readonly overhead: number | undefined;
 }
 
-/** FLOPs an item, in the mean. */
+/** Mean FLOPs per item. */
 function meanFlops(results: readonly Result[]): Spent {
   const mean = (of: (flops: Result["flops"]) => number) =>
     results.reduce((sum, { flops }) => sum + of(flops), 0) / results.length;
@@ -23,7 +23,7 @@ function meanFlops(results: readonly Result[]): Spent {
   };
 }
 
-/** A table of dense's compute, each recipe's, and the saving's own overhead. */
+/** A table of dense's compute, each recipe's, and the savings' own overhead. */
 export function computeTable(points: readonly PlotPoint[], resultsOf: (recipe: string) => readonly Result[]): Html {
   const rows = points.map((point) => ({ point, flops: meanFlops(resultsOf(point.recipe)) }));
   const most = Math.max(...rows.map(({ flops }) => Math.max(flops.dense, flops.spent)));

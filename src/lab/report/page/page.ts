@@ -15,11 +15,11 @@ import { verdict } from "./verdict.ts";
 export interface Report {
   readonly summary: Summary;
   readonly results: readonly Result[];
-  /** Items that have results, by id. */
+  /** Items with results, by id. */
   readonly items: ReadonlyMap<string, Item>;
 }
 
-/** The report as one self-contained page: no script, no request, so that it also works from a disk or in a mail. */
+/** The report as one self-contained page without scripts or requests, readable from a disk or in a mail. */
 export function page({ summary, results, items }: Report): string {
   const points = pointsOf(summary);
   const byRecipe = new Map(points.map(({ recipe }) => [recipe, results.filter((result) => result.recipe === recipe)]));
@@ -66,7 +66,7 @@ const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 <dt>written</dt><dd><time datetime="${summary.created}">${summary.created.slice(0, 16).replace("T", " ")} UTC</time></dd>
 </dl>`;
 
-/** Which items were asked, and how. */
+/** How the items were selected. */
 function chosen({ seed, limit, truncate, rows = 1 }: Summary): string {
   const most = limit === undefined ? [] : [limit === null ? "all" : `the first ${limit}`];
   const cut = truncate ? [`prompts beyond the context cut: ${truncate}`] : [];

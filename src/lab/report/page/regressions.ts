@@ -7,7 +7,7 @@ import type { PlotPoint } from "../plot/points.ts";
 import { answerView, question } from "./answers.ts";
 import { recipeCell, recipeName, table } from "./table.ts";
 
-/** The number of items shown for each recipe. */
+/** Maximum items shown for each recipe. */
 const SHOWN = 5;
 
 export interface ByItem {
@@ -17,7 +17,7 @@ export interface ByItem {
   readonly items: ReadonlyMap<string, Item>;
 }
 
-/** The number of items that each recipe made better or worse than dense, and the worst ones side by side. */
+/** The number of items that each recipe improved or worsened against dense, and the worst ones side by side. */
 export function itemByItem({ metric, points, resultsOf, items }: ByItem): Html {
   const rows = points
     .filter(({ kind }) => kind !== "dense")

@@ -1,15 +1,15 @@
 import { type Html, html } from "../../../util/html.ts";
 import { placeOf } from "../../metrics/contains.ts";
 
-/** Characters that are shown of a text's beginning, of its end, and on either side of a place of note. */
+/** Characters shown of a text's beginning, of its end, and on either side of a highlighted place. */
 const [HEAD, TAIL, ABOUT] = [400, 1200, 120];
-/** The most places that are kept: a question may have many right answers. */
+/** Maximum places to show: a question may have many right answers. */
 const PLACES = 8;
 
 /** A range in a text. */
 type Span = readonly [from: number, to: number];
 
-/** A long text without its middle, except around the first place of each answer, which the item asks for. */
+/** A long text without its middle, except around the first occurrence of each of the item's answers. */
 export function shortened(text: string, answers: readonly string[] = []): Html {
   if (text.length <= HEAD + TAIL) return html`${text}`;
   const places = answers.slice(0, PLACES).map((answer) => spanAbout(text, answer));

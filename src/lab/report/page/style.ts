@@ -1,6 +1,6 @@
 import { colourStyle } from "../plot/colours.ts";
 
-/** The report's look: one column, light or dark, on screens and paper, down to a phone's width. */
+/** The report's style: one column, light or dark, on screens and paper, down to a phone's width. */
 export const style = `${colourStyle(":root")}
 * { box-sizing: border-box; }
 body { margin: 0 auto; padding: 1.5rem 1rem 4rem; max-width: 64rem; background: var(--ground); color: var(--ink);

@@ -14,13 +14,13 @@ export interface Size {
 
 const MARGIN = { top: 28, right: 16, bottom: 42, left: 58 };
 const FONT = 12;
-/** The width of a label's characters, which are digits and lower-case letters. */
+/** The width of a label's characters: digits and lower-case letters. */
 const CHARACTER = 7;
 
 const axis = { tickSize: 0, fill: colour("faint"), labelArrow: "none" } as const;
 const axisOf = ({ name, better }: Summary["metric"]) => `${name} (${better} is better)`;
 
-/** Quality by FLOPs saved as an SVG element, a point a recipe, each labelled with its key. Colours are CSS variables. */
+/** Quality by FLOPs saved as an SVG element, one point per recipe, each labelled with its key. Colours are CSS variables. */
 export function chart(summary: Summary, size: Size): string {
   const points = pointsOf(summary);
   const svg = drawing(summary, points, size);
@@ -79,7 +79,7 @@ const dots = (points: readonly PlotPoint[]): Plot.Markish =>
 
 const isDense = ({ kind }: PlotPoint): boolean => kind === "dense";
 
-/** Others first, then the frontier, and dense over all. */
+/** Others first, then the frontier, and dense on top. */
 const layer = (point: PlotPoint): number => (isDense(point) ? 2 : Number(point.on_frontier));
 
 const strokeOf = ({ kind }: PlotPoint): string => colour(kind);
@@ -133,14 +133,14 @@ function leader({ x, y }: { x: number; y: number }, box: Box): string {
   return `<path d="M${at(from)}L${at(to)}" stroke="${colour("faint")}" stroke-width="0.75" fill="none"/>`;
 }
 
-/** The ends of an axis: the values and a twentieth of their span on either side; `least` if all values are equal. */
+/** The ends of an axis: the values and a twentieth of their range on either side; `least` if all values are equal. */
 function padded(values: readonly number[], least: number): [number, number] {
   const [low, high] = [Math.min(...values), Math.max(...values)];
   const pad = high > low ? (high - low) / 20 : least;
   return [low - pad, high + pad];
 }
 
-/** FLOPs saved, in per cent; dense's nothing is always shown. */
+/** FLOPs saved, in per cent; dense's 0 is always shown. */
 const savedDomain = (points: readonly PlotPoint[]): [number, number] =>
   padded([0, ...points.map((point) => point.flops_saved * 100)], 5);
 
@@ -151,7 +151,7 @@ interface QualityScale {
 
 /**
  * Qualities with their intervals; on a logarithmic scale if the greatest is more than ten times the least (a perplexity
- * that went astray).
+ * that diverged).
  */
 function qualityScale(points: readonly PlotPoint[]): QualityScale {
   const ends = points.flatMap(({ quality, ci95 }) => [quality, ...ci95]);

@@ -1,6 +1,6 @@
 /**
- * Colours by meaning, after Okabe and Ito's palette, which colour-blind people can tell apart; kinds of points also
- * differ by shape and filling.
+ * Colours by meaning, after Okabe and Ito's palette, distinct for colour-blind people; kinds of points also differ by
+ * shape and fill.
  */
 const light = {
   ...{ ground: "#ffffff", ink: "#1b1b1b", faint: "#5f5f5f", line: "#d9d9d9", panel: "#f5f5f5" },

@@ -9,7 +9,7 @@ const WIDTH = 760;
 const CHART_TOP = 34;
 const CHART_HEIGHT = 380;
 const LINE = 17;
-/** Pixels; of the monospaced characters that recipes are written in. */
+/** Pixels per monospaced character of a recipe. */
 const CHARACTER = 6.65;
 const COLUMNS = { key: 16, recipe: 66, saved: 594, quality: 744 };
 const RECIPE_CHARACTERS = Math.floor((COLUMNS.saved - 60 - COLUMNS.recipe) / CHARACTER);
@@ -26,7 +26,7 @@ export function describe(summary: Summary): string {
 export const titleOf = ({ task, model, metric }: Summary): string =>
   `${metric.name} by compute saved: ${task} with ${model}`;
 
-/** The frontier plot with its legend as a file of its own, light or dark as the reader prefers. */
+/** The frontier plot with its legend as a separate file, light or dark as the reader prefers. */
 export function frontierSvg(summary: Summary): string {
   const legend = legendOf(pointsOf(summary));
   const top = CHART_TOP + CHART_HEIGHT + 24;

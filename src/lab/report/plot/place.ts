@@ -15,7 +15,7 @@ export interface Labelled {
 }
 
 export const LABEL_HEIGHT = 14;
-/** Half of a mark's width, and the room around it. */
+/** Half of a mark's width, plus its margin. */
 const REACH = 8;
 
 const RADII = [16, 20, 26, 34, 44, 56, 70, 86, 104, 126, 150, 180, 220, 270];
@@ -44,7 +44,7 @@ function crosses({ x, y }: Labelled, to: Box, box: Box): boolean {
   return Math.max(0, across[0], along[0]) < Math.min(1, across[1], along[1]);
 }
 
-/** The range, as shares of a way from `from`, in which it lies between two bounds. */
+/** The range, as shares of the way from `from`, in which it lies between two bounds. */
 function inside(from: number, way: number, low: number, high: number): [number, number] {
   if (way === 0) return from > low && from < high ? [0, 1] : [1, 0];
   const [a, b] = [(low - from) / way, (high - from) / way];
@@ -63,7 +63,7 @@ function* places(point: Labelled): Generator<{ box: Box; distance: number }> {
 }
 
 /**
- * A box for each point's label, inside the area, off all marks and the other labels. The nearest free place is taken; a
+ * A box for each point's label, inside the area, clear of all marks and other labels. The nearest free place wins; a
  * label on a line (`lines`, thin boxes), or a leader that passes another mark or label, counts as farther.
  */
 export function placeLabels(points: readonly Labelled[], area: Box, lines: readonly Box[]): Box[] {

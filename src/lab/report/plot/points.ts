@@ -7,7 +7,7 @@ export interface PlotPoint extends RecipeSummary {
   readonly kind: "dense" | "frontier" | "other";
 }
 
-/** Points in the summary's order: dense by name, the others counted from 1. */
+/** Points in the summary's order: dense by name, the others numbered from 1. */
 export function pointsOf({ recipes }: Pick<Summary, "recipes">): PlotPoint[] {
   let number = 0;
   return recipes.map((recipe) => {
@@ -16,6 +16,6 @@ export function pointsOf({ recipes }: Pick<Summary, "recipes">): PlotPoint[] {
   });
 }
 
-/** Points of the frontier, by rising saving. */
+/** Points of the frontier, by increasing saving. */
 export const frontierOf = (points: readonly PlotPoint[]): PlotPoint[] =>
   points.filter((point) => point.on_frontier).sort((a, b) => a.flops_saved - b.flops_saved);

@@ -4,9 +4,9 @@ import type { Point } from "../frontier.ts";
 import type { Prober } from "./index.ts";
 import type { SearchSpec } from "./spec.ts";
 
-/** Neighbours that are nearer than this share of the whole stretch, in quality and saving, are not parted. */
+/** Neighbours closer than this share of the whole range, in quality and saving, are not split. */
 const NEAR = 0.1;
-/** Nor are values that are nearer than this share of it. */
+/** Nor are values closer than this share of it. */
 const FINEST = 1 / 64;
 
 /** The number of pieces that a gap is cut into if the saving refuses its middle. */
@@ -54,7 +54,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
   return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
 }
 
-/** The value nearest to the middle that the saving and the model accept, measured; undefined if there is none. */
+/** The measured value nearest to the middle that the saving and the model accept; undefined if there is none. */
 async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({
@@ -85,14 +85,14 @@ function* outwards(a: number, b: number, whole: boolean): Generator<number> {
     for (const value of [middle - away, middle + away]) if (a < value && value < b) yield value;
 }
 
-/** The middle in few digits, if that keeps it apart from both. */
+/** The middle in few digits, if that keeps it distinct from both. */
 function middleOf(a: number, b: number, whole: boolean): number {
   const middle = (a + b) / 2;
   const short = whole ? Math.round(middle) : Number(middle.toPrecision(6));
   return a < short && short < b ? short : middle;
 }
 
-/** The greater of two points' differences in quality and in saving, each as a share of the whole stretch's. */
+/** The greater of two points' differences in quality and in saving, each as a share of the whole range. */
 function apart(tried: readonly Tried[], a: Tried, b: Tried): number {
   const share = (of: keyof Point) => {
     const values = tried.map(({ point }) => point[of]);

@@ -5,7 +5,7 @@ export const budgetOptions = z.strictObject({
   budgetMinutes: z.number().positive().optional().describe("maximum minutes of answering per search"),
 });
 
-/** The limits of a search; absent means unlimited. */
+/** A search's limits; absent means unlimited. */
 export type BudgetOptions = z.output<typeof budgetOptions>;
 
 export interface Spending {
@@ -14,8 +14,8 @@ export interface Spending {
 }
 
 /**
- * The budget of a search: what it has spent, and whether another probe fits. Costs are the original probes', so
- * a resumed search takes the same path.
+ * A search's budget: what it has spent, and whether another probe fits. Costs are the original probes', so a resumed
+ * search takes the same path.
  */
 export class Budget {
   readonly #most: Spending;

@@ -2,7 +2,7 @@ import type { Recipe } from "../../../savings/recipe.ts";
 import { beats, type Point } from "../frontier.ts";
 import type { Prober } from "./index.ts";
 
-/** Items on which all settings are first tried; fewer say nothing. */
+/** Items on which all settings are first tried; fewer prove nothing. */
 const FEWEST = 8;
 
 /** Items of the first round. */

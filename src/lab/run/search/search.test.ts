@@ -32,7 +32,7 @@ function prober(point: (options: Options, items: number) => Point, most: BudgetO
 const thresholds = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).threshold);
 
 describe("the middle of the widest gap", () => {
-  // Quality falls off a cliff at 0.8.
+  // Quality drops sharply at 0.8.
   const cliff = ({ threshold: t }: Options): Point => ({ quality: t >= 0.8 ? 0.9 : t, saved: 1 - t });
 
   test("is tried until neighbours are near: more where more changes", async () => {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { parseStep, type Recipe } from "../../../savings/recipe.ts";
 import { UserError } from "../../../util/errors.ts";
 
-/** Settings of one saving that a search tries: a stretch of one numeric option, or every combination of listed values. */
+/** Settings of one saving that a search tries: a range of one numeric option, or every combination of listed values. */
 export type SearchSpec =
   | {
       readonly kind: "range";
@@ -66,6 +66,6 @@ function rangeOf(text: string, name: string, options: readonly Option[], { key, 
   return { kind: "range", text, low, high, whole: schema.properties?.[key]?.type === "integer", at };
 }
 
-/** One value of each list, in every way. */
+/** Every combination of one value from each list. */
 const combinations = (lists: readonly (readonly string[])[]): string[][] =>
   lists.reduce<string[][]>((found, list) => found.flatMap((some) => list.map((one) => [...some, one])), [[]]);

@@ -12,15 +12,15 @@ import { type TunedName, type Way, wayText } from "./ways.ts";
 /** Which of a pair's two models. */
 export type Role = "swift" | "super";
 
-/** A model's own answer, and, of Swift, how easy the item is for it by each way to score; NaN: it goes to Super. */
+/** A model's own answer, and for Swift, how easy the item is by each score; NaN: it goes to Super. */
 export type Alone = Served & { readonly scores: Readonly<Record<string, number>> };
 
-/** Two models that answer items, alone and as a route between them does. */
+/** Two models that answer items, alone and with a route between them. */
 export interface PairModels extends Disposable {
   alone(role: Role, item: ServedItem): Promise<Alone>;
   /** The answer of a real route. */
   routed(recipe: string, item: ServedItem): Promise<Served>;
-  /** How much likelier Super finds other tokens than each answer's own, in nats a token. */
+  /** How much likelier Super finds other tokens than each answer's own, in nats per token. */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
 
@@ -69,7 +69,7 @@ export class LoadedPair implements PairModels {
       const answer = await swift.complete(item.prompt, { ...this.#optionsOf(item), observe });
       return { ...servedOf(answer), scores: scored() };
     } catch (error) {
-      // A route gives such an item to Super.
+      // A route sends such an item to Super.
       if (this.signal?.aborted || !scorers.every(({ failed }) => failed)) throw error;
       return { ...NOTHING, scores: scored() };
     }

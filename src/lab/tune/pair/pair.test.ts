@@ -29,7 +29,7 @@ afterAll(() => {
 
 const letters = (i: number): string => `${"abc ".repeat(1 + (i % 9))}${String.fromCharCode(97 + (i % 26))}${i}`;
 
-/** A home of its own, and a file of items in it; right answers hold "right". */
+/** A temporary home with a file of items; right answers contain "right". */
 function fileOf(count: number, answer: object = { answer: "right" }): string {
   const home = tempFolder();
   withEnv({ MODICUM_HOME: home });
@@ -46,7 +46,7 @@ const request = (task: string, options: object = {}, name = "tiny>untied@score=e
   },
 });
 
-/** A number of the item's in [0, 1), the same in every run; the group's first digits decide what is searched. */
+/** A number of the item in [0, 1), the same in every run; the first digits of a group determine the search part. */
 const drawn = ({ group }: Pick<ServedItem, "group">, nth = 1): number =>
   Number.parseInt(group.slice(8 * nth, 8 * nth + 8), 16) / 2 ** 32;
 
@@ -67,7 +67,10 @@ interface MadeUp extends PairModels {
   readonly calls: string[];
 }
 
-/** A Super that is always right and costs ten times Swift, whose score says whether it is wrong, or `shuffled` nothing. */
+/**
+ * A Super that is always right and costs ten times Swift; Swift's score says whether it is wrong or, with `shuffled`,
+ * carries no information.
+ */
 function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; onCall?: () => void } = {}): MadeUp {
   const calls: string[] = [];
   const costs = (cost: number) => ({ reason: "stop" as const, ms: cost, flops: cost, bytes: cost });
@@ -132,7 +135,7 @@ test("killed anywhere and resumed, it gives the same certificate, and answers no
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
-  // As long as the first is an attempt, the second is another one.
+  // As long as the first counts as an attempt, the second is another one.
   withEnv({ MODICUM_HOME: tempFolder() });
   const calls: string[] = [];
   for (const after of [3, 150, 80, 60, 40]) {
@@ -156,7 +159,7 @@ test("killed anywhere and resumed, it gives the same certificate, and answers no
   expect(certificate).toEqual(expected);
   const kept = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
   expect(new Set(kept.map(({ role, item }) => `${role} ${item}`)).size).toBe(kept.length);
-  // Times alone ask Super again.
+  // Only timing runs Super again.
   const swifts = [...calls, ...last.calls].filter((call) => call.startsWith("swift"));
   expect(new Set(swifts).size).toBe(swifts.length);
 });
@@ -165,7 +168,7 @@ test("thresholds follow from the searched items alone", async () => {
   const setup = await setUp(request(fileOf(300)));
   const { certificate, outcome } = await tuned(setup, new PairServing(madeUp()), silent);
   const tested = new Set(outcome.test.map(({ id }) => id));
-  // Scores of the test would move every threshold, if they were looked at.
+  // Scores of the test would move every threshold, if they were read.
   const moved: PairModels = {
     ...madeUp(),
     alone: async (role, item) => {
@@ -236,7 +239,7 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
   const setup = await setUp(request(rows, { risk: 0.1 }));
   expect(setup.loss).toBe("nats");
   const { certificate } = await tuned(setup, new PairServing(madeUp()), silent);
-  // Swift's wrong answers are 2 nats less likely, which count as 1. It gives one of them in the test.
+  // Swift's wrong answers are 2 nats less likely, which count as 1. One of them is in the test.
   const { items, mean } = certificate!;
   expect(certificate!.loss).toBe("nats");
   expect(mean * items.test).toBeCloseTo(1, 9);
@@ -267,7 +270,7 @@ test("a tuning of real models ends with a certificate or without, and its answer
   const flops = (recipe: RegExp) =>
     timed.filter((line) => recipe.test(line.recipe)).map((line) => line.flops as number);
   expect(flops(/^dense/)).toHaveLength(12);
-  // A route to Super costs Swift's beginning, and a whole draft if that is scored.
+  // A route to Super costs Swift's beginning, or a whole draft if that is scored.
   const [dense, first, whole] = [/^dense/, /t=inf.*first/, /t=inf.*mean/].map((recipe) => Math.max(...flops(recipe)));
   expect(first).toBeGreaterThan(dense!);
   expect(whole).toBeGreaterThan(first!);

@@ -19,16 +19,16 @@ const answerLine = z.strictObject({
   ms: z.number(),
   flops: z.number(),
   bytes: z.number(),
-  /** By way to score; of Swift. */
+  /** By score, for Swift. */
   scores: z.record(z.string(), real),
-  /** The reason why Swift has no answer: it loses the item under every threshold. */
+  /** Why Swift has no answer: it loses the item under every threshold. */
   failed: z.string().optional(),
 });
 type AnswerLine = z.infer<typeof answerLine>;
 
 /**
- * Answers items under the thresholds of a pair's router, all of them from one answer of each model, which is kept in a
- * file. Dense is Super.
+ * Answers items under the thresholds of a pair's router, all of them from one stored answer of each model. Dense is
+ * Super.
  */
 export class PairServing implements Serving {
   readonly #known = new Map<string, AnswerLine>();
@@ -41,7 +41,7 @@ export class PairServing implements Serving {
     private readonly signal?: AbortSignal,
   ) {}
 
-  /** Opens the file of answers; shares are of the searched items, which Swift has to answer first. */
+  /** Opens the file of answers; shares refer to the search items, which Swift has to answer first. */
   async begin(folder: string, searched: readonly ServedItem[]): Promise<AsyncDisposable> {
     makeFolders(folder);
     const { file, lines } = await LinesFile.open(path.join(folder, "pair.jsonl"), answerLine);
@@ -51,12 +51,12 @@ export class PairServing implements Serving {
     return { [Symbol.asyncDispose]: () => file.close() };
   }
 
-  /** True if the answer is kept. */
+  /** True if the answer is stored. */
   holds(role: Role, { id }: ServedItem): boolean {
     return this.#known.has(keyOf(role, id));
   }
 
-  /** A model's answer, given now if it is not kept. @throws whatever Super throws */
+  /** A model's answer, computed now if it is not stored. @throws whatever Super throws */
   async of(role: Role, item: ServedItem): Promise<AnswerLine> {
     const known = this.#known.get(keyOf(role, item.id));
     if (known) return known;
@@ -82,13 +82,13 @@ export class PairServing implements Serving {
     return this.models.excess(item, answers);
   }
 
-  /** Runs routes for real, for the times. */
+  /** Runs real routes, for timing. */
   get timing(): Serving {
     return {
       answer: async (recipe, item) => {
         if (recipe === "dense") return this.models.alone("super", item);
         const routed = await this.models.routed(recipe, item);
-        // Prices are by the length of dense's answer, which is known for every item.
+        // Prices depend on the length of dense's answer, which is known for every item.
         return { ...routed, tokens: (await this.of("super", item)).tokens };
       },
       excess: (item, answers) => this.excess(item, answers),
@@ -96,7 +96,7 @@ export class PairServing implements Serving {
     };
   }
 
-  /** The share of the searched items that a candidate sends to Super. */
+  /** The share of the search items that a candidate sends to Super. */
   shareOf(recipe: string): number {
     const threshold = this.#threshold(recipe);
     return mean(this.#scored().map((line) => (isEasy(line, recipe, threshold) ? 0 : 1)));
@@ -108,7 +108,7 @@ export class PairServing implements Serving {
     return Object.fromEntries(recipesOf(ladder).map((recipe) => [recipe, routeOf(recipe)]));
   }
 
-  /** A threshold follows from the scores of the searched items alone, which Swift has answered by then. */
+  /** A threshold follows from the scores of the search items alone, which Swift has answered by then. */
   #threshold(recipe: string): number {
     const known = this.#thresholds.get(recipe);
     if (known !== undefined) return known;
@@ -135,5 +135,5 @@ const keyOf = (role: Role, item: string): string => `${role} ${item}`;
 
 const scoreOf = ({ scores }: AnswerLine, recipe: string): number => scores[wayIn(recipe)] ?? Number.NaN;
 
-/** Swift's answer is given; of a score that is NaN, Super's. */
+/** Returns Swift's answer; if the score is NaN, Super's. */
 const isEasy = (line: AnswerLine, recipe: string, threshold: number): boolean => scoreOf(line, recipe) >= threshold;

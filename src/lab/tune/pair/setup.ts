@@ -12,14 +12,14 @@ import { timedItems } from "../times.ts";
 import { LoadedPair, type TunedPair } from "./models.ts";
 import { waysOf } from "./ways.ts";
 
-/** A model's weights, as a certificate is bound to them. */
+/** A model's weights, to which a certificate is bound. */
 export const weightsOf = async ({ source, form }: LanguageModel): Promise<Weights> => ({
   model: await modelHash(source),
   form: form.quant ?? "auto",
   codes: chosenBits(preparedFolder(source.path)),
 });
 
-/** @throws UserError if a model of the pair has a recipe of its own: dense is Super without one */
+/** @throws UserError if a model of the pair has its own recipe: dense is Super without one */
 export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
   const recipe = [swift, strong].find(({ recipe }) => recipe.length > 0);
   if (recipe) throw new UserError(`--model: ${name.name}: a pair is tuned of two models without recipes`, 2);
@@ -27,7 +27,7 @@ export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
 
 type Sampling = Readonly<Record<string, number>>;
 
-/** How both models draw. @throws UserError if they draw differently, since a request is compared with one way */
+/** How both models sample. @throws UserError if they differ, since a request is compared with one way */
 export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sampling): Record<string, number> {
   const settings = [...new Set([...Object.keys(swift), ...Object.keys(strong)])];
   const other = settings.find((setting) => swift[setting] !== strong[setting]);
@@ -39,7 +39,7 @@ export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sam
   );
 }
 
-/** Of the items read for Swift, the ones that also fit into Super's context. @throws UserError if none is left */
+/** Of Swift's items, those that also fit Super's context. @throws UserError if none remain */
 export function forBoth({ name }: TunedPair, items: TuningItems, strong: LanguageModel): TuningItems {
   const { context } = strong.decoder.config;
   const fitting = items.items.filter(({ prompt, maxTokens }) => strong.encode(prompt).length + maxTokens <= context);
@@ -69,10 +69,10 @@ function isSame(a: Tokenizer, b: Tokenizer): boolean {
   return [...a.stopIds].join() === [...b.stopIds].join();
 }
 
-/** Items that are timed: dense, and both ends of each route. */
+/** Timed items: dense, and both ends of each route. */
 const TIMED = 12;
 
-/** The minutes that a tuning takes at most, from both models' answers to three items. */
+/** A tuning's maximum minutes, from both models' answers to three items. */
 export async function pairMinutes(
   { pair, model, options }: { readonly pair: TunedPair; readonly model: Model; readonly options: TuneOptions },
   { search, test, loss }: Parts<ServedItem> & { readonly loss: string },

@@ -6,8 +6,8 @@ import type { PairServing } from "./serving.ts";
 import { thresholdText } from "./ways.ts";
 
 /**
- * Costs of a pair's routes. Each item is timed where Swift's answer is given, and where Swift begins and Super answers;
- * a threshold costs as much of either as its share of the searched items.
+ * Costs of a pair's routes. Each item is timed with Swift's answer, and with Swift's beginning and Super's answer; a
+ * threshold costs as much of either as its share of the search items.
  */
 export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fit" | "costs" | "pairs"> {
   private constructor(
@@ -46,11 +46,11 @@ export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fi
 
   pairs(choose: Choose, by: Cost): Pair[] {
     const { easy, hard, shares } = this.#ends(choose, (end) => this.times.pairs(end, by));
-    // Both ends of a route and dense are of one round.
+    // Both ends of a route and dense belong to one round.
     return easy.map(({ saved, dense }, i) => ({ saved: mixed(saved, hard[i]!.saved, shares[i]!), dense }));
   }
 
-  /** What the timed items are at both ends of the routes that `choose` names, and the shares that go to Super. */
+  /** The timed items' costs at both ends of the routes that `choose` names, and the shares for Super. */
   #ends<T>(choose: Choose, of: (choose: Choose) => T[]): { easy: T[]; hard: T[]; shares: number[] } {
     const shares: number[] = [];
     const end = (recipe: string, name: "easy" | "hard") => (recipe === "dense" ? recipe : endsOf(recipe)[name]);
@@ -70,10 +70,10 @@ export class RoutedTimes implements AsyncDisposable, Pick<Times, "measure" | "fi
 /** The recipe for a prompt's length. */
 type Choose = (tokens: number) => string;
 
-/** The cost of items of which a share is hard. */
+/** The cost of items if a share of them is hard. */
 const mixed = (easy: number, hard: number, share: number): number => (1 - share) * easy + share * hard;
 
-/** The routes that give every item to Swift, and to Super, by the score of a candidate. */
+/** The routes that send every item to Swift, and to Super, by a candidate's score. */
 const endsOf = (recipe: string): { readonly easy: string; readonly hard: string } => ({
   easy: thresholdText(recipe, Number.NEGATIVE_INFINITY),
   hard: thresholdText(recipe, Number.POSITIVE_INFINITY),

@@ -9,22 +9,22 @@ import {
 import { UserError } from "../../../util/errors.ts";
 import type { Candidate } from "../problem.ts";
 
-/** Shares of the searched items that go to Super, from mild to bold. */
+/** Shares of the search items for Super, from mild to bold. */
 const SHARES = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4, 0.3, 0.2, 0.1, 0];
-/** The ways that are tried if the pair's name says nothing else: one answer gives them all. */
+/** The default scores: one answer determines them all. */
 const USUAL = [
   { score: "energy", aggregate: "first" },
   { score: "energy", aggregate: "mean" },
   { score: "margin", aggregate: "min" },
 ] as const satisfies readonly Partial<Way>[];
 
-/** A way to score how easy an item is for Swift. */
+/** A score of an item's ease for Swift. */
 export type Way = Pick<RouteOptions, "score" | "temperature" | "aggregate" | "labels" | "seed">;
 
 /** A pair's name, without its options and with them as written. */
 export type TunedName = Omit<PairName, "options">;
 
-/** The ways to score that a pair's name asks for. @throws UserError if it has a threshold already */
+/** The scores in a pair's name. @throws UserError if it already has a threshold */
 export function waysOf({ name, optionText }: TunedName): Way[] {
   const { share, t, timeout, auto, ...way } = parseRouteOptions(optionText);
   const set = Object.entries({ share, t, timeout, auto }).find(([, value]) => value !== undefined);
@@ -33,30 +33,30 @@ export function waysOf({ name, optionText }: TunedName): Way[] {
   return optionText === "" ? USUAL.map((usual) => ({ ...way, ...usual })) : [way];
 }
 
-/** The shares of each way to score; a way is a family. */
+/** The shares of each score; a score is a family. */
 export const routeCandidates = (ways: readonly Way[]): Candidate[] =>
   ways.flatMap((way) =>
     SHARES.map((share, boldness) => ({ recipe: shareText(way, share), family: wayText(way), boldness })),
   );
 
-/** A way to score with all options spelled out, as they stand in a pair's name. */
+/** A score with all options spelled out, in the form of a pair's name. */
 export function wayText({ score, temperature, aggregate, labels, seed }: Way): string {
   const common = `score=${score},temperature=${temperature},aggregate=${aggregate}`;
   const [of, drawn] = [labels && `labels=${labels.join("|")}`, score === "random" && `seed=${seed}`];
   return [common, of, drawn].filter(Boolean).join(",");
 }
 
-/** A candidate: the threshold that sends this share of the searched items to Super. */
+/** A candidate: the threshold that sends this share of the search items to Super. */
 const shareText = (way: Way, share: number): string => `${ROUTE}share=${share},${wayText(way)}`;
 
-/** The way that a candidate scores. */
+/** A candidate's score. */
 export const wayIn = (recipe: string): string => wayText(parseRouteText(recipe));
 
 /** The threshold that sends a candidate's share of these scores to Super. */
 export const thresholdIn = (recipe: string, scores: readonly number[]): number =>
   thresholdForShare(scores, parseRouteText(recipe).share!);
 
-/** A candidate with a threshold in place of its share. */
+/** A candidate with a threshold instead of its share. */
 export function thresholdText(recipe: string, threshold: number): string {
   const t = Number.isFinite(threshold) ? threshold : threshold > 0 ? "inf" : "-inf";
   return `${ROUTE}t=${t},${wayIn(recipe)}`;
