@@ -1,4 +1,4 @@
-/** Measuring what savings cost in quality, as `modicum/lab`. */
+/** Measures what savings cost in quality, as `modicum/lab`. */
 
 export { compareRuns, type Run } from "./lab/report/compare.ts";
 export type { Result, Summary } from "./lab/results.ts";

@@ -32,7 +32,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-/** Calls as JavaScript lets them be: what the compiler would refuse is what is tested. */
+/** Calls that JavaScript allows, and that the compiler would refuse. */
 type Call = (...words: unknown[]) => Promise<unknown>;
 const untyped = (value: unknown): never => value as never;
 const call = (f: unknown): Call => f as Call;

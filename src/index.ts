@@ -1,4 +1,4 @@
-/** Modicum as a library. What loads a model, trains or searches loads its code when it is called. */
+/** Modicum as a library. Calls that load a model, train or search load their code when they are called. */
 
 import { later } from "./util/later.ts";
 
@@ -99,26 +99,26 @@ const searching = () => import("./index-search.ts");
 /** Estimates a run on this machine from its first batch: FLOPs, memory and hours. @throws UserError */
 export const estimateTraining: Training["estimateTraining"] = later(async () => (await training()).estimateTraining);
 
-/** Goes on with the run that a folder holds. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if it holds none */
 export const resumeTraining: Training["resumeTraining"] = later(async () => (await training()).resumeTraining);
 
 /**
- * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
- * it goes on and gives the same losses to the last bit.
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * it with the same losses to the last bit.
  * @throws UserError
  */
 export const train: Training["train"] = later(async () => (await training()).train);
 
 /**
  * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
- * arguments goes on where one was stopped.
+ * arguments resumes a stopped one.
  * @throws UserError
  */
 export const trainPhases: Training["trainPhases"] = later(async () => (await training()).trainPhases);
 
 /**
- * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within `out`, and writes `report.html`
- * over all. A call with the same arguments goes on where one was stopped.
+ * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
+ * `out`, and writes `report.html` over all. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export const trainSweep: Training["trainSweep"] = later(async () => (await training()).trainSweep);
@@ -130,14 +130,14 @@ export const trainSweep: Training["trainSweep"] = later(async () => (await train
 export const openAnswerer = later(async () => (await import("./library/answer-pipeline.ts")).openAnswerer);
 
 /**
- * Answers every question with passages and without, finds gates' thresholds on them, and keeps the gates, bound to the
+ * Answers every question with and without passages, finds gates' thresholds on them, and stores the gates, bound to the
  * model's hash and the prompts.
  * @throws UserError
  */
 export const calibrateAnswers = later(async () => (await import("./library/calibrate-answer.ts")).calibrateAnswers);
 
 /**
- * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers
+ * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. Swift answers
  * every row; Super only if its answers count (by=accuracy).
  * @throws UserError
  */
@@ -145,7 +145,7 @@ export const calibrateRoute = later(async () => (await import("./library/calibra
 
 /**
  * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or a MODEL of embeddings, with the
- * index whose categories it reads. What is missing is downloaded.
+ * index whose categories it reads. Missing files are downloaded.
  * @throws UserError
  */
 export const openClassifier = later(async () => (await import("./library/classify-pipeline.ts")).openClassifier);
@@ -160,7 +160,7 @@ export const load = later(async () => (await import("./library/load.ts")).load);
 /**
  * Creates an empty index under MODICUM_HOME, or in a Postgres database. The embedding model is downloaded if it is
  * missing.
- * @throws UserError if there is an index of that name
+ * @throws UserError if an index of that name exists
  */
 export const createIndex = later(async () => (await searching()).createIndex);
 
@@ -174,8 +174,8 @@ export const listIndexes = later(async () => (await searching()).listIndexes);
 export const openIndex = later(async () => (await searching()).openIndex);
 
 /**
- * Opens the receipts of answers for reading: those in `MODICUM_HOME`, which are none before the first answer, or in the
- * ledger at `place`, a file or `postgres://…`. Dispose of it (`await using`, or `await receipts.close()`).
+ * Opens the receipts of answers for reading: those in `MODICUM_HOME`, empty before the first answer, or in the ledger
+ * at `place`, a file or `postgres://…`. Dispose of it (`await using`, or `await receipts.close()`).
  * @throws UserError if there is no such ledger
  */
 export const openReceipts = later(async () => (await import("./library/open-receipts.ts")).openReceipts);
@@ -190,7 +190,7 @@ export const openPipeline = later(async () => (await import("./library/pipeline.
 
 /**
  * Opens a planner with an executor by the name `PLANNER+EXECUTOR`: a diffusion language model plans, a decoder answers.
- * The projector that was trained for the two is found by their hashes.
+ * The projector for the two is found by their hashes.
  * @throws UserError
  */
 export const openPlanner = later(async () => (await import("./library/plan-pipeline.ts")).openPlanner);
@@ -202,25 +202,25 @@ export const openPlanner = later(async () => (await import("./library/plan-pipel
 export const openTextPipeline = later(async () => (await import("./library/text-pipeline.ts")).openTextPipeline);
 
 /**
- * Calibrates a saving for a model on texts like those to come; a model that reads images takes questions about pictures,
- * too. Keep the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
+ * Calibrates a saving for a model on representative texts; a model that reads images also accepts questions about
+ * pictures. Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
  */
 export const calibrateSaving = later(async () => (await import("./library/profile.ts")).calibrateSaving);
 
 /**
- * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand
- * tokens each: time and memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with
+ * XAttention's thresholds for each layer and head of a model, from representative texts (at most a few thousand tokens
+ * each: time and memory grow with their square). Store them with `saveProfile(path, profile)`, use them with
  * `xattention:thresholds=path`.
  * @throws UserError if the model has no hash on record, or a text is empty or longer than the context
  */
 export const profileThresholds = later(async () => (await import("./library/profile.ts")).profileThresholds);
 
-/** Writes a calibration as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a calibration as JSON, atomically. @throws UserError if it cannot be written */
 export const saveCalibration = later(async () => (await import("./library/profile.ts")).saveCalibration);
 
-/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a profile of thresholds as JSON, atomically. @throws UserError if it cannot be written */
 export const saveProfile = later(async () => (await import("./library/profile.ts")).saveProfile);
 
 /**
@@ -233,22 +233,22 @@ export const openRecognizer = later(async () => (await import("./library/recogni
 export const checkReranker = later(async () => (await import("./library/rerank-pipeline.ts")).checkReranker);
 
 /**
- * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. An encoder that presorts is loaded with the first
+ * Opens a listwise reranker by its name, `MODEL+first@windowSize=10`. A presorting encoder is loaded with the first
  * list. Missing models are downloaded.
  * @throws UserError
  */
 export const openReranker = later(async () => (await import("./library/rerank-pipeline.ts")).openReranker);
 
 /**
- * Writes a run for transformers, PEFT and accelerate, on which TRL stands, into a new or empty folder: tokenised rows in
- * order, settings, what the model begins with, and a `train.py`.
- * @throws UserError; nothing is then left in the folder
+ * Writes a run for transformers, PEFT and accelerate, the basis of TRL, into a new or empty folder: tokenised rows in
+ * order, settings, initial weights, and a `train.py`.
+ * @throws UserError; the folder is then empty
  */
 export const exportTraining: Training["exportTraining"] = later(async () => (await training()).exportTraining);
 
 /**
- * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's folder, an
- * adapter of less strength.
+ * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
+ * folder, a weaker adapter.
  * @throws UserError if the two have other tensors
  */
 export const interpolate: Training["interpolate"] = later(async () => (await training()).interpolate);
@@ -262,15 +262,15 @@ export const trainingReport: Training["trainingReport"] = later(async () => (awa
 /**
  * Trains exits of a decoder on texts, each a document, and writes them into the folder `out`; `dynamax:file=OUT` and
  * `sec:file=OUT` use them. The model itself does not change.
- * @throws UserError if the model is no decoder, or the texts are too short
+ * @throws UserError if the model is not a decoder, or the texts are too short
  */
 export const trainExits: Training["trainExits"] = later(async () => (await training()).trainExits);
 
-/** Writes a mask of a model's tensors by their names. @throws UserError for a name that none has */
+/** Writes a mask of a model's tensors by their names. @throws UserError for a name that matches no tensor */
 export const maskTensors: Training["maskTensors"] = later(async () => (await training()).maskTensors);
 
 /**
- * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that illegal images are learned
+ * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that it learns illegal images
  * badly and innocent ones well (FreezeAsGuard). `train` enforces the mask by its option `freezeMask`.
  * @throws UserError
  */
@@ -280,33 +280,33 @@ export const trainGuard: Training["trainGuard"] = later(async () => (await train
 export const trainImageText: Training["trainImageText"] = later(async () => (await training()).trainImageText);
 
 /**
- * Trains a bridge between a localiser and a model of images and texts, neither of which changes. Their features are kept
- * in `MODICUM_HOME` and read from there by later runs on the same data.
+ * Trains a bridge between a frozen localiser and a frozen image–text model. Their features are cached in `MODICUM_HOME`
+ * for later runs on the same data.
  * @throws UserError
  */
 export const trainRegionBridge: Training["trainRegionBridge"] = later(async () => (await training()).trainRegionBridge);
 
-/** Trains a localiser on pictures with masks, of whatever class. @throws UserError */
+/** Trains a localiser on pictures with masks of any class. @throws UserError */
 export const trainRegionLocaliser: Training["trainRegionLocaliser"] = later(
   async () => (await training()).trainRegionLocaliser,
 );
 
-/** Fetches nothing. @throws UserError if an embedder's name is unknown */
+/** Checks a name without fetching. @throws UserError if an embedder's name is unknown */
 export const checkEmbedder = later(async () => (await import("./pipelines/classify/embedder.ts")).checkEmbedder);
 
 /**
  * Opens a pair of trained heads from its folder, such as `models/glove+minilm/classify-banking77`, with the models that
  * they were trained for, at a threshold from one of its calibrations.
- * @throws UserError if a file is missing or damaged, a head was trained for another model, or there is no calibration
- * of the score
+ * @throws UserError if a file is missing or damaged, a head was trained for another model, or the score has no
+ * calibration
  */
 export const openClassifyPair = later(
   async () => (await import("./pipelines/route/classify-pair.ts")).openClassifyPair,
 );
 
 /**
- * Writes a model's folder without the neurons of its MLPs that add nothing: those whose row of the gate or of the
- * upward matrix, or whose column of the downward matrix, is all zero. Every layer keeps as many as the layer that needs
- * most, rounded up to whole blocks of quantised weights. @throws UserError for a model that has no gated MLPs of one size
+ * Writes a model's folder without the MLP neurons that contribute nothing: those whose gate row, up row or down column
+ * is all zero. Every layer keeps as many as the layer that needs most, rounded up to whole blocks of quantised weights.
+ * @throws UserError for a model without gated MLPs of one size
  */
 export const shrinkModel: Training["shrinkModel"] = later(async () => (await training()).shrinkModel);

@@ -1,4 +1,4 @@
-/** An adapter's prompts are read in the form that it was trained in. */
+/** An adapter's prompts are read in the form of its training. */
 import { cpSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -23,29 +23,29 @@ import { OwnResources } from "./text-pipeline.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface AnswererOptions extends LoadOptions {
-  /** The name of an index; not needed if nothing is retrieved. */
+  /** The name of an index; not needed without retrieval. */
   index?: string | undefined;
   /** The index's database, `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
   store?: string | undefined;
   /** When to retrieve, and how much: `{ retrieval: "auto", passages: 3 }`. */
   answer?: AnswerInput | undefined;
-  /** A file of calibrated gates, in place of the model's own. */
+  /** A file of calibrated gates that replaces the model's own. */
   calibration?: string | undefined;
 }
 
 /** The options of one answer. */
 export interface AnswererCallOptions extends RunOptions {
-  /** When to retrieve, for this answer; by default as the pipeline was opened. */
+  /** When to retrieve, for this answer; by default the pipeline's setting. */
   retrieval?: AnswerOptions["retrieval"] | undefined;
 }
 
-/** The decision to read passages or not, and its reason. */
+/** The decision whether to read passages, and its reason. */
 export interface Retrieval extends Omit<Decided, "nothing_found" | "citations"> {
-  /** The search found nothing, or nothing that fits into the model's context: the answer is plain. */
+  /** The search found nothing, or nothing that fits the model's context: the answer is plain. */
   readonly nothingFound?: true;
 }
 
-/** A piece of an answer; the first, which is empty, and the last have the decision. */
+/** A piece of an answer; the empty first piece and the last one have the decision. */
 export type AnsweredChunk = Chunk & { retrieval?: Retrieval };
 
 export interface Answered extends Completion {
@@ -108,7 +108,7 @@ function refuseSearch({ retrieval }: AnswerOptions): void {
   );
 }
 
-/** A loaded model and an index that it may look into. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
+/** A loaded model and its index. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
   /** By `retrieval`. */
@@ -119,7 +119,7 @@ export class AnswerPipeline implements AsyncDisposable {
     readonly index: SearchIndex | undefined,
     private readonly settings: AnswerOptions,
     private readonly resources: Resources,
-    /** The gate of calls that do not say when to retrieve. */
+    /** The gate of calls without a retrieval option. */
     readonly gate: Gate,
     private readonly gateOf: (settings: AnswerOptions) => Promise<Gate>,
   ) {}

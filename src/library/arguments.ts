@@ -34,7 +34,7 @@ export function given<S extends z.ZodType>(what: string, schema: S, value: unkno
   throw new UserError(`${[what, ...path].join(".")}: ${reason}${hint(result.error.issues[0]!, schema)}`, 2);
 }
 
-/** A hint at the option that an unknown one may have meant. */
+/** Suggests the option that an unknown one may have meant. */
 const hint = (issue: z.core.$ZodIssue, schema: z.ZodType): string =>
   issue.code === "unrecognized_keys" && schema instanceof z.ZodObject
     ? suggest(issue.keys[0]!, Object.keys(schema.shape))
@@ -151,7 +151,7 @@ export const runOptions = generateOptions.extend({
   ceiling,
   audit: flag,
 });
-/** The terms of an answer beside the request itself. */
+/** The terms of an answer besides the request itself. */
 export type AnswerTerms = Pick<
   z.output<typeof runOptions>,
   "key" | "deadline" | "onBegun" | "ceiling" | "signal" | "onStopped" | "save" | "audit"

@@ -6,7 +6,7 @@ import { bet, noWealth } from "../util/risk/wealth.ts";
 import { Auditor } from "./auditor.ts";
 
 let arrived = 0;
-/** The turns of a conversation that begins with a prompt, each as a request of its own. */
+/** The turns of a conversation that begins with a prompt, each as a separate request. */
 const turns = (prompt: string, count: number): Turn[] =>
   Array.from({ length: count }, (_, turn) => ({
     earlier: Array.from({ length: turn }, (_, earlier) => `${prompt}/${earlier}`),
@@ -14,7 +14,7 @@ const turns = (prompt: string, count: number): Turn[] =>
     arrived: arrived++,
   }));
 
-/** Ends the wait of an answer that was drawn: its certificate is not there. */
+/** Ends the wait of a drawn answer, whose certificate is missing. */
 const end = (auditor: Auditor): Promise<void> =>
   auditor.replay({ certificate: "none", sha256: "", model: "", prompt: [], answer: [] }, undefined!, undefined!);
 
@@ -40,8 +40,8 @@ test("none is drawn while 64 wait, and later turns of a conversation that was no
 });
 
 /**
- * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their three turns:
- * on average exactly what was certified. Drawn by their prompts alone, the others would be all that is audited.
+ * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their
+ * three turns: on average exactly the certified risk. Drawn by prompt alone, audits would see only the others.
  */
 test("traffic at exactly the risk, in which one prompt is frequent, seldom switches a certificate off", async () => {
   const [streams, risk, confidence] = [60, 0.05, 0.95];

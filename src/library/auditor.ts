@@ -7,22 +7,22 @@ import { type AuditState, keepAudit, requireIssued } from "../savings/auto/audit
 import type { Turn } from "../savings/auto/guarantee.ts";
 import { mean } from "../util/mean.ts";
 
-/** Answers that wait for their replay at most; while so many wait, no further one is drawn. */
+/** Maximum answers that wait for their replay; until then, no further one is drawn. */
 const MOST_WAITING = 64;
-/** Requests that are remembered, so that each conversation is drawn at most once. */
+/** Remembered requests, so that each conversation is drawn at most once. */
 const REMEMBERED = 10_000;
 
-/** An answer that was given under a certificate. */
+/** An answer under a certificate. */
 export interface Audited {
   readonly certificate: string;
-  /** SHA-256 of the certificate that it was given under: another of the name knows nothing of it. */
+  /** SHA-256 of its certificate: another one of the same name knows nothing of it. */
   readonly sha256: string;
   readonly model: string;
   readonly prompt: readonly number[];
   readonly answer: readonly number[];
 }
 
-/** The outcome of one replay. */
+/** The result of one replay. */
 export interface AuditOutcome {
   readonly certificate: string;
   readonly model: string;
@@ -39,19 +39,19 @@ export interface AuditOptions {
   /** Uniform numbers from 0 to 1. */
   readonly random?: () => number;
   readonly onAudit?: (outcome: AuditOutcome) => void;
-  /** Called if a certificate's loss cannot be audited, once, or its state cannot be kept. */
+  /** Called if a certificate's loss cannot be audited, once, or its state cannot be stored. */
   readonly onFault?: (certificate: string, fault: string) => void;
 }
 
 /**
- * Audits certificates: dense reads a share of the answers that were given under them, in the pauses of a model. It keeps their
- * tokens in memory alone.
+ * Audits certificates: dense reads a share of the answers under them, in a model's pauses. Their tokens stay only in
+ * memory.
  */
 export class Auditor {
   /** Prompts of requests, and requests. */
   readonly #seen = new Set<string>();
   readonly #passed = new Set<string>();
-  /** Each replay follows the one before: the order of arrival tells nothing of the contents. */
+  /** Replays run in sequence, so that the order of arrival does not depend on the contents. */
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 
@@ -68,8 +68,8 @@ export class Auditor {
   }
 
   /**
-   * Draws, when a request arrives and before its answer is known, whether it is audited. A conversation is drawn once, and of
-   * several answers to one request the first. Another request with the same prompt begins a conversation of its own.
+   * Draws, when a request arrives and before its answer is known, whether to audit it. A conversation is drawn once,
+   * and of several answers to one request the first. Another request with the same prompt begins a new conversation.
    */
   draws({ earlier, prompt, arrived }: Turn): boolean {
     if (this.#waiting >= MOST_WAITING) return false;
@@ -88,7 +88,7 @@ export class Auditor {
     if (this.#seen.size > 2 * REMEMBERED) this.#seen.delete(this.#seen.values().next().value!);
   }
 
-  /** Replays an answer that was drawn, when the scheduler has nothing else to do. */
+  /** Replays a drawn answer when the scheduler is idle. */
   replay(audited: Audited, engine: Engine, scheduler: Scheduler): Promise<void> {
     this.#last = this.#last.then(() => this.#replay(audited, engine, scheduler));
     return this.#last;
@@ -118,8 +118,8 @@ async function scoresOf({ prompt, answer }: Pick<Audited, "prompt" | "answer">, 
 }
 
 /**
- * An answer that was drawn: it is replayed when it ends. One that was broken off has no loss, and counts as one that
- * cannot be replayed: nothing that was drawn is dropped.
+ * A drawn answer, replayed when it ends. An interrupted answer has no loss, and counts as one that cannot be replayed:
+ * no drawn answer is dropped.
  */
 export async function* replayed(
   answer: () => AsyncIterable<Piece>,
@@ -138,6 +138,6 @@ export async function* replayed(
   }
 }
 
-/** By how much dense finds the answer less likely, a token, than what it prefers itself. */
+/** How much less likely dense finds the answer than its own preferred tokens, per token. */
 const lossOf = (scores: readonly TokenScore[]): number =>
   Math.min(1, Math.max(0, mean(scores.map(({ best, nats }) => best - nats))));

@@ -105,7 +105,7 @@ test("a conversation keeps the recipe whose prefix is cached, though another is 
   chat.language.engine.forget();
   const { receipt: cold } = await say(second);
   expect(cold).toMatchObject({ recipe: [], tokens: { cached: 0 }, budget: { predicted: { ms: 120 + prompt } } });
-  // Dense's prefix is as good as its own now, and sparse's is gone.
+  // Dense's prefix is now as good as its own, and sparse's is gone.
   expect((await say(second)).receipt).toMatchObject({ recipe: [], budget: { predicted: { ms: 121 } } });
 });
 

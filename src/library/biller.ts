@@ -7,7 +7,7 @@ import type { Choice } from "../savings/auto/guarantee.ts";
 import type { Recipe } from "../savings/recipe.ts";
 import type { Stoppable } from "./options.ts";
 
-/** The recipe of a run, and what a certificate made of it. */
+/** A run's recipe, and its certificate's choice. */
 export interface RanUnder {
   readonly recipe: Recipe;
   readonly choice?: Choice | undefined;
@@ -19,7 +19,7 @@ export class Biller {
   /** Time of loading, billed to the first run. */
   #unbilledLoad: number;
 
-  /** Made when the model is loaded, `loadTime` milliseconds after that began. */
+  /** Created when the model is loaded, `loadTime` milliseconds after loading began. */
   constructor(
     private readonly name: string,
     loadTime: number,
@@ -32,7 +32,7 @@ export class Biller {
   receipt({ tokens, flops, bytes, work, arrived, ms }: Usage, { recipe, choice }: RanUnder, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
-    // A request that came before is billed this time as loading, not as waiting for it.
+    // A request that arrived earlier is billed this time as loading, not as waiting.
     const waited = Math.min(load, Math.max(0, this.#loaded - arrived));
     return makeReceipt({
       model: this.name,

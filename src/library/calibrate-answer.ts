@@ -25,9 +25,9 @@ export type AnswerRow = z.input<typeof answerRow>;
 export interface CalibrateAnswersOptions
   extends z.input<typeof calibrateAnswerOptions>,
     Pick<AnswererOptions, "index" | "store" | "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
-  /** Judges an answer by the right ones, 0 to 1. */
+  /** Compares an answer with the right ones, 0 to 1. */
   judge: (text: string, answers: readonly string[]) => number;
-  /** Passages and their tokens, as answers will have them. */
+  /** Passages and their tokens, as in later answers. */
   answer?: AnswererOptions["answer"];
   /** The rows' name in the record. */
   data?: string | undefined;
@@ -38,7 +38,7 @@ export interface CalibrateAnswersOptions
 }
 
 /**
- * Answers every question with passages and without, finds gates' thresholds on them, and keeps the gates, bound to the
+ * Answers every question with and without passages, finds gates' thresholds on them, and stores the gates, bound to the
  * model's hash and the prompts.
  * @throws UserError
  */

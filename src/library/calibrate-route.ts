@@ -30,7 +30,7 @@ const row = z.object({
     .transform((answer) => [answer].flat().map(String))
     .optional(),
 });
-/** A prompt and, if they are known, its right answers. */
+/** A prompt and its right answers, if known. */
 export const calibrationRow = row;
 export type CalibrationRow = z.input<typeof row>;
 
@@ -55,7 +55,7 @@ type Chosen = z.output<typeof calibrateOptions>;
 export interface CalibrateOptions
   extends z.input<typeof calibrateOptions>,
     Pick<LoadOptions, "quant" | "offline" | "signal" | "onProgress" | "onNotice"> {
-  /** Judges an answer by the right ones, 0 to 1; needed if rows have answers. */
+  /** Compares an answer with the right ones, 0 to 1; needed if rows have answers. */
   judge?: ((text: string, answers: readonly string[]) => number) | undefined;
   /** The rows' name in the record. */
   data?: string | undefined;
@@ -74,7 +74,7 @@ export interface Calibrated {
 }
 
 /**
- * Finds a pair's thresholds on prompts like those to come, and keeps them, bound to both models' hashes. Swift answers
+ * Finds a pair's thresholds on representative prompts, and stores them, bound to both models' hashes. Swift answers
  * every row; Super only if its answers count (by=accuracy).
  * @throws UserError
  */
@@ -157,7 +157,7 @@ async function answersOf(
   const kinds = scored.map(({ scoring }) => scoring).filter(({ aggregate }) => aggregate === settings.aggregate[0]);
   const qualities: number[] = [];
   for (const [i, { prompt, answer }] of rows.entries()) {
-    // Each token is scored once by each score, however the scores are aggregated.
+    // Each token is scored once by each score, for all aggregates.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
       const found = scoresOf(logits, kinds);

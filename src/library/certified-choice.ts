@@ -11,7 +11,7 @@ import type { Model } from "./model.ts";
 import { requestOf, settingsOf } from "./request.ts";
 
 /**
- * The recipe that a certificate has for a request, none for dense; a prompt's tokens are counted by `model`.
+ * The recipe that a certificate selects for a request, empty for dense; `model` counts a prompt's tokens.
  * @throws UserError if the request is read or drawn in another way than in the test
  */
 export async function choiceUnder(

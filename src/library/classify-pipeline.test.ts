@@ -59,7 +59,7 @@ describe("a classifier that looks texts up", () => {
     expect(receipt.flops.overhead).toBeGreaterThan(0);
     const again = await classifier.classify(["Apples", "Late trains", "Xyz"], labels, { explain: true });
     expect(again.results).toEqual(results);
-    // The labels are known by now.
+    // The labels are cached by now.
     expect(again.receipt.flops.spent).toBeLessThan(receipt.flops.spent);
   });
 

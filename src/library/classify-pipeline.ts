@@ -16,7 +16,7 @@ import type { LoadOptions, ReadOptions } from "./options.ts";
 import type { SearchIndex } from "./search-index.ts";
 
 export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** The index whose documents' categories are read; without one, calls bring their own `evidence`. */
+  /** The index whose documents' categories are read; without one, calls pass their own `evidence`. */
   index?: string | undefined;
   /** The index's place: `postgres://user@host/database`; by default a folder in `MODICUM_HOME`. */
   store?: string | undefined;
@@ -24,13 +24,13 @@ export interface ClassifierOptions extends Omit<LoadOptions, "save" | "adapter" 
   qzero?: QZeroInput | undefined;
 }
 
-/** A document of the caller's own search engine. */
+/** A document from the caller's own search engine. */
 export type EvidenceInput = z.input<typeof evidenceDocument>;
 
 export interface LookupClassifyOptions extends ReadOptions {
-  /** Documents for each text, the best first, in place of the index's. */
+  /** Documents for each text, the best first, replacing the index's. */
   evidence?: readonly (readonly EvidenceInput[])[] | undefined;
-  /** Also give what each decision was made of. */
+  /** Also return the parts of each decision. */
   explain?: boolean | undefined;
   /** Options of this call, besides the classifier's. */
   qzero?: QZeroInput | undefined;
@@ -51,7 +51,7 @@ const callOptions = readOptions.extend({
 
 /**
  * Opens a classifier for any labels that looks texts up: `glove` for word vectors, or a MODEL of embeddings, with the
- * index whose categories it reads. What is missing is downloaded.
+ * index whose categories it reads. Missing files are downloaded.
  * @throws UserError
  */
 export async function openClassifier(model: string, options: ClassifierOptions = {}): Promise<ClassifyPipeline> {
@@ -91,7 +91,7 @@ async function openWords(options: LoadOptions): Promise<Reader> {
   return { kind: "words", vectors, ms: performance.now() - started };
 }
 
-/** A model that classifies by any labels, and the index that it looks texts up in. Close it to free both. */
+/** A model that classifies by any labels, and its index. Close it to free both. */
 export class ClassifyPipeline implements AsyncDisposable {
   readonly kind = "classify";
   readonly name: string;
@@ -109,7 +109,7 @@ export class ClassifyPipeline implements AsyncDisposable {
 
   /**
    * Classifies texts. Labels are texts, or label words by label, of which the closest one counts.
-   * @throws UserError for labels that are empty or given twice, an empty text, or an empty index
+   * @throws UserError for empty or repeated labels, an empty text, or an empty index
    */
   async classify(
     all: readonly string[],

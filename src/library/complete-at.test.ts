@@ -1,4 +1,4 @@
-/** Completions at a place, with small models of random weights: one with tokens to fill in, one without. */
+/** Completions at a place, with small models of random weights: one with fill-in tokens, one without. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -51,13 +51,13 @@ describe("what the model reads", () => {
   });
 });
 
-/** Keeps an answer from ending, and its line. */
+/** Keeps an answer, and its line, from ending. */
 function unending({ language }: Model): Record<string, number> {
   const lineBreak = language.encode("\n", true).at(-1)!;
   return Object.fromEntries([...language.tokenizer.stopIds, lineBreak].map((id) => [id, -100]));
 }
 
-/** A model whose answers are drawn with a bias. */
+/** A model with biased sampling. */
 const biased = (model: Model, logitBias = unending(model)): Pick<Model, "language" | "generate"> => ({
   language: model.language,
   generate: (prompt, options) => model.generate(prompt, { ...options, logitBias }),
@@ -81,7 +81,7 @@ test("stops the model where the line ends, and is billed what ran", async () => 
   expect([text, finishReason]).toEqual(["", "stop"]);
   expect(receipt.tokens.completion).toBeLessThan(4);
   expect(receipt.flops.spent).toBeGreaterThan(0);
-  // It was not stopped by its caller.
+  // Its caller did not stop it.
   expect(receipts).toEqual([]);
 });
 

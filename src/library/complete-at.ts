@@ -8,15 +8,15 @@ import type { CompleteAtTerms } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import type { CodeCompletion } from "./options.ts";
 
-/** Tokens that are read of the text before and after the place. */
+/** Tokens of the text before and after the place to read. */
 const [BEFORE, AFTER] = [1024, 256];
-/** The most of a model's context that they take, so that a model with a short one is left room for the answer. */
+/** The largest part of a model's context for them, so that a short one leaves room for the answer. */
 const SHARE = 0.75;
 
 /** The part of a text around a place that a model reads, and how far its completion goes. */
 export interface CompletionPrompt {
   readonly prompt: string;
-  /** Undefined of models that do not fill in. */
+  /** Undefined for models that do not fill in. */
   readonly suffix: string | undefined;
   readonly scope: Scope;
 }
@@ -34,7 +34,7 @@ export function promptAt({ tokenizer, decoder, source }: LanguageModel, text: st
   return { prompt: before, suffix: fills ? after : undefined, scope: scopeOf(split) };
 }
 
-/** The completion of a text at a place; the model is stopped where its line or block ends. */
+/** Completes a text at a place; stops the model where its line or block ends. */
 export async function completeAt(
   model: Pick<Model, "language" | "generate">,
   text: string,

@@ -8,7 +8,7 @@ import type { RunOptions } from "./options.ts";
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
 type Held = Reading & Pick<RunOptions, "cachePrompt">;
 
-/** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached` is the part of the prompt, 0 to 1, that a cache serves. */
+/** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached`: the share of the prompt in a cache, 0 to 1. */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,
@@ -17,13 +17,13 @@ export function priceOfAnswer(
   cached: number,
 ): Spent & { readonly prompt: number } {
   const { length: ids } = idsOf(model, prompt, options);
-  // The model also chose the token that ends an answer.
+  // The model also chose the end token.
   const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
   const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
   return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };
 }
 
-/** The share of a prompt that the model's cache supplies, 0 to 1. */
+/** The share of a prompt in the model's cache, 0 to 1. */
 export function heldShare(model: LanguageModel, prompt: Prompt, options: Held): number {
   if (options.cachePrompt === false) return 0;
   const ids = idsOf(model, prompt, options);

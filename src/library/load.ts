@@ -56,7 +56,7 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
   return Model.open(loaded, recipe, started, { onForm: formCheck(name, registered, resolving.onNotice), adapter });
 }
 
-/** Compares the form of each prompt with the evidence of a registered recipe and of savings; a notice is given once. */
+/** Compares the form of each prompt with the evidence of a registered recipe and of savings; each notice is given once. */
 function formCheck(name: string, entry: Registered | undefined, onNotice: LoadOptions["onNotice"]): FormWatcher {
   const noticed = new Set<string>();
   return (form, recipe) => {

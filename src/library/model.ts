@@ -41,11 +41,11 @@ import { formOf, type Reading as PromptReading, requestOf, settingsOf } from "./
 import { Runs } from "./runs.ts";
 import { wholeOf, withCalls } from "./whole-answer.ts";
 
-/** Learns the form of a prompt (undefined for ids), and the recipe that it runs under. */
+/** Called with a prompt's form (undefined for ids) and its recipe. */
 export type FormWatcher = (form: PromptForm | undefined, recipe: Recipe) => void;
 
 interface OpenOptions {
-  /** Called for each prompt that is to be answered; it may refuse it. */
+  /** Called for each prompt before its answer; it may refuse it. */
   readonly onForm?: FormWatcher;
   /** The folder of the adapter that the model was loaded with. */
   readonly adapter?: string | undefined;
@@ -65,7 +65,7 @@ export class Model implements Disposable {
     private readonly model: LoadedModel,
     private readonly face: Face,
     readonly recipe: Recipe,
-    /** Keeps the recipe ready. */
+    /** Keeps the recipe compiled. */
     private readonly lease: Lease | undefined,
     /** Milliseconds. */
     loadTime: number,
@@ -76,7 +76,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * `recipe` is for calls that name none; `started` is the time of `performance.now()` when loading began.
+   * `recipe` is for calls that name none; `started`: when loading began, by `performance.now()`.
    * @throws UserError if the recipe cannot act in the model
    */
   static async open(loaded: LoadedModel, recipe: Recipe, started: number, options: OpenOptions = {}): Promise<Model> {
@@ -113,7 +113,7 @@ export class Model implements Disposable {
     return this.model;
   }
 
-  /** @throws UserError if the model is no decoder */
+  /** @throws UserError if the model is not a decoder */
   get language(): LanguageModel {
     return this.#call("language");
   }
@@ -154,26 +154,26 @@ export class Model implements Disposable {
     yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked, this.generative.tokenizer);
   }
 
-  /** Streams an answer to ids and rows of the stream, as a pipeline has put them together. @throws UserError as `generate` does */
+  /** Streams an answer to ids and rows of the stream, assembled by a pipeline. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = given("generate's options", args.runOptions, options);
-    // Spans are of this model's own ids, so any id stands for them while the options are read.
+    // Spans consist of this model's own ids, so any id stands for them while the options are read.
     const time = new Stopwatch(checked.arrived);
     const { prompt: _, ...request } = await requestOf(this, [0], { ...settingsOf(checked), save: undefined }, time);
     yield* this.#runs.answer({ ...request, ...spanned }, checked, this.#call("answer"));
   }
 
   /**
-   * For servers: from now on the requests of `generate` run together, each a row of one batch; those beyond its rows
-   * wait. They run at the batch's pace, however slowly they are read. A request that finds the queue full fails with
-   * `Refused`, also for an encoder. Undefined for text-to-text and diffusion models and those that draw, whose requests run one by
+   * For servers: from now on the requests of `generate` run together, each a row of one batch; excess ones wait. They
+   * run at the batch's pace, however slowly they are read. A request fails with `Refused` if the queue is full, also
+   * for an encoder. Undefined for text-to-text and diffusion models and image generators, whose requests run one by
    * one.
    */
   schedule(options: SchedulerOptions): Turns | undefined {
     return this.face.schedule?.(options);
   }
 
-  /** For servers, of a model that is scheduled: a share of the answers that are given under certificates is audited in its pauses. */
+  /** For servers, if the model is scheduled: audits a share of the answers under certificates in its pauses. */
   audit(auditor: Auditor): void {
     this.face.audit?.(auditor);
   }
@@ -189,8 +189,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Text to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from what
-   * stands before and, if the model has tokens to fill in, after the place.
+   * Text to insert at a place in a text, such as a source file: greedily the rest of a line or of a block, from the
+   * text before and, if the model has fill-in tokens, after the place.
    * @throws UserError if the place is outside the text
    */
   async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {
@@ -200,8 +200,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer, by a model that was trained to. A blank
-   * that the answer does not reach is empty.
+   * Fills the blanks `<extra_id_0>`, `<extra_id_1>` … of a text in one answer, by a model trained for it. A blank that
+   * the answer does not reach is empty.
    * @throws UserError if the model lacks the tokens, or the blanks are out of order
    */
   async infill(text: string, options: RunOptions = {}): Promise<Infilled> {
@@ -212,8 +212,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * One vector a text, by sentence-transformers' files beside the model; long texts are cut, unless `truncate` is false. Some models read images,
-   * too: `{ image }`, a file's path or its bytes.
+   * One vector per text, by the model's sentence-transformers files; long texts are cut, unless `truncate` is false.
+   * Some models also read images: `{ image }`, a file's path or its bytes.
    * @throws UserError if the model has no vectors, or an image cannot be read
    */
   async embed(
@@ -234,8 +234,8 @@ export class Model implements Disposable {
   }
 
   /**
-   * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given
-   * labels after the text, estimated for one that fills in masked tokens; for a model of images and texts, the nearness of given labels to each image.
+   * Scores of a classifier's labels for each text or pair of texts; for a generative model, the likelihood of given labels after
+   * the text, estimated if the model fills in masked tokens; for an image–text model, the similarity of given labels to each image.
    * @throws UserError if the model has no such head or label, or an image cannot be read
    */
   async classify(
@@ -280,9 +280,9 @@ export class Model implements Disposable {
   }
 
   /**
-   * Whole answers to many prompts, in the same order, decoded together for the most tokens a second; each answer comes
-   * later than it would alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then
-   * called for each that had begun.
+   * Complete answers to many prompts, in the same order, decoded together for the highest throughput; each answer takes
+   * longer than alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then called
+   * for each that had begun.
    * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
@@ -292,7 +292,7 @@ export class Model implements Disposable {
   }
 
   /**
-   * Names the regions of a picture, by the localiser and the bridge that come with the model.
+   * Names the regions of a picture, by the model's own localiser and bridge.
    * @throws UserError if it has none, or for an invalid picture, box or label
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
@@ -300,7 +300,7 @@ export class Model implements Disposable {
     return this.#runs.sound(this.#call("recognize")({ ...rest, image: { image } }, this));
   }
 
-  /** For pipelines: what belongs to the model, made once under each key and freed with it. */
+  /** For pipelines: a value attached to the model, made once per key and freed with it. */
   async attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T> {
     const part = (this.#attached.get(key) as Promise<T> | undefined) ?? make();
     this.#attached.set(key, part);

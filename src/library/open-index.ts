@@ -13,7 +13,7 @@ import { Biller } from "./biller.ts";
 import type { ReadOptions } from "./options.ts";
 import { SearchIndex } from "./search-index.ts";
 
-/** The place of indexes, and the sources of embedding models. */
+/** Where indexes are stored, and the sources of embedding models. */
 export interface IndexOptions extends ResolveOptions {
   /** `postgres://user@host/database`, or a folder; by default one in `MODICUM_HOME`. */
   store?: string | undefined;
@@ -57,7 +57,7 @@ function placeOf(store: string | undefined): string {
 /**
  * Creates an empty index under MODICUM_HOME, or in a Postgres database. The embedding model is downloaded if it is
  * missing.
- * @throws UserError if there is an index of that name
+ * @throws UserError if an index of that name exists
  */
 export async function createIndex(name: string, options: CreateIndexOptions = {}): Promise<SearchIndex> {
   const { embedding: model, words, overlap, ...rest } = options;
@@ -72,7 +72,7 @@ export async function createIndex(name: string, options: CreateIndexOptions = {}
   return new SearchIndex(name, created, opener(resolve));
 }
 
-/** Options without those that are undefined, for which defaults hold. */
+/** Options without undefined ones, which take their defaults. */
 const defined = (options: object) => Object.fromEntries(Object.entries(options).filter(([, v]) => v !== undefined));
 
 async function identityOf(name: string, options: ResolveOptions): Promise<EmbeddingIdentity> {

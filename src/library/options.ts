@@ -29,17 +29,20 @@ export interface LoadOptions extends ResolveOptions {
   quant?: Quant;
   /** The device of a decoder's layers: `cpu`, or `webgpu`, whose results differ in the last digits. Default: `cpu`. */
   device?: Device | undefined;
-  /** Threads of the pool that all models of the process share: the first load decides. Default: the cores that the process may use. */
+  /** Threads of the pool that all models of the process share, set by the first load. Default: the cores that the process may use. */
   threads?: number | undefined;
-  /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept apart from a GGUF. */
+  /** Folder of a PEFT LoRA adapter, for every request: merged into safetensors, kept separate from a GGUF. */
   adapter?: string | undefined;
-  /** Folders of PEFT LoRA adapters by names of one's choice, kept apart from the model, for the requests that name one. */
+  /** Folders of PEFT LoRA adapters by chosen names, kept separate from the model, for requests that name one. */
   adapters?: Readonly<Record<string, string>> | undefined;
 }
 
-/** Options to stop a call, and to learn what it had spent by then. */
+/** Options to stop a call, and to learn its cost by then. */
 export interface Stoppable {
-  /** Stops the run within one step, of an encoder before the next batch of texts; the call then throws the signal's reason, by default an AbortError. */
+  /**
+   * Stops the run within one step, or, for an encoder, before the next batch of texts; the call then throws the
+   * signal's reason, by default an AbortError.
+   */
   signal?: AbortSignal;
   /**
    * Called with the cost of a run that ended without its receipt: by `signal`, an error, or a reader that left. Not
@@ -50,7 +53,7 @@ export interface Stoppable {
 
 interface Saves {
   /**
-   * Savings of this call instead of those that the model was loaded with; an empty list is dense. Recipes share the
+   * Savings of this call, replacing those that the model was loaded with; an empty list is dense. Recipes share the
    * model's weights.
    */
   save?: readonly string[] | Recipe | undefined;
@@ -58,45 +61,45 @@ interface Saves {
 
 /** The options of an answer besides generation's. */
 interface AnswerOptions extends Saves {
-  /** The one of the model's `adapters` to use; by default none. */
+  /** One of the model's `adapters`; by default none. */
   adapter?: string | undefined;
   /**
-   * The most that the answer may cost, under `auto:NAME`: the certified recipe of least loss whose price fits, else the cheapest.
-   * The receipt says whether it was met.
+   * The maximum cost of the answer, under `auto:NAME`: selects the certified recipe of least loss whose price fits,
+   * else the cheapest. The receipt says whether it was met.
    */
   budget?: Budget | undefined;
-  /** True: `maxTokens` is a default, and under `auto:NAME` the certificate's limit holds if it is less. */
+  /** True: `maxTokens` is a default, and under `auto:NAME` the certificate's limit applies if it is less. */
   defaultLength?: boolean | undefined;
   /**
-   * Images, each a file's path or its bytes, for models that read them: they come before a text, and in the places of
-   * a chat's parts `{ type: "image" }`, or at the beginning of its last user's turn.
+   * Images, each a file's path or its bytes, for models that read them: they precede a text, and fill a chat's parts `{
+   * type: "image" }`, or the beginning of its last user's turn.
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**
-   * Take a text as it is, without the model's chat template; false: as one user turn. By default, as the adapter was
-   * trained, else as one user turn if the model chats.
+   * Take a text unchanged, without the model's chat template; false: as one user turn. By default as in the adapter's
+   * training, else as one user turn for a chat model.
    */
   raw?: boolean | undefined;
   /**
-   * Draws tokens by the model's own settings (`model.sampling`), which override this call's; a setting that the model
-   * does not have is kept.
+   * Samples by the model's own settings (`model.sampling`), which override this call's; a setting that the model does
+   * not have is kept.
    */
   modelSampling?: boolean | undefined;
-  /** Text that comes after the answer, which fills the place between it and the prompt, a text or ids: of models that have tokens for this. */
+  /** Text after the answer, which fills the place between it and the prompt, a text or ids: for models with fill-in tokens. */
   suffix?: string | undefined;
   /**
-   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has what fills them, each
-   * but the first behind its sentinel. For models trained to fill in; see `Model.infill`.
+   * True if the prompt is a text with the blanks `<extra_id_0>`, `<extra_id_1>` …: the answer has their contents, each
+   * but the first after its sentinel. For models trained to fill in; see `Model.infill`.
    */
   infill?: boolean | undefined;
-  /** Puts the token of a mode before a text, which is then taken as it is: of models trained by UL2R. */
+  /** Puts a mode token before a text, which is then taken unchanged: for models trained by UL2R. */
   mode?: Mode | undefined;
   /**
-   * Also gives the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The whole
-   * prompt then runs; nothing comes from a cache.
+   * Also returns the prompt's tokens, each with its log-probability and this many of the likeliest, at most 20. The
+   * whole prompt then runs; nothing comes from a cache.
    */
   promptLogprobs?: number | undefined;
-  /** False: the whole prompt runs, as if no earlier request had its beginning; nothing comes from a cache. */
+  /** False: the whole prompt runs, and nothing comes from a cache. */
   cachePrompt?: boolean | undefined;
   /**
    * True for the same tokens and log-probabilities whether a request runs alone or beside others, and whatever the cache
@@ -110,7 +113,7 @@ interface AnswerOptions extends Saves {
   format?: Format | undefined;
   /**
    * Functions that the model may call, in OpenAI's form. The answer's `toolCalls` are its calls, `content` is its text
-   * without them; in `text` they stand as the model writes them, `<tool_call>{"name", "arguments"}</tool_call>`.
+   * without them; in `text` they remain as the model writes them, `<tool_call>{"name", "arguments"}</tool_call>`.
    */
   tools?: readonly Tool[] | undefined;
   /**
@@ -120,26 +123,24 @@ interface AnswerOptions extends Saves {
   /** True (the default) if an answer may have several calls; else the first ends it. */
   parallelToolCalls?: boolean | undefined;
   /**
-   * How much the model reasons, as its chat template understands it: gpt-oss's `reasoning_effort`, or the switch of Qwen3 and
-   * others, which `none` turns off and any other word on.
+   * How much the model reasons, as its chat template understands it: gpt-oss's `reasoning_effort`, or the switch of
+   * Qwen3 and others: `none` is off, any other word on.
    */
   reasoningEffort?: z.output<typeof reasoningEffort> | undefined;
   /** Further variables of the chat template, such as `{ enable_thinking: false }`. */
   templateVariables?: Readonly<Record<string, Json>> | undefined;
-  /**
-   * Called with each token's raw logits before it is chosen; they are valid until it returns. For models that generate.
-   */
+  /** Called with each token's raw logits before it is chosen; valid until it returns. For models that generate. */
   observe?: ((logits: Float32Array) => void) | undefined;
 }
 
 export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
-  /** The owner of the request, if the model is scheduled: keys have equal shares. */
+  /** The request's owner, if the model is scheduled: keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, on the clock of `performance.now()`; by default, with the call. */
+  /** When the request arrived, by `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
   /**
-   * A time of `performance.now()`, if the model is scheduled: the answer ends then as it is, or fails with `Refused` if
-   * it has not begun.
+   * A deadline by `performance.now()`, if the model is scheduled: the answer then ends early, or fails with `Refused`
+   * if it has not begun.
    */
   deadline?: number | undefined;
   /** Called when the scheduler starts this request, if the model has one. */
@@ -147,43 +148,43 @@ export interface RunOptions extends GenerateInput, Stoppable, AnswerOptions {
   /** False: the answer is never audited (`Model.audit`). */
   audit?: boolean | undefined;
   /**
-   * The most that the answer may cost, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
+   * The maximum cost of the answer, in FLOPs or tokens. Beyond it, the answer ends with the reason `length`, and its
    * receipt says so.
    */
   ceiling?: Ceiling | undefined;
 }
 
 export interface ReadOptions extends Stoppable {
-  /** The owner of the call: simultaneous calls run in common batches, where keys have equal shares. */
+  /** The call's owner: simultaneous calls run in common batches, where keys have equal shares. */
   key?: string | undefined;
-  /** When the request arrived, on the clock of `performance.now()`; by default, with the call. */
+  /** When the request arrived, by `performance.now()`; by default, with the call. */
   arrived?: number | undefined;
-  /** A time of `performance.now()`, after which the call fails with `Refused`. */
+  /** A deadline by `performance.now()`, after which the call fails with `Refused`. */
   deadline?: number | undefined;
   /** Called when the call starts to run. */
   onBegun?: (() => void) | undefined;
   /**
-   * The most that the texts may cost by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call
-   * fails before anything runs.
+   * The maximum cost of the texts by their lengths, in FLOPs, run densely with nothing cached. Beyond it the call fails
+   * before anything runs.
    */
   ceiling?: Pick<Ceiling, "flops"> | undefined;
 }
 
 interface CutOptions extends ReadOptions {
   /**
-   * True (the default): texts that are longer than the model reads are cut at their ends; a number: to so many tokens
-   * at most; false: they are refused.
+   * True (the default): texts longer than the model's limit are cut at their ends; a number: to at most so many tokens;
+   * false: they are refused.
    */
   truncate?: Truncate | undefined;
 }
 
 export interface EmbedOptions extends CutOptions {
-  /** The name of the model's prompt that is written before each text, such as `query`; by default its default. */
+  /** The name of the model's prompt before each text, such as `query`; by default its default. */
   prompt?: string | undefined;
 }
 
 export interface RelevanceOptions extends CutOptions, Saves {
-  /** The most tokens that are read of each text; by default the model's limit. */
+  /** Maximum tokens read from each text; by default the model's limit. */
   maxTokensPerText?: number | undefined;
 }
 
@@ -197,21 +198,21 @@ export interface BatchRequest extends GenerateInput, AnswerOptions {
   prompt: Prompt;
 }
 
-/** A call of one of the request's `tools`, by its schema; JSON, so that a turn takes it as it is. */
+/** A call of one of the request's `tools`, by its schema; JSON in the form of a turn. */
 export type ToolCall = { readonly name: string; readonly arguments: { readonly [name: string]: Json } };
 
-/** What an answer that may call tools says and calls. */
+/** The text and calls of an answer that may call tools. */
 export interface Called {
   /** Its text without the calls. */
   content?: string;
   toolCalls?: readonly ToolCall[];
 }
 
-/** A piece of an answer. The last one has `finishReason`, `receipt` and, if there are tools, what is called. */
+/** A piece of an answer. The last one has `finishReason`, `receipt` and, if there are tools, the calls. */
 export interface Chunk extends Called {
-  /** Text that is certain: never half a character, never the beginning of a stop string. */
+  /** Final text: never half a character, never the beginning of a stop string. */
   text: string;
-  /** Reasoning before the text, of models whose chat template marks it. */
+  /** Reasoning before the text, for models whose chat template marks it. */
   reasoning?: string;
   /** In the last chunk, if the model marks reasoning: the number of its tokens. */
   reasoningTokens?: number;
@@ -227,9 +228,9 @@ export interface Chunk extends Called {
 }
 
 export interface Completion extends Called {
-  /** The text that the model wrote, calls included, without the reasoning. */
+  /** The model's text, including calls, without the reasoning. */
   text: string;
-  /** Reasoning before the text, of models whose chat template marks it. */
+  /** Reasoning before the text, for models whose chat template marks it. */
   reasoning?: string;
   /** If the model marks reasoning: the number of its tokens. */
   reasoningTokens?: number;
@@ -240,25 +241,25 @@ export interface Completion extends Called {
   receipt: Receipt;
 }
 
-/** The drawing that is asked for, and how it is followed. */
+/** A request to draw, and its callbacks. */
 export interface ImagineOptions extends ImagineInput, Stoppable {
-  /** Called after each step, with the steps of all images that are done, and all. */
+  /** Called after each step, with the completed steps of all images, and the total. */
   onStep?: ((done: number, all: number) => void) | undefined;
 }
 
 /** A place in a text to complete, and the options of the completion. */
 export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
 
-/** Text to insert at a place in a text. `receipt` has all tokens that were generated, also those after the end. */
+/** Text to insert at a place in a text. `receipt` counts all generated tokens, also those after the end. */
 export interface CodeCompletion {
   text: string;
-  /** True if a saving ended it before a token that it held to be wrong. */
+  /** True if a saving ended it before a token that it judged wrong. */
   stopped: boolean;
   finishReason: FinishReason;
   receipt: Receipt;
 }
 
-/** A text with its blanks filled. `text` is the whole text, `blanks` what was put in, `tokens` the answer's. */
+/** A text with its blanks filled. `text` is the whole text, `blanks` the inserted parts, `tokens` the answer's. */
 export interface Infilled extends Completion {
   blanks: readonly string[];
 }

@@ -91,7 +91,7 @@ describe("a pair of real models", () => {
     forget(pair);
     const { receipt: routed, text } = await pair.route(QUESTIONS[0]!, SHORT);
     const { tokenizer } = model.language;
-    // The same prompt, as many tokens of an answer: a few per cent apart, as tokens are of another length.
+    // The same prompt, and as many answer tokens: a few per cent apart, as tokens differ in length.
     const more = tokenizer.encode(text).length / receipt.tokens.completion;
     expect(routed.flops.dense / receipt.flops.dense).toBeGreaterThan(Math.min(1, more) * 0.9);
     expect(routed.flops.dense / receipt.flops.dense).toBeLessThan(Math.max(1, more) * 1.1);
@@ -111,7 +111,7 @@ test("over several turns, dense is Super with the turns before in its cache", as
     const price = (cached: number) => priceOfLengths(language, { prompt: ids.length, cached, completion }).flops;
     const cached = commonPrefix(before, ids);
     expect(cached > 10).toBe(turn > 0);
-    // Tokens of two models are of different lengths.
+    // The two models' tokens differ in length.
     expect(receipt.flops.dense / price(cached)).toBeGreaterThan(0.85);
     expect(receipt.flops.dense / price(cached)).toBeLessThan(1.15);
     if (turn > 1) expect(receipt.flops.dense).toBeLessThan(0.7 * price(0));

@@ -14,7 +14,7 @@ import { type OpenedPipeline, openNamed, spelledOut, type TextPipelineOptions } 
 export interface PipelineOptions extends TextPipelineOptions {
   /** The route's options, besides those in its name: `{ share: 0.3 }`. */
   route?: RouteInput;
-  /** File of a calibration, in place of the pair's own. */
+  /** File of a calibration that replaces the pair's own. */
   calibration?: string | undefined;
 }
 
@@ -41,7 +41,7 @@ export async function openPipeline(name: string, options: PipelineOptions = {}):
   return new RoutePipeline(await openNamed(named, { ...rest, ...(quant && { quant }) }, {}, prepare));
 }
 
-/** @throws UserError if an option is given in both */
+/** @throws UserError if an option is set in both */
 function merged({ optionText: text }: NamedText, more: RouteInput): RouteOptions {
   const options = parseRouteOptions(text);
   if (Object.keys(more).length === 0) return options;
@@ -80,7 +80,7 @@ export class RoutePipeline implements Disposable {
       yield { ...chunk, ...(shown !== undefined && { route: shown as Route }) };
   }
 
-  /** The whole answer at once: a Super that breaks off is also replaced by Swift. */
+  /** The whole answer at once: Swift also replaces a Super that breaks off. */
   async route(prompt: Prompt, options: RunOptions = {}): Promise<RoutedCompletion> {
     refuse(options);
     const { shown, ...completion } = await this.opened.complete(prompt, options);
@@ -96,7 +96,7 @@ export class RoutePipeline implements Disposable {
   }
 }
 
-/** @throws UserError for options that belong to one model, or leave Swift nothing to be scored by */
+/** @throws UserError for options that belong to one model, or leave no token of Swift's to score */
 function refuse({ adapter, save, promptLogprobs, observe, maxTokens }: RunOptions): void {
   const one = Object.entries({ adapter, save, promptLogprobs, observe }).find(([, value]) => value !== undefined);
   if (one) throw new UserError(`${one[0]} belongs to one model, and a route has two`, 2);

@@ -109,7 +109,7 @@ describe("a planner with an executor", () => {
       const planned = channel === "none" ? 0 : 1;
       expect(plan).toMatchObject({ channel, tokens: planned * TOKENS });
       expect(plan.text).toHaveLength(planned * TOKENS);
-      // One pass a token, and one more for the states.
+      // One pass per token, and one more for the states.
       expect(plan.passes).toBe(planned * (channel === "latent" ? TOKENS + 1 : TOKENS));
       const { flops, work, tokens } = receipt;
       expect(flops.overhead > 0).toBe(channel !== "none");
@@ -123,7 +123,7 @@ describe("a planner with an executor", () => {
     expect(receipt.flops).toMatchObject({ overhead: 0, saved: 0 });
   });
 
-  /** The executor's logits of two tokens behind the question abca, with something in the plan's place. */
+  /** The executor's logits of two tokens after the question abca, with a substitute for the plan. */
   async function logitsBehind(place: PromptSpan): Promise<Float32Array[]> {
     const { executor } = pipeline.opened;
     const planning = pipeline.planning({ channel: "text", ...ends });

@@ -12,7 +12,7 @@ import { type OpenedPipeline, openNamed } from "./text-pipeline.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface PlannerOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** Folder of a trained projector, in place of the one found for the two models. */
+  /** Folder of a trained projector that replaces the one found for the two models. */
   projector?: string | undefined;
 }
 
@@ -27,7 +27,7 @@ export type PlannedCompletion = Completion & { plan: ShownPlan };
 
 /**
  * Opens a planner with an executor by the name `PLANNER+EXECUTOR`: a diffusion language model plans, a decoder answers.
- * The projector that was trained for the two is found by their hashes.
+ * The projector for the two is found by their hashes.
  * @throws UserError
  */
 export async function openPlanner(name: string, { projector, ...loading }: PlannerOptions = {}): Promise<PlanPipeline> {
@@ -41,7 +41,7 @@ export class PlanPipeline implements Disposable {
   readonly kind = "plan";
   readonly name: string;
   readonly models: { readonly planner: Model; readonly executor: Model };
-  /** The two as they run, with the projector between them. */
+  /** The two loaded models, with the projector between them. */
   readonly opened: PlanModels;
 
   constructor(private readonly pipeline: OpenedPipeline) {
@@ -59,7 +59,7 @@ export class PlanPipeline implements Disposable {
     const text = given("generate's question", args.text, question);
     for await (const { shown, ...chunk } of this.pipeline.generate(text, rest, settings)) {
       if (shown) plan = shown as ShownPlan;
-      // The plan alone waits for the answer's first piece.
+      // Only the plan waits for the answer's first piece.
       if (shown && !chunk.receipt) continue;
       yield { ...chunk, ...(plan && { plan }) };
       plan = undefined;
@@ -71,7 +71,7 @@ export class PlanPipeline implements Disposable {
     return wholeOf(this.generate(question, options), "plan");
   }
 
-  /** Options with what the projector was trained with, and the usual ones. @throws UserError */
+  /** Options with the projector's training options, and the usual ones. @throws UserError */
   planning(input: PlanningInput, seed?: number): Planning {
     return planningFor(input, this.opened.latent?.projector.about, chatsOf(this.opened), seed);
   }

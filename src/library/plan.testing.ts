@@ -52,7 +52,7 @@ export async function trainPlanners(root: string): Promise<void> {
   await train({ ...projectingIn(root), steps: 4, batch: 2, validation: 0.25 }, { out: at("projector") });
 }
 
-/** Makes a plan and what stands for it in the executor's prompt. @throws UserError as `plan` does */
+/** Makes a plan and its input for the executor. @throws UserError as `plan` does */
 export async function carry(
   { planner, executor, latent }: PlanModels,
   question: string,

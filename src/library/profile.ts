@@ -19,7 +19,7 @@ import * as args from "./arguments.ts";
 import { given } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
-/** The savings that learn something of a model. */
+/** The savings with a calibration. */
 export const learners = savings.filter(({ calibration }) => calibration !== undefined);
 
 /** @throws UserError if there is no such saving, or it needs no calibration */
@@ -41,8 +41,8 @@ const calibrationTexts = z.array(
 );
 
 /**
- * Calibrates a saving for a model on texts like those to come; a model that reads images takes questions about pictures,
- * too. Keep the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
+ * Calibrates a saving for a model on representative texts; a model that reads images also accepts questions about
+ * pictures. Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
  */
@@ -59,12 +59,12 @@ export async function calibrateSaving(
   return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
 }
 
-/** Writes a calibration as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a calibration as JSON, atomically. @throws UserError if it cannot be written */
 export const saveCalibration = (file: string, { artefact }: Learnt): Promise<void> => writeJson(file, artefact);
 
 /**
- * XAttention's thresholds for each layer and head of a model, from texts like those to come (at most a few thousand
- * tokens each: time and memory grow with their square). Keep them with `saveProfile(path, profile)`, use them with
+ * XAttention's thresholds for each layer and head of a model, from representative texts (at most a few thousand tokens
+ * each: time and memory grow with their square). Store them with `saveProfile(path, profile)`, use them with
  * `xattention:thresholds=path`.
  * @throws UserError if the model has no hash on record, or a text is empty or longer than the context
  */
@@ -78,7 +78,7 @@ export async function profileThresholds(
   return profileLanguageModel(language, all, given("profileThresholds' options", args.profileOptions, options));
 }
 
-/** Writes a profile of thresholds as JSON, aside and then renamed. @throws UserError if it cannot be written */
+/** Writes a profile of thresholds as JSON, atomically. @throws UserError if it cannot be written */
 export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
   const file = given("saveProfile's path", args.text, path);
   await writeProfile(file, given("saveProfile's profile", thresholdProfile, profile));

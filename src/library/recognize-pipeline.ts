@@ -7,7 +7,7 @@ import type { Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
 export interface RecognizerOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** A folder of `modicum train regions`; by default that which comes with the model. */
+  /** A folder of `modicum train regions`; by default the one shipped for the model. */
   regions?: string | undefined;
 }
 

@@ -27,15 +27,14 @@ import {
 import type { GenerationTerms, RequestOptions, runOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
-/** The part of checked options that says what is asked, without the terms on which it runs. */
+/** The part of checked options that defines the request, without the terms on which it runs. */
 export function settingsOf(options: z.output<typeof runOptions>): GenerationTerms & Pick<RequestOptions, "save"> {
   const { key, arrived, deadline, onBegun, ceiling, signal, onStopped, ...settings } = options;
   return settings;
 }
 
 /**
- * The request to a generative model: token ids, and the constraint on the answer.
- * Reading it goes into `time`.
+ * The request to a generative model: token ids, and the constraint on the answer. `time` includes reading it.
  * @throws UserError if the model has no such adapter, or the options conflict
  */
 export async function requestOf(
@@ -114,7 +113,7 @@ export async function requestOf(
 const begunIn = (prompt: Prompt): string | undefined =>
   Array.isArray(prompt) && !isIds(prompt) ? begunAnswer(prompt) : undefined;
 
-/** How the model's answer to a prompt is divided; undefined if it is text as a whole. */
+/** How the model's answer to a prompt is divided; undefined if all of it is text. */
 const marksOf = (model: Model["generative"], prompt: Prompt, reading: Reading): AnswerMarks | undefined =>
   model.kind === "decoder" && formOf(model, prompt, reading) === "chat" ? model.marks : undefined;
 
@@ -128,7 +127,7 @@ async function loadedGrammar(format: Format, tokenizer: Tokenizer): Promise<Lazy
   return grammarOf(format, tokenizer);
 }
 
-/** What stands before an answer in a conversation was the prompt of an earlier request. */
+/** Text before an answer in a conversation was an earlier request's prompt. */
 function turnOf(prompt: Prompt, arrived: number): Turn {
   const hash = createHash("sha256");
   const earlier: string[] = [];
@@ -139,7 +138,7 @@ function turnOf(prompt: Prompt, arrived: number): Turn {
   return { earlier, prompt: hash.digest("base64"), arrived };
 }
 
-/** The options of a request that say how its prompt is read. */
+/** The options that say how a request's prompt is read. */
 export interface Reading extends Pick<GenerationTerms, "suffix" | "infill" | "mode" | "adapter"> {
   readonly raw?: boolean | undefined;
 }
@@ -154,7 +153,7 @@ export function formOf(
   return model.formOf(prompt, raw, adapter);
 }
 
-/** @throws UserError if the model reads no images, or an option does not go with them */
+/** @throws UserError if the model reads no images, or an option conflicts with them */
 function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLogprobs }: GenerationTerms): void {
   if (model.kind !== "decoder" || !model.vision) throw blind(model.source.name);
   const [wrong] =
@@ -162,7 +161,7 @@ function checkSeen(model: Model["generative"], { suffix, infill, mode, promptLog
   if (wrong !== undefined) throw new UserError(`images: expected no ${wrong} with them`, 2);
 }
 
-/** A prompt's ids, and the token that ends the answer besides the model's own. */
+/** A prompt's ids, and an additional end token of the answer. */
 interface Read {
   readonly ids: number[];
   readonly end?: number | undefined;
@@ -218,7 +217,7 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, asked: GenerationTerms,
 
 const usual = samplingOptions.parse({});
 
-/** Masked tokens are drawn by temperature and seed alone. @throws UserError for another way to draw */
+/** Masked tokens are sampled by temperature and seed alone. @throws UserError for other sampling options */
 function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void {
   const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
   const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => asked[name] !== usual[name]);

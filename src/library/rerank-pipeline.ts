@@ -15,7 +15,7 @@ import type { Model } from "./model.ts";
 import type { LoadOptions, ReadOptions } from "./options.ts";
 
 export interface RerankerOptions extends Omit<LoadOptions, "save" | "adapters"> {
-  /** Options besides those in the name: `{ windowSize: 10 }`. An `adapter` takes the place of the one that comes with the model. */
+  /** Options besides those in the name: `{ windowSize: 10 }`. An `adapter` replaces the bundled one. */
   first?: FirstInput;
 }
 
@@ -26,7 +26,7 @@ const rerankerOptions = pipelineOptions.omit({ route: true, calibration: true, o
 
 /**
  * Opens a reranker: a MODEL that scores texts one by one (default: the cross-encoder `ms-marco`), or one that reads lists,
- * `MODEL+first@windowSize=10`, whose encoder for the presort is loaded with the first list. Missing models are downloaded.
+ * `MODEL+first@windowSize=10`, whose presorting encoder is loaded with the first list. Missing models are downloaded.
  * @throws UserError
  */
 export async function openReranker(
@@ -80,7 +80,7 @@ async function openListwise(
   return new RerankPipeline(named.name, model, (request) => pipeline.rank(named, { use }, request, prepared), free);
 }
 
-/** By the score of each text alone; of equals, the earlier one is first. */
+/** By the score of each text alone; ties in order. */
 async function byRelevance(model: Model, request: RankRequest): Promise<Reranked> {
   const { query, documents, ceiling, ...terms } = request;
   const limit = ceiling === undefined ? {} : { ceiling: { flops: ceiling } };
@@ -95,7 +95,7 @@ export async function checkReranker(name: string): Promise<void> {
     await checkModel((await registeredAs(model))?.model ?? model);
 }
 
-/** A loaded model that orders lists. Dispose of it to free it, and the encoder that presorts for it, if one does. */
+/** A loaded model that orders lists. Dispose of it to free it and any presorting encoder. */
 export class RerankPipeline implements Disposable {
   readonly kind = "rerank";
 

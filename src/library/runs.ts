@@ -19,28 +19,28 @@ import type { BatchRequest, Chunk, Completion } from "./options.ts";
 import { requestOf } from "./request.ts";
 import { calledIn } from "./whole-answer.ts";
 
-/** A request among many, its options read. */
+/** A request among many, with its options parsed. */
 type OneOfMany = Options & Pick<BatchRequest, "prompt"> & { readonly save?: Recipe | undefined };
 
 const ranUnder = ({ recipe }: Lease, plan: Plan | undefined): RanUnder => ({ recipe, choice: plan?.choice });
 
-/** A request under its plan, whose certificate may set the limit of tokens. */
+/** A request under its plan, whose certificate may set the token limit. */
 function planned(request: Request, plan: Plan | undefined): Request {
   const { maxTokens = request.options.maxTokens } = plan?.choice ?? {};
   return { ...request, options: { ...request.options, maxTokens }, plan };
 }
 
-/** A caller who may stop a run, and then has its receipt. */
+/** A caller who may stop a run, and then gets its receipt. */
 type Stops = Pick<AnswerTerms, "signal" | "onStopped">;
 
-/** What a reading runs under; `lease` is undefined of models without seams. */
+/** The environment of a reading; `lease` is undefined for models without seams. */
 interface Under {
   readonly arrived: number;
   readonly lease: Lease | undefined;
   readonly onStopped: OnStopped | undefined;
 }
 
-/** The runs of one model: each under its recipe, with its receipt. What fails is told with the damage behind it. */
+/** The runs of one model: each under its recipe, with its receipt. A failure is reported with the damage behind it. */
 export class Runs {
   readonly #biller: Biller;
   #unsound = false;
@@ -59,7 +59,7 @@ export class Runs {
     });
   }
 
-  /** True if one has computed numbers that are not finite. */
+  /** True if a run has computed numbers that are not finite. */
   get unsound(): boolean {
     return this.#unsound;
   }
@@ -119,7 +119,7 @@ export class Runs {
     }
   }
 
-  /** A reading under its recipe, with its receipt, also of whoever stops it. */
+  /** A reading under its recipe, with its receipt, also if it is stopped. */
   async read<T, O extends ReadTerms & Pick<AnswerTerms, "save">>(
     { save = this.model.recipe, onStopped, arrived = performance.now(), ...terms }: O,
     reading: (terms: Omit<O, "save" | "onStopped" | "arrived"> & Under) => Promise<Answers<T>>,

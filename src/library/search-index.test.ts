@@ -170,7 +170,7 @@ describe("a call", () => {
   });
 });
 
-/** The model itself, to compare with. */
+/** The model itself, for comparison. */
 async function openEmbedding() {
   const { openEmbeddingModel } = await import("./open-index.ts");
   const opened = await openEmbeddingModel(model, {});

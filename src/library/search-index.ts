@@ -22,7 +22,7 @@ export interface SearchOptions extends ReadOptions {
 }
 
 export interface AddOptions extends Stoppable {
-  /** Called after each batch of documents that is kept, with the changes in it. */
+  /** Called after each stored batch of documents, with its changes. */
   onBatch?: ((changes: Added) => void) | undefined;
 }
 
@@ -40,7 +40,7 @@ export class SearchIndex implements AsyncDisposable {
   constructor(
     readonly name: string,
     private readonly store: Store,
-    /** Opens the index's embedding model when it is first needed. */
+    /** Opens the index's embedding model on first use. */
     private readonly openModel: (name: string, signal: AbortSignal | undefined) => Promise<EmbeddingModel>,
   ) {}
 
@@ -48,7 +48,7 @@ export class SearchIndex implements AsyncDisposable {
     return this.store.settings;
   }
 
-  /** How many documents, chunks, and terms in chunks there are. */
+  /** The numbers of documents, chunks, and terms in chunks. */
   counts(): Promise<Counts> {
     return this.store.counts();
   }
@@ -65,9 +65,9 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds documents, or replaces those with the same ids. Documents that are there already, with the same contents, are
-   * not embedded again. What was added before a call is stopped stays.
-   * @throws UserError for a document without id or text, or an id that is given twice
+   * Adds documents, replacing those with the same ids. Unchanged documents are not embedded again. Documents added
+   * before a stop remain.
+   * @throws UserError for a document without id or text, or a repeated id
    */
   async add(
     documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>,
@@ -101,12 +101,12 @@ export class SearchIndex implements AsyncDisposable {
     }
   }
 
-  /** Removes documents by id; returns how many there were. */
+  /** Removes documents by id; returns how many existed. */
   async remove(ids: readonly string[]): Promise<number> {
     return this.store.remove(given("remove's ids", texts, ids));
   }
 
-  /** Removes the documents that came from a file; returns how many there were. */
+  /** Removes the documents that came from a file; returns how many existed. */
   async removeFile(file: string): Promise<number> {
     return this.store.remove(await this.store.idsFrom(sourceOf(given("removeFile's file", text, file))));
   }
@@ -123,7 +123,7 @@ export class SearchIndex implements AsyncDisposable {
 
   /**
    * Finds the documents that fit a query best, each by its best chunk.
-   * @throws UserError for an empty query, or vectors that the index does not have
+   * @throws UserError for an empty query, or if the index lacks vectors
    */
   async search(query: string, options: SearchOptions = {}): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const { by, top, ...terms } = options;
@@ -131,7 +131,7 @@ export class SearchIndex implements AsyncDisposable {
     return this.searchWith(model, query, { by, top }, terms);
   }
 
-  /** Like `search`, with an embedding model that is open already; it is asked for only if it is needed. */
+  /** Like `search`, with an open embedding model, which is requested only if it is needed. */
   async searchWith(
     model: () => Promise<EmbeddingModel | undefined>,
     query: string,
@@ -140,7 +140,7 @@ export class SearchIndex implements AsyncDisposable {
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const words = given("search's query", text, query);
     const { by = this.usual, top } = given("search's options", searchOptions, asked);
-    // Its model may be opened within its time.
+    // Opening its model counts towards its time.
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
       throw new UserError(`the index ${this.name} has no vectors; search it by bm25`, 2);
@@ -152,7 +152,7 @@ export class SearchIndex implements AsyncDisposable {
 
   /**
    * A unit vector for each document of these ids: the direction of the mean of its chunks' vectors. Documents that are
-   * not there or have no words are left out.
+   * missing or have no words are left out.
    * @throws UserError if the index has no vectors
    */
   async vectors(ids: readonly string[]): Promise<Map<string, Float32Array>> {
@@ -162,7 +162,7 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * The documents closest to one of them by vectors, without itself; none if it is not there.
+   * The documents closest to one of them by vectors, without itself; empty if it is missing.
    * @throws UserError if the index has no vectors
    */
   async similar(
@@ -183,7 +183,7 @@ export class SearchIndex implements AsyncDisposable {
     if (!this.settings.embedding) throw new UserError(`the index ${this.name} has no vectors`, 2);
   }
 
-  /** The ranker of searches that name none. */
+  /** The default ranker. */
   get usual(): Ranker {
     return this.settings.embedding ? "hybrid" : "bm25";
   }
@@ -226,7 +226,7 @@ export class SearchIndex implements AsyncDisposable {
 const sumOfVectors = (vectors: readonly Float32Array[]): Float32Array =>
   vectors[0]!.map((_, i) => vectors.reduce((sum, vector) => sum + vector[i]!, 0));
 
-/** Ends with the signal's reason between two documents. */
+/** Stops with the signal's reason between two documents. */
 async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<Document>): AsyncGenerator<Document> {
   for await (const document of documents) {
     signal?.throwIfAborted();
@@ -239,7 +239,7 @@ async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<Docume
   for await (const document of documents) yield given(`add's document ${++number}`, documentSchema, document);
 }
 
-/** The model in a receipt of work by terms alone. */
+/** The model's name in a receipt of work by terms alone. */
 const BY_TERMS = "bm25";
 
 interface Work {
@@ -248,11 +248,11 @@ interface Work {
   /** FLOPs of scoring. */
   readonly flops: number;
   readonly retrievals: number;
-  /** Runs since its arrival. */
+  /** Runs from its arrival. */
   readonly time: WallTime;
 }
 
-/** The receipt of a search or an addition: its embeddings, and the scoring of what was found. */
+/** The receipt of a search or an addition: its embeddings and its scoring. */
 function searchReceipt({ parts, flops, retrievals, time }: Work): Receipt {
   const embedding = amountsOf(parts);
   const { dense, spent, overhead } = embedding.flops;

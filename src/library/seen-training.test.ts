@@ -73,7 +73,7 @@ test("the frozen encoder of images is billed once, before the first step", async
   const [one, two] = [await forward(1), await forward(2)];
   const plain = { flops: () => ({}) } as unknown as Described;
   const { flops } = await withImages(plain, openCheckpoint(model), path.join(folder, "prepared"), "f32");
-  // One picture is three tiles, the other five.
+  // One picture has three tiles, the other five.
   expect(2 * one - two).toBe(8 * flops({} as never).flopsPerImage!);
 });
 

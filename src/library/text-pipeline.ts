@@ -18,13 +18,13 @@ import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** Called with the reason if a model failed, such as a pair's Super, and another's answer was given. */
+  /** Called with the reason if a model failed, such as a pair's Super, and another one answered. */
   onDegraded?: ((why: string) => void) | undefined;
-  /** What the pipeline's own flags of `run` say, such as `{ planning }` of a planner with an executor. */
+  /** The pipeline's own flags of `run`, such as `{ planning }` of a planner with an executor. */
   settings?: unknown;
 }
 
-/** A chunk of a pipeline's answer; the first and the last have what the pipeline shows, such as `vote`. */
+/** A chunk of a pipeline's answer; the first and the last have the pipeline's field, such as `vote`. */
 export type ShownChunk = Chunk & { readonly shown?: unknown };
 export type ShownCompletion = Completion & { readonly shown: unknown };
 
@@ -40,7 +40,7 @@ export async function openTextPipeline(name: string, options: TextPipelineOption
 }
 
 /**
- * Opens a pipeline over `models`, which it then owns, and loads those that are missing; `prepare` in place of its own.
+ * Opens a pipeline over `models`, which it then owns, and loads missing ones; `prepare` replaces its own.
  * @throws UserError
  */
 export async function openNamed(
@@ -61,7 +61,7 @@ export async function openNamed(
   }
 }
 
-/** A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names as they are. */
+/** A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names unchanged. */
 export async function spelledOut(name: string): Promise<string> {
   if (!pipelineNamed(name)) return name;
   const all = await registeredRecipes();
@@ -69,20 +69,20 @@ export async function spelledOut(name: string): Promise<string> {
   return entry ? `${entry.model}@${entry.recipe.join()}` : name;
 }
 
-/** What a call says of its pipeline. */
+/** A call's settings for its pipeline. */
 type Own = Pick<Parameters<TextPipeline["answer"]>[2], "settings" | "whole">;
 
 /** A pipeline with its models in memory. Dispose of it to free them. */
 export class OpenedPipeline implements Disposable {
   readonly name: string;
-  /** The field of answers that is the pipeline's own, such as `vote`. */
+  /** The pipeline's own answer field, such as `vote`. */
   readonly field: string;
 
   private constructor(
     private readonly named: NamedText,
     readonly models: Readonly<Record<string, Model>>,
     private readonly resources: OwnResources,
-    /** What the pipeline's `prepare` found. */
+    /** The result of the pipeline's `prepare`. */
     readonly prepared: unknown,
     private readonly settings: unknown,
   ) {
@@ -90,7 +90,7 @@ export class OpenedPipeline implements Disposable {
     this.field = named.pipeline.shows.field;
   }
 
-  /** @throws UserError if the pipeline cannot answer, such as a pair that is not calibrated */
+  /** @throws UserError if the pipeline cannot answer, such as an uncalibrated pair */
   static async over(
     named: NamedText,
     models: Readonly<Record<string, Model>>,
@@ -101,7 +101,7 @@ export class OpenedPipeline implements Disposable {
     return new OpenedPipeline(named, models, resources, await prepare(resources), settings.settings);
   }
 
-  /** Streams an answer; `settings` in place of those it was opened with. @throws UserError as a model's `generate` does */
+  /** Streams an answer; `settings` replace those it was opened with. @throws UserError as a model's `generate` does */
   generate(prompt: Prompt, options: RunOptions = {}, settings = this.settings): AsyncGenerator<ShownChunk, void> {
     return this.#pieces(prompt, options, { settings });
   }
@@ -132,7 +132,7 @@ export class OpenedPipeline implements Disposable {
   }
 }
 
-/** The form and the adapter with which models were loaded, if they were named, and who is told of what happens. */
+/** The form and the adapter with which models were loaded, if named, and the callbacks for events. */
 interface ResourceSettings extends Pick<TextPipelineOptions, "onNotice" | "onDegraded" | "settings"> {
   readonly quant?: Quant | undefined;
   readonly adapter?: string | undefined;

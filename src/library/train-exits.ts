@@ -33,7 +33,7 @@ const terms = z.strictObject({
 /**
  * Trains exits of a decoder on texts, each a document, and writes them into the folder `out`; `dynamax:file=OUT` and
  * `sec:file=OUT` use them. The model itself does not change.
- * @throws UserError if the model is no decoder, or the texts are too short
+ * @throws UserError if the model is not a decoder, or the texts are too short
  */
 export async function trainExits(
   model: Model,
@@ -60,7 +60,7 @@ export async function trainExits(
     },
   };
   await runSession(session, (model) => openBase(model, {}), {}, signal);
-  // The exits are all that a later call needs.
+  // A later call needs only the exits.
   await removeStates(out);
   return readJson(exitsJson(out), exitsFile, "exits that were trained");
 }

@@ -14,19 +14,19 @@ import type { ResolveOptions } from "../weights/sources/index.ts";
 import { given } from "./arguments.ts";
 import { openBase } from "./train.ts";
 
-/** A mask that was written. */
+/** A written mask. */
 export interface WrittenMask {
   readonly out: string;
-  /** The shares that are frozen. */
+  /** The frozen shares. */
   readonly frozen: ReturnType<typeof ratiosOf>;
 }
 
-/** A mask that was learned. */
+/** A learned mask. */
 export interface GuardTrained extends WrittenMask {
   readonly receipt: TrainingReceipt;
 }
 
-/** The mask's file, and how its learning is followed. */
+/** The mask's file, and the callbacks of its learning. */
 export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
   readonly out: string;
   /** Threads of the process's pool; default: the cores that it may use. */
@@ -34,7 +34,7 @@ export interface GuardCall extends ResolveOptions, Pick<GuardTerms, "onStep"> {
 }
 
 /**
- * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that illegal images are learned
+ * Learns which tensors of an image generator to freeze in its users' fine-tuning, so that it learns illegal images
  * badly and innocent ones well (FreezeAsGuard). `train` enforces the mask by its option `freezeMask`.
  * @throws UserError
  */
@@ -69,7 +69,7 @@ export interface MaskCall extends ResolveOptions {
   readonly freeze: readonly string[];
 }
 
-/** Writes a mask of a model's tensors by their names. @throws UserError for a name that none has */
+/** Writes a mask of a model's tensors by their names. @throws UserError for a name that matches no tensor */
 export async function maskTensors(model: string, { out, freeze, ...resolving }: MaskCall): Promise<WrittenMask> {
   if (freeze.length === 0) throw new UserError("freeze: expected at least one name of a tensor", 2);
   using subject = await openWhole(await openBase(model, resolving));

@@ -15,12 +15,12 @@ import { given } from "./arguments.ts";
 import { train } from "./train.ts";
 
 export interface SmallTrainCall extends ResolveOptions {
-  /** The folder that is written: a run's, which `resumeTraining` goes on with. */
+  /** The run's folder, which `resumeTraining` can continue. */
   readonly out: string;
   readonly onStep?: (step: number, loss: number) => void;
 }
 
-/** The outcome of a training of pairs. */
+/** The result of a training of pairs. */
 export interface PairsTrained {
   readonly out: string;
   readonly steps: number;
@@ -35,15 +35,15 @@ export async function trainImageText(options: unknown, call: SmallTrainCall): Pr
   return { out, steps, loss: meanLosses(readMetrics(out).map(({ loss }) => loss)), receipt };
 }
 
-/** Trains a localiser on pictures with masks, of whatever class. @throws UserError */
+/** Trains a localiser on pictures with masks of any class. @throws UserError */
 export async function trainRegionLocaliser(options: unknown, call: SmallTrainCall): Promise<LocaliserFile> {
   await trainBy("localiser", given("the training of a localiser", localiserOptions, options), call);
   return readJson(localiserJson(call.out), z.custom<LocaliserFile>(), "a localiser that was trained");
 }
 
 /**
- * Trains a bridge between a localiser and a model of images and texts, neither of which changes. Their features are kept
- * in `MODICUM_HOME` and read from there by later runs on the same data.
+ * Trains a bridge between a frozen localiser and a frozen image–text model. Their features are cached in `MODICUM_HOME`
+ * for later runs on the same data.
  * @throws UserError
  */
 export async function trainRegionBridge(
@@ -55,7 +55,7 @@ export async function trainRegionBridge(
   return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a bridge that was trained");
 }
 
-/** A run of a method, whose options and the run's are in one list. A run in the folder is replaced. */
+/** A run of a method, with the method's and the run's options in one list. A run in the folder is replaced. */
 const trainBy = (method: string, options: object, { onStep, ...call }: SmallTrainCall): Promise<TrainResult> =>
   train(withMethod(method, options) as TrainInput, {
     ...{ ...call, reuse: "force", onStep: ({ step, loss }) => onStep?.(step, loss) },

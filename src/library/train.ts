@@ -29,17 +29,17 @@ export interface TrainCall
   extends ResolveOptions,
     Pick<SessionEvents, "onStep" | "onBegin">,
     Pick<Session, "labTasks"> {
-  /** The run's folder, which is a model's folder at the end. */
+  /** The run's folder; at the end it is a model's folder. */
   readonly out: string;
-  /** The treatment of a run that the folder holds: by default it is refused. */
+  /** What to do with a run that is in the folder: by default it is refused. */
   readonly reuse?: Exclude<Session["reuse"], "unfinished">;
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;
 }
 
 /**
- * Trains a model, a new one or one to train further. A run that `signal` stops keeps its state; with `reuse: "resume"`
- * it goes on and gives the same losses to the last bit.
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * it with the same losses to the last bit.
  * @throws UserError
  */
 export async function train(
@@ -51,7 +51,7 @@ export async function train(
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
-/** Goes on with the run that a folder holds. @throws UserError if it holds none */
+/** Resumes the run in a folder. @throws UserError if it holds none */
 export const resumeTraining = (out: string, call: Omit<TrainCall, "out" | "reuse"> = {}): Promise<TrainResult> =>
   train(optionsOf(out), { ...call, out, reuse: "resume" });
 
@@ -73,8 +73,8 @@ export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "
 }
 
 /**
- * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes `report.html` over all. A call with the
- * same arguments goes on where one was stopped.
+ * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes
+ * `report.html` over all. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(
@@ -86,8 +86,8 @@ export async function trainSweep(
 }
 
 /**
- * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same arguments goes on where
- * one was stopped.
+ * Trains phase by phase, each in its folder within `out`, from the weights of the phase before. A call with the same
+ * arguments resumes a stopped one.
  * @throws UserError
  */
 export async function trainPhases(
@@ -98,7 +98,7 @@ export async function trainPhases(
   return runPhases({ phases, out, labTasks }, (model) => openBase(model, rest), rest, rest.signal);
 }
 
-/** The place and strength of weights between two models. */
+/** The folder and the weight of an interpolation between two models. */
 export interface InterpolateOptions extends ResolveOptions {
   readonly out: string;
   /** Share of the way to the tuned model, 0 to 1. */
@@ -106,8 +106,8 @@ export interface InterpolateOptions extends ResolveOptions {
 }
 
 /**
- * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's folder, an
- * adapter of less strength.
+ * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
+ * folder, a weaker adapter.
  * @throws UserError if the two have other tensors
  */
 export async function interpolate(
@@ -123,9 +123,9 @@ export async function interpolate(
 }
 
 /**
- * Writes a run for transformers, PEFT and accelerate, on which TRL stands, into a new or empty folder: tokenised rows in
- * order, settings, what the model begins with, and a `train.py`.
- * @throws UserError; nothing is then left in the folder
+ * Writes a run for transformers, PEFT and accelerate, the basis of TRL, into a new or empty folder: tokenised rows in
+ * order, settings, initial weights, and a `train.py`.
+ * @throws UserError; the folder is then empty
  */
 export async function exportTraining(
   options: TrainInput,
@@ -149,7 +149,7 @@ export async function openBase(model: string, options: ResolveOptions): Promise<
   const source = await resolveModel(model, options);
   const { path: file, sha256 } = source;
   const checkpoint = openCheckpoint(file);
-  // A model that is not trained on texts is refused only where its tokenizer is asked for.
+  // A model that is not trained on texts is refused only when its tokenizer is needed.
   const vocabulary = await vocabularyOf(checkpoint).then(
     (tokens) => () => tokens,
     (error: unknown) => (): number => {

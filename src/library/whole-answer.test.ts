@@ -51,7 +51,7 @@ test("a call goes back as a turn, and its result after it", async () => {
   expect(answer).not.toHaveProperty("toolCalls");
 });
 
-/** A vocabulary without a form of its own for calls. */
+/** A vocabulary without its own form of calls. */
 const plain = { templates: {}, specialId: () => undefined };
 
 test("text beside calls is the content; a call that was cut stays text", async () => {

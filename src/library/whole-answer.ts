@@ -2,7 +2,7 @@ import type { CallOptions } from "../engine/decode/tools/calling.ts";
 import { callFormOf, type Vocabulary } from "../engine/decode/tools/forms/index.ts";
 import type { Called, Chunk, Completion, ToolCall } from "./options.ts";
 
-/** A whole answer from its chunks, with the fields `own` of the last one. */
+/** A whole answer from its chunks, with the last one's `own` fields. */
 export async function wholeOf<C extends Chunk, K extends keyof C = never>(
   chunks: AsyncIterable<C>,
   ...own: K[]
@@ -22,7 +22,7 @@ export async function wholeOf<C extends Chunk, K extends keyof C = never>(
 const hasAll = <C, K extends keyof C>(chunk: C, own: readonly K[]): chunk is C & Required<Pick<C, K>> =>
   own.every((key) => chunk[key] !== undefined);
 
-/** The calls in a whole answer, and its text without them; nothing if the request lets it call nothing. */
+/** The calls in a whole answer, and its text without them; empty if the request allows no calls. */
 export async function calledIn(text: string, request: CallOptions, vocabulary: Vocabulary): Promise<Called> {
   if (!request.tools?.length) return {};
   const { answerReader } = await import("../engine/decode/tools/answer-reader.ts");

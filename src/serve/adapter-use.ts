@@ -1,9 +1,9 @@
-/** Counts requests under way to LoRA adapters, by the adapter's name: waiting or running. */
+/** Counts active requests for LoRA adapters, by the adapter's name: waiting or running. */
 export class AdapterUse {
   readonly #waiting = new Map<string, number>();
   readonly #running = new Map<string, number>();
 
-  /** A request to `adapter`, which waits until it begins, and ends once. */
+  /** A request for `adapter`; it waits until it begins, and ends once. */
   request(adapter: string): { begin(): void; [Symbol.dispose](): void } {
     let phase: Map<string, number> | undefined;
     const enter = (next: Map<string, number> | undefined): void => {

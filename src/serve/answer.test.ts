@@ -193,7 +193,7 @@ describe("retrieval on chats", () => {
   });
 });
 
-// Last, as every request needs a key from then on.
+// Last: from then on, every request needs a key.
 test("a key searches the indexes in its terms alone", async () => {
   const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
   const asked = (index: string) =>

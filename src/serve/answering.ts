@@ -59,7 +59,7 @@ export class Answering {
     }
   }
 
-  /** The client's view of an error; details that it must not see are logged. */
+  /** The client's view of an error; hidden details are logged. */
   #explain(error: unknown): HttpError {
     const { catalogue, metrics, log } = this.context;
     const { status, message, details } = failure(error);
@@ -82,7 +82,7 @@ export class Answering {
     return { caller, headers: { ...rates, ...ignoredHeader(ignored) }, body, input };
   }
 
-  /** Reports the last error to the trace at the end. */
+  /** Reports the last error to the trace when the request ends. */
   #watcher(signal: AbortSignal, trace: Trace, leave: () => void): StreamWatcher {
     let fault: HttpError | undefined;
     return {
@@ -98,7 +98,7 @@ export class Answering {
   }
 }
 
-/** A request that names no model is for the server's only one. */
+/** A request that names no model goes to the server's only one. */
 function withModel(schema: ZodType, body: unknown, only: string | undefined): unknown {
   if (only === undefined || !isObject(body) || !takesField(schema, "model")) return body;
   return body["model"] === undefined || body["model"] === "" ? { ...body, model: only } : body;

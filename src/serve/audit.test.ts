@@ -1,4 +1,4 @@
-/** Audits of certified answers on a live server: what they switch off, what they leave on, and what they cost. */
+/** Audits of certified answers on a live server: when they switch a certificate off, and what they cost. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -31,16 +31,16 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** Keeps a certificate of this model. Its exit at the first layer differs from dense; `lookup` gives dense's text. */
+/** Stores a certificate of this model. Its exit at the first layer differs from dense; `lookup` returns dense's text. */
 const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
   keepCertificate(name, certificateOf(recipe, { model, loss: "nats", type: "unit", ...over }));
 
-/** Audits that switched `lossy` off: its state begins anew when it is on again. */
+/** Audits have switched `lossy` off: its state starts afresh once it is on again. */
 let untilOff = 0;
 
 let asked = 0;
 const words = ["house", "tree", "river", "stone", "cloud", "bird", "road", "light"];
-/** A prompt that no other request has. */
+/** A prompt that no other request uses. */
 const prompt = () => {
   const n = asked++;
   return `once upon a time there was a ${words[n % 8]} and a ${words[(n >> 3) % 8]} by the ${words[(n >> 6) % 8]}`;
@@ -50,7 +50,7 @@ const ask = async (name: string, to = server, fields: object = {}) => {
   return (await jsonOf(post(to, "/v1/completions", body))).receipt;
 };
 
-/** Resolves when so many answers of a certificate have been audited. */
+/** Resolves once this many answers of a certificate have been audited. */
 async function audited(name: string, count: number): Promise<void> {
   while (auditState(name).count < count) await new Promise((resolve) => setImmediate(resolve));
 }
@@ -65,7 +65,7 @@ test("answers that lose more than was certified switch the certificate off, for 
   }
   expect(receipt).toMatchObject({ recipe: [], unguaranteed: "off" });
   untilOff = count;
-  // It is off before the server hears of it.
+  // It is off before the server learns of it.
   while (!server.logged.some((line) => line.includes("a certificate is off: its answers lose too much")))
     await new Promise((resolve) => setImmediate(resolve));
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
@@ -150,7 +150,7 @@ test("a conversation is drawn once, however many turns it has, and two that begi
   one.push(user("and a bird"), await chat([...one, user("and a bird")]));
   await chat([...one, user("and a road")]);
   await chat([...two, user("and a cloud")]);
-  // Examples in front of a question are no earlier turns of it.
+  // Examples before a question are not earlier turns of it.
   for (const question of ["a light?", "a bird?"]) await chat([...examples, user(question)]);
   await audited("turns", 4);
   await chats.stop(0);
@@ -181,7 +181,7 @@ test("an answer under a certificate that was replaced is not bet against the new
   const faults: string[] = [];
   const auditor = new Auditor({ share: 1, onFault: (_, fault) => void faults.push(fault) });
   const answered = { certificate: "swapped", sha256, model: "tiny", prompt: [1], answer: [2] };
-  // Nothing runs: it is looked at first.
+  // Nothing runs: the check comes first.
   await auditor.replay(answered, undefined as never, undefined as never);
   expect(faults).toEqual([replaced]);
   expect(auditState("swapped")).toMatchObject({ count: 0, wealth: 1 });
@@ -192,6 +192,6 @@ test("a model is unloaded though an answer of its waits for its audit, which the
   await ask("brief", server, { keep_alive: 0 });
   await audited("brief", 1);
   expect((await ask("brief")).guarantee).not.toBeNull();
-  // Nothing is written once the folder goes.
+  // Nothing is written after the folder is removed.
   await audited("brief", 2);
 });

@@ -3,11 +3,11 @@ import { makeReceipt } from "../ledger/receipt.ts";
 import { type AuditOutcome, Auditor } from "../library/auditor.ts";
 import type { LedgerQueue } from "./ledger-queue.ts";
 
-/** The audits of a server: their receipts and their log. */
+/** A server's audits: their receipts and their log. */
 export class Audits {
   readonly auditor: Auditor | undefined;
 
-  /** `share` 0: there are none. */
+  /** `share` 0: no audits. */
   constructor(
     share: number,
     private readonly ledger: Pick<LedgerQueue, "add">,

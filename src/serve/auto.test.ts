@@ -68,7 +68,7 @@ test("a request that names no limit of tokens has the certificate's, where its g
   expect(await ask({ max_tokens: null })).toEqual([6, "short", undefined]);
   expect(await ask({ max_tokens: 5 })).toEqual([5, "short", undefined]);
   expect(await ask({ max_tokens: 7 })).toEqual([7, undefined, "max_tokens"]);
-  // 16 are a completion's default.
+  // 16 is a completion's default.
   expect(await ask({ prompt: "once" })).toEqual([16, undefined, "length"]);
 });
 

@@ -28,7 +28,7 @@ const called = (given: string) => ({
 const text = { model: "tiny", prompt: "x", max_tokens: 1 };
 const nested = (depth: number) => `${"[".repeat(depth)}${"]".repeat(depth)}`;
 
-/** The name of the case, the path and body of the request, the status, and the sentence. */
+/** The name of the case, the request's path and body, the status, and the sentence. */
 type Bad = [what: string, path: string, body: unknown, status: number, sentence: string | RegExp];
 
 const held = (schema: unknown) => ({
@@ -644,7 +644,7 @@ describe("what would take long to look at is refused at once, and keeps nobody w
     ["50,000 names", "completions", held({ required: Array(5e4).fill(1) }), /"required": .* at most 10000 names, got/],
   ])("%s", async (_, path, body, sentence) => {
     const sent = JSON.stringify(body);
-    // Client and server are in one process: while it makes the body, the server's time for a kept connection may run out.
+    // Client and server share a process: while it makes the body, the server's timeout for an idle connection may expire.
     const headers = { ...JSON_TYPE, connection: "close" };
     const calls = await callsOf(async () => {
       const answer = fetch(`${server.url}/v1/${path}`, { method: "POST", headers, body: sent });
@@ -697,7 +697,7 @@ describe("what is odd but harmless is answered", () => {
   });
 });
 
-/** The server's response to bytes that are not valid HTTP: all until it closes the connection, or has said `enough`. */
+/** The server's response to invalid HTTP: everything until it closes the connection, or has sent `enough`. */
 function raw(bytes: string, enough?: RegExp): Promise<string> {
   const { port } = new URL(server.url);
   return new Promise((resolve, reject) => {

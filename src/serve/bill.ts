@@ -5,14 +5,14 @@ import type { Call } from "./http/endpoint.ts";
 import { deadlineOf } from "./limits.ts";
 import type { ServerContext } from "./server-context.ts";
 
-/** The owner of a request, the time when it came, and its trace. */
+/** A request's owner, arrival time and trace. */
 export type Asker = Pick<Call, "key" | "trace" | "taken">;
 
-/** The cost of one request: the receipts of its parts, and its times. It is closed once, however the request ends. */
+/** A request's cost: the receipts of its parts, and its times. It is closed once, however the request ends. */
 export class Bill {
   readonly #parts: Receipt[] = [];
   readonly #label: { model_name: string };
-  /** When the latest token of each of its answers came. */
+  /** When each answer's latest token arrived. */
   readonly #last = new Map<number, number>();
   #closed: Receipt | undefined;
 
@@ -20,13 +20,13 @@ export class Bill {
     model: string,
     private readonly call: Asker,
     private readonly context: Pick<ServerContext, "ledger" | "metrics" | "rates" | "limits">,
-    /** Its name is that of the receipt, as requests name it. */
+    /** Its name is the one on the receipt, as in requests. */
     private readonly adapter?: string,
   ) {
     this.#label = { model_name: adapter ?? model };
   }
 
-  /** The terms of the request's parts, whose receipts are added here, also if they are stopped. */
+  /** The terms of the request's parts; their receipts are added here, also if they are stopped. */
   get terms() {
     return {
       key: this.call.key?.id,
@@ -42,7 +42,7 @@ export class Bill {
     this.call.trace.part(receipt);
   }
 
-  /** A token of one of its answers has come. */
+  /** A token of one of its answers has arrived. */
   token(answer = 0): void {
     const { firstToken, betweenTokens } = this.context.metrics;
     const last = this.#last.get(answer);

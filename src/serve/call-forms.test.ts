@@ -1,4 +1,4 @@
-/** Chats with models that write calls in forms of their own. */
+/** Chats with models that have their own form of calls. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -71,10 +71,10 @@ const models = {
   },
 };
 
-/** The beginning of a call of g that must come, in forms of their own that are JSON. */
+/** The beginning of a required call of g, in forms that are JSON. */
 const held: Readonly<Record<string, RegExp>> = {
   cohere: /^\{\s*"tool_call_id":\s*"0/,
-  // Its name stands before the answer, which is whole with no arguments.
+  // Its name precedes the answer, which is complete with no arguments.
   deepseek: /^g$/,
 };
 
@@ -123,7 +123,7 @@ describe.each(Object.keys(models))("%s", (model) => {
 
   test("a call that must come is held to the model's form if that is JSON, else to the usual one", async () => {
     const bare = [{ type: "function", function: { name: "g" } }];
-    // It fills its tokens with the white space that JSON allows, so that the call stays text.
+    // It fills its tokens with the white space that JSON allows, so the call remains text.
     const { message } = await answer(model, { tools: bare, tool_choice: "required" });
     expect(message.content ?? message.tool_calls[0].function.name).toMatch(held[model] ?? /^\{\s*"name":\s*"g"/);
   });

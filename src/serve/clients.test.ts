@@ -24,7 +24,7 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** The index that examples search, in a home of its own. */
+/** The index for the examples' searches, in a temporary home. */
 async function oneIndex(): Promise<Indexes> {
   vi.stubEnv("MODICUM_HOME", home);
   await using created = await createIndex("notes", { embedding: "none" });
@@ -175,7 +175,7 @@ test("the examples that /docs shows are answered", async () => {
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
     const here = JSON.parse(body!.replace('"minilm"', '"sentences"').replace('"ms-marco"', '"sentences"'));
-    // The model in their place reads few tokens.
+    // The substitute model reads few tokens.
     const cut = /embeddings|rerank/.test(route!) && { truncate: true };
     const answer = await jsonOf(post(server, route!, { ...here, ...cut }));
     receiptSchema.parse(answer.receipt ?? answer);

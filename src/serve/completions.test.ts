@@ -31,14 +31,14 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Text whose characters the small vocabulary has. */
+/** Text in the small vocabulary's characters. */
 const TEXT = "once upon a time there was a lighthouse keeper";
 const base = { model: "tiny", temperature: 0, max_tokens: 6 };
 const encoded = (text: string) => model.language.encode(text, true);
 type Choice = OpenAI.CompletionChoice;
 const billOf = (answer: object) => (answer as { receipt: { tokens: object; flops: { spent: number } } }).receipt;
 
-/** The lab's own numbers of a text's tokens, but for the first. */
+/** The lab's own numbers for a text's tokens, without the first. */
 async function reference(ids: readonly number[]): Promise<number[]> {
   const { engine } = model.language;
   using likelihoods = await Likelihoods.create(engine);
@@ -150,7 +150,7 @@ describe("the best of several", () => {
     logprobs!.token_logprobs!.reduce((a, b) => a + b, 0) / logprobs!.token_logprobs!.length;
 
   test("are those with the highest mean log-probability, the best first; all that was drawn is counted", async () => {
-    // A token that ends an answer counts, and is not shown.
+    // An end token counts, but is not shown.
     const endless = Object.fromEntries([...model.language.tokenizer.stopIds].map((id) => [id, -100]));
     const asked = { ...drawn, logit_bias: endless };
     const all = await openai.completions.create({ ...asked, n: 5 });

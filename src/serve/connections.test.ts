@@ -4,8 +4,8 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 /**
- * A quarter of it is for the head: a client that sends nothing in that time gets no answer. A busy machine may take
- * some of it.
+ * The head gets a quarter of it: a client that sends nothing in that time gets no answer. A busy machine may take some
+ * of it.
  */
 const SECONDS = 2;
 let server: Testing;
@@ -20,7 +20,7 @@ const serverOf = (maxArrival: number) =>
     scheduling: { rows: 1, queue: 10_000 },
   });
 
-/** A connection, and all that the server says until it closes it. */
+/** A connection, and everything the server sends until it closes it. */
 function open(to = server): { socket: Socket; said: Promise<string> } {
   const socket = connect({ port: Number(new URL(to.url).port), host: "127.0.0.1", allowHalfOpen: true });
   const said = new Promise<string>((resolve) => {
@@ -40,7 +40,7 @@ const asked = (body: object): string => {
   return head(text.length) + text;
 };
 
-/** The last response on a connection, after interim ones and earlier requests'. */
+/** The last response on a connection, after interim ones and those to earlier requests. */
 function last(said: string): { status: number; body: string; count: number } {
   const answers = said.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
   const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");
@@ -54,9 +54,9 @@ const ALL = 8 * 200 * 8;
 const metric = async (name: string) =>
   Number(new RegExp(`${name}\\{[^}]*\\} (\\d+)`).exec(await (await fetch(`${server.url}/metrics`)).text())?.[1] ?? 0);
 const running = () => metric("requests_running");
-/** Answers that have their first token. */
+/** Answers with at least one token. */
 const computed = () => metric("time_to_first_token_seconds_count");
-/** Resolves when the server is idle. */
+/** Resolves once the server is idle. */
 const idle = () => expect.poll(running).toBe(0);
 const newest = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data[0];
 
@@ -101,7 +101,7 @@ describe("a client that ends its side of the connection after its request", () =
 });
 
 describe("what comes too slowly is refused, and its connection closed", () => {
-  /** Sends a byte at a time until the server has had enough; returns its answer. */
+  /** Sends one byte at a time until the server stops it; returns the answer. */
   async function drip(start: string, byte: string): Promise<{ status: number; body: string }> {
     const { socket, said } = open();
     socket.write(start);
@@ -139,7 +139,7 @@ describe("what comes too slowly is refused, and its connection closed", () => {
   });
 
   test("an answer may take longer than its request", async () => {
-    // The server looks at its connections several times a second: half the limit more is enough for it to have cut this one off.
+    // The server checks its connections several times a second: half the limit more is enough for it to have cut this one off.
     await outlasting(1500 * SECONDS, async () => {
       const { socket, said } = open();
       socket.end(asked({ max_tokens: 200 }));

@@ -12,7 +12,7 @@ interface Field {
   readonly required: boolean;
 }
 
-/** A table of the fields of a request or an answer, each object's fields after it; empty if there are none. */
+/** A table of a request's or an answer's fields, each object's fields after it; empty if there are none. */
 export function fieldsTable(type: z.ZodType, io: "input" | "output"): Html {
   const rows = inside(z.toJSONSchema(type, { io, unrepresentable: "any" }), "").map((field) => row(field, io));
   if (rows.length === 0) return html``;
@@ -47,7 +47,7 @@ function only(schema: Schema): Schema {
   return first && others.length === 0 ? first : schema;
 }
 
-/** The type of a field, in short: `number 0 … 2`, `string or array of string`. Null is left out. */
+/** A field's type, in short: `number 0 … 2`, `string or array of string`. Null is left out. */
 function kindOf(schema: Schema): string {
   const choices = choicesOf(schema);
   if (choices.length > 0) return [...new Set(choices.map(kindOf))].join(" or ");
@@ -68,5 +68,5 @@ function rangeOf({ minimum, maximum, exclusiveMinimum, exclusiveMaximum }: Schem
     .join(", ");
 }
 
-/** Integer schemas have the largest safe integer as a bound, which is of no use to a reader. */
+/** Integer schemas have the largest safe integer as a bound, which does not help a reader. */
 const isBound = (bound: unknown): boolean => typeof bound === "number" && Math.abs(bound) < 1e15;

@@ -2,7 +2,7 @@
 
 import { modelShape } from "./generation/naming.ts";
 
-/** A server's description with names of its models in it, made-up ones only ever get 404: `names`, and of chats `chat`. */
+/** A server's description with real model names, since invented ones only get 404: `names`, and `chat` for chats. */
 export function withModels(
   { paths, ...rest }: { paths: Readonly<Record<string, unknown>> },
   names: readonly string[],
@@ -21,7 +21,7 @@ const withNames = (described: unknown, names: readonly string[]): unknown =>
     key === "model" && value?.description === modelShape.model.description ? { type: "string", enum: names } : value,
   );
 
-/** Without the field `budget` of requests, which need a certificate beside it and else get 400. */
+/** Without the request field `budget`, which needs a certificate and otherwise gets 400. */
 const withoutBudgets = (described: unknown): unknown =>
   JSON.parse(JSON.stringify(described), (key, value) =>
     key === "requestBody"
@@ -37,7 +37,7 @@ const CALLED = [
 ];
 
 /**
- * With turns in a valid order: no schema can say that a tool must answer an earlier call, and invalid orders only get
+ * With turns in a valid order: a schema cannot say that a tool must answer an earlier call, and invalid orders only get
  * 400.
  */
 const withChats = (described: unknown): unknown =>

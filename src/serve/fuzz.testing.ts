@@ -1,4 +1,4 @@
-/** Requests that schemathesis makes up from the server's own description: https://schemathesis.readthedocs.io */
+/** Requests that schemathesis generates from the server's own description: https://schemathesis.readthedocs.io */
 
 import { spawn } from "node:child_process";
 import { randomUUID } from "node:crypto";
@@ -18,7 +18,7 @@ import { jsonOf, serveModels, type Testing, TINY, tinyWithTemplate } from "./ser
 const schemathesis = fileURLToPath(new URL("../../.ci/venv/bin/schemathesis", import.meta.url));
 export const canFuzz = existsSync(schemathesis);
 
-/** Among them, that no status is 5xx and that answers have the form that is described. */
+/** Among other things, they check that no status is 5xx and that answers match the description. */
 const CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance";
 
 /** Turns in any order, with calls and results. */
@@ -28,19 +28,19 @@ const TEMPLATE =
 const MODELS = TINY.map((spec) => spec.split("=")[0]!);
 
 export interface Fuzzed {
-  /** 0: all checks held. */
+  /** 0: all checks passed. */
   readonly status: number;
   readonly report: string;
-  /** Errors of the program that the server logged. */
+  /** Program errors in the server's log. */
   readonly failures: readonly string[];
-  /** Requests that ran a model, and chats among them. */
+  /** Requests that ran a model, and the chats among them. */
   readonly billed: number;
   readonly chats: number;
 }
 
 /**
- * Fuzzes a server with this project's small models; `examples` is the most requests per endpoint in each phase,
- * `scopes`: of the calling key, if there is one.
+ * Fuzzes a server with this project's small models; `examples`: maximum requests per endpoint and phase; `scopes`:
+ * those of the calling key, if any.
  */
 export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));

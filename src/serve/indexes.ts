@@ -4,7 +4,7 @@ import { suggest } from "../util/errors.ts";
 import { HttpError } from "./http/errors.ts";
 import type { Key } from "./keys/store.ts";
 
-/** The search indexes of a server by name. No request can add one: each was named at the start. */
+/** A server's search indexes by name. No request can add one: all are named at startup. */
 export class Indexes implements AsyncDisposable {
   constructor(private readonly all: readonly SearchIndex[]) {}
 
@@ -20,7 +20,7 @@ export class Indexes implements AsyncDisposable {
     return new Indexes(all);
   }
 
-  /** @throws HttpError 404, also for one that the key may not search, which it need not know of */
+  /** @throws HttpError 404, also for an index outside the key's terms, whose existence stays hidden */
   find(name: string, key: Key | undefined): SearchIndex {
     const mine = this.all.filter((index) => key?.terms.index?.includes(index.name) ?? true);
     const found = mine.find((index) => index.name === name);

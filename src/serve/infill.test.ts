@@ -41,7 +41,7 @@ describe("a text with blanks", () => {
     expect(choices).toHaveLength(1);
     expect(choices[0]).toMatchObject({ text: filled.text, blanks: filled.blanks });
     expect(filled.text).toBe(`ab${filled.blanks[0]}=abc;b${filled.blanks[1]};`);
-    // The mode, 9 letters, two blanks, and the sentinel that asks.
+    // The mode, 9 letters, two blanks, and the final sentinel.
     expect([usage.prompt_tokens, receipt.tokens.prompt]).toEqual([13, 13]);
   });
 

@@ -4,13 +4,13 @@ import type { Receipt } from "../ledger/receipt.ts";
 import type { Ledger } from "../ledger/store.ts";
 import { within } from "../util/within.ts";
 
-/** Receipts that are written at once. */
+/** Receipts per write. */
 const BATCH = 100;
-/** Receipts that wait for a ledger that is away, some 1 kB each; beyond them the oldest are lost. */
+/** Maximum receipts that wait for an unavailable ledger, some 1 kB each; beyond them the oldest are lost. */
 const MOST_WAITING = 10_000;
-/** Milliseconds that a request waits for the receipts of others. */
+/** Milliseconds that a request waits for others' receipts. */
 const LONGEST_WAIT = 250;
-/** Milliseconds until a ledger that is away is tried again. */
+/** Milliseconds until an unavailable ledger is tried again. */
 const RETRY = 1_000;
 
 /**
@@ -19,7 +19,7 @@ const RETRY = 1_000;
  */
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
-  /** Receipts given to the ledger and not yet confirmed. */
+  /** Receipts sent to the ledger and not yet confirmed. */
   #given: readonly Receipt[] = [];
   #writing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
@@ -40,8 +40,8 @@ export class LedgerQueue {
   }
 
   /**
-   * Resolves when the receipts of earlier answers are written, so that killing the server loses only receipts of requests
-   * in flight. Does not wait for a slow ledger.
+   * Resolves when the receipts of earlier answers are written, so that killing the server loses only receipts of
+   * requests in flight. Does not wait for a slow ledger.
    */
   async caughtUp(): Promise<void> {
     const behind = this.#waiting.length > 0 || this.#writing !== undefined;
@@ -89,8 +89,8 @@ export class LedgerQueue {
   }
 
   /**
-   * Writes the waiting receipts, for at most `limit` milliseconds. Returns the number of receipts that the ledger did
-   * not take, which are lost.
+   * Writes the waiting receipts, for at most `limit` milliseconds. Returns the number of lost receipts, which the
+   * ledger did not accept.
    */
   async close(limit: number): Promise<number> {
     const until = performance.now() + limit;

@@ -59,13 +59,13 @@ export const limitOptions = z.strictObject({
 
 export type Limits = z.output<typeof limitOptions>;
 
-/** When the time of a request is over that was taken at `taken`, on the clock of `performance.now()`. */
+/** The deadline of a request received at `taken`, by `performance.now()`. */
 export const deadlineOf = ({ maxTime }: Limits, taken: number): number | undefined => maxTime && taken + 1000 * maxTime;
 
 /** Nesting depth of brackets in a body. */
 export const MOST_DEPTH = 32;
 /** Values in a body's lists and objects. */
 export const MOST_VALUES = 100_000;
-/** Texts that end an answer, and characters in one. */
+/** Maximum stop texts, and their maximum characters. */
 export const MOST_STOPS = 16;
 export const LONGEST_STOP = 256;

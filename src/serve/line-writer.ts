@@ -1,15 +1,15 @@
 import { write } from "node:fs";
 
-/** Bytes that are written at once, and milliseconds that a line waits for more. */
+/** Bytes per write, and milliseconds that a line waits for more. */
 const [TOGETHER, LATEST] = [4096, 100];
-/** The most bytes of one write. */
+/** Maximum bytes of one write. */
 const MOST_TOGETHER = 64 * 1024;
-/** Bytes that wait to be written; a line beyond them is lost. */
+/** Maximum bytes that wait to be written; a line beyond them is lost. */
 const MOST_WAITING = 4 * 2 ** 20;
-/** Milliseconds until a write is tried again: to a reader that is slow, and to a file that failed. */
+/** Milliseconds until a write is tried again, for a slow reader and for a file that failed. */
 const [SLOW, FAILED] = [100, 1_000];
 
-/** Writes bytes and says how many were taken, as `fs.write` does. */
+/** Writes bytes and reports how many were accepted, as `fs.write` does. */
 export type Write = (
   fd: number,
   bytes: Uint8Array,
@@ -17,8 +17,8 @@ export type Write = (
 ) => void;
 
 /**
- * Writes lines to a file descriptor. Its caller never waits and never sees an error: lines wait, up to a bound, while the reader is slow or
- * the write fails. Lines beyond the bound are lost; the line that `tellLost` makes of their number follows as soon as a write succeeds.
+ * Writes lines to a file descriptor. Its caller never waits and never sees an error: lines wait, up to a bound, while the reader
+ * is slow or the write fails. Lines beyond the bound are lost; once a write succeeds, a line from `tellLost` reports their number.
  */
 export class LineWriter {
   readonly #waiting: Uint8Array[] = [];
@@ -86,7 +86,7 @@ export class LineWriter {
     this.#next();
   }
 
-  /** A reader that is slow keeps the process until it has read; a file that fails does not. */
+  /** A slow reader keeps the process alive until it has read; a file that fails does not. */
   #tryAgain({ code }: NodeJS.ErrnoException): void {
     this.#failing = true;
     const isSlow = code === "EAGAIN" || code === "EBUSY";

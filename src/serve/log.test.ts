@@ -10,7 +10,7 @@ const script = `import { createLog, endUnread, standardError } from ${JSON.strin
   for (let i = 0; i < 500; i++) log.info({ i, long: "x".repeat(1000) });
   process.exitCode = 3;
   endUnread();`;
-/** Its standard error is a pipe of the shell's, read by another process or not. */
+/** Its standard error is a pipe from the shell, read by another process or not. */
 const start = (reader: string) =>
   spawn("bash", [
     "-c",

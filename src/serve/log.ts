@@ -5,7 +5,7 @@ import { LineWriter } from "./line-writer.ts";
 /** Milliseconds for the last lines to be read, once nothing else keeps the process alive. */
 const TO_BE_READ = 1_000;
 
-/** Standard error. Nothing waits for it, and it may fail: lines that could not be written are counted, and the log says how many once it can. */
+/** Standard error. Nothing waits for it, and it may fail: lost lines are counted, and the log reports their number once it can. */
 export const standardError = (): DestinationStream => new LineWriter(2, lostLines);
 
 const lostLines = (lost: number): string =>
@@ -16,6 +16,6 @@ export function endUnread(): void {
   setTimeout(() => endAtOnce(Number(process.exitCode ?? 0)), TO_BE_READ).unref();
 }
 
-/** Logs as JSON, a line each; never an answer's text, and a prompt's only if asked to. */
+/** Logs as JSON, one object per line; never an answer's text, and a prompt's only on request. */
 export const createLog = (to: DestinationStream, level = "info"): Logger =>
   pino({ level, base: null, timestamp: pino.stdTimeFunctions.isoTime }, to);

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { Registry } from "prom-client";
 
 /**
- * A server of `/metrics` alone, for scrapers that cannot send a key, such as the endpoint pickers of Kubernetes. Whoever
+ * A server of `/metrics` alone, for scrapers that cannot send a key, such as Kubernetes' endpoint pickers. Whoever
  * reaches its port can read it.
  */
 export const metricsServer = (registry: Registry): Server =>

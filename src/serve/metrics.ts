@@ -5,7 +5,7 @@ import { AdapterUse } from "./adapter-use.ts";
 import type { Fleet } from "./fleet/fleet.ts";
 import type { Pool } from "./models/pool.ts";
 
-/** Models at work, here or on other servers. */
+/** Active models, here or on other servers. */
 interface Working<L> {
   list(): readonly L[];
 }
@@ -15,7 +15,7 @@ const bySaving = ["model_name", "saving"] as const;
 const seconds = [0.001, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300];
 
 /**
- * The server's metrics in Prometheus' format. Measures that vLLM also has share its names and meanings, so that
+ * The server's metrics in Prometheus' format. Metrics that vLLM also has share its names and meanings, so that
  * dashboards fit.
  */
 export class Metrics {
@@ -41,7 +41,7 @@ export class Metrics {
 
   readonly adapters = new AdapterUse();
 
-  /** `adapterCount`: LoRA adapters that the server offers, all in memory with their bases. */
+  /** `adapterCount`: LoRA adapters on offer, all in memory with their bases. */
   constructor(pool: Pick<Pool, "list" | "waiting">, fleet: Pick<Fleet, "list" | "running">, adapterCount = 0) {
     const remote = () => fleet.running().map((it) => ({ ...it, running: it.users }));
     const work = { list: () => [...pool.list(), ...pool.waiting(), ...remote()] };
@@ -135,7 +135,7 @@ export class Metrics {
     this.#bySaving(receipt);
   }
 
-  /** Adds what a request spent by the savings' names: their options, which users choose, would make unlimited labels. */
+  /** Adds a request's cost by the savings' names: their options, which users choose, would make unlimited labels. */
   #bySaving({ model: name, recipe, flops, ms, tokens }: Receipt): void {
     const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
     const by = { model_name: name, saving };

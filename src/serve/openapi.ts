@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { Endpoint } from "./http/endpoint.ts";
 
-/** JSON Schema of version 2020-12, which OpenAPI 3.1 takes as it is. */
+/** JSON Schema of version 2020-12, which OpenAPI 3.1 accepts unchanged. */
 type Schema = z.core.JSONSchema.BaseSchema;
 
 const schemaOf = (type: z.ZodType, io: "input" | "output"): Schema => {
@@ -18,7 +18,7 @@ const error = z.object({
   }),
 });
 
-/** The server's description as OpenAPI 3.1, from the schemas that it checks requests by. */
+/** The server's description as OpenAPI 3.1, from the schemas that check requests. */
 export function openApi(endpoints: readonly Endpoint[], version: string): object {
   const paths: Record<string, Record<string, object>> = {};
   for (const it of endpoints)

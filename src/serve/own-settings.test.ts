@@ -1,4 +1,4 @@
-/** Answers over HTTP that nobody says how to draw, and answers that go round in circles. */
+/** Answers over HTTP without sampling fields, and answers that repeat themselves. */
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -9,11 +9,11 @@ import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 const SPECIAL = ["<|im_end|>", "<|im_start|>"];
 const TURNS =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}";
-/** The model opens its reasoning itself, as Qwen3; a variable closes it at once. */
+/** The model opens its reasoning itself, as in Qwen3; a variable closes it at once. */
 const ASKS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}`;
-/** The prompt opens it, as DeepSeek-R1. */
+/** The prompt opens it, as in DeepSeek-R1. */
 const OPENS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}`;
-/** A template that names one of the tags alone. */
+/** A template that names only one of the tags. */
 const BEGINS = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}<|im_start|>assistant\n<think>\n";
 const SILENT = "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}";
 
@@ -110,7 +110,7 @@ describe.each(["asks", "control", "opens", "begins"])("a budget of %s", (model) 
   const opening = opened(model) ? 0 : 1;
   // A tag in the vocabulary is one token.
   const closing = model === "control" ? 2 : "\n</think>".length;
-  // The recital begins anew after tokens that are not in it.
+  // The recital starts again after tokens that are not in it.
   const recital = `${opened(model) ? "" : "<think>\n\n"}${REASONING}\n</think>\n\nIt is 4`;
 
   test("ends the reasoning at its number of tokens, and the text begins", async () => {

@@ -13,14 +13,14 @@ interface About {
 
 /** OpenAI's header, which its clients show as `_request_id`. */
 const ID_HEADER = "x-request-id";
-/** A request's id, as clients or a proxy may give one. */
+/** A request's id from a client or a proxy. */
 const ID = /^[\w.:-]{1,128}$/;
 
 /** One request's line in the log, without its prompts, its answers and its query. */
 export class RequestLine {
-  /** Its own, or one for it; its answer also has it. */
+  /** The client's id, or a new one; the answer also has it. */
   readonly id: string;
-  /** When the request was taken, on the clock of `performance.now()`. */
+  /** When the request was received, by `performance.now()`. */
   readonly taken = performance.now();
   readonly #about: About = {};
 
@@ -48,7 +48,7 @@ export class RequestLine {
     this.log.info({ id: this.id, method, path, status, ms, ...this.#about }, "answered");
   }
 
-  /** Has the line written when the request's trace ends. */
+  /** Writes the line when the request's trace ends. */
   within(trace: Trace): Trace {
     return {
       headers: trace.headers,

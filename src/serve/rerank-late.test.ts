@@ -24,7 +24,7 @@ test("documents are ranked token by token, with a receipt", async () => {
   const { results, receipt } = await jsonOf(post(server, "/v1/rerank", { ...body, truncate_prompt_tokens: -1 }));
   const best = [...scores.entries()].sort(([, a], [, b]) => b - a);
   expect(results).toEqual(best.map(([index, score]) => ({ index, relevance_score: expect.closeTo(score, 4) })));
-  // The query is filled up to 16 tokens.
+  // The query is padded to 16 tokens.
   expect(receipt.tokens.prompt).toBeGreaterThan(16 + 5 * texts.length);
   expect(receipt.flops.spent).toBe(receipt.flops.dense);
 });

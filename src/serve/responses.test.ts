@@ -29,7 +29,7 @@ type Any = any;
 const QUESTION = "Name the capital of Japan.";
 const question = { model: "smollm2", input: QUESTION, temperature: 0, max_output_tokens: 12, metadata: { a: "b" } };
 
-/** A stream's events, and the response that the openai client puts together from them. */
+/** A stream's events, and the response that the openai client assembles from them. */
 async function streamed(more: object = {}) {
   const stream = openai.responses.stream({ ...question, ...more });
   const events: Any[] = [];
@@ -37,7 +37,7 @@ async function streamed(more: object = {}) {
   return { events, final: await stream.finalResponse() };
 }
 
-/** Asked once. */
+/** Requested once. */
 let plain: Promise<OpenAI.Responses.Response> | undefined;
 const whole = () => (plain ??= openai.responses.create(question));
 
@@ -118,7 +118,7 @@ describe("a response with the openai client", () => {
 });
 
 describe("tools with the openai client", () => {
-  /** Only one value matches, so that a call's arguments do not depend on the model. */
+  /** Only one value matches, so a call's arguments do not depend on the model. */
   const parameters = z.toJSONSchema(z.strictObject({ city: z.enum(["Paris"]) }));
   const named = { type: "function" as const, name: "get_weather" };
   const weather = { ...named, parameters, strict: true };
@@ -138,9 +138,9 @@ describe("tools with the openai client", () => {
       openai.responses.create({ ...asked, input, tool_choice: "none", max_output_tokens: 5 });
     const [answer, without] = [await next([turn, ...input(called), result]), await next([turn])];
     expect(answer.output).toMatchObject([{ type: "message" }]);
-    // The model is given the call and its result.
+    // The model reads the call and its result.
     expect(answer.usage!.input_tokens).toBeGreaterThan(without.usage!.input_tokens + 15);
-    // Output is input as it came: none of its fields is called ignored.
+    // Output is valid input: none of its fields is reported as ignored.
     const { response } = await next([turn, ...input(called), result, ...input(answer), turn]).withResponse();
     expect(response.headers.get("x-ignored-fields")).toBeNull();
   });

@@ -14,7 +14,7 @@ beforeEach(() => {
 });
 afterEach(() => goOn());
 
-/** `tiny` is at work until `goOn`, and another request waits for its place. */
+/** `tiny` is busy until `goOn`, and another request waits for its place. */
 async function oneWaits(limits = {}, signal?: AbortSignal) {
   server = await serveModels(models, { memory, limits: limitOptions.parse(limits) });
   goOn = hold();

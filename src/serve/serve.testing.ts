@@ -28,7 +28,7 @@ export const TINY = [
   `labels=${fixture("engine/fixtures/classifier")}`,
 ];
 
-/** The first of them with more fields at the beginning of the file, and one so long that the tensors stay aligned. */
+/** The first of them with more fields at the beginning of the file, and one long enough to keep the tensors aligned. */
 export function tinyWith(fields: Readonly<Record<string, Field>>): Buffer {
   const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
   const more = Buffer.concat(Object.entries(fields).map(([key, field]) => entry(key, field)));
@@ -49,7 +49,7 @@ export interface Testing extends Serving {
   readonly logged: string[];
 }
 
-/** A response as JSON of any type: tests check it. */
+/** A response as untyped JSON: tests check it. */
 // biome-ignore lint/suspicious/noExplicitAny: its shape is what tests look at
 export const jsonOf = async (response: Response | Promise<Response>): Promise<any> => (await response).json();
 
@@ -62,7 +62,7 @@ export const post = (to: Pick<Testing, "url">, path: string, body: object): Prom
   });
 
 /**
- * Asks one client's question, then two clients' at once, then four's, until answers take more than `ms` milliseconds;
+ * Sends one client's question, then two clients' at once, then four's, until answers take more than `ms` milliseconds;
  * the number depends on the machine.
  */
 export async function outlasting(ms: number, ask: () => Promise<void>): Promise<void> {
@@ -75,7 +75,7 @@ export async function outlasting(ms: number, ask: () => Promise<void>): Promise<
   } while (performance.now() - started < ms);
 }
 
-/** OpenAI's client of a server, which tries everything once. */
+/** OpenAI's client of a server, without retries. */
 export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
 

@@ -19,10 +19,10 @@ import type { Tracer } from "./trace/trace.ts";
 export interface ServerContext {
   readonly catalogue: Catalogue;
   readonly pool: Pool;
-  /** Models that other servers run. */
+  /** Models on other servers. */
   readonly fleet: Fleet;
   readonly indexes: Indexes;
-  /** Word vectors that texts are classified by, if it was started with them. */
+  /** Word vectors for classifying texts, if it was started with them. */
   readonly vectors: WordVectors | undefined;
   /** What pipelines remember of requests. */
   readonly memo: Memo;
@@ -41,7 +41,7 @@ export interface ServerContext {
   readonly state: { now: "starting" | "ready" | "stopping" };
 }
 
-/** Answers with one fingerprint come from one build of this program. */
+/** Answers with the same fingerprint come from the same build of this program. */
 export const fingerprintOf = ({ version }: Pick<ServerContext, "version">): string => `build-${version}`;
 
 /**
@@ -58,7 +58,7 @@ export function checkForm(
   for (const notice of catalogue.checkForm(chosen, model.formOf(prompt, options))) log.warn(notice);
 }
 
-/** `adapter` is the name of the adapter that answers in the model's place. */
+/** `adapter`: the adapter that answers for the model. */
 export const billFor = (context: ServerContext, model: string, call: Asker, adapter?: string): Bill =>
   new Bill(model, call, context, adapter);
 

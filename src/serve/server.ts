@@ -42,15 +42,15 @@ export interface ServeOptions {
   readonly keys: KeyStore;
   /** Search indexes by name; none by default. */
   readonly indexes?: Indexes | undefined;
-  /** Word vectors that texts are classified by; none by default. */
+  /** Word vectors for classifying texts; none by default. */
   readonly vectors?: WordVectors | undefined;
   readonly host: string;
-  /** 0 takes a free one. */
+  /** 0 selects a free one. */
   readonly port: number;
-  /** The port of `/metrics` alone, without a key; 0 takes a free one. Undefined: there is none. */
+  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined: no such port. */
   readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
-  /** Names that a proxy before the server is called by, in lower case. */
+  /** Names under which a proxy calls the server, in lower case. */
   readonly allowHosts?: readonly string[] | undefined;
   /** Bytes of models in memory. */
   readonly memory: number;
@@ -58,7 +58,7 @@ export interface ServeOptions {
   readonly keepAlive?: number | undefined;
   readonly limits: Limits;
   readonly scheduling: SchedulerOptions;
-  /** The share of conversations under certificates whose answers are audited; none by default. */
+  /** The audited share of conversations under certificates; none by default. */
   readonly audit?: number | undefined;
   /** The ledger's file, or its address: `postgres://…`. */
   readonly ledger: string;
@@ -68,34 +68,34 @@ export interface ServeOptions {
   readonly tracer: Tracer;
   /** Modicum's version, for the documentation. */
   readonly version: string;
-  /** The console at `/`, and the folder of lab runs that it shows; undefined: there is none. */
+  /** The console at `/`, and the folder of lab runs that it shows; undefined: no console. */
   readonly console?: { readonly lab: string | undefined } | undefined;
 }
 
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
-  /** The address of the port of metrics, if there is one. */
+  /** The address of the metrics port, if there is one. */
   readonly metricsUrl: string | undefined;
   /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;
   /**
    * Accepts no more requests, lets running ones end for `patience` milliseconds, then ends them, and writes the ledger.
-   * Returns the number of receipts that the ledger did not take.
+   * Returns the number of lost receipts.
    */
   stop(patience: number): Promise<number>;
 }
 
-/** Milliseconds for cut answers to reach their clients. */
+/** Milliseconds for truncated answers to reach their clients. */
 const TO_SAY_SO = 2_000;
 
 /** Milliseconds for sent data to leave, and for requests with closed connections to be billed. */
 const ON_ITS_WAY = 200;
 
-/** Milliseconds for the last receipts to be written: a ledger that does not answer would hold it up. */
+/** Milliseconds for the last receipts to be written: a silent ledger would delay the stop. */
 const TO_BE_WRITTEN = 5_000;
 
-/** Milliseconds for the last traces to be sent: a collector that is away would hold it up. */
+/** Milliseconds for the last traces to be sent: an unavailable collector would delay the stop. */
 const TO_BE_SENT = 1_000;
 
 /** Opens the server. @throws UserError if it is not allowed to open, or cannot */
@@ -133,7 +133,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const refused = noteRefusal(context);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    // Bodies that are not read are let pass.
+    // Unread bodies are discarded.
     autoCleanupIncoming: false,
     errorHandler: refuseAddress(refused),
   });
@@ -211,7 +211,7 @@ async function stop(context: ServerContext, server: Server, underWay: UnderWay, 
   const ended = Promise.all([context.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
   // A client that does not read its answer would delay the stop for ever.
   await within(patience + TO_SAY_SO + ON_ITS_WAY, ended);
-  // A connection that is kept open for more is not waited for.
+  // An idle persistent connection is not waited for.
   setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();
   await closed;
   await within(ON_ITS_WAY, ended);

@@ -18,7 +18,7 @@ const MUCH = {
   stream: true,
 };
 
-/** Asks for a stream, and takes nothing of it but its beginning. */
+/** Requests a stream, and reads only its beginning. */
 async function stalled({ url }: Testing): Promise<Socket> {
   const socket = connect(Number(new URL(url).port), "127.0.0.1");
   socket.on("error", () => {});

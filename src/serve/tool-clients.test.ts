@@ -13,7 +13,7 @@ beforeAll(async () => {
 });
 afterAll(() => server.stop(0));
 
-/** Only one value matches, so that a call's arguments do not depend on the model. */
+/** Only one value matches, so a call's arguments do not depend on the model. */
 const Place = z.object({ city: z.enum(["Paris"]), days: z.literal(3) });
 const PLACE = { city: "Paris", days: 3 };
 const about = { name: "get_weather", description: "The weather in a city on the next days" };
@@ -48,7 +48,7 @@ describe("the Vercel AI SDK runs the tool that is called, gives its result back,
     expect(steps[0]!.toolResults).toMatchObject([{ toolName: about.name, output: RESULT }]);
     expect(asked).toEqual([PLACE]);
     expect(text).not.toBe("");
-    // The model is given the call and its result.
+    // The model reads the call and its result.
     const { model, prompt } = settings();
     const { usage } = await generateText({ model, prompt, maxOutputTokens: 1 });
     expect(steps[1]!.usage.inputTokens! - usage.inputTokens!).toBeGreaterThan(20);

@@ -13,7 +13,7 @@ import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.t
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-serve-vision-"));
 const GEMMA = `gemma=${path.join(fixtures, "gemma3-vision")}`;
 const LIMITS = { maxImages: 3, maxImagePixels: 10_000, maxPixels: 15_000 };
-/** Models of images as squares of patches. */
+/** Models that read images as squares of patches. */
 const patched = ["qwen2-5-vl", "qwen3-vl", "qwen3-vl-moe"];
 let server: Testing;
 beforeAll(async () => {

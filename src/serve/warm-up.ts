@@ -40,5 +40,5 @@ async function answerOnce(model: Model): Promise<void> {
   }
 }
 
-/** A wish that an image generator can always draw. */
+/** A request that any image generator can draw. */
 const drawable = ({ prompts, labels }: ImageGenerator) => (prompts ? { prompt: TEXT } : { class: labels[0] });

@@ -8,7 +8,7 @@ import { UserError } from "../../util/errors.ts";
 import { type Auditor, replayed } from "../auditor.ts";
 import type { AnswerJob, Face, LeasedTerms } from "./face.ts";
 
-/** Goes on with texts, and scores labels and relevance by likelihoods. */
+/** Continues texts, and scores labels and relevance by likelihoods. */
 export function decoderFace(model: LanguageModel): Face {
   const { engine, tokenizer, source } = model;
   let scheduler: Scheduler | undefined;
@@ -17,7 +17,7 @@ export function decoderFace(model: LanguageModel): Face {
   const answer = (job: AnswerJob): AsyncIterable<Piece> =>
     scheduler ? scheduler.submit(job) : generate(job.engine ?? engine, tokenizer, job.prompt, job.options, job);
 
-  /** The replay of an answer that is about to be given, if it was drawn. */
+  /** The pending replay of a drawn answer, if it was drawn. */
   function drawn({ prompt, facts, plan, audit, engine: adapted = engine }: AnswerJob) {
     const { guarantee, audited: sha256 } = plan?.choice ?? {};
     const certificate = guarantee?.certificate;

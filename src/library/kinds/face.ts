@@ -20,10 +20,10 @@ import type { Auditor } from "../auditor.ts";
 /** A model that writes texts. */
 export type Generative = LanguageModel | Seq2SeqModel | DiffusionModel;
 
-/** A request to generate. `audit` is false if it is not to be audited. */
+/** A request to generate. `audit` is false to exclude it from audits. */
 export type AnswerJob = Job & { readonly audit?: boolean | undefined };
 
-/** The terms of a reading, and the recipe that it runs under; none of models without seams. */
+/** The terms of a reading, and its recipe; none for models without seams. */
 export type LeasedTerms = ReadTerms & { readonly lease?: Lease | undefined };
 
 /** The calls of `Model` that not every kind of model has. */
@@ -43,9 +43,9 @@ export interface Calls {
   recognize(request: RecognizeRequest, held: Pick<HeldModel, "attached">): Promise<Recognized>;
 }
 
-/** What a loaded model of one kind does behind `Model`. */
+/** The implementation of `Model` for one kind of loaded model. */
 export interface Face extends Partial<Calls> {
-  /** From now on, calls wait for their turns. */
+  /** From now on, calls are queued. */
   schedule?(options: SchedulerOptions): Turns;
   audit?(auditor: Auditor): void;
 }

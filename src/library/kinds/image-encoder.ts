@@ -2,7 +2,7 @@ import type { ImageEncoderModel } from "../../engine/encoders/image/image-encode
 import type { Face } from "./face.ts";
 import { imagesAlone } from "./inputs.ts";
 
-/** Reads images alone. */
+/** Reads only images. */
 export const imageEncoderFace = (model: ImageEncoderModel): Face => ({
   embed: (inputs, terms) => model.embed(imagesAlone(model.source.name, inputs, "embeds"), terms),
   classify: (inputs, labels, terms) =>

@@ -3,11 +3,11 @@ import { regionPipeline } from "../../pipelines/registry.ts";
 import type { Face } from "./face.ts";
 import { imagesAlone, labelsFor } from "./inputs.ts";
 
-/** Puts images and texts into one space, and names regions of images by a localiser and a bridge. */
+/** Embeds images and texts into one space, and names regions of images by a localiser and a bridge. */
 export function imageTextFace(model: ImageTextModel): Face {
   const { name } = model.source;
   return {
-    // The call that runs is also in the queue.
+    // The running call is also in the queue.
     schedule: ({ queue }) => Object.assign(model.queue, { limit: queue + 1 }),
     embed: (inputs, terms) => model.embed(inputs, terms),
     classify: (inputs, labels, terms) =>

@@ -3,7 +3,7 @@ import type { KindName, LoadedModel } from "../../engine/kinds/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Calls, Face } from "./face.ts";
 
-/** The face of a loaded model: one file for each kind, which loads with the first model of the kind. */
+/** The face of a loaded model: one file for each kind, loaded with the first model of the kind. */
 export async function faceOf(loaded: LoadedModel): Promise<Face> {
   switch (loaded.kind) {
     case "decoder":
@@ -25,7 +25,7 @@ export async function faceOf(loaded: LoadedModel): Promise<Face> {
 
 const writes = "generates text; expected an encoder, such as minilm for embeddings";
 
-/** Why models of a kind do not go on with texts, or do not encode texts alone: the rest of a sentence about one. */
+/** Why models of a kind do not continue texts, or do not encode texts alone: the rest of a sentence about one. */
 const refusals: Record<KindName, { readonly text?: string; readonly encoding?: string }> = {
   decoder: { encoding: writes },
   "diffusion language model": {
@@ -51,7 +51,7 @@ const refusals: Record<KindName, { readonly text?: string; readonly encoding?: s
   },
 };
 
-/** @throws UserError on a call that models of the kind do not have */
+/** @throws UserError on a call that models of the kind lack */
 export function refuse(call: keyof Calls, { kind, source }: LoadedModel): never {
   const { text, encoding } = refusals[kind];
   const sentences: Record<keyof Calls, string | undefined> = {
@@ -63,6 +63,6 @@ export function refuse(call: keyof Calls, { kind, source }: LoadedModel): never 
   throw new UserError(`${source.name} ${sentences[call]}`);
 }
 
-/** @throws UserError if the model does not put images and texts into one space */
+/** @throws UserError if the model does not embed images and texts into one space */
 export const imageTextOf = (loaded: LoadedModel): ImageTextModel =>
   loaded.kind === "encoder of images and texts" ? loaded : refuse("recognize", loaded);

@@ -26,7 +26,7 @@ export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, I
   });
 }
 
-/** The images that a model classifies, or embeds. @throws UserError if one of them is a text */
+/** The images to classify or embed. @throws UserError if one of them is a text */
 export function imagesAlone(model: string, inputs: readonly unknown[], verb: "classifies" | "embeds"): ImageInput[] {
   return inputs.map((input) => {
     if (isImage(input)) return input;
@@ -34,7 +34,7 @@ export function imagesAlone(model: string, inputs: readonly unknown[], verb: "cl
   });
 }
 
-/** The beginning of a text that is longer than `most` tokens. */
+/** The beginning of a text longer than `most` tokens. */
 export function beginning(tokenizer: Tokenizer, text: string, most: number): string {
   const ids = tokenizer.encode(text);
   return ids.length > most ? tokenizer.decode(ids.slice(0, most)) : text;

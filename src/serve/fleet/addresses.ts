@@ -18,7 +18,7 @@ type Test = (key: string, text: string) => boolean;
 const isAddress: Test = (key, text) => /(^|_)url$/i.test(key) && !text.startsWith("data:");
 const isReference: Test = (key, text) => key === "$ref" && !text.startsWith("#");
 
-/** The way to the first address in a value. */
+/** The path to the first address in a value. */
 function addressIn(value: unknown, test: Test): string[] | undefined {
   if (typeof value !== "object" || value === null) return undefined;
   for (const [key, inner] of Object.entries(value)) {

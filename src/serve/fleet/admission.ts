@@ -4,7 +4,7 @@ import { Refused } from "../../engine/schedule/refused.ts";
 import type { Backend } from "./backend.ts";
 import type { RemoteOptions } from "./file.ts";
 
-/** A request that is to go to a server which it has not tried. */
+/** A request that needs a server it has not tried. */
 export interface Applicant extends Keyed {
   readonly tried: ReadonlyMap<Backend, unknown>;
   readonly signal: AbortSignal;
@@ -20,9 +20,7 @@ interface Waiting extends Applicant {
   reject(reason: unknown): void;
 }
 
-/**
- * Gives requests their places at the servers of a model, a fixed number at each; the others wait, and keys take turns.
- */
+/** Assigns places at a model's servers to requests, a fixed number at each; the others wait, and keys take turns. */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
   /** Requests that a server has failed: they have waited before, and come first. */
@@ -76,7 +74,7 @@ export class Admission {
     return this.#queue.next((key) => this.#running.get(key) ?? 0);
   }
 
-  /** Returns whether it need not wait. One that waits for a server in doubt knows more after the next check. */
+  /** Returns whether it need not wait. A request for a server in doubt waits for the next check. */
   #offer({ tried, key, resolve }: Waiting): boolean {
     const able = this.servers.filter((server) => !server.down && !tried.has(server));
     const [best] = able

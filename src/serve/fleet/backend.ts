@@ -6,18 +6,18 @@ import { probe } from "./probe.ts";
 import type { Reply, Sent, Transport } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** The most seconds between two checks of a server that is down. */
+/** Maximum seconds between two checks of a server that is down. */
 const LONGEST_PAUSE = 60;
 
-/** One server behind a model: its health, and its load from here. */
+/** One server behind a model: its health, and its load from this server. */
 export class Backend {
-  /** Requests from here that it is answering. */
+  /** Requests from this server in progress. */
   running = 0;
   /** When it was last chosen, on a clock of choices. */
   chosen = 0;
   /** Failed checks in a row. */
   #failed = 0;
-  /** Requests to it that broke, and no check has begun since. */
+  /** Broken requests since the last check began. */
   #doubts = 0;
   #lost = new AbortController();
   #pause = new AbortController();
@@ -38,7 +38,7 @@ export class Backend {
     return this.#doubts === 0 && !this.down;
   }
 
-  /** Its checks have failed; not up either is one that is in doubt until the next check. */
+  /** Its checks have failed; a server in doubt until the next check is not up either. */
   get down(): boolean {
     return this.#failed >= this.options.health.failures;
   }
@@ -61,13 +61,13 @@ export class Backend {
     this.#failed = 0;
   }
 
-  /** A request broke: it is checked at once, and not chosen before. */
+  /** A request broke: the server is checked at once, and not chosen before. */
   suspect(): void {
     this.#doubts++;
     this.#pause.abort();
   }
 
-  /** Checks the server repeatedly until it is closed, and reports each check; the first is done when this returns. */
+  /** Checks the server repeatedly until it is closed, and reports each check; returns after the first. */
   async watch(checked: () => void): Promise<void> {
     await this.#check();
     void this.#watching(checked);
@@ -83,7 +83,7 @@ export class Backend {
     }
   }
 
-  /** Longer and longer while it is down. */
+  /** At growing intervals while it is down. */
   #seconds(): number {
     const { interval, failures } = this.options.health;
     const more = Math.max(0, this.#failed - failures);
@@ -99,7 +99,7 @@ export class Backend {
       reasonOf,
     );
     if (this.#closed.signal.aborted) return;
-    // A request that broke meanwhile is not answered for by this check.
+    // This check says nothing about a request that broke meanwhile.
     this.#doubts -= doubts;
     this.#failed = reason === undefined ? 0 : this.#failed + 1;
     // Requests that still wait for it would wait for ever.
@@ -123,7 +123,7 @@ export class Backend {
   }
 }
 
-/** A short reason: it never contains an address or the request. */
+/** A short reason without an address or the request. */
 export function reasonOf(error: unknown): string {
   if (error instanceof Unavailable) return error.message;
   const { name, message } = error as Error;

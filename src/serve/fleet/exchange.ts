@@ -4,7 +4,7 @@ import { type Backend, reasonOf } from "./backend.ts";
 import { DONE, eventsOf, type Reply } from "./transport.ts";
 import { Unavailable } from "./unavailable.ts";
 
-/** The request that is sent to a server. */
+/** The request sent to a server. */
 export interface Outgoing {
   readonly path: string;
   readonly body: JsonObject;
@@ -13,8 +13,8 @@ export interface Outgoing {
 }
 
 /**
- * One server's answer: its events if it streams, else the one object.
- * @throws Unavailable if another server may do better, HttpError if the request is wrong, or the signal's reason
+ * One server's answer: its events if it streams, else a single object.
+ * @throws Unavailable if another server may succeed, HttpError if the request is invalid, or the signal's reason
  */
 export async function* exchange(backend: Backend, { body, ...sent }: Outgoing): AsyncGenerator<JsonObject, void> {
   try {
@@ -44,7 +44,7 @@ async function* events(backend: Backend, { body }: Reply): AsyncGenerator<JsonOb
     }
     yield event;
   }
-  // Some servers do not say that they are done.
+  // Some servers do not send a final event.
   if (!begun || open.size > 0) throw new Unavailable("down", "the stream broke off");
 }
 
@@ -66,7 +66,7 @@ function object(text: string): JsonObject {
   throw new Unavailable("fault", "its answer is not JSON");
 }
 
-/** Statuses that speak of the server, not of the request. */
+/** Statuses that concern the server, not the request. */
 const OF_THE_SERVER = new Set([401, 403, 404, 405, 408]);
 
 function refusal({ status, headers }: Reply, text: string): Unavailable | HttpError {
@@ -87,7 +87,7 @@ function refusal({ status, headers }: Reply, text: string): Unavailable | HttpEr
 
 const LONGEST_MESSAGE = 500;
 
-/** OpenAI's shape of an error, that of vLLM's older versions, and FastAPI's. */
+/** The error shapes of OpenAI, of vLLM's older versions, and of FastAPI. */
 function messageIn({ error, message, detail }: JsonObject): string | undefined {
   const inner = isObject(error) ? error["message"] : error;
   const found = [inner, message, detail].find((m) => typeof m === "string") ?? (detail && JSON.stringify(detail));

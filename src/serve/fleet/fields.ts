@@ -14,10 +14,10 @@ export interface ReceivedRequest {
   readonly input: JsonObject;
 }
 
-/** Fields of OpenAI's API that the models which run here have no use for, and by which a server fetches nothing and spends no more. */
+/** Fields of OpenAI's API without use for the models here; they make no server fetch anything or spend more. */
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
-/** Fields that no description here names and that go to the servers of a request's model, if others run it. */
+/** Undocumented fields that are forwarded to the servers of a request's model, if it runs elsewhere. */
 export function forwardedFields(
   { fleet }: Pick<ServerContext, "fleet">,
   { paths }: Endpoint,
@@ -30,9 +30,9 @@ export function forwardedFields(
 const isGeneration = (path: string): boolean => path === "/v1/chat/completions" || path === "/v1/completions";
 
 /**
- * The fields of a request that go to other servers: those that this server describes, OpenAI's further fields, and
- * those that the model's entry in the fleet's file allows. Unknown fields are left out, since many a field can send a
- * server to an address.
+ * The forwarded fields of a request: those that this server describes, OpenAI's further fields, and those that the
+ * model's entry in the fleet's file allows. Unknown fields are left out, since many a field can send a server to an
+ * address.
  * @throws HttpError
  */
 export function fieldsFor(

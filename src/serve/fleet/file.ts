@@ -11,7 +11,7 @@ const address = z
   .url({ protocol: /^https?$/, error: "expected an address such as http://10.0.0.5:8000" })
   .refine((text) => !/\/\/[^/]*@/.test(text), "expected an address without a user's name or password");
 
-/** The health check of a server. */
+/** A server's health check. */
 const health = z.strictObject({
   path: z
     .string()
@@ -70,7 +70,7 @@ const remote = z.strictObject({
 
 const fleetFile = z.strictObject({ models: z.array(remote).min(1).max(1000) });
 
-/** A model that other servers run. */
+/** A model on other servers. */
 export interface RemoteOptions {
   readonly name: string;
   readonly model: string;
@@ -82,12 +82,12 @@ export interface RemoteOptions {
   readonly health: HealthOptions;
   /** Fields that its servers get besides the known ones. */
   readonly pass: readonly string[];
-  /** The most running requests at each server, and the most that wait for a place. */
+  /** Maximum running requests at each server, and maximum waiting ones. */
   readonly rows: number;
   readonly queue: number;
 }
 
-/** The models of a fleet file; a path in it is beside it. @throws UserError */
+/** The models of a fleet file; relative paths start at the file. @throws UserError */
 export async function readFleet(file: string, env: NodeJS.ProcessEnv = process.env): Promise<RemoteOptions[]> {
   const values = await readValues(file, "the fleet");
   const { models } = inFile(file, () => checked(fleetFile, values));
@@ -126,7 +126,7 @@ async function shapeFrom(
 const priced = ({ quantization_config: _, ...config }: z.output<typeof jsonObject>, place: string): Promise<Shape> =>
   shapeOf(config, place);
 
-/** `NAME=URL[,URL…]`: a model that servers of Modicum run under that name. @throws UserError */
+/** `NAME=URL[,URL…]`: a model under that name on Modicum servers. @throws UserError */
 export function remoteFromText(text: string): RemoteOptions {
   const [, name, urls] = /^([^=]+)=(.+)$/.exec(text) ?? [];
   if (name === undefined) throw new UserError(`--remote: expected NAME=URL or NAME=URL,URL, got "${text}"`, 2);

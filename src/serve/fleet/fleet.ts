@@ -5,14 +5,14 @@ import type { RemoteOptions } from "./file.ts";
 import { Remote } from "./remote.ts";
 import { openTransport, type Transport } from "./transport.ts";
 
-/** The destination of a request whose model other servers run. */
+/** The destination of a request whose model is on other servers. */
 export interface Destination {
   readonly remote: Remote;
   /** The model's name at the servers, with the requested recipe. */
   readonly model: string;
 }
 
-/** The models that other servers run, by name. No request can add one: each was named at the start. */
+/** The models on other servers, by name. No request can add one: all are named at startup. */
 export class Fleet {
   readonly #cut = new AbortController();
 
@@ -21,7 +21,7 @@ export class Fleet {
     private readonly transport: Transport | undefined,
   ) {}
 
-  /** Checks every server once before it returns, and from then on. @throws UserError */
+  /** Checks every server once before it returns, and repeatedly from then on. @throws UserError */
   static async open(models: readonly RemoteOptions[], log: Logger): Promise<Fleet> {
     const twice = models.find(({ name }, i) => models.findIndex((m) => m.name === name) < i);
     if (twice) throw new UserError(`two models are named "${twice.name}"`, 2);
@@ -41,7 +41,7 @@ export class Fleet {
     return this.list().map(({ options, running, waiting }) => ({ id: options.name, users: running, waiting }));
   }
 
-  /** Finds a model by its name, or by that of a recipe that Modicum servers have for it (`smollm2@fast`). */
+  /** Finds a model by its name, or by the name of a recipe that Modicum servers have for it (`smollm2@fast`). */
   find(name: string): Destination | undefined {
     const [, base, recipe = ""] = /^([^@]*)(@.*)?$/s.exec(name) ?? [];
     const remote = this.remotes.get(base ?? "");
@@ -49,12 +49,12 @@ export class Fleet {
     return { remote, model: remote.options.model + recipe };
   }
 
-  /** Aborted when answers must end where they are. */
+  /** Aborted when answers must end at once. */
   get cut(): AbortSignal {
     return this.#cut.signal;
   }
 
-  /** Running answers may continue for `patience` milliseconds, then end as they are. */
+  /** Running answers may continue for `patience` milliseconds, then end early. */
   close(patience: number): void {
     for (const { servers } of this.list()) for (const server of servers) server.close();
     setTimeout(() => this.#cut.abort(new HttpError(503, "the server is stopping")), patience).unref();

@@ -27,7 +27,7 @@ export function checkImages({ messages }: JsonObject, { maxImages, maxImage }: L
 }
 
 /**
- * Checks the limits on the pixels of images by their headers; decodes none.
+ * Checks the limits on images' pixels by their headers; decodes none.
  * @throws HttpError that names the field; UserError for a file that is not an image
  */
 export async function checkPixels(
@@ -55,10 +55,10 @@ const imagesIn = (message: unknown, at: number): Image[] =>
     return isObject(image) ? [{ url: String(image["url"]), param }] : [];
   });
 
-/** Types that hold pixels. An SVG holds none, and may refer to other files. */
+/** Bitmap types. An SVG has no pixels, and may refer to other files. */
 const TYPES = /^image\/(png|jpe?g|gif|webp)$/;
 
-/** The number of bytes after decoding; undefined if the text is cut. */
+/** The number of bytes after decoding; undefined if the text is truncated. */
 function bytesIn(base64: string): number | undefined {
   if (base64.length % 4 !== 0) return undefined;
   return (base64.length / 4) * 3 - (base64.endsWith("==") ? 2 : base64.endsWith("=") ? 1 : 0);

@@ -10,13 +10,13 @@ import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
 
-/** A request as a server gets it, and the reason that ends its answers at full length. */
+/** A forwarded request, and the reason that ends its answers at full length. */
 export interface Forwarded {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
 }
 
-/** The request for other servers, within the limits of this server and the key. @throws HttpError */
+/** The forwarded request, within the limits of this server and the key. @throws HttpError */
 export function forwarded(
   { remote, model }: Destination,
   path: string,
@@ -27,7 +27,7 @@ export function forwarded(
 ): Forwarded {
   const { name, kind, shape } = remote.options;
   const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
-  // A key's indexes are of this server.
+  // A key's indexes are on this server.
   if (path === "/v1/chat/completions" && rest["retrieval"])
     throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
       param: "retrieval",
@@ -57,7 +57,7 @@ export function forwarded(
 
 const numberOf = (value: unknown): number | undefined => (typeof value === "number" ? value : undefined);
 
-/** The servers are always asked for usage. */
+/** Usage is always requested from the servers. */
 const withUsage = ({ stream_options: options }: JsonObject) => ({
   stream_options: { ...(options as JsonObject | null | undefined), include_usage: true },
 });
@@ -71,7 +71,7 @@ function usual(recipe: readonly string[], name: string, model: string): JsonObje
 }
 
 interface Bound {
-  /** Tokens of an answer, as the request has it; of a chat that does not say, this server's limit. */
+  /** A request's tokens per answer; for a chat without a limit, this server's. */
   readonly asked: number | undefined;
 }
 
@@ -106,8 +106,8 @@ function capped(
 }
 
 /**
- * The most tokens of each answer, at least one, with which all cost no more than `flops`, with the prompt's length
- * estimated.
+ * The maximum tokens of each answer, at least one, for which all together cost at most `flops`, with the prompt's
+ * length estimated.
  */
 function tokensWithin(shape: Shape, size: RequestSize, flops: number, asked: number): number {
   const cost = (each: number) =>

@@ -14,7 +14,7 @@ export async function probe(
   const { path = "/health" } = options.health;
   const { status, body } = await get(path);
   await body.dump();
-  // OpenAI's own servers, and some that are like them, have no other.
+  // OpenAI's own servers, and similar ones, have no other path.
   const unknown = status === 404 && options.health.path === undefined;
   if (!unknown) return fault(path, status);
   const listed = await get("/v1/models");

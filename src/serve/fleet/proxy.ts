@@ -13,8 +13,8 @@ import { type RequestSize, requestSizeOf } from "./request-size.ts";
 import { brokeOff } from "./unavailable.ts";
 
 /**
- * Answers for a model that other servers run: their answer as it comes, under the requested name, with a receipt.
- * Undefined if they do not run the model.
+ * Answers for a model on other servers: their answer as it arrives, under the requested name, with a receipt. Undefined
+ * if they do not run the model.
  * @throws HttpError
  */
 function proxied(
@@ -40,7 +40,7 @@ export async function answerOf(
   return (await proxied(context, it, asked, call)) ?? it.handle(asked.input, call);
 }
 
-/** A request that other servers answer. */
+/** A request answered by other servers. */
 class ProxiedRequest {
   readonly #forwarded: Forwarded;
   readonly #usage: RemoteUsage;
@@ -48,7 +48,7 @@ class ProxiedRequest {
   readonly #wantsUsage: boolean;
   /** Aborted once its time is over. */
   readonly #late: AbortSignal;
-  /** Aborted when its answers must end where they are. */
+  /** Aborted when its answers must end at once. */
   readonly #ends: AbortSignal;
 
   constructor(
@@ -114,7 +114,7 @@ class ProxiedRequest {
   async *#stream(): Events {
     using bill = this.#bill();
     let [reason, ended] = ["stop", false];
-    // An event that may be the last, which gets the receipt; that is known only when the server is done.
+    // An event that may be the last, to which the receipt is added; only the stream's end shows which is last.
     let held: JsonObject | undefined;
     try {
       for await (const event of this.#events((answer) => bill.token(answer))) {
@@ -155,14 +155,14 @@ class ProxiedRequest {
     return { ...event, model: this.asked.input["model"] };
   }
 
-  /** The servers are always asked for usage; a client that did not ask does not see it. */
+  /** Usage is always requested from the servers; it is hidden from a client that did not request it. */
   #asked({ usage, ...event }: JsonObject): JsonObject | undefined {
     if (this.#wantsUsage) return { ...event, usage: usage ?? null };
     return choicesOf(event).length > 0 ? event : undefined;
   }
 }
 
-/** Aborted `seconds` after a time, if any are given. */
+/** Aborted `seconds` after a time, if set. */
 export function lateAfter(seconds: number | undefined, taken: number): AbortSignal {
   const late = new AbortController();
   const end = () => late.abort(new HttpError(503, `no answer within ${seconds} seconds`, { code: "deadline" }));
@@ -173,7 +173,7 @@ export function lateAfter(seconds: number | undefined, taken: number): AbortSign
 const isEnd = (event: JsonObject): boolean =>
   choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
 
-/** OpenAI's reasons and this server's; another server's own values would make unlimited labels. */
+/** OpenAI's reasons and this server's; other servers' values would make unlimited labels. */
 const reasons = ["stop", "length", "repetition", "tool_calls", "content_filter"];
 
 function reasonIn(event: JsonObject): string | undefined {

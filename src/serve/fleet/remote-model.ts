@@ -13,13 +13,13 @@ import { lateAfter } from "./proxy.ts";
 import { RemoteUsage } from "./remote-usage.ts";
 import { guessedTokens, type RequestSize, requestSizeOf } from "./request-size.ts";
 
-/** A request as its endpoint takes it: its path and fields. */
+/** A request in its endpoint's form: its path and fields. */
 export interface Posted {
   readonly path: string;
   readonly input: JsonObject;
 }
 
-/** A pipeline's model that other servers run: each answer is one of their streams. */
+/** A pipeline's model on other servers: each answer is one of their streams. */
 export class RemoteModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: Pick<ServerContext, "limits" | "fleet">,
@@ -77,7 +77,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
     return cost && { ...cost, prompt: read };
   }
 
-  /** The fields for one answer to this prompt, as a stream. */
+  /** The fields for one streamed answer to this prompt. */
   #asked(prompt: Prompt, { seed }: RunOptions): [JsonObject, RequestSize] {
     const { path, input } = this.posted;
     const { best_of: _, echo: __, n: ___, ...rest } = input;
@@ -87,7 +87,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
   }
 }
 
-/** Undefined if there is no reason, or it is the model's own end. */
+/** Undefined without a reason, or for the model's own end. */
 function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefined {
   return reason === "length" || reason === "repetition" ? reason : undefined;
 }

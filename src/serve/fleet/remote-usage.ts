@@ -6,7 +6,7 @@ import { choicesOf, saysMore } from "./exchange.ts";
 import type { FromServer, Remote } from "./remote.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
 
-/** The usage of one request, collected for its receipt. */
+/** A request's usage, collected for its receipt. */
 export class RemoteUsage {
   readonly #started = performance.now();
   #first: number | undefined;
@@ -20,7 +20,7 @@ export class RemoteUsage {
     private readonly size: RequestSize,
   ) {}
 
-  /** Returns whether text came. */
+  /** Returns whether text arrived. */
   note({ event, server }: FromServer): boolean {
     this.#server = server;
     const text = choicesOf(event).some(saysMore);
@@ -32,7 +32,7 @@ export class RemoteUsage {
     return text;
   }
 
-  /** True if anything ran that must be billed. */
+  /** True if anything billable ran. */
   get begun(): boolean {
     return this.#server !== undefined;
   }
@@ -49,7 +49,7 @@ export class RemoteUsage {
     return makeReceipt({
       ...figures,
       ...{ model: name, server: this.#server ?? "none", work: { ...work, calls } },
-      // This server has measured nothing of it.
+      // This server has measured none of it.
       estimated: true,
       ...(cut && { cut }),
     });
@@ -84,10 +84,7 @@ export class RemoteUsage {
   }
 }
 
-/**
- * The facts to take from another server's receipt. Whose request it was, and derived values, are this server's to
- * write.
- */
+/** The facts to take from another server's receipt. This server sets the owner and derived values itself. */
 function toldBy({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
   return { ...own, flops };
 }
@@ -95,7 +92,7 @@ function toldBy({ id, created, key, flops: { saved, ...flops }, ...own }: Receip
 const count = (value: unknown): number | undefined =>
   typeof value === "number" && Number.isInteger(value) && value >= 0 ? value : undefined;
 
-/** Without a shape nothing is known: 0, and an estimate. */
+/** Without a shape nothing is known: 0, marked as estimated. */
 function priced(shape: Shape | undefined, { generates, parts }: RequestSize, tokens: Omit<Generated, "answers">) {
   if (!shape) return { flops: 0, bytes: 0 };
   return generates ? shape.generated({ ...tokens, answers: parts }) : shape.read(parts, tokens.prompt);

@@ -13,7 +13,7 @@ export interface FromServer {
   readonly server: string;
 }
 
-/** A model that other servers run. */
+/** A model on other servers. */
 export class Remote {
   readonly servers: readonly Backend[];
   readonly #admission: Admission;
@@ -35,7 +35,7 @@ export class Remote {
     return this.#admission.waiting;
   }
 
-  /** Checks its servers again and again; each has been checked once when this returns. */
+  /** Checks its servers repeatedly; each has been checked once when this returns. */
   async watch(): Promise<void> {
     await Promise.all(this.servers.map((server) => server.watch(() => this.#admission.admit())));
   }
@@ -85,7 +85,7 @@ export class Remote {
   }
 }
 
-/** True if the event has more than the role: from then on the client has received part of this server's answer. */
+/** True if the event has more than the role: from then on the client has part of this server's answer. */
 function hasContent(event: JsonObject): boolean {
   const choices = choicesOf(event);
   if (choices.length === 0) return !("choices" in event);

@@ -1,7 +1,7 @@
 import { isObject, type JsonObject } from "../../weights/json.ts";
 import type { RemoteOptions } from "./file.ts";
 
-/** The parts of a request that decide its cost. */
+/** The parts of a request that determine its cost. */
 export interface RequestSize {
   readonly generates: boolean;
   /** Answers, or texts to read. */
@@ -10,7 +10,7 @@ export interface RequestSize {
   readonly characters: number;
 }
 
-/** A rough number of characters per token, if nobody has counted. */
+/** A rough number of characters per token, if there is no count. */
 const CHARACTERS = 4;
 
 export const guessedTokens = ({ characters }: RequestSize): number => Math.ceil(characters / CHARACTERS);
@@ -26,7 +26,7 @@ const reading = ({ input }: JsonObject): RequestSize => ({
   characters: charactersIn(input) + CHARACTERS * idsIn(input),
 });
 
-/** The endpoints that are forwarded, and the cost terms of their requests. */
+/** The forwarded endpoints, and their requests' cost terms. */
 const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/chat/completions": (body) => generation(body, withoutImages(body["messages"]), 1),
   "/v1/completions": (body) => generation(body, body["prompt"], several(body["prompt"])),
@@ -55,7 +55,7 @@ const generation = ({ n, best_of: best = n }: JsonObject, prompt: unknown, promp
 const idsIn = (prompt: unknown): number =>
   Array.isArray(prompt) ? prompt.flat().filter((id) => typeof id === "number").length : 0;
 
-/** The turns of a chat without images, whose number of tokens is unknown here. */
+/** The turns of a chat without images, whose token counts are unknown here. */
 const withoutImages = (messages: unknown): unknown =>
   Array.isArray(messages) ? messages.filter(isObject).map((m) => ({ ...m, content: textsOf(m["content"]) })) : [];
 

@@ -19,13 +19,13 @@ export interface Sent {
   readonly signal: AbortSignal;
 }
 
-/** Sends requests on connections that are kept open. */
+/** Sends requests on persistent connections. */
 export interface Transport {
   send(url: string, sent: Sent): Promise<Reply>;
   close(): Promise<void>;
 }
 
-/** Milliseconds for connecting. An answer may take any time: health checks show whether its server is there. */
+/** Milliseconds for connecting. An answer may take any time: health checks show whether its server is alive. */
 const CONNECT_WITHIN = 5_000;
 
 export async function openTransport(): Promise<Transport> {
@@ -41,15 +41,15 @@ export async function openTransport(): Promise<Transport> {
   };
 }
 
-/** The data of the last event, as OpenAI has it. */
+/** The data of the last event in OpenAI's streams. */
 export const DONE = "[DONE]";
 
 /** Limits on the rest of a stream after its last event: bytes, and milliseconds to wait. */
 const AFTER_DONE = { limit: 65_536, within: 2_000 };
 
 /**
- * The data of server-sent events, as they come. A reader that has read the last event leaves the connection for others;
- * one that leaves earlier closes it.
+ * The data of server-sent events, as they arrive. After the last event, the connection is reusable; a reader that
+ * leaves earlier closes it.
  */
 export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, void> {
   const decoder = new TextDecoder();
@@ -67,7 +67,7 @@ export async function* eventsOf(body: Reply["body"]): AsyncGenerator<string, voi
   }
 }
 
-/** Reads to the end, after which the connection can be used again. */
+/** Reads to the end, after which the connection is reusable. */
 async function emptied(body: Reply["body"]): Promise<void> {
   const { limit, within } = AFTER_DONE;
   // A server that keeps sending loses its connection; its answer is complete.

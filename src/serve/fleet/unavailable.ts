@@ -1,15 +1,15 @@
 import { HttpError } from "../http/errors.ts";
 
 /**
- * The reason that one server did not answer, when another may: `busy`: its queue is full; `down`: it cannot be reached;
- * `fault`: its response is invalid.
+ * Why one server did not answer, if another may: `busy`: its queue is full; `down`: it cannot be reached; `fault`: its
+ * response is invalid.
  */
 export class Unavailable extends Error {
   override readonly name = "Unavailable";
   constructor(
     readonly kind: "busy" | "down" | "fault",
     message: string,
-    /** Seconds after which it wants to be asked again. */
+    /** The server's requested delay before a retry, in seconds. */
     readonly retryAfter = 1,
   ) {
     super(message);
@@ -32,6 +32,6 @@ export function noneAnswered(name: string, tried: readonly Unavailable[]): HttpE
   return new HttpError(503, `no server of ${name} can be reached; try again later`, { code: "no_server", headers });
 }
 
-/** After its first token an answer is not begun again elsewhere. */
+/** After its first token an answer does not restart elsewhere. */
 export const brokeOff = (name: string): HttpError =>
   new HttpError(502, `the server that answered for ${name} broke off`, { code: "broke_off" });

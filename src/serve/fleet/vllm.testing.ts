@@ -1,5 +1,5 @@
 /**
- * A thin server that behaves like vLLM: an extra event for the role, fields that OpenAI does not have, its own form of
+ * A minimal server that behaves like vLLM: an extra event for the role, fields that OpenAI lacks, its own form of
  * errors, no receipts.
  */
 import { once } from "node:events";
@@ -34,10 +34,10 @@ type Manner = "answers" | "dies-early" | "dies-late" | "busy" | "hangs";
 export interface Vllm {
   readonly url: string;
   manner: Manner;
-  /** Awaited between one word and the next. */
+  /** Awaited between words. */
   pause: () => Promise<unknown>;
   healthy: boolean;
-  /** Bodies and headers that came. */
+  /** Bodies and headers of received requests. */
   readonly got: { body: JsonObject; headers: Headers }[];
   /** Requests whose client left. */
   left: number;

@@ -11,10 +11,10 @@ import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
   Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
 
-/** The fields that an answer of a pipeline has besides the usual ones. */
+/** A pipeline's additional answer fields. */
 export const shownShape = shownFields(textPipelines.filter(({ settings }) => !settings));
 
-/** The fields of pipelines that answer chats alone, once a request: they refuse several answers. */
+/** The fields of pipelines that answer only chats, once per request: they refuse several answers. */
 export const ownShape = shownFields(textPipelines.filter(({ settings }) => settings));
 
 /** The answers of the model, or the pipeline, that a request names. @throws HttpError for an unknown name */
@@ -39,7 +39,7 @@ type Shown = Pick<Part, "shown">;
 /** The fields of a whole answer. */
 const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** The fields of one answer are beside the receipt, the fields of several with each answer. */
+/** One answer's fields are beside the receipt; several answers' fields are with each answer. */
 export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
   of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),
@@ -49,6 +49,6 @@ export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
 export const shownAtEnd = ({ finishReason, shown, shownFirst }: Part): object =>
   finishReason && !shownFirst ? { ...shown } : {};
 
-/** The fields that a stream has in its first event, before any text. */
+/** The fields in a stream's first event, before any text. */
 export const shownAtBegin = ({ finishReason, shown, shownFirst }: Part): object =>
   shownFirst && !finishReason ? { ...shown } : {};

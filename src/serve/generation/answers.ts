@@ -21,19 +21,19 @@ export interface Ask {
 
 /** A piece of one of the answers; the last piece of all has the request's receipt. */
 export interface Part extends Omit<Chunk, "receipt"> {
-  /** Which of the asks it answers. */
+  /** The index of the requested answer. */
   readonly choice: number;
   readonly receipt?: Receipt;
   readonly tokenizer: Tokenizer;
-  /** The field that only its pipeline has, in an answer's first and last piece. */
+  /** The pipeline's own field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /** Tokens of a plan that were written for it and are no part of it, in the same pieces. */
+  /** Tokens of a plan that were written for the answer but are not part of it, in the same pieces. */
   readonly planTokens?: number;
   /** True if a stream has `shown` in its first event. */
   readonly shownFirst?: boolean;
 }
 
-/** Runs all answers of one request side by side, and bills it once, also for the finished part if it is stopped. */
+/** Runs all answers of a request side by side, and bills it once, also for the finished part if it is stopped. */
 export async function* answers(
   context: ServerContext,
   chosen: Chosen,
@@ -62,7 +62,7 @@ export async function* answers(
   for await (const part of billedParts(bill, runs, () => left.abort())) yield { ...part, tokenizer };
 }
 
-/** The pieces of several answers as they come; the last of all has the receipt of their bill. `stop` makes all of them end. */
+/** The pieces of several answers as they arrive; the last of all has the receipt of their bill. `stop` ends all of them. */
 export async function* billedParts<P extends Chunk>(
   bill: Bill,
   runs: readonly AsyncGenerator<P, void>[],
@@ -77,7 +77,7 @@ export async function* billedParts<P extends Chunk>(
   }
 }
 
-/** A model that goes on with texts or fills them in. @throws UserError for another */
+/** A model that continues texts or fills them in. @throws UserError for another */
 function writerOf(model: Model): { readonly tokenizer: Tokenizer; readonly vocabulary: number } {
   const { loaded } = model;
   const writer = loaded.kind === "diffusion language model" ? loaded : model.language;
@@ -85,7 +85,7 @@ function writerOf(model: Model): { readonly tokenizer: Tokenizer; readonly vocab
   return { tokenizer: writer.tokenizer, vocabulary: decoder.config.vocabulary };
 }
 
-/** Checks the biases of all answers. @throws HttpError for a token that the model does not have */
+/** Checks the biases of all answers. @throws HttpError for a token outside the model's vocabulary */
 function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): void {
   const outside = Object.keys(logitBias).find((id) => Number(id) >= vocabulary);
   if (outside === undefined) return;
@@ -93,14 +93,14 @@ function checkBiases({ logitBias = {} }: RunOptions = {}, vocabulary: number): v
   throw new HttpError(400, message, { param: "logit_bias" });
 }
 
-/** @throws HttpError for a budget of reasoning that a model does not have */
+/** @throws HttpError for a reasoning budget that the model does not support */
 function checkBudget({ thinkingTokenBudget }: RunOptions = {}, { generative }: Model): void {
   if (thinkingTokenBudget === undefined || (generative.kind === "decoder" && generative.marks)) return;
   const message = `thinking_token_budget: ${generative.source.name} does not reason in chats; expected none`;
   throw new HttpError(400, message, { param: "thinking_token_budget" });
 }
 
-/** @throws HttpError for a prompt's token that the model does not have */
+/** @throws HttpError for a prompt token outside the model's vocabulary */
 function checkIds(prompt: Prompt, vocabulary: number): void {
   const outside = isIds(prompt) ? idBeyond(prompt, vocabulary) : undefined;
   if (outside === undefined) return;
@@ -114,7 +114,7 @@ export function ceilingOf(asks: readonly Ask[], { maxTokens }: Limits, key: Key 
   return { flops: most && most / asks.length, tokens: leastOf(maxTokens, key?.terms.maxTokens) };
 }
 
-/** The answers whole, in the order of the asks. */
+/** Complete answers, in the requested order. */
 export async function wholeAnswers(parts: AsyncGenerator<Part>): Promise<{ choices: Part[][]; receipt: Receipt }> {
   const choices: Part[][] = [];
   for await (const part of parts) {

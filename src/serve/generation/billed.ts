@@ -10,7 +10,7 @@ interface Reading extends Call {
   readonly asked: { readonly max_flops?: number | null | undefined };
 }
 
-/** Has texts read by a model, and bills the request once, also for the finished part if it is stopped. */
+/** Has a model read texts, and bills the request once, also for the finished part if it is stopped. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
   chosen: Chosen,

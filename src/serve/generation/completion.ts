@@ -59,10 +59,10 @@ export type CompletionInput = z.output<ReturnType<typeof completionInput>>;
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof shape>>>;
 
-/** The number of answers drawn for each prompt. */
+/** Answers drawn for each prompt. */
 export const drawnOf = ({ n, best_of: best }: Pick<Fields, "n" | "best_of">): number => best ?? n ?? 1;
 
-/** Refuses fields that conflict. */
+/** Refuses conflicting fields. */
 function together(input: Fields, { addIssue }: z.RefinementCtx): void {
   const refuse = (field: keyof Fields, message: string) => addIssue({ code: "custom", path: [field], message });
   const { n, best_of: best, stream, echo, suffix } = input;
@@ -75,7 +75,7 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
 }
 
-/** Blanks and modes are of texts; an answer with blanks is whole. */
+/** Blanks and modes apply to texts; an answer with blanks is whole. */
 function ofTexts(
   { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
   field: "infill" | "mode",

@@ -23,7 +23,7 @@ export class Continuation {
     return { text: before + textOf(parts), logprobs: this.#logprobs?.of(parts) ?? null };
   }
 
-  /** Returns the text that comes before the answer. */
+  /** Returns the text before the answer. */
   #begin(tokenizer: Tokenizer): string {
     this.#begun = true;
     const { echo, logprobs } = this.asked;

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { accepted } from "../http/endpoint.ts";
 import type { Limits } from "../limits.ts";
 
-/** A text, or an object that has some in its fields. */
+/** A text, or an object with texts in its fields. */
 export type Document = string | Readonly<Record<string, unknown>>;
 
 /** The texts of the documents. @throws HttpError that names the field */
@@ -19,7 +19,7 @@ export function documentTexts(
   return accepted(whole, { documents: objects }).documents.map((d) => d.text);
 }
 
-/** A line for each field that the document has, as Cohere reads them; one that is named again is read once. */
+/** A line for each of the requested fields that the document has, as in Cohere; a repeated field is read once. */
 const joined = (document: Readonly<Record<string, unknown>>, fields: readonly string[]): string =>
   [...new Set(fields)]
     .filter((field) => Object.hasOwn(document, field))

@@ -43,7 +43,7 @@ export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
 
 type LimitFields = Pick<z.output<z.ZodObject<ReturnType<typeof endsShape>>>, "max_tokens" | "max_completion_tokens">;
 
-/** The limit of an answer's tokens: the request's own, or `usual`, the default. */
+/** An answer's token limit: the request's own, or `usual`, the default. */
 export const limitOf = ({ max_completion_tokens: more, max_tokens: most }: LimitFields, usual: number) => ({
   maxTokens: more ?? most ?? usual,
   defaultLength: (more ?? most ?? undefined) === undefined,

@@ -1,7 +1,7 @@
 import { z } from "zod";
 import type { FinishReason } from "../../index.ts";
 
-/** The end of an answer by the API's names: one that a saving stopped has come to a stop. */
+/** An answer's end in the API's terms: an answer that a saving stopped ends with stop. */
 export const finishOf = (reason: FinishReason): Exclude<FinishReason, "stopped"> =>
   reason === "stopped" ? "stop" : reason;
 

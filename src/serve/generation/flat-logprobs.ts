@@ -14,8 +14,8 @@ export const flatLogprobsSchema = z.object({
 type Flat = z.output<typeof flatLogprobsSchema>;
 
 /**
- * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after its prompt's
- * if `echo` is set.
+ * Log-probabilities of one answer in the form of OpenAI's completions, some pieces at a time, after its prompt's if
+ * `echo` is set.
  */
 export class FlatLogprobs {
   readonly #prompt = new Offsets(0);
@@ -36,7 +36,7 @@ export class FlatLogprobs {
     return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
   }
 
-  /** With a prompt, readers count from the end: the token that ended the answer is included. */
+  /** With a prompt, readers count from the end: the end token is included. */
   #answered({ tokens, tokenizer }: Part): LogprobRow[] {
     const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
     return shown.map((token) => this.#answer.row(tokenizer, token, false));
@@ -66,13 +66,13 @@ class Offsets {
 
   constructor(private offset: number) {}
 
-  /** The next token; it begins with the character that it continues. `opens`: the first of all opens a text. */
+  /** The next token, starting at the character that it continues. `opens`: the first token of all. */
   row(tokenizer: Tokenizer, token: Sampled, opens: boolean): LogprobRow {
     const special = opens && tokenizer.isSpecial(token.id);
     const entry = entryOf(tokenizer, token, opens && !special && !this.#begun);
     const top = (token.top ?? []).map((other) => entryOf(tokenizer, other));
     const row = { token, entry, top, offset: this.offset };
-    // No text shows special tokens.
+    // Special tokens have no text.
     if (!special) this.#pass(entry.bytes);
     return row;
   }
@@ -86,7 +86,7 @@ class Offsets {
 /** The length in code points, as in Python. */
 const lengthOf = (text: string): number => [...text].length;
 
-/** If tokens have the same bytes, the likeliest is kept. */
+/** Of tokens with the same bytes, the likeliest is kept. */
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 

@@ -7,12 +7,12 @@ const entry = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(
 export const logprobsSchema = z.object({ content: z.array(entry.extend({ top_logprobs: z.array(entry) })) });
 export type Entry = z.output<typeof entry>;
 
-/** OpenAI has no infinity in its numbers: a token that cannot be has this. */
+/** OpenAI's numbers have no infinity: this stands for the log-probability of an impossible token. */
 const NEVER = -9999;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** `first`: it is the first token of a text. */
+/** `first`: the first token of a text. */
 export function entryOf(
   tokenizer: Tokenizer,
   { id, logprob = NEVER }: Pick<Sampled, "id" | "logprob">,
@@ -23,8 +23,7 @@ export function entryOf(
 }
 
 /**
- * The tokens of an answer's pieces without the one that ended it, each with its log-probability and its likeliest
- * alternatives.
+ * The tokens of an answer's pieces without the end token, each with its log-probability and its likeliest alternatives.
  */
 export function logprobsOf(parts: readonly Part[]): z.output<typeof logprobsSchema> {
   const content = parts.flatMap(({ tokens, tokenizer }) =>

@@ -44,7 +44,7 @@ export const needing =
 
 type Fields = z.output<z.ZodObject<ReturnType<typeof generationShape>>>;
 
-/** A request's fields as the library's options, of its `choice`th answer; `usual`: its tokens, if the request names no limit. */
+/** A request's fields as the library's options, for its `choice`th answer; `usual`: its default tokens. */
 export const optionsOf = (fields: Fields, usual: number, choice: number): RunOptions => ({
   ...samplingOf(fields, choice),
   ...limitOf(fields, usual),

@@ -18,7 +18,7 @@ import { isRemote, type PipelineRequest, PooledResources } from "./pooled-resour
 
 /**
  * A pipeline, and its models by role; `usual` holds the default savings of answers.
- * @throws HttpError for savings, which belong to one model, and for a model that is not here or generates no text
+ * @throws HttpError for savings, which belong to one model, and for a model that is missing or does not generate text
  */
 export async function choosePipeline(
   { catalogue, fleet }: Pick<ServerContext, "catalogue" | "fleet">,
@@ -43,7 +43,7 @@ export async function choosePipeline(
 const certificateFor = ({ pipeline, optionText }: NamedText, usual: readonly string[]): readonly string[] =>
   pipeline.certified && optionText === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
 
-/** A pipeline under the only savings that may stand for its options, a certificate's. @throws HttpError for others */
+/** A pipeline under the only savings that may replace its options, a certificate's. @throws HttpError for others */
 function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
   const [saving, ...others] = savings ?? certificateFor(named, usual);
   if (saving === undefined) return named;
@@ -78,7 +78,7 @@ export async function lookupAnswer(
   return pipelineAnswers(context, { named, chosen: { model }, index, call, posted }, [ask]);
 }
 
-/** Answers each of a request's asks by a pipeline, and bills all once. */
+/** Answers each requested answer by a pipeline, and bills all once. */
 export async function* pipelineAnswers(
   context: ServerContext,
   request: PipelineRequest,
@@ -103,7 +103,7 @@ export async function* pipelineAnswers(
   yield* billedParts(bill, runs, () => left.abort());
 }
 
-/** Pieces as a model's chunks, with the field that only this pipeline has. */
+/** Pieces as a model's chunks, with the pipeline's own field. */
 async function* parts(
   { pipeline }: PipelineRequest["named"],
   resources: PooledResources,
@@ -117,14 +117,14 @@ async function* parts(
   }
 }
 
-/** Options by the fields that set them, where these have other names. */
+/** Options by the fields that set them, if the fields have other names. */
 const fields: Readonly<Record<string, string>> = {
   logitBias: "logit_bias",
   promptLogprobs: "echo",
   maxTokens: "max_tokens",
 };
 
-/** @throws HttpError for fields that a pipeline's answers do not take */
+/** @throws HttpError for fields that a pipeline's answers do not support */
 function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void {
   const remote = Object.fromEntries(Object.entries(named.roles).filter(([role]) => isRemote(chosen[role]!)));
   for (const ask of asks) {
@@ -135,7 +135,7 @@ function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void 
   }
 }
 
-/** Hides from clients where calibrations are kept. */
+/** Hides the place of calibrations from clients. */
 async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();

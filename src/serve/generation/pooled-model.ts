@@ -28,7 +28,7 @@ export class Purse {
   }
 }
 
-/** One of a pipeline's models that runs here, and is in the pool while a call of it runs. */
+/** One of a pipeline's local models, leased from the pool while a call of it runs. */
 export class PooledModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: ServerContext,
@@ -41,7 +41,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 
   async *generate(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
-    // The model is given back by now: the reader of a last piece does not come again.
+    // The model is returned by now: the reader of a last piece does not come again.
     if (last) yield last;
   }
 
@@ -73,7 +73,7 @@ export class PooledModel implements CalledModel<RunOptions> {
     return model ? heldShare(model.language, prompt, options) : 0;
   }
 
-  /** Prices by the loaded model, else by its file and an estimate of the prompt's tokens: pricing does not load a model. */
+  /** Prices by the loaded model, or else by its file and an estimate of the prompt's tokens: pricing does not load a model. */
   async price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
     const model = this.context.pool.inMemory(this.chosen);
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
@@ -89,7 +89,7 @@ export class PooledModel implements CalledModel<RunOptions> {
   }
 }
 
-/** @throws HttpError for a model that does not go on with a text */
+/** @throws HttpError for a model that does not continue texts */
 export function checkDecoder({ served }: Chosen): void {
   const kind = kindOfServed(served);
   if (kind === "decoder") return;

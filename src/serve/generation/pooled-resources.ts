@@ -21,7 +21,7 @@ export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
   readonly index?: TextIndex | undefined;
   readonly call: Call;
   readonly posted: Posted;
-  /** As the pipeline's `settings` read them. */
+  /** As returned by the pipeline's `settings`. */
   readonly settings?: unknown;
 }
 
@@ -57,7 +57,7 @@ export class PooledResources implements Resources {
     return facts;
   }
 
-  /** The tokens of another server's model are unknown: no field then asks for them, and any others do. */
+  /** The tokens of another server's model are unknown: no field then needs them, and a placeholder suffices. */
   async tokenizer(role: string): Promise<Tokenizer> {
     const { chosen } = this.request;
     const here = isRemote(chosen[role]!) ? Object.keys(chosen).find((other) => !isRemote(chosen[other]!))! : role;
@@ -130,7 +130,7 @@ export class PooledResources implements Resources {
 
 export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
 
-/** An index whose searches may cost what is left in a purse. */
+/** An index whose searches may cost the rest of a purse. */
 const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({
   meanTerms: index.meanTerms,
   async search(query, options) {

@@ -12,14 +12,14 @@ import { PooledResources } from "./pooled-resources.ts";
 
 const fields = Object.fromEntries(rankPipelines.flatMap(({ fields }) => Object.entries(fields)));
 
-/** The fields of requests to rerank that only pipelines take. */
+/** The request fields for reranking that only pipelines support. */
 export const rankShape = Object.fromEntries(
   Object.entries(fields).map(([name, { schema }]) => [name, schema]),
 ) as Record<never, never>;
 
 type RankRequest = Naming & { readonly max_flops?: number | null | undefined };
 
-/** The fields of `rankShape` that a request has. */
+/** The fields of `rankShape` in a request. */
 export const rankFieldsIn = (input: object): [name: string, value: unknown][] =>
   Object.entries(input).filter(([name, value]) => name in fields && value !== undefined && value !== null);
 

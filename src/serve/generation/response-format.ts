@@ -4,7 +4,7 @@ import type { Format } from "../../index.ts";
 const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], "expected a JSON schema");
 type Schema = z.output<typeof schema>;
 
-/** The name that a schema without one has on other servers. */
+/** The name on other servers for a schema without one. */
 const UNNAMED = "answer";
 
 const named = z.object({
@@ -19,7 +19,7 @@ const named = z.object({
   strict: z.boolean().nullish().describe("ignored: the schema is always enforced"),
 });
 
-/** A schema that came as text. */
+/** A schema in the form of text. */
 function parsed(text: string, { addIssue }: z.RefinementCtx): Schema {
   try {
     return schema.parse(JSON.parse(text));
@@ -29,7 +29,7 @@ function parsed(text: string, { addIssue }: z.RefinementCtx): Schema {
   }
 }
 
-/** A schema that came without a name. */
+/** A schema without a name. */
 const byName = (schema: Schema) => ({
   type: "json_schema" as const,
   json_schema: { name: UNNAMED, schema } as z.output<typeof named>,

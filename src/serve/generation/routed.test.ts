@@ -21,7 +21,7 @@ let [swift, strong]: { text: string; spent: number; dense: number }[] = [];
 beforeAll(async () => {
   vi.stubEnv("MODICUM_HOME", home);
   server = await serveModels([...TINY.slice(0, 2), UNTIED, PAIR, `again=${gguf("llama-tiny")}`]);
-  // The second time the prompt is cached, as it is for all that come after.
+  // The second time, the prompt is cached, as for all later requests.
   for (let times = 0; times < 2; times++) [swift, strong] = await Promise.all(["tiny", "untied"].map(alone));
 });
 afterAll(async () => {

@@ -5,7 +5,7 @@ import type { RunOptions } from "../../index.ts";
 const MOST_BIASES = 4096;
 const isShort = (given: unknown): boolean =>
   typeof given !== "object" || given === null || Object.keys(given).length <= MOST_BIASES;
-/** Counted before they are read: each fault of a million would be kept. */
+/** Counted before they are read: each fault of a million would be stored. */
 const biases = z.preprocess(
   (given) => (isShort(given) ? given : undefined),
   z.record(
@@ -17,7 +17,7 @@ const biases = z.preprocess(
 
 const SEEDS = "expected a whole number of at most 64 bits";
 
-/** Sampling fields: OpenAI's, and vLLM's where OpenAI has none. */
+/** Sampling fields: OpenAI's, and vLLM's if OpenAI has none. */
 export const samplingShape = {
   temperature: z
     .number()
@@ -76,7 +76,7 @@ export const samplingShape = {
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;
 
-/** The fields as the library's options, of the `choice`th answer: seeds follow each other, so that answers differ. */
+/** The fields as the library's options, for the `choice`th answer: consecutive seeds make answers differ. */
 export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOptions => ({
   ...drawingOf(fields),
   temperature: fields.temperature ?? 1,
@@ -87,14 +87,14 @@ export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOpti
 
 const MOST_BITS = 53;
 
-/** A seed as the engine takes it, of 53 bits: one of more bits, or below 0, has the bits beyond them folded in, so that all count. */
+/** A seed of 53 bits for the engine: further bits, and a sign, are folded in, so that all count. */
 function folded(seed: number): number {
   if (Number.isSafeInteger(seed) && seed >= 0) return seed;
   const bits = BigInt.asUintN(64, BigInt(seed));
   return Number(BigInt.asUintN(MOST_BITS, bits ^ (bits >> BigInt(MOST_BITS))));
 }
 
-/** For a chat, the model's own settings apply if no field says how tokens are drawn. */
+/** In a chat, the model's own settings apply if there are no sampling fields. */
 export const chatSamplingOf = (fields: Fields): RunOptions => ({ modelSampling: !saysHowToDraw(drawingOf(fields)) });
 
 const drawingOf = (fields: Omit<Fields, "seed">): RunOptions => ({

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import type { Limits } from "../limits.ts";
 
-/** One text or several, of a request that has them read. */
+/** One or several texts of a request. */
 export const textsSchema = ({ maxTexts, maxPrompt }: Limits, what: string) => {
   const text = z.string().min(1).max(maxPrompt);
   const several = listOf(text, { of: "texts", min: 1, max: maxTexts });

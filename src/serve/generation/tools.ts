@@ -21,7 +21,10 @@ const allowed = z.object({
     .describe("the model sees all tools, but may call only these"),
 });
 
-/** The fields for calls that do not list the functions. Chats and Responses name a function, or some, in forms of their own. */
+/**
+ * The fields for calls that do not list the functions. Chats and Responses have their own forms for naming one function
+ * or some.
+ */
 export const choiceShape = <N extends z.ZodType, A extends z.ZodType>(named: N, allowed: A, expected: string) => ({
   tool_choice: z
     .union([z.enum(["none", "auto", "required"]), named, allowed], expected)
@@ -55,7 +58,7 @@ function choiceOf(choice: Fields["tool_choice"]): RunOptions["toolChoice"] {
   return { mode, names: tools.map((it) => it.function.name) };
 }
 
-/** The reader of the calls in an answer; undefined if it may have none. */
+/** The reader of an answer's calls; undefined if calls are not allowed. */
 export const readerOf = (fields: Fields, tokenizer: Tokenizer): AnswerReader | undefined =>
   answerReader(toolOptions(fields), callFormOf(tokenizer));
 
@@ -70,7 +73,7 @@ export const toolCallSchema = z.object({
     .describe("the function and its arguments"),
 });
 
-/** A call as OpenAI has it; `id` is unique among all. */
+/** A call in OpenAI's form; `id` is globally unique. */
 export const shownCall = (id: string, { name, arguments: given }: ToolCall): z.output<typeof toolCallSchema> => ({
   ...{ id, type: "function" },
   function: { name, arguments: given },

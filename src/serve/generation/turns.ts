@@ -62,10 +62,10 @@ export const message = z.object({
 });
 type Message = z.output<typeof message>;
 
-/** A part of a turn as templates have it. */
+/** A part of a turn in the form of templates. */
 type TurnPart = { readonly type: "text"; readonly text: string } | { readonly type: "image" };
 
-/** A turn as templates have it: a text, or parts if there are images among them. */
+/** A turn in the form of templates: a text, or parts if it has images. */
 type Turn = Omit<ChatMessage, "content"> & {
   role: string;
   content: string | TurnPart[];
@@ -119,7 +119,7 @@ function turn({ role, content, name, tool_calls: calls, tool_call_id: id, ...mes
   };
 }
 
-/** Texts are joined; images stay apart, as templates write their places. */
+/** Texts are joined; images remain separate, as templates write their places. */
 function contentOf(given: readonly ContentPart[]): string | TurnPart[] {
   const all = given.map((it): TurnPart => (it.type === "text" ? { type: "text", text: it.text } : { type: "image" }));
   if (all.some(({ type }) => type === "image")) return all;
@@ -135,7 +135,7 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   }
 }
 
-/** JSON in a text was not looked at with the body. */
+/** JSON within a text was not checked with the body. */
 function checkArguments(messages: readonly Message[]): void {
   const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
   const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });

@@ -17,7 +17,7 @@ export const usageSchema = z.object({
 /** The last fields of every answer. */
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
-/** Tokens of answers outside their text: a plan's are counted beside the receipt's, reasoning's are included in it. */
+/** Tokens outside the text of answers: a plan's are counted beside the receipt's, reasoning's are included in it. */
 export interface AsideTokens {
   readonly plan?: number | undefined;
   readonly reasoning?: number | undefined;

@@ -5,14 +5,14 @@ import { RequestError } from "@hono/node-server";
 import { errorResponse, failure, HttpError } from "./errors.ts";
 
 /**
- * Milliseconds for a client to take its refusal: a client that leaves its side open would keep the connection for ever.
+ * Milliseconds for a client to read its refusal: a client that leaves its side open would keep the connection for ever.
  */
 const TO_TAKE_IT = 1_000;
 
 /** Called for each refusal that no endpoint sees. */
 type Note = (fault: HttpError) => void;
 
-/** Requests that are no HTTP, or too slow or large to be read, also get their sentence, and their connection is closed. */
+/** Invalid HTTP, and requests that are too slow or large to read, also get their sentence, and their connection is closed. */
 export function refuseBroken(server: Server, note: Note): void {
   const open = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -40,7 +40,7 @@ export function refuseBroken(server: Server, note: Note): void {
   });
 }
 
-/** Answers a request whose URL is missing or invalid with a sentence; Node and Hono would give an empty answer. */
+/** Answers a request whose URL is missing or invalid with a sentence; Node and Hono would return an empty answer. */
 export const refuseAddress =
   (note: Note) =>
   (error: unknown): Response => {
@@ -53,7 +53,7 @@ export const noAddress = (): HttpError => new HttpError(400, "the request has an
 
 /**
  * True if a response written now would be taken for the answer to the broken request: nothing has been sent for it, and
- * no earlier one is owed.
+ * no earlier one is due.
  */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
 

@@ -10,38 +10,38 @@ import type { Events } from "./stream.ts";
 export interface Call {
   /** Aborted when the client is gone or the server stops. */
   readonly signal: AbortSignal;
-  /** The key that was given, if any. */
+  /** The caller's key, if any. */
   readonly key: Key | undefined;
-  /** True if the caller may see and change settings that everybody shares. */
+  /** True if the caller may see and change shared settings. */
   readonly admin: boolean;
   readonly trace: Trace;
-  /** When it was taken, on the clock of `performance.now()`. */
+  /** When it was received, by `performance.now()`. */
   readonly taken: number;
   /** The parameters in the path. */
   readonly params: Readonly<Record<string, string>>;
 }
 
-/** One operation of the server: its input and output schemas, from which the documentation follows, and its code. */
+/** One operation of the server: its input and output schemas, which are the source of the documentation, and its code. */
 export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly method: "get" | "post" | "delete";
-  /** Paths such as `/v1/receipts/{id}`; the others are aliases of the first. */
+  /** Paths such as `/v1/receipts/{id}`; later ones are aliases of the first. */
   readonly paths: readonly string[];
   readonly summary: string;
   /** Descriptions of the parameters in its paths. */
   readonly params?: Readonly<Record<string, string>>;
-  /** Which keys may call it; undefined: no key is needed. */
+  /** The scope that keys need to call it; undefined: no key is needed. */
   readonly scope?: Scope | undefined;
   /** Answered under any Host header, such as a proxy's or a load balancer's. */
   readonly anyHost?: true;
   /** The schema of a POST's body, or of another method's query. */
   readonly input?: In;
-  /** A short input that the documentation shows. */
+  /** A short input for the documentation. */
   readonly example?: z.input<In>;
   /** The schema of the answer; undefined: not JSON. */
   readonly output?: z.ZodType;
   /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;
-  /** Its handler asks another endpoint in its place, which is forwarded to other servers if they run the model. */
+  /** Its handler calls another endpoint, which is forwarded to other servers if they run the model. */
   readonly translates?: true;
   /** An object is answered as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;

@@ -6,7 +6,7 @@ import { ModelFault } from "../../weights/model-fault.ts";
 
 type Status = 400 | 401 | 403 | 404 | 405 | 408 | 413 | 415 | 417 | 429 | 431 | 500 | 502 | 503;
 
-/** OpenAI's error types, by which its clients choose the class of the error that they raise. */
+/** OpenAI's error types, from which its clients choose the class of the error that they raise. */
 function typeOf(status: Status): string {
   if (status >= 500) return "server_error";
   if (status === 401) return "authentication_error";
@@ -17,12 +17,12 @@ function typeOf(status: Status): string {
 interface Details {
   /** The field that is wrong. */
   param?: string | undefined;
-  /** A word that programs can rely on. */
+  /** A stable code for programs. */
   code?: string | undefined;
   headers?: Readonly<Record<string, string>>;
 }
 
-/** An answer that is no result: a status and one sentence. */
+/** A failed request's answer: a status and one sentence. */
 export class HttpError extends Error {
   override readonly name = "HttpError";
   constructor(
@@ -44,7 +44,7 @@ export class HttpError extends Error {
 export function failure(error: unknown): HttpError {
   if (error instanceof HttpError) return error;
   if (error instanceof Refused) return refused(error);
-  // Clients must not learn where it is kept.
+  // Clients must not learn the ledger's place.
   if (error instanceof LedgerFault) return away("the ledger cannot be used");
   if (error instanceof StoreFault) return away("the index cannot be used");
   if (error instanceof KeptFault) return away("the server's own files cannot be read");

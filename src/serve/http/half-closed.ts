@@ -4,12 +4,12 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 const FIRST_PAUSE = 4;
 
 /**
- * Answers a client that ends its side of the connection right after its request. A client that is gone altogether looks
- * the same until something is sent to it: interim responses tell them apart. A client that ends its side during the
- * answer has left.
+ * Answers a client that ends its side of the connection right after its request. A client that is gone looks the same
+ * until something is sent to it: interim responses reveal the difference. A client that ends its side during the answer
+ * has left.
  */
 export function answerHalfClosed(server: Server): void {
-  // Node's own switch, which its types lack.
+  // Node's own switch, missing from its types.
   Object.assign(server, { httpAllowHalfOpen: true });
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
     const { socket } = request;
@@ -22,7 +22,7 @@ export function answerHalfClosed(server: Server): void {
   });
 }
 
-/** The first one that reaches nobody is answered with a reset, by which the next one fails and ends the request. */
+/** The first one that reaches nobody causes a reset; the next one then fails and ends the request. */
 function probe({ httpVersion }: IncomingMessage, response: ServerResponse): void {
   // HTTP/1.0 has no interim responses.
   if (httpVersion === "1.0") return;

@@ -15,7 +15,7 @@ export interface BodyLimits {
 /** The JSON of a request's body. @throws HttpError */
 export async function readJson(request: Request, limits: BodyLimits): Promise<unknown> {
   const type = request.headers.get("content-type")?.split(";")[0]?.trim().toLowerCase();
-  // A browser sends other types to a foreign server without asking it first.
+  // A browser sends other types to a foreign server without a preflight request.
   if (type !== "application/json")
     throw new HttpError(415, `expected the content type application/json, got ${type ?? "none"}`);
   const coding = request.headers.get("content-encoding")?.trim().toLowerCase() ?? "identity";
@@ -24,14 +24,14 @@ export async function readJson(request: Request, limits: BodyLimits): Promise<un
 }
 
 /**
- * @throws HttpError for more than `most` bytes, without keeping them; and if the client leaves or is too slow, which is
- * its own fault and need not be logged
+ * @throws HttpError for more than `most` bytes, which it does not store; also if the client leaves or is too slow,
+ * which is its own fault and need not be logged
  */
 async function readBody(request: Request, most: number): Promise<Uint8Array> {
   const announced = request.headers.get("content-length");
   if (Number(announced ?? 0) > most) throw tooLarge(most);
   try {
-    // Node holds a body to its announced length, and delivers it at once, which is faster than a stream.
+    // Node limits a body to its announced length, and delivers it at once, which is faster than a stream.
     return announced === null ? await readParts(request, most) : new Uint8Array(await request.arrayBuffer());
   } catch (error) {
     throw error instanceof HttpError ? error : new HttpError(400, "the body broke off");

@@ -18,7 +18,7 @@ const PIECES = 320;
 const port = () => Number(new URL(server.url).port);
 const json = { "content-type": "application/json" };
 
-/** A client that reads nothing before it has sent all. */
+/** A client that reads nothing before it has sent everything. */
 async function sendAll(headers: string[], frame: (piece: Buffer) => (string | Buffer)[], end: string): Promise<Socket> {
   const socket = connect({ port: port(), host: "127.0.0.1", allowHalfOpen: true });
   socket.pause();

@@ -4,8 +4,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 const [MOST, LONGEST] = [64 * 2 ** 20, 5_000];
 
 /**
- * Discards the rest of a body that was refused unread. Many clients send all of it before they read, and a connection
- * that is closed with unread data is reset, which loses the answer.
+ * Discards the rest of a body that was refused unread. Many clients send all of it before they read, and closing a
+ * connection with unread data resets it, which loses the answer.
  */
 export function letPass(server: Server): void {
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
@@ -20,7 +20,7 @@ function discard(request: IncomingMessage): void {
   const { socket } = request;
   const before = socket.bytesRead;
   const timer = setTimeout(() => socket.destroy(), LONGEST).unref();
-  // Its reader stops; Node would discard a body without a reader by itself, without limit.
+  // Its reader stops; Node by itself would discard a body without a reader, without limit.
   request.removeAllListeners("data").read(0);
   request.on("data", () => {
     if (socket.bytesRead - before > MOST) socket.destroy();

@@ -1,6 +1,6 @@
 import { HttpError } from "./errors.ts";
 
-/** The fault of a request that was put in another endpoint's form, by the fields that it came with. */
+/** The error of a request that was translated into another endpoint's form, in terms of its original fields. */
 export function renamed(error: unknown, fieldOf: (param: string) => string): unknown {
   if (!(error instanceof HttpError) || error.details.param === undefined) return error;
   const { param } = error.details;

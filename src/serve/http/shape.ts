@@ -3,11 +3,11 @@ export interface Shape {
   /** Nesting depth of brackets; counted up to just beyond the limit. */
   readonly depth: number;
   /**
-   * The number of values in lists and objects, an empty list or object counting as one more; counted up to just beyond
-   * the limit.
+   * The number of values in lists and objects, with one more for an empty list or object; counted up to just beyond the
+   * limit.
    */
   readonly values: number;
-  /** The first key that an object has twice. */
+  /** The first duplicate key of an object. */
   readonly twice: string | undefined;
 }
 
@@ -48,7 +48,7 @@ function isKey(text: string, end: number): boolean {
   return colon.test(text);
 }
 
-/** The key, if `keys` has it already. */
+/** The key, if `keys` already has it. */
 function again(keys: Set<string> | undefined, quoted: string): string | undefined {
   const key = unquoted(quoted);
   if (keys?.has(key)) return key;

@@ -1,12 +1,12 @@
 import { distance } from "fastest-levenshtein";
 
-/** Longer names are slips of nothing. */
+/** Longer names count as no typing error. */
 const LONGEST = 64;
 
-/** Fields that other servers have beside ones of nearly the same name: OpenRouter's models to fall back on. */
+/** Fields of other servers that resemble known ones: OpenRouter's fallback models. */
 const FOREIGN = ["models"];
 
-/** A name without common variations: case, underscores, and the plural's s. */
+/** A name without common variations: case, underscores, and a plural s. */
 const plain = (name: string): string =>
   name
     .toLowerCase()
@@ -14,8 +14,8 @@ const plain = (name: string): string =>
     .replace(/s$/, "");
 
 /**
- * The one of `names` that `name` is a slip of the hand for: with two neighbouring letters swapped; or one letter off in six, two in ten, as
- * short names have many harmless neighbours; or the same but for case, underscores and a plural.
+ * The one of `names` for which `name` is a typing error: two neighbouring letters swapped; one letter off in six, two
+ * in ten, since short names have many harmless neighbours; or equal except for case, underscores and a plural.
  */
 export function slipOf(name: string, names: Iterable<string>): string | undefined {
   if (name.length > LONGEST || FOREIGN.includes(name)) return undefined;

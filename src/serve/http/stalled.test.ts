@@ -7,10 +7,10 @@ import { closeIdle } from "./stalled.ts";
 const REQUEST = "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n";
 
 let server: Server;
-/** Both ends of one connection, which has had an answer. */
+/** Both ends of one connection after an answer. */
 let [client, served] = [{} as Socket, {} as Socket];
 beforeEach(async () => {
-  // No time runs out by itself.
+  // Timeouts do not expire by themselves.
   server = createServer({ keepAliveTimeout: 600_000 }, (_, response) => response.end("answered"));
   closeIdle(server);
   await once(server.listen(0, "127.0.0.1"), "listening");

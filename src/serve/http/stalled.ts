@@ -2,7 +2,7 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * Closes the connection of a client that takes nothing of a waiting answer for `seconds` seconds: nothing else would
+ * Closes the connection of a client that reads nothing of a waiting answer for `seconds` seconds: nothing else would
  * end its request. Waiting for the answer itself is not a stall.
  */
 export function closeStalled(server: Server, seconds: number): void {
@@ -14,11 +14,11 @@ export function closeStalled(server: Server, seconds: number): void {
   });
 }
 
-/** Milliseconds beyond the time that clients know of: a request that was sent in time is on its way. */
+/** Milliseconds beyond the time that clients know of: a request sent in time is on its way. */
 const ON_ITS_WAY = 1_000;
 
 /**
- * Closes an idle connection when its time is over, unless its next request has arrived. Node looks at its clock before it
+ * Closes an idle connection when its time is over, unless its next request has arrived. Node checks its clock before it
  * reads: after a busy moment it would close the connection with that request unread, and the client would see a reset.
  */
 export function closeIdle(server: Server): void {

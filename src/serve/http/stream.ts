@@ -1,9 +1,9 @@
 import type { HttpError } from "./errors.ts";
 
-/** Server-sent events to come. */
+/** Pending server-sent events. */
 export type Events = AsyncGenerator<object, void>;
 
-/** Events that are sent under the names in their `type`; the last one says that it is the last. */
+/** Events named by their `type`; the last one says that it is the last. */
 export interface NamedEvents extends Events {
   /** The last event after an error. */
   failed(fault: HttpError): object;
@@ -38,7 +38,7 @@ const encoder = new TextEncoder();
 
 /**
  * A response of server-sent events, ended by OpenAI's `[DONE]` unless they have names. A reader that leaves ends
- * `events`. An error before the first event is thrown here, so that it still has its status; a later one is sent as an
+ * `events`. An error before the first event is thrown here, so it still sets the status; a later one is sent as an
  * event.
  */
 export async function eventStream(events: Events, { explain, end }: StreamWatcher): Promise<Response> {

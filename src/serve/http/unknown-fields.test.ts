@@ -10,7 +10,7 @@ const limits = limitOptions.parse({});
 const chat = chatInput(limits);
 const asked = { model: "m", messages: [{ role: "user", content: "x" }] };
 
-/** The result for a request: the error's sentence and field, or the ignored fields. */
+/** A request's result: the error's sentence and field, or the ignored fields. */
 function saidOf(schema: z.ZodType, request: object): unknown {
   try {
     return ignoredFields(schema, request);

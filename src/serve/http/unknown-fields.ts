@@ -14,12 +14,12 @@ interface Unknown {
   readonly known: ReadonlySet<string>;
 }
 
-/** The most unknown fields that are compared with known ones; more are not typing errors. */
+/** Maximum unknown fields to compare with known ones; more are not typing errors. */
 const MOST_COMPARED = 100;
 
 /**
- * The fields of a request that nothing here reads, lists' items as `messages[].name`. `passed` are unknown fields that
- * go to another server.
+ * The fields of a request that nothing here reads, list items as `messages[].name`. `passed` are unknown fields that go
+ * to another server.
  * @throws HttpError for a field that would change the answer, or for a misspelt field
  */
 export function ignoredFields(schema: z.ZodType, request: unknown, passed: readonly string[] = []): string[] {
@@ -102,10 +102,10 @@ function refused(path: Unknown["path"], sentence: string): HttpError {
   return new HttpError(400, `${param}: ${sentence}`, { param });
 }
 
-/** The most names that one header lists, and the most characters of each. */
+/** Maximum names in the header, and maximum characters of each. */
 const [MOST_LISTED, LONGEST] = [20, 64];
 
-/** Tells a client which of its fields were ignored. */
+/** Reports to a client which of its fields were ignored. */
 export function ignoredHeader(ignored: readonly string[]): Record<string, string> {
   if (ignored.length === 0) return {};
   const names = ignored.slice(0, MOST_LISTED).map(encoded);
@@ -113,6 +113,6 @@ export function ignoredHeader(ignored: readonly string[]): Record<string, string
   return { "x-ignored-fields": [...names, ...(more > 0 ? [`and ${more} more`] : [])].join(", ") };
 }
 
-/** Headers hold ASCII; half a surrogate pair cannot be encoded. */
+/** Headers are ASCII; half a surrogate pair cannot be encoded. */
 const encoded = (name: string): string =>
   encodeURIComponent(Buffer.from(name.slice(0, LONGEST)).toString()).replaceAll("%5B%5D", "[]");

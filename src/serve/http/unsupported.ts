@@ -1,8 +1,8 @@
-/** A field that changes the answer on other servers, or on the command line, and that no request here reads. */
+/** A field that changes the answer on other servers, or on the command line; unsupported here. */
 export interface Unsupported {
-  /** True if the value would change nothing on the other server either. */
+  /** True if the value would not change the answer elsewhere either. */
   readonly neutral: (value: unknown) => boolean;
-  /** The field that does the same here. */
+  /** The field with the same effect here. */
   readonly instead?: string;
 }
 

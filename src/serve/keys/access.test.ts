@@ -67,7 +67,7 @@ describe("keys", () => {
   test("are revoked by id or by a name that one alone has", async () => {
     const store = newStore();
     const { key } = await store.create("same", ["infer"]);
-    // Older versions made keys of one name.
+    // Older versions allowed keys with the same name.
     const other = { ...key, id: "other" };
     writeFileSync(store.file, JSON.stringify([key, other]));
     await expect(store.revoke("same")).rejects.toThrow('2 keys are named "same"; expected an id');

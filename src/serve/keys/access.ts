@@ -7,9 +7,9 @@ import { type Key, type KeyStore, PREFIX, type Scope } from "./store.ts";
 export interface AccessOptions {
   /** The address the server is bound to. */
   readonly host: string;
-  /** Allows requests without a key, from any address, to ask models. */
+  /** Allows requests without a key, from any address, to use models. */
   readonly allowAnonymous: boolean;
-  /** Names that a proxy before the server is called by. */
+  /** Names under which a proxy calls the server. */
   readonly allowHosts?: readonly string[] | undefined;
 }
 
@@ -22,7 +22,7 @@ const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefin
 /** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
 export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
   const reachable = reachableAt(options);
-  // The keys are read wherever the server is bound: from then on it is known to have had keys.
+  // The keys are read wherever the server is bound: from then on it is known whether it had keys.
   if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
     `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,
@@ -30,12 +30,12 @@ export async function checkBind(keys: KeyStore, options: AccessOptions): Promise
 }
 
 const inQuery = ["api_key", "api-key", "apikey", "access_token", "token"];
-/** Receipts are filtered by the id of their `key`. */
+/** Receipts are filtered by their `key`'s id. */
 const hasKey = ({ searchParams }: URL): boolean =>
   inQuery.some((name) => searchParams.has(name)) ||
   [...searchParams.values()].some((value) => value.startsWith(PREFIX));
 
-/** The caller: a key, or nobody known; if there are no keys, everybody on this machine is an admin. */
+/** The caller: a key, or anonymous; if there are no keys, everybody on this machine is an admin. */
 export interface Caller {
   readonly key: Key | undefined;
   readonly admin: boolean;
@@ -56,7 +56,7 @@ export class Access {
     if (anyHost) return nobody;
     if (scope === undefined) return this.#open(url, request);
     const keyless = (await this.keys.list()).length === 0 && !this.keys.hadAny;
-    // OpenAI's clients insist on a key, so people send any key where none is needed.
+    // OpenAI's clients require a key, so people send an arbitrary one if none is needed.
     const secret = keyless ? undefined : bearer(request);
     if (secret === undefined) {
       await this.#anonymous(url, scope, keyless);

@@ -3,7 +3,7 @@ import type { Key } from "./store.ts";
 
 const MINUTE = 60_000;
 
-/** A token bucket that fills evenly, up to a minute's worth. It may be overdrawn, and then stays empty for longer. */
+/** A token bucket that fills evenly, up to a minute's worth. It may be overdrawn, and then remains empty for longer. */
 class Bucket {
   #level: number;
   #at = performance.now();
@@ -41,7 +41,7 @@ class Bucket {
   }
 }
 
-/** For rates below one a minute, a whole unit is awaited. */
+/** For rates below one a minute, wait for a whole unit. */
 const enough = ({ perMinute }: Bucket): number => Math.min(1, perMinute);
 
 /** The rest of each key's allowance per minute, on this server. */
@@ -57,7 +57,7 @@ export class Rates {
     return headersOf(buckets);
   }
 
-  /** Counts tokens that were computed for a key. */
+  /** Counts a key's computed tokens. */
   charge(key: Key, tokens: number): void {
     this.#of(key)
       .find(({ what }) => what === "tokens")

@@ -10,7 +10,7 @@ import { home } from "../../weights/sources/index.ts";
 import { type Terms, termsSchema } from "./terms.ts";
 
 export const scopes = ["infer", "admin"] as const;
-/** `infer`: ask models; `admin`: also see receipts and metrics. */
+/** `infer`: use models; `admin`: also see receipts and metrics. */
 export type Scope = (typeof scopes)[number];
 
 const newKey = z.object({
@@ -24,14 +24,14 @@ const newKey = z.object({
 const keySchema = z.strictObject({
   id: z.string(),
   name: z.string(),
-  /** SHA-256, hex. Keys are 256 random bits: nothing slower is needed to keep them from being guessed. */
+  /** SHA-256, hex. Keys are 256 random bits: a slower hash would add no protection. */
   hash: z.string(),
   scopes: z.array(z.enum(scopes)),
   created: z.iso.datetime(),
   terms: termsSchema.prefault({}),
 });
 
-/** A key as it is kept: never the key itself. */
+/** A stored key: never the key itself. */
 export type Key = z.output<typeof keySchema>;
 
 /** The prefix of every key. */
@@ -45,14 +45,14 @@ const OWNERS = 0o600;
 /** The file of keys. */
 const keysFile = (): string => path.join(home(), "keys.json");
 
-/** API keys in a file that only its owner may read. Changes by other processes are seen at once. */
+/** API keys in a file that only its owner may read. Changes by other processes take effect at once. */
 export class KeyStore {
   #read: { stamp: string; keys: readonly Key[] } | undefined;
   #hadAny = false;
 
   constructor(readonly file: string = keysFile()) {}
 
-  /** True if there was a key whenever this process looked. */
+  /** True if there was a key at any check of this process. */
   get hadAny(): boolean {
     return this.#hadAny;
   }
@@ -65,7 +65,7 @@ export class KeyStore {
     return this.#read.keys;
   }
 
-  /** Creates a key; `secret` is kept nowhere. @throws UserError for a name that cannot be listed, or is another key's */
+  /** Creates a key; `secret` is not stored. @throws UserError for a name that cannot be listed, or is another key's */
   async create(
     name: string,
     allowed: readonly Scope[],
@@ -102,7 +102,10 @@ export class KeyStore {
   }
 }
 
-/** Changes with every write, which makes a new file. Every request asks: a call to the system takes less than one on another thread. */
+/**
+ * Changes with every write, which creates a new file. Every request checks it: a synchronous system call is faster than
+ * one on another thread.
+ */
 function stampOf(file: string): string {
   const found = statSync(file, { throwIfNoEntry: false });
   return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : "none";

@@ -26,7 +26,7 @@ export const termsSchema = z.strictObject({
 
 export type Terms = z.output<typeof termsSchema>;
 
-/** The lowest of the given ceilings. */
+/** The lowest of the ceilings. */
 export function leastOf(...ceilings: readonly (number | null | undefined)[]): number | undefined {
   const said = ceilings.filter((most) => typeof most === "number");
   return said.length > 0 ? Math.min(...said) : undefined;
@@ -34,7 +34,7 @@ export function leastOf(...ceilings: readonly (number | null | undefined)[]): nu
 
 export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);
 
-/** @throws UserError if the recipe of the terms does not exist */
+/** @throws UserError if the terms' recipe does not exist */
 export async function checkRecipe({ recipe }: { readonly recipe: readonly string[] }): Promise<void> {
   for (const text of recipe) {
     if (isRegisteredName(text)) await registeredAs(text);

@@ -7,21 +7,21 @@ import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { hubName } from "../../weights/sources/index.ts";
 import type { Served } from "./served.ts";
 
-/** A LoRA adapter that requests name as their model. It runs beside its base, which is in memory once for all. */
+/** A LoRA adapter that requests name as their model. It shares its base, which is in memory once. */
 export interface ServedAdapter {
   readonly name: string;
   readonly folder: string;
-  /** Of its files. */
+  /** The size of its files. */
   readonly bytes: number;
 }
 
-/** Adapters' folders by name, as `openModel` takes them. */
+/** Adapters' folders by name, for `openModel`. */
 export const foldersOf = (adapters: readonly ServedAdapter[]): Record<string, string> =>
   Object.fromEntries(adapters.map(({ name, folder }) => [name, folder]));
 
 /**
- * Models with the adapters that `specs`, NAME=FOLDER, put beside them.
- * @throws UserError if a name is taken, a base is not served, or an adapter cannot be one of several
+ * Models with the adapters from `specs`, NAME=FOLDER.
+ * @throws UserError if a name is taken, a base is not served, or an adapter cannot share its base
  */
 export async function withAdapters(
   served: readonly Served[],
@@ -51,7 +51,7 @@ function parse(spec: string): [name: string, folder: string] {
   return [name, folder];
 }
 
-/** The only model that an adapter can be for, or the one that its settings name. */
+/** The only possible base for an adapter, or the one in its settings. */
 async function baseOf(bases: readonly Served[], name: string, folder: string): Promise<Served> {
   const [only, ...more] = bases;
   if (!only)

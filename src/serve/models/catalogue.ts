@@ -39,37 +39,37 @@ import {
 import { type Chosen, formOfServed, kindOfServed, quantOfServed, type Served } from "./served.ts";
 import { Texts } from "./texts.ts";
 
-/** The options by which a server opens its models. */
+/** The options with which a server opens its models. */
 interface Opening {
   resolve?: (model: string) => Promise<ResolvedModel>;
-  /** Names that are taken by models of other servers. */
+  /** Names taken by models on other servers. */
   elsewhere?: readonly string[];
   /** NAME=FOLDER of each. */
   adapters?: readonly string[];
   quant?: Quant;
   device?: Device;
-  /** Savings of answers, for requests and keys that name none. */
+  /** Default savings of answers, for requests and keys that name none. */
   usual?: readonly string[];
 }
 
-/** The models of a server by name. No request can add one: each was named at the start. */
+/** A server's models by name. No request can add one: all are named at startup. */
 export class Catalogue {
   readonly #served: ReadonlyMap<string, Served>;
   /** The models of adapters, by the adapters' names. */
   readonly #bases: ReadonlyMap<string, Served>;
   readonly #hashes = new Map<ResolvedModel, Promise<string>>();
   readonly #savings = new Map<Served, Promise<readonly string[]>>();
-  /** Notices that were logged. */
+  /** Notices already logged. */
   readonly #noticed = new Set<string>();
 
   private constructor(
     all: readonly Served[],
     private readonly elsewhere: readonly string[],
-    /** The rerankers that the server was started with. */
+    /** The rerankers from the server's startup. */
     readonly rankers: readonly NamedRank[],
-    /** The other pipelines that it was started with. */
+    /** The other pipelines from the server's startup. */
     private readonly configured: Texts,
-    /** Savings of answers, for requests and keys that name none. */
+    /** Default savings of answers, for requests and keys that name none. */
     private readonly usual: readonly string[],
   ) {
     this.#served = new Map(all.map((served) => [served.id, served]));
@@ -77,8 +77,8 @@ export class Catalogue {
   }
 
   /**
-   * `specs` are MODEL arguments, `name=MODEL`, or pipelines (`A>B@share=0.3`, `A+first`), whose models are offered. Downloads
-   * missing models.
+   * `specs` are MODEL arguments, `name=MODEL`, or pipelines (`A>B@share=0.3`, `A+first`), whose models are offered.
+   * Downloads missing models.
    * @throws UserError
    */
   static async open(
@@ -97,13 +97,13 @@ export class Catalogue {
     return new Catalogue(offered, elsewhere, pipelinesIn(specs, rankPipelineNamed), new Texts(specs), usual);
   }
 
-  /** All that requests may name as their model, without registered recipes. */
+  /** All model names for requests, without registered recipes. */
   get names(): string[] {
     const pipelines = [...this.texts, ...this.rankers].map(({ name }) => name);
     return [...this.#served.keys(), ...this.#bases.keys(), ...this.elsewhere, ...pipelines];
   }
 
-  /** The name that requests need not give; undefined if there are several. */
+  /** The only model's name, which requests may omit; undefined if there are several. */
   get only(): string | undefined {
     const [name, ...others] = this.names;
     return others.length === 0 ? name : undefined;
@@ -113,14 +113,14 @@ export class Catalogue {
     return [...this.#served.values()];
   }
 
-  /** The pipelines that answer texts with which the server was started. */
+  /** The pipelines from the server's startup that answer texts. */
   get texts(): readonly NamedText[] {
     return this.configured.all;
   }
 
   /**
-   * The name of a pipeline with the certificate that a registered one stands for, `A>B@mine`; other names as they are.
-   * The recipe is registered by its models' names here, or by the command line's. @throws HttpError 400, 404
+   * A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names unchanged. The
+   * recipe is registered by its models' names here, or by the command line's. @throws HttpError 400, 404
    */
   async spelledOut(name: string): Promise<string> {
     const [bare, recipe] = atLast(name);
@@ -136,14 +136,14 @@ export class Catalogue {
     return entry ? `${bare}@${entry[1].recipe.join()}` : name;
   }
 
-  /** The savings of a key's answers if a request names none: its own, else the server's. */
+  /** The default savings of a key's answers: its own, else the server's. */
   usualFor(terms: Pick<Terms, "recipe"> | undefined): readonly string[] {
     return terms && terms.recipe.length > 0 ? terms.recipe : this.usual;
   }
 
   /**
-   * @returns a sentence about each certificate of the usual recipe under which some models do not answer
-   * @throws UserError if a saving of the usual recipe is unknown, or does not serve one of the models; a certificate: any
+   * @returns a sentence about each default certificate under which some models do not answer
+   * @throws UserError if a default saving is unknown, or does not fit one of the models; a certificate must fit at least one
    */
   async checkUsual(): Promise<string[]> {
     await checkRecipe({ recipe: this.usual });
@@ -163,34 +163,34 @@ export class Catalogue {
     });
   }
 
-  /** The models to which a certificate among the server's own usual savings does not apply: it was tuned on others here. */
+  /** The models to which a certificate among the server's own default savings does not apply: it was tuned on others here. */
   async #withoutIt(saving: string): Promise<readonly Served[]> {
     const certificate = this.usual.includes(saving) ? certificateIn(saving) : undefined;
     if (!certificate || certificate.pair) return [];
     const all = this.list();
     const hashes = await Promise.all(all.map(({ source }) => this.hashOf(source)));
-    // One that is for none of them is refused by each.
+    // A certificate for none of them is refused by each.
     return hashes.includes(certificate.model) ? all.filter((_, i) => hashes[i] !== certificate.model) : [];
   }
 
-  /** The pipeline that answers texts which a name stands for; undefined if it is another's. @throws HttpError 400 */
+  /** The text pipeline that a name stands for; undefined for other names. @throws HttpError 400 */
   text(name: string): NamedText | undefined {
     return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
-  /** The reranker that a name stands for; undefined if it is a model's. @throws HttpError 400 */
+  /** The reranker that a name stands for; undefined for a model's name. @throws HttpError 400 */
   ranker(name: string): NamedRank | undefined {
     return this.#isOne(name) ? undefined : configuredOr(name, this.rankers, rankPipelineNamed);
   }
 
-  /** True for the name of a model or an adapter, which stands for no pipeline. */
+  /** True for a model's or an adapter's name, which stands for no pipeline. */
   #isOne(name: string): boolean {
     return this.#served.has(name) || this.#bases.has(name);
   }
 
   /**
-   * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; if none are named, with the
-   * `usual` ones: savings, or the recipe registered for this model among several names.
+   * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; by default the `usual` ones:
+   * savings, or the recipe registered for this model among several names.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
@@ -200,8 +200,8 @@ export class Catalogue {
   }
 
   /**
-   * Like `choose`, for an answer that an adapter may write. A recipe that is registered for its base was not measured
-   * with it, and is not a usual one.
+   * Like `choose`, for an answer that may use an adapter. A recipe registered for its base was not measured with the
+   * adapter, and is never a default.
    */
   async chooseWriter(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
     const base = this.#bases.get(asked.model);
@@ -224,7 +224,7 @@ export class Catalogue {
 
   /**
    * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
-   * @returns sentences about the recipe for the log, each the first time that it holds
+   * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
   checkForm(chosen: Chosen, form: PromptForm | undefined): string[] {
@@ -263,7 +263,7 @@ export class Catalogue {
     return chosenOf(served, asUsual(parseRecipe(savings)));
   }
 
-  /** The recipes that are registered for models which are offered here, by name. */
+  /** The recipes registered for models on offer, by name. */
   async recipes(): Promise<[name: string, recipe: Registered & { served: Served }][]> {
     const all = Object.entries(await registeredRecipes());
     return all.flatMap(([name, entry]) => {
@@ -272,7 +272,7 @@ export class Catalogue {
     });
   }
 
-  /** The model that a recipe is for, by its name here, or as the command line calls it. */
+  /** A recipe's model, by its name here, or as the command line calls it. */
   #servedAs(recipe: string): Served | undefined {
     const name = recipe.slice(0, recipe.lastIndexOf("@"));
     return this.#served.get(name) ?? this.list().find(({ model }) => shortName(model) === name);
@@ -282,7 +282,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     const pipeline = entry ? undefined : pipelineNamed(name);
-    // Where one model is expected, a pair's name is an unknown one.
+    // If one model is expected, a pair's name is unknown.
     if (pipeline?.naming && !("serving" in pipeline) && this.text(name))
       throw new HttpError(400, notOneModel(name, pipeline.naming.kind), { param: "model" });
     if (!entry && name === "") throw unnamed(this.names);
@@ -297,7 +297,7 @@ export class Catalogue {
     return entry;
   }
 
-  /** A model's SHA-256; of a file of one's own it is computed, once. */
+  /** A model's SHA-256; for a user's own file it is computed, once. */
   hashOf(source: ResolvedModel): Promise<string> {
     const hash = this.#hashes.get(source) ?? modelHash(source);
     this.#hashes.set(source, hash);
@@ -305,8 +305,8 @@ export class Catalogue {
   }
 
   /**
-   * The savings that a model takes by name alone, and that change something in the form in which it runs; none if its file
-   * cannot be read any more.
+   * The savings that a model takes by name alone, and that change something in its form; empty if its file cannot be
+   * read any more.
    */
   async savingsOf(served: Served): Promise<readonly string[]> {
     const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
@@ -319,7 +319,7 @@ export class Catalogue {
     return taken.filter(acts);
   }
 
-  /** A sentence without this machine's paths of models. */
+  /** A message without this machine's model paths. */
   withoutPaths(sentence: string): string {
     const places = this.list().flatMap(({ id, source, adapters }) => [
       [source.path, id] as const,
@@ -329,13 +329,13 @@ export class Catalogue {
   }
 }
 
-/** @throws UserError if two savings take one place of the model */
+/** @throws UserError if two savings use one place in the model */
 function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen {
   checkSeams(recipe);
   return { served, recipe, quant };
 }
 
-/** No request names a file of this machine. @throws HttpError that says `why` */
+/** No request may name a file on this machine. @throws HttpError that says `why` */
 export function refusePaths(recipe: Recipe, why: string): void {
   for (const { saving, options } of recipe) {
     const given = Object.entries(options as Record<string, unknown>);

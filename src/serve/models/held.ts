@@ -9,7 +9,7 @@ import { checkDownload } from "../../weights/sources/index.ts";
 import { foldersOf } from "./adapters.ts";
 import type { Chosen } from "./served.ts";
 
-/** A loaded model, and the queue that gives its requests their turns. */
+/** A loaded model, and its request queue. */
 export interface Loaded {
   readonly model: Model;
   readonly turns: Turns | undefined;
@@ -26,7 +26,7 @@ export interface Wanted extends Omit<Chosen, "recipe"> {
 /** A model in memory, or being loaded. */
 export interface Held extends Wanted {
   readonly loading: Promise<Loaded>;
-  /** Once it is. */
+  /** Set once it is loaded. */
   loaded: Loaded | undefined;
   /** Requests. */
   users: number;
@@ -38,7 +38,7 @@ export interface Held extends Wanted {
   unload?: NodeJS.Timeout;
 }
 
-/** The numbers of a model's answers that run, and that wait. */
+/** The numbers of a model's running and waiting answers. */
 export interface AtWork {
   readonly id: string;
   readonly running: number;
@@ -59,14 +59,14 @@ export const entryOf = ({ served, quant, users, loaded }: Held): PoolEntry => ({
   keyValues: loaded?.turns?.keyValues,
 });
 
-/** Without turns to wait for, requests count as running once the model is loaded. */
+/** Without a queue, requests count as running once the model is loaded. */
 function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   if (!loaded) return { running: 0, waiting: users };
   const { running, waiting } = loaded.turns ?? { running: users, waiting: 0 };
   return { running, waiting };
 }
 
-/** One copy of a model for each form of its weights, and for each adapter for all requests. */
+/** One copy of a model for each form of its weights, and for each adapter that serves all requests. */
 export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "quant" | "ownAdapter">): string =>
   JSON.stringify([served.id, quant, ownAdapter]);
 
@@ -86,7 +86,7 @@ export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turn
 /** How models are held in memory. */
 export interface Holding {
   readonly scheduling: SchedulerOptions;
-  /** Audits the answers that are given under certificates; undefined: none. */
+  /** Audits answers under certificates; undefined: no audits. */
   readonly auditor?: Auditor | undefined;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }

@@ -21,13 +21,13 @@ beforeEach(() => {
 });
 afterEach(() => pool[Symbol.dispose]());
 
-/** Which models were given, in order. */
+/** The models that were leased, in order. */
 let given: string[];
 let busy: Map<string, Lease>;
 beforeEach(() => {
   [given, busy] = [[], new Map()];
 });
-/** Asks for a model, and keeps it under the name of the request. */
+/** Requests a model, and holds it under the request's name. */
 async function ask(request: string, model: string, asker?: Asker): Promise<void> {
   const lease = await pool.lease(await catalogue.choose({ model }), asker);
   given.push(request);

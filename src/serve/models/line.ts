@@ -4,7 +4,7 @@ import { type Refusal, Refused } from "../../engine/schedule/refused.ts";
 import { LONGEST_TIMER } from "../../util/timers.ts";
 import type { Held, Wanted } from "./held.ts";
 
-/** Whose request waits, and until when. */
+/** A waiting request's owner and deadline. */
 export interface Asker {
   readonly key?: string | undefined;
   /** Ends its waiting. */
@@ -34,7 +34,7 @@ export class Line {
   readonly #pace = new Pace();
 
   constructor(
-    /** The most that may wait; one more is refused. */
+    /** Maximum waiting requests; one more is refused. */
     private readonly most: number,
     /** Called when a request gives up: the next may have room. */
     private readonly onLeft: () => void,
@@ -64,7 +64,7 @@ export class Line {
     });
   }
 
-  /** All that wait for one model have it together: it need not be loaded for each. */
+  /** All requests for one model get it together: it need not be loaded for each. */
   serve(name: string, take: (wanted: Wanted) => Held): void {
     for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
       this.#waiting.serve(waiter);
@@ -73,7 +73,7 @@ export class Line {
     }
   }
 
-  /** Refuses all that wait. */
+  /** Refuses all waiting requests. */
   close(): void {
     const all = [...this.#waiting];
     for (const waiter of all) this.#waiting.remove(waiter);

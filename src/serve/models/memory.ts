@@ -33,7 +33,7 @@ export class Memory {
   }
 
   /**
-   * Unused models leave first, then the least recently used. The choice stays the same until the model is asked for
+   * Unused models leave first, then the least recently used. The choice stays the same until the model is requested
    * again.
    */
   leavingFor(wanted: Wanted): Held[] {
@@ -50,8 +50,8 @@ export class Memory {
   }
 
   /**
-   * Bytes above the budget with `bytes` more. The state kept of ended answers goes first: making it again takes less
-   * time than loading a model.
+   * Bytes above the budget with `bytes` more. Cached state of ended answers goes first: recomputing it takes less time
+   * than loading a model.
    */
   #beyond(bytes: number): number {
     const beyond = () => bytesIn(this.all()) + bytes - this.budget;
@@ -68,7 +68,7 @@ export class Memory {
     this.#held.set(held.name, held);
   }
 
-  /** Makes the next request load it again, and frees it once nobody uses it. */
+  /** The next request loads it again; frees it once nobody uses it. */
   retire(held: Held): void {
     if (held.users === 0) this.drop(held);
     else this.forget(held);

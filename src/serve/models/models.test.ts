@@ -71,7 +71,7 @@ describe("models in memory", () => {
   const idsOf = (pool: Pool) => pool.list().map(({ id, users }) => `${id}:${users}`);
 
   test("make room for each other, those used least recently first, but not while they are at work", async () => {
-    // All three but a byte.
+    // One byte less than all three.
     using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: nobodyWaits });
     const lease = async (name: string) => pool.lease(await choose(name));
     for (const name of ["sentences", "labels", "sentences"]) (await lease(name))[Symbol.dispose]();

@@ -5,7 +5,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
-/** Single models, then models of pipelines that are not among them. @throws UserError for a wrong name of a pipeline */
+/** Single models, then models of pipelines that are not among them. @throws UserError for an invalid pipeline name */
 export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
   const alone = specs.filter((spec) => !rolesIn(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
@@ -21,7 +21,7 @@ export function named(spec: string): { id: string; model: string } {
   return { id: isPath ? path.basename(spec).replace(/\.(gguf|safetensors|onnx)$/i, "") : spec, model: spec };
 }
 
-/** The pipelines among a server's models, by the names that requests use. @throws UserError for a wrong name */
+/** The pipelines among a server's models, by the names that requests use. @throws UserError for an invalid name */
 export const pipelinesIn = <N extends Named<ModelsPipeline>>(
   specs: readonly string[],
   read: (spec: string) => N | undefined,
@@ -33,7 +33,7 @@ export const pipelinesIn = <N extends Named<ModelsPipeline>>(
     return [{ ...found, roles, name: found.pipeline.nameOf(roles) }];
   });
 
-/** A name without options stands for the one that the server was started with. @throws HttpError 400 that names the option */
+/** A name without options stands for the pipeline from the server's startup. @throws HttpError 400 that names the option */
 export function configuredOr<N extends Named>(
   model: string,
   configured: readonly N[],
@@ -44,7 +44,7 @@ export function configuredOr<N extends Named>(
   return { ...(configured.find(({ name }) => name === found.name) ?? found), byDefault: true };
 }
 
-/** @throws HttpError 400 for a wrong name */
+/** @throws HttpError 400 for an invalid name */
 export function inModel<T>(read: () => T): T {
   try {
     return read();

@@ -17,7 +17,7 @@ import { type Asker, Line } from "./line.ts";
 import { Memory } from "./memory.ts";
 import type { Chosen } from "./served.ts";
 
-/** A model to use until it is disposed of. */
+/** A model in use until it is disposed of. */
 export interface Lease extends Disposable {
   readonly model: Model;
 }
@@ -58,17 +58,17 @@ export class Pool implements Disposable {
     }
   }
 
-  /** Audits answers under certificates; undefined: nothing does. */
+  /** Audits answers under certificates; undefined: no audits. */
   get auditor(): Auditor | undefined {
     return this.holding.auditor;
   }
 
-  /** A model that is in memory now; it may leave at the next turn. */
+  /** A model that is in memory now; it may leave later. */
   inMemory(chosen: Chosen): Model | undefined {
     return this.#memory.get(nameOf(chosen))?.loaded?.model;
   }
 
-  /** The models in memory: how many requests use each, how many answers run and wait, and keys and values. */
+  /** The models in memory: the requests that use each, running and waiting answers, and keys and values. */
   list(): PoolEntry[] {
     return this.#memory.all().map(entryOf);
   }
@@ -79,7 +79,7 @@ export class Pool implements Disposable {
   }
 
   /**
-   * Accepts no more; accepted requests may run for `limit` milliseconds, then answers end as they are, and waiting ones
+   * Accepts no more requests; accepted ones may run for `limit` milliseconds, then answers end early, and waiting ones
    * are refused.
    */
   async close(limit: number): Promise<void> {
@@ -95,7 +95,7 @@ export class Pool implements Disposable {
     await Promise.all(this.#memory.all().map(({ loaded }) => loaded?.turns?.close(limit)));
   }
 
-  /** A model that cannot run makes nothing wait or leave. */
+  /** A model that cannot run delays or evicts no other. */
   async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);

@@ -10,32 +10,32 @@ import { chosenBits, quantHere } from "../../weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 import type { ServedAdapter } from "./adapters.ts";
 
-/** A model that the server offers, under the name that requests use. */
+/** A model on offer, under the name that requests use. */
 export interface Served {
   readonly id: string;
   /** The model's name as given at startup. */
   readonly model: string;
   readonly source: ResolvedModel;
-  /** The form of its weights, if a recipe does not set it. */
+  /** The form of its weights, unless a recipe sets it. */
   readonly quant: Quant;
   readonly device: Device;
-  /** Adapters that requests name, beside it. */
+  /** Adapters beside it that requests name. */
   readonly adapters: readonly ServedAdapter[];
 }
 
 /** The model and savings that a request resolves to. */
 export interface Chosen {
   readonly served: Served;
-  /** The request's recipe; it is no part of the loaded model. */
+  /** The request's recipe; it is not part of the loaded model. */
   readonly recipe: Recipe;
   readonly quant: Quant;
   /** Milliseconds that the model stays in memory once unused; by default the server's setting. */
   readonly keepAlive?: number | undefined;
-  /** The name of the adapter that answers in the model's place. */
+  /** The name of the adapter that answers for the model. */
   readonly adapter?: string | undefined;
-  /** The folder of an adapter for all of its requests: a copy of its own in memory. */
+  /** The folder of an adapter for all of its requests: a separate copy in memory. */
   readonly ownAdapter?: string | undefined;
-  /** The registered recipe that was named; `notice` says which old defaults it keeps. */
+  /** The registered recipe in the request; `notice` says which old defaults it keeps. */
   readonly registered?:
     | { readonly name: string; readonly entry: Registered; readonly notice?: string | undefined }
     | undefined;
@@ -43,14 +43,14 @@ export interface Chosen {
 
 const kinds = new WeakMap<ResolvedModel, KindName>();
 
-/** The kind of a model, read from its file once. @throws UserError if the file is no model's any more */
+/** A model's kind, read from its file once. @throws UserError if the file is no longer a model */
 export function kindOfServed({ source }: Served): KindName {
   const kind = kinds.get(source) ?? kindOfFile(source.path);
   kinds.set(source, kind);
   return kind;
 }
 
-/** The form that `auto` stands for, once the model was loaded. */
+/** The form that `auto` selected, once the model was loaded. */
 export const quantOfServed = ({ served: { source, device }, quant }: Pick<Chosen, "served" | "quant">): Quant =>
   quantHere(source, quant, device);
 
@@ -70,6 +70,6 @@ function formIn(source: ResolvedModel, quant: Quant): ModelForm {
   return form;
 }
 
-/** True if the form of a model's weights is chosen when it is next loaded. */
+/** True if the form of a model's weights is chosen at its next loading. */
 export const awaitsForm = ({ served: { source, device }, quant }: Chosen): boolean =>
   device === "cpu" && awaitsTuning({ source, quant });

@@ -4,11 +4,11 @@ import { UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { configuredOr, inModel, pipelinesIn } from "./names.ts";
 
-/** The pipelines that answer texts among a server's models. */
+/** The text pipelines among a server's models. */
 export class Texts {
   readonly all: readonly NamedText[];
 
-  /** @throws UserError for a wrong name, or one of two */
+  /** @throws UserError for an invalid or repeated name */
   constructor(specs: readonly string[]) {
     this.all = pipelinesIn(specs, textPipelineNamed);
     if (new Set(this.all.map(({ name }) => name)).size === this.all.length) return;
@@ -16,12 +16,12 @@ export class Texts {
     throw new UserError(`two ${pipeline.serving?.noun ?? pipeline.name}s are named "${name}"`, 2);
   }
 
-  /** A name without options stands for the one that the server was started with. @throws HttpError 400, 404 */
+  /** A name without options stands for the pipeline from the server's startup. @throws HttpError 400, 404 */
   find(model: string): NamedText | undefined {
     return configuredOr(model, this.all, textPipelineNamed) ?? inModel(() => this.#aliased(model));
   }
 
-  /** Options that stand for the server's only pipeline of their kind, under them. */
+  /** Options that stand for the server's only pipeline of their kind, with these options. */
   #aliased(model: string): NamedText | undefined {
     for (const pipeline of textPipelines) {
       const { serving } = pipeline;

@@ -32,12 +32,12 @@ const functions = z
   .nullish()
   .describe("not supported; use tools");
 
-/** The answers are text. */
+/** Answers are text. */
 const modalities = listOf(z.literal("text", 'expected "text", the only modality'), { of: "kinds", max: 8 })
   .nullish()
   .describe("text only");
 
-/** What requests may say of pipelines. */
+/** Request settings for pipelines. */
 const allSettings = textPipelines.flatMap(({ settings, naming: { form } }) => (settings ? { ...settings, form } : []));
 
 /** The fields of these. They are known by name only at run time. */
@@ -47,7 +47,7 @@ const settingsShape: Record<never, never> = Object.fromEntries(
 
 const lookupFields = await lookupPipeline.fields();
 
-/** How much the model reasons, and what else its chat template is told. */
+/** Reasoning effort and further variables of the chat template. */
 const templateShape = {
   reasoning_effort: reasoningEffort
     .nullish()
@@ -90,7 +90,7 @@ const chatShape = (limits: Limits) => ({
   add_generation_prompt: z.boolean().nullish().describe("false: continue the last message, as in vLLM; otherwise true"),
 });
 
-/** A last assistant's message is always continued; vLLM's fields may say so, and nothing else. */
+/** A final assistant message is always continued; vLLM's fields may say so, and nothing else. */
 function continuing(
   { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
   { addIssue }: z.RefinementCtx,
@@ -167,7 +167,7 @@ const chatChunk = z.object({
 
 const PATH = "/v1/chat/completions";
 
-/** `POST /v1/chat/completions`, as OpenAI has it. */
+/** `POST /v1/chat/completions`, as in OpenAI's API. */
 export const chat = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
@@ -194,7 +194,7 @@ export const chat = (context: ServerContext): Endpoint =>
     },
   });
 
-/** The answers; with the field of a look-up, one of its pipeline. @throws HttpError for fields that do not go with it */
+/** The answers; with a lookup field, those of its pipeline. @throws HttpError for fields that conflict with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
   const named = context.catalogue.text(input.model);
   const all = await asks(input, context.limits, named?.pipeline.settings?.maxTokens);
@@ -240,7 +240,7 @@ async function settled(
 
 type About = z.output<z.ZodObject<typeof head>>;
 
-/** `usual`: tokens of an answer, unless the request says otherwise. */
+/** `usual`: an answer's default tokens. */
 async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
   const { maxPrompt } = limits;
   checkImages(input as JsonObject, limits);
@@ -282,7 +282,7 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
   return { ...about, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
 }
 
-/** Tokens beside the text of answers, by their last pieces. */
+/** Tokens beside the text of answers, from their last pieces. */
 const asideTokens = (ends: readonly Part[]): AsideTokens => ({
   plan: ends[0]?.planTokens,
   reasoning: ends.reduce<number | undefined>(
@@ -318,7 +318,7 @@ type Event = z.input<typeof chatChunk>;
 type EventChoice = Event["choices"][number];
 type Delta = EventChoice["delta"];
 
-/** One answer of a stream, as it comes. */
+/** One answer of a stream, as it arrives. */
 class Streamed {
   #reader: AnswerReader | undefined;
   #begun = false;

@@ -14,10 +14,10 @@ import { leastOf } from "../keys/terms.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { pooledIndex } from "./search.ts";
 
-/** Texts times labels in one request: each pair of a model that generates is a piece of a prompt that runs. */
+/** Maximum texts times labels in one request: for a generating model, each pair is a piece of a prompt that runs. */
 const MOST_SCORES = 4096;
 
-/** Labels of one request. */
+/** Maximum labels of one request. */
 const MOST_LABELS = 4096;
 const label = z.string().min(1).max(300);
 const words = z.union(
@@ -98,7 +98,7 @@ async function labelled(
   return { results, receipt: bill.close("stop") };
 }
 
-/** The encoder is lent for one batch at a time: a request that held two models could wait for itself. */
+/** The encoder is leased for one batch at a time: a request that held two models could wait for itself. */
 async function readerOf(context: ServerContext, naming: Naming, call: Call) {
   const { vectors } = context;
   if (vectors && naming.model === vectors.name)
@@ -122,7 +122,7 @@ function withoutWords(labels: z.output<typeof labelsField> | null | undefined) {
   throw new HttpError(400, "labels: label words are for retrieval or evidence; expected a list", { param: "labels" });
 }
 
-/** @throws HttpError when one request would take long */
+/** @throws HttpError if one request would take too long */
 function checkScores(texts: number, labels: number): void {
   if (labels < 2 || texts * labels <= MOST_SCORES) return;
   const message = `labels: expected at most ${MOST_SCORES} texts times labels, got ${texts} times ${labels}`;

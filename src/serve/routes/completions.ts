@@ -48,7 +48,7 @@ const completionChunk = completion.extend({
 
 const PATH = "/v1/completions";
 
-/** `POST /v1/completions`: continues texts as they are, without a chat template. */
+/** `POST /v1/completions`: continues texts unchanged, without a chat template. */
 export const completions = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
@@ -94,7 +94,7 @@ function completionOptions(input: CompletionInput, usual: number, choice: number
   const logprobs = input.logprobs ?? undefined;
   return {
     ...optionsOf(input, usual, choice),
-    // The best answers are chosen by them.
+    // They select the best answers.
     logprobs: logprobs ?? (drawnOf(input) > (input.n ?? 1) ? 0 : undefined),
     promptLogprobs: input.echo ? logprobs : undefined,
     suffix: input.suffix || undefined,
@@ -126,7 +126,7 @@ function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] 
   return prompts.flatMap((answers) => answers.toSorted((a, b) => meanLogprob(b) - meanLogprob(a)).slice(0, n));
 }
 
-/** The mean over an answer's tokens, including the one that ended it. */
+/** The mean over an answer's tokens, including the end token. */
 function meanLogprob(parts: readonly Part[]): number {
   const each = parts.flatMap(({ tokens }) => tokens.map(({ logprob }) => logprob!));
   return each.reduce((sum, logprob) => sum + logprob, 0) / Math.max(1, each.length);

@@ -46,7 +46,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
     }),
     async handle(input, call) {
       const chosen = await context.catalogue.choose(input);
-      // A model of embeddings has no seams and takes no recipe, so the recipe is checked here.
+      // An embedding model has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
       const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);
@@ -63,7 +63,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
     },
   });
 
-/** @throws HttpError for an id that the model does not have */
+/** @throws HttpError for an id outside the model's vocabulary */
 function checkIds(inputs: readonly Continued[], vocabulary: number): void {
   const outside = inputs.flatMap((it) => (typeof it === "string" ? [] : (idBeyond(it, vocabulary) ?? [])));
   if (outside.length === 0) return;
@@ -77,7 +77,7 @@ function checkDimensions(wanted: number, has: number): void {
     throw new HttpError(400, `dimensions: the model has ${has}, got ${wanted}`, { param: "dimensions" });
 }
 
-/** Shortens a vector, as models trained for it allow (Matryoshka; Kusupati et al., arXiv 2205.13147). */
+/** Shortens a vector, for models trained to allow it (Matryoshka; Kusupati et al., arXiv 2205.13147). */
 function shortened(values: Float32Array, dimensions: number): Float32Array {
   if (dimensions === values.length) return values;
   const kept = values.slice(0, dimensions);

@@ -17,7 +17,7 @@ import { savings } from "./savings.ts";
 import { search } from "./search.ts";
 import { health, metrics, ready } from "./status.ts";
 
-/** Everything that the server does, one line each. */
+/** All endpoints of the server, one per line. */
 export function endpointsOf(context: ServerContext): Endpoint[] {
   const all = [
     chat(context),

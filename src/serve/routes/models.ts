@@ -40,7 +40,7 @@ const model = z.object({
 });
 type Listed = z.output<typeof model>;
 
-/** `GET /v1/models`: the models on offer, each once, the recipes registered for them and their adapters, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
+/** `GET /v1/models`: the models on offer, each once, their registered recipes and adapters, and which are in memory; then the server's pairs, listwise rerankers, and planners with executors. */
 export const models = (context: ServerContext): Endpoint =>
   endpoint({
     method: "get",
@@ -105,7 +105,7 @@ async function listed({ catalogue, pool, fleet, started }: ServerContext): Promi
   return [...own, ...recipes, ...adapters, ...remote, ...pipelines];
 }
 
-/** Nothing for a model whose file is missing or damaged by now. */
+/** Nothing for a model whose file is now missing or damaged. */
 function kindOf(served: Served): { readonly kind?: KindName } {
   try {
     return { kind: kindOfServed(served) };

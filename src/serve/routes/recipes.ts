@@ -74,7 +74,7 @@ export const addRecipe = ({ catalogue }: ServerContext): Endpoint =>
     },
   });
 
-/** `DELETE /v1/recipes/{name}`: of a model on offer. */
+/** `DELETE /v1/recipes/{name}`, for a model on offer. */
 export const deleteRecipe = ({ catalogue }: ServerContext): Endpoint =>
   endpoint({
     method: "delete",

@@ -72,8 +72,8 @@ const how =
   "by a cross-encoder, by the cosines of embeddings, by a generating model's yes and no, or listwise, such as smollm2+first";
 
 /**
- * `POST /v1/rerank`, as Cohere's first API and Jina have it, and `/v2/rerank`, as Cohere's second has it: in `meta`, they
- * differ. A request with `texts` is answered as TEI answers it.
+ * `POST /v1/rerank`, as in Cohere's first API and Jina's, and `/v2/rerank`, as in Cohere's second: they differ in
+ * `meta`. A request with `texts` is answered in TEI's form.
  */
 export const rerank = (context: ServerContext): Endpoint[] => [
   version(context, "1", ["/v1/rerank", "/rerank"]),
@@ -105,7 +105,7 @@ const version = (context: ServerContext, version: "1" | "2", paths: readonly str
     },
   });
 
-/** The model of a request that names none, on a server of several: the usual one, if it is served. */
+/** The default model on a server of several: the default reranker, if it is served. */
 const usualOf = ({ catalogue }: ServerContext): string =>
   catalogue.list().some(({ id }) => id === USUAL_RERANKER) ? USUAL_RERANKER : "";
 
@@ -132,7 +132,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
   );
 }
 
-/** The best first; of equals, the earlier one. */
+/** The best first; ties in order. */
 const bestFirst = (scores: readonly number[], most: number | null | undefined) =>
   scores
     .map((score, index) => ({ index, score }))

@@ -12,7 +12,7 @@ import { tracerFrom } from "./tracer.ts";
 // biome-ignore lint/suspicious/noExplicitAny: what comes is what is tested
 type Any = any;
 
-/** A collector, as OTLP over HTTP has it. */
+/** A collector of OTLP over HTTP. */
 const bodies: string[] = [];
 let collector: Server;
 let server: Testing;

@@ -2,10 +2,10 @@ import type { Receipt } from "../../ledger/receipt.ts";
 import type { Endpoint } from "../http/endpoint.ts";
 import type { HttpError } from "../http/errors.ts";
 
-/** A request when it is taken. */
+/** A request on arrival. */
 export interface TracedRequest {
   readonly it: Endpoint;
-  /** Its fields, of which only those without text are recorded. */
+  /** Its fields; only those without text are recorded. */
   readonly body: unknown;
   readonly headers: Headers;
 }
@@ -16,9 +16,9 @@ export interface Trace {
   readonly headers: Readonly<Record<string, string>>;
   /** Called when one of its answers, or texts, has ended. */
   part(receipt: Receipt): void;
-  /** All of it is billed. */
+  /** Called when the whole request is billed. */
   billed(receipt: Receipt, reason: string): void;
-  /** It is over, well or not. */
+  /** Called when the request is over, successful or not. */
   end(fault?: HttpError): void;
 }
 

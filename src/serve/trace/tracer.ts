@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { type Tracer, untraced } from "./trace.ts";
 
-/** The tracer that the environment asks for. @throws UserError */
+/** The tracer that the environment selects. @throws UserError */
 export async function tracerFrom(env: NodeJS.ProcessEnv, version: string, log: Logger): Promise<Tracer> {
   const endpoint = env["OTEL_EXPORTER_OTLP_TRACES_ENDPOINT"] ?? env["OTEL_EXPORTER_OTLP_ENDPOINT"];
   if (!endpoint || env["OTEL_SDK_DISABLED"] === "true") return untraced;

@@ -19,7 +19,7 @@ export class ApiFault extends Error {
   }
 }
 
-/** The API for one visitor: requests have the same host as theirs, and their key. */
+/** The API for one visitor: requests have the visitor's host and key. */
 export function apiFor(
   request: Request,
   secret: string | undefined,
@@ -51,7 +51,7 @@ export interface ListedModel {
   readonly id: string;
   readonly bytes: number;
   readonly recipe: readonly string[];
-  /** Names of the recipes registered for it. */
+  /** Names of its registered recipes. */
   readonly recipes: readonly string[];
   readonly kind?: KindName;
   readonly parent?: string;

@@ -8,11 +8,11 @@ import { type ModelChoice, modelChoices, type RecipeChoice } from "./recipe-choi
 export interface Trial {
   readonly model: string;
   readonly prompt: string;
-  /** Two recipes as texts: `dense`, savings with a space between, or the name of a registered recipe. */
+  /** Two recipes as texts: `dense`, savings separated by spaces, or the name of a registered recipe. */
   readonly recipes: readonly [string, string];
 }
 
-/** The answer under one recipe, or the reason that there is none. */
+/** The answer under one recipe, or why there is none. */
 export type Outcome = Answered | { readonly recipe: string; readonly fault: string };
 
 export interface Answered {
@@ -25,13 +25,13 @@ export interface Answered {
 interface ChatProps {
   readonly models: readonly ListedModel[];
   readonly savings: readonly ListedSaving[];
-  /** Absent: a first visit. */
+  /** Absent on a first visit. */
   readonly trial: Trial | undefined;
-  /** Why the trial cannot be asked. */
+  /** Why the trial cannot run. */
   readonly fault: string | undefined;
 }
 
-/** A prompt whose answer repeats what it has: `lookup` pays. */
+/** A prompt whose answer repeats its text: `lookup` pays. */
 const EXAMPLE = `Rename the parameter \`n\` to \`count\`. Answer with the code alone.
 
 function first(list, n) {
@@ -42,13 +42,13 @@ function first(list, n) {
   return taken;
 }`;
 
-/** The value of a list for a recipe that is typed. */
+/** The list value for a typed recipe. */
 export const OWN = "own";
-/** The names of a form's fields: each model has lists of its own. */
+/** The names of a form's fields: each model has its own lists. */
 export const fieldOf = (place: 0 | 1, model: string): string => `recipe-${place + 1}:${model}`;
 export const ownField = (place: 0 | 1): string => `own-${place + 1}`;
 
-/** Tokens of an answer at most. */
+/** Maximum tokens of an answer. */
 export const ANSWER_TOKENS = 200;
 
 /** The form for one prompt under two recipes; answers follow it, then `CHAT_END`. */
@@ -74,7 +74,7 @@ export const CHAT_END = html`</section>`;
 
 const NOTHING = html``;
 
-/** Shows the lists of the chosen model alone, and a field for a recipe of one's own where one is chosen; old browsers show all. */
+/** Shows only the chosen model's lists, and a field for the user's own recipe if that is chosen; old browsers show all. */
 function shownFields(models: number): string {
   const shown = Array.from({ length: models }, (_, at) => {
     const form = `form:has(#m${at}:checked)`;

@@ -3,13 +3,13 @@ import { type Receipt, savedShare } from "../../ledger/receipt.ts";
 import { type Html, html } from "../../util/html.ts";
 import type { Answered } from "./chat-section.ts";
 
-/** Two answers to one prompt: what the recipes saved, in words and drawn. */
+/** Two answers to one prompt: the recipes' savings, in words and charts. */
 export const comparison = (first: Answered, second: Answered): Html => html`<h3>What was saved</h3>
 <ul>${sentences(first, second).map((sentence) => html`<li>${sentence}</li>`)}</ul>
 <div class="charts">${CHARTS.map((chart) => chartOf(chart, [first, second]))}</div>
 <p class="quiet">Full bars: what was spent. Pale bars: what dense would have spent on the same answer. One run each; times vary from run to run.</p>`;
 
-/** The time of the work itself, without waiting for a turn and loading. */
+/** The time of the work itself, without queueing and loading. */
 const timeOf = ({ ms }: Receipt): number => ms.encode + ms.prefill + ms.decode;
 
 function sentences(first: Answered, second: Answered): string[] {
@@ -30,7 +30,7 @@ function savedInWords({ recipe, receipt: { flops, bytes } }: Answered): string {
   return `${recipe} moved ${bytesText(bytes.spent)}, ${lessBytes ?? dense}, and computed ${flopsText(flops.spent)}, ${lessFlops ?? dense}.`;
 }
 
-/** `12.3 % less than dense`; undefined for no change that one would see. */
+/** `12.3 % less than dense`; undefined for an invisible change. */
 function changeOf(spent: { readonly dense: number; readonly spent: number }): string | undefined {
   const saved = savedShare(spent);
   if (Math.abs(saved) < 0.0005) return undefined;
@@ -60,7 +60,7 @@ const CHARTS: readonly Chart[] = [
   { title: "Data moved", write: bytesText, spent: ({ bytes }) => bytes.spent, dense: ({ bytes }) => bytes.dense },
 ];
 
-/** A bar an answer, on an axis of its own from 0. */
+/** One bar per answer, on its own axis from 0. */
 function chartOf({ title, write, spent, dense = () => 0 }: Chart, answers: readonly Answered[]): Html {
   const amounts = answers.map(({ recipe, receipt }) => ({ recipe, spent: spent(receipt), dense: dense(receipt) }));
   const ticks = ticksTo(Math.max(...amounts.flatMap(({ spent, dense }) => [spent, dense])));
@@ -71,11 +71,11 @@ function chartOf({ title, write, spent, dense = () => 0 }: Chart, answers: reado
   )}<div class="axis" aria-hidden="true">${ticks.map((tick) => html`<span style="left:${at(tick)}">${tickText(tick, write)}</span>`)}</div></figure>`;
 }
 
-/** A tick's text without zeros that say nothing: `20.0 GFLOP` as `20 GFLOP`. */
+/** A tick's text without trailing zeros: `20.0 GFLOP` as `20 GFLOP`. */
 export const tickText = (amount: number, write: (amount: number) => string): string =>
   amount === 0 ? "0" : write(amount).replace(/(\.\d*?)0+(?= )/, (_, digits: string) => (digits === "." ? "" : digits));
 
-/** Three or four round numbers, evenly from 0 to the first that is at least `most`. */
+/** Three or four round numbers, evenly spaced from 0 to the first that is at least `most`. */
 export function ticksTo(most: number): number[] {
   if (most <= 0) return [0, 1];
   const power = 10 ** Math.floor(Math.log10(most));

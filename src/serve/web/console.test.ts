@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));
 const asked: { path: string; authorization: string | null; body: unknown }[] = [];
 let [admin, user] = ["", ""];
-/** Answers under a recipe called `waits` do. */
+/** Answers under a recipe called `waits` wait for it. */
 let open = () => {};
 const gate = new Promise<void>((resolve) => {
   open = resolve;
@@ -41,7 +41,7 @@ const models = [
   model("sentences", { kind: "encoder" }),
 ];
 
-/** The API as the console meets it: keys are checked, and whatever is asked is kept. */
+/** The API as the console meets it: keys are checked, and all requests are recorded. */
 async function answer(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const authorization = request.headers.get("authorization");

@@ -7,7 +7,7 @@ import { type ConsoleOptions, Visit } from "./visit.ts";
 /** Bytes of a form. */
 const MOST_BODY = 131_072;
 
-/** The server with a console at `/`: a client of the API, for people. Other requests are the API's. */
+/** The server with a console at `/`: a client of the API, for people. Other requests go to the API. */
 export function withConsole(options: ConsoleOptions): Hono {
   const sessions = new Sessions();
   const app = new Hono();
@@ -23,6 +23,6 @@ export function withConsole(options: ConsoleOptions): Hono {
 
 const acceptsHtml = (c: Context): boolean => c.req.header("accept")?.includes("text/html") === true;
 
-/** Forms come from pages of this server, also behind a proxy that ends TLS. */
+/** Forms come from pages of this server, also behind a proxy that terminates TLS. */
 const ofThisServer = (origin: string, c: Context): boolean =>
   URL.canParse(origin) && new URL(origin).host === c.req.header("host");

@@ -11,7 +11,7 @@ export interface RecipeChoice {
 export interface ModelChoice {
   readonly id: string;
   readonly savings: readonly RecipeChoice[];
-  /** Recipes registered for it, and pairs and plans that it is part of: each is a model's name in a request. */
+  /** Its registered recipes, and pairs and plans that it is part of: each is a model's name in a request. */
   readonly named: readonly RecipeChoice[];
   /** The recipe to compare with dense first. */
   readonly preferred: string;
@@ -54,7 +54,7 @@ const namedChoice = ({ id, recipe }: ListedModel): RecipeChoice => ({
   ...(recipe.length > 0 && { summary: recipe.join(" ") }),
 });
 
-/** The fields of a request that name the model and its recipe: `dense`, a name of the list, or savings with spaces between. */
+/** The request fields that name the model and its recipe: `dense`, a name of the list, or savings separated by spaces. */
 export function namingOf(model: string, recipe: string, models: readonly ListedModel[]): object {
   if (models.some(({ id }) => id === recipe)) return { model: recipe };
   return { model, savings: recipe === "dense" ? [] : recipe.split(/\s+/) };

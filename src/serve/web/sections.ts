@@ -10,7 +10,7 @@ import type { ListedModel, ListedReceipts } from "./api.ts";
 import { spanOf, spentBy } from "./spent.ts";
 import { domainOf, spentChart } from "./spent-chart.ts";
 
-/** A table, which narrow screens show as a list: each cell then has its head beside it. */
+/** A table that narrow screens show as a list, with its head beside each cell. */
 const table = (heads: readonly string[], rows: readonly (readonly (string | Html)[])[], numbers: number): Html => {
   const kind = (i: number) => (i >= heads.length - numbers ? "n" : "");
   return html`<table class="list" role="table"><thead><tr>${heads.map(
@@ -30,7 +30,7 @@ const quiet = (text: string): Html => html`<p class="quiet">${text}</p>`;
 const image = (svg: string, alt: string): Html =>
   html`<img alt="${alt}" src="data:image/svg+xml;base64,${Buffer.from(svg).toString("base64")}">`;
 
-/** The models that are offered, and where they are. */
+/** The models on offer, and where they are. */
 export const modelsSection = (models: readonly ListedModel[]): Html =>
   section(
     "models",
@@ -88,14 +88,14 @@ export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: Re
   );
 }
 
-/** Runs that are shown. */
+/** Maximum runs to show. */
 const RUNS = 12;
 
 /** The last finished runs in a folder, by path. @throws UserError if it cannot be read */
 export const lastRuns = async (folder: string): Promise<Summary[]> =>
   (await findRuns(folder)).flatMap(({ summary }) => summary ?? []).slice(-RUNS);
 
-/** The frontiers of the lab's runs, each with the reasons that it says little, as `lab run` prints them. */
+/** The frontiers of the lab's runs, each with its caveats, as `lab run` prints them. */
 export function frontiersSection(summaries: readonly Summary[] | undefined): Html {
   if (summaries === undefined)
     return section("frontiers", "Frontiers", quiet("Start the server with --lab FOLDER to see the lab runs in it."));

@@ -1,9 +1,9 @@
 import { randomBytes } from "node:crypto";
 
 interface Session {
-  /** The admin key that it was opened with. It is kept in memory alone. */
+  /** The admin key that opened it; only in memory. */
   readonly secret: string;
-  /** On the clock of `Date.now()`. */
+  /** By `Date.now()`. */
   readonly until: number;
 }
 

@@ -12,8 +12,8 @@ const MARGIN = { marginTop: 10, marginRight: 12, marginBottom: 32, marginLeft: 8
 const { document } = parseHTML("<!doctype html><body></body>");
 
 /**
- * FLOPs of one recipe over time, on a scale of their own, as an SVG file that is light or dark as the reader prefers: a
- * pale bar is what dense would have spent, the full one in it what was spent.
+ * FLOPs of one recipe over time, on their own scale, as an SVG file that is light or dark as the reader prefers: a pale
+ * bar for dense's cost, with a full one for what was spent.
  */
 export function spentChart(bars: readonly Spent[], domain: readonly [Date, Date], span: number): string {
   const svg = Plot.plot({
@@ -41,7 +41,7 @@ const bar = (bars: readonly Spent[], span: number, of: "dense" | "spent", fillOp
     ...{ y1: 0, y2: of, fill: colour("frontier"), fillOpacity },
   });
 
-/** From the first bar to the end of the last, and a few spans at least. */
+/** From the first bar to the end of the last, with a minimum width. */
 export function domainOf(bars: readonly Spent[], span: number): [Date, Date] {
   const end = bars.at(-1)!.from + span;
   return [new Date(Math.min(bars[0]!.from, end - 12 * span)), new Date(end)];

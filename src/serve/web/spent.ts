@@ -1,6 +1,6 @@
 import type { Receipt } from "../../ledger/receipt.ts";
 
-/** FLOPs of one recipe of a model in one span of time. */
+/** FLOPs of one recipe of a model in one time span. */
 export interface Spent {
   /** The span's beginning, in milliseconds since 1970. */
   readonly from: number;

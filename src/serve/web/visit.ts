@@ -40,7 +40,7 @@ export interface ConsoleOptions {
 }
 
 const COOKIE = "modicum_console";
-/** Receipts that are summed over time. */
+/** Maximum receipts to sum over time. */
 const RECEIPTS = 1000;
 
 const HEADERS = {
@@ -52,7 +52,7 @@ const HEADERS = {
   "referrer-policy": "no-referrer",
 };
 
-/** Both answers have it, so that sampled texts differ by their recipes alone. */
+/** Shared by both answers, so that sampled texts differ only by their recipes. */
 const SEED = 1;
 
 /** One request for the console. */
@@ -110,7 +110,7 @@ export class Visit {
     return this.#api.get(`/v1/receipts?limit=${limit}`);
   }
 
-  /** The page as it comes to be, so that the first answer is read while the second is made. */
+  /** The page while it is generated: the first answer can be read before the second is ready. */
   async *#parts(trial: Trial | undefined): AsyncGenerator<Uint8Array> {
     const encoder = new TextEncoder();
     for await (const { text } of this.#html(trial)) yield encoder.encode(text);
@@ -210,7 +210,7 @@ export class Visit {
   }
 }
 
-/** Why nothing can be asked, if so. */
+/** Why there can be no requests, if so. */
 function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");

@@ -4,7 +4,7 @@ import { base64 } from "../base64.ts";
 import { billedShape } from "../usage.ts";
 import { type EmbedInput, textsOf } from "./request.ts";
 
-/** The parts that are read of an answer to `POST /v1/embeddings`, from this server or another. */
+/** The fields read from an answer to `POST /v1/embeddings`, by this server or another. */
 export const embedded = z.object({
   data: z.array(z.object({ embedding: z.array(z.number()) })),
   receipt: z.custom<Receipt>(),
@@ -28,7 +28,7 @@ export const embedOutput = z.object({
   ...billedShape,
 });
 
-/** Vectors in each of the forms that a request names. */
+/** Vectors in each requested form. */
 export function vectorsIn(input: EmbedInput, version: Version, vectors: z.output<typeof floats>) {
   const types = input.embedding_types ?? [];
   const texts = textsOf(input);

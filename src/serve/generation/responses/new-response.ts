@@ -8,7 +8,7 @@ import { shownTools } from "./tools.ts";
 /** Now, in seconds since 1970. */
 export const seconds = (): number => Math.floor(Date.now() / 1000);
 
-/** A response with no output yet, which repeats the fields of its request. */
+/** A response without output yet, which repeats its request's fields. */
 export const newResponse = (input: ResponsesInput): Response => ({
   id: newId("resp"),
   object: "response",

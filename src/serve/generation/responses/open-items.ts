@@ -4,7 +4,7 @@ import type { CallPiece } from "./pieces.ts";
 
 export const newId = (kind: string): string => `${kind}_${randomUUID().replaceAll("-", "")}`;
 
-/** A message that is being written, with one text part. */
+/** A message in progress, with one text part. */
 export class OpenMessage {
   readonly #id = newId("msg");
   readonly #logprobs: Logprobs = [];
@@ -44,7 +44,7 @@ export class OpenMessage {
   }
 }
 
-/** Reasoning that is being written. */
+/** Reasoning in progress. */
 export class OpenReasoning {
   readonly #id = newId("rs");
   #text = "";
@@ -80,9 +80,9 @@ export class OpenReasoning {
   }
 }
 
-/** A call that is being written. */
+/** A call in progress. */
 export class OpenCall {
-  /** The call's place among the answer's calls. */
+  /** The call's index among the answer's calls. */
   readonly place: number;
   readonly #id = newId("fc");
   readonly #callId: string;

@@ -23,7 +23,7 @@ const choice = z.object({
   finish_reason: z.string().nullish(),
 });
 
-/** Fields of pipelines, which a response has as the chat has them. */
+/** Pipelines' fields, in the same form as in chats. */
 const OWN = textPipelines.map(({ shows }) => shows.field);
 
 /** The fields read from a chat's answer or chunk, by this server or another. */
@@ -35,7 +35,7 @@ const chatSchema = z.looseObject({
 
 /** A call, or a part of one. */
 export interface CallPiece {
-  /** The call's place among the answer's calls. */
+  /** The call's index among the answer's calls. */
   readonly place: number;
   readonly id: string | undefined;
   readonly name: string;
@@ -46,7 +46,7 @@ export interface CallPiece {
 export interface Piece {
   readonly text: string;
   readonly reasoning: string;
-  /** Tokens of the reasoning, once they are counted. */
+  /** Tokens of the reasoning, once counted. */
   readonly reasoningTokens: number | undefined;
   readonly logprobs: Logprobs;
   readonly calls: readonly CallPiece[];

@@ -3,7 +3,7 @@ import { z } from "zod";
 const nothing = (why: string) => z.null(`expected none: ${why}`).optional().describe("not supported");
 const NOT_KEPT = "the server keeps no responses; send all turns as input";
 
-/** OpenAI's fields that are not supported and would change the answer, each with the one value that is accepted. */
+/** OpenAI's fields that are not supported and would change the answer, each with its one accepted value. */
 export const refusedShape = {
   previous_response_id: nothing(NOT_KEPT),
   conversation: nothing(NOT_KEPT),

@@ -26,7 +26,7 @@ const included = [
 const MOST_PAIRS = 16;
 const isShort = (given: unknown): boolean =>
   typeof given !== "object" || given === null || Object.keys(given).length <= MOST_PAIRS;
-/** Pairs are counted before they are checked, since zod keeps a fault for each. */
+/** Pairs are counted before they are checked, since zod stores an issue for each. */
 const metadata = z.preprocess(
   (given) => (isShort(given) ? given : undefined),
   z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),

@@ -6,7 +6,7 @@ import { type ResponsesInput, wantsLogprobs } from "./request.ts";
 import { chatTools } from "./tools.ts";
 import { turnsIn } from "./turns.ts";
 
-/** A request for a response in the form of a chat. */
+/** A response's request in the form of a chat. */
 export interface AsChat {
   readonly asked: JsonObject;
   /** The field that each turn comes from. */
@@ -24,7 +24,7 @@ export function asChat(input: ResponsesInput): AsChat {
     ...{ messages, ...chatTools(input), ...logprobs },
     max_completion_tokens: input.max_output_tokens,
     reasoning_effort: input.reasoning?.effort ?? undefined,
-    // For the count of tokens of reasoning.
+    // For the count of reasoning tokens.
     ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
@@ -34,7 +34,7 @@ export function asChat(input: ResponsesInput): AsChat {
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
   Object.fromEntries(Object.entries(fields).filter(([, value]) => value !== undefined)) as JsonObject;
 
-/** Translates the name of a chat's field into the request's own. */
+/** Translates a chat field's name into the request's own. */
 export const fieldOf =
   (fields: readonly string[]) =>
   (param: string): string =>

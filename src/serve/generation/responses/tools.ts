@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../../util/list-of.ts";
 import { choiceShape } from "../tools.ts";
 
-/** A function that the model may call, as OpenAI's Responses have it. */
+/** A function that the model may call, in the form of OpenAI's Responses. */
 const tool = z.object({
   type: z.literal("function", 'expected "function": the server runs no tools of its own').describe("the only type"),
   name: z.string().describe("the function's name"),
@@ -36,7 +36,7 @@ export const responseToolShape = {
 };
 type Fields = z.output<z.ZodObject<typeof responseToolShape>>;
 
-/** The fields as chats have them. */
+/** The fields in the form of chats. */
 export const chatTools = ({ tools, tool_choice, parallel_tool_calls }: Fields) => ({
   tools: tools?.map(({ type, ...definition }) => ({ type, function: definition })),
   tool_choice: chatChoice(tool_choice),

@@ -17,7 +17,7 @@ export class ResponseWriter {
   readonly #done: OutputItem[] = [];
   #open: OpenItem | undefined;
   /**
-   * Text not written yet: white space, which makes no message if a call follows, and the first tokens of a character.
+   * Text not written yet: white space, which forms no message if a call follows, and the first tokens of a character.
    */
   #waiting = NOTHING;
   #reason: string | undefined;
@@ -27,7 +27,7 @@ export class ResponseWriter {
     this.#response = newResponse(input);
   }
 
-  /** The response to a chat's whole answer. */
+  /** The response for a chat's whole answer. */
   whole(answer: Piece): Response {
     for (const _ of this.add(answer));
     for (const _ of this.end());
@@ -51,7 +51,7 @@ export class ResponseWriter {
 
   #billed({ receipt, reasoningTokens }: Pick<Piece, "receipt" | "reasoningTokens">): Partial<Response> {
     if (!receipt) return {};
-    // A planner's plan is counted by its chat as reasoning, and is no item here.
+    // A chat counts a planner's plan as reasoning; here it is not an item.
     const reasoning = this.#reasons ? reasoningTokens : undefined;
     return { receipt, usage: shownUsage(usageOf(receipt, 1, { reasoning })) };
   }
