@@ -1,6 +1,6 @@
 /**
  * Times the pages over many papers, without the network between: `npx tsx apps/papers/bench.ts [papers] [folder]`. The papers
- * are made of this project's own sentences; with a folder, they and their index are kept for the next run. The last line is JSON.
+ * consist of this project's own sentences; with a folder, they and their index are stored for the next run. The last line is JSON.
  */
 import { readdirSync, readFileSync } from "node:fs";
 import { cpus, loadavg, tmpdir } from "node:os";
@@ -13,7 +13,7 @@ import { siteOf } from "./web/serve.ts";
 
 const [count, folder] = [Number(process.argv[2] ?? 10_000), process.argv[3] ?? join(tmpdir(), `papers-${process.pid}`)];
 const [ROUNDS, WARM] = [40, 3];
-/** Sentences of an abstract, and papers of a day. */
+/** Sentences of an abstract, and papers per day. */
 const [LENGTH, DAILY] = [4, 50];
 const BATCH = 500;
 
@@ -61,7 +61,7 @@ const pages: Readonly<Record<string, () => string>> = {
   all: () => "/?period=all",
   search: () => `/search?q=${encodeURIComponent(query())}`,
 };
-/** Milliseconds: the time on the clock, which others' work lengthens, and the processor's. */
+/** Milliseconds: the wall time, which other work lengthens, and the processor time. */
 interface Times {
   readonly median: number;
   readonly p95: number;

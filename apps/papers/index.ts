@@ -1,4 +1,4 @@
-/** The application of papers, as the command line sees it. */
+/** The papers application, as the command line sees it. */
 
 export { runJobs, untilStopped } from "./src/jobs.ts";
 export { Mailing } from "./src/mail/mail.ts";

@@ -1,7 +1,7 @@
 /**
- * Checks recommendations on Cranfield, whose judged questions stand for readers: `npx tsx apps/papers/recommend-check.ts CRANFIELD`.
- * A reader saves half of the documents that are relevant to a question; the others should come first. The controls are a
- * reader who saved as many at random, and the order by the closeness to the mean of the saved. The last line is JSON.
+ * Checks recommendations on Cranfield, with judged questions as readers: `npx tsx apps/papers/recommend-check.ts
+ * CRANFIELD`. A reader saves half of a question's relevant documents; the others should come first. The controls are a
+ * reader who saved as many at random, and the order by closeness to the mean of the saved ones. The last line is JSON.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -10,7 +10,7 @@ import { openPapers } from "./src/papers.ts";
 import { type Candidate, recommend } from "./web/recommend.ts";
 
 const [place, folder] = [process.argv[2]!, process.argv[3] ?? "/tmp/papers-cranfield"];
-/** Relevant documents that a question needs, so that enough are saved and enough are left. */
+/** Minimum relevant documents of a question, so that enough are saved and enough are left. */
 const FEWEST_RELEVANT = 8;
 const RESAMPLES = 2000;
 

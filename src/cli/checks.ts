@@ -8,7 +8,7 @@ import { deviceProblem } from "../runtime/webgpu.ts";
 import { packageRoot } from "../util/package-root.ts";
 import { aliases, home, type PackageMirror, programsFolder } from "../weights/sources/index.ts";
 
-/** One requirement of Modicum, and what the machine has. */
+/** One requirement of Modicum, and its state on this machine. */
 export interface Check {
   name: string;
   ok: boolean;
@@ -31,7 +31,7 @@ const SOURCE_TIMEOUT = 10_000;
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
 
-/** Looks at everything at once. */
+/** Runs all checks at once. */
 export async function examine(): Promise<Check[]> {
   return Promise.all([
     look("Node", true, node),
@@ -87,7 +87,7 @@ function instructionSets(): string {
   return known.join(" ");
 }
 
-/** Loading it also shows that koffi, through which it is called, works here. */
+/** Loading it also shows that koffi, its foreign-function library, works here. */
 async function onnxRuntime(): Promise<string> {
   const { libraryPath, ortLibrary } = await import("../runtime/ort/library.ts");
   return `${ortLibrary().version}, ${libraryPath()}`;
@@ -115,7 +115,7 @@ function cacheFolder(): string {
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
 }
 
-/** Folders of other versions that are named; a developer's home may have a thousand. */
+/** Maximum named folders of other versions; a developer's home may have a thousand. */
 const NAMED = 3;
 
 /** Other versions stay until someone deletes them: another program may use them. */
@@ -130,7 +130,7 @@ async function prepared(): Promise<string> {
   return `${all}; ${gigabytes(old)} of other versions of Modicum may be deleted: ${named.join(" ")}${more}`;
 }
 
-/** Downloads from Python package registries go through pip, so that its settings hold. */
+/** Downloads from Python package registries go through pip and follow its settings. */
 async function pip(): Promise<string> {
   for (const command of ["python3", "python"]) {
     const answer = await run(command, ["-m", "pip", "--version"]).catch(() => undefined);
@@ -144,7 +144,7 @@ async function hub(): Promise<string> {
   return `${await hubAnswers(AbortSignal.timeout(SOURCE_TIMEOUT))} answers`;
 }
 
-/** One package of every registry kind that aliases are downloaded from. */
+/** One package of every kind of registry that has aliases. */
 const packages = (): PackageMirror[] =>
   Object.values(aliases)
     .flatMap(({ mirrors }) => mirrors)

@@ -2,7 +2,7 @@ import type { Argument, Command, Option } from "commander";
 import { printable } from "../util/printable.ts";
 import { aliases } from "../weights/sources/index.ts";
 
-/** What completes a value: words, and files or folders. */
+/** The completions of a value: words, and files or folders. */
 interface Value {
   readonly words: readonly string[];
   readonly paths?: "files" | "folders";
@@ -26,7 +26,7 @@ interface Call {
 export const shells = ["bash", "zsh", "fish"] as const;
 export type Shell = (typeof shells)[number];
 
-/** The names that stand for a kind of value, such as a saving. */
+/** The names of a kind of value, such as savings. */
 export type Names = Readonly<Record<string, readonly string[]>>;
 
 /** The script that completes a program's calls in a shell. */
@@ -76,7 +76,7 @@ const FILES = new Set([
 ]);
 const FOLDERS = new Set(["folder", "folders", "dir", "A", "B"]);
 
-/** What a placeholder such as `file`, `model` or `json or file` stands for, or an option's own choices. */
+/** The values of a placeholder such as `file`, `model` or `json or file`, or an option's own choices. */
 function valueNamed(placeholder: string, { argChoices = [] }: Option | Argument, names: Names): Value {
   const parts = placeholder.split(/\||=| or /);
   const words = argChoices.length > 0 ? argChoices : parts.flatMap((part) => names[part] ?? []);
@@ -89,14 +89,14 @@ function joined(values: readonly Value[]): Value {
   return { words: values.flatMap(({ words }) => words), ...(paths && { paths }) };
 }
 
-/** The names of calls below the program itself, as patterns of a `case`. */
+/** The names of calls below the program itself, as `case` patterns. */
 const innerCalls = (calls: readonly Call[]): string =>
   calls
     .slice(1)
     .map(({ words }) => JSON.stringify(words))
     .join(" | ");
 
-/** Pairs of a call and a flag by the value that completes it, so that each value stands once. */
+/** Pairs of a call and a flag, grouped by their value's completion, so that each value occurs once. */
 function byValue(calls: readonly Call[]): [Value, string[]][] {
   const found = new Map<string, [Value, string[]]>();
   for (const { words, flags } of calls)
@@ -211,6 +211,6 @@ complete -c modicum -f
 ${completions.join("\n")}`;
 }
 
-/** A word of bash and zsh, whatever it holds. */
+/** A word quoted for bash and zsh. */
 const quoted = (text: string): string => `'${text.replaceAll("'", "'\\''")}'`;
 const fishQuoted = (text: string): string => `'${text.replace(/[\\']/g, "\\$&")}'`;

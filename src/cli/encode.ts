@@ -29,7 +29,7 @@ export function addEncodeFlags(command: Command, usual?: string): Command {
 /** An image's file, among the inputs of a verb that also reads images. */
 export const imageFile = (image: string): { image: string } => ({ image });
 
-/** Loads the model, has its inputs read, and keeps the receipt. @throws UserError */
+/** Loads the model, reads the inputs, and stores the receipt. @throws UserError */
 export async function encode<I, T extends { receipt: Receipt }>(
   flags: EncodeFlags,
   inputsOf: (signal: AbortSignal) => Promise<I[]>,
@@ -48,7 +48,7 @@ export async function encode<I, T extends { receipt: Receipt }>(
   });
 }
 
-/** Has texts read; longer ones are cut at their ends, with one warning. */
+/** Reads texts; longer ones are cut at their ends, with one warning. */
 export async function readCut<T>(read: (terms: { truncate: boolean }) => Promise<T>): Promise<T> {
   try {
     return await read({ truncate: false });

@@ -2,8 +2,8 @@ import type { Command } from "commander";
 import { OptionError, type UserError } from "../util/errors.ts";
 
 /**
- * The reason that a command was stopped: Ctrl-C, or nobody reads its output. The interrupted work may throw it, or an
- * AbortError caused by it.
+ * Why a command was stopped: Ctrl-C, or nobody reads its output. The interrupted work may throw it, or an AbortError
+ * caused by it.
  */
 export class Interrupted extends Error {
   override readonly name = "AbortError";

@@ -8,7 +8,7 @@ import { markCommon, withChoices } from "./help.ts";
 
 type Schema = z.ZodObject;
 
-/** The fields of a property's JSON schema that decide its flag. */
+/** The fields of a property's JSON schema that determine its flag. */
 interface Property {
   type: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
@@ -23,8 +23,8 @@ function properties(schema: Schema): [key: string, property: Property][] {
 }
 
 /**
- * Adds a flag for every property of `schema`: arrays are repeatable flags, records are repeatable `key=value`. `group` is
- * their heading in help on all options.
+ * Adds a flag for every property of `schema`: arrays are repeatable flags, records are repeatable `key=value`. `group`
+ * is their heading in the full help.
  */
 export function addFlags(command: Command, schema: Schema, group?: string): Command {
   let heading = group;
@@ -62,15 +62,15 @@ function option(flag: string, { type, description, default: usual }: Property, v
   }
 }
 
-/** A number, or a text that is not one, unchanged: the schema will report it. */
+/** A number, or an invalid text unchanged: the schema will report it. */
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
-/** Schemas fill in defaults themselves, so that a flag that was not given can be told from one that was. */
+/** Schemas fill in defaults themselves, so that missing flags can be detected. */
 const shown = (usual: unknown): string =>
   typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
 
-/** An option's parser that gathers the values of a repeated flag. */
+/** An option's parser that collects the values of a repeated flag. */
 export const collect = (value: string, before: string[] = []): string[] => [...before, value];
 
 /** Pairs may be joined by commas. A value may also have commas, as in `targets=attn_q,attn_v`. */
@@ -83,19 +83,19 @@ function collectPairs(flag: string, text: string, before: unknown = {}): Record<
   return { ...(before as Record<string, unknown>), ...Object.fromEntries(pairs) };
 }
 
-/** The values of `schema`'s flags among a command's options, checked. @throws UserError that names the flag. */
+/** The checked values of `schema`'s flags among a command's options. @throws UserError that names the flag. */
 export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.output<S> {
   const given = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
   const result = schema.safeParse(Object.fromEntries(given.map((key) => [key, options[key]])));
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, options);
   const [key, ...inside] = path;
-  // A repeated flag's value is in the reason; its index would be new to the user.
+  // The reason contains a repeated flag's value; its index would mean nothing to the user.
   const where = Array.isArray(options[key!]) ? [] : inside;
   throw new UserError(`${[flagOf(key!), ...where].join(" ")}: ${reason}`, 2);
 }
 
-/** The flags of `schema` that were given, checked, without defaults. @throws UserError that names the flag. */
+/** The checked flags of `schema` that are set, without defaults. @throws UserError that names the flag. */
 export function givenFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
   const read = readFlags(schema, options) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(Object.entries(read).filter(([key]) => options[key] !== undefined)) as z.input<S>;

@@ -15,7 +15,7 @@ const pathOf = (command: Command): string =>
 const program = await wholeProgram();
 const all = within(program);
 
-/** Help as a terminal of 80 columns shows it. */
+/** Help as shown on a terminal of 80 columns. */
 function helpOf(command: Command, help: typeof shortHelp): string {
   const text = command.configureHelp(help).helpInformation();
   command.configureHelp(shortHelp);
@@ -26,14 +26,14 @@ function helpOf(command: Command, help: typeof shortHelp): string {
 const examplesIn = (text: string): string[] =>
   (/^Examples:\n((?: {2}.*\n?)+)/m.exec(text)?.[1] ?? "").split("\n").flatMap((line) => line.trim() || []);
 
-/** The words of a call of `modicum` in a line of shell. */
+/** The words of a `modicum` call in a line of shell. */
 const wordsOf = (line: string): string[] =>
   [...line.slice(line.indexOf("modicum ")).matchAll(/"([^"]*)"|'([^']*)'|(\S+)/g)]
     .map(([, double, single, plain]) => double ?? single ?? plain!)
     .slice(1)
     .filter((word, i, words) => !/^[<>]$/.test(word) && !/^[<>]$/.test(words[i - 1] ?? ""));
 
-/** Parses a call by the real commands, whose actions do nothing. */
+/** Parses a call by the real commands, with empty actions. */
 async function parse(words: readonly string[]): Promise<void> {
   const fresh = await wholeProgram();
   for (const command of within(fresh)) command.exitOverride().action(() => {});

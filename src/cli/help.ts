@@ -1,7 +1,7 @@
 import { type Command, Help, Option } from "commander";
 import { callOf } from "./errors.ts";
 
-/** The terminal that short help fits. */
+/** The terminal size for short help. */
 const LINES = 40;
 const COLUMNS = 80;
 
@@ -28,7 +28,7 @@ export function markCommon(option: Option): Option {
   return option;
 }
 
-/** Gives a command the calls that its help shows. */
+/** Adds examples to a command's help. */
 export function examples(command: Command, ...calls: readonly string[]): Command {
   examplesOf.set(command, calls);
   return command;
@@ -76,14 +76,14 @@ function page(command: Command, helper: Help, choose: Choose, width = helper.hel
   return `${parts.filter(Boolean).join("\n\n")}\n`;
 }
 
-/** Where the rest is found. */
+/** Where to find the rest. */
 function moreText(command: Command, hidden: number): string {
   if (command.parent === null) return "More: modicum help VERB, modicum help topics, modicum --version";
   const call = callOf(command).replace("modicum ", "modicum help ");
   return hidden === 0 ? "" : `${hidden} more options: ${call} --all`;
 }
 
-/** A description with its choices, if it does not name them. */
+/** A description with its choices, unless it names them. */
 export const withChoices = (description: string, choices: readonly string[]): string =>
   choices.every((choice) => description.includes(choice)) ? description : `${description}: ${choices.join(", ")}`;
 

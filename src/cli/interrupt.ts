@@ -3,14 +3,14 @@ import { listenForStop } from "./stop-signal.ts";
 
 let running: AbortController | undefined;
 
-/** A signal that is aborted as `stopSignal` is, or by `interrupt`. */
+/** A signal that is aborted like `stopSignal`, or by `interrupt`. */
 export function interruptSignal(): AbortSignal {
   running = new AbortController();
   listenForStop(running);
   return running.signal;
 }
 
-/** Does work that can be stopped, before work that cannot: once it is done, a stop signal ends the process at once. */
+/** Runs stoppable work before work that cannot stop: once it is done, a stop signal ends the process at once. */
 export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): Promise<T> {
   running = new AbortController();
   const release = listenForStop(running);
@@ -22,13 +22,13 @@ export async function stoppable<T>(work: (signal: AbortSignal) => Promise<T>): P
   }
 }
 
-/** Stops running work, so that it is billed and ends with `status`; false if nothing that can be stopped runs. */
+/** Stops running work, so that it is billed and ends with `status`; false if nothing stoppable runs. */
 export function interrupt(status: number): boolean {
   running?.abort(new Interrupted(status));
   return running !== undefined;
 }
 
-/** A handler of errors that says on stderr how work goes on if `signal` stopped it. */
+/** An error handler that says on stderr how the work continues, if `signal` stopped it. */
 export const sayHowToGoOn =
   (signal: AbortSignal, how: () => string) =>
   (error: unknown): never => {

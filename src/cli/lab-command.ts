@@ -1,5 +1,5 @@
 /**
- * The command that makes a run's results again, for its summary and report: without words about an existing folder, and
+ * The command that reproduces a run's results, for its summary and report: without words about an existing folder, and
  * without the queue, since it does not change results, and its address may hold a password.
  */
 export function commandOf(words: readonly string[]): string {
@@ -9,6 +9,6 @@ export function commandOf(words: readonly string[]): string {
 
 const passing = /^(--resume|--force|--queue(=.*)?)$/;
 
-/** A word as a shell reads it. */
+/** A word quoted for a shell. */
 export const quoted = (word: string): string =>
   /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;

@@ -6,7 +6,7 @@ import { metricsOf } from "../lab/run/judge.ts";
 import { showDownload } from "./progress.ts";
 import { type Display, displayOn } from "./progress-display.ts";
 
-/** Least time between two showings of a recipe, in milliseconds. */
+/** Minimum milliseconds between two updates of a recipe. */
 const EVERY = 500;
 
 /** Shows a run, with the quality so far. */

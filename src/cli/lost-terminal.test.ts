@@ -7,7 +7,7 @@ import { expect, onTestFailed, test } from "vitest";
 
 const url = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 
-/** Logs until it is stopped, then ends by itself. It writes its number to another channel than its log. */
+/** Logs until it is stopped, then ends by itself. It writes its process id to another channel than its log. */
 const server = `import { writeSync } from "node:fs";
   import { endAtOnce } from ${url("../runtime/libc.ts")};
   import { createLog, endUnread, standardError } from ${url("../serve/log.ts")};
@@ -28,7 +28,7 @@ const shell = `trap "" HUP; '${process.execPath}' --import tsx --input-type=modu
 test.runIf(process.platform === "linux").each(["SIGHUP", "SIGTERM"] as const)(
   "a server whose terminal is gone goes on, and ends by itself on %s",
   async (signal) => {
-    // Runs a command in a terminal of its own, which closes with it.
+    // Runs a command in a separate terminal, which closes with it.
     const terminal = spawn("script", ["-qc", shell, "/dev/null"], {
       stdio: ["pipe", "ignore", "ignore", "pipe"],
       env: { ...process.env, SERVER: server, SHELL: "/bin/sh" },

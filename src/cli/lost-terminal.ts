@@ -14,7 +14,7 @@ export function endWithoutTerminal(): void {
   );
 }
 
-/** A terminal that was hung up refuses even an empty write. */
+/** A terminal after a hang-up refuses even an empty write. */
 function isGone(fd: number): boolean {
   try {
     writeSync(fd, new Uint8Array(0));

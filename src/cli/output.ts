@@ -27,5 +27,5 @@ export function columns(cells: readonly (readonly string[])[]): string[] {
   );
 }
 
-/** `93.4 MB`: decimal, as disks and networks are sold. */
+/** `93.4 MB`: decimal, as for disks and networks. */
 export const megabytes = (bytes: number): string => `${(bytes / 1e6).toFixed(1)} MB`;

@@ -1,7 +1,7 @@
 import { join, resolve } from "node:path";
 import { home } from "../weights/sources/home.ts";
 
-/** The application of papers. It is loaded by this import alone. */
+/** The papers application. Only this import loads it. */
 export const loadPapers = () => import("../../apps/papers/index.ts");
 
 /** The folder of its data: `MODICUM_PAPERS`, else one in `MODICUM_HOME`. */

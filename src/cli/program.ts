@@ -65,7 +65,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   help: { summary: "show help on a verb or a topic", local: true, load: async () => ({ define: defineHelp }) },
 };
 
-/** The program with its verbs; only those that are called get options. */
+/** The program with its verbs; only called ones get options. */
 function build(): Command {
   const program = new Command("modicum")
     .usage("VERB [options]")
@@ -76,7 +76,7 @@ function build(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
     .showHelpAfterError()
-    // By the environment, so that whatever fetches obeys, also in processes that the verb starts.
+    // Set in the environment, so that every fetch obeys, also in processes that the verb starts.
     .hook("preAction", (_, command) => {
       if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";
     });

@@ -4,14 +4,14 @@ import { bundledPresets } from "../savings/presets.ts";
 import { savings } from "../savings/registry.ts";
 import { methods } from "../train/methods/registry.ts";
 
-/** Columns of a terminal. */
+/** A terminal's columns. */
 const WIDTH = 80;
-/** Layers of a model of usual depth, whose settings stand for others'. */
+/** A usual number of layers, whose settings represent other models'. */
 const LAYERS = 32;
 
 const KINDS = { saving: "Savings", pipeline: "Pipelines", method: "Methods" } as const;
 
-/** A line for each saving, pipeline and method, by kind. */
+/** One line for each saving, pipeline and method, by kind. */
 export function listLines(all: readonly Listed[]): string[] {
   const width = Math.max(...all.map(({ name }) => name.length));
   const line = ({ name, summary }: Listed) => `  ${name.padEnd(width)}  ${summary}`;
@@ -23,7 +23,7 @@ export function listLines(all: readonly Listed[]): string[] {
   return [...lines, "Options, presets and needs of one: modicum savings NAME"];
 }
 
-/** All about one saving, pipeline or method. */
+/** Everything about one saving, pipeline or method. */
 export function detailLines(listed: Listed): string[] {
   const { kind, name, group, summary, needs, options } = listed;
   const saving = kind === "saving" ? savings.find((one) => one.name === name) : undefined;
@@ -68,7 +68,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
   return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
 }
 
-/** What the name alone means on the models that have a preset, or the settings of a training that a method chooses. */
+/** What the name alone means on models with a preset, or the training settings that a method selects. */
 function presetsOf({ kind, name }: Listed): string {
   if (kind === "saving")
     return bundledPresets(name)
@@ -82,7 +82,7 @@ function presetsOf({ kind, name }: Listed): string {
     .join(", ");
 }
 
-/** Pages with another name than what they describe. */
+/** Pages named differently from their subject. */
 const pages: Readonly<Record<string, string>> = {
   "pipelines/plan": "pipelines/planner",
   "pipelines/recognize": "pipelines/regionspot",

@@ -50,7 +50,7 @@ function budgetOf(options: SessionOptions): { budget?: Budget } {
   return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };
 }
 
-/** Generation's options among a command's; without one that says how tokens are drawn, the model's own settings hold. @throws UserError */
+/** Generation's options among a command's; without sampling options, the model's own settings apply. @throws UserError */
 export const generation = (options: SessionOptions) => ({
   ...readFlags(generateOptions, options),
   modelSampling: !saysHowToDraw(options),
@@ -103,7 +103,7 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
   return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), ...own });
 }
 
-/** Shows and keeps the receipt of `work`, or, if it is stopped, of its cost so far. */
+/** Shows and stores the receipt of `work`, or, if it is stopped, of its cost so far. */
 export async function billed(work: (onStopped: (receipt: Receipt) => void) => Promise<Receipt>): Promise<void> {
   let stopped: Receipt | undefined;
   const onStopped = (receipt: Receipt) => {
@@ -117,12 +117,12 @@ export async function billed(work: (onStopped: (receipt: Receipt) => void) => Pr
   }
 }
 
-/** Tells people that an answer was ended since it went round in circles. */
+/** Reports that an answer was ended because it repeated itself. */
 export function warnOfLoop(reason: FinishReason | undefined): void {
   if (reason === "repetition") warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
 }
 
-/** Prints an answer as it comes: its reasoning dim on stderr, for people only, and its text on stdout. */
+/** Prints an answer as it arrives: its reasoning dim on stderr, for people only, and its text on stdout. */
 export class AnswerPrinter {
   #reasons = false;
 
@@ -138,7 +138,7 @@ export class AnswerPrinter {
   }
 }
 
-/** Prints a text as it comes, and always ends its last line; `before` is called with each piece. */
+/** Prints a text as it arrives, and always ends its last line; `before` is called with each piece. */
 export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before: (piece: C) => void): Promise<Receipt> {
   const printer = new AnswerPrinter();
   let begun = false;
@@ -158,13 +158,13 @@ export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before:
   throw new Error("an answer ended without its receipt");
 }
 
-/** Shows and keeps a receipt. */
+/** Shows and stores a receipt. */
 async function bill(receipt: Receipt): Promise<void> {
   await show(receipt);
   await keep(receipt);
 }
 
-/** Puts a receipt into the ledger. The answer has been given: a ledger that fails is only a warning. */
+/** Stores a receipt in the ledger. The answer is already printed: a failing ledger is only a warning. */
 async function keep(receipt: Receipt): Promise<void> {
   try {
     const { openLedger } = await import("../ledger/store.ts");

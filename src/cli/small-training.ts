@@ -8,7 +8,7 @@ import { print, printJson } from "./output.ts";
 import { displayOn } from "./progress-display.ts";
 import { howToGoOn } from "./train-progress.ts";
 
-/** Trainings whose options are one list in a file. */
+/** Trainings whose options are a single list in a file. */
 const trainings = {
   pairs: async (...call) => (await library()).trainImageText(...call),
   localiser: async (...call) => (await library()).trainRegionLocaliser(...call),
@@ -52,7 +52,7 @@ function define(command: Command, name: keyof typeof trainings): void {
   examples(command, `modicum train ${command.name()} ${command.name()}.yaml --out ${command.name()}`);
 }
 
-/** Says the mean loss of every hundred steps on stderr. */
+/** Prints the mean loss of every hundred steps on stderr. */
 function shower(): (step: number, loss: number) => void {
   const display = displayOn(process.stderr);
   let sum = 0;

@@ -5,10 +5,10 @@ import { text } from "node:stream/consumers";
 import { UserError } from "../util/errors.ts";
 import { warn } from "./errors.ts";
 
-/** The limit for waiting on a silent socket, in milliseconds. */
+/** Milliseconds to wait for a silent socket. */
 const PATIENCE = 1000;
 
-/** More than any context holds; beyond it Node's strings end. */
+/** More than any context holds; longer strings exceed Node's limit. */
 const MOST_BYTES = 2 ** 26;
 
 /** Everything on stdin. @throws UserError if it is longer than a prompt can be */
@@ -25,7 +25,7 @@ async function* within(stdin: AsyncIterable<Uint8Array>): AsyncGenerator<Uint8Ar
   }
 }
 
-/** Text piped or redirected into stdin, beside a prompt in the arguments; "" if there is none. */
+/** Text piped or redirected into stdin, besides a prompt in the arguments; "" if there is none. */
 export async function pipedText(signal: AbortSignal): Promise<string> {
   switch (stdinKind()) {
     case "none":

@@ -2,10 +2,13 @@ import { constants } from "node:os";
 import { Interrupted } from "./errors.ts";
 import { endWithoutTerminal } from "./lost-terminal.ts";
 
-/** Milliseconds in which one signal may come twice: some send it to a group and to its first process, which passes it on, as npx does. */
+/**
+ * Milliseconds in which one signal may arrive twice: some senders signal a group and its first process, which forwards
+ * it, as npx does.
+ */
 const ONE_SIGNAL = 500;
 
-/** Node lets all of them be listened to on every platform. */
+/** Node can listen to all of them on every platform. */
 const stopping = ["SIGINT", "SIGTERM", "SIGHUP"] as const;
 
 /** The signal of `listenForStop`, for a whole command. */
@@ -17,7 +20,7 @@ export function stopSignal(end?: (status: number) => void): AbortSignal {
 
 /**
  * Lets Ctrl-C, a supervisor's signal or a closing terminal abort a controller; a later signal ends the process at once,
- * by `end`. Returns a function after which signals end the process as they do without a listener.
+ * by `end`. Returns a function that restores the default handling.
  */
 export function listenForStop(
   controller: AbortController,

@@ -5,13 +5,13 @@ import type { SessionEvents } from "../train/session/session.ts";
 import { quoted } from "./lab-command.ts";
 import { displayOn } from "./progress-display.ts";
 
-/** A run that was stopped before its folder was made has lost nothing. */
+/** A run that was stopped before its folder was created has lost nothing. */
 export function howToGoOn(folder: string): string {
   if (!existsSync(optionsFile(folder))) return "the run has not begun; the same command begins it";
   return `\`modicum train --resume ${quoted(folder)}\` continues it`;
 }
 
-/** Least time between two showings of a step, in milliseconds. */
+/** Minimum milliseconds between two updates of a step. */
 const EVERY = 500;
 
 /** An evaluation's held-out loss and tasks. */
@@ -20,7 +20,7 @@ const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
     ([name, value]) => `${name} ${value.toFixed(4)}`,
   );
 
-/** Shows a run: its loss and the time left; each evaluation on a line of its own, with the speed since the one before. */
+/** Shows a run: its loss and the time left; each evaluation on a separate line, with the speed since the one before. */
 export function showTraining(
   stream = process.stderr,
 ): { readonly [E in keyof SessionEvents]-?: NonNullable<SessionEvents[E]> } & Disposable {
@@ -30,7 +30,7 @@ export function showTraining(
   let [ms, taken] = [0, 0];
   return {
     onNotice: (sentence) => display.say(sentence),
-    // Steps of an earlier process have taken none of this one's time.
+    // An earlier process's steps took none of this one's time.
     onBegin(done) {
       since.tokens = done.tokens;
     },

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 
-/** The words of a call, or all words: then every verb gets its options. */
+/** The words of a call, or all words, in which case every verb gets its options. */
 export type Words = Pick<readonly string[], "includes">;
 
 /** A verb below another, such as `lab run`. */

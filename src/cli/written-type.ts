@@ -2,13 +2,13 @@ import { z } from "zod";
 import { UserError } from "../util/errors.ts";
 import { readRecord } from "../weights/adapter/record.ts";
 
-/** The types of weights that formats are written in, the default first. */
+/** The weight types of each format, the default first. */
 export const writtenTypes = {
   safetensors: ["F32", "F16", "BF16"],
   gguf: ["F16", "Q8_0", "Q4_0", "Q4_1", "F32"],
 } as const;
 
-/** The type that `--type` names. @throws UserError if the format is not written in it */
+/** The type that `--type` names. @throws UserError if the format does not support it */
 export function readType<F extends keyof typeof writtenTypes>(
   format: F,
   type: string | undefined,
@@ -19,7 +19,7 @@ export function readType<F extends keyof typeof writtenTypes>(
   throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
 }
 
-/** A merged model has no record of its adapters' prompts, so the form that they were trained on is said once. */
+/** A merged model does not record its adapters' prompts, so the form of their training is reported once. */
 export function notePlainText(adapters: readonly string[]): void {
   if (adapters.some((folder) => readRecord(folder)?.prompt === "raw"))
     process.stderr.write("the adapter was trained on plain text: run the model with --raw\n");

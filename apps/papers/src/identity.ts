@@ -6,7 +6,7 @@ const LONGEST = 80;
 
 /**
  * The identifier at arXiv in a text such as `arXiv:2503.16428v2` or `https://arxiv.org/abs/2503.16428`, without its
- * version; null if it is none. Identifiers: info.arxiv.org/help/arxiv_identifier.html.
+ * version; null if there is none. Identifiers: info.arxiv.org/help/arxiv_identifier.html.
  */
 export function arxivId(text: string): string | null {
   const bare = text
@@ -18,7 +18,7 @@ export function arxivId(text: string): string | null {
   return NEW_ID.test(bare) || OLD_ID.test(bare) ? bare : null;
 }
 
-/** Letters and digits of a title in lower case, words joined by `-`: one for all spellings of the title. */
+/** A title's letters and digits in lower case, words joined by `-`: the same for all spellings. */
 export const titleKey = (title: string): string =>
   title
     .normalize("NFKD")
@@ -27,7 +27,7 @@ export const titleKey = (title: string): string =>
     .replace(/[^\p{L}\p{N}]+/gu, "-")
     .replace(/^-|-$/g, "");
 
-/** The paper's address. Long titles are cut, and told apart by a hash. */
+/** The paper's address. Long titles are cut, and distinguished by a hash. */
 export function addressOf(arxiv: string | null, key: string): string {
   if (arxiv !== null) return arxiv.replace("/", "-");
   if (key.length <= LONGEST) return key;

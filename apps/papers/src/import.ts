@@ -7,19 +7,19 @@ import type { Fault, ParseOptions } from "./sources/source.ts";
 import type { Put } from "./store/papers.ts";
 import type { Store } from "./store.ts";
 
-/** Papers that are written in one transaction. */
+/** Papers per transaction. */
 const BATCH = 500;
 
 /** The result of one file or address. */
 export interface ImportedSource {
   readonly source: string;
-  /** Papers that were read, and what became of them. */
+  /** How many papers were read, added, changed and unchanged. */
   readonly papers: number;
   readonly added: number;
   readonly changed: number;
   readonly unchanged: number;
   readonly faults: readonly Fault[];
-  /** The server says that there is nothing newer. */
+  /** The server reports nothing newer. */
   readonly isSame: boolean;
   /** Why nothing of it was read. */
   readonly failure: string | undefined;
@@ -27,7 +27,7 @@ export interface ImportedSource {
 
 const isAddress = (source: string): boolean => /^https?:\/\//i.test(source);
 
-/** Imports a file or address. One that cannot be read is told in the result. */
+/** Imports a file or address. The result reports one that cannot be read. */
 export async function importSource(
   store: Store,
   source: string,

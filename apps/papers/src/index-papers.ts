@@ -3,7 +3,7 @@ import type { Paper } from "./paper.ts";
 import type { PendingTask } from "./store/papers.ts";
 import type { Store } from "./store.ts";
 
-/** Papers that are indexed before it is noted. */
+/** Papers to index before progress is recorded. */
 const BATCH = 256;
 
 export interface IndexTerms extends IndexOptions {
@@ -15,7 +15,7 @@ type IndexName = PendingTask & `papers${string}`;
 
 const nameFor = (embedding: string): IndexName => (embedding === "none" ? "papers-words" : "papers");
 
-/** Opens the index of the papers, which is created if it is missing. @throws UserError */
+/** Opens the index of the papers, and creates it if it is missing. @throws UserError */
 export async function openPapersIndex(store: Store, { embedding, ...options }: IndexTerms): Promise<SearchIndex> {
   const name = nameFor(embedding);
   if ((await listIndexes({ store: options.store })).includes(name)) return openIndex(name, options);
@@ -24,7 +24,7 @@ export async function openPapersIndex(store: Store, { embedding, ...options }: I
 }
 
 /**
- * Brings the index to the papers as they are, also if an earlier call was killed, and keeps the receipts of embedding.
+ * Updates the index to the current papers, also if an earlier call was killed, and stores the receipts of embedding.
  */
 export async function indexPending(store: Store, index: SearchIndex, signal?: AbortSignal): Promise<void> {
   const name = index.name as IndexName;

@@ -1,4 +1,4 @@
-/** A job that goes on until it is stopped. */
+/** A job that runs until it is stopped. */
 export type Job = (signal: AbortSignal) => Promise<void>;
 
 /** Runs jobs side by side until all have ended; if one fails, the others are stopped, and its error is thrown. */
@@ -14,7 +14,7 @@ export async function runJobs(jobs: readonly Job[], signal: AbortSignal): Promis
   }
 }
 
-/** The job of waiting until it is stopped. */
+/** A job that waits until it is stopped. */
 export const untilStopped: Job = (signal) =>
   new Promise((resolve) => {
     if (signal.aborted) resolve();

@@ -1,4 +1,4 @@
-/** Something that is opened when it is first needed; a failure is tried again at the next need. */
+/** A resource that is opened on first use; a failure is retried at the next use. */
 export class Later<T> {
   #value: Promise<T> | undefined;
 
@@ -12,7 +12,7 @@ export class Later<T> {
     return this.#value;
   }
 
-  /** The open thing; undefined if nothing is open. */
+  /** The open resource; undefined if nothing is open. */
   get opened(): Promise<T | undefined> {
     return this.#value?.catch(() => undefined) ?? Promise.resolve(undefined);
   }

@@ -8,8 +8,8 @@ const most = (a: number | null, b: number | null): number | null =>
 const union = (a: readonly string[], b: readonly string[]): string[] => [...new Set([...a, ...b])];
 
 /**
- * A paper with what another source adds: unknown fields are filled, lists united, and of two counts the larger one
- * stays, so that an older file takes nothing back. A day whose year was assumed gives way to one that was told.
+ * Merges another source's fields into a paper: unknown fields are filled, lists united, and of two counts the larger
+ * one stays, so that an older file takes nothing back. A day with an assumed year gives way to one with a stated year.
  */
 export function merged(kept: Kept, other: Kept): Kept {
   const dated = kept.published === null || (kept.yearAssumed && other.published !== null && !other.yearAssumed);

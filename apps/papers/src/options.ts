@@ -1,7 +1,7 @@
 import { UserError } from "modicum";
 import { z } from "zod";
 
-/** Puts the flag's name in front of a fault of its value. */
+/** Prefixes a fault of a value with its flag's name. */
 export async function inOption(flag: string, check: Promise<void>): Promise<void> {
   try {
     await check;

@@ -17,7 +17,7 @@ export const daySchema = z
 const count = z.int("expected a whole number").min(0, "expected 0 or more");
 export const webAddress = z.url({ protocol: /^https?$/, error: "expected an http or https address" });
 
-/** A source's words about one paper. What a source does not tell is unknown: `null`, or an empty list. */
+/** A source's description of one paper. Missing fields are unknown: `null`, or an empty list. */
 export const paperInputSchema = z.object({
   /** Identifier at arXiv without its version, such as `2503.16428`. */
   arxiv: z.string("expected a text").nullable().default(null),
@@ -29,11 +29,11 @@ export const paperInputSchema = z.object({
   abstract: z.string("expected a text").trim().default(""),
   authors: z.array(z.string("expected a text").min(1)).min(1).nullable().default(null),
   authorCount: count.nullable().default(null),
-  /** The day that it was published. */
+  /** The day of publication. */
   published: daySchema.nullable().default(null),
   /** The source gave the day of `published` without its year. */
   yearAssumed: z.boolean().default(false),
-  /** The day that the source listed it. */
+  /** The day on which the source listed it. */
   listed: daySchema.nullable().default(null),
   votes: count.nullable().default(null),
   comments: count.nullable().default(null),
@@ -45,7 +45,7 @@ export const paperInputSchema = z.object({
 export type PaperInput = z.input<typeof paperInputSchema>;
 export type PaperFields = Readonly<z.output<typeof paperInputSchema>>;
 
-/** Two sentences and key words that a model made of an abstract. */
+/** Two sentences and key words that a model made from an abstract. */
 export interface Summary {
   readonly text: string;
   readonly keywords: readonly string[];
@@ -61,11 +61,11 @@ export interface TopicScore {
   readonly score: number;
 }
 
-/** A paper as it is kept. */
+/** A stored paper. */
 export interface Paper extends Omit<PaperFields, "listed"> {
   /** Its address: the identifier at arXiv, with `-` for `/`, or its title in lower case. */
   readonly id: string;
-  /** The newest day that a source listed it; null if none said. */
+  /** The newest day on which a source listed it; null if none did. */
   readonly listed: Day | null;
   /** Readers of this application that voted for it or read it; each counts once. `votes` counts the sources' votes. */
   readonly readers: { readonly votes: number; readonly reads: number };
@@ -73,6 +73,6 @@ export interface Paper extends Omit<PaperFields, "listed"> {
   readonly summary: Summary | null;
 }
 
-/** Marks of a reader on a paper. */
+/** A reader's marks on a paper. */
 export const markKinds = ["vote", "save", "read"] as const;
 export type MarkKind = (typeof markKinds)[number];

@@ -11,28 +11,28 @@ import { openStore, type Store } from "./store.ts";
 import { classifyPending, TopicClassifier } from "./topics.ts";
 
 export interface PapersOptions extends IndexOptions {
-  /** Folder of the application's data; with a `store`, nothing is in it. */
+  /** Folder of the application's data; with a `store`, it stays empty. */
   folder: string;
-  /** A MODEL of embeddings, default `minilm`; `none`: search goes by words alone, and there are no similar papers. */
+  /** A MODEL of embeddings, default `minilm`; `none`: search uses only words, and there are no similar papers. */
   embedding?: string | undefined;
-  /** Name of a search index whose documents' categories help to find topics (QZero); by default none is asked. */
+  /** Name of a search index whose documents' categories help to find topics (QZero); default: none. */
   qzero?: string | undefined;
 }
 
 export interface ImportOptions extends FetchOptions {
-  /** The year of a saved page's dates that have none. */
+  /** The year of a saved page's dates without one. */
   readonly year?: number | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
 export interface Imported {
   readonly sources: readonly ImportedSource[];
-  /** Why the new papers are not found by search yet, if they are not. */
+  /** Why search cannot find the new papers yet, if it cannot. */
   readonly unindexed: string | undefined;
 }
 
 export interface SearchTerms {
-  /** Papers at most; default 10. */
+  /** Maximum papers; default 10. */
   readonly top?: number;
   readonly signal?: AbortSignal;
 }
@@ -48,13 +48,13 @@ export interface Found {
 }
 
 export interface FoundByQuery extends Found {
-  /** Why the search went by words alone, if it had to. */
+  /** Why search used only words, if it had to. */
   readonly missing: string | undefined;
 }
 
 /**
- * Opens the application with its data, which are created if they are missing. The embedding model
- * is loaded when it is needed; an unknown name is refused now.
+ * Opens the application with its data, and creates missing data. The embedding model is loaded on first use; an unknown
+ * name is refused now.
  * @throws UserError
  */
 export async function openPapers(options: PapersOptions): Promise<Papers> {
@@ -84,7 +84,7 @@ export class Papers implements AsyncDisposable {
     );
   }
 
-  /** Imports files and addresses, one after the other, and indexes what is new. */
+  /** Imports files and addresses, one after the other, and indexes new papers. */
   async import(sources: readonly string[], { year, signal, ...options }: ImportOptions = {}): Promise<Imported> {
     await using fetcher = new Fetcher(options);
     const done: ImportedSource[] = [];
@@ -92,7 +92,7 @@ export class Papers implements AsyncDisposable {
     return { sources: done, unindexed: await this.#failureOf(this.work(signal)) };
   }
 
-  /** Papers are kept though the embedding model cannot be had. */
+  /** Papers are stored even if the embedding model is unavailable. */
   async #failureOf(work: Promise<void>): Promise<string | undefined> {
     try {
       await work;
@@ -103,28 +103,28 @@ export class Papers implements AsyncDisposable {
     }
   }
 
-  /** Adds papers, or what they tell more of papers that are there, and indexes them. */
+  /** Adds papers, or merges their new fields into existing ones, and indexes them. */
   async add(papers: readonly PaperFields[], signal?: AbortSignal): Promise<Put[]> {
     const put = await this.store.papers.put(papers);
     await this.work(signal);
     return put;
   }
 
-  /** Indexes and classifies what waits for it, and keeps the receipts. No model generates. */
+  /** Indexes and classifies waiting papers, and stores the receipts. No model generates. */
   async work(signal?: AbortSignal): Promise<void> {
     await indexPending(this.store, await this.#opened(), signal);
     if (this.embedding === "none" || (await this.store.topics.labels()).length === 0) return;
     await classifyPending(this.store, await this.#classifier.get(), signal);
   }
 
-  /** Replaces the user's topics, and classifies all papers anew. Without an embedding model papers have no topics. */
+  /** Replaces the user's topics, and classifies all papers again. Without an embedding model papers have no topics. */
   async setTopics(labels: readonly string[], signal?: AbortSignal): Promise<void> {
     await this.store.topics.setLabels(labels);
     await this.work(signal);
   }
 
   /**
-   * Finds papers by words and meaning, the best first; by words alone if the embedding model cannot be had.
+   * Finds papers by words and meaning, the best first; only by words if the embedding model is unavailable.
    * @throws UserError for an empty query
    */
   async search(query: string, options: SearchTerms = {}): Promise<FoundByQuery> {
@@ -144,14 +144,14 @@ export class Papers implements AsyncDisposable {
     return { results: await this.#papersOf(results), receipt };
   }
 
-  /** The papers closest in meaning; none without vectors. */
+  /** The papers closest in meaning; empty without vectors. */
   async similar(id: string, top = 5): Promise<Found | undefined> {
     if (this.embedding === "none") return undefined;
     const { results, receipt } = await (await this.#opened()).similar(id, { top });
     return { results: await this.#papersOf(results), receipt };
   }
 
-  /** Unit vectors of papers by id; those without one are left out. @throws UserError without an embedding model */
+  /** Unit vectors of papers by id; papers without one are left out. @throws UserError without an embedding model */
   async vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
     if (this.embedding === "none") throw new UserError("there are no vectors of papers without an embedding model");
     return (await this.#opened()).vectors(ids);

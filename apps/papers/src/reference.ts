@@ -1,6 +1,6 @@
 /**
- * Abstracts of papers that do not exist, written for this application: three for each field of machine learning. Their
- * mean cosine with a label tells how close the label is to any paper, whatever its subject.
+ * Abstracts of invented papers, written for this application: three for each field of machine learning. Their mean
+ * cosine with a label shows how close the label is to any paper, whatever its subject.
  */
 export const reference: Readonly<Record<string, readonly string[]>> = {
   "reinforcement learning": [

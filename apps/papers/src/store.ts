@@ -9,7 +9,7 @@ import { openSqlite } from "./store/sqlite.ts";
 import { SubscriptionTable } from "./store/subscriptions.ts";
 import { TopicTable } from "./store/topics.ts";
 
-/** Everything that the application keeps, beside its search index. */
+/** All data that the application stores, except its search index. */
 export interface Store {
   readonly papers: PaperTable;
   readonly readers: ReaderTable;
@@ -23,7 +23,7 @@ export interface Store {
 }
 
 /**
- * Opens the store in an SQLite file, `:memory:` for none, or in a Postgres database (`postgres://…`); it is created if it
+ * Opens the store in an SQLite file, `:memory:` for none, or in a Postgres database (`postgres://…`); creates it if it
  * is missing.
  * @throws UserError
  */

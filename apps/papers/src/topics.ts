@@ -3,10 +3,10 @@ import type { Paper, TopicScore } from "./paper.ts";
 import { reference } from "./reference.ts";
 import type { Store } from "./store.ts";
 
-/** Without an index to look texts up in, each is decided by itself: no margin between labels is below 0. */
+/** Without an index for look-ups, each text is decided by itself: no margin between labels is below 0. */
 const PLAIN = { when: "margin", margin: 0 } as const;
 
-/** Papers that are classified in one call. */
+/** Papers per classification call. */
 const BATCH = 32;
 
 /**
@@ -22,8 +22,8 @@ interface Norm {
 }
 
 /**
- * Finds the label that fits a text. Some labels are close to any paper, so a label's cosine is compared with its own over
- * a fixed reference collection, by the same encoder. Each text decides its own topic alone.
+ * Finds the label that fits a text. Some labels are close to any paper, so a label's cosine is compared with its own
+ * over a fixed reference collection, by the same encoder. Each text alone determines its topic.
  */
 export class TopicClassifier implements AsyncDisposable {
   /** Norms of a set of labels, in its order. */
@@ -42,7 +42,7 @@ export class TopicClassifier implements AsyncDisposable {
     return { topics: scores.map((each) => bestOf(labels, each, norms)), receipt: sumReceipts([...receipts, receipt]) };
   }
 
-  /** The labels' norms, and the receipt of measuring them if they are new. */
+  /** The labels' norms, and the receipt of measuring new ones. */
   async #normsOf(labels: readonly string[], signal: AbortSignal | undefined) {
     const key = JSON.stringify(labels);
     const known = this.#norms.get(key);
@@ -82,7 +82,7 @@ function bestOf(labels: readonly string[], scores: readonly number[], norms: rea
   return all.filter(({ score }) => score >= FITS).sort((a, b) => b.score - a.score)[0];
 }
 
-/** Gives papers that wait for it the user's label that fits them, and keeps the receipts. */
+/** Assigns waiting papers the user's label that fits them, and stores the receipts. */
 export async function classifyPending(store: Store, classifier: TopicClassifier, signal?: AbortSignal): Promise<void> {
   const labels = await store.topics.labels();
   if (labels.length === 0) return;
@@ -95,7 +95,7 @@ export async function classifyPending(store: Store, classifier: TopicClassifier,
   }
 }
 
-/** The text by which a paper is classified. */
+/** The text for classifying a paper. */
 export const topicText = ({ title, abstract }: Pick<Paper, "title" | "abstract">): string => `${title}\n${abstract}`;
 
 async function classify(

@@ -11,7 +11,7 @@ export interface WatchOptions extends Omit<ImportOptions, "signal"> {
   readonly onImported: (imported: Imported) => void;
 }
 
-/** Imports the sources again and again, until it is stopped. */
+/** Imports the sources repeatedly, until it is stopped. */
 export async function watch(
   papers: Papers,
   sources: readonly string[],
@@ -24,7 +24,7 @@ export async function watch(
   }
 }
 
-/** Summarises papers that wait for it, until it is stopped; does nothing without a model. @throws UserError */
+/** Summarises waiting papers, until it is stopped; does nothing without a model. @throws UserError */
 export async function keepSummarising(
   papers: Papers,
   { summaries, save, perDay }: SummaryTerms,

@@ -5,9 +5,9 @@ interface AccountProps {
   readonly token: string;
   /** The address that this browser is signed in with. */
   readonly signedIn: string | undefined;
-  /** Why no link can be mailed, if that is so. */
+  /** Why no link can be mailed, if so. */
   readonly off: string | undefined;
-  /** The fault of the form that was sent. */
+  /** The fault of the submitted form. */
   readonly fault?: string | undefined;
   readonly address?: string | undefined;
 }
@@ -96,7 +96,7 @@ interface EnterProps {
   readonly action: string;
 }
 
-/** The page that a mailed link leads to: programs that follow links in mail press no button. */
+/** The page of a mailed link: programs that follow links in mail press no button. */
 export const EnterPage = ({ token, address, signedIn, action }: EnterProps) => (
   <>
     <h1>Sign in</h1>

@@ -35,7 +35,7 @@ test("the front page shows the newest day that has papers; periods widen it, and
   expect(titles((await visitor.get("/?period=month")).text)).toHaveLength(3);
   const all = await visitor.get("/?period=all");
   expect(titles(all.text)).toHaveLength(4);
-  // An empty list of facts would indent what stands after it.
+  // An empty list of facts would indent the text after it.
   expect(all.text).not.toContain('<ul class="meta"></ul>');
   expect(all.text).toContain("<h1>Trending: all days</h1>");
   expect(titles((await visitor.get("/?period=week&date=2025-12-02")).text)).toEqual(["Older work"]);

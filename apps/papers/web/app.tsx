@@ -37,7 +37,7 @@ const pages = {
   "/account/delete": deletePage,
 };
 
-/** The pages as a function from requests to responses. `report` is told errors that are not the reader's. */
+/** The pages as a function from requests to responses. `report` receives errors that are not the reader's. */
 export function createSite(site: Site, report: (error: Error) => void): Hono {
   const app = new Hono();
   app.use(securityHeaders);

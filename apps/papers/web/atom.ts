@@ -5,7 +5,7 @@ export interface Feed {
   readonly title: string;
   /** The feed's own address. */
   readonly self: string;
-  /** The page that shows the same. */
+  /** The page with the same contents. */
   readonly page: string;
   readonly entries: readonly Entry[];
 }
@@ -49,6 +49,6 @@ ${authorsOf(authors)}<summary>${xml(abstract)}</summary>
 </entry>
 `;
 
-/** An entry needs an author, also where none is known. */
+/** An entry needs an author, even if none is known. */
 const authorsOf = (authors: readonly string[] | null): string =>
   (authors?.length ? authors : ["unknown"]).map((name) => `<author><name>${xml(name)}</name></author>\n`).join("");

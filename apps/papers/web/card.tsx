@@ -10,7 +10,7 @@ interface CardProps {
   readonly children?: Child;
 }
 
-/** A paper in a list; its reason to be in the list comes between its facts and its text. */
+/** A paper in a list; the reason for its listing comes between its facts and its text. */
 export const Card = ({ paper, marks, children }: CardProps) => (
   <article id={`paper-${paper.id}`} class={marks.of(paper).has("read") ? "read" : undefined}>
     <h2>
@@ -27,7 +27,7 @@ export const Card = ({ paper, marks, children }: CardProps) => (
   </article>
 );
 
-/** Date, authors, votes and comments, as far as they are known; `whole`: with every author's name. */
+/** Known date, authors, votes and comments; `whole`: with every author's name. */
 export const Facts = ({ paper, whole = false }: { readonly paper: Paper; readonly whole?: boolean }) => {
   const known = facts(paper, whole);
   return (
@@ -62,7 +62,7 @@ interface ChipsProps {
   readonly tags: ReadonlySet<string>;
 }
 
-/** A tag as a filter's word. */
+/** A tag as a word of a filter. */
 const quotedTag = (tag: string): string => (/^[^\s()"]+$/.test(tag) && !/^(and|or|not)$/.test(tag) ? tag : `"${tag}"`);
 
 /** Topics and the reader's tags, each a link to more of the same. */
@@ -90,7 +90,7 @@ const buttons: readonly (readonly [kind: MarkKind, off: string, on: string])[] =
   ["read", "Mark as read", "Read"],
 ];
 
-/** The buttons that mark a paper; a pressed one takes its mark back. */
+/** The buttons that mark a paper; a pressed one removes its mark. */
 export const Actions = ({ paper, marks }: Omit<CardProps, "children">) => (
   <form class="actions" method="post" action={`${paperPath(paper.id)}/marks`}>
     <FormFields marks={marks} />

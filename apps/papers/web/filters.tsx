@@ -6,11 +6,11 @@ interface FeedFiltersProps {
   readonly topic: string | undefined;
   readonly tags: string | undefined;
   readonly topics: readonly string[];
-  /** Tags that the reader has given. */
+  /** The reader's tags. */
   readonly own: readonly string[];
 }
 
-/** The form that narrows a period's papers. */
+/** The form that filters a period's papers. */
 export const FeedFilters = ({ period, date, topic, tags, topics, own }: FeedFiltersProps) => (
   <details open={Boolean(topic || tags)}>
     <summary>Filter</summary>

@@ -5,22 +5,22 @@ import { paperPath } from "./format.ts";
 import type { Marks } from "./marks.ts";
 import { FEWEST } from "./recommend.ts";
 
-/** A paper that is recommended, and the saved papers that speak for it. */
+/** A recommended paper, and the saved papers behind it. */
 export interface Recommended {
   readonly paper: Paper;
   readonly because: readonly Paper[];
 }
 
 interface ForYouProps {
-  /** Undefined if there is too little to go on. */
+  /** Undefined if there is too little data. */
   readonly recommended: readonly Recommended[] | undefined;
   readonly saved: number;
-  /** Why nothing can be recommended to anybody. */
+  /** Why recommendations are off for everybody. */
   readonly missing: string | undefined;
   readonly marks: Marks;
 }
 
-/** Papers like those that the reader saved. */
+/** Papers like the reader's saved ones. */
 export const ForYouPage = ({ recommended, saved, missing, marks }: ForYouProps) => (
   <>
     <h1>For you</h1>

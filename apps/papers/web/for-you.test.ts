@@ -5,7 +5,7 @@ test("papers like the saved ones are recommended with their reason; with too few
   const kinds = ["attention", "vision"];
   const titles = Array.from({ length: 12 }, (_, i) => `${kinds[i % 2]} ${i}`);
   const { papers, visitor, close } = await openSite(titles.map((title) => ({ title, listed: "2025-12-10" })));
-  // MiniLM is not loaded for a test: a paper's vector tells its kind.
+  // Tests do not load MiniLM: a paper's vector encodes its kind.
   const vectorOf = (id: string) => Float32Array.from(id.startsWith("attention") ? [0.96, 0.28] : [0.28, 0.96]);
   Object.assign(papers, { vectorsOf: async (ids: string[]) => new Map(ids.map((id) => [id, vectorOf(id)])) });
   const reader = visitor();

@@ -1,10 +1,10 @@
-/** Results of work that would be the same again; the oldest make room. */
+/** Results of reproducible work; the oldest are evicted. */
 export class Kept<T> {
   readonly #all = new Map<string, Promise<T>>();
 
   constructor(private readonly most: number) {}
 
-  /** The result for a key, made once; a failure is not kept. */
+  /** The result for a key, computed once; a failure is not cached. */
   of(key: string, make: () => Promise<T>): Promise<T> {
     const kept = this.#all.get(key);
     if (kept) return kept;

@@ -1,7 +1,7 @@
 import type { Child } from "hono/jsx";
 import type { Periods } from "./periods.ts";
 
-/** The terms of a page. */
+/** The fields of a page. */
 export interface Frame {
   readonly title: string;
   /** The page's own address, for Open Graph. */
@@ -10,7 +10,7 @@ export interface Frame {
   readonly here?: Periods | "saved" | "for-you" | "topics" | undefined;
   /** The search field's text. */
   readonly query?: string | undefined;
-  /** The address of the same as an Atom feed. */
+  /** The address of the same list as an Atom feed. */
   readonly feed?: string | undefined;
   readonly about?: About | undefined;
 }

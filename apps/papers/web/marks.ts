@@ -2,11 +2,11 @@ import type { MarkKind, Paper } from "../src/paper.ts";
 import type { Store } from "../src/store.ts";
 import type { Reader } from "./reader.ts";
 
-/** A reader's marks and tags, and the fields that their forms carry. */
+/** A reader's marks and tags, and the fields for their forms. */
 export interface Marks {
   readonly of: (paper: Pick<Paper, "id">) => ReadonlySet<MarkKind>;
   readonly tagsOf: (paper: Pick<Paper, "id">) => ReadonlySet<string>;
-  /** All tags that the reader gave, in alphabetical order. */
+  /** All tags of the reader, in alphabetical order. */
   readonly tags: readonly string[];
   /** Papers with this mark, the newest mark first. */
   readonly having: (kind: MarkKind) => string[];

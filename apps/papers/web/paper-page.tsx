@@ -11,12 +11,12 @@ interface PaperPageProps {
   readonly paper: Paper;
   readonly marks: Marks;
   readonly similar: readonly Paper[];
-  /** Why there are no similar papers, if that is so. */
+  /** Why there are no similar papers, if so. */
   readonly missing: string | undefined;
   readonly receipts: readonly KeptReceipt[];
 }
 
-/** One paper with all that is known of it. */
+/** One paper with all its data. */
 export const PaperPage = ({ paper, marks, similar, missing, receipts }: PaperPageProps) => (
   <div class="paper">
     <h1>{paper.title}</h1>

@@ -4,7 +4,7 @@ import { type Day, daySchema } from "../src/paper.ts";
 const periods = ["day", "week", "month", "all"] as const;
 export type Periods = (typeof periods)[number];
 
-/** Days of being listed, both included. */
+/** Days of being listed, both inclusive. */
 export interface Range {
   readonly from: Day;
   readonly to: Day;
@@ -54,7 +54,7 @@ export function rangeText(period: Periods, range: Range | undefined): string {
   return period === "week" ? long.formatRange(new Date(range.from), new Date(range.to)) : dayText(range.from);
 }
 
-/** The period that an address asks for, `day` by default. @throws UserError */
+/** The period in an address, `day` by default. @throws UserError */
 export function periodFrom(text: string | undefined): Periods {
   const found = periods.find((period) => period === (text || "day"));
   if (!found) throw new UserError(`period: expected ${periods.join(", ")}, got "${text}"`, 2);

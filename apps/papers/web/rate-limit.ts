@@ -1,4 +1,4 @@
-/** Requests that one client may make: `burst` at once, then `perMinute`. */
+/** A client's request limit: `burst` at once, then `perMinute`. */
 export class RateLimit {
   readonly #buckets = new Map<string, { left: number; at: number }>();
 
@@ -8,7 +8,7 @@ export class RateLimit {
     private readonly now: () => number = Date.now,
   ) {}
 
-  /** Counts a request; returns the seconds to wait if it is one too many, else 0. */
+  /** Counts a request; returns the seconds to wait if it exceeds the limit, else 0. */
   wait(client: string): number {
     const now = this.now();
     const bucket = this.#buckets.get(client) ?? { left: this.burst, at: now };
@@ -19,7 +19,7 @@ export class RateLimit {
     return left < 1 ? Math.ceil(((1 - left) / this.perMinute) * 60) : 0;
   }
 
-  /** The clients that were not seen for longest make room. */
+  /** The clients not seen for longest are evicted. */
   #forget(): void {
     for (const client of this.#buckets.keys()) {
       if (this.#buckets.size <= MOST_CLIENTS) return;

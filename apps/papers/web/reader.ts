@@ -10,16 +10,16 @@ const KEPT = 400 * 86_400;
 
 /** A browser with a cookie of this server. */
 export interface Visit {
-  /** Its name in the store: a hash, so that the store's file gives away no cookie. */
+  /** Its name in the store: a hash, so that the store's file reveals no cookie. */
   readonly browser: string;
   /** The token of its forms. */
   readonly token: string;
   readonly secret: string;
 }
 
-/** Somebody with a cookie of this server; of those who sign in, the mail address is known. */
+/** A reader with a cookie of this server, and the mail address after signing in. */
 export interface Reader extends Visit {
-  /** Under which the store keeps marks and tags: the account's, else the browser's name. */
+  /** The store's name for marks and tags: the account's, else the browser's. */
   readonly key: string;
 }
 
@@ -35,12 +35,12 @@ export function knownVisit(c: Context): Visit | undefined {
   return secret !== undefined && PATTERN.test(secret) ? visitOf(secret) : undefined;
 }
 
-/** The browser of a request for a page; a new one gets a cookie. */
+/** The browser of a page request; a new one gets a cookie. */
 export const welcome = (c: Context, secure: boolean): Visit => knownVisit(c) ?? giveCookie(c, newVisit(), secure);
 
 export const newVisit = (): Visit => visitOf(randomBytes(24).toString("base64url"));
 
-/** Lets a browser keep the cookie of a visit, in place of the one before. */
+/** Sets the cookie of a visit, replacing the one before. */
 export function giveCookie(c: Context, visit: Visit, secure: boolean): Visit {
   setCookie(c, COOKIE, visit.secret, { httpOnly: true, sameSite: "Lax", path: "/", maxAge: KEPT, secure });
   return visit;

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { recommend } from "./recommend.ts";
 
-/** Unit vectors near one of two directions, told apart by `i`. */
+/** Unit vectors near one of two directions, selected by `i`. */
 const near = (axis: number, i: number): Float32Array => {
   const vector = [0.1 * Math.sin(i), 0.1 * Math.cos(i), 0.1, 0.1];
   vector[axis]! += 1;

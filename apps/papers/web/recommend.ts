@@ -1,6 +1,6 @@
 /**
- * Papers like those that a reader saved: a linear support vector machine on the papers' vectors, saved against not saved, classes
- * balanced (as arxiv-sanity-lite does on tf-idf), solved in the dual by coordinate descent (Hsieh et al. 2008, Algorithm 1, L2 loss).
+ * Papers like a reader's saved ones: a linear support vector machine on the papers' vectors, saved against not saved, with balanced
+ * classes (as in arxiv-sanity-lite on tf-idf), solved in the dual by coordinate descent (Hsieh et al. 2008, Algorithm 1, L2 loss).
  */
 
 export interface Candidate {
@@ -21,11 +21,11 @@ export const FEWEST = 3;
 
 const C = 0.1;
 const PASSES = 20;
-/** Papers that were not saved, of which a model learns; of more, every n-th. */
+/** Maximum unsaved papers for training; of more, every n-th. */
 const OTHERS = 2000;
 const REASONS = 2;
 
-/** The `top` papers that are not saved, best first; undefined if there is too little to go on. */
+/** The `top` papers that are not saved, best first; undefined if there is too little data. */
 export function recommend(
   papers: readonly Candidate[],
   saved: ReadonlySet<string>,
@@ -59,7 +59,7 @@ function reasons(liked: readonly Candidate[], alphas: Float64Array, vector: Floa
 
 interface Separation {
   readonly weights: Float64Array;
-  /** One a paper: the liked ones, then the others. */
+  /** One per paper: the saved ones, then the others. */
   readonly alphas: Float64Array;
 }
 

@@ -1,6 +1,6 @@
 import { HTTPException } from "hono/http-exception";
 
-/** A request that is refused with a sentence for its reader. */
+/** A request refused with a sentence for its reader. */
 export const refusal = (status: 400 | 403 | 404 | 413, message: string): HTTPException =>
   new HTTPException(status, { message });
 

@@ -4,7 +4,7 @@ import { Reranking } from "./rerank.ts";
 import { servePapers } from "./serve.ts";
 import { openSite } from "./site.testing.ts";
 
-/** A reranker that turns its list round, and counts how often it was asked. */
+/** A reranker that reverses its list, and counts its calls. */
 function reversing() {
   const [calls, billed]: [string[][], Receipt[]] = [[], []];
   const receipt = { id: "r1", model: "tiny+first", flops: { spent: 5e6 }, ms: { total: 3 } };

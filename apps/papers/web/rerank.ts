@@ -2,7 +2,7 @@ import { type Receipt, type RerankPipeline, UserError } from "modicum";
 import type { Paper } from "../src/paper.ts";
 import { Kept } from "./kept.ts";
 
-/** Papers in a new order, and what that cost. */
+/** Papers in a new order, and its cost. */
 export interface Order {
   readonly ids: readonly string[];
   readonly receipt: Receipt;
@@ -10,7 +10,7 @@ export interface Order {
 
 const KEPT = 200;
 
-/** Orders search results by a model that reads them. Orders are kept, and made one at a time. */
+/** Orders search results by a model that reads them. Orders are cached, and computed one at a time. */
 export class Reranking {
   readonly #orders = new Kept<Order>(KEPT);
   #ranker: Promise<RerankPipeline> | undefined;
@@ -18,7 +18,7 @@ export class Reranking {
 
   constructor(
     private readonly open: () => Promise<RerankPipeline>,
-    /** Told of each order that is made. */
+    /** Called for each new order. */
     private readonly onMade: (receipt: Receipt) => Promise<void>,
   ) {}
 

@@ -1,6 +1,6 @@
 /**
- * The pages' one script, beyond links and forms: j and k walk through the papers, / goes to the search field, results change
- * while one types, and a button of a paper changes that paper alone. Everything works without it.
+ * The pages' only script, beyond links and forms: j and k move between papers, / focuses the search field, results
+ * update while typing, and a paper's button changes only that paper. Everything works without it.
  */
 export const SCRIPT = `
 "use strict";

@@ -9,15 +9,15 @@ export interface Results {
   readonly papers: readonly Paper[];
   /** Receipts of finding them, in order. */
   readonly receipts: readonly Receipt[];
-  /** Sentences on what is switched off. */
+  /** Sentences on features that are off. */
   readonly without: readonly string[];
-  /** The reason that something could not be done. */
+  /** Why something could not be done. */
   readonly missing: string | undefined;
 }
 
 interface SearchPageProps extends Omit<Parameters<typeof SearchFilters>[0], "topics"> {
   readonly topics: readonly string[];
-  /** Undefined before anything is asked. */
+  /** Undefined before the first search. */
   readonly results: Results | undefined;
   readonly reranked: boolean;
   /** False without a reranker. */

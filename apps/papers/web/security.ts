@@ -1,7 +1,7 @@
 import { createHmac, timingSafeEqual } from "node:crypto";
 import type { MiddlewareHandler } from "hono";
 
-/** Pages run the one script and take the one style sheet of this server, and send forms only to it. */
+/** Pages load only this server's script and style sheet, and send forms only to it. */
 const POLICY = [
   "default-src 'none'",
   "script-src 'self'",
@@ -26,7 +26,7 @@ export const securityHeaders: MiddlewareHandler = async (c, next) => {
   for (const [name, value] of Object.entries(HEADERS)) c.res.headers.set(name, value);
 };
 
-/** A form's token. It needs no secret of the server's: nobody else knows the reader's cookie. */
+/** A form's token. It needs no server secret: nobody else knows the reader's cookie. */
 export const csrfToken = (reader: string): string =>
   createHmac("sha256", reader).update("papers form").digest("base64url");
 

@@ -26,14 +26,14 @@ export interface Serving {
   close(): Promise<void>;
 }
 
-/** Recommendations that are kept, one for each choice of saved papers. */
+/** Cached recommendations, one for each set of saved papers. */
 const KEPT = 200;
 
 /** The application's parts that the pages show. */
 export interface Served {
   readonly papers: Papers;
   readonly mailing: Mailing;
-  /** The address that readers know the pages by. */
+  /** The public address of the pages. */
   readonly url: string | undefined;
 }
 
@@ -54,7 +54,7 @@ export function siteOf(served: Served, reranker: string, clientOf: (c: Context) 
   };
 }
 
-/** Serves the pages over HTTP. @throws UserError if the reranker's name is unknown or the port cannot be had */
+/** Serves the pages over HTTP. @throws UserError if the reranker's name is unknown or the port is unavailable */
 export async function servePapers(
   served: Served,
   options: ServeOptions,
@@ -87,7 +87,7 @@ function listening(start: (done: () => void) => ServerType, { host, port }: Serv
 
 const LOOPBACK = /^(127\.|::1$|::ffff:127\.)/;
 
-/** The connection's address; behind a proxy of this machine, the address that the proxy saw. */
+/** The connection's address; behind a proxy on this machine, the address that the proxy saw. */
 const clientOf =
   ({ url }: Served) =>
   (c: Context): string => {

@@ -43,7 +43,7 @@ export async function openSite(inputs: readonly PaperInput[], reranking?: Rerank
 
 const URL_OF_SITE = "https://papers.example";
 
-/** A mail server that takes everything. */
+/** A mail server that accepts everything. */
 export class KeptPost implements Post {
   readonly mails: { readonly to: string; readonly raw: string }[] = [];
 
@@ -56,7 +56,7 @@ export class KeptPost implements Post {
 
 type Ask = (path: string, init: RequestInit) => Response | Promise<Response>;
 
-/** A browser without scripts: keeps its cookie, and sends forms with the token of the page it saw last. */
+/** A browser without scripts: stores its cookie, and sends forms with the token of the last page. */
 export class Visitor {
   #cookie = "";
   #token = "";

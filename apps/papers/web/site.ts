@@ -16,10 +16,10 @@ export interface Site {
   readonly reranking: Reranking | undefined;
   readonly mailing: Mailing;
   readonly recommendations: Kept<readonly Recommendation[] | undefined>;
-  /** The address that readers know the site by, without a slash at its end; by default that of each request. */
+  /** The public address of the site, without a final slash; by default each request's own. */
   readonly url: string | undefined;
   readonly limits: Readonly<Record<"search" | "rerank" | "subscribe", RateLimit>>;
-  /** Who asks, for the limits. */
+  /** The client, for the limits. */
   readonly clientOf: (c: Context) => string;
 }
 
@@ -31,10 +31,10 @@ export const pathOf = (c: Context): string => {
   return pathname + search;
 };
 
-/** If cookies are for HTTPS alone. */
+/** True if cookies are for HTTPS alone. */
 export const isSecure = (site: Site, c: Context): boolean => originOf(site, c).startsWith("https:");
 
-/** The reader of a request for a page; a new one gets a cookie. */
+/** The reader of a page request; a new one gets a cookie. */
 export const readerOf = (site: Site, c: Context): Promise<Reader> => readerIn(site, welcome(c, isSecure(site, c)));
 
 export const readerIn = async ({ papers }: Site, visit: Visit): Promise<Reader> => ({
@@ -42,7 +42,7 @@ export const readerIn = async ({ papers }: Site, visit: Visit): Promise<Reader> 
   key: await papers.store.accounts.reader(visit.browser),
 });
 
-/** Answers with a page that is not kept by caches, since it shows one reader's marks. */
+/** Answers with a page that caches must not store, since it shows one reader's marks. */
 export function show(site: Site, c: Context, frame: Omit<Frame, "url">, body: Parameters<typeof page>[1]): Response {
   c.header("cache-control", "private, no-cache");
   return c.html(page({ ...frame, url: originOf(site, c) + pathOf(c) }, body)) as Response;

@@ -1,4 +1,4 @@
-/** The pages' style sheet. Colours have a contrast of at least 4.5 to their ground, light and dark. */
+/** The pages' style sheet. Colours have a contrast of at least 4.5 against their background, light and dark. */
 export const STYLE = `
 :root {
   color-scheme: light dark;

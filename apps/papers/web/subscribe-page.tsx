@@ -3,11 +3,11 @@ import { Empty } from "./feed-page.tsx";
 import type { Marks } from "./marks.ts";
 
 interface SubscribeProps {
-  /** Why nobody can subscribe, if that is so. */
+  /** Why nobody can subscribe, if so. */
   readonly off: string | undefined;
   readonly topics: readonly string[];
   readonly marks: Marks;
-  /** The fault of the form that was sent. */
+  /** The fault of the submitted form. */
   readonly fault?: string | undefined;
   readonly address?: string | undefined;
 }
@@ -83,11 +83,11 @@ const Choices = ({ name, title, values }: ChoicesProps) =>
 interface StepProps {
   readonly title: string;
   readonly text: string;
-  /** The button that takes the step: programs that follow links in mail take none. */
+  /** The button for the action: programs that follow links in mail press none. */
   readonly button?: { readonly label: string; readonly action: string } | undefined;
 }
 
-/** One step of a subscription. */
+/** One action of a subscription. */
 export const StepPage = ({ title, text, button }: StepProps) => (
   <>
     <h1>{title}</h1>

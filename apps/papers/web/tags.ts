@@ -1,18 +1,18 @@
 /** Filters by tags: `sparse and not (moe or "vision language")`. */
 import { UserError } from "modicum";
 
-/** True for the tags of a paper that a filter lets through. */
+/** True for the tags of a paper that a filter accepts. */
 export type TagFilter = (tags: ReadonlySet<string>) => boolean;
 
 const MOST = 400;
 const MOST_DEPTH = 20;
 
-/** A tag as it is kept and compared: lower case, single spaces. */
+/** A tag as stored and compared: lower case, single spaces. */
 export const tagName = (text: string): string => text.trim().toLowerCase().replace(/\s+/g, " ");
 
 /**
- * Reads a filter. `not` binds before `and`, `and` before `or`; words beside each other are joined by `and`; a tag of
- * several words, or one called `and`, stands in quotes.
+ * Parses a filter. `not` binds before `and`, `and` before `or`; adjacent words are joined by `and`; a tag of several
+ * words, or one called `and`, stands in quotes.
  * @throws UserError that says what is wrong, and at which word
  */
 export function parseTags(text: string): TagFilter {
@@ -36,7 +36,7 @@ class Words {
     return this.all[this.#at];
   }
 
-  /** Passes the next word if it is this operator. */
+  /** Skips the next word if it is this operator. */
   take(operator: string): boolean {
     const { next } = this;
     if (!next || next.quoted || next.text.toLowerCase() !== operator) return false;

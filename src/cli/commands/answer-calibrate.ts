@@ -60,7 +60,7 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
   process.stderr.write(`saved in ${file}: \`modicum answer --model ${model} --index ${index} …\` uses it\n`);
 }
 
-/** 1 if the text has one of the answers. */
+/** 1 if the text contains one of the answers. */
 const judge = (text: string, answers: readonly string[]): number =>
   Number(answers.some((answer) => holdsWords(text, answer)));
 

@@ -69,7 +69,7 @@ const shown = ({ text, finishReason, retrieved, documents, citations, retrieval,
   return { text, finish_reason: finishReason, retrieved, ...found, documents, citations, gate, ms, receipt };
 };
 
-/** Prints the decision on stderr, then the text as it comes. */
+/** Prints the decision on stderr, then the text as it arrives. */
 const stream = (pipeline: AnswerPipeline, question: string, settings: Settings): Promise<Receipt> =>
   printed(pipeline.generate(question, settings), ({ retrieval, receipt }) => {
     if (retrieval && !receipt) tell(retrieval);

@@ -7,22 +7,22 @@ import { writeJson } from "../../util/write-whole.ts";
 export interface Talk {
   /** The turns so far, oldest first. */
   messages: ChatMessage[];
-  /** The files of the images of `messages`, in order, then the next turn's. */
+  /** The image files of `messages`, in order, then the next turn's. */
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;
-  /** True if each turn is asked alone: an adapter that was trained on plain text reads no conversation. */
+  /** True if each turn is sent alone: an adapter trained on plain text reads no conversation. */
   readonly plain: boolean;
   /** The model's name. */
   readonly model: string;
-  /** Lets another model answer from now on. @throws UserError if it cannot be loaded; the old one then stays */
+  /** Changes the answering model. @throws UserError if it cannot be loaded; the old one then stays */
   change(model: string, signal: AbortSignal): Promise<void>;
 }
 
 interface ChatCommand {
   usage: string;
   summary: string;
-  /** Returns what to tell the user. @throws UserError */
+  /** Returns a message for the user. @throws UserError */
   run(talk: Talk, argument: string, signal: AbortSignal): string | Promise<string>;
 }
 
@@ -45,7 +45,7 @@ export const leaves = (line: string): boolean => /^\/(quit|exit|bye)$/.test(line
 /** True if a line is a command, and not a path that begins with a slash. */
 export const isCommand = (line: string): boolean => /^\/[a-z]*(\s|$)/i.test(line);
 
-/** Does what a command says, and returns what to tell the user. @throws UserError */
+/** Runs a command, and returns a message for the user. @throws UserError */
 export async function obey(line: string, talk: Talk, signal: AbortSignal): Promise<string> {
   const [, name = "", argument = ""] = /^\/(\S*)\s*(.*)$/s.exec(line) ?? [];
   const command = Object.hasOwn(commands, name) ? commands[name] : undefined;
@@ -73,7 +73,7 @@ function image(talk: Talk, file: string): string {
   return `${file} comes before your next turn`;
 }
 
-/** Images of turns that have been asked. */
+/** Images of earlier turns. */
 export const imagesIn = (messages: readonly ChatMessage[]): number =>
   messages.reduce((sum, { content }) => sum + (Array.isArray(content) ? content.filter(isPlace).length : 0), 0);
 

@@ -32,7 +32,7 @@ afterEach(() => {
 
 const receiptOf = (completion: number) => makeReceipt(parts({ tokens: { prompt: 9, cached: 0, completion } }));
 
-/** Says "word0 word1 … " until it is stopped, or `words` words; remembers its prompts. */
+/** Writes "word0 word1 … " until it is stopped, or `words` words; records its prompts. */
 function slowModel(words: number) {
   const asked: ChatMessage[][] = [];
   async function* generate(prompt: Prompt, { signal, onStopped }: RunOptions = {}): AsyncGenerator<Chunk, void> {
@@ -116,7 +116,7 @@ test("Ctrl-C stops the answer and keeps what was said; the next one leaves", asy
   await asksFor(3);
   input.write(CTRL_C);
   await talk;
-  // Stopped answers are billed for the part that was given.
+  // Stopped answers are billed for the part that was printed.
   const said = stdout.split("\n").map((line) => line.split("word").length - 1);
   expect((await ledgered()).slice(0, 2)).toEqual([said[1], said[0]]);
 });

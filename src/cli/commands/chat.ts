@@ -83,7 +83,7 @@ class Conversation implements Answered, Disposable {
   }
 }
 
-/** Turns, each asked with all that were before it if the model reads conversations, and commands. */
+/** Turns, each sent with all earlier ones if the model reads conversations, and commands. */
 export async function converse(talk: Answered, terminal: Interface, settings: RunOptions): Promise<void> {
   for (;;) {
     const line = await ask(terminal, settings.signal);
@@ -99,7 +99,7 @@ export async function converse(talk: Answered, terminal: Interface, settings: Ru
   }
 }
 
-/** A line, behind the images that no turn has had yet. */
+/** A line, after the images that have not been sent. */
 function contentOf(line: string, { messages, images }: Talk): ChatMessage["content"] {
   const count = images.length - imagesIn(messages);
   if (count === 0) return line;
@@ -118,7 +118,7 @@ async function command(line: string, talk: Talk, terminal: Interface): Promise<v
   }
 }
 
-/** A line of the user's; undefined when they leave by Ctrl-C or Ctrl-D. @throws the reason of `ending` */
+/** A line from the user; undefined when they leave by Ctrl-C or Ctrl-D. @throws the reason of `ending` */
 async function ask(terminal: Interface, ending?: AbortSignal): Promise<string | undefined> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT", "close");
   try {
@@ -133,7 +133,7 @@ async function ask(terminal: Interface, ending?: AbortSignal): Promise<string | 
   }
 }
 
-/** Prints the answer as it comes and returns it, or the part before Ctrl-C. */
+/** Prints the answer as it arrives and returns it, or the part before Ctrl-C. */
 async function answer(
   model: Answering,
   terminal: Interface,

@@ -20,7 +20,7 @@ interface Flags extends EncodeFlags {
   prompt?: string;
 }
 
-/** Prints a vector a line, in the order of the texts, then of the images. */
+/** Prints one vector per line, in the order of the texts, then of the images. */
 async function embed(texts: string[], flags: Flags): Promise<void> {
   const { image: files = [], prompt } = flags;
   await encode(

@@ -54,7 +54,7 @@ async function exportTo(name: string, dir: string, options: Options): Promise<vo
 
 type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<Exported>;
 
-/** What writes a format. @throws UserError for options of another one */
+/** The writer of a format. @throws UserError for options of another format */
 function writerOf({ format, type, quant, adapter }: Options): Write {
   if (format === "onnx") {
     if (type !== undefined) throw new UserError("--type is for safetensors and gguf; ONNX takes --quant", 2);

@@ -55,13 +55,13 @@ async function imagine({ model: name, out, json, ...flags }: Flags): Promise<voi
   });
 }
 
-/** Draws under a bar, which has gone when the files' names are printed. */
+/** Draws under a progress bar, which is gone when the files' names are printed. */
 async function drawn(model: Model, options: Parameters<Model["imagine"]>[0]) {
   using bar = showSteps();
   return await model.imagine({ ...options, ...bar });
 }
 
-/** The file of image `i`: `out` itself if there is one image, else with a number from 1. */
+/** The file of image `i`: `out` itself for a single image, else with a number from 1. */
 function fileOf(out: string, i: number, count: number): string {
   if (count === 1) return out;
   const { dir, name, ext } = path.parse(out);

@@ -116,7 +116,7 @@ async function remove(name: string, documents: string[], flags: StoreFlags & { a
   });
 }
 
-/** @throws UserError if nothing is called so */
+/** @throws UserError if no document or file has this name */
 async function removeOne(index: SearchIndex, idOrFile: string): Promise<number> {
   const removed = (await index.remove([idOrFile])) || (await index.removeFile(idOrFile));
   if (removed > 0) return removed;

@@ -21,7 +21,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
-/** Both branches are run and every gate is judged, so that no gate is chosen beforehand. */
+/** Both branches run and every gate is judged, so no gate is chosen in advance. */
 const reading = (await lookupPipeline.options()).pick({ passages: true, maxContextTokens: true, by: true });
 
 export function define(command: Command): void {
@@ -49,7 +49,7 @@ async function run(flags: Flags): Promise<void> {
     notice: (sentence) => void process.stderr.write(`${sentence}\n`),
   });
   if (flags.json) return printJson(report);
-  // Without a question that only retrieval answers there is none to tell from others.
+  // Without a question that only retrieval answers, there is nothing to separate.
   const area = (mean: number) => (Number.isFinite(mean) ? figure(mean) : "none");
   const areas = new Map(report.gates.map(({ gate, auroc }) => [gate, area(auroc.mean)]));
   const rows = [...report.policies, ...report.gates.map(({ half }) => half)].map((policy) => [

@@ -64,7 +64,7 @@ const loopLines = ({ open, mean, sampled }: NonNullable<LyapunovReport["loops"]>
   ...sampled.map((s) => [`whole model, sample fed back, temperature ${s.temperature}`, exponent(s.exponent)]),
 ];
 
-/** A row for each layer: of all that its closed form gives, or of two trajectories alone. */
+/** A row for each layer: everything from its closed form, or only the two trajectories. */
 function layersOf({ layers, trajectories, scaled, recurrent }: LyapunovReport): string[][] {
   const numberOf = (l: number) => String(recurrent?.[l] ?? l);
   const paths = trajectories.map(({ max, standardError }) => [exponent(max), standardError.toPrecision(1)]);

@@ -45,14 +45,14 @@ async function pickRecipe(folder: string | undefined, given: Readonly<Record<str
   const earlier = await registerRecipe(name, entry);
   if (given["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  // An adapter reads prompts in the form of its training by itself.
+  // The model reads an adapter's prompts in the form of its training by itself.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
     `${noteOn(summary, picked, wanted)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
-/** @throws UserError if the run says little about the recipe, and nobody insists */
+/** @throws UserError if the run says little about the recipe, without --force */
 function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): void {
   const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
   const faults = [...new Set([dense, picked])].flatMap((recipe) => hollow(summary, recipe));

@@ -106,7 +106,7 @@ async function summarised(flags: Flags, watcher: Watcher, signal: AbortSignal) {
   return { grid, summaries: await runGrid(grid, watcher, signal) };
 }
 
-/** The report of a cell, and the command that deploys a recipe of it. */
+/** The report of a cell, and the command that deploys one of its recipes. */
 function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
   const cell = grid.cells[i]!;
   const folder = folderOf(grid, cell);
@@ -148,7 +148,7 @@ async function gridOf(flags: Flags, signal: AbortSignal): Promise<Omit<Grid, "re
   };
 }
 
-/** A model, or a pipeline: a reranker has the adapter that comes with its model. @throws UserError */
+/** A model, or a pipeline: a reranker includes its model's bundled adapter. @throws UserError */
 async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
   const { queue, adapter } = flags;
   const [first, pipeline] = [rankPipelineNamed(name), textPipelineNamed(name)];
@@ -166,7 +166,7 @@ async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
   return { source, first, adapter: adapter ?? trained.adapter };
 }
 
-/** @throws UserError for flags that a pipeline does not have */
+/** @throws UserError for flags that a pipeline does not support */
 function alone(name: string, { recipe, search, queue }: Flags): void {
   const { name: own, naming } = pipelineNamed(name)!;
   const what = `${name} is ${naming!.kind}`;
@@ -180,7 +180,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
   return await findTask(task, { signal, ...download });
 }
 
-/** @throws UserError also for a recipe's name: every run has dense beside its recipes */
+/** @throws UserError for a recipe's name as well: every run has dense beside its recipes */
 export async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {
@@ -207,7 +207,7 @@ function reuseOf({ resume = false, force = false }: Flags): Reuse {
 
 /**
  * Recipes, each a list of savings or a file.
- * @throws UserError if one is empty, unknown, or has two savings that claim one seam
+ * @throws UserError if one is empty, unknown, or has two savings that use one seam
  */
 export async function recipesOf(texts: readonly string[]): Promise<Recipe[]> {
   if (texts.some((text) => text.trim() === "")) throw new UserError("--recipe is empty; dense is always included", 2);

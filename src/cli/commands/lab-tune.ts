@@ -100,11 +100,11 @@ async function run(flags: Flags): Promise<void> {
   if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
 
-/** The queue's address may hold a password; without a queue, the tuning also goes on. */
+/** The queue's address may hold a password; the tuning also continues without a queue. */
 const howToGoOn = (queue: string | undefined): string =>
   `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with the same --queue or without"}`;
 
-/** The model that is tuned, or the pair's. @throws UserError */
+/** The tuned model or pair. @throws UserError */
 async function openTuned({ model: name, adapter, candidates, queue }: Flags, signal: AbortSignal) {
   const pair = pairNamed(name);
   const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
@@ -122,7 +122,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
 }
 
-/** The pair that a name stands for; undefined if it names one model. @throws UserError */
+/** The pair that a name stands for; undefined for one model's name. @throws UserError */
 function pairNamed(model: string) {
   const named = textPipelineNamed(model);
   if (!named?.pipeline.certified) return undefined;
@@ -141,7 +141,7 @@ async function register(model: string, { setup, certificate }: Tuned): Promise<s
   return registered;
 }
 
-/** The flag that draws answers as the tuning did, if a request without it does otherwise. */
+/** The flag that samples as the tuning did, if a request without it does not. */
 const drawing = ({ setup }: Tuned): string => {
   const { temperature } = setup.request.options;
   return temperature === undefined ? "" : ` --temperature ${temperature}`;
@@ -149,7 +149,7 @@ const drawing = ({ setup }: Tuned): string => {
 
 const recipeList = z.array(z.union([z.string(), z.array(z.string())]));
 
-/** Recipes of a file: a JSON list of texts, or one a line. @throws UserError */
+/** Recipes from a file: a JSON list of texts, or one per line. @throws UserError */
 async function recipesIn(file: string): Promise<Recipe[]> {
   const text = await readFile(file, "utf8").catch((error: NodeJS.ErrnoException) => {
     throw new UserError(`--candidates: ${file} cannot be read (${error.code})`, 2);
@@ -166,7 +166,7 @@ function listIn(file: string, text: string): string[] {
   return result.data.map((recipe) => (typeof recipe === "string" ? recipe : recipe.join(" ")));
 }
 
-/** Least time between two showings, in milliseconds. */
+/** Minimum milliseconds between two updates. */
 const EVERY = 500;
 
 function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {

@@ -12,7 +12,7 @@ interface Options {
 interface Listed {
   name: string;
   downloaded: boolean;
-  /** Absent of a model whose package is not installed. */
+  /** Absent for a model whose package is not installed. */
   bytes?: number;
   summary?: string;
   licence?: string;

@@ -62,7 +62,7 @@ async function intoModel(
   return exportSafetensors(model.path, dir, form, { signal, onProgress: writing.onProgress, adapter: lora });
 }
 
-/** @throws UserError if the weights are not as many numbers as there are adapters */
+/** @throws UserError if the numbers of weights and adapters differ */
 function weighted({ adapter: folders, weights }: Options): Weighted[] {
   const numbers = weights === undefined ? folders.map(() => 1) : weights.split(",").map(Number);
   if (weights?.split(",").some((text) => text.trim() === "") || numbers.some((weight) => !Number.isFinite(weight)))

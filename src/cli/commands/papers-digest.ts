@@ -15,13 +15,13 @@ export async function define(command: Command): Promise<void> {
   examples(command, "modicum papers digest --from papers@example.org");
 }
 
-/** Adds the flags of mail: a server's password may stand in the environment. */
+/** Adds the mail flags; the environment may hold a server's password. */
 export async function addMailFlags(command: Command): Promise<Command> {
   const { mailOptions } = await loadPapers();
   return addFlags(command, mailOptions);
 }
 
-/** The mail that the flags describe. @throws UserError */
+/** The mail settings from the flags. @throws UserError */
 export async function mailFrom({ store }: Papers, flags: Flags): Promise<Mailing> {
   const { Mailing, mailOptions } = await loadPapers();
   const smtp = process.env["MODICUM_PAPERS_SMTP"];
@@ -29,7 +29,7 @@ export async function mailFrom({ store }: Papers, flags: Flags): Promise<Mailing
   return new Mailing(store, options, (sentence) => warn(printable(sentence)));
 }
 
-/** Sends the digests that are due, once. */
+/** Sends the due digests once. */
 async function digest(flags: Flags): Promise<void> {
   const { openOptions, openPapers } = await loadPapers();
   await using papers = await openPapers({ folder: papersFolder(), ...readFlags(openOptions, flags) });

@@ -39,10 +39,10 @@ async function importPapers(sources: string[], flags: Flags): Promise<void> {
   if (imported.sources.some(({ failure }) => failure !== undefined)) process.exitCode = 1;
 }
 
-/** Faults of a source that are told one by one. */
+/** Maximum faults of a source to report one by one. */
 const TOLD = 20;
 
-/** Tells people what was not imported, and why. */
+/** Reports what was not imported, and why. */
 export function tell({ sources, unindexed }: Imported): void {
   for (const { source, faults, failure, isSame } of sources) {
     for (const { place, reason } of faults.slice(0, TOLD)) warn(printable(`${source}: ${place}: ${reason}`));

@@ -49,7 +49,7 @@ export function define(command: Command): void {
   named("rm", "remove a recipe").action(remove);
 }
 
-/** A name of `on`, `off` and `rm`. */
+/** A name for `on`, `off` and `rm`. */
 const NAMED = "MODEL@NAME, as listed, or NAME alone";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
@@ -88,7 +88,7 @@ async function idleIn({ model, recipe }: Registered): Promise<string[]> {
     const form = formHere(source, openCheckpoint(source.path), "auto");
     return idle.flatMap((of) => of(form) ?? []);
   } catch (error) {
-    // A damaged model does not keep the others from being listed.
+    // A damaged model does not prevent listing the others.
     if (error instanceof UserError) return [];
     throw error;
   }
@@ -102,14 +102,14 @@ const savedText = (share: number, by: keyof typeof units): string => `${(100 * s
 const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>
   first.startsWith(`${AUTO}:`) ? first.slice(AUTO.length + 1) : undefined;
 
-/** A certified recipe, for the list: its cells from what it saves on, and as JSON. Undefined if it has no certificate. */
+/** A certified recipe in the list: its cells from the saving on, and as JSON. Undefined if it has no certificate. */
 function certifiedOf(entry: Registered): { readonly cells: string[]; readonly state: object } | undefined {
   const name = certificateIn(entry);
   if (name === undefined) return undefined;
   try {
     return certifiedBy(name, readCertificate(name));
   } catch (error) {
-    // One that was changed or deleted must not hide the list.
+    // A changed or deleted certificate must not hide the list.
     if (!(error instanceof UserError || error instanceof KeptFault)) throw error;
     return { cells: ["", "", "", error.message], state: { name, fault: error.message } };
   }
@@ -176,7 +176,7 @@ async function remove(name: string): Promise<void> {
   print(`removed ${full}${certificate === undefined ? "" : `; its certificate stays, as ${AUTO}:${certificate}`}`);
 }
 
-/** `MODEL@NAME` of NAME alone, if one model has a recipe of this name. @throws UserError if several have */
+/** Completes NAME to `MODEL@NAME`, if one model has a recipe of this name. @throws UserError if several have */
 async function fullName(name: string): Promise<string> {
   const all = Object.keys(await registeredRecipes());
   const [one = name, ...others] = all.includes(name) ? [name] : all.filter((each) => each.endsWith(`@${name}`));

@@ -4,7 +4,7 @@ import { expect, test } from "vitest";
 import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { documentsOf } from "./rerank.ts";
 
-/** The ids of documents, some with one of their own. */
+/** The ids of documents, some with their own. */
 async function ids(...given: (string | number | undefined)[]): Promise<(string | number)[]> {
   const file = path.join(tempFolder(), "documents.jsonl");
   writeFileSync(

@@ -20,7 +20,7 @@ interface Flags extends EncodeFlags {
   explain?: boolean;
 }
 
-/** Options of pipelines that rank, besides those in a name. */
+/** Options of ranking pipelines, besides those in a name. */
 const ownFlags = z.object(Object.assign({}, ...rankPipelines.map(({ flags }) => flags.shape)) as z.ZodRawShape);
 
 interface Identified {
@@ -96,7 +96,7 @@ function printRanking(results: ReturnType<typeof ranked>, windows: readonly Wind
   print(...columns(results.map((r) => [r.relevance_score.toFixed(4), String(r.id)])));
 }
 
-/** Documents without an id are called by their index, from 0. @throws UserError if that is another's id */
+/** Documents without an id are named by their index, from 0. @throws UserError if that is another's id */
 export async function documentsOf(file: string): Promise<Identified[]> {
   const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);

@@ -52,7 +52,7 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   process.stderr.write(`saved in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
 }
 
-/** 1 if the text holds one of the answers. */
+/** 1 if the text contains one of the answers. */
 function judge(text: string, answers: readonly string[]): number {
   const item = { kind: "generation", id: "", prompt: "", stop: [], maxTokens: 1, answers } as const;
   return containsAnswer.part(item, { text }, { text })[0]!;

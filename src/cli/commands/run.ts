@@ -56,7 +56,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
-    // Such a pipeline has defaults of its own.
+    // Such a pipeline has its own defaults.
     ...(text?.settings ? givenFlags(generateOptions, options) : generation(options)),
     ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,
@@ -95,7 +95,7 @@ async function promptOf(argument: string | undefined, signal: AbortSignal): Prom
 type Answering = Model | OpenedPipeline;
 type Settings = Parameters<Model["generate"]>[1];
 
-/** Prints the text as it comes; before it, `line` of what a pipeline shows. */
+/** Prints the text as it arrives, after the pipeline's `line`. */
 const stream = (line: Shows["line"]) => (model: Answering, prompt: string, settings: Settings) =>
   printed<ShownChunk>(model.generate(prompt, settings), ({ shown, receipt }) => {
     const first = shown === undefined || receipt ? undefined : line?.(shown);

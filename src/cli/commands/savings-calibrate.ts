@@ -24,9 +24,9 @@ interface Options extends Readonly<Record<string, unknown>> {
   json?: boolean;
 }
 
-/** A command for each saving that learns, with its own flags. */
+/** A command for each saving with a calibration, with its own flags. */
 export function define(command: Command): void {
-  // A saving without calibration is reported whatever flags are given with it.
+  // A saving without calibration is reported whatever its flags.
   command.allowUnknownOption().allowExcessArguments();
   command.argument("<saving>", learners.map(({ name }) => name).join(", ")).action((name: string) => {
     calibrationOf(name);
@@ -47,7 +47,7 @@ function defineOne(command: Command, name: string): void {
     .option("--out <file>", "where to write the result (default: print it)")
     .option("--json", "with --out: print one JSON object, { out, save, summary }");
   addFlags(addFlags(command, options), quantOptions).action((_: Options, own: Command) =>
-    // --json is also the parent's, and commander gives it to the parent.
+    // --json is also the parent's, and commander passes it to the parent.
     calibrate(name, own.optsWithGlobals<Options>()),
   );
 }
@@ -84,7 +84,7 @@ const textOf = (file: string): Promise<string> =>
     throw new UserError(`cannot read the text ${file}: ${error.code === "ENOENT" ? "no such file" : error.message}`);
   });
 
-/** The questions of a file, each with its picture. @throws UserError */
+/** A file's questions, each with its picture. @throws UserError */
 async function picturesIn(file: string | undefined): Promise<{ image: string; prompt: string }[]> {
   if (file === undefined) return [];
   const records = readRecords(file, await textOf(file));

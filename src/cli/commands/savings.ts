@@ -10,7 +10,7 @@ import * as train from "./savings-train.ts";
 export function define(command: Command): void {
   calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
-  // Last: a verb that is added to it takes over what it allows.
+  // Last: adding a subcommand copies the parent's settings.
   command
     .argument("[saving|pipeline|method]", "a saving, a pipeline or a method: show its options, presets and needs")
     .option("--json", "print a JSON array with option schemas")
@@ -26,7 +26,7 @@ async function list(name: string | undefined, { json = false }: { json?: boolean
   else print(listed.map((one) => detailLines(one).join("\n")).join("\n\n"));
 }
 
-/** A saving, a pipeline or a method, or several of one name. @throws UserError */
+/** A saving, a pipeline or a method, or several with one name. @throws UserError */
 function named(name: string, all: readonly Listed[]): Listed[] {
   const found = all.filter((listed) => listed.name === name);
   if (found.length > 0) return found;

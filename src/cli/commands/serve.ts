@@ -168,7 +168,7 @@ async function opened(
   const { device } = readFlags(deviceOptions, flags);
   await requireDevice(device);
   checkPlace(ledger);
-  // Without this, a mistyped path would be a server without keys.
+  // Without this check, a mistyped path would be a server without keys.
   if (keysFile !== undefined && !existsSync(keysFile)) throw new UserError(`--keys: there is no file ${keysFile}`, 2);
   const keys = new KeyStore(keysFile);
   const allowHosts = allowHost.map((name) => name.toLowerCase());
@@ -218,7 +218,7 @@ async function opened(
   return serving;
 }
 
-/** The models that other servers run. */
+/** The models on other servers. */
 async function remotes({ remote = [], fleet }: Flags): Promise<RemoteOptions[]> {
   const { readFleet, remoteFromText } = await import("../../serve/index.ts");
   return [...remote.map(remoteFromText), ...(fleet === undefined ? [] : await readFleet(fleet))];

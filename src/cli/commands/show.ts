@@ -31,7 +31,7 @@ async function show(name: string, { json = false, ...options }: { json?: boolean
   print(...columns([...rows(model, form), ...codes]));
 }
 
-/** A form that a user named. */
+/** A user's explicit form. */
 const NAMED =
   "q8r, as --quant says: the layers and their inputs in rotated bytes; the token table and the head in the default form";
 
@@ -43,7 +43,7 @@ const scientific = (n: number): string => n.toExponential(2).replace("e+", "e");
 const holding = ({ tensors, type, form, error, bytes, stored }: ModelDescription["tensors"][number]): string =>
   `${tensors} ${type} as ${form}${error === undefined ? "" : `, off by ${percent(error)}`}: ${megabytes(bytes)} of ${megabytes(stored)} in the file`;
 
-/** The cost of activations for products with quantised blocks. */
+/** The rounding of activations for products with quantised blocks. */
 const activations = ({ tensors }: ModelDescription): [string, string][] =>
   tensors.some(({ form }) => form !== "float32")
     ? [["", "inputs of quantised products are also rounded to 8 bits"]]
@@ -98,7 +98,7 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 const tokenizer = ({ noTokenizer }: ModelDescription): [string, string][] =>
   noTokenizer === undefined ? [] : [["tokenizer", `missing: ${noTokenizer}, without which no text is read`]];
 
-/** The part of a model that reads images, and the cost of one. */
+/** The image part of a model, and the cost of one image. */
 function images({ image, flopsPerImage, textAlone }: ModelDescription): [string, string][] {
   if (textAlone) return [["images", "not read: only the model's text part is loaded"]];
   if (!image || flopsPerImage === undefined) return [];
@@ -113,7 +113,7 @@ function images({ image, flopsPerImage, textAlone }: ModelDescription): [string,
   ];
 }
 
-/** The images that a model draws, and the cost of a step. */
+/** A generator's images, and the cost of a step. */
 function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, string][] {
   if (!drawn) return [];
   const { imageSize, channels, steps } = drawn;
@@ -123,7 +123,7 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
   ];
 }
 
-/** If a text is read as a whole, the cost of a token grows with the text's length. */
+/** If a text is read as a whole, a token's cost grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const whole = kind === "encoder" || kind === "encoder of images and texts";
   const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>

@@ -19,7 +19,7 @@ async function report(folders: readonly string[], { out, json }: { out?: string;
   tellRuns(await trainingReport(folders, out === undefined ? {} : { out }), json);
 }
 
-/** Prints runs as a table, and where their page is. */
+/** Prints runs as a table, and the path of their page. */
 export function tellRuns(found: TrainingReport, json = false): void {
   if (json) printJson(found);
   else print(...columns(summaryRows(found.runs)), found.report);

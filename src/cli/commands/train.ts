@@ -44,7 +44,7 @@ const verbs: Readonly<Record<string, Verb>> = {
 const small = async (name: Parameters<typeof import("../small-training.ts").verbOf>[0]) =>
   (await import("../small-training.ts")).verbOf(name);
 
-/** The first word may name a verb, whose options are its own. */
+/** The first word may name a verb with its own options. */
 export async function define(command: Command, words: Words): Promise<void> {
   await defineVerbs(command.enablePositionalOptions(), verbs, words);
   command
@@ -99,7 +99,7 @@ async function started(config: string | undefined, flags: Flags, call: Call): Pr
   return train(options, { ...call, out: resume, reuse: force ? "resume changed" : "resume" });
 }
 
-/** The file's options, with the flags above them. @throws UserError */
+/** The file's options, overridden by the flags. @throws UserError */
 async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
   if (config === undefined) return readFlags(trainOptions, withPresets(givenOf(flags)) as Flags);
   const values = await readValues(config, "the run");
@@ -113,7 +113,7 @@ const givenOf = (flags: Flags): Partial<Flags> =>
     Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
   );
 
-/** Options with the flags above them, also single fields. */
+/** Options overridden by flags, field by field. */
 const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, givenOf(flags)) as TrainInput;
 
 function tellEstimate(found: Estimate, { json }: Flags): void {
@@ -121,12 +121,12 @@ function tellEstimate(found: Estimate, { json }: Flags): void {
   else print(sentence(found));
 }
 
-/** Commands that run a model by what was trained. */
+/** The commands that run a trained model, by head. */
 const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "imagine" } as const;
 
 type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
 
-/** The memory that frozen tensors spare, if there are any. */
+/** The memory that frozen tensors save, if there are any. */
 function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
   const bytes = work?.["trainingBytes"];
   if (!bytes || bytes.run === bytes.dense) return [];
@@ -150,8 +150,8 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
 }
 
 /**
- * A sentence on the command that runs what was trained, with the saving that it was trained with. An adapter records its prompt form;
- * a whole model that has a chat template is told to take texts as they are.
+ * A sentence on the command that runs the result, with the saving of its training. An adapter records its prompt form;
+ * for a whole model with a chat template, the command includes --raw.
  */
 function nextOf({ out, model, head, receipt }: Trained): string {
   const { save, ...options } = runOptions(out);

@@ -22,7 +22,7 @@ for (const [network, prefix] of [
 ] as const)
   special4.addSubnet(network, prefix, "ipv4");
 
-/** IPv6 gives out 2000::/3; in it are tunnels, which lead to any IPv4 address, and networks of protocols and examples. */
+/** IPv6 allocates 2000::/3; it includes tunnels, which lead to any IPv4 address, and networks of protocols and examples. */
 const public6 = new BlockList();
 public6.addSubnet("2000::", 3, "ipv6");
 const special6 = new BlockList();
@@ -34,7 +34,7 @@ for (const [network, prefix] of [
 ] as const)
   special6.addSubnet(network, prefix, "ipv6");
 
-/** If anybody on the internet can reach the address: not this machine, nor a network of its own. */
+/** True if anybody on the internet can reach the address: not this machine, nor a private network. */
 export function isPublic(address: string): boolean {
   switch (isIP(address)) {
     case 4:
@@ -49,15 +49,15 @@ export function isPublic(address: string): boolean {
 const refused = (host: string): UserError =>
   new UserError(`${host} is an address of this machine or a private network; --allow-private lets it be read`);
 
-/** Refuses a host that is written as an address which is not public; names are looked up later. @throws UserError */
+/** Refuses a host written as a private address; names are resolved later. @throws UserError */
 export function checkHost({ hostname }: URL): void {
   const host = hostname.replace(/^\[|\]$/g, "");
   if (isIP(host) !== 0 && !isPublic(host)) throw refused(host);
 }
 
 /**
- * A lookup of names for connections that gives public addresses alone. The connection goes to what was checked, so a
- * name cannot change its address in between.
+ * A name lookup for connections that returns only public addresses. The connection goes to the checked address, so a
+ * name cannot change it in between.
  */
 export const publicLookup: LookupFunction = (host, options, done) => {
   lookup(host, { ...options, all: true }, (error, found: LookupAddress[]) => {

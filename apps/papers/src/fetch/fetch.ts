@@ -17,10 +17,10 @@ export interface FetchOptions {
   readonly clock?: Clock | undefined;
 }
 
-/** The content of an address; undefined if it is what the validators describe. */
+/** The content of an address; undefined if it matches the validators. */
 export type Fetched = { readonly text: string; readonly validators: Validators } | undefined;
 
-/** Reads addresses, politely: requests to a host are 3 s apart, and busy servers are left alone as they ask. */
+/** Reads addresses politely: requests to a host are 3 s apart, and busy servers get the pause they ask for. */
 export class Fetcher implements AsyncDisposable {
   readonly #clock: Clock;
   readonly #turns: Turns;
@@ -45,7 +45,7 @@ export class Fetcher implements AsyncDisposable {
     }
   }
 
-  /** One try, with its redirects. */
+  /** One attempt, with its redirects. */
   async #attempt(url: URL, known: Validators | undefined, signal?: AbortSignal): Promise<Fetched | Busy> {
     let at = url;
     for (let redirects = 0; redirects <= REDIRECTS; redirects++) {
@@ -96,11 +96,11 @@ export class Fetcher implements AsyncDisposable {
   }
 }
 
-/** A failure that may pass. */
+/** A temporary failure. */
 class Busy {
   constructor(
     readonly reason: string,
-    /** Milliseconds to wait that the server asks for. */
+    /** Milliseconds to wait, as the server asks. */
     readonly asked: number | undefined,
   ) {}
 }

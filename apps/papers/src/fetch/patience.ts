@@ -2,7 +2,7 @@ import { setTimeout } from "node:timers/promises";
 
 /** arXiv asks for three seconds between requests (info.arxiv.org/help/api/tou.html); all hosts get them. */
 const APART = 3000;
-/** The first wait before another try, in milliseconds; each further one is twice as long. */
+/** The first wait before another attempt, in milliseconds; each further one is twice as long. */
 const FIRST = 2000;
 
 /** The clock of requests. */
@@ -16,7 +16,7 @@ export const realClock: Clock = {
   sleep: (ms, signal) => setTimeout(ms, undefined, signal && { signal }),
 };
 
-/** Keeps requests to one host apart. */
+/** Spaces requests to one host. */
 export class Turns {
   readonly #next = new Map<string, number>();
 
@@ -29,7 +29,7 @@ export class Turns {
   }
 }
 
-/** Milliseconds before the next try after `failures` failed ones; what the server asks for comes first. */
+/** Milliseconds before the next attempt after `failures` failed ones; the server's request comes first. */
 export const backOff = (failures: number, asked: number | undefined): number => asked ?? FIRST * 2 ** (failures - 1);
 
 /** The wait in milliseconds that `Retry-After` asks for, in seconds or as a date (RFC 9110, section 10.2.3). */

@@ -2,7 +2,7 @@ import { UserError } from "modicum";
 import type { Response } from "undici";
 import { LARGEST } from "../sources/parse.ts";
 
-/** The body as text, of at most 50 MB after decompression; the rest of a larger one is not read. @throws UserError */
+/** The body as text, at most 50 MB after decompression; a larger one is not read further. @throws UserError */
 export async function readText(url: URL, response: Response): Promise<string> {
   const [parts, decoder] = [[] as string[], new TextDecoder()];
   let bytes = 0;

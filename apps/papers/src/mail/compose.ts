@@ -7,11 +7,11 @@ export interface Addressed extends Texts {
   /** Message-ID without brackets. */
   readonly message: string;
   readonly date: Date;
-  /** A link that ends the subscription by one POST. */
+  /** A link that ends the subscription with one POST. */
   readonly unsubscribe?: string | undefined;
 }
 
-/** A mail as it goes to the server; with the headers of one-click unsubscription (RFC 8058) if it has such a link. */
+/** A mail as sent to the server; with the headers of one-click unsubscription (RFC 8058) if it has such a link. */
 export function compose({ message, unsubscribe, from, ...mail }: Addressed): Promise<Buffer> {
   const headers = unsubscribe && {
     "List-Unsubscribe": `<${unsubscribe}>`,
@@ -22,7 +22,7 @@ export function compose({ message, unsubscribe, from, ...mail }: Addressed): Pro
     from: { name: "Daily papers", address: from },
     messageId: `<${message}>`,
     ...(headers && { headers }),
-    // Its words are untrusted: they name no files or addresses to read.
+    // Its text is untrusted: it names no files or addresses to read.
     ...{ disableFileAccess: true, disableUrlAccess: true },
   })
     .compile()

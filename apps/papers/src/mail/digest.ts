@@ -6,8 +6,8 @@ import type { Store } from "../store.ts";
 import { firstDay } from "./period.ts";
 
 /**
- * The digest that a subscriber is due: papers of the newest listed day, or of the seven up to it, that match the wish and
- * became known after the last digest; undefined if there are none.
+ * A subscriber's due digest: papers of the newest listed day, or of the seven up to it, that match the wish and became
+ * known after the last digest; undefined if there are none.
  */
 export async function digestFor(store: Store, { address, wish }: Subscription): Promise<Content | undefined> {
   const [newest] = await store.papers.days(1);

@@ -20,7 +20,7 @@ const ROOT = join(import.meta.dirname, "..", "..", "..", "..");
 const folder = mkdtempSync(join(tmpdir(), "modicum-mail-"));
 const script = join(folder, "round.mjs");
 
-/** Only what sending needs of the library goes into the script, which starts in a fraction of the time. */
+/** The script includes only the library code that sending needs, and starts in a fraction of the time. */
 const needed: Plugin = {
   name: "needed",
   setup: ({ onResolve }) =>

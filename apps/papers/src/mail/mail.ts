@@ -14,15 +14,15 @@ import { LIFETIME } from "./tokens.ts";
 import { addressSchema, type Wish, type WishInput, wishSchema } from "./wish.ts";
 
 const MINUTE = 60_000;
-/** Milliseconds in which one address gets one link to confirm, and one to sign in. */
+/** Milliseconds in which an address gets one confirmation link and one sign-in link. */
 const ASKED_AGAIN = 10 * MINUTE;
-/** The longest wait between two tries. */
+/** The longest wait between two attempts. */
 const LONGEST = 6 * 60 * MINUTE;
 
 /** The outcome of one round of mail. */
 export type Sent = Readonly<Record<Exclude<MailState, "waiting"> | "postponed", number>>;
 
-/** Subscriptions and their mail. Each mail goes out at most once, whatever stops the process. */
+/** Subscriptions and their mail. Each mail is sent at most once, whatever stops the process. */
 export class Mailing {
   /** Why nobody can subscribe or sign in; undefined if mail works. */
   readonly off: string | undefined;
@@ -34,7 +34,7 @@ export class Mailing {
   constructor(
     private readonly store: Store,
     options: MailOptions,
-    /** Told what people should know, such as a mail server that is away. */
+    /** Called with messages for people, such as that a mail server is away. */
     private readonly onNotice: (sentence: string) => void = () => {},
     post?: Post,
   ) {
@@ -44,7 +44,7 @@ export class Mailing {
   }
 
   /**
-   * Asks the owner of an address to confirm a subscription. Nobody learns from it if the address has one already.
+   * Asks the owner of an address to confirm a subscription. This does not reveal whether the address already has one.
    * @throws UserError for a wrong address or wish, or if mail is off
    */
   async subscribe(address: string, wish: WishInput, now = Date.now()): Promise<void> {
@@ -57,7 +57,7 @@ export class Mailing {
   }
 
   /**
-   * Sends a link that signs a browser in to an address. Nobody learns from it if the address has an account.
+   * Sends a link that signs a browser in to an address. This does not reveal whether the address has an account.
    * @throws UserError for a wrong address, or if mail is off
    */
   async askSignIn(address: string, now = Date.now()): Promise<void> {
@@ -74,7 +74,7 @@ export class Mailing {
     this.#woken.abort();
   }
 
-  /** Starts the subscription of a confirmation's link. Returns its wish; undefined if the link does not work any more. */
+  /** Starts the subscription of a confirmation link. Returns its wish; undefined if the link no longer works. */
   async confirm(token: string, now = Date.now()): Promise<Wish | undefined> {
     const subject = await this.store.subscriptions.subject("confirm", token, now);
     if (subject === undefined) return undefined;
@@ -82,7 +82,7 @@ export class Mailing {
     return (await this.store.subscriptions.activate(address, wish)).wish;
   }
 
-  /** Ends the subscription of a mail's link; false if the link does not work any more. */
+  /** Ends the subscription of a mail's link; false if the link no longer works. */
   async unsubscribe(token: string, now = Date.now()): Promise<boolean> {
     const address = await this.store.subscriptions.subject("unsubscribe", token, now);
     if (address === undefined) return false;
@@ -90,7 +90,7 @@ export class Mailing {
     return true;
   }
 
-  /** One round: makes the digests that are due, and sends what waits. @throws UserError if mail is off */
+  /** One round: creates due digests, and sends waiting mail. @throws UserError if mail is off */
   async round(now = Date.now()): Promise<Sent> {
     const [settings, post] = [this.#settings, this.#post];
     if (!settings || !post) throw new UserError(this.off ?? "mail is off");
@@ -106,17 +106,17 @@ export class Mailing {
     return sent;
   }
 
-  /** Goes round each minute, and when somebody subscribes, until it is stopped. */
+  /** Runs a round each minute, and when somebody subscribes, until it is stopped. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      // Before the round, which may be too late for who subscribes meanwhile.
+      // Before the round, which may be too late for anyone who subscribes meanwhile.
       this.#woken = new AbortController();
       await this.round().catch((error: Error) => this.onNotice(`mail: ${error.message}`));
       await setTimeout(MINUTE, undefined, { signal: AbortSignal.any([signal, this.#woken.signal]) }).catch(() => {});
     }
   }
 
-  /** Tells of mail that a process before this one began to send, and did not live to tell of. */
+  /** Reports mail that an earlier process began to send before it died. */
   async #tellUnknown(): Promise<void> {
     if (!this.#isFirst) return;
     this.#isFirst = false;
@@ -176,7 +176,7 @@ export class Mailing {
     }
   }
 
-  /** The mail's text with fresh links; undefined if its subscription has ended. */
+  /** The mail's text with new links; undefined if its subscription has ended. */
   async #compose(mail: Mail, { from, url }: MailSettings, now: number): Promise<Buffer | undefined> {
     const { address, message, content, at } = mail;
     const head = { from, to: address, message, date: new Date(at) };

@@ -15,7 +15,7 @@ export function periodAt(frequency: Frequency, ms: number): string {
   }
 }
 
-/** The first day of listings that a digest is made of, if `newest` is the last. */
+/** The first day of listings for a digest whose last day is `newest`. */
 export function firstDay(frequency: Frequency, newest: Day): Day {
   switch (frequency) {
     case "daily":

@@ -1,14 +1,14 @@
 import { Readable } from "node:stream";
 import SMTPConnection from "nodemailer/lib/smtp-connection/index.js";
 
-/** The outcome of one try. */
+/** The result of one attempt. */
 export type Outcome =
   | { readonly kind: "sent" }
-  /** For good: the server answered 5xx to the recipient or the text. */
+  /** Permanent: the server answered 5xx to the recipient or the text. */
   | { readonly kind: "refused"; readonly reason: string }
-  /** The server did not take it. */
+  /** The server did not accept it. */
   | { readonly kind: "later"; readonly reason: string }
-  /** The connection broke after the text began to go out. */
+  /** The connection broke after the text began to be sent. */
   | { readonly kind: "unknown"; readonly reason: string }
   /** Another process sends it. */
   | { readonly kind: "taken" };
@@ -21,8 +21,8 @@ export interface Envelope {
 /** Sends mail. */
 export interface Post {
   /**
-   * Sends a message. `mark` is called after the server has accepted the recipient and before the first byte of the text;
-   * if it gives false, nothing goes out.
+   * Sends a message. `mark` is called after the server has accepted the recipient and before the first byte of the
+   * text; if it returns false, nothing is sent.
    */
   send(envelope: Envelope, message: Buffer, mark: () => Promise<boolean>): Promise<Outcome>;
 }
@@ -33,7 +33,7 @@ const LOOPBACK = /^(localhost|127\.|\[::1\])/;
 
 type Failure = SMTPConnection.SMTPError;
 
-/** A mail server, with a connection for each message. Passwords go over TLS only, except to this machine. */
+/** A mail server, with one connection per message. Passwords are sent only over TLS, except to this machine. */
 export class SmtpPost implements Post {
   constructor(private readonly server: URL) {}
 

@@ -1,17 +1,17 @@
-/** Sends what is due once, in a process that is killed at a step: the store's file, the mail server, the time, the step. */
+/** Sends due mail once, in a process that is killed at a step: the store's file, the mail server, the time, the step. */
 import { Socket } from "node:net";
 import { openStore } from "../store.ts";
 import { Mailing } from "./mail.ts";
 
-/** A step of sending at which the process ends. `held`: never by itself, since the server has the text and kills it. */
+/** A sending step at which the process ends. `held`: never by itself, since the server has the text and kills it. */
 export type KilledAt = "accepted" | "marked" | "half" | "held" | "taken";
 
-/** Ends this process without a word, as `kill -9` does. */
+/** Ends this process abruptly, as `kill -9` does. */
 function die(): void {
   process.kill(process.pid, "SIGKILL");
 }
 
-/** Lets the next write to the server, which is the text, go out by half. */
+/** Sends only half of the next write to the server, which is the text. */
 function dieInText(): void {
   const { write } = Socket.prototype;
   Socket.prototype.write = function (text: Uint8Array | string) {

@@ -1,18 +1,18 @@
-/** A mail server on loopback, which keeps what it takes. */
+/** A mail server on loopback that records its mail. */
 import type { AddressInfo } from "node:net";
 import { SMTPServer } from "smtp-server";
 
-/** A step of a delivery at which the server misbehaves. */
+/** A delivery step at which the server misbehaves. */
 export type Step = "connect" | "sender" | "recipient" | "text";
 type Trouble = { readonly at: Step; readonly code: number | "break" };
 
 export class SmtpTesting {
   readonly mails: { readonly to: string; readonly raw: string }[] = [];
-  /** Texts of which a part came. */
+  /** Partly received texts. */
   begun = 0;
-  /** Answered at a step in place of yes: a code, or a connection that breaks. */
+  /** The reply at a step instead of acceptance: a code, or a broken connection. */
   trouble: Trouble | undefined;
-  /** Called when all of a text is here and nothing is answered yet. */
+  /** Called when a text has arrived completely, before the reply. */
   onText: () => Promise<void> = async () => {};
   readonly #server: SMTPServer;
 
@@ -63,7 +63,7 @@ export class SmtpTesting {
   }
 }
 
-/** The decoded text of a mail: headers unfolded as they are, and its parts' quoted-printable read. */
+/** The decoded text of a mail: headers unfolded, and its parts' quoted-printable decoded. */
 export function readable(raw: string): string {
   const end = raw.indexOf("\r\n\r\n");
   return raw.slice(0, end).replace(/\r\n[ \t]+/g, " ") + fromQuotedPrintable(raw.slice(end));

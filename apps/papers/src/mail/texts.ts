@@ -3,7 +3,7 @@ import type { Receipt } from "modicum";
 import type { Paper } from "../paper.ts";
 import type { Wish } from "./wish.ts";
 
-/** A mail's words, as plain text and as HTML. */
+/** A mail's contents, as plain text and as HTML. */
 export interface Texts {
   readonly subject: string;
   readonly text: string;
@@ -26,7 +26,7 @@ const wishText = ({ frequency, topics, tags, most }: Wish): string =>
     ...(tags.length > 0 ? [`with the tags ${tags.join(", ")}`] : []),
   ].join(", ");
 
-/** The mail that asks if the address's owner wants the digests. */
+/** The mail that asks whether the address's owner wants the digests. */
 export function confirmTexts(wish: Wish, link: string): Texts {
   const subject = "Confirm your subscription to daily papers";
   const asked = `Somebody, hopefully you, asked for a digest of papers at this address: ${wishText(wish)}.`;
@@ -38,7 +38,7 @@ export function confirmTexts(wish: Wish, link: string): Texts {
   };
 }
 
-/** The mail with a link that signs a browser in; the same whether the address has an account or not. */
+/** The mail with a sign-in link; the same whether the address has an account or not. */
 export function signInTexts(link: string): Texts {
   const subject = "Sign in to daily papers";
   const asked = "Somebody, hopefully you, asked to sign a browser in with this address.";
@@ -53,7 +53,7 @@ export function signInTexts(link: string): Texts {
 
 export interface Digest {
   readonly papers: readonly Paper[];
-  /** The cost of the models of these pages; null if none ran. */
+  /** The cost of these pages' models; null if none ran. */
   readonly receipt: Receipt | null;
   /** Address of the pages. */
   readonly url: string;
@@ -98,7 +98,7 @@ function shownOf({ title, abstract, authors, authorCount, published, summary }: 
 const countText = (count: number | null): string =>
   count === null ? "" : count === 1 ? "1 author" : `${count} authors`;
 
-/** The cost of a digest's papers, in a sentence. */
+/** The cost of a digest's papers, in one sentence. */
 function receiptText(receipt: Receipt | null): string {
   if (!receipt) return "Receipt: no model ran for these papers.";
   const { dense, spent, saved } = receipt.flops;

@@ -2,11 +2,11 @@ import { createHash, randomBytes } from "node:crypto";
 
 const HOUR = 3_600_000;
 
-/** Milliseconds that a link in a mail works. */
+/** Milliseconds for which a link in a mail works. */
 export const LIFETIME = { confirm: 48 * HOUR, unsubscribe: 90 * 24 * HOUR, "sign-in": HOUR } as const;
 export type Purpose = keyof typeof LIFETIME;
 
-/** A secret for a link, of 256 random bits. Only its hash is kept. */
+/** A secret for a link, of 256 random bits. Only its hash is stored. */
 export const newToken = (): string => randomBytes(32).toString("base64url");
 
 export const hashOf = (token: string): string => createHash("sha256").update(token).digest("hex");

@@ -6,20 +6,20 @@ export type Frequency = (typeof frequencies)[number];
 /** A subscriber's choices. */
 export const wishSchema = z.object({
   frequency: z.enum(frequencies, "expected daily or weekly").default("daily"),
-  /** Only papers of these topics; none: of all. */
+  /** Only papers of these topics; empty: all. */
   topics: z.array(z.string()).max(50).default([]),
-  /** Only papers that the reader gave one of these tags; none: all. */
+  /** Only papers with one of these tags of the reader; empty: all. */
   tags: z.array(z.string()).max(50).default([]),
-  /** Whose tags they are. */
+  /** The reader of the tags. */
   reader: z.string().nullable().default(null),
-  /** Papers of a digest, at most. */
+  /** Maximum papers per digest. */
   most: z.int("expected a number of papers").min(1).max(50).default(10),
 });
 
 export type WishInput = z.input<typeof wishSchema>;
 export type Wish = Readonly<z.output<typeof wishSchema>>;
 
-/** An address in one spelling, so that none is there twice. */
+/** An address in one spelling, so that it is unique. */
 export const addressSchema = z
   .string("expected an address")
   .trim()

@@ -4,12 +4,12 @@ import type { Day, PaperInput } from "../paper.ts";
 import { Entries, oneLine, type Parsed } from "./source.ts";
 import { attribute, type Element, elements, textOf } from "./xml.ts";
 
-/** The day of a time such as `2025-03-20T17:59:58Z`; null if it is none. */
+/** The day of a time such as `2025-03-20T17:59:58Z`; null for another text. */
 const dayOf = (time: string): Day | null => /^\d{4}-\d\d-\d\dT/.exec(time)?.[0].slice(0, 10) ?? null;
 
 /**
- * Reads an answer of arXiv's API (info.arxiv.org/help/api/user-manual.html; not checked live). A paper counts as listed
- * on the day of its first version.
+ * Reads a response of arXiv's API (info.arxiv.org/help/api/user-manual.html; not checked live). A paper counts as
+ * listed on the day of its first version.
  */
 export function parseAtom(feed: Element): Parsed {
   const found = new Entries();

@@ -6,7 +6,7 @@ import { type Element, elements, textOf } from "./xml.ts";
 
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
-/** The day of a time such as `Thu, 20 Mar 2025 00:00:00 -0400`, where it was written; null if it is none. */
+/** The day of a time such as `Thu, 20 Mar 2025 00:00:00 -0400`, in its own time zone; null for another text. */
 function dayOf(time: string): Day | null {
   const [, day, month, year] = /(\d{1,2}) ([A-Z][a-z]{2}) (\d{4})/.exec(time) ?? [];
   const number = MONTHS.indexOf(month ?? "") + 1;
@@ -14,8 +14,8 @@ function dayOf(time: string): Day | null {
 }
 
 /**
- * Reads arXiv's RSS (info.arxiv.org/help/rss.html; not checked live). It lists new papers, and new versions of old ones,
- * which do not count as listed. When a paper was published, it does not tell.
+ * Reads arXiv's RSS (info.arxiv.org/help/rss.html; not checked live). It lists new papers, and new versions of old
+ * ones, which do not count as listed. It does not give the day of publication.
  */
 export function parseRss(rss: Element): Parsed {
   const found = new Entries();
@@ -43,6 +43,6 @@ function inputOf(item: Element, usual: string): PaperInput {
   };
 }
 
-/** The description without its head, `arXiv:… Announce Type: new Abstract:`, and without marks. */
+/** The description without its head, `arXiv:… Announce Type: new Abstract:`, and without markup. */
 const abstractOf = (description: string): string =>
   oneLine(description.replace(/^[\s\S]*?\bAbstract:/, "").replace(/<\/?[a-z][^>]*>/gi, " "));

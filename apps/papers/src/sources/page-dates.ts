@@ -14,7 +14,7 @@ export interface DateLine {
   readonly comments: number;
 }
 
-/** Reads `Mon D[, YYYY][ C]`; undefined if the line is no such date. */
+/** Parses `Mon D[, YYYY][ C]`; undefined for other lines. */
 export function dateLine(line: string): DateLine | undefined {
   const [, month, day, year, comments] = DATE.exec(line.trim()) ?? [];
   if (month === undefined) return undefined;
@@ -25,9 +25,9 @@ export function dateLine(line: string): DateLine | undefined {
 }
 
 /**
- * The year of a page's dates that have none: `asked`, else the one after the newest that the page tells, since the site
- * leaves out the current year. Never that of the clock.
- * @throws UserError if neither is there
+ * The year of a page's dates without one: `asked`, else the year after the newest on the page, since the site omits the
+ * current year. Never the clock's.
+ * @throws UserError if neither exists
  */
 export function yearOf(dates: readonly DateLine[], asked: number | undefined): number {
   const told = dates.flatMap(({ year }) => year ?? []);
@@ -36,7 +36,7 @@ export function yearOf(dates: readonly DateLine[], asked: number | undefined): n
   throw new UserError("no date of this page has a year; give it with --year", 2);
 }
 
-/** The date as `2025-12-10`, which may be no day of the calendar. */
+/** The date as `2025-12-10`, which may not exist in the calendar. */
 export function dayOf({ month, day, year }: DateLine, usual: number): Day {
   const two = (number: number) => String(number).padStart(2, "0");
   return `${String(year ?? usual).padStart(4, "0")}-${two(month)}-${two(day)}`;

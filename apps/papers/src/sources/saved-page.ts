@@ -3,7 +3,7 @@ import type { Day, PaperInput } from "../paper.ts";
 import { type DateLine, dateLine, dayOf, yearOf } from "./page-dates.ts";
 import { Entries, type Parsed, type ParseOptions } from "./source.ts";
 
-/** The longest title in characters; a longer line is an abstract whose title is missing. */
+/** The longest title in characters; a longer line is an abstract with a missing title. */
 const LONGEST_TITLE = 300;
 
 interface Line {
@@ -62,14 +62,14 @@ function cut(lines: readonly Line[]): { entries: Entry[]; rest: readonly Line[] 
   return { entries, rest: lines.slice(start) };
 }
 
-/** The date at a line after `·`. A line in its place that cannot be a title goes with it. */
+/** The date at a line after `·`. A line in its place that cannot be a title belongs to it. */
 function dateAfter(lines: readonly Line[], at: number): { date: DateLine | string; next: number } {
   if (lines[at]?.text !== "·") return { date: lines[at]?.text ?? "", next: at };
   const text = lines[at + 1]?.text ?? "";
   return { date: dateLine(text) ?? text, next: at + 2 };
 }
 
-/** The date of the page's list, if it is there, and the first entry's lines without what stands before it. */
+/** The date of the page's list, if it is there, and the first entry's lines without the text before it. */
 function withoutHead(lines: readonly Line[]): [page: DateLine | undefined, lines: readonly Line[]] {
   const at = lines.findLastIndex(({ text }) => dateLine(text) !== undefined);
   return at < 0 ? [undefined, lines.slice(-2)] : [dateLine(lines[at]!.text), lines.slice(at + 1)];
@@ -94,7 +94,7 @@ function inputOf({ lines: [title, abstract], authors, date }: Entry, listed: Day
   };
 }
 
-/** Tells lines that belong to no entry: the end of theirs is missing. */
+/** Reports lines without an entry, whose end is missing. */
 function unended(found: Entries, lines: readonly Line[]): void {
   const [first] = lines;
   if (first)

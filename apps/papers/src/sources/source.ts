@@ -2,7 +2,7 @@ import { UserError } from "modicum";
 import { z } from "zod";
 import { type PaperFields, paperInputSchema, webAddress } from "../paper.ts";
 
-/** An entry as a source has it: a link that is no web address costs the link alone. */
+/** An entry as in the source: an invalid link is dropped alone. */
 export const entrySchema = paperInputSchema.extend({
   links: z
     .unknown()
@@ -11,21 +11,21 @@ export const entrySchema = paperInputSchema.extend({
 });
 export type Entry = z.input<typeof entrySchema>;
 
-/** A broken entry of a source, or a part of one that is dropped: the rest is read all the same. */
+/** A broken entry of a source, or a dropped part of one: the rest is still read. */
 export interface Fault {
   /** Its place in the source, such as `line 27` or `entry 3`. */
   readonly place: string;
   readonly reason: string;
 }
 
-/** A source as it was read. */
+/** The result of reading a source. */
 export interface Parsed {
   readonly papers: readonly PaperFields[];
   readonly faults: readonly Fault[];
 }
 
 export interface ParseOptions {
-  /** The year of dates that tell none. */
+  /** The year of dates without one. */
   readonly year?: number | undefined;
 }
 
@@ -37,7 +37,7 @@ export class Entries implements Parsed {
   readonly papers: PaperFields[] = [];
   readonly faults: Fault[] = [];
 
-  /** Adds the paper that `read` gives; a UserError that it throws is the entry's fault. */
+  /** Adds the paper that `read` returns; a UserError that it throws is the entry's fault. */
   add(place: string, read: () => Entry): void {
     try {
       const { links, ...fields } = checked(entrySchema, read());
@@ -60,7 +60,7 @@ export class Entries implements Parsed {
 
 const isWebAddress = (link: unknown): link is string => webAddress.safeParse(link).success;
 
-/** The value as `schema` has it. @throws UserError, `field: reason` */
+/** The value, parsed by `schema`. @throws UserError, `field: reason` */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const { data, error } = schema.safeParse(value);
   if (!error) return data;

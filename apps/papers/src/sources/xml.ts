@@ -4,7 +4,7 @@ import { UserError } from "modicum";
 /** An element: attributes begin with `@`, its text beside others is `#text`. */
 export type Element = Readonly<Record<string, unknown>>;
 
-/** Elements that may come once or more often; others are single. */
+/** Elements that may occur several times; others are single. */
 const MANY = new Set(["entry", "item", "author", "link", "category"]);
 
 const parser = new XMLParser({
@@ -16,7 +16,7 @@ const parser = new XMLParser({
   isArray: (name) => MANY.has(name),
 });
 
-/** Parses XML without a document type: entities of its own, which can grow without bound, are refused. @throws UserError */
+/** Parses XML without a document type: its own entities, which can grow without bound, are refused. @throws UserError */
 export function parseXml(text: string): Element {
   if (/<!(DOCTYPE|ENTITY)/i.test(text)) throw new UserError("this XML has a document type, which feeds do not need");
   const checked = XMLValidator.validate(text);
@@ -24,7 +24,7 @@ export function parseXml(text: string): Element {
   return parser.parse(text) as Element;
 }
 
-/** The elements of a name; none if it is missing. */
+/** The elements of a name; empty if it is missing. */
 export const elements = (parent: unknown, name: string): Element[] => {
   const found = isElement(parent) ? parent[name] : undefined;
   return (Array.isArray(found) ? found : found === undefined ? [] : [found]).map((each) =>

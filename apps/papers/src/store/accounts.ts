@@ -1,18 +1,18 @@
 import { hashOf, newToken } from "../mail/tokens.ts";
 import type { Database, Queries } from "./database.ts";
 
-/** Texts in which subscriptions name the reader whose tags they go by. */
+/** Columns in which subscriptions name the reader of their tags. */
 const WISHES = [
   ["subscriptions", "wish"],
   ["tokens", "subject"],
   ["outbox", "content"],
 ] as const;
 
-/** Accounts: mail addresses, each of one reader, and the browsers that are signed in as that reader. */
+/** Accounts: mail addresses with one reader each, and the browsers signed in as that reader. */
 export class AccountTable {
   constructor(private readonly db: Database) {}
 
-  /** The reader of a browser: its account's, else its own. */
+  /** A browser's reader: its account's, else its own. */
   async reader(browser: string): Promise<string> {
     const sql = "SELECT reader FROM browsers WHERE browser = :browser";
     return (await this.db.rows<{ reader: string }>(sql, { browser }))[0]?.reader ?? browser;
@@ -25,8 +25,8 @@ export class AccountTable {
   }
 
   /**
-   * Uses up a link's token: the browser, under its new name `after`, is then the reader of the link's address, who gets
-   * what the browser had of its own. Returns the address; undefined if the link does not work any more.
+   * Uses up a link's token: the browser, under its new name `after`, is then the reader of the link's address, and the
+   * address's reader gets the browser's own marks and tags. Returns the address; undefined if the link no longer works.
    */
   signIn(token: string, before: string, after: string, now: number): Promise<string | undefined> {
     return this.db.together(async (db) => {
@@ -48,8 +48,8 @@ export class AccountTable {
   }
 
   /**
-   * Deletes the account that a browser is signed in to, with all that names its reader or its address: marks, tags,
-   * subscriptions, mail, links and signed-in browsers. Returns the address; undefined if there is no account.
+   * Deletes a browser's account, with everything that names its reader or its address: marks, tags, subscriptions,
+   * mail, links and signed-in browsers. Returns the address; undefined if there is no account.
    */
   async remove(browser: string): Promise<string | undefined> {
     const address = await this.db.together(async (db) => {
@@ -80,7 +80,7 @@ export class AccountTable {
 
 const markOf = (reader: string): string => `"reader":${JSON.stringify(reader)}`;
 
-/** The reader of an address. A new one is no cookie's hash, so that no cookie outlives signing out. */
+/** The reader of an address. A new one is not a cookie's hash, so no cookie outlives signing out. */
 async function readerOf(db: Queries, address: string, since: number): Promise<string> {
   const values = { address, reader: newToken(), since };
   await db.rows(
@@ -91,7 +91,7 @@ async function readerOf(db: Queries, address: string, since: number): Promise<st
   return row!.reader;
 }
 
-/** Gives one reader's marks and tags to another; what both have is there once. */
+/** Moves one reader's marks and tags to another, without duplicates. */
 async function moveMarks(db: Queries, from: string, to: string): Promise<void> {
   const values = { from, to };
   await db.rows(

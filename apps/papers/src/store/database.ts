@@ -8,9 +8,9 @@ export interface Queries {
 
 /** The application's database. SQL is the common part of SQLite's and Postgres's. */
 export interface Database extends Queries {
-  /** Runs `work` as one transaction, which sees no other and is undone if `work` throws. */
+  /** Runs `work` as one isolated transaction, which is undone if `work` throws. */
   together<T>(work: (queries: Queries) => Promise<T>): Promise<T>;
-  /** Removes what was deleted from the write-ahead log, if this database can. */
+  /** Removes deleted data from the write-ahead log, if this database can. */
   clearLog(): Promise<void>;
   close(): Promise<void>;
 }

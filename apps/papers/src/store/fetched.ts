@@ -1,6 +1,6 @@
 import type { Database } from "./database.ts";
 
-/** A server's marks of an answer, by which it tells if there is a newer one (RFC 9110, section 8.8). */
+/** A server's validators for an answer, which reveal if there is a newer one (RFC 9110, section 8.8). */
 export interface Validators {
   readonly etag: string | null;
   readonly modified: string | null;

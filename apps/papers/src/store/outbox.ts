@@ -2,30 +2,30 @@ import type { Receipt } from "modicum";
 import type { Wish } from "../mail/wish.ts";
 import type { Database } from "./database.ts";
 
-/** The parts of a mail when it is sent. */
+/** The contents of a mail when it is sent. */
 export type Content =
   | { readonly kind: "confirm"; readonly wish: Wish }
   | { readonly kind: "sign-in" }
   | { readonly kind: "digest"; readonly papers: readonly string[]; readonly receipt: Receipt | null };
 
 /**
- * `unknown`: its text was about to go to the mail server, which may have taken it; it is never sent again. `refused`: the
- * mail server does not take it, for good.
+ * `unknown`: its text was about to be sent to the mail server, which may have accepted it; it is never sent again.
+ * `refused`: the mail server refuses it permanently.
  */
 export type MailState = "waiting" | "unknown" | "sent" | "refused";
 
-/** A mail that is to be sent once. */
+/** A mail to be sent once. */
 export interface Mail {
-  /** Its Message-ID without brackets, the same at each try. */
+  /** Its Message-ID without brackets, the same in each attempt. */
   readonly message: string;
   readonly address: string;
   readonly period: string;
   readonly state: MailState;
   readonly content: Content;
   readonly at: number;
-  /** Failed tries. */
+  /** Failed attempts. */
   readonly tries: number;
-  /** The time of the next try. */
+  /** The time of the next attempt. */
   readonly next: number;
   readonly detail: string | null;
 }
@@ -36,11 +36,11 @@ interface MailRow extends Omit<Mail, "content"> {
 
 const mailOf = ({ content, ...row }: MailRow): Mail => ({ ...row, content: JSON.parse(content) as Content });
 
-/** Mail that waits, and what became of mail. Each change of state is kept before what follows it. */
+/** Waiting mail, and the results of mail. Each change of state is stored before the next step. */
 export class OutboxTable {
   constructor(private readonly db: Database) {}
 
-  /** Adds a mail, unless one of its kind is there for this address and period. Returns if it was added. */
+  /** Adds a mail, unless one of its kind exists for this address and period. Returns whether it was added. */
   async add(mail: Pick<Mail, "message" | "address" | "period" | "content" | "at">): Promise<boolean> {
     const { content, ...values } = mail;
     const rows = await this.db.rows(
@@ -51,13 +51,13 @@ export class OutboxTable {
     return rows.length > 0;
   }
 
-  /** Mail whose next try has come, the oldest first. */
+  /** Mail whose next attempt is due, the oldest first. */
   async due(now: number): Promise<Mail[]> {
     const sql = "SELECT * FROM outbox WHERE state = 'waiting' AND next <= :now ORDER BY at, message";
     return (await this.db.rows<MailRow>(sql, { now })).map(mailOf);
   }
 
-  /** Marks a mail before its text goes out; false if another process was faster. */
+  /** Marks a mail before its text is sent; false if another process was faster. */
   async mark(message: string): Promise<boolean> {
     const sql = "UPDATE outbox SET state = 'unknown' WHERE message = :message AND state = 'waiting' RETURNING message";
     return (await this.db.rows(sql, { message })).length > 0;
@@ -68,20 +68,20 @@ export class OutboxTable {
     await this.db.rows(sql, { message, state, detail });
   }
 
-  /** Gives unknown mail that has no explanation one. Returns the Message-IDs. */
+  /** Adds an explanation to unknown mail without one. Returns the Message-IDs. */
   async explain(detail: string): Promise<string[]> {
     const sql = "UPDATE outbox SET detail = :detail WHERE state = 'unknown' AND detail IS NULL RETURNING message";
     return (await this.db.rows<{ message: string }>(sql, { detail })).map(({ message }) => message);
   }
 
-  /** Lets a mail that the server did not take wait for its next try. */
+  /** Postpones a mail that the server did not accept to its next attempt. */
   async postpone(message: string, next: number, detail: string): Promise<void> {
     const sql = `UPDATE outbox SET state = 'waiting', tries = tries + 1, next = :next, detail = :detail
       WHERE message = :message`;
     await this.db.rows(sql, { message, next, detail });
   }
 
-  /** Forgets who was sent a link to confirm or to sign in before a time, but for mail that waits. */
+  /** Deletes records of confirmation and sign-in links sent before a time, except waiting mail. */
   async forgetAsked(before: number): Promise<void> {
     const sql = "DELETE FROM outbox WHERE kind <> 'digest' AND state <> 'waiting' AND at < :before";
     await this.db.rows(sql, { before });
@@ -93,7 +93,7 @@ export class OutboxTable {
     return (await this.db.rows<MailRow>(sql, { address, kind })).map(mailOf);
   }
 
-  /** How many mails there are in each state; no address is told. */
+  /** The number of mails in each state, without addresses. */
   async counts(): Promise<Readonly<Record<MailState, number>>> {
     const rows = await this.db.rows<{ state: MailState; mails: number }>(
       "SELECT state, count(*) AS mails FROM outbox GROUP BY state",

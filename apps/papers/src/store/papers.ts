@@ -5,9 +5,9 @@ import { dayNumber, NEWEST, TRENDING } from "../trending.ts";
 import { type Database, listed, type Queries, type Values } from "./database.ts";
 import { fieldsOf, type PaperRow, readPapers } from "./rows.ts";
 
-/** Which papers a list holds, all conditions together. */
+/** A list's conditions, all of which apply. */
 export interface PaperFilter {
-  /** Days of being listed, both included. */
+  /** Days of being listed, both inclusive. */
   readonly from?: Day | undefined;
   readonly to?: Day | undefined;
   readonly topic?: string | undefined;
@@ -16,7 +16,7 @@ export interface PaperFilter {
   readonly ids?: readonly string[] | undefined;
 }
 
-/** `newest`: by the day of being listed. Papers that no source listed are last. */
+/** `newest`: by the day of being listed. Papers that no source listed come last. */
 const ORDERS = { trending: TRENDING, newest: NEWEST } as const;
 
 /** More papers than there are. */
@@ -38,17 +38,17 @@ export interface Put {
 type Kept = Omit<PaperFields, "listed">;
 type Found = Kept & { readonly id: string };
 
-/** Work that is done with each paper later: its indexes (with vectors; by words alone), its topic, its summary. */
+/** Work on each paper that is done later: its indexes (with vectors; by words alone), its topic, its summary. */
 const pendingTasks = ["papers", "papers-words", "topics", "summary"] as const;
 export type PendingTask = (typeof pendingTasks)[number];
 
-/** Tables with a column `paper`, whose rows move when two papers turn out to be one. */
+/** Tables with a column `paper`, whose rows move when two papers turn out to be the same. */
 const OF_PAPERS = ["listings", "summaries", "marks", "tags", "paper_topics"];
 
 export class PaperTable {
   constructor(private readonly db: Database) {}
 
-  /** Adds a source's papers, or what it knows more of papers that are there, in one transaction. */
+  /** Adds a source's papers, or merges new fields into existing ones, in one transaction. */
   async put(papers: readonly PaperFields[], now = Date.now()): Promise<Put[]> {
     return this.db.together(async (db) => {
       const done: Put[] = [];
@@ -63,7 +63,7 @@ export class PaperTable {
     return (await readPapers(this.db, [moved?.id ?? id]))[0];
   }
 
-  /** The papers of these ids, in their order; ids without a paper are passed over. */
+  /** The papers of these ids, in order; ids without a paper are skipped. */
   many(ids: readonly string[]): Promise<Paper[]> {
     return readPapers(this.db, ids);
   }
@@ -72,7 +72,7 @@ export class PaperTable {
     return readPapers(this.db, await this.ids({ limit: 50, ...list }));
   }
 
-  /** Ids of the papers of a list, in its order; by default all. */
+  /** Ids of the papers of a list, in order; by default all. */
   async ids({ sort = "trending", limit = ALL, offset = 0, ...filter }: PaperList = {}): Promise<string[]> {
     const { sql, values } = conditions(filter);
     const rows = await this.db.rows<{ id: string }>(
@@ -100,7 +100,7 @@ export class PaperTable {
     await this.db.rows(`DELETE FROM pending WHERE task = :task AND paper IN ${sql}`, { task, ...values });
   }
 
-  /** Lets all papers wait for a task. */
+  /** Marks all papers as waiting for a task. */
   async renew(task: PendingTask): Promise<void> {
     await this.db.rows("INSERT INTO pending SELECT id, :task FROM papers WHERE true ON CONFLICT DO NOTHING", { task });
   }
@@ -151,7 +151,7 @@ async function putOne(db: Queries, { listed: day, ...fields }: PaperFields, at: 
   return isNew && put.change === "unchanged" ? { ...put, change: "changed" } : put;
 }
 
-/** Papers that are this one: by its arXiv id, and by its title unless two arXiv ids tell them apart. */
+/** Known copies of this paper: by its arXiv id, and by its title unless two arXiv ids differ. */
 async function find(db: Queries, { arxiv, title }: Kept): Promise<Found[]> {
   const rows = await db.rows<PaperRow>(
     `SELECT * FROM papers WHERE arxiv = :arxiv OR (title_key = :key AND (arxiv IS NULL OR :arxiv = ''))
@@ -170,13 +170,13 @@ async function add(db: Queries, fields: Kept): Promise<Put> {
   return { id, change: "added" };
 }
 
-/** Lets a paper whose words are new wait for all tasks. */
+/** Marks a paper with new text as waiting for all tasks. */
 async function awaitTasks(db: Queries, paper: string): Promise<void> {
   for (const task of pendingTasks)
     await db.rows("INSERT INTO pending VALUES (:paper, :task) ON CONFLICT DO NOTHING", { paper, task });
 }
 
-/** Makes one paper of those that are known and a source's fields; rows of the others move to its address. */
+/** Merges known papers and a source's fields into one paper; the others' rows move to its address. */
 async function unite(db: Queries, known: readonly Found[], fields: Kept): Promise<Put> {
   const [{ id: old, ...first }, ...others] = known as [Found, ...Found[]];
   const all = [...others.map(({ id: _, ...kept }) => kept), fields].reduce<Kept>(merged, first);

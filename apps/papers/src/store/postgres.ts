@@ -5,7 +5,7 @@ import { steps } from "./schema.ts";
 
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
-/** Milliseconds to connect in, and to answer in. */
+/** Milliseconds for connecting, and for answering. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
 /** Transactions of all processes take turns by this lock. The number is one that other programs are unlikely to use. */
 const LOCK = 0x4d506170;
@@ -57,7 +57,7 @@ class PostgresDatabase implements Database {
     });
   }
 
-  /** A server or connection that fails is told in a sentence; SQLSTATE's classes of data and syntax are bugs here. */
+  /** A failing server or connection is reported in one sentence; SQLSTATE's classes of data and syntax are bugs here. */
   async #guarded<T>(action: () => Promise<T>): Promise<T> {
     try {
       return await action();
@@ -68,7 +68,7 @@ class PostgresDatabase implements Database {
     }
   }
 
-  /** Postgres keeps deleted rows until its vacuum, and its log as the server is set. */
+  /** Postgres keeps deleted rows until its vacuum, and its log by the server's settings. */
   async clearLog(): Promise<void> {}
 
   close(): Promise<void> {
@@ -76,7 +76,7 @@ class PostgresDatabase implements Database {
   }
 }
 
-/** Opens the papers in the database at `address`; their tables are created if they are missing. @throws UserError */
+/** Opens the papers in the database at `address`; creates missing tables. @throws UserError */
 export async function openPostgres(address: string): Promise<Database> {
   if (!URL.canParse(address))
     throw new UserError("the store's address is invalid; expected postgres://user@host/database", 2);

@@ -1,11 +1,11 @@
 import type { MarkKind } from "../paper.ts";
 import type { Database } from "./database.ts";
 
-/** Marks and tags of readers. A reader is any text that the page gives one person. */
+/** Marks and tags of readers. A reader is any text that the page assigns to one person. */
 export class ReaderTable {
   constructor(private readonly db: Database) {}
 
-  /** Marks a paper; a mark that is there stays as it was. */
+  /** Marks a paper; an existing mark is unchanged. */
   async mark(reader: string, paper: string, kind: MarkKind): Promise<void> {
     const sql =
       "INSERT INTO marks (paper, reader, kind, at) VALUES (:paper, :reader, :kind, :at) ON CONFLICT DO NOTHING";

@@ -10,7 +10,7 @@ export interface KeptReceipt {
   readonly receipt: Receipt;
 }
 
-/** Receipts of what the application did, for one paper or for many. */
+/** Receipts of the application's work, for one paper or for many. */
 export class ReceiptTable {
   constructor(private readonly db: Database) {}
 
@@ -34,7 +34,7 @@ export class ReceiptTable {
     return this.#read("WHERE at >= :time ORDER BY at", { time });
   }
 
-  /** How many receipts a task has since a time. */
+  /** A task's number of receipts since a time. */
   async count(task: Task, since: number): Promise<number> {
     const sql = "SELECT count(*) AS receipts FROM receipts WHERE task = :task AND at >= :since";
     const [row] = await this.db.rows<{ receipts: number }>(sql, { task, since });

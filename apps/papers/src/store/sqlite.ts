@@ -5,15 +5,15 @@ import { UserError } from "modicum";
 import type { Database, Queries, Values } from "./database.ts";
 import { APPLICATION_ID, steps } from "./schema.ts";
 
-/** The limit for waiting on another process that writes, in milliseconds. */
+/** Milliseconds to wait for another process that writes. */
 const PATIENCE = 10_000;
 /** Size in bytes beyond which the write-ahead log is moved into the database. */
 const LOG_LIMIT = 4 * 2 ** 20;
 
-/** Length of a statement that is kept prepared, at most: lists of ids make long ones of endless variety. */
+/** Maximum length of a statement to keep prepared: lists of ids make long ones of endless variety. */
 const KEPT = 1500;
 
-/** A database in one SQLite file. Calls take turns, so that none comes between the statements of a transaction. */
+/** A database in one SQLite file. Calls run in turn, so that none comes between the statements of a transaction. */
 class Sqlite implements Database {
   readonly #statements = new Map<string, Libsql.Statement<unknown[]>>();
   #turn: Promise<unknown> = Promise.resolve();
@@ -74,14 +74,14 @@ class Sqlite implements Database {
   }
 }
 
-/** Opens the database in the file at `path`, which is created if it is missing. @throws UserError */
+/** Opens the database in the file at `path`; creates a missing file. @throws UserError */
 export function openSqlite(path: string): Database {
   try {
-    // Subscribers' addresses are nobody else's.
+    // Subscribers' addresses are private.
     if (path !== ":memory:") mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
     const db = new Libsql(path, { timeout: PATIENCE });
     db.exec("PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL; PRAGMA wal_autocheckpoint = 0");
-    // Zeros take the place of what is deleted.
+    // Zeros overwrite deleted data.
     db.exec("PRAGMA secure_delete = ON");
     db.transaction(() => migrate(db, path)).immediate();
     return new Sqlite(path, db);

@@ -3,7 +3,7 @@ import { hashOf, LIFETIME, newToken, type Purpose } from "../mail/tokens.ts";
 import { type Wish, wishSchema } from "../mail/wish.ts";
 import type { Database } from "./database.ts";
 
-/** `stopped`: the mail server refused the address for good. */
+/** `stopped`: the mail server refused the address permanently. */
 export type SubscriptionState = "active" | "unsubscribed" | "stopped";
 
 export interface Subscription {
@@ -28,7 +28,7 @@ const subscriptionOf = ({ wish, ...row }: SubscriptionRow): Subscription => ({
 export class SubscriptionTable {
   constructor(private readonly db: Database) {}
 
-  /** Makes or renews the subscription of an address. */
+  /** Creates or renews an address's subscription. */
   async activate(address: string, wish: Wish): Promise<Subscription> {
     const [row] = await this.db.rows<SubscriptionRow>(
       `INSERT INTO subscriptions (id, address, state, wish, since) VALUES (:id, :address, 'active', :wish, :since)
@@ -55,12 +55,12 @@ export class SubscriptionTable {
     await this.db.rows(sql, { address, state, fault });
   }
 
-  /** Forgets tokens that have expired. */
+  /** Deletes expired tokens. */
   async forgetTokens(now: number): Promise<void> {
     await this.db.rows("DELETE FROM tokens WHERE expires < :now", { now });
   }
 
-  /** Makes a token that stands for `subject`. */
+  /** Creates a token that stands for `subject`. */
   async token(purpose: Purpose, subject: string, now: number): Promise<string> {
     const token = newToken();
     const sql = "INSERT INTO tokens VALUES (:hash, :purpose, :subject, :expires)";

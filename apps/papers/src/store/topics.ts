@@ -11,7 +11,7 @@ export class TopicTable {
     return rows.map(({ label }) => label);
   }
 
-  /** Replaces the labels. All papers are then without topics, and wait for them. */
+  /** Replaces the labels. All papers then have no topic, and wait for one. */
   async setLabels(labels: readonly string[]): Promise<void> {
     await this.db.together(async (db) => {
       for (const table of ["topics", "paper_topics"]) await db.rows(`DELETE FROM ${table}`);
@@ -21,7 +21,7 @@ export class TopicTable {
     });
   }
 
-  /** How many papers each label has, in the labels' order. */
+  /** The number of papers of each label, in the labels' order. */
   async counts(): Promise<{ label: string; papers: number }[]> {
     const rows = await this.db.rows<{ label: string; papers: number }>(
       `SELECT t.label, (SELECT count(*) FROM paper_topics p WHERE p.label = t.label) AS papers
@@ -30,7 +30,7 @@ export class TopicTable {
     return rows.map(({ label, papers }) => ({ label, papers: Number(papers) }));
   }
 
-  /** Puts each paper under its topic, if it has one, in place of the one before. */
+  /** Assigns each paper its topic, if it has one, replacing the earlier one. */
   async put(papers: ReadonlyMap<string, TopicScore | undefined>): Promise<void> {
     await this.db.together(async (db) => {
       for (const [paper, topic] of papers) {

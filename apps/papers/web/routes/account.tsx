@@ -10,7 +10,7 @@ import { formOf } from "./form.ts";
 
 const frame = { title: "Account · Daily papers" };
 
-/** `/account`: who this browser is signed in as, or a form for a link. */
+/** `/account`: the address that this browser is signed in with, or a form for a link. */
 export const accountPage = (site: Site, c: Context): Promise<Response> => form(site, c);
 
 async function form(site: Site, c: Context, fault?: string, address?: string): Promise<Response> {
@@ -35,7 +35,7 @@ export async function askSignIn(site: Site, c: Context): Promise<Response> {
   return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
 }
 
-/** `/account/enter?token=`: a button that uses the mailed link; looking at it uses nothing up. */
+/** `/account/enter?token=`: a button that uses the mailed link; viewing it does not use it up. */
 export async function enterPage(site: Site, c: Context): Promise<Response> {
   const { accounts, subscriptions } = site.papers.store;
   const link = c.req.query("token") ?? "";
@@ -49,7 +49,7 @@ export async function enterPage(site: Site, c: Context): Promise<Response> {
 
 const DEAD = "this link does not work any more; ask for a new one on the account's page";
 
-/** `POST /account/enter`: signs the browser in. Its cookie is new, so that one known to somebody else gives nothing. */
+/** `POST /account/enter`: signs the browser in, with a new cookie: anyone who knew the old one gains nothing. */
 export async function enter(site: Site, c: Context): Promise<Response> {
   const { reader } = await formOf(site, c);
   const fresh = newVisit();
@@ -60,7 +60,7 @@ export async function enter(site: Site, c: Context): Promise<Response> {
   return c.redirect("/account", 303);
 }
 
-/** `POST /account/leave`: signs the browser out, which is a new reader then. */
+/** `POST /account/leave`: signs the browser out; it is then a new reader. */
 export async function leave(site: Site, c: Context): Promise<Response> {
   const { reader } = await formOf(site, c);
   if (reader.key !== reader.browser) {
@@ -70,7 +70,7 @@ export async function leave(site: Site, c: Context): Promise<Response> {
   return c.redirect("/account", 303);
 }
 
-/** `/account/delete`: asks if the account of this browser is to be deleted. */
+/** `/account/delete`: asks whether to delete this browser's account. */
 export async function deletePage(site: Site, c: Context): Promise<Response> {
   const { browser, token } = await readerOf(site, c);
   const address = await site.papers.store.accounts.address(browser);
@@ -79,7 +79,7 @@ export async function deletePage(site: Site, c: Context): Promise<Response> {
     : show(site, c, frame, <DeletePage {...{ address, token }} />);
 }
 
-/** `POST /account/delete`: deletes the account; the browser is a new reader then. */
+/** `POST /account/delete`: deletes the account; the browser is then a new reader. */
 export async function deleteAccount(site: Site, c: Context): Promise<Response> {
   const { reader } = await formOf(site, c);
   const address = await site.papers.store.accounts.remove(reader.browser);

@@ -8,7 +8,7 @@ import { beside, dayFrom, type Periods, periodFrom, rangeOf, rangeText } from ".
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 import { parseTags } from "../tags.ts";
 
-/** Papers of one page. */
+/** Papers per page. */
 const PAGE = 50;
 const MOST_PAGES = 1000;
 
@@ -84,7 +84,7 @@ async function onePage({ papers: { store } }: Site, filter: Filter, page: number
   return { papers, total: await store.papers.count(filter) };
 }
 
-/** Tags are the reader's own, and an expression that the database does not know. */
+/** Tags are the reader's own, and the database cannot evaluate the expression. */
 async function onePageTagged(
   { papers: { store } }: Site,
   filter: Filter,

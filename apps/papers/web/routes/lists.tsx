@@ -31,7 +31,7 @@ export async function atomFeed(site: Site, c: Context): Promise<Response> {
   return c.body(text, 200, { "content-type": "application/atom+xml; charset=utf-8" });
 }
 
-/** `/topics`: the labels, and how many papers each has. */
+/** `/topics`: the labels, and the number of papers of each. */
 export async function topics(site: Site, c: Context): Promise<Response> {
   const { topics, papers } = site.papers.store;
   const counts = await topics.counts();
@@ -58,7 +58,7 @@ export async function topics(site: Site, c: Context): Promise<Response> {
   );
 }
 
-/** `/receipts`: what was spent lately. */
+/** `/receipts`: recent spending. */
 export async function receipts(site: Site, c: Context): Promise<Response> {
   const latest = await site.papers.store.receipts.latest();
   return show(

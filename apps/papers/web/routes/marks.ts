@@ -7,7 +7,7 @@ import { type Form, formOf } from "./form.ts";
 import { paperAt } from "./paper.tsx";
 
 const LONGEST_TAG = 40;
-/** Tags that one reader may give one paper. */
+/** Maximum tags of one reader on one paper. */
 const MOST_TAGS = 20;
 
 /** Back to the page of the form, which is on this server. */
@@ -18,7 +18,7 @@ function back(c: Context, form: Form): Response {
   return c.redirect(own ? next : "/", 303);
 }
 
-/** `POST /papers/ID/marks`: saves, votes for, or marks as read, or takes that back. */
+/** `POST /papers/ID/marks`: saves, votes for, or marks as read, or undoes that. */
 export async function mark(site: Site, c: Context): Promise<Response> {
   const form = await formOf(site, c);
   const { id } = await paperAt(site, c);
@@ -31,7 +31,7 @@ export async function mark(site: Site, c: Context): Promise<Response> {
   return back(c, form);
 }
 
-/** `POST /papers/ID/tags`: gives a tag, or takes it back. */
+/** `POST /papers/ID/tags`: adds or removes a tag. */
 export async function tag(site: Site, c: Context): Promise<Response> {
   const form = await formOf(site, c);
   const { id } = await paperAt(site, c);

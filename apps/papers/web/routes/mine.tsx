@@ -8,10 +8,10 @@ import { type Recommendation, recommend } from "../recommend.ts";
 import { pathOf, readerOf, type Site, show } from "../site.ts";
 
 const SHOWN = 20;
-/** Papers of a ranking, since those that were read are left out. */
+/** Maximum papers of a ranking; papers that were read are left out of it. */
 const RANKED = 200;
 
-/** `/saved`: the papers that the reader saved, the newest first. */
+/** `/saved`: the reader's saved papers, the newest first. */
 export async function saved(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
   const marks = await marksOf(store, await readerOf(site, c), pathOf(c));
@@ -65,7 +65,7 @@ async function recommendedFor(site: Site, likes: readonly string[], marks: Marks
   }
 }
 
-/** The ranking for a choice of saved papers, which is made again when there are other papers. */
+/** The ranking for a set of saved papers, recomputed when other papers change. */
 async function rankedFor({ papers, recommendations }: Site, likes: readonly string[]) {
   const key = JSON.stringify([await papers.store.papers.count(), likes.toSorted()]);
   return recommendations.of(key, async () => {

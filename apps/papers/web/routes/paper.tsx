@@ -10,7 +10,7 @@ import { pathOf, readerOf, type Site, show } from "../site.ts";
 const SIMILAR = 5;
 const DESCRIPTION = 300;
 
-/** The paper of an address. @throws HTTPException 404 */
+/** The paper at an address. @throws HTTPException 404 */
 export async function paperAt({ papers }: Site, c: Context): Promise<Paper> {
   const paper = await papers.store.papers.get(c.req.param("id") ?? "");
   if (!paper) throw refusal(404, "there is no paper at this address");

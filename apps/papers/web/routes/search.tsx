@@ -10,7 +10,7 @@ import { pathOf, readerOf, type Site, show } from "../site.ts";
 const SHOWN = 20;
 /** Papers that a model reads: a window of its list. */
 const READ = 10;
-/** Papers that are found before the filters take some away. */
+/** Papers to find before filters remove some. */
 const FOUND = 200;
 const LONGEST = 200;
 

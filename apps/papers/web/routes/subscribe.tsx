@@ -41,7 +41,7 @@ export async function subscribe(site: Site, c: Context): Promise<Response> {
   return show(site, c, frame, <StepPage title="Look into your mailbox" text={text} />);
 }
 
-/** Steps that a link in mail leads to: a page with a button, which a POST to the same address takes. */
+/** Actions behind a link in mail: a page with a button, which sends a POST to the same address. */
 const steps = {
   confirm: {
     path: "/subscribe/confirm",
@@ -65,7 +65,7 @@ export const stepPage =
     return show(site, c, frame, <StepPage {...ask} button={{ label: ask.label, action }} />);
   };
 
-/** Takes a step. Mail programs also post here (RFC 8058), so there is no form token: the link's own is enough. */
+/** Runs the action. Mail programs also post here (RFC 8058), so there is no form token: the link's own is enough. */
 export const takeStep =
   (step: Step) =>
   async (site: Site, c: Context): Promise<Response> => {
