@@ -3,7 +3,7 @@ import { defineConfig } from "vitest/config";
 import { testFiles } from "./tools/test-kinds.ts";
 
 const { fast, slow, isolated } = testFiles(import.meta.dirname, ["src", "apps", "test"]);
-/** Two workers on two cores: a second thread of each would only spin in the other's time. */
+/** Two workers on two cores: a second thread of each would only waste the other's time. */
 const oneThread = { MODICUM_THREADS: "1" };
 
 export default defineConfig({
@@ -16,11 +16,11 @@ export default defineConfig({
   test: {
     pool: "forks",
     maxWorkers: 2,
-    // Slow beside other work is not wrong.
+    // A test beside other work may be slow without being wrong.
     testTimeout: 300_000,
     hookTimeout: 300_000,
     expect: { poll: { timeout: 200_000 } },
-    // The form of weights does not depend on what this machine was timed at.
+    // The form of weights does not depend on this machine's timings.
     env: { MODICUM_TUNE: "off" },
     setupFiles: ["test/restore.setup.ts"],
     // Loading modules takes longer than most files' tests, so files that can share a process do.

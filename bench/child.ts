@@ -33,7 +33,7 @@ export class Child {
   private constructor(file: string, args: readonly string[]) {
     this.#process = spawn(process.execPath, [file, ...args], { stdio: ["pipe", "pipe", "pipe"] });
     this.#process.stderr.pipe(process.stderr);
-    // A child that died is noticed by the end of its replies.
+    // The end of its replies reveals a dead child.
     this.#process.stdin.on("error", () => {});
     this.#replies = createInterface({ input: this.#process.stdout })[Symbol.asyncIterator]();
   }
@@ -42,7 +42,7 @@ export class Child {
     return new Child(await compile(script), args);
   }
 
-  /** @throws Error with the child's own message, or when it died. */
+  /** @throws Error with the child's own message, or if it died. */
   async call<N extends Name>(command: N, args: Args<N>): Promise<Answer<N>> {
     this.#process.stdin.write(`${JSON.stringify({ command, ...args })}
 `);
@@ -67,7 +67,7 @@ export interface ChildSide {
   script: string;
   args?: readonly string[];
   model: string;
-  /** Tokens of each sequence. */
+  /** Tokens per sequence. */
   context: number;
   /** The number of sequences at once; one if absent. */
   sequences?: number;

@@ -6,7 +6,7 @@ import type { Bench } from "./harness.ts";
 import { OwnModel, ownSide } from "./own.ts";
 
 const [FILES, TOKENS] = [24, 24];
-/** Lines that a place is in: beyond some context, and near enough to the beginning for all to be read. */
+/** Lines for the places: after some context, and near enough to the beginning for all of it to be read. */
 const [FROM, TO] = [20, 60];
 
 export interface Place {
@@ -15,7 +15,7 @@ export interface Place {
   readonly column: number;
 }
 
-/** A place within a line of zod's sources, which the lock file pins, so that a change of this project changes no place. */
+/** A place within a line of zod's sources. The lock file pins them, so a change of this project moves no place. */
 export function places(): Place[] {
   const root = join(import.meta.dirname, "..", "node_modules", "zod", "src", "v4");
   const random = seededRandom(1);
@@ -31,13 +31,13 @@ function placeIn(text: string, random: () => number): Place | undefined {
   const line = fit[Math.floor(random() * fit.length)];
   if (line === undefined) return undefined;
   const indent = lines[line]!.search(/\S/);
-  // Typing has reached a third of the line, and the rest is not there yet.
+  // A third of the line is typed, and the rest is missing.
   const column = indent + Math.ceil((lines[line]!.length - indent) / 3) + 1;
   const typed = lines.with(line, lines[line]!.slice(0, column - 1)).join("\n");
   return { text: typed, line: line + 1, column };
 }
 
-/** Milliseconds and the receipt of a completion as a key is typed: the key before has been completed as well. */
+/** Milliseconds and the receipt of a completion after a key; the completion after the key before also ran. */
 export async function completionAt(model: Model, { text, line, column }: Place, save: readonly string[]) {
   await model.completeAt(withoutKey(text, line), { line, column: column - 1, maxTokens: 1, save });
   const started = performance.now();
@@ -45,20 +45,20 @@ export async function completionAt(model: Model, { text, line, column }: Place, 
   return { ms: performance.now() - started, receipt };
 }
 
-/** Milliseconds of a completion, in the mean over places. */
+/** Mean milliseconds of a completion over places. */
 async function completionTime(model: Model, save: readonly string[], all: readonly Place[]): Promise<number> {
   let milliseconds = 0;
   for (const place of all) milliseconds += (await completionAt(model, place, save)).ms;
   return milliseconds / all.length;
 }
 
-/** The text as it was before the last key in a line. */
+/** The text before the last key in a line. */
 function withoutKey(text: string, line: number): string {
   const lines = text.split("\n");
   return lines.with(line - 1, lines[line - 1]!.slice(0, -1)).join("\n");
 }
 
-/** Completions as the next key is typed, under a recipe against dense, of one loaded model. */
+/** Completions after the next key, under a recipe against dense, with one loaded model. */
 export const complete: Bench = {
   name: "complete",
   unit: "ms/completion",

@@ -4,10 +4,10 @@ import { realTokens } from "./tokens.ts";
 
 const SEQUENCES = 8;
 const STEPS = 64;
-/** Tokens of the shortest prompt; each further one is longer by as many again. */
+/** Tokens of the shortest prompt, and the step to each longer one. */
 const PROMPT = 32;
 
-/** 64 greedy tokens of each of 8 sequences that are decoded together, after prompts of 32 to 256: tokens of all per second. */
+/** 64 greedy tokens for each of 8 sequences decoded together, after prompts of 32 to 256: tokens of all per second. */
 export const decodeBatch: Bench = {
   name: "decode-batch",
   unit: "tok/s",

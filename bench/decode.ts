@@ -8,7 +8,7 @@ import { realTokens } from "./tokens.ts";
 const PROMPT = 512;
 const STEPS = 128;
 
-/** Tokens a second. */
+/** Tokens per second. */
 export async function decodeRate(child: Child): Promise<number> {
   const { seconds } = await child.call("decode", { tokens: realTokens(PROMPT), n: STEPS });
   return STEPS / seconds;
@@ -21,7 +21,7 @@ export const decode: Bench = {
   moreIsBetter: true,
   lifetime: "kept",
   sides: (options) => engines(options, 1024, decodeRate),
-  // Each step reads every weight once: the file's bytes over the machine's read rate for so many bytes.
+  // Each step reads every weight once: the file's bytes over the machine's read rate for as many bytes.
   async floor({ path }) {
     const { size } = statSync(path);
     return (await bandwidth(size)) / size;

@@ -4,7 +4,7 @@ import { compile } from "./child.ts";
 import type { Side } from "./harness.ts";
 import { seconds } from "./protocol.ts";
 
-/** A side's report of a run: the time by its own clock, and the last text's vector. */
+/** A side's report of a run: its own time, and the last text's vector. */
 interface Embedded {
   seconds: number;
   last: number[];
@@ -23,7 +23,7 @@ export async function serveTexts(
   process.send!("ready");
 }
 
-/** A side in a child process, in texts a second; `script`, relative to `bench/`, calls `serveTexts`. */
+/** A side in a child process, in texts per second; `script`, relative to `bench/`, calls `serveTexts`. */
 export function embedSide(
   name: string,
   script: string,

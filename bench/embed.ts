@@ -20,7 +20,7 @@ export const embed: Bench = {
   },
 };
 
-/** Checks that all runs of both sides give the same last vector. */
+/** Checks that all runs of both sides return the same last vector. */
 function sameVectors(): (last: readonly number[]) => void {
   let first: readonly number[] | undefined;
   return (last) => {

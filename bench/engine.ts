@@ -15,7 +15,7 @@ async function load({ model: path, quant }: Args<"load">): Promise<Answer<"load"
   return { seconds: seconds(started) };
 }
 
-/** A slot with nothing in its cache, so that no prefix is reused, and the bill that every request keeps. */
+/** A slot with an empty cache, so that no prefix is reused, and the bill of every request. */
 function empty(tokens: readonly number[]) {
   if (!model) throw new Error("no model is loaded");
   const { engine } = model.language;

@@ -7,7 +7,7 @@ import { bookTokens } from "./tokens.ts";
 
 const [PROMPT, STEPS] = [512, 64];
 
-/** Tokens a second, of a prompt from an empty cache and of the steps after it together. */
+/** Tokens per second, over a prompt from an empty cache and the steps after it. */
 async function rate(model: Model): Promise<number> {
   const { engine } = model.language;
   const tokens = bookTokens(model, PROMPT + STEPS);
@@ -22,7 +22,7 @@ async function rate(model: Model): Promise<number> {
   return tokens.length / seconds;
 }
 
-/** A form of float weights against the floats themselves: a prompt of 512 tokens and 64 steps. */
+/** Quantised float weights against the floats themselves: a prompt of 512 tokens and 64 steps. */
 export const form = (quant: "q8" | "q4"): Bench => ({
   name: `form-${quant}`,
   unit: "tok/s",
@@ -34,7 +34,7 @@ export const form = (quant: "q8" | "q4"): Bench => ({
   }),
 });
 
-/** Tokens a second of so many steps of `rows` rows after a prompt. */
+/** Tokens per second over so many steps of `rows` rows after a prompt. */
 const stepsOf =
   (rows: number, steps: number) =>
   async (model: Model): Promise<number> => {
@@ -57,7 +57,7 @@ const rates = {
   prompt: async (model: Model) => PROMPT / (await timedPrefill(model, bookTokens(model, PROMPT))).seconds,
 };
 
-/** Rotated bytes against the form that a model has by default: steps of one row, of 8 rows, or a prompt of 512 tokens. */
+/** Rotated bytes against a model's default form: steps of one row, of 8 rows, or a prompt of 512 tokens. */
 export const rotated = (of: keyof typeof rates): Bench => ({
   name: `q8r-${of}`,
   unit: "tok/s",

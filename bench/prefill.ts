@@ -5,7 +5,7 @@ import { realTokens } from "./tokens.ts";
 
 const PROMPT = 512;
 
-/** Tokens a second. */
+/** Tokens per second. */
 export async function prefillRate(child: Child): Promise<number> {
   const { seconds } = await child.call("prefill", { tokens: realTokens(PROMPT) });
   return PROMPT / seconds;

@@ -12,15 +12,15 @@ import type { Bench, Side } from "./harness.ts";
 import { median } from "./report.ts";
 import { realSentences } from "./sentences.ts";
 
-/** A price is good enough if it is off by less than this share of the time, at the median. */
+/** A price is good enough if its median error is below this share of the time. */
 const WITHIN = 0.15;
-/** Prompts that are tuned on, and others of their kind that are priced. */
+/** Prompts for the tuning, and others of their kind to price. */
 const [TUNED, PRICED] = [60, 9];
 /** Sentences of the longest prompt. */
 const LONGEST = 16;
 const ANSWER = 16;
 const NAME = "price";
-/** They lose so little that few prompts certify them at a high risk. */
+/** They lose so little that a few prompts certify them at a high risk. */
 const CANDIDATES = ["int8-prefill:digits=1", "lookup:match=2"];
 
 const root = join(import.meta.dirname, "..");
@@ -34,7 +34,7 @@ function prompts(count: number): string[] {
   });
 }
 
-/** A short tuning on this machine, by the command that users call, in a folder of its own. */
+/** A short tuning on this machine, by the users' command, in a temporary folder. */
 async function tune(model: string, home: string, texts: readonly string[]): Promise<Certificate> {
   const [task, candidates] = [join(home, "prompts.jsonl"), join(home, "candidates.txt")];
   writeFileSync(task, texts.map((prompt) => `${JSON.stringify({ prompt })}\n`).join(""));
@@ -44,7 +44,7 @@ async function tune(model: string, home: string, texts: readonly string[]): Prom
   const words = [join(root, "bin", "modicum.js"), "lab", "tune", ...what, ...how];
   const env = { ...process.env, MODICUM_HOME: home };
   const child = spawn(process.execPath, words, { env, stdio: ["ignore", "ignore", "inherit"] });
-  // A bench that is stopped leaves no tuning behind.
+  // A stopped bench leaves no tuning behind.
   const end = () => void child.kill();
   process.once("exit", end);
   const [status] = await once(child, "exit");
@@ -57,7 +57,7 @@ async function tune(model: string, home: string, texts: readonly string[]): Prom
   return readCertificate(NAME);
 }
 
-/** The share of its time by which an answer's price is off, at the length that the answer really has. */
+/** A price's error as a share of the answer's time, at the answer's actual length. */
 async function errorOf(model: Model, { recipes }: Certificate, recipe: string, prompt: string): Promise<number> {
   const save = recipe.split(" ");
   const { receipt } = await model.complete(prompt, { maxTokens: ANSWER, temperature: 0, cachePrompt: false, save });
@@ -66,7 +66,7 @@ async function errorOf(model: Model, { recipes }: Certificate, recipe: string, p
   return Math.abs(priceAt(recipes[recipe]!.ms, tokens.prompt, tokens.completion) - spent) / spent;
 }
 
-/** Prices of a certificate that is made first, on prompts that it was not made from, under dense and each of its recipes in turn. */
+/** Prices of a certificate that is made first, on prompts outside its tuning, under dense and each of its recipes in turn. */
 class Prices implements Side {
   readonly name = "error of a price";
   readonly #home = mkdtempSync(join(tmpdir(), "modicum-bench-price-"));
@@ -100,7 +100,7 @@ class Prices implements Side {
   }
 }
 
-/** The median over the prompts of |predicted − spent| / spent, against what a price may be off by. */
+/** The median over the prompts of |predicted − spent| / spent, against the allowed error. */
 export const price: Bench = {
   name: "price",
   unit: "share of the time",

@@ -9,13 +9,13 @@ export interface Commands {
   /** Evaluates the tokens from an empty cache. */
   prefill: { args: { tokens: number[] }; answer: { seconds: number } };
   /**
-   * Greedy: `seconds` is the time of `n` steps after the first token, which the prompt's run gives; the text continues
-   * past an end token.
+   * Greedy: `seconds` is the time of `n` steps after the first token, which comes from the prompt's run; the text
+   * continues past an end token.
    */
   decode: { args: { tokens: number[]; n: number }; answer: { seconds: number; tokens: number[] } };
-  /** Like `decode`, for several sequences that advance together; `tokens` of each. */
+  /** Like `decode`, for several sequences that advance together; `tokens` per sequence. */
   decodeBatch: { args: { prompts: number[][]; n: number }; answer: { seconds: number; tokens: number[][] } };
-  /** The most memory this process has held resident, in bytes. */
+  /** The peak resident memory of this process, in bytes. */
   peak: { args: Record<string, never>; answer: { bytes: number } };
 }
 export type Name = keyof Commands;
@@ -59,7 +59,7 @@ function answer(handlers: Handlers, request: Request): Promise<unknown> {
 
 const oneAtATime = () => Promise.reject(new Error("this engine was asked for several sequences, it decodes one"));
 
-/** Linux's high-water mark. getrusage's figure would do, were it not inherited from the parent through exec. */
+/** Linux's high-water mark. getrusage's figure would do, but it is inherited from the parent through exec. */
 export function peakResident(): number {
   const line = /^VmHWM:\s+(\d+) kB$/m.exec(readFileSync("/proc/self/status", "utf8"));
   if (!line) throw new Error("/proc/self/status has no VmHWM");

@@ -13,13 +13,13 @@ import { realTokens } from "./tokens.ts";
 const PROMPT = 128;
 const STEPS = 64;
 
-/** Notes nothing: the same run without its bill. */
+/** Records nothing: the same run without its bill. */
 class NoMeter extends Meter {
   override layers(): void {}
   override head(): void {}
 }
 
-/** Requests of one measurement; the fastest counts, since other work on the machine only slows them. */
+/** Requests per measurement; the fastest counts, since other work on the machine only slows them. */
 const REQUESTS = 4;
 
 const fastest = (run: (model: Model) => Promise<number>) => async (model: Model) => {
@@ -28,7 +28,7 @@ const fastest = (run: (model: Model) => Promise<number>) => async (model: Model)
   return Math.max(...rates);
 };
 
-/** Tokens a second of one request, its receipt made and kept when `meterOf` bills. */
+/** Tokens per second of one request; if `meterOf` bills, its receipt is made and stored. */
 function request(meterOf: (model: Model) => Meter, keep?: (model: Model, meter: Meter) => Promise<void>) {
   return async (model: Model) => {
     const { engine } = model.language;
@@ -53,7 +53,7 @@ async function keep(model: Model, meter: Meter): Promise<void> {
   await (await ledger()).add(receipt);
 }
 
-/** Opened by the first request and kept, as a process that answers many does. */
+/** Opened by the first request and kept open, as in a process that answers many. */
 const ledger = () => (opened ??= openLedger(join(mkdtempSync(join(tmpdir(), "modicum-bench-")), "receipts.db")));
 let opened: ReturnType<typeof openLedger> | undefined;
 
@@ -64,7 +64,7 @@ export const receipts: Bench = {
   moreIsBetter: true,
   lifetime: "kept",
   sides({ model: name }) {
-    // One for both, so that nothing but the receipt differs.
+    // One for both, so that only the receipt differs.
     const model = new OwnModel(name);
     const on = request((m) => new Meter(m.language.engine.programs), keep);
     const off = request((m) => new NoMeter(m.language.engine.programs));

@@ -5,10 +5,10 @@ import { chosenBits, quantHere } from "../src/weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../src/weights/sources/index.ts";
 import type { Bench, Outcome } from "./harness.ts";
 
-/** A model's file, and the hash by which its form may have been chosen. */
+/** A model's file, and the hash that may have selected its form. */
 type Source = Pick<ResolvedModel, "path" | "sha256">;
 
-/** The last line that a bench prints: medians, the median of the rounds' ratios and its spread [least, most]. */
+/** A bench's last line: medians, the median of the rounds' ratios and its spread [least, most]. */
 export interface Result {
   bench: string;
   model: string;
@@ -33,7 +33,7 @@ export function median(values: readonly number[]): number {
   return sorted.length % 2 ? sorted[half]! : (sorted[half - 1]! + sorted[half]!) / 2;
 }
 
-/** `source`: the model that was run. */
+/** `source`: the benchmarked model. */
 export function summarise({ bench, model, peer, save, beside, rounds, floor }: Outcome, source?: Source): Result {
   const ratios = rounds.map((r) => r.ratio);
   return {
@@ -53,13 +53,13 @@ export function summarise({ bench, model, peer, save, beside, rounds, floor }: O
   };
 }
 
-/** The model whose form our sides ran in; undefined of a bench with a model of its own. */
+/** The model whose form our sides used; undefined for a bench with its own model. */
 function measuredSource({ model, defaultForm }: Bench, source: Source | undefined): Source | undefined {
   if (model !== undefined || source === undefined) return undefined;
   return defaultForm ? { path: source.path } : source;
 }
 
-/** A round a line, then the medians. */
+/** One round per line, then the medians. */
 export function table(outcome: Outcome): string {
   const { ours, theirs, ratio, floor, peer, unit, beside } = summarise(outcome);
   const rows = [
@@ -73,7 +73,7 @@ export function table(outcome: Outcome): string {
   return rows.map((row) => row.map((text, i) => text.padStart(widths[i]!)).join("  ")).join("\n");
 }
 
-/** One model name covers processors with and without the instructions that our kernels are chosen by; forms are chosen by model. */
+/** One model name covers processors with and without the instructions that select our kernels; forms are chosen by model. */
 export function machine(source?: Source): string {
   const kind = processorClass();
   const cpu = `${os.cpus()[0]?.model.trim() ?? os.arch()}${kind === undefined ? "" : ` with ${kind}`} (${formOf(source)})`;

@@ -30,7 +30,7 @@ const total = (method: Method) => async (model: Model) => {
   return ms.prefill + ms.decode;
 };
 
-/** One token's logits against the written ranking, of one loaded model and window. The floor is the prompt alone. */
+/** One token's logits against the written ranking, with one loaded model and window. The floor is the prompt alone. */
 export const rerankWindow: Bench = {
   name: "rerank",
   unit: "ms/window",

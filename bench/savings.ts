@@ -12,7 +12,7 @@ interface Cost {
   readonly flops: number;
 }
 
-/** Requests of one kind, and the recipes that are meant for it. */
+/** Requests of one kind, and the recipes meant for it. */
 interface Task {
   readonly name: string;
   readonly recipes: readonly string[];
@@ -94,13 +94,13 @@ interface SavingsResult {
   readonly bench: "savings";
   readonly model: string;
   readonly rows: readonly Row[];
-  /** Recipes that the model does not serve, or has no preset for, with the reason. */
+  /** Recipes that do not fit the model, or have no preset for it, with the reason. */
   readonly refused: Readonly<Record<string, string>>;
   readonly runs: number;
   readonly machine: string;
 }
 
-/** Times each saving in turns with dense, on requests of the kind that it is for: answers whole, from an empty cache. */
+/** Times each saving in turn with dense, on requests for which it is meant: whole answers, from an empty cache. */
 export const savings: Survey = { name: "savings", survey };
 
 async function survey(

@@ -13,7 +13,7 @@ import type { Bench, Side } from "./harness.ts";
 const PAST = 512;
 const STEPS = 256;
 
-/** Decode steps through the stack cut into programs of `per` layers: milliseconds a token. */
+/** Decode steps through the stack cut into programs of `per` layers: milliseconds per token. */
 function stack(name: string, path: string, per: (layers: number) => number, brief: boolean): Side {
   let bound: Stack;
   return {
@@ -73,8 +73,8 @@ function filled(layer: number, { key, value }: Record<"key" | "value", View>): R
 }
 
 /**
- * The cost of a possible decision between any two layers: a token with each layer as a program of its own. Both sides
- * yield to the event loop.
+ * The cost of a possible decision between any two layers: a token with one program per layer. Both sides yield to the
+ * event loop.
  */
 export const segments: Bench = {
   name: "segments",

@@ -4,10 +4,10 @@ import { seededRandom, shuffle } from "../src/util/random.ts";
 
 const root = join(import.meta.dirname, "..");
 const segmenter = new Intl.Segmenter("en", { granularity: "sentence" });
-/** Words of the shortest: less is a heading. */
+/** Words of the shortest: shorter lines are headings. */
 const LEAST_WORDS = 4;
 
-/** `count` sentences of English in random order, from the project's documents and comments. */
+/** `count` English sentences in random order, from the project's documents and comments. */
 export function realSentences(count: number): string[] {
   const docs = readdirSync(join(root, "docs")).filter((name) => name.endsWith(".md"));
   const pages = ["README.md", "LICENSE", ...docs.map((name) => join("docs", name))].flatMap((name) =>

@@ -9,7 +9,7 @@ const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: str
 export const PEER = `node-llama-cpp ${version}`;
 export const US = "modicum";
 
-/** Our engine in the form that users get, and llama.cpp through node-llama-cpp, on the same file, asked the same. `context` in tokens of each of `sequences`. */
+/** Our engine in the users' form, and llama.cpp through node-llama-cpp, on the same file and tokens. `context` in tokens of each of `sequences`. */
 export function engines(
   options: BenchOptions,
   context: number,

@@ -15,7 +15,7 @@ const person = {
 const PEOPLE: Format = { type: "array", items: person, minItems: 5, maxItems: 5 };
 const STEPS = 96;
 
-/** Tokens a second of an answer, its prompt aside. */
+/** Tokens per second of an answer, without its prompt. */
 const decoded = (format: Format | undefined) => async (model: Model) => {
   const { receipt } = await model.complete(PROMPT, { format, maxTokens: STEPS, temperature: 0.7, seed: 5 });
   return (receipt.tokens.completion / receipt.ms.decode) * 1000;

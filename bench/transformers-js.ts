@@ -5,7 +5,7 @@ import { prefillRate } from "./prefill.ts";
 import { US } from "./sides.ts";
 import { exported, TRANSFORMERS } from "./transformers.ts";
 
-/** SmolLM2's float32 weights rounded to 4 bits by either side. */
+/** Both sides round SmolLM2's float32 weights to 4 bits. */
 const against = (name: string, measure: (child: Child) => Promise<number>): Bench => ({
   name,
   unit: "tok/s",

@@ -8,7 +8,7 @@ const { version } = JSON.parse(readFileSync(manifest, "utf8")) as { version: str
 
 export const TRANSFORMERS = `transformers.js ${version}`;
 
-/** A folder that transformers.js reads, made of `model`. Python makes it, which is no part of this project's installation. @throws UserError */
+/** A folder that transformers.js reads, written from `model` by Python, which is not part of this project's installation. @throws UserError */
 export function exported(name: "minilm" | "smollm2", file: string, model: string): string {
   const folder = join(home(), "peers", `${name}-onnx`);
   if (existsSync(join(folder, "onnx", file))) return folder;

@@ -13,13 +13,13 @@ import { openRandom } from "./random-model.ts";
 
 const [VOCABULARY, HIDDEN, GRID] = [64, 512, 24];
 
-/** Random weights: what a prompt takes under these recipes does not depend on their values. */
+/** Random weights: a prompt's time under these recipes does not depend on their values. */
 const DECODER = {
   ...{ model_type: "llama", hidden_size: HIDDEN, num_hidden_layers: 8, num_attention_heads: 8, num_key_value_heads: 8 },
   ...{ intermediate_size: 1408, max_position_embeddings: 1024, rms_norm_eps: 1e-5 },
 };
 
-/** Milliseconds of a prompt of nine words around an image's rows, behind its encoder. */
+/** Milliseconds of a prompt of nine words around an image's rows, after its encoder. */
 function prefill(recipe: string): Side {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-vision-"));
   const embeddings = Float32Array.from({ length: GRID ** 2 * HIDDEN }, normals(seededRandom(1)));
@@ -63,5 +63,5 @@ const bench = (name: string, recipe: string): Bench => ({
 /** A prompt with 24 × 24 visual tokens, seven tenths of which stop after two and four of eight layers, against dense. */
 export const vision: Bench = bench("vision", "feather:after=2,second=4,ratio=0.7");
 
-/** The same prompt, whose visual tokens run four of eight layers, against dense. */
+/** The same prompt with visual tokens in four of eight layers, against dense. */
 export const visionYopo: Bench = bench("vision-yopo", "yopo:layers=4");

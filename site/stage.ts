@@ -5,8 +5,8 @@ import { root } from "../tools/section.ts";
 import { strayPages } from "./.vitepress/sections.ts";
 import { readRedirects, redirectPage, wrongRedirects } from "./redirects.ts";
 
-// Copies the pages of docs/ into site/pages, which VitePress builds. Sources and studies are not part of the site: links
-// to them become the names of files. `npm run docs`
+// Copies the pages of docs/ into site/pages, which VitePress builds. Sources and studies are not part of the site:
+// links to them become file names. `npm run docs`
 
 const docs = join(root, "docs");
 const pages = join(import.meta.dirname, "pages");

@@ -1,4 +1,4 @@
-/** A saving's name alone, on every model that ships: it acts on a prompt of its kind, or is refused in one sentence. */
+/** A saving's name alone, on every shipped model: it acts on a prompt of its kind, or is refused in one sentence. */
 import { existsSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import sharp from "sharp";
@@ -35,7 +35,7 @@ type Prompt = readonly [prompt: string, options: { readonly maxTokens: number; r
 
 const kinds = ["code", "quotes", "page", "book", "picture"] as const;
 
-/** A prompt of a kind, and the most tokens of its answer. */
+/** A prompt of a kind, and its maximum answer tokens. */
 async function promptOf(kind: (typeof kinds)[number], name: string): Promise<Prompt> {
   switch (kind) {
     case "picture": {
@@ -53,20 +53,20 @@ async function promptOf(kind: (typeof kinds)[number], name: string): Promise<Pro
   }
 }
 
-/** The kind of prompt that a saving is for, which spares it the others. */
+/** The prompt kind for a saving, which then skips the others. */
 const kindFor: Readonly<Record<string, (typeof kinds)[number]>> = {
   ...{ feather: "picture", yopo: "picture", prune: "page", lookup: "quotes", "int8-prefill": "quotes" },
   ...{ xattention: "book", "tri-shape": "book", minference: "book", flexprefill: "book", sec: "code", dynamax: "code" },
 };
 
 /**
- * Prompts of thousands of tokens take downloaded models a minute each: of the savings that act on them alone, one is
- * run on the smallest of these models.
+ * Prompts of thousands of tokens take downloaded models a minute each: of the savings that act only on them, one runs,
+ * on the smallest model.
  */
 const isCostly = (model: string, saving: string): boolean =>
   downloaded.includes(model) && kindFor[saving] === "book" && !(model === "smollm2" && saving === "xattention");
 
-/** The recipe of a name alone on a model; or the sentence that refuses it, which exits with 2. */
+/** The recipe of a name alone on a model; or the sentence that refuses it, with exit status 2. */
 async function bare(name: string, saving: string): Promise<Recipe | string> {
   try {
     return await checkSavings(await sourceOf(name), parseRecipe([saving]));

@@ -23,7 +23,7 @@ afterAll(() => {
 const call = (words: string[], options: Call = {}) =>
   modicum(words, { ...options, env: { MODICUM_HOME: home.path, ...options.env } });
 
-/** Without a process of its own. */
+/** Without a separate process. */
 const own = (words: string[]) => inProcess(words, home.path);
 
 function file(name: string, content: string): string {

@@ -12,7 +12,7 @@ import { modelHash, resolveModel } from "../src/weights/sources/index.ts";
 import { DASHBOARD, dashboard } from "../tools/dashboard.ts";
 import { root } from "./program.testing.ts";
 
-// The dashboard's queries and the alerts, by a real Prometheus that scrapes a server under load. Grafana is not run.
+// The dashboard's queries and the alerts, in a real Prometheus that scrapes a server under load. Grafana does not run.
 const rulesFile = join(root, "deploy/prometheus-rules.yaml");
 const rules: { alert: string; expr: string }[] = parse(readFileSync(rulesFile, "utf8")).groups[0].rules;
 const isHere = (command: string) => spawnSync(command, ["--version"]).status === 0;
@@ -81,7 +81,7 @@ describe.skipIf(!isHere("prometheus"))("Prometheus over a server under load", ()
     rmSync(folder, { recursive: true });
   });
 
-  /** Answers that are dense, sparse and certified, and a refusal, over and over. */
+  /** Repeated answers, dense, sparse and certified, and a refusal. */
   async function ask(): Promise<void> {
     for (let i = 0; loading; i++) {
       const body = { model: "tiny", prompt: `once upon a time ${i}`, max_tokens: 8, temperature: 0 };

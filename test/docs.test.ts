@@ -41,7 +41,7 @@ const pages = documentation();
 const read = (path: string) => readFileSync(join(root, path), "utf8");
 const verbs = [...read("src/cli/program.ts").matchAll(/^ {2}(\w+): \{\s+summary: /gm)].map(([, verb]) => verb);
 
-/** Code in fences and in backticks holds no links. */
+/** Code in fences and in backticks contains no links. */
 const prose = (text: string) => text.replace(/^```.*?^```/gms, "").replace(/`[^`\n]*`/g, "code");
 
 const anchors = (text: string) =>
@@ -185,7 +185,7 @@ test("docs/walk.md walks through an answer, a training step and an HTTP chat, by
     const files = [...walk.matchAll(/\[[^\]]+\]\(\.\.\/([^)]+\.[jt]s)\)/g)].map(([, file]) => file!);
     expect(files.length).toBeGreaterThan(8);
     expect(files.filter((file) => !existsSync(join(root, file)))).toEqual([]);
-    // No file is named without its link.
+    // Every named file is linked.
     expect(walk.replace(/\[[^\]]+\]\([^)]+\)/g, "")).not.toMatch(/[\w-]\.ts\b/);
   }
 });

@@ -1,4 +1,4 @@
-/** The client of examples/vscode against a server that answers as each test says, piece by piece. */
+/** The client of examples/vscode against a server that each test scripts, piece by piece. */
 import { once } from "node:events";
 import { createServer, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
@@ -6,9 +6,9 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { CompletionClient } from "../examples/vscode/client.cjs";
 import { AdaptivePause } from "../examples/vscode/pause.cjs";
 
-/** A request that has come, and how to answer it. */
+/** A received request, and how to answer it. */
 class Arrived {
-  /** True once the client has gone before the end. */
+  /** True once the client has left before the end. */
   gone = false;
 
   constructor(
@@ -65,7 +65,7 @@ afterEach(async () => {
 });
 
 let controller: AbortController;
-/** The call of a key, which ends the call of the key before. */
+/** The call for a key, which ends the call for the key before. */
 function key(before: string, after = "") {
   controller.abort();
   controller = new AbortController();

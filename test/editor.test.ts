@@ -1,4 +1,4 @@
-/** The editor's extension of examples/vscode in a fake editor, against a real server; and the costs of typed keys. */
+/** The editor extension of examples/vscode in a fake editor, against a real server; and the costs of typed keys. */
 import Module, { createRequire } from "node:module";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -128,7 +128,7 @@ describe("a request that the next key cancels", () => {
     const sum = async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum;
     const before = await sum();
     const options = { ...settings, server: server.url, maxTokens: 200 };
-    // Many at once, so that none is over before the key comes.
+    // Many at once, so that none is over before the key arrives.
     const clients = Array.from({ length: 8 }, () => new CompletionClient(options));
     const all = clients.map((client, i) => client.complete(`${TEXT}${i}`, "", controller.signal));
     await expect

@@ -20,7 +20,7 @@ const fixture = (name: string) => join(root, "src/engine/fixtures", name);
 const call = (words: string[], input?: string) =>
   modicum(words, { env: { MODICUM_HOME: own }, ...(input !== undefined && { input }) });
 
-/** Without a process of its own. */
+/** Without a separate process. */
 const ours = (words: string[]) => inProcess(words, own);
 
 describe("embed", () => {
@@ -188,7 +188,7 @@ describe("rerank", () => {
   test("prints scores and ids, the most relevant first; a document without an id is called by its place", async () => {
     const { status, stdout, stderr } = await call([...words, file]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
-    // A cross-encoder's own scores, which are no cosines.
+    // A cross-encoder's own scores, which are not cosines.
     expect(stdout).toMatch(/^\d\.\d{4} {4}1\n-\d+\.\d{4} {2}pie\n$/);
   });
 

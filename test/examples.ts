@@ -1,6 +1,6 @@
 /**
- * Installs examples with this clone's packages, as a user does, and runs each one's test on the real SmolLM2:
- * `npm run test:examples [NAME…]`. Receipts, recipes and indexes go to a temporary folder.
+ * Installs examples with this clone's packages, as a user does, and runs each one's test on the real SmolLM2: `npm run
+ * test:examples [NAME…]`. Receipts, recipes and indexes go to a temporary folder.
  */
 import { execFileSync } from "node:child_process";
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readdirSync, rmSync, symlinkSync } from "node:fs";
@@ -24,7 +24,7 @@ function packages(): string[] {
     .map((name) => join(place, name));
 }
 
-/** Examples that are programs of their own. The editor's extension is packaged in its folder. */
+/** Examples that are separate programs. The editor extension is packaged in its folder. */
 const examples = readdirSync(join(root, "examples")).filter((name) =>
   existsSync(join(root, "examples", name, "tsconfig.json")),
 );

@@ -118,7 +118,7 @@ test("`ps` tells how many servers answer", async () => {
 test("one that dies before its first token is replaced; one that dies after it ends the stream with an error; one that comes back is asked again", {
   timeout: 200_000,
 }, async () => {
-  // It accepts requests and gives no token.
+  // It accepts requests and returns no token.
   first!.child.kill("SIGSTOP");
   const two = [answered({}), answered({})];
   await new Promise((resolve) => setTimeout(resolve, 300));

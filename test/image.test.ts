@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { root } from "./program.testing.ts";
 
-/** Where the COPY and npm lines of deploy/Dockerfile run without Docker, each stage in a folder of its own. */
+/** The COPY and npm lines of deploy/Dockerfile run without Docker, each stage in its own folder. */
 const folder = mkdtempSync(join(tmpdir(), "modicum-image-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
@@ -24,7 +24,7 @@ function copy(words: readonly string[], stage: string) {
   else for (const name of sources) copyFromContext(name, target(name));
 }
 
-/** As COPY does, what is in a folder joins what is at its target already. */
+/** As with COPY, a folder's contents join existing ones at the target. */
 function copyFromStage(source: string, target: string) {
   if (existsSync(target)) cpSync(source, target, { recursive: true });
   else renameSync(source, target);
@@ -36,7 +36,7 @@ function copyFromContext(name: string, target: string) {
 }
 
 function npm(command: string, stage: string) {
-  // This clone's packages are there by the same line, from the same lock file.
+  // The same line, with the same lock file, installed this clone's packages.
   if (command === "npm ci") symlinkSync(join(root, "node_modules"), join(app(stage), "node_modules"));
   else
     execFileSync("sh", ["-c", command.replace(/^npm ci/, "$& --prefer-offline")], { cwd: app(stage), stdio: "pipe" });

@@ -7,7 +7,7 @@ import { parseAllDocuments } from "yaml";
 import { z } from "zod";
 import { root } from "./program.testing.ts";
 
-// deploy/kubernetes as kustomize builds it. What the cluster's own schemas do not cover has a small one here.
+// deploy/kubernetes as kustomize builds it. A small schema here covers what the cluster's own schemas do not.
 const folder = mkdtempSync(join(tmpdir(), "modicum-kubernetes-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 

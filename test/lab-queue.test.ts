@@ -10,7 +10,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { freePort, Processes, server } from "./redis.testing.ts";
 
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
-/** Enough items that some are unanswered when a busy machine gets to kill a worker or the queue. */
+/** Enough items that some are unanswered when a busy machine kills a worker or the queue. */
 const ITEMS = 250;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-queue-"));
 const task = path.join(folder, "mine.jsonl");
@@ -63,7 +63,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-/** The items of the job that `end` takes from a worker, once the queue gives it to another. */
+/** The items of the job that `end` takes from a worker, once the queue assigns it to another. */
 async function givenBack(url: string, end: () => void): Promise<string[]> {
   const connection = { url };
   const [queue, events] = [new Queue("modicum-lab", { connection }), new QueueEvents("modicum-lab", { connection })];
@@ -138,7 +138,7 @@ test.skipIf(!server).concurrent(
     good.kill("SIGINT");
     await once(good, "close");
 
-    // Redis still has the answers of the form before.
+    // Redis still has the answers of the earlier form.
     handing = run(path.join(folder, "refused"), "--queue", url, "--quant", "f32");
     for (const _ of [1, 2, 3]) unfit(url);
     expect(await once(handing, "close")).toEqual([1, null]);

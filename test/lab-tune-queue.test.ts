@@ -50,7 +50,7 @@ function certificateOf(name: string): object {
   return { ...rest, cost: { ...cost, ms: 0 }, recipes: Object.keys(recipes) };
 }
 
-/** Waits for something that processes bring about, unless one of them ends first. */
+/** Waits for an effect of processes, unless one of them ends first. */
 async function until(holds: () => boolean, ...by: readonly Said[]): Promise<void> {
   while (!holds()) {
     const ended = by.find(({ exitCode }) => exitCode !== null);
@@ -89,7 +89,7 @@ test.skipIf(!server)(
     expect(bad.exitCode).toBe(1);
     expect(tuner.said()).toMatch(/a worker leaves: .*mine\.jsonl/);
 
-    // One that loses the queue on its way answers by itself; the next has none.
+    // A tuner that loses the queue answers by itself; the next has none.
     const second = tune("shared", "--queue", url);
     const more = async (count: number) => {
       const before = linesOf("shared").length;

@@ -7,7 +7,7 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
-/** Enough items that a run is still going when a busy machine gets to stop it. */
+/** Enough items that a run is still active when a busy machine stops it. */
 const ITEMS = 220;
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lab-cli-"));
 const task = path.join(folder, "mine.jsonl");

@@ -24,13 +24,13 @@ import { type PublishedPackage, type Registry, startRegistry } from "./registry.
 
 const run = promisify(execFile);
 const place = mkdtempSync(join(tmpdir(), "modicum-package-"));
-// Not one within the other: Node also finds packages in the folders above.
+// In separate trees: Node also finds packages in parent folders.
 const [folder, pnpmFolder] = [join(place, "npm"), join(place, "pnpm")];
 const platform = `${process.platform}-${process.arch}`;
 let registry: Registry;
 /**
- * Every command finds the model where the other tests keep it. Packages' scripts run as users have them: `npm test` hands
- * the clone's setting on.
+ * Every command finds the model where the other tests keep it. Packages' scripts run with users' settings: `npm test`
+ * would pass on the clone's.
  */
 const env: NodeJS.ProcessEnv = {
   ...process.env,
@@ -55,7 +55,7 @@ const rejected = (running: Promise<unknown>): Promise<{ stdout: string; stderr: 
 
 /**
  * Packs a copy of this clone, and its models: packing rebuilds `dist` and writes `package.json`, which other tests read
- * meanwhile. The copy has one model in each package and no docs, since most of the time would go into packing them.
+ * meanwhile. The copy has one model in each package and no docs, which would take most of the time to pack.
  */
 async function packedClone(): Promise<{ program: string; models: string }> {
   const clone = join(folder, "clone");
@@ -84,7 +84,7 @@ async function packedClone(): Promise<{ program: string; models: string }> {
   return { program: tarball("modicum"), models: tarball(MODELS_PACKAGE) };
 }
 
-/** The packages as they are published; of the platforms', this machine's alone has a file. */
+/** The packages as published; of the platform packages, only this machine's has a file. */
 async function publishedPackages() {
   const packed = await packedClone();
   const published = async (tarball: string): Promise<PublishedPackage> => ({
@@ -126,7 +126,7 @@ test("the installed program answers", async () => {
 test("no package's script downloads", async () => {
   const lock = JSON.parse(readFileSync(join(folder, "node_modules", ".package-lock.json"), "utf8"));
   const scripts = Object.keys(lock.packages).filter((name) => lock.packages[name].hasInstallScript);
-  // Both find their built libraries in packages of their own.
+  // Both find their built libraries in separate packages.
   expect(scripts).toEqual(["node_modules/koffi", "node_modules/msgpackr-extract"]);
 });
 

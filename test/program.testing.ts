@@ -26,11 +26,11 @@ export interface Call {
   signal?: NodeJS.Signals;
 }
 
-/** Events of the process that a command listens to until it ends. */
+/** Process events that a command listens to until it ends. */
 const stopEvents = ["SIGINT", "SIGTERM", "SIGHUP", "exit"] as const;
 
 /**
- * Runs the program's words within the test's own process, which spares the start of another. It is for calls that read no stdin,
+ * Runs the program's words within the test's own process, to save the start of another. For calls that read no stdin,
  * one at a time: `home` is the process's `MODICUM_HOME` meanwhile.
  */
 export async function inProcess(words: readonly string[], home: string): Promise<Ended> {
@@ -61,7 +61,7 @@ export async function inProcess(words: readonly string[], home: string): Promise
   }
 }
 
-/** Nothing is piped into the process, as far as `fstat` tells: a folder stands in its place. */
+/** Nothing is piped into the process, according to `fstat`: a folder replaces it. */
 function withoutStdin(): void {
   const { fstatSync } = fs;
   const folder = fs.statSync(root);

@@ -1,4 +1,4 @@
-/** Processes around a real Redis, for tests of what goes through its queue. */
+/** Processes around a real Redis, for tests of its queue. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createServer } from "node:net";
@@ -6,7 +6,7 @@ import { fileURLToPath } from "node:url";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
 
-/** The Redis or Valkey that the machine has; undefined if it has neither. */
+/** The machine's Redis or Valkey; undefined if it has neither. */
 export const server = ["redis-server", "valkey-server"].find((name) => {
   try {
     execFileSync(name, ["--version"], { stdio: "ignore" });
@@ -16,7 +16,7 @@ export const server = ["redis-server", "valkey-server"].find((name) => {
   }
 });
 
-/** A process, and all that it has written so far. */
+/** A process, and all of its output so far. */
 export type Said = ChildProcess & { readonly said: () => string };
 
 export async function freePort(): Promise<number> {
@@ -49,7 +49,7 @@ export class Processes {
     return this.start(process.execPath, [bin, ...words], env);
   }
 
-  /** Keeps nothing on disk: its data are lost when it ends. */
+  /** Stores nothing on disk: its data are lost when it ends. */
   redis(port: number): Said {
     return this.start(server!, ["--port", String(port), "--bind", "127.0.0.1", "--save", "", "--dir", this.folder]);
   }

@@ -15,7 +15,7 @@ export interface Registry extends AsyncDisposable {
   readonly url: string;
 }
 
-/** An npm registry on this machine. It has `packages`; any other request it sends on to the registry `upstream`. */
+/** An npm registry on this machine. It has `packages`, and forwards any other request to the registry `upstream`. */
 export async function startRegistry(packages: readonly PublishedPackage[], upstream: string): Promise<Registry> {
   const server = createServer(({ url: path = "/" }, response) => {
     const named = packages.find(({ manifest }) => path === `/${manifest.name}`);

@@ -1,6 +1,6 @@
 import { afterAll, vi } from "vitest";
 
-// Test files share processes: what one replaces or sets is as it was before the next file begins.
+// Test files share processes: mocks and settings of one are reset before the next file begins.
 const before = { ...process.env };
 afterAll(() => {
   vi.restoreAllMocks();

@@ -14,7 +14,7 @@ beforeAll(async () => {
 });
 afterAll(() => home[Symbol.dispose]());
 const call = (...words: string[]) => modicum(words, { env: { MODICUM_HOME: home.path } });
-/** Without a process of its own. */
+/** Without a separate process. */
 const own = (...words: string[]) => inProcess(words, home.path);
 const file = (name: string, rows: readonly object[]) => {
   const path = join(home.path, name);

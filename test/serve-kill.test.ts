@@ -15,7 +15,7 @@ const model = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", im
 const home = mkdtempSync(path.join(tmpdir(), "serve-kill-"));
 afterAll(() => rmSync(home, { recursive: true }));
 
-/** Starts a server and, once it is ready, returns its address and how to kill it. */
+/** Starts a server and, once it is ready, returns its address and a function that kills it. */
 async function start(ledger: string): Promise<{ url: string; kill(): Promise<void> }> {
   const words = [bin, "serve", "--port", "0", "--model", `tiny=${model}`, "--ledger", ledger];
   const env = { ...process.env, MODICUM_HOME: home };
@@ -34,9 +34,9 @@ async function start(ledger: string): Promise<{ url: string; kill(): Promise<voi
   return { url, kill };
 }
 
-/** Asks until the server is gone, and notes the ids of the receipts that come back. */
+/** Sends requests until the server is gone, and records the ids of returned receipts. */
 async function ask(url: string, ids: string[]): Promise<void> {
-  // Long enough that an answer takes longer than writing its receipt, even in Postgres and on a busy machine.
+  // Long enough for an answer to take longer than writing its receipt, even in Postgres and on a busy machine.
   const body = JSON.stringify({
     model: "tiny",
     prompt: "abc",

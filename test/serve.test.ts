@@ -7,8 +7,8 @@ import { openLedger } from "../src/ledger/store.ts";
 import { TINY } from "../src/serve/serve.testing.ts";
 
 /**
- * The longest answer that one request may ask for: even a fast machine is still writing it when the server is told to
- * stop.
+ * The longest answer that one request may ask for: even a fast machine is still writing it when the server gets a stop
+ * signal.
  */
 const LONGEST = { prompt: Array(8).fill("abc"), n: 8, max_tokens: 200 };
 

@@ -1,4 +1,4 @@
-/** Work that SIGINT, SIGTERM and SIGHUP stop: what is kept, what stderr and the exit status say, and that it goes on. */
+/** Work that SIGINT, SIGTERM and SIGHUP stop: what is stored, what stderr and the exit status say, and that it can resume. */
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -46,7 +46,7 @@ writeFileSync(training.data, "It is the small things, done every day, that make 
 writeFileSync(file("train.json"), JSON.stringify(training));
 writeFileSync(file("sweep.json"), JSON.stringify({ ...training, grid: { seed: [1, 2] }, screen: { mode: "off" } }));
 
-/** Losses by step, each with that of the held-out data. */
+/** Losses by step, each with the held-out data's. */
 const losses = (out: string): number[][] =>
   readFileSync(join(out, "metrics.jsonl"), "utf8")
     .trim()
@@ -54,10 +54,10 @@ const losses = (out: string): number[][] =>
     .map((line) => JSON.parse(line))
     .map(({ step, loss, validation }) => [step, loss, validation]);
 
-/** The number of the first step that a process has reported. */
+/** The number of the first step that a process reported. */
 const firstStep = (stderr: string): number => Number(/^step (\d+): loss/m.exec(stderr)![1]);
 
-/** The first of these losses again, as one process has them. */
+/** The first of these losses again, as from one process. */
 async function inOneProcess(expected: readonly number[][], seed = 0): Promise<number[][]> {
   const out = file(`whole-${seed}`);
   const words = ["train", file("train.json"), "--seed", String(seed), "--out", out];

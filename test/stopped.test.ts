@@ -1,4 +1,4 @@
-/** A controller that stops each answer at its second token: what the library, the server and the lab say of it. */
+/** A controller that stops each answer at its second token: how the library, the server and the lab report it. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -16,7 +16,7 @@ import { root } from "./program.testing.ts";
 const PATH = join(root, "packages", "models", "expertrag-world");
 const folder = mkdtempSync(join(tmpdir(), "modicum-stopped-"));
 const save = `sec:exit=1,stop=0,file=${join(folder, "exits")}`;
-/** It goes on for ever. */
+/** It continues for ever. */
 const PROMPT = " tana harkin";
 
 let server: Testing;
@@ -32,7 +32,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** Weights of 0 make all actions as likely; Stop is the first. */
+/** Weights of 0 make all actions equally likely; Stop is the first. */
 async function writeController(): Promise<void> {
   using model = await load(PATH);
   const sha256 = await modelHash(model.language.source);
@@ -86,7 +86,7 @@ test("the lab: the answer was stopped, with its tokens and the layers that they 
   const { tokens } = whole.answer as AnswerOf["generation"];
   expect(whole.answer).toMatchObject({ layers: 4 });
   expect(whole.answer).not.toHaveProperty("stopped");
-  // All layers for the first token, and two for the one that was stopped.
+  // All layers for the first token, and two for the stopped one.
   expect(stopped.answer).toMatchObject({ tokens: tokens!.slice(0, 1), layers: 3, stopped: true });
   expect((await sec.together!([item]))[0]!.answer).toEqual(stopped.answer);
 });

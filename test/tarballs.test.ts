@@ -1,4 +1,4 @@
-/** What `npm publish` would send of the two packages, but for `dist`, which is built first. */
+/** What `npm publish` would send of the two packages, except `dist`, which is built first. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { root } from "./program.testing.ts";
 
-/** The project with its files empty: npm reads no contents to choose names, and packs these at once. */
+/** The project with empty files: npm selects names without reading contents, and packs these at once. */
 const skeleton = mkdtempSync(join(tmpdir(), "modicum-tarballs-"));
 beforeAll(() => {
   for (const name of readdirSync(root).filter((name) => !["node_modules", "dist", ".git"].includes(name)))

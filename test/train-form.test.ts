@@ -1,4 +1,4 @@
-/** An adapter remembers the form of its training's prompts, and the printed command works as printed. */
+/** An adapter records the form of its training's prompts, and the printed command works as printed. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -24,7 +24,7 @@ const chat = {
     { role: "assistant", content: "and a hat" },
   ],
 };
-/** Trains on copies of the records, and returns what was said. */
+/** Trains on copies of the records, and returns the output. */
 async function trained(name: string, records: readonly object[], ...more: string[]) {
   const lines = Array.from({ length: 8 }, (_, i) => JSON.stringify(records[i % records.length]));
   writeFileSync(at(`${name}.jsonl`), lines.join("\n"));
@@ -35,7 +35,7 @@ async function trained(name: string, records: readonly object[], ...more: string
   return ended;
 }
 const json = (...file: string[]) => JSON.parse(readFileSync(join(...file), "utf8"));
-/** The ids that a command's words answer with. */
+/** The ids that a command answers with. */
 async function answer(words: readonly string[]): Promise<[prompt: number, ids: number[]]> {
   const { stdout, stderr } = await own([...words, "--json", "--max-tokens", "6", "--temperature", "0"]);
   const { tokens, receipt } = JSON.parse(stdout || stderr);

@@ -16,7 +16,7 @@ if (!server) console.info("sweeps on a queue are not tested: there is neither re
 
 const modicum = (...words: string[]) => processes.modicum(words);
 
-/** Waits for something that processes bring about, unless one of them ends first. */
+/** Waits for an effect of processes, unless one of them ends first. */
 async function until(holds: () => boolean, ...by: readonly Said[]): Promise<void> {
   while (!holds()) {
     const ended = by.find(({ exitCode }) => exitCode !== null);
@@ -79,7 +79,7 @@ test.skipIf(!server)(
     other.kill("SIGINT");
     expect((await once(other, "close"))[0]).toBe(0);
 
-    // Another folder of the same path, as a worker on a machine without the shared disk has.
+    // Another folder at the same path, as on a machine without the shared disk.
     const stranger = modicum("train", "sweep", "sweep.json", "--out", "strange", "--queue", url);
     await until(() => existsSync(path.join(folder, "strange", "queue.json")), stranger);
     writeFileSync(path.join(folder, "strange", "queue.json"), JSON.stringify({ mark: "another" }));

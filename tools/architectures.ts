@@ -1,4 +1,4 @@
-/** Writes the tables of architectures into docs/reference/models.md: `npx tsx tools/architectures.ts`. The columns of PROSE are the page's, and stay. */
+/** Writes the tables of architectures into docs/reference/models.md. `npx tsx tools/architectures.ts` keeps the page's PROSE columns. */
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { openSeams } from "../src/engine/kinds/decoder.ts";
@@ -28,7 +28,7 @@ interface Proof {
   readonly ggufs: Checkpoint[];
 }
 
-/** What proves each architecture, by every name of it. */
+/** The proofs of each architecture, by all of its names. */
 const proofs = readProofs();
 
 function readProofs(): ReadonlyMap<string, Proof> {
@@ -57,10 +57,10 @@ function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly stri
   return new Map(cells.flatMap((row) => [...row[0]!.matchAll(/`([^`]+)`/g)].map(([, name]) => [name!, row] as const)));
 }
 
-/** Savings by what a published model alone can take: others need heads that are trained for it. */
+/** Savings by what a published model alone can use: others need heads trained for it. */
 const known = savings.filter(({ needs }) => !needs.includes("head"));
 
-/** Whether a decoder trains, and the savings that serve one of its fixtures. */
+/** Whether a decoder trains, and the savings that fit one of its fixtures. */
 async function ofDecoder(checkpoints: readonly Checkpoint[]): Promise<string[]> {
   const fitting = new Set<string>();
   let trains = true;
@@ -95,7 +95,10 @@ function hasGradients(trainee: Trainee, layers: number): boolean {
   }
 }
 
-/** The table of one kind, with the page's prose; an architecture that the page does not have is its last row, without prose. */
+/**
+ * The table of one kind, with the page's prose; an architecture that is missing on the page becomes the last row,
+ * without prose.
+ */
 export async function architecturesTable(kind: ArchitectureKind, page: string): Promise<string> {
   const prose = rowsOf(page, kind);
   const listed: readonly Listed<unknown>[] = architectures[kind];

@@ -1,6 +1,6 @@
 /**
- * Measures the weight of the project and compares it with `budgets.json`, whose limits are the last measures: a change may
- * lower them. `npm run budgets`; `-- --lower` writes the measures that are below their limits.
+ * Measures the weight of the project and compares it with `budgets.json`, whose limits are the last measures: a change
+ * may lower them. `npm run budgets`; `-- --lower` writes the measures that are below their limits.
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
@@ -11,7 +11,7 @@ import { bundle } from "./bundle.ts";
 import { countModules } from "./modules.ts";
 
 export interface Budget {
-  /** What is measured. */
+  /** The measured quantity. */
   readonly is: string;
   readonly limit: number;
   readonly goal: number;
@@ -21,16 +21,16 @@ export type Budgets = Readonly<Record<string, Budget>>;
 const root = join(import.meta.dirname, "..");
 const file = join(root, "tools", "budgets.json");
 
-/** Folders of which each file or folder is a plug: adding one adds its own lines. */
+/** Folders in which each file or folder is a plug: adding one adds its own lines. */
 const plugs = ["savings", "pipelines", "train/methods", "lab/tasks", "graph/ops", "models/architectures"];
 
-/** TypeScript files of a folder, without tests and what only tests import. */
+/** TypeScript files of a folder, without tests and files that only tests import. */
 const sourcesIn = (folder: string): string[] =>
   readdirSync(join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((name) => /\.tsx?$/.test(name) && !/\.(test|testing)\.tsx?$/.test(name))
     .map((name) => join(root, folder, name));
 
-/** Lines of code: neither blank nor, as a whole, a comment. */
+/** Lines of code: neither blank nor only a comment. */
 export function codeLines(text: string): number {
   let inComment = false;
   const isCode = (line: string): boolean => {
@@ -57,7 +57,7 @@ async function minifiedBytes(): Promise<number> {
   return outputFiles[0]!.contents.length;
 }
 
-/** Files of the package and their bytes: what npm packs of this clone, and a build of its own. */
+/** The package's files and bytes: npm's pack of this clone, with a separate build. */
 async function packageSizes(): Promise<{ files: number; bytes: number }> {
   // Beside the sources, as a release is built: source maps hold the relative paths to them.
   const dist = mkdtempSync(join(root, "dist-"));
@@ -112,7 +112,7 @@ async function measured(): Promise<Record<string, number>> {
   };
 }
 
-/** Sentences on the measures that are over their limits. @throws Error if budgets and measures differ in name */
+/** Sentences on the measures above their limits. @throws Error if budgets and measures differ in name */
 export function overspent(budgets: Budgets, values: Readonly<Record<string, number>>): string[] {
   const [planned, found] = [Object.keys(budgets).sort(), Object.keys(values).sort()];
   if (planned.join() !== found.join())
@@ -122,7 +122,7 @@ export function overspent(budgets: Budgets, values: Readonly<Record<string, numb
     .map(([name, { limit, is }]) => `${name}: ${values[name]}, and the limit is ${limit} (${is})`);
 }
 
-/** Budgets whose limits are the measures, where these are lower. */
+/** Budgets lowered to the measures that are below their limits. */
 export const lowered = (budgets: Budgets, values: Readonly<Record<string, number>>): Budgets =>
   Object.fromEntries(
     Object.entries(budgets).map(([name, budget]) => [

@@ -3,7 +3,7 @@ import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { bundle } from "./bundle.ts";
 
-// Builds what is published: the bundles, and declarations of the library's public types. `npm run lint` checks the types.
+// Builds the published files: the bundles, and declarations of the library's public types. `npm run lint` checks the types.
 const root = join(import.meta.dirname, "..");
 const dist = join(root, "dist");
 rmSync(dist, { recursive: true, force: true });

@@ -6,8 +6,8 @@ import { build, type Plugin } from "esbuild";
 const root = join(import.meta.dirname, "..");
 
 /**
- * Plain packages that every start needs. In the bundle they load in a third of the time: Node finds, reads and links one file
- * instead of hundreds. The others stay packages: they are native, or few verbs load them.
+ * Plain packages that every start needs. In the bundle they load in a third of the time: Node finds, reads and links
+ * one file instead of hundreds. The others stay packages: they are native, or few verbs load them.
  */
 const inlined = ["@bufbuild/protobuf", "@huggingface/jinja", "@huggingface/tokenizers", "fastest-levenshtein", "zod"];
 
@@ -16,7 +16,7 @@ async function external(): Promise<string[]> {
   return Object.keys({ ...dependencies, ...devDependencies }).filter((name) => !inlined.includes(name));
 }
 
-/** Zod's sentences in English alone: its other languages are as large as all the rest of it, and nothing here asks for them. */
+/** Zod's messages in English alone: its other languages are as large as all the rest of it, and nothing here uses them. */
 const englishZod: Plugin = {
   name: "english-zod",
   setup({ onResolve }) {

@@ -2,7 +2,7 @@ import { join } from "node:path";
 import { writeJson } from "../src/util/write-whole.ts";
 import { root } from "./section.ts";
 
-// Writes the dashboard for Grafana, whose file would repeat most of itself by hand: `npx tsx tools/dashboard.ts`.
+// Writes the Grafana dashboard, whose file would be repetitive by hand: `npx tsx tools/dashboard.ts`.
 
 interface Query {
   readonly expr: string;
@@ -138,7 +138,7 @@ const panels: readonly Panel[] = [
 
 const datasource = { type: "prometheus", uid: "$datasource" };
 
-/** Two panels a row; `at` counts from 0. */
+/** Two panels per row; `at` counts from 0. */
 const panelOf = ({ queries, unit, title, description }: Panel, at: number) => ({
   ...{ id: at + 1, type: "timeseries", title, description, datasource },
   gridPos: { x: 12 * (at % 2), y: 8 * Math.floor(at / 2), w: 12, h: 8 },

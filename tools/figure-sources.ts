@@ -3,16 +3,16 @@ import { basename, dirname, join } from "node:path";
 import { root } from "./section.ts";
 
 /*
- * A figure is a number with a decimal point, with a unit of measure, in the form `a of b`, or in a table's cell; code, headings
- * and arXiv's numbers are none. It has a source if it stands in a generated block (tests of parity write the tables of
- * models.md), or if its paragraph, list item or table links to data of the project that has the number, rounded as it is
- * written.
+ * A figure is a number with a decimal point, with a unit of measure, in the form `a of b`, or in a table's cell, but
+ * not in code, headings or arXiv numbers. It has a source if it is in a generated block (tests of parity write the
+ * tables of models.md), or if its paragraph, list item or table links to project data that contains the number, rounded
+ * as written.
  */
 
 export interface Unsourced {
   readonly figure: string;
   readonly line: number;
-  /** True if there is a link to data beside it, in which it is not. */
+  /** True if it links to data that does not contain the figure. */
   readonly linked: boolean;
 }
 
@@ -20,7 +20,7 @@ const GENERATED = /<!-- (\S+): written by [^>]*-->.*?<!-- \/\1 -->|<!-- parity: 
 const FENCE = /^ *```.*?^ *```/gms;
 const LINK = /!?\[([^\]]*)\]\(([^)\s]+)\)/g;
 
-/** Factors from a value in the data to what stands before the unit. */
+/** Factors from a value in the data to the number before the unit. */
 const UNITS: readonly (readonly [unit: RegExp, factors: readonly number[]])[] = [
   [/^ ?(%|points?\b)/, [1, 100]],
   [/^ ?(×(?! ?\d)|times\b|nats?\b|tok\/s|tokens a second|steps\/s|FLOPs?\b)/, [1]],
@@ -49,7 +49,7 @@ const kindOf = (line: string): Block["kind"] => {
   return /^ *([-*]|\d+\.) /.test(line) ? "item" : "text";
 };
 
-/** The blocks that a line of each kind goes on with; otherwise it begins one. */
+/** The blocks that a line of each kind continues; otherwise it begins one. */
 const GOES_ON: Readonly<Record<Block["kind"], readonly Block["kind"][]>> = {
   text: ["text", "item"],
   item: [],
@@ -82,7 +82,7 @@ interface Figure {
   readonly factors: readonly number[];
 }
 
-/** What a reader sees, without code. */
+/** The text that a reader sees, without code. */
 const shown = (text: string): string =>
   text
     .replace(/`[^`\n]*`/g, "code")
@@ -92,7 +92,7 @@ const shown = (text: string): string =>
 
 function figuresOf({ kind, line, text }: Block): Figure[] {
   if (kind === "heading") return [];
-  // Where shares are written in per cent, so are their intervals.
+  // If shares are in per cent, so are their intervals.
   const plain = /%|\bpoints?\b/.test(text) ? [1, 100] : [1];
   return shown(text)
     .split("\n")
@@ -121,7 +121,7 @@ function parsed(figure: string, factors: readonly number[]): Omit<Figure, "line"
   return { figure, value: Number(digits) * scale, tolerance: 0.5 * 10 ** -places * scale, factors };
 }
 
-/** Files of data at a path: the file itself, or those below a folder. */
+/** Data files at a path: the file itself, or those below a folder. */
 function dataAt(path: string): string[] {
   if (!existsSync(path)) return [];
   if (statSync(path).isDirectory()) return readdirSync(path).flatMap((name) => dataAt(join(path, name)));
@@ -130,7 +130,7 @@ function dataAt(path: string): string[] {
 
 const known = new Map<string, readonly number[]>();
 
-/** The numbers in a file of data; of a page, those in its generated blocks. */
+/** The numbers in a data file; for a page, those in its generated blocks. */
 function numbersIn(path: string): readonly number[] {
   if (!known.has(path)) known.set(path, readNumbers(path));
   return known.get(path)!;
@@ -139,7 +139,7 @@ function numbersIn(path: string): readonly number[] {
 function readNumbers(path: string): number[] {
   const text = readFileSync(path, "utf8");
   const data = path.endsWith(".md") ? [...text.matchAll(GENERATED)].map(([block]) => block).join("\n") : text;
-  // Commas stand between thousands, or between values.
+  // Commas separate thousands, or values.
   const texts = data.match(/(?<![\w.])\d(?:[\d,]*\d)?(?:\.\d+)?(?:e[+-]?\d+)?(?!\w)/g) ?? [];
   return [...new Set(texts.flatMap((number) => [number.replaceAll(",", ""), ...number.split(",")]))].map(Number);
 }
@@ -175,7 +175,7 @@ const pagesIn = (folder: string): string[] =>
     .map((file) => `${folder}/${file}`)
     .sort();
 
-/** The pages that are checked: README.md, docs and the studies. */
+/** The checked pages: README.md, docs and the studies. */
 export const documentation = (): string[] => [
   "README.md",
   "CONTRIBUTING.md",
@@ -184,11 +184,11 @@ export const documentation = (): string[] => [
   ...pagesIn("research"),
 ];
 
-/** How many figures without a source each page has; a page that is not listed has none. */
+/** Each page's number of figures without a source; a page that is not listed has none. */
 const COUNTS = join(root, "tools", "unsourced-figures.json");
 export const counts = (): Record<string, number> => JSON.parse(readFileSync(COUNTS, "utf8"));
 
-/** Says where the figures without a source are, and lowers the counts of pages that have fewer than before. */
+/** Lists the figures without a source, and lowers the counts of pages that have fewer than before. */
 function main(): void {
   const before = counts();
   const found = documentation().map((page) => [page, unsourced(page, readFileSync(join(root, page), "utf8"))] as const);

@@ -5,10 +5,10 @@ import { markdownTable, root } from "./section.ts";
 
 const nats = z.number().min(0);
 
-/** A GGUF's divergences; the first ones were measured without a note of the file and the machine. */
+/** A GGUF's divergences; the first ones were measured without a record of the file and the machine. */
 const measuredFile = z.strictObject({
   ...{ file: z.string(), peer: z.string(), f32: nats, auto: nats },
-  /** Of the model that the file was made of, in float32. */
+  /** The source model of the file, in float32. */
   dequantised: nats.optional(),
   ...{ sha256: z.string().optional(), machine: z.string().optional() },
 });
@@ -20,7 +20,7 @@ export type Divergences = z.infer<typeof divergences>;
 export const DATA = join(root, "tools", "gguf-kl.json");
 export const readDivergences = (): Divergences => divergences.parse(JSON.parse(readFileSync(DATA, "utf8")));
 
-/** With a file's row, in the place of an earlier one. */
+/** Adds a file's row, replacing an earlier one. */
 export const withFile = ({ files, ...rest }: Divergences, row: MeasuredFile): Divergences => ({
   ...rest,
   files: files.some(({ file }) => file === row.file)

@@ -1,11 +1,11 @@
 /**
- * Measures the mean KL divergence between llama.cpp's next-token distributions and this engine's, over 512 tokens of English,
- * and writes it into gguf-kl.json and docs/export.md:
+ * Measures the mean KL divergence between llama.cpp's next-token distributions and this engine's, over 512 tokens of
+ * English, and writes it into gguf-kl.json and docs/export.md:
  *
- *     npx tsx tools/gguf-kl.ts [FILE.gguf NAME [REFERENCE]]
+ * npx tsx tools/gguf-kl.ts [FILE.gguf NAME [REFERENCE]]
  *
- * Both read FILE, the engine in float32 and in the form that runs. NAME is its row's, such as "SmolLM2-135M Q8_0". REFERENCE is
- * the model that FILE was made of. Without a file, only the page is written.
+ * Both read FILE, the engine in float32 and in its running form. NAME names the row, such as "SmolLM2-135M Q8_0".
+ * REFERENCE is the source model of FILE. Without a file, only the page is written.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { LIBRARIES, LIBRARIES_IN_CLONE } from "../src/runtime/ort/library.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
-// The machines that each dependency with machine code serves, for the page of deployment: `npx tsx tools/machines.ts`.
+// The machines that each dependency with machine code supports, for the deployment page: `npx tsx tools/machines.ts`.
 
 export const PLATFORMS = ["linux-x64", "linux-arm64", "darwin-arm64", "darwin-x64", "win32-x64", "win32-arm64"];
 
@@ -16,9 +16,9 @@ interface Locked {
 
 interface Native {
   readonly name: string;
-  /** What needs it. */
+  /** The features that need it. */
   readonly use: string;
-  /** The packages of its builds, by name. */
+  /** Its build packages, by name. */
   readonly builds: RegExp;
 }
 
@@ -29,7 +29,7 @@ const natives: readonly Native[] = [
   { name: "msgpackr-extract", use: "queues, which are slower without it", builds: /^@msgpackr-extract\// },
 ];
 
-/** Builds that come along with another one. */
+/** Builds that another one includes. */
 const PARTS = /^@img\/sharp-libvips-/;
 
 const locked: Readonly<Record<string, Locked>> = JSON.parse(
@@ -41,7 +41,7 @@ const builds = Object.entries(locked)
   .filter(([, { dev, devOptional, os, cpu }]) => !dev && !devOptional && os?.length === 1 && cpu?.length === 1)
   .map(([path, { os, cpu }]) => ({ name: path.replace(/^.*node_modules\//, ""), platform: `${os![0]}-${cpu![0]}` }));
 
-/** Builds that no dependency of the table has. */
+/** Builds that belong to no dependency of the table. */
 export const strayBuilds = (): readonly string[] =>
   builds
     .map(({ name }) => name)

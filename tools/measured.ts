@@ -5,7 +5,7 @@ import { markdownTable, root, writeSection } from "./section.ts";
 
 const number = z.number();
 
-/** A bench's last line, as `bench/report.ts` makes it. */
+/** A bench's last line, from `bench/report.ts`. */
 const resultSchema = z.object({
   bench: z.string(),
   model: z.string(),
@@ -37,7 +37,7 @@ function parseResult(path: string): Measured {
   }
 }
 
-/** A command's rows, one a machine, as one row; a cell that is the same in all of them is said once. */
+/** Merges a command's rows, one per machine, into one row; equal cells are written once. */
 function joined(rows: readonly (readonly string[])[]): string[] {
   return rows[0]!.map((_, column) => {
     const cells = rows.map((row) => row[column]!);
@@ -45,15 +45,15 @@ function joined(rows: readonly (readonly string[])[]): string[] {
   });
 }
 
-/** The default model needs no flag, and neither does a bench without a model, or one that trains its own and describes it in words. */
+/** The default model needs no flag, nor does a bench without a model, or one that trains its own and describes it in words. */
 const modelFlag = (model: string): string =>
   ["smollm2", "none"].includes(model) || model.includes(" ") ? "" : ` --model ${model}`;
 
-/** What a bench was called with, beyond its name. */
+/** A bench's arguments after its name. */
 const flags = ({ model, save = [] }: Measured): string =>
   modelFlag(model) + save.map((saving) => ` --save ${saving}`).join("");
 
-/** The table of figures: a row a command, in it a line a machine, then the machines. */
+/** The table of figures: a row per command, with a line per machine, then the machines. */
 export function measuredTable(results: readonly Measured[]): string {
   if (results.length === 0) return "No result has been committed yet.";
   const machines = [...new Set(results.map((r) => r.machine))];

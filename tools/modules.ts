@@ -1,6 +1,6 @@
 /**
- * Prints as JSON how many modules of `src` two short programs load: `run`, a command until its receipt is kept, and `load`, one
- * answer through the library. Packages do not count. `npx tsx tools/modules.ts`
+ * Prints as JSON how many modules of `src` two short programs load: `run`, a command until its receipt is stored, and
+ * `load`, one answer through the library. Packages do not count. `npx tsx tools/modules.ts`
  */
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";

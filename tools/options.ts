@@ -14,7 +14,7 @@ import { trainOptions } from "../src/train/options.ts";
 import { screenFields } from "../src/train/sweep/screen-options.ts";
 import { markdownTable, root, writeSection } from "./section.ts";
 
-/** The fields of an option's JSON schema that its row shows. */
+/** The fields of an option's JSON schema for its row. */
 interface Option {
   type?: string;
   properties?: Readonly<Record<string, Option>>;
@@ -25,13 +25,13 @@ interface Option {
   description?: string;
 }
 
-/** Options as their page has them: of a saving, a training method or a training run. */
+/** The options on a page: of a saving, a training method or a training run. */
 export function optionsTable({ options }: { readonly options: z.ZodType }): string {
   const { properties = {} } = z.toJSONSchema(options, { io: "input" });
   return markdownTable(["option", "value", "default", "meaning"], rowsOf(properties as Record<string, Option>, ""));
 }
 
-/** An option that has options of its own is a row for each of these. */
+/** An option with its own options becomes one row for each of these. */
 const rowsOf = (properties: Readonly<Record<string, Option>>, prefix: string): string[][] =>
   Object.entries(properties).flatMap(([name, option]) =>
     option.properties
@@ -45,13 +45,13 @@ const shown = (value: unknown): string =>
 function kind({ type, enum: choices, minimum, maximum }: Option): string {
   if (choices) return choices.join(", ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
-  // Whole numbers have the greatest safe one as their maximum, which is of no use to a reader.
+  // Whole numbers have the greatest safe one as their maximum, which does not help a reader.
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   if (minimum === undefined) return name;
   return bounded ? `${name}, ${minimum} to ${maximum}` : `${name}, at least ${minimum}`;
 }
 
-/** Defaults that have changed, as the changelog has them. */
+/** Changed defaults in the changelog's form. */
 export const changesTable = (): string =>
   markdownTable(
     ["version", "option", "before", "now", "reason"],
@@ -71,7 +71,7 @@ export const methodPage = ({ name }: { readonly name: string }): string => `docs
 /** The page of masks of frozen tensors, with the options of the verb `train guard`. */
 export const GUARD_PAGE = "docs/methods/guard.md";
 
-/** Methods that have a page with their options. */
+/** Methods with a page of options. */
 export const describedMethods = methods.filter(
   (method) => methodPage(method) !== GUARD_PAGE && existsSync(join(root, methodPage(method))),
 );
@@ -82,16 +82,16 @@ export const pipelinePage = ({ name }: Pick<Pipeline, "name">): string => pageOf
 /** Pipelines whose pages have a table of options. */
 export const describedPipelines = pipelines.filter(({ name }) => name !== "route");
 
-/** The page of training. */
+/** The page on training. */
 export const TRAIN_PAGE = "docs/train.md";
 
-/** The page of exits' training. */
+/** The page on training exits. */
 export const TRAIN_EXITS_PAGE = "docs/train-exits.md";
 
-/** The list of what changed between versions. */
+/** The list of changes between versions. */
 export const CHANGELOG = "CHANGELOG.md";
 
-/** The page of sweeps. */
+/** The page on sweeps. */
 export const SWEEPS_PAGE = "docs/sweeps.md";
 
 if (process.argv[1] === import.meta.filename) {

@@ -2,10 +2,10 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
-// Pages link to sources and studies, which the package does not have. `add` (prepack) turns these links into the names of
-// files, and `remove` (postpack) puts the pages back: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
+// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, and
+// `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
-/** True if the package in `from` has what is at `path`, by the `files` of its package.json, or with all else if it has none. */
+/** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
 export function isPacked(path: string, from = root): boolean {
   const { files } = JSON.parse(readFileSync(join(from, "package.json"), "utf8")) as { files?: string[] };
   if (files === undefined) return !path.startsWith("..");
@@ -28,12 +28,12 @@ const pagesIn = (from: string, folder: string): string[] =>
         .map((file) => join(folder, file))
     : [];
 
-/** Code, which holds no links, or a link. */
+/** Code, which contains no links, or a link. */
 const LINK = /^```.*?^```|!?\[([^\]]*)\]\(([^)\s]+)\)|`[^`\n]*`/gms;
 
 /**
- * A page's text, with the names of files in place of links that leave the package in `from`, or what `isInside` says of a
- * path relative to it.
+ * A page's text, with file names instead of links that leave the package in `from`; `isInside` decides that for a
+ * relative path.
  */
 export const withoutOutsideLinks = (
   page: string,
@@ -49,7 +49,7 @@ export const withoutOutsideLinks = (
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
-/** Where the pages of a package are kept meanwhile, outside of it. */
+/** Where the original pages are kept meanwhile, outside of it. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
 export function add(from = root, aside = asideOf(from)): void {

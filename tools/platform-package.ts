@@ -36,7 +36,7 @@ ONNX Runtime ${library()}'s shared library for ${platform}, as the npm package o
 install script. The package modicum depends on it and loads it. The licence of ONNX Runtime is in LICENSE.txt.
 `;
 
-/** Writes a platform's package, ready to pack, as a folder of its name in `folder`. */
+/** Writes a platform's package, ready to pack, into a folder of its name in `folder`. */
 export function writePlatformPackage(platform: string, folder: string): string {
   const file = LIBRARIES[platform];
   if (file === undefined)

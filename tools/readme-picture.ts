@@ -13,7 +13,7 @@ const AREA = { left: 64, top: 64, right: WIDTH - 24, bottom: HEIGHT - 52 };
 /** Ends of the axes: the share of FLOPs saved, and perplexity. */
 const RANGE = { saved: [-0.01, 0.31], perplexity: [36, 52] } as const;
 
-/** Kinds of recipe; the first match counts. The shape of a mark tells them apart without colour. */
+/** Kinds of recipe; the first match counts. The shape of a mark distinguishes them without colour. */
 const KINDS: readonly { readonly of: RegExp; readonly name: string; readonly ink: Colour; readonly mark: string }[] = [
   { of: /^dense$/, name: "dense", ink: "dense", mark: '<path d="M0-8 6 0 0 8-6 0Z"/>' },
   { of: /threshold/, name: "xattention, by threshold", ink: "frontier", mark: '<circle r="5.5"/>' },

@@ -4,9 +4,9 @@ import { homedir, tmpdir } from "node:os";
 import { join } from "node:path";
 import ts from "typescript";
 
-// What users and programs see of Modicum, as text: help, the HTTP interface, the library's declarations, answers of fifty
-// commands with their receipts, and the names of all tests. `npm run record` writes it; with --compare it prints what has
-// changed since. The commands stand in tools/record/commands.txt.
+// The visible interface of Modicum, as text: help, the HTTP interface, the library's declarations, answers of fifty
+// commands with their receipts, and the names of all tests. `npm run record` writes it; with --compare it prints the
+// changes since. The commands are in tools/record/commands.txt.
 const root = join(import.meta.dirname, "..");
 const FOLDER = join(root, "tools", "record");
 const COMMANDS = join(FOLDER, "commands.txt");
@@ -17,7 +17,7 @@ const home = join(scratch, "home");
 const environment = {
   ...process.env,
   MODICUM_HOME: home,
-  // Answers must not depend on what this machine was timed at, nor on how wide its terminal is.
+  // Answers must not depend on this machine's timings, nor on its terminal's width.
   MODICUM_TUNE: "off",
   MODICUM_THREADS: "1",
   COLUMNS: "100",
@@ -35,7 +35,7 @@ function stable(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, inner]) => [key, stable(inner)]));
 }
 
-/** One field a line, and lists of numbers on one. */
+/** One field per line, and lists of numbers on one line. */
 const pretty = (value: unknown): string =>
   JSON.stringify(value, null, 1).replace(/\[[\s\d.,e-]+\]/g, (list) => list.replace(/\s+/g, " "));
 
@@ -92,7 +92,7 @@ function help(words: readonly string[] = []): string {
 async function openapi(): Promise<string> {
   const server = spawn(process.execPath, [cli, "serve", "--port", "0", "--model", "code-tiny"], { env: environment });
   try {
-    // It logs to the standard error.
+    // It logs to standard error.
     for await (const chunk of server.stderr) {
       const url = /"url":"([^"]+)"/.exec(String(chunk))?.[1];
       if (url === undefined) continue;
@@ -165,7 +165,7 @@ function tests(): string {
 
 async function write(folder: string): Promise<void> {
   execFileSync("npm", ["run", "build"], { cwd: root, stdio: "inherit" });
-  // Of the downloaded models, the commands use this one alone.
+  // The only downloaded model that the commands use.
   fs.mkdirSync(join(home, "models"), { recursive: true });
   const smollm2 = join(homedir(), ".cache", "modicum", "models", "smollm2");
   if (fs.existsSync(smollm2)) fs.symlinkSync(smollm2, join(home, "models", "smollm2"));

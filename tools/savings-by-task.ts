@@ -1,4 +1,4 @@
-/** Writes the tables of what pays on which task into docs/savings/README.md: `npx tsx tools/savings-by-task.ts`. */
+/** Writes the tables of savings by task into docs/savings/README.md: `npx tsx tools/savings-by-task.ts`. */
 import { readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { z } from "zod";
@@ -12,7 +12,7 @@ const bench = z.object({
 });
 
 const times = z.object({ dense: z.number(), chosen: z.number(), ci95: z.tuple([z.number(), z.number()]) });
-/** What `lab tune --json` prints. */
+/** The output of `lab tune --json`. */
 const tuning = z.object({
   certificate: z.object({ cost: z.object({ ms: times }), machine: z.string() }).nullable(),
 });
@@ -30,7 +30,7 @@ const survey = z.object({
 });
 const SURVEYS = "bench/results/savings";
 
-/** A task, the recipe to try first, and the file that holds its times. */
+/** A task, the recipe to try first, and the file with its times. */
 interface Row {
   readonly task: string;
   readonly recipe: string;

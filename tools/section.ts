@@ -5,8 +5,8 @@ import { join } from "node:path";
 export const root = join(import.meta.dirname, "..");
 
 /**
- * `text` with `content` between the comments that mark the section `name`; the first also says what writes it.
- * @throws if it has no such section
+ * Replaces `text` between the comments that mark the section `name` with `content`; the first comment also names the writer.
+ * @throws if there is no such section
  */
 export function withSection(text: string, name: string, content: string): string {
   const end = `<!-- /${name} -->`;
@@ -16,10 +16,10 @@ export function withSection(text: string, name: string, content: string): string
   return `${text.slice(0, begin.index)}${begin[0]}\n${content}\n${text.slice(to)}`;
 }
 
-/** Text without the columns' alignment: formatters align a table, which does not change its content. */
+/** Text without column alignment: formatters align a table, which does not change its content. */
 export const unaligned = (text: string): string => text.replace(/ +/g, " ").replace(/-{3,}/g, "---");
 
-/** Writes a section of a page that says something else, aside and then renamed; `page` is relative to the project. */
+/** Writes a changed section of a page, atomically; `page` is relative to the project. */
 export function writeSection(page: string, name: string, content: string): void {
   const path = join(root, page);
   const before = readFileSync(path, "utf8");

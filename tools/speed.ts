@@ -2,7 +2,7 @@
 import { type Measured, RESULTS, readResults } from "./measured.ts";
 import { markdownTable, writeSection } from "./section.ts";
 
-/** Rows of the table: the words, the bench and its model. */
+/** Rows of the table: the label, the bench and its model. */
 const ROWS = [
   ["SmolLM2 135M, decode", "decode", "smollm2"],
   ["SmolLM2 135M, a prompt of 512 tokens", "prefill", "smollm2"],
@@ -14,10 +14,10 @@ const ROWS = [
   ["Qwen2.5-Coder 1.5B, a prompt of 512 tokens", "prefill", "qwen2.5-coder-1.5b"],
 ] as const;
 
-/** Classes by what their processors have, the newest instructions last. */
+/** Classes by processor features, the newest instructions last. */
 const CLASSES = ["AVX2", "VNNI", "AMX"] as const;
 
-/** Classes of the machines of older results, which do not name one; that of a Xeon of the first day is not known. */
+/** Classes of the machines in older results, which do not name one; one early Xeon's class is unknown. */
 const EARLIER: Readonly<Record<string, (typeof CLASSES)[number]>> = {
   "AMD EPYC (4-bit types run in 4 bits)": "AVX2",
   "AMD EPYC (4-bit types run in 8 bits)": "VNNI",

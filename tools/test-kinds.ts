@@ -2,13 +2,13 @@ import { readdirSync, readFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 
 /**
- * These get a process of their own: they replace modules or timers, look at the memory or the threads of their process, or
- * load a second ONNX Runtime, or expect a cache's memory to be new. Spies and the environment are put back after each file, by test/restore.setup.ts.
+ * These need a separate process: they replace modules or timers, inspect the process's memory or threads, load a second
+ * ONNX Runtime, or expect new memory in a cache. test/restore.setup.ts resets spies and the environment after each file.
  */
 const ISOLATED =
   /\bvi\.(mock|hoisted|resetModules|stubGlobal|useFakeTimers)\b|hold\.testing|memoryUsage|\/proc\/self|import\("onnxruntime-node"\)|environment\(\)\.threads|slot\.cache\.place\(/;
 
-/** Signs of a slow file. One whose tests compute for seconds gives them a timeout of their own. */
+/** Signs of a slow file. A file with tests that compute for seconds sets a timeout for them. */
 const SLOW: Readonly<Record<string, RegExp>> = {
   process:
     /from "(node:(child_process|cluster|worker_threads)|playwright-core|[^"]*\/(sandbox\/[^"]*|bench\/child\.ts))"/,
@@ -24,7 +24,7 @@ export interface TestFiles {
   readonly fast: string[];
   /** The rest, except those that need isolation. */
   readonly slow: string[];
-  /** Each of these runs in a process of its own. */
+  /** Each of these runs in a separate process. */
   readonly isolated: string[];
 }
 
@@ -43,7 +43,7 @@ const testsIn = (root: string, folder: string): string[] =>
     .filter((file) => file.endsWith(".test.ts"))
     .map((file) => join(folder, file));
 
-/** The reasons that a test file is slow: signs in it, or in its helpers (`*.testing.ts`). */
+/** Why a test file is slow: signs in it, or in its helpers (`*.testing.ts`). */
 export function reasons(root: string, file: string, seen = new Set<string>()): string[] {
   seen.add(file);
   const text = readFileSync(join(root, file), "utf8");

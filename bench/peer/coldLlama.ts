@@ -9,7 +9,7 @@ import { best } from "./settings.ts";
 const phases: Record<string, number> = {};
 let last = 0;
 
-/** Books the time since the mark before; the first reaches back to the start of the process. */
+/** Records the time since the last mark; the first starts with the process. */
 function mark(phase: string): void {
   const now = performance.now();
   phases[phase] = Math.round(now - last);

@@ -1,4 +1,4 @@
-/** llama.cpp through node-llama-cpp as a child that speaks `protocol.ts`. Its one argument, optional, is JSON of the settings that differ from the best. */
+/** llama.cpp through node-llama-cpp as a child that speaks `protocol.ts`. Its one optional argument is JSON of settings that override the best. */
 import type { LlamaContextSequence, Token } from "node-llama-cpp";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 import { open } from "./model.ts";
@@ -17,7 +17,7 @@ async function load({ model, context, sequences: count = 1 }: Args<"load">): Pro
   return { seconds: seconds(started) };
 }
 
-/** A sequence with nothing in its cache, so that no prefix is reused. */
+/** A sequence with an empty cache, so that no prefix is reused. */
 async function empty(index = 0): Promise<LlamaContextSequence> {
   const sequence = sequences[index];
   if (!sequence) throw new Error(`no model is loaded with ${index + 1} sequences`);
@@ -43,7 +43,7 @@ async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> 
   return { seconds: seconds(started), tokens: made };
 }
 
-/** Sequences that are asked in the same turn of the event loop go into one batch. */
+/** Sequences submitted in the same turn of the event loop join one batch. */
 async function decodeBatch({ prompts, n }: Args<"decodeBatch">): Promise<Answer<"decodeBatch">> {
   const rows = await Promise.all(
     prompts.map(async (prompt, i) => {

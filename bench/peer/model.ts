@@ -12,7 +12,7 @@ export const backend = (threads: number) =>
     maxThreads: threads,
   });
 
-/** `contextSize` tokens of each sequence, batches of 512. */
+/** `contextSize` tokens per sequence, batches of 512. */
 export async function open(
   path: string,
   contextSize: number,

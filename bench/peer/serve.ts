@@ -1,14 +1,14 @@
 import { createServer, type IncomingMessage } from "node:http";
 import type { AddressInfo } from "node:net";
 
-/** The thinnest server: passes each POST's JSON to `answer`, on any path, and returns the result as JSON. */
+/** A minimal server: passes each POST's JSON to `answer`, on any path, and returns the result as JSON. */
 export function servePeer(answer: (body: never) => Promise<object>): void {
   const server = createServer(async (request, response) => {
     const given = request.method === "POST" ? await answer((await jsonOf(request)) as never) : {};
     response.setHeader("content-type", "application/json");
     response.end(JSON.stringify(given));
   });
-  // A machine that is busy must not end connections between two requests.
+  // A busy machine must not end connections between two requests.
   server.keepAliveTimeout = 0;
   server.listen(0, "127.0.0.1", () => {
     const { port } = server.address() as AddressInfo;

@@ -1,7 +1,7 @@
 /**
- * Which settings suit llama.cpp best on this machine: `npx tsx bench/peer/sweep.ts MODEL.gguf [ROUNDS]`.
- * All variants take turns in every round; prints medians and spreads of prefill of 512 and of 64 tokens after it, in tokens per second,
- * and the peak resident memory in MB.
+ * Finds the best llama.cpp settings for this machine: `npx tsx bench/peer/sweep.ts MODEL.gguf [ROUNDS]`. All variants
+ * take turns in every round; prints medians and spreads of prefill of 512 and of 64 tokens after it, in tokens per
+ * second, and the peak resident memory in MB.
  */
 import { Child } from "../child.ts";
 import { median } from "../report.ts";

@@ -3,10 +3,10 @@ import path from "node:path";
 import { AutoModelForCausalLM, env, type PreTrainedModel, StoppingCriteria, Tensor } from "@huggingface/transformers";
 import { type Answer, type Args, seconds, serve } from "../protocol.ts";
 
-/** The fastest setting for two cores; the default counts physical cores, of which there may be one. */
+/** The fastest setting for two cores; the default counts physical cores, possibly one. */
 const THREADS = 2;
 
-/** Stops nothing; notes when each token came. */
+/** Stops nothing; records when each token arrived. */
 class Clock extends StoppingCriteria {
   readonly times: number[] = [];
 
@@ -32,7 +32,7 @@ async function load({ model }: Args<"load">): Promise<Answer<"load">> {
   return { seconds: seconds(started) };
 }
 
-/** Greedily makes `n` tokens, past an end token. */
+/** Generates `n` tokens greedily, past an end token. */
 async function generate(prompt: number[], n: number): Promise<{ tokens: number[]; times: number[] }> {
   if (!loaded) throw new Error("no model is loaded");
   const shape = [1, prompt.length];

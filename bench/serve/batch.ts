@@ -23,7 +23,7 @@ export const serveBatch: Bench = {
   }),
 };
 
-/** No two prompts share a beginning; both sides are asked the same. */
+/** No two prompts share a beginning; both sides get the same ones. */
 function rate({ path }: BenchOptions): (send: Send) => Promise<number> {
   const texts = new Texts(path);
   const asks = () => Array.from({ length: REQUESTS }, () => completion(texts, texts.next(PROMPT), ANSWER));

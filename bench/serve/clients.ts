@@ -1,7 +1,6 @@
 /**
- * The load generator, in a process of its own so that its time is not the server's: each message is a `Traffic`, each
- * answer the outcomes, a list for each client. It parses streams as little as possible, since it shares the server's
- * cores.
+ * The load generator, in a separate process so that its time is not the server's: each message is a `Traffic`, each
+ * answer the results, one list per client. It parses streams as little as possible, since it shares the server's cores.
  */
 import { Agent, type IncomingMessage, request } from "node:http";
 import type { Answered, Ask, Client, Traffic } from "./traffic.ts";

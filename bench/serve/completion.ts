@@ -1,7 +1,7 @@
 import type { Texts } from "./texts.ts";
 import type { Answered, Ask } from "./traffic.ts";
 
-/** The one model of a server that a bench starts. */
+/** The only model of a bench's server. */
 export const MODEL = "bench";
 
 /** Greedy, up to the last requested token. */

@@ -1,6 +1,6 @@
 /**
  * Our library in a child process, for the bench `serve-stream`: each message is a prompt and options, each answer the
- * rate in tokens a second.
+ * rate in tokens per second.
  */
 import { load, type RunOptions } from "../../src/index.ts";
 

@@ -9,9 +9,9 @@ const CLIENTS = 16;
 const [SYSTEM, QUESTION, ANSWER] = [1024, 32, 16];
 
 /**
- * Time to first token: the 95th percentile of 16 clients who come at once with one system prompt of 1,024 tokens, which
- * is new in each round and so runs once. The other side gives each client its own system prompt of the same length, so
- * a prefix cache finds nothing.
+ * Time to first token: the 95th percentile of 16 clients who arrive at once with one system prompt of 1,024 tokens,
+ * which is new in each round and so runs once. The other side gives each client its own system prompt of the same
+ * length, so a prefix cache finds nothing.
  */
 export const servePrefix: Bench = {
   name: "serve-prefix",

@@ -16,10 +16,10 @@ export interface Server {
 
 const program = join(import.meta.dirname, "..", "..", "bin", "modicum.js");
 
-/** `modicum serve` as users start it, of one model. */
+/** `modicum serve` as users start it, with one model. */
 export const ownServer = (model: string): Promise<OwnServer> => serve("--model", `${MODEL}=${model}`);
 
-/** A server with its own home, which is deleted with it. */
+/** A server with a temporary home. */
 export interface OwnServer extends Server {
   readonly home: string;
 }
@@ -38,13 +38,13 @@ export async function serve(...args: string[]): Promise<OwnServer> {
 export const peerServer = async (script: string, ...args: string[]): Promise<Server> =>
   launch(await compile(script), args);
 
-/** Starts a server that says `"url":"…"` on stderr, and waits until it is ready. @throws Error when it ends before */
+/** Starts a server that prints `"url":"…"` on stderr, and waits until it is ready. @throws Error if it ends first */
 async function launch(file: string, args: readonly string[], env: Record<string, string> = {}): Promise<Server> {
   const child = spawn(process.execPath, [file, ...args], {
     env: { ...process.env, ...env },
     stdio: ["ignore", "ignore", "pipe"],
   });
-  // A bench that fails leaves no server behind.
+  // A failing bench leaves no server behind.
   process.once("exit", () => child.kill("SIGKILL"));
   const url = await saidUrl(child);
   while (!(await fetch(`${url}/ready`)).ok) await sleep(50);
@@ -57,7 +57,7 @@ async function saidUrl(child: ChildProcess): Promise<string> {
     said += part;
     const url = /"url":"([^"]+)"/.exec(said)?.[1];
     if (!url) continue;
-    // The server's log, one line a request, must not fill the pipe. `resume` does nothing yet.
+    // The server's log, one line per request, must not fill the pipe. `resume` does nothing yet.
     child.stderr!.on("data", () => {});
     return url;
   }

@@ -5,10 +5,10 @@ import type { Side } from "../harness.ts";
 import type { Server } from "./server.ts";
 import type { Answered, Client, Traffic } from "./traffic.ts";
 
-/** Has clients send their requests; returns the outcomes by client. @throws Error if one was refused */
+/** Has clients send their requests; returns the results by client. @throws Error if one was refused */
 export type Send = (clients: readonly Client[]) => Promise<Answered[][]>;
 
-/** A side that is a server, asked by a load generator; `measure` makes one measurement of it. */
+/** A server as a side, under a load generator; `measure` makes one measurement of it. */
 export function serverSide(
   name: string,
   launch: () => Promise<Server>,

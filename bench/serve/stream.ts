@@ -10,7 +10,7 @@ import { Texts } from "./texts.ts";
 
 const [PROMPT, ANSWER] = [128, 256];
 
-/** Tokens a second of one answer, its prompt of 128 tokens within: streamed over HTTP, against the library's own call. */
+/** Tokens per second of one answer to a prompt of 128 tokens: streamed over HTTP, against the library's own call. */
 export const serveStream: Bench = {
   name: "serve-stream",
   unit: "tok/s",

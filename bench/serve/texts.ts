@@ -6,7 +6,7 @@ import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 
 const root = join(import.meta.dirname, "..", "..");
 
-/** Texts of the project's documents and sources; no two begin alike. */
+/** Texts of the project's documents and sources, with different beginnings. */
 export class Texts {
   readonly tokenizer: Tokenizer;
   readonly #book: readonly number[];
@@ -30,7 +30,7 @@ export class Texts {
     throw new Error("the texts have come to their end");
   }
 
-  /** Makes a greedy answer reach its last token: bans the tokens that end it. */
+  /** Bans the end tokens, so that a greedy answer reaches its last token. */
   get endless(): Record<string, number> {
     return Object.fromEntries([...this.tokenizer.stopIds].map((id) => [id, -100]));
   }

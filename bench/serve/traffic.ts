@@ -1,4 +1,4 @@
-/** One request, which is posted as JSON. */
+/** One request, posted as JSON. */
 export interface Ask {
   readonly path: string;
   readonly body: object;
@@ -13,20 +13,20 @@ export interface Client {
   readonly last?: boolean;
 }
 
-/** The work of a load generator: all clients side by side. */
+/** A load generator's work: all clients side by side. */
 export interface Traffic {
   readonly url: string;
   readonly clients: readonly Client[];
 }
 
-/** The outcome of one request; milliseconds from the start of the traffic. */
+/** The result of one request; milliseconds from the start of the traffic. */
 export interface Answered {
   readonly status: number;
   readonly sent: number;
   /** The time of each event of a stream; empty for a whole answer. */
   readonly events: readonly number[];
   readonly ended: number;
-  /** The body, of a stream its last event that is JSON. */
+  /** The body; for a stream, its last event that is JSON. */
   readonly body: Body;
 }
 

@@ -4,7 +4,7 @@ import type { Tokenizer } from "../../src/weights/tokenizer/index.ts";
 import { gsm8k } from "./data.ts";
 import { temporary } from "./peer.ts";
 
-/** Real chats, each as long as rows of `tokens` allow: GSM8K's questions and worked answers turn by turn. Returns a file of `count` of them. */
+/** Real chats, each as long as rows of `tokens` allow: GSM8K's questions and worked answers turn by turn. Returns the file of `count` chats. */
 export function longChats(tokenizer: Tokenizer, tokens: number, count: number): string {
   const items = gsm8k().map(({ question, answer }) => [
     { role: "user", content: question },
@@ -14,7 +14,7 @@ export function longChats(tokenizer: Tokenizer, tokens: number, count: number): 
     turns.reduce((sum, { content }) => sum + tokenizer.encode(content).length + TURN, 0);
   const chats = Array.from({ length: count }, () => {
     const messages: (typeof items)[number] = [];
-    // A few items more may still fit where the next does not.
+    // A few more items may fit after one that does not.
     for (let tried = 0; tried < 20; tried++) {
       const item = items.shift()!;
       if (SYSTEM + length([...messages, ...item]) <= tokens) messages.push(...item);

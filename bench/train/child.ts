@@ -13,20 +13,20 @@ export interface SentBatch {
 
 export const sent = ({ rows, ids, labels }: Batch): SentBatch => ({ rows, ids: [...ids], labels: [...labels] });
 
-/** The commands of a side that trains: each one's arguments and answer. Seconds are by the child's own clock. */
+/** The commands of a training side: each one's arguments and answer. Seconds are by the child's own clock. */
 export interface TrainCommands {
-  /** Runs a step a batch. Losses are nats a label. */
+  /** Runs one step per batch. Losses are nats per label. */
   steps: { args: { batches: readonly SentBatch[] }; answer: { seconds: number; losses: number[] } };
-  /** Trains until an evaluation's held-out loss is `loss` or less, or to the run's end; answers where it ended. */
+  /** Trains until an evaluation's held-out loss is `loss` or less, or to the run's end; reports where it ended. */
   until: { args: { loss: number }; answer: { steps: number; loss: number } };
-  /** Draws images of a U-Net's first class; `mean` is that of all pixels. */
+  /** Draws images of a U-Net's first class; `mean` averages all pixels. */
   draw: { args: { images: number; steps: number }; answer: { seconds: number; mean: number } };
-  /** The most memory that the process has held resident. */
+  /** The process's peak resident memory. */
   peak: { args: Record<string, never>; answer: { bytes: number } };
 }
 type Name = keyof TrainCommands;
 
-/** A program that trains: it says `{"ready": true}`, then answers commands, a line of JSON each. */
+/** A training program: it prints `{"ready": true}`, then answers commands, one line of JSON each. */
 export class TrainChild {
   readonly #process: ChildProcessWithoutNullStreams;
   readonly #replies: AsyncIterator<string>;

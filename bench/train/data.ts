@@ -4,7 +4,7 @@ import { UserError } from "../../src/util/errors.ts";
 
 const folder = process.env["MODICUM_BENCH_DATA"] ?? resolve(import.meta.dirname, "..", "..", "..", "shared", "data");
 
-/** The path of a public data set, which is no part of the project. @throws UserError if it is not there */
+/** The path of a public data set, which is not part of the project. @throws UserError if it is missing */
 export function dataFile(name: string, source: string): string {
   const file = join(folder, name);
   if (existsSync(file)) return file;

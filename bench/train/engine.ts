@@ -33,7 +33,7 @@ async function answer(request: Request): Promise<TrainCommands[keyof TrainComman
   }
 }
 
-/** The run's own batches are the same as the sent ones, which are for peers. */
+/** The run's own batches equal the sent ones, which are for peers. */
 async function steps(count: number): Promise<TrainCommands["steps"]["answer"]> {
   const started = performance.now();
   const losses: number[] = [];

@@ -11,7 +11,7 @@ import { PEFT } from "./versions.ts";
 
 const [TOKENS, CHATS, STEPS] = [512, 64, 2];
 
-/** LoRA layers of rank 8 beside a model in float32, chats of 512 tokens, of which assistants' are labels. */
+/** LoRA layers of rank 8 beside a model in float32, on chats of 512 tokens with assistants' turns as labels. */
 async function prepareLora(path: string, quant: "f32" | "auto"): Promise<Prepared> {
   const { tokenizer } = await openBase(path, {});
   return prepare({
@@ -20,7 +20,7 @@ async function prepareLora(path: string, quant: "f32" | "auto"): Promise<Prepare
   });
 }
 
-/** The model as PyTorch reads it: float32 in a Hugging Face folder, which the first call writes. */
+/** The model in PyTorch's format: float32 in a Hugging Face folder, written by the first call. */
 async function floatBase({ model, path }: BenchOptions): Promise<string> {
   const folder = join(home(), "peers", `${model}-floats`);
   if (!existsSync(join(folder, "model.safetensors")))

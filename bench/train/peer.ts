@@ -6,15 +6,15 @@ import type { RunData } from "../../src/train/data/open.ts";
 import { type TrainOptions, trainOptions } from "../../src/train/options.ts";
 import { openTraining } from "./open.ts";
 
-/** A run as peers take it: its beginning as files in Hugging Face's layouts, and its data. */
+/** A run in peers' formats: its initial weights as files in Hugging Face's layouts, and its data. */
 export interface Prepared {
   readonly options: TrainOptions;
-  /** A model's folder, or an adapter's; it is removed when this process ends. */
+  /** A model's folder, or an adapter's; removed when this process ends. */
   readonly folder: string;
   readonly data: RunData;
 }
 
-/** Writes what a run begins with, so that a peer begins with the same weights. */
+/** Writes a run's initial weights, so that a peer begins with the same. */
 export async function prepare(given: z.input<typeof trainOptions>): Promise<Prepared> {
   const options = trainOptions.parse(given);
   const folder = temporary();

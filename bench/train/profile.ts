@@ -1,6 +1,6 @@
 /**
  * Prints where the time of a training step goes, program by program: `npx tsx bench/train/profile.ts CONFIG.yaml
- * [STEPS]`. Programs of one kind are those with the same inputs and outputs; the rest of a step is JavaScript.
+ * [STEPS]`. Programs with the same inputs and outputs are one kind; the rest of a step is JavaScript.
  */
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";

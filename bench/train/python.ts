@@ -11,7 +11,7 @@ const requirements = join(root, "tools", "reference", "train.txt");
 /** The path of a script of `tools/reference`. */
 export const script = (name: string): string => join(root, "tools", "reference", name);
 
-/** A Python with the packages of `train.txt`; the first call makes it, in minutes. @throws UserError if that fails */
+/** A Python with the packages of `train.txt`; the first call installs it, in minutes. @throws UserError if that fails */
 export async function python(): Promise<string> {
   const [executable, made] = [join(folder, "bin", "python"), join(folder, "train.txt")];
   const wanted = readFileSync(requirements, "utf8");
@@ -23,7 +23,7 @@ export async function python(): Promise<string> {
   return executable;
 }
 
-/** Runs a program to its end. @throws UserError with the last line of what it said */
+/** Runs a program to its end. @throws UserError with the last line of its output */
 export async function command(program: string, args: readonly string[]): Promise<void> {
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
   let said = "";

@@ -14,7 +14,7 @@ import { TORCH } from "./versions.ts";
 const LOSS = 1.9;
 const file = join(import.meta.dirname, "..", "..", "packages", "models", "shakespeare", "train.yaml");
 
-/** Writes a run's batches for the peer (train_shakespeare.py says how). */
+/** Writes a run's batches for the peer (train_shakespeare.py describes the format). */
 function writeBatches({ options, folder, data }: Prepared): void {
   const heldOut = Math.min(data.heldOut!.batches, options.evaluateBatches);
   const parts = [...batches(data.training, options.steps!), ...batches(data.heldOut!, heldOut)];
@@ -27,7 +27,7 @@ function batches(data: TrainingData, count: number): Int32Array[] {
   return Array.from({ length: count }, (_, i) => data.batch(i)).flatMap(({ ids, labels }) => [ids, labels]);
 }
 
-/** Seconds from the start of a process until it has trained to the wanted loss. */
+/** Seconds from the start of a process until it has trained to the target loss. */
 function untilSide(name: string, launch: () => Promise<TrainChild>): Side {
   let [child, started]: [TrainChild?, number?] = [];
   return {
@@ -49,7 +49,7 @@ function untilSide(name: string, launch: () => Promise<TrainChild>): Side {
   };
 }
 
-/** nanoGPT's setting for a processor, from the start of the process to the wanted loss: same weights, batches and evaluations. */
+/** nanoGPT's setting for a processor, from the start of the process to the target loss: same weights, batches and evaluations. */
 export const trainShakespeare: Bench = {
   name: "train-shakespeare",
   model: "a GPT of 0.8 M parameters",

@@ -6,7 +6,7 @@ import { sent, TrainChild } from "./child.ts";
 import type { Prepared } from "./peer.ts";
 import { python, script } from "./python.ts";
 
-/** Compares a side's losses with the side that ran the same steps before it. @throws Error if they differ */
+/** Compares a side's losses with those of the side that ran the same steps before. @throws Error if they differ */
 export type CheckLosses = (first: number, losses: readonly number[], tolerance: number) => void;
 
 export function sameLosses(): CheckLosses {
@@ -24,16 +24,16 @@ export function sameLosses(): CheckLosses {
 export interface TrainSide {
   readonly name: string;
   readonly training: TrainingData;
-  /** Steps of a measurement. */
+  /** Steps per measurement. */
   readonly steps: number;
   start(): Promise<TrainChild>;
   measure(child: TrainChild, seconds: number): Promise<number>;
   readonly check: CheckLosses;
-  /** The greatest difference of a loss, in nats. */
+  /** The greatest allowed difference of a loss, in nats. */
   readonly tolerance: number;
 }
 
-/** A side in a child process that trains; each measurement runs the next steps. */
+/** A training side in a child process; each measurement runs the next steps. */
 export function trainSide({ name, training, steps, start, measure, check, tolerance }: TrainSide): Side {
   let child: TrainChild | undefined;
   let done = 0;
@@ -70,7 +70,7 @@ interface Pair {
   measure(child: TrainChild, seconds: number): Promise<number>;
 }
 
-/** Our trainer and PyTorch on the same run, both in float32, and beside them PyTorch in bfloat16. */
+/** Our trainer and PyTorch on the same run, both in float32, and PyTorch in bfloat16 for information. */
 export function trainSides({ prepared, steps, peer, measure }: Pair): { ours: Side; theirs: Side; beside: Side } {
   const common = { training: prepared.data.training, steps, measure, check: sameLosses() };
   const inPython = (precision: "float32" | "bfloat16") => async () =>

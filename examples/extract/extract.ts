@@ -1,4 +1,4 @@
-/** Reads an order out of a text: npm start -- "Two boxes of tea for Ada in Lisbon" */
+/** Reads an order from a text: npm start -- "Two boxes of tea for Ada in Lisbon" */
 import { load } from "modicum";
 import { z } from "zod";
 
@@ -15,7 +15,7 @@ JSON: {"customer":"Omar","city":"Cairo","item":"lamps","count":5}
 Text: Nadia from Oslo would like two chairs.
 JSON: {"customer":"Nadia","city":"Oslo","item":"chairs","count":2}`;
 
-/** The model writes JSON of this schema alone, so parsing cannot fail unless the answer is cut. */
+/** The model writes only JSON of this schema, so parsing cannot fail unless the answer is cut. */
 export async function extract(text: string): Promise<z.infer<typeof order>> {
   const model = await load("smollm2");
   try {

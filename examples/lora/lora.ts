@@ -1,6 +1,6 @@
 /**
- * Teaches SmolLM2 to hide names: writes `train.jsonl` and trains a LoRA adapter on it in `adapter`; writes `tune.jsonl`,
- * other sentences with other names, on which `npm run tune` certifies the fastest recipe.
+ * Teaches SmolLM2 to hide names: writes `train.jsonl` and trains a LoRA adapter on it in `adapter`; writes
+ * `tune.jsonl`, other sentences with other names, on which `npm run tune` certifies the fastest recipe.
  */
 import { writeFileSync } from "node:fs";
 import { train } from "modicum/train";

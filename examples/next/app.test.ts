@@ -16,7 +16,7 @@ test("the built route streams an answer", async () => {
   assert.ok(pieces.length > 1);
 });
 
-/** The server prints before it listens, so the first tries may fail. */
+/** The server prints before it listens, so the first attempts may fail. */
 async function ask(question: string, tries = 50): Promise<Response> {
   try {
     return await fetch(`http://localhost:${PORT}/api/chat`, { method: "POST", body: question });

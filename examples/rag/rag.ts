@@ -6,7 +6,7 @@ import { createIndex, listIndexes, openIndex } from "modicum/search";
 
 export const INDEX = "example-notes";
 
-/** Brings the index up to date: only what has changed is embedded. */
+/** Updates the index: only changed notes are embedded. */
 export async function indexFolder(folder: string): Promise<void> {
   const index = (await listIndexes()).includes(INDEX) ? await openIndex(INDEX) : await createIndex(INDEX);
   try {

@@ -3,13 +3,13 @@ import type { Requests } from "./requests.ts";
 
 type Receipt = Shown["receipt"];
 
-/** A key, and what was shown after it, if anything came before the next key. */
+/** A key, and what was shown after it, if anything appeared before the next key. */
 export interface Keystroke {
   readonly insert: string;
   shown?: Shown;
 }
 
-/** Sums over a trace. `receipts` are those of all requests that the server began, cancelled ones included. */
+/** Sums over a trace. `receipts` belong to all requests that the server began, including cancelled ones. */
 export function totals(keys: readonly Keystroke[], requests: Requests, receipts: readonly Receipt[]) {
   const visible = keys.flatMap(({ shown }) => (shown && shown.text !== "" ? [shown.receipt.id] : []));
   const suggestions = new Set(visible);

@@ -1,8 +1,8 @@
 /**
- * Makes a trace of a piece of a real file being typed. The keys are the file's; their times are drawn, not measured on a
+ * Makes a trace of typing a piece of a real file. The keys are the file's; their times are drawn, not measured on a
  * person: log-normal intervals with a median of 0.16 s, 0.4 s before a word and 1.5 s before a line.
  *
- *     npx tsx examples/typing/draw.ts FILE FIRST-LINE LAST-LINE > trace.json
+ * npx tsx examples/typing/draw.ts FILE FIRST-LINE LAST-LINE > trace.json
  */
 import { readFileSync } from "node:fs";
 import { seededRandom } from "../../src/util/random.ts";
@@ -15,7 +15,7 @@ const [from, to] = [Number(first) - 1, Number(last)];
 const part = `${lines.slice(from, to).join("\n")}\n`;
 
 const random = seededRandom(0);
-/** Box and Muller's. */
+/** The Box–Muller transform. */
 const normal = () => Math.sqrt(-2 * Math.log(1 - random())) * Math.cos(2 * Math.PI * random());
 const SPREAD = 0.5;
 const interval = (median: number) => Math.round(median * Math.exp(SPREAD * normal()));

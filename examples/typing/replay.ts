@@ -1,8 +1,8 @@
 /**
  * Types a trace into the client of the VS Code extension, against a running server, and prints what each key showed and
- * what all cost. What a cancelled request had run is in the server's ledger, and in the sums here.
+ * the total cost. Cancelled requests' costs are in the server's ledger, and in the sums here.
  *
- *     npx tsx examples/typing/replay.ts [TRACE] [--server URL] [--model M] [--save S]… [--pause MS] [--client FILE]
+ * npx tsx examples/typing/replay.ts [TRACE] [--server URL] [--model M] [--save S]… [--pause MS] [--client FILE]
  */
 import { join, resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";

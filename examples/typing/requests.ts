@@ -1,11 +1,11 @@
-/** What a client sent through `fetch`. */
+/** Requests that a client sent through `fetch`. */
 export interface Requests {
   sent: number;
-  /** Milliseconds of each answer that was read to its end; all others were cancelled. */
+  /** Milliseconds of each completely read answer; all others were cancelled. */
   readonly whole: number[];
 }
 
-/** Counts the requests that are sent from now on. */
+/** Counts the requests sent from now on. */
 export function countRequests(): Requests {
   const requests: Requests = { sent: 0, whole: [] };
   const { fetch } = globalThis;

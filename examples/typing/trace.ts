@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 
 /** A piece of a real file, key by key. */
 export interface Trace {
-  /** The file that it is of, and how its times came about. */
+  /** Its file, and the origin of its times. */
   readonly file: string;
   readonly about: string;
   /** The text before and after the place where typing begins. */
@@ -11,7 +11,7 @@ export interface Trace {
   readonly keys: readonly Key[];
 }
 
-/** A key, or a line break with the indentation that the editor puts after it. */
+/** A key, or a line break with the indentation that the editor adds. */
 export interface Key {
   /** Milliseconds since the first. */
   readonly at: number;
@@ -20,7 +20,7 @@ export interface Key {
 
 export const readTrace = (path: string): Trace => JSON.parse(readFileSync(path, "utf8"));
 
-/** The text before the cursor as it is after each key. */
+/** The text before the cursor after each key. */
 export function* typed({ before, keys }: Trace): Generator<{ key: Key; before: string }> {
   let text = before;
   for (const key of keys) {

@@ -4,8 +4,8 @@ const { AdaptivePause, pause } = require("./pause.cjs");
 const { CompletionRequest } = require("./request.cjs");
 
 /**
- * Asks a server of Modicum, through OpenAI's API, what comes next at the cursor. At most one request runs at a time, and
- * its answer serves every later key that types along it.
+ * Asks a Modicum server, through OpenAI's API, for the text at the cursor. At most one request runs at a time, and its
+ * answer serves every later key that types along it.
  */
 class CompletionClient {
   #pause = new AdaptivePause();
@@ -17,8 +17,8 @@ class CompletionClient {
   }
 
   /**
-   * What to show at the cursor; undefined if there is nothing to show, or if `signal`, which the next key aborts, comes
-   * first. Nothing is asked while the last answer fits, or while the running request still may.
+   * The text to show at the cursor; undefined if there is none, or if `signal`, which the next key aborts, comes first.
+   * No request is sent while the last answer fits, or the running request still may.
    */
   async complete(before, after, signal) {
     if (before.trim() === "") return undefined;
@@ -42,7 +42,7 @@ class CompletionClient {
     const request = this.#request;
     if (request === undefined) return undefined;
     request.moved(before, after);
-    // The call that sent it reports what the server refuses.
+    // The call that sent it reports the server's refusal.
     await request.ended.catch(() => {});
     return request.at(before, after);
   }

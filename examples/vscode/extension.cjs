@@ -15,7 +15,7 @@ function activate(context) {
 class InlineCompletions {
   #log;
   #client;
-  /** The last receipt that was logged. */
+  /** The last logged receipt. */
   #logged;
 
   constructor(log) {

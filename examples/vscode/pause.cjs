@@ -1,13 +1,13 @@
 "use strict";
 
-/** Round trips that are remembered. */
+/** Maximum round trips to remember. */
 const RECENT = 9;
-/** The pause is this share of a usual round trip: who has paused that long is likely to wait for the rest. */
+/** The pause as a share of a usual round trip: someone who has paused that long is likely to wait for the rest. */
 const SHARE = 0.25;
 /** The longest pause in milliseconds. */
 const LONGEST = 1000;
 
-/** How long to wait after a key before asking, by how long the last answers took. */
+/** How long to wait after a key before a request, by the time of the last answers. */
 class AdaptivePause {
   #recent = [];
 
@@ -16,7 +16,7 @@ class AdaptivePause {
     this.#recent = [...this.#recent, milliseconds].slice(-RECENT);
   }
 
-  /** A request that was cancelled after `milliseconds` would have taken at least as long. */
+  /** A request that was cancelled after `milliseconds` would have taken at least that long. */
   cancelled(milliseconds) {
     this.answered(Math.max(milliseconds, this.#median()));
   }

@@ -19,7 +19,7 @@ class CompletionRequest {
     this.#latest = { before, after };
     this.stop = stopOf(before, after);
     const started = performance.now();
-    /** Resolves when the answer is whole or cancelled. Rejects if the server refuses. */
+    /** Resolves when the answer is complete or cancelled. Rejects if the server refuses. */
     this.ended = this.#send(options).finally(() => {
       this.#over = true;
       onEnd(performance.now() - started, this.cancelled);
@@ -34,13 +34,13 @@ class CompletionRequest {
     if (!this.#over) this.#controller.abort();
   }
 
-  /** The cursor has moved. Cancels the request unless its answer may still be of use there. */
+  /** The cursor has moved. Cancels the request unless its answer may still fit there. */
   moved(before, after) {
     this.#latest = { before, after };
     if (!this.#mayFit()) this.cancel();
   }
 
-  /** What is left of the whole answer at a place that was reached by typing along it; undefined at any other place. */
+  /** The rest of the answer at a place reached by typing along it; undefined at any other place. */
   at(before, after) {
     const typed = this.#typed({ before, after });
     const text = this.#text.trimEnd();
@@ -50,7 +50,7 @@ class CompletionRequest {
     return { text: text.slice(typed.length), stopped: this.#stopped, receipt: this.#receipt };
   }
 
-  /** What was typed since the request was sent; undefined if anything else has changed. */
+  /** The text typed since the request was sent; undefined if anything else has changed. */
   #typed({ before, after }) {
     return after === this.after && before.startsWith(this.before) ? before.slice(this.before.length) : undefined;
   }
@@ -88,7 +88,7 @@ class CompletionRequest {
   }
 }
 
-/** Why the server refused: its sentence, or the status if something else answered. */
+/** Why the server refused: its sentence, or the status of another program's response. */
 async function refusalOf(response) {
   const text = await response.text();
   try {

@@ -1,4 +1,4 @@
-/** One section of the sidebar: what the reader wants to do, and the pages that say how. */
+/** One section of the sidebar: the reader's goal, and the pages for it. */
 export interface Section {
   readonly text: string;
   readonly collapsed?: boolean;
@@ -123,7 +123,7 @@ function method(name: string) {
   return page(`Method: ${name}`, `methods/${name}`);
 }
 
-/** Pages that the sidebar lacks, and entries of it that are no page. `pages` are paths in docs/. */
+/** Pages missing in the sidebar, and its entries that are not pages. `pages` are paths in docs/. */
 export function strayPages(pages: readonly string[]): readonly string[] {
   const links = sections.flatMap(({ items }) => items.map(({ link }) => link));
   const published = pages.map((path) => `/${path.replace(/README\.md$/, "").replace(/\.md$/, "")}`);
