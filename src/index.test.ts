@@ -143,7 +143,7 @@ test("a prompt of megabytes is refused with both token counts, without encoding 
   encode.mockRestore();
 });
 
-test("what is left undefined counts as left out", async () => {
+test("undefined counts as omitted", async () => {
   const { text } = await model.complete(
     "abc",
     untyped({ maxTokens: 2, seed: undefined, raw: true, signal: undefined }),
@@ -174,7 +174,7 @@ test("a profile that fits is written", async () => {
   await saveProfile(join(folder, "fits.json"), profile);
 });
 
-test("a model that was disposed of is one sentence", async () => {
+test("a disposed model is reported in one sentence", async () => {
   const gone = await Promise.all([load(llama), load(fixture("engine/fixtures/sentences"))]);
   for (const one of gone) {
     one.dispose();

@@ -108,7 +108,7 @@ describe.each([...trained, ...downloaded])("on %s", (name) => {
 
 const presets = savings.flatMap(({ name }) => bundledPresets(name).map((preset) => ({ saving: name, ...preset })));
 
-test.each(presets)("the preset of $saving for $model.name is what the lab measured without a loss", async (preset) => {
+test.each(presets)("the preset of $saving for $model.name is the lab's measured one without a loss", async (preset) => {
   const { model, recipe, evidence, saving } = preset;
   expect(parseStep(recipe)).toMatchObject({ text: recipe, saving: { name: saving } });
   expect(await modelHash(await resolveModel(model.name))).toBe(model.sha256);

@@ -51,7 +51,7 @@ describe("measure", () => {
     expect(log).toEqual(Array.from({ length: 6 }, () => once).flat());
   });
 
-  it("measures a third side in the same rounds, which changes no ratio", async () => {
+  it("measures a third side in the same rounds, outside the ratio", async () => {
     const { bench, log } = scriptedBench([9, 2, 2, 2, 2, 2], [9, 1, 1, 1, 1, 1]);
     const pair = bench.sides(options) as Sides;
     const three = { ...bench, sides: () => ({ ...pair, beside: scripted("beside", [9, 5, 6, 7, 8, 9], log) }) };
@@ -61,20 +61,20 @@ describe("measure", () => {
     expect(log.at(-1)).toBe("stop beside");
   });
 
-  it("runs a bench with its own rounds that often, and nothing before", async () => {
+  it("runs a bench with its own number of rounds that often, without a warm-up", async () => {
     const { bench, log } = scriptedBench([1, 2], [1, 2], { lifetime: "fresh", rounds: 2 });
     expect((await measure(bench, options)).rounds.map((r) => r.ours)).toEqual([1, 2]);
     expect(log.filter((line) => line === "ours")).toHaveLength(2);
   });
 
-  it("turns the ratio so that above 1 is good for us", async () => {
+  it("inverts the ratio so that above 1 is good for us", async () => {
     const faster = scriptedBench([9, 4, 4, 4, 4, 4], [9, 2, 2, 2, 2, 2]);
     const smaller = scriptedBench([9, 2, 2, 2, 2, 2], [9, 4, 4, 4, 4, 4], { unit: "ms", moreIsBetter: false });
     expect((await measure(faster.bench, options)).rounds[0]!.ratio).toBe(2);
     expect((await measure(smaller.bench, options)).rounds[0]!.ratio).toBe(2);
   });
 
-  it.each(["kept", "fresh"] as const)("stops what it started when a %s side fails", async (lifetime) => {
+  it.each(["kept", "fresh"] as const)("stops all started sides when a %s side fails", async (lifetime) => {
     const { bench, log } = scriptedBench([9, 1], [9, 1, 1], { lifetime });
     await expect(measure(bench, options)).rejects.toThrow("ours has run dry");
     for (const name of ["ours", "theirs"]) {
@@ -104,20 +104,20 @@ describe("the result", () => {
     expect(lines.at(-2)).toMatch(/^median +4 +3 +2$/);
   });
 
-  it("says which savings were compared, if the bench takes them", async () => {
+  it("names the compared savings, if the bench takes them", async () => {
     const { bench } = scriptedBench([9, 1, 1, 1, 1, 1], [9, 1, 1, 1, 1, 1], { saves: true });
     const save = ["exit:layer=20"];
     expect(summarise(await measure(bench, { ...options, save }))).toMatchObject({ save });
   });
 
-  it("has no floor where none is known", async () => {
+  it("has no floor if none is known", async () => {
     const { bench } = scriptedBench([9, 1, 1, 1, 1, 1], [9, 1, 1, 1, 1, 1]);
     const outcome = await measure(bench, options);
     expect(summarise(outcome)).not.toHaveProperty("floor");
     expect(table(outcome)).not.toContain("floor");
   });
 
-  it("knows the median of odd and even counts", () => {
+  it("computes the median of odd and even counts", () => {
     expect([median([10, 9, 100]), median([4, 1, 3, 2])]).toEqual([10, 2.5]);
   });
 });
@@ -132,7 +132,7 @@ describe("the registry", () => {
     await expect(run("decod", { path: "x" })).rejects.toThrow('no bench is called "decod"; did you mean "decode"?');
   });
 
-  it("asks for savings where a bench compares them, and refuses them elsewhere", async () => {
+  it("requires savings if a bench compares them, and refuses them otherwise", async () => {
     await expect(run("complete", { path: "x" })).rejects.toThrow("complete: expected --save, the savings to compare");
     await expect(run("exit", { path: "x", save: ["sec"] })).rejects.toThrow(
       "exit has its own recipes; expected no --save",
@@ -144,7 +144,7 @@ describe("the llama.cpp child", () => {
   let child: Child | undefined;
   afterEach(() => child?.stop());
 
-  it("gives the greedy tokens that transformers gives, twice the same from an empty cache", async () => {
+  it("returns transformers' greedy tokens, and the same twice from an empty cache", async () => {
     const { models } = JSON.parse(readFileSync(`${fixtures}llama-tiny.json`, "utf8")) as {
       models: { file: string; prompt: number; tokens: number[] }[];
     };
@@ -160,13 +160,13 @@ describe("the llama.cpp child", () => {
     expect((await child.call("peak", {})).bytes).toBeGreaterThan(20e6);
   });
 
-  it("hands its errors over and lives on", async () => {
+  it("passes its errors on and stays alive", async () => {
     child = await Child.start("peer/llama.ts");
     for (let time = 0; time < 2; time++)
       await expect(child.call("prefill", { tokens: [1] })).rejects.toThrow("no model is loaded");
   });
 
-  it("is missed when it has died", async () => {
+  it("is reported when it has died", async () => {
     child = await Child.start("peer/llama.ts");
     await child.stop();
     await expect(child.call("peak", {})).rejects.toThrow('the process died during "peak"');

@@ -21,7 +21,7 @@ describe("a budget", () => {
     files: { is: "files", limit: 3, goal: 3 },
   };
 
-  test("is kept up to its limit, and one sentence says what is over it", () => {
+  test("holds up to its limit, and one sentence lists what exceeds it", () => {
     expect(overspent(budgets, { lines: 10, files: 2 })).toEqual([]);
     expect(overspent(budgets, { lines: 11, files: 3 })).toEqual(["lines: 11, and the limit is 10 (code lines)"]);
   });
@@ -31,7 +31,7 @@ describe("a budget", () => {
     expect(() => overspent({}, { lines: 1 })).toThrow("measured: lines");
   });
 
-  test("is lowered to what is measured, and never raised", () => {
+  test("is lowered to the measured value, and never raised", () => {
     expect(lowered(budgets, { lines: 9, files: 4 })).toEqual({
       lines: { is: "code lines", limit: 9, goal: 8 },
       files: { is: "files", limit: 3, goal: 3 },

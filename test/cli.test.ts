@@ -49,7 +49,7 @@ function expectSentence(stderr: string, pattern: RegExp): void {
 }
 
 describe("run", () => {
-  test("streams the answer to stdout, nothing else, and keeps a receipt", async () => {
+  test("streams the answer to stdout, nothing else, and stores a receipt", async () => {
     const { status, stdout, stderr } = await call(["run", "--max-tokens", "5", QUESTION]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     expect(stdout).toMatch(/^\S.*\n$/);
@@ -59,7 +59,7 @@ describe("run", () => {
     expect(sum.receipts).toBeGreaterThanOrEqual(1);
   });
 
-  test("--json: one object on one line, whose receipt has the ledger's form; the same tokens as the text run", async () => {
+  test("--json: one object on one line, with a receipt in the ledger's form; the same tokens as the text run", async () => {
     const plain = await call(["run", "--max-tokens", "6", QUESTION]);
     const { status, stdout, stderr } = await call(["run", "--json", "--logprobs", "2", "--max-tokens", "6", QUESTION]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
@@ -81,7 +81,7 @@ describe("run", () => {
     expect((await drawn()).tokens).toEqual((await drawn()).tokens);
   });
 
-  test("an answer that goes round in circles ends, with a warning, unless that is switched off", async () => {
+  test("an answer that repeats itself ends, with a warning, unless that is switched off", async () => {
     const words = ["run", "--model", "src/models/fixtures/llama-tiny.gguf", "--raw", "--max-tokens", "120"];
     const { status, stdout, stderr } = await call([...words, "a"]);
     expect(status).toBe(0);
@@ -100,18 +100,18 @@ describe("run", () => {
     expect(first.receipt.tokens.prompt).toBe(second.receipt.tokens.prompt);
   });
 
-  test("--raw leaves the chat template out", async () => {
+  test("--raw omits the chat template", async () => {
     const { stdout } = await own(["run", "--json", "--max-tokens", "1", "--raw", "Once"]);
     expect(JSON.parse(stdout).receipt.tokens.prompt).toBe(1);
   });
 
-  test("a recipe file and --save are one recipe, noted in the receipt", async () => {
+  test("a recipe file and --save form one recipe, recorded in the receipt", async () => {
     const recipe = file("recipe.yaml", "- name: xattention\n  threshold: 0.8\n");
     const { stdout } = await own(["run", "--json", "--max-tokens", "1", "--recipe", recipe, QUESTION]);
     expect(JSON.parse(stdout).receipt.recipe).toEqual(["xattention:threshold=0.8"]);
   });
 
-  test("Ctrl-C stops an answer: status 130, what was said ends with a newline, and is billed", async () => {
+  test("Ctrl-C stops an answer: status 130, the text so far ends with a newline, and is billed", async () => {
     const { status, stdout, stderr } = await call(
       ["run", "--no-repetition-detection", "--max-tokens", "2000", "--logit-bias", "504=100", "Go"],
       {
@@ -134,7 +134,7 @@ describe("run", () => {
     expect(await lastBilled()).toBeLessThan(200);
   });
 
-  test.skipIf(process.platform !== "linux")("a stdout that cannot be written is one sentence", async () => {
+  test.skipIf(process.platform !== "linux")("an unwritable stdout is one sentence", async () => {
     const full = openSync("/dev/full", "w");
     const { status, stderr } = spawnSync(process.execPath, [join(root, "bin", "modicum.js"), "savings"], {
       stdio: ["ignore", full, "pipe"],
@@ -151,7 +151,7 @@ describe("run", () => {
     expectSentence(stderr, /^error: stdin has more than 67108864 bytes/);
   });
 
-  test("a ledger that cannot be written costs a warning, not the answer", async () => {
+  test("an unwritable ledger costs a warning, not the answer", async () => {
     const broken = file("broken.db", "this is no database, but it is long enough to be looked at as one".repeat(20));
     using other = await temporaryHome();
     const { renameSync } = await import("node:fs");
@@ -165,7 +165,7 @@ describe("run", () => {
   });
 });
 
-test("complete: what to insert at a place, alone or with its receipt", async () => {
+test("complete: the text to insert at a place, alone or with its receipt", async () => {
   const path = file("add.js", "function add(a, b) {\n  return a +\n}\n");
   const words = ["complete", path, "--at", "2:13", "--model", "smollm2", "--max-tokens", "8"];
   const { status, stdout, stderr } = await call([...words, "--save", "exit:layer=30", "--json"]);
@@ -221,7 +221,7 @@ describe("mistakes get one sentence", () => {
     expectRefusal(await own(words), pattern);
   });
 
-  test("a file that is no GGUF", async () => {
+  test("an invalid GGUF", async () => {
     const path = file("notes.gguf", "These are my notes.");
     const { status, stdout, stderr } = await own(["show", path]);
     expect({ status, stdout }).toEqual({ status: 1, stdout: "" });
@@ -232,7 +232,7 @@ describe("mistakes get one sentence", () => {
     ["broken.json", '["xattention"', /broken\.json cannot be read/],
     ["broken.yaml", "- name: [", /broken\.yaml cannot be read/],
     ["other.json", '{"threshold": 1}', /other\.json: expected a list of savings/],
-  ])("a recipe that is broken: %s", async (name, content, pattern) => {
+  ])("a broken recipe: %s", async (name, content, pattern) => {
     const { status, stderr } = await own(["run", "--recipe", file(name, content), "Hi"]);
     expect(status).toBe(1);
     expectSentence(stderr, pattern);
@@ -254,7 +254,7 @@ describe("--offline fetches nothing, and says what is missing", () => {
     expect([status, stderr]).toEqual([1, `error: ${where}; \`modicum pull ${name}\` fetches it\n`]);
   });
 
-  test("a verb that never fetches does not take it", async () => {
+  test("a verb that never fetches does not accept it", async () => {
     expect(await own(["keys", "list", "--offline"])).toMatchObject({ status: 2 });
   });
 });
@@ -305,7 +305,7 @@ describe("lists and tables", () => {
     expect(options).toMatchObject({ type: "object", properties: { threshold: { type: "number" } } });
   });
 
-  test("list tells what is here, --all what else has a name", async () => {
+  test("list shows the models here, --all those with an alias", async () => {
     const listed = JSON.parse((await own(["list", "--json"])).stdout);
     expect(listed).toContainEqual(expect.objectContaining({ name: "smollm2", downloaded: true, bytes: 98_362_432 }));
     const bare = mkdtempSync(join(files, "home-"));
@@ -323,13 +323,13 @@ describe("lists and tables", () => {
 });
 
 describe.concurrent("the other verbs", () => {
-  test("no words at all: the usage, status 2", async () => {
+  test("without words: the usage, status 2", async () => {
     const { status, stdout, stderr } = await call([]);
     expect({ status, stdout }).toEqual({ status: 2, stdout: "" });
     expect(stderr).toMatch(/^Usage: modicum/);
   });
 
-  test("--help and --version end well", async () => {
+  test("--help and --version end with status 0", async () => {
     for (const words of [["run", "--help"], ["--version"]])
       expect(await call(words)).toMatchObject({ status: 0, stderr: "" });
     const help = await call(["help", "run", "--all"]);
@@ -339,7 +339,7 @@ describe.concurrent("the other verbs", () => {
     expect((await call(["help", "exit-status"])).stdout).toMatch(/^ {2}130 /m);
   });
 
-  test("show --json tells what the model is made of", async () => {
+  test("show --json describes the model", async () => {
     const model = JSON.parse((await call(["show", "smollm2", "--json"])).stdout);
     expect(model).toMatchObject({
       name: "smollm2",
@@ -364,7 +364,7 @@ describe.concurrent("the other verbs", () => {
     expect(model.flopsPerToken.full - model.flopsPerToken.empty).toBe(30 * 8191 * 9 * 64 * 2 * 2);
   });
 
-  test("doctor looks at everything", async () => {
+  test("doctor runs all checks", async () => {
     const { checks } = JSON.parse((await call(["doctor", "--json"])).stdout);
     const names = checks.map(({ name }: { name: string }) => name);
     expect(names).toEqual(expect.arrayContaining(["Node", "cores", "memory", "ONNX Runtime", "cache folder", "pip"]));
@@ -372,13 +372,13 @@ describe.concurrent("the other verbs", () => {
     expect(checks.find(({ name }: { name: string }) => name === "ONNX Runtime").found).toMatch(/^1\.\d+\.\d+, /);
   });
 
-  test("doctor does not take a file for the cache folder", async () => {
+  test("doctor does not accept a file as the cache folder", async () => {
     const { status, stdout } = await call(["doctor"], { env: { MODICUM_HOME: file("home", "") } });
     expect(status).toBe(1);
     expect(stdout).toMatch(/MISSING +cache folder +.*home is a file, expected a folder/);
   });
 
-  test("bench --list tells the benches", async () => {
+  test("bench --list lists the benches", async () => {
     const { status, stdout } = await call(["bench", "--list"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/^decode +\S/m);

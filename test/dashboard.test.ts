@@ -17,11 +17,11 @@ const rulesFile = join(root, "deploy/prometheus-rules.yaml");
 const rules: { alert: string; expr: string }[] = parse(readFileSync(rulesFile, "utf8")).groups[0].rules;
 const isHere = (command: string) => spawnSync(command, ["--version"]).status === 0;
 
-test("the dashboard is the one that its tool writes: npx tsx tools/dashboard.ts", () => {
+test("the dashboard is up to date: npx tsx tools/dashboard.ts", () => {
   expect(JSON.parse(readFileSync(join(root, DASHBOARD), "utf8"))).toEqual(dashboard());
 });
 
-test.skipIf(!isHere("promtool"))("the alerts are rules of Prometheus, and fire", () => {
+test.skipIf(!isHere("promtool"))("the alerts are valid Prometheus rules, and fire", () => {
   const folder = mkdtempSync(join(tmpdir(), "modicum-rules-"));
   const file = join(folder, "test.yaml");
   const exp_labels = { instance: "a", model_name: "m", severity: "warning" };
@@ -113,12 +113,9 @@ describe.skipIf(!isHere("prometheus"))("Prometheus over a server under load", ()
     expect(await valuesOf("rate(vllm:no_such_metric[15s])")).toEqual([]);
   });
 
-  test.each(rules.map(({ alert, expr }) => [alert, expr] as const))(
-    "%s asks for metrics that exist",
-    async (_, expr) => {
-      await valuesOf(expr);
-      const names = expr.match(/\b(up|(vllm|modicum):\w+)/g)!;
-      for (const name of names) expect((await valuesOf(name)).length, name).toBeGreaterThan(0);
-    },
-  );
+  test.each(rules.map(({ alert, expr }) => [alert, expr] as const))("%s queries existing metrics", async (_, expr) => {
+    await valuesOf(expr);
+    const names = expr.match(/\b(up|(vllm|modicum):\w+)/g)!;
+    for (const name of names) expect((await valuesOf(name)).length, name).toBeGreaterThan(0);
+  });
 });

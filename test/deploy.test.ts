@@ -31,18 +31,18 @@ function changed(name: string, from: string, to: string): string {
   return file;
 }
 
-test.skipIf(!runs("hadolint", "--version"))("Dockerfile: hadolint has nothing to say", () => {
+test.skipIf(!runs("hadolint", "--version"))("Dockerfile: hadolint reports nothing", () => {
   expect(run("hadolint", place("Dockerfile"))).toEqual({ status: 0, text: "" });
   expect(run("hadolint", changed("Dockerfile", "WORKDIR /app", "WORKDIR app")).text).toContain("DL3000");
 });
 
 const CHECK = "import compose_spec, sys; compose_spec.PyCompose.from_yaml(open(sys.argv[1]).read()).validate()";
-test.skipIf(!runs("python3", "-c", "import compose_spec"))("compose.yaml keeps to Compose's specification", () => {
+test.skipIf(!runs("python3", "-c", "import compose_spec"))("compose.yaml follows Compose's specification", () => {
   expect(run("python3", "-c", CHECK, place("compose.yaml"))).toEqual({ status: 0, text: "" });
   expect(run("python3", "-c", CHECK, changed("compose.yaml", "read_only", "readonly")).text).toContain("`readonly`");
 });
 
-test.skipIf(!runs("promtool", "--version"))("prometheus.yaml is one of Prometheus's", () => {
+test.skipIf(!runs("promtool", "--version"))("prometheus.yaml is valid", () => {
   const check = (file: string) => run("promtool", "check", "config", "--syntax-only", file);
   expect(check(place("prometheus.yaml"))).toMatchObject({ status: 0 });
   expect(check(changed("prometheus.yaml", "job_name", "job")).status).toBe(1);
@@ -52,11 +52,11 @@ describe.skipIf(!runs("systemd-analyze", "--version"))("modicum.service", () => 
   // Node stands in for a program that is not installed here.
   const unit = () => changed("modicum.service", "/usr/local/bin/modicum", process.execPath);
 
-  test("is a unit of systemd's", () => {
+  test("is a valid systemd unit", () => {
     expect(run("systemd-analyze", "verify", "--recursive-errors=no", unit())).toEqual({ status: 0, text: "" });
   });
 
-  test("leaves little open: exposure of at most 2.0 of 10", () => {
+  test("exposes little: at most 2.0 of 10", () => {
     const { status, text } = run(
       "systemd-analyze",
       "security",
@@ -70,10 +70,10 @@ describe.skipIf(!runs("systemd-analyze", "--version"))("modicum.service", () => 
   });
 });
 
-describe("what they say of each other and of the program", () => {
+describe("references between the files and to the program", () => {
   const { services, secrets } = parse(read("compose.yaml"));
 
-  test("the image's Node is one that the package takes", () => {
+  test("the image's Node satisfies the package", () => {
     const { engines } = JSON.parse(readFileSync(join(root, "package.json"), "utf8"));
     const least = Number(/^>=(\d+)/.exec(engines.node)![1]);
     const images = [...read("Dockerfile").matchAll(/^FROM node:(\d+)-/gm)].map(([, major]) => Number(major));
@@ -81,7 +81,7 @@ describe("what they say of each other and of the program", () => {
     for (const major of images) expect(major).toBeGreaterThan(least);
   });
 
-  test("the image has all that is copied into it", () => {
+  test("the image has all files that are copied into it", () => {
     const kept = [...read("Dockerfile.dockerignore").matchAll(/^!(\S+)/gm)].map(([, name]) => name);
     const copied = [...read("Dockerfile").matchAll(/^COPY (?!--from)(.+) \S+$/gm)].flatMap(([, names]) =>
       names!.split(" "),
@@ -89,7 +89,7 @@ describe("what they say of each other and of the program", () => {
     for (const name of copied.filter((n) => n !== ".")) expect(kept).toContain(name.split("/")[0]);
   });
 
-  test("Prometheus asks the server with the key that it is given", () => {
+  test("Prometheus sends the server the key that it gets", () => {
     const [{ authorization, static_configs, metrics_path }] = parse(read("prometheus.yaml")).scrape_configs;
     const [key] = services.prometheus.secrets;
     expect([authorization.credentials_file, metrics_path]).toEqual([`/run/secrets/${key}`, "/metrics"]);
@@ -98,7 +98,7 @@ describe("what they say of each other and of the program", () => {
     expect(services.prometheus.volumes[0]).toMatch(/^\.\/prometheus\.yaml:/);
   });
 
-  test("both give the server more time to stop than it takes", () => {
+  test("both give the server more time to stop than it needs", () => {
     const drain = 30;
     expect(readFileSync(join(root, "src/cli/commands/serve.ts"), "utf8")).toContain(
       `drain: z.number().min(0).default(${drain})`,

@@ -72,7 +72,7 @@ describe.runIf(installed).each(["centernet", "nanodet"])("%s", (model) => {
     rmSync(out, { recursive: true });
   });
 
-  test("its boxes are named by recognize", { timeout: 300_000 }, async () => {
+  test("recognize names its boxes", { timeout: 300_000 }, async () => {
     const found = await detected(model);
     expect(found.length).toBeGreaterThan(2);
     expect(found.every(({ label }) => label === "person")).toBe(true);

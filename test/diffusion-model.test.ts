@@ -32,7 +32,7 @@ const asked = (diffusion: RunOptions["diffusion"], more: RunOptions = {}): RunOp
 });
 const passes = ({ work }: Receipt) => work!["passes"]!;
 
-test("an answer streams by block, and its pieces are the whole", async () => {
+test("an answer streams by block, and its pieces form the whole", async () => {
   const options = asked({ block: 2, ends: "never" });
   const pieces: Chunk[] = [];
   for await (const piece of model.generate(QUESTION, options)) pieces.push(piece);
@@ -45,7 +45,7 @@ test("an answer streams by block, and its pieces are the whole", async () => {
   expect(receipt.tokens).toMatchObject({ cached: 0, completion: TOKENS });
 });
 
-test("an answer ends at its first end token, and blocks behind it are not run", async () => {
+test("an answer ends at its first end token, and later blocks do not run", async () => {
   const { text, tokens, finishReason, receipt } = await model.complete(QUESTION, asked({ block: 1 }));
   expect(finishReason).toBe("stop");
   expect(tokens.length).toBe(text.length + 1);
@@ -53,7 +53,7 @@ test("an answer ends at its first end token, and blocks behind it are not run", 
   expect(tokens.length).toBeLessThan(TOKENS);
 });
 
-test("with a cache that is refreshed each block most tokens are the same, for fewer FLOPs", async () => {
+test("with a cache refreshed each block most tokens are the same, for fewer FLOPs", async () => {
   let [same, all] = [0, 0];
   for (const question of QUESTIONS) {
     const [whole, cached] = [
@@ -76,7 +76,7 @@ test("a threshold takes as many passes as it needs, and is billed for them", asy
   expect(careful.flops.spent).toBeGreaterThan(3 * eager.flops.spent);
 });
 
-test("the seed decides an answer that is drawn", async () => {
+test("the seed determines a sampled answer", async () => {
   const drawn = async (seed: number) =>
     (await model.complete(QUESTION, asked({ ends: "never" }, { temperature: 4, seed }))).text;
   const first = await drawn(1);
@@ -84,7 +84,7 @@ test("the seed decides an answer that is drawn", async () => {
   expect(new Set([first, await drawn(2), await drawn(3), await drawn(4)]).size).toBeGreaterThan(1);
 });
 
-test("an answer that is stopped has the receipt of its passes", async () => {
+test("a stopped answer has the receipt of its passes", async () => {
   const stop = new AbortController();
   const stopped: Receipt[] = [];
   const options = asked({ block: 1, ends: "never" }, { signal: stop.signal, onStopped: (it) => stopped.push(it) });

@@ -65,7 +65,7 @@ describe.each(pages)("%s", (page) => {
       expect(existsSync(join(root, path!)), path).toBe(true);
   });
 
-  test("has no verb, script or saving that is not there", () => {
+  test("names only existing verbs, scripts and savings", () => {
     const { scripts } = JSON.parse(read("package.json")) as { scripts: Record<string, string> };
     for (const [, verb] of text.matchAll(/(?:npx --no modicum|node bin\/modicum\.js) ([a-z]+)/g))
       expect(verbs, verb).toContain(verb);
@@ -84,11 +84,11 @@ test("the site's sidebar has every page", () => {
 describe("figures", () => {
   const allowed = counts();
 
-  test.each(pages)("of %s stand in generated blocks or beside their data: npx tsx tools/figure-sources.ts", (page) => {
+  test.each(pages)("of %s are in generated blocks or beside their data: npx tsx tools/figure-sources.ts", (page) => {
     expect(unsourced(page, read(page)).length).toBe(allowed[page] ?? 0);
   });
 
-  test("without data are allowed on no page of README.md and docs/savings, and on no page that is gone", () => {
+  test("without data are allowed on no page of README.md and docs/savings, and on no missing page", () => {
     const listed = Object.keys(allowed);
     expect(listed.filter((page) => page === "README.md" || page.startsWith("docs/savings/"))).toEqual([]);
     expect(listed.filter((page) => !pages.includes(page))).toEqual([]);
@@ -99,7 +99,7 @@ test.each(pages)("%s has no command that would download a stranger's package of 
   expect(read(page)).not.toMatch(/npx (?!--no )(-\S+ )*modicum\b/);
 });
 
-test.each(pages)("%s has `using` in no example marked js: Node 20 does not run it", (page) => {
+test.each(pages)("%s has no example marked js with `using`: Node 20 does not run it", (page) => {
   const examples = [...read(page).matchAll(/^```js\n(.*?)^```/gms)].map(([, code]) => code!);
   expect(examples.filter((code) => /\busing \w+ =/.test(code))).toEqual([]);
 });
@@ -107,7 +107,7 @@ test.each(pages)("%s has `using` in no example marked js: Node 20 does not run i
 describe("README.md", () => {
   const readme = read("README.md");
 
-  test("has the two commands at its top, and package.json has what they call", () => {
+  test("has the two commands at its top, and package.json has their targets", () => {
     const [, first, second] =
       /^```sh\n(npm ci && node bin\/modicum\.js run ".+?").*\n(npm ci && npm test)/m.exec(readme) ?? [];
     expect(first).toBe('npm ci && node bin/modicum.js run "Why do we need sleep? Answer in one sentence."');
@@ -119,7 +119,7 @@ describe("README.md", () => {
     expect(verbs).toContain("run");
   });
 
-  test("has the picture that its run makes: npx tsx tools/readme-picture.ts", () => {
+  test("has the picture of its run: npx tsx tools/readme-picture.ts", () => {
     expect(readme).toContain(`](${PICTURE})`);
     expect(read(PICTURE)).toBe(committedPicture());
   });
@@ -138,7 +138,7 @@ describe("docs/export.md's table of divergences from llama.cpp", () => {
     expect(unaligned(page)).toBe(unaligned(withSection(page, DIVERGENCES, divergencesTable(data))));
   });
 
-  test("has a row for each file, the last that was measured", () => {
+  test("has a row for each file, from the last measurement", () => {
     const row = { file: "tiny Q8_0", peer: "p", f32: 0.25, auto: 0.5 };
     const once = withFile(data, row);
     expect(once.files).toEqual([...data.files, row]);
@@ -165,7 +165,7 @@ describe("README's table of speed", () => {
     expect(unaligned(readme)).toBe(unaligned(withSection(readme, "speed", speedTable(readResults(RESULTS)))));
   });
 
-  test("has a column for each class, which a machine names, or is known of an older result", () => {
+  test("has a column for each class, which a machine names, or is known for an older result", () => {
     const line = { unit: "tok/s", ours: 1, peer: "p", theirs: 1, runs: 7, spread: [1, 1] as [number, number] };
     const of = (ratio: number, machine: string) => ({ ...line, bench: "decode", model: "gemma3", ratio, machine });
     const table = speedTable([
@@ -276,7 +276,7 @@ describe("the table of results", () => {
     return folder;
   };
 
-  test("is made of each file's last line", () => {
+  test("comes from each file's last line", () => {
     const folder = folderWith({
       "b.json": `round  ours\n1  2\n${JSON.stringify({ ...line, bench: "prefill", floor: 123 })}\n`,
       "a.json": JSON.stringify(line),
@@ -292,12 +292,12 @@ describe("the table of results", () => {
     ]);
   });
 
-  test("says which savings a bench was given", () => {
+  test("lists the savings that a bench used", () => {
     const table = measuredTable([{ ...line, bench: "complete", save: ["lookup", "exit:layer=20"] }]);
     expect(table).toContain("| `npm run bench -- complete --save lookup --save exit:layer=20` |");
   });
 
-  test("tells machines apart", () => {
+  test("distinguishes machines", () => {
     const other = { ...line, bench: "memory", machine: "another" };
     const folder = folderWith({ "a.json": JSON.stringify(line), "b.json": JSON.stringify(other) });
     const table = measuredTable(readResults(folder));
@@ -314,12 +314,12 @@ describe("the table of results", () => {
     );
   });
 
-  test("says so when there is none", () => {
+  test("says so if there are none", () => {
     expect(readResults(join(tmpdir(), "there-is-no-such-folder"))).toEqual([]);
     expect(measuredTable([])).toBe("No result has been committed yet.");
   });
 
-  test.each(["", "no JSON", '{"bench":"decode"}'])("names a file that ends in no result: %j", (text) => {
+  test.each(["", "no JSON", '{"bench":"decode"}'])("names a file without a result at its end: %j", (text) => {
     expect(() => readResults(folderWith({ "odd.json": text }))).toThrow(/odd\.json: its last line is no result/);
   });
 });
@@ -327,7 +327,7 @@ describe("the table of results", () => {
 describe("sections", () => {
   const page = "before\n<!-- x: written by tools/x.ts -->\nold\n<!-- /x -->\nafter\n";
 
-  test("only what lies between the comments is replaced, and twice is once", () => {
+  test("only the text between the comments is replaced, and twice equals once", () => {
     const once = withSection(page, "x", "new");
     expect(once).toBe("before\n<!-- x: written by tools/x.ts -->\nnew\n<!-- /x -->\nafter\n");
     expect(withSection(once, "x", "new")).toBe(once);

@@ -82,13 +82,13 @@ async function answered(before: string, text: string, after = "") {
   return await shown;
 }
 
-describe("an answer that is there", () => {
-  test("is asked for in a stream, with the text around the cursor", async () => {
+describe("a finished answer", () => {
+  test("is requested as a stream, with the text around the cursor", async () => {
     expect(await answered("let a", " = 1;\n", "\nb();")).toMatchObject({ text: " = 1;", receipt: { id: "0" } });
     expect(arrived[0]!.body).toMatchObject({ prompt: "let a", suffix: "\nb();", stop: ["\n"], stream: true });
   });
 
-  test("gets shorter as it is typed, and nothing is asked", async () => {
+  test("shrinks as it is typed, without a request", async () => {
     await answered("let a", " = 1;");
     expect(await key("let a =")).toMatchObject({ text: " 1;", receipt: { id: "0" } });
     expect(await key("let a = 1")).toMatchObject({ text: ";", receipt: { id: "0" } });
@@ -101,19 +101,19 @@ describe("an answer that is there", () => {
     ["a deleted key", "let ", ""],
     ["all of it", "let a = 1;", ""],
     ["another text after the cursor", "let a", ")"],
-  ])("is of no use after %s: the server is asked again", async (_, before, after) => {
+  ])("is useless after %s: the server is asked again", async (_, before, after) => {
     await answered("let a", " = 1;");
     expect(await answered(before, "x", after)).toMatchObject({ text: "x", receipt: { id: "1" } });
   });
 
-  test("that is empty is not asked for again at the same place", async () => {
+  test("that is empty is not requested again at the same place", async () => {
     expect(await answered("let a", "")).toMatchObject({ text: "" });
     expect(await key("let a")).toMatchObject({ text: "" });
     expect(arrived.length).toBe(1);
   });
 });
 
-describe("a request that runs", () => {
+describe("a running request", () => {
   test("serves a later key that was typed along its answer", async () => {
     const first = key("let a");
     await request(0);
@@ -125,7 +125,7 @@ describe("a request that runs", () => {
     expect(arrived.length).toBe(1);
   });
 
-  test("is cancelled as soon as its text is not what was typed, and the last key asks", async () => {
+  test("is cancelled once its text differs from the typed text, and the last key asks", async () => {
     key("let a");
     await request(0);
     const second = key("let a:");
@@ -148,7 +148,7 @@ describe("a request that runs", () => {
     await expect.poll(() => arrived[0]!.gone).toBe(true);
   });
 
-  test("on an empty line goes on over further lines", async () => {
+  test("on an empty line continues over further lines", async () => {
     key("{\n");
     expect((await request(0)).body.stop).toEqual(["\n\n"]);
     const second = key("{\na;\n");
@@ -156,7 +156,7 @@ describe("a request that runs", () => {
     expect(await second).toMatchObject({ text: "b;", receipt: { id: "0" } });
   });
 
-  test("that fails tells the key that sent it; the next one asks again", async () => {
+  test("that fails reports to the key that sent it; the next one asks again", async () => {
     const first = key("let a");
     (await request(0)).fail("no memory");
     await expect(first).rejects.toThrow("no memory");
@@ -164,7 +164,7 @@ describe("a request that runs", () => {
   });
 });
 
-test("of two calls at once, the last one asks", async () => {
+test("of two simultaneous calls, the last one asks", async () => {
   const { signal } = new AbortController();
   const calls = [client.complete("a", "", signal), client.complete("b", "", signal)];
   await expect.poll(() => arrived.find(({ body }) => body.prompt === "b")).toBeDefined();
@@ -180,7 +180,7 @@ describe("the pause", () => {
     return pause;
   };
 
-  test("is the shortest until an answer has been timed, and of a fast server", () => {
+  test("is the shortest until an answer has been timed, and for a fast server", () => {
     expect(timed().length(150)).toBe(150);
     expect(timed(40, 50, 60).length(150)).toBe(150);
   });
@@ -196,7 +196,7 @@ describe("the pause", () => {
     expect(timed(...Array(9).fill(4000), ...Array(4).fill(2000)).length(0)).toBe(1000);
   });
 
-  test("does not shrink by requests that were cancelled early", () => {
+  test("does not shrink after requests that were cancelled early", () => {
     const pause = timed(2000);
     for (let i = 0; i < 9; i++) pause.cancelled(10);
     expect(pause.length(0)).toBe(500);

@@ -75,7 +75,7 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
 const TEXT = "once upon a time\r\nthere was a ";
 
 describe("the extension", () => {
-  test("shows the server's completion at the cursor, and tells its cost", async () => {
+  test("shows the server's completion at the cursor, and reports its cost", async () => {
     const { at, lines } = fakeEditor();
     const [item] = await at(TEXT, TEXT.length);
     const body = { ...{ model: "tiny", max_tokens: 4, temperature: 0, stop: "\n" } };
@@ -88,19 +88,19 @@ describe("the extension", () => {
     expect(lines).toEqual(["4 tokens, 100 % of dense's FLOPs"]);
   });
 
-  test("shows nothing at the beginning of a file, and asks nothing", async () => {
+  test("shows nothing at the beginning of a file, and sends no request", async () => {
     const { at, lines } = fakeEditor({ model: "none" });
     expect(await at(TEXT, 0)).toEqual([]);
     expect(lines).toEqual([]);
   });
 
-  test("asks nothing if the next key comes before the pause is over", async () => {
+  test("sends no request if the next key comes before the pause is over", async () => {
     const { at, lines } = fakeEditor({ model: "none", pause: 60_000 });
     expect(await at(TEXT, TEXT.length, (stop) => stop())).toEqual([]);
     expect(lines).toEqual([]);
   });
 
-  test("shows what is left of a completion that is typed, and tells its cost once", async () => {
+  test("shows the rest of a completion while it is typed, and reports its cost once", async () => {
     const { at, lines } = fakeEditor();
     const [item] = await at(TEXT, TEXT.length);
     const typed = TEXT + item!.text[0];
@@ -108,14 +108,14 @@ describe("the extension", () => {
     expect(lines.length).toBe(1);
   });
 
-  test("asks by its settings once they have changed", async () => {
+  test("uses its settings once they have changed", async () => {
     const { at, lines, set } = fakeEditor({ model: "none" });
     set("model", "tiny");
     expect((await at(TEXT, TEXT.length)).length).toBe(1);
     expect(lines.length).toBe(1);
   });
 
-  test("tells what the server refuses", async () => {
+  test("reports the server's refusal", async () => {
     const { at, lines } = fakeEditor({ model: "none" });
     expect(await at(TEXT, TEXT.length)).toEqual([]);
     expect(lines).toEqual([expect.stringContaining("none")]);
@@ -123,7 +123,7 @@ describe("the extension", () => {
 });
 
 describe("a request that the next key cancels", () => {
-  test("is billed what it ran, in the ledger", async () => {
+  test("is billed for what it ran, in the ledger", async () => {
     const controller = new AbortController();
     const sum = async () => (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum;
     const before = await sum();
@@ -157,7 +157,7 @@ describe("a typed trace", () => {
     expect(trace.keys.every(({ at }, i) => i === 0 || at >= trace.keys[i - 1]!.at)).toBe(true);
   });
 
-  test("is summed: each suggestion once, and the receipts of all requests, also of cancelled ones", () => {
+  test("is summed: each suggestion once, and the receipts of all requests, including cancelled ones", () => {
     const receipt = (id: string, completion: number) => ({
       ...{ id, tokens: { prompt: 9, cached: 5, completion }, flops: { dense: 20, spent: 10 } },
     });

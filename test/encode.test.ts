@@ -24,7 +24,7 @@ const call = (words: string[], input?: string) =>
 const ours = (words: string[]) => inProcess(words, own);
 
 describe("embed", () => {
-  test("--json: MiniLM's vectors of the texts and a receipt, which is kept", async () => {
+  test("--json: MiniLM's vectors of the texts and a receipt, which is stored", async () => {
     const { status, stdout, stderr } = await call(["embed", "--json", "A man is eating food.", "A dog barks."]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const { embeddings, receipt } = JSON.parse(stdout) as { embeddings: number[][]; receipt: unknown };
@@ -45,7 +45,7 @@ describe("embed", () => {
     expect([status, stderr]).toEqual([2, expect.stringContaining("text 2 of 3 is empty")]);
   });
 
-  test("--prompt: the model's prompt of that name is written before each text", async () => {
+  test("--prompt: the model's prompt of that name precedes each text", async () => {
     const words = ["embed", "--model", fixture("qwen3-embedding")];
     const prompted = (await ours([...words, "--prompt", "query", "good"])).stdout;
     expect(prompted).toBe((await ours([...words, "Good soup: good"])).stdout);
@@ -71,7 +71,7 @@ describe("embed", () => {
       1,
       /^error: .*generates text; expected an encoder.*\n$/,
     ],
-  ])("%j is refused in a sentence", async (words, status, message) => {
+  ])("%j is refused in one sentence", async (words, status, message) => {
     const ended = await call(words);
     expect(ended).toMatchObject({ status, stdout: "" });
     expect(ended.stderr).toMatch(message);
@@ -81,7 +81,7 @@ describe("embed", () => {
 describe("classify", () => {
   const words = ["classify", "--model", fixture("classifier")];
 
-  test("prints the labels, the likeliest first; stdin is the text where none is given", async () => {
+  test("prints the labels, the likeliest first; stdin is the text if there is no argument", async () => {
     const { status, stdout, stderr } = await call([...words, "The food was good"]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     const rows = stdout.trimEnd().split("\n").map((line) => line.split(/ +/)); // biome-ignore format: one line
@@ -99,7 +99,7 @@ describe("classify", () => {
     expect(receiptSchema.parse(receipt).tokens).toMatchObject({ cached: 0, completion: 0 });
   });
 
-  test("by the likelihood of any labels where the model generates", async () => {
+  test("by the likelihood of any labels if the model generates", async () => {
     const model = join(root, "src/models/fixtures/llama-tiny.gguf");
     const { stdout } = await ours(["classify", "--model", model, "--json", "--labels", "good,bad", "fine"]);
     const { label, scores, receipt } = JSON.parse(stdout);
@@ -108,7 +108,7 @@ describe("classify", () => {
     expect(receiptSchema.parse(receipt).tokens).toMatchObject({ completion: 0 });
   });
 
-  test("a label that there is not, and no model, are words that are off", async () => {
+  test("an unknown label, and a missing model, are usage errors", async () => {
     const strange = await ours([...words, "--labels", "good", "x"]);
     expect(strange.status).toBe(2);
     expect(strange.stderr).toMatch(/^error: the model has no label "good"/);
@@ -124,7 +124,7 @@ describe("classify --via qzero", () => {
   const words = (...more: string[]) =>
     ["classify", "--via", "qzero", "--model", fixture("sentences"), "--labels", "sport,world=politics|law", ...more]; // biome-ignore format: one line
 
-  test("--json: the label, scores, and how it came about, by documents of a file", async () => {
+  test("--json: the label, scores, and how they were reached, by documents of a file", async () => {
     const { status, stdout, stderr } = await ours(
       words("--evidence", file, "--when", "always", "--mode", "replace", "--explain", "--json", "Zun is back"),
     );
@@ -161,7 +161,7 @@ describe("classify --via qzero", () => {
     expect(stderr).toContain(sentence);
   });
 
-  test("an index without categories is refused by its name", async () => {
+  test("an index without categories is refused by name", async () => {
     const bare = join(own, "bare.jsonl");
     writeFileSync(bare, '{"id":"a","text":"Zun is back"}\n');
     await ours(["index", "create", "bare", "--embedding", "none"]);
@@ -173,7 +173,7 @@ describe("classify --via qzero", () => {
     ]);
   });
 
-  test("its flags are for it alone", async () => {
+  test("its flags do nothing elsewhere", async () => {
     const { status, stderr } = await ours(["classify", "--model", fixture("classifier"), "--top-k", "3", "x"]);
     expect([status, stderr]).toEqual([2, expect.stringContaining("--top-k is for --via qzero")]);
   });
@@ -185,7 +185,7 @@ describe("rerank", () => {
   beforeAll(() => writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join("\n")));
   const words = ["rerank", "--query", "Which city is the capital of Japan?"];
 
-  test("prints scores and ids, the most relevant first; a document without an id is called by its place", async () => {
+  test("prints scores and ids, the most relevant first; a document without an id is named by its index", async () => {
     const { status, stdout, stderr } = await call([...words, file]);
     expect({ status, stderr }).toEqual({ status: 0, stderr: "" });
     // A cross-encoder's own scores, which are not cosines.
@@ -214,7 +214,7 @@ describe("rerank", () => {
     ],
     [[...words, "/no/documents.jsonl"], 1, /documents\.jsonl/],
     [[...words, fixture("classifier/config.json")], 1, /config\.json/],
-  ])("%j is refused in a sentence", async (call_, expected, message) => {
+  ])("%j is refused in one sentence", async (call_, expected, message) => {
     const { status, stdout, stderr } = await ours(call_);
     expect({ status, stdout }).toEqual({ status: expected, stdout: "" });
     expect(stderr).toMatch(message);

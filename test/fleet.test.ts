@@ -70,7 +70,7 @@ const post = (body: object) =>
 const answered = (body: object) => jsonOf(post(body));
 const serversUp = async () => (await jsonOf(fetch(`${front!.url}/v1/models/small`))).servers.up;
 
-test("answers have the figures of the Modicum that they come from, marked estimated, whole and streamed", async () => {
+test("answers have the figures of their Modicum, marked estimated, whole and streamed", async () => {
   const direct = await fetch(`${first!.url}/v1/completions`, {
     method: "POST",
     headers: { "content-type": "application/json" },
@@ -100,7 +100,7 @@ test("answers have the figures of the Modicum that they come from, marked estima
   });
 });
 
-test("savings are forwarded, and what the other server refuses is refused", async () => {
+test("savings are forwarded, and the other server's refusals are passed on", async () => {
   const { receipt } = await answered({
     savings: ["xattention:threshold=0.3,blockSize=8,stride=4,minLengthForSparse=70"],
     prompt: "a b c ".repeat(30),
@@ -110,12 +110,12 @@ test("savings are forwarded, and what the other server refuses is refused", asyn
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([400, expect.stringContaining("nothing")]);
 });
 
-test("`ps` tells how many servers answer", async () => {
+test("`ps` reports how many servers answer", async () => {
   const { stdout } = await modicum(["ps", "--url", front!.url]);
   expect(stdout).toMatch(/small +2 of 2 servers answer +0/);
 });
 
-test("one that dies before its first token is replaced; one that dies after it ends the stream with an error; one that comes back is asked again", {
+test("a server that dies before its first token is replaced; one that dies after it ends the stream with an error; one that returns is used again", {
   timeout: 200_000,
 }, async () => {
   // It accepts requests and returns no token.
@@ -149,7 +149,7 @@ test("one that dies before its first token is replaced; one that dies after it e
   expect((await answered({})).receipt.server).toBe(`127.0.0.1:${port}`);
 });
 
-test("a server that is told to stop exits with 0", async () => {
+test("a server that gets a stop signal exits with 0", async () => {
   front!.child.kill("SIGTERM");
   expect(await once(front!.child, "exit")).toEqual([0, null]);
 });

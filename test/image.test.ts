@@ -53,7 +53,7 @@ beforeAll(() => {
   }
 }, 600_000);
 
-test("the image's files answer, with a model that the package ships", () => {
+test("the image's files answer, with a shipped model", () => {
   const env = { ...process.env, NODE_ENV: "production", MODICUM_HOME: join(folder, "home") };
   const modicum = (...words: string[]) =>
     execFileSync("node", ["bin/modicum.js", ...words], { cwd: app("image"), env, encoding: "utf8" });
@@ -64,7 +64,7 @@ test("the image's files answer, with a model that the package ships", () => {
 
 const [, packages] = /apt-get install --yes --no-install-recommends ([\w. -]+?) &&/.exec(dockerfile)!;
 const known = (name: string) => spawnSync("apt-cache", ["show", name], { encoding: "utf8" }).stdout ?? "";
-test("apt knows the image's packages, with pip among them", ({ skip }) => {
+test("apt knows the image's packages, including pip", ({ skip }) => {
   skip(known("libc6") === "", "apt-cache is missing, or has no lists (apt-get update)");
   expect(packages!.split(" ")).toContain("python3-pip");
   for (const name of packages!.split(" ")) expect(known(name)).toContain(`Package: ${name}\n`);

@@ -72,7 +72,7 @@ const scaledObject = z.strictObject({
 });
 
 describe.skipIf(!hasKustomize)("deploy/kubernetes", () => {
-  test.skipIf(!hasValidator)("keeps to Kubernetes' schemas, strictly", () => {
+  test.skipIf(!hasValidator)("follows Kubernetes' schemas, strictly", () => {
     const file = join(folder, "built.yaml");
     const validate = (text: string) => {
       writeFileSync(file, text);
@@ -82,7 +82,7 @@ describe.skipIf(!hasKustomize)("deploy/kubernetes", () => {
     expect(validate(built.replace("terminationGracePeriodSeconds", "terminationGraceSeconds")).status).toBe(1);
   });
 
-  test("keeps to the schemas of the inference extension and of KEDA", () => {
+  test("follows the schemas of the inference extension and of KEDA", () => {
     expect(inferencePool.safeParse(manifestOf("InferencePool")).error).toBeUndefined();
     expect(scaledObject.safeParse(manifestOf("ScaledObject")).error).toBeUndefined();
   });
@@ -106,7 +106,7 @@ describe.skipIf(!hasKustomize)("deploy/kubernetes", () => {
     expect(spec.terminationGracePeriodSeconds).toBeGreaterThan(drain + Number(sleep));
   });
 
-  test("serves and scrapes the ports that it names, and only scrapers reach the metrics", () => {
+  test("serves and scrapes the named ports, and only scrapers reach the metrics", () => {
     const [container] = manifestOf("Deployment").spec.template.spec.containers;
     const ports = Object.fromEntries(container.ports.map((it: Manifest) => [it.name, it.containerPort]));
     expect(container.args).toContain(`--metrics-port=${ports.metrics}`);
@@ -117,7 +117,7 @@ describe.skipIf(!hasKustomize)("deploy/kubernetes", () => {
     expect(closed.from).toHaveLength(2);
   });
 
-  test("reads models and keys, and writes nothing but its home and /tmp", () => {
+  test("reads models and keys, and writes only to its home and /tmp", () => {
     const { containers, volumes } = manifestOf("Deployment").spec.template.spec;
     const [{ volumeMounts, securityContext, args }] = containers;
     const writable = volumeMounts.filter(({ readOnly }: Manifest) => !readOnly).map((it: Manifest) => it.mountPath);

@@ -30,7 +30,7 @@ function written(name: string, recipes: number, half: number): string {
 
 const OLDER = "warning: this run does not record its prompt form;";
 
-test("a pick tells what the run does not exclude", () => {
+test("a pick reports what the run does not exclude", () => {
   const found = pick(written("some", 3, 0.005), "--quality", "-0.01");
   expect(found.stdout).toBe("xattention:threshold=0.9,stride=8,minLengthForSparse=2048\n");
   expect(found.stderr).toContain(OLDER);
@@ -39,7 +39,7 @@ test("a pick tells what the run does not exclude", () => {
   );
 });
 
-test("if only dense is left, it says how many items might be enough", () => {
+test("if only dense remains, it says how many items might be enough", () => {
   const dense = pick(written("wide", 2, 0.0135), "--quality", "-0.01");
   expect(dense.stdout).toBe("dense\n");
   expect(dense.stderr).toMatch(

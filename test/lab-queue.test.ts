@@ -117,7 +117,7 @@ test.skipIf(!server).concurrent(
 );
 
 test.skipIf(!server).concurrent(
-  "a worker that is not fit gives its job back and leaves; a run that is killed goes on; three unfit workers end one",
+  "an unfit worker returns its job and leaves; a killed run resumes; three unfit workers end one",
   async () => {
     const killed = path.join(folder, "killed");
     const url = `redis://127.0.0.1:${await freePort()}`;

@@ -60,7 +60,7 @@ async function until(holds: () => boolean, ...by: readonly Said[]): Promise<void
 }
 
 test.skipIf(!server)(
-  "workers are killed, Redis is emptied and dies, the tuner is killed and goes on alone: the certificate is that of one process",
+  "workers are killed, Redis is emptied and dies, the tuner is killed and continues alone: the certificate is that of one process",
   async () => {
     const letters = (i: number) => `${"abc ".repeat(4 + (i % 9))}${String.fromCharCode(97 + (i % 26))}${i}`;
     writeFileSync(task, Array.from({ length: 60 }, (_, i) => `${JSON.stringify({ prompt: letters(i) })}\n`).join(""));
@@ -112,7 +112,7 @@ test.skipIf(!server)(
   600_000,
 );
 
-test("a queue that does not answer is one sentence, and no tuning is begun", async () => {
+test("an unreachable queue is one sentence, and no tuning is begun", async () => {
   const url = `redis://127.0.0.1:${await freePort()}`;
   writeFileSync(path.join(folder, "few.jsonl"), Array.from({ length: 90 }, (_, i) => `{"prompt": "${i}"}\n`).join(""));
   const words = ["--model", tiny, "--task", path.join(folder, "few.jsonl"), "--name", "few", "--temperature", "0"];

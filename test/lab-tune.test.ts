@@ -33,7 +33,7 @@ test.each([
   expect(status).toBe(2);
 });
 
-test("a dry run says candidates, minutes and what the items can certify; a tuning that certifies nothing ends with 0", () => {
+test("a dry run reports candidates, minutes and what the items can certify; a tuning that certifies nothing ends with 0", () => {
   const dry = tune("--max-tokens", "4", "--dry-run");
   expect(dry.stdout).toMatch(/^lookup:match=4,tokens=8$/m);
   expect(dry.stdout).toMatch(
@@ -64,7 +64,7 @@ test.each([
   expect(status).toBe(2);
 });
 
-test("a pair is tuned under its model name; its thresholds are answered from both models' answers", () => {
+test("a pair is tuned under its model name; its thresholds use both models' answers", () => {
   const pair = ["--model", `${tiny}>${untied}@score=energy`, "--max-tokens", "4", "--loss", "agreement"];
   const dry = tune(...pair, "--name", "pair", "--dry-run");
   expect(dry.stdout).toMatch(/^route:share=0\.9,score=energy,temperature=1,aggregate=first$/m);

@@ -60,7 +60,7 @@ function lasting(out: string): unknown {
   return { ...rest, recipes: recipes.map(({ ms_per_item: _, ...recipe }: { ms_per_item: number }) => recipe) };
 }
 
-test("killed at several points and resumed, a run does no item twice and gives the same summary; also stopped by a signal", async () => {
+test("killed at several points and resumed, a run answers no item twice and returns the same summary; also stopped by a signal", async () => {
   const [whole, part] = [path.join(folder, "whole"), path.join(folder, "part")];
   const words = ["--recipe", "xattention:threshold=0.9"];
   expect(await lab(whole, words)).toMatchObject({ code: 0, out: expect.stringContaining("xattention:threshold=0.9 ") });
@@ -86,7 +86,7 @@ test("killed at several points and resumed, a run does no item twice and gives t
   expect(done.length).toBe(2 * ITEMS);
 }, 300_000);
 
-test("what is wrong with the call's words is told before a model is looked for", async () => {
+test("usage errors are reported before a model is looked up", async () => {
   const words = (more: readonly string[]) => lab(path.join(folder, "none"), ["--model", "nowhere", ...more]);
   const clash = await words(["--recipe", "xattention xattention"]);
   expect(clash).toMatchObject({ code: 2, err: expect.stringMatching(/^error: both xattention and xattention take/) });
@@ -95,7 +95,7 @@ test("what is wrong with the call's words is told before a model is looked for",
 });
 
 test.skipIf(process.platform !== "linux")(
-  "a disk that is full is one sentence; what was answered is kept, and the run goes on when there is room",
+  "a full disk is one sentence; answers are kept, and the run resumes once there is room",
   async () => {
     const out = path.join(folder, "full");
     const words = [process.execPath, bin, "lab", "run", "--model", tiny, "--task", task, "--out", out];

@@ -20,12 +20,12 @@ test("ONNX Runtime's package has the libraries that the program loads", () => {
   expect([...served().get("onnxruntime-node")!.platforms].sort()).toEqual(Object.keys(LIBRARIES).sort());
 });
 
-test("all platforms have all that is needed, but for two", () => {
+test("all platforms but two have all requirements", () => {
   const without = PLATFORMS.filter((platform) => [...served().values()].some((it) => !it.platforms.has(platform)));
   expect(without).toEqual(["darwin-x64", "win32-arm64"]);
 });
 
-test("CI runs the two commands of the README on each platform that has all", () => {
+test("CI runs the README's two commands on each platform that has all requirements", () => {
   const { jobs } = parse(read(".github/workflows/test.yml"));
   const platforms = jobs.test.strategy.matrix.include.map(({ platform }: { platform: string }) => platform);
   expect(platforms).toEqual(PLATFORMS.filter((platform) => !["darwin-x64", "win32-arm64"].includes(platform)));

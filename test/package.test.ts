@@ -130,7 +130,7 @@ test("no package's script downloads", async () => {
   expect(scripts).toEqual(["node_modules/koffi", "node_modules/msgpackr-extract"]);
 });
 
-test("of the platforms' packages, this platform's alone is installed, with its licence", () => {
+test("of the platform packages, only this platform's is installed, with its licence", () => {
   const packages = join(folder, "node_modules");
   const installed = readdirSync(packages).filter((name) => name.includes("onnxruntime"));
   expect(installed).toEqual([platformPackage(platform)]);
@@ -201,7 +201,7 @@ test("a stack trace has short lines that name the sources", async () => {
   for (const line of [stderr, uncaught.stderr].join("\n").split("\n")) expect(line.length).toBeLessThan(300);
 });
 
-test("it tells its savings, and that benches need a clone", async () => {
+test("it lists its savings, and says that benches need a clone", async () => {
   const savings = JSON.parse(await inFolder("npx", "modicum", "savings", "--json"));
   expect(savings.map(({ name }: { name: string }) => name)).toContain("xattention");
   await expect(inFolder("npx", "modicum", "bench")).rejects.toMatchObject({

@@ -35,7 +35,7 @@ test.each([
   expect(withoutOutsideLinks("docs/a.md", text)).toBe(packed ?? text);
 });
 
-test("pages are put back as they were, also after a pack that was stopped", () => {
+test("pages are restored, also after an interrupted pack", () => {
   cpSync(join(root, "package.json"), join(folder, "package.json"));
   mkdirSync(join(folder, "docs"));
   const page = join(folder, "docs", "a.md");

@@ -64,7 +64,7 @@ test("a pair is calibrated, and answers by a share of its calls from then on", a
   expect(receipts).toHaveLength(2);
 }, 240_000);
 
-test("its answer streams to stdout, the decision stays out of it", async () => {
+test("its answer streams to stdout, without the decision", async () => {
   const { stdout, status } = await call(
     "run",
     "--max-tokens",

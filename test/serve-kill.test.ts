@@ -74,18 +74,18 @@ async function check(place: string): Promise<void> {
   expect(kept.size - (answered.length - lost.length)).toBeLessThanOrEqual(2 * CLIENTS);
 }
 
-test("kill -9 under load costs an SQLite ledger the requests in flight at most", async () => {
+test("kill -9 under load costs an SQLite ledger at most the requests in flight", async () => {
   await check(path.join(home, "receipts.db"));
 }, 240_000);
 
-describe.runIf(postgresPrograms)("with Postgres, where this machine has one", () => {
+describe.runIf(postgresPrograms)("with Postgres, if this machine has one", () => {
   let postgres: Postgres;
   beforeAll(async () => {
     postgres = await Postgres.start();
   });
   afterAll(() => postgres.stop());
 
-  test("kill -9 under load costs the ledger the requests in flight at most", async () => {
+  test("kill -9 under load costs the ledger at most the requests in flight", async () => {
     await check(await postgres.database());
   }, 240_000);
 });

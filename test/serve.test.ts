@@ -12,7 +12,7 @@ import { TINY } from "../src/serve/serve.testing.ts";
  */
 const LONGEST = { prompt: Array(8).fill("abc"), n: 8, max_tokens: 200 };
 
-test("SIGTERM, once or twice, while answers are streamed: each has its last event, the receipt is kept, and the program ends with 0", async () => {
+test("SIGTERM, once or twice, during streamed answers: each has its last event, the receipt is stored, and the program ends with 0", async () => {
   const server = await serve("--model", TINY[0]!, "--drain", "0", "--rows", "64");
   try {
     const response = await fetch(`${server.url}/v1/completions`, {
@@ -46,7 +46,7 @@ test.each([
   ["SIGINT", 130],
   ["SIGTERM", 143],
 ] as const)(
-  "a second %s, later, ends the program at once, although an answer is under way and nobody reads the log",
+  "a second %s, later, ends the program at once, even with an answer in progress and an unread log",
   async (signal, status) => {
     const server = await serve("--model", TINY[0]!, "--drain", "600", "--max-stall", "600", "--log-prompts");
     try {

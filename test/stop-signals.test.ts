@@ -66,7 +66,7 @@ async function inOneProcess(expected: readonly number[][], seed = 0): Promise<nu
 }
 
 describe.skipIf(process.platform === "win32")("stopped by each signal in turn", () => {
-  test("a training loses no step, and goes on with the losses of one process", async () => {
+  test("a training loses no step, and resumes with the losses of one process", async () => {
     const out = file("run");
     let [words, done] = [["train", file("train.json"), "--out", out], 0];
     for (const signal of signals) {
@@ -97,7 +97,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     expect(await inOneProcess(losses(join(out, "seed=1")), 1)).toEqual(losses(join(out, "seed=1")));
   });
 
-  test("an addition to an index keeps what it has added, and the same command adds what is missing", async () => {
+  test("an addition to an index keeps its added documents, and the same command adds the rest", async () => {
     const documents = Array.from({ length: 120_000 }, (_, i) => JSON.stringify({ id: `d${i}`, text: `word${i % 97}` }));
     writeFileSync(file("notes.jsonl"), documents.join("\n"));
     await modicum(["index", "create", "notes", "--embedding", "none"], { env });
@@ -113,7 +113,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     }
   });
 
-  test("a training of exits goes on at the row of text or the step where it was", async () => {
+  test("a training of exits resumes at its row of text or its step", async () => {
     const model = join(root, "src", "models", "fixtures", "llama-tiny.gguf");
     const texts = Array.from({ length: 12 }, (_, i) => JSON.stringify({ text: `abc def gh${" ab".repeat(3000 + i)}` }));
     writeFileSync(file("texts.jsonl"), texts.join("\n"));

@@ -62,7 +62,7 @@ test("the library: a completion at a place was stopped, after its first token", 
   expect(stopped.receipt.flops.overhead).toBeGreaterThan(0);
 });
 
-test("the server: stopped beside finish_reason stop, whole and streamed; absent of a dense answer", async () => {
+test("the server: stopped beside finish_reason stop, whole and streamed; absent for a dense answer", async () => {
   const asked = { prompt: PROMPT, max_tokens: 8, temperature: 0 };
   const ask = (model: string, more = {}) => post(server, "/v1/completions", { ...asked, model, ...more });
   const [dense, whole] = [await jsonOf(ask("world")), await jsonOf(ask("world@stop"))];
@@ -74,7 +74,7 @@ test("the server: stopped beside finish_reason stop, whole and streamed; absent 
   expect(choices.map(({ text }) => text).join("")).toBe(whole.choices[0].text);
 });
 
-test("the lab: the answer was stopped, with its tokens and the layers that they took", async () => {
+test("the lab: the answer was stopped, with its tokens and their layers", async () => {
   const source = await resolveModel(PATH);
   using model = await openAnswering({ source, quant: "auto", truncate: undefined });
   const item: GenerationItem = {
@@ -91,7 +91,7 @@ test("the lab: the answer was stopped, with its tokens and the layers that they 
   expect((await sec.together!([item]))[0]!.answer).toEqual(stopped.answer);
 });
 
-test("the lab leaves the token that ends an answer out of its tokens, and keeps tokens only where they are asked for", async () => {
+test("the lab omits the end token from its tokens, and keeps tokens only on request", async () => {
   const source = await resolveModel(PATH);
   using model = await openAnswering({ source, quant: "auto", truncate: undefined });
   using dense = await model.under([]);

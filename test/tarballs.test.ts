@@ -83,7 +83,7 @@ test("modicum-models has every model made here, each with its card, and nothing 
   for (const name of models.filter((name) => !name.includes("+"))) expect(files).toContain(`${name}/README.md`);
 });
 
-test("the lock file names no host: a clone installs from whatever registry npm is set to", () => {
+test("the lock file names no host: a clone installs from npm's configured registry", () => {
   const { packages } = JSON.parse(readFileSync(join(root, "package-lock.json"), "utf8"));
   const resolved = Object.values<{ resolved?: string }>(packages).flatMap((entry) => entry.resolved ?? []);
   expect(resolved).toEqual(["packages/models"]);

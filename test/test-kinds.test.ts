@@ -28,12 +28,12 @@ test.each([
   expect(reasons(root, write("reasons/a.test.ts", text))).toEqual([reason]);
 });
 
-test("a tiny model from a file is no reason", () => {
+test("a tiny model from a file is not a reason", () => {
   const text = 'const model = await load(fileURLToPath(new URL("../models/tiny.gguf", import.meta.url)));';
   expect(reasons(root, write("reasons/b.test.ts", text))).toEqual([]);
 });
 
-test("helpers count, however far, and in a circle too", () => {
+test("helpers count, at any depth, and also in a cycle", () => {
   write("helpers/one.testing.ts", 'import { two } from "../deep/two.testing.ts";');
   write("deep/two.testing.ts", 'import { one } from "../helpers/one.testing.ts";\nimport net from "node:net";');
   const file = write("helpers/a.test.ts", 'import { one } from "./one.testing.ts";');

@@ -74,7 +74,7 @@ test("a run on chats records chat; one on both records none, and says so, also o
   ]);
 });
 
-test("a whole model that chats and was trained on plain text: the printed command says --raw", async () => {
+test("a whole chat model trained on plain text: the printed command says --raw", async () => {
   const architecture = {
     model_type: "gpt2",
     n_embd: 16,

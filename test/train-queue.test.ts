@@ -47,7 +47,7 @@ const steps = (out: string, name: string): number => {
 };
 
 test.skipIf(!server)(
-  "a sweep on a queue gives the losses of one process, though a worker is killed in the middle; a worker without the folder leaves",
+  "a sweep on a queue returns the losses of one process, even if a worker is killed in the middle; a worker without the folder leaves",
   async () => {
     writeFileSync(
       path.join(folder, "text.txt"),

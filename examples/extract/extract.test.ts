@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { test } from "node:test";
 import { extract } from "./extract.ts";
 
-test("the fields of an order are read out of a text", async () => {
+test("an order's fields are read from a text", async () => {
   assert.deepEqual(await extract("Please send three boxes to Ada in Lisbon."), {
     customer: "Ada",
     city: "Lisbon",

@@ -6,7 +6,7 @@ import { answer, INDEX, indexFolder } from "./rag.ts";
 
 after(() => deleteIndex(INDEX));
 
-test("a question is answered by the note that knows", async () => {
+test("the note with the answer answers a question", async () => {
   await indexFolder(join(import.meta.dirname, "notes"));
   const { text, sources } = await answer("Who is the librarian?");
   assert.match(sources[0]!, /library\.md$/);

@@ -49,7 +49,7 @@ describe.skipIf(!present("bash"))("bash", () => {
     expect(offered("savings", "calibrate", "x")).toEqual(["xattention"]);
   });
 
-  test("flags of the verb that is called, hidden ones as well", () => {
+  test("flags of the called verb, including hidden ones", () => {
     expect(offered("run", "--te")).toEqual(["--temperature"]);
     expect(offered("run", "--rep")).toEqual(["--repetition-penalty", "--repetition-window"]);
     expect(offered("lab", "tune", "--ri")).toEqual(["--risk"]);
@@ -68,7 +68,7 @@ describe.skipIf(!present("bash"))("bash", () => {
     expect(offered("completion", "b")).toEqual(["bash"]);
   });
 
-  test("files where a file is expected, folders where a folder is, else neither", () => {
+  test("files if a file is expected, folders if a folder is, else neither", () => {
     expect(offered("run", "--recipe", "no")).toEqual(["notes.txt"]);
     expect(offered("run", "--recipe", "tw")).toEqual(["two words.txt"]);
     expect(offered("run", "--model", "no")).toEqual(["notes.txt"]);
@@ -78,7 +78,7 @@ describe.skipIf(!present("bash"))("bash", () => {
   });
 });
 
-test.skipIf(!present("zsh"))("zsh takes the script", () => {
+test.skipIf(!present("zsh"))("zsh accepts the script", () => {
   expect(spawnSync("zsh", ["-n", scripts.get("zsh")!], { encoding: "utf8" })).toMatchObject({ status: 0, stderr: "" });
 });
 

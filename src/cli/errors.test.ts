@@ -15,7 +15,7 @@ afterEach(() => vi.restoreAllMocks());
 
 const command = new Command("modicum").command("run").argument("[prompt]");
 
-test("a user's mistake is one sentence; words that are off bring the usage", () => {
+test("a user's mistake is one sentence; usage errors add the usage", () => {
   expect(report(new UserError("there is no file x"), command)).toBe(1);
   expect(stderr).toBe("error: there is no file x\n");
   stderr = "";
@@ -28,7 +28,7 @@ test("an option is named by its flag", () => {
   expect(stderr).toBe("error: --logit-bias names token 99\n");
 });
 
-test("the usage is that of the verb that was called, within another", () => {
+test("the usage is that of the called verb, within another", () => {
   const keys = new Command("modicum").command("keys");
   const create = keys.command("create").argument("<name>");
   expect(calledBy(["create", "list"], keys)).toBe(create);
@@ -37,17 +37,17 @@ test("the usage is that of the verb that was called, within another", () => {
   expect(stderr).toBe("error: bad\nusage: modicum keys create [options] <name> (see modicum keys create --help)\n");
 });
 
-test("another class of that name counts too: the benches have their own", () => {
+test("another class of that name counts as well: the benches have their own", () => {
   expect(report(Object.assign(new Error("no bench"), { name: "UserError", exitCode: 2 }), command)).toBe(2);
   expect(stderr).toMatch(/^error: no bench\n/);
 });
 
-test("a fault of the program is one sentence that says how to learn more", () => {
+test("a bug is one sentence that says how to learn more", () => {
   expect(report(new TypeError("x is undefined"), command)).toBe(1);
   expect(stderr).toMatch(/^error: unexpected: x is undefined \(DEBUG=modicum .*\)\n$/);
 });
 
-test("Ctrl-C is silent, unless what it stopped has something to say", () => {
+test("Ctrl-C is silent, unless the stopped work has a message", () => {
   const reason = new Interrupted(130);
   expect(report(reason, command)).toBe(130);
   expect(report(new DOMException("aborted", "AbortError"), command)).toBe(130);

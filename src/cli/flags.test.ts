@@ -20,7 +20,7 @@ function read(...words: string[]): z.output<typeof schema> {
   return readFlags(schema, command.opts());
 }
 
-test("without flags the schema's own defaults hold", () => {
+test("without flags the schema's own defaults apply", () => {
   expect(read("--other", "1")).toEqual({ topK: 0, name: "x", fast: false, guarded: true, stop: [], logitBias: {} });
 });
 
@@ -47,7 +47,7 @@ test.each([
   );
 });
 
-test("the help shows descriptions and defaults that are plain", () => {
+test("the help shows descriptions and plain defaults", () => {
   const help = addFlags(new Command(), schema).helpInformation();
   expect(help).toMatch(/--top-k <n> +keep the k likeliest \(default: 0\)/);
   expect(help).toMatch(/--logit-bias <key=value> .*may be repeated/);

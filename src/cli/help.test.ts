@@ -49,7 +49,7 @@ describe.each(all.map((command) => [pathOf(command), command] as const))("%s", (
     for (const line of lines) expect(line.length, line).toBeLessThanOrEqual(80);
   });
 
-  test("its help has an example, and the parser takes each", async () => {
+  test("its help has examples, and the parser accepts each", async () => {
     const examples = examplesIn(short);
     expect(examples).not.toEqual([]);
     for (const example of examples) await expect(parse(wordsOf(example)), example).resolves.toBeUndefined();
@@ -61,14 +61,14 @@ describe.each(all.map((command) => [pathOf(command), command] as const))("%s", (
     for (const { long } of command.options) expect(text).toMatch(new RegExp(`^ +(-\\w, )?${long} ?`, "m"));
   });
 
-  test("short help says how many options it leaves out", () => {
+  test("short help says how many options it omits", () => {
     const rest = command.options.filter(({ long }) => !new RegExp(`^ +(-\\w, )?${long}\\b`, "m").test(short));
     if (command === program || rest.length === 0) return;
     expect(short).toContain(`${rest.length} more options: ${pathOf(command).replace("modicum", "modicum help")} --all`);
   });
 });
 
-test("options that short help leaves out still work", async () => {
+test("options that short help omits still work", async () => {
   const short = helpOf(all.find((command) => pathOf(command) === "modicum run")!, shortHelp);
   expect(short).not.toContain("--repetition-penalty");
   await expect(parse(["run", "--repetition-penalty", "1.1", "Hi"])).resolves.toBeUndefined();

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { commandOf } from "./lab-command.ts";
 
-test("a run's command is told as a shell reads it, without what is about a folder, and without the queue's password", () => {
+test("a run's command is shown as a shell reads it, without words about a folder, and without the queue's password", () => {
   const words = ["lab", "run", "--queue", "redis://me:secret@host", "--resume", "--task", "it's.jsonl", "--out", "a b"];
   const told = `modicum lab run --task 'it'\\''s.jsonl' --out 'a b'`;
   expect(commandOf(words)).toBe(told);

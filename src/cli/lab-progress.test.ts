@@ -20,7 +20,7 @@ function screen(columns: number) {
   return { stream: Object.assign(stream, terminal) as unknown as NodeJS.WriteStream, text: () => text };
 }
 
-test("a line every tenth: the quality of all that is answered, held results included, and the time left by new ones", async () => {
+test("a line every tenth: the quality of all answers, existing results included, and the time left by new ones", async () => {
   vi.useFakeTimers({ toFake: ["performance"] });
   const { stream, text } = screen(0);
   using watcher = watch(stream as typeof process.stderr);
@@ -34,7 +34,7 @@ test("a line every tenth: the quality of all that is answered, held results incl
   );
 });
 
-test("bars: on 80 columns each tells its recipe, how far it is, the quality and the time left; notices stand above", async () => {
+test("bars: on 80 columns each shows its recipe, its progress, the quality and the time left; notices stand above", async () => {
   const { stream, text } = screen(80);
   const recipes = ["dense", "xattention:threshold=0.9"];
   const watcher = watch(stream as typeof process.stderr);

@@ -26,7 +26,7 @@ const server = `import { writeSync } from "node:fs";
 const shell = `trap "" HUP; '${process.execPath}' --import tsx --input-type=module -e "$SERVER"; echo "ended $?" >&3`;
 
 test.runIf(process.platform === "linux").each(["SIGHUP", "SIGTERM"] as const)(
-  "a server whose terminal is gone goes on, and ends by itself on %s",
+  "a server whose terminal is gone continues, and ends by itself on %s",
   async (signal) => {
     // Runs a command in a separate terminal, which closes with it.
     const terminal = spawn("script", ["-qc", shell, "/dev/null"], {

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { columns } from "./output.ts";
 
-test("columns are as wide as what they show, in which names cannot control the terminal", () => {
+test("columns are as wide as their contents, and names in them cannot control the terminal", () => {
   const rows = [
     ["NAME", "SIZE"],
     ["a\x1b[31m", "1"],

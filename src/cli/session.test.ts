@@ -3,7 +3,7 @@ import { AnswerPrinter, generation } from "./session.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
-test("a limit of tokens that is named is the request's own, and the default one is not", () => {
+test("an explicit token limit is the request's own, and the default one is not", () => {
   expect(generation({ model: "m" })).toMatchObject({ maxTokens: 512, defaultLength: true });
   expect(generation({ model: "m", maxTokens: 512 })).toMatchObject({ maxTokens: 512, defaultLength: false });
 });

@@ -13,7 +13,7 @@ test.each([
   ["SIGTERM", 143],
   ["SIGHUP", 129],
 ] as const)(
-  "%s aborts with the status %i; sent on by another process it counts once, and a later one ends at once",
+  "%s aborts with the status %i; forwarded by another process it counts once, and a later one ends at once",
   (signal, status) => {
     let now = 1000;
     vi.spyOn(performance, "now").mockImplementation(() => now);
@@ -34,7 +34,7 @@ test.each([
   },
 );
 
-test("work that can be stopped is; once it is done, nothing is left to interrupt", async () => {
+test("stoppable work is stopped; once it is done, nothing is left to interrupt", async () => {
   const stopped = stoppable(async (signal) => {
     raise("SIGTERM");
     signal.throwIfAborted();
@@ -43,7 +43,7 @@ test("work that can be stopped is; once it is done, nothing is left to interrupt
   expect(interrupt(0)).toBe(false);
 });
 
-test("how work goes on is said if it was stopped, and not if it failed", () => {
+test("a stopped call says how to continue, and a failed one does not", () => {
   let shown = "";
   vi.spyOn(process.stderr, "write").mockImplementation((text) => {
     shown += text;

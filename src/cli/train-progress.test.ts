@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { showTraining } from "./train-progress.ts";
 
-test("the tokens a second of a resumed run are of this process alone", () => {
+test("a resumed run's tokens per second count only this process", () => {
   let shown = "";
   const stream = { isTTY: false, write: (text: string) => (shown += text) } as unknown as typeof process.stderr;
   using progress = showTraining(stream);

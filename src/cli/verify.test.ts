@@ -24,7 +24,7 @@ function prepared(model: string): string {
   return store.file;
 }
 
-test("models and prepared weights that are as they should be", async () => {
+test("models and prepared weights in order", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   await kept("one");
   prepared("a");
@@ -35,7 +35,7 @@ test("models and prepared weights that are as they should be", async () => {
   ]);
 });
 
-test("a damaged model is told with what mends it; damaged prepared weights are removed", async () => {
+test("a damaged model is reported with its remedy; damaged prepared weights are removed", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   writeFileSync(await kept("one"), "GGUG!");
   await kept("two");

@@ -38,7 +38,7 @@ exact("a certificate is bound to the form that ran", async () => {
   expect(await weightsOf(language)).toMatchObject({ model: KNOWN, form: "q8r" });
 });
 
-test("a worker on whose machine auto is rotated bytes refuses a run of the default form", async () => {
+test("a worker whose auto selects rotated bytes refuses a run of the default form", async () => {
   const source = await chosenRotated(TINY);
   expect(() => requireQuant(source, "auto")).toThrow(
     `the form of ${TINY} is q8r here, and the queue's is auto; MODICUM_TUNE=off keeps auto in the default form`,

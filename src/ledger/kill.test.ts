@@ -51,7 +51,7 @@ async function round(path: string, moment: (said: () => number) => Promise<unkno
   return acknowledged.flat();
 }
 
-test("a ledger outlives kill -9 of its writers at any moment, with every receipt that was acknowledged", async () => {
+test("a ledger survives kill -9 of its writers at any moment and keeps every acknowledged receipt", async () => {
   const path = join(folder, "receipts.db");
   await (await openLedger(path)).close();
   const acknowledged: string[] = [];
@@ -71,7 +71,7 @@ test("a ledger outlives kill -9 of its writers at any moment, with every receipt
   await ledger.close();
 }, 180_000);
 
-test("ledgers whose first opening is killed can be opened after it", async () => {
+test("a ledger can be opened after a kill during its first opening", async () => {
   for (let i = 0; i < 4; i++) {
     const path = join(folder, `new-${i}.db`);
     const acknowledged = await round(path, () => setTimeout(15 + i * 10));

@@ -59,7 +59,7 @@ describe("savedShare", () => {
     expect(savedShare({ dense: 200, spent: 0 })).toBe(1);
   });
 
-  test("is 0 where there was nothing to save", () => {
+  test("is 0 if dense is 0", () => {
     expect(savedShare({ dense: 0, spent: 0 })).toBe(0);
   });
 });
@@ -83,12 +83,12 @@ describe("the schema", () => {
     estimated: false,
   };
 
-  test("takes receipts of earlier versions, which have no time of waiting and of images", () => {
+  test("accepts receipts from earlier versions, without waiting and image times", () => {
     const { queue, encode, ...ms } = contract.ms;
     expect(receiptSchema.parse({ ...contract, ms }).ms).toEqual({ ...ms, queue: 0, encode: 0 });
   });
 
-  test("takes the contract's example as it stands", () => {
+  test("accepts the contract's example unchanged", () => {
     expect(receiptSchema.parse(contract)).toEqual(contract);
   });
 
@@ -96,7 +96,7 @@ describe("the schema", () => {
     ["calls as plain numbers, as earlier versions wrote them", { calls: { smollm2: 1 } }],
     ["counters of any name", { tokens: { dense: 900, run: 450 }, exits: { dense: 0, run: 7 } }],
     ["no counters", {}],
-  ])("takes %s", (_, work) => {
+  ])("accepts %s", (_, work) => {
     expect(receiptSchema.parse({ ...contract, work })).toEqual({ ...contract, work });
   });
 

@@ -16,14 +16,14 @@ describe("a receipt's line", () => {
     );
   });
 
-  test("says how long it waited and how long its images took, if either is worth a millisecond", () => {
+  test("shows waiting and image times of a millisecond or more", () => {
     expect(line({ ms: times({ queue: 0.4, prefill: 900 }) })).toMatch(/saved\) · prefill 900 ms · decode 0 ms$/);
     expect(line({ ms: times({ queue: 12, encode: 49_600, prefill: 900 }) })).toContain(
       "· queue 12 ms · encode 49.6 s · prefill 900 ms",
     );
   });
 
-  test("shows cached tokens and estimates only where there are some", () => {
+  test("shows cached tokens and estimates only if there are any", () => {
     expect(line({ tokens: { prompt: 812, cached: 800, completion: 64 } })).toContain("812+64 tokens (800 cached) ·");
     expect(line({ estimated: true })).toContain("(16.9 % saved, estimated)");
   });
@@ -91,7 +91,7 @@ describe("the table", () => {
     ]);
   });
 
-  test("of nothing is its header", () => {
+  test("without receipts is its header", () => {
     expect(renderTable([]).split("\n")).toHaveLength(1);
   });
 });

@@ -27,7 +27,7 @@ describe("dates", () => {
     expect(parseSince("2026-01-31T09:05:06.700", now)).toEqual(new Date(2026, 0, 31, 9, 5, 6, 700));
   });
 
-  test("a time with a zone is where it says", () => {
+  test("a time with a zone uses that zone", () => {
     expect(parseSince("2026-01-31T09:05:00Z", now)).toEqual(new Date(Date.UTC(2026, 0, 31, 9, 5)));
     expect(parseSince("2026-01-31T09:05:00+02:00", now)).toEqual(new Date(Date.UTC(2026, 0, 31, 7, 5)));
   });

@@ -27,7 +27,7 @@ async function filled() {
   return ledger;
 }
 
-test("folders on the way are made", async () => {
+test("missing folders are created", async () => {
   const deep = join(folder, "a/b/receipts.db");
   await (await openLedger(deep)).add(makeReceipt(parts()));
   expect((await (await openLedger(deep)).sum()).receipts).toBe(1);
@@ -119,7 +119,7 @@ describe("a foreign file is one sentence, and stays as it was", () => {
     expect(() => guarded(path, ledgerFile, fail)).toThrow(expect.objectContaining(refused));
   });
 
-  test("a folder that is read-only, for which libsql has no code", () => {
+  test("a read-only folder, for which libsql has no code", () => {
     const fail = () => {
       const error = new Error("attempt to write a readonly database");
       throw Object.assign(error, { code: "UNKNOWN_SQLITE_ERROR_1544" });
@@ -145,7 +145,7 @@ describe("a foreign file is one sentence, and stays as it was", () => {
   });
 });
 
-test("the write-ahead log does not grow without end, and trimming it loses nothing", async () => {
+test("the write-ahead log stays bounded, and trimming it loses nothing", async () => {
   const [one, two] = [await openLedger(path), await openLedger(path)];
   const sizes: number[] = [];
   while (sizes.length < 400) {
@@ -158,7 +158,7 @@ test("the write-ahead log does not grow without end, and trimming it loses nothi
   expect(await one.list()).toHaveLength(800);
 });
 
-test("a disk that becomes full is told, and what was not kept can be written once there is room", async () => {
+test("a full disk is reported, and lost receipts can be written again once there is room", async () => {
   const exec = vi.spyOn(Libsql.prototype, "exec");
   const ledger = await filled();
   const db = exec.mock.contexts[0] as InstanceType<typeof Libsql>;
@@ -172,7 +172,7 @@ test("a disk that becomes full is told, and what was not kept can be written onc
   expect((await ledger.sum()).receipts).toBe(105);
 });
 
-test("an empty file, as a kill at the first moment leaves it, becomes a ledger", async () => {
+test("an empty file, left by an early kill, becomes a ledger", async () => {
   writeFileSync(path, "");
   expect((await (await filled()).sum()).receipts).toBe(5);
 });
@@ -201,7 +201,7 @@ test.each([1, 2] as const)(
 );
 
 describe("a ledger of version 1", () => {
-  test("is brought to this one with every row, whoever opens it first, and knows keys from then on", async () => {
+  test("is migrated with every row by whoever opens it first, and has keys from then on", async () => {
     const before = Array.from({ length: 300 }, () => makeReceipt(parts()));
     old(1, before);
     const opened = await Promise.all([openLedger(path), openLedger(path), openLedger(path)]);
@@ -218,7 +218,7 @@ describe("a ledger of version 1", () => {
     expect(db.prepare("PRAGMA integrity_check").all()).toMatchObject([{ integrity_check: "ok" }]);
   });
 
-  test("has the tables that version 1 made, whatever this program's list of columns says by now", () => {
+  test("has version 1's tables, whatever the current list of columns", () => {
     const [made, today] = [new Libsql(":memory:"), new Libsql(":memory:")];
     made.exec(readFileSync(new URL("fixtures/version-1.sql", import.meta.url), "utf8"));
     today.exec(sqliteSteps[0]!);

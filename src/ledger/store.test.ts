@@ -54,7 +54,7 @@ describe.each([
   }
 
   describe("add and get", () => {
-    test("what was added is there, to the last bit, also for the next to open it", async () => {
+    test("added receipts are read back to the last bit, also by the next to open the ledger", async () => {
       const receipt = makeReceipt(parts({ flops: { dense: 1 / 3, spent: 1e20, overhead: 0.1 }, model: "ünï'\"code" }));
       const ledger = await openLedger(place);
       await ledger.add(receipt);
@@ -66,7 +66,7 @@ describe.each([
       expect(await (await filled()).get("nope")).toBeUndefined();
     });
 
-    test("what is added again, as after a connection that broke, is there once, as it was", async () => {
+    test("a receipt added again, as after a broken connection, is stored once, unchanged", async () => {
       const ledger = await filled();
       const more = makeReceipt(parts());
       await ledger.add({ ...hourly[0]!, model: "changed" }, more);
@@ -75,7 +75,7 @@ describe.each([
       expect(await ledger.get(more.id)).toEqual(more);
     });
 
-    test("two that open it at once see each other's", async () => {
+    test("two that open it at once see each other's receipts", async () => {
       const [one, two] = await Promise.all([openLedger(place), openLedger(place)]);
       await one.add(hourly[0]!);
       await two.add(hourly[1]!);
@@ -85,7 +85,7 @@ describe.each([
   });
 
   describe("reading", () => {
-    test("has what was written", async () => {
+    test("has the written receipts", async () => {
       const ids = async (ledger: Ledger) => (await ledger.list()).map(({ id }) => id);
       expect(await ids(await filled())).toEqual(await ids(await openLedger(place, "read")));
     });
@@ -116,7 +116,7 @@ describe.each([
       expect((await (await filled()).list(filter)).map((r) => r.id)).toEqual(ids(...places));
     });
 
-    test("of one millisecond, the last added comes first", async () => {
+    test("within one millisecond, the last added comes first", async () => {
       const ledger = await openLedger(place);
       const same = Array.from({ length: 20 }, () => makeReceipt(parts(), start));
       await ledger.add(...same.slice(0, 10));
@@ -153,12 +153,12 @@ describe.each([
       });
     });
 
-    test("takes the filter of list", async () => {
+    test("takes the same filter as list", async () => {
       const ledger = await filled();
       expect((await ledger.sum({ model: "b", since: new Date(start + 2 * HOUR) })).receipts).toBe(1);
     });
 
-    test("by key: each has its own, and so have those without, the one that spent most first", async () => {
+    test("by key: one sum per key and one without a key, the most expensive first", async () => {
       const ledger = await filled();
       await ledger.add(makeReceipt(parts({ key: "k9", flops: { dense: 1e13, spent: 1e13, overhead: 0 } })));
       const sums = await ledger.sums();
@@ -176,7 +176,7 @@ describe.each([
       expect([key, whole]).toEqual(["k0", await ledger.sum({ key: "k0" })]);
     });
 
-    test("of nothing is zero", async () => {
+    test("without receipts is zero", async () => {
       const ledger = await openLedger(place);
       const { receipts, flops } = await ledger.sum();
       expect([receipts, flops]).toEqual([0, { dense: 0, spent: 0, overhead: 0, saved: 0 }]);
@@ -185,7 +185,7 @@ describe.each([
   });
 });
 
-test.skipIf(!postgresPrograms)("tables in Postgres of the version before keep their rows, and are summed", async () => {
+test.skipIf(!postgresPrograms)("Postgres tables of the last version keep their rows, and are summed", async () => {
   const sql = readFileSync(new URL("fixtures/postgres-1.sql", import.meta.url), "utf8");
   const old = JSON.stringify(oldReceipt());
   const place = await postgres!.database(`${sql}; INSERT INTO receipts (receipt) VALUES ('${old}')`);

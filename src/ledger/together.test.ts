@@ -44,6 +44,6 @@ test("calls in older receipts, plain numbers, add up with today's", () => {
     expect(work).toEqual({ calls: { small: { dense: 3, run: 5 }, big: { dense: 1, run: 0 } } });
 });
 
-test("nothing has no receipt", () => {
+test("no parts make no receipt", () => {
   expect(() => together([])).toThrow(RangeError);
 });

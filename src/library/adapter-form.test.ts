@@ -57,7 +57,7 @@ test("an adapter for every request is also read in its form", async () => {
   expect(model.language.formOf([1, 2])).toBeUndefined();
 });
 
-test("so is one that is merged into its base", async () => {
+test("the same holds for a merged adapter", async () => {
   cpSync(path.join(poet, "../llama"), at("merged"), { recursive: true });
   await writeRecord(at("merged"), { prompt: "raw" });
   const biased = path.join(import.meta.dirname, "../models/fixtures/llama-biased");
@@ -93,7 +93,7 @@ test("another chat template is one notice; a damaged record is one sentence", as
   );
 });
 
-test("an adapter's hash is that of what it computes; its record may be taken away", async () => {
+test("an adapter's hash depends on what it computes; its record may be removed", async () => {
   expect(adapterHash(at("raw"))).toBe(adapterHash(at("none")));
   expect(adapterHash(at("raw"))).not.toBe(
     adapterHash(path.join(import.meta.dirname, "../weights/adapter/fixtures/llama-gguf-head")),

@@ -45,7 +45,7 @@ describe("openAnswerer", () => {
     expect(high.tokens).toEqual(never.tokens);
   });
 
-  test("retrieval of one call is as of a pipeline that was opened with it, and is billed so", async () => {
+  test("retrieval in one call acts as in a pipeline opened with it, and is billed the same", async () => {
     await using answerer = await openAnswerer(MODEL, { index: "notes", answer: { gate: "margin", threshold: 0 } });
     for (const retrieval of ["always", "never"] as const) {
       const [here, own] = [
@@ -61,7 +61,7 @@ describe("openAnswerer", () => {
     expect(await answerer.answer(QUESTION, SHORT)).toMatchObject({ retrieved: true, retrieval: { method: "margin" } });
   });
 
-  test("auto of one call takes the model's gate; without one it looks everything up, and says so once", async () => {
+  test("auto in one call uses the model's gate; without one it looks everything up, and says so once", async () => {
     const notices: string[] = [];
     await using answerer = await openAnswerer(MODEL, {
       ...{ index: "notes", answer: { retrieval: "never" }, onNotice: (notice) => notices.push(notice) },
@@ -74,14 +74,14 @@ describe("openAnswerer", () => {
     ]);
   });
 
-  test("retrieval of one call without an index, or of no kind, is one sentence", async () => {
+  test("retrieval in one call without an index, or of an unknown kind, is one sentence", async () => {
     await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
     const asked = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
     await expect(asked("always")).rejects.toThrow("retrieval always searches an index; expected an index");
     await expect(asked("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
   });
 
-  test("prices always retrieving for a plain answer as its own receipt would", async () => {
+  test("a plain answer's price of always retrieving equals that receipt", async () => {
     const [always, never] = [await answered({ retrieval: "always" }), await answered({ retrieval: "never" })];
     expect(never.receipt.estimated).toBe(true);
     // The index's mean passage has half as many terms as the one found.
@@ -99,7 +99,7 @@ describe("openAnswerer", () => {
     await expect(openAnswerer(MODEL, options)).rejects.toThrow(sentence);
   });
 
-  test("without a calibrated gate, auto is always, and says so with the command that calibrates", async () => {
+  test("without a calibrated gate, auto is always, and names the command that calibrates", async () => {
     const notices: string[] = [];
     await using answerer = await openAnswerer(MODEL, { index: "notes", onNotice: (notice) => notices.push(notice) });
     expect(answerer.gate).toEqual({ method: "always", threshold: 1 });
@@ -116,7 +116,7 @@ describe("calibrateAnswers", () => {
   // Judges by length, so that both kinds of answers occur.
   const judge = (text: string) => text.length % 2;
 
-  test("keeps a threshold that answers find, another rate follows from its scores, and another model is refused", async () => {
+  test("stores a threshold that answers find, other rates follow from its scores, and another model is refused", async () => {
     const { file, gates } = await calibrateAnswers(MODEL, rows, {
       ...{ index: "notes", judge, gate: ["margin", "entropy"], rate: 0.5, maxTokens: 2 },
     });
@@ -140,7 +140,7 @@ test("dispose frees the model", async () => {
   await expect(answerer.answer(QUESTION, SHORT)).rejects.toThrow("after it was disposed");
 });
 
-test("a question alone is asked under an instruction, which the model answers as its own prompt", async () => {
+test("a single question comes with an instruction, and the model answers it as its own prompt", async () => {
   await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
   using model = await load(MODEL);
   const { text } = await answerer.answer(QUESTION, SHORT);

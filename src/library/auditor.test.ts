@@ -18,13 +18,13 @@ const turns = (prompt: string, count: number): Turn[] =>
 const end = (auditor: Auditor): Promise<void> =>
   auditor.replay({ certificate: "none", sha256: "", model: "", prompt: [], answer: [] }, undefined!, undefined!);
 
-test("a conversation that begins where another was drawn is drawn at a later turn, and then once", () => {
+test("a conversation that begins like a drawn one is drawn at a later turn, and then once", () => {
   const auditor = new Auditor({ share: 1 });
   const [first, second, third] = turns("late", 3);
   expect([second, third, first, second].map((turn) => auditor.draws(turn!))).toEqual([true, false, true, false]);
 });
 
-test("the answers to one request are one, also if another with its prompt comes between", () => {
+test("the answers to one request count as one, even if another with its prompt comes between", () => {
   const auditor = new Auditor({ share: 1 });
   const [[one], [two]] = [turns("same", 1), turns("same", 1)];
   expect([one, two, one, two].map((turn) => auditor.draws(turn!))).toEqual([true, true, false, false]);
@@ -43,7 +43,7 @@ test("none is drawn while 64 wait, and later turns of a conversation that was no
  * Nine in ten conversations begin with one prompt, which loses nothing; half of the others lose all, in each of their
  * three turns: on average exactly the certified risk. Drawn by prompt alone, audits would see only the others.
  */
-test("traffic at exactly the risk, in which one prompt is frequent, seldom switches a certificate off", async () => {
+test("traffic at exactly the risk, with one frequent prompt, rarely switches a certificate off", async () => {
   const [streams, risk, confidence] = [60, 0.05, 0.95];
   let off = 0;
   for (let stream = 0; stream < streams; stream++) {

@@ -68,7 +68,7 @@ test("a budget chooses within the ladder, and the receipt says whether it was me
   });
 });
 
-test("a conversation keeps the recipe whose prefix is cached, though another is cheaper from the start", async () => {
+test("a conversation keeps the recipe with the cached prefix, even if another is cheaper from the start", async () => {
   const file = path.join(folder, "chat.gguf");
   writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}assistant:"));
   using chat = await load(file);
@@ -109,7 +109,7 @@ test("a conversation keeps the recipe whose prefix is cached, though another is 
   expect((await say(second)).receipt).toMatchObject({ recipe: [], budget: { predicted: { ms: 121 } } });
 });
 
-test("looking a price up neither copies nor touches the cache", async () => {
+test("looking up a price neither copies nor touches the cache", async () => {
   const { slots } = model.language.engine;
   await ask();
   using lease = await model.language.use(parseRecipe(["auto:mine"]));
@@ -131,13 +131,13 @@ test("a budget without a certificate, and a certificate beside a saving, are ref
   await expect(ask({ budget: {} })).rejects.toThrow("expected ms, flops or both");
 });
 
-test("another way to draw is refused by name", async () => {
+test("another way to sample is refused by name", async () => {
   await expect(ask({ temperature: 0.7 })).rejects.toThrow(
     "auto:mine was certified with temperature off, and this request's is 0.7; tune for it",
   );
 });
 
-test("a model with an adapter has certificates of its own", async () => {
+test("a model with an adapter has separate certificates", async () => {
   const adapter = fileURLToPath(new URL("../weights/adapter/fixtures/llama-gguf", import.meta.url));
   using adapted = await load(FILE, { adapter });
   const under = (name: string, to: Model) => to.complete(PROMPT, { maxTokens: 4, raw: true, save: [`auto:${name}`] });

@@ -5,7 +5,7 @@ import { Biller } from "./biller.ts";
 
 afterEach(() => void vi.restoreAllMocks());
 
-test("a request that waited for its model is billed that time as loading, and once", () => {
+test("a request that waited for its model is billed that time as loading, once", () => {
   const clock = stoppedClock();
   const [before, after] = [new Stopwatch(), new Stopwatch()];
   clock.advance(1000 + 3000);
@@ -21,7 +21,7 @@ test("a request that waited for its model is billed that time as loading, and on
   expect(receipt(after).ms).toEqual({ queue: 4200, load: 0, ...rest });
 });
 
-test("receipts name the adapter and the rotated bytes that a model was loaded with", () => {
+test("receipts name the adapter and the rotated bytes of a loaded model", () => {
   const bill = { flops: { dense: 1, spent: 1, overhead: 0 }, bytes: { dense: 1, spent: 1 }, work: {} };
   const usage = { ...bill, tokens: { prompt: 1, cached: 0, completion: 0 }, ...new Stopwatch().total() };
   const loaded = { adapter: "mine", form: "q8r" } as const;
@@ -30,7 +30,7 @@ test("receipts name the adapter and the rotated bytes that a model was loaded wi
   expect(Object.keys(plain)).not.toEqual(expect.arrayContaining(["form"]));
 });
 
-test("a model that was loaded before is billed to its first request, beside the request's own time", () => {
+test("loading a model is billed to its first request, beside the request's own time", () => {
   const clock = stoppedClock();
   const biller = new Biller("tiny", 3000);
   clock.advance(60_000);

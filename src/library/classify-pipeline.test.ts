@@ -74,7 +74,7 @@ describe("a classifier that looks texts up", () => {
     expect(await ids({ topK: 1 })).toBe(1);
   });
 
-  test("leaves out the text's own document, and categories for editors, if it is to", async () => {
+  test("excludes the text's own document, and categories for editors, on request", async () => {
     await using classifier = await open();
     const found = async (qzero: ClassifierOptions["qzero"]) => {
       const { results } = await classifier.classify(["Apples grow on trees."], labels, { explain: true, qzero });
@@ -87,7 +87,7 @@ describe("a classifier that looks texts up", () => {
     expect(await found({ excludeExact: true, topK: 1 })).toEqual([["c"], 0]);
   });
 
-  test("takes documents of the caller's own, and labels with words", async () => {
+  test("accepts the caller's documents, and labels with words", async () => {
     await using classifier = await openClassifier(model);
     const evidence = [[{ categories: ["Fruit", "Fruit"] }, { title: "T", categories: ["Trees"] }]];
     const asked = { evidence, explain: true, qzero: { when: "always", mode: "replace", topK: 1 } } as const;
@@ -100,7 +100,7 @@ describe("a classifier that looks texts up", () => {
     expect(receipt.work).not.toHaveProperty("retrievals");
   });
 
-  test("says once what looking up gains, when a text is first looked up", async () => {
+  test("says once what a lookup gains, at the first one", async () => {
     const notices: string[] = [];
     await using classifier = await open({ onNotice: (notice) => notices.push(notice) });
     await classifier.classify(["Apples"], labels, { qzero: { when: "margin", margin: 0 } });

@@ -29,7 +29,7 @@ afterAll(() => {
 const TEXT = "once upon\na time\nthere was";
 const place = { line: 2, column: 3 };
 
-describe("what the model reads", () => {
+describe("the input of the model", () => {
   test("is the text before and after the place, or only before it", () => {
     expect(promptAt(filling.language, TEXT, place)).toMatchObject({
       prompt: "once upon\na ",
@@ -63,7 +63,7 @@ const biased = (model: Model, logitBias = unending(model)): Pick<Model, "languag
   generate: (prompt, options) => model.generate(prompt, { ...options, logitBias }),
 });
 
-test("is what the model says there, greedily, with its receipt", async () => {
+test("is the model's greedy continuation there, with its receipt", async () => {
   const endless = biased(filling);
   const { text, stopped, finishReason, receipt } = await completeAt(endless, TEXT, { ...place, maxTokens: 5 });
   const asked = { raw: true, suffix: "time\nthere was", maxTokens: 5, logitBias: unending(filling) };
@@ -73,7 +73,7 @@ test("is what the model says there, greedily, with its receipt", async () => {
   expect(receipt.tokens).toMatchObject({ prompt: expected.receipt.tokens.prompt, completion: 5 });
 });
 
-test("stops the model where the line ends, and is billed what ran", async () => {
+test("stops the model where the line ends, and is billed for what ran", async () => {
   const [end] = plain.language.encode("\n", true).slice(-1);
   const receipts: Receipt[] = [];
   const options = { ...place, maxTokens: 50, onStopped: (receipt: Receipt) => void receipts.push(receipt) };
@@ -85,7 +85,7 @@ test("stops the model where the line ends, and is billed what ran", async () => 
   expect(receipts).toEqual([]);
 });
 
-test("gives the receipt of a completion that its caller stops to onStopped", async () => {
+test("passes the receipt of a stopped completion to onStopped", async () => {
   const endless = biased(plain);
   const controller = new AbortController();
   const receipts: Receipt[] = [];

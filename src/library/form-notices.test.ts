@@ -64,7 +64,7 @@ test.each<[CodeBits, number]>([
 const AWAY =
   "made while the model's weights ran in form auto, and they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form";
 
-test("a route and a gate made in the default form, run in rotated bytes, name the way out", async () => {
+test("a route and a gate made in the default form, run in rotated bytes, name the remedy", async () => {
   const told: string[] = [];
   const onNotice = (one: string) => void told.push(one);
   const pair = { swift: identity("a", 8), super: identity("b") };
@@ -96,7 +96,7 @@ test("a registered recipe that was measured in the default form says so in rotat
 const RISKY = "dynamax:risk=0.05";
 const elsewhere = `${RISKY} is certified on plain text, and this prompt is read as a chat: its risk is not certified here`;
 
-test("a certified risk that a chat runs under is one notice, of the library and of a server", async () => {
+test("a certified risk that applies to a chat is one notice, in the library and on a server", async () => {
   const told: string[] = [];
   using model = await load("smollm2", { onNotice: (one) => void told.push(one) });
   const recipe = parseRecipe([RISKY]);

@@ -66,7 +66,7 @@ test("a classifier of images: its own labels or some of them, and vectors; no te
   await expect(own.relevance("x", ["y"])).rejects.toThrow("reads only images; expected an encoder of texts");
 });
 
-test("a model of texts alone has no eyes", async () => {
+test("a model of texts alone refuses images", async () => {
   using texts = await load(fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url)));
   const sentence = /reads only texts, and got an image; expected a model of images and texts, such as a CLIP$/;
   await expect(texts.embed([{ image }])).rejects.toThrow(sentence);

@@ -4,7 +4,7 @@ import path from "node:path";
 import { expect, test, vi } from "vitest";
 import { load } from "./load.ts";
 
-test("an adapter's folder is read before a model is looked for or downloaded", async () => {
+test("an adapter's folder is read before a model is searched for or downloaded", async () => {
   const home = mkdtempSync(path.join(tmpdir(), "modicum-load-"));
   vi.stubEnv("MODICUM_HOME", home);
   const loading = (more: object) => load("smollm2", { offline: true, ...more });

@@ -11,7 +11,7 @@ afterAll(() => {
   rmSync(home, { recursive: true });
 });
 
-test("lists and sums what a home or a named ledger holds", async () => {
+test("lists and sums the receipts of a home or a named ledger", async () => {
   vi.stubEnv("MODICUM_HOME", home);
   {
     await using none = await openReceipts();

@@ -59,7 +59,7 @@ describe("a pair of real models", () => {
     expect(strong).not.toEqual(swift);
   });
 
-  test("under a calibrated share sends the hardest to Super, streams alike, and bills both", async () => {
+  test("under a calibrated share sends the hardest to Super, streams the same, and bills both", async () => {
     const { calibrated } = await calibrateRoute(NAME, rows, { by: "share", value: 0.5, out: calibration });
     using pipeline = await openPipeline(NAME, { route: { share: 0.5 }, calibration });
     expect(pipeline.threshold).toBeCloseTo(calibrated[0]!.threshold, 4);
@@ -98,7 +98,7 @@ describe("a pair of real models", () => {
   });
 });
 
-test("over several turns, dense is Super with the turns before in its cache", async () => {
+test("over several turns, dense is Super with the earlier turns in its cache", async () => {
   forget(pair);
   const { language } = pair.models.super;
   let chat = "";
@@ -141,17 +141,17 @@ describe("refused", () => {
     await expect(openPipeline(name)).rejects.toThrow(sentence);
   });
 
-  test("an option that is given in the name and beside it", async () => {
+  test("an option that is set both in the name and beside it", async () => {
     await expect(openPipeline("smollm2>gemma3@t=1", { route: { t: 2 } })).rejects.toThrow("route: t is given twice");
   });
 
-  test("what belongs to one model", async () => {
+  test("options of a single model", async () => {
     await expect(pair.route("Hi", { save: [] })).rejects.toThrow("save belongs to one model");
     await expect(pair.route("Hi", { maxTokens: 0 })).rejects.toThrow("at least 1 for maxTokens");
     await expect(pair.route([1, 2])).rejects.toThrow("token ids belong to one model");
   });
 
-  test("a pair where one model is taken", async () => {
+  test("a pair in place of one model", async () => {
     await expect(load("smollm2>gemma3")).rejects.toThrow("smollm2>gemma3 is a pair of models");
   });
 

@@ -136,7 +136,7 @@ describe("a planner with an executor", () => {
   }
   const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((z, i) => Math.abs(z - b[i]!)));
 
-  test("rows of the token table in the plan's place give the logits of the tokens", async () => {
+  test("rows of the token table in the plan's place give the tokens' logits", async () => {
     const { span } = await carry(pipeline.opened, "abca", pipeline.planning({ channel: "text", ...ends }));
     const ids = span as readonly number[];
     const rows = await embedded(pipeline, ids);
@@ -146,7 +146,7 @@ describe("a planner with an executor", () => {
     expect(asTokens[0]).not.toEqual((await logitsBehind(spanOf(rows.map((x) => x + 1))))[0]);
   });
 
-  test("the executor reads the latent plan: another question's changes its logits", async () => {
+  test("the executor reads the latent plan: another question's plan changes its logits", async () => {
     const planning = pipeline.planning({ channel: "latent", ...ends });
     const spanFor = async (question: string) => (await carry(pipeline.opened, question, planning)).span;
     const [own] = await logitsBehind(await spanFor("abca"));
@@ -156,19 +156,19 @@ describe("a planner with an executor", () => {
     expect(apart(own!, other!)).toBeGreaterThan(2e-5);
   });
 
-  test("a plan's tokens or rows stand in the executor's prompt, behind their mark", async () => {
+  test("a plan's tokens or rows stand in the executor's prompt, after their mark", async () => {
     const promptOf = async (channel: Channel) =>
       (await pipeline.answer("abca", { planning: { channel, ...ends } })).receipt.tokens.prompt;
     const [none, text, latent] = [await promptOf("none"), await promptOf("text"), await promptOf("latent")];
     expect([text, latent]).toEqual([none + 1 + TOKENS, none + 1 + TOKENS]);
   });
 
-  test.each(["text", "latent"] as const)("a request's own steps hold for a plan as %s", async (channel) => {
+  test.each(["text", "latent"] as const)("a request's own steps apply to a plan as %s", async (channel) => {
     const { plan } = await pipeline.answer("abca", { planning: { channel, steps: 2, ...ends } });
     expect(plan.passes).toBe(channel === "latent" ? 3 : 2);
   });
 
-  test("an answer that is stopped has the receipt of both models", async () => {
+  test("a stopped answer has the receipt of both models", async () => {
     const stop = new AbortController();
     const stopped: Receipt[] = [];
     const { tokenizer } = pipeline.opened.executor;
@@ -183,7 +183,7 @@ describe("a planner with an executor", () => {
     expect(stopped[0]).toMatchObject({ model: pipeline.name, recipe: ["plan:channel=text"] });
   });
 
-  test("the seed decides a plan that is drawn", async () => {
+  test("the seed determines a sampled plan", async () => {
     const planning = { channel: "text", remasking: "random", temperature: 3, ...ends } as const;
     const drawn = async (seed: number) => (await pipeline.answer("abca", { seed, planning })).plan.text;
     const plans = [await drawn(1), await drawn(2), await drawn(3), await drawn(4)];
@@ -213,7 +213,7 @@ describe("a planner with an executor", () => {
     expect(() => checkSaid(shown, "silent")).toThrow("silent: the plan has end tokens only");
   });
 
-  test("an empty question, an option of one model, and one that there is not are refused", async () => {
+  test("an empty question, an option of one model, and an unknown one are refused", async () => {
     await expect(pipeline.answer("", {})).rejects.toThrow("the question is empty");
     await expect(pipeline.answer("abca", { suffix: "x" })).rejects.toThrow("suffix belongs to one model");
     const one = { planning: { chanel: "text" } as object };
@@ -221,7 +221,7 @@ describe("a planner with an executor", () => {
   });
 });
 
-test("as any pipeline of texts it answers in as many tokens, and its plan comes first", async () => {
+test("as a text pipeline it answers in as many tokens, and its plan comes first", async () => {
   const settings = { planning: { channel: "latent", ends: "never" }, projector: at("projector") };
   using pipeline = await openTextPipeline(projecting.model, { settings });
   const pieces: ShownChunk[] = [];
@@ -236,7 +236,7 @@ test("as any pipeline of texts it answers in as many tokens, and its plan comes 
   await expect(openTextPipeline(`${at("executor")}+${at("planner")}`)).rejects.toThrow("fills in no masked tokens");
 });
 
-test("what is attached to a model is made once, again after a failure, and freed with it", async () => {
+test("a value attached to a model is made once, again after a failure, and freed with it", async () => {
   const model = await load(at("executor"));
   const makes: string[] = [];
   const make = async () => {
@@ -251,7 +251,7 @@ test("what is attached to a model is made once, again after a failure, and freed
   expect(makes).toEqual(["made", "made", "freed"]);
 });
 
-test("without a projector, a planner that does not chat plans for an executor that does", () => {
+test("without a projector, a planner without chat plans for an executor with it", () => {
   const wording = (planner: boolean, executor: boolean) =>
     planningFor({ channel: "text" }, undefined, { planner, executor }).template;
   expect(wording(true, true)).toBe("chat-1");

@@ -25,6 +25,6 @@ test("names regions as the loaded model does, and is freed with it", async () =>
   await expect(recognizer.recognize(request)).rejects.toThrow("a model was used after it was disposed");
 });
 
-test("takes the localiser and the bridge of a folder alone", async () => {
+test("accepts only a folder's localiser and bridge", async () => {
   await expect(openRecognizer("clip-tiny", { regions: "/nowhere" })).rejects.toThrow("/nowhere");
 });

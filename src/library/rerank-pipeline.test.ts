@@ -47,7 +47,7 @@ async function ranked(given: string, more: { adapter?: string | undefined } = {}
   };
 }
 
-test("the adapter that comes with a model and its windows are used at once; none and another one are chosen by name", async () => {
+test("a model's bundled adapter and its windows are used at once; none and another one are selected by name", async () => {
   const bundled = await ranked("", { adapter: undefined });
   expect([bundled.places, bundled.words]).toEqual([
     [
@@ -77,7 +77,7 @@ test("a list has the same ranking in any order, unless presort is none", async (
   expect(await ranking(reversed, sentences)).toEqual(await ranking(documents, sentences));
 });
 
-test("the notice of the adapter that comes with a model is given once, and only with that adapter", async () => {
+test("the notice of a model's bundled adapter is given once, and only with that adapter", async () => {
   const notices = async (given: string, adapter?: string) => {
     const onNotice = vi.fn();
     using ranker = await openReranker(`${file}+first@windowSize=3,stride=2${given}`, {
@@ -94,7 +94,7 @@ test("the notice of the adapter that comes with a model is given once, and only 
   expect(await notices("", adapter)).toEqual([]);
 });
 
-test("a presort that is no model is refused before anything is loaded, in the name and beside it", async () => {
+test("an invalid presort is refused before anything is loaded, in the name and beside it", async () => {
   const sentence = 'first: presort: expected bm25, none or an encoder such as minilm, got "xyz"';
   const refused = { message: sentence, exitCode: 2 };
   await expect(openReranker(`nowhere.gguf+first@presort=xyz`)).rejects.toMatchObject(refused);
@@ -121,7 +121,7 @@ test.each([
   expect("presorted" in receipt.work!).toBe(!recipe.includes("none"));
 });
 
-test("a model that scores texts alone ranks by its scores, and takes no options of lists", async () => {
+test("a model that scores single texts ranks by its scores, and takes no options of lists", async () => {
   const folder = fileURLToPath(new URL("../engine/fixtures/cross-encoder", import.meta.url));
   using ranker = await openReranker(folder);
   const { order, scores, windows, receipt } = await ranker.rerank("why", documents);
@@ -133,7 +133,7 @@ test("a model that scores texts alone ranks by its scores, and takes no options 
   await expect(openReranker(folder, { first: { windowSize: 3 } })).rejects.toThrow(refused);
 });
 
-test("without a name, the usual reranker is opened", async () => {
+test("without a name, the default reranker is opened", async () => {
   await resolveModel(USUAL_RERANKER);
   using ranker = await openReranker();
   expect(ranker.name).toBe(USUAL_RERANKER);

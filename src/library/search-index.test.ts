@@ -47,7 +47,7 @@ describe("an index", () => {
     expect(bm25.receipt).toMatchObject({ model: "bm25", tokens: { prompt: 0 } });
   });
 
-  test("gives a unit vector for a document, and the documents closest to it", async () => {
+  test("returns a unit vector for a document, and the documents closest to it", async () => {
     await using index = await filled(model);
     const vectors = await index.vectors(["a", "c", "missing"]);
     expect([...vectors.keys()].sort()).toEqual(["a", "c"]);
@@ -60,7 +60,7 @@ describe("an index", () => {
     expect((await index.similar("missing")).results).toEqual([]);
   });
 
-  test("embeds only what changed: the receipt of an addition is that of its embeddings", async () => {
+  test("embeds only changes: an addition's receipt is that of its embeddings", async () => {
     await using index = await filled(model);
     expect(await index.add(documents)).toMatchObject({ unchanged: 3, receipt: { flops: { spent: 0 } } });
     const { receipt, ...changes } = await index.add([
@@ -106,7 +106,7 @@ describe("an index", () => {
 });
 
 describe("another embedding model is refused", () => {
-  test("by its weights, when the same name has others now", async () => {
+  test("by its weights, if the same name has others now", async () => {
     const other = join(folder, "changed");
     cpSync(model, other, { recursive: true });
     const { name } = await filled(other);
@@ -134,7 +134,7 @@ describe("another embedding model is refused", () => {
 });
 
 describe("a call", () => {
-  test("that is stopped keeps the batches before, and tells what they cost", async () => {
+  test("that is stopped keeps the earlier batches, and reports their cost", async () => {
     await using index = await createIndex(`index${made++}`, { embedding: model });
     const stop = new AbortController();
     const long = Array.from({ length: 600 }, (_, i) => ({ id: `d${i}`, text: "x" }));
@@ -155,11 +155,11 @@ describe("a call", () => {
     [() => openIndex("Bad/Name"), '"Bad/Name" is no name of an index'],
     [() => createIndex("index0", { embedding: "none" }), "there is an index index0 already"],
     [() => createIndex("x", { words: 0 }), "createIndex's options.words: must be at least 1 (got 0)"],
-  ])("that makes no sense is one sentence: %#", async (call, sentence) => {
+  ])("without meaning is refused in one sentence: %#", async (call, sentence) => {
     await expect(call()).rejects.toThrow(sentence);
   });
 
-  test("with an invalid document is one sentence", async () => {
+  test("with an invalid document is refused in one sentence", async () => {
     await using index = await filled("none");
     await expect(index.add([{ id: "x" } as never])).rejects.toThrow(
       "add's document 1.text: expected a text, got nothing",

@@ -57,14 +57,14 @@ test("experts: LoRA layers beside attention learn the pictures", async () => {
   expect(await answers(model, out)).toEqual(["ox", "hen"]);
 });
 
-test("a decoder is trained whole behind its frozen encoder of images, whose weights are copied", async () => {
+test("a decoder is trained whole after its frozen image encoder, whose weights are copied", async () => {
   const model = path.join(fixtures, "qwen3-vl");
   const out = path.join(folder, "whole");
   await train({ ...options, optimizer: { lr: 3e-3 }, model, steps: 100 }, { out });
   expect(await answers(out)).toEqual(["ox", "hen"]);
 });
 
-test("the frozen encoder of images is billed once, before the first step", async () => {
+test("the frozen image encoder is billed once, before the first step", async () => {
   const model = path.join(fixtures, "internvl");
   const forward = async (steps: number) => {
     const out = path.join(folder, `billed-${steps}`);
@@ -77,7 +77,7 @@ test("the frozen encoder of images is billed once, before the first step", async
   expect(2 * one - two).toBe(8 * flops({} as never).flopsPerImage!);
 });
 
-test("a model with images also takes LoRA layers by texts alone", async () => {
+test("a model with images also trains LoRA layers on texts alone", async () => {
   const model = path.join(fixtures, "qwen2-5-vl");
   const [texts, out] = [path.join(folder, "texts.jsonl"), path.join(folder, "texts")];
   const messages = [

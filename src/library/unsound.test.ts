@@ -28,7 +28,7 @@ function spoilPrepared(): void {
   writeFileSync(path.replace(/bin$/, "state"), fileState(path));
 }
 
-test("prepared weights that give no finite numbers are removed, and made again by the next load", async () => {
+test("prepared weights with non-finite results are removed, and made again by the next load", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const right = await answer(tiny);
   spoilPrepared();
@@ -46,7 +46,7 @@ test.each<[string, string, (model: Model) => Promise<unknown>]>([
   ["relevance", sentences, (model) => model.relevance("abc", ["abc"])],
   ["scores of labels", tiny, (model) => model.classify(["abc"], { labels: ["a", "b"] })],
   ["whole answers", tiny, (model) => model.completeAll([{ prompt: "abc" }])],
-])("%s that are not numbers are also refused, and their cause removed", async (_, file, ask) => {
+])("%s with NaN are also refused, and their cause removed", async (_, file, ask) => {
   withEnv({ MODICUM_HOME: tempFolder() });
   (await load(file)).dispose();
   spoilPrepared();
@@ -54,7 +54,7 @@ test.each<[string, string, (model: Model) => Promise<unknown>]>([
   await expect(ask(loaded)).rejects.toThrow(/its prepared weights were damaged and are removed: load it again$/);
 });
 
-test("a download behind such numbers that is damaged is told with what mends it", async () => {
+test("a damaged download behind such numbers is reported with its remedy", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const body = readFileSync(tiny);
   const path = writeAt(join(modelFolder("pypi:tiny"), "m.gguf"), body);

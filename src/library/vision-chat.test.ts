@@ -25,7 +25,7 @@ describe.each(["gemma3-vision", "idefics3", "internvl", "llava-next", ...onAxes]
   const images = answer.pictures.map(picture);
   const chat = [{ role: "user", content: [...answer.parts] }];
 
-  test("a chat with two images is answered as by transformers; its images are in the cache by their content", async () => {
+  test("a chat with two images is answered as by transformers; its images are cached by their content", async () => {
     using model = await load(folder, { quant: "f32" });
     const ask = (some: string[]) =>
       model.complete(chat, { images: some, temperature: 0, maxTokens: answer.tokens.length });
@@ -42,7 +42,7 @@ describe.each(["gemma3-vision", "idefics3", "internvl", "llava-next", ...onAxes]
   });
 });
 
-test.each(["gemma3-vision", "internvl"])("%s: unequal rows of a batch are answered as each alone", async (name) => {
+test.each(["gemma3-vision", "internvl"])("%s: unequal rows of a batch get the same answers as alone", async (name) => {
   using model = await load(path.join(fixtures, name), { quant: "f32" });
   const of =
     (text: string, ...files: string[]) =>
@@ -55,7 +55,7 @@ test.each(["gemma3-vision", "internvl"])("%s: unequal rows of a batch are answer
   expect(together.map(({ tokens }) => tokens.map(({ id }) => id))).toEqual(alone);
 });
 
-test("a Gemma 3 without its images' processor reads text alone, with the same numbers", async () => {
+test("a Gemma 3 without its image processor reads text alone, with the same numbers", async () => {
   const [whole, alone] = [path.join(fixtures, "gemma3-vision"), path.join(tempFolder(), "alone")];
   cpSync(whole, alone, { recursive: true });
   rmSync(path.join(alone, "preprocessor_config.json"));
@@ -99,7 +99,7 @@ test.each([
   await expect(load(folder, { quant: "f32" })).rejects.toThrow(sentence);
 });
 
-test("savings of visual tokens act on all of an InternVL's tiles, and are refused where images are seen whole", async () => {
+test("savings of visual tokens act on all of an InternVL's tiles, and are refused for whole images", async () => {
   const ask = (model: Model, save: string[]) =>
     model.complete("what?", { raw: true, images: [picture("wide.png")], maxTokens: 1, save });
   using intern = await load(path.join(fixtures, "internvl"), { quant: "f32" });
@@ -113,7 +113,7 @@ test("savings of visual tokens act on all of an InternVL's tiles, and are refuse
   await expect(ask(gemma, ["feather:after=1"])).rejects.toThrow("a sliding window");
 });
 
-test("savings of steps and of prompts' weights act beside images that are seen whole", async () => {
+test("savings of steps and of prompts' weights act beside whole images", async () => {
   const longer = { max_position_embeddings: 1024 };
   const folder = changedGemma({ "config.json": ({ text_config: own }) => ({ text_config: { ...own, ...longer } }) });
   using model = await load(folder, { quant: "f32" });
@@ -149,7 +149,7 @@ describe.each(onAxes)("%s: positions with three axes", (name) => {
   const ask = (save: string[]) => model.complete(ids, { images, save, maxTokens: 1, temperature: 0, logprobs: 20 });
   const topOf = async (save: string[]) => (await ask(save)).tokens[0]!.top!.map(({ id, logprob }) => [id, logprob]);
 
-  test("tokens that feather drops are those that transformers masks in the second layer", async () => {
+  test("feather drops the tokens that transformers masks in the second layer", async () => {
     const { tokens, receipt } = await ask([`feather:after=1,mode=uniform,stride=${reference.pruned.stride}`]);
     expect(receipt.work!["tokens"]).toEqual({ dense: prompt, run: prompt - reference.pruned.dropped });
     const logits = unpack(reference.pruned.logits);
@@ -173,7 +173,7 @@ describe.each(onAxes)("%s: positions with three axes", (name) => {
     expect((await ask(["yopo:layers=1"])).receipt.work!["tokens"]).toEqual({ dense: prompt, run: prompt - visual });
   });
 
-  test("neighbours of yopo are those that transformers is left with", async () => {
+  test("yopo's neighbours are those that transformers keeps", async () => {
     const { tokens } = await ask([`yopo:radius=${reference.near.radius},causal=true`]);
     const logits = unpack(reference.near.logits);
     const sum = Math.log(logits.reduce((all, z) => all + Math.exp(z), 0));
@@ -207,7 +207,7 @@ describe.each(onAxes)("%s: positions with three axes", (name) => {
   });
 });
 
-test("heads for yopo are chosen on questions about pictures, of all of an image's grids", async () => {
+test("heads for yopo are chosen on questions about pictures, over all of an image's grids", async () => {
   using model = await load(path.join(fixtures, "llava-next"), { quant: "f32" });
   const data = ["wide.png", "clear.webp"].map((file) => ({ image: picture(file), prompt: "what?" }));
   const learn = (some: typeof data) => calibrateSaving(model, "yopo", some, { options: { whole: 0 } });

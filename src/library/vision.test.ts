@@ -26,12 +26,12 @@ const red = path.join(folder, "red.png");
 const answered = async (image: string | Uint8Array, prompt: Parameters<Model["complete"]>[0] = QUESTION) =>
   model.complete(prompt, { images: [image], temperature: 0, maxTokens: 4 });
 
-test("a model that was trained on pictures answers by the picture, its file or its bytes", async () => {
+test("a model trained on pictures answers by the picture, its file or its bytes", async () => {
   expect((await answered(red)).text).toBe(" red");
   expect((await answered(await plainPicture("blue"))).text).toBe(" blue");
 });
 
-test("an image's tokens and its encoder are in the usage; rows that were kept cost nothing again", async () => {
+test("an image's tokens and its encoder are in the usage; cached rows cost nothing again", async () => {
   const blind = await model.complete(QUESTION, { temperature: 0, maxTokens: 1 });
   const picture = await plainPicture("grey");
   const [first, again] = [await answered(picture), await answered(picture)];
@@ -73,7 +73,7 @@ test("two images behind the same words never share a cache", async () => {
   expect(cached).toEqual([0, 0, first.receipt.tokens.prompt - 1]);
 });
 
-test("a chat has an image where its part is, or at the beginning of its last question", async () => {
+test("a chat has an image at its part, or at the beginning of its last question", async () => {
   const text = { type: "text", text: QUESTION };
   const placed = await answered(red, [{ role: "user", content: [{ type: "image" }, text] }]);
   const unplaced = await answered(red, [{ role: "user", content: QUESTION }]);
@@ -94,7 +94,7 @@ test.each([
   await expect(model.complete(QUESTION, options)).rejects.toThrow(sentence);
 });
 
-test("places that are not as many as images are told; so is a model that reads text alone", async () => {
+test("an image count other than the number of places is reported; so is a model that reads text alone", async () => {
   const two = [{ role: "user", content: [{ type: "image" }, { type: "image" }] }];
   await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, and 1 images were given");
   using tiny = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));

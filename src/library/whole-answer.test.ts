@@ -17,7 +17,7 @@ beforeAll(async () => {
 });
 afterAll(() => model.dispose());
 
-test("complete, generate and completeAll give the calls of an answer, by the function's schema", async () => {
+test("complete, generate and completeAll return an answer's calls, by the function's schema", async () => {
   const answer = await model.complete(prompt, options);
   expect(answer.toolCalls).toEqual([{ name: "get_weather", arguments: expect.any(Object) }]);
   Weather.parse(answer.toolCalls![0]!.arguments);
@@ -35,7 +35,7 @@ test("complete, generate and completeAll give the calls of an answer, by the fun
   expect(plain).not.toHaveProperty("toolCalls");
 });
 
-test("a call goes back as a turn, and its result after it", async () => {
+test("a call goes back as a turn, followed by its result", async () => {
   const { content, toolCalls } = await model.complete(prompt, options);
   const turns = [
     { role: "user", content: prompt },
@@ -54,7 +54,7 @@ test("a call goes back as a turn, and its result after it", async () => {
 /** A vocabulary without its own form of calls. */
 const plain = { templates: {}, specialId: () => undefined };
 
-test("text beside calls is the content; a call that was cut stays text", async () => {
+test("text beside calls is the content; a truncated call remains text", async () => {
   const call = '<tool_call>{"name":"get_weather","arguments":{"city":"Paris"}}</tool_call>';
   expect(await calledIn(`Let me see. ${call}`, { tools: [weather] }, plain)).toEqual({
     content: "Let me see. ",

@@ -48,20 +48,20 @@ describe("the curve", () => {
     expect(points.at(-1)!.cost).toBeCloseTo(11, 8);
   });
 
-  test("is above random at every interior share, below the oracle", () => {
+  test("is above random at every interior share, and below the oracle", () => {
     const [points, random, oracle] = [curve(outcomes), randomLine(outcomes), oracleLine(outcomes)];
     for (let k = 100; k < outcomes.length - 100; k++) expect(points[k]!.quality).toBeGreaterThan(random[k]!.quality);
     for (const [k, { quality }] of points.entries()) expect(quality).toBeLessThanOrEqual(oracle[k]!.quality + 1e-9);
   });
 
-  test("a router whose scores are shuffled is random within noise", () => {
+  test("a router with shuffled scores is random within noise", () => {
     const areas = Array.from({ length: 20 }, (_, seed) => apgr(curve(shuffled(seed))));
     const mean = areas.reduce((sum, area) => sum + area, 0) / areas.length;
     expect(Math.abs(mean - 0.5)).toBeLessThan(0.02);
     for (const area of areas) expect(Math.abs(area - 0.5)).toBeLessThan(0.12);
   });
 
-  test("is so much above random in the mean, shuffled by nothing", () => {
+  test("exceeds random on average, and not if shuffled", () => {
     expect(above(curve(outcomes), randomLine(outcomes))).toBeGreaterThan(0.02);
     expect(Math.abs(above(curve(shuffled(4)), randomLine(outcomes)))).toBeLessThan(0.02);
   });
@@ -72,7 +72,7 @@ describe("the curve", () => {
     for (const [k, { quality }] of curve(same).entries()) expect(quality).toBeCloseTo(random[k]!.quality, 9);
   });
 
-  test("Swift costs less where its first token sends an input on", () => {
+  test("Swift costs less if its first token escalates an input", () => {
     const cheap = outcomes.map((outcome) => ({ ...outcome, cost: { swift: 1, super: 10, escalated: 0.5 } }));
     expect(curve(cheap).at(-1)!.cost).toBeCloseTo(10.5, 8);
     expect(atThreshold(cheap, Number.NEGATIVE_INFINITY).cost).toBeCloseTo(1, 8);
@@ -89,14 +89,14 @@ describe("the curve", () => {
   });
 });
 
-test("the share that goes to Super grows with the threshold", () => {
+test("the share for Super grows with the threshold", () => {
   const shares = Array.from({ length: 60 }, (_, i) => atThreshold(outcomes, i / 20 - 1).share);
   expect(shares).toEqual(shares.toSorted((a, b) => a - b));
   expect([shares[0], shares.at(-1)]).toEqual([0, 1]);
 });
 
 describe("APGR and CPT", () => {
-  test("random is 0.5, the score above it, the oracle above that", () => {
+  test("random is 0.5, the score above it, the oracle above both", () => {
     const [random, ours, best] = [randomLine(outcomes), curve(outcomes), oracleLine(outcomes)].map(apgr);
     expect(random).toBeCloseTo(0.5, 9);
     expect(ours).toBeGreaterThan(0.55);
@@ -110,13 +110,13 @@ describe("APGR and CPT", () => {
     expect(callsNeeded(randomLine(outcomes), 1)).toBe(1);
   });
 
-  test("CPT of the random line is the part itself, of ours less", () => {
+  test("CPT of the random line is the part itself, and of ours less", () => {
     expect(callsNeeded(randomLine(outcomes), 0.5)).toBeCloseTo(0.5, 2);
     expect(callsNeeded(curve(outcomes), 0.5)).toBeLessThan(0.45);
     expect(callsNeeded(curve(outcomes), 0.8)).toBeGreaterThan(callsNeeded(curve(outcomes), 0.5));
   });
 
-  test("models that are equally good have no gap to recover", () => {
+  test("equally good models have no gap to recover", () => {
     const same = outcomes.map((outcome) => ({ ...outcome, super: outcome.swift }));
     expect(apgr(curve(same))).toBeNaN();
     expect(callsNeeded(curve(same), 0.5)).toBeNaN();
@@ -125,7 +125,7 @@ describe("APGR and CPT", () => {
 });
 
 describe("AIQ", () => {
-  test("the hull never falls: flat after the best point", () => {
+  test("the hull never falls: it is flat after the best point", () => {
     const points = [
       { cost: 0, quality: 0.5 },
       { cost: 0.5, quality: 0.9 },
@@ -136,7 +136,7 @@ describe("AIQ", () => {
     expect(aiq([...points, { cost: 0.25, quality: 0.6 }])).toBeCloseTo(0.8, 12);
   });
 
-  test("is the area over the span of costs", () => {
+  test("is the area over the range of costs", () => {
     const points = [
       { cost: 2, quality: 0.2 },
       { cost: 4, quality: 0.6 },

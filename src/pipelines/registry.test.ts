@@ -7,7 +7,7 @@ test.each([
   ["m+vot", "m+vote"],
   ["m+vot@n=5", "m+vote@n=5"],
   ["org/m+firts", "org/m+first"],
-])("%s is refused with the name that is meant", (name, meant) => {
+])("%s is refused with the name that was meant", (name, meant) => {
   const [, end] = /\+(\w+)/.exec(name)!;
   expect(() => checkSpelling(name)).toThrow(`no model is called "${end}"; did you mean "${meant}"?`);
 });
@@ -16,7 +16,7 @@ test.each(["m", "m+vote", "m+first@windowSize=5", "m+smollm2", "m+./vot", "m+vot
   expect(() => checkSpelling(name)).not.toThrow();
 });
 
-test("before a model is loaded, where one is expected and where a pipeline is", async () => {
+test("before a model is loaded, where a model is expected and where a pipeline is", async () => {
   await expect(openTextPipeline("smollm2+vot")).rejects.toThrow('did you mean "smollm2+vote"?');
   await expect(load("smollm2+firs")).rejects.toThrow('did you mean "smollm2+first"?');
 });

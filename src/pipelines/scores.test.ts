@@ -32,7 +32,7 @@ describe("values", () => {
     expect(energyOfProbs([5, -5])).toBeCloseTo(1.3132407, 6);
   });
 
-  test("softmax, entropy and margin know no shift", () => {
+  test("softmax, entropy and margin are invariant to shifts", () => {
     for (const logits of [
       [2, 1, -1],
       [12, 11, 9],
@@ -53,7 +53,7 @@ describe("values", () => {
     expect(energyOfProbs([logit, 0])).toBeCloseTo(1.31044, 5);
   });
 
-  test("for three classes the variant is near to the greatest probability's order, and is not it", () => {
+  test("for three classes the variant's order is close to the greatest probability's, but not equal", () => {
     const of = (p: number[]) => energyOfProbs(p.map((x) => Math.log(Math.max(x, 1e-300))));
     expect(of([0.6, 0.4, 0])).toBeCloseTo(1.46185, 5);
     expect(of([0.61, 0.195, 0.195])).toBeCloseTo(1.45186, 5);
@@ -90,22 +90,22 @@ describe("stability", () => {
         expect(scoreOf(logits, options({ score, temperature }))).toSatisfy(Number.isFinite);
   });
 
-  test.each(scoreKinds)("%s of a logit that is no finite number is none", (score) => {
+  test.each(scoreKinds)("%s of a logit that is not finite is NaN", (score) => {
     for (const odd of [Number.NaN, Number.POSITIVE_INFINITY, Number.NEGATIVE_INFINITY])
       expect(scoreOf([1, odd, 2], options({ score }))).toBeNaN();
   });
 
-  test("of a single class there is no score", () => {
+  test("a single class has no score", () => {
     expect(scoreOf([3], options({}))).toBeNaN();
   });
 });
 
 describe("label tokens", () => {
-  test("leave the others out", () => {
+  test("exclude the others", () => {
     expect(scoreOf([9, 2, 1, 7, -1], options({ labelTokens: [1, 2, 4] }))).toBeCloseTo(2.3490122, 6);
   });
 
-  test("an id that the model does not have gives no score", () => {
+  test("an id outside the model's vocabulary makes the score NaN", () => {
     expect(scoreOf([1, 2], options({ labelTokens: [0, 2] }))).toBeNaN();
   });
 });
@@ -133,7 +133,7 @@ describe("aggregates", () => {
     expect(() => options({ aggregate: value as never })).toThrow(/expected first, mean, min or a quantile/);
   });
 
-  test("the first token alone is looked at where it decides", () => {
+  test("only the first token is read if it decides", () => {
     const scorer = new Scorer(options({}));
     for (const logits of [
       [2, 1, -1],
@@ -153,7 +153,7 @@ describe("aggregates", () => {
   });
 });
 
-test("random numbers are of the seed and the input, and even", () => {
+test("random numbers depend on the seed and the input, and are uniform", () => {
   const logits = pairs(2000, 5);
   const scores = logits.map((pair) => scoreOf(pair, options({ score: "random" })));
   expect(scores.toReversed()).toEqual(logits.toReversed().map((pair) => scoreOf(pair, options({ score: "random" }))));

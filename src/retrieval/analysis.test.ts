@@ -14,7 +14,7 @@ test.each([
   expect(termsOf(text).map((term) => term.normalize("NFC"))).toEqual(terms.map((term) => term.normalize("NFC")));
 });
 
-test("a word is one term however it is written", () => {
+test("a word is one term, whatever its spelling", () => {
   expect(termsOf("RUNNING running Running")).toEqual(["run", "run", "run"]);
   expect(termsOf("ﬂow")).toEqual(termsOf("flow"));
 });

@@ -29,7 +29,7 @@ const three = [
   ["heat", "plate", "jet"],
 ];
 
-test("scores of three chunks are those computed by hand", () => {
+test("scores of three chunks match those computed by hand", () => {
   const { hits, postings } = ranked(three, ["wing", "flow"]);
   // idf: wing ln(1 + 2.5 / 1.5), flow ln(1 + 1.5 / 2.5). Length's part: 1.2 (0.25 + 0.75 length / 3): 1.5 and 0.9.
   const first = (0.9808292530117262 * 2 * 2.2) / (2 + 1.5) + (0.4700036292457356 * 1 * 2.2) / (1 + 1.5);
@@ -42,7 +42,7 @@ test("scores of three chunks are those computed by hand", () => {
   expect(postings).toBe(3);
 });
 
-test("a term that the query has twice counts twice, an unknown one not at all", () => {
+test("a term counts as often as the query has it, an unknown one not at all", () => {
   const [once] = ranked(three, ["jet"]).hits;
   const [twice] = ranked(three, ["jet", "jet", "engine"]).hits;
   expect(twice!.score).toBeCloseTo(2 * once!.score, 12);
@@ -56,7 +56,7 @@ test("a term in every chunk still counts: its idf is never negative", () => {
   expect(ranked(everywhere, ["the"]).hits).toHaveLength(3);
 });
 
-test("equals come in the order of chunks, also across blocks, and only the best are given", () => {
+test("equal scores keep the order of chunks, also across blocks, and only the best are returned", () => {
   const same = Array.from({ length: 7 }, () => ["jet"]);
   expect(ranked(same, ["jet"], 4, BLOCK - 3).hits.map(({ chunk }) => chunk - BLOCK)).toEqual([-3, -2, -1, 0]);
 });

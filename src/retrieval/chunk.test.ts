@@ -43,13 +43,13 @@ describe.each([0, 1, 2, 3, 4, 5, 6, 7])("of random text %i", (seed) => {
   });
 });
 
-test("a chunk ends with a paragraph if that leaves it half full, else with a sentence", () => {
+test("a chunk ends with a paragraph if it is at least half full there, else with a sentence", () => {
   const options = { words: 8, overlap: 0 };
   expect(chunksOf("A b c. D e.\n\nF g h. I j.", options)).toEqual(["A b c. D e.", "F g h. I j."]);
   expect(chunksOf("A b.\n\nC d e f. G h i j.", options)).toEqual(["A b.\n\nC d e f.", "G h i j."]);
 });
 
-test("whole sentences are repeated as far as the overlap goes", () => {
+test("the overlap repeats as many whole sentences as fit", () => {
   const text = "A one two. B three. C four five six.";
   expect(chunksOf(text, { words: 6, overlap: 2 })).toEqual(["A one two. B three.", "B three. C four five six."]);
   expect(chunksOf(text, { words: 6, overlap: 1 })).toEqual(["A one two. B three.", "C four five six."]);

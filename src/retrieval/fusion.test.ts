@@ -16,13 +16,13 @@ test("scores are the sums of reciprocal ranks with the constant 60", () => {
   expect(fused[3]!.score).toBeCloseTo(1 / 62, 15);
 });
 
-test("of equals, the first ranking's comes first; of one item, the one of the better rank is kept", () => {
+test("equal scores keep the first ranking's order; of one item, the better rank is kept", () => {
   expect(fuse([["a"], ["b"]], key).map(({ item }) => item)).toEqual(["a", "b"]);
   expect(fuse([["x", "a"], ["A"]], key)[0]!.item).toBe("A");
   expect(fuse([["a"], ["x", "A"]], key)[0]!.item).toBe("a");
 });
 
-test("nothing fused is nothing", () => {
+test("no rankings fuse to nothing", () => {
   expect(fuse([], key)).toEqual([]);
   expect(fuse([[], ["a"]], key)).toHaveLength(1);
 });

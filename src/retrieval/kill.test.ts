@@ -54,7 +54,7 @@ const answers = async (store: Store) => ({
   terms: (await store.byTerms(countsOf(["jet", "wave", "part"]), 20_000)).hits.map(({ score }) => score.toFixed(9)),
 });
 
-test("two additions that are killed lose nothing that they said was kept, and go on where they were", async () => {
+test("two killed additions lose nothing that they reported as stored, and resume", async () => {
   const place = mkdtempSync(join(folder, "place-"));
   await (await createStore(place, "notes", settings)).close();
   let before = 0;
@@ -75,7 +75,7 @@ test("two additions that are killed lose nothing that they said was kept, and go
   await Promise.all([store.close(), fresh.close()]);
 });
 
-test("an index that is cut short is one sentence", async () => {
+test("a truncated index is reported in one sentence", async () => {
   const place = mkdtempSync(join(folder, "cut-"));
   const store = await createStore(place, "notes", settings);
   await addAll(store, null, killDocuments().slice(0, 300), killEmbed, () => {});

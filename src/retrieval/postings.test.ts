@@ -29,7 +29,7 @@ test("blobs at any offset are read", () => {
   expect(numbersOf(shifted.subarray(1))).toEqual(numbersOf(data));
 });
 
-test("what is removed is gone, the rest unchanged; a blob without postings is none", () => {
+test("removed postings are gone, the rest unchanged; an empty blob is undefined", () => {
   const remover = new PostingRemover();
   remover.add(6, ["jet"]);
   remover.add(BLOCK + 1, ["jet"]);

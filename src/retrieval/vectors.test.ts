@@ -21,7 +21,7 @@ test.each([1, 3, 4, 20])("the nearest of 40,000 vectors of %i numbers equal a fu
   expect([table.count, table.last]).toEqual([40_000, 79_998]);
 });
 
-test("equals come in the order of chunks; fewer than asked for are all", async () => {
+test("equal scores keep the order of chunks; a small index returns fewer than requested", async () => {
   using table = await VectorTable.open(2);
   for (const chunk of [3, 5, 9]) table.add(chunk, Float32Array.of(1, 0));
   const nearest = async (top: number) => (await table.nearest(Float32Array.of(1, 0), top)).map(({ chunk }) => chunk);
@@ -31,7 +31,7 @@ test("equals come in the order of chunks; fewer than asked for are all", async (
   expect(await empty.nearest(Float32Array.of(1, 0), 5)).toEqual([]);
 });
 
-test("queries at once do not disturb each other, nor does what is added or disposed meanwhile", async () => {
+test("concurrent queries do not disturb each other, nor do additions or disposal meanwhile", async () => {
   const table = await VectorTable.open(50);
   for (let chunk = 0; chunk < 9000; chunk++) table.add(chunk, vector(50));
   const queries = Array.from({ length: 4 }, () => vector(50));

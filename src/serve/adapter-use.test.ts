@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { AdapterUse } from "./adapter-use.ts";
 
-test("an adapter waits, runs and is gone, however often a request begins or ends", () => {
+test("an adapter's waiting and running counts follow its requests, in any order", () => {
   const use = new AdapterUse();
   const [first, second] = [use.request("sku"), use.request("sku")];
   expect([use.waiting, use.running]).toEqual([["sku"], []]);

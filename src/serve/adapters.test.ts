@@ -52,7 +52,7 @@ describe("a server of a base with two adapters", () => {
     return (await model.complete([turn], called)).text;
   };
 
-  test("each answers as the library does, one after the other and at the same time, from its own cache", async () => {
+  test("each answers as the library does, in turn and in parallel, from its own cache", async () => {
     const names = ["base", "sku", "poet"];
     const expected = [await ofLibrary(), await ofLibrary("sku"), await ofLibrary("poet")];
     expect(new Set(expected).size).toBe(3);
@@ -81,7 +81,7 @@ describe("a server of a base with two adapters", () => {
     expect(await chat("poet", { messages })).not.toBe("");
   });
 
-  test("savings of the request act with it, and receipts and metrics have its name", async () => {
+  test("a request's savings act with it, and receipts and metrics have its name", async () => {
     const { receipt, model: named } = await asked("sku", { savings: ["xattention:threshold=0.9,stride=8"] });
     expect([named, receipt.model]).toEqual(["sku", "sku"]);
     expect(receipt.recipe).toEqual([expect.stringContaining("xattention")]);
@@ -128,7 +128,7 @@ describe("a server of a base with two adapters", () => {
     ["/v1/rerank", { query: "a", documents: ["b", "c"] }],
     ["/v1/embeddings", { input: text }],
     ["/v1/answer", { question: text, retrieval: "never" }],
-  ])("%s takes a model, and says so", async (route, body) => {
+  ])("%s needs a model, and says so", async (route, body) => {
     const response = await post(server, route, { model: "sku", ...body });
     expect(response.status).toBe(400);
     expect((await jsonOf(response)).error).toMatchObject({
@@ -138,7 +138,7 @@ describe("a server of a base with two adapters", () => {
     });
   });
 
-  test("a name beside it is the nearest, and an adapter has no recipes", async () => {
+  test("a similar name suggests it, and an adapter has no recipes", async () => {
     const wrong = await post(server, "/v1/chat/completions", { model: "skus", messages: [turn] });
     expect([wrong.status, (await jsonOf(wrong)).error.message]).toEqual([
       404,
@@ -155,7 +155,7 @@ describe("a server of a base with two adapters", () => {
   });
 });
 
-describe("its base", () => {
+describe("the base of an adapter", () => {
   const other = `other=${base}`;
   const open = (models: readonly string[], adapters: readonly string[]) => Catalogue.open(models, { adapters });
   const settings = (name: string, wanted: unknown) => {
@@ -168,7 +168,7 @@ describe("its base", () => {
   const names = (catalogue: Catalogue) =>
     catalogue.list().map(({ id, adapters }) => [id, ...adapters.map(({ name }) => name)]);
 
-  test("is the only model that goes on with texts, else the one that its settings name", async () => {
+  test("is the only model that continues texts, or else the one in its settings", async () => {
     expect(names(await open([TINY[1]!, `base=${base}`], specs))).toEqual([["sentences"], ["base", "sku", "poet"]]);
     const two = [`base=${base}`, TINY[0]!];
     const catalogue = await open(two, [settings("named", "tiny"), settings("placed", base)]);
@@ -192,7 +192,7 @@ describe("its base", () => {
     expect((await catalogue.chooseWriter({ model: "base" })).adapter).toBeUndefined();
   });
 
-  test("is dense under a usual certificate of its base", async () => {
+  test("is dense under a default certificate of its base", async () => {
     vi.stubEnv("MODICUM_HOME", folder);
     await keepCertificate("mine", certificateOf("lookup:match=2,tokens=4", {}));
     const { recipe } = await (await open([`base=${base}`], specs)).chooseWriter({ model: "sku" }, ["auto:mine"]);
@@ -226,7 +226,7 @@ describe("its base", () => {
     await expect(open(models, [adapter()])).rejects.toThrow(sentence);
   });
 
-  test("tokens of its own are refused at the start", async () => {
+  test("an adapter with its own tokens is refused at the start", async () => {
     const spec = settings("tokens", "x");
     const file = path.join(at("tokens"), "adapter_config.json");
     const config = JSON.parse(readFileSync(file, "utf8"));

@@ -77,7 +77,7 @@ describe("POST /v1/answer", () => {
     expect([retrieved, none, receipt.work.retrievals.run]).toEqual([false, [], 0]);
   });
 
-  test("by a gate: the threshold decides, and a retrieval wastes the plain prompt", async () => {
+  test("by a gate: the threshold decides, and a retrieval discards the plain prompt", async () => {
     const gate = (threshold: number) => jsonOf(ask({ gate: { method: "margin", threshold } }));
     const [all, none] = [await gate(0), await gate(1.1)];
     expect([all.retrieved, none.retrieved]).toEqual([true, false]);
@@ -88,7 +88,7 @@ describe("POST /v1/answer", () => {
     expect(none.text).toBe(plain.text);
   });
 
-  test("without a calibrated gate, auto is always, which the log says once", async () => {
+  test("without a calibrated gate, auto retrieves always, which the log says once", async () => {
     for (let i = 0; i < 2; i++)
       expect(await jsonOf(ask())).toMatchObject({ retrieved: true, gate: { method: "always" } });
     expect(server.logged.filter((line) => line.includes("chatting has no calibrated gate"))).toEqual([
@@ -96,13 +96,13 @@ describe("POST /v1/answer", () => {
     ]);
   });
 
-  test("by vectors: the index's model is billed, and not held beside the other", async () => {
+  test("by vectors: the index's model is billed, and not held together with the other", async () => {
     const { documents: found, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
     expect(found).toHaveLength(1);
     expect(Object.keys(receipt.work.calls)).toHaveLength(2);
   });
 
-  test("twenty requests at once over memory for one of its two models: none waits for itself", async () => {
+  test("twenty concurrent requests over memory for one of its two models: none waits for itself", async () => {
     const body = { ...{ model: "chatting", question: "apples?", index: "vectors" }, max_tokens: 3 };
     const gated = { ...body, gate: { method: "margin", threshold: 0 } };
     const all = Array.from({ length: 20 }, () => jsonOf(post(narrow, "/v1/answer", gated)));
@@ -112,7 +112,7 @@ describe("POST /v1/answer", () => {
     expect(data.filter(({ loaded }: { loaded: unknown[] }) => loaded.length > 0)).toHaveLength(1);
   });
 
-  test("an empty index gives the plain answer, says so, and is logged", async () => {
+  test("an empty index returns the plain answer, says so, and is logged", async () => {
     const answered = await jsonOf(ask({ retrieval: "always", index: "empty" }));
     expect(answered).toMatchObject({ retrieved: false, nothing_found: true, documents: [] });
     expect(server.logged.some((line) => line.includes("a search found nothing"))).toBe(true);
@@ -159,7 +159,7 @@ describe("retrieval on chats", () => {
       ...more,
     });
 
-  test("the last user's turn is searched for and holds the passages", async () => {
+  test("the last user's turn is the query and holds the passages", async () => {
     const { retrieval, usage, choices } = await jsonOf(chat({ mode: "always", index: "notes" }));
     expect(retrieval).toMatchObject({ used: true, method: "always", documents: [{ id: "a" }], citations: [] });
     const plain = await jsonOf(chat(undefined));
@@ -194,7 +194,7 @@ describe("retrieval on chats", () => {
 });
 
 // Last: from then on, every request needs a key.
-test("a key searches the indexes in its terms alone", async () => {
+test("a key searches only the indexes in its terms", async () => {
   const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
   const asked = (index: string) =>
     fetch(`${server.url}/v1/answer`, {

@@ -55,7 +55,7 @@ async function audited(name: string, count: number): Promise<void> {
   while (auditState(name).count < count) await new Promise((resolve) => setImmediate(resolve));
 }
 
-test("answers that lose more than was certified switch the certificate off, for the next request, in log and metrics", async () => {
+test("answers that lose more than certified switch the certificate off, for the next request, in log and metrics", async () => {
   await keep("lossy", "exit:layer=1,fill=copy-kv");
   let receipt = await ask("lossy");
   let count = 0;
@@ -78,7 +78,7 @@ test("answers that lose more than was certified switch the certificate off, for 
   await audited("lossy", 1);
 });
 
-test("answers that are dense's leave it on, and its wealth only falls", async () => {
+test("answers equal to dense's leave it on, and its wealth only falls", async () => {
   await keep("exact", "lookup:match=2,tokens=4");
   for (let i = 1; i <= 40; i++) {
     expect((await ask("exact")).guarantee).not.toBeNull();
@@ -88,7 +88,7 @@ test("answers that are dense's leave it on, and its wealth only falls", async ()
   expect(auditState("exact").wealth).toBeLessThanOrEqual(1 + 1e-6);
 });
 
-test("an audit has a receipt of its own, which sums leave out unless they are asked for it", async () => {
+test("an audit has its own receipt, which sums leave out by default", async () => {
   const receipts = async (query: string) => jsonOf(fetch(`${server.url}/v1/receipts?limit=1000${query}`));
   const auditsOf = ({ data }: { data: readonly { purpose?: string }[] }) =>
     data.filter(({ purpose }) => purpose === "audit");
@@ -101,7 +101,7 @@ test("an audit has a receipt of its own, which sums leave out unless they are as
   expect(audit).not.toHaveProperty("key");
 });
 
-test("the wealth survives a restart, and begins anew with another certificate of the name", async () => {
+test("the wealth survives a restart, and starts afresh with another certificate of the name", async () => {
   const before = auditState("exact");
   const again = await serveModels([TINY[0]!], { audit: 1 });
   const metrics = await (await fetch(`${again.url}/metrics`)).text();
@@ -114,7 +114,7 @@ test("the wealth survives a restart, and begins anew with another certificate of
   expect(auditState("exact")).toMatchObject({ count: 0, wealth: 1 });
 });
 
-test("each request that begins a conversation is drawn, of its answers one, and none without a guarantee", async () => {
+test("each request that begins a conversation is drawn, one of its answers, and none without a guarantee", async () => {
   await keep("once", "lookup:match=2,tokens=4");
   const same = { prompt: "once upon a time there was a fox and a hen" };
   await ask("once", server, { ...same, n: 3 });
@@ -129,7 +129,7 @@ test("each request that begins a conversation is drawn, of its answers one, and 
   expect(auditState("once").count).toBe(3);
 });
 
-test("a conversation is drawn once, however many turns it has, and two that begin alike are two", async () => {
+test("a conversation is drawn once, however many turns it has, and two with the same beginning are two", async () => {
   const file = path.join(home, "chats.gguf");
   writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}"));
   const chats = await serveModels([`chats=${file}`], { audit: 1 });
@@ -157,7 +157,7 @@ test("a conversation is drawn once, however many turns it has, and two that begi
   expect(auditState("turns").count).toBe(4);
 });
 
-test("a certificate that no audit can bet against is left alone, and the log says so once", async () => {
+test("a certificate that no audit can bet against is skipped, and the log says so once", async () => {
   const recipe = "lookup:match=2,tokens=4";
   await keepCertificate(
     "penalty",
@@ -171,7 +171,7 @@ test("a certificate that no audit can bet against is left alone, and the log say
   expect(server.logged.filter((line) => line.includes("without penalties"))).toHaveLength(1);
 });
 
-test("an answer under a certificate that was replaced is not bet against the new one", async () => {
+test("an answer under a replaced certificate does not count against the new one", async () => {
   const recipe = "lookup:match=2,tokens=4";
   await keep("swapped", recipe);
   const sha256 = certificateHash(readCertificate("swapped"));
@@ -187,7 +187,7 @@ test("an answer under a certificate that was replaced is not bet against the new
   expect(auditState("swapped")).toMatchObject({ count: 0, wealth: 1 });
 });
 
-test("a model is unloaded though an answer of its waits for its audit, which then counts as failed", async () => {
+test("a model is unloaded even if one of its answers waits for an audit, which then counts as failed", async () => {
   await keep("brief", "lookup:match=2,tokens=4");
   await ask("brief", server, { keep_alive: 0 });
   await audited("brief", 1);

@@ -42,21 +42,21 @@ test.each([{ savings: ["auto:mine"] }, { model: "tiny@mine" }])("%j runs under t
   expect(await receipt(named, fields)).toMatchObject({ recipe: [EXIT], guarantee });
 });
 
-test("a default of the server holds for requests that name nothing", async () => {
+test("the server's default applies to requests that name nothing", async () => {
   expect(await receipt(usual, {})).toMatchObject({ recipe: [EXIT], guarantee });
   const dense = await receipt(usual, { savings: [] });
   expect(dense).toMatchObject({ recipe: [] });
   expect(dense).not.toHaveProperty("guarantee");
 });
 
-test("another way to draw is dense by default, and refused of those who name the certificate", async () => {
+test("a request that samples differently is dense by default, and refused if it names the certificate", async () => {
   expect(await receipt(usual, { temperature: 0.5 })).toMatchObject({ guarantee: null, unguaranteed: "sampling" });
   const refused = await complete(named, { savings: ["auto:mine"], temperature: 0.5 });
   expect(refused.status).toBe(400);
   expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified with temperature off");
 });
 
-test("a request that names no limit of tokens has the certificate's, where its guarantee holds", async () => {
+test("a request without a token limit gets the certificate's, for which its guarantee holds", async () => {
   const model = await modelHash(await resolveModel(TINY[0]!.slice("tiny=".length)));
   await keepCertificate("short", certificateOf(EXIT, { model, maxTokens: 6 }));
   const ask = async (fields: object, path = "/v1/completions") => {
@@ -72,7 +72,7 @@ test("a request that names no limit of tokens has the certificate's, where its g
   expect(await ask({ prompt: "once" })).toEqual([16, undefined, "length"]);
 });
 
-test("so has a chat, or a response, under a server's default", async () => {
+test("the same holds for a chat, or a response, under a server's default", async () => {
   const file = path.join(home, "chats.gguf");
   writeFileSync(file, tinyWithTemplate("{% for m in messages %}{{ m.content }}{% endfor %}"));
   const model = await modelHash(await resolveModel(file));
@@ -105,14 +105,14 @@ test("a budget chooses within the certificate, and needs one", async () => {
   expect((await complete(usual, { budget: { ms: 0 } })).status).toBe(400);
 });
 
-test("a certificate that is switched off leaves requests dense, at once, until it is on again", async () => {
+test("a certificate that is switched off makes requests dense, at once, until it is on again", async () => {
   await switchCertificate("mine", false);
   expect(await receipt(usual, {})).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "off" });
   await switchCertificate("mine", true);
   expect(await receipt(usual, {})).toMatchObject({ recipe: [EXIT], guarantee });
 });
 
-test("a running server logs that a certificate was switched off, or on, when it first sees it", async () => {
+test("a running server logs that a certificate was switched off or on, when it first sees it", async () => {
   const lines = () => named.logged.filter((line) => line.includes("auto:mine is "));
   const before = lines().length;
   const ask = () => receipt(named, { savings: ["auto:mine"] });
@@ -154,13 +154,13 @@ test("a running server uses a new certificate of the same name from the next req
   expect((await jsonOf(ask())).error.message).toContain("auto:renewed: there is no certificate of that name");
 });
 
-test("a default that does not serve the models is refused before the server listens", async () => {
+test("a default that does not fit the models is refused before the server listens", async () => {
   await keepCertificate("other", certificateOf(EXIT, { model: "f".repeat(64) }));
   const catalogue = await Catalogue.open([TINY[0]!], { usual: ["auto:other"] });
   await expect(catalogue.checkUsual()).rejects.toThrow("auto:other was certified for the model");
 });
 
-describe("of two models, one of which a certificate is for", () => {
+describe("a certificate for one of two models", () => {
   const other = fileURLToPath(new URL("../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
   const open = (usual: readonly string[]) => Catalogue.open([TINY[0]!, `untied=${other}`], { usual });
   let both: Testing;
@@ -172,20 +172,20 @@ describe("of two models, one of which a certificate is for", () => {
   });
   afterAll(() => both.stop(0));
 
-  test("as a default it is that model's, and the other's requests are dense", async () => {
+  test("as a default applies to that model, and the other's requests are dense", async () => {
     expect(await receipt(both, {})).toMatchObject({ recipe: [EXIT], guarantee });
     const dense = await receipt(both, { model: "untied" });
     expect(dense).toMatchObject({ recipe: [] });
     expect(dense).not.toHaveProperty("guarantee");
   });
 
-  test("a request that names it for the other model is refused by its name", async () => {
+  test("is refused by name if a request uses it with the other model", async () => {
     const refused = await complete(both, { model: "untied", savings: ["auto:mine"] });
     expect(refused.status).toBe(400);
     expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified for the model");
   });
 
-  test("the other may have one of its own, and another recipe beside is refused", async () => {
+  test("leaves the other one its own, and refuses another recipe beside it", async () => {
     const catalogue = await open(["auto:mine", "auto:theirs"]);
     expect(await catalogue.checkUsual()).toEqual([
       "auto:mine was tuned on tiny: other models answer without it",
@@ -200,7 +200,7 @@ describe("of two models, one of which a certificate is for", () => {
     await expect((await open(["auto:mine", "lookup"])).checkUsual()).rejects.toThrow("is a whole recipe");
   });
 
-  test("one that is for neither is refused before the server listens, and a key's on the other model by its name", async () => {
+  test("for neither is refused before the server listens, and a key's on the other model by its name", async () => {
     await expect((await open(["auto:other"])).checkUsual()).rejects.toThrow("auto:other was certified for the model");
     const catalogue = await open([]);
     const keys = catalogue.usualFor({ recipe: ["auto:mine"] });

@@ -510,13 +510,13 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect(error.type).toBe("invalid_request_error");
   });
 
-  test("another content type is refused, as browsers send it without asking", async () => {
+  test("another content type, which browsers send without a preflight request, is refused", async () => {
     const response = await fetch(`${server.url}/v1/completions`, { method: "POST", body: JSON.stringify(text) });
     expect(response.status).toBe(415);
     expect(response.headers.get("access-control-allow-origin")).toBeNull();
   });
 
-  test("a body that is compressed", async () => {
+  test("a compressed body", async () => {
     const headers = { ...JSON_TYPE, "content-encoding": "gzip" };
     const body = gzipSync(JSON.stringify(text));
     const response = await fetch(`${server.url}/v1/completions`, { method: "POST", headers, body });
@@ -524,7 +524,7 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([415, sentence]);
   });
 
-  test("a browser that asks whether a foreign page may, is not told that it may", async () => {
+  test("a browser's preflight request for a foreign page gets no permission", async () => {
     const headers = { origin: "https://example.org", "access-control-request-method": "POST" };
     const response = await fetch(`${server.url}/v1/completions`, { method: "OPTIONS", headers });
     expect(response.status).toBe(405);
@@ -539,17 +539,17 @@ describe("one sentence, the right status, and nothing billed", () => {
     ["GET", "/v1/models/%ff", /^no model is called "%ff" here/],
     ["GET", "/v1/receipts/..%2f..%2fkeys.json", /^there is no receipt \.\.\/\.\.\/keys\.json$/],
     ["DELETE", "/v1/recipes/..%2f..%2fkeys.json", /^no recipe is called "\.\.\/\.\.\/keys\.json" here$/],
-  ])("a name in a path is a name alone: %s %s", async (method, path, sentence) => {
+  ])("a name in a path is only a name: %s %s", async (method, path, sentence) => {
     const response = await fetch(server.url + path, { method });
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([404, expect.stringMatching(sentence)]);
   });
 
-  test("a receipt's id, a time and a limit that are none", async () => {
+  test("an invalid receipt id, time and limit", async () => {
     const asked = async (query: string) => (await fetch(`${server.url}/v1/receipts${query}`)).status;
     expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(asked))).toEqual([404, 400, 400, 400]);
   });
 
-  test.each(["1001", "1.5", "-1", "x"])("receipts up to %s", async (limit) => {
+  test.each(["1001", "1.5", "-1", "x"])("receipts before %s", async (limit) => {
     const { error } = await jsonOf(fetch(`${server.url}/v1/receipts?limit=${limit}`));
     expect([error.message, error.param]).toEqual([
       `limit: expected a whole number from 1 to 1000, got "${limit}"`,
@@ -569,12 +569,12 @@ describe("one sentence, the right status, and nothing billed", () => {
     expect(error.param).toBe(field);
   });
 
-  test("none of all that was billed", async () => {
+  test("none of these requests was billed", async () => {
     expect(await receipts()).toBe(spent);
   });
 });
 
-describe("what would take long to look at is refused at once, and keeps nobody waiting", () => {
+describe("slow checks are refused at once, and delay no other request", () => {
   const empties = (count: number): object[] => Array(count).fill({});
   const said = (more: object) => ({ ...chat, messages: [{ role: "assistant", ...more }] });
   const turns = (more: object) => ({ ...chat, messages: Array(40).fill({ role: "assistant", content: "x", ...more }) });
@@ -660,7 +660,7 @@ describe("what would take long to look at is refused at once, and keeps nobody w
     expect(calls).toBeLessThan(2e6);
   });
 
-  test("as many values as are of use are read", async () => {
+  test("the maximum number of values is read", async () => {
     const texts = { model: "sentences", input: Array(2048).fill("x") };
     expect((await post(server, "/v1/embeddings", texts)).status).toBe(200);
     const bias = Object.fromEntries(Array.from({ length: 60 }, (_, id) => [id, 1]));
@@ -668,7 +668,7 @@ describe("what would take long to look at is refused at once, and keeps nobody w
   });
 });
 
-describe("what is odd but harmless is answered", () => {
+describe("an odd but harmless request is answered", () => {
   test.each<[string, string | object]>([
     ["unknown fields", { ...text, whatever: { deep: [1] }, user: "me" }],
     ["nulls for what is left out", { ...text, stop: null, seed: null, temperature: null, n: null, savings: null }],
@@ -712,7 +712,7 @@ function raw(bytes: string, enough?: RegExp): Promise<string> {
   });
 }
 
-describe("what is no HTTP", () => {
+describe("invalid HTTP", () => {
   const head = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
 
   test.each([
@@ -757,24 +757,24 @@ describe("what is no HTTP", () => {
     );
   });
 
-  test("a request for another server, as of a proxy's", async () => {
+  test("a request for another server, as sent to a proxy", async () => {
     const answer = await raw("GET http://example.org/docs HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
     expect(answer).toMatch(/^HTTP\/1\.1 403 .*"refused Host \\"example\.org\\": use localhost or send a key/s);
   });
 
-  test("what is smuggled behind a refused request is not answered", async () => {
+  test("a request smuggled after a refused one is not answered", async () => {
     const hidden = "GET /health HTTP/1.1\r\nHost: localhost\r\n\r\n";
     const lengths = `Content-Length: ${hidden.length + 5}\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`;
     expect((await raw(head + lengths + hidden)).match(/HTTP\/1\.1 \d/g)).toHaveLength(1);
   });
 
-  test("a body of chunks without end is cut off at the limit", async () => {
+  test("a chunked body without end is cut off at the limit", async () => {
     const chunk = `100000\r\n${"a".repeat(0x100000)}\r\n`;
     const refused = /^HTTP\/1\.1 413 /;
     expect(await raw(`${head}Transfer-Encoding: chunked\r\n\r\n${chunk.repeat(9)}`, refused)).toMatch(refused);
   });
 
-  test("a body that stops half way leaves the server well", async () => {
+  test("a body that stops half way does not harm the server", async () => {
     const { port } = new URL(server.url);
     const socket = connect(Number(port), "127.0.0.1", () => socket.write(`${head}Content-Length: 50\r\n\r\n{"model"`));
     await new Promise((resolve) => setTimeout(resolve, 50));

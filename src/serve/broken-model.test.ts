@@ -32,7 +32,7 @@ test.each<[string, () => void, object]>([
   ["cut short in its header", () => truncateSync(file, 100), {}],
   ["cut short in its weights", () => truncateSync(file, 20_000), {}],
 ])(
-  "a model's file that is %s before its first use is the server's fault, of which its log tells",
+  "a model's file that is %s before its first use is the server's fault, which its log reports",
   async (_, spoil, more) => {
     spoil();
     const lines = server.logged.length;
@@ -54,7 +54,7 @@ test.each<[string, () => void, object]>([
   },
 );
 
-test("a model whose prepared weights are damaged is the server's fault once, and is then loaded anew", async () => {
+test("a model with damaged prepared weights is the server's fault once, and is then loaded again", async () => {
   const right = await jsonOf(ask({ keep_alive: 0, temperature: 0 }));
   const [form] = readdirSync(preparedFolder(file));
   const prepared = path.join(preparedFolder(file), form!, "weights.bin");
@@ -66,7 +66,7 @@ test("a model whose prepared weights are damaged is the server's fault once, and
   expect((await jsonOf(ask({ temperature: 0 }))).choices).toEqual(right.choices);
 });
 
-test("a downloaded model that was damaged in place since the start is not answered with, and its log says what mends it", async () => {
+test("a downloaded model that was damaged since the start is not used, and the log says how to fix it", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const body = readFileSync(whole);
   const kept = writeAt(path.join(modelFolder("pypi:tiny"), "m.gguf"), body);
@@ -80,7 +80,7 @@ test("a downloaded model that was damaged in place since the start is not answer
   await other.stop(0);
 });
 
-test("savings that do not fit a sound model are the client's fault; and once its file is whole again, it answers", async () => {
+test("savings that do not fit an intact model are the client's fault; once its file is intact again, the model answers", async () => {
   expect((await ask({ savings: ["exit:layer=99"] })).status).toBe(400);
   expect((await ask()).status).toBe(200);
 });

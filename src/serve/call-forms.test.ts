@@ -101,7 +101,7 @@ const answer = async (model: string, more: object = {}) =>
 const called = { type: "function", function: { name: "f", arguments: '{"a":1,"b":"x"}' } };
 
 describe.each(Object.keys(models))("%s", (model) => {
-  test("an answer's calls are told apart from its text, as a whole and streamed", async () => {
+  test("an answer's calls are separated from its text, whole and streamed", async () => {
     const { message, finish_reason } = await answer(model);
     expect(finish_reason).toBe("tool_calls");
     expect(message).toMatchObject({ content: "So: ", tool_calls: [called] });
@@ -112,7 +112,7 @@ describe.each(Object.keys(models))("%s", (model) => {
     expect(deltas.flatMap(({ tool_calls = [] }) => tool_calls)).toMatchObject([{ index: 0, ...called }]);
   });
 
-  test("calls go back to the model, and without tools no token of theirs is text", async () => {
+  test("calls go back to the model, and without tools all its tokens are text", async () => {
     const calls = { role: "assistant", content: "", tool_calls: [{ id: "call_1", ...called }] };
     const messages = [...asked.messages, calls, { role: "tool", tool_call_id: "call_1", content: "7" }];
     expect((await answer(model, { messages })).finish_reason).toBe("tool_calls");
@@ -121,7 +121,7 @@ describe.each(Object.keys(models))("%s", (model) => {
     for (const tag of models[model as keyof typeof models].special) expect(message.content).not.toContain(tag);
   });
 
-  test("a call that must come is held to the model's form if that is JSON, else to the usual one", async () => {
+  test("a required call uses the model's form if that is JSON, else the usual one", async () => {
     const bare = [{ type: "function", function: { name: "g" } }];
     // It fills its tokens with the white space that JSON allows, so the call remains text.
     const { message } = await answer(model, { tools: bare, tool_choice: "required" });

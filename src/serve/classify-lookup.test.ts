@@ -46,7 +46,7 @@ const classify = (body: object) =>
   post(server, "/v1/classify", { model: "small", input: "Zun and Borvo", labels: ["sports", "finance"], ...body });
 
 describe("POST /v1/classify with retrieval", () => {
-  test("word vectors: labels of the request, documents of the index, an explanation and a receipt", async () => {
+  test("word vectors: the request's labels, the index's documents, an explanation and a receipt", async () => {
     const asked = { input: ["Zun", "Borvo", "qqq"], retrieval: { ...always, mode: "replace" }, explain: true };
     const { data, model, receipt } = await jsonOf(classify(asked));
     expect(data.map(({ label, fallback }: { label: string; fallback: boolean }) => [label, fallback])).toEqual([
@@ -71,13 +71,13 @@ describe("POST /v1/classify with retrieval", () => {
     expect(await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
   });
 
-  test("the log says once for each kind of model what looking up gains", async () => {
+  test("the log says once for each kind of model what a lookup gains", async () => {
     for (const model of ["small", "small", "sentences"]) await classify({ model, retrieval: always });
     const said = (notice: string) => server.logged.filter((line) => line.includes(notice)).length;
     expect((["words", "encoder"] as const).map((kind) => said(measuredNotice(kind)))).toEqual([1, 1]);
   });
 
-  test("label words, of which the closest counts, and documents of the caller", async () => {
+  test("label words, of which the closest counts, and documents from the caller", async () => {
     const labels = { play: ["odd", "sports"], money: "finance" };
     const evidence = [[{ title: "T", categories: ["goal", "goal"] }]];
     const retrieval = { mode: "append" };
@@ -88,7 +88,7 @@ describe("POST /v1/classify with retrieval", () => {
     expect(receipt.work["retrievals"]).toBeUndefined();
   });
 
-  test("an encoder, whose index has vectors of the same model", async () => {
+  test("an encoder, with an index of the same model's vectors", async () => {
     const retrieval = { index: "vectors", mode: "append", when: "always", retriever: "dense", top_k: 1 };
     const { data, receipt } = await jsonOf(classify({ model: "sentences", retrieval, explain: true }));
     expect(data[0].explanation.documents).toHaveLength(1);
@@ -136,7 +136,7 @@ describe("POST /v1/classify with retrieval", () => {
     expect((await jsonOf(classify(body))).error.param).toBe(param);
   });
 
-  test("a key looks up in the indexes of its terms", async () => {
+  test("a key uses only the indexes in its terms", async () => {
     const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
     const response = await fetch(`${server.url}/v1/classify`, {
       method: "POST",

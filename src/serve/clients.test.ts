@@ -54,7 +54,7 @@ test("a chat with the openai client: the answer, its usage and its receipt", asy
   expect(kept).toEqual(receipt);
 });
 
-test("a stream with the openai client: its pieces are the whole answer, its last chunk has usage and receipt", async () => {
+test("a stream with the openai client: its pieces form the whole answer, its last chunk has usage and receipt", async () => {
   const whole = await openai.chat.completions.create(question);
   const stream = await openai.chat.completions.create({
     ...question,
@@ -75,7 +75,7 @@ test("a stream with the openai client: its pieces are the whole answer, its last
   receiptSchema.parse((chunks.at(-1) as unknown as { receipt: unknown }).receipt);
 });
 
-test("a last assistant's message is continued, and the answer is the rest", async () => {
+test("a final assistant message is continued, and the answer is the rest", async () => {
   const [whole] = (await openai.chat.completions.create(question)).choices;
   const begun = whole!.message.content!.split(" ").slice(0, 3).join(" ");
   const messages = [...question.messages, { role: "assistant" as const, content: begun }];
@@ -86,7 +86,7 @@ test("a last assistant's message is continued, and the answer is the rest", asyn
   }
 });
 
-test("an assistant's message alone is not continued, and a request that says so is refused", async () => {
+test("a lone assistant message is not continued, and a request for that is refused", async () => {
   const messages = [{ role: "assistant", content: "The capital of France is" }];
   const refused = await post(server, "/v1/chat/completions", { ...question, messages, continue_final_message: true });
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
@@ -110,7 +110,7 @@ test.each([
   },
 );
 
-test("a special token that a user writes is text to the model, of several tokens", async () => {
+test("a special token in a user's text is plain text to the model, of several tokens", async () => {
   const count = async (content: string) => {
     const messages = [{ role: "user" as const, content }];
     return (await openai.chat.completions.create({ ...question, messages, max_tokens: 1 })).usage!.prompt_tokens;
@@ -134,7 +134,7 @@ test("errors are the openai client's typed ones", async () => {
   );
 });
 
-test("embeddings with the openai client, which asks for base64 by itself", async () => {
+test("embeddings with the openai client, which requests base64 by default", async () => {
   const asked = { model: "sentences", input: ["A man is eating food.", "b"] };
   const [packed, plain] = [
     await openai.embeddings.create(asked),
@@ -170,7 +170,7 @@ test("LangChain's ChatOpenAI: a chat and a stream", async () => {
   expect(answer.response_metadata["finish_reason"]).toBe("stop");
 });
 
-test("the examples that /docs shows are answered", async () => {
+test("the examples on /docs get answers", async () => {
   const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
   const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;

@@ -46,7 +46,7 @@ async function reference(ids: readonly number[]): Promise<number[]> {
 }
 
 describe("prompts of token ids", () => {
-  test("are answered as the text that they are of, one or several, and nothing is put before them", async () => {
+  test("are answered like their text, one or several, with nothing added before them", async () => {
     const ids = [TEXT, "abc"].map(encoded);
     const texts = await openai.completions.create({ ...base, prompt: [TEXT, "abc"] });
     const several = await openai.completions.create({ ...base, prompt: ids });
@@ -57,8 +57,8 @@ describe("prompts of token ids", () => {
   });
 });
 
-describe("the prompt back", () => {
-  test("is the beginning of the text, of a text and of ids, whole and streamed, and costs nothing", async () => {
+describe("an echoed prompt", () => {
+  test("is the beginning of the text, for a text and for ids, whole and streamed, and costs nothing", async () => {
     await openai.completions.create({ ...base, prompt: TEXT });
     const plain = await openai.completions.create({ ...base, prompt: TEXT });
     const echoed = await openai.completions.create({ ...base, prompt: TEXT, echo: true });
@@ -82,7 +82,7 @@ describe("the prompt back", () => {
     expect(billOf(answer).flops.spent).toBe(0);
   });
 
-  test("has its tokens' log-probabilities, equal to the lab's, first, and the likeliest in the place of each", async () => {
+  test("has its tokens' log-probabilities, equal to the lab's, first, and the likeliest at each place", async () => {
     const ids = encoded(TEXT);
     const nats = await reference(ids);
     const answer = await openai.completions.create({ ...base, prompt: ids, echo: true, logprobs: 3, max_tokens: 2 });
@@ -100,7 +100,7 @@ describe("the prompt back", () => {
       if (!token.startsWith("bytes:")) expect(characters.slice(offsets![i]).join("").startsWith(token)).toBe(true);
   });
 
-  test("is scored alone with max_tokens 0, each of several alike, as in a stream", async () => {
+  test("is only scored with max_tokens 0, each of several alike, also in a stream", async () => {
     const prompts = [encoded(TEXT), [7], encoded("abc xyz")];
     const asked = { ...base, prompt: prompts, echo: true, logprobs: 1, max_tokens: 0 };
     const answer = await openai.completions.create(asked);
@@ -121,7 +121,7 @@ describe("the prompt back", () => {
     );
   });
 
-  test("leaves the token that ends an answer among the others: who reads the prompt's counts from the end", async () => {
+  test("includes the end token among the others: readers of the prompt's values count from the end", async () => {
     const [stop] = model.language.tokenizer.stopIds;
     const biased = { ...base, prompt: [5, 6, 7], logprobs: 1, max_tokens: 1, logit_bias: { [stop!]: 100 } };
     const lengths = async (echo: boolean) => {
@@ -132,7 +132,7 @@ describe("the prompt back", () => {
     expect(await lengths(false)).toEqual([0, "stop"]);
   });
 
-  test("has its special tokens in their place, which are no text", async () => {
+  test("has its special tokens in place, without text", async () => {
     const [stop] = model.language.tokenizer.stopIds;
     const [a, b] = [encoded("abc"), encoded("xyz")];
     const prompt = [...a, stop!, ...b];
@@ -149,7 +149,7 @@ describe("the best of several", () => {
   const mean = ({ logprobs }: Choice) =>
     logprobs!.token_logprobs!.reduce((a, b) => a + b, 0) / logprobs!.token_logprobs!.length;
 
-  test("are those with the highest mean log-probability, the best first; all that was drawn is counted", async () => {
+  test("are those with the highest mean log-probability, the best first; all draws are counted", async () => {
     // An end token counts, but is not shown.
     const endless = Object.fromEntries([...model.language.tokenizer.stopIds].map((id) => [id, -100]));
     const asked = { ...drawn, logit_bias: endless };
@@ -176,7 +176,7 @@ describe("the best of several", () => {
 });
 
 describe("a suffix", () => {
-  test("stands before the answer in the prompt, between the model's own tokens for it", async () => {
+  test("precedes the answer in the prompt, between the model's own tokens for it", async () => {
     const [before, after] = ["abc", "xyz"].map((text) => model.language.tokenizer.encode(text)) as [number[], number[]];
     const bos = encoded("abc").slice(0, -before.length);
     const ids = [...bos, FIM.prefix, ...before, FIM.suffix, ...after, FIM.middle];
@@ -196,13 +196,13 @@ describe("a suffix", () => {
     expect(billOf(answer).flops.spent).toBeLessThan(billOf(dense).flops.spent);
   });
 
-  test("that is empty is none", async () => {
+  test("that is empty counts as none", async () => {
     const plain = await openai.completions.create({ ...base, prompt: "abc" });
     expect((await openai.completions.create({ ...base, prompt: "abc", suffix: "" })).choices).toEqual(plain.choices);
   });
 });
 
-test("one that is scored ends with its time, and is billed what had run", async () => {
+test("a scored one ends with its time, and is billed for what ran", async () => {
   const controller = new AbortController();
   const before = (await jsonOf(fetch(`${server.url}/v1/receipts`))).sum.receipts;
   const prompt = Array(64).fill(encoded(TEXT.repeat(4)));

@@ -64,14 +64,14 @@ describe("a client that ends its side of the connection after its request", () =
   test.each([
     ["whole", { max_tokens: 40 }, /"finish_reason":"length".*"completion":40/],
     ["as a stream", { max_tokens: 40, stream: true }, /data: \[DONE\]/],
-  ])("has its answer %s, and then the connection is closed", async (_, body, answer) => {
+  ])("gets its answer %s, and then the connection is closed", async (_, body, answer) => {
     const { socket, said } = open();
     socket.end(asked(body));
     const { status, body: text } = last(await said);
     expect([status, text]).toEqual([200, expect.stringMatching(answer)]);
   });
 
-  test("and leaves before the answer, frees its place, and is billed for what had run", async () => {
+  test("frees its place if it leaves before the answer, and is billed for what ran", async () => {
     const { socket } = open();
     const before = await computed();
     socket.end(asked(LONG));
@@ -83,7 +83,7 @@ describe("a client that ends its side of the connection after its request", () =
     expect(tokens.completion).toBeLessThan(ALL);
   });
 
-  test("in the middle of a stream, has left", async () => {
+  test("in the middle of a stream has left", async () => {
     const { socket, said } = open();
     socket.write(asked({ ...LONG, stream: true }));
     await new Promise((resolve) => socket.once("data", resolve));
@@ -93,14 +93,14 @@ describe("a client that ends its side of the connection after its request", () =
     expect((await newest()).tokens.completion).toBeLessThan(ALL);
   });
 
-  test("in the middle of its request, is told so", async () => {
+  test("in the middle of its request is told so", async () => {
     const { socket, said } = open();
     socket.end(`${head(50)}{"model"`);
     expect(last(await said)).toMatchObject({ status: 400, body: expect.stringContaining("broke off") });
   });
 });
 
-describe("what comes too slowly is refused, and its connection closed", () => {
+describe("a request that arrives too slowly is refused, and its connection closed", () => {
   /** Sends one byte at a time until the server stops it; returns the answer. */
   async function drip(start: string, byte: string): Promise<{ status: number; body: string }> {
     const { socket, said } = open();
@@ -123,12 +123,12 @@ describe("what comes too slowly is refused, and its connection closed", () => {
     expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
   });
 
-  test("so are many", async () => {
+  test("the same holds for many", async () => {
     const slow = Array.from({ length: 30 }, () => drip(head(100_000), " "));
     expect((await Promise.all(slow)).every(({ status }) => status === 408)).toBe(true);
   });
 
-  test("many of them keep nobody else from being answered", async () => {
+  test("many of them do not delay anyone else", async () => {
     const patient = await serverOf(3600);
     const slow = Array.from({ length: 100 }, () => open(patient).socket);
     for (const socket of slow) socket.write(`${head(100_000)} `);
@@ -148,7 +148,7 @@ describe("what comes too slowly is refused, and its connection closed", () => {
     });
   });
 
-  test("none of it is a fault of the server's", () => {
+  test("none of this counts as the server's fault", () => {
     expect(server.logged.filter((line) => JSON.parse(line).level >= 50)).toEqual([]);
   });
 });

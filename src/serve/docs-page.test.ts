@@ -44,7 +44,7 @@ describe("the page at /docs", () => {
     ]);
   });
 
-  test("folds what is answered, objects that may be null opened", () => {
+  test("folds answers, with nullable objects expanded", () => {
     expect(rowsOf(shown(odd).querySelector("details > table")!)).toEqual([
       ["inner", "object", ""],
       ["inner.deep", "integer", ""],
@@ -58,14 +58,14 @@ describe("the page at /docs", () => {
     expect([...page.querySelectorAll("section")].map(({ id }) => `#${id}`)).toEqual(targets);
   });
 
-  test("has an example that a shell takes as it is, where there is one", () => {
+  test("has an example that a shell accepts unchanged, if there is one", () => {
     expect(shown(plain).querySelector("pre")).toBeNull();
     expect(shown(odd).querySelector("pre")!.textContent).toBe(
       `curl http://127.0.0.1:8080/v1/<odd> -H 'content-type: application/json' \\\n  -d '{"text":"it'\\''s <here>","list":[]}'`,
     );
   });
 
-  test("escapes all texts, runs nothing and loads nothing", () => {
+  test("escapes all texts, runs no scripts and loads nothing", () => {
     const page = docsPage([odd, plain], "<1>");
     expect(page).toContain("Modicum &lt;1&gt;");
     expect(page).not.toMatch(/<(odd|b|i|here|script|img|link|iframe)\b/);

@@ -24,7 +24,7 @@ async function vectors(more: object = {}): Promise<number[][]> {
   return data.map(({ embedding }: { embedding: number[] }) => embedding);
 }
 
-test("a prompt of the model is chosen by its name", async () => {
+test("a prompt of the model is selected by name", async () => {
   expect(await vectors({ prompt_name: "query" })).toEqual(await vectors());
   const answer = await post(server, "/v1/embeddings", { model: "sentences", input: texts, prompt_name: "title" });
   expect(answer.status).toBe(400);
@@ -43,7 +43,7 @@ describe("embed in Cohere's form", () => {
     expect(typed.embeddings).toEqual({ float: plain.embeddings });
   });
 
-  test("of its second version: by type, with usage and a receipt that is kept", async () => {
+  test("of its second version: by type, with usage and a stored receipt", async () => {
     const float = await vectors();
     const answer = await jsonOf(embed(2));
     expect(answer).toMatchObject({ response_type: "embeddings_by_type", texts, embeddings: { float } });
@@ -53,7 +53,7 @@ describe("embed in Cohere's form", () => {
     expect(await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
   });
 
-  test("packed as base64, with fewer dimensions, of inputs in the place of texts", async () => {
+  test("packed as base64, with fewer dimensions, with inputs instead of texts", async () => {
     const inputs = texts.map((text) => ({ content: [{ type: "text", text }] }));
     const more = { texts: undefined, inputs, embedding_types: ["base64"], output_dimension: 5 };
     const { embeddings, texts: read } = await jsonOf(embed(2, more));
@@ -71,7 +71,7 @@ describe("embed in Cohere's form", () => {
     expect([response.status, (await jsonOf(response)).error.code]).toEqual([400, "context_length_exceeded"]);
   });
 
-  test("by a model that other servers run", async () => {
+  test("by a model on other servers", async () => {
     const { embeddings, receipt } = await jsonOf(embed(2, { model: "big", texts: ["x"] }));
     expect([embeddings, receipt.model]).toEqual([{ float: [[0.6, 0.8]] }, "big"]);
     expect(vllm.got.at(-1)!.body).toMatchObject({ model: "org/Big", input: ["x"] });

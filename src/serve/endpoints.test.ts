@@ -29,7 +29,7 @@ async function direct<T>(spec: string, use: (model: Awaited<ReturnType<typeof lo
 describe("completions", () => {
   const request = { model: "tiny", prompt: "abc", max_tokens: 6, temperature: 0 };
 
-  test("go on as the library does, whole and streamed", async () => {
+  test("continue as in the library, whole and streamed", async () => {
     const expected = await direct(TINY[0]!, (model) => model.complete("abc", { maxTokens: 6, raw: true }));
     const answer = await answered("/v1/completions", request);
     expect(answer.choices).toEqual([{ index: 0, text: expected.text, logprobs: null, finish_reason: "length" }]);
@@ -58,7 +58,7 @@ describe("completions", () => {
     expect(await get(`/v1/receipts/${answer.receipt.id}`)).toEqual(answer.receipt);
   });
 
-  test("log-probabilities come with each token", async () => {
+  test("each token has log-probabilities", async () => {
     const { choices } = await answered("/v1/completions", { ...request, logprobs: 2 });
     const { tokens, token_logprobs: chosen, top_logprobs: top } = choices[0].logprobs;
     expect([tokens.length, chosen.length, top.length]).toEqual([6, 6, 6]);
@@ -80,7 +80,7 @@ async function streamed(path: string, body: object): Promise<any[]> {
 describe("embeddings", () => {
   const texts = ["A man is eating food.", "b"];
 
-  test("are the library's, as numbers and as base64", async () => {
+  test("equal the library's, as numbers and as base64", async () => {
     const { embeddings } = await direct(TINY[1]!, (model) => model.embed(texts));
     const { data } = await answered("/v1/embeddings", { model: "sentences", input: texts });
     expect(data.map((d: { embedding: number[] }) => d.embedding)).toEqual(embeddings.map((e) => [...e]));
@@ -90,7 +90,7 @@ describe("embeddings", () => {
     expect(Math.max(...floats.map((v, i) => Math.abs(v - embeddings[0]![i]!)))).toBeLessThan(1e-5);
   });
 
-  test("of token ids equal their text's, and are billed alike", async () => {
+  test("of token ids equal their text's, and cost the same", async () => {
     const ids = await direct(TINY[1]!, async ({ encoder: { tokenizer, settings } }) =>
       texts.map((text) => tokenizer.input(settings.prompt + (settings.lowercase ? text.toLowerCase() : text)).ids),
     );
@@ -105,7 +105,7 @@ describe("embeddings", () => {
   });
 
   test.each([Array(5000).fill(5), "food ".repeat(5000)])(
-    "longer than the model reads are refused unless cut",
+    "longer than the model's limit are refused unless cut",
     async (input) => {
       const asked = { model: "sentences", input };
       for (const fields of [{}, { truncate: false }, { truncate: "NONE" }]) {
@@ -156,7 +156,7 @@ describe("ranks", () => {
     }
   });
 
-  test("by the cosines of embeddings where the model embeds", async () => {
+  test("by the cosines of embeddings if the model embeds", async () => {
     const { results } = await answered("/v1/rerank", { model: "sentences", query: texts[2], documents });
     expect(results).toHaveLength(3);
     expect(results[0].index).toBe(2);
@@ -164,7 +164,7 @@ describe("ranks", () => {
     expect(results[0]).not.toHaveProperty("document");
   });
 
-  test("by yes and no where the model generates", async () => {
+  test("by yes and no if the model generates", async () => {
     const { scores } = await direct(TINY[0]!, (model) => model.relevance(query, texts));
     const { results, receipt } = await answered("/v1/rerank", { model: "tiny", query, documents });
     expect(results.map((r: Ranked) => r.relevance_score)).toEqual(
@@ -185,7 +185,7 @@ describe("ranks", () => {
     }
   });
 
-  test("by so many tokens of each document, where the request says", async () => {
+  test("by a limited number of tokens of each document, on request", async () => {
     const [long, cut] = ["The food is good. A man is eating.", "The food is"];
     const scores = async (more: object) => {
       const { results } = await answered("/v2/rerank", { model: "ranker", query, documents: [long, "b"], ...more });
@@ -198,7 +198,7 @@ describe("ranks", () => {
     expect(await scores({ max_tokens_per_doc: 1000 })).toEqual(await scores({}));
   });
 
-  test.each(["/rerank", "/v1/rerank"])("%s: of TEI's texts, in the form of TEI", async (path) => {
+  test.each(["/rerank", "/v1/rerank"])("%s: TEI's texts, in TEI's form", async (path) => {
     const { results } = await answered(path, { model: "ranker", query, documents });
     const ranked = await answered(path, { model: "ranker", query, texts, return_text: true });
     expect(ranked).toEqual(
@@ -208,7 +208,7 @@ describe("ranks", () => {
     expect(best).toEqual({ index: results[0].index, score: results[0].relevance_score });
   });
 
-  test.each([{}, { documents, texts }])("documents or texts are needed, not both: %j", async (fields) => {
+  test.each([{}, { documents, texts }])("documents or texts are required, not both: %j", async (fields) => {
     const response = await post(server, "/rerank", { model: "ranker", query, ...fields });
     const { error } = await jsonOf(response);
     expect([response.status, error.message]).toEqual([400, expect.stringContaining("expected documents or texts")]);
@@ -227,7 +227,7 @@ describe("ranks", () => {
     },
   );
 
-  test("a query that is too long is called the query", async () => {
+  test("a query that is too long is reported as the query", async () => {
     const response = await post(server, "/v1/rerank", { model: "sentences", query: "x ".repeat(5000), documents });
     expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, and the model reads/);
   });
@@ -239,13 +239,13 @@ describe("ranks", () => {
   });
 });
 
-test("classes are the library's, among labels too", async () => {
+test("classes equal the library's, with given labels as well", async () => {
   const { results } = await direct(TINY[3]!, (model) => model.classify(["fine"], { labels: ["negative", "neutral"] }));
   const { data } = await answered("/v1/classify", { model: "labels", input: "fine", labels: ["negative", "neutral"] });
   expect(data).toEqual([{ index: 0, ...results[0] }]);
 });
 
-test("classes by the likelihood of labels that are given where the model generates", async () => {
+test("a generating model's classes are the given labels by likelihood", async () => {
   const labels = ["good", "bad"];
   const { results } = await direct(TINY[0]!, (model) => model.classify(["fine"], { labels }));
   const { data } = await answered("/v1/classify", { model: "tiny", input: "fine", labels });
@@ -254,7 +254,7 @@ test("classes by the likelihood of labels that are given where the model generat
   expect(data).toEqual([{ index: 0, label, scores: close }]);
 });
 
-describe("what there is", () => {
+describe("information about the server", () => {
   test("models, savings, recipes", async () => {
     const { data: models } = await get("/v1/models");
     expect(models.map((m: { id: string }) => m.id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
@@ -305,7 +305,7 @@ describe("what there is", () => {
     expect(later("modicum:kv_cache_bytes")).toBeGreaterThan(0);
   });
 
-  test("metrics time each answer by itself", async () => {
+  test("metrics time each answer separately", async () => {
     const measured = async () => {
       const text = await (await fetch(`${server.url}/metrics`)).text();
       return (name: string) =>
@@ -334,11 +334,11 @@ describe("what there is", () => {
     expect(await page.text()).toContain("POST /v1/rerank");
   });
 
-  test("the log holds no text of prompts", () => {
+  test("the log holds no prompt texts", () => {
     expect(server.logged.join("")).not.toMatch(/eating food|"abc"/);
   });
 
-  test("the log has them where that is asked for, and still no text of answers", async () => {
+  test("the log has prompts on request, and still no text of answers", async () => {
     const telling = await serveModels(TINY.slice(0, 1), { logPrompts: true });
     const request = { model: "tiny", prompt: "abc", max_tokens: 5, temperature: 0 };
     const answer = await jsonOf(post(telling, "/v1/completions", request));

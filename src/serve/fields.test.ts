@@ -16,7 +16,7 @@ const limits = limitOptions.parse({});
 const PATH = "/v1/completions";
 const text = { model: "tiny", prompt: "x", max_tokens: 4, temperature: 0 };
 
-describe("an answer is held to a schema, however other servers' clients ask for it", () => {
+describe("a schema constrains an answer, in other servers' fields as well", () => {
   const schema = { type: "integer", minimum: 0, maximum: 9 };
   test.each([
     { response_format: { type: "json_schema", json_schema: { name: "n", schema } } },
@@ -32,17 +32,17 @@ describe("an answer is held to a schema, however other servers' clients ask for 
     expect(choices[0]).toMatchObject({ text: expect.stringMatching(/^\d$/), finish_reason: "stop" });
   });
 
-  test.each([123, { type: 123 }, { type: "hiccup" }])("%j is no schema, and is refused", async (schema) => {
+  test.each([123, { type: 123 }, { type: "hiccup" }])("%j is not a schema, and is refused", async (schema) => {
     const response = await post(server, PATH, { ...text, response_format: { type: "json_object", schema } });
     expect([response.status, (await jsonOf(response)).error.type]).toEqual([400, "invalid_request_error"]);
   });
 
-  test("or to any object", () => {
+  test("any object is also possible", () => {
     const { response_format } = completionInput(limits).parse({ ...text, structured_outputs: { json_object: true } });
     expect(response_format).toEqual({ type: "json_object" });
   });
 
-  test("but not to two", async () => {
+  test("two constraints are refused", async () => {
     const fields = { guided_json: schema, response_format: { type: "json_object" } };
     const response = await post(server, PATH, { ...text, ...fields });
     const { error } = await jsonOf(response);
@@ -50,13 +50,13 @@ describe("an answer is held to a schema, however other servers' clients ask for 
     expect(error.message).toMatch(/^guided_json: expected none with response_format, got /);
   });
 
-  test("what is no schema is refused", async () => {
+  test("an invalid schema is refused", async () => {
     const { error } = await jsonOf(post(server, PATH, { ...text, guided_json: [1] }));
     expect(error.message).toBe("guided_json: expected a JSON schema, also as text, got [1]");
   });
 });
 
-test("cache_prompt: false runs the whole prompt again, and leaves it to others", async () => {
+test("cache_prompt: false runs the whole prompt again, and caches it for other requests", async () => {
   const prompt = "the same beginning, more than once";
   const cached = async (fields: object) => {
     const { receipt } = await jsonOf(post(server, PATH, { ...text, prompt, ...fields }));
@@ -70,13 +70,13 @@ test("cache_prompt: false runs the whole prompt again, and leaves it to others",
 });
 
 describe("fields that nothing here reads", () => {
-  test.each([false, true])("are told in a header, stream: %s", async (stream) => {
+  test.each([false, true])("are listed in a header, stream: %s", async (stream) => {
     const response = await post(server, PATH, { ...text, stream, user: "me", whatever: { deep: [1] } });
     expect([response.status, response.headers.get("x-ignored-fields")]).toEqual([200, "user, whatever"]);
     await response.text();
   });
 
-  test("there is no header without them", async () => {
+  test("without them there is no header", async () => {
     const response = await post(server, PATH, text);
     expect(response.headers.has("x-ignored-fields")).toBe(false);
   });
@@ -87,18 +87,18 @@ describe("fields that nothing here reads", () => {
     ["/v1/embeddings", { model: "sentences", input: "x", dimension: 4 }, "dimension"],
     ["/v1/classify", { model: "tiny", input: "x", lables: ["a", "b"] }, "lables"],
     ["/v1/rerank", { model: "tiny", query: "x", documents: ["y"], return_document: true }, "return_document"],
-  ])("%s: slips and what would change the answer are refused by name: %j", async (path, body, param) => {
+  ])("%s: typing errors and fields that would change the answer are refused by name: %j", async (path, body, param) => {
     const response = await post(server, path, body);
     expect([response.status, (await jsonOf(response)).error.param]).toEqual([400, param]);
   });
 
-  test("also of a query", async () => {
+  test("the same holds for a query", async () => {
     const response = await fetch(`${server.url}/v1/receipts?limits=3`);
     expect((await jsonOf(response)).error.message).toBe('limits: there is no such field; did you mean "limit"?');
   });
 });
 
-test("answers have the fingerprint of the build, whole and streamed", async () => {
+test("answers have the build's fingerprint, whole and streamed", async () => {
   const whole = await openai.completions.create({ ...text, stream: false });
   expect((whole as { system_fingerprint?: string }).system_fingerprint).toBe("build-0.0.0");
   const stream = await openai.completions.create({ ...text, stream: true });
@@ -107,7 +107,7 @@ test("answers have the fingerprint of the build, whole and streamed", async () =
 });
 
 describe("each answer has an id", () => {
-  test("which the openai client shows, and the log has", async () => {
+  test("the openai client shows it, and the log has it", async () => {
     const { _request_id: id } = await openai.completions.create({ ...text, stream: false });
     expect(id).toMatch(/^[\da-f-]{36}$/);
     expect(server.logged.map((line) => JSON.parse(line))).toContainEqual(expect.objectContaining({ id, status: 200 }));
@@ -120,7 +120,7 @@ describe("each answer has an id", () => {
     ["abc-1.2:3", /^abc-1\.2:3$/],
     ["a b", /^[\da-f-]{36}$/],
     ["x".repeat(200), /^[\da-f-]{36}$/],
-  ])("its own if it is a plain one: %s", async (given, told) => {
+  ])("a plain id of the client's is used: %s", async (given, told) => {
     const headers = { "x-request-id": given };
     for (const path of ["/health", "/nothing", "/docs", "/v1/models"])
       expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(told);

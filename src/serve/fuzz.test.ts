@@ -8,7 +8,7 @@ test.skipIf(!canFuzz).each<[string, Scope[] | undefined]>([
   ["nobody known", undefined],
   ["a key", ["infer"]],
 ])(
-  "what is made up from the server's description, by %s, gets no 5xx, and answers of the form described",
+  "requests generated from the server's description, by %s, get no 5xx, and answers match the description",
   async (_, scopes) => {
     const { status, report, failures, billed, chats } = await fuzz(5, 1, scopes);
     expect({ status, failures }, report).toEqual({ status: 0, failures: [] });

@@ -83,7 +83,7 @@ const tools = [tool, { type: "function", function: { name: "g" } }];
 const call = { type: "function", function: { name: "f", arguments: '{"x":4}' } };
 
 describe("an answer", () => {
-  test("has its reasoning apart, which the end of a message does not end", async () => {
+  test("has separate reasoning, which the end of a message does not end", async () => {
     const { message, finish_reason, usage } = await answer("answers");
     const reasoning = { reasoning_content: REASONING, reasoning: REASONING };
     expect(message).toEqual({ role: "assistant", content: "It is 4", ...reasoning, refusal: null });
@@ -100,13 +100,13 @@ describe("an answer", () => {
     ]);
   });
 
-  test("under a format, its last message is held to it, and what comes before is free", async () => {
+  test("under a format, its last message follows it, and earlier ones are free", async () => {
     const response_format = { type: "json_schema", json_schema: { schema: { const: 7 } } };
     const { message, finish_reason } = await answer("answers", { response_format });
     expect([message.content.trim(), message.reasoning_content, finish_reason]).toEqual(["7", REASONING, "stop"]);
   });
 
-  test("that a request begins goes on with the text", async () => {
+  test("that a request begins continues the text", async () => {
     const { message } = await answer("answers", {
       messages: [question, { role: "assistant", content: "It" }],
       max_tokens: 4,
@@ -132,17 +132,17 @@ describe("a call", () => {
     expect([message.reasoning_content, finish_reason]).toEqual([REASONING, "tool_calls"]);
   });
 
-  test("of a function that there is not is as the model wrote it", async () => {
+  test("of an unknown function is as the model wrote it", async () => {
     const { message } = await answer("calls", { tools: [{ type: "function", function: { name: "g" } }] });
     expect(message.tool_calls).toMatchObject([call]);
   });
 
-  test("streamed comes whole", async () => {
+  test("arrives whole in a stream", async () => {
     const deltas = await streamed("calls", { tools });
     expect(deltas.slice(-2)).toEqual([{ tool_calls: [expect.objectContaining({ index: 0, ...call })] }, {}]);
   });
 
-  test("of a function that is named has arguments by its schema, and no reasoning", async () => {
+  test("of a named function has arguments by its schema, and no reasoning", async () => {
     const constant = {
       ...tool,
       function: { name: "f", parameters: { properties: { x: { const: 4 } }, required: ["x"] } },
@@ -163,7 +163,7 @@ describe("a call", () => {
     expect(error.message).toMatch(/begins a call with the function's name: expected the name of one to call, got 2/);
   });
 
-  test("with its result goes back into the conversation, with the reasoning before it", async () => {
+  test("with its result goes back into the conversation, after its reasoning", async () => {
     const { message } = await answer("calls", { tools });
     const result = { role: "tool", tool_call_id: message.tool_calls[0].id, content: "4" };
     const messages = [question, { ...message, content: "Let me see." }, result];

@@ -47,7 +47,7 @@ class Silenced implements AsyncDisposable {
 }
 
 /** From Debian's package postgresql, which .ci/run installs. */
-describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has one", () => {
+describe.runIf(postgresPrograms)("a ledger in Postgres, if this machine has one", () => {
   let postgres: Postgres;
   let up = true;
   beforeAll(async () => {
@@ -79,7 +79,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     return { queue, place, logged, lost };
   }
 
-  test("that goes away and comes back has every receipt from before, meanwhile and after, once", async () => {
+  test("that disappears and returns has every receipt from before, meanwhile and after, once", async () => {
     const { queue, place, logged } = await queueOf();
     const all = receipts(350);
     for (const receipt of all.slice(0, 100)) queue.add(receipt);
@@ -98,7 +98,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     await ledger.close();
   });
 
-  test("while it is away, the oldest beyond the bound are lost, and logged whole; at the end, all that wait", async () => {
+  test("while it is away, the oldest beyond the bound are lost, and logged whole; at the end, all waiting ones", async () => {
     const { queue, lost } = await queueOf(10);
     await goDown();
     const all = receipts(15);
@@ -110,7 +110,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     expect(lost().map(({ receipt }) => receipt)).toEqual(all);
   });
 
-  test("that falls silent holds up no server which stops: what it did not take is told, and logged whole", async () => {
+  test("that falls silent does not delay a stopping server: lost receipts are reported, and logged whole", async () => {
     await using silent = await Silenced.open(await postgres.database());
     const server = await serveModels(TINY.slice(0, 1), { ledger: silent.place });
     silent.now = true;
@@ -123,7 +123,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     expect(logged.filter(({ receipts: count }) => count === 2)).toHaveLength(1);
   }, 30_000);
 
-  test("takes the receipts of two servers; while it is away they answer, and say that the ledger cannot be read", async () => {
+  test("accepts the receipts of two servers; while it is away they answer, and report that the ledger cannot be read", async () => {
     const place = await postgres.database();
     const servers = [
       await serveModels(TINY.slice(0, 1), { ledger: place }),
@@ -148,7 +148,7 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, where this machine has o
     for (const server of servers) await server.stop(0);
   });
 
-  test("that cannot be reached, or is another program's, is one sentence, without the password", async () => {
+  test("that cannot be reached, or is another program's, is refused in one sentence, without the password", async () => {
     const place = await postgres.database();
     const ledger = await openLedger(place);
     await ledger.close();
@@ -187,15 +187,15 @@ function slowly() {
   return { queue: new LedgerQueue(ledger, createLog({ write() {} })), written, open };
 }
 
-test("a queue closes in its time although the ledger neither writes nor closes, and tells what was not written", async () => {
+test("a queue closes in time even if the ledger neither writes nor closes, and reports unwritten receipts", async () => {
   const { queue, written } = slowly();
   for (const receipt of receipts(130)) queue.add(receipt);
   expect(await queue.close(20)).toBe(130);
   expect(written).toEqual([]);
 });
 
-describe("a request that begins", () => {
-  test("waits until the receipts of answers before are written", async () => {
+describe("a new request", () => {
+  test("waits until the receipts of earlier answers are written", async () => {
     const { queue, written, open } = slowly();
     const [first, second] = receipts(2) as [Receipt, Receipt];
     await queue.caughtUp();
@@ -209,7 +209,7 @@ describe("a request that begins", () => {
     expect(await begun).toEqual([first.id, second.id]);
   });
 
-  test("does not wait long for a ledger that is slow", async () => {
+  test("does not wait long for a slow ledger", async () => {
     const { queue, written } = slowly();
     queue.add(receipts(1)[0]!);
     await queue.caughtUp();

@@ -35,7 +35,7 @@ test.each([
   expect(await ended(fields)).toEqual(twice(end));
 });
 
-test("an answer that comes to the end of the model's context ends there, and the receipt says so", async () => {
+test("an answer that reaches the end of the model's context ends there, and the receipt says so", async () => {
   const { message } = await openaiOf(server)
     .completions.create({ ...text, prompt: Array(5000).fill(5) })
     .catch((error) => error);
@@ -45,7 +45,7 @@ test("an answer that comes to the end of the model's context ends there, and the
   expect(await ended({ prompt, max_tokens: 2 })).toEqual(twice(["length", 2, null]));
 });
 
-test("a prompt that is longer than the context has OpenAI's code, streamed or not", async () => {
+test("a prompt longer than the context has OpenAI's error code, streamed or not", async () => {
   for (const stream of [false, true]) {
     const error = await openaiOf(server)
       .completions.create({ ...text, prompt: "a ".repeat(5000), stream })

@@ -23,7 +23,7 @@ function file() {
 
 const lost = (lines: number) => `${lines} lost\n`;
 
-test("lines are written together, whole and in order, though each write takes but some bytes", () => {
+test("lines are written together, whole and in order, even if each write takes only some bytes", () => {
   const { put, taken, end } = file();
   const writer = new LineWriter(2, lost, 1000, put);
   for (const line of ["one\n", "two\n", "three\n"]) writer.write(line);
@@ -33,7 +33,7 @@ test("lines are written together, whole and in order, though each write takes bu
 });
 
 test.each(["ENOSPC", "EIO", "EPIPE", "EAGAIN"])(
-  "%s: lines wait up to the bound, those beyond are counted, and told after what waited once a write succeeds",
+  "%s: lines wait up to the bound, further ones are counted, and reported after the waiting lines once a write succeeds",
   (code) => {
     const { put, taken, end, pending } = file();
     const writer = new LineWriter(2, lost, 12, put);

@@ -19,7 +19,7 @@ const start = (reader: string) =>
     script,
   ]);
 
-test("a process whose log nobody reads ends all the same, with its status; what is read is whole", async () => {
+test("a process with an unread log still ends, with its status; lines that are read are whole", async () => {
   const both = ["exec sleep 60 >&- 2>&-", "sleep 0.2; wc -l >&2"].map(start);
   const said = ["", ""];
   for (const [i, { stdout, stderr }] of both.entries())

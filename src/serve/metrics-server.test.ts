@@ -5,7 +5,7 @@ import { expect, onTestFinished, test } from "vitest";
 import { metricsServer } from "./metrics-server.ts";
 import { serveModels, startModels, TINY } from "./serve.testing.ts";
 
-test("the port of metrics serves them without a key, and nothing else", async () => {
+test("the metrics port serves them without a key, and nothing else", async () => {
   const server = await serveModels(TINY.slice(0, 1), { metricsPort: 0 });
   onTestFinished(async () => void (await server.stop(0)));
   await server.keys.create("team", ["infer"]);
@@ -29,7 +29,7 @@ test("it closes with the server, and a taken port closes the server", async () =
   await expect(fetch(`${server.metricsUrl}/metrics`)).rejects.toThrow();
 });
 
-test("a metric that cannot be read is an answer, not the end of the process", async () => {
+test("an unreadable metric is an error response, not the end of the process", async () => {
   const registry = new Registry();
   const broken = () => {
     throw new Error("the pool is gone");

@@ -72,7 +72,7 @@ test("with several, a request is told their names", async () => {
   });
 });
 
-test("with several, a ranking that names none is by the usual reranker, if it is served", async () => {
+test("with several, a ranking without a name uses the default reranker, if it is served", async () => {
   const usual = TINY[2]!.replace(/^[^=]*=/, `${USUAL_RERANKER}=`);
   await withServer([TINY[0]!, usual], async (server) => {
     const body = { query: "once", documents };

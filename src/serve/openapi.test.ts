@@ -54,7 +54,7 @@ describe("openapi.json says what each field of a request means", () => {
     expect(all.filter(([, description = ""]) => description.length < 3)).toEqual([]);
   });
 
-  test("a budget has at least one field, as it is checked", () => {
+  test("a budget has at least one field, as when it is checked", () => {
     const budgets = operations.flatMap(([, { requestBody }]) => {
       const schema = requestBody?.content["application/json"].schema.properties?.["budget"];
       return schema ? [schema.anyOf?.map(({ minProperties }) => minProperties)] : [];
@@ -71,14 +71,14 @@ describe("openapi.json says what each field of a request means", () => {
   });
 });
 
-test("every address is among the paths, those that do the same as another too", () => {
+test("every address is among the paths, including aliases", () => {
   const of = Object.fromEntries(operations);
   const [named, { description, ...same }] = [of["post /v1/rerank"]!, of["post /rerank"]!];
   expect(description).toBe("The same as /v1/rerank.");
   expect(same).toEqual(named);
 });
 
-test("a stream's events are told by their fields, their data by its JSON", () => {
+test("a stream's events are described by their fields, their data by its JSON", () => {
   const { responses } = Object.fromEntries(operations)["post /v1/completions"]!;
   const { data } = responses["200"].content["text/event-stream"]!.schema.properties!;
   expect(data!.anyOf).toMatchObject([

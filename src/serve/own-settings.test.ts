@@ -31,19 +31,19 @@ const completion = async (more: object) =>
   (await jsonOf(post(server, "/v1/completions", { model: "greedy", prompt: "abc", max_tokens: 8, ...more })))
     .choices[0];
 
-test("a chat that says nothing of sampling is drawn by the model's own settings, with any seed; others are not", async () => {
+test("a chat without sampling fields uses the model's own settings, with any seed; other chats do not", async () => {
   const greedy = await chat({ temperature: 0 });
   for (const seed of [1, 2, 3]) expect(await chat({ seed })).toBe(greedy);
   const drawn = await Promise.all([1, 2, 3].map((seed) => chat({ seed, temperature: 1 })));
   expect(new Set([greedy, ...drawn]).size).toBe(4);
 });
 
-test("a completion is never drawn by them", async () => {
+test("a completion never uses them", async () => {
   const texts = await Promise.all([1, 2, 3].map(async (seed) => (await completion({ seed })).text));
   expect(new Set(texts).size).toBe(3);
 });
 
-test("an answer that goes round in circles says so, whole and streamed, unless detection is off", async () => {
+test("an answer that repeats itself says so, whole and streamed, unless detection is off", async () => {
   const loop = { max_tokens: 150, temperature: 0, logit_bias: { 48: 100 } };
   const { text, finish_reason } = await completion(loop);
   expect(finish_reason).toBe("repetition");

@@ -47,7 +47,7 @@ test("a stream begins with the plan, before any text, and ends with the receipt 
   expect(receiptSchema.parse(events.at(-1).receipt).flops.overhead).toBeGreaterThan(0);
 });
 
-test("the pair is among the server's models, and answers chats alone", async () => {
+test("the pair is among the server's models, and answers only chats", async () => {
   const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
   expect(data.find(({ id }: { id: string }) => id === MODEL)).toMatchObject({
     ...{ recipe: ["plan"], plan: { planner: "plans", executor: "answers" } },

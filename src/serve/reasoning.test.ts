@@ -68,7 +68,7 @@ const opened = (model: string): boolean => model === "opens" || model === "begin
 const REASONING = "Two and two is four.";
 
 describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
-  test("reasoning comes apart from the answer, and is counted", async () => {
+  test("reasoning is separate from the answer, and is counted", async () => {
     const { message, finish_reason, usage } = await answer(model);
     const reasoning = { reasoning_content: REASONING, reasoning: REASONING };
     expect(message).toEqual({ role: "assistant", content: "It is 4", ...reasoning, refusal: null });
@@ -89,7 +89,7 @@ describe.each(["asks", "control", "opens", "begins"])("of %s", (model) => {
     expect(usage).toEqual((await answer(model)).usage);
   });
 
-  test("a format holds the answer, and leaves the reasoning free", async () => {
+  test("a format constrains the answer, and not the reasoning", async () => {
     const response_format = { type: "json_schema", json_schema: { schema: { const: 7 } } };
     const { message, finish_reason } = await answer(model, { response_format });
     expect([message.content.trim(), message.reasoning_content, finish_reason]).toEqual(["7", REASONING, "stop"]);
@@ -122,7 +122,7 @@ describe.each(["asks", "control", "opens", "begins"])("a budget of %s", (model) 
     expect((await streamed(model, budget)).reasoning).toBe(message.reasoning_content);
   });
 
-  test("of none closes it at once", async () => {
+  test("of 0 closes it at once", async () => {
     const { message } = await answer(model, { thinking_token_budget: 0, max_tokens: 60 });
     expect(message).not.toHaveProperty("reasoning_content");
     expect(message.content).toBe(recital);
@@ -185,7 +185,7 @@ describe("calls", () => {
   });
 });
 
-describe("what a template is told", () => {
+describe("variables of the template", () => {
   const promptTokens = async (more: object) => (await answer("asks", { max_tokens: 1, ...more })).usage.prompt_tokens;
 
   test.each([{ chat_template_kwargs: { enable_thinking: false } }, { reasoning_effort: "none" }])(
@@ -216,7 +216,7 @@ describe("what a template is told", () => {
   });
 });
 
-test("an answer that is begun is no reasoning, whatever its prompt opens", async () => {
+test("a continued answer is not reasoning, whatever its prompt opens", async () => {
   const messages = [...asked.messages, { role: "assistant", content: "So" }];
   const { message, usage } = await answer("opens", { messages, max_tokens: 2 });
   expect(message).toMatchObject({ content: "Two and two is" });

@@ -23,7 +23,7 @@ const labels = ["cat", "red car"];
 const ask = (more: object = {}) =>
   post(server, "/v1/recognize", { model: "clip-tiny", image: picture, boxes, labels, ...more });
 
-test("regions of a picture inside the request, with a receipt", async () => {
+test("regions of a picture in the request, with a receipt", async () => {
   const answer = await jsonOf(ask());
   expect(answer).toMatchObject({ object: "list", width: 60, height: 40, model: "clip-tiny" });
   expect(answer.data.map(({ index, box }: { index: number; box: number[] }) => [index, box])).toEqual([

@@ -49,7 +49,7 @@ test.each([
   expect(JSON.stringify(line)).not.toMatch(/private|mk-/);
 });
 
-test("a request that is refused for what it says also has a line", async () => {
+test("a request that is refused for its contents also has a line", async () => {
   const open = await serveModels(TINY.slice(0, 1));
   await jsonOf(
     fetch(`${open.url}/v1/completions`, { method: "POST", headers: { "content-type": "application/json" }, body: "{" }),

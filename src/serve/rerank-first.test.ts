@@ -79,7 +79,7 @@ test("an encoder presorts, letters order the front, and the rest keep their orde
   expect(usage.completion_tokens).toBe(2);
 });
 
-test("Cohere's second form, fewer results, and documents given back", async () => {
+test("Cohere's second form, fewer results, and returned documents", async () => {
   const { results, meta } = await jsonOf(
     ask(
       "letters+first@windowSize=4,stride=2",
@@ -113,7 +113,7 @@ test("documents with identifiers, a chat's marks or control characters are data;
   expect([status, message]).toEqual([400, expect.stringMatching(/^documents\.1.*must not be empty/)]);
 });
 
-test("a short list is also presorted: its order does not count, unless the request says presort none", async () => {
+test("a short list is also presorted: its order does not matter, unless the request sets presort none", async () => {
   const six = documents.slice(0, 6);
   const ranking = async (list: readonly string[], presort?: string) => {
     const model = "letters+first@windowSize=6,stride=6";
@@ -141,12 +141,12 @@ test("a short list is also presorted: its order does not count, unless the reque
   expect([status, message]).toEqual([400, expect.stringContaining("expected presort for a listwise reranker")]);
 });
 
-test("the notice of the adapter that comes with a model is logged once", async () => {
+test("the notice of a model's bundled adapter is logged once", async () => {
   for (let i = 0; i < 2; i++) expect((await ask("trained+first")).status).toBe(200);
   expect(server.logged.filter((line) => line.includes("measured"))).toHaveLength(1);
 });
 
-test("rank_end says how many are reordered, and is for listwise rerankers alone", async () => {
+test("rank_end limits how many are reordered, and is for listwise rerankers alone", async () => {
   const front = async (rank_end: number) => {
     const { results, receipt } = await jsonOf(ask("letters+first", { rank_end }));
     const order = results.map(({ index }: { index: number }) => index);
@@ -159,7 +159,7 @@ test("rank_end says how many are reordered, and is for listwise rerankers alone"
   expect((await refusal(ask("letters+first", { rank_end: 0 })))[0]).toBe(400);
 });
 
-test("a reranker that the server was started with is listed, and its name alone has its options", async () => {
+test("a reranker from the server's startup is listed, and its name alone has its options", async () => {
   const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
   expect(data.find(({ id }: { id: string }) => id === "letters+first")).toMatchObject({
     recipe: ["first:windowSize=4,stride=2,presort=none"],
@@ -183,7 +183,7 @@ test("a ceiling that is too low is refused before anything runs", async () => {
   expect([status, message]).toEqual([400, expect.stringContaining("by their lengths the windows cost")]);
 });
 
-test("twenty requests over memory for one model: none waits for itself, with an encoder that presorts", async () => {
+test("twenty requests over memory for one model: none waits for itself, with a presorting encoder", async () => {
   const specs = [`letters=${path.join(folder, "letters.gguf")}`, ...TINY.slice(0, 2)];
   const memory = Math.max(...(await Catalogue.open(specs)).list().map(({ source }) => source.bytes));
   const narrow = await serveModels(specs, { memory });

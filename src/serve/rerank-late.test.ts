@@ -29,7 +29,7 @@ test("documents are ranked token by token, with a receipt", async () => {
   expect(receipt.flops.spent).toBe(receipt.flops.dense);
 });
 
-test("a model that compares tokens embeds nothing", async () => {
+test("a model that compares tokens does not embed", async () => {
   const answer = await post(server, "/v1/embeddings", { model: "late", input: "soup" });
   expect(answer.status).toBe(400);
   expect((await jsonOf(answer)).error.message).toMatch(/^late compares texts token by token, to rank them/);

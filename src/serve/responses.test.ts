@@ -42,7 +42,7 @@ let plain: Promise<OpenAI.Responses.Response> | undefined;
 const whole = () => (plain ??= openai.responses.create(question));
 
 describe("a response with the openai client", () => {
-  test("is the chat's answer, with its usage and its receipt, and is not kept", async () => {
+  test("is the chat's answer, with its usage and its receipt, and is not stored", async () => {
     const chat = await openai.chat.completions.create({
       ...{ model: "smollm2", messages: [{ role: "user", content: QUESTION }], temperature: 0, max_tokens: 12 },
     });
@@ -58,7 +58,7 @@ describe("a response with the openai client", () => {
     expect(await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
   });
 
-  test("streams events of all kinds in their order, and ends with the whole response", async () => {
+  test("streams events of all kinds in order, and ends with the whole response", async () => {
     const { output, output_text: text, usage } = await whole();
     const { events, final } = await streamed();
     expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i));
@@ -89,7 +89,7 @@ describe("a response with the openai client", () => {
     expect(events.at(-1)).toMatch(/^event: response.incomplete/);
   });
 
-  test("that comes to its most tokens is incomplete, whole and streamed", async () => {
+  test("that reaches its maximum tokens is incomplete, whole and streamed", async () => {
     const cut = { ...question, max_output_tokens: 3 };
     const incomplete = { status: "incomplete", incomplete_details: { reason: "max_output_tokens" } };
     expect(await openai.responses.create(cut)).toMatchObject({ ...incomplete, output: [{ status: "incomplete" }] });
@@ -104,7 +104,7 @@ describe("a response with the openai client", () => {
     expect((await streamed(asked)).final.output_parsed).toEqual(parsed);
   });
 
-  test("has log-probabilities of its tokens if they are asked for", async () => {
+  test("has log-probabilities of its tokens on request", async () => {
     const asked = { ...question, include: ["message.output_text.logprobs" as const], top_logprobs: 2 };
     const { output, output_text: text } = await openai.responses.create(asked);
     const { logprobs } = (output[0] as Any).content[0];
@@ -128,7 +128,7 @@ describe("tools with the openai client", () => {
     max_output_tokens: 100,
   };
   const CALL = { type: "function_call", name: "get_weather", arguments: '{"city":"Paris"}', status: "completed" };
-  test("the call goes back with its output, and an answer comes", async () => {
+  test("the call goes back with its output, and an answer arrives", async () => {
     const called = await openai.responses.create(asked);
     expect(called.output).toMatchObject([{ ...CALL, call_id: expect.stringMatching(/^call_/) }]);
     const [call] = called.output as OpenAI.Responses.ResponseFunctionToolCall[];
@@ -145,7 +145,7 @@ describe("tools with the openai client", () => {
     expect(response.headers.get("x-ignored-fields")).toBeNull();
   });
 
-  test("that are allowed are called, and no others", async () => {
+  test("allowed tools are called, and no others", async () => {
     const tools = [{ ...weather, name: "get_time" }, weather];
     const tool_choice = { type: "allowed_tools" as const, mode: "required" as const, tools: [named] };
     expect((await openai.responses.create({ ...asked, tools, tool_choice })).output).toMatchObject([CALL]);
@@ -155,7 +155,7 @@ describe("tools with the openai client", () => {
     );
   });
 
-  test("streamed, the client puts the call together", async () => {
+  test("streamed, the client assembles the call", async () => {
     const { events, final } = await streamed({ ...asked, tool_choice: named });
     const kinds = events.map(({ type }) => type.replace(/response\.|function_call_/g, ""));
     expect(kinds).toEqual([
@@ -170,7 +170,7 @@ describe("tools with the openai client", () => {
 /** A response's output as a later input. */
 const input = ({ output }: OpenAI.Responses.Response) => output as OpenAI.Responses.ResponseInput;
 
-test("LangChain's ChatOpenAI asks for responses: an answer, and a stream", async () => {
+test("LangChain's ChatOpenAI requests responses: an answer, and a stream", async () => {
   const chat = new ChatOpenAI({
     ...{ model: "smollm2", apiKey: "any", temperature: 0, maxTokens: 12, maxRetries: 0, useResponsesApi: true },
     configuration: { baseURL: `${server.url}/v1` },
@@ -210,7 +210,7 @@ test("items are the turns of a chat: the model reads the same tokens", async () 
 });
 const parts = (...texts: string[]) => texts.map((text) => ({ type: "input_text" as const, text }));
 
-describe("errors are the client's typed ones, by the request's own fields", () => {
+describe("errors are the client's typed ones, with the request's own fields", () => {
   const failing = (changes: object) => openai.responses.create({ ...question, ...changes } as Any).catch((e) => e);
   const tool = { type: "function", name: "f" };
   const call = { type: "function_call", call_id: "c", name: "f", arguments: "{}" };
@@ -252,7 +252,7 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     expect(error.message).toContain(`400 ${param}: `);
   });
 
-  test("with their status, in a stream as well, until its first event", async () => {
+  test("with their status, even in a stream, until its first event", async () => {
     for (const stream of [false, true]) {
       expect(await failing({ model: "smolm2", stream })).toBeInstanceOf(OpenAI.NotFoundError);
       expect(await failing({ input: "a ".repeat(9000), stream })).toMatchObject({
@@ -261,17 +261,17 @@ describe("errors are the client's typed ones, by the request's own fields", () =
     }
   });
 
-  test("what asks for what is so anyway, or of what there never is, is harmless", async () => {
+  test("fields that request the default, or something that never exists, are harmless", async () => {
     const harmless = { store: false, background: false, truncation: "disabled", reasoning: {}, user: "u" };
     const none = { previous_response_id: null, include: ["reasoning.encrypted_content"], service_tier: "auto" };
     expect(await failing({ ...harmless, ...none, max_output_tokens: 1 })).toMatchObject({ object: "response" });
   });
 });
 
-describe("a model that other servers run", () => {
+describe("a model on other servers", () => {
   const asked = { ...question, model: "big" };
 
-  test("answers a response, whole and streamed, asked as a chat", async () => {
+  test("answers a response, whole and streamed, requested as a chat", async () => {
     const response = await openai.responses.create(asked);
     expect(response.output_text).toBe("The capital is Tokyo");
     expect(response.usage).toMatchObject({ input_tokens: 11, output_tokens: 4 });
@@ -283,7 +283,7 @@ describe("a model that other servers run", () => {
       expect(body).toMatchObject({ messages: [{ role: "user", content: QUESTION }], max_tokens: 12 });
   });
 
-  test("and breaks off: the stream ends with a response that failed", async () => {
+  test("that breaks off ends the stream with a failed response", async () => {
     vllm.manner = "dies-late";
     const { events } = await streamed({ model: "big" });
     expect(events.at(-1)).toMatchObject({
@@ -294,7 +294,7 @@ describe("a model that other servers run", () => {
     expect(events.map(({ sequence_number }) => sequence_number)).toEqual(events.map((_, i) => i));
   });
 
-  test("is left by a client that leaves the stream", async () => {
+  test("is abandoned when a client leaves the stream", async () => {
     vllm.pause = withoutEnd;
     const stream = await openai.responses.create({ ...asked, stream: true });
     for await (const { type } of stream) if (type === "response.output_text.delta") break;

@@ -35,7 +35,7 @@ const measured = async (what: string, model: string) => {
 const oneInLine = () => expect.poll(() => measured("waiting", "sentences")).toBe(1);
 const inMemory = async (model: string) => (await jsonOf(fetch(`${server.url}/v1/models/${model}`))).loaded.length;
 
-test("a request for a model that finds no room beside one at work waits for it, and is seen to; then it is answered", async () => {
+test("a request for a model without room waits for the busy one, visibly; then it is answered", async () => {
   const { first, second } = await oneWaits();
   await oneInLine();
   expect([await inMemory("tiny"), await inMemory("sentences")]).toEqual([1, 0]);
@@ -46,7 +46,7 @@ test("a request for a model that finds no room beside one at work waits for it, 
   await server.stop(0);
 });
 
-test("it waits no longer than its time", async () => {
+test("it waits no longer than its deadline", async () => {
   const now = performance.now();
   const clock = vi.spyOn(performance, "now").mockReturnValue(now);
   const { second } = await oneWaits({ maxTime: 1 });
@@ -71,7 +71,7 @@ test("it waits no longer than its client", async () => {
   await server.stop(0);
 });
 
-test("when the server stops, a waiting request is answered if it can start in time, and else refused", async () => {
+test("when the server stops, a waiting request is answered if it can start in time, and otherwise refused", async () => {
   const { first, second } = await oneWaits();
   await oneInLine();
   const stopped = server.stop(60_000);

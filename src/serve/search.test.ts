@@ -48,7 +48,7 @@ describe("POST /v1/search", () => {
     expect(usage.prompt_tokens).toBe(0);
   });
 
-  test("by vectors, and both by default: the query's embedding is billed, and the receipt kept", async () => {
+  test("by vectors, and both by default: the query's embedding is billed, and the receipt stored", async () => {
     const dense = await jsonOf(search({ by: "dense" }));
     expect(dense.results).toHaveLength(2);
     expect(dense.receipt.flops.spent).toBeGreaterThan(1000);

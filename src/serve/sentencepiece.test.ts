@@ -21,7 +21,7 @@ async function completed(body: object) {
   return choices[0] as { text: string; finish_reason: string; logprobs: { tokens: string[] } | null };
 }
 
-describe("an answer held to a schema, by a vocabulary of SentencePiece's", () => {
+describe("an answer under a schema, with a SentencePiece vocabulary", () => {
   test("is JSON of that schema", async () => {
     const properties = {
       city: { enum: ["Kyoto", "Tokyo", "Osaka"] },
@@ -37,7 +37,7 @@ describe("an answer held to a schema, by a vocabulary of SentencePiece's", () =>
   });
 
   test.each(["two  spaces, then three   ", " one before", "▁ is also a character", "<0x41> is six", "tab\\tand\nline"])(
-    "can be made to say %j, space by space",
+    "can be forced to be %j, space by space",
     async (said) => {
       const { text, finish_reason } = await completed({ prompt: "Say:\n", temperature: 0, ...schema({ const: said }) });
       expect([JSON.parse(text), finish_reason]).toEqual([said, "stop"]);

@@ -50,7 +50,7 @@ test("a server stops although a client does not read its stream, which is billed
   rmSync(folder, { recursive: true });
 });
 
-test("a client that takes nothing for too long loses its connection, and its request ends; others are answered", async () => {
+test("a client that reads nothing for too long loses its connection, and its request ends; others are answered", async () => {
   const limits = limitOptions.parse({ maxStall: 0.5 });
   const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 64 } });
   const socket = await stalled(server);
@@ -62,7 +62,7 @@ test("a client that takes nothing for too long loses its connection, and its req
   await server.stop(0);
 });
 
-test("an answer that takes longer to come than clients may stall has all its time", async () => {
+test("an answer that takes longer than the stall limit gets all its time", async () => {
   const limits = limitOptions.parse({ maxStall: 0.1 });
   const server = await serveModels(TINY.slice(0, 1), { limits, scheduling: { rows: 16, queue: 10_000 } });
   await outlasting(500, async () => {

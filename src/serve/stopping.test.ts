@@ -23,7 +23,7 @@ async function requests({ url }: { url: string }): Promise<number[]> {
   );
 }
 
-test("a server that stops lets a stream end, and accepts no more", async () => {
+test("a stopping server lets a stream end, and accepts no more", async () => {
   const server = await serveModels(TINY.slice(0, 1));
   const response = await post(server.url, { ...long, max_tokens: 30 });
   const stopped = server.stop(300_000);
@@ -34,7 +34,7 @@ test("a server that stops lets a stream end, and accepts no more", async () => {
   await expect(fetch(`${server.url}/health`)).rejects.toThrow();
 });
 
-test("a stream that does not end in time is cut off with its last event, receipt and all", async () => {
+test("a stream that does not end in time is cut off with its last event, including the receipt", async () => {
   const server = await serveModels(TINY.slice(0, 1), { scheduling: { rows: 64, queue: 0 } });
   const response = await post(server.url, longest);
   // The server's patience with its clients ends once the answer is read.
@@ -51,7 +51,7 @@ test("a stream that does not end in time is cut off with its last event, receipt
   expect(last.receipt.tokens.completion).toBeLessThan(ALL);
 });
 
-test("beyond the queue, requests are refused and told when to come again", async () => {
+test("beyond the queue, requests are refused and get a time to retry", async () => {
   const server = await serveModels(TINY.slice(0, 1), oneRow(1));
   const goOn = hold();
   let refused = 0;
@@ -78,7 +78,7 @@ test("answers run or wait, and count once", async () => {
   await server.stop(0);
 });
 
-test("a request whose time is over ends with what it has, and is refused where it has nothing", async () => {
+test("a request out of time ends with the text so far, and is refused if there is none", async () => {
   const limits = limitOptions.parse({ maxTime: 1000 });
   const server = await serveModels(TINY.slice(0, 1), { limits, ...oneRow(3) });
   const goOn = hold();
@@ -101,7 +101,7 @@ test("a request whose time is over ends with what it has, and is refused where i
   await server.stop(0);
 });
 
-test("a client that goes away ends its request, which is billed for what had run", async () => {
+test("a client that leaves ends its request, which is billed for what ran", async () => {
   const server = await serveModels(TINY.slice(0, 1), oneRow(64));
   const leaving = new AbortController();
   const response = await post(server.url, longest, leaving.signal);

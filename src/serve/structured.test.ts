@@ -37,7 +37,7 @@ test("the openai client parses an answer by its zod schema", async () => {
   }
 });
 
-test("a stream of JSON is an object; completions also take the field", async () => {
+test("a stream of JSON is an object; completions also accept the field", async () => {
   const stream = await openai.chat.completions.create({
     ...asked,
     ...{ stream: true, temperature: 0, response_format: { type: "json_object" } },
@@ -108,7 +108,7 @@ async function answered(schema: Record<string, unknown>): Promise<void> {
     expect(message).toMatch(/^400 the (format is too ambiguous|schema is too large).*simplify it$/);
 }
 
-test.each(bombs)("%s holds an answer or is refused", (_, schema) => answered(schema));
+test.each(bombs)("%s constrains an answer or is refused", (_, schema) => answered(schema));
 
 test("a stream delivers its next token before any of six such schemas is compiled, and one between two", async () => {
   const events: string[] = [];
@@ -148,7 +148,7 @@ test("a stream delivers its next token before any of six such schemas is compile
   }
 });
 
-test("a schema that is too long is refused, in whichever field it comes", async () => {
+test("a schema that is too long is refused, in any field", async () => {
   const long = { enum: ["x".repeat(120_000)] };
   const tool = { type: "function", function: { name: "f", parameters: { properties: { a: long } } } };
   const requests = [
@@ -165,7 +165,7 @@ test("a schema that is too long is refused, in whichever field it comes", async 
   }
 });
 
-test("rows of one batch are each held to their own schema", async () => {
+test("rows of one batch each follow their own schema", async () => {
   const one = (value: string) => ({ type: "object", properties: { is: { const: value } }, required: ["is"] });
   const answers = await Promise.all(
     ["red", "green", undefined].map((value) =>

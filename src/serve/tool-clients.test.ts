@@ -20,7 +20,7 @@ const about = { name: "get_weather", description: "The weather in a city on the 
 const question = "What will the weather be in Paris?";
 const RESULT = { degrees: 21, sky: "clear" };
 
-describe("the Vercel AI SDK runs the tool that is called, gives its result back, and gets an answer", () => {
+describe("the Vercel AI SDK runs the called tool, returns its result, and gets an answer", () => {
   const asked: unknown[] = [];
   const tools = {
     [about.name]: tool({
@@ -73,7 +73,7 @@ describe("LangChain's ChatOpenAI calls a tool, and answers with its result", () 
       configuration: { baseURL: `${server.url}/v1` },
     }).bindTools([weather], { tool_choice: choice });
 
-  test.each(["required", about.name])("chosen by %s, whole", async (choice) => {
+  test.each(["required", about.name])("selected by %s, whole", async (choice) => {
     const turns = [new HumanMessage(question)];
     const called = await chat(choice).invoke(turns);
     expect(called.tool_calls).toMatchObject([{ name: about.name, args: PLACE, id: expect.stringMatching(/^call_/) }]);
@@ -84,7 +84,7 @@ describe("LangChain's ChatOpenAI calls a tool, and answers with its result", () 
     expect([answer.tool_calls, answer.content]).toEqual([[], expect.stringMatching(/\w/)]);
   });
 
-  test("streamed: the pieces come to the call", async () => {
+  test("streamed: the pieces form the call", async () => {
     let whole: AIMessageChunk | undefined;
     for await (const piece of await chat("required").stream(question)) whole = whole?.concat(piece) ?? piece;
     expect(whole!.tool_calls).toMatchObject([{ name: about.name, args: PLACE }]);

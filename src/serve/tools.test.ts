@@ -26,7 +26,7 @@ const asked = {
 };
 const named = { type: "function" as const, function: { name: "get_weather" } };
 
-test("a function that is named is called, its arguments by its schema", async () => {
+test("a named function is called, its arguments by its schema", async () => {
   const { choices } = await openai.chat.completions.create({ ...asked, tool_choice: named });
   const { message, finish_reason } = choices[0]!;
   expect([finish_reason, message.content]).toEqual(["tool_calls", null]);
@@ -57,7 +57,7 @@ test("required: one of them is called, at any temperature", async () => {
   }
 });
 
-test("streamed, the client puts the call together; its result goes back, and an answer comes", async () => {
+test("streamed, the client assembles the call; its result goes back, and an answer arrives", async () => {
   const stream = openai.chat.completions.stream({ ...asked, tool_choice: named });
   const { message, finish_reason } = (await stream.finalChatCompletion()).choices[0]!;
   expect(finish_reason).toBe("tool_calls");
@@ -69,7 +69,7 @@ test("streamed, the client puts the call together; its result goes back, and an 
   expect(choices[0]!.message.content).not.toBe("");
 });
 
-test("left to the model, an answer is text or calls that parse", async () => {
+test("by default, an answer is text or calls that parse", async () => {
   const { choices } = await openai.chat.completions.create({ ...asked, n: 2, temperature: 1, seed: 5, max_tokens: 60 });
   for (const { message, finish_reason } of choices) {
     const calls = (message.tool_calls ?? []) as OpenAI.ChatCompletionMessageFunctionToolCall[];

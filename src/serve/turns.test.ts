@@ -36,7 +36,7 @@ async function asked(messages: object[]): Promise<[status: number, message: stri
   return [response.status, (await jsonOf(response)).error?.message ?? ""];
 }
 
-test.each([[[user]], [[user, assistant, user]]])("%j is an order that the template takes", async (messages) => {
+test.each([[[user]], [[user, assistant, user]]])("%j is an order that the template accepts", async (messages) => {
   expect(await asked(messages)).toEqual([200, ""]);
 });
 
@@ -51,11 +51,11 @@ test.each<[object[], RegExp]>([
   [[user, calls, user, result("a")], /^messages\.3\.tool_call_id: expected the id of a call/],
   [[user, calls, result("b")], /^messages\.2\.tool_call_id: expected the id of a call/],
   [[{ role: "assistant" }, user], /^messages\.0\.content: expected a text, got none$/],
-])("roles out of order, %j, are one sentence", async (messages, sentence) => {
+])("roles out of order, %j, are refused in one sentence", async (messages, sentence) => {
   expect(await asked(messages)).toEqual([400, expect.stringMatching(sentence)]);
 });
 
-test("a result keeps the id of its call, which templates pair them by", () => {
+test("a result keeps its call's id, by which templates pair them", () => {
   const call = { id: "a", type: "function", function: { name: "f", arguments: "{}" } } as const;
   const turns = turnsOf([
     { role: "assistant", tool_calls: [call] },

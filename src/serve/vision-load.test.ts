@@ -34,7 +34,7 @@ const ask = (images: readonly string[], text: string): Promise<Response> => {
 };
 const MB = 1e6;
 
-test("four chats of eight images of 99.8 megapixels hold up nobody and take little memory until they are refused", async () => {
+test("four chats of eight images of 99.8 megapixels delay nobody and take little memory until they are refused", async () => {
   const huge = await pictureOf(9990);
   expect((await ask([await pictureOf(16)], "which colour is it?")).status).toBe(200);
   const idle = process.memoryUsage.rss();

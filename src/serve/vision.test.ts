@@ -37,7 +37,7 @@ const ask = (content: unknown, more: object = {}) =>
     ...more,
   });
 
-test("a chat with an image is answered by it; usage and receipt count its tokens", async () => {
+test("a chat's answer depends on its image; usage and receipt count the image's tokens", async () => {
   const answer = await jsonOf(ask([image(urlOf(await plainPicture("red"))), question]));
   expect(answer.choices[0].message.content).toBe(" red");
   expect(answer.receipt.work.imageTokens).toEqual({ dense: 4, run: 4 });
@@ -63,7 +63,7 @@ async function waited(): Promise<string | undefined> {
   return /^vllm:request_queue_time_seconds_sum\{model_name="colours"\} (.*)$/m.exec(text)?.[1];
 }
 
-test("a chat's time is from its arrival to its end: its receipt has the encoder's, which is no waiting", async () => {
+test("a chat's time is from its arrival to its end: its receipt includes the encoder's, which is not waiting", async () => {
   await ask(question.text);
   const before = await waited();
   slowEncoder(stoppedClock(), 50_000);
@@ -126,7 +126,7 @@ const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][]
     /^messages: expected images of at most 15000 pixels in all, got 16200$/,
   ],
 ];
-test.each(refused)("%s is refused by one sentence", async (_, parts, sentence) => {
+test.each(refused)("%s is refused in one sentence", async (_, parts, sentence) => {
   const response = await ask([...(await parts()), question]);
   expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringMatching(sentence)]);
 });

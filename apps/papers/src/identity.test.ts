@@ -12,7 +12,7 @@ test.each([
   ["503.1", null],
 ])("the arXiv identifier in %s is %s", (text, id) => expect(arxivId(text)).toBe(id));
 
-test("a title has one key for all its spellings", () => {
+test("a title has one key for all spellings", () => {
   expect(titleKey("  DYNAMAX: Dynamic – Computing ")).toBe(titleKey("Dynamax, dynamic computing"));
   expect(titleKey("Poincaré Embeddings")).toBe("poincare-embeddings");
   expect(titleKey("深層学習")).toBe("深層学習");

@@ -22,7 +22,7 @@ const fileOf = (name: string, text: string) => {
   return join(folder, name);
 };
 
-test("sources that cannot be read are told, and lose no other", async () => {
+test("unreadable sources are reported, and do not affect others", async () => {
   const large = fileOf("large.jsonl", "");
   truncateSync(large, 50_000_001);
   const undated = fileOf("page.txt", "A\n\nWords.\n\n  • 1 authors\n·\nMar 20\n");

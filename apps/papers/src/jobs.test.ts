@@ -1,14 +1,14 @@
 import { expect, test } from "vitest";
 import { runJobs, untilStopped } from "./jobs.ts";
 
-test("jobs go on until they are stopped", async () => {
+test("jobs run until they are stopped", async () => {
   const stop = new AbortController();
   const running = runJobs([untilStopped, untilStopped], stop.signal);
   stop.abort();
   await running;
 });
 
-test("a job that fails stops the others, which end before its error is thrown", async () => {
+test("a failing job stops the others, which end before its error is thrown", async () => {
   const ended: string[] = [];
   const other = async (signal: AbortSignal) => {
     await untilStopped(signal);

@@ -21,7 +21,7 @@ describe.skipIf(!existsSync(page))("the saved page, with MiniLM", () => {
     rmSync(folder, { recursive: true });
   });
 
-  test("has 17 papers, which a second import leaves as they are", async () => {
+  test("has 17 papers, which a second import does not change", async () => {
     const { sources, unindexed } = await papers.import([page]);
     expect(sources).toMatchObject([{ papers: 17, added: 17, faults: [], failure: undefined }]);
     expect(unindexed).toBeUndefined();
@@ -47,7 +47,7 @@ describe.skipIf(!existsSync(page))("the saved page, with MiniLM", () => {
     expect(titles[0]).toContain(DYNAMAX);
   });
 
-  test("gives papers the user's topics that fit, one each at most, again when the topics change", async () => {
+  test("assigns papers the user's topics that fit, at most one each, again when the topics change", async () => {
     const labels = ["vision language models", "early exit", "state-space models", "cooking"];
     await papers.setTopics(labels);
     const papersOf = (topic: string) => papers.store.papers.list({ topic });
@@ -74,7 +74,7 @@ test("without an embedding model, search goes by words, and nothing is similar",
   rmSync(folder, { recursive: true });
 });
 
-test("papers are kept though the embedding model cannot be had, and search goes by words and says so", async () => {
+test("papers are stored even if the embedding model is unavailable; search then uses words and says so", async () => {
   const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
   const file = fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url));
   await using papers = await openPapers({ folder, embedding: "hf:example/missing", offline: true });
@@ -89,7 +89,7 @@ test("papers are kept though the embedding model cannot be had, and search goes 
 });
 
 test.each(["nope", "nope@layers=2", "./nope"])(
-  "an unknown embedding model %s is refused before there is a store",
+  "an unknown embedding model %s is refused before a store is created",
   async (embedding) => {
     const folder = mkdtempSync(join(tmpdir(), "modicum-papers-"));
     const opening = openPapers({ folder, embedding });

@@ -29,7 +29,7 @@ function classifierOf(
   return { classifier: new TopicClassifier(pipeline as Pick<ClassifyPipeline, keyof typeof pipeline>), calls };
 }
 
-test("a label that is close to all papers gives way to one that is close to this one; a paper may have none", async () => {
+test("a label close to all papers gives way to one close to this one; a paper may have none", async () => {
   const { classifier } = classifierOf(
     { general: 0.4, special: 0.1 },
     {
@@ -43,7 +43,7 @@ test("a label that is close to all papers gives way to one that is close to this
   expect(topics[0]!.score).toBeCloseTo(4);
 });
 
-test("a label of which nothing is known fits nothing", async () => {
+test("an unknown label fits nothing", async () => {
   const cosines = Object.fromEntries([...texts, "paper"].map((text) => [text, { unknown: 0 }]));
   const { classifier } = classifierOf({}, cosines);
   expect((await classifier.classify(["paper"], ["unknown"])).topics).toEqual([undefined]);

@@ -38,7 +38,7 @@ async function savedBy(...ids: readonly string[]): Promise<Visitor> {
   return visitor;
 }
 
-test("a mailed link makes two browsers one reader, whose marks count once; signing out gives a new one", async () => {
+test("a mailed link makes two browsers one reader, whose marks count once; signing out creates a new one", async () => {
   const [desk, phone] = [await savedBy("early-exits"), await savedBy("early-exits", "sparse-attention")];
   await desk.get("/account");
   const answer = await desk.post("/account", { address: " Ada@Example.org" });
@@ -59,7 +59,7 @@ test("a mailed link makes two browsers one reader, whose marks count once; signi
   expect(site.faults).toEqual([]);
 });
 
-test("looking at a link uses nothing up; it works once, by a form of ours, and a dead one takes nothing", async () => {
+test("viewing a link does not use it up; it works once, by a form of ours, and a dead one changes nothing", async () => {
   const [reader, thief] = [await savedBy("early-exits"), await savedBy("sparse-attention")];
   const link = await mailedLink();
   for (let i = 0; i < 2; i++) expect((await site.visitor().get(link)).text).toContain("Sign in as ada@example.org");
@@ -74,7 +74,7 @@ test("looking at a link uses nothing up; it works once, by a form of ours, and a
   expect(await saved(reader)).toEqual(["early-exits"]);
 });
 
-test("a cookie from before signing in, or from before signing out, is nobody's afterwards", async () => {
+test("a cookie from before signing in, or from before signing out, no longer works", async () => {
   const cookies: string[] = [];
   const app = createSite(site.site, () => {});
   const visitor = new Visitor((path, init) => {
@@ -93,7 +93,7 @@ test("a cookie from before signing in, or from before signing out, is nobody's a
     expect(await (await app.request("/saved", { headers: { cookie } })).text()).toContain("You saved nothing yet");
 });
 
-test("a browser that changes accounts takes nothing of one into the other", async () => {
+test("a browser that changes accounts takes nothing from one into the other", async () => {
   const visitor = await savedBy("early-exits");
   await signIn(visitor, await mailedLink());
   const link = await mailedLink(0, "grace@example.org");
@@ -104,7 +104,7 @@ test("a browser that changes accounts takes nothing of one into the other", asyn
   expect(await saved(visitor)).toEqual(["early-exits"]);
 });
 
-test("an account is deleted after a question, by a form of ours, with what every browser of it had", async () => {
+test("an account is deleted after confirmation, by a form of ours, with the data of all its browsers", async () => {
   const [desk, phone, other] = [await savedBy("early-exits"), await savedBy(), await savedBy("early-exits")];
   expect((await site.visitor().get("/account/delete")).status).toBe(303);
   await signIn(desk, await mailedLink());
@@ -136,7 +136,7 @@ test("an account is deleted after a question, by a form of ours, with what every
   expect(site.faults).toEqual([]);
 });
 
-test("the answer and the mail are the same for a known and an unknown address; asking has limits", async () => {
+test("the answer and the mail are the same for a known and an unknown address; requests are limited", async () => {
   await signIn(site.visitor(), await mailedLink());
   const visitor = site.visitor();
   await visitor.get("/account");
@@ -153,7 +153,7 @@ test("the answer and the mail are the same for a known and an unknown address; a
   expect((await visitor.post("/account", { address: ADA })).status).toBe(429);
 });
 
-test("without mail the page says so, and gives no form", async () => {
+test("without mail the page says so, and shows no form", async () => {
   const mailing = new Mailing(site.papers.store, {});
   const app = createSite({ ...site.site, mailing }, () => {});
   const { text } = await new Visitor((path, init) => app.request(path, init)).get("/account");

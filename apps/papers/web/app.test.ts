@@ -43,7 +43,7 @@ test("the front page shows the newest day that has papers; periods widen it, and
   expect((await visitor.get("/?page=0")).text).toContain("Page: expected 1 to 1000");
 });
 
-test("markup in titles and abstracts is text, links to sources pass nothing on, and pages run no other script", async () => {
+test("markup in titles and abstracts is text, links to sources send no referrer, and pages run no other script", async () => {
   const { text, headers } = await site.visitor().get("/papers/2503.16428");
   expect(text).toContain("&lt;script&gt;alert(1)&lt;/script&gt; &amp; &quot;quotes&quot;");
   expect(text).not.toMatch(/<img|<script>/);
@@ -88,7 +88,7 @@ test("a form without its reader's token changes nothing, and leads to no other s
   expect((await reader.post("/papers/early-exits/tags", { tag: "x".repeat(20_000) })).status).toBe(413);
 });
 
-test("search finds papers by words and filters them; without vectors, what needs them says so", async () => {
+test("search finds papers by words and filters them; without vectors, features that need them say so", async () => {
   const visitor = site.visitor();
   expect(titles((await visitor.get("/search?q=layers left early")).text)[0]).toBe("Early exits");
   expect(titles((await visitor.get("/search?q=attention&from=2025-12-11")).text)).toEqual([]);
@@ -98,7 +98,7 @@ test("search finds papers by words and filters them; without vectors, what needs
   expect((await visitor.get("/for-you")).text).toContain("Recommendations are off");
 });
 
-test("an abstract that gives orders changes no tag, topic or order of other papers", async () => {
+test("an abstract with instructions changes no tag, topic or order of other papers", async () => {
   const reader = site.visitor();
   await reader.get("/search?q=sparse");
   expect(titles((await reader.get("/?period=all&tags=sparse")).text)).toEqual([]);
@@ -138,7 +138,7 @@ test("a subscription: a form, a confirmed address, a digest with its receipt, an
 
 const linkIn = (raw: string, path: string): string => new RegExp(`${path}\\?token=[\\w-]+`).exec(readable(raw))![0];
 
-test("too many searches wait; unknown addresses and faults are plain sentences", async () => {
+test("excess searches wait; unknown addresses and faults are plain sentences", async () => {
   const visitor = site.visitor();
   expect((await visitor.get("/papers/none")).text).toContain("There is no paper at this address.");
   expect((await visitor.get("/nowhere")).status).toBe(404);
@@ -148,7 +148,7 @@ test("too many searches wait; unknown addresses and faults are plain sentences",
   expect(site.faults).toEqual([]);
 });
 
-test("the topics' page counts the papers of each topic, and those without one", async () => {
+test("the topics page counts the papers of each topic, and those without one", async () => {
   const { topics } = site.papers.store;
   await topics.setLabels(["exits", "vision"]);
   await topics.put(

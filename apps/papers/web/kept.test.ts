@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { Kept } from "./kept.ts";
 
-test("work is done once a key, again after a failure, and again when its result had to make room", async () => {
+test("work runs once per key, again after a failure, and again after its result was evicted", async () => {
   const kept = new Kept<number>(2);
   let runs = 0;
   const make = async () => ++runs;

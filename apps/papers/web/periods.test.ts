@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { beside, dayFrom, periodFrom, rangeOf, rangeText } from "./periods.ts";
 
-test("a week runs from Monday to Sunday and a month to its last day, across years too", () => {
+test("a week runs from Monday to Sunday and a month to its last day, also across years", () => {
   expect(rangeOf("week", "2025-12-10")).toEqual({ from: "2025-12-08", to: "2025-12-14" });
   expect(rangeOf("week", "2025-12-14")).toEqual({ from: "2025-12-08", to: "2025-12-14" });
   expect(rangeOf("week", "2026-01-01")).toEqual({ from: "2025-12-29", to: "2026-01-04" });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { RateLimit } from "./rate-limit.ts";
 
-test("a burst passes, the next request waits, and time makes room; clients do not share", () => {
+test("a burst passes, the next request waits, and time frees capacity; clients are independent", () => {
   let now = 0;
   const limit = new RateLimit(6, 2, () => now);
   expect([limit.wait("a"), limit.wait("a"), limit.wait("a")]).toEqual([0, 0, 10]);

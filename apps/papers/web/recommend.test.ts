@@ -13,7 +13,7 @@ const papers = Array.from({ length: 20 }, (_, i) => ({
   vector: near(i % 2 ? 2 : 3, i),
 }));
 
-test("papers like the saved ones come first, each because of saved papers like it", () => {
+test("papers like the saved ones come first, each because of similar saved papers", () => {
   const found = recommend(papers, new Set(["a0", "a2", "a4"]), 7)!;
   expect(found.every(({ id }) => id.startsWith("a"))).toBe(true);
   for (const { because } of found) expect(["a0", "a2", "a4"]).toEqual(expect.arrayContaining([...because]));
@@ -27,7 +27,7 @@ test("with two interests, each paper's reasons are of its own kind", () => {
   for (const { id, because } of found) expect(because.every((saved) => saved[0] === id[0])).toBe(true);
 });
 
-test("too few saved papers, or too few others, say nothing", () => {
+test("too few saved papers, or too few others, return nothing", () => {
   expect(recommend(papers, new Set(["a0", "a2"]), 5)).toBeUndefined();
   expect(recommend(papers, new Set(papers.slice(2).map(({ id }) => id)), 5)).toBeUndefined();
   expect(recommend(papers, new Set(["gone", "a0", "a2"]), 5)).toBeUndefined();

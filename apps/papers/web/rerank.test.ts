@@ -20,7 +20,7 @@ function reversing() {
   return { reranking, calls, billed };
 }
 
-test("a model orders the results behind a link, once for one list; without one, the search's order stays and says why", async () => {
+test("a link lets a model order the results, once for each list; without a model, the search's order stays and the page says why", async () => {
   const { reranking, calls, billed } = reversing();
   const papers = ["one", "two", "three"].map((title) => ({ title: `Layers ${title}`, abstract: "Layers." }));
   const { close, visitor } = await openSite(papers, reranking);

@@ -11,13 +11,13 @@ test("not binds before and, and before or; parentheses change that", () => {
   expect(passes("not not a", "a")).toBe(true);
 });
 
-test("words beside each other are joined by and, also before not and a parenthesis", () => {
+test("adjacent words are joined by and, also before not and a parenthesis", () => {
   expect(passes("a b", "a")).toBe(false);
   expect(passes("a not b", "a")).toBe(true);
   expect(passes("a (b or c)", "a", "c")).toBe(true);
 });
 
-test("quotes hold several words and operators; case and spaces are no matter", () => {
+test("quotes hold several words and operators; case and spaces do not matter", () => {
   expect(passes('"Vision  Language"', "vision language")).toBe(true);
   expect(passes('"and"', "and")).toBe(true);
   expect(passes("A AND NOT B", "a", "b")).toBe(false);
@@ -33,6 +33,6 @@ test.each([
   ['"a', "a quote"],
   ["not ".repeat(90), "levels"],
   ["a".repeat(401), "at most 400"],
-])("%s is refused with a sentence", (filter, got) => {
+])("%s is refused in one sentence", (filter, got) => {
   expect(() => parseTags(filter)).toThrow(got);
 });

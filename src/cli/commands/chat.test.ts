@@ -77,7 +77,7 @@ function start(words: number, plain = false) {
 
 const until = (condition: () => boolean) => expect.poll(condition, { interval: 2 }).toBe(true);
 
-test("every turn is asked with all before it, until /clear; /exit leaves", async () => {
+test("every turn is sent with all earlier ones, until /clear; /exit leaves", async () => {
   const { model, input, asksFor, talk } = start(2);
   for (const [i, line] of ["first\r", "second\r", "/clear\r", "third\r"].entries()) {
     input.write(line);
@@ -91,7 +91,7 @@ test("every turn is asked with all before it, until /clear; /exit leaves", async
   expect(await ledgered()).toEqual([2, 2, 2]);
 });
 
-test("an adapter that was trained on plain text is asked each turn alone", async () => {
+test("an adapter trained on plain text gets each turn alone", async () => {
   const { model, conversation, input, asksFor, talk } = start(1, true);
   for (const [i, line] of ["first\r", "second\r"].entries()) {
     input.write(line);
@@ -103,7 +103,7 @@ test("an adapter that was trained on plain text is asked each turn alone", async
   expect(conversation.messages).toHaveLength(4);
 });
 
-test("Ctrl-C stops the answer and keeps what was said; the next one leaves", async () => {
+test("Ctrl-C stops the answer and keeps its text; the next one leaves", async () => {
   const { model, input, asksFor, talk } = start(1_000_000);
   input.write("go on\r");
   await until(() => stdout.includes("word3"));
@@ -127,7 +127,7 @@ test("the end of the input leaves", async () => {
   await talk;
 });
 
-test("commands are obeyed and not asked; what goes wrong is told, and the chat goes on", async () => {
+test("commands are run and not sent; errors are shown, and the chat continues", async () => {
   let stderr = "";
   vi.spyOn(process.stderr, "write").mockImplementation((text) => {
     stderr += text;
@@ -168,7 +168,7 @@ test("commands are obeyed and not asked; what goes wrong is told, and the chat g
   expect(model.asked.map((messages) => messages.at(-1)!.content)).toEqual(["hello", "/etc/hosts is a file"]);
 });
 
-test("/image puts a picture before the next turn alone, and a chat with one is not saved", async () => {
+test("/image adds a picture to the next turn alone, and a chat with one is not saved", async () => {
   let stderr = "";
   vi.spyOn(process.stderr, "write").mockImplementation((text) => {
     stderr += text;

@@ -25,6 +25,6 @@ test.each([
   ["what is not UTF-8", file("f.ts", Buffer.of(0xff, 0xfe)), { line: 1, column: 1 }, /f\.ts: expected text in UTF-8$/],
   ["a folder", join(folder, "sub"), { line: 1, column: 1 }, /sub: this is not a file$/],
   ["a missing file", join(folder, "none.ts"), { line: 1, column: 1 }, /none\.ts: the file cannot be read \(ENOENT/],
-])("%s is refused in a sentence", (_name, path, place, sentence) => {
+])("%s is refused in one sentence", (_name, path, place, sentence) => {
   expect(() => sourceOf(path, place)).toThrow(sentence);
 });

@@ -29,7 +29,7 @@ function run(...words: string[]): Promise<unknown> {
   return command.parseAsync(words, { from: "user" });
 }
 
-test("one line tells where it is; progress is on stderr", async () => {
+test("one line names the folder; progress is on stderr", async () => {
   const folder = path.join(root, "model");
   await run(model, folder, "--quant", "f32");
   expect(written.stdout).toBe(`${folder}  0.2 MB  model.onnx.data, model.onnx\n`);
@@ -70,7 +70,7 @@ test.each([
   expect(readdirSync(root).filter((name) => ["a", "b"].includes(name))).toEqual([]);
 });
 
-test("a folder with something in it is refused before the model is looked for", async () => {
+test("a folder with contents is refused before the model is looked up", async () => {
   const folder = mkdtempSync(path.join(root, "full-"));
   writeFileSync(path.join(folder, "thesis.txt"), "");
   await expect(run("hf:nobody/nothing", folder)).rejects.toThrow(/the folder is not empty/);

@@ -3,7 +3,7 @@ import { registerRecipe } from "../../savings/registered.ts";
 import { tempFolder, withEnv } from "../../weights/sources/helpers.testing.ts";
 import { found } from "./lab-run.ts";
 
-test("a registered recipe in a model's place is told as model and recipe", async () => {
+test("a registered recipe in a model's place is reported as model and recipe", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const recipe = ["xattention:threshold=0.5"];
   await registerRecipe("tiny@fast", { model: "some/tiny.gguf", recipe, created: new Date().toISOString() });

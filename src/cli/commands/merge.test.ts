@@ -61,7 +61,7 @@ test.each([
   expect(existsSync(folder)).toBe(false);
 });
 
-test("an adapter of plain text is said to need --raw, once it is part of a model", async () => {
+test("an adapter of plain text is reported to need --raw, once it is part of a model", async () => {
   const plain = path.join(root, "plain");
   cpSync(one, plain, { recursive: true });
   await writeRecord(plain, { prompt: "raw" });
@@ -71,6 +71,6 @@ test("an adapter of plain text is said to need --raw, once it is part of a model
   expect(process.stderr.write).toHaveBeenCalledWith(expect.stringContaining("run the model with --raw"));
 });
 
-test("a folder with something in it is refused", async () => {
+test("a folder with contents is refused", async () => {
   await expect(run(path.dirname(base), "--adapter", one)).rejects.toThrow(/the folder is not empty/);
 });

@@ -29,7 +29,7 @@ async function printed(...words: string[]): Promise<string> {
   return text;
 }
 
-test("a model is a line, with the names of its recipes, the form of its weights and the requests at work", async () => {
+test("a model is one line, with its recipes' names, the form of its weights and active requests", async () => {
   const [head, ...lines] = (await printed()).trimEnd().split("\n");
   expect(head).toMatch(/^MODEL +FILES +RECIPES +FORM +RUNNING$/);
   expect(lines).toEqual([

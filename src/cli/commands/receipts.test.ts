@@ -36,7 +36,7 @@ test("before the first answer there are none, and nothing is created", async () 
   expect(readdirSync(home)).toEqual([]);
 });
 
-test("a ledger that is named has to be there; a missing one is not created", async () => {
+test("a named ledger has to exist; a missing one is not created", async () => {
   const missing = path.join(home, "folder", "x.db");
   await expect(receipts("--ledger", missing)).rejects.toThrow(`there is no ledger at ${missing}`);
   await expect(receipts("--ledger", "mysql://x")).rejects.toThrow("got mysql://…");

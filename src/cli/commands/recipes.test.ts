@@ -45,7 +45,7 @@ async function add(...words: string[]): Promise<void> {
   await command.parseAsync(["add", "fast", ...words], { from: "user" });
 }
 
-test("a recipe is registered for a model that is here, wherever it is used from; or that may be downloaded", async () => {
+test("a recipe is registered for a model that exists, wherever it is used; or for a downloadable one", async () => {
   const file = fixture("llama-tiny.gguf");
   await add("--model", file, "--save", "xattention:threshold=0.5");
   await add("--model", "smollm2");
@@ -55,7 +55,7 @@ test("a recipe is registered for a model that is here, wherever it is used from;
   });
 });
 
-test("a recipe that replaces another says which", async () => {
+test("a recipe that replaces another names it", async () => {
   await add("--model", "smollm2", "--save", "lookup");
   expect(process.stderr.write).toHaveBeenLastCalledWith(expect.stringMatching(/^registered as smollm2@fast: /));
   await add("--model", "smollm2", "--save", "lookup:match=2");
@@ -92,7 +92,7 @@ const created = new Date(0).toISOString();
 const register = (full: string, name: string) =>
   registerRecipe(full, { model: "smollm2", recipe: [`auto:${name}`], created });
 
-test("a certified recipe is listed with what it saves, its loss by name, and whether it is audited", async () => {
+test("a certified recipe is listed with its saving, its loss by name, and whether it is audited", async () => {
   await certified("mine");
   await certified("byte", { cost: { ...certificateOf("lookup", {}).cost, by: "bytes" }, loss: "nats" });
   await certified("drawn", { sampling: { repetitionPenalty: 1.05 }, loss: "nats", task: { name: "chats", hash: "" } });
@@ -115,7 +115,7 @@ test("a certified recipe is listed with what it saves, its loss by name, and whe
   });
 });
 
-test.each(["smollm2@fast", "fast"])("on, off and rm take %s alike", async (spelling) => {
+test.each(["smollm2@fast", "fast"])("on, off and rm all accept %s", async (spelling) => {
   await certified("fast");
   await register("smollm2@fast", "fast");
   expect(await run("off", spelling)).toBe("auto:fast is off: its requests run dense\n");
@@ -146,7 +146,7 @@ test.each([
     ["--model", fixture("../../engine/fixtures/classifier"), "--save", "xattention"],
     "no saving has a seam in it",
   ],
-])("%s is told, and nothing is registered", async (_, words, sentence) => {
+])("%s is reported, and nothing is registered", async (_, words, sentence) => {
   await expect(add(...words)).rejects.toThrow(sentence);
   expect(await registeredRecipes()).toEqual({});
 });

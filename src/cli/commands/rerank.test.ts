@@ -14,7 +14,7 @@ async function ids(...given: (string | number | undefined)[]): Promise<(string |
   return (await documentsOf(file)).map(({ id }) => id);
 }
 
-test("a document without an id is called by its index", async () => {
+test("a document without an id is named by its index", async () => {
   expect(await ids(undefined, "a", undefined)).toEqual([0, "a", 2]);
   expect(await ids(1, 0)).toEqual([1, 0]);
 });

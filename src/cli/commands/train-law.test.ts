@@ -10,7 +10,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-law-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 afterEach(() => void vi.restoreAllMocks());
 
-test("train law tells the coefficients of the runs in a file, and how far the law is from them", async () => {
+test("train law reports the coefficients of the runs in a file, and the law's distance from them", async () => {
   const law = { E: 1.5, A: 200, B: 300, alpha: 0.3, beta: 0.25 };
   const points = [1e5, 1e6, 1e7].flatMap((parameters) => [1e7, 1e8, 1e9].map((tokens) => ({ parameters, tokens })));
   const file = path.join(folder, "points.jsonl");

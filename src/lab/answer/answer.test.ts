@@ -39,7 +39,7 @@ describe("a language model", () => {
   } as const;
   const text = "the cat sat on the mat and saw a dog ".repeat(3);
 
-  test("generates what a run of it does, raw, whatever was asked before", async () => {
+  test("generates the same as a plain run, raw, whatever it answered before", async () => {
     using model = await load(TINY, { quant: "f32" });
     const { text, receipt } = await model.complete("abc de", { raw: true, maxTokens: 12 });
     const answerer = await open(TINY);
@@ -53,7 +53,7 @@ describe("a language model", () => {
     expect(stopped.text).toBe(text.slice(0, text.indexOf(text.slice(3, 5))));
   });
 
-  test("goes on for as long as the task says, even in circles", async () => {
+  test("continues for as long as the task says, even in circles", async () => {
     using model = await load(TINY, { quant: "f32" });
     const { finishReason } = await model.complete("a", { raw: true, maxTokens: 120 });
     expect(finishReason).toBe("repetition");
@@ -61,7 +61,7 @@ describe("a language model", () => {
     expect(got.text).toHaveLength(120);
   });
 
-  test("predicts a text: all its tokens, as the continuation of nothing", async () => {
+  test("predicts a text: all its tokens, as the continuation of an empty text", async () => {
     const answerer = await open(TINY);
     const whole = await answer<AnswerOf["continuation"]>(answerer, {
       ...{ kind: "continuation", id: "c", context: "", continuation: text },
@@ -80,7 +80,7 @@ describe("a language model", () => {
     expect(got.scores).toEqual(likelihoods.map((l) => l.logLikelihood));
   });
 
-  test("says that a prompt does not fit, with its answer, or cuts it as told", async () => {
+  test("reports that a prompt does not fit, with its answer, or cuts it as configured", async () => {
     const long = { ...generation, prompt: "abc ".repeat(3000) };
     expect((await open(TINY)).plan(long)).toBeUndefined();
     for (const truncate of ["left", "middle"] as const)
@@ -109,7 +109,7 @@ describe("one model under several recipes", () => {
     return found;
   };
 
-  test("is loaded once, and each answers to the bit as with a model of its own", async () => {
+  test("is loaded once, and each recipe answers to the bit as with its own model", async () => {
     const setting = { source: await resolveModel(TINY), quant: "f32", truncate: undefined } as const;
     const loads = vi.spyOn(LanguageModel, "load");
     using model = await openAnswering(setting);
@@ -143,7 +143,7 @@ describe("one model under several recipes", () => {
     }
   });
 
-  test("scores what follows a context under savings that drop tokens of it, or leave early after it", async () => {
+  test("scores the text after a context under savings that drop some of its tokens, or exit early after it", async () => {
     using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
     const found = [];
     for (const recipe of [[], [dropping], [leaving], [dropping]]) {
@@ -162,7 +162,7 @@ describe("one model under several recipes", () => {
     }
   });
 
-  test("refuses a text to score where tokens are dropped, and savings where there is no seam", async () => {
+  test("refuses a text to score if tokens are dropped, and savings without a seam", async () => {
     using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
     using answerer = await model.under([dropping]);
     expect(() => answerer.plan(items[2]!)).toThrow("drop:keep=0.5 drops tokens of the prompt");
@@ -187,7 +187,7 @@ describe("an encoder", () => {
     );
   });
 
-  test("counts the texts that it cuts at their end, once each, and refuses to be told where", async () => {
+  test("counts each text cut at its end once, and refuses an option for the place", async () => {
     const answerer = await open("minilm");
     const [long, short] = ["wing ".repeat(300), "wing ".repeat(200)];
     const documents = [long, short, `${long}.`].map((text, i) => ({ id: String(i), text }));
@@ -204,7 +204,7 @@ describe("an encoder", () => {
     await expect(open("minilm", "left")).rejects.toThrow(/is an encoder, .*--truncate is for models that generate/);
   });
 
-  test("labels and ranks by the nearness of embeddings; its bill is the item's own", async () => {
+  test("labels and ranks by the similarity of embeddings; its bill is the item's own", async () => {
     const answerer = await open("minilm");
     const documents = [
       { id: "pie", text: "How to bake an apple pie with cinnamon." },
@@ -240,7 +240,7 @@ test("a text-to-text model generates, and nothing else", async () => {
   expect(() => answerer.plan({ kind: "text", id: "t", text: "a" })).toThrow(/kind is text, expected generation/);
 });
 
-describe("what is longer than a context", () => {
+describe("a text longer than a context", () => {
   const ids = [1, 2, 3, 4, 5, 6, 7];
   test("is cut at the beginning or in the middle", () => {
     expect(cut(ids, 7, undefined)).toEqual(ids);

@@ -11,7 +11,7 @@ import { openAnswerer } from "./answer.testing.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-fill-in-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("the text after the answer is read by a model that fills in, and by no other", async () => {
+test("a model that fills in reads the text after the answer, and no other model does", async () => {
   const filling = path.join(folder, "filling.gguf");
   const id = (name: string, value: number) => ({
     [`tokenizer.ggml.${name}_token_id`]: ["uint32", value] as [type: "uint32", value: number],

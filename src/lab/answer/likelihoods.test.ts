@@ -38,7 +38,7 @@ test("continuations have transformers' log-likelihoods: spaces, line breaks, no 
 
 // MODICUM_ARC=1: minutes, and a download.
 test.skipIf(!process.env["MODICUM_ARC"])(
-  "200 questions of ARC-easy are answered as transformers does",
+  "200 questions of ARC-easy are answered as by transformers",
   async () => {
     const items = new Map<string, ChoiceItem>();
     const countTokens = (text: string) => answerer.countTokens(text);

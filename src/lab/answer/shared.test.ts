@@ -47,7 +47,7 @@ describe("on SmolLM2", () => {
   });
   afterAll(() => answerer[Symbol.dispose]());
 
-  test("what items share is run once; each has, to the bit, the answer and the bill that it has alone", async () => {
+  test("shared prefixes run once; each item has, to the bit, the same answer and bill as alone", async () => {
     expect(sharedOf(alone)).toEqual([0, 0, 0, 0]);
     for (const order of [asked, asked.toReversed()]) {
       await answerer.plan({ kind: "text", id: "t", text: "b c" })!();

@@ -36,7 +36,7 @@ async function results(pair: string): Promise<Map<string, Result[]>> {
 const texts = (all: readonly Result[]) =>
   [...all].sort((a, b) => a.item.localeCompare(b.item)).map(({ answer }) => (answer as { text: string }).text);
 
-test("a run of a pair has Super alone as dense, and all answers of the model that its threshold names", async () => {
+test("a pair's run has Super alone as dense, and all answers come from the model that its threshold selects", async () => {
   const [hard, easy] = [await results(`${TINY}>${UNTIED}@t=inf`), await results(`${TINY}>${UNTIED}@t=-inf`)];
   expect([...hard.keys()]).toEqual(["dense", "route:t=inf"]);
   expect(texts(hard.get("route:t=inf")!)).toEqual(texts(hard.get("dense")!));
@@ -44,7 +44,7 @@ test("a run of a pair has Super alone as dense, and all answers of the model tha
   expect(texts(easy.get("route:t=-inf")!)).not.toEqual(texts(easy.get("dense")!));
 });
 
-test("a run of a pair decides by the pair's calibration, as the library does, and is refused without one", async () => {
+test("a pair's run decides by the pair's calibration, as the library does, and is refused without one", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const pair = `${TINY}>${UNTIED}@share=0.5`;
   await expect(results(pair)).rejects.toThrow("is not calibrated for score=energy,aggregate=first");

@@ -26,7 +26,7 @@ const itemOf = (image: Uint8Array): GenerationItem => ({
   ...{ stop: [], maxTokens: 3, answers: ["red"] },
 });
 
-test("an item with an image is answered by it, alone and beside others, and always billed for its encoder", async () => {
+test("an item's answer depends on its image, alone and beside others, and its encoder is always billed", async () => {
   using answerer = await DecoderAnswerer.open(model.language, [], undefined);
   const items = [itemOf(await plainPicture("red")), itemOf(await plainPicture("blue"))];
   const answered = [await answerer.plan(items[0]!)!(), await answerer.plan(items[0]!)!()];
@@ -39,7 +39,7 @@ test("an item with an image is answered by it, alone and beside others, and alwa
   expect(answerer.plan({ ...more, prompt: prompt.repeat(20) })).toBeUndefined();
 });
 
-test("an item's time has its image's, alone and beside others", async () => {
+test("an item's time includes its image's, alone and beside others", async () => {
   using answerer = await DecoderAnswerer.open(model.language, [], undefined);
   slowEncoder(stoppedClock(), 50_000);
   const items = [itemOf(await plainPicture("red")), itemOf(await plainPicture("blue"))];

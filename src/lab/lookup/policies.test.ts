@@ -22,7 +22,7 @@ const rows: ComparedQuestion[] = Array.from({ length: 40 }, (_, i) => {
   };
 });
 
-test("a gate that knows looks up the half that needs it, and is better than always and never", () => {
+test("an informed gate looks up the half that needs it, and beats always and never", () => {
   const { policies, gates, fixes, breaks, coverage } = judgeLookups("made", rows, { vocabulary: 0, coverage: 0.1 });
   const [never, always] = policies;
   expect([fixes, breaks, coverage.here, coverage.all]).toEqual([0.5, 0.25, 0.5, 0.1]);
@@ -38,7 +38,7 @@ test("a gate that knows looks up the half that needs it, and is better than alwa
   expect(never!.natural.accuracy).toBeCloseTo(0.9, 12);
 });
 
-test("a question is read out of its prompt, and a prompt of another form is the question", () => {
+test("a question is extracted from its prompt; a prompt of another form is itself the question", () => {
   const examples = "Question: a?\nAnswer: b\n\nQuestion: who?\nAnswer:";
   expect(questionOf({ id: "1", prompt: examples, answers: ["c"] }).question).toBe("who?");
   expect(questionOf({ id: "1", prompt: " Who? ", answers: ["c"] }).question).toBe("Who?");

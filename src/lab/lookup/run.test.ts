@@ -36,7 +36,7 @@ const run = async (changes: Partial<LookupRun> = {}) =>
 const results = (): ComparedQuestion[] =>
   readFileSync(join(folder, "out", "results.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line)); // biome-ignore format: one line
 
-test("each question is answered both ways, gates are judged, and a stopped run goes on", async () => {
+test("each question is answered both ways, gates are judged, and a stopped run resumes", async () => {
   const report = await run();
   const rows = results();
   expect(rows.map(({ question }) => question).sort()).toEqual([...questions].sort());

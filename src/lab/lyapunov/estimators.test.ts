@@ -19,7 +19,7 @@ const henonMap = (a: number, b: number): StateMap => ({
 
 const units = (size: number, count = size) => Array.from({ length: count }, (_, i) => unitVector(size, i));
 
-describe("maps whose exponents are known", () => {
+describe("maps with known exponents", () => {
   test("the logistic map: ln 2", () => {
     const [exponent] = benettin(logisticMap(4), Float64Array.of(0.3), units(1), { steps: 100_000, transient: 100 });
     expect(Math.abs(exponent! - Math.LN2)).toBeLessThan(0.002);
@@ -41,7 +41,7 @@ describe("maps whose exponents are known", () => {
     expect(Math.abs(exponent - 0.4195)).toBeLessThan(0.01);
   });
 
-  test("a tanh network forgets at gain 0.5 and is chaotic at gain 3, alone and driven by tokens", () => {
+  test("a tanh network forgets at gain 0.5 and is chaotic at gain 3, with and without tokens", () => {
     const random = seededRandom(3);
     const start = Float64Array.from({ length: 100 }, () => random() - 0.5);
     const text = Array.from({ length: 300 }, () => Math.floor(random() * 60));
@@ -69,7 +69,7 @@ describe("a state space's layer", () => {
   };
   const decaying = decaysOf((i) => rates[i]!);
 
-  test("the closed form is QR's result from unit vectors", () => {
+  test("the closed form equals QR's result from unit vectors", () => {
     const found = benettin(diagonalMap(decaying, size), new Float64Array(size), units(size), { steps: tokens });
     for (const [i, exponent] of exponents(decaying).entries())
       expect(Math.abs(found[i]! - exponent)).toBeLessThan(1e-9);
@@ -86,7 +86,7 @@ describe("a state space's layer", () => {
     expect(Math.min(...exponents(decaysOf((i) => -rates[i]!)))).toBeGreaterThan(0);
   });
 
-  test("twice the steps double every exponent; steps of zero give zero, and a memory without end", () => {
+  test("twice the steps double every exponent; steps of zero give zero, and endless memory", () => {
     const once = exponents(decaying);
     for (const [i, twice] of exponents(decaysOf((j) => rates[j]!, 2)).entries())
       expect(twice).toBeCloseTo(2 * once[i]!, 12);

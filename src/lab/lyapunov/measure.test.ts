@@ -20,7 +20,7 @@ const at = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.me
 const fixture = (name: string) => at(`src/models/fixtures/${name}`);
 const model = (name = "mamba2") => openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
 
-test("a text that is too short, and a model that attends, are refused with a sentence", async () => {
+test("a text that is too short, and a model with attention, are refused in one sentence", async () => {
   const options = lyapunovOptions.parse({});
   const measured = async (name: string) => measureLyapunov(await resolveModel(at(name)), "To be", options);
   await expect(measured("packages/models/mamba-tiny")).rejects.toThrow(
@@ -44,7 +44,7 @@ test("the median of an even count of exponents is the mean of the middle two", a
   }
 });
 
-test("a step with feedback is the model's own step: states as after the same tokens, and its guess as the next input", async () => {
+test("a step with feedback is the model's own step: states as after the same tokens, and its prediction as the next input", async () => {
   const ids = [5, 9, 33];
   using states = await OpenStates.open(await model(), { rows: 1, tokens: 3, length: 3 });
   await states.run([ids]);
@@ -61,7 +61,7 @@ test("a step with feedback is the model's own step: states as after the same tok
   for (const [i, value] of input.entries()) expect(Math.abs(state[i]! - value)).toBeLessThan(1e-4);
 });
 
-test("another token moves the states, and is forgotten; noise is not", async () => {
+test("another token moves the states and is forgotten; noise is not", async () => {
   const ids = Array.from({ length: 320 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
   const { tokens, oneToken, noise } = await measureDeviations(await model(), ids, 1);
   expect(tokens[0]).toBe(16);
@@ -71,7 +71,7 @@ test("another token moves the states, and is forgotten; noise is not", async () 
   expect(noise.at(-1)!).toBeGreaterThan(1e-3);
 });
 
-test("a hybrid's layers that attend see the tokens of earlier runs, and its recurrent layers are known by their numbers", async () => {
+test("a hybrid's attention layers see the tokens of earlier runs, and its recurrent layers have their own numbers", async () => {
   const hybrid = await model("granitemoehybrid");
   const ids = [5, 9, 33, 12, 60, 7, 21, 44];
   const options = { rows: 2, tokens: ids.length, length: ids.length };

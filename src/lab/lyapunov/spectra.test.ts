@@ -24,7 +24,7 @@ describe.each([
   const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
   const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
 
-  test("every exponent is negative, and QR's", async () => {
+  test("every exponent is negative, and equals QR's", async () => {
     const spectra = await measureSpectra(model, ids);
     expect(spectra.length).toBe(layersOf(model.decoder.config, "recurrent").length);
     for (const { exponents, fromQr, standardError } of spectra) {
@@ -34,7 +34,7 @@ describe.each([
     }
   });
 
-  test("a moved state comes back at the closed form's rates; with A = +exp(A_log) it goes away", async () => {
+  test("a shifted state returns at the closed form's rates; with A = +exp(A_log) it diverges", async () => {
     const few = ids.slice(0, followed);
     for (const { elements, exponent, fromClosedForm } of await kickLayers(model, few)) {
       expect(elements).toBeGreaterThan(0);

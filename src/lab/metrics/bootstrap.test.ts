@@ -19,13 +19,13 @@ function near([low, high]: readonly number[], expected: { low: number; high: num
 }
 const options = { seed: 3, resamples: 4000 };
 
-test("intervals as scipy.stats.bootstrap's: a mean and a ratio of sums", () => {
+test("intervals equal scipy.stats.bootstrap's: a mean and a ratio of sums", () => {
   const [right] = scipy("mean").data;
   near(bootstrap(zip(right!), mean, options).ci95, scipy("mean"));
   near(bootstrap(zip(...scipy("perplexity").data), perplexity.quality, options).ci95, scipy("perplexity"));
 });
 
-test("paired differences as scipy.stats.bootstrap's", () => {
+test("paired differences equal scipy.stats.bootstrap's", () => {
   const [a, b] = scipy("delta of means").data;
   near(pairedDelta(zip(a!), zip(b!), mean, options).ci95, scipy("delta of means"));
   const [other, nats, tokens] = scipy("delta of perplexities").data as [number[], number[], number[]];
@@ -33,7 +33,7 @@ test("paired differences as scipy.stats.bootstrap's", () => {
   near(delta.ci95, scipy("delta of perplexities"));
 });
 
-test("a paired difference is of the same items: narrow where runs agree", () => {
+test("a paired difference compares the same items: it is narrow if runs agree", () => {
   const random = seededRandom(1);
   const a = zip(Array.from({ length: 300 }, () => (random() < 0.5 ? 1 : 0)));
   const b = a.map((part, i) => (i === 7 ? [1 - part[0]!] : part));
@@ -43,14 +43,14 @@ test("a paired difference is of the same items: narrow where runs agree", () => 
   expect(pairedDelta(perplexities, perplexities, perplexity.quality, options).ci95).toEqual([0, 0]);
 });
 
-test("the same seed gives the same interval, another seed another", () => {
+test("a seed determines the interval, and seeds differ", () => {
   const parts = zip(Array.from({ length: 50 }, (_, i) => i % 7));
   const ends = (seed: number) => bootstrap(parts, mean, { seed }).ci95;
   expect(ends(5)).toEqual(ends(5));
   expect(ends(5)).not.toEqual(ends(6));
 });
 
-test("95 % of intervals hold the truth", () => {
+test("95 % of intervals contain the true value", () => {
   const random = seededRandom(42);
   const held = Array.from({ length: 400 }, (_, seed) => {
     const parts = zip(Array.from({ length: 100 }, () => (random() < 0.7 ? 1 : 0)));
@@ -62,7 +62,7 @@ test("95 % of intervals hold the truth", () => {
   expect(held).toBeLessThan(398);
 });
 
-test("a corpus's metric is resampled as a whole, BLEU too", () => {
+test("a corpus's metric is resampled as a whole, such as BLEU", () => {
   const item = { kind: "generation", id: "0", prompt: "", stop: [], maxTokens: 1 } as const;
   const texts = ["one two three four five", "one two three five four", "six seven eight nine", "a b c d e f"];
   const parts = texts.map((text) => bleu.part({ ...item, answers: [texts[0]!] }, { text }, { text }));
@@ -71,7 +71,7 @@ test("a corpus's metric is resampled as a whole, BLEU too", () => {
   expect(ci95[1]).toBeGreaterThan(quality);
 });
 
-describe("where all items are alike an interval is still wide on few", () => {
+describe("if all items are alike, the interval over few is still wide", () => {
   const of = (n: number, share: number) => zip(Array(n).fill(share));
   const rounded = (ends: readonly number[]) => ends.map((end) => Number(end.toFixed(4)));
 
@@ -84,7 +84,7 @@ describe("where all items are alike an interval is still wide on few", () => {
     expect(rounded(bootstrap(of(n, share), mean, options).ci95)).toEqual(expected);
   });
 
-  test("and so is a difference that no item shows, or every item", () => {
+  test("the same holds for a difference in no item, or in every item", () => {
     const delta = (a: Part[], b: Part[]) => rounded(pairedDelta(a, b, mean, options).ci95);
     expect(delta(of(4, 1), of(4, 1))).toEqual([-0.4899, 0.4899]);
     expect(delta(of(4, 0), of(4, 1))).toEqual([-1, -0.5101]);
@@ -92,6 +92,6 @@ describe("where all items are alike an interval is still wide on few", () => {
   });
 });
 
-test("lists of different length are no pairs", () => {
+test("lists of different lengths cannot be paired", () => {
   expect(() => pairedDelta([[1]], [[1], [0]], mean, options)).toThrow("expected as many parts of both, got 1 and 2");
 });

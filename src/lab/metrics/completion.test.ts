@@ -43,7 +43,7 @@ describe("ROUGE-L and BLEU over token ids", () => {
     expect(short).toBeCloseTo(whole! * Math.exp(1 - 6 / 5), 12);
   });
 
-  test("ids are no digits: 1, 2 is not 12", () => {
+  test("ids are not digits: 1, 2 is not 12", () => {
     expect(ofTokens(rougeLOfTokens, [1, 2], [12])).toBe(0);
     expect(ofTokens(bleuOfTokens, [1, 2, 3, 4], [12, 34])).toBe(0);
   });
@@ -62,12 +62,12 @@ describe("a completion's first line", () => {
     expect(judged(acceptedProxy, [item(reference), { text }])).toBe(accepted);
   });
 
-  test("a blank one is not exact for another blank one's sake", () => {
+  test("a blank line does not count as exact for another blank line", () => {
     expect(judged(exactLine, [item("\n  a();"), { text: "\n  b();" }])).toBe(0);
   });
 });
 
-test("among completions that are shown, one that was stopped is held against the beginning of the reference", () => {
+test("among shown completions, a stopped one is compared with the reference's beginning", () => {
   const asked = item("return compute(a, b, c);");
   const shown = { text: "return compute(" };
   const none = [asked, { text: "", stopped: true }] as const;
@@ -77,7 +77,7 @@ test("among completions that are shown, one that was stopped is held against the
   expect(judged(shownAcceptedProxy, none)).toBe(0);
 });
 
-test("what a completion took: tokens, layers, stops", () => {
+test("a completion's cost: tokens, layers, stops", () => {
   const answers = [
     [item(""), { text: "", tokens: [1, 2, 3], layers: 24 }],
     [item(""), { text: "", tokens: [1], layers: 12, stopped: true }],

@@ -8,7 +8,7 @@ const item: GenerationItem = {
 };
 const part = (metric: typeof containsAll, text: string) => metric.part(item, { text }, { text: "" });
 
-test("a share of the answers, where any of them will do for the other metric", () => {
+test("is a share of the answers; for the other metric, any of them suffices", () => {
   expect(part(containsAll, "fghij and 12, not 123")).toEqual([2 / 3]);
   expect(part(containsAnswer, "fghij and 12, not 123")).toEqual([1]);
   expect(part(containsAll, "ABCD 123")).toEqual([0]);

@@ -86,7 +86,7 @@ describe("texts against references", () => {
     }
   });
 
-  test("the last number, as GSM8K's flexible-extract", () => {
+  test("the last number, as in GSM8K's flexible-extract", () => {
     for (const { text, answer, match } of reference.numbers)
       expect(one(numberMatch, generated(numberMatch, text, [answer])), text).toBe(match);
   });
@@ -96,7 +96,7 @@ describe("texts against references", () => {
     expect(generated(numberMatch, "no number", ["none either"])).toEqual([0]);
   });
 
-  test("an answer within a text; a number only whole", () => {
+  test("an answer within a text; a number only as a whole", () => {
     expect(generated(containsAnswer, "It is 12345.", ["12345"])).toEqual([1]);
     expect(generated(containsAnswer, "It is 123456.", ["12345"])).toEqual([0]);
     expect(generated(containsAnswer, "in PARIS (France)", ["Rome", "paris (france)"])).toEqual([1]);
@@ -105,7 +105,7 @@ describe("texts against references", () => {
 });
 
 describe("likelihoods", () => {
-  test("accuracy, raw and normalised; the first of equals is taken", () => {
+  test("accuracy, raw and normalised; the first of equals wins", () => {
     for (const row of reference.choices) {
       const choices = row.choices.map((choice) => ({ context: "?", continuation: ` ${choice}` }));
       const item = { kind: "choice", id: "0", choices, gold: row.gold } as const;
@@ -147,7 +147,7 @@ describe("likelihoods", () => {
   });
 });
 
-test("rankings as trec_eval's", () => {
+test("rankings equal trec_eval's", () => {
   for (const row of reference.ranking) {
     const item = { kind: "ranking", id: "0", query: "?", documents: [], relevance: row.relevance } as const;
     for (const k of [1, 10, 100])
@@ -160,13 +160,13 @@ test("rankings as trec_eval's", () => {
 const labelled = (scores: readonly number[], positive: readonly boolean[]) =>
   scores.map((score, i) => [positive[i] ? 0 : 1, score, -score]);
 
-test("AUROC as scikit-learn's, ties included; NaN for one class", () => {
+test("AUROC equals scikit-learn's, including ties; NaN for one class", () => {
   for (const { scores, positive, auroc: expected } of reference.auroc)
     expect(auroc.quality(labelled(scores, positive))).toBeCloseTo(expected, 12);
   expect(auroc.quality(labelled([1, 2], [true, true]))).toBeNaN();
 });
 
-test("AUROC of several labels is their mean, each against the rest; its interval is that of resampling item by item", () => {
+test("AUROC of several labels is their mean, each against the rest; its interval equals resampling item by item", () => {
   // The first label's scores separate its texts from the others; the second's do so for half; the third has no text.
   const parts = [
     [0, 0.9, 0.1, 0.5],
@@ -186,7 +186,7 @@ test("AUROC of several labels is their mean, each against the rest; its interval
   );
 });
 
-test("label accuracy takes the greatest score", () => {
+test("label accuracy uses the greatest score", () => {
   const item = { kind: "label", id: "0", text: "?", labels: ["a", "b"], gold: 1 } as const;
   const part = (scores: number[]) => labelAccuracy.part(item, { scores }, { scores });
   expect([part([0.1, 0.2]), part([0.2, 0.1])]).toEqual([[1], [0]]);
@@ -202,6 +202,6 @@ test("agreement with dense", () => {
   expect(parts("😀a", "😀b")[1]).toBe(0.5);
 });
 
-test("no item has no quality", () => {
+test("no items have no quality", () => {
   for (const metric of [accuracy, perplexity, bleu]) expect(metric.quality([])).toBeNaN();
 });

@@ -93,7 +93,7 @@ describe("a worker's side", () => {
     new LossBench({ version, notice() {}, signal: new AbortController().signal, fetching: {} });
 
   test.each([0, 0.8])(
-    "at temperature %d, it gives the answers and scores of the tuning's process",
+    "at temperature %d, it returns the answers and scores of the tuning's process",
     async (temperature) => {
       using own = bench();
       using serving = await ModelServing.open(model, temperature);
@@ -132,7 +132,7 @@ describe("a worker's side", () => {
     await expect(refused).rejects.toBeInstanceOf(Unfit);
   });
 
-  test("what fails under a recipe is no answer, which nobody takes for a loss", async () => {
+  test("a failure under a recipe is not an answer, and never counts as a loss", async () => {
     using own = bench();
     const [dense, other] = await own.answer(jobOf(await settingOf(0), { recipes: ["dense", "exit:layer=9"] }));
     expect([dense?.served.tokens.length, other]).toEqual([6, null]);
@@ -163,7 +163,7 @@ describe.skipIf(!server)("with a queue", () => {
   }
 
   test.each([0, 0.8])(
-    "at temperature %d, the certificate, its order and all losses are those without one",
+    "at temperature %d, the certificate, its order and all losses equal a tuning without a queue",
     async (temperature) => {
       const alone = await outcomeOf(await setupOf({ temperature }));
       const { url } = await redis();
@@ -176,7 +176,7 @@ describe.skipIf(!server)("with a queue", () => {
     300_000,
   );
 
-  test("answers of another form, failed ones, and a queue that fails are nobody's losses", async () => {
+  test("answers of another form, failed ones, and a failing queue never count as losses", async () => {
     const alone = await outcomeOf(await setupOf({ temperature: 0 }));
     const results = [
       () => "[]",

@@ -3,7 +3,7 @@ import { onceThereIsRoom } from "./room.ts";
 
 const full = () => new Error("OOM command not allowed when used memory > 'maxmemory'. script: 1a2b");
 
-test("a Redis that is full is waited for, and that is said once", async () => {
+test("a full Redis is waited for, with one notice", async () => {
   const said: string[] = [];
   let attempts = 0;
   const attempt = async () => {
@@ -14,7 +14,7 @@ test("a Redis that is full is waited for, and that is said once", async () => {
   expect([attempts, said]).toEqual([4, [expect.stringMatching(/^Redis has no memory left .*waiting/)]]);
 });
 
-test("other mistakes are told, and a signal ends the waiting", async () => {
+test("other errors are reported, and a signal ends the waiting", async () => {
   const broken = async () => {
     throw new Error("WRONGPASS");
   };

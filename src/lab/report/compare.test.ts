@@ -14,7 +14,7 @@ function run(folder: string, recipes: number, change: (result: Result) => Result
 const losing = (result: Result): Result =>
   result.item === "n0" ? { ...result, parts: { "contains-answer": [0] }, flops: { dense: 2e12, spent: 1e12 } } : result;
 
-test("a run against itself differs nowhere", () => {
+test("a run has no differences from itself", () => {
   const { recipes, only_a, only_b } = compareRuns(run("a", 3), run("b", 3));
   expect(recipes.map(({ delta, by_item }) => [delta.mean, by_item])).toEqual(
     Array(3).fill([0, { better: 0, same: 40, worse: 0 }]),
@@ -24,7 +24,7 @@ test("a run against itself differs nowhere", () => {
   expect([only_a, only_b]).toEqual([[], []]);
 });
 
-test("one item lost is 1/40 less, with an interval of as many resamples as lose it", () => {
+test("one lost item is 1/40 less, with an interval from the resamples that lose it", () => {
   const { recipes } = compareRuns(run("a", 2), run("b", 2, losing));
   const [dense] = recipes;
   expect(dense!.delta.mean).toBeCloseTo(-1 / 40, 12);
@@ -33,7 +33,7 @@ test("one item lost is 1/40 less, with an interval of as many resamples as lose 
   expect(dense!.b.flops_saved).toBeCloseTo(1 - (39 * 1.5 + 1) / 80, 12);
 });
 
-test("items and recipes of one run only are left out, and recipes named", () => {
+test("items and recipes in only one run are left out, and such recipes are named", () => {
   const half = run("b", 2);
   const { recipes, only_a } = compareRuns(run("a", 3), {
     ...half,
@@ -43,7 +43,7 @@ test("items and recipes of one run only are left out, and recipes named", () => 
   expect(only_a).toEqual(["xattention:threshold=0.9,stride=8,minLengthForSparse=2048"]);
 });
 
-test("other questions under the same ids are counted; results that do not tell theirs are not", () => {
+test("different questions under the same ids are counted; results without question hashes are not", () => {
   const asked = (hash: (item: string) => string) => (result: Result) => ({ ...result, item_hash: hash(result.item) });
   const a = run(
     "a",
@@ -59,7 +59,7 @@ test("other questions under the same ids are counted; results that do not tell t
   expect(compareRuns(a, run("b", 2)).recipes.map(({ other_items }) => other_items)).toEqual([0, 0]);
 });
 
-test("a task under another name is compared where its questions are the same", () => {
+test("a task under another name is compared if its questions are the same", () => {
   const moved = (hash: string): Run => {
     const { summary, ...rest } = run("b", 2, (result) => ({ ...result, item_hash: hash }));
     return { ...rest, summary: { ...summary, task: "/elsewhere/mine.jsonl" } };
@@ -69,14 +69,14 @@ test("a task under another name is compared where its questions are the same", (
   expect(() => compareRuns(a, moved("2"))).toThrow("runs of different tasks cannot be compared");
 });
 
-test("bytes stand beside time where both runs tell them", () => {
+test("bytes stand beside time if both runs report them", () => {
   const read = run("b", 1, (result) => ({ ...result, bytes: { dense: 2e9, spent: 1.5e9 } }));
   const comparisons = compareRuns(run("a", 1), read);
   expect(comparisons.recipes[0]!.b.bytes_per_item).toBe(1.5e9);
   expect(comparisonRows(comparisons)[1]!.slice(-2)).toEqual(["", "1.50 GB"]);
 });
 
-test("what cannot be compared is refused in a sentence", () => {
+test("incomparable runs are refused in one sentence", () => {
   const other = run("b", 2);
   const task = { ...other, summary: { ...other.summary, task: "arc-easy" } };
   expect(() => compareRuns(run("a", 2), task)).toThrow(

@@ -16,7 +16,7 @@ import { sampleReport, sampleSummary } from "./sample.testing.ts";
 const folder = mkdtempSync(join(tmpdir(), "modicum-report-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("a run's folder gets its page and its plot, each whole", async () => {
+test("a run's folder gets its page and its plot, each atomically", async () => {
   await writeReport(folder, sampleReport());
   expect(readdirSync(folder).sort()).toEqual(["frontier.svg", "report.html"]);
   expect(readFileSync(join(folder, "report.html"), "utf8")).toMatch(/^<!doctype html>[\s\S]*<\/html>\n$/);
@@ -41,7 +41,7 @@ describe("the page", () => {
       expect(text).toContain(part);
   });
 
-  test("tells the form of the weights and which items were asked, as far as the summary does", () => {
+  test("reports the form of the weights and the selection of items, as far as the summary does", () => {
     const told = { ...report.summary, quant: "q8", limit: 40, truncate: "left", rows: 4 };
     expect(page({ ...report, summary: told })).toContain(
       "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts beyond the context cut: left, 4 generated together</dd>",
@@ -49,7 +49,7 @@ describe("the page", () => {
     expect(text).toContain("<dd>not told</dd>\n<dt>items</dt><dd>seed 0</dd>");
   });
 
-  test("escapes what models and users wrote", () => {
+  test("escapes texts from models and users", () => {
     expect(text).not.toContain("<script");
     expect(text).toContain("&lt;script&gt;fail(0)&lt;/script&gt;");
     expect(text).toContain("&lt;b&gt;Which&lt;/b&gt; &amp; &quot;what&quot;?");
@@ -61,7 +61,7 @@ describe("the page", () => {
     expect(text).toContain("characters left out");
   });
 
-  test("says that there is nothing to compare when only dense was run", () => {
+  test("says that there is nothing to compare if only dense was run", () => {
     expect(page(sampleReport(1))).toContain("Only dense was run");
   });
 });
@@ -72,7 +72,7 @@ describe("what the run says", () => {
     return verdict(summary, pointsOf(summary)).text.replaceAll(/<[^>]*>/g, "");
   };
 
-  test("names what saves most and is shown to lose little, and what saves most of all", () => {
+  test("names the recipe that saves the most and is proven to lose little, and the one that saves the most of all", () => {
     expect(said(13)).toContain(
       "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves most: 25.2 % of FLOPs",
     );
@@ -93,7 +93,7 @@ describe("what the run says", () => {
     return verdict(summary, pointsOf(summary)).text.replaceAll(/<[^>]*>/g, "");
   };
 
-  test("never speaks for a recipe that loses much, however wide its interval; few items are too few", () => {
+  test("never recommends a recipe that loses much, however wide its interval; few items are too few", () => {
     const few = ofTwo(4, 0.5, [0, -1, 0.6], [0.75, -0.25, 0.2]);
     expect(few).toContain("Too few items to tell (4).");
     expect(few).toContain("threshold=0.9,stride=8,minLengthForSparse=2048 saves most: 20.0 %");
@@ -117,7 +117,7 @@ describe("differences", () => {
     ...{ item, recipe: "x", answer: null, parts: { perplexity: part }, flops: { dense: 1, spent: 1 }, ms: 1 },
   });
 
-  test("for a metric where less is better, more is a loss; items of one side only count nowhere", () => {
+  test("for a metric where less is better, more is a loss; items of one side only never count", () => {
     const before = [result("a", [10, 5]), result("b", [10, 5]), result("c", [10, 5]), result("d", [1, 1])];
     const after = [result("a", [12, 5]), result("b", [15, 5]), result("c", [9, 5]), result("e", [1, 1])];
     const found = differences({ name: "perplexity", better: "lower" }, before, after);
@@ -156,7 +156,7 @@ describe("answers side by side", () => {
     expect(view(ranking, { order: ["d1"] })).toContain("d1, grade 2: first");
   });
 
-  test("marks where a text leaves the other, words whole, and says where there is none", () => {
+  test("marks where a text diverges from the other, by whole words, and says if it does not", () => {
     const item: Item = { ...{ kind: "generation", id: "0", prompt: "?", stop: [], maxTokens: 1 }, answers: ["x"] };
     const pair = (text: string, other: string) => answerView(item, { text }, { text: other }).text;
     expect(pair("the answer is 12", "the answer is 13")).toBe("<pre>the answer is <mark>12</mark></pre>");
@@ -174,7 +174,7 @@ describe("the plot as a file", () => {
     expect(svg).toContain("perHeadProfile=profiles/smollm2-2k.json");
   });
 
-  test("has a line of its grid at every number of its axes, and nowhere else", () => {
+  test("has a grid line at every number of its axes, and nowhere else", () => {
     // Few numbers, if all recipes save about as much: the plotting library would add ticks of its own.
     const summary = sampleSummary(3);
     const near = summary.recipes.map((recipe, i) => ({ ...recipe, flops_saved: 0.06 * i, ci95: [0.51, 1] as const }));
@@ -187,7 +187,7 @@ describe("the plot as a file", () => {
     }
   });
 
-  test("long names are broken after a mark, or anywhere where there is none", () => {
+  test("long names break after a mark, or anywhere if there is none", () => {
     expect(wrapped("a:b=1,c=2 d", 7)).toEqual(["a:b=1,", "c=2 d"]);
     expect(wrapped("aaaaaaaaaa", 4)).toEqual(["aaaa", "aaaa", "aa"]);
   });

@@ -23,7 +23,7 @@ const [swift, strong] = answers(600, 1);
 const result = evaluate(swift, strong, 0);
 const way = (name: string) => result.ways.find((one) => one.way === name)!;
 
-test("a score that knows something is above one that does not", () => {
+test("an informative score is above an uninformative one", () => {
   expect(way("first/energy").auroc.mean).toBeGreaterThan(0.75);
   expect(way("first/energy").auroc.ci95[0]).toBeGreaterThan(0.65);
   expect(way("first/energy").above_random.ci95[0]).toBeGreaterThan(0);
@@ -31,7 +31,7 @@ test("a score that knows something is above one that does not", () => {
   expect(way("first/random").above_random.ci95[0]).toBeLessThan(0);
 });
 
-test("thresholds come of one half and are judged on the other", () => {
+test("thresholds come from one half and are judged on the other", () => {
   expect(result.items).toBe(600);
   for (const { wanted, share } of way("first/energy").by_share)
     expect(Math.abs(share - wanted)).toBeLessThan(4 * Math.sqrt((2 * wanted * (1 - wanted)) / 600));
@@ -52,7 +52,7 @@ test("a route after the first token costs less than one after the whole answer",
 });
 
 describe("the ends of the curves", () => {
-  test("are the models alone, the oracle's above", () => {
+  test("are the models alone, and the oracle's is above", () => {
     const { curve } = way("first/energy");
     expect(curve[0]!.quality).toBeCloseTo(result.swift.quality.mean, 9);
     expect(curve.at(-1)!.quality).toBeCloseTo(result.super.quality.mean, 9);

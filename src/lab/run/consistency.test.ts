@@ -11,7 +11,7 @@ test("answers are compared with dense's, item by item", () => {
   expect(consistency!.similarity).toBeCloseTo((0.75 + 1 + 0) / 3);
 });
 
-test("dense itself and answers of other kinds have none", () => {
+test("dense itself and answers of other kinds have no consistency", () => {
   const dense = answers("a");
   expect(consistencyWith(dense, dense)).toEqual({});
   expect(consistencyWith([{ answer: { order: ["a"] } }], [{ answer: { order: ["a"] } }])).toEqual({});

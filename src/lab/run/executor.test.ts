@@ -18,7 +18,7 @@ function slow() {
   return { read, answerer: new EncoderAnswerer({ embed } as unknown as EncoderModel) };
 }
 
-test("a corpus, and labels, are embedded once, and are in no item's time", async () => {
+test("a corpus, and labels, are embedded once, outside all items' times", async () => {
   const { read, answerer } = slow();
   const documents = Array.from({ length: 9 }, (_, i) => ({ id: String(i), text: `d${i}` }));
   const labels = ["l0", "l1", "l2", "l3", "l4", "l5", "l6", "l7", "l8"];

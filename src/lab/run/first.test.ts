@@ -61,7 +61,7 @@ test("a reranker is a recipe beside written rankings, with results by query and 
 });
 
 test.each(["bm25", fileURLToPath(new URL("../../engine/fixtures/sentences", import.meta.url))])(
-  "lists are presorted as elsewhere, by %s: their order does not count",
+  "lists are presorted as elsewhere, by %s: their order does not matter",
   async (presort) => {
     const ranked = async (name: string, task: TaskOf<"ranking">) => {
       const out = `${path.basename(presort)}-${name}`;

@@ -13,7 +13,7 @@ const held = (identity: Identity): string => {
   return folder;
 };
 
-test("a run from before forms and adapters were recorded is resumed; another form or adapter is refused", async () => {
+test("a run from before forms and adapters were recorded resumes; another form or adapter is refused", async () => {
   const recorded: Identity = { ...older, prompt: "scored", adapter: "a" };
   expect(await checkFolder(held(older), recorded, "resume")).toEqual(older);
   expect(await checkFolder(held(recorded), recorded, "resume")).toEqual(recorded);

@@ -85,7 +85,7 @@ describe("a run", () => {
     expect(dense!.quality).toBeCloseTo(right / 20, 12);
   });
 
-  test("stopped anywhere and resumed, it does no item twice and gives the same summary", async () => {
+  test("stopped anywhere and resumed, it answers no item twice and returns the same summary", async () => {
     const whole = lasting((await grid("whole")).out);
     for (const stopAt of [0, 7, 20, 33]) {
       const part = await grid(`stopped-${stopAt}`);
@@ -108,7 +108,7 @@ describe("a run", () => {
     }
   });
 
-  test("a search's settings join the recipes, with what it spent; resumed, it finds the same and spends nothing", async () => {
+  test("a search's settings join the recipes, with its cost; resumed, it finds the same and spends nothing", async () => {
     const wide = await grid("search", { recipes: [], searches: [parseSearch("xattention:threshold=0.5..1")] });
     const [summary] = await runGrid(wide, silent);
     expect(summary!.recipes.map((r) => r.recipe)).toEqual([
@@ -124,7 +124,7 @@ describe("a run", () => {
     expect(resumed!.searches).toEqual(summary!.searches);
   });
 
-  test("a budget that no probe is within is told so after one item", async () => {
+  test("a budget below any probe is reported after one item", async () => {
     const searches = [parseSearch("xattention:threshold=0.5..1")];
     const poor = await grid("poor", { recipes: [], searches, budget: { budgetFlops: 1 } }, { limit: 6 });
     const [summary] = await runGrid(poor, silent);
@@ -133,7 +133,7 @@ describe("a run", () => {
     expect(lines(poor.out)).toHaveLength(7);
   });
 
-  test("two processes in one folder take turns: the second finds all done", async () => {
+  test("two processes in one folder take turns: the second finds everything done", async () => {
     const one = await grid("turns", { reuse: "resume" }, { limit: 6 });
     let [answered, waited] = [0, 0];
     const notice = (sentence: string) => {
@@ -145,7 +145,7 @@ describe("a run", () => {
     expect(lines(one.out)).toHaveLength(12);
   });
 
-  test("what is wrong with the last cell, or a recipe that does not suit the model, is told before anything is answered", async () => {
+  test("an error in the last cell, or a recipe that does not fit the model, is reported before anything is answered", async () => {
     const one = await grid("checked", {}, { limit: 3 });
     const [cell] = one.cells;
     const nothing = { ...choiceTask(0, "nothing"), async *items() {} } as Task;
@@ -177,7 +177,7 @@ describe("a run", () => {
   });
 });
 
-test("several forms of the weights: each has a folder, whose summary and results tell the form and the bytes", async () => {
+test("several forms of the weights: each has a folder, with the form and the bytes in its summary and results", async () => {
   const one = await grid("forms", { recipes: [] }, { limit: 3 });
   const forms = ["f32", "q8"] as const;
   const summaries = await runGrid({ ...one, cells: forms.map((quant) => ({ ...one.cells[0]!, quant })) }, silent);
@@ -187,7 +187,7 @@ test("several forms of the weights: each has a folder, whose summary and results
   for (const form of forms) expect(lines(path.join(one.out, `letters@llama-tiny.gguf@${form}`))).toHaveLength(3);
 });
 
-test("answers generated side by side: the same groups and results however often it was killed; another number of rows is another run", async () => {
+test("answers generated side by side: the same groups and results however often the run is killed; another number of rows is another run", async () => {
   const base = await grid("rows", { recipes: [] }, { rows: 4 });
   const cells = [{ ...base.cells[0]!, task: textTask(10) }];
   const whole = { ...base, cells };
@@ -220,7 +220,7 @@ test("a run that fails in the middle leaves its queue", async () => {
   expect(left).toHaveBeenCalledOnce();
 });
 
-test("a queue that cannot be had leaves no folder behind, nor the run that it would replace undone", async () => {
+test("an unavailable queue leaves no new folder, and keeps the run that it would replace", async () => {
   const one = await grid("no-queue", { recipes: [] }, { limit: 2 });
   const queue = "nowhere";
   await expect(runGrid({ ...one, queue }, silent)).rejects.toThrow(/expected redis:/);
@@ -230,7 +230,7 @@ test("a queue that cannot be had leaves no folder behind, nor the run that it wo
   expect(lines(one.out)).toHaveLength(2);
 });
 
-test("numbers that are none or infinite are written and read again", async () => {
+test("NaN and infinite numbers are written and read back", async () => {
   const one = await grid("infinite", { recipes: [] }, { limit: 3 });
   const none = { ...accuracy, part: () => [Number.NaN], quality: () => Number.POSITIVE_INFINITY };
   const task = { ...one.cells[0]!.task, metrics: [none] } as unknown as Grid["cells"][number]["task"];
@@ -243,8 +243,8 @@ test("numbers that are none or infinite are written and read again", async () =>
   expect(results.map((result) => result.parts["accuracy"])).toEqual(Array(3).fill([Number.NaN]));
 });
 
-describe("a folder that holds something", () => {
-  test("another run's is refused, resumed or replaced, as told", async () => {
+describe("a folder with contents", () => {
+  test("another run's is refused, resumed or replaced, by the option", async () => {
     const first = await grid("held", {}, { limit: 4 });
     await runGrid(first, silent);
     await expect(runGrid(first, silent)).rejects.toThrow(/holds a lab run already; --resume .* --force/);
@@ -266,7 +266,7 @@ describe("a folder that holds something", () => {
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/asked as many items, and others/);
   });
 
-  test("lines of other items, other questions, other metrics, or the same ones twice are refused", async () => {
+  test("lines of other items, other questions, other metrics, or repeated ones are refused", async () => {
     const own = await grid("mixed", {}, { limit: 2 });
     await runGrid(own, silent);
     const file = path.join(own.out, "results.jsonl");
@@ -290,7 +290,7 @@ describe("a folder that holds something", () => {
     expect(lines(own.out)).toHaveLength(4);
   });
 
-  test("another version's run is refused; one that tells no version is resumed, and said", async () => {
+  test("another version's run is refused; one without a version resumes, with a notice", async () => {
     const first = await grid("version", {}, { limit: 2 });
     await runGrid(first, silent);
     await expect(runGrid({ ...first, reuse: "resume", version: "1" }, silent)).rejects.toThrow(
@@ -304,7 +304,7 @@ describe("a folder that holds something", () => {
     expect(said).toContainEqual(expect.stringMatching(/does not say which version .*; version 1 continues it$/));
   });
 
-  test("results of a recipe whose file has changed since are refused, and a file that is not there before any answer", async () => {
+  test("results of a recipe whose file has changed are refused, and a missing file before any answer", async () => {
     const sha256 = "a".repeat(64);
     const profile = path.join(folder, "profile.json");
     const write = (threshold: number) => {
@@ -335,7 +335,7 @@ describe("a folder that holds something", () => {
     await runGrid({ ...own, reuse: "force" }, silent);
   });
 
-  test("a folder of other things and a line that is no result are named", async () => {
+  test("a folder of other files and an invalid line are named", async () => {
     const other = await grid("");
     await expect(runGrid(other, silent)).rejects.toThrow(/is not empty and holds no lab run/);
     const torn = await grid("torn", {}, { limit: 2 });
@@ -360,7 +360,7 @@ describe("prompts beyond the context", () => {
     } as typeof task;
   };
 
-  test("are counted and left out, or cut when that is allowed", async () => {
+  test("are counted and left out, or cut if allowed", async () => {
     const base = await grid("long");
     const cells = [{ ...base.cells[0]!, task: long(3000) }];
     const [left] = await runGrid({ ...base, cells }, silent);

@@ -25,7 +25,7 @@ function made(name: string, finished: boolean): string {
   return folder;
 }
 
-test("runs are found where they lie, finished or not, in the order of their paths", async () => {
+test("runs are found in subfolders, finished or not, in the order of their paths", async () => {
   const folders = [made("b", true), made("a/t@m", true), made("a/u@m", false), made(".hidden", true)];
   const found = await findRuns(root);
   expect(found.map(({ folder }) => folder)).toEqual([folders[1], folders[2], folders[0]]);
@@ -33,7 +33,7 @@ test("runs are found where they lie, finished or not, in the order of their path
   expect((await findRuns(folders[0]!)).map(({ folder }) => folder)).toEqual([folders[0]]);
 });
 
-test("a broken summary hides no other run, nor does a run hide those below it; what is no folder is told", async () => {
+test("a broken summary hides no other run, nor does a run hide those below it; a path that is not a folder is reported", async () => {
   const grid = made("grid", true);
   const [good, broken] = [made("grid/good@m", true), made("grid/broken@m", true)];
   writeFileSync(path.join(broken, "summary.json"), "{");
@@ -45,7 +45,7 @@ test("a broken summary hides no other run, nor does a run hide those below it; w
   await expect(findRuns(path.join(root, "none"))).rejects.toThrow(/^cannot read the folder .*none \(ENOENT\)$/);
 });
 
-test("a summary without results, and a folder of runs, are told for what they are", async () => {
+test("a summary without results, and a folder of runs, are reported as such", async () => {
   const alone = made("alone", true);
   rmSync(path.join(alone, "results.jsonl"));
   await expect(readRun(alone)).rejects.toThrow(/has the run's summary without its results.*results\.jsonl/);
@@ -55,13 +55,13 @@ test("a summary without results, and a folder of runs, are told for what they ar
   );
 });
 
-test("a last line that was cut short is dropped, as a resumed run drops it", async () => {
+test("a truncated last line is dropped, as when the run resumes", async () => {
   const folder = made("torn", true);
   appendFileSync(path.join(folder, "results.jsonl"), '{"item":"q1","rec');
   expect((await readRun(folder)).results).toHaveLength(80);
 });
 
-test("a run is read whole; a folder that holds none, or one that is not finished, is named", async () => {
+test("a run is read whole; a folder without a run, or with an unfinished one, is named", async () => {
   const { results, summary } = await readRun(made("whole", true));
   expect([results.length, summary.recipes.length]).toEqual([80, 2]);
   await expect(readRun(path.join(root, "nowhere"))).rejects.toThrow(/nowhere holds no lab run/);

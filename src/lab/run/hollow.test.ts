@@ -42,7 +42,7 @@ test.each([
   [summary(), recipe({})],
 ])("solid evidence %#", (of, each) => expect(hollow(of, each)).toEqual([]));
 
-test("a recipe acted on the items whose counters differ from dense's; a counter that dense has none of counts whole", () => {
+test("a recipe acted on the items whose counters differ from dense's; a counter that dense lacks counts whole", () => {
   const layers = (run: number) => ({ work: { layers: { dense: 100, run } } });
   expect(actionOf([layers(100), layers(100)])).toEqual({ items: 0, change: 0 });
   expect(actionOf([layers(100), layers(80)])).toEqual({ items: 0.5, change: 0.1 });
@@ -50,7 +50,7 @@ test("a recipe acted on the items whose counters differ from dense's; a counter 
   expect(actionOf([layers(80), {}])).toBeUndefined();
 });
 
-test("chance is that of a guess among choices or labels", () => {
+test("chance is the accuracy of a guess among choices or labels", () => {
   const choices = [{ context: "a", continuation: " b" }];
   const item = { kind: "choice", id: "1", gold: 0 } as const;
   expect(

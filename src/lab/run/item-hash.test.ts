@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import type { Item } from "../item.ts";
 import { itemHash } from "./item-hash.ts";
 
-test("a question over other documents is another one; over equal ones it is the same", () => {
+test("a question over other documents is another question; over equal documents it is the same", () => {
   const over = (...texts: string[]): Item => {
     const documents = texts.map((text, i) => ({ id: String(i), text }));
     return { kind: "ranking", id: "q", query: "?", documents, relevance: {} };

@@ -58,13 +58,13 @@ describe("pick", () => {
     expect(pick(wide, { saving: 0.1 }).recipe).toBe("xattention:threshold=0.9");
   });
 
-  test("one item has no interval, and shows nothing", () => {
+  test("one item has no interval, and proves nothing", () => {
     const one = { ...summary, items: 1 };
     expect(pick(one, { quality: -1 }).recipe).toBe("dense");
     expect(moreItems(one, -1)).toBe("one item has no interval");
   });
 
-  test("where lower is better, a loss is a rise", () => {
+  test("if lower is better, a loss is a rise", () => {
     const metric = { name: "perplexity", better: "lower" } as const;
     expect(pick({ ...summary, metric }, { quality: -0.01 }).recipe).toBe("xattention:threshold=0.5");
     expect(pick({ ...wide, metric }, { quality: -0.06 }).recipe).toBe("xattention:threshold=0.9");
@@ -72,13 +72,13 @@ describe("pick", () => {
     expect(pick(worse, { quality: -0.01 }).recipe).toBe("dense");
   });
 
-  test("if none is shown to, the items that might be enough are told, since an interval narrows with their root", () => {
+  test("if no recipe is proven, the error estimates how many items may be enough, since an interval narrows with their root", () => {
     // The mean is half as far away as its interval is wide: four times the items.
     expect(moreItems(wide, -5 / 64)).toMatch(/^about 36 items might be enough for xattention:threshold=0\.9/);
     expect(moreItems(summary, 0.01)).toMatch(/more items would hardly change it/);
   });
 
-  test("what no recipe reaches is said with the nearest", () => {
+  test("an unreachable goal is reported with the nearest recipe", () => {
     expect(() => pick(summary, { saving: 0.7 })).toThrow(/saves 0.7 .* the most is 0.600/);
     expect(() => pick(summary, { quality: 0.1 })).toThrow(/shown to change accuracy by 0.1 or better; every recipe/);
   });
@@ -96,7 +96,7 @@ describe("a registered recipe", () => {
     return entry;
   }
 
-  test("has its evidence's hash, and is what the model's name with it loads", async () => {
+  test("has its evidence's hash, and is loaded by the model's name with its own", async () => {
     const source = await resolveModel(TINY);
     const name = `${shortName(TINY)}@fast`;
     const entry = await registered({ ...summary, model_hash: await modelHash(source) }, name);
@@ -109,13 +109,13 @@ describe("a registered recipe", () => {
     expect(receipt.recipe).toEqual(["xattention:threshold=0.9"]);
   });
 
-  test("a name that is not registered suggests the nearest; other names are left alone", async () => {
+  test("an unregistered name suggests the nearest; other names are unchanged", async () => {
     await expect(load("llama-tiny.gguf@fats")).rejects.toThrow(/no recipe .* did you mean "llama-tiny.gguf@fast"/);
     for (const text of ["smollm2", "hf:org/name@main", "npm:a@1.2", "./x@y.gguf"])
       expect(await registeredAs(text)).toBeUndefined();
   });
 
-  test("of a file of one's own that has changed is refused when it is loaded, and by a server", async () => {
+  test("with a user's file that has changed is refused at loading, and by a server", async () => {
     const own = path.join(folder, "own.gguf");
     copyFileSync(TINY, own);
     const model_hash = await modelHash(await resolveModel(own));
@@ -154,7 +154,7 @@ describe("a registered recipe", () => {
     await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is not there/);
   });
 
-  test("of a run from before a default changed is what was measured then, in full", async () => {
+  test("from before a default changed keeps the measured settings in full", async () => {
     const of = (resolved?: string[]): Summary => ({
       ...summary,
       recipes: [{ ...recipe(0.9, 0, 0.2), recipe: "dynamax:rule=random,rate=0.3", ...(resolved && { resolved }) }],

@@ -53,7 +53,7 @@ async function run(
 const greedy = { temperature: 0, maxTokens: 128, repetitionDetection: false };
 
 describe("a file's prompts", () => {
-  test("are a user's turns of a model that chats: the text is the library's, whole", async () => {
+  test("are a user's turns for a chat model: the text is the library's, whole", async () => {
     using model = await load(chatting, { quant: "f32" });
     const { summary, texts } = await run(chatting, questions());
     expect(summary).toMatchObject({ prompt: "chat", metric: { name: "contains-answer" } });
@@ -61,7 +61,7 @@ describe("a file's prompts", () => {
       expect(texts[i]).toBe((await model.complete(prompt, greedy)).text);
   });
 
-  test("are plain text with --raw, and of a model without a chat template", async () => {
+  test("are plain text with --raw, and for a model without a chat template", async () => {
     const plain = await run(TINY, questions());
     const raw = await run(chatting, questions(), { raw: true });
     expect(raw.texts).toEqual(plain.texts);
@@ -70,7 +70,7 @@ describe("a file's prompts", () => {
       expect(summary).toMatchObject({ prompt: "raw", metric: { name: "answer-match" } });
   });
 
-  test("as messages are used as they are, and are not plain text", async () => {
+  test("as messages are used unchanged, and are not plain text", async () => {
     const messages = [
       { role: "system", content: "be short" },
       { role: "user", content: "the cat" },
@@ -89,7 +89,7 @@ describe("a file's prompts", () => {
     await expect(run(TINY, file)).rejects.toThrow(/the model has no chat template/);
   });
 
-  test("with choices are scored after the prompt as it is", async () => {
+  test("with choices are scored after the unchanged prompt", async () => {
     const { summary } = await run(chatting, rows({ prompt: "the cat", choices: ["sat", "ran"], gold: 0 }));
     expect(summary).toMatchObject({ prompt: "scored", chance: 0.5 });
   });
@@ -103,7 +103,7 @@ describe("a run with an adapter", () => {
   });
   afterAll(() => void vi.unstubAllEnvs());
 
-  test("asks in the form of the adapter's training, and its recipe brings the adapter", async () => {
+  test("uses the form of the adapter's training, and its recipe includes the adapter", async () => {
     await writeRecord(own, { prompt: "raw" });
     const { summary, texts } = await run(chatting, questions(), {}, own);
     expect(summary).toMatchObject({

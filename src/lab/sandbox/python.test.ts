@@ -14,7 +14,7 @@ const refused = (statement: string, ...errors: string[]): boolean =>
 
 // If the kernel allows no namespaces, nothing is executed; the last tests check that.
 describe.skipIf(!works)("a program in the sandbox", () => {
-  test("passes when it runs to its end, fails on an error and when it leaves early", () => {
+  test("passes if it runs to its end, and fails on an error or an early exit", () => {
     expect(passesInSandbox("import math, random, collections, hashlib, typing\nassert math.floor(2.5) == 2")).toBe(
       true,
     );
@@ -24,7 +24,7 @@ describe.skipIf(!works)("a program in the sandbox", () => {
     expect(passesInSandbox("import os; os._exit(0)")).toBe(false);
   });
 
-  test("has no network, no files of the user's, and can write nowhere but to a little /tmp", () => {
+  test("has no network and no user files, and can write only to a small /tmp", () => {
     const own = writeAt(join(tempFolder(), "own.txt"), "secret");
     expect(refused('socket.create_connection(("127.0.0.1", 80), 2)', "OSError")).toBe(true);
     expect(refused(`open(${JSON.stringify(own)})`, "FileNotFoundError")).toBe(true);
@@ -36,11 +36,11 @@ describe.skipIf(!works)("a program in the sandbox", () => {
     expect(refused('open("/tmp/own", "wb").write(b"a" * 30_000_000)', "OSError")).toBe(true);
   });
 
-  test("has nothing open that was open before", () => {
+  test("inherits no open files", () => {
     expect(passesInSandbox('import os\nassert len(os.listdir("/proc/self/fd")) <= 4')).toBe(true);
   });
 
-  test("sees no other processes and gets no rights back", () => {
+  test("sees no other processes and regains no privileges", () => {
     expect(passesInSandbox('import os\nassert [p for p in os.listdir("/proc") if p.isdigit()] == ["1"]')).toBe(true);
     const fails = "subprocess.CalledProcessError";
     expect(
@@ -52,7 +52,7 @@ describe.skipIf(!works)("a program in the sandbox", () => {
     expect(passesInSandbox('import os\nassert set(os.environ) <= {"PATH", "PWD", "LC_CTYPE"}')).toBe(true);
   });
 
-  test("may have few processes, as far as the kernel holds its user to that", () => {
+  test("may have few processes, as far as the kernel enforces that for its user", () => {
     expect(passesInSandbox("import resource as r\nassert r.getrlimit(r.RLIMIT_NPROC) == (16, 16)")).toBe(true);
     const forks =
       "import os, time\nfor _ in range(40):\n    if os.fork() == 0:\n        time.sleep(60)\n        os._exit(0)";
@@ -67,7 +67,7 @@ describe.skipIf(!works)("a program in the sandbox", () => {
   });
 });
 
-test("where a program cannot be kept in, it is one sentence, and nothing is executed", () => {
+test("if a program cannot be isolated, the error is one sentence, and nothing is executed", () => {
   expect(() => checkSandbox({ executable: "/usr/bin/no-such-python", prefix: "/usr" })).toThrow(
     /^code is executed only where it can be kept in, by Linux with unshare, prlimit and setpriv \(util-linux\) and user namespaces allowed; here: .+$/,
   );

@@ -12,7 +12,7 @@ const book = Array.from({ length: 900 }, (_, i) => `Line ${i} of a book, neither
 const written = (text: string): string => writeAt(join(tempFolder(), "a.txt"), text);
 const task = async (spec: string) => (await findTask(spec)) as TaskOf<"continuation">;
 
-describe("windows of a text with the tokens that are scored at their end", () => {
+describe("windows of a text, scored on their last tokens", () => {
   test.each([
     ["tokens=600", 600, 256],
     ["tokens=2048", 2048, 256],
@@ -33,7 +33,7 @@ describe("windows of a text with the tokens that are scored at their end", () =>
     }
   });
 
-  test("count what begins a text for the context alone", async () => {
+  test("count a text's start token only in the context", async () => {
     const withBegin = (text: string) => countTokens(text) + 1;
     const own = await task(`after-text:${written(book)},tokens=100,last=20`);
     const [item] = await allItems(own, { limit: 1, countTokens: withBegin });
@@ -49,7 +49,7 @@ test("a limit takes the first, whatever the seed", async () => {
   expect(await allItems(own, { limit: 3, seed: 5 })).toEqual(all.slice(0, 3));
 });
 
-test("a text that fills no window, and more to score than half of it, are one sentence", async () => {
+test("a text that fills no window, and scoring more than half of one, are refused in one sentence", async () => {
   const file = written("a short text");
   await expect(allItems(await task(`after-text:${file}`))).rejects.toThrow(
     `${file}: expected a text of more than 4096 tokens`,

@@ -9,7 +9,7 @@ async function itemsOf(spec: string, limit = 8): Promise<GenerationItem[]> {
   return items;
 }
 
-test("the image is where the item says: one word before it, the question after it", async () => {
+test("the image is where the item says: one word precedes it, the question follows it", async () => {
   for (const { prompt, visual } of await itemsOf("attributes")) {
     const words = prompt.trim().split(" ");
     const [{ first, grid }] = visual as [{ first: number; grid: readonly [number, number] }];
@@ -19,7 +19,7 @@ test("the image is where the item says: one word before it, the question after i
   }
 });
 
-test("kinds and sizes by options; each answer has as many tokens as it may", async () => {
+test("options select kinds and sizes; each answer has as many tokens as allowed", async () => {
   const counts = { where: 2, ground: 1, any: 1, read: 3 };
   for (const [ask, words] of Object.entries(counts))
     for (const { answers, maxTokens, visual } of await itemsOf(`attributes:${ask},side=6`)) {
@@ -29,7 +29,7 @@ test("kinds and sizes by options; each answer has as many tokens as it may", asy
     }
 });
 
-test("presence is asked of one shape after the other", async () => {
+test("presence questions go through the shapes in turn", async () => {
   const asked = (await itemsOf("attributes:any", 4)).map(({ prompt }) => prompt.split(" ").at(-1));
   expect(new Set(asked).size).toBe(4);
 });

@@ -25,7 +25,7 @@ function corpus(): string {
 }
 
 describe("a folder of source files", () => {
-  test("a place in each file: what stands before it, and the line that follows", async () => {
+  test("a place in each file: the text before it, and the line that follows", async () => {
     const folder = corpus();
     const items = await allItems(await task(`code-completion:${folder},tokens=60`));
     expect(items.map(({ id }) => id).sort()).toEqual(["a.ts", "b/c.py", "b/d.rs"]);
@@ -38,7 +38,7 @@ describe("a folder of source files", () => {
     }
   });
 
-  test("the seed decides files and places; fewer are the first of more", async () => {
+  test("the seed determines files and places; a smaller limit takes the first ones", async () => {
     const own = await task(`code-completion:${corpus()}`);
     const items = await allItems(own);
     expect(await allItems(own, { limit: 2 })).toEqual(items.slice(0, 2));
@@ -55,7 +55,7 @@ describe("a folder of source files", () => {
   });
 });
 
-test("a package's source files, without its other ones", async () => {
+test("a package's source files, without its other files", async () => {
   const wheel = zip(
     ["tiny/a.py", "tiny/sub/b.py", "other/c.py", "tiny/data.json"].map((name) => ({
       name,

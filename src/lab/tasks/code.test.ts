@@ -13,7 +13,7 @@ beforeAll(async () => {
   await allItems(await task("humaneval"), { limit: 1 });
 }, 300_000);
 
-test("code is judged by likeness, and nothing executed, unless a user says so", async () => {
+test("code is judged by similarity, and nothing executed, unless a user says so", async () => {
   for (const name of ["humaneval", "mbpp", "mbpp:execute=no"])
     expect(names(await task(name))).toEqual(["edit-similarity", "bleu"]);
   await expect(task("humaneval:execute=perhaps")).rejects.toThrow('humaneval: execute: expected "yes" or "no"');

@@ -19,7 +19,7 @@ function collection(): string {
 
 const task = async (spec: string) => (await findTask(spec)) as TaskOf<"ranking">;
 
-test("queries by their position, documents shared, a complete answer worth most", async () => {
+test("queries by their position, documents shared, a complete answer worth the most", async () => {
   const items = await allItems(await task(`cranfield:${collection()}`));
   const [wings, heat] = [...items].sort((a, b) => Number(a.id) - Number(b.id));
   expect(wings).toEqual({
@@ -34,7 +34,7 @@ test("queries by their position, documents shared, a complete answer worth most"
   expect(heat!.documents).toBe(wings!.documents);
 });
 
-test("candidates in a run's order, cut, without the source that a query was taken from", async () => {
+test("candidates in a run's order, cut, without the source of a query", async () => {
   const folder = collection();
   const run = join(folder, "bm25.run");
   writeAt(run, "1 Q0 2 2 0.5 x\n1 Q0 1 1 0.9 x\n2 Q0 2 1 1 x\n2 Q0 1 2 0.1 x\n");
@@ -58,14 +58,14 @@ test("candidates in a run's order, cut, without the source that a query was take
 test.each([
   ["1 Q0 3 1 0.5 x\n", "there is no document 3 in the collection"],
   ["1 Q0 2\n", 'line 1: expected "query Q0 document rank score tag", got "1 Q0 2"'],
-])("a run %j that does not fit is one sentence", async (text, sentence) => {
+])("a run %j that does not fit is refused in one sentence", async (text, sentence) => {
   const folder = collection();
   const run = join(folder, "bm25.run");
   writeAt(run, text);
   await expect(allItems(await task(`cranfield:${folder},candidates=${run}`))).rejects.toThrow(`${run}: ${sentence}`);
 });
 
-test("a folder that is not the collection's is one sentence", async () => {
+test("a folder that does not hold the collection is refused in one sentence", async () => {
   const folder = collection();
   writeAt(join(folder, "cran.qry"), "no\n");
   await expect(allItems(await task(`cranfield:${folder}`))).rejects.toThrow(

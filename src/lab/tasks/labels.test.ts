@@ -8,7 +8,7 @@ import { findTask } from "./registry.ts";
 const written = (text: string): string => writeAt(join(tempFolder(), "test.csv"), text);
 const task = async (spec: string) => (await findTask(spec)) as TaskOf<"label">;
 
-test("texts and the labels that occur, in the alphabet's order, one list for all", async () => {
+test("texts and the labels in use, in alphabetical order, one list for all", async () => {
   const file = written('text,category\nIs it here?,card_arrival\n"Lost, alas",lost_card\nAnd now?,card_arrival\n');
   const items = await allItems(await task(`banking77:${file}`));
   expect([...items].sort((a, b) => Number(a.id) - Number(b.id))).toEqual([
@@ -27,7 +27,7 @@ test("TagMyNews has its labels in another column", async () => {
   expect(await allItems(await task(`tagmynews:${file}`))).toMatchObject([{ labels: ["sport", "world"] }, {}]);
 });
 
-test("JSON lines will do; what is no text is told", async () => {
+test("JSON lines are accepted; a text of the wrong type is reported", async () => {
   const lines = (label: unknown) =>
     `{"text":"a","category":"x","n":1}\n{"text":"b","category":${JSON.stringify(label)}}\n`;
   const file = (label: unknown) => writeAt(join(tempFolder(), "test.jsonl"), lines(label));

@@ -14,7 +14,7 @@ describe.each([
   ["needle", 1],
   ["multi-key", 4],
 ])("%s", (name, keys) => {
-  test("as many items as asked for, of the length asked for with the answer's, fewer being the first of more", async () => {
+  test("as many items as requested, each of the requested length including its answer; a smaller limit takes the first ones", async () => {
     const long = await task(`${name}:tokens=600,haystack=${haystack()}`);
     const items = await allItems(long, { limit: 6 });
     expect(items.map(({ id }) => id)).toEqual(["0", "1", "2", "3", "4", "5"]);
@@ -30,7 +30,7 @@ describe.each([
   });
 });
 
-test("depths spread evenly, however many are taken", () => {
+test("depths spread evenly, however many items there are", () => {
   for (const count of [1, 3, 7, 50]) {
     const depths = Array.from({ length: count }, (_, n) => spread(n)).sort((a, b) => a - b);
     const gaps = [...depths, 1].map((depth, i) => depth - (depths[i - 1] ?? 0));
@@ -43,7 +43,7 @@ describe("variable tracking", () => {
   const assignments = (prompt: string) =>
     [...prompt.matchAll(/VAR ([A-Z]{5}) = (?:VAR )?(\w+)\./g)].map(([, name, value]) => [name!, value!] as const);
 
-  test("each variable is given the one before, in order; the question is about the first chain's", async () => {
+  test("each variable gets the one before, in order; the question is about the first chain's", async () => {
     const items = await allItems(await task(`variable-tracking:tokens=700,chains=3,hops=2,haystack=${haystack()}`), {
       limit: 5,
     });
@@ -65,14 +65,14 @@ describe("variable tracking", () => {
     }
   });
 
-  test("the same seed gives the same, another another", async () => {
+  test("a seed determines the items, and seeds differ", async () => {
     const long = await task(`variable-tracking:tokens=300,haystack=${haystack()}`);
     const items = await allItems(long, { limit: 3 });
     expect(await allItems(long, { limit: 3 })).toEqual(items);
     expect(await allItems(long, { limit: 3, seed: 1 })).not.toEqual(items);
   });
 
-  test("too short a length is one sentence", async () => {
+  test("a length that is too short is refused in one sentence", async () => {
     const long = await task(`variable-tracking:tokens=64,haystack=${haystack()}`);
     await expect(allItems(long)).rejects.toThrow(
       /^tokens: expected at least \d+, which what is hidden and the question/,

@@ -14,7 +14,7 @@ const options: NeedleOptions = { haystack, tokens: 1500, depth: 0.5, keys: 1, se
 const numbersIn = (text: string) => [...text.matchAll(/special magic number for (\w+) is (\d{5})\./g)];
 
 describe("a single needle", () => {
-  test("is hidden once, asked for by its name, and answered by its number", () => {
+  test("is hidden once, with a question for its name, answered by its number", () => {
     const { prompt, answer } = needle(options);
     const [found, ...more] = numbersIn(prompt);
     expect(more).toEqual([]);
@@ -54,13 +54,13 @@ describe("multi-key retrieval", () => {
   const item = needle({ ...options, keys: 8 });
   const found = numbersIn(item.prompt);
 
-  test("hides every key with a name and a number of its own", () => {
+  test("hides every key with its own name and number", () => {
     expect(found).toHaveLength(8);
     expect(new Set(found.map(([, name]) => name)).size).toBe(8);
     expect(new Set(found.map(([, , number]) => number)).size).toBe(8);
   });
 
-  test("asks for the one at the depth asked for", () => {
+  test("asks for the one at the requested depth", () => {
     const asked = /What is the special magic number for (\w+)/.exec(item.prompt)![1];
     expect(found.find(([, name]) => name === asked)![2]).toBe(item.answer);
     expect(Math.abs(item.depth - 0.5)).toBeLessThan(0.03);
@@ -68,11 +68,11 @@ describe("multi-key retrieval", () => {
 });
 
 describe("seeds", () => {
-  test("the same options give the same item", () => {
+  test("the same options return the same item", () => {
     expect(needle({ ...options, keys: 5 })).toEqual(needle({ ...options, keys: 5 }));
   });
 
-  test("another seed gives another answer and another start", () => {
+  test("seeds differ in the answer and the start", () => {
     const [a, b] = [1, 2].map((seed) => needle({ ...options, seed })) as [
       ReturnType<typeof needle>,
       ReturnType<typeof needle>,
@@ -81,7 +81,7 @@ describe("seeds", () => {
     expect(a.prompt.slice(70, 120)).not.toBe(b.prompt.slice(70, 120));
   });
 
-  test("a set of items spreads over depths, and no two are alike", () => {
+  test("a set of items spreads over depths, all different", () => {
     const set = needles(5, options);
     for (const [i, item] of set.entries()) expect(Math.abs(item.depth - (i + 0.5) / 5)).toBeLessThan(0.03);
     expect(new Set(set.map((item) => item.answer)).size).toBe(5);
@@ -89,7 +89,7 @@ describe("seeds", () => {
   });
 });
 
-describe("what cannot be made is refused", () => {
+describe("impossible requests are refused", () => {
   test("too few tokens, with both numbers", () => {
     expect(() => needle({ ...options, tokens: 20 })).toThrow(
       /^tokens: expected at least \d+, which what is hidden and the question take, got 20$/,

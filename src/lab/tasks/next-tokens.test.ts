@@ -30,7 +30,7 @@ describe("a place", () => {
   });
 });
 
-test("the next ten tokens of each file, after at most so many", async () => {
+test("the next ten tokens of each file, after a limited number of tokens", async () => {
   const folder = tempFolder();
   const text = "const letters = 'abcdefghijklmnopqrstuvwxyz';\n".repeat(5);
   for (const name of ["a.ts", "b.ts", "c.ts", "d.py"]) writeAt(join(folder, name), name + text);
@@ -49,7 +49,7 @@ test("the next ten tokens of each file, after at most so many", async () => {
   expect(others.map(({ prompt }) => prompt).sort()).not.toEqual(items.map(({ prompt }) => prompt).sort());
 });
 
-test("more items than files are further places of the same files", async () => {
+test("more items than files use further places of the same files", async () => {
   const folder = tempFolder();
   for (const name of ["a.ts", "b.ts"]) writeAt(join(folder, name), "const letters = 'abcdefghijklmnop';\n".repeat(9));
   const items = await allItems(await task(`next-tokens:${folder}`), { tokenizer, limit: 5 });

@@ -5,12 +5,12 @@ import { allItems } from "./items.testing.ts";
 import { listTasks } from "./list.ts";
 import { findTask, taskNames, tasks } from "./registry.ts";
 
-test("names are one's own, in small letters", () => {
+test("names are unique and in lower case", () => {
   expect(new Set(taskNames).size).toBe(taskNames.length);
   for (const name of taskNames) expect(name).toMatch(/^[a-z][a-z0-9-]*$/);
 });
 
-test("the list tells what a task takes, its size, its metric and where its items come from", () => {
+test("the list shows a task's options, its size, its metric and the source of its items", () => {
   const listed = new Map(listTasks().map((line) => [line.task, line]));
   expect(listed.size).toBe(tasks.length);
   expect(listed.get("arc-easy")).toMatchObject({
@@ -25,14 +25,14 @@ test("the list tells what a task takes, its size, its metric and where its items
   expect([...listed.keys()]).toContain("after-text:FILE[,tokens=4096][,last=256]");
 });
 
-describe("a task by what a user writes", () => {
-  test("its name, or its name and options; the options are in its name", async () => {
+describe("a task by its written name", () => {
+  test("its name, or its name and options; the options are part of its name", async () => {
     expect((await findTask("arc-easy")).name).toBe("arc-easy");
     expect((await findTask("needle")).name).toBe("needle");
     expect((await findTask("needle:tokens=8192,keys=2")).name).toBe("needle:tokens=8192,keys=2");
   });
 
-  test("a file of one's own", async () => {
+  test("a user's file", async () => {
     const file = writeAt(join(tempFolder(), "own.jsonl"), '{"prompt": "a", "answer": "b"}\n');
     expect(await findTask(file)).toMatchObject({ name: file, kind: "generation" });
   });

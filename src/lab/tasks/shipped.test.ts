@@ -34,7 +34,7 @@ beforeAll(async () => {
 describe("every task whose rows are in a package", () => {
   const shipped = tasks.filter((task) => task.size !== undefined && !("make" in task && !task.usage.startsWith("[")));
 
-  test.each(shipped)("$name: as many items as it says, each of its kind, with an id of its own", async (task) => {
+  test.each(shipped)("$name: as many items as stated, each of its kind, with a unique id", async (task) => {
     const items = await everyItem(task.name);
     expect(items.length).toBe(task.size);
     expect(new Set(items.map(({ id }) => id)).size).toBe(items.length);
@@ -94,8 +94,8 @@ test("the questions that transformers scored are among ARC-easy's, with their ri
   }
 });
 
-describe("the seed decides which items come", () => {
-  test("fewer are the first of more, and the same again", async () => {
+describe("the seed determines the items", () => {
+  test("a smaller limit takes the first ones, reproducibly", async () => {
     const [ten, five, again] = [await all(winogrande, 10), await all(winogrande, 5), await all(winogrande, 10)];
     expect(ten.length).toBe(10);
     expect(five).toEqual(ten.slice(0, 5));

@@ -26,7 +26,7 @@ describe("windows of a text", () => {
     },
   );
 
-  test("of a text without spaces cut no character in two", async () => {
+  test("of a text without spaces split no character", async () => {
     const text = "😀é".repeat(500);
     const each = (part: string) => [...part].length;
     const items = await allItems(await task(`text:${written("a.txt", text)},tokens=7`), { countTokens: each });
@@ -34,20 +34,20 @@ describe("windows of a text", () => {
     for (const item of items) expect(item.text).not.toMatch(/\p{Surrogate}/u);
   });
 
-  test("of a text of which a word is longer than a window go on", async () => {
+  test("of a text with a word longer than a window continue", async () => {
     const text = `${"x".repeat(300)} and ${"y".repeat(300)}`;
     const items = await allItems(await task(`text:${written("a.txt", text)},tokens=10`));
     expect(items.map((item) => item.text).join("")).toBe(text);
   });
 });
 
-test("a limit takes the first; a name with a comma and a gzipped file will do", async () => {
+test("a limit takes the first; a name with a comma and a gzipped file are accepted", async () => {
   const items = await allItems(await task(`text:${written("a, b.txt.gz", gzipSync(book))},tokens=100`), { limit: 2 });
   expect(items.map(({ id }) => id)).toEqual(["0", "1"]);
   expect(book.startsWith(items[0]!.text + items[1]!.text)).toBe(true);
 });
 
-test("an empty file and one that is no text are one sentence", async () => {
+test("an empty file and an invalid text are refused in one sentence", async () => {
   const empty = written("a.txt", " \n");
   await expect(allItems(await task(`text:${empty}`))).rejects.toThrow(`${empty}: there is no text in it`);
   const bytes = written("b.txt", Uint8Array.of(0xff, 0xfe, 0));

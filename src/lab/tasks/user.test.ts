@@ -42,7 +42,7 @@ test("prompts and answers: a text, a number or several", async () => {
   expect(colour).toMatchObject({ id: "4", answers: ["red", "blue"] });
 });
 
-test("over chat, prompts are a user's turns, answers have room, and the quality is whether they hold the answer", async () => {
+test("over chat, prompts are a user's turns, answers have room, and the quality is whether they contain the answer", async () => {
   const messages = [
     { role: "system", content: "Be short." },
     { role: "user", content: "2 + 2?" },
@@ -78,7 +78,7 @@ test.each([
     ],
     'line 2: this item has "messages", those before it have an "answer"; expected one kind',
   ],
-])("messages that are off are told with their line: %j", async (rows, sentence) => {
+])("invalid messages are reported with their line: %j", async (rows, sentence) => {
   await expect(userTask(written(...rows))).rejects.toThrow(sentence);
 });
 
@@ -106,10 +106,10 @@ test("prompts and choices, each after a space unless there is one", async () => 
   ]);
 });
 
-describe("a metric of one's own choice", () => {
+describe("a user's choice of metric", () => {
   const names = async (spec: string) => (await userTask(spec)).metrics.map(({ name }) => name);
 
-  test("comes first; the task's name tells it", async () => {
+  test("comes first, and is part of the task's name", async () => {
     const texts = written({ prompt: "a", answer: "b" });
     expect(await names(`${texts},metric=rouge-l`)).toEqual(["rouge-l", "answer-match", "token-f1", "contains-answer"]);
     expect(await names(`${texts},metric=token-f1`)).toEqual(["token-f1", "answer-match", "contains-answer"]);
@@ -119,7 +119,7 @@ describe("a metric of one's own choice", () => {
     expect(await names(`${choices},metric=accuracy-normalised`)).toEqual(["accuracy-normalised", "accuracy"]);
   });
 
-  test("that there is not is refused with the nearest", async () => {
+  test("that is unknown is refused with the nearest", async () => {
     const texts = written({ prompt: "a", answer: "b" });
     await expect(userTask(`${texts},metric=rouge`)).rejects.toThrow(
       'there is no metric "rouge" for such items; did you mean "rouge-l"?',
@@ -133,7 +133,7 @@ describe("a metric of one's own choice", () => {
   });
 });
 
-test("a CSV with the columns prompt and answer will do", async () => {
+test("a CSV with the columns prompt and answer is accepted", async () => {
   const file = writeAt(join(tempFolder(), "own.csv"), "prompt,answer\nOne and one?,2\n");
   expect(await itemsOf(file)).toMatchObject([{ id: "2", prompt: "One and one?", answers: ["2"] }]);
 });
@@ -153,14 +153,14 @@ test("a table's cell has several answers as a JSON list of texts; one of numbers
   expect(text).toMatchObject({ answers: ['["Ann"]'] });
 });
 
-test("a CSV without a heading is told what was taken for one", async () => {
+test("a CSV without a heading is reported with the line taken for one", async () => {
   const file = writeAt(join(tempFolder(), "own.csv"), "One and one?,2\nTwo and two?,4\n");
   await expect(userTask(file)).rejects.toThrow(
     'line 2: this item has neither an "answer" nor "choices", only "2", "One and one?"',
   );
 });
 
-test("a limit takes some, the same for the same seed", async () => {
+test("a limit takes some, determined by the seed", async () => {
   const file = written(...Array.from({ length: 30 }, (_, i) => ({ prompt: `${i}?`, answer: i })));
   const some = await itemsOf(file, 5);
   expect(some.length).toBe(5);
@@ -246,7 +246,7 @@ describe("refused, with the line's number", () => {
   });
 });
 
-describe("prompts to tune on", () => {
+describe("prompts for tuning", () => {
   test("with answers or alone, as texts or turns, some in groups", async () => {
     const messages = [{ role: "user", content: "2 + 2?" }];
     const alone = await userPrompts(written({ prompt: "a" }, { messages, group: 7 }));

@@ -33,7 +33,7 @@ test("the grid is where the item says: 20 rows with a name each, and 400 differe
   }
 });
 
-test("next: a row is said again from its beginning, and its next word is the answer; every row is asked for", async () => {
+test("next: a row is repeated from its beginning, and its next word is the answer; every row is asked about", async () => {
   const columns = new Set<number>();
   for (const [i, item] of (await itemsOf("word-grid", 20)).entries()) {
     const { name, words } = rowsOf(item)[i]!;
@@ -46,7 +46,7 @@ test("next: a row is said again from its beginning, and its next word is the ans
   expect(columns.size).toBeGreaterThan(5);
 });
 
-test("first and row: three answered questions come before the one that is asked", async () => {
+test("first and row: three answered questions precede the last one", async () => {
   for (const ask of ["first", "row"])
     for (const [i, item] of (await itemsOf(`word-grid:${ask},side=6`, 6)).entries()) {
       const rows = rowsOf(item);
@@ -63,7 +63,7 @@ test("first and row: three answered questions come before the one that is asked"
     }
 });
 
-test("the same seed gives the same items; fewer are the first of more", async () => {
+test("a seed determines the items; a smaller limit takes the first ones", async () => {
   expect(await itemsOf("word-grid", 2)).toEqual((await itemsOf("word-grid", 4)).slice(0, 2));
 });
 

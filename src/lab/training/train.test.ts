@@ -73,7 +73,7 @@ async function qualityOf(model: string, recipe: Recipe = []): Promise<number> {
   return metric!.quality(all);
 }
 
-test("each evaluation scores the tasks, as the lab scores the model that is written; nothing else is left", async () => {
+test("each evaluation scores the tasks as the lab scores the written model, and leaves nothing else", async () => {
   const out = outOf("scored");
   const { tasks } = await train(options, { out });
   const scores = readMetrics(out).map((report) => report.tasks?.[task]);
@@ -96,7 +96,7 @@ test("scoring changes no loss, and is billed", async () => {
   expect(receipt.flops.forward).toBeGreaterThan(without.receipt.flops.forward);
 });
 
-test("patience goes by the task that best names", async () => {
+test("patience follows the task that best names", async () => {
   // Without a change of weights the score stays the same.
   const still = { ...options, steps: 20, optimizer: { lr: 1e-30, weightDecay: 0 }, best: task, patience: 2 };
   const { ended, steps } = await train({ ...still, validation: 0 }, { out: outOf("patient") });
@@ -114,7 +114,7 @@ test("a sweep ranks its runs by the last score of the task", async () => {
   expect(scores[0]).toBeGreaterThan(scores[1]!);
 });
 
-test("exits are scored under their saving, as the lab scores them once they are written; the model is left as it is", async () => {
+test("exits are scored under their saving, as the lab scores them once written; the model is unchanged", async () => {
   const file = outOf("llama-tiny.gguf");
   copyFileSync(fileURLToPath(new URL("../../models/fixtures/llama-tiny.gguf", import.meta.url)), file);
   const prepared = path.join(preparedFolder(file), "of-the-user");

@@ -13,7 +13,7 @@ test("savings declare settings that are recipes, none twice, at any depth", () =
   }
 });
 
-test("every saving is tried or left out for a reason, and none is both", () => {
+test("every saving is either tried or left out for a reason", () => {
   const names = savings.map(({ name }) => name);
   for (const layers of [1, 2, 30]) {
     const tried = new Set(declared(layers).map(({ family }) => family));
@@ -33,7 +33,7 @@ test("every saving is tried or left out for a reason, and none is both", () => {
   });
 });
 
-test("settings go from mild to bold: each keeps less than the one before", () => {
+test("settings go from mild to bold: each retains less than the one before", () => {
   const kept = (family: string, option: string) =>
     declared(30)
       .filter((candidate) => candidate.family === family)
@@ -51,7 +51,7 @@ test("settings go from mild to bold: each keeps less than the one before", () =>
   }
 });
 
-test("a saving that leaves short prompts dense says from which length it acts", () => {
+test("a saving that leaves short prompts dense reports from which length it acts", () => {
   const named = new Map(savings.map((saving) => [saving.name, saving]));
   const from = (text: string) => {
     const [{ saving, options }] = parseRecipe([text]) as [ReturnType<typeof parseRecipe>[number]];
@@ -62,7 +62,7 @@ test("a saving that leaves short prompts dense says from which length it acts", 
   ).toEqual([4096, 64, 32, 512, undefined]);
 });
 
-test("what cannot act is told with its reason: too short prompts, or the model", async () => {
+test("a candidate that cannot act is reported with its reason: short prompts, or the model", async () => {
   const candidates = own(["xattention", "lookup", "prune:after=99,minLength=2"].map((text) => parseRecipe([text])));
   const { candidates: found, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
     if (step!.saving.name === "prune") throw new UserError("nothing is deeper than layer 99");
@@ -89,6 +89,6 @@ test("a union has both recipes, unless they share a saving or a place in the mod
   expect(union(lookup!, lookup!)).toBeUndefined();
 });
 
-test("a list of nothing but dense is refused", () => {
+test("a list with only dense is refused", () => {
   expect(() => own([parseRecipe(["dense"])])).toThrow("there are no recipes in it besides dense");
 });

@@ -14,26 +14,26 @@ function measured(share: number, seed: number) {
 const SEEDS = Array.from({ length: 200 }, (_, seed) => seed);
 const surely = (share: number) => SEEDS.filter((seed) => isSurelyFaster(measured(share, seed))).length / SEEDS.length;
 
-test("noise alone seldom makes a recipe surely faster, and a gain of a fifth mostly does", () => {
+test("noise alone seldom makes a recipe provably faster, and a gain of a fifth usually does", () => {
   expect(surely(1)).toBeLessThan(0.08);
   expect(surely(1.2)).toBe(0);
   expect(surely(0.8)).toBeGreaterThan(0.9);
 });
 
-test("a gain on every item of few is not sure, nor is none", () => {
+test("a gain on every item of few is not proven, nor is none", () => {
   const pairs = (count: number, saved: number) => Array(count).fill({ saved, dense: 10 });
   expect([0, 1, 5, 6, 12].map((count) => isSurelyFaster(pairs(count, 9)))).toEqual([false, false, false, true, true]);
   expect(isSurelyFaster(pairs(12, 10))).toBe(false);
 });
 
-test("items that a recipe failed on do not count", () => {
+test("items on which a recipe failed do not count", () => {
   const failed = { saved: Number.NaN, dense: Number.NaN };
   const pairs = [...Array(6).fill({ saved: 9, dense: 10 }), failed];
   expect([isSurelyFaster(pairs), isCheaper(pairs)]).toEqual([true, true]);
   expect([isSurelyFaster(pairs.slice(1)), isCheaper([failed])]).toEqual([false, false]);
 });
 
-test("counts are compared as they are", () => {
+test("counts are compared directly", () => {
   expect(isCheaper([{ saved: 9, dense: 10 }])).toBe(true);
   expect(isCheaper([{ saved: 10, dense: 10 }])).toBe(false);
   // One gains what another loses.

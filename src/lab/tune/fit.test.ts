@@ -11,7 +11,7 @@ const observed = (costOfLength: (prompt: number, answer: number) => number) =>
     return { prompt, answer, cost: costOfLength(prompt, answer) };
   });
 
-test("the terms of a cost are found again", () => {
+test("the terms of a cost are recovered", () => {
   const fit = fitOf(observed((n, m) => 20 + 3 * n + (0.002 * n * n) / 2 + 25 * m));
   expect(fit.fixed).toBeCloseTo(20, 6);
   expect(fit.new).toBeCloseTo(3, 8);
@@ -25,7 +25,7 @@ test("no coefficient is below 0", () => {
   expect(Object.values(fit).every((value) => value >= 0)).toBe(true);
 });
 
-test("prompts of one length have one price a token, and few observations few terms", () => {
+test("prompts of one length have one price per token, and few observations few terms", () => {
   const alike = Array.from({ length: 12 }, (_, i) => ({ prompt: 100, answer: 8, cost: 80 + (i % 3) }));
   expect(costOf(fitOf(alike), 100, 8)).toBeCloseTo(81, 0);
   const one = fitOf([{ prompt: 100, answer: 10, cost: 50 }]);
@@ -34,7 +34,7 @@ test("prompts of one length have one price a token, and few observations few ter
   expect(costOf(fitOf([]), 100, 10)).toBe(0);
 });
 
-test("terms that these lengths do not tell apart are one", () => {
+test("terms that these lengths cannot separate are one", () => {
   const cost = (n: number, m: number) => 20 + 3 * n + (0.002 * n * n) / 2 + 25 * m;
   const terms = (prompt: (i: number) => number, answer: (i: number) => number) =>
     distinctTerms(lengths.map((_, i) => ({ prompt: prompt(i), answer: answer(i), cost: cost(prompt(i), answer(i)) })));

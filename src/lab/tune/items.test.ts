@@ -17,7 +17,7 @@ const written = (...lines: object[]): string =>
 const read = (file: string, wanted: { limit?: number; maxTokens?: number } = {}) =>
   tuningItems(file, model.language, { seed: 0, limit: undefined, maxTokens: undefined, ...wanted });
 
-test("equal prompts are one group, and so are those that say so; an item is known by its question", async () => {
+test("equal prompts form one group, and so do prompts with the same group; a question identifies its item", async () => {
   const file = written(
     { prompt: "abc" },
     { prompt: "abc" },
@@ -34,7 +34,7 @@ test("equal prompts are one group, and so are those that say so; an item is know
   expect((await read(file, { limit: 2 })).items).toHaveLength(2);
 });
 
-test("answers bring the quality of a text", async () => {
+test("answers determine the quality of a text", async () => {
   const { items, metric } = await read(written({ prompt: "abc", answer: "yes" }));
   expect(metric).toMatchObject({ name: "contains-answer", scale: "binary" });
   expect([items[0]!.quality!({ text: "Yes!" }), items[0]!.quality!({ text: "no" })]).toEqual([1, 0]);

@@ -18,13 +18,13 @@ test("losses of hand-made answers", () => {
   expect(lossOf("nats", "unit", { ...dense, excess: 3 }, dense)).toBe(1);
 });
 
-test("of drawn answers, nats may be a gain, and are compared with the recipe's own", () => {
+test("nats of drawn answers may be a gain, and are compared with the recipe's own", () => {
   const dense = { text: "a", excess: 0 };
   const loss = (excess: number) => lossOf("nats", "signed", { text: "b", excess }, dense);
   expect([0.25, -0.25, 3, -3].map(loss)).toEqual([0.25, -0.25, 1, -1]);
 });
 
-test("a missing number is none, never no loss", () => {
+test("a missing number is NaN, never a loss of 0", () => {
   const dense = { text: "a", quality: 1, excess: 0 };
   for (const loss of ["harm", "quality", "nats"] as const)
     for (const type of ["unit", "signed"] as const) expect(lossOf(loss, type, { text: "a" }, dense)).toBeNaN();
@@ -39,20 +39,20 @@ test("the excess of an answer is a mean over its tokens", () => {
   expect(excessOf(tokens)).toBe(1);
 });
 
-test("the type of a loss goes with its definition", () => {
+test("the type of a loss follows from its definition", () => {
   const greedy = { metric, greedy: true };
   expect(lossNames.map((name) => lossType(name, greedy))).toEqual(["binary", "signed", "binary", "unit"]);
   expect(lossType("harm", { ...greedy, metric: tokenF1 as ItemMetric })).toBe("unit");
   expect(lossType("nats", { ...greedy, greedy: false })).toBe("signed");
 });
 
-test("the loss that goes with the items", () => {
+test("the default loss of the items", () => {
   expect(usualLoss({ metric, greedy: true })).toBe("harm");
   expect(usualLoss({ metric, greedy: false })).toBe("quality");
   for (const greedy of [true, false]) expect(usualLoss({ metric: undefined, greedy })).toBe("nats");
 });
 
-test("a loss that does not go with the items or the drawing is refused", () => {
+test("a loss that does not fit the items or the sampling is refused", () => {
   expect(() => checkLoss("harm", { metric: undefined, greedy: true })).toThrow(/expected items with answers/);
   for (const loss of ["harm", "agreement"] as const)
     expect(() => checkLoss(loss, { metric, greedy: false })).toThrow(`--loss ${loss} is of greedy answers`);

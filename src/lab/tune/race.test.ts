@@ -30,7 +30,7 @@ function noting(lossOf: (recipe: string) => number) {
   return { seen, answers };
 }
 
-test("a race says before each item which come next, under the recipes that remain", async () => {
+test("a race announces before each item the next ones, under the remaining recipes", async () => {
   const candidates = ["mild", "bold"].map((recipe, boldness) => ({ recipe, family: "one", boldness }));
   const { seen, answers } = noting((recipe) => (recipe === "bold" ? 1 : 0));
   await race({ type: "unit", bound: { risk: 0.05, confidence: 0.95 } }, candidates, items, answers);
@@ -55,7 +55,7 @@ async function stays(chance: number): Promise<number[]> {
   return [...stayed.values()];
 }
 
-test("a candidate at the risk is seldom dropped, a bold one soon", async () => {
+test("a candidate at the risk is rarely dropped, a bold one soon", async () => {
   const atRisk = (await stays(0.02)).filter((items) => items < 270).length;
   expect(atRisk / 200).toBeLessThan(0.1 + 3 * Math.sqrt((0.1 * 0.9) / 200));
   expect(median(await stays(0.3))).toBeLessThan(20);
@@ -77,14 +77,14 @@ test("one early loss drops no candidate", async () => {
   expect([...raced.keys()]).toEqual(candidates);
 });
 
-test("a loss that is no number ends a candidate's race", async () => {
+test("a loss of NaN ends a candidate's race", async () => {
   const candidates = [{ recipe: "broken", family: "one", boldness: 0 }];
   const { answers } = noting(() => Number.NaN);
   const raced = await race({ type: "unit", bound: { risk: 0.02, confidence: 0.95 } }, candidates, order, answers);
   expect(raced.size).toBe(0);
 });
 
-test("a test also says so, with the recipes of each length", async () => {
+test("a test also announces them, with the recipes of each length", async () => {
   const ladder = [
     { tokens: [0, 50], rungs: ["short", "dense"] },
     { tokens: [51, 1000], rungs: ["long", "dense"] },

@@ -96,7 +96,7 @@ test("a request is answered under the certificate, with its guarantee on the rec
   );
 });
 
-test("the report says what was chosen, what it spends, and the path of the test; it has no script", async () => {
+test("the report shows the choice, its cost, and the path of the test; it has no script", async () => {
   const losing = serving((recipe, { id }) =>
     recipe.includes("match=2") && Number.parseInt(id.slice(0, 8), 16) % 30 === 0 ? { text: "wrong" } : {},
   );
@@ -120,7 +120,7 @@ test("the report says what was chosen, what it spends, and the path of the test;
   expect(tuningPage(dense)).toContain("lost too much in");
 });
 
-test("killed anywhere and resumed, it gives the same certificate, answers nothing twice and keeps its times", async () => {
+test("killed anywhere and resumed, it returns the same certificate, answers nothing twice and keeps its times", async () => {
   const task = fileOf(prompts(120));
   const whole = await tuned(await setUp(request(task, { name: "whole" })), serving(), silent);
   const { created: _, ...expected } = whole.certificate!;
@@ -149,7 +149,7 @@ test("killed anywhere and resumed, it gives the same certificate, answers nothin
   expect(lines(again.folder, "times.jsonl").slice(0, times.length)).toEqual(times);
 });
 
-test("another tuning under the name is refused; one begun anew is another attempt, at half the error", async () => {
+test("another tuning under the name is refused; one that starts over is another attempt, at half the error", async () => {
   const task = fileOf(prompts(150));
   await tuned(await setUp(request(task)), serving(), silent);
   expect(await setUp(request(task))).toMatchObject({ attempt: 1 });
@@ -163,7 +163,7 @@ test("another tuning under the name is refused; one begun anew is another attemp
   expect((await tuned(anew, serving(), silent)).certificate).toMatchObject({ attempt: 2, confidence: 0.95 });
 });
 
-test("a task is what its prompts are, whatever its file is called", async () => {
+test("a task is defined by its prompts, whatever its file's name", async () => {
   const task = fileOf(prompts(150));
   await tuned(await setUp(request(task)), serving(), silent);
   const attemptOn = async (rows: readonly object[], options: object = {}) => {
@@ -178,7 +178,7 @@ test("a task is what its prompts are, whatever its file is called", async () => 
   expect(await attemptOn(prompts(150), { loss: "agreement" })).toBe(1);
 });
 
-test("a dry run names earlier attempts, and says if the search takes more than its budget", async () => {
+test("a dry run names earlier attempts, and says if the search exceeds its budget", async () => {
   const task = fileOf(prompts(150));
   const linesOf = async (minutes: number, options: object = {}) =>
     planLines(await setUp(request(task, options)), { search: minutes, test: 3 }).slice(-3);
@@ -194,7 +194,7 @@ test("a dry run names earlier attempts, and says if the search takes more than i
   ]);
 });
 
-test("what answered no item of its test is no attempt", async () => {
+test("a tuning that answered no item of its test is not an attempt", async () => {
   const task = fileOf(prompts(120));
   const attempt = async (name: string) => (await setUp(request(task, { name }))).attempt;
   const spoiled = await tuned(await setUp(request(task, { name: "spoiled" })), noisy(1), silent);
@@ -215,7 +215,7 @@ test("what answered no item of its test is no attempt", async () => {
   expect(await attempt("killed")).toBe(1);
 });
 
-test("of two tunings side by side, the one whose test begins later is another attempt", async () => {
+test("of two simultaneous tunings, the one whose test begins later is another attempt", async () => {
   const task = fileOf(prompts(150));
   const [first, second] = [await setUp(request(task)), await setUp(request(task, { name: "second" }))];
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
@@ -228,7 +228,7 @@ test("of two tunings side by side, the one whose test begins later is another at
   expect((await tuned(again, serving(), silent)).certificate).toMatchObject({ attempt: 2 });
 });
 
-test("what throws, or gives no number, under a recipe loses 1; of dense it is an error", async () => {
+test("an error or NaN under a recipe counts as a loss of 1; under dense it is an error", async () => {
   const task = fileOf(prompts(120));
   const failing = serving((recipe) => {
     if (recipe.includes("match=3")) throw new Error("out of memory");
@@ -248,7 +248,7 @@ test("what throws, or gives no number, under a recipe loses 1; of dense it is an
   await expect(tuned(await setUp(request(task, { name: "none" })), broken, silent)).rejects.toThrow("no dense");
 });
 
-test("a recipe that fails keeps cheaper ones from the test, and the report says what a new attempt with them wants", async () => {
+test("a failing recipe keeps cheaper ones from the test, and the report says what a new attempt with them needs", async () => {
   // The more expensive lookup loses only on items of the test, the cheaper one on none.
   const task = fileOf(answered(130));
   const setup = await setUp(request(task));
@@ -275,7 +275,7 @@ test("more items belong to the next attempt, at half the error", async () => {
   expect(wanted(0.975)).toBeGreaterThan(wanted(0.95));
 });
 
-test("a near miss is told with the items that it wants", async () => {
+test("a near miss is reported with the items that it needs", async () => {
   const task = fileOf(prompts(120));
   // One in 23 of the cheaper recipe's answers is lost: too close to the risk for so few items.
   const losing = serving((recipe, { id }) =>
@@ -325,7 +325,7 @@ test("drawn answers are compared by nats, gains against losses; no audit can bet
   expect(scored).toEqual(new Set([true, undefined]));
 });
 
-test("answers of equal tokens are scored once, all of an item's together", async () => {
+test("answers with equal tokens are scored once, all of an item's together", async () => {
   const scored: number[] = [];
   const counting: Serving = {
     ...serving(),
@@ -340,14 +340,14 @@ test("answers of equal tokens are scored once, all of an item's together", async
   expect(scored.slice(20)).toEqual(Array(100).fill(1));
 });
 
-test("a budget that runs out before the test stops the search, and it goes on from there", async () => {
+test("a budget that runs out before the test stops the search, which can resume", async () => {
   const task = fileOf(prompts(120));
   const setup = await setUp(request(task, { budgetMinutes: 1e-9 }));
   await expect(tuned(setup, serving(), silent)).rejects.toThrow(/ran out before the test; the same command continues$/);
   expect((await tuned(await setUp(request(task)), serving(), silent)).certificate).toMatchObject({ attempt: 1 });
 });
 
-test("with answers, the loss is harm, and a risk above a quarter of dense's quality is refused and no attempt", async () => {
+test("with answers, the loss is harm; a risk above a quarter of dense's quality is refused and does not count as an attempt", async () => {
   const task = fileOf(answered(120));
   const setup = await setUp(request(task));
   expect(setup).toMatchObject({
@@ -394,7 +394,7 @@ function noisy(share: number): Serving {
   };
 }
 
-test("a gain that may be noise is not tested, and one of a fifth is", async () => {
+test("a gain that may be noise is not tested, and a gain of a fifth is", async () => {
   const none = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(1), silent);
   expect([none.certificate, none.outcome.order, none.outcome.verdicts]).toEqual([undefined, [], []]);
   expect(none.outcome.unsure.length).toBeGreaterThan(0);
@@ -406,7 +406,7 @@ test("a gain that may be noise is not tested, and one of a fifth is", async () =
   expect(fifth.certificate?.cost.ms.ci95[1]).toBeLessThan(1);
 });
 
-test("the gain is one measured figure with its interval, in words and in the report; prices are called so", async () => {
+test("the gain is one measured figure with its interval, in words and in the report; prices are labelled as such", async () => {
   const done = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(0.8), silent);
   const { cost } = done.certificate!;
   const [low, high] = cost.ms.ci95;
@@ -478,7 +478,7 @@ test("items that cannot certify anything are refused before anything runs", asyn
   );
 });
 
-test("a real model: lookups leave dense's text, an exit does not, and prompts too short are told", async () => {
+test("a real model: lookups keep dense's text, an exit does not, and short prompts are reported", async () => {
   const task = fileOf(prompts(100));
   const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
   expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(

@@ -31,18 +31,18 @@ async function excesses(recipe: string): Promise<number[]> {
   return found;
 }
 
-test("what a recipe that equals dense draws is as likely under dense", async () => {
+test("draws of a recipe that equals dense are as likely under dense", async () => {
   for (const recipe of ["dense", "lookup:match=1,tokens=8"])
     expect(Math.max(...(await excesses(recipe)).map(Math.abs))).toBeLessThan(1e-4);
 });
 
-test("what a recipe with other logits draws is less likely under dense, at the mean", async () => {
+test("draws of a recipe with other logits are less likely under dense, on average", async () => {
   const values = await excesses("exit:layer=1");
   const deviation = Math.sqrt(mean(values.map((value) => (value - mean(values)) ** 2)));
   expect(mean(values)).toBeGreaterThan((3 * deviation) / Math.sqrt(values.length));
 });
 
-test("an answer is drawn in one way, whether its log-probabilities are wanted or not; greedy ones have none", async () => {
+test("sampling is the same with and without log-probabilities; greedy answers have none", async () => {
   const plain = await serving.answer("dense", items[3]!);
   const { own, ...scored } = await serving.answer("dense", items[3]!, true);
   expect(plain.own).toBeUndefined();
@@ -52,7 +52,7 @@ test("an answer is drawn in one way, whether its log-probabilities are wanted or
   expect((await greedy.answer("dense", items[3]!, true)).own).toBeUndefined();
 });
 
-test("an end that a saving put to a drawn answer was certain to it, and has its likelihood under dense", async () => {
+test("a saving that ends a drawn answer was certain of the end, which has its likelihood under dense", async () => {
   const served = await serving.answer("dense", items[3]!, true);
   const [whole] = await serving.excess(items[3]!, [served]);
   const [stopped] = await serving.excess(items[3]!, [{ ...served, reason: "stopped" }]);

@@ -30,13 +30,13 @@ const serving = (busy: () => number, asked: string[] = []): Serving => ({
   [Symbol.dispose]() {},
 });
 
-test("twelve items are timed, the shortest and the longest among them", () => {
+test("twelve items are timed, including the shortest and the longest", () => {
   const lengths = timedItems(items).map(({ tokens }) => tokens);
   expect([lengths.length, lengths[0], lengths.at(-1)]).toEqual([12, 100, 390]);
   expect(timedItems(items.slice(0, 5))).toHaveLength(5);
 });
 
-test("recipes take turns with dense, and a busier round does not make its recipes dearer", async () => {
+test("recipes take turns with dense, and a busier round does not make its recipes more expensive", async () => {
   let busy = 1;
   const asked: string[] = [];
   const folder = tempFolder();
@@ -64,7 +64,7 @@ test("recipes take turns with dense, and a busier round does not make its recipe
   expect(asked).toEqual([]);
 });
 
-test("a recipe has dense's time of the items on which nothing of it acted", async () => {
+test("a recipe has dense's time on the items on which it did not act", async () => {
   await using times = await Times.open(
     tempFolder(),
     serving(() => 1),
@@ -81,7 +81,7 @@ test("a recipe has dense's time of the items on which nothing of it acted", asyn
   expect(pairs.at(-1)).toEqual({ saved: 400, dense: 800 });
 });
 
-test("pairs are of one round, and items that a recipe failed on have no number", async () => {
+test("pairs come from one round, and items on which a recipe failed are NaN", async () => {
   let busy = 1;
   const failing = serving(() => busy);
   const asked = failing.answer.bind(failing);

@@ -23,7 +23,7 @@ describe("the parts", () => {
     expect(split(items(count), "binary", bound(risk)).test).toHaveLength(tested);
   });
 
-  test("a group is never cut, and nothing but its hash decides where it goes", () => {
+  test("a group is never split, and only its hash determines its part", () => {
     const all = items(60, (i) => `${(i * 7) % 20}`);
     const parts = split(all, "binary", bound(0.05));
     const searched = new Set(parts.search.map(({ group }) => group));
@@ -61,7 +61,7 @@ test("a setting that loses takes the bolder ones of its family with it, and no o
   expect(asked.filter((recipe) => recipe === "a:3").length).toBeLessThan(5);
 });
 
-test("savings that lose nothing are tried together, as long as they are cheaper so", async () => {
+test("savings that lose nothing are combined, as long as that is cheaper", async () => {
   const outcome = await tune(
     {
       ...{ items: items(120), candidates: [setting("a", 1), setting("b", 1)], type: "binary", bound: bound(0.05) },
@@ -98,7 +98,7 @@ test("the order is final before the first item of the test is answered", async (
 /** Three standard errors of a share that is δ. */
 const allowed = (share: number, runs: number) => share + 3 * Math.sqrt((share * (1 - share)) / runs);
 
-describe("tunings of made-up recipes", () => {
+describe("tunings of synthetic recipes", () => {
   const RUNS = 60;
 
   test.each(worlds)("$name: at most one of twenty is wrong", async (world) => {
@@ -106,7 +106,7 @@ describe("tunings of made-up recipes", () => {
     expect((await simulate(world, RUNS)).wrong).toBeLessThanOrEqual(allowed(share, RUNS));
   });
 
-  test.each(broken)("a tuner that $name is found out", async ({ world, procedure }) => {
+  test.each(broken)("a tuner that $name is detected", async ({ world, procedure }) => {
     const { wrong } = await simulate(worlds.find(({ name }) => name === world)!, RUNS, procedure);
     expect(wrong).toBeGreaterThan(0.05);
   });

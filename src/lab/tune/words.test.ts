@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { certificateOf } from "../../savings/auto/fixture.testing.ts";
 import { auditText } from "./words.ts";
 
-test("a certificate that audits leave out says why, and how to tune one that they take", () => {
+test("a certificate that audits skip says why, and how to tune one that they accept", () => {
   const drawn = certificateOf("lookup", { loss: "nats", sampling: { repetitionPenalty: 1.05 } });
   expect(auditText(drawn)).toBe(
     "`serve --audit` leaves its answers out (repetitionPenalty 1.05): audits need greedy answers (--temperature 0) and a bound on nats",

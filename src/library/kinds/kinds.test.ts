@@ -45,7 +45,7 @@ test.each(kinds.map(({ name }) => name))("%s: what runs, and the sentence about 
   expect(outcomes).toMatchSnapshot();
 });
 
-test("a model that was disposed of refuses every call", async () => {
+test("a disposed model refuses every call", async () => {
   const model = await load(examples.encoder);
   model.dispose();
   for (const call of Object.values(calls))

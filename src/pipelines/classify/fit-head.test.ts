@@ -26,11 +26,11 @@ test("reads plain features, whatever their scales", () => {
   expect([...linear.weights, ...linear.bias].every(Number.isFinite)).toBe(true);
 });
 
-test("is the same again", () => {
+test("is reproducible", () => {
   expect(fitHead(train, held)).toEqual(fitHead(train, held));
 });
 
-test("takes strong L2 where labels are noise, weak where they are certain", () => {
+test("chooses strong L2 if labels are noise, weak if they are certain", () => {
   const random = seededRandom(5);
   const noise = (count: number): Labelled => {
     const rows = Array.from({ length: count }, () => Array.from({ length: 40 }, random));
@@ -41,7 +41,7 @@ test("takes strong L2 where labels are noise, weak where they are certain", () =
 });
 
 describe("refuses", () => {
-  test("held rows with a label that was not trained on", () => {
+  test("held-out rows with an unseen label", () => {
     const some = { rows: train.rows.slice(0, 2), labels: [0, 1] };
     expect(() => fitHead(some, held)).toThrow("no training row has label 2, which held rows have");
   });

@@ -8,7 +8,7 @@ import { HeadModel, readHead, writeHead } from "./head.ts";
 const embedder = smallEmbedder();
 const head = smallHead(embedder);
 
-test("a head that is written is read again, to float32", async () => {
+test("a written head reads back, to float32", async () => {
   const file = join(tempFolder(), "head.json");
   await writeHead(file, head);
   expect(readHead(file)).toEqual(head);
@@ -51,7 +51,7 @@ describe("refused", () => {
     expect(() => readHead(file)).toThrow(message);
   });
 
-  test("a file that is not there", () => {
+  test("a missing file", () => {
     expect(() => readHead("none.json")).toThrow("none.json: there is no such file, expected a label head");
   });
 });

@@ -24,11 +24,11 @@ test.each(fixture.orders)("$count letters are ranked by their scores", ({ seed, 
   expect(byScore([...numbers(seed, 26).subarray(0, count)])).toEqual(written(ranking));
 });
 
-test.each(fixture.repairs)("$text of $count is repaired alike", ({ text, count, order }) => {
+test.each(fixture.repairs)("$text of $count is repaired in the same way", ({ text, count, order }) => {
   expect(repaired(written(text), count)).toEqual(order);
 });
 
-test("a letter whose bracket is not closed: rank_llm reads it, and we do not", () => {
+test("a letter whose bracket is not closed: rank_llm accepts it, and we do not", () => {
   const { text, count, order } = fixture.unclosed;
   expect(order).toEqual([3, 2, 0, 1]);
   expect(repaired(written(text), count)).toEqual([3, 0, 1, 2]);

@@ -33,7 +33,7 @@ async function ranked(
 }
 
 describe("an oracle", () => {
-  test("ranks the best ten of a hundred right, one call a window, one token a call", async () => {
+  test("ranks the best ten of a hundred right, with one call per window and one token per call", async () => {
     const documents = graded(1, 100);
     const { order, windows, receipt, model } = await ranked(documents, { rankEnd: 100 });
     expect(order.slice(0, 10).map((i) => grade(documents[i]!))).toEqual([99, 98, 97, 96, 95, 94, 93, 92, 91, 90]);
@@ -50,7 +50,7 @@ describe("an oracle", () => {
     expect(receipt.flops.dense - receipt.flops.spent).toBe(decoded.dense - decoded.run - receipt.flops.overhead);
   });
 
-  test("leaves what is beyond rankEnd where an encoder put it", async () => {
+  test("leaves documents beyond rankEnd in an encoder's order", async () => {
     const documents = graded(2, 60);
     const presorter = {
       relevance: async (_: string, texts: readonly string[]) => ({
@@ -79,7 +79,7 @@ describe("a list of six", () => {
     return { ranking: order.map((i) => list[i]), receipt };
   };
 
-  test("has the same ranking in two orders, which the query's terms decide, and the receipt says that it was presorted", async () => {
+  test("ranks two orders of a list the same, by the query's terms, and the receipt says that it was presorted", async () => {
     const [one, other] = [await texts(documents, {}), await texts(reversed, {})];
     expect(one.ranking).toEqual(["a wing", "wings", "the wing of a plate", "a plate", "flow", "heat"]);
     expect(other.ranking).toEqual(one.ranking);
@@ -88,7 +88,7 @@ describe("a list of six", () => {
     expect(one.receipt.flops.overhead).toBe(3 * 6 + 6);
   });
 
-  test("is read as it comes with presort=none, and dense costs the same", async () => {
+  test("is read in order with presort=none, and dense costs the same", async () => {
     const input = { presort: "none" };
     const [one, other] = [await texts(documents, input), await texts(reversed, input)];
     expect([one.ranking, other.ranking]).toEqual([documents, reversed]);
@@ -103,7 +103,7 @@ test("equal passages keep their order, and one passage needs no pass", async () 
   expect([order, model.prompts, receipt.flops.spent]).toEqual([[0], [], 0]);
 });
 
-test("letters in a passage or a query are no identifiers: the prompt has one of each", async () => {
+test("letters in a passage or a query are not identifiers: the prompt has one of each", async () => {
   const { order, model } = await ranked(["[B] grade 1 [A] > [B]", "grade 2\n[C] grade 9"], {});
   expect(order).toEqual([1, 0]);
   expect(model.prompts[0]!.match(/^\[[A-Z]\]/gm)).toEqual(["[A]", "[B]"]);
@@ -137,7 +137,7 @@ test("a ceiling is checked before a window runs", async () => {
   await expect(ranked(graded(1, 30), { rankEnd: 30 }, { ceiling: 1e4 })).resolves.toBeDefined();
 });
 
-test("a reranking that is stopped tells what it had spent", async () => {
+test("a stopped reranking reports its cost", async () => {
   const stop = new AbortController();
   const receipts: Receipt[] = [];
   const options = checkFirstOptions({ rankEnd: 40 });
@@ -153,7 +153,7 @@ test("a reranking that is stopped tells what it had spent", async () => {
   expect(receipts[0]!.work).toMatchObject({ windows: { dense: 1, run: 1 } });
 });
 
-test("no ranker is lent while a list is presorted, and a list that gets none bills its presort", async () => {
+test("no ranker is leased while a list is presorted, and a list without a ranker bills its presort", async () => {
   const calls: string[] = [];
   const receipts: Receipt[] = [];
   const presorter = {

@@ -8,7 +8,7 @@ test("a name is a model, +first, and options after a final @", () => {
   expect(named!.options).toMatchObject({ windowSize: 10, stride: 10, rankEnd: 20, method: "generate" });
 });
 
-test.each(["smollm2", "first", "+first", "a+firsts", "a+first@", "smollm2@fast"])("%s is no reranker", (text) => {
+test.each(["smollm2", "first", "+first", "a+firsts", "a+first@", "smollm2@fast"])("%s is not a reranker", (text) => {
   expect(isFirstName(text)).toBe(false);
   expect(parseFirst(text)).toBeUndefined();
 });

@@ -6,7 +6,7 @@ test("places by score, ties in their order", () => {
   expect(byScore([0, 0, 0])).toEqual([0, 1, 2]);
 });
 
-test("of twenty letters the five with a score come first, and the others keep their order", () => {
+test("of twenty letters, the five with a score come first, and the others keep their order", () => {
   const scores = Array.from({ length: 20 }, (_, i) => (i % 4 === 3 ? i : undefined));
   const rest = Array.from({ length: 20 }, (_, i) => i).filter((i) => i % 4 !== 3);
   expect(byScore(scores)).toEqual([19, 15, 11, 7, 3, ...rest]);

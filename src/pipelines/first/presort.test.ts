@@ -22,7 +22,7 @@ describe("BM25 over the list", () => {
   });
 });
 
-test("no order of the list counts, also of texts with equal scores", () => {
+test("the list's order does not matter, even for texts with equal scores", () => {
   const best = (all: readonly string[]) => orderBy(bm25("wing", all).scores, all).map((i) => all[i]);
   for (let seed = 0; seed < 20; seed++) expect(best(shuffle([...texts], seededRandom(seed)))).toEqual(best(texts));
   expect(orderBy([0, 1, 0, 0], ["b", "d", "a", "b"])).toEqual([1, 2, 0, 3]);

@@ -21,7 +21,7 @@ function models(contents: object): string {
 const named = (name: string) => parseFirst(name)!;
 
 describe("an adapter", () => {
-  test("is found by its model's hash, and is no other's", () => {
+  test("is found by its model's hash, and by no other's", () => {
     const all = trainedRerankers([models(file)]);
     const { options } = named("m+first");
     expect(trainedFor(hash, options, all)?.folder).toMatch(/m.first$/);
@@ -30,7 +30,7 @@ describe("an adapter", () => {
     expect(trainedFor(hash, named("m+first@adapter=none").options, all)).toBeUndefined();
   });
 
-  test("gives its windows where none are given", () => {
+  test("sets the windows if none are set", () => {
     const [trained] = trainedRerankers([models(file)]);
     expect(optionsWith(named("m+first"), trained)).toMatchObject(options);
     expect(optionsWith(named("m+first"), undefined)).toMatchObject({ windowSize: 20, stride: 10 });
@@ -44,12 +44,12 @@ describe("an adapter", () => {
   });
 });
 
-test("a damaged file is one sentence", () => {
+test("a damaged file is reported in one sentence", () => {
   const damaged = models({ ...file, model: { name: "m", sha256: "short" } });
   expect(() => trainedRerankers([damaged])).toThrow(/first\.json.*expected 64 hexadecimal digits/);
 });
 
-test("SmolLM2's is shipped, with an update of each matrix of its 30 layers", () => {
+test("SmolLM2's is shipped, and updates each matrix of its 30 layers", () => {
   const shipped = trainedRerankers().find(({ model }) => model.name === "smollm2")!;
   expect(optionsWith(named("smollm2+first"), shipped)).toMatchObject({ windowSize: 10, maxPassageWords: 24 });
   const ranks = [...openLora(shipped.folder).updates.values()].map(({ rank }) => rank);

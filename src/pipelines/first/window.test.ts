@@ -65,7 +65,7 @@ test("letters' logits equal a run token by token, in the same order, with and wi
   }
 });
 
-test("a written ranking begins with the letter of the greatest logit, and takes the tokens that were priced", async () => {
+test("a written ranking begins with the letter of the greatest logit, and takes as many tokens as priced", async () => {
   const ranker = new WindowRanker(rankModelOf(model), generate);
   const first = new WindowRanker(rankModelOf(model), single);
   for (let seed = 0; seed < 10; seed++) {

@@ -20,7 +20,7 @@ test.each([
   expect(windows.map(([from, to]) => `${from}-${to}`).join(" ")).toBe(expected === "" ? "" : expected);
 });
 
-test("places before rankStart and after rankEnd are in no window; passes repeat them", () => {
+test("indices before rankStart and after rankEnd are in no window; passes repeat the windows", () => {
   const windows = windowsOf(100, checkFirstOptions({ rankStart: 5, rankEnd: 30, numPasses: 2 }));
   expect(windows).toEqual([
     ...[
@@ -35,7 +35,7 @@ test("places before rankStart and after rankEnd are in no window; passes repeat 
   expect(windowsOf(5, checkFirstOptions({ rankStart: 5, rankEnd: 30 }))).toEqual([]);
 });
 
-test("an oracle in each window brings the best ten to the front, whatever the order was: nDCG@10 is 1", () => {
+test("an oracle in each window brings the best ten to the front, whatever the initial order: nDCG@10 is 1", () => {
   const relevance = Object.fromEntries(Array.from({ length: 100 }, (_, i) => [`d${i}`, i % 7 === 0 ? i : 0]));
   for (let seed = 0; seed < 20; seed++) {
     const order = shuffle(Object.keys(relevance), seededRandom(seed));

@@ -17,7 +17,7 @@ test.each(["People from Texas", "Ice hockey players", "Pagesetting", "1999 plays
   },
 );
 
-test("categories in the documents' order, as often as they come", () => {
+test("categories are in the documents' order, with repetitions", () => {
   const documents = documentsWith(["b", "Living people", " "], ["a", "b"], []);
   expect(categoriesOf(documents, false)).toEqual(["b", "Living people", "a", "b"]);
   expect(categoriesOf(documents, true)).toEqual(["b", "a", "b"]);

@@ -105,7 +105,7 @@ const CHANCE = 1 / 20;
 const NOISE = 3 * Math.sqrt((CHANCE * (1 - CHANCE)) / book.texts.length);
 
 describe("an encyclopaedia of 20 topics, classified by word vectors", () => {
-  test("categories gain 20 points or more over the text alone, which knows nothing", async () => {
+  test("categories gain 20 points or more over the text alone, which carries no information", async () => {
     const plain = await accuracy(book.texts, nothing(book.texts), {});
     expect(plain).toBeLessThan(CHANCE + NOISE);
     expect(await accuracy(book.texts, topical!, {})).toBeGreaterThan(plain + 0.2);
@@ -122,14 +122,14 @@ describe("an encyclopaedia of 20 topics, classified by word vectors", () => {
     expect(await accuracy(book.texts, drawn, {})).toBeLessThan(CHANCE + NOISE);
   });
 
-  test("more documents help at first, and then no more", async () => {
+  test("more documents help at first, and then no longer", async () => {
     const of = async (topK: number) => accuracy(book.texts, topical!, { topK });
     const [one, ten, fifty] = [await of(1), await of(10), await of(50)];
     expect(ten).toBeGreaterThan(one + 0.05);
     expect(fifty).toBeLessThan(ten + 0.05);
   });
 
-  test("it does not help to tell praise from blame", async () => {
+  test("categories do not help to separate praise from blame", async () => {
     const labels = { labels: opinionLabels };
     const plain = await accuracy(book.opinions, nothing(book.opinions), {}, labels);
     expect(plain).toBeGreaterThan(0.8);
@@ -137,7 +137,7 @@ describe("an encyclopaedia of 20 topics, classified by word vectors", () => {
   });
 });
 
-describe("one article for each text, with the label's name as its only category", () => {
+describe("one article per text, with the label's name as its only category", () => {
   const articles = book.texts.map(
     ({ label }, i): Article => ({
       ...{ id: `${i}`, title: "", text: "", topic: label },
@@ -150,7 +150,7 @@ describe("one article for each text, with the label's name as its only category"
     expect(await accuracy(book.texts, own, {}, { articles })).toBe(1);
   });
 
-  test("categories that are off by one row are right only if the neighbour has the same label", async () => {
+  test("categories shifted by one row are right only if the neighbour has the same label", async () => {
     const same = book.texts.filter(({ label }, i) => label === book.texts.at(i - 1)!.label).length / book.texts.length;
     expect(await accuracy(book.texts, own, {}, { articles: rotated(articles, 1) })).toBe(same);
   });

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { labelsOfFlags, parseLabels } from "./labels.ts";
 
-test("labels by themselves, or with words", () => {
+test("labels alone, or with words", () => {
   expect(parseLabels(["a", " b c "])).toEqual({ names: ["a", "b c"], words: [["a"], ["b c"]] });
   expect(parseLabels({ world: ["politics", "government"], us: "America" })).toEqual({
     names: ["world", "us"],
@@ -21,7 +21,7 @@ test.each([
   expect(() => parseLabels(labels)).toThrow(sentence);
 });
 
-test("a command line's labels: label words are behind =", () => {
+test("labels on the command line: label words follow =", () => {
   expect(labelsOfFlags(["sport", "world=politics|government", "x=y=z"])).toEqual({
     sport: ["sport"],
     world: ["politics", "government"],

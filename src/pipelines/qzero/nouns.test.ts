@@ -75,7 +75,7 @@ function compare(count: (text: string) => ReadonlyMap<string, number>) {
   return { recall: sums.hits / sums.wanted, precision: sums.hits / sums.found };
 }
 
-test("71 nouns of categories and sentences: 70 found, and 10 words that are none", () => {
+test("71 nouns of categories and sentences: 70 found, and 10 false ones", () => {
   const { recall, precision } = compare(countNouns);
   expect(recall).toBeCloseTo(70 / 71, 6);
   expect(precision).toBeCloseTo(70 / 80, 6);

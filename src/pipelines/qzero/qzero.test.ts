@@ -46,7 +46,7 @@ describe.each([
     expect(results[1]!.explanation!.documents).toEqual([]);
   });
 
-  test("a margin of 0 is the plain classifier, one above 2 is always", async () => {
+  test("a margin of 0 is the plain classifier, one above 2 looks every text up", async () => {
     const none = await ask({ margin: 0 });
     expect(none.some(({ retrieved }) => retrieved)).toBe(false);
     const { results: plain } = await classified(
@@ -69,12 +69,12 @@ describe.each([
     expect(half[1]!.scores["sports"]).toBeCloseTo(0.5, 6);
   });
 
-  test("a margin without when decides which texts are looked up", async () => {
+  test("a margin without when selects the texts to look up", async () => {
     expect((await ask({ margin: 0.05 })).map(({ retrieved }) => retrieved)).toEqual([true, false, false]);
     expect((await ask({ margin: 0.05, when: "always" })).every(({ retrieved }) => retrieved)).toBe(true);
   });
 
-  test("the same call gives the same bytes", async () => {
+  test("the same call returns the same bytes", async () => {
     const [a, b] = [await ask({ when: "always" }), await ask({ when: "always" })];
     expect(JSON.stringify(a)).toBe(JSON.stringify(b));
   });
@@ -87,7 +87,7 @@ describe("an encoder reads", () => {
     return { read: model.read.slice(2), explanation: results[0]!.explanation! };
   };
 
-  test("categories in place of the text or behind it; without word vectors no parts of the score", async () => {
+  test("categories instead of the text or after it; without word vectors, the score has no parts", async () => {
     expect((await read(["goal", "team"], { mode: "replace" })).read).toEqual(["goal team"]);
     const { read: appended, explanation } = await read(["goal", "team", "goal"], { mode: "append" });
     expect(appended).toEqual(["a text goal team goal"]);
@@ -97,7 +97,7 @@ describe("an encoder reads", () => {
     ]);
   });
 
-  test("at most maxTokens, and what the model takes; the explanation says how much", async () => {
+  test("at most maxTokens, and at most the model's limit; the explanation says how much", async () => {
     const many = Array.from({ length: 60 }, () => "goal team");
     const { read: cut, explanation } = await read(many, { mode: "append", maxTokens: 9 });
     expect(cut).toEqual(["a text goal team goal team goal team goal"]);
@@ -151,7 +151,7 @@ describe("the receipt", () => {
     expect((await cost({ margin: 0 }, prices)).flops.saved).toBeGreaterThan(0.9);
   });
 
-  test("documents of the caller are not billed as searched ones", async () => {
+  test("the caller's documents are not billed as searched", async () => {
     const prices = new LookupPrices();
     await cost({ when: "always" }, prices);
     const source = { searched: false, find: async () => ({ documents: [] }) };
@@ -159,13 +159,13 @@ describe("the receipt", () => {
     expect(receipt.flops.saved).toBe(0);
   });
 
-  test("a text that was looked up in vain is also read plainly by dense", async () => {
+  test("dense also reads a text plainly if its lookup found nothing", async () => {
     const { receipt } = await classified(encoder().scorer, { goal: [], "goal market": [] }, { when: "always" });
     expect(receipt.flops).toMatchObject({ saved: 0, overhead: 2000 });
   });
 });
 
-test("a ceiling holds for the whole call", async () => {
+test("a ceiling applies to the whole call", async () => {
   const { scorer } = encoder();
   const seen: (number | undefined)[] = [];
   const spy: Scorer = {
@@ -184,7 +184,7 @@ test("a ceiling holds for the whole call", async () => {
   expect(seen).toEqual([480, 480, 480]);
 });
 
-test("a call that is stopped tells what it had spent", async () => {
+test("a stopped call reports its cost", async () => {
   const stop = new AbortController();
   const receipts: Receipt[] = [];
   const keys = Object.keys(texts);

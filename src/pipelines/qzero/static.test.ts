@@ -80,7 +80,7 @@ describe("an explanation", () => {
   });
 
   test.each(["replace", "append"] as const)(
-    "%s: without its first category a score is less by that part",
+    "%s: without its first category, a score falls by that part",
     async (mode) => {
       const text = "a team";
       const ask = async (categories: readonly string[]) =>
@@ -103,7 +103,7 @@ test("nouns, or all words but stop words", async () => {
   expect((await terms("content")).map(({ name }) => name).sort()).toEqual(["goal", "runs"]);
 });
 
-test("words that are not known count for nothing, and a text without any has no label", async () => {
+test("unknown words count for nothing, and a text without known words has no label", async () => {
   const { results } = await classified(scorer, { goal: [], zzz: [], qqq: ["ppp"] }, always);
   expect(results.map(({ label, fallback }) => [label, fallback])).toEqual([
     ["sports", true],
@@ -119,7 +119,7 @@ test("a label without a known word is refused", async () => {
   );
 });
 
-test("of equal labels the first is taken", async () => {
+test("equal labels: the first wins", async () => {
   const even = smallVectors({ middle: [1, 1], sports: [1, 0], finance: [0, 1] });
   for (const labels of [
     ["sports", "finance"],

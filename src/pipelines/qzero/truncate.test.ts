@@ -15,7 +15,7 @@ test.each([
   expect(cutToTokens(parts, most, tokensOf)).toEqual(cut);
 });
 
-test("whole words that fit are kept in their order, and what comes behind changes nothing", () => {
+test("whole words that fit are retained in order, and later text changes nothing", () => {
   const categories = Array.from({ length: 50 }, (_, i) => `${"x".repeat(1 + (i % 6))} y`);
   for (const most of [1, 2, 17, 60]) {
     const cut = cutToTokens(categories, most, tokensOf);

@@ -5,7 +5,7 @@ import { inPixels, sharesOf } from "./boxes.ts";
 
 const size = { width: 200, height: 100 };
 
-test("boxes become shares of the sides, and pixels again", () => {
+test("boxes become fractions of the sides, and pixels again", () => {
   const [box] = sharesOf([[20, 10, 60, 90]], size);
   expect(box).toEqual([0.1, 0.1, 0.3, 0.9]);
   expect(inPixels(box!, size)).toEqual([20, 10, 60, 90]);

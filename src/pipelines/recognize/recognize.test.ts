@@ -57,7 +57,7 @@ afterAll(() => {
 /** A picture of two objects. */
 const scene = () => readScenes(data).find(({ boxes }) => boxes.length === 2)!;
 
-test("a bridge is trained by its model's name, and keeps the features", async () => {
+test("a bridge is trained by its model's name, and caches the features", async () => {
   vi.stubEnv("MODICUM_HOME", at("home"));
   const options = { model: at("clip"), ...bridge, featureLayer: -2, imageNorm: false, loss: "focal", steps: 2 };
   const { loss } = await trainRegionBridge(options, { out: at("by-name") });
@@ -66,7 +66,7 @@ test("a bridge is trained by its model's name, and keeps the features", async ()
   expect(readdirSync(at("home/features"))).toHaveLength(1);
 });
 
-test("the trainings learn", () => {
+test("both trainings learn", () => {
   expect(losses.pairs.last).toBeLessThan(losses.pairs.first);
   expect(losses.bridge.last).toBeLessThan(losses.bridge.first);
 });
@@ -93,7 +93,7 @@ test("regions have labels and scores, and the picture's tower runs once for all"
   });
 });
 
-test("the order of regions is the order of results, and other labels change no vector", async () => {
+test("results follow the order of regions, and other labels change no vector", async () => {
   const { image, boxes } = scene();
   const ask = (own: typeof boxes, of = labels) => recognize(recognizer, { image: { image }, boxes: own, labels: of });
   const [there, back] = [await ask(boxes), await ask(boxes.toReversed())];
@@ -106,7 +106,7 @@ test("the order of regions is the order of results, and other labels change no v
   }
 });
 
-test("features are kept and equal; regions look at the image, and each head's attention sums to 1", async () => {
+test("features are cached and equal; regions look at the image, and each head's attention sums to 1", async () => {
   const source = { model, featureLayer: -1, localiser: at("localiser"), cache: at("cache/features") } as const;
   const [features, again] = [await featuresOf(data, source), await featuresOf(data, { ...source, cache: at("again") })];
   expect(features.images).toEqual(again.images);
@@ -128,7 +128,7 @@ test("features are kept and equal; regions look at the image, and each head's at
   }
 });
 
-test("auto finds boxes inside the picture, the best first, none that overlap; a picture is drawn", async () => {
+test("auto finds boxes inside the picture, the best first, without overlap; a picture is drawn", async () => {
   const { image } = scene();
   const found = await recognize(recognizer, { image: { image }, boxes: "auto", labels, options: { fit: 0, most: 5 } });
   expect(found.regions.length).toBeGreaterThan(0);

@@ -34,13 +34,13 @@ function billOf(held: number, ...calls: readonly (readonly ["swift" | "super", n
   return bill.receipt(calls.at(-1)![0], { text: "", tokens: 6, ended: true });
 }
 
-test("dense has the larger of both models' prefixes cached", async () => {
+test("dense has the larger of both models' cached prefixes", async () => {
   expect((await billOf(0, ["swift", 100, 0])).flops.dense).toBe(1050);
   expect((await billOf(0, ["swift", 40, 80])).flops.dense).toBeCloseTo(250);
   expect((await billOf(0.9, ["swift", 40, 80])).flops.dense).toBeCloseTo(150);
 });
 
-test("of an answer by Super, what Swift has cached and Super reads again is overhead", async () => {
+test("in an answer by Super, tokens that Swift has cached and Super reads again are overhead", async () => {
   const { flops, estimated } = await billOf(0.1, ["swift", 20, 80], ["super", 945, 10]);
   expect(estimated).toBe(false);
   expect(flops.dense).toBeCloseTo(945 - 700);
@@ -48,11 +48,11 @@ test("of an answer by Super, what Swift has cached and Super reads again is over
   expect((await billOf(0.9, ["swift", 20, 80], ["super", 150, 90])).flops).toMatchObject({ dense: 150, overhead: 20 });
 });
 
-test("the second call of a model has cached what the first one read", async () => {
+test("a model's second call has its first call's tokens cached", async () => {
   expect((await billOf(0, ["swift", 100, 0], ["swift", 10, 99])).flops.dense).toBe(1050);
 });
 
-test("what a Swift costs that is more expensive than Super is overhead", async () => {
+test("the excess cost of a Swift that costs more than Super is overhead", async () => {
   const { dense, spent, overhead } = (await billOf(0.9, ["swift", 400, 0])).flops;
   expect([dense, spent, overhead].map(Math.round)).toEqual([150, 400, 250]);
 });

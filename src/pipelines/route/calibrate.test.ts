@@ -31,13 +31,13 @@ describe("by share", () => {
     expect(thresholdFrom(own, { by: "share", value: 1 })).toBe(Number.POSITIVE_INFINITY);
   });
 
-  test("needs no answers, and gives the same threshold with them", () => {
+  test("needs no answers, and returns the same threshold with them", () => {
     const own = samples(50, 6);
     const bare = own.map(({ score }) => ({ score }));
     expect(thresholdFrom(bare, { by: "share" })).toBe(thresholdFrom(own, { by: "share", value: 0.3 }));
   });
 
-  test("inputs without a score are among those for Super", () => {
+  test("inputs without a score go to Super", () => {
     const four = [Number.NaN, 1, 2, 3].map((score) => ({ score }));
     expect(thresholdFrom(four, { by: "share", value: 0.5 })).toBe(1.5);
     expect(thresholdFrom(four, { by: "share", value: 0.25 })).toBe(Number.NEGATIVE_INFINITY);
@@ -45,7 +45,7 @@ describe("by share", () => {
 });
 
 describe("by accuracy", () => {
-  test("is the smallest share that keeps it", () => {
+  test("is the smallest share that reaches it", () => {
     const own = samples(300, 7);
     const threshold = thresholdFrom(own, { by: "accuracy", value: 0.65 });
     const { quality, share } = atThreshold(outcomes(own), threshold);
@@ -56,19 +56,19 @@ describe("by accuracy", () => {
     }
   });
 
-  test("keeps Super's own if nothing is said", () => {
+  test("defaults to Super's own accuracy", () => {
     const own = samples(300, 8);
     const { quality } = atThreshold(outcomes(own), thresholdFrom(own, { by: "accuracy" }));
     expect(quality).toBeGreaterThanOrEqual(own.reduce((sum, one) => sum + one.super!, 0) / own.length - 1e-9);
   });
 
-  test("that no threshold reaches is refused with the best there is", () => {
+  test("an accuracy that no threshold reaches is refused with the best one", () => {
     expect(() => thresholdFrom(samples(40, 9), { by: "accuracy", value: 1 })).toThrow(
       /no threshold reaches an accuracy of 1 on these rows; the best is 0\.\d+ with \d+ % for Super/,
     );
   });
 
-  test("equal scores have no threshold between them", () => {
+  test("no threshold separates equal scores", () => {
     const equal = [0, 0, 1, 1].map((swift) => ({ score: 2, swift, super: 1 }));
     expect(thresholdFrom(equal, { by: "accuracy", value: 0.75 })).toBe(Number.POSITIVE_INFINITY);
   });
@@ -90,7 +90,7 @@ describe("by crossing", () => {
     expect(edges).toHaveLength(10);
   });
 
-  test("scores that are all one put all inputs on one side", () => {
+  test("identical scores put all inputs on one side", () => {
     const equal = [0, 1, 1].map((swift) => ({ score: 2, swift }));
     expect(thresholdFrom(equal, { by: "crossing" })).toBe(Number.NEGATIVE_INFINITY);
   });

@@ -51,7 +51,7 @@ async function pair(change: object = {}, [swift, strong] = heads as readonly [La
 
 const texts = ["a fine film", "a dull film", "not so bad at all"];
 
-test("opens both models with their heads, and calls Super for the share that is asked for", async () => {
+test("opens both models with their heads, and calls Super for the requested share", async () => {
   const folder = await pair({}, [await headOf("glove", 1), await headOf("minilm@layers=2", 4)]);
   using cascade = await openClassifyPair(folder, { by: "share", value: 0.5 });
   expect(cascade.options.threshold).toBeCloseTo(0.85, 12);
@@ -62,7 +62,7 @@ test("opens both models with their heads, and calls Super for the share that is 
   expect(receipt).toMatchObject({ work: { calls: { "minilm@layers=2": { dense: 3, run: strong } } } });
 });
 
-test("takes the first score, or the one that is asked for", async () => {
+test("uses the first score, or the requested one", async () => {
   const folder = await pair();
   using softmax = await openClassifyPair(folder, { score: "softmax", by: "share", value: 0.5 });
   expect(softmax.scoring.score).toBe("softmax");
@@ -97,7 +97,7 @@ test("two layers of MiniLM's six cost a third", async () => {
 });
 
 describe("refused", () => {
-  test("a head that was trained for other weights", async () => {
+  test("a head trained for other weights", async () => {
     const { model, ...rest } = heads[0];
     const folder = await pair({}, [{ ...rest, model: { ...model, sha256: "b".repeat(64) } }, heads[1]]);
     await expect(openClassifyPair(folder, { threshold: 0 })).rejects.toThrow(
@@ -127,7 +127,7 @@ describe("refused", () => {
     await expect(openClassifyPair(folder, { threshold: 0 })).rejects.toThrow(/expected the same order of labels/);
   });
 
-  test("a file that is not there", async () => {
+  test("a missing file", async () => {
     await expect(openClassifyPair(tempFolder(), { threshold: 0 })).rejects.toThrow(
       /swift\.json: there is no such file/,
     );
@@ -152,7 +152,7 @@ describe("a classifier's own checkpoint", () => {
   const folder = fixture("classifier");
   const source = { name: "classifier", path: folder, bytes: 0, source: "file" } as const;
 
-  test("gives the logits that transformers gives, under its own labels", async () => {
+  test("returns the logits of transformers, under its own labels", async () => {
     const { readings, logits } = JSON.parse(readFileSync(join(folder, "task.json"), "utf8"));
     using model = await EncoderModel.load(source);
     const labelled = labelModelOf(model);
@@ -163,7 +163,7 @@ describe("a classifier's own checkpoint", () => {
       for (const [c, z] of Array.from(answers[at]!).entries()) expect(z).toBeCloseTo(logits[i][c], 4);
   });
 
-  test("is refused if it is none", async () => {
+  test("is refused for other models", async () => {
     using model = await EncoderModel.load({ ...source, name: "cross-encoder", path: fixture("cross-encoder") });
     expect(() => labelModelOf(model)).toThrow("cross-encoder is not a classifier of two labels or more");
   });

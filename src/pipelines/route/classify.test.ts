@@ -92,7 +92,7 @@ describe("one receipt for both", () => {
   const receiptOf = async (texts: string[], threshold: number): Promise<Receipt> =>
     (await new ClassifyCascade({ ...pairOf(), threshold }).classify(texts)).receipt;
 
-  test("spent is Swift on all, scoring, and Super on what it was asked; dense is Super on all", async () => {
+  test("spent is Swift on all texts, scoring, and Super on its share; dense is Super on all", async () => {
     const receipt = await receiptOf([HARD, EASY, EASY, EASY], 2);
     // Four FLOPs per logit for scoring, two logits per text.
     expect(receipt.flops).toEqual({ dense: 400, spent: 40 + 100 + 32, overhead: 10 + 32, saved: 1 - 172 / 400 });
@@ -115,7 +115,7 @@ describe("one receipt for both", () => {
     expect((await cascade.classify([EASY])).receipt.flops.spent).toBe(10);
   });
 
-  test("a call that is stopped tells what it had spent", async () => {
+  test("a stopped call reports its cost", async () => {
     const receipts: Receipt[] = [];
     const call = new ClassifyCascade({ ...pairOf(), threshold: 2 }).classify(["swift:0,0;super:stop", EASY], {
       onStopped: (receipt) => receipts.push(receipt),
@@ -124,7 +124,7 @@ describe("one receipt for both", () => {
     expect(receipts.map(({ flops }) => flops.spent)).toEqual([20 + 100 + 16]);
   });
 
-  test("nothing is told if nothing ran", async () => {
+  test("nothing is reported if nothing ran", async () => {
     const receipts: Receipt[] = [];
     const terms = { signal: AbortSignal.abort(), onStopped: (receipt: Receipt) => receipts.push(receipt) };
     await expect(new ClassifyCascade({ ...pairOf(), threshold: 2 }).classify([EASY], terms)).rejects.toThrow(/abort/);

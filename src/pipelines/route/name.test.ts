@@ -15,11 +15,11 @@ describe("the name of a pair", () => {
     expect(parsePair(text)).toMatchObject({ swift, super: strong, optionText, name: `${swift}>${strong}` });
   });
 
-  test("of one model is none", () => {
+  test("one model's name is not a pair", () => {
     expect(parsePair("smollm2@fast")).toBeUndefined();
   });
 
-  test("tells a share, a threshold and how to score", () => {
+  test("sets a share, a threshold and a score", () => {
     expect(parsePair("a>b@share=0.3")!.options).toMatchObject({ share: 0.3, score: "energy", temperature: 1 });
     expect(parsePair("a>b@t=inf")!.options.t).toBe(Number.POSITIVE_INFINITY);
     expect(parsePair("a>b@t=-1.5e1,score=margin,temperature=2,aggregate=q0.25,timeout=3")!.options).toMatchObject({

@@ -23,7 +23,7 @@ const samples = [4, Number.NaN, 1, 3, 2].map((score, i) => ({ score, swift: i % 
 const calibration = (scoring = energy) => calibrationOf(samples, scoring, { by: "share", value: 0.4 }, data);
 const scratch = () => mkdtempSync(join(tmpdir(), "modicum-route-"));
 
-test("a record has the scores in order, the answers with them, those without a score last", () => {
+test("a record has the scores in order, each with its answers, those without a score last", () => {
   expect(calibration()).toMatchObject({
     scores: [1, 2, 3, 4],
     unscored: 1,
@@ -72,7 +72,7 @@ test("calibrations made in rotated bytes are dropped when one is written in the 
   expect(readCalibrations(file).swift).not.toHaveProperty("form");
 });
 
-test("a Super that another server runs is known by its name", async () => {
+test("a Super on another server is identified by its name", async () => {
   const file = join(scratch(), "route.json");
   await keepCalibration(file, pair, calibration());
   const remote = (name: string) => ({ ...pair, super: { name, recipe: [], quant: "auto" } });
@@ -111,7 +111,7 @@ describe("refused", () => {
     expect(() => findCalibration(other, energy, file)).toThrow(sentence);
   });
 
-  test("a pair or a way to score that nobody has calibrated", async () => {
+  test("a pair or a score without a calibration", async () => {
     const file = await written();
     expect(() => findCalibration(pair, margin, file)).toThrow(
       "small>large is not calibrated for score=margin,aggregate=first; ",
@@ -121,13 +121,13 @@ describe("refused", () => {
     );
   });
 
-  test("a file that is damaged", () => {
+  test("a damaged file", () => {
     const file = join(scratch(), "route.json");
     writeFileSync(file, '{"swift":{"name":"a"},"super":{"name":"b"},"calibrations":[]}');
     expect(() => readCalibrations(file)).toThrow(/route\.json: "calibrations": must not be empty/);
   });
 
-  test("samples that give no threshold", () => {
+  test("samples without a threshold", () => {
     expect(() => calibrationOf([{ score: 1 }], energy, { by: "share" }, data)).toThrow("two rows or more, got 1");
   });
 });

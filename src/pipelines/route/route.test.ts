@@ -50,7 +50,7 @@ describe("the decision", () => {
     }
   });
 
-  test("comes with the first piece, which Swift has not given out before", async () => {
+  test("comes with the first piece, which Swift has not yielded before", async () => {
     const pair = pairOf();
     const { pieces } = await answered(route(pair, "1", routing()));
     expect(pieces.map(({ route }) => route?.to)).toEqual(["super", "super"]);
@@ -58,7 +58,7 @@ describe("the decision", () => {
     expect(pair.swift.steps).toBe(0);
   });
 
-  test("Swift's stream goes on if it is kept: one call, one step at a time", async () => {
+  test("Swift's stream continues if its answer is chosen: one call, one step at a time", async () => {
     const pair = pairOf();
     const stream = route(pair, "9", routing());
     expect((await stream.next()).value).toMatchObject({ text: "s1", route: { to: "swift" } });
@@ -94,7 +94,7 @@ describe("the decision", () => {
     },
   );
 
-  test("also of logits from which Swift can choose no token", async () => {
+  test("the same for logits from which Swift can choose no token", async () => {
     const swift = new Fake("small", () => ({
       words: ["s1", "s2"],
       logits: [
@@ -121,7 +121,7 @@ describe("the decision", () => {
 });
 
 describe("the ends", () => {
-  test("a threshold of -∞ and of +∞ are the models alone, piece for piece", async () => {
+  test("thresholds of -∞ and +∞ are the models alone, piece for piece", async () => {
     for (const [threshold, role] of [
       [Number.NEGATIVE_INFINITY, "swift"],
       [Number.POSITIVE_INFINITY, "super"],
@@ -135,7 +135,7 @@ describe("the ends", () => {
     }
   });
 
-  test("more inputs go to Super the higher the threshold", async () => {
+  test("more inputs go to Super as the threshold rises", async () => {
     const random = seededRandom(1);
     const prompts = Array.from({ length: 40 }, () => String(10 * random()));
     const shares: number[] = [];
@@ -150,7 +150,7 @@ describe("the ends", () => {
 });
 
 describe("the receipt", () => {
-  test("audits the calls: Super's are those that were escalated, FLOPs Swift's on all and Super's on those", async () => {
+  test("counts the calls: Super's are those that were escalated, FLOPs Swift's on all and Super's on those", async () => {
     const random = seededRandom(2);
     const prompts = Array.from({ length: 50 }, () => String(10 * random()));
     const pair = pairOf();
@@ -198,7 +198,7 @@ describe("the receipt", () => {
     );
   });
 
-  test("an answer that is stopped is billed for both models", async () => {
+  test("a stopped answer is billed for both models", async () => {
     const onStopped = vi.fn();
     const stop = new AbortController();
     const run = async () => {
@@ -209,8 +209,8 @@ describe("the receipt", () => {
   });
 });
 
-describe("a Super that fails", () => {
-  test.each([["first"], ["min"]])("leaves Swift's answer (%s)", async (aggregate) => {
+describe("a failing Super", () => {
+  test.each([["first"], ["min"]])("is replaced by Swift's answer (%s)", async (aggregate) => {
     const pair = pairOf();
     pair.super.fails = { at: 0, how: new Error("out of order") };
     const why = vi.fn();
@@ -226,14 +226,14 @@ describe("a Super that fails", () => {
     });
   });
 
-  test("or does not begin in time also leaves it", async () => {
+  test("that does not begin in time is also replaced", async () => {
     const pair = pairOf();
     pair.super.fails = { at: 0, how: "hangs" };
     const answer = await answered(route(pair, "1", routing({ timeout: 50 })));
     expect(answer.route).toMatchObject({ to: "swift", degraded: true });
   });
 
-  test("after its first piece fails the stream; a whole answer is Swift's", async () => {
+  test("that fails after its first piece fails the stream; a whole answer is Swift's", async () => {
     const pair = pairOf();
     pair.super.fails = { at: 1, how: new Error("broke off") };
     await expect(answered(route(pair, "1", routing()))).rejects.toThrow("broke off");
@@ -242,7 +242,7 @@ describe("a Super that fails", () => {
     expect(answer.receipt!.flops.spent).toBe(100 + 8 + 1000 + 120);
   });
 
-  test("is not what a signal that stops the request makes of it", async () => {
+  test("is not reported if a signal stops the request", async () => {
     const pair = pairOf();
     pair.super.fails = { at: 0, how: "hangs" };
     const stop = new AbortController();
@@ -253,7 +253,7 @@ describe("a Super that fails", () => {
   });
 });
 
-test("what Swift cannot answer at all is the caller's to hear", async () => {
+test("an error of Swift's reaches the caller", async () => {
   const pair = pairOf();
   pair.swift.fails = { at: 0, how: new Error("the prompt is empty") };
   await expect(answered(route(pair, "1", routing()))).rejects.toThrow("the prompt is empty");
@@ -272,7 +272,7 @@ describe("under a certificate", () => {
     expect(receipt).toMatchObject({ recipe: [], guarantee, flops: { dense: 1100, spent: 1100, overhead: 0 } });
   });
 
-  test("the receipt has the guarantee, also of a request that was stopped", async () => {
+  test("the receipt has the guarantee, also for a stopped request", async () => {
     const onStopped = vi.fn();
     const { receipt } = await answered(route(pairOf(), "9", routing({ named: named(["route:t=5"]) })));
     expect(receipt).toMatchObject({ recipe: ["route:t=5"], guarantee });
@@ -282,7 +282,7 @@ describe("under a certificate", () => {
     expect(onStopped.mock.calls[0]![0]).toMatchObject({ guarantee });
   });
 
-  test("Swift's answer in the place of a Super that failed has none, and a receipt that says so", async () => {
+  test("Swift's answer after Super failed has none, and a receipt that says so", async () => {
     for (const alone of [false, true]) {
       const pair = pairOf();
       pair.super.fails = { at: 0, how: new Error("out of memory") };

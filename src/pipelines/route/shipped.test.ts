@@ -16,7 +16,7 @@ test("the pairs of the aliases are calibrated", () => {
   ]);
 });
 
-test.each(shipped)("%s is for the aliases' own files, and gives any share by any score", (file) => {
+test.each(shipped)("%s is for the aliases' own files, and has a threshold for any share by any score", (file) => {
   const { swift, super: strong } = readCalibrations(file);
   // Super's answers are not in these files.
   expect([4, 8]).toContain(swift.codes);

@@ -35,7 +35,7 @@ test("an early end never changes the winner", () => {
   }
 });
 
-test("answers are one if they differ in case, spaces and a last full stop, or, by number, have one last number", () => {
+test("answers are equal if they differ only in case, spaces and a last full stop, or, by number, if they have the same last number", () => {
   expect(elected(["It is  Paris.", "it is paris", "Rome"])).toEqual(["It is  Paris.", 2]);
   expect(elected(["7 + 5 = 12.", "so 1,200", "The sum is 12"], "number")).toEqual(["7 + 5 = 12.", 3]);
 });
@@ -68,7 +68,7 @@ async function all<T extends ModelPiece>(pieces: AsyncIterable<T>): Promise<T[]>
   return found;
 }
 
-test("gives the most frequent answer as it was written first, and stops once it has won", async () => {
+test("returns the most frequent answer as first written, and stops once it has won", async () => {
   const { answer, calls } = voting("model+vote@n=5,temperature=0.9", ["no way", "it is", "It is.", "it  is", "no way"]);
   const pieces = await all(answer());
   expect(pieces.map(({ text }) => text).join("")).toBe("it is");
@@ -96,7 +96,7 @@ test("dense is one answer of the model alone, and all others are overhead", asyn
   expect(receipt.work).toEqual({ calls: { model: { dense: 1, run: 2 } } });
 });
 
-test("a request that is stopped reports what was drawn", async () => {
+test("a stopped request reports what was drawn", async () => {
   const { answer, model } = voting("model+vote@n=5", ["a b", "b a", "c d"]);
   model.fails = { at: 1, how: new Error("broken") };
   const stopped: number[] = [];
@@ -112,7 +112,7 @@ test.each([
   expect(() => textPipelineNamed(name)).toThrow(message);
 });
 
-test("a plus stands between two models only if no pipeline's name follows it", () => {
+test("a plus separates two models only if no pipeline's name follows it", () => {
   expect(textPipelineNamed("m+vote")).toMatchObject({ name: "m+vote", roles: { model: "m" }, optionText: "" });
   expect(textPipelineNamed("m+voter")).toMatchObject({ pipeline: { name: "plan" }, roles: { executor: "voter" } });
   expect(textPipelineNamed("m+first")).toBeUndefined();

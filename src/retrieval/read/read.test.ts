@@ -46,7 +46,7 @@ describe("JSON lines", () => {
     await expect(read("bad.jsonl", line)).rejects.toThrow(sentence);
   });
 
-  test("with NUL and halves of pairs are kept as both stores can", async () => {
+  test("with NUL and lone surrogates are stored in a form that both stores accept", async () => {
     const [document] = await read("nul.jsonl", '{"id":"a\\u0000","text":"x\\ud800y"}');
     expect([document!.id, document!.text]).toEqual(["a\ufffd", "x\ufffdy"]);
   });
@@ -88,7 +88,7 @@ test("a text file has its name as title", async () => {
   expect(await read("notes.v1.txt", "\ufeffHello")).toMatchObject([{ title: "notes.v1", text: "Hello" }]);
 });
 
-test("other files are refused, and those that cannot be read are named", async () => {
+test("other files are refused, and unreadable files are named", async () => {
   expect(() => documentsIn("a.pdf")).toThrow("a.pdf: expected a file whose name ends in .jsonl");
   await expect(read("bad.txt", Buffer.from([0xff, 0xfe]))).rejects.toThrow("expected text in UTF-8");
 });

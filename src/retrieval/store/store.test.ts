@@ -84,7 +84,7 @@ describe.each([
     return { place, store: await createStore(place, "notes", settings) };
   }
 
-  it("has what was added, also for the next to open it", async () => {
+  it("has the added documents, also for the next to open it", async () => {
     const { place, store } = await opened();
     expect(await add(store, corpus)).toEqual({ ...NONE, added: 30 });
     const before = await answers(store);
@@ -115,7 +115,7 @@ describe.each([
     await store.close();
   });
 
-  it("does not embed again what it has, replaces what changed, and removes what is asked", async () => {
+  it("does not embed unchanged documents again, replaces changed ones, and removes on request", async () => {
     const { store } = await opened();
     await add(store, corpus);
     const calls = embedded;
@@ -167,7 +167,7 @@ describe.each([
     await store.close();
   });
 
-  it("follows a file: documents that left it are removed, and moved ones are its own", async () => {
+  it("follows a file: documents that left it are removed, and moved documents belong to it", async () => {
     const { store } = await opened();
     await add(store, corpus.slice(0, 4), "/a");
     expect(await add(store, corpus.slice(2, 5), "/a")).toEqual({ ...NONE, added: 1, unchanged: 2, removed: 2 });
@@ -180,7 +180,7 @@ describe.each([
     await store.close();
   });
 
-  it("of several writers at once loses nothing", async () => {
+  it("loses nothing of several writers at once", async () => {
     const { place, store } = await opened();
     const writers = await Promise.all([1, 2, 3].map(() => openStore(place, "notes")));
     await Promise.all(writers.map((writer, i) => add(writer, corpus.slice(8 * i, 8 * i + 14))));
@@ -192,7 +192,7 @@ describe.each([
     await Promise.all([store, fresh, ...writers].map((each) => each.close()));
   });
 
-  it("without words, of empty documents, and of none", async () => {
+  it("without words, with empty documents, and without documents", async () => {
     const { store } = await opened();
     expect(await add(store, [])).toEqual(NONE);
     const given = [
@@ -207,7 +207,7 @@ describe.each([
     await store.close();
   });
 
-  it("has one document an id", async () => {
+  it("has one document per id", async () => {
     const { store } = await opened();
     const twice = [documentOf("a", "x"), documentOf("b", "x"), documentOf("a", "y")];
     await expect(add(store, twice)).rejects.toThrow(/^two documents have the id "a"; expected one$/);
@@ -215,7 +215,7 @@ describe.each([
     await store.close();
   });
 
-  it("is listed, refused a second time, deleted, and then missed", async () => {
+  it("is listed, refused a second time, deleted, and then missing", async () => {
     const { place, store } = await opened();
     await store.close();
     expect(await indexNames(place)).toEqual(["notes"]);
@@ -228,7 +228,7 @@ describe.each([
   });
 });
 
-test("every step of an addition is repeated if the index's place fails once", async () => {
+test("every step of an addition is repeated if the index's storage fails once", async () => {
   const store = await createStore(folder, "faulty", settings);
   await add(store, corpus.slice(0, 3), "/a");
   await add(store, corpus.slice(3, 4), "/b");

@@ -29,7 +29,7 @@ function admissionTo(servers: readonly Server[], rows: number, queue: number) {
   return { admission, order, ask, leave };
 }
 
-test("each server has so many requests at most; keys take turns at the places that come free", async () => {
+test("each server has a limited number of requests; keys take turns at free places", async () => {
   const servers = [serverOf("s"), serverOf("t")];
   const { admission, order, ask, leave } = admissionTo(servers, 1, 10);
   expect([await ask("a1"), await ask("a2")]).toEqual(["s", "t"]);
@@ -40,7 +40,7 @@ test("each server has so many requests at most; keys take turns at the places th
   expect([admission.waiting, servers.map(({ running }) => running)]).toEqual([0, [1, 1]]);
 });
 
-test("more than may wait are refused, of the key that has most waiting", async () => {
+test("excess waiting requests are refused, first those of the key with the most", async () => {
   const { ask } = admissionTo([serverOf("s")], 1, 2);
   await ask("a1");
   void ask("a2");
@@ -51,7 +51,7 @@ test("more than may wait are refused, of the key that has most waiting", async (
   await expect(ask("b2")).rejects.toBeInstanceOf(Refused);
 });
 
-test("one whose client leaves while it waits has left the queue at once", async () => {
+test("a request whose client leaves the queue is removed at once", async () => {
   const { admission, ask, order, leave } = admissionTo([serverOf("s")], 1, 1);
   await ask("a1");
   const leaving = new AbortController();
@@ -64,7 +64,7 @@ test("one whose client leaves while it waits has left the queue at once", async 
   expect(order).toEqual(["a1", "a3"]);
 });
 
-test("one that a server has failed waits for the others before all that are new; with none left it is told", async () => {
+test("a request that a server failed goes before all new ones; with no server left it is refused", async () => {
   const [s, t] = [serverOf("s"), serverOf("t")];
   const { admission, ask, order, leave } = admissionTo([s, t], 1, 10);
   await Promise.all([ask("a1"), ask("a2")]);
@@ -101,7 +101,7 @@ afterAll(async () => {
   vllm.stop();
 });
 
-test("over HTTP: the one too many gets 429 and when to come again, and a client that leaves makes room", async () => {
+test("over HTTP: an excess request gets 429 and a time to retry, and a client that leaves frees a place", async () => {
   vllm.pause = withoutEnd;
   const body = { model: "big", stream: true, messages: [{ role: "user", content: "Hi" }] };
   const ask = () => post(front, "/v1/chat/completions", body);

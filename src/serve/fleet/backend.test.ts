@@ -15,7 +15,7 @@ const well = { status: 200, headers: {}, body: { dump: async () => {} } } as unk
 let backend: Backend;
 afterEach(() => backend.close());
 
-test("a check that was under way when a request broke does not speak for the server; the next one comes at once", async () => {
+test("a check that began before a request broke does not restore the server; the next one comes at once", async () => {
   const checks: ((reply: Reply) => void)[] = [];
   const send = () => new Promise<Reply>((resolve) => void checks.push(resolve));
   backend = new Backend("a", "http://a", options, { send, close: async () => {} }, pino({ level: "silent" }));

@@ -49,7 +49,7 @@ test.each([
   [CHAT, "wordy", { messages, ...wordy, max_completion_tokens: 3 }, 3],
   [CHAT, "wordy", { messages, n_predict: -1 }, 5],
 ])(
-  "%s of %s: one field tells how long an answer may be, and no other lifts a key's ceiling",
+  "%s of %s: one field sets an answer's length, and no other raises a key's ceiling",
   async (path, model, body, most) => {
     const { max_tokens, ...rest } = await got(path, { model, ...body }, secret);
     expect(max_tokens).toBe(most);
@@ -60,7 +60,7 @@ test.each([
 const ADDRESS = "http://169.254.169.254/latest";
 const image = { type: "image_url", image_url: { url: ADDRESS } };
 
-describe("only what is known here goes to other servers", () => {
+describe("only known fields go to other servers", () => {
   test("fields of chats", async () => {
     const chat_template_kwargs = { enable_thinking: false };
     const known = { temperature: 0.5, min_p: 0.1, seed: 1, reasoning_effort: "low", user: "u", chat_template_kwargs };
@@ -87,19 +87,19 @@ describe("only what is known here goes to other servers", () => {
     expect([refused.status, (await jsonOf(refused)).error.param, vllm.got]).toEqual([400, field, []]);
   });
 
-  test("what they do not get is told", async () => {
+  test("fields that they do not get are reported", async () => {
     const response = await post(front, CHAT, { model: "big", messages, user: "u", media: ADDRESS });
     expect(response.headers.get("x-ignored-fields")).toBe("media");
   });
 
-  test("a schema of another server's field, under OpenAI's name", async () => {
+  test("a schema in another server's field, under OpenAI's name", async () => {
     const schema = { type: "integer" };
     const { response_format, ...rest } = await got(CHAT, { model: "big", messages, guided_json: schema });
     expect(response_format).toEqual({ type: "json_schema", json_schema: { name: "answer", schema } });
     expect(rest).not.toHaveProperty("guided_json");
   });
 
-  test("fields of completions, of which prompts come as lists", async () => {
+  test("fields of completions, with prompts as lists", async () => {
     const asked = { echo: true, logprobs: 1, max_tokens: 0, best_of: 2, n: 1 };
     const body = { model: "big", prompt: [1, 2, 3], ...asked, prompt_logprobs: 1 };
     expect(await got("/v1/completions", body)).toEqual({ model: "org/Big", prompt: [[1, 2, 3]], ...asked });
@@ -109,7 +109,7 @@ describe("only what is known here goes to other servers", () => {
     });
   });
 
-  test("texts to rank or to turn into vectors", async () => {
+  test("texts to rank or to embed", async () => {
     const documents = ["a", { text: "b", content: [image] }];
     const ranked = { query: "q", documents, image: ADDRESS, messages: [{ role: "user", content: [image] }] };
     const plain = { model: "org/Big", query: "q", documents: ["a", "b"] };
@@ -137,7 +137,7 @@ test.each([
     "response_format.json_schema.schema.$ref",
   ],
   [CHAT, { messages, guided_json: { $ref: `${ADDRESS}#/a` } }, "response_format.json_schema.schema.$ref"],
-])("%s: what would be fetched is refused: %j", async (path, body, param) => {
+])("%s: addresses to fetch are refused: %j", async (path, body, param) => {
   const refused = await post(front, path, { model: "big", ...body });
   expect([refused.status, (await jsonOf(refused)).error.param, vllm.got]).toEqual([400, param, []]);
 });

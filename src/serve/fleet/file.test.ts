@@ -46,14 +46,14 @@ test("a fleet in YAML: names, addresses, the key from the environment, the shape
   expect(model!.shape!.generated({ prompt: 5, cached: 0, completion: 1, answers: 1 }).flops).toBeGreaterThan(0);
 });
 
-test("a flag names servers of Modicum", () => {
+test("a flag names Modicum servers", () => {
   expect(remoteFromText("a=http://b:1,http://c/v1")).toMatchObject({
     ...{ name: "a", model: "a", kind: "modicum" },
     servers: [{ name: "b:1" }, { name: "c" }],
   });
 });
 
-describe("told in one sentence", () => {
+describe("reported in one sentence", () => {
   test.each<[string, RegExp]>([
     ["small", /^--remote: expected NAME=URL or NAME=URL,URL, got "small"$/],
     ["small=ftp://a", /expected an address such as http:\/\/10\.0\.0\.5:8000/],

@@ -67,7 +67,7 @@ const pausing = (pause: Vllm["pause"]) => {
 const asked = () => servers.map(({ got }) => got.length);
 
 describe("answers of another server", () => {
-  test("come whole, under the name that was asked for, with a receipt by the model's shape", async () => {
+  test("arrive whole, under the requested name, with a receipt by the model's shape", async () => {
     const answer: Any = await openai.chat.completions.create(question);
     expect([answer.model, answer.choices[0].message.content]).toEqual(["big", "The capital is Tokyo"]);
     const receipt = receiptSchema.parse(answer.receipt);
@@ -82,7 +82,7 @@ describe("answers of another server", () => {
     expect(await jsonOf(fetch(`${front.url}/v1/receipts/${receipt.id}`))).toEqual(receipt);
   });
 
-  test("come as they stream, and usage only where it is asked for", async () => {
+  test("arrive as a stream, with usage only on request", async () => {
     const [plain, counted] = [await streamed(), await streamed({ stream_options: { include_usage: true } })];
     for (const events of [plain, counted]) {
       expect(textOf(events)).toBe("The capital is Tokyo");
@@ -95,7 +95,7 @@ describe("answers of another server", () => {
     expect(counted.at(-1)).toMatchObject({ choices: [], usage: { prompt_tokens: 11 } });
   });
 
-  test("come piece by piece, not all at the end", async () => {
+  test("arrive piece by piece, not all at the end", async () => {
     let next = () => {};
     pausing(() => new Promise<void>((resolve) => (next = resolve)));
     const stream = await openai.chat.completions.create({ ...question, stream: true });
@@ -109,7 +109,7 @@ describe("answers of another server", () => {
     expect(words).toBe(4);
   });
 
-  test("are asked for with the server's key and name, and a limit", async () => {
+  test("are requested with the server's key and name, and a limit", async () => {
     const { max_tokens: _, ...unlimited } = question;
     await openai.chat.completions.create({ ...unlimited, top_k: 7, savings: [] } as Any);
     const [{ body, headers }] = servers.flatMap(({ got }) => got) as [Vllm["got"][number]];
@@ -117,7 +117,7 @@ describe("answers of another server", () => {
     expect(headers.get("authorization")).toBe("Bearer secret");
   });
 
-  test("are also vectors", async () => {
+  test("may be vectors", async () => {
     const { data, receipt }: Any = await openai.embeddings.create({
       model: "big",
       input: ["a", "b"],
@@ -139,7 +139,7 @@ describe("answers of another server", () => {
 });
 
 describe("of several servers", () => {
-  test("the one with least to do is asked", async () => {
+  test("the least busy one is chosen", async () => {
     let open = () => {};
     const gate = new Promise<void>((resolve) => (open = resolve));
     pausing(() => gate);
@@ -156,7 +156,7 @@ describe("of several servers", () => {
     leaving.abort();
   });
 
-  test("another one answers where one dies before its first token", async () => {
+  test("another one answers if one dies before its first token", async () => {
     servers[0].manner = "dies-early";
     for (let i = 0; i < 3; i++) {
       const events = await streamed();
@@ -176,7 +176,7 @@ describe("of several servers", () => {
     expect(data[0]).toMatchObject({ estimated: true, tokens: { prompt: 7, completion: 1 } });
   });
 
-  test("a full one is passed over, and where all are full the client is told when to come again", async () => {
+  test("a full one is skipped, and if all are full the client gets a time to retry", async () => {
     servers[0].manner = "busy";
     for (let i = 0; i < 2; i++) expect(textOf(await streamed())).toBe("The capital is Tokyo");
     all("busy");
@@ -185,7 +185,7 @@ describe("of several servers", () => {
     expect(refused.headers.get("retry-after")).toBe("5");
   });
 
-  test("one whose checks fail is not asked until they do not", async () => {
+  test("one whose checks fail is not used until they succeed", async () => {
     servers[0].healthy = false;
     await answering(1);
     for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
@@ -203,7 +203,7 @@ describe("of several servers", () => {
     expect(front.logged.join("")).not.toMatch(/secret|capital/);
   });
 
-  test("one that waits without end is left when its checks fail", async () => {
+  test("one that hangs is abandoned once its checks fail", async () => {
     servers[0].manner = "hangs";
     servers[1].healthy = false;
     await answering(1);
@@ -216,7 +216,7 @@ describe("of several servers", () => {
   });
 });
 
-test("a client that leaves is also left upstream, and billed for what came", async () => {
+test("a client that leaves also ends the upstream request, and is billed for what arrived", async () => {
   pausing(withoutEnd);
   const leaving = new AbortController();
   const stream = await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });
@@ -252,7 +252,7 @@ test("a server that stops ends its remote answers with their last event", async 
   });
 });
 
-test("a remote answer whose time is over ends with what it has", async () => {
+test("a remote answer out of time ends with the text so far", async () => {
   const limited = await serveModels([], { limits: limitOptions.parse({ maxTime: 1.5 }) }, [
     await bigAt(servers[0].url),
   ]);

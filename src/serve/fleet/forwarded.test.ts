@@ -25,7 +25,7 @@ afterAll(async () => {
 const PNG =
   "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNkYPhfDwAChwGA60e6kgAAAABJRU5ErkJggg==";
 
-describe("texts that a Modicum elsewhere reads", () => {
+describe("texts that another Modicum reads", () => {
   const documents = ["An apple a day", "The train is late"];
   test.each([
     ["/v1/classify", { model: "labels", input: ["The food was good.", "b"] }],
@@ -42,7 +42,7 @@ describe("texts that a Modicum elsewhere reads", () => {
     expect(receipt.id).not.toBe(own.id);
   });
 
-  test("what it refuses is refused in its words", async () => {
+  test("its refusals keep their words", async () => {
     const body = { model: "labels", input: "x", labels: ["odd"] };
     const [forwarded, direct] = [await post(front!, "/v1/classify", body), await post(back!, "/v1/classify", body)];
     expect([forwarded.status, (await jsonOf(forwarded)).error.message]).toEqual([
@@ -81,7 +81,7 @@ describe("images in a chat", () => {
   const png = (bytes: number) => `data:image/png;base64,${Buffer.alloc(bytes).toString("base64")}`;
   const PIXEL = "data:image/gif;base64,R0lGODlhAQABAAAAACwAAAAAAQABAAA=";
 
-  test("go to another server as they came, and are not counted as text", async () => {
+  test("go to another server unchanged, and do not count as text", async () => {
     // More characters than a prompt may have, and the most bytes of an image.
     const large = png(1_500_000);
     for (const url of [PIXEL, large]) {
@@ -98,7 +98,7 @@ describe("images in a chat", () => {
     "file:///etc/passwd",
     "data:text/html;base64,AA==",
     "",
-  ])("of the address %j are refused: nothing is fetched for a request", async (url) => {
+  ])("at the address %j are refused: requests fetch nothing", async (url) => {
     vllm.got.length = 0;
     for (const model of ["big", "tiny"]) {
       const response = await post(front!, "/v1/chat/completions", chat(model, url));
@@ -126,7 +126,7 @@ describe("images in a chat", () => {
     ["cut base64", [PIXEL.slice(0, -1)], URL_OF_1ST, /expected an image as whole base64, got a part of it$/],
     ["no base64", ["data:image/png;base64,!!!!"], URL_OF_1ST, /expected an image as data:image/],
     ["no base64 at all", ["data:image/png,AAAA"], URL_OF_1ST, /expected an image as data:image/],
-  ])("beyond what is taken are refused: %s", async (_, urls, param, sentence) => {
+  ])("beyond the limits are refused: %s", async (_, urls, param, sentence) => {
     vllm.got.length = 0;
     const content = urls.map((url) => ({ type: "image_url", image_url: { url } }));
     const response = await post(front!, "/v1/chat/completions", {
@@ -138,7 +138,7 @@ describe("images in a chat", () => {
     expect(error.message).toMatch(sentence);
   });
 
-  test("are refused by a model that runs here and reads text alone", async () => {
+  test("are refused by a local model that reads text alone", async () => {
     const response = await post(front!, "/v1/chat/completions", chat("tiny", PNG));
     const { error } = await jsonOf(response);
     expect(response.status).toBe(400);

@@ -38,7 +38,7 @@ function sent(kind: RemoteOptions["kind"], body: JsonObject, terms: object = {},
   return { ...rest, cut };
 }
 
-describe("a key's terms hold for what other servers run", () => {
+describe("a key's terms apply to models on other servers", () => {
   test.each(["openai", "modicum"] as const)("%s: tokens", (kind) => {
     expect(sent(kind, {})).toMatchObject({ model: "theirs", max_tokens: 100, cut: undefined });
     expect(sent(kind, { max_tokens: 50 }, { maxTokens: 9 })).toMatchObject({ max_tokens: 9, cut: "tokens" });
@@ -49,12 +49,12 @@ describe("a key's terms hold for what other servers run", () => {
     expect(sent(kind, prompt, { maxTokens: 9 }, "", "/v1/completions")).toMatchObject({ max_tokens: 9, cut: "tokens" });
   });
 
-  test("how long a model stays is for a Modicum alone", () => {
+  test("keep_alive goes only to a Modicum", () => {
     expect(sent("modicum", { keep_alive: "5m" })).toMatchObject({ keep_alive: "5m" });
     expect(sent("openai", { keep_alive: "5m" })).not.toHaveProperty("keep_alive");
   });
 
-  test("FLOPs: a Modicum is told, for others they come to tokens by the shape", () => {
+  test("FLOPs: a Modicum gets the limit, for others the shape converts it to tokens", () => {
     const cost = (completion: number) => shape.generated({ prompt: 10, cached: 0, completion, answers: 1 }).flops;
     expect(sent("modicum", { max_flops: 5e9 }, { maxFlops: 4e9 })).toMatchObject({ max_flops: 4e9, max_tokens: 100 });
     expect(sent("openai", { max_flops: cost(7) })).toMatchObject({ max_tokens: 7, cut: "flops" });
@@ -63,7 +63,7 @@ describe("a key's terms hold for what other servers run", () => {
     expect(sent("openai", { max_flops: 1e18 })).toEqual({ model: "theirs", max_tokens: 100, cut: undefined });
   });
 
-  test("FLOPs of texts to read: a Modicum is told, for others they are guessed by the shape", () => {
+  test("FLOPs of texts to read: a Modicum gets the limit, for others the shape estimates them", () => {
     const body = { input: "x".repeat(40) };
     const price = shape.read(1, 10).flops;
     const embed = (kind: RemoteOptions["kind"], maxFlops: number) =>
@@ -75,7 +75,7 @@ describe("a key's terms hold for what other servers run", () => {
     );
   });
 
-  test("more tokens than this server gives are cut to its limit", () => {
+  test("more tokens than this server allows are cut to its limit", () => {
     for (const kind of ["openai", "modicum"] as const) {
       expect(sent(kind, { max_tokens: 101 })).toMatchObject({ max_tokens: 100, cut: "tokens" });
       expect(sent(kind, { max_tokens: 101 }, { maxTokens: 7 })).toMatchObject({ max_tokens: 7, cut: "tokens" });
@@ -83,7 +83,7 @@ describe("a key's terms hold for what other servers run", () => {
     }
   });
 
-  test("the usual recipe goes to a Modicum where the request names none", () => {
+  test("the default recipe goes to a Modicum if the request names none", () => {
     const terms = { recipe: ["other@fast", "xattention"] };
     expect(sent("modicum", {}, terms)).toMatchObject({ model: "theirs", savings: ["xattention"] });
     expect(sent("modicum", {}, { recipe: ["small@fast"] })).toMatchObject({ model: "theirs@fast" });

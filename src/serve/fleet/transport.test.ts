@@ -54,7 +54,7 @@ test.each<[string, (response: ServerResponse) => unknown]>([
       response.end(": bye\n\n");
     },
   ],
-])("a stream that ends %s after its last event leaves its connection for the next", async (_, ends) => {
+])("a stream that ends %s after its last event leaves its connection reusable", async (_, ends) => {
   answer = ends;
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);

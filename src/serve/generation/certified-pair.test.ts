@@ -74,13 +74,13 @@ describe("over HTTP", () => {
     expect(choices[0].text).toBe(await alone("tiny"));
   });
 
-  test("what is hard goes to Super, and the guarantee holds", async () => {
+  test("hard prompts go to Super, and the guarantee holds", async () => {
     const { choices, route, receipt } = await answer(server, { model: "tiny>untied@auto:hard" });
     expect([receipt.recipe, receipt.guarantee.certificate, route.to]).toEqual([[HARD], "hard", "super"]);
     expect(choices[0].text).toBe(await alone("untied"));
   });
 
-  test("a prompt of another length is Super's alone, and Swift is not called", async () => {
+  test("a prompt of another length goes to Super alone, and Swift is not called", async () => {
     const { route, receipt } = await answer(server, { prompt: "once" });
     expect(receipt).toMatchObject({ recipe: [], guarantee: null, unguaranteed: "length" });
     expect(route).toEqual({ to: "super", model: "untied", score: null, threshold: null });
@@ -96,7 +96,7 @@ describe("over HTTP", () => {
     expect(choices.map(({ route }: { route: { to: string } }) => route.to)).toEqual(["swift", "super"]);
   });
 
-  test("another way to draw is refused of those who name the certificate, and dense by default", async () => {
+  test("a request that samples differently is refused if it names the certificate, and dense by default", async () => {
     const refused = await complete(server, { model: "tiny>untied@auto:mine", temperature: 0.5 });
     expect(refused.status).toBe(400);
     expect((await jsonOf(refused)).error.message).toContain("auto:mine was certified with temperature off");
@@ -106,7 +106,7 @@ describe("over HTTP", () => {
     });
   });
 
-  test("a request that names no limit of tokens has the certificate's", async () => {
+  test("a request without a token limit gets the certificate's", async () => {
     await keep("short", { maxTokens: 2 });
     const { receipt } = await answer(server, { model: "tiny>untied@auto:short", max_tokens: undefined });
     expect(receipt).toMatchObject({ tokens: { completion: 2 }, guarantee: { certificate: "short" } });
@@ -121,7 +121,7 @@ describe("over HTTP", () => {
     expect(poor).toMatchObject({ recipe: [EASY], budget: { met: false }, guarantee });
   });
 
-  test("as the server's savings, it is the pair's, and one model's requests are dense", async () => {
+  test("as the server's savings, it applies to the pair, and one model's requests are dense", async () => {
     expect((await answer(usual)).receipt).toMatchObject({ recipe: [EASY], guarantee });
     const single = (await answer(usual, { model: "tiny" })).receipt;
     expect(single.recipe).toEqual([]);
@@ -166,7 +166,7 @@ describe("over HTTP", () => {
 });
 
 describe("in the library", () => {
-  test("a pair runs under the certificate that its name or its registered name says", async () => {
+  test("a pair runs under the certificate in its name or its registered name", async () => {
     using swift = await load(A);
     const { text } = await swift.complete(PROMPT, { maxTokens: 4 });
     for (const name of [`${A}>${B}@auto:mine`, "tiny>untied@mine"]) {

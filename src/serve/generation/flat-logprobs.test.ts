@@ -22,24 +22,24 @@ const part = (...ids: number[]): Part => ({
   })),
 });
 
-test("tokens of incomplete characters are told apart by their bytes, and none gets lost", () => {
+test("tokens of incomplete characters are distinguished by their bytes, and none gets lost", () => {
   const { tokens: names, top_logprobs: top } = new FlatLogprobs("").of([part(0, 1, 3)]);
   expect(names).toEqual(["bytes:\\xe6\\x97", "bytes:\\xa5", "\ufffd"]);
   const all = { "bytes:\\xe6\\x97": -0, "bytes:\\xa5": -1, "bytes:\\xe6\\x9c": -2, "\ufffd": -3, a: -5 };
   expect(top).toEqual([all, all, all]);
 });
 
-test("the token itself is told among the likeliest, where it is none of them", () => {
+test("the chosen token is listed beside the likeliest, if it is not one of them", () => {
   expect(new FlatLogprobs("").of([part(4)]).top_logprobs).toEqual([expect.objectContaining({ "😀": -4, a: -5 })]);
 });
 
-test("each token begins with the character that it is of, counted from the prompt's beginning, over pieces", () => {
+test("each token begins at its character, counted from the prompt's beginning, across pieces", () => {
   const flat = new FlatLogprobs("a😀");
   expect(flat.of([part(5, 0)]).text_offset).toEqual([2, 3]);
   expect(flat.of([part(1), part(4, 5, 7)]).text_offset).toEqual([3, 4, 5]);
 });
 
-test("a prompt that is given back comes first, its first token predicted by nothing, and the token that ends the answer stays", () => {
+test("an echoed prompt comes first, its first token without a prediction, and the end token is included", () => {
   const { tokens: scored } = part(5, 0, 1, 4);
   const prompt = [{ id: 5 }, ...scored.slice(1)];
   const flat = new FlatLogprobs("a日😀", true).of([{ ...part(6, 7), prompt }]);

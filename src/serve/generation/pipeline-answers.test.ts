@@ -23,20 +23,20 @@ test("a pipeline answers completions, with its own field and one receipt", async
   });
 });
 
-test("each of several answers has its own vote, and equal seeds give equal answers", async () => {
+test("each of several answers has its own vote, and equal seeds return equal answers", async () => {
   const { choices, vote } = await jsonOf(ask("/v1/completions", { ...completion, n: 2 }));
   expect([choices.length, vote]).toEqual([2, undefined]);
   const [alone] = (await jsonOf(ask("/v1/completions", completion))).choices;
   expect(choices[0]).toMatchObject({ text: alone.text, vote: { drawn: expect.any(Number) } });
 });
 
-test("twenty requests at once over a pool of one model: none waits for itself", async () => {
+test("twenty concurrent requests over a pool of one model: none waits for itself", async () => {
   const answers = await Promise.all(Array.from({ length: 20 }, () => jsonOf(ask("/v1/completions", completion))));
   expect(new Set(answers.map(({ choices }) => choices[0].text)).size).toBe(1);
 });
 
 test.each([false, true])(
-  "twenty requests for a pair at once, streamed: %s, over memory for one of its models: none waits for itself",
+  "twenty concurrent requests for a pair, streamed: %s, over memory for one of its models: none waits for itself",
   async (stream) => {
     const untied = fileURLToPath(new URL("../../models/fixtures/llama-tiny-untied.gguf", import.meta.url));
     const models = [TINY[0]!, `untied=${untied}`];
@@ -56,7 +56,7 @@ test.each([false, true])(
   },
 );
 
-test("models list it, and other paths say what it is", async () => {
+test("models list it, and other paths report its kind", async () => {
   const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
   expect(data.at(-1)).toMatchObject({ id: "tiny+vote", recipe: ["vote:n=4"], models: { model: "tiny" } });
   const refused = await jsonOf(ask("/v1/completions", { ...completion, savings: ["lookup"] }));

@@ -19,7 +19,7 @@ function resourcesOf() {
   return { held, resources: new PooledResources(context, request, new Purse(undefined)) };
 }
 
-test("a model in use is leased until its work ends, also by an error", async () => {
+test("a model in use is leased until its work ends, also with an error", async () => {
   const { held, resources } = resourcesOf();
   expect(await resources.use("a", async ({ name }) => [name, [...held]])).toEqual(["a", ["a"]]);
   const failing = async () => {

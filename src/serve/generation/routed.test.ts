@@ -83,7 +83,7 @@ describe("a pair of models behind one name", () => {
     [SWIFT, false],
     [SUPER, false],
     [SUPER, true],
-  ])("%s streams the same text, then route and receipt (usage asked for: %s)", async (model, usage) => {
+  ])("%s streams the same text, then route and receipt (usage requested: %s)", async (model, usage) => {
     const more = { stream: true, ...(usage && { stream_options: { include_usage: true } }) };
     const events = await eventsOf(ask(model, more));
     expect(events.map(({ choices }) => choices[0]?.text ?? "").join("")).toBe((model === SWIFT ? swift : strong)!.text);
@@ -114,7 +114,7 @@ describe("a pair of models behind one name", () => {
     expect(receipt.work.calls).toMatchObject({ tiny: { run: 2 }, untied: { run: 2 } });
   });
 
-  test("keeps to the FLOPs of the request, whichever model spends them", async () => {
+  test("respects the request's FLOPs, whichever model spends them", async () => {
     const { receipt } = await jsonOf(ask(SUPER, { max_flops: 0.9 * strong!.spent }));
     expect(receipt.cut).toBe("flops");
     expect(receipt.tokens.completion).toBeLessThan(6);
@@ -130,14 +130,14 @@ describe("a pair of models behind one name", () => {
     expect(of("tiny>untied")).toMatchObject({ recipe: ["route:t=0"], pair: { swift: "tiny", super: "untied" } });
   });
 
-  test("that the server was started with needs no options, and has the names of routers", async () => {
+  test("as the server's own pair needs no options, and has the names of routers", async () => {
     expect((await jsonOf(ask("tiny>untied"))).route.threshold).toBe(0);
     const { route, receipt } = await jsonOf(ask("router-margin-0.42"));
     expect([route.threshold, receipt.recipe]).toEqual([0.42, ["route:score=margin,t=0.42"]]);
   });
 });
 
-describe("refused with one sentence", () => {
+describe("refused in one sentence", () => {
   test.each([
     ["tiny>untied@shar=0.3", 400, 'route: there is no option "shar"'],
     ["tiny>untied@t=x", 400, "route: t: "],
@@ -182,7 +182,7 @@ describe("refused with one sentence", () => {
     await Promise.all([one.stop(0), two.stop(0)]);
   });
 
-  test("a pair that a server is started with twice", async () => {
+  test("the same pair twice at startup", async () => {
     await expect(serveModels([...TINY.slice(0, 1), UNTIED, "tiny>untied", "tiny>untied@t=1"])).rejects.toThrow(
       'two pairs are named "tiny>untied"',
     );
@@ -203,7 +203,7 @@ describe("a larger model on another server", () => {
   });
   afterAll(() => front.stop(0));
 
-  test("answers, and both are billed: its part is hearsay", async () => {
+  test("answers, and both are billed: its part is marked as estimated", async () => {
     const { choices, route, receipt } = await jsonOf(on(front, "t=inf"));
     expect(choices[0].text).toBe(strong!.text);
     expect(route).toEqual({ to: "super", model: "untied", score: expect.any(Number), threshold: null });
@@ -221,7 +221,7 @@ describe("a larger model on another server", () => {
     expect(events.at(-1)).toMatchObject({ route: { to: "super" }, receipt: { estimated: true } });
   });
 
-  test("is not called where Swift answers", async () => {
+  test("is not called if Swift answers", async () => {
     const { choices, route } = await jsonOf(on(front, "t=-inf"));
     expect([choices[0].text, route.to]).toEqual([swift!.text, "swift"]);
   });
@@ -241,7 +241,7 @@ describe("a larger model on another server", () => {
     ]);
   });
 
-  test("that is gone leaves Swift's answer, degraded, whole and streamed", async () => {
+  test("that fails leaves Swift's answer, degraded, whole and streamed", async () => {
     await back.stop(0);
     const { choices, route, receipt } = await jsonOf(on(front, "t=inf"));
     expect([choices[0].text, route]).toEqual([
@@ -256,7 +256,7 @@ describe("a larger model on another server", () => {
   });
 });
 
-test("a chat's larger model on a server that hangs is given up after the pair's time-out, and cut at the server's", async () => {
+test("a chat's larger model on a hanging server is abandoned after the pair's time-out, and cut at the server's", async () => {
   const vllm = await startVllm();
   const template = mkdtempSync(path.join(tmpdir(), "modicum-chat-"));
   const file = path.join(template, "chat.gguf");
@@ -289,7 +289,7 @@ test("a chat's larger model on a server that hangs is given up after the pair's 
   rmSync(template, { recursive: true });
 });
 
-test("a key's terms hold for both models, and the ledger has one entry", async () => {
+test("a key's terms apply to both models, and the ledger has one entry", async () => {
   const keyed = await serveModels([...TINY.slice(0, 1), UNTIED]);
   const { secret: ops } = await keyed.keys.create("ops", ["admin"]);
   let keys = 0;

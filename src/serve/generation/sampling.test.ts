@@ -4,20 +4,20 @@ import { chatSamplingOf, samplingOf, samplingShape } from "./sampling.ts";
 
 const fields = (given: object) => z.object(samplingShape).parse(given);
 
-test("a chat that says nothing of sampling is drawn by the model's own settings", () => {
+test("a chat without sampling fields uses the model's own settings", () => {
   for (const given of [{}, { seed: 3 }, { temperature: null, top_p: null }, { logit_bias: { 5: 1 } }])
     expect(chatSamplingOf(fields(given))).toEqual({ modelSampling: true });
   for (const given of [{ temperature: 0 }, { top_p: 1 }, { top_k: -1 }, { min_p: 0 }, { presence_penalty: 0 }])
     expect(chatSamplingOf(fields(given))).toEqual({ modelSampling: false });
 });
 
-test("a completion never is: its temperature is 1, and its choices have seeds of their own", () => {
+test("a completion never does: its temperature is 1, and each choice has its own seed", () => {
   expect(samplingOf(fields({ seed: 3 }), 2)).toMatchObject({ temperature: 1, seed: 5 });
   expect(samplingOf(fields({ top_k: -1 }), 0)).toMatchObject({ temperature: 1, topK: 0, seed: undefined });
   expect(samplingOf(fields({}), 0)).not.toHaveProperty("modelSampling");
 });
 
-test("a seed is any whole number of 64 bits but -1, which is none; the engine gets one of 53 bits", () => {
+test("a seed is any whole number of 64 bits except -1, which means none; the engine gets 53 bits", () => {
   const seedOf = (text: string) => samplingOf(fields(JSON.parse(`{ "seed": ${text} }`)), 0).seed;
   const plain = ["0", "1", "4294967296", `${2 ** 53 - 2}`];
   expect(plain.map(seedOf)).toEqual(plain.map(Number));

@@ -37,7 +37,7 @@ test.each<[string, string, number]>([
   ["a body of chunks that are none", `${post}Transfer-Encoding: chunked\r\n\r\nxyz\r\n`, 400],
   ["an invalid address", "GET http://[ HTTP/1.1\r\nHost: localhost\r\n\r\n", 400],
   ["another expectation", "GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: all\r\n\r\n", 417],
-])("%s: its status is answered, counted and logged once", async (_, start, status) => {
+])("%s: its status is sent, counted and logged once", async (_, start, status) => {
   const [before, lines] = [await failures(status), server.logged.length];
   const { socket, said } = open(start);
   // Node keeps a connection open if it could read the request.
@@ -49,7 +49,7 @@ test.each<[string, string, number]>([
   expect(told.filter((line) => line.path !== "/metrics")).toMatchObject([{ status, level: 30 }]);
 });
 
-test("who keeps its side open after a refusal loses the connection", async () => {
+test("a client that keeps its side open after a refusal loses the connection", async () => {
   const { socket, said } = open("HELLO\r\n\r\n");
   await said;
   const lost = new Promise((resolve) => socket.once("error", resolve));
@@ -58,13 +58,13 @@ test("who keeps its side open after a refusal loses the connection", async () =>
   clearInterval(timer);
 });
 
-test("a connection that says nothing is closed, and is no failure", async () => {
+test("a silent connection is closed, and does not count as a failure", async () => {
   const lines = server.logged.length;
   expect(await open("").said).toBe("");
   expect(server.logged.slice(lines)).toEqual([]);
 });
 
-test("a body that is too large is let pass, so that its client comes to read why; the connection goes on", async () => {
+test("a body that is too large is discarded so that its client reads the reason; the connection stays open", async () => {
   const { socket, said } = open(`${post}Content-Length: 5000000\r\n\r\n`);
   socket.write("x".repeat(5_000_000));
   socket.end("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");

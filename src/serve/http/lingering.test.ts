@@ -43,7 +43,7 @@ const chunked = () => ({
   end: "0\r\n\r\n",
 });
 
-describe("the answer to a body that is too large reaches a client which reads once it has sent all", () => {
+describe("the answer to a body that is too large reaches a client that reads only after sending", () => {
   test.each([
     ["of known length, and ends the connection", whole, "Connection: close", 1],
     ["of chunks, and ends the connection", chunked, "Connection: close", 1],
@@ -64,7 +64,7 @@ describe("the answer to a body that is too large reaches a client which reads on
   });
 });
 
-test("fetch has the answer to chunks that are too many", async () => {
+test("fetch gets the answer to a chunked body that is too long", async () => {
   let left = PIECES;
   const body = new ReadableStream({
     pull(controller) {
@@ -77,7 +77,7 @@ test("fetch has the answer to chunks that are too many", async () => {
 });
 
 test.runIf(spawnSync("curl", ["--version"]).status === 0).each([["Transfer-Encoding: chunked"], ["Connection: close"]])(
-  "curl has it with %s, sent from its input",
+  "curl gets it with %s, sent from its input",
   async (header) => {
     const words = ["-sS", "-X", "POST", "-T", "-", "-H", "Content-Type: application/json", "-H", header];
     const curl = spawn("curl", [...words, "-m", "60", "-w", "%{http_code}", `${server.url}/v1/completions`]);
@@ -87,7 +87,7 @@ test.runIf(spawnSync("curl", ["--version"]).status === 0).each([["Transfer-Encod
   },
 );
 
-test("who never stops sending is cut off", async () => {
+test("a client that never stops sending is cut off", async () => {
   const socket = connect({ port: port(), host: "127.0.0.1", allowHalfOpen: true });
   const cut = new Promise<void>((resolve) => socket.on("error", () => {}).on("close", () => resolve()));
   socket.write("POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Length: 999999999999\r\n\r\n");

@@ -31,7 +31,7 @@ test("an idle connection whose time is over is closed", async () => {
   expect(await once(client, "close")).toEqual([false]);
 });
 
-test("one whose next request has arrived, and is not read yet, answers it", async () => {
+test("a connection with an unread next request answers it", async () => {
   client.write(REQUEST);
   served.emit("timeout");
   const [answer] = await once(client, "data");

@@ -20,7 +20,7 @@ function saidOf(schema: z.ZodType, request: object): unknown {
   }
 }
 
-describe("a slip in a field's name is refused with the nearest name", () => {
+describe("a typing error in a field's name is refused with the nearest name", () => {
   const cases = {
     saving: "savings",
     temprature: "temperature",
@@ -40,7 +40,7 @@ describe("a slip in a field's name is refused with the nearest name", () => {
     expect(saidOf(chat, { ...asked, [slip]: 1 })).toEqual([400, slip, sentence]);
   });
 
-  test("also inside of lists and objects", () => {
+  test("the same holds inside lists and objects", () => {
     const tools = [{ type: "function", function: { name: "f", paramters: {} } }];
     const field = "tools.0.function.paramters";
     expect(saidOf(chat, { ...asked, tools })).toEqual([400, field, expect.stringContaining('mean "parameters"?')]);
@@ -56,7 +56,7 @@ describe("a slip in a field's name is refused with the nearest name", () => {
   });
 });
 
-describe("a field that would change the answer elsewhere is refused by its name", () => {
+describe("a field that would change the answer elsewhere is refused by name", () => {
   test.each([
     ["grammar", 'root ::= "x"', "use response_format with a JSON schema"],
     ["guided_regex", "a+", "use response_format with a JSON schema"],
@@ -74,12 +74,12 @@ describe("a field that would change the answer elsewhere is refused by its name"
     expect(saidOf(chat, { ...asked, [field]: value })).toEqual([400, field, sentence]);
   });
 
-  test("of structured_outputs, the parts that are not enforced", () => {
+  test("parts of structured_outputs that are not enforced are refused", () => {
     const field = "structured_outputs.choice";
     expect(saidOf(chat, { ...asked, structured_outputs: { choice: ["a"] } })).toEqual([400, field, expect.anything()]);
   });
 
-  test("but at a value that changes nothing", () => {
+  test("a value that changes nothing is accepted", () => {
     const neutral = {
       grammar: "",
       guided_regex: null,
@@ -92,14 +92,14 @@ describe("a field that would change the answer elsewhere is refused by its name"
     expect(saidOf(chat, { ...asked, ...neutral })).toEqual(ignored);
   });
 
-  test("an endpoint that has it takes it", () => {
+  test("an endpoint with the field reads it", () => {
     expect(saidOf(completionInput(limits), { model: "m", prompt: "x", echo: true, suffix: "y" })).toEqual([]);
     expect(saidOf(chat, { ...asked, echo: true })).toEqual([400, "echo", expect.anything()]);
   });
 });
 
-describe("other fields stay harmless, and are told", () => {
-  test("those that clients send", () => {
+describe("other fields are harmless, and are reported", () => {
+  test("known fields of clients", () => {
     const harmless = [
       ...["user", "metadata", "store", "service_tier", "prediction", "verbosity", "seeding"],
       ...["safety_identifier", "prompt_cache_key", "cache_salt", "priority", "request_id", "id_slot"],
@@ -112,12 +112,12 @@ describe("other fields stay harmless, and are told", () => {
     expect(saidOf(chat, { ...asked, ...given })).toEqual(harmless);
   });
 
-  test("by the place in lists, each once", () => {
+  test("by their place in lists, each once", () => {
     const messages = [1, 2].map((n) => ({ role: "user", content: [{ type: "text", text: "x", cache_control: n }] }));
     expect(saidOf(chat, { ...asked, messages })).toEqual(["messages[].content[].cache_control"]);
   });
 
-  test("not what is in a schema, nor in objects of any fields, nor what another server gets", () => {
+  test("not within a schema, nor in objects with free fields, nor those for another server", () => {
     const tools = [{ type: "function", function: { name: "f", parameters: { temprature: 1, "x-y": 2 } } }];
     expect(saidOf(chat, { ...asked, tools })).toEqual([]);
     expect(saidOf(z.object({ a: z.union([z.string(), z.record(z.string(), z.unknown())]) }), { a: { b: 1 } })).toEqual(
@@ -126,7 +126,7 @@ describe("other fields stay harmless, and are told", () => {
     expect(ignoredFields(chat, { ...asked, user: "u", chat_template: "x" }, ["user", "chat_template"])).toEqual([]);
   });
 
-  test("in a header of ASCII, and of some length", () => {
+  test("in a header of ASCII, with limited length", () => {
     expect(ignoredHeader([])).toEqual({});
     const names = ["messages[].name2", "ü\r\n,", "\ud800", ...Array.from({ length: 30 }, (_, i) => `f${i}`)];
     const { "x-ignored-fields": told } = ignoredHeader(names);
@@ -134,7 +134,7 @@ describe("other fields stay harmless, and are told", () => {
   });
 });
 
-test("of very many unknown fields, the first hundred are looked at for slips, and all for what would change the answer", () => {
+test("of very many unknown fields, the first hundred are checked for typing errors, and all for fields that would change the answer", () => {
   const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, 1]));
   expect(saidOf(chat, { ...asked, ...many, temprature: 1 })).toHaveLength(1001);
   expect(saidOf(chat, { ...asked, ...many, guided_regex: "a" })).toEqual([400, "guided_regex", expect.anything()]);

@@ -23,7 +23,7 @@ const status = async (access: Access, asked: Request, scope: "infer" | "admin") 
   );
 
 describe("keys", () => {
-  test("are kept as hashes alone, in a file that only its owner reads", async () => {
+  test("are stored only as hashes, in a file that only its owner reads", async () => {
     const store = newStore();
     const { secret, key } = await store.create("team", ["infer"]);
     expect(secret).toMatch(/^mk-[\w-]{43}$/);
@@ -39,14 +39,14 @@ describe("keys", () => {
     ["x".repeat(101), "has 101 characters; the limit is 100"],
     ["a\x1b[31m", "expected no control characters"],
     ["two\nlines", "expected no control characters"],
-  ])("have no name like %j", async (name, sentence) => {
+  ])("have no names like %j", async (name, sentence) => {
     const store = newStore();
     await expect(store.create(name, ["infer"])).rejects.toThrow(`"name": ${sentence}`);
     expect(await store.list()).toEqual([]);
     await store.create("x".repeat(100), ["infer"]);
   });
 
-  test("that another process makes or revokes count at once", async () => {
+  test("that another process creates or revokes count at once", async () => {
     const store = newStore();
     const other = new KeyStore(store.file);
     expect(await store.list()).toEqual([]);
@@ -56,7 +56,7 @@ describe("keys", () => {
     expect(await store.find(secret)).toBeUndefined();
   });
 
-  test("have names of their own", async () => {
+  test("have unique names", async () => {
     const store = newStore();
     const { key } = await store.create("team", ["infer"]);
     const sentence = `name: there is a key "team" (${key.id}); expected another name`;
@@ -64,7 +64,7 @@ describe("keys", () => {
     expect(await store.list()).toEqual([key]);
   });
 
-  test("are revoked by id or by a name that one alone has", async () => {
+  test("are revoked by id or by a unique name", async () => {
     const store = newStore();
     const { key } = await store.create("same", ["infer"]);
     // Older versions allowed keys with the same name.
@@ -76,7 +76,7 @@ describe("keys", () => {
     await expect(store.revoke("none")).rejects.toThrow('there is no key "none"');
   });
 
-  test.each(["{", '[{"id":1}]'])("a file that holds none, %s, is one sentence", async (text) => {
+  test.each(["{", '[{"id":1}]'])("a file without keys, %s, is reported in one sentence", async (text) => {
     const file = path.join(folder, "broken.json");
     writeFileSync(file, text);
     await expect(new KeyStore(file).list()).rejects.toThrow(
@@ -85,7 +85,7 @@ describe("keys", () => {
   });
 });
 
-test("a server that others can reach needs keys, or to be told that it needs none", async () => {
+test("a server that others can reach needs keys, or permission to run without", async () => {
   const store = newStore();
   const at = (host: string, allowAnonymous = false) => checkBind(store, { host, allowAnonymous });
   for (const host of ["127.0.0.1", "127.9.9.9", "localhost", "::1"]) await at(host);
@@ -96,15 +96,15 @@ test("a server that others can reach needs keys, or to be told that it needs non
   await at("0.0.0.0");
 });
 
-describe("who may call what", () => {
-  test("anonymous requests may only infer, where they may anything", async () => {
+describe("the callers' permissions", () => {
+  test("anonymous requests may only infer, if they may do anything", async () => {
     const access = new Access(newStore(), { host: "0.0.0.0", allowAnonymous: true });
     expect(await status(access, request(), "infer")).toBe(200);
     expect(await status(access, request(), "admin")).toBe(403);
     expect(await status(access, keyed("whatever"), "infer")).toBe(200);
   });
 
-  test("a wrong key is refused even where none is needed, once there are keys", async () => {
+  test("a wrong key is refused even if none is needed, once there are keys", async () => {
     const store = newStore();
     await store.create("team", ["infer"]);
     const access = new Access(store, { host: "0.0.0.0", allowAnonymous: true });
@@ -112,7 +112,7 @@ describe("who may call what", () => {
     expect(await status(access, request(), "infer")).toBe(200);
   });
 
-  test("on loopback without keys, a page of a foreign name that leads here is none of the user's", async () => {
+  test("on loopback without keys, a foreign page whose name resolves here is refused", async () => {
     const access = new Access(newStore(), { host: "127.0.0.1", allowAnonymous: false });
     expect(await status(access, request(), "infer")).toBe(403);
     expect(await status(access, request({}, "http://localhost:1/v1/models"), "admin")).toBe(200);
@@ -123,7 +123,7 @@ describe("who may call what", () => {
 describe("behind a proxy", () => {
   const PROXIED = { host: "127.0.0.1", allowHosts: ["server.example"] };
 
-  test("a request under the proxy's name is answered by its key, or without one if that is allowed", async () => {
+  test("a request under the proxy's name is authorised by its key, or without one if that is allowed", async () => {
     const store = newStore();
     const { secret } = await store.create("team", ["infer"]);
     const [closed, open] = [false, true].map((allowAnonymous) => new Access(store, { ...PROXIED, allowAnonymous }));
@@ -133,7 +133,7 @@ describe("behind a proxy", () => {
     expect(await status(open!, request({}, "http://other.example/v1/models"), "infer")).toBe(403);
   });
 
-  test("nobody is an admin without a key, and the server needs keys or to be told that it needs none", async () => {
+  test("nobody is an admin without a key, and the server needs keys or permission to run without", async () => {
     const store = newStore();
     const access = new Access(store, { ...PROXIED, allowAnonymous: true });
     for (const url of ["http://server.example/metrics", "http://localhost/metrics"])
@@ -146,7 +146,7 @@ describe("behind a proxy", () => {
     await checkBind(store, { ...PROXIED, allowAnonymous: true });
   });
 
-  test("a refused name is told with what to do", async () => {
+  test("a refused name comes with advice", async () => {
     const access = new Access(newStore(), { host: "127.0.0.1", allowAnonymous: true });
     await expect(access.check(request(), { scope: "infer" })).rejects.toThrow(
       'refused Host "server.example": use localhost or send a key, or start with --allow-host server.example',
@@ -160,7 +160,7 @@ describe("a server that had keys", () => {
   test.each([
     ["are all revoked", (keys: KeyStore) => keys.revoke("only")],
     ["lose their file", async ({ file }: KeyStore) => rmSync(file)],
-  ])("stays closed when they %s, and opens to the next", async (_, lose) => {
+  ])("remains closed when they %s, and opens to the next", async (_, lose) => {
     const keys = newStore();
     await keys.create("only", ["infer"]);
     const access = new Access(keys, { host: "127.0.0.1", allowAnonymous: false });
@@ -178,7 +178,7 @@ describe("a server that had keys", () => {
 describe("a damaged file", () => {
   const damaged = "the server's own files cannot be read at the moment";
 
-  test("of keys is the server's fault, told without its place, and /health answers", async () => {
+  test("of keys is the server's fault, reported without its place, and /health answers", async () => {
     const server = await serveModels(TINY.slice(0, 1));
     writeFileSync(server.keys.file, "[{");
     const response = await fetch(`${server.url}/v1/models`);
@@ -188,7 +188,7 @@ describe("a damaged file", () => {
     await server.stop(0);
   });
 
-  test("of recipes likewise", async () => {
+  test("of recipes is treated the same", async () => {
     const home = mkdtempSync(path.join(folder, "home-"));
     vi.stubEnv("MODICUM_HOME", home);
     const server = await serveModels(TINY.slice(0, 1));
@@ -241,7 +241,7 @@ describe("over HTTP", () => {
     ["/docs", undefined, 403],
     ["/v1/models", undefined, 403],
     ["/v1/models", "infer", 200],
-  ])("%s under the Host of a proxy that was not named, with the key %s: %i", async (at, key, status) => {
+  ])("%s under an unlisted proxy's Host, with the key %s: %i", async (at, key, status) => {
     const headers = { host: "api.example.org", ...(key && { authorization: `Bearer ${keys[key]}` }) };
     const asked = get(server.url + at, { headers });
     const [response] = (await once(asked, "response")) as [IncomingMessage];
@@ -249,7 +249,7 @@ describe("over HTTP", () => {
     expect(response.statusCode).toBe(status);
   });
 
-  test("another form of authorization is one sentence", async () => {
+  test("another form of authorization is refused in one sentence", async () => {
     const response = await fetch(`${server.url}/v1/models`, { headers: { authorization: "Basic eDp5" } });
     expect([response.status, response.headers.get("www-authenticate")]).toEqual([401, "Bearer"]);
   });

@@ -55,7 +55,7 @@ describe("ceilings", () => {
     });
   });
 
-  test("of FLOPs end an answer at the step that passes them: the key's or the request's, whichever is lower", async () => {
+  test("of FLOPs end an answer at the step that exceeds them: the key's or the request's, whichever is lower", async () => {
     const { receipt: free } = await ended({}, { max_tokens: 40 });
     expect(free.tokens.completion).toBe(40);
     const half = free.flops.spent / 2;
@@ -74,7 +74,7 @@ describe("ceilings", () => {
     }
   });
 
-  test("of FLOPs are a request's: several answers share them", async () => {
+  test("of FLOPs apply to a request: several answers share them", async () => {
     const { receipt: free } = await ended({}, { max_tokens: 40 });
     const { receipt } = await ended({ maxFlops: free.flops.spent }, { max_tokens: 40, n: 4, seed: 1, temperature: 1 });
     expect(receipt.cut).toBe("flops");
@@ -86,7 +86,7 @@ describe("ceilings", () => {
     ["/v1/rerank", { model: "sentences", query: "a", documents: ["a b c", "d e"] }],
     ["/v2/rerank", { model: "sentences", query: "a", documents: ["a b c", "d e"] }],
     ["/v1/classify", { model: "tiny", input: "a b c", labels: ["d", "e"] }],
-  ])("of FLOPs refuse what %s is asked to read, before it runs", async (at, body) => {
+  ])("of FLOPs refuse input to %s that costs more, before it runs", async (at, body) => {
     const listed = async () => {
       const headers = { authorization: `Bearer ${ops}` };
       return (await jsonOf(fetch(`${server.url}/v1/receipts`, { headers }))).sum.receipts;
@@ -122,7 +122,7 @@ describe("a key's recipe", () => {
   const recipeOf = async (recipe: string[], body: object = {}) =>
     (await jsonOf(ask(await keyWith({ recipe }), { max_tokens: 1, ...body }))).receipt.recipe;
 
-  test("is that of requests which name none; one's own savings or recipe take its place", async () => {
+  test("applies to requests that name none; a request's own savings or recipe replace it", async () => {
     expect(await recipeOf([SPARSE])).toEqual([SPARSE]);
     expect(await recipeOf(["tiny@fast", "other@fast"])).toEqual([OTHER]);
     expect(await recipeOf(["other@fast", SPARSE])).toEqual([SPARSE]);
@@ -137,7 +137,7 @@ describe("a key's recipe", () => {
     [["xattentoin"], /did you mean "xattention"/],
     [["xattention:treshold=1"], /there is no option "treshold"/],
     [["tiny@fats"], /did you mean "tiny@fast"/],
-  ])("that names what there is not, %j, is one sentence", async (recipe, sentence) => {
+  ])("that names something unknown, %j, is refused in one sentence", async (recipe, sentence) => {
     await expect(checkRecipe(termsSchema.parse({ recipe }))).rejects.toThrow(sentence);
     await checkRecipe(termsSchema.parse({ recipe: ["tiny@fast", SPARSE, "dense"] }));
   });
@@ -153,7 +153,7 @@ describe("rates", () => {
   });
   afterEach(() => void vi.restoreAllMocks());
 
-  test("of requests: what is left is told, and beyond it 429 with when to come again; other keys are free", async () => {
+  test("of requests: the rest is reported, and beyond it 429 with a time to retry; other keys are unaffected", async () => {
     const secret = await keyWith({ requestsPerMinute: 2 });
     const [first, second, third] = [await ask(secret), await ask(secret), await ask(secret)];
     expect([first.status, second.status, third.status]).toEqual([200, 200, 429]);
@@ -166,7 +166,7 @@ describe("rates", () => {
     expect(listed.status).toBe(200);
   });
 
-  test("of tokens: what an answer or an embedding computed is counted, streams too", async () => {
+  test("of tokens: computed tokens of answers and embeddings count, also in streams", async () => {
     for (const body of [{}, { stream: true }]) {
       const secret = await keyWith({ tokensPerMinute: 9 });
       const first = await ask(secret, body);
@@ -196,7 +196,7 @@ describe("rates", () => {
     afterEach(() => void vi.useRealTimers());
     const key = (terms: Partial<Terms>) => ({ id: "k", terms: termsSchema.parse(terms) }) as Key;
 
-    test("fill evenly, to a minute's worth; what was overdrawn is waited for", () => {
+    test("fill evenly, to a minute's worth; an overdraft is waited for", () => {
       vi.useFakeTimers({ toFake: ["performance"] });
       const rates = new Rates();
       const it = key({ requestsPerMinute: 6, tokensPerMinute: 600 });
@@ -221,7 +221,7 @@ describe("rates", () => {
       expect(allowed()).toBe(6);
     });
 
-    test("below one a minute let one through, then none until there is a whole one", () => {
+    test("below one per minute let one through, then none until there is a whole one", () => {
       vi.useFakeTimers({ toFake: ["performance"] });
       const rates = new Rates();
       const it = key({ requestsPerMinute: 0.5 });

@@ -42,7 +42,7 @@ async function twoAtWork() {
   await ask("b", "labels");
 }
 
-test("who finds no room has its model once another is idle, which leaves", async () => {
+test("a request without room gets its model once another is idle and leaves", async () => {
   await twoAtWork();
   const c = ask("c", "ranker");
   await inLine(1);
@@ -52,7 +52,7 @@ test("who finds no room has its model once another is idle, which leaves", async
   expect([held(), waiting()]).toEqual([["sentences:1", "ranker:1"], []]);
 });
 
-test("a steady stream of requests for the model that is to leave keeps nobody waiting; for the other one it goes on", async () => {
+test("a steady stream of requests for the leaving model delays nobody; after the other model it continues", async () => {
   await twoAtWork();
   const c = ask("c", "ranker");
   await inLine(1);
@@ -67,7 +67,7 @@ test("a steady stream of requests for the model that is to leave keeps nobody wa
   expect([held(), waiting()]).toEqual([["labels:2", "sentences:1"], []]);
 });
 
-test("those that wait for one model have it together, before who came between them", async () => {
+test("requests that wait for one model get it together, before later ones in between", async () => {
   await twoAtWork();
   const c = ask("c", "ranker");
   await inLine(1);
@@ -103,7 +103,7 @@ test("keys take turns", async () => {
   await all[1];
 });
 
-test("one that leaves, or whose time is over, waits no longer; who is behind it may go on", async () => {
+test("a request that leaves, or whose time is over, stops waiting; the ones behind it may proceed", async () => {
   await twoAtWork();
   const leaving = new AbortController();
   const asker = { signal: leaving.signal };
@@ -119,7 +119,7 @@ test("one that leaves, or whose time is over, waits no longer; who is behind it 
   expect([held(), waiting()]).toEqual([["sentences:2", "labels:1"], []]);
 });
 
-test("beyond the queue's limit requests are refused, of the key that has most waiting", async () => {
+test("beyond the queue's limit requests are refused, first those of the key with the most", async () => {
   pool[Symbol.dispose]();
   pool = open(2);
   await twoAtWork();
@@ -132,7 +132,7 @@ test("beyond the queue's limit requests are refused, of the key that has most wa
   await Promise.all([c, f]);
 });
 
-test("who is refused is told to come back later the longer others have waited", async () => {
+test("a refused request gets a longer retry time the longer others have waited", async () => {
   pool[Symbol.dispose]();
   pool = open(1);
   await twoAtWork();
@@ -149,7 +149,7 @@ test("who is refused is told to come back later the longer others have waited", 
   await c;
 });
 
-test("one that cannot be loaded lets the next go on", async () => {
+test("one that cannot be loaded lets the next proceed", async () => {
   await twoAtWork();
   const { served, ...rest } = await catalogue.choose({ model: "ranker" });
   const broken = { ...served, source: { ...served.source, path: "/absent" } };
@@ -162,7 +162,7 @@ test("one that cannot be loaded lets the next go on", async () => {
   await d;
 });
 
-test("when the pool closes, nobody else may wait; those that do may go on until its limit, and are then refused", async () => {
+test("when the pool closes, no further request may wait; waiting ones may run until its limit, and are then refused", async () => {
   await twoAtWork();
   const c = ask("c", "ranker");
   await inLine(1);
@@ -174,7 +174,7 @@ test("when the pool closes, nobody else may wait; those that do may go on until 
   await expect(e).rejects.toMatchObject({ reason: "closing" });
 });
 
-test("those that still wait at the end of a pool's limit are refused", async () => {
+test("requests still waiting at a pool's limit are refused", async () => {
   await twoAtWork();
   const c = ask("c", "ranker");
   await inLine(1);

@@ -34,7 +34,7 @@ const nobodyWaits = schedulerOptions.parse({ queue: 0 });
 const choose = (name: string, savings: string[] = []) => catalogue.choose({ model: name, savings });
 
 describe("names", () => {
-  test("of paths are their last part; of two models they differ", async () => {
+  test("of paths are their last part, unless two models would share it", async () => {
     const [, file] = TINY[0]!.split("=");
     const own = await Catalogue.open([file!, `other=${file}`]);
     expect(own.list().map(({ id }) => id)).toEqual(["llama-tiny", "other"]);
@@ -46,7 +46,7 @@ describe("names", () => {
     expect(names).toEqual([...catalogue.names, "tiny+first"]);
   });
 
-  test("of recipes may be those by which the command line registers them, for a model of another name here", async () => {
+  test("of recipes may be the command line's, for a model with another name here", async () => {
     const name = "llama-tiny.gguf@own";
     await registerRecipe(name, { model: TINY[0]!.split("=")[1]!, recipe: [SPARSE], created: new Date().toISOString() });
     expect((await choose(name)).served.id).toBe("tiny");
@@ -56,7 +56,7 @@ describe("names", () => {
     await unregisterRecipe(name);
   });
 
-  test("of recipes count where their model is offered; savings of the request come after", async () => {
+  test("of recipes count if their model is offered; the request's savings come after", async () => {
     const { served, recipe } = await choose("tiny@fast", ["dense"]);
     expect([served.id, recipe.map(({ text }) => text)]).toEqual(["tiny", [SPARSE]]);
     expect((await catalogue.recipes()).map(([name]) => name)).toEqual(["tiny@fast"]);
@@ -70,7 +70,7 @@ describe("models in memory", () => {
     catalogue.list().reduce((sum, { id, source }) => sum + (names.includes(id) ? source.bytes : 0), 0);
   const idsOf = (pool: Pool) => pool.list().map(({ id, users }) => `${id}:${users}`);
 
-  test("make room for each other, those used least recently first, but not while they are at work", async () => {
+  test("make room for each other, the least recently used first, but not while they are active", async () => {
     // One byte less than all three.
     using pool = new Pool(bytesOf("sentences", "labels", "ranker") - 1, { scheduling: nobodyWaits });
     const lease = async (name: string) => pool.lease(await choose(name));
@@ -82,7 +82,7 @@ describe("models in memory", () => {
     expect([ranker.model.name, sentences.model.name]).toEqual(["ranker", "sentences"]);
   });
 
-  test("that nobody uses any more leave after a while, not before", async () => {
+  test("that are unused leave after a while, not before", async () => {
     using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) }, 150);
     const lease = async () => pool.lease(await choose("tiny"));
     const first = await lease();
@@ -98,7 +98,7 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["tiny:0"]);
   });
 
-  test("stay for as long as requests say, the last of them; for good below 0", async () => {
+  test("stay as long as the last request says; for good below 0", async () => {
     using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) });
     const used = async (...all: (number | string | undefined)[]) => {
       for (const keep_alive of all) {
@@ -112,7 +112,7 @@ describe("models in memory", () => {
     for (const stays of [-1, "-1m", "5m", "24h", 60, 1e99, undefined]) expect(await used(0, stays)).toEqual(["tiny:0"]);
   });
 
-  test("in another form are a copy of its own, counted by what that form takes", async () => {
+  test("in another form are a separate copy, counted by that form's size", async () => {
     const whole = await Catalogue.open(TINY.slice(0, 1), { quant: "f32" });
     using pool = new Pool(1e9, { scheduling: schedulerOptions.parse({}) });
     for (const from of [whole, catalogue]) (await pool.lease(await from.choose({ model: "tiny" })))[Symbol.dispose]();
@@ -125,7 +125,7 @@ describe("models in memory", () => {
     await expect(() => checkBudget(bytesOf("tiny"), whole.list())).rejects.toThrow(/^tiny has .* raise --memory$/);
   });
 
-  test("are one copy whatever recipe asks for them, loaded once and no larger for it", async () => {
+  test("are one copy whatever the recipes, loaded once and no larger for them", async () => {
     const loads = vi.spyOn(LanguageModel, "load");
     using pool = new Pool(bytesOf("tiny"), { scheduling: nobodyWaits });
     using dense = await pool.lease(await choose("tiny"));
@@ -160,7 +160,7 @@ describe("models in memory", () => {
     expect([kept(), ...idsOf(pool)]).toEqual([0, "tiny:1", "sentences:0"]);
   });
 
-  test("make no room for what cannot be loaded", async () => {
+  test("make no room for a model that cannot be loaded", async () => {
     using pool = new Pool(bytesOf("sentences", "tiny"), { scheduling: schedulerOptions.parse({}) });
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
     (await pool.lease(await choose("tiny")))[Symbol.dispose]();
@@ -170,13 +170,13 @@ describe("models in memory", () => {
     expect(idsOf(pool)).toEqual(["sentences:0", "tiny:0"]);
   });
 
-  test("that can never fit are told at the start", async () => {
+  test("that can never fit are reported at the start", async () => {
     await expect(() => checkBudget(1, catalogue.list())).rejects.toThrow(
       /^tiny has 0\.00 GB of weights, and the memory .*raise --memory$/,
     );
   });
 
-  test("are loaded once for requests of one moment", async () => {
+  test("are loaded once for simultaneous requests", async () => {
     using pool = new Pool(bytesOf("tiny"), { scheduling: schedulerOptions.parse({}) });
     const chosen = await choose("tiny");
     const [a, b] = await Promise.all([pool.lease(chosen), pool.lease(chosen)]);
@@ -222,7 +222,7 @@ describe("requests under recipes", () => {
     expect(await loaded()).toEqual([{ quant: "auto", users: 0 }]);
   });
 
-  test("of one moment decode in one batch, each with the text that it has alone", async () => {
+  test("run at the same time in one batch, each with the same text as alone", async () => {
     const savings = ["xattention:threshold=0.1,blockSize=8,minLengthForSparse=9"];
     const bodies = [{}, { model: "tiny@fast" }, { savings }].map((body, i) => ({
       ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i, logit_bias: END },
@@ -248,7 +248,7 @@ describe("requests under recipes", () => {
     expect(together).toEqual(alone);
   });
 
-  test("have one model that they share, shown in memory once, with its recipes", async () => {
+  test("share one model, shown in memory once, with its recipes", async () => {
     const { data } = await jsonOf(fetch(`${server.url}/v1/models`));
     const models = data.filter(({ parent }: { parent?: string }) => parent === undefined);
     expect(models.map(({ id }: { id: string }) => id)).toEqual(["tiny", "sentences", "ranker", "labels"]);
@@ -290,7 +290,7 @@ describe("requests under recipes", () => {
     ["/v1/embeddings", { model: "sentences", input: "abc" }],
     ["/v1/rerank", { model: "ranker", query: "a", documents: ["b"] }],
     ["/v1/classify", { model: "labels", input: "abc" }],
-  ])("of %s are refused where the model has no seam, whether or not it is in memory", async (at, body) => {
+  ])("of %s are refused if the model has no seam, whether or not it is in memory", async (at, body) => {
     const refused = async () => {
       const response = await post(server, at, { ...body, savings: [SPARSE] });
       return [response.status, (await jsonOf(response)).error.message];
@@ -302,7 +302,7 @@ describe("requests under recipes", () => {
   });
 });
 
-test("registry files of earlier versions still give their recipes", async () => {
+test("registry files of earlier versions still provide their recipes", async () => {
   const file = path.join(home, "recipes.json");
   const before = readFileSync(file);
   const old = { model: "tiny", recipe: [SPARSE], evidence: { file: "x", sha256: "", task: "t", metric: "m" } };

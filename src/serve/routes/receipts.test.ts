@@ -35,14 +35,14 @@ afterAll(() => server.stop(0));
 const idsOf = (answer: { data: { id: string }[] }) => answer.data.map(({ id }) => id).toReversed();
 
 describe("receipts", () => {
-  test("of a key cover its requests, and no others, whatever it asks for", async () => {
+  test("of a key cover its own requests, and no others, whatever it requests", async () => {
     for (const at of ["/v1/receipts", `/v1/receipts?key=${keys["ann"]!.id}`]) {
       const own = await jsonOf(get("bob", at));
       expect([idsOf(own), own.sum.receipts, "keys" in own]).toEqual([ids["bob"], 1, false]);
     }
   });
 
-  test("of another key are as unknown as those that are nobody's", async () => {
+  test("of another key are as unknown as receipts that do not exist", async () => {
     const [foreign, none] = [ids["ann"]![0]!, "0".repeat(36)];
     const answers = await Promise.all(
       [foreign, none].map(async (id) => {
@@ -56,7 +56,7 @@ describe("receipts", () => {
     expect((await get("ops", `/v1/receipts/${foreign}`)).status).toBe(200);
   });
 
-  test("are all to be seen by an admin, of one key where that is asked for, with sums by key", async () => {
+  test("are all visible to an admin, for one key on request, with sums by key", async () => {
     const all = await jsonOf(get("ops", "/v1/receipts"));
     expect(idsOf(all)).toEqual([...ids["ann"]!, ...ids["bob"]!]);
     const counts = all.keys.map((sum: { key: string; receipts: number }) => [sum.key, sum.receipts]);
@@ -68,7 +68,7 @@ describe("receipts", () => {
   });
 });
 
-test("who has no key sees none, not even of others without one", async () => {
+test("are hidden from callers without a key, even other anonymous ones", async () => {
   const open = await serveModels(TINY.slice(0, 1), { allowAnonymous: true });
   await open.keys.create("team", ["infer"]);
   const response = await fetch(`${open.url}/v1/receipts`);

@@ -31,7 +31,7 @@ async function call(method: string, at: string, body?: object, scope = "admin"):
 const add = (body: object, scope?: string) => call("POST", "/v1/recipes", body, scope);
 const fast = { name: "fast", model: "tiny", savings: [SPARSE] };
 
-test("a recipe is registered, asked for by name, listed, replaced and forgotten", async () => {
+test("a recipe is registered, requested by name, listed, replaced and deleted", async () => {
   expect(await add(fast)).toEqual([200, { name: "tiny@fast", recipe: [SPARSE] }]);
   const ask = () => call("POST", "/v1/completions", { model: "tiny@fast", prompt: "abc", max_tokens: 1 }, "infer");
   expect((await ask())[1].receipt.recipe).toEqual([SPARSE]);
@@ -51,7 +51,7 @@ test("a recipe is registered, asked for by name, listed, replaced and forgotten"
   expect((await call("DELETE", "/v1/recipes/tiny%40fast"))[0]).toBe(404);
 });
 
-test("a recipe whose default has changed since shows the option that it keeps; one that cannot be read, what was typed", async () => {
+test("a recipe whose default has changed shows the option that it keeps; an unreadable one, its typed text", async () => {
   const created = new Date(0).toISOString();
   for (const [name, recipe] of Object.entries({ older: ["dynamax"], newer: ["dynamax:from=1"], gone: ["nosuch:a=1"] }))
     await registerRecipe(`tiny@${name}`, { model: "tiny", recipe, created });
@@ -64,7 +64,7 @@ test("a recipe whose default has changed since shows the option that it keeps; o
   for (const name of ["older", "newer", "gone"]) await call("DELETE", `/v1/recipes/tiny@${name}`);
 });
 
-test("of several that come at once, each is kept", async () => {
+test("simultaneous registrations are all stored", async () => {
   const names = Array.from({ length: 12 }, (_, i) => `r${i}`);
   await Promise.all(names.map((name) => add({ ...fast, name })));
   const kept = Object.keys(JSON.parse(readFileSync(path.join(home, "recipes.json"), "utf8")));
@@ -95,7 +95,7 @@ test.each<[object, string, number, RegExp]>([
   expect([got, error.message]).toEqual([status, expect.stringMatching(sentence)]);
 });
 
-test("another method is told which there are; deleting is an admin's", async () => {
+test("another method gets the list of methods; deleting needs an admin", async () => {
   expect((await call("PUT", "/v1/recipes", {}))[1].error.message).toBe("/v1/recipes takes GET or POST, got PUT");
   expect((await call("DELETE", "/v1/recipes/tiny@r0", undefined, "infer"))[0]).toBe(403);
   const { paths } = await jsonOf(fetch(`${server.url}/openapi.json`));

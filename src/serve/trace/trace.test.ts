@@ -54,7 +54,7 @@ const plainValue = (value: Any): unknown =>
     : (value.stringValue ?? value.doubleValue ?? value.boolValue ?? Number(value.intValue));
 const plain = (attributes: Any[]) => Object.fromEntries(attributes.map(({ key, value }) => [key, plainValue(value)]));
 
-test("a request's spans reach the collector, with what it spent and without its text", async () => {
+test("a request's spans reach the collector, with its cost and without its text", async () => {
   const whole = await jsonOf(
     post("completions", { model: "tiny", prompt: "secret words", max_tokens: 5, temperature: 0, stop: ["hidden"] }),
   );
@@ -118,7 +118,7 @@ test("a request's spans reach the collector, with what it spent and without its 
   expect(bodies.join("")).not.toMatch(/secret|hidden|Tokyo/);
 });
 
-test("without an endpoint nothing is told, and a client's trace goes on to other servers all the same", async () => {
+test("without an endpoint nothing is reported, and a client's trace still continues on other servers", async () => {
   const log = createLog({ write() {} });
   expect(await tracerFrom({}, "0.0.0", log)).toBe(untraced);
   expect(await tracerFrom({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://a", OTEL_SDK_DISABLED: "true" }, "0", log)).toBe(
@@ -128,14 +128,14 @@ test("without an endpoint nothing is told, and a client's trace goes on to other
   expect(untraced.begin({ headers: given } as Any).headers).toEqual({ traceparent: headers.traceparent });
 });
 
-test("a protocol that is not spoken is told", async () => {
+test("an unsupported protocol is reported", async () => {
   const env = { OTEL_EXPORTER_OTLP_ENDPOINT: "http://a", OTEL_EXPORTER_OTLP_PROTOCOL: "grpc" };
   await expect(tracerFrom(env, "0.0.0", createLog({ write() {} }))).rejects.toThrow(
     /^OTEL_EXPORTER_OTLP_PROTOCOL is grpc, expected http/,
   );
 });
 
-test("a collector that does not answer holds up no server that stops", async () => {
+test("a silent collector does not delay a stopping server", async () => {
   const silent = await serveModels(TINY.slice(0, 1), { tracer: { ...untraced, close: () => new Promise(() => {}) } });
   await silent.stop(0);
 });

@@ -87,7 +87,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
 
-test("programs get the API's text at /, people a sign-in, which takes admin keys alone", async () => {
+test("programs get the API's text at /, people a sign-in, which accepts only admin keys", async () => {
   expect(await (await app.request("/")).text()).toBe("Modicum: see /docs\n");
   const page = await app.request("/", { headers: html });
   expect(page.status).toBe(401);
@@ -97,7 +97,7 @@ test("programs get the API's text at /, people a sign-in, which takes admin keys
   expect(await signIn(admin)).toMatch(/^modicum_console=[\w-]{32}; Max-Age=43200; Path=\/; HttpOnly; SameSite=Strict$/);
 });
 
-test("an admin sees models, what was spent and keys, but no key's secret or hash; signing out ends that", async () => {
+test("an admin sees models, spending and keys, but no key's secret or hash; signing out ends that", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
   const page = await (await app.request("/", { headers: { ...html, cookie } })).text();
   for (const text of ["tiny dynamax", "30.0 %", "&lt;app&gt;", "--lab FOLDER", "data:image/svg+xml;base64,"])
@@ -126,7 +126,7 @@ test("a prompt is answered under both recipes with the visitor's key; answers ar
   expect(page).toContain("colours\nor?</textarea>");
 });
 
-test("the first answer is there before the second is made", async () => {
+test("the first answer is there before the second is computed", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
   const response = await form("/console/chat", trial("x", "dense", "waits"), { cookie });
   let page = "";
@@ -137,7 +137,7 @@ test("the first answer is there before the second is made", async () => {
   expect(page).toMatch(/<h3>dense<[\s\S]*<h3>waits<[\s\S]*<\/html>$/);
 });
 
-test("a registered recipe is a choice of its model, and is asked for by its name alone", async () => {
+test("a registered recipe is a choice of its model, and is requested by its name alone", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
   const choices = modelChoices(models as never, [{ kind: "saving", name: "lookup", summary: "", models: ["tiny"] }]);
   expect(choices.map(({ id, named, preferred }) => [id, named.map(({ text }) => text), preferred])).toEqual([
@@ -157,7 +157,7 @@ test.each([
   [[0, 0.5, 1], 0.99],
 ])("ticks %j reach %d", (ticks, most) => expect(ticksTo(most)).toEqual(ticks));
 
-test("a form of another site is refused before anything is asked", async () => {
+test("a form of another site is refused before any request", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
   asked.length = 0;
   const response = await form("/console/chat", [["prompt", "x"]], { cookie, origin: "https://evil.example" });
@@ -182,7 +182,7 @@ test("a session ends by itself", () => {
   expect([sessions.secretOf(id), sessions.secretOf("other")]).toEqual([undefined, undefined]);
 });
 
-test("a frontier of few items says that its intervals are not to be trusted", () => {
+test("a frontier of few items says that its intervals are unreliable", () => {
   const shown = (items: number) => frontiersSection([{ ...sampleSummary(2), items }]).text;
   expect(shown(1)).toContain('<p class="quiet">intervals of 1 item are not to be trusted, expected at least 10</p>');
   expect(shown(10)).not.toContain("not to be trusted");

@@ -33,7 +33,7 @@ describe.each([
     ...{ base: file, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, layout, names, factors: made },
   };
 
-  test("what is written is read as what was trained", async () => {
+  test("a written adapter reads back as it was trained", async () => {
     await writeAdapter(path.join(folder, file), adapter);
     const loraLayers = new LoraLayers(openLora(path.join(folder, file)), layout);
     for (const [name, { inputs, outputs, down, up }] of made) {
@@ -44,7 +44,7 @@ describe.each([
     loraLayers.check(file);
   });
 
-  test("the settings name the modules that are there, and no others", async () => {
+  test("the settings name the modules of the model, and no others", async () => {
     await writeAdapter(path.join(folder, file), adapter);
     const config = JSON.parse(readFileSync(path.join(folder, file, "adapter_config.json"), "utf8"));
     expect(config.target_modules).toEqual([...openLora(path.join(folder, file)).updates.keys()]);
@@ -52,7 +52,7 @@ describe.each([
   });
 });
 
-test("a model of hidden states alone leaves the outermost name away", async () => {
+test("a model of hidden states alone omits the outermost name", async () => {
   const layout: Layout = { modules: bert.modules, row: (_, row) => row };
   const table = new Map([["blk.0.attn_q.weight", { shape: [8, 8], values: () => new Float32Array(64) }]]);
   const made = factorsOf(table, ["attn_q"], RANK, random);

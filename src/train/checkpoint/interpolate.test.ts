@@ -36,7 +36,7 @@ test("a share of 0 is the base, to the last bit", async () => {
     expect(made.floats(made.tensors.get(name)!), name).toEqual(base.floats(tensor));
 });
 
-test("models of other tensors are refused, and GGUFs", async () => {
+test("models with other tensors are refused, and so are GGUFs", async () => {
   const [first, ...others] = base.tensors;
   const less: Checkpoint = { ...tuned, tensors: new Map(others) };
   await expect(interpolateModels({ base, tuned: less }, 0.5, at("x"))).rejects.toThrow(
@@ -49,7 +49,7 @@ test("models of other tensors are refused, and GGUFs", async () => {
   await expect(interpolateModels({ base: gguf, tuned }, 0.5, at("x"))).rejects.toThrow(/llama-tiny\.gguf: a GGUF's/);
 });
 
-test("an adapter's update is scaled, also where modules have alphas of their own", async () => {
+test("an adapter's update is scaled, also if modules have their own alphas", async () => {
   const names = llama.tensors(base);
   const factors = factorsOf(tensorsOf(base, llama, names), ["attn_q"], 2, () => 0.75);
   const layout = { modules: (name: string) => [name.replaceAll(".", "_")], row: (_: string, row: number) => row };

@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { driftOf, thisMachine } from "./machine.ts";
 
-test("the same machine drifts in nothing; another runtime or processor is named", () => {
+test("the same machine has no drift; another runtime or processor is named", () => {
   const here = thisMachine();
   expect(driftOf(thisMachine(), here)).toBeUndefined();
   expect(here.onnxruntime).toMatch(/^\d+\.\d+/);

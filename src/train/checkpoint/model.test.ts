@@ -32,7 +32,7 @@ describe.each(cases)("%s", (name, architecture) => {
   const names = architecture.tensors(original);
   const tensors = tensorsOf(original, architecture, names);
 
-  test("what is written as a new model reads back bit by bit, under the names of its kind", async () => {
+  test("a new model reads back bit by bit, under the names of its kind", async () => {
     const out = path.join(folder, name, "new");
     const bare: Checkpoint = { ...original, tensors: new Map() };
     await writeModel(out, { config: configOf(original), names: architecture.tensors(bare), tensors });
@@ -52,7 +52,7 @@ describe.each(cases)("%s", (name, architecture) => {
     }
   });
 
-  test("what was not trained comes from the base", async () => {
+  test("untrained tensors come from the base", async () => {
     const out = path.join(folder, name, "tuned");
     const [first] = tensors.keys();
     const tuned = { shape: tensors.get(first!)!.shape, values: () => tensors.get(first!)!.values().fill(0.5) };
@@ -71,7 +71,7 @@ function namedBy(names: Names, canonical: string): string {
   return typeof found === "string" ? found : found.name;
 }
 
-test("a base in blocks is refused before anything is written", async () => {
+test("a quantised base is refused before anything is written", async () => {
   const base = openCheckpoint(fixture("gpt_oss-mxfp4"));
   const out = path.join(folder, "blocks");
   const written = writeModel(out, { config: configOf(base), names: gptOss.tensors(base), tensors: new Map(), base });
@@ -79,7 +79,7 @@ test("a base in blocks is refused before anything is written", async () => {
   expect(existsSync(out)).toBe(false);
 });
 
-test("the configuration says what the files hold: float32, and a head of its own or none", async () => {
+test("the configuration describes the files: float32, with or without a head of its own", async () => {
   const checkpoint = openCheckpoint(fixture("llama-biased"));
   const names = llama.tensors(checkpoint);
   const tensors = tensorsOf(checkpoint, llama, names);

@@ -87,7 +87,7 @@ async function write({ name, architecture, matrices, tables }: Case): Promise<st
 }
 
 test.skipIf(!there)(
-  "transformers and PEFT open what was trained, and compute what we do",
+  "transformers and PEFT open a trained model, and compute the same results",
   async () => {
     const folders: string[] = [];
     for (const one of cases) folders.push(await write(one));

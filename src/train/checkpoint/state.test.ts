@@ -25,7 +25,7 @@ const buffers = (step: number) =>
 const keep = (step: number) => keepState(run, at(step), buffers(step));
 const inside = (...names: string[]) => path.join(run, "checkpoints", ...names);
 
-test("what is kept reads back, bit by bit", async () => {
+test("a stored state reads back, bit by bit", async () => {
   await keep(7);
   const { folder, damaged, buffer, ...state } = latestState(run)!;
   expect(state).toEqual(at(7));
@@ -34,11 +34,11 @@ test("what is kept reads back, bit by bit", async () => {
   for (const [name, { shape, values }] of buffers(7)) expect(bits(buffer(name, shape))).toBe(bits(values()));
 });
 
-test("a run without one", () => {
+test("a run without a state", () => {
   expect(latestState(run)).toBeUndefined();
 });
 
-test("the last two are there, whatever their number of digits, and nothing that a killed run left", async () => {
+test("the last two remain, whatever their number of digits, and no leftovers of a killed run", async () => {
   for (const step of [8, 9, 10]) await keep(step);
   mkdirSync(inside("step-11.0.part"));
   writeFileSync(inside("step-11.0.part", "state.json"), "{");
@@ -47,21 +47,21 @@ test("the last two are there, whatever their number of digits, and nothing that 
   expect(readdirSync(inside()).toSorted()).toEqual(["step-10", "step-11"]);
 });
 
-test("later steps are of a run that was given up: they go", async () => {
+test("later steps belong to an abandoned run and are removed", async () => {
   for (const step of [2, 8, 9]) await keep(step);
   await keep(3);
   expect(readdirSync(inside())).toEqual(["step-3"]);
   expect(latestState(run)!.step).toBe(3);
 });
 
-test("a run that begins anew has none", async () => {
+test("a run that starts over has none", async () => {
   await keep(2);
   await removeStates(run);
   await removeStates(run);
   expect(latestState(run)).toBeUndefined();
 });
 
-test("one that is kept again takes the other's place", async () => {
+test("a state that is stored again replaces the old one", async () => {
   await keep(3);
   await keepState(run, { ...at(3), data: "other" }, buffers(3));
   expect(latestState(run)!.data).toBe("other");
@@ -79,7 +79,7 @@ test.each([
       writeFileSync(file, readFileSync(file, "utf8").replace('"weights"', '"weighs"'));
     },
   ],
-])("%s: the one before it is taken, and it is told", async (_, damage) => {
+])("%s: the previous state is used, with a notice", async (_, damage) => {
   await keep(1);
   await keep(2);
   damage(inside("step-2"));
@@ -91,7 +91,7 @@ test.each([
   expect(() => latestState(run)).toThrow(/no checkpoint is whole: /);
 });
 
-test("a full disk: one sentence that says what is left, and nothing half-written", async () => {
+test("a full disk: one sentence that says what remains, and nothing half-written", async () => {
   await keep(1);
   const full = () => {
     throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });

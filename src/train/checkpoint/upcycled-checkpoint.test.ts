@@ -19,7 +19,7 @@ function base() {
   return checkpoint;
 }
 
-test("each copy is the dense matrix with its own noise, read in any order and by any rows", () => {
+test("each copy is the dense matrix with noise of its own, whatever rows are read in whatever order", () => {
   const dense = base();
   const made = upcycledCheckpoint(dense, upcycleOptions.parse({ experts: 3, noise: 0.1 }), 5);
   expect(made.config).toMatchObject({
@@ -40,7 +40,7 @@ test("each copy is the dense matrix with its own noise, read in any order and by
   expect(of("block_sparse_moe.gate.weight")).toHaveLength(3 * 160);
 });
 
-test("without noise the mixture that a run writes answers as the dense model does", async () => {
+test("without noise, the written mixture answers as the dense model does", async () => {
   const out = join(folder, "run");
   const data = fileURLToPath(new URL("../../../README.md", import.meta.url));
   const upcycle = { experts: 4, active: 2, noise: 0 };
@@ -55,7 +55,7 @@ test("without noise the mixture that a run writes answers as the dense model doe
   expect(b.receipt.work!["experts"]).toMatchObject({ run: expect.any(Number) });
 });
 
-test("an architecture without such a mixture, LoRA beside it, and more active experts than there are, are refused", async () => {
+test("an architecture without such a mixture, LoRA, and more active experts than experts are refused", async () => {
   const gpt2 = { ...base(), architecture: "gpt2" };
   expect(() => upcycledCheckpoint(gpt2, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("gpt2 does not become");
   const biased = { ...base(), config: { ...base().config, config: { ...base().config.config, mlp_bias: true } } };

@@ -39,12 +39,12 @@ const INSTRUCT =
 const BARE =
   "{% for m in messages %}{{ m.role }}: {{ m.content | trim }}\n{% endfor %}{% if add_generation_prompt %}assistant: {% endif %}";
 
-describe("an answer is what a generation would have written, with the token that ends it", () => {
-  test("markers, the turns of others and what lies between turns are no labels", () => {
+describe("labels are what a generation would have written, with the token that ends it", () => {
+  test("markers, the turns of others and text between turns are not labels", () => {
     expect(labelled(withTemplate(CHATML), { messages: chat })).toEqual(["  One.\n<|im_end|>", "Two<|im_end|>"]);
   });
 
-  test("thoughts that the template leaves out, and a prompt that goes on", () => {
+  test("a template that drops thoughts, and a prompt that begins the answer", () => {
     const messages = [
       user("a"),
       assistant("<think>\nx</think>\nfirst"),
@@ -63,31 +63,31 @@ describe("an answer is what a generation would have written, with the token that
     expect(labelled(withTemplate(BARE), { messages: chat })).toEqual(["One.\n", "Two\n"]);
   });
 
-  test("a template in which a token ends the turns of others alone", () => {
+  test("a template in which a token ends only the turns of others", () => {
     const template = BARE.replace("| trim }}", "| trim }}{{ eos_token if m.role == 'user' }}");
     expect(labelled(withTemplate(template), { messages: chat })).toEqual(["One.\n", "Two\n"]);
   });
 
-  test("a prompt that ends in another token than the answer begins with", () => {
+  test("a prompt whose last token is not the answer's first", () => {
     const template =
       "{% for m in messages %}{{ '<s>' if m.role == 'assistant' else '<|im_start|>' }}{{ m.content }}<|im_end|>{% endfor %}{% if add_generation_prompt %}<|im_start|>{% endif %}";
     const messages = [user("a"), assistant("b")];
     expect(labelled(withTemplate(template), { messages })).toEqual(["<s>b<|im_end|>"]);
   });
 
-  test("an answer that is a call of a function", () => {
+  test("an answer that calls a function", () => {
     const template = CHATML.replace("{{ m.content }}", "{{ m.content }}{{ m.tool_calls | tojson if m.tool_calls }}");
     const messages = [user("a"), { role: "assistant", content: "", tool_calls: [{ name: "f" }] }, says("tool")("1")];
     expect(labelled(withTemplate(template), { messages })).toEqual(['[{"name": "f"}]<|im_end|>']);
   });
 });
 
-test("unmask: contents of every turn but the system's, and no marker or end of another's turn", () => {
+test("unmask: contents of every turn but the system's, without markers or the ends of others' turns", () => {
   const found = labelled(withTemplate(CHATML), { messages: chat, unmask: true });
   expect(found).toEqual(["user", "  One.\n<|im_end|>", "And <|im_end|> two?", "Two<|im_end|>"]);
 });
 
-test("all of the chat is there, once", () => {
+test("the whole chat is there, once", () => {
   const tokenizer = withTemplate(CHATML);
   const text = labelledChat(tokenizer, { messages: chat, unmask: true })
     .map((segment) => segment.text)
@@ -95,7 +95,7 @@ test("all of the chat is there, once", () => {
   expect(text).toBe(chat.map(({ role, content }) => `<|im_start|>${role}\n${content}<|im_end|>\n`).join(""));
 });
 
-test("a template that writes the past in another way once there is an answer: one sentence", () => {
+test("a template that rewrites the past once there is an answer: one sentence", () => {
   const template = CHATML.replace("{{ m.role }}", "{{ messages | length }}");
   expect(() => labelled(withTemplate(template), { messages: chat })).toThrow(
     /^messages\[2\]: the chat template writes/,
@@ -129,7 +129,7 @@ describe("templates of published models", () => {
     expect(labelled(published(name), { messages })).toEqual(answers);
   });
 
-  test("qwen3: a call of a function, what it gave, and thoughts of an earlier question left out", () => {
+  test("qwen3: a function call with its result, without the thoughts of an earlier question", () => {
     const call = { id: "1", type: "function", function: { name: "f", arguments: { x: 1 } } };
     const turns = [user("a"), assistant(thought("One")), user("b"), { ...assistant(""), tool_calls: [call] }];
     const after = [says("tool")("7"), assistant("It is 7")];

@@ -22,21 +22,21 @@ const open = (options: Partial<DataOptions> & { files: readonly string[] }, seed
 const lines = (count: number) =>
   Array.from({ length: count }, (_, i) => JSON.stringify({ text: `${i}`.padStart(3) })).join("\n");
 
-test("text: the last share is held out, and comes in order", () => {
+test("text: the last share is held out, in order", () => {
   const { training, heldOut } = open({ files: [file("a.txt", `${"x".repeat(90)}abcdefghij`)], tokens: 4, rows: 1 });
   expect(heldOut!.batches).toBe(2);
   expect(Buffer.from(heldOut!.batch(0).ids).toString()).toBe("abcd");
   expect(training.samples).toBe(21);
 });
 
-test("several texts are parted by the token that ends texts", () => {
+test("a token that ends texts separates several texts", () => {
   const files = [file("b.txt", "ab"), file("c.txt", "cd")];
   const { training, heldOut } = open({ files, tokens: 4, rows: 1, validation: 0 });
   expect([...training.batch(0).ids]).toEqual([97, 98, EOS, 99]);
   expect(heldOut).toBeUndefined();
 });
 
-test("samples: a share drawn at random, the same whatever the seed, and never trained on", () => {
+test("samples: a random share is held out, the same for every seed, and never trained on", () => {
   const options = { files: [file("d.jsonl", lines(20))], tokens: 4, rows: 100, validation: 0.25 };
   const [a, b] = [open(options, 1), open(options, 2)];
   const texts = (ids: Int32Array) =>
@@ -49,7 +49,7 @@ test("samples: a share drawn at random, the same whatever the seed, and never tr
   expect(texts(b.training.batch(0).ids)).not.toEqual(texts(a.training.batch(0).ids));
 });
 
-test("held-out data of its own file; the hash tells contents apart", () => {
+test("held-out data from a separate file; the hash depends on contents", () => {
   const options = { files: [file("e.jsonl", lines(3))], validation: [file("f.jsonl", lines(2))], tokens: 8 };
   const { training, heldOut, hash } = open(options);
   expect([training.samples, heldOut!.samples]).toEqual([3, 2]);
@@ -57,7 +57,7 @@ test("held-out data of its own file; the hash tells contents apart", () => {
   expect(open({ ...options, files: [file("g.jsonl", lines(4))] }).hash).not.toBe(hash);
 });
 
-test("what is dropped is told, of both shares together", () => {
+test("dropped samples are reported, for both shares together", () => {
   const chat = JSON.stringify({ prompt: "", completion: "" });
   const odd = file("o.jsonl", `${lines(10)}\n${JSON.stringify({ text: "x".repeat(9) })}\n${chat}`);
   const told = (files: string[], tokens: number) => droppedSentence(open({ files, tokens, validation: 0.5 }), tokens);

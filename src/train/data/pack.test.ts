@@ -22,7 +22,7 @@ const positions = (batches: readonly Batch[]) => {
 const whole = new Map(samples.map(({ ids }) => [ids[0]!, ids.length]));
 
 test.each([true, false])(
-  "packing: %s, every sample is there once an epoch, whole, in another order each time",
+  "packing: %s, every sample occurs once an epoch, whole, in a new order each time",
   (packing) => {
     const data = sampleData(samples, { packing, rows: 4, tokens: 16, seed: 3 });
     const [first, second] = [epochOf(data), epochOf(data, 1)];
@@ -35,13 +35,13 @@ test.each([true, false])(
   },
 );
 
-test("a batch is a function of its index alone", () => {
+test("a batch depends only on its index", () => {
   const make = () => sampleData(samples, { packing: true, rows: 2, tokens: 16, seed: 3 });
   const data = make();
   for (const index of [5, 40, 0, 5]) expect(make().batch(index)).toEqual(data.batch(index));
 });
 
-test("packed samples lie side by side, each told from its neighbours; what is left of a row belongs to none", () => {
+test("packed samples lie side by side, with indices that separate them; the rest of a row belongs to none", () => {
   const data = sampleData([sample(1, 3), sample(2, 5), sample(3, 4)], { packing: true, rows: 2, tokens: 8 });
   const { ids, labels, documents, labelled } = data.batch(0);
   expect([...ids]).toEqual([2, 2, 2, 2, 2, 1, 1, 1, 3, 3, 3, 3, 0, 0, 0, 0]);
@@ -56,7 +56,7 @@ test("packing fills rows", () => {
   expect(tokens / (16 * data.batches)).toBeGreaterThan(0.95);
 });
 
-test("rows that fill up the last batch hold no sample and no label", () => {
+test("rows that pad the last batch hold no sample and no label", () => {
   const data = sampleData([sample(1, 2), sample(2, 2), sample(3, 2)], { packing: false, rows: 2, tokens: 4 });
   expect(data.batches).toBe(2);
   const { samples, labelled, rows, ids } = data.batch(1);

@@ -15,23 +15,23 @@ const sampled = (line: object, rule: LabelRule = "answers") =>
   samplesOf(readRecords("d.jsonl", JSON.stringify(line)), tokenizer, rule)[0]!;
 const codes = (text: string) => [...Buffer.from(text)];
 
-test("a text: each token is predicted from those before it, the end too", () => {
+test("a text: each token is predicted from those before it, also the end", () => {
   const { ids, labels } = sampled({ text: "abc" });
   expect([...ids]).toEqual([BOS, ...codes("abc")]);
   expect([...labels]).toEqual([...codes("abc"), EOS]);
 });
 
-test("a completion: its own tokens are labels, at the positions before them", () => {
+test("a completion: its own tokens are labels, each at the position before it", () => {
   const { ids, labels } = sampled({ prompt: "ab", completion: "cd" });
   expect([...ids]).toEqual([BOS, ...codes("abcd")]);
   expect([...labels]).toEqual([-1, -1, ...codes("cd"), EOS]);
 });
 
-test("labels of every token, if asked for", () => {
+test("labels on every token, on request", () => {
   expect([...sampled({ prompt: "ab", completion: "c" }, "all").labels]).toEqual([...codes("abc"), EOS]);
 });
 
-test("a chat: the template alone writes special tokens", () => {
+test("a chat: only the template writes special tokens", () => {
   const messages = [
     { role: "user", content: "</s>" },
     { role: "assistant", content: "y" },

@@ -13,7 +13,7 @@ describe("windows of a text", () => {
     expect(labelled).toBe(24);
   });
 
-  test("no two windows of an epoch share a token; epochs begin elsewhere", () => {
+  test("no two windows of an epoch share a token; epochs start at different places", () => {
     const data = textData(text(100), { rows: 1, tokens: 8, seed: 1 });
     const starts = [0, 1, 2, 3, 4, 5].map((epoch) => {
       const ids = batchesOf(data, epoch).flatMap((batch) => [...batch.ids]);

@@ -16,7 +16,7 @@ function opened(files: TokenizerFiles): Tokenizer {
 
 const text = "Zwölf Boxkämpfer: 12, 😀 .\r\n\n\t  don't  <|endoftext|> a";
 
-test("characters: one token each, by code point, and the text comes back", () => {
+test("characters: one token each, by code point, and the text can be decoded", () => {
   const tokenizer = opened(characterTokenizer(["cab", text]));
   expect(tokenizer.encode(text)).toHaveLength([...text].length);
   expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);
@@ -24,13 +24,13 @@ test("characters: one token each, by code point, and the text comes back", () =>
   expect(letters).toEqual([letters[0], letters[0]! + 1, letters[0]! + 2]);
 });
 
-test("a character that the texts did not have is left out", () => {
+test("unknown characters are left out", () => {
   const tokenizer = opened(characterTokenizer(["ab"]));
   expect(tokenizer.encode("a?b")).toEqual([0, 1]);
   expect([tokenizer.eos, tokenizer.vocabSize]).toEqual([2, 3]);
 });
 
-test("bytes: a token's id is the byte, and every text comes back", () => {
+test("bytes: a token's id is the byte, and every text can be decoded", () => {
   const tokenizer = opened(byteTokenizer());
   expect(tokenizer.encode(text)).toEqual([...Buffer.from(text)]);
   expect(tokenizer.decode(tokenizer.encode(text))).toBe(text);

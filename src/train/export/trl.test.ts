@@ -63,7 +63,7 @@ interface Line {
   readonly documents: readonly number[];
 }
 
-test("rows are in order, each with its labels and samples; a batch's missing rows are empty", async () => {
+test("rows are in order, each with its labels and samples; missing rows of a batch are empty", async () => {
   const out = at("rows");
   const { rows, files } = await exportTrl({ ...packed, steps: 9 }, out, open);
   expect(files).toEqual(["export.json", "model", "rows.jsonl", "train.py"]);
@@ -81,7 +81,7 @@ test("rows are in order, each with its labels and samples; a batch's missing row
   expect(lines.some(({ documents }) => documents.at(-1)! > 0)).toBe(true);
 });
 
-test("the settings have the rates of each step, the base and the trained names", async () => {
+test("the settings have each step's rates, the base and the trained names", async () => {
   const read = async (name: string, options: TrainOptions) => {
     await exportTrl(options, at(name), open);
     return JSON.parse(readFileSync(path.join(at(name), "export.json"), "utf8"));
@@ -93,13 +93,13 @@ test("the settings have the rates of each step, the base and the trained names",
   expect(settings.trained.some((name: string) => name.includes("h.0."))).toBe(false);
 });
 
-test("a folder that is not empty is left as it is; data that cannot be read leave none", async () => {
+test("a non-empty folder stays as it is; unreadable data leave none", async () => {
   await expect(exportTrl(packed, base, open)).rejects.toThrow(/base is not empty; name a new folder/);
   await expect(exportTrl({ ...packed, data: [at("none.jsonl")] }, at("gone"), open)).rejects.toThrow(/none\.jsonl/);
   expect(existsSync(at("gone"))).toBe(false);
 });
 
-test("what train.py cannot follow is refused", async () => {
+test("settings that train.py cannot follow are refused", async () => {
   await expect(exportTrl({ ...packed, start: base }, at("gone"), open)).rejects.toThrow(
     /^start: the weights of another/,
   );
@@ -128,7 +128,7 @@ for script, out in zip(words[::2], words[1::2]):
     runpy.run_path(script, run_name="__main__")
 `;
 
-describe.skipIf(python === undefined)("three steps of train.py have the losses of the run", () => {
+describe.skipIf(python === undefined)("three steps of train.py have the run's losses", () => {
   beforeAll(async () => {
     const words: string[] = [];
     for (const [name, options] of runs) {

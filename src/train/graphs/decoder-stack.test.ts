@@ -10,7 +10,7 @@ import { DecoderStack } from "./decoder-stack.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-decoder-stack-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("routers' losses weigh the positions of samples alike, and those behind them not at all", async () => {
+test("routers' losses weigh all positions of samples equally, and padding not at all", async () => {
   const fixture = fileURLToPath(new URL("../../models/fixtures/jetmoe", import.meta.url));
   const stack = new DecoderStack((await openDecoder(openCheckpoint(fixture), folder, "f32")).decoder);
   const labels = Int32Array.from([-1, 5, 6, -1, 4, -1, -1, -1]);

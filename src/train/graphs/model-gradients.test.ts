@@ -115,7 +115,7 @@ test.each([
   { name: "qwen3_next", architecture: qwen3Next },
   { name: "qwen3_5", architecture: qwen35 },
   { name: "gemma2", architecture: gemma2 },
-])("$name: loss and gradients equal PyTorch's, products kept or computed again", async ({ name, architecture }) => {
+])("$name: loss and gradients equal PyTorch's, with products stored or recomputed", async ({ name, architecture }) => {
   const folder = fixture(name);
   const reference = referenceOf(folder);
   const { trainee, store, names } = open(folder, architecture);
@@ -133,7 +133,7 @@ test.each([
   store[Symbol.dispose]();
 });
 
-test.each([3, 4, 6])("layers from %d on alone have the gradients that they have among all", async (first) => {
+test.each([3, 4, 6])("layers from %d on have the same gradients alone as among all", async (first) => {
   const isDeep = (name: string) => Number(/^blk\.(\d+)/.exec(name)?.[1] ?? 0) >= first;
   const folder = fixture("gemma4-e2b");
   const { trainee, store, names } = open(folder, gemma4, isDeep);
@@ -144,7 +144,7 @@ test.each([3, 4, 6])("layers from %d on alone have the gradients that they have 
   store[Symbol.dispose]();
 });
 
-test("the bias by which experts are chosen has no gradient, and their routers have one", async () => {
+test("the bias that selects experts has no gradient, and their routers have one", async () => {
   const folder = fixture("lfm2_moe");
   const { trainee, store } = open(folder, lfm2Moe);
   const batch = batchOf(referenceOf(fixture("lfm2")));
@@ -161,7 +161,7 @@ test("the bias by which experts are chosen has no gradient, and their routers ha
   store[Symbol.dispose]();
 });
 
-test("two documents in one row have the gradients that they have in rows of their own", async () => {
+test("two documents in one row have the same gradients as in separate rows", async () => {
   const folder = fixture("llama-biased");
   const { trainee, store, names } = open(folder, llama);
   const { rows, tokens, ...rest } = batchOf(referenceOf(folder));

@@ -127,7 +127,7 @@ async function served(visual: readonly VisualSpan[], recipe: string, prompt: num
 const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
   Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
 
-describe("the graph that trains gives the logits of the engine with the same saving", () => {
+describe("the training graph gives the engine's logits under the same saving", () => {
   const PROMPT = 18;
   test.each(["yopo:layers=1", "yopo:radius=1", "yopo:radius=0,causal=true", "yopo:ffn=0.5", CUTS])(
     "%s",
@@ -207,7 +207,7 @@ test("gradients equal central differences, in float64", async () => {
   }
 });
 
-test("the model is changed by the cuts that it was trained with", async () => {
+test("the model is trained with the cuts, and they change it", async () => {
   const other = path.join(folder, "dense");
   await train(run, { out: other });
   const tensors = [out, other].map((at) => {

@@ -83,7 +83,7 @@ test.each((["classes", "embedding"] as const).flatMap((head) => [1024, 12].map((
   },
 );
 
-test("a text's class is right if no other has a higher score", async () => {
+test("a text's class is right if no other scores higher", async () => {
   using opened = await open("classes");
   const batch = batches.classes;
   using passes = await Passes.create(opened.trainee, opened.store, { ...batch, packed: false }, false);

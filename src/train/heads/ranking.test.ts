@@ -87,7 +87,7 @@ describe.each(Object.keys(rankLosses) as RankLossName[])("%s on the letters' log
     expect(Math.abs(central / norm - 1)).toBeLessThan(5e-3);
   });
 
-  test("of two lists is the mean of both, and adds to the language model's with its share", async () => {
+  test("averages two lists, and adds its share to the language model's loss", async () => {
     const [a, b] = [await stepOf(row(1), alone(name)), await stepOf(row(2), alone(name))];
     const together = await stepOf(both(row(1), row(2)), alone(name));
     expect(together.loss).toBeCloseTo((a.loss + b.loss) / 2, 5);
@@ -104,7 +104,7 @@ describe.each(Object.keys(rankLosses) as RankLossName[])("%s on the letters' log
   });
 });
 
-test("what follows the list's place does not change the ranking loss, not by a bit", async () => {
+test("text after the list's place does not change the ranking loss by a bit", async () => {
   const changed = row(1);
   changed.ids.fill(3, 5);
   const [before, after] = [await stepOf(row(1), alone("ranknet")), await stepOf(changed, alone("ranknet"))];

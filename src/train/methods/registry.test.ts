@@ -10,7 +10,7 @@ const spellings = methods.flatMap(({ name, options }) =>
   ),
 );
 
-test("every method with stages has options that are numbers, or none of its own", () => {
+test("every method with stages has numeric options, or no options of its own", () => {
   const names = new Set(spellings.map(({ name }) => name));
   expect(methods.filter(({ stages }) => stages).map(({ name }) => name)).toEqual(
     expect.arrayContaining(["bridge", "exit-heads", "guard", "localiser", "noise", "pairs"]),
@@ -18,7 +18,7 @@ test("every method with stages has options that are numbers, or none of its own"
   expect(methods.filter(({ name, stages }) => stages && !names.has(name)).map(({ name }) => name)).toEqual(["noise"]);
 });
 
-test.each(spellings)("$name:$key is read from text as from a value", ({ key, type, options }) => {
+test.each(spellings)("$name:$key has the same value from text", ({ key, type, options }) => {
   const texts = type === "boolean" ? ["true", "false"] : ["8", "0.5", "-1", "1e-3"];
   for (const text of texts) {
     const value = JSON.parse(text) as unknown;
@@ -32,7 +32,7 @@ test.each(spellings)("$name:$key is read from text as from a value", ({ key, typ
   }
 });
 
-test("a method with stages is spelt on one line", () => {
+test("a method with stages can be written on one line", () => {
   const text = "exit-heads:saving=dynamax,rank=8,every=2,headRate=1e-2,deciderEpochs=0.5";
   expect(parseMethod(text).options).toMatchObject({ rank: 8, every: 2, headRate: 0.01, deciderEpochs: 0.5 });
   const named = { name: "guard", illegal: "a.jsonl", freezeRatio: 0.2, exactRatio: true, userInterval: 3 };

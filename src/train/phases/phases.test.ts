@@ -38,7 +38,7 @@ const openFolder = async (model: string) => {
   return openBase(model, {});
 };
 
-test("each phase starts from the weights of the one before, its optimiser anew; a stopped one goes on", async () => {
+test("each phase starts from the last one's weights with a new optimiser; a stopped phase resumes", async () => {
   const whole = await runPhases(call("whole"), openFolder, {});
   // Two epochs of 20 samples, then of 12 and two replayed ones.
   expect([whole.samples, whole.runs.map((run) => run.samples)]).toEqual([68, [40, 28]]);
@@ -58,7 +58,7 @@ test("each phase starts from the weights of the one before, its optimiser anew; 
   expect(weights(halves.last)).toBe(weights(whole.last));
 });
 
-test("weights are carried, and counters of the optimiser are not", async () => {
+test("weights carry over, and the optimiser's counters do not", async () => {
   const still = [{ data: a }, { data: b, optimizer: { lr: 1e-30, weightDecay: 0 } }];
   const { last } = await runPhases(
     { phases: { ...common, phases: still }, out: path.join(folder, "still") },
@@ -71,7 +71,7 @@ test("weights are carried, and counters of the optimiser are not", async () => {
   expect(latestState(last)!.counters["updates"]).toBe(6);
 });
 
-test("phases and all data at once see the same samples as often", () => {
+test("phases and all data at once read the same samples equally often", () => {
   const tokenizer = new Tokenizer(byteSource(["</s>"], { eos: 256 }));
   const rowsOf = (files: readonly string[], seed: number): string[] => {
     const options = { files, validation: 0, tokens: 8, rows: 4, packing: false, labels: "answers" as const };
@@ -87,7 +87,7 @@ test("phases and all data at once see the same samples as often", () => {
   expect(stacked.slice(0, 20).toSorted()).not.toEqual(phased.slice(0, 20).toSorted());
 });
 
-test("samples that are seen again are lines of the earlier phases, each once", () => {
+test("replayed samples are lines of the earlier phases, each once", () => {
   const again = readFileSync(path.join(folder, "whole", "phase-2.replay.jsonl"), "utf8")
     .trim()
     .split("\n");
@@ -97,7 +97,7 @@ test("samples that are seen again are lines of the earlier phases, each once", (
   expect(earlier).toEqual(expect.arrayContaining(again));
 });
 
-test("the best evaluation's weights are carried if data are held out, unless the last are asked for", () => {
+test("the best evaluation's weights carry over if data are held out, unless the last are requested", () => {
   const [first, second] = phasesOf({ ...common, validation: 0.2, phases: [{ data: a }, { data: b, select: "last" }] });
   expect([first!.options.keepBest, second!.options.keepBest]).toEqual([true, false]);
   expect(phasesOf({ ...common, phases }).map(({ options }) => options.keepBest)).toEqual([false, false]);
@@ -114,7 +114,7 @@ test.each([
   expect(existsSync(out)).toBe(false);
 });
 
-test("a text cannot be seen again by its samples", async () => {
+test("a text has no samples to replay", async () => {
   const text = path.join(folder, "text.txt");
   writeFileSync(text, "It is the small things, done every day. ".repeat(9));
   const given = { ...common, steps: 1, phases: [{ data: text }, { data: b, replay: 0.1 }] };
@@ -123,6 +123,6 @@ test("a text cannot be seen again by its samples", async () => {
   );
 });
 
-test("a phase of other options is refused", async () => {
+test("a phase with other options is refused", async () => {
   await expect(runPhases(call("whole", { clip: 2 }), openFolder, {})).rejects.toThrow(/phase-1: .* clip: 2, was 1/);
 });

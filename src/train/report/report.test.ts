@@ -44,7 +44,7 @@ function run(name: string, steps: number, done = true): string {
   return out;
 }
 
-test("runs lie over each other in one page, and their figures match their files", async () => {
+test("several runs share a page, and their figures match their files", async () => {
   const [a, b] = [run("a", 4), run("b", 6, false)];
   const { report, runs } = await reportRuns([a, b]);
   expect(report).toBe(path.join(a, "report.html"));
@@ -62,7 +62,7 @@ test("runs lie over each other in one page, and their figures match their files"
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);
 });
 
-test("one run's page has its options; a name with mark-up is text", async () => {
+test("one run's page has its options; a name with mark-up is shown as text", async () => {
   const page = path.join(folder, "page.html");
   await reportRuns([run("<b onload=x>&'", 2)], page);
   const text = readFileSync(page, "utf8");
@@ -82,7 +82,7 @@ test("a folder without a run is refused before anything is written", async () =>
   expect(existsSync(page)).toBe(false);
 });
 
-test("a long line is thinned to means, and loses values that are no numbers", () => {
+test("a long line is thinned to means, without values that are not finite", () => {
   const points = Array.from({ length: 1500 }, (_, x) => ({ x, y: x % 3 }));
   expect(thinned([{ x: -1, y: Number.NaN }, ...points])).toEqual(
     Array.from({ length: 500 }, (_, i) => ({ x: 3 * i + 2, y: 1 })),

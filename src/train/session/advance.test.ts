@@ -47,18 +47,21 @@ async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.PO
 
 const stepsIn = (out: string) => readMetrics(out).map(({ ms: _, ...report }) => report);
 
-test.each([2, 4, 6, 9])("stages that stop after step %i go on to the same end, each step reported once", async (at) => {
-  const [whole, halved] = [path.join(folder, `whole-${at}`), path.join(folder, `halved-${at}`)];
-  const all = await advanced(whole, "refuse");
-  await expect(advanced(halved, "refuse", at)).rejects.toThrow();
-  const resumed = await advanced(halved, "resume");
-  expect(resumed.value).toBe(all.value);
-  expect(resumed.losses).toEqual(all.losses);
-  expect({ ...resumed.work, ms: 0 }).toEqual({ ...all.work, ms: 0 });
-  expect(stepsIn(halved)).toEqual(stepsIn(whole));
-});
+test.each([2, 4, 6, 9])(
+  "stages that stop after step %i resume to the same end, and report each step once",
+  async (at) => {
+    const [whole, halved] = [path.join(folder, `whole-${at}`), path.join(folder, `halved-${at}`)];
+    const all = await advanced(whole, "refuse");
+    await expect(advanced(halved, "refuse", at)).rejects.toThrow();
+    const resumed = await advanced(halved, "resume");
+    expect(resumed.value).toBe(all.value);
+    expect(resumed.losses).toEqual(all.losses);
+    expect({ ...resumed.work, ms: 0 }).toEqual({ ...all.work, ms: 0 });
+    expect(stepsIn(halved)).toEqual(stepsIn(whole));
+  },
+);
 
-test("steps, tokens and samples count through all stages, and what they cost is summed", async () => {
+test("steps, tokens and samples count through all stages, and costs are summed", async () => {
   const out = path.join(folder, "counted");
   const { work, losses } = await advanced(out, "refuse");
   const reports = stepsIn(out);
@@ -76,7 +79,7 @@ test("steps, tokens and samples count through all stages, and what they cost is 
 test.each([
   [{ method: "sparse" }, /: a run cannot go on with another method: "sparse", was not set$/],
   [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force continues with the new ones$/],
-])("a folder of another run is left as it is: %j", async (changed, message) => {
+])("a folder of another run is unchanged: %j", async (changed, message) => {
   const out = path.join(folder, `other-${Object.keys(changed)}`);
   await expect(advanced(out, "refuse", 6)).rejects.toThrow();
   const before = [readdirSync(path.join(out, "checkpoints")), stepsIn(out)];

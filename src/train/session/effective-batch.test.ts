@@ -53,7 +53,7 @@ describe("one effective batch of 64 samples", () => {
   const farthest = (a: Float32Array, b: Float32Array) =>
     a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
 
-  test("its gradient is the same in 1, 2, 7 and 64 micro-batches, and a mean of means is another", async () => {
+  test("its gradient is the same in 1, 2, 7 and 64 micro-batches, unlike a mean of means", async () => {
     const whole = await stepOf(1);
     expect(whole.norm).toBeGreaterThan(0.1);
     for (const parts of [2, 7, 64]) {
@@ -85,12 +85,12 @@ describe("samples packed into a row", () => {
     return (await passes.evaluate(training.batch(0))).nats;
   }
 
-  test("have the losses that they have in rows of their own", async () => {
+  test("have the same losses as in rows of their own", async () => {
     const all = [longer(1, 4, 1, 5, 9), short];
     expect(Math.abs((await natsOf(all, true)) - (await natsOf(all, false)))).toBeLessThan(1e-5);
   });
 
-  test("do not see each other: beside another sample, one has the same loss to the last bit", async () => {
+  test("do not see each other: beside another sample, the loss is the same to the last bit", async () => {
     const [one, other] = [longer(1, 4, 1, 5, 9), longer(8, 8, 0, 3, 3)];
     expect(await natsOf([one, short], true)).toBe(await natsOf([other, short], true));
   });

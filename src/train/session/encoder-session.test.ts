@@ -30,7 +30,7 @@ const usual = (data: string): TrainInput => ({
 });
 const out = (name: string) => ({ out: path.join(folder, name) });
 
-test("a classifier of a tiny encoder tells classes apart, and is served", async () => {
+test("a classifier of a tiny encoder learns its classes, and is served", async () => {
   const call = out("classes");
   const { loss } = await train(usual(lines("classes.jsonl", texts)), call);
   expect(loss.last).toBeLessThan(0.1);
@@ -51,7 +51,7 @@ test("a classifier of a tiny encoder tells classes apart, and is served", async 
   expect(later.first).toBeLessThan(0.3);
 });
 
-test("embeddings of queries come near their documents, and are served with the base's settings", async () => {
+test("embeddings of queries approach their documents', and are served with the base's settings", async () => {
   const pairs = texts.map(({ text, label }) => ({ query: text, positive: label, negatives: ["nothing at all"] }));
   const call = out("embedding");
   await train(usual(lines("pairs.jsonl", pairs)), call);
@@ -62,7 +62,7 @@ test("embeddings of queries come near their documents, and are served with the b
   expect(settings(call.out)).toBe(settings(model));
 });
 
-test("a run of a head that was stopped goes on with the same losses to the last bit", async () => {
+test("a stopped run of a head resumes with the same losses to the last bit", async () => {
   const options = { ...usual(lines("resumed.jsonl", texts)), steps: 6, saveEvery: 2 };
   await train(options, out("whole"));
   const controller = new AbortController();

@@ -19,7 +19,7 @@ const refusalOf = async (method: object): Promise<string> => {
   );
 };
 
-test("a method whose stages no lab task scores refuses tasks, with the reason and what judges it", async () => {
+test("a method whose stages no lab task scores refuses tasks, names the reason and its own judge", async () => {
   const unscored = methods.filter(({ stages, name }) => stages && name !== "exit-heads");
   expect(unscored.map(({ name }) => name)).toEqual(["bridge", "guard", "localiser", "noise", "pairs", "projector"]);
   const sentences = await Promise.all(unscored.map(({ name }) => refusalOf({ name, ...needed[name] })));

@@ -37,7 +37,7 @@ async function stopped(call: Session, stop: number): Promise<void> {
   await expect(runSession(call, noBase, { onStep }, controller.signal)).rejects.toThrow("abort");
 }
 
-test("a run that was stopped goes on with the same losses to the last bit, and ends with the same weights", async () => {
+test("a stopped run resumes with the same losses to the last bit, and ends with the same weights", async () => {
   const whole = await runSession(session("whole"), noBase, {});
   await stopped(session("halves"), 3);
   await runSession(session("halves", { reuse: "resume" }), noBase, {});
@@ -52,7 +52,7 @@ test("a run that was stopped goes on with the same losses to the last bit, and e
     expect(existsSync(path.join(folder, "whole", file)), file).toBe(true);
 });
 
-test("a run that was killed between two checkpoints goes on from the last, its later lines gone", async () => {
+test("a run that was killed between two checkpoints resumes from the last, without its later lines", async () => {
   await stopped(session("killed"), 4);
   const checkpoints = path.join(folder, "killed", "checkpoints");
   rmSync(path.join(checkpoints, "step-4"), { recursive: true });
@@ -88,7 +88,7 @@ function tasksThat(score: (evaluation: number) => void): LabTasks {
   };
 }
 
-test("a run that is stopped while its tasks are scored goes on with that evaluation, and ends as a whole one", async () => {
+test("a run that is stopped while its tasks are scored resumes with that evaluation, and ends as if not stopped", async () => {
   const scored = { ...options, tasks: ["mine"], best: "mine", evaluateEvery: 2 };
   const whole = await runSession(session("scored", { options: scored, labTasks: tasksThat(() => {}) }), noBase, {});
   const stop = new AbortController();
@@ -109,7 +109,7 @@ test("a run that is stopped while its tasks are scored goes on with that evaluat
   expect(halves.tasks).toEqual(whole.tasks);
 });
 
-test("a skipped step whose evaluation failed goes on, its norm no number", async () => {
+test("a skipped step whose evaluation failed resumes, with a norm that is not finite", async () => {
   const wild = { clip: 0, spikes: "skip" as const, optimizer: { ...options.optimizer, lr: 1e30 } };
   const skipping = { ...options, ...wild, tasks: ["mine"], evaluateEvery: 3, steps: 3, validation: 0 };
   const call = session("skipped-halves", {
@@ -125,7 +125,7 @@ test("a skipped step whose evaluation failed goes on, its norm no number", async
   expect(reports).toMatchObject([{ step: 3, norm: Number.NaN, skipped: true, tasks: { mine: expect.any(Number) } }]);
 });
 
-test("a run that is killed or stopped while its model is opened goes on as if it had not been", async () => {
+test("a run that is killed or stopped while its model opens resumes as if it had not been", async () => {
   const call = session("opening", { options: { ...options, tasks: ["mine"] } });
   const killed = path.join(folder, "opening-killed");
   const stop = new AbortController();
@@ -146,7 +146,7 @@ test("a run that is killed or stopped while its model is opened goes on as if it
   }
 });
 
-test("a run that cannot begin leaves a folder that is not empty as it was", async () => {
+test("a run that cannot begin does not change a folder that is not empty", async () => {
   const own = path.join(folder, "own-folder");
   mkdirSync(own);
   writeFileSync(path.join(own, "notes.txt"), "mine");
@@ -158,7 +158,7 @@ test("a run that cannot begin leaves a folder that is not empty as it was", asyn
   expect(existsSync(path.join(own, "notes.txt"))).toBe(true);
 });
 
-test("a checkpoint is written once five minutes have passed since the last", async () => {
+test("a checkpoint is written five minutes after the last", async () => {
   let minutes = 0;
   vi.spyOn(performance, "now").mockImplementation(() => minutes * 60_000);
   const call = session("slow", { options: { ...options, saveEvery: 100 } });
@@ -173,7 +173,7 @@ test("a checkpoint is written once five minutes have passed since the last", asy
   expect(kept).toEqual([[], [], [], ["step-3"], ["step-3"], ["step-3"]]);
 });
 
-test("a run says where it begins", async () => {
+test("a run reports where it begins", async () => {
   const begun: object[] = [];
   const onBegin = (done: object) => begun.push(done);
   const call = session("begun");
@@ -185,7 +185,7 @@ test("a run says where it begins", async () => {
   ]);
 });
 
-test("a folder with a run is refused; one of other options is not gone on with, and says which", async () => {
+test("a folder with a run is refused; with other options it does not resume, and the error names them", async () => {
   await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume continues it/);
   const other = { ...options, clip: 2, schedule: { ...options.schedule, warmup: 1 } };
   await expect(runSession(session("whole", { reuse: "resume", options: other }), noBase, {})).rejects.toThrow(
@@ -193,7 +193,7 @@ test("a folder with a run is refused; one of other options is not gone on with, 
   );
 });
 
-test("a run goes on with other options if it is told to, and says which; other parameters are refused", async () => {
+test("a run resumes with other options on request, and names them; other parameters are refused", async () => {
   await runSession(session("changed", { options: { ...options, steps: 2 } }), noBase, {});
   const notices: string[] = [];
   const call = session("changed", { reuse: "resume changed", options: { ...options, steps: 4 } });
@@ -208,7 +208,7 @@ test("a run goes on with other options if it is told to, and says which; other p
   );
 });
 
-test("a run whose data have changed is not gone on with, and keeps its tokenizer", async () => {
+test("a run whose data have changed does not resume, and keeps its tokenizer", async () => {
   const own = path.join(folder, "own.txt");
   writeFileSync(own, readFileSync(text));
   const call = session("other-data", { options: { ...options, data: [own], steps: 2 } });
@@ -220,7 +220,7 @@ test("a run whose data have changed is not gone on with, and keeps its tokenizer
   expect(tokenizer()).toBe(before);
 });
 
-test("a state of a version with fewer options is gone on with", async () => {
+test("a state from a version with fewer options resumes", async () => {
   const call = session("older", { options: { ...options, steps: 2 } });
   await runSession(call, noBase, {});
   const file = path.join(call.out, "checkpoints", "step-2", "state.json");
@@ -230,7 +230,7 @@ test("a state of a version with fewer options is gone on with", async () => {
   await expect(runSession({ ...call, reuse: "resume" }, noBase, {})).resolves.toMatchObject({ steps: 2 });
 });
 
-test("a learning rate without bounds stops with the step and the norm", async () => {
+test("an excessive learning rate stops with the step and the norm", async () => {
   const wild = { ...options, clip: 0, optimizer: { ...options.optimizer, lr: 1e30 } };
   await expect(runSession(session("wild", { options: wild }), noBase, {})).rejects.toThrow(
     /^step \d: the loss is \S+, its gradient's norm \S+, at a learning rate of /,
@@ -245,7 +245,7 @@ test("a run that cannot begin leaves no folder behind", async () => {
   expect(existsSync(call.out)).toBe(false);
 });
 
-test("a run that begins anew forgets the states and the receipt of the one before", async () => {
+test("a run that starts over removes the earlier states and receipt", async () => {
   await stopped(session("anew"), 2);
   const receipt = path.join(folder, "anew", "receipt.json");
   writeFileSync(receipt, "{}");
@@ -254,7 +254,7 @@ test("a run that begins anew forgets the states and the receipt of the one befor
   expect(existsSync(receipt)).toBe(false);
 });
 
-test("samples that are dropped are told", async () => {
+test("dropped samples are reported", async () => {
   const file = path.join(folder, "samples.jsonl");
   const lines = ["abc", "bcd", "cde", "d".repeat(40)].map((text) => JSON.stringify({ text }));
   writeFileSync(file, lines.join("\n"));
@@ -273,7 +273,7 @@ test("rows longer than the model's context are refused", async () => {
   expect(existsSync(call.out)).toBe(false);
 });
 
-test("a run ends early once its held-out loss stays as it is, and a resumed one at the same step", async () => {
+test("a run ends early once its held-out loss stops improving, and a resumed run at the same step", async () => {
   // At this rate each step makes the model worse.
   const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule: { ...options.schedule, warmup: 0 } };
   const patient = { ...options, ...worse, steps: 40, evaluateEvery: 1, patience: 3 };
@@ -298,7 +298,7 @@ test("patience without held-out data is refused", async () => {
   );
 });
 
-test("a step that is skipped says so and leaves the weights", async () => {
+test("a skipped step is reported and does not change the weights", async () => {
   const wild = {
     ...options,
     steps: 4,
@@ -315,7 +315,7 @@ test("a step that is skipped says so and leaves the weights", async () => {
 
 const weightsOf = (out: string) => readFileSync(path.join(folder, out, "model.safetensors")).toString("hex");
 
-test("a run that pauses at a step goes on with the same losses and weights, and writes no model before its end", async () => {
+test("a run that pauses at a step resumes with the same losses and weights, and writes no model before its end", async () => {
   const call = session("paused");
   await pauseSession(call, 3, noBase, {});
   await pauseSession({ ...call, reuse: "resume" }, 5, noBase, {});
@@ -327,7 +327,7 @@ test("a run that pauses at a step goes on with the same losses and weights, and 
   expect(weightsOf("paused")).toBe(weightsOf("whole"));
 });
 
-test("samples are counted as they are seen, and not rows that fill up a batch", async () => {
+test("samples are counted as they are read, without rows that pad a batch", async () => {
   const file = path.join(folder, "eleven.jsonl");
   writeFileSync(file, Array.from({ length: 11 }, (_, i) => JSON.stringify({ text: `s${i}` })).join("\n"));
   const { steps: _, ...rest } = options;
@@ -340,7 +340,7 @@ test("samples are counted as they are seen, and not rows that fill up a batch", 
   ]);
 });
 
-test("keepBest writes the weights of the best evaluation, also of a resumed run; a run may start from them", async () => {
+test("keepBest writes the weights of the best evaluation, also in a resumed run; a run may start from them", async () => {
   // At this rate each step makes the model worse.
   const schedule = { ...options.schedule, name: "constant" as const, warmup: 0 };
   const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule, evaluateEvery: 1 };
@@ -359,7 +359,7 @@ test("keepBest writes the weights of the best evaluation, also of a resumed run;
   expect(weightsOf("started")).toBe(weightsOf("best"));
 });
 
-test("a start of another model is refused, and keepBest without held-out data", async () => {
+test("starting from another model is refused, and so is keepBest without held-out data", async () => {
   const architecture = { ...options.architecture, num_hidden_layers: 1 };
   const start = path.join(folder, "whole");
   await expect(
@@ -376,7 +376,7 @@ test("a start of another model is refused, and keepBest without held-out data", 
   ).rejects.toThrow("keepBest: no data are held out; expected a validation above 0");
 });
 
-test("a method's fit to the data is told, and decides the steps", async () => {
+test("a method reports how it adapts to the data, and determines the steps", async () => {
   const notices: string[] = [];
   const { steps: _, ...rest } = options;
   const fitted = { ...rest, method: "sft", accumulate: 480, validation: 0 };

@@ -3,7 +3,7 @@ import { GradientNorm } from "./gradient-norm.ts";
 import { ParameterStore } from "./parameters.ts";
 
 // Fewer elements than a row of sums, whole rows, and rows with a rest.
-test.each([6, 8192, 10_000])("the norm of %i elements is of all that is trained", async (elements) => {
+test.each([6, 8192, 10_000])("the norm of %i elements covers everything that is trained", async (elements) => {
   const joined = [
     { sizes: { "a.weight": elements / 2 }, inner: [2] },
     { sizes: { "frozen.weight": 1 }, inner: [3] },

@@ -36,7 +36,7 @@ function adamw(value: number, element: number, steps: number, decays: boolean, c
   return w;
 }
 
-test("AdamW follows the paper's formula; vectors do not decay and what is frozen stays", async () => {
+test("AdamW follows the paper's formula; vectors do not decay and frozen parameters do not change", async () => {
   using store = filled();
   using optimizer = await Optimizer.create(optimizerOptions.parse({}), store);
   for (let count = 1; count <= 5; count++) {

@@ -3,7 +3,7 @@ import { ParameterStore } from "./parameters.ts";
 
 const qkv = { sizes: { q: 4, k: 2, v: 2 }, inner: [3] };
 
-test("tensors that are one input lie end to end; what two inputs share has one place", () => {
+test("tensors of one input lie end to end; a tensor of two inputs is stored once", () => {
   using store = new ParameterStore(
     [qkv, { sizes: { head: 5 }, inner: [3] }, { sizes: { head: 5 }, inner: [3] }],
     () => true,
@@ -24,7 +24,7 @@ test("tensors that are one input lie end to end; what two inputs share has one p
   ]);
 });
 
-test("matrices that are trained come first, then vectors, then what is frozen, which has no gradients", () => {
+test("trained matrices come first, then vectors, then frozen parameters, which have no gradients", () => {
   const joined = ["cold", "gain", "warm"].map((name) => ({ sizes: { [name]: 2 }, inner: name === "gain" ? [] : [8] }));
   using store = new ParameterStore(joined, (name) => name !== "cold");
   expect(store.parameters.map(({ name, offset }) => [name, offset])).toEqual([
@@ -37,7 +37,7 @@ test("matrices that are trained come first, then vectors, then what is frozen, w
   expect(store.gradients.elements).toBe(32);
 });
 
-test("tensors of one input are trained all or none", () => {
+test("the tensors of one input are all trained, or none", () => {
   expect(() => new ParameterStore([qkv], (name) => name === "q")).toThrow(
     "q, k, v are multiplied as one: expected all of them to be trained, or none",
   );

@@ -38,7 +38,7 @@ async function stepOf(precision: PrecisionPolicy) {
 }
 
 describe("a step in a simulated precision", () => {
-  test("is fp32's but for rounding; pure-bf16 holds its weights in bf16", async () => {
+  test("equals fp32's up to rounding; pure-bf16 stores its weights in bf16", async () => {
     const plain = await stepOf("fp32");
     for (const [precision, most] of [
       ["amp-fp16", 2e-3],
@@ -62,7 +62,7 @@ describe("a step in a simulated precision", () => {
   });
 });
 
-test("a state space that leaves its bound is told", async () => {
+test("a state space that leaves its bound is reported", async () => {
   using subject = await newSubject(optionsOf("fp32"), VOCABULARY);
   const { store } = subject;
   const [rates, biases] = ["ssm_a_log", "ssm_dt.bias"].map((part) => store.valuesOf(store.parameter(`blk.0.${part}`)));

@@ -20,11 +20,11 @@ test("linear and cosine fall from the peak to the minimum", () => {
   expect(cosine[1]).toBeCloseTo(0.1 + 0.9 * (0.5 + Math.SQRT1_2 / 2), 12);
 });
 
-test("wsd stays at the peak and falls over its last share alone", () => {
+test("wsd stays at the peak and falls only over its last share", () => {
   expect(rates({ name: "wsd", minimum: 0, decay: 0.5 }, 4)).toEqual([1, 1, 1, 0.5, 0]);
 });
 
-test("an exponential decay multiplies the rate by the same at each step, and ends at the minimum", () => {
+test("an exponential decay multiplies the rate by the same factor at each step, and ends at the minimum", () => {
   const fallen = rates({ name: "wsd", minimum: 0.01, decay: 0.5, shape: "exponential" }, 4);
   for (const [step, rate] of [1, 1, 1, 0.1, 0.01].entries()) expect(fallen[step]).toBeCloseTo(rate, 12);
   expect(() => scheduleOptions.parse({ name: "wsd", minimum: 0, shape: "exponential" })).toThrow("more than 0");

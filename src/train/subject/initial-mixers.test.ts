@@ -12,7 +12,7 @@ const within = (values: readonly number[], least: number, most: number) =>
 
 const shared = { hidden_size: 32, num_hidden_layers: 4, state_size: 6 };
 
-test("a new Mamba begins as the reference implementation's does", async () => {
+test("a new Mamba is initialised as in the reference implementation", async () => {
   using subject = await open({ ...shared, model_type: "mamba" });
   const rates = valuesOf(subject, "blk.1.ssm_a_log");
   expect(rates).toHaveLength(64 * 6);
@@ -25,7 +25,7 @@ test("a new Mamba begins as the reference implementation's does", async () => {
   expect(Math.max(...valuesOf(subject, "blk.0.ssm_out.weight"))).toBeGreaterThan(0.05);
 });
 
-test("a new Mamba-2 begins as the reference implementation's does", async () => {
+test("a new Mamba-2 is initialised as in the reference implementation", async () => {
   using subject = await open({ ...shared, model_type: "mamba2", num_heads: 16, n_groups: 2 });
   within(valuesOf(subject, "blk.0.ssm_a_log").map(Math.exp), 1, 16);
   within(valuesOf(subject, "blk.0.ssm_dt.bias").map(softplus), 1e-3, 1e-1);
@@ -33,7 +33,7 @@ test("a new Mamba-2 begins as the reference implementation's does", async () => 
   expect(new Set(valuesOf(subject, "blk.2.ssm_norm.weight"))).toEqual(new Set([1]));
 });
 
-test("a new hybrid of the gated delta rule begins with rates and steps like Mamba-2's", async () => {
+test("a new gated delta hybrid starts with rates and steps like Mamba-2's", async () => {
   const mixer = {
     linear_key_head_dim: 4,
     linear_value_head_dim: 4,
@@ -54,7 +54,7 @@ test("a new hybrid of the gated delta rule begins with rates and steps like Mamb
   expect(subject.store.parameters.map(({ name }) => name)).toContain("blk.1.attn_q_norm.weight");
 });
 
-test("a new recurrent network begins as PyTorch's linear layers do, and its recurrence decays as matrices do", async () => {
+test("a new recurrent network starts like PyTorch's linear layers, and its recurrence decays as matrices do", async () => {
   using subject = await open({ ...shared, model_type: "rnn", intermediate_size: 16 });
   within(valuesOf(subject, "blk.0.ssm_hidden.weight"), -1 / 4, 1 / 4);
   within(valuesOf(subject, "blk.0.ssm_in.bias"), -1 / 4, 1 / 4);
@@ -69,7 +69,7 @@ test.each(["mamba", "mamba2"])("no rate, skip or step of a %s decays", async (mo
   expect(decaying.filter((name) => /ssm_(a|d)|bias/.test(name) && !name.endsWith("dt.weight"))).toEqual([]);
 });
 
-test("rows of several documents are refused: a state goes from one to the next", async () => {
+test("rows of several documents are refused: a state would carry over", async () => {
   using subject = await open({ ...shared, model_type: "mamba2", num_heads: 4, n_groups: 1 });
   const { stack } = subject.trainee;
   const g = new Graph();

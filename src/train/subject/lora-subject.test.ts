@@ -48,7 +48,7 @@ async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   return nats / 6;
 }
 
-test("LoRA layers learn beside a quantised model, and the engine runs what was written as the trainer did", async () => {
+test("LoRA layers learn beside a quantised model, and the engine computes the same with the written adapter", async () => {
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "attn_q,attn_k,attn_output,ffn_down" });
   const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
   const subject = await loraSubject(lora, base, { quant: "q8", seed: 0 });
@@ -104,7 +104,7 @@ test.each([
   { name: "granitemoehybrid", targets: "q_proj,in_proj,out_proj,output_linear" },
   { name: "granitemoehybrid", targets: "input_linear", gguf: true },
   { name: "granitemoehybrid-dense", targets: "v_proj,input_linear,output_linear", gguf: true },
-])("$name's projections get LoRA layers by Hugging Face's names of them", async ({ name, targets, gguf = false }) => {
+])("$name's projections get LoRA layers by their Hugging Face names", async ({ name, targets, gguf = false }) => {
   const recurrent = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
   const prepared = path.join(folder, `${name}-${targets}`);
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets });
@@ -138,7 +138,7 @@ test.each([
   expect(await natsOf(one)).toBeCloseTo(adapted, 4);
 });
 
-test("an adapter of a folder does not fit a GGUF whose weights are multiplied", async () => {
+test("a folder's adapter does not fit a GGUF with scaled weights", async () => {
   const fixture = path.join(import.meta.dirname, "../../models/fixtures/falcon_h1");
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "q_proj" });
   const prepared = path.join(folder, "falcon_h1");
@@ -154,7 +154,7 @@ test("an adapter of a folder does not fit a GGUF whose weights are multiplied", 
   expect(() => prepare(weights, () => traceDense(decoder))).toThrow(/does not fit .*q_proj is not in the model/);
 });
 
-test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: an adapter of the folder fits the GGUF", async (name) => {
+test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: the folder's adapter fits the GGUF", async (name) => {
   const plain = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures", name));
   const prepared = path.join(folder, `${name}-rows`);
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "q_proj,k_proj" });
@@ -174,7 +174,7 @@ test.each(["cohere2", "ernie4_5", "llama-biased"])("%s: an adapter of the folder
   expect(await nats(openCheckpoint(path.join(plain.path, "model.gguf")), `${prepared}-gguf`)).toBeCloseTo(adapted, 4);
 });
 
-test("an adapter of Qwen3.5's mixers is refused beside a GGUF, which has their values in another order", async () => {
+test("an adapter of Qwen3.5's mixers is refused beside a GGUF, which orders their values differently", async () => {
   const plain = openCheckpoint(path.join(import.meta.dirname, "../../models/fixtures/qwen3_5"));
   const prepared = path.join(folder, "qwen3_5-order");
   const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "in_proj_qkv" });
@@ -190,7 +190,7 @@ test("an adapter of Qwen3.5's mixers is refused beside a GGUF, which has their v
   await expect(opened).rejects.toThrow(/in_proj_qkv/);
 });
 
-test("frozen weights are float32 where they take a quarter of the memory at most", () => {
+test("frozen weights are float32 if they fit a quarter of the memory", () => {
   const weights = [...checkpoint.tensors.values()].reduce((sum, { shape }) => sum + shape.reduce((a, b) => a * b), 0);
   expect(frozenForm("auto", checkpoint, 16 * weights)).toBe("f32");
   expect(frozenForm("auto", checkpoint, 16 * weights - 1)).toBe("auto");
@@ -204,7 +204,7 @@ test("a target that names no matrix is refused", async () => {
   );
 });
 
-test("rotated bytes, which have no gradient, are no form of frozen weights", () => {
+test("rotated bytes are refused for frozen weights: they have no gradient", () => {
   const { issues } = trainOptions.safeParse({ data: "x", lora: {}, quant: "q8r" }).error!;
   expect(issues).toEqual([expect.objectContaining({ path: ["quant"], values: ["auto", "f32", "q8", "q4"] })]);
 });

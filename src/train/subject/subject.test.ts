@@ -13,7 +13,7 @@ const options = trainOptions.parse({
   data: "none.txt",
 });
 
-test("a pattern selects the parameters that are trained", async () => {
+test("a pattern selects the trained parameters", async () => {
   using subject = await newSubject({ ...options, train: ["blk.1.ffn_*"] }, 5);
   const trained = subject.store.parameters.filter((parameter) => parameter.trained).map(({ name }) => name);
   expect(trained.toSorted()).toEqual(
@@ -22,7 +22,7 @@ test("a pattern selects the parameters that are trained", async () => {
 });
 
 test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
-  "%s matches nothing: the nearest names are told",
+  "%s matches nothing: the error lists the nearest names",
   async (pattern) => {
     await expect(() => newSubject({ ...options, train: [pattern] }, 5)).rejects.toThrow(
       /^train: no parameter is named .*; near it are .*"blk\.1\.ffn_up\.weight"/,
@@ -30,7 +30,7 @@ test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
   },
 );
 
-test("matrices of a new model have the deviation that its configuration says", async () => {
+test("matrices of a new model have the deviation of its configuration", async () => {
   const deviationOf = async (initial: object) => {
     const architecture = { ...options.architecture, ...initial };
     using subject = await newSubject({ ...options, architecture }, 5);
@@ -44,7 +44,7 @@ test("matrices of a new model have the deviation that its configuration says", a
   );
 });
 
-test("a new gpt-oss begins without biases, and its sinks with as much as a key of score 0", async () => {
+test("a new gpt-oss starts without biases, and its sinks weigh as much as a key of score 0", async () => {
   const architecture = {
     ...{ model_type: "gpt_oss", hidden_size: 32, intermediate_size: 16, num_hidden_layers: 2, head_dim: 16 },
     ...{ num_attention_heads: 2, num_key_value_heads: 1, num_local_experts: 2, num_experts_per_tok: 1 },
@@ -58,14 +58,14 @@ test("a new gpt-oss begins without biases, and its sinks with as much as a key o
   expect(valuesOf("ffn_up_exps.1/2.weight").size).toBeGreaterThan(100);
 });
 
-test("weights in MXFP4 are not trained, those beside them neither", async () => {
+test("MXFP4 weights cannot be trained, nor can those beside them", async () => {
   const checkpoint = openCheckpoint(fixture("gpt_oss-mxfp4"));
   await expect(() => oldSubject(options, checkpoint)).rejects.toThrow(
     "weights in MXFP4 are not trained; give --lora, or the model's weights as floats",
   );
 });
 
-test("a GGUF is not trained itself, but the folder of its weights is", async () => {
+test("a GGUF cannot be trained itself, but the folder of its weights can", async () => {
   const gguf = openCheckpoint(fixture("llama-tiny.gguf"));
   await expect(() => oldSubject(options, gguf)).rejects.toThrow(
     /a GGUF's own weights are not trained; give --lora, or .*llama-tiny\.gguf DIR --format safetensors` writes$/,

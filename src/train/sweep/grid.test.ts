@@ -4,7 +4,7 @@ import { readSweep } from "./grid.ts";
 const settingsOf = (sweep: unknown) => readSweep(sweep).settings;
 const base = { model: "some", data: "a.txt" };
 
-test("every combination is a run, the last option's values changing fastest", () => {
+test("every combination is a run; the last option's values change fastest", () => {
   const grid = { "optimizer.lr": [1e-3, 3e-4], "lora.rank": [4, 8], seed: [0, 1] };
   const settings = settingsOf({ ...base, optimizer: { lr: 1, momentum: 0.5 }, grid });
   expect(settings).toHaveLength(8);
@@ -15,7 +15,7 @@ test("every combination is a run, the last option's values changing fastest", ()
   expect(settings[7]).toMatchObject({ name: "lr=0.0003,rank=8,seed=1", options: { lora: { rank: 8 } } });
 });
 
-test("names are told apart, and safe for file systems", () => {
+test("names are unique, and safe for file systems", () => {
   const names = (grid: object) => settingsOf({ ...base, grid }).map(({ name }) => name);
   expect(names({ "optimizer.name": ["sgd"], "schedule.name": ["linear"] })).toEqual([
     "optimizer.name=sgd,schedule.name=linear",

@@ -24,7 +24,7 @@ function traced(
 const measure = { best: "loss", tasks: [] };
 const names = (runs: readonly { out: string }[]) => runs.map(({ out }) => out);
 
-test("the rule ranks by the sum of weighted ranks: loss from the highest, norm from the lowest", () => {
+test("the rule sums weighted ranks: loss from the highest, norm from the lowest", () => {
   const runs = [traced("a", 3, 1), traced("b", 5, 3), traced("c", 4, 2), traced("d", 2, 4)];
   // By loss b c a d; by norm a c b d. Sums: a 3 + 0.5·1, b 1 + 0.5·3, c 2 + 0.5·2, d 4 + 0.5·4.
   const ranked = rankedBy(options({ mode: "paper" }), 0.2, runs);
@@ -39,7 +39,7 @@ test("the rule ranks by the sum of weighted ranks: loss from the highest, norm f
   expect(names(byNorm)).toEqual(["a", "c", "b", "d"]);
 });
 
-test("a run whose loss does not fall, and one whose held-out loss rises, are never kept while others are sound", () => {
+test("a run whose loss does not fall, or whose held-out loss rises, is never retained before sound runs", () => {
   const runs = [
     traced("flat", 9, 0.1, { fall: 0, heldOut: 0 }),
     traced("worse", 8, 0.1, { heldOut: -1 }),
@@ -55,7 +55,7 @@ test("a run whose loss does not fall, and one whose held-out loss rises, are nev
   expect(names(kept)).toEqual(["sound"]);
 });
 
-test("halving keeps the best by the measure alone, up to the rung's step", () => {
+test("halving retains the best by the measure alone, up to the rung's step", () => {
   const late = traced("late", 2, 1, { heldOut: 8 });
   const runs = [traced("a", 3, 1), late, traced("b", 2.2, 1), traced("c", 5, 1)];
   expect(names(survivors({ share: 0.1, keep: 2 }, runs, options(), measure))).toEqual(["late", "b"]);
@@ -77,7 +77,7 @@ test("halving needs its measure at the rung; the paper's rule does not", () => {
   expect(check([])).not.toThrow();
 });
 
-test("a task whose metric should be high is ranked from the highest", () => {
+test("a task with a rising metric is ranked from the highest", () => {
   const runs = [0.2, 0.6, 0.4].map((quality, i) => {
     const run = traced(`run${i}`, 3, 1);
     return { ...run, done: run.done.map((report) => ({ ...report, tasks: { intents: quality } })) };
@@ -86,7 +86,7 @@ test("a task whose metric should be high is ranked from the highest", () => {
   expect(names(survivors({ share: 0.2, keep: 2 }, runs, options(), byTask))).toEqual(["run1", "run2"]);
 });
 
-test("rungs at one, two and four windows; the last leaves the runs that are kept", () => {
+test("rungs are at one, two and four windows; the last leaves the retained runs", () => {
   expect(rungsOf(options(), 8, 0.1)).toEqual([
     { share: 0.1, keep: 4 },
     { share: 0.2, keep: 2 },

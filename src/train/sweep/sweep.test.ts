@@ -34,7 +34,7 @@ function followed(): { seen: string[]; events: SweepEvents } {
   return { seen, events };
 }
 
-test("a sweep that was stopped goes on: done runs are left, a half one is resumed; the best is first", async () => {
+test("a stopped sweep resumes: finished runs are skipped, a half one continues; the best is first", async () => {
   const call = sweepOf("lr", { "optimizer.lr": [1e-5, 1e-2] });
   const controller = new AbortController();
   const { seen, events } = followed();
@@ -66,7 +66,7 @@ test("a combination that cannot begin is refused before the first run begins", a
   expect(existsSync(call.out)).toBe(false);
 });
 
-test("a run without a finite loss does not end the sweep, and is last", async () => {
+test("a run without a finite loss does not end the sweep, and comes last", async () => {
   const call = sweepOf("wild", { "optimizer.lr": [1e30, 1e-2] }, { clip: 0 });
   const { runs, stopped } = await runSweep(call, noBase, {});
   expect(runs.map(({ ended }) => ended)).toEqual(["steps", "unfinished"]);
@@ -80,7 +80,7 @@ describe("a screened sweep", () => {
   const call = (name: string, screen?: unknown) => sweepOf(name, grid, { ...changed, ...(screen ? { screen } : {}) });
   const linesOf = (out: string) => readFileSync(path.join(out, "metrics.jsonl"), "utf8").split("\n").length - 1;
 
-  test("stops the worst by the held-out loss, though it is interrupted; later it may go on without a screen", async () => {
+  test("stops the worst by the held-out loss, also if interrupted; later it may continue without a screen", async () => {
     const controller = new AbortController();
     const { seen, events } = followed();
     const stop = ({ step }: { step: number }) => {
@@ -113,7 +113,7 @@ describe("a screened sweep", () => {
     expect(whole).not.toHaveProperty("screen");
   });
 
-  test("the paper's rule stops others, and a report stops none but ranks all", async () => {
+  test("the paper's rule stops other runs, and a report only ranks", async () => {
     const paper = await runSweep(call("halved-paper", { mode: "paper", keep: 1 }), noBase, {});
     expect(paper.stopped).toHaveLength(3);
     // Of the runs whose loss falls, the slowest has the highest early loss.

@@ -42,7 +42,7 @@ test("a new model has its tokenizer's vocabulary and image token", () => {
   expect(withImageToken(plain, tokenizer)).toBe(plain);
 });
 
-test("questions about one picture are a row behind its tokens; answers are the labels", async () => {
+test("questions about one picture share a row after its tokens; answers are the labels", async () => {
   const data = path.join(folder, "questions.jsonl");
   const image = path.relative(folder, fixture("pictures/wide.png"));
   const questions = [

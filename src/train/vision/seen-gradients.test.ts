@@ -74,7 +74,7 @@ describe.each(names)("%s", (name) => {
     return { loss, of };
   }
 
-  test("loss and gradients of the decoder behind a frozen encoder of images equal PyTorch's", async () => {
+  test("loss and gradients of a decoder after a frozen image encoder equal PyTorch's", async () => {
     const opened = await open({});
     using store = opened.subject.store;
     const { loss, of } = await run(opened);

@@ -40,7 +40,7 @@ async function bytesOfRows(): Promise<number> {
   return rows.reduce((sum, { byteLength }) => sum + byteLength, 0);
 }
 
-test("rows of images that take more than half of the memory are refused", async () => {
+test("image rows that take more than half of the memory are refused", async () => {
   const bytes = await bytesOfRows();
   machine.memory = 2 * bytes;
   expect(await bytesOfRows()).toBe(bytes);
@@ -48,7 +48,7 @@ test("rows of images that take more than half of the memory are refused", async 
   await expect(bytesOfRows()).rejects.toThrow(/^the data's images take .* train on fewer images$/);
 });
 
-test("a dry run refuses them as well, by headers alone", async () => {
+test("a dry run refuses them as well, from headers alone", async () => {
   const [image, cut] = ["cut.png", "cut.jsonl"].map((name) => path.join(scratch, name)) as [string, string];
   writeFileSync(image, readFileSync(images[0]!).subarray(0, 100));
   writeFileSync(cut, JSON.stringify({ image, prompt: "a", answer: "b" }));

@@ -49,7 +49,7 @@ const LEAST = 0.01;
 
 const norm = (values: Float32Array): number => Math.hypot(...values);
 
-test("loss and gradients of a decoder, a projector and an encoder of images equal PyTorch's", async () => {
+test("loss and gradients of a decoder, a projector and an image encoder equal PyTorch's", async () => {
   const { names, trainee, store: own } = await traineeOf(openCheckpoint(folder));
   using store = own;
   const given = batch();
@@ -67,7 +67,7 @@ test("loss and gradients of a decoder, a projector and an encoder of images equa
   }
 });
 
-test("the factors of a DINOv2's tower have the slope of the loss along their gradient", async () => {
+test("the gradient of the scale factors in DINOv2's tower predicts the loss's slope along it", async () => {
   const { trainee, store: own } = await traineeOf(openCheckpoint(folder.replace(/llava$/, "llava-dinov2")));
   using store = own;
   const given = batch();

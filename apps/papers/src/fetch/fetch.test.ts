@@ -64,7 +64,7 @@ async function fetched(path: string, allowPrivate = true) {
 }
 
 describe("a fetcher", () => {
-  test("says who it is, follows redirects, and keeps requests to a host apart", async () => {
+  test("identifies itself, follows redirects, and spaces requests to a host", async () => {
     expect(await fetched("/moved")).toEqual({ text: atom, validators: { etag: '"one"', modified: null } });
     expect(asked.map(({ url }) => url)).toEqual(["/moved", "/atom"]);
     expect(asked[0]!.headers["user-agent"]).toContain("modicum-papers");
@@ -84,7 +84,7 @@ describe("a fetcher", () => {
     await store.close();
   });
 
-  test("waits as long as a busy server asks, and ever longer for one that does not say", async () => {
+  test("waits as long as a busy server asks, and with growing delays otherwise", async () => {
     busy = 2;
     expect(await fetched("/busy")).toMatchObject({ text: "[]" });
     expect(slept).toEqual([7000, 7000]);
@@ -102,7 +102,7 @@ describe("a fetcher", () => {
     await expect(fetched(path)).rejects.toThrow(message);
   });
 
-  test("reads this machine only if it is told to, by address or by name", async () => {
+  test("reads this machine only on request, by address or by name", async () => {
     await expect(fetched("/atom", false)).rejects.toThrow("127.0.0.1 is an address of this machine");
     await using fetcher = new Fetcher({ clock });
     const named = site.replace("127.0.0.1", "localhost");

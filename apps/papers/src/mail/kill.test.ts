@@ -69,7 +69,7 @@ test.concurrent.for<{ step: KilledAt; begun: number; whole: number; unknown: num
   { step: "held", begun: 1, whole: 1, unknown: 1 },
   { step: "taken", begun: 1, whole: 1, unknown: 1 },
 ])(
-  "a digest whose process is killed at the step $step is sent at most once, and told if it may have been",
+  "a digest whose process is killed at the step $step is sent at most once, and reported if it may have been",
   async ({ step, ...expected }, { expect }) => {
     const smtp = await SmtpTesting.start();
     expect(await killed(step, smtp)).toBe("SIGKILL");

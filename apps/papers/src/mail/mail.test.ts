@@ -63,7 +63,7 @@ describe("a subscription", () => {
     expect(await store.subscriptions.active()).toMatchObject([{ address: ADDRESS }]);
   });
 
-  test("is there once for an address, whose owner is asked once in ten minutes", async () => {
+  test("is unique for an address, whose owner is asked once in ten minutes", async () => {
     await active();
     for (const minute of [1, 2, 10]) await mailing.subscribe("ADA@example.org", { most: 5 }, NOON + minute * MINUTE);
     await mailing.round(NOON + 10 * MINUTE);
@@ -100,7 +100,7 @@ describe("a subscription", () => {
 });
 
 describe("a digest", () => {
-  test("has papers, its receipt, and a link that ends the subscription by one click", async () => {
+  test("has papers, its receipt, and a link that ends the subscription with one click", async () => {
     await active();
     await mailing.round(NOON);
     const mail = readable(smtp.mails[0]!.raw);
@@ -118,7 +118,7 @@ describe("a digest", () => {
     expect(smtp.mails).toHaveLength(1);
   });
 
-  test("tells what the models of the pages spent since the digest before", async () => {
+  test("reports what the models of the pages have spent since the last digest", async () => {
     const flops = { dense: 4e9, spent: 1e9, overhead: 0, saved: 0.75 };
     await store.receipts.add("index", { id: "r1", flops } as Receipt, null, NOON - MINUTE);
     await store.receipts.add("search", { id: "r2", flops } as Receipt, null, NOON - MINUTE);
@@ -127,7 +127,7 @@ describe("a digest", () => {
     expect(readable(smtp.mails[0]!.raw)).toMatch(/Receipt r1: .* took 1\.00 GFLOPs, 75 % less than the 4\.00 without/);
   });
 
-  test("comes once a period, with papers that were not known before", async () => {
+  test("is sent once per period, with papers that were not known before", async () => {
     await active();
     for (const minute of [0, 1, 600]) await mailing.round(NOON + minute * MINUTE);
     expect(smtp.mails).toHaveLength(1);
@@ -139,7 +139,7 @@ describe("a digest", () => {
     expect(smtp.mails.slice(1).map(({ raw }) => readable(raw))).toEqual([expect.stringContaining("Third Paper")]);
   });
 
-  test("has only papers of the wished topics and tags, at most as many as wished", async () => {
+  test("has only papers of the chosen topics and tags, up to the chosen number", async () => {
     await store.topics.put(new Map([["second-paper", { label: "exits", score: 2.5 }]]));
     await store.readers.tag("reader", "first-paper", "later");
     const wished = async (wish: WishInput) => {
@@ -177,7 +177,7 @@ describe("a digest", () => {
     expect((await store.subscriptions.of(ADDRESS))!.state).toBe(state === "refused" ? "stopped" : "active");
   });
 
-  test("waits ever longer for a server that is away", async () => {
+  test("waits with growing delays for a server that is away", async () => {
     await active();
     smtp.trouble = { at: "connect", code: 421 };
     const waits: number[] = [];
@@ -188,7 +188,7 @@ describe("a digest", () => {
     expect(waits.map((ms) => ms / MINUTE)).toEqual([1, 2, 4]);
   });
 
-  test("is marked before its text goes out, so that two processes send it once", async () => {
+  test("is marked before its text is sent, so that two processes send it once", async () => {
     await active();
     const states: string[] = [];
     smtp.onText = async () => void states.push((await digests())[0]!.state);
@@ -201,7 +201,7 @@ describe("a digest", () => {
   });
 });
 
-test("an address that is not confirmed is forgotten after two days", async () => {
+test("an address that is not confirmed is deleted after two days", async () => {
   await mailing.subscribe(ADDRESS, {}, NOON);
   await mailing.round(NOON);
   expect(await store.outbox.to(ADDRESS, "confirm")).toHaveLength(1);
@@ -209,7 +209,7 @@ test("an address that is not confirmed is forgotten after two days", async () =>
   expect(await store.outbox.to(ADDRESS, "confirm")).toEqual([]);
 });
 
-test("only hashes of tokens are kept", async () => {
+test("only hashes of tokens are stored", async () => {
   await mailing.subscribe(ADDRESS, {}, NOON);
   await mailing.round(NOON);
   const token = tokenIn(smtp.mails[0]!.raw);

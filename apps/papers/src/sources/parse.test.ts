@@ -34,7 +34,7 @@ const daily = (more: object = {}, paper: object = {}) => ({
 });
 
 describe("a source", () => {
-  test("as Atom of arXiv", () => {
+  test("as arXiv's Atom", () => {
     const { papers, faults } = parseSource(atom(atomEntry, "<entry><id>http://x.org</id></entry>"));
     expect(papers).toMatchObject([
       {
@@ -46,7 +46,7 @@ describe("a source", () => {
     expect(faults).toEqual([{ place: "entry 2", reason: 'expected an arXiv address as id, got "http://x.org"' }]);
   });
 
-  test("as RSS of arXiv, where a new version of an old paper is not listed", () => {
+  test("as arXiv's RSS, in which a new version of an old paper is not listed", () => {
     const { papers } = parseSource(rss(rssItem("new"), rssItem("replace", "2401.00001")));
     expect(papers).toMatchObject([
       {
@@ -75,7 +75,7 @@ describe("a source", () => {
     ]);
   });
 
-  test("as JSON lines, null being unknown", () => {
+  test("as JSON lines, with null as unknown", () => {
     const lines = [
       '{"title":"A","arxiv":"arXiv:2401.00001v3","abstract":null,"votes":null}',
       ...["{", '{"title":" - "}', '{"title":"B","arxiv":"x"}', '{"title":"C","listed":"2025-02-30"}', '{"title":"D"}'],
@@ -99,7 +99,7 @@ describe("a source", () => {
   });
 
   test.each([{ code: "ftp://x" }, "ftp://x", 7])(
-    "whose links are %j, no list, loses them, and keeps the paper",
+    "whose links are %j, not a list, loses them, and keeps the paper",
     (links) => {
       const { papers, faults } = parseSource(JSON.stringify({ title: "A", links }));
       expect(papers).toMatchObject([{ title: "A", links: [] }]);

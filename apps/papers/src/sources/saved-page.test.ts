@@ -9,7 +9,7 @@ const read = (...dates: readonly string[]) =>
   parseSavedPage(page(...dates.map((date, i) => entry(`Paper ${i}`, date))));
 
 describe("a saved page", () => {
-  test("gives titles, abstracts, numbers of authors, days and comments", () => {
+  test("has titles, abstracts, numbers of authors, days and comments", () => {
     const { papers, faults } = read("Dec 17, 2024 2", "Nov 8, 2024");
     expect(faults).toEqual([]);
     expect(papers).toEqual([
@@ -27,7 +27,7 @@ describe("a saved page", () => {
     expect(read("Nov 8, 2024", "Mar 20").papers[1]).toMatchObject({ published: "2025-03-20", comments: 0 });
   });
 
-  test("gives dates without a year the one after the page's newest, or the one asked for", () => {
+  test("assigns dates without a year the one after the page's newest, or the requested one", () => {
     const text = page(entry("A", "Nov 8, 2022"), entry("B", "Dec 17, 2023"), entry("C", "Jan 21"));
     const days = (year?: number) => parseSavedPage(text, { year }).papers.map(({ published }) => published);
     expect(days()).toEqual(["2022-11-08", "2023-12-17", "2024-01-21"]);
@@ -39,12 +39,12 @@ describe("a saved page", () => {
     expect(() => read("Jan 21")).toThrow("no date of this page has a year; give it with --year");
   });
 
-  test("has no list's day if none stands before the first title", () => {
+  test("has no list day without a date before the first title", () => {
     const { papers } = parseSavedPage(`Daily Papers\n\n${entry("A", "Nov 8, 2022")}`);
     expect(papers).toMatchObject([{ title: "A", listed: null }]);
   });
 
-  test("tells a broken entry with its line, and reads the others", () => {
+  test("reports a broken entry with its line, and reads the others", () => {
     const unended = "Lost\n\nAn abstract whose end is missing.\n\n";
     const text = page(
       ...[entry("A", "Nov 8, 2022"), entry("B", "Nov 32, 2022"), unended, entry("C", "Mar 5")],
@@ -63,7 +63,7 @@ describe("a saved page", () => {
     ]);
   });
 
-  test("tells an entry at the end that is cut off", () => {
+  test("reports a truncated entry at the end", () => {
     const { papers, faults } = parseSavedPage(`${page(entry("A", "Nov 8, 2022"))}B\n\nIts abst`);
     expect(papers).toHaveLength(1);
     expect(faults).toMatchObject([{ place: "line 15" }]);

@@ -26,14 +26,14 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
   const put = async (...papers: readonly PaperInput[]) =>
     store.papers.put(papers.map((paper) => paperInputSchema.parse(paper)));
 
-  test("that are put again change nothing", async () => {
+  test("that are stored again change nothing", async () => {
     const paper = { title: "A Paper", abstract: "Words.", votes: 3, listed: "2025-12-10" };
     expect(await put(paper)).toEqual([{ id: "a-paper", change: "added" }]);
     expect(await put(paper)).toEqual([{ id: "a-paper", change: "unchanged" }]);
     expect(await store.papers.count()).toBe(1);
   });
 
-  test("take from a later source what is unknown, and the larger of two counts", async () => {
+  test("take unknown fields, and the larger of two counts, from a later source", async () => {
     await put({ title: "A Paper", votes: null, comments: 5, published: "2025-03-20", yearAssumed: true });
     const later = { title: "A  paper", abstract: "Words.", authors: ["A. B", "C. D"], votes: 3, comments: 2 };
     expect(await put({ ...later, published: "2024-03-20" })).toMatchObject([{ change: "changed" }]);
@@ -54,7 +54,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await put({ title: "A Paper" })).toEqual([{ id: "2503.16428", change: "unchanged" }]);
   });
 
-  test("of one title and two arXiv ids are two papers", async () => {
+  test("with the same title and two arXiv ids are two papers", async () => {
     await put({ title: "Errata", arxiv: "2401.00001" }, { title: "Errata", arxiv: "2401.00002" });
     expect(await store.papers.count()).toBe(2);
   });
@@ -67,7 +67,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await store.papers.get("old-title")).toMatchObject({ id: "2401.00001", votes: 4, readers: { votes: 1 } });
   });
 
-  test("are listed by the days of being listed, the most wanted first", async () => {
+  test("are listed by the days of their listings, the most wanted first", async () => {
     await put(
       { title: "A", listed: "2025-12-09", votes: 1 },
       { title: "B", listed: "2025-12-10", votes: 1 },
@@ -86,7 +86,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     ]);
   });
 
-  test("trend by interest of any kind, which a week halves", async () => {
+  test("trend by interest of any kind, which halves each week", async () => {
     const history = (title: string, votes: number | null, listed: string | null) => ({ title, votes, listed });
     await put(
       history("Now, 15", 15, "2025-12-10"),
@@ -115,7 +115,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await store.papers.get("a")).toMatchObject({ readers: { votes: 0, reads: 2 } });
   });
 
-  test("have the marks of two readers once when a mailed link makes them one", async () => {
+  test("have the marks of two readers once if a mailed link merges them", async () => {
     await put({ title: "A", listed: "2025-12-10" }, { title: "B" });
     const { accounts, readers, subscriptions } = store;
     const link = (now = 0) => subscriptions.token("sign-in", "ada@example.org", now);
@@ -153,7 +153,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await accounts.address("phone-2")).toBe("ada@example.org");
   });
 
-  test("lose the marks of a deleted account, whose address and reader are nowhere any more", async () => {
+  test("lose the marks of a deleted account, whose address and reader are gone everywhere", async () => {
     await put({ title: "A" });
     const { accounts, outbox, readers, subscriptions } = store;
     const mail = (message: string, address: string, reader: string | null) =>
@@ -192,7 +192,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
     expect(await accounts.address("other")).toBe("grace@example.org");
   });
 
-  test("wait for a task until it has them, also if they are gone", async () => {
+  test("wait for a task until they are done, even if they are gone", async () => {
     await put({ title: "A" }, { title: "B" });
     await store.papers.done("papers", await store.papers.pending("papers", 9));
     await put({ title: "A", arxiv: "2401.00001" });
@@ -201,7 +201,7 @@ describe.each(places.filter(({ is }) => is))("papers in $kind", ({ place }) => {
   });
 });
 
-test.runIf(postgresPrograms)("papers in Postgres from before there were accounts get them", async () => {
+test.runIf(postgresPrograms)("papers in Postgres from before accounts existed get them", async () => {
   const place = await postgres!.database();
   await (await openStore(place)).close();
   const db = await openPostgres(place);

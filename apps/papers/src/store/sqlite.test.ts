@@ -12,7 +12,7 @@ import { openSqlite } from "./sqlite.ts";
 const folder = mkdtempSync(join(tmpdir(), "modicum-papers-store-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("papers are there for another process as soon as they are put, and after a restart", async () => {
+test("other processes see papers as soon as they are stored, also after a restart", async () => {
   const file = join(folder, "new", "papers.db");
   const [one, two] = [await openStore(file), await openStore(file)];
   await one.papers.put([paperInputSchema.parse({ title: "A Paper" })]);
@@ -24,7 +24,7 @@ test("papers are there for another process as soon as they are put, and after a 
   expect(statSync(join(folder, "new")).mode & 0o077).toBe(0);
 });
 
-test("another program's database is left alone", async () => {
+test("another program's database is unchanged", async () => {
   const file = join(folder, "other.db");
   const other = new Libsql(file);
   other.exec("PRAGMA user_version = 3; CREATE TABLE papers (x)");
@@ -32,7 +32,7 @@ test("another program's database is left alone", async () => {
   await expect(openStore(file)).rejects.toThrow("other.db is another program's database");
 });
 
-test("a file from before there were accounts gets them, keeps its readers, and finds its topics again", async () => {
+test("a file from before accounts existed gets them, keeps its readers, and computes its topics again", async () => {
   const file = join(folder, "before.db");
   const before = new Libsql(file);
   before.exec(`${steps[0]}; PRAGMA application_id = ${APPLICATION_ID}; PRAGMA user_version = 1`);
@@ -79,7 +79,7 @@ test("a deleted account leaves neither its address nor its reader in any table, 
   await close();
 });
 
-test("a transaction that fails changes nothing, and holds up no other", async () => {
+test("a failing transaction changes nothing, and blocks no other", async () => {
   const db = openSqlite(join(folder, "failing.db"));
   const failing = db.together(async ({ rows }) => {
     await rows("INSERT INTO topics VALUES ('a', 1)");

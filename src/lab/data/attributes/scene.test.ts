@@ -34,7 +34,7 @@ test("the strip is read from left to right, and nothing covers it", () => {
   }
 });
 
-test("half of the shapes are asked for in vain; the ground is the commonest blank colour", () => {
+test("half of the questions about shapes are about absent ones; the ground is the most frequent blank colour", () => {
   const any = scenes.flatMap((scene) => asked(scene, "any"));
   const share = any.filter(({ answer }) => answer[0] === "yes").length / any.length;
   expect(Math.abs(share - 0.5)).toBeLessThan(0.06);
@@ -47,7 +47,7 @@ test("half of the shapes are asked for in vain; the ground is the commonest blan
   expect(right.length).toBe(scenes.length);
 });
 
-test("a seed makes the same pictures, more of them begin with the same", () => {
+test("a seed determines the pictures, and a larger set begins with the same ones", () => {
   expect(makeScenes(6, 5, 1)).toEqual(makeScenes(6, 9, 1).slice(0, 5));
   expect(makeScenes(6, 1, 2)).not.toEqual(makeScenes(6, 1, 1));
 });

@@ -38,7 +38,7 @@ describe("a source file", () => {
   });
 });
 
-test("a file that shares half of its lines with earlier files is a duplicate, white space aside", () => {
+test("a file that shares half of its lines with earlier files is a duplicate, ignoring white space", () => {
   const duplicates = new Duplicates();
   expect(duplicates.add(code("a"))).toBe(true);
   expect(duplicates.add(code("a"))).toBe(false);
@@ -70,14 +70,14 @@ describe("a licence", () => {
     expect(isPermissive(expression)).toBe(is);
   });
 
-  test("that is another one than the list says is refused", () => {
+  test("that differs from the list's is refused", () => {
     expect(() => checkLicence("npm:a@1", "MIT", "Apache-2.0")).toThrow(
       "npm:a@1: expected the licence MIT, one that is permissive, got Apache-2.0",
     );
   });
 });
 
-test("every listed package has a licence that is permissive, and one split", () => {
+test("every listed package has one split and a permissive licence", () => {
   expect(codePackages.filter(({ licence }) => !isPermissive(licence))).toEqual([]);
   expect(new Set(codePackages.map(({ package: name }) => name)).size).toBe(codePackages.length);
 });
@@ -104,7 +104,7 @@ async function registry(): Promise<CodePackage[]> {
 }
 
 describe("the corpus", () => {
-  test("has in a later split no duplicate of an earlier one", async () => {
+  test("has no duplicates of an earlier split in a later one", async () => {
     const files = await codeFiles("python", "train", {}, await registry());
     expect(files.map(({ name, split }) => `${split} ${name}`).sort()).toEqual([
       "test one/one/a.py",
@@ -114,13 +114,13 @@ describe("the corpus", () => {
     expect(files.find(({ package: name }) => name === "two")!.text).toBe(code("c"));
   });
 
-  test("asks for no package beyond the split that is wanted", async () => {
+  test("fetches no package beyond the requested split", async () => {
     const packages = await registry();
     const files = await codeFiles("python", "test", {}, [packages[0]!, { ...packages[1]!, package: "none" }]);
     expect(files.length).toBe(2);
   });
 
-  test("refuses sources that are not the list's", async () => {
+  test("refuses sources that differ from the list's", async () => {
     const [one, two] = (await registry()) as [CodePackage, CodePackage];
     await expect(codeFiles("python", "train", {}, [{ ...one, content: two.content }, two])).rejects.toThrow(
       `pypi:one==1.0: its sources have SHA-256 ${one.content}, expected ${two.content}`,

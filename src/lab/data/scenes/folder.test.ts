@@ -38,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("drawings are named by their texts, or by their files, and their margin is cut", async () => {
+test("drawings are named by their texts or their files, and their margin is cut", async () => {
   const { drawings, unnamed } = await readFolder(stamps);
   expect([...drawings.keys()]).toEqual(["black cat", "sheep"]);
   expect(drawings.get("black cat")!.map(({ data }) => [...data.subarray(0, 4)])).toEqual([
@@ -65,7 +65,7 @@ test.each([
 
 const options = sceneOptions.parse({ drawings: "0", folder: stamps, digits: 0, least: 3, most: 3, clutter: 0 });
 
-test("scenes of a folder alone have its drawings, whole masks and questions about them; nothing is fetched", async () => {
+test("a folder's scenes have its drawings, whole masks and questions about them; nothing is fetched", async () => {
   const notices: string[] = [];
   const pictures = await openPictures("train", options, { onNotice: (sentence) => notices.push(sentence) });
   expect(notices).toEqual([

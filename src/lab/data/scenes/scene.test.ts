@@ -14,7 +14,7 @@ const grid = sceneOptions.parse({ digits: 0.5, tints: 0.3, clutter: 0 });
 const free = sceneOptions.parse({ layout: "free", most: 6, digits: 0.5, clutter: 0.2, size: 48 });
 const some = Array.from({ length: 24 }, (_, seed) => seed);
 
-test("a seed gives the same bytes, another one others", () => {
+test("a seed determines the bytes, and seeds differ", () => {
   const [a, b, c] = [1, 1, 2].map((seed) => drawScene(pictures, free, seed));
   expect(a).toEqual(b);
   expect(a!.rgb).not.toEqual(c!.rgb);
@@ -68,7 +68,7 @@ test("in a grid, objects stay in their cells and answers are right", () => {
   expect(kinds).toEqual(new Set(["where", "which", "count", "digits"]));
 });
 
-test("captions count, and a lone object is told in three ways", () => {
+test("captions count, and describe a lone object in three ways", () => {
   expect(captionOf(["cat", "owl", "cat", "8"], 0)).toBe("two cats, an owl and an 8");
   const alone = new Set(some.map((seed) => captionOf(["bus"], seed)));
   expect(alone).toEqual(new Set(["bus", "a bus", "a picture of a bus"]));
@@ -77,7 +77,7 @@ test("captions count, and a lone object is told in three ways", () => {
   ]);
 });
 
-test("sets of scenes have no seed in common", () => {
+test("sets of scenes share no seed", () => {
   const seeds = (["train", "test"] as const).flatMap((split) =>
     [0, 1].flatMap((seed) => [0, 2 ** 30 - 1].map((i) => seedOf({ split, seed, count: 2 ** 30 }, i))),
   );
@@ -85,7 +85,7 @@ test("sets of scenes have no seed in common", () => {
   expect(seeds.every(Number.isSafeInteger)).toBe(true);
 });
 
-test("the transparent margin of a picture is cut", () => {
+test("a picture's transparent margin is cut", () => {
   const data = new Uint8Array(5 * 4 * 4);
   data[(1 * 5 + 2) * 4 + 3] = 255;
   data[(2 * 5 + 3) * 4 + 3] = 255;

@@ -3,14 +3,14 @@ import { shortened } from "./shortened.ts";
 
 const words = (n: number) => "word ".repeat(n);
 
-test("a text of moderate length is shown whole; of a longer one the middle is left out, and how much", () => {
+test("a text of moderate length is shown whole; a longer one loses its middle, with the number of characters", () => {
   expect(shortened(words(320)).text).toBe(words(320));
   expect(shortened(words(400)).text).toBe(
     `${words(80)}<em class="cut"> … 400 characters left out … </em>${words(240)}`,
   );
 });
 
-test("what stands around an answer is kept, whole numbers alone; places that touch are one", () => {
+test("the surroundings of an answer remain, only whole numbers match, and adjacent places merge", () => {
   const text = `${words(300)}not 742 but 42 is it. ${words(300)}`;
   const shown = shortened(text, ["42", "not 742", "nowhere"]).text;
   expect(shown).toContain("word not 742 but 42 is it. word");
@@ -20,7 +20,7 @@ test("what stands around an answer is kept, whole numbers alone; places that tou
   expect(kept + left[0]! + left[1]!).toBe(text.length);
 });
 
-test("an answer in the beginning or the end changes nothing", () => {
+test("an answer at the beginning or the end changes nothing", () => {
   const text = `first word${" ".repeat(3000)}the last`;
   expect(shortened(text, ["first", "last"]).text).toBe(shortened(text).text);
 });

@@ -16,7 +16,7 @@ function faults(points: readonly Labelled[]): string[] {
   });
 }
 
-test("labels of points at random, close together, or at one place overlap nothing", () => {
+test("labels of points at random, close together, or at one place do not overlap", () => {
   const random = seededRandom(1);
   for (const spread of [1, 30, 300]) {
     for (let run = 0; run < 20; run++) {

@@ -35,7 +35,7 @@ describe("the middle of the widest gap", () => {
   // Quality drops sharply at 0.8.
   const cliff = ({ threshold: t }: Options): Point => ({ quality: t >= 0.8 ? 0.9 : t, saved: 1 - t });
 
-  test("is tried until neighbours are near: more where more changes", async () => {
+  test("is tried until neighbours are close: more where more changes", async () => {
     const { prober: p, asked } = prober(cliff);
     const found = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
     expect(found).toEqual(asked.map(({ options }) => options.threshold).sort());
@@ -48,7 +48,7 @@ describe("the middle of the widest gap", () => {
     expect(found.length).toBeLessThan(30);
   });
 
-  test("ends with the budget, and says what was spent", async () => {
+  test("ends with the budget, and reports what was spent", async () => {
     const { prober: p } = prober(cliff, { budgetFlops: 64 * 5 });
     const found = await search(parseSearch("xattention:threshold=0.5..1"), p);
     expect(found).toHaveLength(5);
@@ -65,7 +65,7 @@ describe("the middle of the widest gap", () => {
     expect(await search(parseSearch("xattention:threshold=0.5|1"), q)).toEqual([]);
   });
 
-  test("takes whole numbers where the option does, and stops where nothing changes", async () => {
+  test("uses whole numbers if the option does, and stops where nothing changes", async () => {
     const { prober: p, asked } = prober(({ after }) => ({ quality: 1, saved: 1 / after }));
     await search(parseSearch("prune:after=1..9"), p);
     for (const { options } of asked) expect(Number.isInteger(options.after)).toBe(true);
@@ -78,12 +78,12 @@ describe("the middle of the widest gap", () => {
   });
 });
 
-describe("values that a saving or a model does not take", () => {
+describe("values that a saving or a model refuses", () => {
   const byStride = ({ stride }: Options): Point => ({ quality: 1, saved: stride });
   const strides = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).stride);
   const divisors = "xattention:stride=4..16,blockSize=16";
 
-  test("are passed over for the nearest that are taken", async () => {
+  test("are replaced by the nearest accepted ones", async () => {
     const { prober: p, asked } = prober(byStride);
     expect(strides(await search(parseSearch(divisors), p))).toEqual([4, 8, 16]);
     expect(asked.map(({ options }) => options.stride)).toEqual([4, 16, 8]);
@@ -91,7 +91,7 @@ describe("values that a saving or a model does not take", () => {
     expect(strides(await search(parseSearch("xattention:stride=1..128"), wide))).toEqual([1, 8, 16, 32, 64, 128]);
   });
 
-  test("also a model's refusal; what is wrong with an end, or with anything else, is thrown", async () => {
+  test("the same for a model's refusal; a fault of an end, or of anything else, is thrown", async () => {
     const failing = (at: number, error: Error) =>
       prober((options) => {
         if (options.stride === at) throw error;
@@ -128,7 +128,7 @@ describe("successive halving", () => {
   });
 });
 
-describe("what is searched", () => {
+describe("a search's specification", () => {
   test.each([
     ["xattention:threshold=0.5..1,stride=8|16", /not both/],
     ["xattention:threshold=1..0.5", /from low to high, got 1..0.5/],

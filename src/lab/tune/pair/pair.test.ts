@@ -100,7 +100,7 @@ function madeUp({ shuffled = false, onCall = () => {} }: { shuffled?: boolean; o
 const silent: Watcher = { notice() {}, answered() {}, timed() {} };
 const lines = (folder: string, file: string): string[] => readFileSync(join(folder, file), "utf8").trim().split("\n");
 
-test("where the energy tells what Swift gets wrong, the share of that is certified", async () => {
+test("if the energy predicts Swift's errors, their share is certified", async () => {
   const setup = await setUp(request(fileOf(300)));
   const models = madeUp();
   const { certificate, folder } = await tuned(setup, new PairServing(models), silent);
@@ -122,7 +122,7 @@ test("where the energy tells what Swift gets wrong, the share of that is certifi
   expect(new Set(alone).size).toBe(kept);
 });
 
-test("a score that says nothing certifies nothing", async () => {
+test("a score without information certifies nothing", async () => {
   const { certificate } = await tuned(
     await setUp(request(fileOf(300))),
     new PairServing(madeUp({ shuffled: true })),
@@ -131,7 +131,7 @@ test("a score that says nothing certifies nothing", async () => {
   expect(certificate).toBeUndefined();
 });
 
-test("killed anywhere and resumed, it gives the same certificate, and answers nothing twice", async () => {
+test("killed anywhere and resumed, it returns the same certificate, and answers nothing twice", async () => {
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
@@ -164,7 +164,7 @@ test("killed anywhere and resumed, it gives the same certificate, and answers no
   expect(new Set(swifts).size).toBe(swifts.length);
 });
 
-test("thresholds follow from the searched items alone", async () => {
+test("thresholds follow from the search items alone", async () => {
   const setup = await setUp(request(fileOf(300)));
   const { certificate, outcome } = await tuned(setup, new PairServing(madeUp()), silent);
   const tested = new Set(outcome.test.map(({ id }) => id));
@@ -186,7 +186,7 @@ test("thresholds follow from the searched items alone", async () => {
   expect(Object.entries(certificate!.pair!.routes).length).toBe(1);
 });
 
-test("what Swift cannot answer is lost under every threshold, and what has no score is Super's", async () => {
+test("items that Swift cannot answer are lost under every threshold, and items without a score are Super's", async () => {
   const broken = (how: "throws" | "unscored"): PairModels => {
     const models = madeUp();
     return {
@@ -209,7 +209,7 @@ test("what Swift cannot answer is lost under every threshold, and what has no sc
   expect(unscored.certificate).toMatchObject({ mean: 0 });
 });
 
-test("a way to score in the pair's name is the only one; a threshold in it is refused", async () => {
+test("a score in the pair's name is the only one; a threshold in it is refused", async () => {
   const { candidates } = await setUp(request(fileOf(300), {}, "tiny>untied@score=margin,aggregate=min"));
   expect(candidates.map(({ recipe }) => recipe).slice(0, 2)).toEqual([
     "route:share=0.9,score=margin,temperature=1,aggregate=min",
@@ -223,7 +223,7 @@ test("a way to score in the pair's name is the only one; a threshold in it is re
   );
 });
 
-test("a model with a recipe, and models that draw differently, are refused", async () => {
+test("a model with a recipe, and models that sample differently, are refused", async () => {
   using exiting = await load(TINY, { quant: "f32", save: ["exit:layer=1"] });
   const task = fileOf(300);
   const pair = { name: parsePair("tiny>untied")!, swift: exiting };
@@ -253,7 +253,7 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
   );
 });
 
-test("a tuning of real models ends with a certificate or without, and its answers are the models' own", async () => {
+test("a tuning of real models ends with or without a certificate, and its answers are the models' own", async () => {
   const setup = await setUp(request(fileOf(60, {}), { risk: 0.5, temperature: 0, loss: "agreement" }, "tiny>untied"));
   const { folder, outcome } = await runTuning(setup, silent);
   const kept = lines(folder, "pair.jsonl").map((line) => JSON.parse(line));

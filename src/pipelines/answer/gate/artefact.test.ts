@@ -24,7 +24,7 @@ async function kept(...gates: CalibratedGate[]): Promise<{ home: string; file: s
   return { home, file };
 }
 
-test("a gate is found by the model's hash, whatever the model is called", async () => {
+test("a gate is found by the model's hash, whatever the model's name", async () => {
   const { home } = await kept(gate, { ...gate, method: "margin", threshold: 0.2 }, { ...gate, threshold: 1.25 });
   const files = gateFiles(home, []);
   const renamed = { ...binding, model: { ...binding.model, name: "./copy.gguf" } };
@@ -49,7 +49,7 @@ test("another model, form, recipe or template has no gate, and a named file is r
   }
 });
 
-test("a damaged file is refused with its name", async () => {
+test("a damaged file is refused and named", async () => {
   const { file } = await kept(gate);
   writeFileSync(file, JSON.stringify({ ...binding, gates: [{ ...gate, method: "classifier" }] }));
   expect(() => findGate(binding, undefined, file)).toThrow(/gates.*expected weights/);

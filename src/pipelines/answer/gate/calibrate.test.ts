@@ -50,7 +50,7 @@ test("rates of 0 and 1 hold for any score, and questions without one are looked 
   );
 });
 
-test("an accuracy's threshold has it with the least retrieval", () => {
+test("an accuracy's threshold reaches it with the least retrieval", () => {
   const judged = judgedQuestions(300, 5);
   const always = atThreshold(judged, 0).accuracy;
   const threshold = thresholdFrom(judged, { by: "accuracy", minAccuracyRatio: 1, ...gateTargetDefaults });
@@ -66,7 +66,7 @@ test("an accuracy's threshold has it with the least retrieval", () => {
   );
 });
 
-test("a cost's threshold has the least loss of a calibrated gate, by either convention", () => {
+test("a cost's threshold has the least loss for a calibrated gate, by either convention", () => {
   expect(thresholdForCost(0.2, 1, "every")).toBeCloseTo(0.2, 12);
   expect(thresholdForCost(0.2, 1, "unneeded")).toBeCloseTo(1 / 6, 12);
   for (const charged of ["every", "unneeded"] as const) {
@@ -78,7 +78,7 @@ test("a cost's threshold has the least loss of a calibrated gate, by either conv
   }
 });
 
-test("the frontier lies above the random line, and shuffled scores fall onto it", () => {
+test("the frontier lies above the random line, and shuffled scores fall to it", () => {
   const judged = judgedQuestions(2000, 8);
   const line = randomLine(judged.map(asRoute));
   expect(above(gateCurve(judged), line)).toBeGreaterThan(0.05);

@@ -17,7 +17,7 @@ function questions(count: number, seed: number): JudgedFeatures[] {
   });
 }
 
-test("finds the feature that tells, and its probabilities are calibrated on new questions", () => {
+test("finds the informative feature, and its probabilities are calibrated on new questions", () => {
   const classifier = fitClassifier(questions(600, 1), "outcome");
   const weights = classifier.fixes.weights.map(Math.abs);
   expect(weights.indexOf(Math.max(...weights))).toBe(ENTROPY);
@@ -37,7 +37,7 @@ test("finds the feature that tells, and its probabilities are calibrated on new 
   }
 });
 
-test("features that tell nothing cost little against the rate alone", () => {
+test("uninformative features cost little against the rate alone", () => {
   const noise = (count: number, seed: number) => {
     const random = seededRandom(seed + 100);
     return questions(count, seed).map((row) => ({ ...row, plain: Number(random() < 0.5), retrieved: 1 }));
@@ -50,7 +50,7 @@ test("features that tell nothing cost little against the rate alone", () => {
   expect(losses.reduce((sum, loss) => sum + loss, 0) / losses.length).toBeLessThan(Math.LN2 + 0.03);
 });
 
-test("benefit takes off what retrieval breaks", () => {
+test("benefit subtracts what retrieval breaks", () => {
   // Retrieval always breaks the answers to short questions, and fixes those to long ones.
   const random = seededRandom(5);
   const rows = Array.from({ length: 400 }, () => {
@@ -76,7 +76,7 @@ test("a question without signals has no score; a classifier for other features i
   expect(() => probabilityOf(other, [1])).toThrow("a gate reads the features tea");
 });
 
-test("features read the question and the first token", () => {
+test("features come from the question and the first token", () => {
   const input = {
     question: "Who was King of Spain in 1936?",
     signals: signalsOf([2, 1]),

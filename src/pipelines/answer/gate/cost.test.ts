@@ -15,7 +15,7 @@ test.each([
   expect(gatedCost(costs, breakEven(costs))).toBeCloseTo(alwaysCost(costs), 12);
 });
 
-test("a log's mean cost is that of its parts at its own rate, if questions of like cost are looked up", () => {
+test("a log's mean cost equals that of its parts at its own rate, if looked-up questions cost the same", () => {
   const measured = Array.from({ length: 100 }, (_, i) => ({ plain: 10 + (i % 5), retrieved: 60 + (i % 7) }));
   const costs = costsOf(measured, 0.5);
   const looked = (i: number) => (i * 37) % 100 < 30;
@@ -23,7 +23,7 @@ test("a log's mean cost is that of its parts at its own rate, if questions of li
   expect(Math.abs(total / 100 / gatedCost(costs, 0.3) - 1)).toBeLessThan(0.05);
 });
 
-test("a plain prompt that is thrown away moves the break-even", () => {
+test("a discarded plain prompt moves the break-even", () => {
   const costs = { gate: 0.3, plain: 1, extra, wasted: 0.4 };
   expect(gatedCost(costs, 0.5)).toBeCloseTo(4.1542 + 0.2, 4);
   expect(gatedCost(costs, breakEven(costs))).toBeCloseTo(alwaysCost(costs), 12);

@@ -38,7 +38,7 @@ test("a tie retrieves, and so does a question without a score", () => {
   expect(at()).toBe(true);
 });
 
-test("always and never hold for any question", () => {
+test("always and never apply to any question", () => {
   const lost = { question: "" };
   expect([decide(ALWAYS, lost).retrieve, decide(NEVER, lost).retrieve]).toEqual([true, false]);
 });
@@ -60,7 +60,7 @@ test.each(["margin", "self-reflection", "random"] satisfies GateMethod[])(
   },
 );
 
-test("random depends on the question alone", () => {
+test("random depends only on the question", () => {
   const score = (question: string) => gateScore({ method: "random" }, { question });
   expect(score("Who?")).toBe(score("Who?"));
   expect(score("Who?")).not.toBe(score("When?"));

@@ -20,7 +20,7 @@ test("a text is the user's turn after the instructions", () => {
   });
 });
 
-test("text and calls that follow each other are one turn of the assistant, and outputs end it", () => {
+test("consecutive text and calls form one assistant turn, and outputs end it", () => {
   const { messages, fields } = chat(says("a"), call("1"), call("2"), result("1"), result("2"), call("3"), result("3"));
   expect(messages).toEqual([
     { role: "assistant", content: "a", tool_calls: called("1", "2") },
@@ -31,14 +31,14 @@ test("text and calls that follow each other are one turn of the assistant, and o
   expect(fields).toEqual(["input.0", "input.3", "input.4", "input.5", "input.6"]);
 });
 
-test("text between a call and its output joins the turn of the call; texts alone stay turns of their own", () => {
+test("text between a call and its output joins the call's turn; texts alone remain separate turns", () => {
   expect(chat(call("1"), says("a"), call("2"), says("b")).messages).toEqual([
     { role: "assistant", content: "ab", tool_calls: called("1", "2") },
   ]);
   expect(chat(says("a"), says("b")).messages).toEqual([says("a"), says("b")]);
 });
 
-test("reasoning goes to the message or the call behind it, by its content or its summary", () => {
+test("reasoning joins the next message or call, by its content or its summary", () => {
   const text = (type: string, text: string) => [{ type, text }];
   const thinks = (more: object) => ({ type: "reasoning", id: "rs_1", summary: [], ...more });
   const first = thinks({ content: text("reasoning_text", "hm") });

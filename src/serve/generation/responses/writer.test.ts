@@ -18,7 +18,7 @@ function written(...chunks: ReturnType<typeof chunk>[]) {
 }
 const last = (events: ReturnType<typeof written>) => events.at(-1) as { response: { output: object[] } };
 
-test("calls that come in parts, side by side, are an item each", () => {
+test("interleaved parts of calls form one item per call", () => {
   const events = written(
     chunk({ role: "assistant", content: null, tool_calls: null }),
     chunk(call(0, { id: "call_a", function: { name: "f", arguments: "" } })),
@@ -40,7 +40,7 @@ test("calls that come in parts, side by side, are an item each", () => {
   ]);
 });
 
-test("text around a call makes messages, white space alone makes none", () => {
+test("text around a call forms messages, white space alone does not", () => {
   const f = { function: { name: "f", arguments: "{}" } };
   const types = (...chunks: ReturnType<typeof chunk>[]) =>
     last(written(...chunks)).response.output.map((item) => (item as { type: string }).type);

@@ -3,14 +3,14 @@ import { seededRandom } from "../../../util/random.ts";
 import { auc, bestTemperature, calibrationError } from "./classifier-metrics.ts";
 import { f1Of } from "./f1.testing.ts";
 
-test("the area under the curve counts pairs in order, equal ones half", () => {
+test("the area under the curve is the share of ordered pairs; ties count half", () => {
   expect(auc([0.1, 0.4, 0.35, 0.8], [0, 0, 1, 1])).toBe(0.75);
   expect(auc([1, 1, 1, 1], [0, 1, 0, 1])).toBe(0.5);
   expect(auc([3, 2, 1], [0, 0, 1])).toBe(0);
   expect(auc([1, 2], [1, 1])).toBe(0.5);
 });
 
-test("probabilities that are drawn from themselves are calibrated, and others are not", () => {
+test("labels drawn from the probabilities are calibrated, and others are not", () => {
   const random = seededRandom(4);
   const p = Array.from({ length: 20_000 }, random);
   const labels = p.map((each) => (random() < each ? 1 : 0));
@@ -24,7 +24,7 @@ test("precision, recall and F1 of a class", () => {
   expect(f1Of([0, 0], [1, 0], 1)).toEqual({ precision: 0, recall: 0, f1: 0 });
 });
 
-test("the temperature that logits were multiplied by is found again", () => {
+test("the temperature that multiplied the logits is found again", () => {
   const random = seededRandom(6);
   const logits = Array.from({ length: 20_000 }, () => 4 * random() - 2);
   const labels = logits.map((logit) => (random() < 1 / (1 + Math.exp(-logit)) ? 1 : 0));

@@ -14,7 +14,7 @@ const tokenizer = {
 const how = { tokens: 1e6, block: 8, seed: 0 };
 const letters = (block: Int32Array) => [...block].filter((id) => id !== 0).map((id) => String.fromCharCode(id));
 
-test("a document is in one part only, and most are for training", () => {
+test("a document is in one part only, and most documents are for training", () => {
   const documents = Array.from({ length: 20 }, (_, i) => String.fromCharCode(65 + i).repeat(30 + i));
   const { blocks, ranges, block } = corpusOf(documents, tokenizer, how);
   const of = parts.map((part) => new Set(blocks.slice(...ranges[part]).flatMap(letters)));
@@ -25,12 +25,12 @@ test("a document is in one part only, and most are for training", () => {
   expect(blocks.every(({ length }) => length === block + 1)).toBe(true);
 });
 
-test("a row ends with the token that begins the next", () => {
+test("a row's last target is the token that begins the next", () => {
   const { blocks } = corpusOf(["abcdefghij".repeat(40)], tokenizer, how);
   for (const [i, row] of blocks.slice(0, 20).entries()) expect(row.at(-1)).toBe(blocks[i + 1]![0]);
 });
 
-test("tokens are limited, and the hash is that of what is read", () => {
+test("tokens are limited, and the hash covers the tokens that are read", () => {
   const documents = ["a".repeat(500), "b".repeat(500), "c".repeat(500)];
   const all = corpusOf(documents, tokenizer, how);
   const some = corpusOf(documents, tokenizer, { ...how, tokens: 700 });
@@ -39,7 +39,7 @@ test("tokens are limited, and the hash is that of what is read", () => {
   expect(corpusOf(documents, tokenizer, how).sha256).toBe(all.sha256);
 });
 
-test("JSON lines have a document each, other files are one; a line without a text is named", () => {
+test("JSON lines have a document each, other files are one document; a line without a text is named", () => {
   const folder = tempFolder();
   const at = (name: string, text: string) => {
     writeFileSync(path.join(folder, name), text);

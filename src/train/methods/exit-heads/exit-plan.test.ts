@@ -14,7 +14,7 @@ const { home, file, textsOf } = tinyModel();
 const states = path.join(home, "states");
 const namesIn = (folder: string): string[] => (existsSync(folder) ? readdirSync(folder) : []);
 
-test("the steps of a run are counted before it, of one that has begun too, and of heads that another has trained not", async () => {
+test("a run's steps are counted in advance, also for a run that has begun, and without heads that another run trained", async () => {
   const out = path.join(home, "counted");
   const method = { name: "exit-heads", saving: "dynamax", from: 1, block: 32, decider: ["linear", "mamba"] };
   const options = completeOptions({ method, model: file, quant: "f32", data: textsOf("counted") });
@@ -37,7 +37,7 @@ test.each([
   ["dynamax", "adapter", ["linear", "mamba"]],
   ["sec", "shared", ["controller"]],
 ] as const)(
-  "a dry run of %s reads two rows, keeps nothing, and tells the FLOPs of the run",
+  "a dry run of %s reads two rows, stores nothing, and reports the run's FLOPs",
   async (saving, head, decider) => {
     const out = path.join(home, `dry-${saving}`);
     const method = { name: "exit-heads", saving, head, decider, from: 1, block: 32 };

@@ -88,7 +88,7 @@ afterAll(() => {
 
 const host = () => ({ sha256: trained.about.model.sha256, config: model.decoder.config });
 
-test("heads and classifiers are trained, and the model's file is not touched", () => {
+test("heads and classifiers are trained, and the model's file is unchanged", () => {
   const { about, weights } = trained;
   expect(about).toMatchObject({ saving: "dynamax", layers: [1], head: { mode: "adapter", rank: 4 } });
   expect(about.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([
@@ -110,7 +110,7 @@ test("an exit's measures are shares, the whole model's come last", () => {
   expect(trained.about.deciders[0]!.measured[0]!.positiveRate).toBeGreaterThanOrEqual(agree[0]!);
 });
 
-test("what is written is read again: heads as halves, classifiers as they are", () => {
+test("written exits read back: heads in half precision, classifiers as they are", () => {
   const exits = openExits(out, host());
   expect(exits.about).toEqual(trained.about);
   const g = new Graph();
@@ -128,7 +128,7 @@ test("what is written is read again: heads as halves, classifiers as they are", 
   expect(() => weightsOf("head.9.up", [64, 4])).toThrow(/there is no tensor "head.9.up"/);
 });
 
-test("exits of another model, and damaged ones, are refused in a sentence", () => {
+test("exits of another model, and damaged ones, are refused in one sentence", () => {
   const refusal = (use: () => unknown) => {
     try {
       use();
@@ -149,7 +149,7 @@ test("exits of another model, and damaged ones, are refused in a sentence", () =
   });
 });
 
-test("heads of the same settings are taken as they are, and others are trained", async () => {
+test("heads with the same settings are reused, and others are trained", async () => {
   const stages = async (options: object) => {
     const seen = new Set<string>();
     const made = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
@@ -164,7 +164,7 @@ test("heads of the same settings are taken as they are, and others are trained",
   expect((await stages({ headRate: 1e-2 })).seen).toContain("head after layer 1");
 });
 
-test("a call that is stopped at any stage goes on there, repeats no step, and gives the same exits", async () => {
+test("a call that is stopped at any stage resumes there, repeats no step, and gives the same exits", async () => {
   const options = exitTrainOptions.parse({ from: 1, block: 32, deciderEpochs: 2, seed: 5, head: "adapter", rank: 4 });
   const seen: string[] = [];
   const [once, often] = [path.join(home, "once"), path.join(home, "often")];
@@ -195,7 +195,7 @@ test("a call that is stopped at any stage goes on there, repeats no step, and gi
   expect(resumed).toMatchObject({ method: "exit-heads", steps: bill.steps, tokens: bill.tokens });
 });
 
-test("a run of the method on files writes the exits of the function", async () => {
+test("a run of the method on files writes the same exits as the function", async () => {
   const [texts, folder, called] = ["texts.jsonl", "by-method", "by-function"].map((name) => path.join(home, name));
   writeFileSync(texts!, documents.map((text) => JSON.stringify({ text })).join("\n"));
   const own = { from: 1, block: 32, deciderEpochs: 1 };
@@ -242,7 +242,7 @@ test("sec trains separate heads on the text and one controller", async () => {
   expect(about.measured.right[0]).toBeGreaterThan(0.1);
 });
 
-test("layers that are not there, and texts that are too short, are refused in a sentence", async () => {
+test("missing layers and texts that are too short are refused in one sentence", async () => {
   expect(exitLayers({ every: 4 }, 30)).toEqual([15, 19, 23, 27]);
   expect(exitLayers({ from: 1, every: 3 }, 8)).toEqual([1, 4, 7]);
   await expect(train("sec", { from: 2 })).rejects.toThrow("from: the model has 2 layers, expected 1 to 1");

@@ -40,7 +40,7 @@ const at = (name: string) => path.join(home, name);
 const scoresIn = (out: string) =>
   readMetrics(out).flatMap(({ stage, tasks }) => (tasks ? [[stage, tasks["mine"]]] : []));
 
-test("exits are scored while the classifier is trained that runs them, and as they are written", async () => {
+test("exits are scored while their classifier is trained, and as they are written", async () => {
   const { labTasks, seen } = tasksThat();
   const scored = await train(run, { out: at("scored"), labTasks });
   const { folder } = seen[0]!;

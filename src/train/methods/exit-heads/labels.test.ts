@@ -22,7 +22,7 @@ test("labels of SEC's worked example", () => {
   ]);
 });
 
-test("an exit stays one at deeper layers, a stop is one at all, and no last layer continues", () => {
+test("an exit label stays exit at deeper layers, a stop label holds at all, and no last layer continues", () => {
   const random = seededRandom(1);
   const some = Array.from({ length: 5 }, () => Uint8Array.from({ length: 300 }, () => (random() < 0.3 ? 1 : 0)));
   const labels = controllerLabels(some);
@@ -35,7 +35,7 @@ test("an exit stays one at deeper layers, a stop is one at all, and no last laye
   }
 });
 
-test("a strict label is a relaxed one; the positive rate grows with k, up to all", () => {
+test("a strict label is also a relaxed one; the positive rate grows with k, up to all", () => {
   const random = seededRandom(2);
   const places = Uint8Array.from({ length: 500 }, () => (random() < 0.2 ? NO_PLACE : Math.floor(random() * 10)));
   const by = [1, 3, 5, 10].map((k) => relaxedLabels({ places }, k));

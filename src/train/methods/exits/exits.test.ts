@@ -80,7 +80,7 @@ describe.each([
     train: ["output_norm*"],
     recompute: false,
   },
-])("$text, of which $train is trained", ({ text, layers, shares, train: trained, recompute }) => {
+])("$text, with $train trained", ({ text, layers, shares, train: trained, recompute }) => {
   test("the gradient is the sum of the gradients of models that end at the exits", async () => {
     using whole = await model(LAYERS, trained);
     const { nats, gradients, exitFlops } = await train(withExits(whole, text), 1 / batch.labelled, recompute);

@@ -28,7 +28,7 @@ const session = (out: string, method: string | undefined, changed: Partial<Sessi
 
 const noBase = () => Promise.reject(new Error("there is no base"));
 
-test("a run that pauses goes on to the last bit; heads at exits are overhead, and still count after a pause", async () => {
+test("a run that pauses resumes to the last bit; heads at exits are overhead, and still count after a pause", async () => {
   const method = "exits:layers=1+2";
   const whole = await runSession(session("whole", method), noBase, {});
   await pauseSession(session("halves", method), 2, noBase, {});

@@ -31,7 +31,7 @@ describe.each(cases)(`lists of $count as ${repository} trains them`, ({ seed, co
     expect(farthest([loss, ...gradient], [theirs.loss, ...theirs.gradient])).toBeLessThanOrEqual(1e-5);
   });
 
-  test("its training gives listnet the model's own scores in the teacher's order; ours does not", () => {
+  test("its training passes the model's own scores to listnet in the teacher's order; ours does not", () => {
     expect(Math.abs(listNet(scores, ranks).loss - losses.listnet.loss)).toBeGreaterThan(1e-3);
   });
 });

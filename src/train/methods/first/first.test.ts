@@ -45,7 +45,7 @@ test("a teacher's list is a reranker's prompt, labelled with the ranking after i
   expect(Array.from(list.letters, (id) => tokenizer.text(id))).toEqual(["A", "B", "C"]);
 });
 
-test("a positive stands at a place that its query decides, first in the ranking, and its negatives are of one rank", () => {
+test("a positive's place depends on its query; it ranks first, and its negatives share one rank", () => {
   const places = ["one", "two", "three", "four", "five", "six"].map((query) => {
     const { list, written } = shown({ query, positive: "yes indeed", negatives: documents });
     const place = list.ranks.indexOf(1);
@@ -57,7 +57,7 @@ test("a positive stands at a place that its query decides, first in the ranking,
   expect(new Set(places).size).toBeGreaterThan(1);
 });
 
-test("lists keep their places in batches, one a row or packed", () => {
+test("lists keep their places in batches, one per row or packed", () => {
   const read = listReader(tokenizer, 2);
   const samples = [
     [2, 0, 1],
@@ -97,12 +97,12 @@ test.each([
   await expect(trained("first", [row])).rejects.toThrow(sentence);
 });
 
-test("lists train nothing without the method", async () => {
+test("no other method trains on lists", async () => {
   const row = { query: "why", documents, ranking: [2, 0, 1] };
   await expect(trained("sft", [row])).rejects.toThrow('got "query", "documents" and "ranking"');
 });
 
-test("LoRA is the preset of a model that there is, not of a new one or of a run that names its parameters", () => {
+test("LoRA is the preset for an existing model, not for a new one or for a run that names its parameters", () => {
   const base = { method: "first", data: "lists.jsonl" };
   expect(completeOptions({ ...base, model }).lora).toMatchObject({ rank: 8 });
   expect(completeOptions({ ...base, model, train: ["*"] }).lora).toBeUndefined();

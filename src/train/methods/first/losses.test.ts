@@ -40,7 +40,7 @@ describe.each(Object.keys(rankLosses) as RankLossName[])("%s", (name) => {
     }
   });
 
-  test("does not change if all scores do, and is finite for large ones", () => {
+  test("does not change if all scores shift, and is finite for large ones", () => {
     const [scores, ranks] = [
       [2, -1, 0.5],
       [3, 1, 2],

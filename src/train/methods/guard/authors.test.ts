@@ -54,7 +54,7 @@ test(`logits, model and Δ after each step equal ${repository}'s`, () => {
   }
 });
 
-test("logits that a step would move beyond 1 or -1 stop there; the code's go on", () => {
+test("logits that a step would move beyond 1 or -1 stop there; the reference code's go on", () => {
   const mask = begun(bold.maskLr);
   mask.publish(gradientOf(mask.theta, upper));
   const theirs = bold.states[0]!.logits;

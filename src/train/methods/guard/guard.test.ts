@@ -72,7 +72,7 @@ function expectKept(run: string, mask: string): void {
     expect(Buffer.from(values.buffer).equals(Buffer.from(before.get(name)!.buffer)), name).toBe(tensors[name]!.frozen);
 }
 
-test("frozen tensors keep their bytes, the others move, and the optimiser knows these alone", async () => {
+test("frozen tensors keep their bytes, the others move, and the optimiser holds only these", async () => {
   const mask = at("half.json");
   const { frozen } = await maskTensors(network, { freeze: ["*conv*", "time_embedding.*"], out: mask });
   const options = { ...short, model: network, data: [a, b], freezeMask: mask };
@@ -105,7 +105,7 @@ function readShape(run: string): number {
   return JSON.parse(readFileSync(path.join(kept, "state.json"), "utf8")).buffers.first[0];
 }
 
-test("a learned mask is the same for the same seed, and names what it was learned on", async () => {
+test("a learned mask is the same for the same seed, and records its data", async () => {
   const options = { model: network, illegal: a, innocent: b, relearnSteps: 3, steps: 6, batch: 4 };
   const first = await trainGuard(options, { out: at("one.json") });
   await trainGuard(options, { out: at("two.json") });
@@ -135,7 +135,7 @@ test("a learned mask is the same for the same seed, and names what it was learne
   );
 });
 
-test("a run that is stopped in each stage goes on there, and writes the mask that the verb writes", async () => {
+test("a run that is stopped in any stage resumes there, and writes the same mask as the verb", async () => {
   const [verb, out] = [at("verb.json"), at("staged")];
   const learned = { illegal: a, relearnSteps: 4 };
   const { receipt: whole } = await trainGuard(
@@ -167,7 +167,7 @@ test("a run that is stopped in each stage goes on there, and writes the mask tha
   );
 });
 
-test("a sweep counts the steps of both stages, and a cut in the second leaves a run that goes on from there", async () => {
+test("a sweep counts the steps of both stages, and a run that is cut in the second can resume", async () => {
   const [batches, out] = [[2, 3], at("sweep")];
   const method = { name: "guard", illegal: a, relearnSteps: 12 };
   const run = { method, model: network, data: b, steps: 28 };
@@ -193,7 +193,7 @@ test("a sweep counts the steps of both stages, and a cut in the second leaves a 
   expect(readFileSync(maskFile(stopped[0]!.out), "utf8")).toBe(readFileSync(maskFile(at("unpaused")), "utf8"));
 });
 
-test("the verb goes on with its own unfinished run alone", async () => {
+test("the verb resumes only its own unfinished run", async () => {
   const out = at("again.json");
   const options = { model: network, illegal: a, innocent: b, relearnSteps: 3, steps: 6, batch: 4 };
   const steps: number[] = [];
@@ -219,7 +219,7 @@ test("the verb goes on with its own unfinished run alone", async () => {
   await drawings("b.jsonl", "b", 6, 2);
 });
 
-test("an exact ratio freezes as many tensors as it says, those with the greatest shares", () => {
+test("an exact ratio freezes exactly that many tensors, those with the greatest shares", () => {
   const shares = new Map([
     ["a", 0.1],
     ["b", 0.9],
@@ -232,7 +232,7 @@ test("an exact ratio freezes as many tensors as it says, those with the greatest
   expect(names(true, 0.75)).toEqual(["b", "c", "d"]);
 });
 
-test("a mask is bound to a model's values, and not to the order of its tensors", async () => {
+test("a mask is bound to a model's values, whatever the order of its tensors", async () => {
   const mask = at("bound.json");
   await maskTensors(network, { freeze: ["conv_in.*"], out: mask });
   const run = { ...short, data: a, freezeMask: mask };
@@ -258,7 +258,7 @@ test("a mask is bound to a model's values, and not to the order of its tensors",
   );
 });
 
-test("a decoder trains under a mask, without adapters on what is frozen", async () => {
+test("a decoder trains under a mask, without adapters on frozen matrices", async () => {
   const text = at("text.txt");
   writeFileSync(text, "abcdefgh ".repeat(60));
   const [model, mask] = [at("base"), at("decoder.json")];

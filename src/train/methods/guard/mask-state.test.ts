@@ -69,7 +69,7 @@ test("the mask's gradient equals central differences of the upper loss and the p
   }
 });
 
-test("the user's step follows the gradient of the tuned values, which m shortens", () => {
+test("the user's step follows the gradient at the tuned values, which m shortens", () => {
   const state = begun();
   const before = tunedOf(state);
   const gradient = gradientOf(state.theta, even);
@@ -108,7 +108,7 @@ test("the penalty alone brings the mean share to the ratio", () => {
   }
 });
 
-test("a tensor that no fine-tuning moves has no say", () => {
+test("a tensor that no fine-tuning moves does not count", () => {
   const state = new MaskState(slices, tuned.slice(), new Float64Array(SIZE), new Float64Array(3), terms);
   expect([...state.along(gradientOf(state.theta, upper))]).toEqual([0, 0, 0]);
 });

@@ -67,7 +67,7 @@ test("at t = 0.3 a share of 0.3007 is masked; prompts and padding never are", ()
   expect(Math.abs(masked / (10 * draws) - p)).toBeLessThan(4 * Math.sqrt((p * (1 - p)) / (10 * draws)));
 });
 
-test("texts weigh alike, whatever the length of their answers", () => {
+test("texts weigh the same, whatever the length of their answers", () => {
   const [short, long] = [batchOf(2), batchOf(8)];
   const both = {
     ...{ rows: 1, tokens: 18, labelled: 10, samples: 2 },
@@ -91,7 +91,7 @@ test("a shifted model predicts a token at the place before it", () => {
   expect(labels[at - 1]).toBe(10 + at);
 });
 
-test("answers are filled up with end tokens, and longer ones refused", () => {
+test("answers are padded with end tokens, and longer ones refused", () => {
   const arrange = aligned(4, END);
   const { ids, labels } = arrange([1, 2, 3, END], [false, false, true, true]);
   expect([...ids]).toEqual([1, 2, 3, END, END, END]);
@@ -120,7 +120,7 @@ test("a new model gets a mask token and is trained", async () => {
   expect(Number.isFinite(loss.last)).toBe(true);
 });
 
-test("a causal model is refused, and so is a model of masked tokens by another method", async () => {
+test("a causal model is refused, and so is a masked model under another method", async () => {
   const gpt2 = { model_type: "gpt2", n_embd: 32, n_head: 2, n_layer: 1, n_positions: 64 };
   await expect(run({ method: "masked-diffusion", architecture: gpt2 }, "causal")).rejects.toThrow(
     "the model is causal",

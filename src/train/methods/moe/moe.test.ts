@@ -33,7 +33,7 @@ type Trained = Awaited<ReturnType<typeof train>>;
 const ROUTER = "model.layers.1.mlp.router.layer.weight";
 const valuesOf = (model: Trained, name: string) => model.floats(model.tensors.get(name)!);
 
-test("a model's experts train, and are written as stacks; losses of routers reach every router", async () => {
+test("a model's experts train, and are written as stacks; router losses reach every router", async () => {
   const [plain, none, strong] = [
     await train("plain", undefined),
     await train("none", "moe:balance=0,z=0"),
@@ -68,7 +68,7 @@ async function gradientsOf(over: "step" | "batch", texts: readonly [number, numb
   return new Float32Array(subject.store.gradients.memory).slice();
 }
 
-test("choices are balanced over a step's batches: as over one if they are the same, and from anew in each step", async () => {
+test("choices are balanced over a step's batches: equal batches act as one, and each step starts afresh", async () => {
   const farthest = (a: Float32Array, b: Float32Array) =>
     a.reduce((most, value, i) => Math.max(most, Math.abs(value - b[i]!)), 0);
   const step = await gradientsOf("step", [1, 7]);

@@ -19,7 +19,7 @@ const at = (name: string) => path.join(folder, name);
 const noise = { steps: 10, betaStart: 0.01, betaEnd: 0.3, schedule: "linear" } as const;
 const images = Array.from({ length: 5 }, (_, i) => ({ pixels: new Float32Array(4).fill(i / 5), row: i % 2 }));
 
-test("noisy images are the image and the noise by their shares", () => {
+test("noisy images mix the image and the noise by their shares", () => {
   const left = sharesLeft(noise);
   const { x, noise: drawn, times, classes } = noisy(images, left, undefined, seededRandom(1));
   expect(classes).toEqual([0, 1, 0, 1, 0]);
@@ -30,7 +30,7 @@ test("noisy images are the image and the noise by their shares", () => {
   }
 });
 
-test("a batch is a function of its index; held-out batches keep their noise and their classes", () => {
+test("a batch is determined by its index; held-out batches keep their noise and their classes", () => {
   const terms = { size: 2, noise, unconditional: 2 };
   const training = noisyBatches(images, { ...terms, seed: 3 });
   expect(training.batch(4)).toEqual(training.batch(4));
@@ -61,7 +61,7 @@ async function striped(label: "rows" | "columns"): Promise<string> {
   return JSON.stringify({ image: `data:image/png;base64,${Buffer.from(png).toString("base64")}`, label });
 }
 
-test("a network learns two classes, is stopped and goes on to the same weights, and draws what it learned", async () => {
+test("a network learns two classes, is stopped, resumes to the same weights, and draws what it learned", async () => {
   const lines = [await striped("rows"), await striped("columns")];
   writeFileSync(at("stripes.jsonl"), Array.from({ length: 16 }, (_, i) => lines[i % 2]).join("\n"));
   const shape = { data: at("stripes.jsonl"), batch: 8, validation: 0, saveEvery: 40, steps: 90 };
@@ -138,7 +138,7 @@ test("a label, a method and a mask that do not fit are named", async () => {
     );
 });
 
-test("a pipeline is not trained", () => {
+test("a pipeline cannot be trained", () => {
   const checkpoint = openCheckpoint(
     fileURLToPath(new URL("../../../models/fixtures/stable-diffusion", import.meta.url)),
   );
@@ -147,7 +147,7 @@ test("a pipeline is not trained", () => {
   );
 });
 
-test("the method is that of image generators, and may be named", async () => {
+test("noise is the method of image generators, and may be named", async () => {
   writeFileSync(at("named.jsonl"), [await striped("rows"), await striped("columns")].join("\n"));
   const run = { data: at("named.jsonl"), architecture, method: "noise", steps: 1, batch: 2, validation: 0 };
   const { receipt, head } = await train(run, { out: at("named") });

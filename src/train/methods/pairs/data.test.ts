@@ -8,7 +8,7 @@ const pair = (image: number, key: string, group: string): Pair => ({ image: `${i
 /** 40 pairs of 10 keys in each of two groups. */
 const pairs = Array.from({ length: 80 }, (_, i) => pair(i, `k${i % 10}`, i < 40 ? "a" : "b"));
 
-test("a batch is of one group, and no key comes twice", () => {
+test("a batch has one group, and no key twice", () => {
   const rows = rowsOf(pairs, 8);
   expect(rows).toBe(8);
   expect(rowsOf(pairs, 99)).toBe(10);
@@ -30,7 +30,7 @@ test("the control gives each picture another's caption, each caption once", () =
   expect(new Set(others.map(({ caption }) => caption)).size).toBe(own.length);
 });
 
-test("pairs of several files, each picture's path from its own file's folder", () => {
+test("pairs of several files, with each picture's path relative to its own file's folder", () => {
   const folder = mkdtempSync(join(tmpdir(), "modicum-pairs-"));
   const files = ["a", "b"].map((name) => {
     mkdirSync(join(folder, name));

@@ -47,25 +47,22 @@ const losses: Record<string, (logits: number[][]) => number> = {
       .reduce((a, b) => a + b) / logits.length,
 };
 
-test.each(["clip", "siglip"])(
-  "%s: the loss of the first batch is that of the written model's vectors",
-  async (name) => {
-    const out = at(`${name}-still`);
-    const { loss } = await trainImageText(given(name, { steps: 1, optimizer: STILL }), { out });
-    using model = await ImageTextModel.load(await resolveModel(out));
-    const batch = batchesOf(readPairs([data]), 6, 0).next().value;
-    const { answers: images } = await model.embed(batch.map(({ image }) => ({ image })));
-    const { answers: captions } = await model.embed(batch.map(({ caption }) => caption));
-    const { scale, bias } = model.model.logit;
-    expect(scale).toBeCloseTo(1 / 0.07, 4);
-    expect(bias).toBe(name === "siglip" ? -10 : 0);
-    const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
-    const logits = images.map((a) => captions.map((b) => scale * dot(a, b)));
-    expect(loss.first).toBeCloseTo(losses[name]!(logits), 3);
-  },
-);
+test.each(["clip", "siglip"])("%s: the first batch's loss equals that of the written model's vectors", async (name) => {
+  const out = at(`${name}-still`);
+  const { loss } = await trainImageText(given(name, { steps: 1, optimizer: STILL }), { out });
+  using model = await ImageTextModel.load(await resolveModel(out));
+  const batch = batchesOf(readPairs([data]), 6, 0).next().value;
+  const { answers: images } = await model.embed(batch.map(({ image }) => ({ image })));
+  const { answers: captions } = await model.embed(batch.map(({ caption }) => caption));
+  const { scale, bias } = model.model.logit;
+  expect(scale).toBeCloseTo(1 / 0.07, 4);
+  expect(bias).toBe(name === "siglip" ? -10 : 0);
+  const dot = (a: Float32Array, b: Float32Array) => a.reduce((sum, v, i) => sum + v * b[i]!, 0);
+  const logits = images.map((a) => captions.map((b) => scale * dot(a, b)));
+  expect(loss.first).toBeCloseTo(losses[name]!(logits), 3);
+});
 
-test("a SigLIP learns, and goes on from its weights, its bias among them", async () => {
+test("a SigLIP learns, and continues from its weights, including its bias", async () => {
   const first = await trainImageText(given("siglip", { steps: 30, optimizer: { lr: 3e-3 } }), { out: at("first") });
   expect(first.loss.last).toBeLessThan(first.loss.first);
   const more = given("siglip", { start: at("first"), steps: 1, optimizer: STILL });
@@ -90,7 +87,7 @@ const hashOf = (run: string) =>
     .update(readFileSync(path.join(at(run), "model.safetensors")))
     .digest("hex");
 
-test("as a method of train: a run that is stopped goes on to the same weights, and has a receipt and a report", async () => {
+test("as a method of train: a stopped run resumes to the same weights, with a receipt and a report", async () => {
   const method = { name: "pairs", shuffled: true };
   // A verb's optimizer is complete; a method fills in missing fields with its own.
   const optimizer = { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 };
@@ -122,7 +119,7 @@ test("as a method of train: a run that is stopped goes on to the same weights, a
   expect(hashOf("flat")).toBe(hashOf("whole"));
 });
 
-test("options that the method does not read, and those that it does not know, are refused", async () => {
+test("options that the method does not read or know are refused", async () => {
   const run = { data, architecture: architecture("clip") };
   const begun = (options: object) => train({ ...run, ...options }, { out: at("refused") });
   await expect(begun({ method: "pairs", lora: {} })).rejects.toThrow(

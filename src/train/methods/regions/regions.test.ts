@@ -56,7 +56,7 @@ const hashOf = (file: string) =>
     .digest("hex");
 
 test.each(["localiser", "bridge"] as const)(
-  "%s: a run that is stopped goes on to the same file, and has a receipt and a report",
+  "%s: a stopped run resumes to the same file, with a receipt and a report",
   async (name) => {
     const run = runs[name];
     const [whole, halved] = [`${name}-whole`, `${name}-halved`];
@@ -79,7 +79,7 @@ test.each(["localiser", "bridge"] as const)(
 
 const program = fileURLToPath(new URL("../../../cli/main.ts", import.meta.url));
 
-test("a process that is killed while it trains goes on to the same file", async () => {
+test("a process that is killed during training resumes to the same file", async () => {
   const run = { ...runs.localiser, steps: 150, evaluateEvery: 1000, saveEvery: 4 };
   await train(run, { out: at("unkilled") });
   writeFileSync(at("run.json"), JSON.stringify(run));
@@ -95,7 +95,7 @@ test("a process that is killed while it trains goes on to the same file", async 
   expect(hashOf("killed/localiser.json")).toBe(hashOf("unkilled/localiser.json"));
 });
 
-test("the verb's options are the same run, whose masks are measured", async () => {
+test("the verb's options make the same run, with its masks measured", async () => {
   expect(hashOf("localiser/localiser.safetensors")).toBe(hashOf("localiser-whole/localiser.safetensors"));
   const { maskIou } = JSON.parse(readFileSync(at("localiser/localiser.json"), "utf8"));
   const { runs: reported } = await trainingReport([at("localiser-whole")]);
@@ -103,7 +103,7 @@ test("the verb's options are the same run, whose masks are measured", async () =
   expect(readFileSync(at("localiser-whole/report.html"), "utf8")).toContain("<h2>maskIou</h2>");
 });
 
-test("what the methods cannot train on is refused", async () => {
+test("data that the methods cannot train on are refused", async () => {
   const begun = (options: TrainInput) => train(options, { out: at("refused") });
   await expect(begun({ ...runs.localiser, data: [data, data] })).rejects.toThrow(
     "data: expected one file of scenes, got 2",

@@ -4,7 +4,7 @@ import { sft } from "./sft.ts";
 
 const base = { model: "some", data: "chats.jsonl" };
 
-test("a preset's settings lie beneath those that are given", () => {
+test("explicit settings override a preset's", () => {
   expect(completeOptions({ ...base, method: "sft" })).toMatchObject({
     ...{ batch: 8, accumulate: 480, clip: 1, schedule: { name: "constant", warmup: 0 } },
     optimizer: { name: "adamw", lr: 2e-5, beta1: 0.9, beta2: 0.95, eps: 1e-8, weightDecay: 0 },
@@ -20,7 +20,7 @@ test("an unknown preset gets one sentence", () => {
   expect(() => completeOptions({ ...base, method: "sft:preset=orca" })).toThrow(/^sft: preset: /);
 });
 
-test("steps shrink until an epoch has eight of them, and it is told", () => {
+test("steps shrink until an epoch has eight of them, with a notice", () => {
   const run = completeOptions({ ...base, method: "sft" });
   const dataOf = (batches: number) =>
     ({ training: { batches, samples: 8 * batches } }) as Parameters<NonNullable<typeof sft.fit>>[2];

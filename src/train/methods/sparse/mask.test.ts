@@ -20,7 +20,7 @@ const magnitudes = (values: Float32Array) => (blocks: Blocks, index: number) => 
 const left = (mask: PruningMask, from = 0, to = WEIGHTS): number =>
   mask.bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0);
 
-test("the greatest are chosen, and of equal ones the first, as many as asked", () => {
+test("exactly as many of the greatest are chosen as requested, ties in order", () => {
   expect([...greatest(Float32Array.of(1, 3, 2, 3), 2)]).toEqual([0, 1, 0, 1]);
   expect([...greatest(Float32Array.of(2, 2, 5, 2), 3)]).toEqual([1, 1, 1, 0]);
   expect([...greatest(Float32Array.of(0, 0), 0)]).toEqual([0, 0]);
@@ -40,13 +40,13 @@ test("counts are exact, and no weight comes back", () => {
   expect(left(mask, WEIGHTS, WEIGHTS + REST)).toBe(REST);
 });
 
-test("weights that are all equal still leave the exact count", () => {
+test("equal weights still leave the exact count", () => {
   const mask = new PruningMask(WEIGHTS, matrices, single, "global");
   mask.prune(0.3, magnitudes(new Float32Array(WEIGHTS)));
   expect(left(mask)).toBe(57);
 });
 
-test("the smallest magnitudes go", () => {
+test("the smallest magnitudes are pruned", () => {
   const values = randomValues(7);
   const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
   mask.prune(0.5, magnitudes(values));
@@ -55,7 +55,7 @@ test("the smallest magnitudes go", () => {
   expect(Math.max(...sizes(0))).toBeLessThan(Math.min(...sizes(1)));
 });
 
-test("a matrix ten times as large keeps more of itself by global scope, and its share by layer", () => {
+test("a matrix ten times as large retains more of itself by global scope, and its share by layer", () => {
   const values = randomValues(3).map((value, i) => (i >= 128 ? 10 * value : value));
   const kept = (scope: "global" | "layer") => {
     const mask = new PruningMask(WEIGHTS + REST, matrices, single, scope);
@@ -66,7 +66,7 @@ test("a matrix ten times as large keeps more of itself by global scope, and its 
   expect(kept("layer")).toBe(0.5);
 });
 
-test("whole blocks go, the least mean magnitude first", () => {
+test("whole blocks are pruned, the least mean magnitude first", () => {
   const values = randomValues(5);
   const mask = new PruningMask(WEIGHTS + REST, matrices, { rows: 4, columns: 2 }, "global");
   mask.prune(0.5, magnitudes(values));
@@ -84,7 +84,7 @@ test("a block that does not divide a matrix is refused", () => {
   );
 });
 
-test("what was pruned is set to zero, also behind words that are not whole", () => {
+test("pruned weights are zero, also in incomplete words", () => {
   const values = new Float32Array(WEIGHTS + REST).fill(1);
   const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
   mask.prune(0.5, magnitudes(values));

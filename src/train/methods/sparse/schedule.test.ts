@@ -33,7 +33,7 @@ test("the released 1B configuration has compute shares of 25, 50 and 25 %", () =
   expect(own).toMatchObject({ start: 12_500, end: 47_200, every: 100, events: 348 });
 });
 
-test("weights that are left: none go before the start, the same share at each pruning, none after the end", () => {
+test("retained weights: all before the start, an equal share per pruning, no change after the end", () => {
   const schedule = scheduleOf({ sparsity: 0.6, start: 100, end: 300, every: 50 }, 400);
   expect(schedule.events).toBe(5);
   const weights = 1000;
@@ -44,7 +44,7 @@ test("weights that are left: none go before the start, the same share at each pr
   expect(keptAfter(2, schedule) / keptAfter(1, schedule)).toBeCloseTo(0.4 ** 0.2, 12);
 });
 
-test("the mean over the steps is that of the closed form, but for the prunings' steps", () => {
+test("the mean over the steps equals the closed form, except for the prunings' steps", () => {
   for (const sparsity of [0.2, 0.4, 0.6, 0.8]) {
     const steps = 10_000;
     const schedule = scheduleOf({ sparsity, every: 1 }, steps);
@@ -56,13 +56,13 @@ test("the mean over the steps is that of the closed form, but for the prunings' 
 });
 
 describe("a run's shape", () => {
-  test("short runs are pruned ten times in place of every 100 steps", () => {
+  test("short runs are pruned ten times instead of every 100 steps", () => {
     expect(scheduleOf({ sparsity: 0.6 }, 200).every).toBe(9);
     expect(scheduleOf({ sparsity: 0.6 }, 5).every).toBe(1);
     expect(scheduleOf({ sparsity: 0.6 }, 100_000).every).toBe(100);
   });
 
-  test("no share for pruning is one pruning; the last one is before the last step", () => {
+  test("a pruning phase of 0 is one pruning; the last pruning comes before the last step", () => {
     const middle = scheduleOf({ sparsity: 0.6, dense: 0.5, prune: 0, recover: 0.5, every: 10 }, 1750);
     expect(middle).toMatchObject({ start: 500, end: 500, events: 1 });
     const end = scheduleOf({ sparsity: 0.6, dense: 1, prune: 0, recover: 0, every: 10 }, 1000);
@@ -73,7 +73,7 @@ describe("a run's shape", () => {
     expect(late.end).toBe(1130);
   });
 
-  test("a sparsity of 0 prunes never", () => {
+  test("a sparsity of 0 never prunes", () => {
     const schedule = scheduleOf({ sparsity: 0 }, 100);
     expect(schedule.events).toBe(0);
     expect(eventsUntil(99, schedule)).toBe(0);

@@ -36,7 +36,7 @@ async function lossOf(model: string): Promise<number> {
   return (await run.step()).loss;
 }
 
-test("neurons without weights go, and the model computes the same", async () => {
+test("neurons without weights are removed, and the model's outputs stay the same", async () => {
   const [whole, small] = [path.join(folder, "whole"), path.join(folder, "small")];
   const subject = await newSubject(options, VOCABULARY);
   {

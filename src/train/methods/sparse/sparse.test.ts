@@ -72,7 +72,7 @@ test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, wit
   expect(left).toBe(Math.floor(weightsIn(prunable) * 0.5));
 });
 
-test("the norm that clips is that of masked gradients", async () => {
+test("clipping uses the norm of masked gradients", async () => {
   using run = await opened("sparse:sparsity=0.9,start=0,end=0");
   const { norm } = await run.step();
   const gradients = trained(run, run.stage.subject.store.gradients.memory);
@@ -80,7 +80,7 @@ test("the norm that clips is that of masked gradients", async () => {
   expect(pruned(run, run.stage.subject.store.gradients.memory)).toBe(0);
 });
 
-test("linear layers and an own head are pruned, tables and gains are not", async () => {
+test("linear layers and an untied head are pruned, tables and gains are not", async () => {
   using run = await opened("sparse");
   const names = prunableOf(run.stage.subject.store).map(({ name }) => name);
   expect(names).toHaveLength(2 * 7 + 1);
@@ -99,7 +99,7 @@ test("linear layers and an own head are pruned, tables and gains are not", async
   expect(prunableOf(tied.store).map(({ name }) => name)).not.toContain("output.weight");
 });
 
-test("the receipt's mean is the sum over the steps of what was left", async () => {
+test("the receipt's mean sums the retained weights over the steps", async () => {
   using run = await opened("sparse:sparsity=0.6,every=2");
   const prunable = weightsIn(prunableOf(run.stage.subject.store));
   let sum = 0;
@@ -142,13 +142,13 @@ test("a sparsity of 0 is dense training to the last bit", async () => {
   expect(sparse.weights).not.toBe(dense.weights);
 });
 
-test("a run that is stopped while it prunes goes on to the same weights", async () => {
+test("a run that is stopped during pruning resumes to the same weights", async () => {
   const options = optionsWith("sparse:sparsity=0.6,every=2,score=random,seed=4");
   const whole = await trainedIn("whole", options);
   expect(await trainedIn("halves", options, 9)).toEqual(whole);
 });
 
-test("random scores are drawn anew at each pruning, and by their seed", async () => {
+test("random scores are drawn anew at each pruning, by their seed", async () => {
   const masks = await Promise.all(
     ["seed=1", "seed=1", "seed=2"].map(async (seed) => {
       using run = await opened(`sparse:sparsity=0.5,start=0,end=1,every=1,score=random,${seed}`);
@@ -163,7 +163,7 @@ test("random scores are drawn anew at each pruning, and by their seed", async ()
   expect(masks[0]!.second).not.toEqual(masks[0]!.first);
 });
 
-test("a run of LoRA layers is refused, and one that writes its best evaluation", async () => {
+test("a run of LoRA layers is refused, and so is one that writes its best evaluation", async () => {
   using run = await opened("sparse:sparsity=0");
   const host = {
     options: optionsWith("sparse"),

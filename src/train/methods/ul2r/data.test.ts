@@ -23,7 +23,7 @@ function rowOf(data: TrainingData, index: number, row: number) {
   return { ids: ids.subarray(from, to), labels: labels.subarray(from, to), prefix: shown.indexOf(0), shown };
 }
 
-test("labels are the targets alone, each the token behind its position", () => {
+test("only the targets are labels, each the token after its position", () => {
   const data = denoised(rows(), denoising(), 1);
   for (let i = 0; i < 24; i++) {
     const { ids, labels, prefix, shown } = rowOf(data, i, 1);
@@ -40,7 +40,7 @@ test("labels are the targets alone, each the token behind its position", () => {
   expect(labelled).toBe(labels.filter((label) => label >= 0).length);
 });
 
-test("batches are a pure function of seed and index, and differ from each other", () => {
+test("batches depend only on seed and index, and differ from each other", () => {
   const [a, b] = [denoised(rows(), denoising(), 1), denoised(rows(), denoising(), 1)];
   b.batch(5);
   expect(a.batch(2)).toEqual(b.batch(2));
@@ -49,7 +49,7 @@ test("batches are a pure function of seed and index, and differ from each other"
   expect(new Set(modes).size).toBeGreaterThan(5);
 });
 
-test("the causal share stays as it was, without a prefix", () => {
+test("the causal share is unchanged, without a prefix", () => {
   const [plain, data] = [rows(), denoised(rows(), denoising({ causal: 0.5 }), 1)];
   let causal = 0;
   for (let i = 0; i < 200; i++)
@@ -82,7 +82,7 @@ test("a run's mode shares equal the mixture's", () => {
   expect(isRight(shares(0.2))).toBe(false);
 });
 
-test("documents of packed rows are denoised apart, each in its place", () => {
+test("documents of packed rows are denoised separately, each in its place", () => {
   const random = seededRandom(1);
   const samples = Array.from({ length: 30 }, (_, i) => {
     const ids = Int32Array.from({ length: 6 + Math.floor(random() * 12) }, (_, k) => 10 * i + k);
@@ -120,7 +120,7 @@ test("a short text in a longer row is used whole", () => {
   }
 });
 
-test("a text too short for its denoiser stays as it was", () => {
+test("a text too short for its denoiser is unchanged", () => {
   const sample = { ids: Int32Array.of(5), labels: Int32Array.of(6) };
   const data = denoised(sampleData([sample], { rows: 1, tokens: 1, packing: false }), denoising(), 1);
   const batch = data.batch(0);

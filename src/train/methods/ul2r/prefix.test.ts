@@ -69,7 +69,7 @@ describe("what a position sees", () => {
     }
   });
 
-  test("the last token of the prefix changes its first position, and not under the causal mask", async () => {
+  test("the prefix's last token affects its first position, but not under the causal mask", async () => {
     const other = ids.with(PREFIX - 1, 29);
     expect(await natsAt(0, { ids: other })).not.toBe(await natsAt(0));
     const causal = { prefix: prefixOf(0) };
@@ -81,7 +81,7 @@ describe("what a position sees", () => {
       expect(await natsAt(position, { prefix: prefixOf(1) })).toBe(await natsAt(position, { prefix: prefixOf(0) }));
   });
 
-  test("two packed texts have the scores that each has alone", async () => {
+  test("two packed texts have the same scores as each alone", async () => {
     const first = { ids: [4, 8, 15, 16], prefix: 2 };
     const second = { ids: [23, 2, 9, 6, 1], prefix: 3 };
     const packed = {

@@ -8,7 +8,7 @@ import { spanMask } from "./spans.ts";
 
 const textOf = (length: number) => Array.from({ length }, (_, i) => i);
 
-test("runs put back into the inputs give the text, of 10,000 random texts", () => {
+test("inputs and targets of 10,000 random texts reconstruct the texts", () => {
   const random = seededRandom(3);
   const ids = idsOf(600);
   for (let i = 0; i < 10_000; i++) {
@@ -31,7 +31,7 @@ function filled(inputs: readonly number[], targets: readonly number[]): number[]
   });
 }
 
-test("sentinels go up from the left; one run too many is refused", () => {
+test("sentinels ascend from the left; one run too many is refused", () => {
   const mask = Uint8Array.of(0, 1, 1, 0, 1, 0, 1);
   const parts = hiddenSpans([10, 11, 12, 13, 14, 15, 16], mask, idsOf(3));
   expect(parts.inputs).toEqual([10, 1003, 13, 1004, 15, 1005]);
@@ -39,7 +39,7 @@ test("sentinels go up from the left; one run too many is refused", () => {
   expect(() => hiddenSpans(textOf(7), mask, idsOf(2))).toThrow(UserError);
 });
 
-test("a continuation hides what follows a random point, without a sentinel", () => {
+test("a continuation hides everything after a random point, without a sentinel", () => {
   const random = seededRandom(5);
   const pivots = new Set<number>();
   for (let i = 0; i < 500; i++) {
@@ -85,7 +85,7 @@ function drawn(mixture: readonly Denoiser[], draws: number): Record<"S" | "R" | 
 const isHalfQuarters = ({ S, R, X }: Record<"S" | "R" | "X", number>): boolean =>
   Math.abs(S - 5000) <= 165 && Math.abs(R - 2500) <= 143 && Math.abs(X - 2500) <= 143;
 
-test("10,000 draws of the mixture are half S, a quarter R and X; other shares are found out", () => {
+test("10,000 draws of the mixture are half S, a quarter R and X; other shares are detected", () => {
   expect(isHalfQuarters(drawn(mixtureOf("ul2r", false), 10_000))).toBe(true);
   expect(isHalfQuarters(drawn([{ kind: "S", weight: 1 }], 10_000))).toBe(false);
   expect(isHalfQuarters(drawn(mixtureOf("ul2", false), 10_000))).toBe(false);

@@ -31,7 +31,7 @@ test("halves are rounded up", () => {
   expect(spanCounts(20, rule(0.25, 2))).toEqual({ hidden: 5, spans: 3 });
 });
 
-test("at least one token is hidden and one is kept, at any rate", () => {
+test("at any rate, at least one token is hidden and one is not", () => {
   for (let length = 2; length < 40; length++)
     for (const rate of [1e-6, 0.5, 1])
       for (const meanSpan of [1, 3, 100]) {
@@ -44,7 +44,7 @@ test("at least one token is hidden and one is kept, at any rate", () => {
       }
 });
 
-test("without rotation the first token is kept and the last is hidden; with it, one more run may arise", () => {
+test("without rotation the first token is visible and the last is hidden; rotation may add one run", () => {
   const random = seededRandom(4);
   const ends = [new Set<string>(), new Set<string>()];
   let most = 0;
@@ -62,7 +62,7 @@ test("without rotation the first token is kept and the last is hidden; with it, 
 
 const runsOf = (mask: Uint8Array): number => mask.filter((bit, i) => bit === 1 && mask[i - 1] !== 1).length;
 
-test("spans have the mean length of their counts, within 3 % over 10,000 draws", () => {
+test("spans have the mean length that their counts imply, within 3 % over 10,000 draws", () => {
   const random = seededRandom(1);
   const { hidden, spans } = spanCounts(64, rule(0.3, 3));
   let [tokens, runs] = [0, 0];
@@ -74,7 +74,7 @@ test("spans have the mean length of their counts, within 3 % over 10,000 draws",
   expect(Math.abs(tokens / runs / (hidden / spans) - 1)).toBeLessThan(0.03);
 });
 
-test("each composition is as likely as any other", () => {
+test("each composition is equally likely", () => {
   // 6 as 3 positive parts: C(5, 2) = 10 ways. With 9 degrees of freedom, χ² exceeds 27.9 once in 1000.
   const random = seededRandom(2);
   const draws = 20_000;

@@ -23,7 +23,7 @@ const sizes = { data: text, tokens: 24, batch: 2, steps: 4, saveEvery: 2, evalua
 const method = "ul2r:sentinels=8";
 const out = (name: string) => path.join(folder, name);
 
-test("the presets' rate is 1e-4 at the start, 5.05e-5 half-way and 1e-6 at the end; the user's stands above", () => {
+test("the presets' rate is 1e-4 at the start, 5.05e-5 half-way and 1e-6 at the end; the user's overrides it", () => {
   const { optimizer, schedule } = completeOptions({ method: "ul2r", architecture, data: text });
   const rate = (step: number) => optimizer.lr * rateAt(schedule, step, 1000);
   for (const [step, value] of [
@@ -37,11 +37,11 @@ test("the presets' rate is 1e-4 at the start, 5.05e-5 half-way and 1e-6 at the e
   );
 });
 
-test("by default inputs are seen as they are served, causally", () => {
+test("by default inputs are causal, as at inference", () => {
   expect(ul2r.options.parse({})).toMatchObject({ mask: "causal" });
 });
 
-describe("a base that goes on", async () => {
+describe("an existing base", async () => {
   await train({ ...sizes, architecture }, { out: out("base") });
   const result = await train({ ...sizes, model: out("base"), method }, { out: out("tuned") });
 
@@ -63,7 +63,7 @@ describe("a base that goes on", async () => {
     expect(config.vocab_size).toBe(tuned.shape[0]);
   });
 
-  test("ends with a receipt that names the method, and goes on to the same losses after a stop", async () => {
+  test("ends with a receipt that names the method, and resumes to the same losses after a stop", async () => {
     expect(result.receipt.method).toBe(method);
     const controller = new AbortController();
     const onStep = ({ step }: { step: number }) => step === 3 && controller.abort();
@@ -92,17 +92,17 @@ describe("a base that goes on", async () => {
   });
 });
 
-test("a special token to be taken over must be there", async () => {
+test("a special token to replace must exist", async () => {
   const run = train({ ...sizes, architecture, method: `${method},reuse=<none>` }, { out: out("unknown") });
   await expect(run).rejects.toThrow('the model has no special token "<none>"');
 });
 
-test("rows that may need more sentinels than there are are refused, with the number", async () => {
+test("rows that may need too many sentinels are refused, with the number", async () => {
   const few = train({ ...sizes, architecture, method: "ul2r:sentinels=2" }, { out: out("few") });
   await expect(few).rejects.toThrow(/rows of 24 tokens have up to \d+ hidden spans .* give sentinels=\d+$/);
 });
 
-test("beside lora layers, new tokens have rows of their own in the adapter, which is served", async () => {
+test("with lora layers, the adapter has rows of its own for new tokens, and is served", async () => {
   await train({ ...sizes, model: out("base"), lora: { rank: 2 }, method }, { out: out("lora") });
   using base = await load(out("base"));
   using model = await load(out("base"), { adapter: out("lora") });
@@ -115,7 +115,7 @@ test("beside lora layers, new tokens have rows of their own in the adapter, whic
   );
 });
 
-test("lora layers are trained if the tokens take the place of others, and served with the new names", async () => {
+test("lora layers are trained if the tokens replace others, and served with the new names", async () => {
   const spare = Array.from({ length: 11 }, (_, i) => `<spare_${i}>`);
   // A model with spare special tokens.
   const tokenizer = path.join(out("base"), "tokenizer.json");

@@ -36,7 +36,7 @@ async function classifiers(
   return all;
 }
 
-test("a linear classifier finds its labels, and shuffled ones teach it nothing", async () => {
+test("a linear classifier learns its labels, and nothing from shuffled ones", async () => {
   const learnt = await classifiers("linear", linearLabels, options, 2);
   for (const { measured } of learnt) {
     expect(measured.auc).toBeGreaterThan(0.8);
@@ -47,7 +47,7 @@ test("a linear classifier finds its labels, and shuffled ones teach it nothing",
   expect(shuffled[0]!.measured.positiveRate).toBe(learnt[0]!.measured.positiveRate);
 });
 
-test("a classifier with an inner layer tells what no line does", async () => {
+test("a classifier with an inner layer learns what no linear one can", async () => {
   const labels = easy.map((each) => Uint8Array.from(each, (value) => (Math.abs(value) > 0.5 ? 1 : 0)));
   const [line] = await classifiers("linear", labels, options, 1);
   const [ffn] = await classifiers("ffn", labels, { ...options, deciderEpochs: 10, deciderRate: 1e-2 }, 1);
@@ -55,7 +55,7 @@ test("a classifier with an inner layer tells what no line does", async () => {
   expect(ffn!.measured.auc).toBeGreaterThan(0.7);
 });
 
-test("the weights serve plain streams: they give the probabilities that were measured", async () => {
+test("the weights work on plain streams: they give the measured probabilities", async () => {
   const made = states();
   using _ = made.cache;
   const job = { settings: { kind: "linear" as const }, layer: 2, labels: linearLabels[1]!, share: 1 };
@@ -71,7 +71,7 @@ test("the weights serve plain streams: they give the probabilities that were mea
   expect(first!.at[0]).toBe(positionsOf(made.corpus, made.corpus.ranges.test)[0]);
 });
 
-test("mamba tells what only the token before knows, and a line does not", async () => {
+test("mamba learns what depends on the token before, and a linear classifier does not", async () => {
   const seen = (position: number) => (position % 64 === 0 ? 0 : easy[0]![position - 1]!);
   const labels = Uint8Array.from({ length: POSITIONS }, (_, position) => (seen(position) > 0 ? 1 : 0));
   const [line] = await classifiers("linear", [labels], options, 1);

@@ -59,7 +59,7 @@ function majority(range: readonly [number, number]): number {
   return f1Of(most.flat(), truth(range), exit).f1;
 }
 
-test("a controller beats one of shuffled labels by far, which knows no more than each layer's usual label", async () => {
+test("a controller beats one with shuffled labels by far, which knows only each layer's usual label", async () => {
   const shuffled = await trained({ ...options, labels: "shuffled" });
   const all = truth(own.range);
   const [good, control] = [own, shuffled].map(({ choices }) => f1Of(choices.flat(), all, exit).f1) as [number, number];
@@ -81,7 +81,7 @@ function walk(choose: (exit: number, position: number) => Action, [from, to]: re
   return { quality: rightOnes / (to - from), depth: depth / (to - from) };
 }
 
-test("an oracle by true labels shows all that some exit gets right, at no more layers than a controller that does", async () => {
+test("an oracle with true labels gets right all that some exit gets right, in no more layers than a controller that does", async () => {
   const { controller, range } = own;
   const oracle = walk((i, t) => actions[labels[i]![t]!]!, range);
   const first = firstRight(right).subarray(...range);
@@ -97,7 +97,7 @@ test("an oracle by true labels shows all that some exit gets right, at no more l
   }
 });
 
-test("without a stream every position has the same action, with one it has not", async () => {
+test("without a stream, every position has the same action; with one, they differ", async () => {
   const { controller, choices } = own;
   const values = Float64Array.from(controller.weights.get("controller.weight")!.values);
   const g = new Graph();

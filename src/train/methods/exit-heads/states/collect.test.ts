@@ -47,7 +47,7 @@ test("the model's likeliest tokens are its answers'", async () => {
   }
 });
 
-test("states do not depend on the other layers that are kept", async () => {
+test("states do not depend on which other layers are stored", async () => {
   const [all, one] = [tempFolder(), tempFolder()];
   using many = cacheAt(all, [1, 2, 3]);
   using few = cacheAt(one, [2]);
@@ -61,7 +61,7 @@ test("states do not depend on the other layers that are kept", async () => {
   expect(Math.max(...a.map(Math.abs))).toBeGreaterThan(0.1);
 });
 
-test("a run that was cut off goes on to the same bytes, and layers are added without running the others again", async () => {
+test("an interrupted run resumes to the same bytes, and adding layers does not run the others again", async () => {
   const [whole, parted] = [tempFolder(), tempFolder()];
   using first = cacheAt(whole, [1, 3]);
   await collectStates(engine, corpus, first, {});
@@ -86,7 +86,7 @@ test("a run that was cut off goes on to the same bytes, and layers are added wit
   expect(bytes(parted, "layer-2").length).toBe(bytes(whole, "layer-1").length);
 });
 
-test("a block that was not written to its end is none", async () => {
+test("a partial block does not count", async () => {
   const folder = tempFolder();
   {
     using cache = cacheAt(folder, [2]);

@@ -31,13 +31,13 @@ function factors(deviation: number, seed: number): () => number {
 
 const errors = (fitted: Law): number[] => names.map((name) => Math.abs(fitted[name] / law[name] - 1));
 
-test("a law is found again from its own losses", () => {
+test("a law is recovered from its own losses", () => {
   const fitted = fitScalingLaw(pointsOf(narrow));
   expect(Math.max(...errors(fitted))).toBeLessThan(1e-6);
   expect(fitted.objective).toBeLessThan(1e-15);
 });
 
-test("a wide grid with 1 % of noise gives the exponents within 3 %, and intervals around them", () => {
+test("a wide grid with 1 % noise gives the exponents within 3 %, and intervals around them", () => {
   const noisy = pointsOf(wide, factors(0.01, 1));
   const fitted = fitScalingLaw(noisy);
   expect(Math.abs(fitted.alpha / law.alpha - 1)).toBeLessThan(0.03);
@@ -48,7 +48,7 @@ test("a wide grid with 1 % of noise gives the exponents within 3 %, and interval
   expect(beta[1] - beta[0]).toBeGreaterThan(0);
 });
 
-test("one wild point moves the fit less than its square would", () => {
+test("one outlier moves the fit less than its square would", () => {
   const points = pointsOf(wide);
   points[20] = { ...points[20]!, loss: 2 * points[20]!.loss };
   const near = { starts: [startAt(law)] };
@@ -57,7 +57,7 @@ test("one wild point moves the fit less than its square would", () => {
   expect(Math.abs(huber.alpha - law.alpha)).toBeLessThan(0.1 * Math.abs(square.alpha - law.alpha));
 });
 
-test("the gradient is that of central differences", () => {
+test("the gradient equals central differences", () => {
   const objective = objectiveOf(pointsOf(narrow, factors(0.05, 2)), 0.03);
   const at = [5.8, 6.2, 0.4, 0.33, 0.29];
   const { gradient } = objective(at);
@@ -82,11 +82,11 @@ test("the minimum of a curved valley is found", () => {
 test.each([
   [narrow.slice(0, 5).map((place) => ({ ...place, loss: 2 })), "expected at least 6 runs, got 5"],
   [narrow.map((place) => ({ ...place, loss: 0 })), "loss: expected a number above 0, got 0"],
-])("points that cannot be fitted are refused", (points, message) => {
+])("points without a fit are refused", (points, message) => {
   expect(() => fitScalingLaw(points)).toThrow(message);
 });
 
-test("a plan spends its compute, and no other split of it has less loss", () => {
+test("a plan spends its compute, and no other split has less loss", () => {
   const plan = planRun({ compute: 1e20, sparsity: 0.8, law, inferenceTokens: 1e12 });
   expect(6 * plan.mean * plan.tokens).toBeCloseTo(1e20, -10);
   expect(plan.mean / plan.last).toBeCloseTo(1.995, 3);

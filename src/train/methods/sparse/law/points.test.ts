@@ -26,7 +26,7 @@ const file = (name: string, text: string): string => {
   return path.join(folder, name);
 };
 
-test("a run's point is its average size, its tokens and its last held-out loss; a file's is a line", () => {
+test("a run's point is its average size, its tokens and its last held-out loss; a file has one per line", () => {
   const run = runOf("run", { work: { parameters: { dense: 300, run: 250 } } });
   const lines = file("points.jsonl", '{"parameters": 5, "tokens": 6, "loss": 7}\n\n');
   expect(lawPoints([run, lines])).toEqual([
@@ -40,6 +40,6 @@ test.each([
   [() => file("bad.jsonl", '{"parameters": 5}\n'), /bad\.jsonl: line 1: "tokens": expected number, got nothing/],
   [() => file("worse.jsonl", "\nfive\n"), /worse\.jsonl: line 2: this is not JSON/],
   [() => path.join(folder, "none"), /none/],
-])("what is no point is refused", (make, message) => {
+])("invalid points are refused", (make, message) => {
   expect(() => lawPoints([make()])).toThrow(message);
 });
