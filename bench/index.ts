@@ -33,11 +33,11 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./decode-batch.ts")).decodeBatch,
   },
   segments: {
-    summary: "a program a layer, against one for the whole stack",
+    summary: "one program per layer, against one for the whole stack",
     load: async () => (await import("./segments.ts")).segments,
   },
   exit: {
-    summary: "tokens that leave after half of the layers, against all of them",
+    summary: "tokens that exit after half of the layers, against all of them",
     load: async () => (await import("./exit.ts")).exit,
   },
   lookup: {
@@ -110,7 +110,7 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./serve/embed.ts")).serveEmbed,
   },
   "serve-stall": {
-    summary: "what running streams wait while a prompt of 4,096 tokens is run, against 1.3 times one chunk of it",
+    summary: "how long running streams wait while a prompt of 4,096 tokens runs, against 1.3 times one chunk of it",
     load: async () => (await import("./serve/stall.ts")).serveStall,
   },
   price: {
@@ -119,7 +119,7 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./price.ts")).price,
   },
   structured: {
-    summary: "an answer held to a JSON schema, against one that is not",
+    summary: "an answer constrained to a JSON schema, against a free one",
     load: async () => (await import("./structured.ts")).structured,
   },
   rerank: {
@@ -195,7 +195,7 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     load: async () => (await import("./vision.ts")).visionYopo,
   },
   savings: {
-    summary: "every saving on requests of the kind that it is for, whole answers, against dense",
+    summary: "every saving on requests for which it is meant, whole answers, against dense",
     load: async () => (await import("./savings.ts")).savings,
   },
   xattention: {

@@ -57,7 +57,7 @@ function answer(handlers: Handlers, request: Request): Promise<unknown> {
   }
 }
 
-const oneAtATime = () => Promise.reject(new Error("this engine was asked for several sequences, it decodes one"));
+const oneAtATime = () => Promise.reject(new Error("this engine decodes one sequence, and several were requested"));
 
 /** Linux's high-water mark. getrusage's figure would do, but it is inherited from the parent through exec. */
 export function peakResident(): number {

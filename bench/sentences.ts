@@ -18,7 +18,7 @@ export function realSentences(count: number): string[] {
   );
   const comments = sources.toSorted().flatMap((name) => commentsOf(read(join("src", name))));
   const sentences = new Set([...pages, ...comments].flatMap(sentencesOf));
-  if (sentences.size < count) throw new Error(`the texts have ${sentences.size} sentences, ${count} are wanted`);
+  if (sentences.size < count) throw new Error(`the texts have ${sentences.size} sentences, but ${count} are needed`);
   return shuffle([...sentences].slice(0, count), seededRandom(1));
 }
 

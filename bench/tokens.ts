@@ -28,6 +28,6 @@ export function bookTokens(model: Model, count: number): number[] {
   const tokens: number[] = [];
   for (const text of texts)
     if (tokens.length < count) tokens.push(...tokenizer.encode(readFileSync(new URL(text, root), "utf8")));
-  if (tokens.length < count) throw new Error(`the texts have ${tokens.length} tokens, ${count} are wanted`);
+  if (tokens.length < count) throw new Error(`the texts have ${tokens.length} tokens, but ${count} are needed`);
   return tokens.slice(0, count);
 }

@@ -175,7 +175,7 @@ describe("classify --via qzero", () => {
 
   test("its flags do nothing elsewhere", async () => {
     const { status, stderr } = await ours(["classify", "--model", fixture("classifier"), "--top-k", "3", "x"]);
-    expect([status, stderr]).toEqual([2, expect.stringContaining("--top-k is for --via qzero")]);
+    expect([status, stderr]).toEqual([2, expect.stringContaining("--top-k needs --via qzero")]);
   });
 });
 

@@ -104,7 +104,7 @@ test.skipIf(!server).concurrent(
     expect(atDeath.filter(({ item }) => held.includes(item))).toEqual([]);
     await until(() => answered(shared).length >= ITEMS + 8);
     store.kill("SIGKILL");
-    await until(() => handing.said().includes("is gone; waiting for it"));
+    await until(() => handing.said().includes("is unreachable; waiting for it"));
     store = processes.redis(port);
     const [code] = await once(handing, "close");
     expect([code, handing.said()]).toEqual([0, expect.stringContaining("is back")]);

@@ -37,7 +37,7 @@ test("a dry run reports candidates, minutes and what the items can certify; a tu
   const dry = tune("--max-tokens", "4", "--dry-run");
   expect(dry.stdout).toMatch(/^lookup:match=4,tokens=8$/m);
   expect(dry.stdout).toMatch(
-    /^xattention \(3 settings\) is left out: prompts have \d+ tokens at the median; acts from 4,096$/m,
+    /^xattention \(3 settings\) is left out: prompts have a median of \d+ tokens; acts from 4,096$/m,
   );
   expect(dry.stdout).toMatch(
     /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,
@@ -55,8 +55,8 @@ test("a dry run reports candidates, minutes and what the items can certify; a tu
 });
 
 test.each([
-  ["", ["--adapter", "x"], "--adapter is for one model; a pair's thresholds are tuned here, without adapters"],
-  ["", ["--queue", "redis://x"], "--queue is for one model"],
+  ["", ["--adapter", "x"], "--adapter needs a single model; a pair's thresholds are tuned here, without adapters"],
+  ["", ["--queue", "redis://x"], "--queue needs a single model"],
   ["@share=0.3", [], "is tuned over all shares for Super; expected no share after its @"],
 ])("a pair%s with %j is refused in one sentence", (options, words, sentence) => {
   const { status, stderr } = tune("--model", `${tiny}>${untied}${options}`, ...words);

@@ -13,7 +13,7 @@ writeFileSync(task, '{"prompt": "a", "choices": ["b", "c"], "gold": 0}\n');
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each([
-  [["--budget-flops", "1e12"], "a budget needs a search; add --search, or leave the budget out"],
+  [["--budget-flops", "1e12"], "a budget needs a search; add --search, or omit the budget"],
   [["--recipe", ""], "--recipe is empty; dense is always included"],
   [["--rows", "2"], "--rows is only for tasks with generated answers"],
 ])("lab run with %j, which would do nothing, is refused before anything runs", (words, sentence) => {

@@ -149,6 +149,6 @@ test("a training that is killed before its first step resumes", async () => {
     interruptAt: /^step 2: loss/m,
     signal: "SIGKILL",
   });
-  expect(stderr).toContain(`${out} holds no checkpoint: the run begins anew`);
+  expect(stderr).toContain(`${out} holds no checkpoint: the run starts over`);
   expect(firstStep(stderr)).toBe(1);
 });

@@ -33,7 +33,7 @@ function parseResult(path: string): Measured {
   try {
     return resultSchema.parse(JSON.parse(line));
   } catch (cause) {
-    throw new Error(`${path}: its last line is no result of a bench`, { cause });
+    throw new Error(`${path}: its last line is not a bench result`, { cause });
   }
 }
 

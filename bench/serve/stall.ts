@@ -43,7 +43,7 @@ function stall({ path }: BenchOptions): (send: Send) => Promise<number> {
     checkTokens(beside, PROMPT, ANSWER);
     const [from, to] = [long!.sent, long!.events[0]!];
     if (beside.some(({ events }) => events[0]! > from || events.at(-1)! < to))
-      throw new Error("a stream did not run for all of the long prompt");
+      throw new Error("a stream did not run for the whole long prompt");
     return percentile(
       beside.flatMap(({ events }) => gaps(events, from, to)),
       0.99,

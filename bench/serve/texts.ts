@@ -27,7 +27,7 @@ export class Texts {
       this.#at += tokens;
       return text;
     }
-    throw new Error("the texts have come to their end");
+    throw new Error("the texts are used up");
   }
 
   /** Bans the end tokens, so that a greedy answer reaches its last token. */

@@ -42,7 +42,7 @@ const row = (kind: string, runs: string, ms: number) => [
 ];
 console.log(
   markdownTable(
-    ["program", "runs a step", "ms a step", "share"],
+    ["program", "runs per step", "ms per step", "share"],
     [
       ...kinds.map(([kind, { runs, ms }]) => row(kind, (runs / steps).toFixed(1), ms / steps)),
       row("JavaScript", "", whole - inPrograms),

@@ -16,7 +16,7 @@ export function sameLosses(): CheckLosses {
       known[first + i] ??= loss;
       const other = known[first + i]!;
       if (!(Math.abs(loss - other) <= tolerance))
-        throw new Error(`the sides do not train alike: the loss of step ${first + i + 1} is ${loss} and ${other}`);
+        throw new Error(`the sides train differently: the loss of step ${first + i + 1} is ${loss} and ${other}`);
     }
   };
 }

@@ -97,7 +97,7 @@ async function onnxRuntime(): Promise<string> {
 async function sqlite(): Promise<string> {
   const { default: Libsql } = await import("libsql").catch(() => {
     const platform = `${process.platform}-${process.arch}`;
-    throw new Error(`libsql has no build for ${platform}, which downloads, receipts and indexes need`);
+    throw new Error(`libsql has no build for ${platform}; downloads, receipts and indexes need it`);
   });
   const database = new Libsql(":memory:");
   const { version } = database.prepare("SELECT sqlite_version() AS version").get() as { version: string };

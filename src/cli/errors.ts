@@ -38,7 +38,7 @@ export function report(error: unknown, command: Command | undefined): number {
   if (interrupted) return interrupted.status;
   if (!(error instanceof Error)) return say(`unexpected: ${error}`, 1);
   if (error.name === "AbortError") return say(error.message, 130);
-  if (!isUserError(error)) return say(`unexpected: ${error.message} (DEBUG=modicum shows where it came from)`, 1);
+  if (!isUserError(error)) return say(`unexpected: ${error.message} (DEBUG=modicum shows the stack)`, 1);
   say(sentenceOf(error), error.exitCode);
   if (error.exitCode === 2 && command) process.stderr.write(`${usage(command)}\n`);
   return error.exitCode;

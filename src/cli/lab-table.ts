@@ -26,7 +26,7 @@ const consistent = ({ recipe, consistency }: RecipeSummary): string[] =>
 
 const shared = ({ recipe, shared_tokens: tokens = 0 }: RecipeSummary): string[] =>
   tokens > 0
-    ? [`${recipe}: ${count(tokens, "token")} of prompts, computed once for several items, in the bill of each`]
+    ? [`${recipe}: ${count(tokens, "token")} of prompts, computed once for several items and billed to each`]
     : [];
 
 const spent = ({ search, probes, flops, minutes, ended }: Searched): string =>

@@ -90,8 +90,8 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
   );
   if (one) {
     const instead = `; register a recipe with \`modicum recipes add\` and use ${inside}`;
-    const why = pipeline.settings ? `, and ${options.model} names ${pipeline.naming.kind}` : instead;
-    throw new UserError(`--${one[0]} is for one model${why}`, 2);
+    const why = pipeline.settings ? `, but ${options.model} names ${pipeline.naming.kind}` : instead;
+    throw new UserError(`--${one[0]} needs a single model${why}`, 2);
   }
   if (auto && optionText !== "")
     throw new UserError(`--save ${auto}: expected a pair without options after its @, got ${options.model}`, 2);
@@ -119,7 +119,8 @@ export async function billed(work: (onStopped: (receipt: Receipt) => void) => Pr
 
 /** Reports that an answer was ended because it repeated itself. */
 export function warnOfLoop(reason: FinishReason | undefined): void {
-  if (reason === "repetition") warn("the answer repeats itself and was ended; --no-repetition-detection lets it go on");
+  if (reason === "repetition")
+    warn("the answer repeats itself and was ended; --no-repetition-detection lets it continue");
 }
 
 /** Prints an answer as it arrives: its reasoning dim on stderr, for people only, and its text on stdout. */

@@ -29,7 +29,7 @@ export async function tunings(again: boolean): Promise<Check[]> {
 }
 
 const UNUSED =
-  "--tune does nothing: MODICUM_TUNE=off keeps the forms that the processor's instructions suggest, whatever was timed";
+  "--tune does nothing: MODICUM_TUNE=off keeps the forms that the processor's instructions suggest, whatever the timing";
 
 async function timeAgain(source: ResolvedModel): Promise<void> {
   const checkpoint = openCheckpoint(source.path);
@@ -41,7 +41,7 @@ async function timeAgain(source: ResolvedModel): Promise<void> {
 /** The width of codes, and its reason. */
 export function codesText({ bits, steady, ms }: CodesTuning): string {
   if (!steady)
-    return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy to be timed, which \`doctor --tune\` does again`;
+    return `4-bit types run in ${bits} bits, by the processor's instructions; the machine was too busy for timing; \`doctor --tune\` repeats it`;
   const other = bits === 4 ? 8 : 4;
   const factor = (of: "decode" | "prefill") => `${(ms[other][of] / ms[bits][of]).toFixed(2)} times`;
   return `4-bit types run in ${bits} bits, as timed here: ${factor("decode")} as fast as ${other} bits in a step, ${factor("prefill")} in a prompt`;
@@ -49,10 +49,10 @@ export function codesText({ bits, steady, ms }: CodesTuning): string {
 
 /** The form of the layers, and its reason. */
 export function rotatedText({ chosen, steady, ms }: RotatedTuning, loss: number): string {
-  if (!steady) return "the default form; the machine was too busy to time q8r, which `doctor --tune` does again";
+  if (!steady) return "the default form; the machine was too busy to time q8r; `doctor --tune` repeats it";
   const factor = (of: keyof typeof ms.default) => (ms.default[of] / ms.rotated[of]).toFixed(2);
   const factors = `${factor("step")} times as fast as the default form in a step, ${factor("batch")} in a batch of 8, ${factor("prompt")} in a prompt`;
   return chosen
-    ? `q8r, as timed here: ${factors}; loses at most ${loss} nats a token, measured`
+    ? `q8r, as timed here: ${factors}; loses at most ${loss} nats per token, measured`
     : `the default form, as timed here: q8r is ${factors}`;
 }

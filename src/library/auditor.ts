@@ -51,7 +51,7 @@ export class Auditor {
   /** Prompts of requests, and requests. */
   readonly #seen = new Set<string>();
   readonly #passed = new Set<string>();
-  /** Replays run in sequence, so that the order of arrival does not depend on the contents. */
+  /** Replays run one after the other, in the order of arrival, which does not depend on the contents. */
   #last: Promise<void> = Promise.resolve();
   #waiting = 0;
 

@@ -116,11 +116,11 @@ describe("a classifier that looks texts up", () => {
   });
 
   test.each([
-    [{}, ["sport", "sport"], 'the label "sport" is given twice; expected different ones'],
+    [{}, ["sport", "sport"], 'the label "sport" occurs twice; expected different ones'],
     [{}, ["sport", ""], "label 2 is empty, expected a text"],
     [{ index: "empty" }, labels, "the index empty is empty; add documents with categories to it"],
     [{ index: "uncategorised" }, labels, "no document of the index uncategorised has categories, which qzero reads"],
-    [{ index: undefined }, labels, "there is no index to search; expected one, or evidence"],
+    [{ index: undefined }, labels, "there is no index to search; expected an index, or evidence"],
     [{ qzero: { retriever: "dense" } }, labels, "the index words has no vectors; search it by bm25"],
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],
     [{ qzero: { topk: 3 } }, labels, 'qzero: there is no option "topk"; did you mean "topK"?'],
@@ -138,7 +138,7 @@ describe("a classifier that looks texts up", () => {
     await expect(classifier.classify(["Apples", " "], labels)).rejects.toThrow("text 2 is empty");
     const evidence = [[{ categories: ["a"] }], []];
     await expect(classifier.classify(["Apples"], labels, { evidence })).rejects.toThrow(
-      "evidence is for 2 texts, and there are 1; expected as many",
+      "evidence is for 2 texts, but there are 1; expected as many",
     );
   });
 

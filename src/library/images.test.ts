@@ -68,6 +68,6 @@ test("a classifier of images: its own labels or some of them, and vectors; no te
 
 test("a model of texts alone refuses images", async () => {
   using texts = await load(fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url)));
-  const sentence = /reads only texts, and got an image; expected a model of images and texts, such as a CLIP$/;
+  const sentence = /reads only texts, but got an image; expected a model of images and texts, such as a CLIP$/;
   await expect(texts.embed([{ image }])).rejects.toThrow(sentence);
 });

@@ -109,7 +109,7 @@ export class Model implements Disposable {
 
   /** @throws UserError if it was disposed of */
   get loaded(): LoadedModel {
-    if (this.#disposed) throw new UserError(`${this.name}: a model was used after it was disposed; load it again`);
+    if (this.#disposed) throw new UserError(`${this.name}: the model was used after it was disposed; load it again`);
     return this.model;
   }
 

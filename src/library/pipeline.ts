@@ -48,7 +48,7 @@ function merged({ optionText: text }: NamedText, more: RouteInput): RouteOptions
   if (options.auto !== undefined) return checkRouteOptions({ auto: options.auto, ...more });
   const named = text === "" ? [] : text.split(",").map((part) => part.split("=") as [string, string]);
   const twice = named.find(([key]) => key in more);
-  if (twice) throw new UserError(`route: ${twice[0]} is given twice: in the name and as an option`, 2);
+  if (twice) throw new UserError(`route: ${twice[0]} is set twice: in the name and as an option`, 2);
   return checkRouteOptions({ ...Object.fromEntries(named), ...more });
 }
 

@@ -81,8 +81,8 @@ describe("training a projector", () => {
   });
 
   test.each([
-    [{ model: `${at("executor")}+${at("planner")}` }, "fills in no masked tokens"],
-    [{ model: `${at("planner")}+${at("planner")}` }, "takes no embeddings in place of tokens"],
+    [{ model: `${at("executor")}+${at("planner")}` }, "does not fill in masked tokens"],
+    [{ model: `${at("planner")}+${at("planner")}` }, "does not accept embeddings instead of tokens"],
     [{ model: at("planner") }, "is not a planner with an executor"],
     [{ lora: { rank: 2 } }, "lora: a projector trains by itself"],
     [{ freezeMask: "mask.json" }, "freezeMask: a projector trains by itself"],
@@ -233,7 +233,9 @@ test("as a text pipeline it answers in as many tokens, and its plan comes first"
   const { text, receipt } = await own.answer("abca", { planning: { channel: "latent", ends: "never" } });
   expect(pieces.map((piece) => piece.text).join("")).toBe(text);
   expect(last.receipt).toMatchObject({ flops: receipt.flops, work: receipt.work, tokens: receipt.tokens });
-  await expect(openTextPipeline(`${at("executor")}+${at("planner")}`)).rejects.toThrow("fills in no masked tokens");
+  await expect(openTextPipeline(`${at("executor")}+${at("planner")}`)).rejects.toThrow(
+    "does not fill in masked tokens",
+  );
 });
 
 test("a value attached to a model is made once, again after a failure, and freed with it", async () => {

@@ -81,11 +81,11 @@ export async function requestOf(
   if (asked.thinkingTokenBudget !== undefined && !form)
     throw new OptionError(
       "thinkingTokenBudget",
-      `is for models that reason in chats, which ${generative.source.name} does not`,
+      `is for models that reason in chats; ${generative.source.name} does not`,
     );
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
   if (asked.diffusion && generative.kind !== "diffusion language model")
-    throw new UserError(`${generative.source.name} fills in no masked tokens; expected no diffusion`, 2);
+    throw new UserError(`${generative.source.name} does not fill in masked tokens; expected no diffusion`, 2);
   const filling = infill === true || mode !== undefined;
   const continues =
     generative.kind !== "encoder with a decoder" &&

@@ -70,7 +70,7 @@ export class Runs {
     using lease = await this.model.loaded.use(save);
     const plan = lease?.plan(request.prompt.length, request.visual, request.facts);
     if (request.facts?.budget && !plan?.choice)
-      throw new UserError("a budget needs a certificate to choose by; name a recipe such as auto:NAME", 2);
+      throw new UserError("a budget needs a certificate; name a recipe such as auto:NAME", 2);
     const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
     const told = { key, deadline, onBegun, ceiling, signal, audit, onStopped: this.#biller.told(onStopped, recipe) };
     try {

@@ -152,7 +152,7 @@ describe("a call", () => {
       () => openIndex("x", { store: "mysql://me:secret@host/x" }),
       "indexes are folders or postgres://user@host/database, got mysql://…",
     ],
-    [() => openIndex("Bad/Name"), '"Bad/Name" is no name of an index'],
+    [() => openIndex("Bad/Name"), '"Bad/Name" is not a valid index name'],
     [() => createIndex("index0", { embedding: "none" }), "there is an index index0 already"],
     [() => createIndex("x", { words: 0 }), "createIndex's options.words: must be at least 1 (got 0)"],
   ])("without meaning is refused in one sentence: %#", async (call, sentence) => {

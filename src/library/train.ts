@@ -116,7 +116,7 @@ export async function interpolate(
   { out, weight, ...resolving }: InterpolateOptions,
 ): Promise<void> {
   if (!(weight >= 0 && weight <= 1)) throw new UserError(`weight: expected 0 to 1, got ${weight}`, 2);
-  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; take another --out`);
+  if (existsSync(out) && readdirSync(out).length > 0) throw new UserError(`${out} is not empty; use another --out`);
   if (existsSync(path.join(tuned, "adapter_config.json"))) return interpolateAdapter(tuned, weight, out);
   const open = async (model: string) => openCheckpoint((await resolveModel(model, resolving)).path);
   return interpolateModels({ base: await open(base), tuned: await open(tuned) }, weight, out);

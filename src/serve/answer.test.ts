@@ -127,9 +127,9 @@ describe("POST /v1/answer", () => {
 
   test.each([
     [{ index: "note" }, 404, 'no index is called "note" here; did you mean "notes"?'],
-    [{ index: undefined }, 400, "retrieval auto searches an index; expected its name"],
+    [{ index: undefined }, 400, "retrieval auto needs an index; expected its name"],
     [{ gate: { method: "entropy" } }, 400, "chatting has no gate entropy that was calibrated"],
-    [{ retrieval: "never", gate: { method: "margin" } }, 400, "gate is for retrieval=auto, got retrieval=never"],
+    [{ retrieval: "never", gate: { method: "margin" } }, 400, "gate needs retrieval=auto, got retrieval=never"],
     [{ retrieval: "maybe" }, 400, "retrieval"],
     [{ question: "" }, 400, "question"],
     [{ model: "sentences" }, 400, "sentences is an encoder"],

@@ -100,7 +100,7 @@ test("a budget chooses within the certificate, and needs one", async () => {
   const refused = await complete(named, { budget: { ms: 5 } });
   expect([refused.status, (await jsonOf(refused)).error.message]).toEqual([
     400,
-    "a budget needs a certificate to choose by; name a recipe such as auto:NAME",
+    "a budget needs a certificate; name a recipe such as auto:NAME",
   ]);
   expect((await complete(usual, { budget: { ms: 0 } })).status).toBe(400);
 });

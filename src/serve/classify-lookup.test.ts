@@ -98,7 +98,7 @@ describe("POST /v1/classify with retrieval", () => {
   });
 
   test.each([
-    [{ retrieval: always, labels: undefined }, 400, "labels: a classification by lookup has no labels of its own"],
+    [{ retrieval: always, labels: undefined }, 400, "labels: a classification by lookup needs labels"],
     [{ retrieval: always, labels: ["sports", "sports"] }, 400, 'the label "sports" is given twice'],
     [{ retrieval: always, labels: ["sports", " "] }, 400, "label 2 is empty"],
     [{ retrieval: always, labels: ["sports", "qqq"] }, 400, 'small knows no word of the label "qqq"'],
@@ -111,7 +111,7 @@ describe("POST /v1/classify with retrieval", () => {
     [{ retrieval: { ...always, top_k: 0 } }, 400, "retrieval.top_k: must be at least 1 (got 0)"],
     [{ retrieval: { ...always, topk: 3 } }, 400, 'did you mean "top_k"?'],
     [{ retrieval: always, evidence: [[]] }, 400, "evidence replaces retrieval.index; expected one of them"],
-    [{ evidence: [] }, 400, "evidence is for 0 texts, and there are 1; expected as many"],
+    [{ evidence: [] }, 400, "evidence is for 0 texts, but there are 1; expected as many"],
     [{ model: "tiny", retrieval: always }, 400, "tiny generates text; expected an encoder"],
     [{ model: "labels", retrieval: always }, 400, "labels is a classifier, expected a model of embeddings"],
     [{ model: "sentences", retrieval: always, max_flops: 1 }, 400, "FLOPs"],

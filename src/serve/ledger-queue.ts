@@ -85,7 +85,7 @@ export class LedgerQueue {
   }
 
   #lose(receipts: readonly Receipt[], why: unknown): void {
-    for (const receipt of receipts) this.log.error({ err: why, receipt }, "a receipt was not kept");
+    for (const receipt of receipts) this.log.error({ err: why, receipt }, "a receipt was lost");
   }
 
   /**

@@ -8,7 +8,7 @@ import type { Registry } from "prom-client";
 export const metricsServer = (registry: Registry): Server =>
   createServer(async ({ method, url }, response) => {
     if (method !== "GET" || url !== "/metrics") {
-      response.writeHead(404, { "content-type": "text/plain" }).end("this port has GET /metrics alone\n");
+      response.writeHead(404, { "content-type": "text/plain" }).end("this port serves only GET /metrics\n");
       return;
     }
     try {

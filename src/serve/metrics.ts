@@ -33,7 +33,7 @@ export class Metrics {
   readonly firstToken = this.#histogram("vllm:time_to_first_token_seconds", "until an answer's first token");
   readonly betweenTokens = this.#histogram("vllm:inter_token_latency_seconds", "from one token to the next");
   readonly #whole = this.#histogram("vllm:e2e_request_latency_seconds", "until a request is answered");
-  readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs that dense runs would have taken", bySaving);
+  readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs of the dense runs", bySaving);
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs of the savings' own overhead", bySaving);
   readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
@@ -53,7 +53,7 @@ export class Metrics {
     );
     this.#gauge(
       "vllm:num_requests_waiting",
-      "answers that wait to start, or for their model or its memory",
+      "answers waiting to start, or for their model or its memory",
       counted(work, ({ waiting }) => waiting),
     );
     this.#gauge(

@@ -113,7 +113,7 @@ export const trainOptions = z.strictObject({
     .describe("form of the frozen weights under LoRA; auto: f32 if it fits a quarter of the memory, else as in run"),
   tokens: count
     .default(256)
-    .describe("tokens per row; longer samples are dropped, longer texts of an encoder cut")
+    .describe("tokens per row; longer samples are dropped, longer encoder texts are cut")
     .register(flagHelp, { group: "Steps" }),
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),

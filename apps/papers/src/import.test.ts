@@ -31,7 +31,7 @@ test("unreadable sources are reported, and do not affect others", async () => {
   expect(sources.map(({ failure }) => failure)).toEqual([
     `${large}: 50 MB, expected at most 50`,
     `${join(folder, "none")}: there is no such file`,
-    `${undated}: no date of this page has a year; give it with --year`,
+    `${undated}: no date of this page has a year; set it with --year`,
     undefined,
     expect.stringMatching(/strange\.json: no paper in it; line 1: /),
   ]);

@@ -70,7 +70,7 @@ test("without an embedding model, search goes by words, and nothing is similar",
   await papers.import([fileURLToPath(new URL("sources/fixtures/papers.jsonl", import.meta.url))]);
   expect((await papers.search("exit")).results.map(({ paper }) => paper.title)).toEqual(["Early Exit"]);
   expect(await papers.similar("early-exit")).toBeUndefined();
-  await expect(papers.vectorsOf(["early-exit"])).rejects.toThrow("no vectors of papers without an embedding model");
+  await expect(papers.vectorsOf(["early-exit"])).rejects.toThrow("without an embedding model, papers have no vectors");
   rmSync(folder, { recursive: true });
 });
 

@@ -153,7 +153,7 @@ export class Papers implements AsyncDisposable {
 
   /** Unit vectors of papers by id; papers without one are left out. @throws UserError without an embedding model */
   async vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, Float32Array>> {
-    if (this.embedding === "none") throw new UserError("there are no vectors of papers without an embedding model");
+    if (this.embedding === "none") throw new UserError("without an embedding model, papers have no vectors");
     return (await this.#opened()).vectors(ids);
   }
 

@@ -35,7 +35,7 @@ const commands: Readonly<Record<string, ChatCommand>> = {
     run: image,
   },
   save: { usage: "/save FILE", summary: "save the conversation as JSON for chat completions", run: save },
-  clear: { usage: "/clear", summary: "forget what was said", run: clear },
+  clear: { usage: "/clear", summary: "clear the conversation", run: clear },
   quit: { usage: "/quit", summary: "leave (also /exit, /bye and Ctrl-D)", run: () => "" },
 };
 
@@ -83,7 +83,7 @@ const isPlace = (part: unknown): boolean =>
 async function save({ model, messages }: Talk, file: string): Promise<string> {
   if (imagesIn(messages) > 0) throw new UserError("a chat with images cannot be saved");
   if (file === "") throw new UserError("expected a file: /save FILE");
-  if (existsSync(file)) throw new UserError(`${file} exists already; expected a new file`);
+  if (existsSync(file)) throw new UserError(`${file} already exists; expected a new file`);
   await writeJson(file, { model, messages });
   return `saved ${messages.length} messages in ${file}`;
 }

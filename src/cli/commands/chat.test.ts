@@ -158,7 +158,7 @@ test("commands are run and not sent; errors are shown, and the chat continues", 
     'error: no model is called "none"\n',
     "the model is other\n",
     `saved 2 messages in ${file}\n`,
-    `error: ${file} exists already; expected a new file\n`,
+    `error: ${file} already exists; expected a new file\n`,
     'error: there is no command /hlp; did you mean "help"?; see /help\n',
     "error: there is no command /; see /help\n",
   ])

@@ -25,7 +25,7 @@ export function define(command: Command): void {
         "a,b,…: labels to choose from; a classifier knows only its own; with --via also label=word|word",
       ).argParser((text) => text.split(",")),
     )
-    .addOption(common("--image <file>", "an image in place of the text"))
+    .addOption(common("--image <file>", "an image instead of the text"))
     .addOption(
       common("--via <pipeline>", "label by the categories of documents in an index").choices([labelPipeline.name]),
     );
@@ -43,7 +43,7 @@ async function classify(text: string | undefined, flags: Flags): Promise<void> {
   const textOf = async (signal: AbortSignal) => wanted(text ?? (await readStdin(signal)));
   const { image } = flags;
   if (image !== undefined && (text !== undefined || flags.via))
-    throw new UserError("--image replaces the text, and does not work with --via; give one of them", 2);
+    throw new UserError("--image replaces the text, and does not work with --via; use one of them", 2);
   if (flags.via !== undefined) return classifyVia(textOf, flags);
   refuseOwn(flags);
   await encode(
@@ -70,13 +70,13 @@ const ranked = (scores: Readonly<Record<string, number>>): string[] =>
 function refuseOwn(flags: Flags): void {
   const names = Object.keys(own.flags).map((flag) => flag.split(" ", 1)[0]!);
   const one = [...names, ...Object.keys(own.options.shape)].find((key) => flags[key] !== undefined);
-  if (one) throw new UserError(`${flagOf(one)} is for --via ${labelPipeline.name}; add it, or leave the flag out`, 2);
+  if (one) throw new UserError(`${flagOf(one)} needs --via ${labelPipeline.name}; add it, or omit the flag`, 2);
 }
 
 /** Classifies a text by the pipeline, and prints the labels, the best first. */
 async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, flags: Flags): Promise<void> {
   const { model, store, adapter, json } = flags;
-  if (adapter !== undefined) throw new UserError(`--adapter is not for --via ${labelPipeline.name}`, 2);
+  if (adapter !== undefined) throw new UserError(`--adapter does not work with --via ${labelPipeline.name}`, 2);
   const { labels, index, qzero, ...request } = await own.read(flags, givenFlags(own.options, flags));
   const signal = interruptSignal();
   const text = await textOf(signal);
@@ -97,6 +97,6 @@ async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, fla
 }
 
 function wanted(text: string): string {
-  if (text.trim() === "") throw new UserError("nothing to classify; give a text as an argument or on stdin", 2);
+  if (text.trim() === "") throw new UserError("nothing to classify; pass a text as an argument or on stdin", 2);
   return text;
 }

@@ -39,7 +39,7 @@ async function embed(texts: string[], flags: Flags): Promise<void> {
 }
 
 function linesOf(text: string): string[] {
-  if (text === "") throw new UserError("nothing to embed; give texts as arguments, or lines on stdin", 2);
+  if (text === "") throw new UserError("nothing to embed; pass texts as arguments, or lines on stdin", 2);
   return text.replace(/\r?\n$/, "").split(/\r?\n/);
 }
 

@@ -25,7 +25,7 @@ interface Flags extends Readonly<Record<string, unknown>> {
 export function define(command: Command): void {
   command
     .option("--model <model>", "an image generator", "digits-tiny")
-    .option("--out <file>", "the PNG to write; several images get numbers; missing folders are made")
+    .option("--out <file>", "the PNG to write; several images get numbers; missing folders are created")
     .option("--json", "print one JSON object with the files and the receipt");
   addFlags(command, imagineOptions).action(imagine);
   examples(command, "modicum imagine --class 7 --out seven.png", "modicum imagine --n 4 --steps 20 --out digits.png");

@@ -37,7 +37,7 @@ async function create(name: string, flags: Flags): Promise<void> {
   const { secret, key } = await new KeyStore().create(name, scope, terms);
   if (flags.json) return printJson({ key: secret, ...shown(key) });
   print(secret);
-  process.stderr.write(`key ${key.id}, "${name}": only its hash is kept, so it cannot be shown again\n`);
+  process.stderr.write(`key ${key.id}, "${name}": only its hash is stored, so it cannot be shown again\n`);
 }
 
 async function list({ json }: Flags): Promise<void> {

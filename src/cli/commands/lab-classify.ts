@@ -28,7 +28,7 @@ export function define(command: Command): void {
     .requiredOption("--task <task>", "a task of labels, such as tagmynews:FILE")
     .requiredOption("--index <name>", "the index to search")
     .option("--store <address>", STORE)
-    .option("--label-words <words>", "words to read in place of labels: us=America,world=politics|government", (text) =>
+    .option("--label-words <words>", "words to read instead of labels: us=America,world=politics|government", (text) =>
       text.split(","),
     )
     .requiredOption("--out <folder>", "where results and report are written")

@@ -43,7 +43,7 @@ const exponent = (value: number): string => (value > 0 ? "+" : "") + value.toPre
 function lines(report: LyapunovReport): string[] {
   const { controls, loops, deviations } = report;
   return [
-    `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats a token`,
+    `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats per token`,
     "",
     ...columns(layersOf(report)),
     "",

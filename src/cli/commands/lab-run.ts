@@ -59,7 +59,7 @@ export function define(command: Command): void {
       ).argParser(collect),
     )
     .addOption(
-      common("--task <task>", "a task of `lab tasks`, or a FILE.jsonl; may be repeated")
+      common("--task <task>", "a task from `lab tasks`, or a FILE.jsonl; may be repeated")
         .argParser(collect)
         .makeOptionMandatory(),
     )
@@ -113,7 +113,7 @@ function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
   const report = `report: ${path.join(folder, "report.html")}`;
   if (cell.first || cell.pipeline || recipes.length === 1) return report;
   const pick = commandOf(["lab", "pick", folder, "--quality", "-0.01"]);
-  return `${report}; \`${pick}\` registers the recipe that saves most at no worse than -0.01`;
+  return `${report}; \`${pick}\` registers the recipe that saves the most at no worse than -0.01`;
 }
 
 const command = (): string => commandOf(process.argv.slice(2));
@@ -153,7 +153,7 @@ async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
   const { queue, adapter } = flags;
   const [first, pipeline] = [rankPipelineNamed(name), textPipelineNamed(name)];
   if (adapter !== undefined && queue !== undefined)
-    throw new UserError("--adapter: a model with an adapter runs only in this process; leave out --queue", 2);
+    throw new UserError("--adapter: a model with an adapter runs only in this process; omit --queue", 2);
   if (pipeline) {
     alone(name, flags);
     return { source: await found(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
@@ -170,8 +170,7 @@ async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
 function alone(name: string, { recipe, search, queue }: Flags): void {
   const { name: own, naming } = pipelineNamed(name)!;
   const what = `${name} is ${naming!.kind}`;
-  if (recipe ?? search)
-    throw new UserError(`--model: ${what}, whose recipe is ${own}; leave out --recipe and --search`, 2);
+  if (recipe ?? search) throw new UserError(`--model: ${what}, whose recipe is ${own}; omit --recipe and --search`, 2);
   if (queue !== undefined) throw new UserError(`--queue: ${what}, which runs only in this process`, 2);
 }
 
@@ -195,13 +194,13 @@ export async function found(model: string, signal: AbortSignal): Promise<Resolve
 /** @throws UserError if a flag would have no effect */
 function requireUse({ search, budgetFlops, budgetMinutes }: Flags, rows: number, tasks: readonly Task[]): void {
   if (search === undefined && (budgetFlops ?? budgetMinutes) !== undefined)
-    throw new UserError("a budget needs a search; add --search, or leave the budget out", 2);
+    throw new UserError("a budget needs a search; add --search, or omit the budget", 2);
   if (rows > 1 && tasks.every(({ kind }) => kind !== "generation"))
     throw new UserError("--rows is only for tasks with generated answers", 2);
 }
 
 function reuseOf({ resume = false, force = false }: Flags): Reuse {
-  if (resume && force) throw new UserError("--resume continues a run and --force replaces it; give one of them", 2);
+  if (resume && force) throw new UserError("--resume continues a run and --force replaces it; use one of them", 2);
   return resume ? "resume" : force ? "force" : "refuse";
 }
 

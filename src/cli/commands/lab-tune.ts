@@ -52,10 +52,10 @@ export function define(command: Command): void {
     .addOption(
       common(
         "--task <task>",
-        'a task of `lab tasks` that generates text, or a FILE.jsonl of "prompt" or "messages", with "answer" and "group" if known',
+        'a task from `lab tasks` that generates text, or a FILE.jsonl of "prompt" or "messages", with "answer" and "group" if known',
       ).makeOptionMandatory(),
     )
-    .option("--candidates <file>", "recipes to try in place of the savings' own settings: one per line, or a JSON list")
+    .option("--candidates <file>", "recipes to try instead of the savings' own settings: one per line, or a JSON list")
     .option("--adapter <folder>", ADAPTER)
     .option(
       "--queue <url>",
@@ -109,7 +109,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   const pair = pairNamed(name);
   const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
   if (pair && flag)
-    throw new UserError(`--${flag} is for one model; a pair's thresholds are tuned here, without adapters`, 2);
+    throw new UserError(`--${flag} needs a single model; a pair's thresholds are tuned here, without adapters`, 2);
   for (const each of pair ? [pair.swift, pair.super] : [name]) await found(each, signal);
   using download = showDownload(name);
   const open = (each: string) => load(each, { signal, ...download, ...(adapter !== undefined && { adapter }) });
@@ -193,7 +193,7 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       if (done === 1) timing = performance.now();
       // The time of the first answer is unknown.
       const each = (performance.now() - timing) / Math.max(1, done - 1);
-      if (done > 1) display.show({ title: "times in turns with dense", done, of, left: (each / 1000) * (of - done) });
+      if (done > 1) display.show({ title: "times in turn with dense", done, of, left: (each / 1000) * (of - done) });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

@@ -50,7 +50,7 @@ export function tell({ sources, unindexed }: Imported): void {
     if (failure !== undefined) warn(printable(failure));
     if (isSame) warn(printable(`${source}: nothing is newer than at the last import`));
   }
-  if (unindexed !== undefined) warn(`search does not find the new papers yet: ${unindexed}`);
+  if (unindexed !== undefined) warn(`search cannot find the new papers yet: ${unindexed}`);
 }
 
 interface Sum {

@@ -32,7 +32,7 @@ export function define(command: Command): void {
       "auto",
     )
     .option("--model <model>", "an image–text model that has a bridge", "clip-tiny")
-    .option("--regions <folder>", "a localiser and a bridge in place of the model's own")
+    .option("--regions <folder>", "a localiser and a bridge instead of the model's own")
     .option("--out <file>", "write a PNG of the picture with its regions")
     .option("--json", "print one JSON object with the receipt");
   addFlags(command, options).action(recognize);

@@ -55,7 +55,7 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   if (rankPipelineNamed(flags.model)) return rerankByLetters(documents, { query, ...flags });
   for (const flag of ["explain", ...Object.keys(ownFlags.shape)])
     if (flags[flag] !== undefined)
-      throw new UserError(`--${flag} is for rerankers with windows, such as smollm2+first`, 2);
+      throw new UserError(`--${flag} needs a reranker with windows, such as smollm2+first`, 2);
   await encode(
     flags,
     async () => documents.map(({ text }) => text),

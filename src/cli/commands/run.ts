@@ -73,11 +73,11 @@ async function run(argument: string | undefined, options: Options): Promise<void
 /** @throws UserError for flags that belong to one model, beside a pipeline with settings, or to such a pipeline */
 function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "settings"> = {}): void {
   const other = own?.alone.flags.find((flag) => options[flag] !== undefined);
-  if (other) throw new UserError(`--${other} is for one model, and ${options.model} names two`, 2);
+  if (other) throw new UserError(`--${other} needs a single model, but ${options.model} names two`, 2);
   for (const { settings, naming } of textPipelines) {
     const flag = Object.keys(settings?.flags ?? {}).find((name) => options[name] !== undefined);
     if (flag !== undefined && settings !== own)
-      throw new UserError(`--${flag} is for ${naming.kind}, --model ${naming.form}`, 2);
+      throw new UserError(`--${flag} needs ${naming.kind}, --model ${naming.form}`, 2);
   }
 }
 
@@ -88,7 +88,7 @@ const formatOf = (given: string): Format =>
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);
   const prompt = [piped.trimEnd(), argument].filter(Boolean).join("\n\n");
-  if (prompt.trim() === "") throw new UserError("the prompt is empty; give it as an argument or on stdin", 2);
+  if (prompt.trim() === "") throw new UserError("the prompt is empty; pass it as an argument or on stdin", 2);
   return prompt;
 }
 
@@ -106,7 +106,7 @@ const stream = (line: Shows["line"]) => (model: Answering, prompt: string, setti
 const filled =
   ({ json }: Options) =>
   async (model: Answering, prompt: string, settings: Settings): Promise<Receipt> => {
-    if (!("infill" in model)) throw new UserError("--infill is for one model, not for a pair", 2);
+    if (!("infill" in model)) throw new UserError("--infill needs a single model, not a pair", 2);
     const { text, blanks, finishReason, tokens, receipt } = await model.infill(prompt, settings);
     if (json) printJson({ text, blanks, finish_reason: finishReason, tokens: tokens.map(({ id }) => id), receipt });
     else process.stdout.write(`${text}\n`);

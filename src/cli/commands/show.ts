@@ -85,7 +85,7 @@ function stability({ stability }: ModelDescription): [string, string][] {
   const { lambdaMax, memory } = stability;
   const forgets =
     memory === null ? "a channel never forgets" : `its slowest channel forgets in ${memory.toFixed(0)} tokens`;
-  return [["stability", `λ max ${lambdaMax.toPrecision(3)} nats a token at rest (Δ = softplus(bias)): ${forgets}`]];
+  return [["stability", `λ max ${lambdaMax.toPrecision(3)} nats per token at rest (Δ = softplus(bias)): ${forgets}`]];
 }
 
 /** The lines on sampling settings. */

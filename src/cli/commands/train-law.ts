@@ -31,7 +31,7 @@ function tableOf(law: Law, intervals: LawIntervals): string[] {
     const [low, high] = intervals[name];
     return [name, short(law[name]), `${short(low)} to ${short(high)}`];
   });
-  return columns([["", "fitted", "95 % of fits to runs drawn again"], ...rows]);
+  return columns([["", "fitted", "95 % of fits to resampled runs"], ...rows]);
 }
 
 const tellError = (runs: number, { mean, most }: { mean: number; most: number }): string =>

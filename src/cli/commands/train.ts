@@ -81,7 +81,7 @@ async function run(config: string | undefined, flags: Flags): Promise<void> {
 /** @throws UserError for flags that exclude each other */
 function checkFlags({ out, resume, dryRun }: Flags): void {
   if (resume !== undefined && out !== undefined)
-    throw new UserError("--resume continues in its own folder; leave out --out", 2);
+    throw new UserError("--resume continues in its own folder; omit --out", 2);
   if (resume !== undefined && dryRun)
     throw new UserError("--dry-run is for a new run; --resume prints the estimate itself", 2);
   if (out === undefined && resume === undefined && !dryRun)

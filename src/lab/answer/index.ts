@@ -61,7 +61,7 @@ export async function openAnswering({
       throw new UserError(`${model.source.name} encodes images; the lab has no task for it`);
     case "diffusion language model":
       model[Symbol.dispose]();
-      throw new UserError(`${model.source.name} fills in masked tokens; the lab's tasks are for other models`);
+      throw new UserError(`${model.source.name} fills in masked tokens; the lab has no task for it`);
     case "image generator":
       model[Symbol.dispose]();
       throw new UserError(`${model.source.name} draws images; the lab has no task for it`);

@@ -44,7 +44,7 @@ async function listed(text: string, options: PullOptions): Promise<CorpusFile[]>
   const [, language, split = "test", ...more] = text.split(":");
   const known = isOneOf(languages, language) && isOneOf(splits, split) && more.length === 0;
   if (!known)
-    throw new UserError(`${text}: expected code:${languages.join("|")}, or one of :${splits.join("|")} behind it`, 2);
+    throw new UserError(`${text}: expected code:${languages.join("|")}, or one of :${splits.join("|")} after it`, 2);
   return (await codeFiles(language, split, options)).filter((file) => file.split === split);
 }
 

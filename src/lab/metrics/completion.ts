@@ -49,7 +49,7 @@ const isAccepted = (text: string, reference: string): boolean =>
 
 export const exactLine = mean(
   "exact-line",
-  "Share of completions whose first line with content is the reference's, white space at its end aside",
+  "Share of completions whose first non-blank line is the reference's, ignoring trailing white space",
   "higher",
   ({ answers }, { text }) => Number(isExact(text, answers[0]!)),
 );
@@ -71,8 +71,7 @@ function shownPart({ answers }: GenerationItem, answer: Answer): Part {
 
 export const shownAcceptedProxy: Metric<"generation"> = {
   name: "shown-accepted-proxy",
-  summary:
-    "The same proxy among completions that show anything; one that was stopped is held against the reference's beginning",
+  summary: "The same proxy among non-empty completions; a stopped one is compared with the reference's beginning",
   better: "higher",
   part: shownPart,
   quality: ofSums(([accepted, shown]) => (shown === 0 ? 0 : accepted! / shown!)),
@@ -80,14 +79,14 @@ export const shownAcceptedProxy: Metric<"generation"> = {
 
 export const length = mean(
   "length",
-  "Tokens of a completion, in the mean",
+  "Mean number of tokens in a completion",
   "higher",
   (_item, { tokens = [] }) => tokens.length,
 );
 
 export const layersPerToken = mean(
   "layers",
-  "Layers that a token ran through: the mean of a completion, then of all",
+  "Layers per token: averaged within a completion, then over all",
   "lower",
   (_item, { layers = Number.NaN }) => layers,
 );

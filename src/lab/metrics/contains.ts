@@ -20,7 +20,7 @@ export function placeOf(text: string, answer: string): number {
 export const containsAnswer: Metric<"generation"> = {
   name: "contains-answer",
   summary:
-    "Share of texts that hold a reference answer, whatever the case; a number only whole (RULER: string_match_part)",
+    "Share of texts that contain a reference answer, ignoring case; numbers match only as a whole (RULER: string_match_part)",
   better: "higher",
   scale: "binary",
   part: ({ answers }, { text }) => [answers.some((answer) => holds(text, answer)) ? 1 : 0],
@@ -29,7 +29,8 @@ export const containsAnswer: Metric<"generation"> = {
 
 export const containsAll: Metric<"generation"> = {
   name: "contains-all",
-  summary: "Share of the reference answers that a text holds, as contains-answer does (RULER: string_match_all)",
+  summary:
+    "Share of the reference answers that a text contains, matched as in contains-answer (RULER: string_match_all)",
   better: "higher",
   scale: "unit",
   part: ({ answers }, { text }) => [answers.filter((answer) => holds(text, answer)).length / answers.length],

@@ -3,7 +3,7 @@ import { meanOfParts, ofSums } from "./sums.ts";
 
 export const greedyMatch: Metric<"continuation"> = {
   name: "greedy-match",
-  summary: "Share of continuations that greedy decoding gives token by token (lm-evaluation-harness: LAMBADA's acc)",
+  summary: "Share of continuations that greedy decoding produces token by token (lm-evaluation-harness: LAMBADA's acc)",
   better: "higher",
   part: (_item, { greedy }) => [greedy ? 1 : 0],
   quality: meanOfParts,

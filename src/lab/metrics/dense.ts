@@ -30,7 +30,7 @@ export const agreement = withDense(
 
 export const commonPrefix = withDense(
   "common-prefix",
-  "Length of the longest common prefix with the dense run's text, by the longer text's length",
+  "Length of the longest common prefix with the dense run's text, divided by the longer text's length",
   prefixShare,
 );
 

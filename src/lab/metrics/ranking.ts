@@ -11,7 +11,7 @@ const discounted = (grades: readonly number[]): number =>
 /** nDCG over the first k documents; the ideal order is over all judged ones. 0 if none is relevant. */
 export const ndcg = (k: number): Metric<"ranking"> => ({
   name: `ndcg@${k}`,
-  summary: `Discounted gain of the first ${k} documents by that of the best order, grades as gains (trec_eval: ndcg_cut_${k})`,
+  summary: `Discounted gain of the first ${k} documents, divided by the best order's, grades as gains (trec_eval: ndcg_cut_${k})`,
   better: "higher",
   part({ relevance }, { order }) {
     const best = Object.values(relevance).sort((a, b) => b - a);
@@ -23,7 +23,7 @@ export const ndcg = (k: number): Metric<"ranking"> => ({
 
 export const mrr: Metric<"ranking"> = {
   name: "mrr",
-  summary: "Mean of 1 by the rank of the first relevant document, 0 where none is found (trec_eval: recip_rank)",
+  summary: "Mean reciprocal rank of the first relevant document, 0 if there is none (trec_eval: recip_rank)",
   better: "higher",
   part({ relevance }, { order }) {
     const at = order.findIndex((id) => (relevance[id] ?? 0) > 0);

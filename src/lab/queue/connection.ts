@@ -26,7 +26,7 @@ export async function connect(url: string, notice: Notice): Promise<Redis> {
   }
   gone = false;
   redis.on("close", () => {
-    if (!gone) notice(`${hidden(url)} is gone; waiting for it`);
+    if (!gone) notice(`${hidden(url)} is unreachable; waiting for it`);
     gone = true;
   });
   redis.on("ready", () => {

@@ -200,7 +200,7 @@ describe.skipIf(!server)("with a queue", () => {
     const shared = await outcomeOf(setup, silent, (local) => LossQueue.open(url, setup, local, notice, undefined));
     await broken.close();
     expect({ ...shared, calls: 0 }).toEqual({ ...alone, calls: 0 });
-    expect(said.some((sentence) => /^a worker gave an answer of another form to item/.test(sentence))).toBe(true);
+    expect(said.some((sentence) => /^a worker returned an answer of another form for item/.test(sentence))).toBe(true);
     expect(said.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
   }, 300_000);
 

@@ -153,7 +153,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
-    this.notice(`a worker gave an answer of another form to item ${item.id.slice(0, 12)}; it is answered here`);
+    this.notice(`a worker returned an answer of another form for item ${item.id.slice(0, 12)}; it is answered here`);
     return undefined;
   }
 

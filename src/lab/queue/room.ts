@@ -20,7 +20,7 @@ export async function onceThereIsRoom<T>(
     } catch (error) {
       if (!isFull(error)) throw error;
     }
-    if (!told) notice("Redis has no memory left (its maxmemory is reached); waiting for it to have some");
+    if (!told) notice("Redis has no memory left (its maxmemory is reached); waiting for free memory");
     await later(again);
   }
 }

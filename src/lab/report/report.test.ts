@@ -74,11 +74,11 @@ describe("what the run says", () => {
 
   test("names the recipe that saves the most and is proven to lose little, and the one that saves the most of all", () => {
     expect(said(13)).toContain(
-      "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves most: 25.2 % of FLOPs",
+      "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves the most: 25.2 % of FLOPs",
     );
     expect(said(13)).toContain("as bad as −0.030 is not excluded");
     expect(said(13)).toContain(
-      "exit:layer=20,confidence=0.95 saves most of all: 33.0 %, contains-answer 0.410, −0.302",
+      "exit:layer=20,confidence=0.95 saves the most of all: 33.0 %, contains-answer 0.410, −0.302",
     );
   });
 
@@ -96,11 +96,11 @@ describe("what the run says", () => {
   test("never recommends a recipe that loses much, however wide its interval; few items are too few", () => {
     const few = ofTwo(4, 0.5, [0, -1, 0.6], [0.75, -0.25, 0.2]);
     expect(few).toContain("Too few items to tell (4).");
-    expect(few).toContain("threshold=0.9,stride=8,minLengthForSparse=2048 saves most: 20.0 %");
+    expect(few).toContain("threshold=0.9,stride=8,minLengthForSparse=2048 saves the most: 20.0 %");
     expect(few).toContain("as bad as −0.250 is not excluded");
     expect(ofTwo(9, 0.5, [0.5, 0, 0.6], [0.5, 0, 0.2])).toContain("Too few items to tell (9).");
     expect(ofTwo(40, 0.5, [0.5, -0.03, 0.6], [0.5, -0.02, 0.2])).toMatch(
-      /^Of the recipes that are shown to lose no more than 5.0 % of dense's quality on 40 items, .*saves most: 20.0 %/,
+      /^Of the recipes proven to lose no more than 5.0 % of dense's quality on 40 items, .*saves the most: 20.0 %/,
     );
     expect(ofTwo(40, 0.5, [0.4, -0.2, 0.6], [0.45, -0.1, 0.2])).toMatch(
       /^Every recipe that saves FLOPs loses more than 5.0 %/,
@@ -137,7 +137,7 @@ describe("answers side by side", () => {
     expect(question(choice).text).toContain("How many?");
     expect(view(choice, { likelihoods: [likelihood(-3), likelihood(-2)] })).toBe(
       "<ul><li>one: −3.000, −1.000 a character</li>" +
-        "<li>&lt;two&gt;: −2.000, −0.400 a character <strong>likeliest, likeliest a character, right</strong></li></ul>",
+        "<li>&lt;two&gt;: −2.000, −0.400 a character <strong>likeliest, likeliest per character, right</strong></li></ul>",
     );
     const contexts = ["It is the cup", "It is the <jug>"].map((context) => ({ context, continuation: " that leaks." }));
     const winogrande: Item = { kind: "choice", id: "0", choices: contexts, gold: 0 };

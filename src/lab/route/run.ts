@@ -98,7 +98,7 @@ async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promi
     items.push(item);
     if (items.length === wanted) return items;
   }
-  throw new UserError(`${task.name} has ${items.length} items, and ${wanted} are wanted; give a smaller --limit`);
+  throw new UserError(`${task.name} has ${items.length} items, but ${wanted} are requested; set a smaller --limit`);
 }
 
 async function keep({ out, command, version, options }: RouteRun, report: RouteReport): Promise<void> {

@@ -126,7 +126,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
   const countTokens = (text: string) => dense.countTokens(text);
   for await (const item of task.items({ seed, limit, countTokens, tokenizer: dense.tokenizer, ...fetching })) {
     if (options.raw && item.kind === "generation" && item.messages)
-      throw new UserError(`--raw asks prompts as plain text, and item "${item.id}" of ${task.name} has messages`, 2);
+      throw new UserError(`--raw sends prompts as plain text, but item "${item.id}" of ${task.name} has messages`, 2);
     if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
     found.set(item.id, item);
     if (found.size === limit) break;

@@ -54,9 +54,9 @@ export async function checkFolder(folder: string, identity: Identity, reuse: Reu
   const held = await contents(folder);
   if (held.length === 0 || reuse === "force") return undefined;
   if (!held.includes("run.json"))
-    throw new UserError(`${folder} is not empty and holds no lab run; expected a new or an empty folder, or --force`);
+    throw new UserError(`${folder} is not empty and holds no lab run; expected a new or empty folder, or --force`);
   if (reuse === "refuse")
-    throw new UserError(`${folder} holds a lab run already; --resume continues it, --force replaces it`);
+    throw new UserError(`${folder} already holds a lab run; --resume continues it, --force replaces it`);
   const own = await readIdentity(folder);
   requireSame(folder, own, {
     ...identity,
@@ -115,7 +115,7 @@ function requireSame(folder: string, held: Identity, wanted: Identity): void {
   if (differs === undefined) return;
   if (differs === "items_hash")
     throw new UserError(
-      `${folder} holds results of another run: it asked as many items, and others; what the task reads, or how it asks, has changed since`,
+      `${folder} holds results of another run: it has as many items, but different ones; the task's data or its prompts have changed`,
     );
   const what = differs.replace("_", " ");
   const advice = differs === "quant" ? formAdvice(held.quant, wanted.quant) : "";

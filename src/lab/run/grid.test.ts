@@ -247,7 +247,7 @@ describe("a folder with contents", () => {
   test("another run's is refused, resumed or replaced, by the option", async () => {
     const first = await grid("held", {}, { limit: 4 });
     await runGrid(first, silent);
-    await expect(runGrid(first, silent)).rejects.toThrow(/holds a lab run already; --resume .* --force/);
+    await expect(runGrid(first, silent)).rejects.toThrow(/already holds a lab run; --resume .* --force/);
     const more = await grid("held", { reuse: "resume" }, { limit: 5 });
     await expect(runGrid(more, silent)).rejects.toThrow(/another run: its limit is 4, this run's 5$/);
     expect(lines(first.out)).toHaveLength(8);
@@ -263,7 +263,9 @@ describe("a folder with contents", () => {
     writeFileSync(file, own.replace(/"model_hash": "../, '"model_hash": "zz'));
     await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/its model hash is zz/);
     writeFileSync(file, own.replace(/"items_hash": "../, '"items_hash": "zz'));
-    await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(/asked as many items, and others/);
+    await expect(runGrid({ ...first, reuse: "resume" }, silent)).rejects.toThrow(
+      /has as many items, but different ones/,
+    );
   });
 
   test("lines of other items, other questions, other metrics, or repeated ones are refused", async () => {
@@ -279,11 +281,11 @@ describe("a folder with contents", () => {
     for (const [text, said] of [
       [
         `${whole}${first!.replace('"q0"', '"other"')}\n`,
-        /line 5 is no result of this run: letters has no item "other"/,
+        /line 5 is not a result of this run: letters has no item "other"/,
       ],
       [whole.replace(/"item_hash":"\w+"/, '"item_hash":"deadbeef"'), /line 1 .*: its item "q0" is another question/],
-      [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part in accuracy; --force/],
-      [`${whole}${first}\n`, /line 5 .*: item "q0" is there twice under dense/],
+      [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part for accuracy; --force/],
+      [`${whole}${first}\n`, /line 5 .*: item "q0" occurs twice under dense/],
     ] as const)
       await expect(resumed(text)).rejects.toThrow(said);
     await resumed(whole.replaceAll(/"item_hash":"\w+",/g, ""));

@@ -26,7 +26,8 @@ export type { Grid, Watcher } from "./grid-of.ts";
 export async function runGrid(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<Summary[]> {
   const folders = grid.cells.map((cell) => folderOf(grid, cell));
   const twice = folders.find((folder, i) => folders.indexOf(folder) !== i);
-  if (twice) throw new UserError(`two of the runs would lie in ${twice}; give each model, task and form once`, 2);
+  if (twice)
+    throw new UserError(`two of the runs would share the folder ${twice}; list each model, task and form once`, 2);
   const summaries: Summary[] = [];
   for (const cell of grid.cells.length > 1 ? await checkAll(grid, watcher, signal) : grid.cells) {
     const onWait = () => watcher.notice?.(`another process runs in ${folderOf(grid, cell)}; waiting for it`);

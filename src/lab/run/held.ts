@@ -15,7 +15,7 @@ export async function readRun(folder: string): Promise<Run> {
   await requireRun(folder);
   const file = resultsFile(folder);
   if (!existsSync(file))
-    throw new UserError(`${folder} has the run's summary without its results, item by item: there is no ${file}`);
+    throw new UserError(`${folder} has the run's summary without its results: there is no ${file}`);
   return { folder, summary: await readSummary(folder), results: await heldLines(file, resultSchema) };
 }
 
@@ -23,13 +23,11 @@ export async function readRun(folder: string): Promise<Run> {
 export async function requireRun(folder: string): Promise<void> {
   if (existsSync(summaryFile(folder))) return;
   if (existsSync(identityFile(folder)))
-    throw new UserError(
-      `${folder}: the run has not come to its end, since there is no summary.json; --resume continues it`,
-    );
+    throw new UserError(`${folder}: the run is unfinished, since there is no summary.json; --resume continues it`);
   const below = existsSync(folder) ? await findRuns(folder) : [];
   const finished = below.filter(({ summary }) => summary !== undefined).map((run) => run.folder);
   throw new UserError(
-    `${folder} holds no lab run${finished.length > 0 ? ` itself; give one of those below it: ${few(finished)}` : ""}`,
+    `${folder} holds no lab run${finished.length > 0 ? ` itself; name one of those below it: ${few(finished)}` : ""}`,
   );
 }
 
@@ -63,7 +61,7 @@ async function listed(folder: string): Promise<Listed> {
 
 async function foldersIn(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
-    if (codeOf(error) === "ENOTDIR") throw new UserError(`${folder} is a file, expected a folder that runs lie in`);
+    if (codeOf(error) === "ENOTDIR") throw new UserError(`${folder} is a file, expected a folder of runs`);
     throw new UserError(`cannot read the folder ${folder} (${codeOf(error)})`);
   });
   const below = entries.filter((entry) => entry.isDirectory() && !/^\.|^node_modules$/.test(entry.name));

@@ -16,8 +16,8 @@ const dense = (fields: Partial<RecipeSummary>) => recipe({ recipe: "dense", ...f
 
 test.each([
   [summary(), dense({ quality: 0, ci95: [0, 0] }), /^dense scores 0 in accuracy/],
-  [summary({ chance: 0.25 }), dense({ quality: 0.3, ci95: [0.2, 0.4] }), /not shown to be better than guessing/],
-  [summary({ items: 9 }), dense({}), /^intervals of 9 items are not to be trusted, expected at least 10/],
+  [summary({ chance: 0.25 }), dense({ quality: 0.3, ci95: [0.2, 0.4] }), /not proven better than guessing/],
+  [summary({ items: 9 }), dense({}), /^intervals of 9 items are unreliable, expected at least 10/],
   [summary(), dense({ empty: 0.25 }), /^25\.0 % of the answers under dense are empty/],
   [summary(), recipe({ empty: 0.25 }), /^25\.0 % of the answers under exit:layer=2 are empty/],
   [summary(), recipe({ acted: { items: 0, change: 0 } }), /^exit:layer=2 acted on none of these items/],

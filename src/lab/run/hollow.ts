@@ -39,13 +39,12 @@ function ofLength({ recipes }: Summary, { recipe, flops_saved, flops_per_item: s
 }
 
 function ofDense({ metric, chance, items }: Summary, { quality, ci95 }: RecipeSummary): string[] {
-  if (items < FEWEST)
-    return [`intervals of ${count(items, "item")} are not to be trusted, expected at least ${FEWEST}`];
+  if (items < FEWEST) return [`intervals of ${count(items, "item")} are unreliable, expected at least ${FEWEST}`];
   if (metric.better === "higher" && quality === 0)
-    return [`dense scores 0 in ${metric.name}, so that no recipe can lose anything`];
+    return [`dense scores 0 in ${metric.name}, so no recipe can lose anything`];
   if (chance === undefined || ci95[0] > chance) return [];
   return [
-    `dense scores ${figure(quality)} ${range(ci95)} in ${metric.name}, which is not shown to be better than guessing (${figure(chance)})`,
+    `dense scores ${figure(quality)} ${range(ci95)} in ${metric.name}, which is not proven better than guessing (${figure(chance)})`,
   ];
 }
 

@@ -21,9 +21,9 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
   const seen = new Set<string>();
   for (const [i, result] of results.entries()) {
     const key = JSON.stringify([result.recipe, result.item]);
-    const said = seen.has(key) ? `item "${result.item}" is there twice under ${result.recipe}` : foreign(result);
+    const said = seen.has(key) ? `item "${result.item}" occurs twice under ${result.recipe}` : foreign(result);
     if (said !== undefined)
-      throw new UserError(`${path}, line ${i + 1} is no result of this run: ${said}; --force begins anew`);
+      throw new UserError(`${path}, line ${i + 1} is not a result of this run: ${said}; --force starts over`);
     seen.add(key);
   }
 
@@ -33,6 +33,6 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
     // Older runs have no hash.
     if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is another question`;
     const missing = metrics.find((name) => parts[name] === undefined);
-    return missing && `it has no part in ${missing}`;
+    return missing && `it has no part for ${missing}`;
   }
 }

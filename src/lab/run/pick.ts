@@ -70,7 +70,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   if (items < 2) return "one item has no interval";
   if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
-    return "every recipe that saves FLOPs is below that in the mean, and more items would hardly change it";
+    return "every recipe that saves FLOPs is below that on average, and more items would hardly change it";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
@@ -128,6 +128,6 @@ function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): Ea
 function found(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
-    `${folder} is a run with ${file}, which is not there; pick where the run was started, with its files in their places`,
+    `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in their places`,
   );
 }

@@ -84,7 +84,7 @@ describe("a file's prompts", () => {
     const continued = await run(chatting, rows({ messages: begun, answer: "sat" }));
     expect(continued.texts).toEqual([(await model.complete(begun, greedy)).text]);
     await expect(run(chatting, file, { raw: true })).rejects.toThrow(
-      /--raw asks prompts as plain text, and item "1" of .* has messages/,
+      /--raw sends prompts as plain text, but item "1" of .* has messages/,
     );
     await expect(run(TINY, file)).rejects.toThrow(/the model has no chat template/);
   });

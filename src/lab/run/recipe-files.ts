@@ -23,7 +23,7 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
     const changed = changedFile(now, files);
     if (changed === undefined) continue;
     throw new UserError(
-      `${path} holds results of "${recipe}" from before ${changed} was changed; keep the new file under a name of its own, or --force begins anew`,
+      `${path} holds results of "${recipe}" from before ${changed} was changed; rename the new file, or --force starts over`,
     );
   }
 }
@@ -31,5 +31,5 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
 /** @throws UserError if the recipe's files differ from those of the run that a worker serves */
 export async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
   const changed = changedFile(wanted, await fileHashes(recipe));
-  if (changed !== undefined) throw new UserError(`${changed} says something else here than where the run is`);
+  if (changed !== undefined) throw new UserError(`${changed} has other contents here than at the run`);
 }

@@ -8,9 +8,9 @@ import { isolate } from "./isolate.ts";
 
 /** The sandbox's limits, for users who allow a model's code to run. */
 export const sandboxSentence =
-  "code that the model writes is executed, without network, without your files and for seconds only; " +
-  "what protects you is the Linux kernel's namespaces: a fault of the kernel's is not kept out, nor is use of processor and memory meanwhile " +
-  "(1 GB a process; 16 processes, to which the kernel does not hold root)";
+  "code that the model writes is executed, without network, without your files and only for seconds; " +
+  "you are protected by the Linux kernel's namespaces: a kernel bug is not contained, nor is the use of processor and memory meanwhile" +
+  "(1 GB a process; 16 processes, a limit that the kernel does not enforce for root)";
 
 const path = "/usr/sbin:/usr/bin:/sbin:/bin";
 const spaces = ["--user", "--map-root-user", "--net", "--mount", "--pid", "--ipc", "--uts", "--fork", "--kill-child"];
@@ -60,7 +60,7 @@ function askPython(): Python {
   const program = 'import sys; print(sys.executable + "\\n" + sys.base_prefix)';
   const { stdout } = spawnSync("python3", ["-I", "-c", program], { encoding: "utf8" });
   const [executable, prefix] = stdout?.split("\n") ?? [];
-  if (!executable || !prefix) throw new UserError("python3 was not found, which executes the code that a model writes");
+  if (!executable || !prefix) throw new UserError("python3 was not found; it executes the code that a model writes");
   return { executable, prefix };
 }
 
@@ -70,6 +70,6 @@ export function checkSandbox(python: Python = findPython()): void {
   if (stdout?.trim() === "in") return;
   const why = error ? error.message : stderr.trim().split("\n").at(-1);
   throw new UserError(
-    `code is executed only where it can be kept in, by Linux with unshare, prlimit and setpriv (util-linux) and user namespaces allowed; here: ${why}`,
+    `code is executed only if it can be isolated, by Linux with unshare, prlimit and setpriv (util-linux) and user namespaces allowed; here: ${why}`,
   );
 }

@@ -47,7 +47,7 @@ describe("a folder of source files", () => {
   });
 
   test.each([
-    ["one without source files", () => tempFolder(), /: there is no source file in it with a line to ask for$/],
+    ["one without source files", () => tempFolder(), /: there is no source file in it with a suitable line$/],
     ["one that is not there", () => "none/at/all", /^there is no folder none\/at\/all$/],
     ["a file", () => writeAt(join(tempFolder(), "a.ts"), "x"), /a\.ts is a file, expected a folder of source files$/],
   ])("%s is refused", async (_name, folder, message) => {

@@ -45,7 +45,7 @@ export const codeCompletion: Family = {
 
 /** Files without a suitable line are skipped. */
 const itemsOf = ({ corpus, tokens, suffix }: CompletionOptions, run: ItemsFor): AsyncGenerator<GenerationItem> =>
-  itemsAtPlaces(corpus, "with a line to ask for", run, (text, random) => {
+  itemsAtPlaces(corpus, "with a suitable line", run, (text, random) => {
     const place = placeIn(text, random);
     if (place === undefined) return undefined;
     const { before, after } = windowOf(place, { before: tokens, after: suffix }, run.countTokens);

@@ -41,7 +41,7 @@ function told(task: TaskOf<"generation">, run: ItemsFor) {
 export const humaneval = family({
   name: "humaneval",
   summary:
-    "Python functions from their docstrings: HumanEval (arXiv 2107.03374), by likeness to the authors' solution; nothing is executed unless asked",
+    "Python functions from their docstrings: HumanEval (arXiv 2107.03374), by similarity to the authors' solution; nothing is executed unless requested",
   size: 164,
   place: requests("codex_humaneval/gold_bpb_0shot"),
   row: z.object({
@@ -63,7 +63,7 @@ export const humaneval = family({
 export const mbpp = family({
   name: "mbpp",
   summary:
-    "Python functions from a sentence and tests: MBPP, test (arXiv 2108.07732), by likeness to the authors' solution; nothing is executed unless asked",
+    "Python functions from a sentence and tests: MBPP, test (arXiv 2108.07732), by similarity to the authors' solution; nothing is executed unless requested",
   size: 500,
   place: requests("codex_mbpp/gold_bpb_0shot"),
   row: z.object({

@@ -8,7 +8,7 @@ const letters = ["A", "B", "C", "D", "E"];
 
 export const commonsenseqa = fromRows({
   name: "commonsenseqa",
-  summary: "Questions of common sense, answered by a letter: CommonsenseQA, validation (arXiv 1811.00937)",
+  summary: "Common-sense questions, answered by a letter: CommonsenseQA, validation (arXiv 1811.00937)",
   kind: "choice",
   size: 1221,
   metrics: [accuracy],

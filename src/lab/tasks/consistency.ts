@@ -8,7 +8,7 @@ const metrics = [agreement, commonPrefix, rougeLWithDense] as const;
 /** @param find the task that a text names */
 export const consistency = (find: (text: string) => Promise<Task>): Family => ({
   name: "consistency",
-  summary: "How far a recipe's answers to another task's prompts are the dense run's own, right or wrong",
+  summary: "How closely a recipe's answers to another task's prompts match the dense run's, right or wrong",
   kind: "generation",
   source: "TASK, whose answers are texts",
   size: undefined,

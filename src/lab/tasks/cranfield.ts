@@ -24,7 +24,8 @@ const options = z.strictObject({
 type Options = z.output<typeof options>;
 
 const about = {
-  summary: "Which of 1,400 abstracts on aerodynamics answer a question: the Cranfield collection, its grades as gains",
+  summary:
+    "Which of 1,400 abstracts on aerodynamics answer a question: the Cranfield collection, with its grades as gains",
   kind: "ranking",
   size: 225,
   metrics: [ndcg(10), mrr],

@@ -27,7 +27,7 @@ export function readOptions<S extends z.ZodObject>(task: string, schema: S, text
     const [key, value] = keyValue(piece, keys, last ?? main);
     if (key === undefined) throw new UserError(`${task}: expected key=value, got "${piece}"`, 2);
     if (last === key && value === piece) values[key] += `,${piece}`;
-    else if (key in values) throw new UserError(`${task}: ${key} is given twice`, 2);
+    else if (key in values) throw new UserError(`${task}: ${key} is set twice`, 2);
     else values[key] = value;
     last = key === main ? key : undefined;
   }

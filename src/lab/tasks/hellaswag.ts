@@ -6,7 +6,7 @@ import { fromRows } from "./from-rows.ts";
 
 export const hellaswag = fromRows({
   name: "hellaswag",
-  summary: "How a scene goes on: HellaSwag, validation (arXiv 1905.07830)",
+  summary: "How a scene continues: HellaSwag, validation (arXiv 1905.07830)",
   kind: "choice",
   size: 10_042,
   metrics: [accuracyNormalised, accuracy],

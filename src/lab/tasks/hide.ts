@@ -33,9 +33,7 @@ export function hide(hiding: Hiding): HiddenIn {
   const count = longest(tokens - reserve, (count) => countTokens(at(count).prompt));
   if (count < 0) {
     const least = countTokens(at(0).prompt) + reserve;
-    throw new UserError(
-      `tokens: expected at least ${least}, which what is hidden and the question take, got ${tokens}`,
-    );
+    throw new UserError(`tokens: expected at least ${least} for the hidden texts and the question, got ${tokens}`);
   }
   const { prompt, depths } = at(count);
   return { prompt, depths, tokens: countTokens(prompt) };

@@ -75,7 +75,7 @@ describe("variable tracking", () => {
   test("a length that is too short is refused in one sentence", async () => {
     const long = await task(`variable-tracking:tokens=64,haystack=${haystack()}`);
     await expect(allItems(long)).rejects.toThrow(
-      /^tokens: expected at least \d+, which what is hidden and the question/,
+      /^tokens: expected at least \d+ for the hidden texts and the question/,
     );
   });
 });

@@ -66,6 +66,6 @@ const where = "at any length and every depth (RULER, arXiv 2404.06654)";
 export const needle = family("needle", `One number hidden in a long text, ${where}`, "1");
 export const multiKey = family(
   "multi-key",
-  `Several numbers hidden in a long text, one of them asked for, ${where}`,
+  `Several numbers hidden in a long text, with a question about one, ${where}`,
   "4",
 );

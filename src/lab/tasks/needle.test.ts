@@ -92,7 +92,7 @@ describe("seeds", () => {
 describe("impossible requests are refused", () => {
   test("too few tokens, with both numbers", () => {
     expect(() => needle({ ...options, tokens: 20 })).toThrow(
-      /^tokens: expected at least \d+, which what is hidden and the question take, got 20$/,
+      /^tokens: expected at least \d+ for the hidden texts and the question, got 20$/,
     );
   });
 

@@ -28,7 +28,8 @@ type NextOptions = z.output<typeof options>;
 const [ANSWER, LEAST] = [10, 50];
 
 const about = {
-  summary: "The next 10 tokens at a random place of each source file (SEC, arXiv 2401.09964), by likeness of token ids",
+  summary:
+    "The next 10 tokens at a random place of each source file (SEC, arXiv 2401.09964), by similarity of token ids",
   kind: "generation",
   size: undefined,
   metrics: [
@@ -58,7 +59,7 @@ export const nextTokens: Family = {
 /** Files that are too short are skipped. */
 function itemsOf({ corpus, tokens }: NextOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
   const { tokenizer } = run;
-  if (!tokenizer) throw new UserError("next-tokens: expected a decoder, whose tokens are asked for");
+  if (!tokenizer) throw new UserError("next-tokens: expected a decoder, whose tokens are predicted");
   return itemsAtPlaces(corpus, `with more than ${ANSWER} tokens`, run, (text, random) => {
     const ids = tokenizer.encode(text);
     const at = placeIn(ids.length, random);

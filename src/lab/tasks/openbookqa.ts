@@ -6,7 +6,7 @@ import { fromRows } from "./from-rows.ts";
 
 export const openbookqa = fromRows({
   name: "openbookqa",
-  summary: "Elementary science with a fact to be known besides: OpenBookQA, validation (arXiv 1809.02789)",
+  summary: "Elementary science with an additional fact: OpenBookQA, validation (arXiv 1809.02789)",
   kind: "choice",
   size: 500,
   metrics: [accuracyNormalised, accuracy],

@@ -27,7 +27,7 @@ export const squad = fromRows({
 export const drop = fromRows({
   name: "drop",
   summary:
-    "Questions that count, compare and sort what a passage says: DROP, 1,000 of validation (arXiv 1903.00161), after OLMES's 5 examples",
+    "Questions that count, compare and sort facts of a passage: DROP, 1,000 of validation (arXiv 1903.00161), after OLMES's 5 examples",
   kind: "generation",
   size: 1000,
   metrics,
@@ -46,7 +46,7 @@ export const drop = fromRows({
 export const coqa = fromRows({
   name: "coqa",
   summary:
-    "A conversation on a passage, each question with those before it: CoQA, validation (arXiv 1808.07042), OLMES's prompt",
+    "A conversation on a passage, each question after the earlier ones: CoQA, validation (arXiv 1808.07042), OLMES's prompt",
   kind: "generation",
   size: 7983,
   metrics,

@@ -47,10 +47,7 @@ describe("a task by its written name", () => {
 
   test.each([
     ["arc-esy", 'no task is called "arc-esy"; did you mean "arc-easy"?'],
-    [
-      "zzzzzz",
-      'no task is called "zzzzzz"; expected one of those that `modicum lab tasks` lists, or a file of items (.jsonl)',
-    ],
+    ["zzzzzz", 'no task is called "zzzzzz"; expected one from `modicum lab tasks`, or a file of items (.jsonl)'],
     ["neeedle:tokens=5", 'no task is called "neeedle"; did you mean "needle"?'],
     ["arc-easy:5", 'arc-easy: this task has no options, got "5"'],
     ["arc-easy:", 'arc-easy: this task has no options, got ""'],

@@ -93,4 +93,4 @@ export async function findTask(
   return entry;
 }
 
-const expected = "expected one of those that `modicum lab tasks` lists, or a file of items (.jsonl)";
+const expected = "expected one from `modicum lab tasks`, or a file of items (.jsonl)";

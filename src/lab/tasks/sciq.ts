@@ -8,7 +8,7 @@ const text = z.string();
 
 export const sciq = fromRows({
   name: "sciq",
-  summary: "Science questions with a passage that helps: SciQ, validation (arXiv 1707.06209)",
+  summary: "Science questions with a supporting passage: SciQ, validation (arXiv 1707.06209)",
   kind: "choice",
   size: 1000,
   metrics: [accuracy, accuracyNormalised],

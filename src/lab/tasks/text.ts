@@ -16,7 +16,7 @@ const options = z.strictObject({
 type TextOptions = z.output<typeof options>;
 
 const about = {
-  summary: "How well the model predicts a text of one's own, read in windows that do not overlap",
+  summary: "How well the model predicts your own text, read in windows that do not overlap",
   kind: "text",
   size: undefined,
   metrics: [perplexity, bitsPerByte],

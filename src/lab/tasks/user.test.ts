@@ -266,7 +266,7 @@ describe("prompts for tuning", () => {
     [[{ prompt: "a" }, { prompt: "" }], /line 2: field "prompt": expected a text, got an empty one/],
     [[{ prompt: "a" }, { text: "b" }], /line 2: expected a "prompt" or "messages", only "text"/],
     [[{ prompt: "a" }, { prompt: "b", answer: "c" }], /line 2: this item has an "answer", those before it have none/],
-    [[{ prompt: "a", choices: ["b", "c"], gold: 0 }], /line 1: "choices" are scored and nothing is generated/],
+    [[{ prompt: "a", choices: ["b", "c"], gold: 0 }], /line 1: "choices" are scored, not generated/],
     [["[1]"], /line 1: expected an object with a "prompt" or "messages"/],
     [[], /there are no items in it/],
   ])("%j is refused in one sentence", async (rows, sentence) => {

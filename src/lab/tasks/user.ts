@@ -145,7 +145,7 @@ export async function userPrompts(
     throw new UserError(`${rows[other]!.where}: this item has ${has} "answer", those before it have ${before}`);
   }
   if (!answered && metric !== undefined)
-    throw new UserError(`${spec}: a metric needs answers, and the items have none; leave out ,metric=${metric}`, 2);
+    throw new UserError(`${spec}: a metric needs answers, but the items have none; omit ,metric=${metric}`, 2);
   // The server uses chat.
   return { prompts, metrics: answered ? chosenFirst(metric ?? containsAnswer.name, ofTexts) : undefined };
 }
@@ -155,7 +155,7 @@ function promptOf(row: Row): UserPrompt {
   if (typeof value !== "object" || value === null || Array.isArray(value))
     throw new UserError(`${where}: expected an object with a "prompt" or "messages"`);
   if ("choices" in value)
-    throw new UserError(`${where}: "choices" are scored and nothing is generated; expected a "prompt" to answer`);
+    throw new UserError(`${where}: "choices" are scored, not generated; expected a "prompt" to answer`);
   const { prompt: text, messages: turns, answer: answers = [], group: named } = parseRow(anyPrompt, row);
   const asked = turns ?? text;
   if (asked === undefined || (text !== undefined && turns !== undefined))

@@ -19,7 +19,7 @@ type TrackingOptions = z.output<typeof options>;
 
 const about = {
   summary:
-    "Variables hidden in a long text, each given the one before: which of them have a value? (RULER, arXiv 2404.06654)",
+    "Variables hidden in a long text, each assigned from the one before: which of them have a value? (RULER, arXiv 2404.06654)",
   kind: "generation",
   size: undefined,
   metrics: [containsAll],

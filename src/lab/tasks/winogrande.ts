@@ -6,7 +6,7 @@ import { fromRows } from "./from-rows.ts";
 export const winogrande = fromRows({
   name: "winogrande",
   summary:
-    "Whom a sentence means: WinoGrande XL, validation (arXiv 1907.10641); the sentence's end scored after either name",
+    "Who a sentence refers to: WinoGrande XL, validation (arXiv 1907.10641); the sentence's end is scored after either name",
   kind: "choice",
   size: 1267,
   metrics: [accuracy],

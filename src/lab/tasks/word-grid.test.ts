@@ -76,6 +76,6 @@ test.each([
 
 test("a tokenizer that splits its words is refused", async () => {
   await expect(itemsOf("word-grid", 1, (text) => text.length)).rejects.toThrow(
-    "word-grid: the model's tokenizer splits some of the words, expected a token each",
+    "word-grid: the model's tokenizer splits some of the words, expected one token each",
   );
 });

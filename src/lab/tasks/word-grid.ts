@@ -92,7 +92,7 @@ function itemOf(n: number, { ask, side }: GridOptions, { seed, countTokens }: It
   const before = "Words:";
   const first = countTokens(before) - countTokens("");
   if (countTokens(before + grid) - countTokens(before) !== side * columns)
-    throw new UserError("word-grid: the model's tokenizer splits some of the words, expected a token each");
+    throw new UserError("word-grid: the model's tokenizer splits some of the words, expected one token each");
   const { question, answer } = questionOf(ask, rows, n % side, random);
   return {
     ...{ id: String(n), kind: "generation", stop: ["\n"], maxTokens: 1 },

@@ -69,7 +69,7 @@ test("a candidate that cannot act is reported with its reason: short prompts, or
   });
   expect(found.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
   expect(excluded.map(({ reason }) => reason)).toEqual([
-    "prompts have 310 tokens at the median; acts from 4,096",
+    "prompts have a median of 310 tokens; acts from 4,096",
     "nothing is deeper than layer 99",
   ]);
 });

@@ -68,7 +68,7 @@ async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe
   const from = Math.max(0, ...recipe.map(({ saving, options }) => saving.leastPrompt?.tokens(options) ?? 0));
   const sorted = lengths.toSorted((a, b) => a - b);
   if (from > sorted.at(-1)!)
-    return `prompts have ${count(sorted[sorted.length >> 1]!, "token")} at the median; acts from ${from.toLocaleString("en")}`;
+    return `prompts have a median of ${count(sorted[sorted.length >> 1]!, "token")}; acts from ${from.toLocaleString("en")}`;
   try {
     await check(recipe);
     return undefined;

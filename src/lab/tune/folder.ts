@@ -61,7 +61,7 @@ export function checkTuning(name: string, wanted: Identity, force: boolean): boo
     (key) => JSON.stringify(held[key]) !== JSON.stringify(wanted[key]),
   );
   if (differs === undefined) return true;
-  const what = differs === "items_hash" ? "as many items, and others" : `another ${differs.replace("_", " ")}`;
+  const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
     `--name: the tuning ${name} has ${what}${told(held[differs], wanted[differs])}; --force discards it, another name keeps it`,
   );
@@ -97,7 +97,7 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
   const now = earlierAttempts(held.identity, prompts).length + 1;
   if (now !== attempt)
     throw new UserError(
-      `another tuning of these items began its test meanwhile: this is attempt ${now}, and not ${attempt}; the same command continues`,
+      `another tuning of these items began its test meanwhile: this is attempt ${now}, not ${attempt}; the same command continues`,
     );
   const [all, key] = [heldAttempts(), attemptKey(held.identity)];
   const own = { name, created: held.created, prompts: [...prompts] };

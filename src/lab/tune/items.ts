@@ -97,7 +97,7 @@ async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
   const asked: UntokenizedItem[] = [];
   for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
     if (item.images ?? item.promptTokens ?? item.suffix)
-      throw new UserError(`${spec}: its prompts are images, tokens or texts with an end; expected texts or turns`, 2);
+      throw new UserError(`${spec}: its prompts have images, tokens or a suffix; expected texts or turns`, 2);
     const { prompt, messages, stop, maxTokens } = item;
     asked.push({ prompt: messages ?? prompt, stop, maxTokens: wanted.maxTokens ?? maxTokens, group: undefined, item });
     if (asked.length === wanted.limit) break;

@@ -36,7 +36,7 @@ export function checkLoss(name: LossName, { metric, greedy }: Setting): void {
     );
   if ((name === "harm" || name === "agreement") && !greedy)
     throw new UserError(
-      `--loss ${name} is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy`,
+      `--loss ${name} needs greedy answers, but these are drawn at random; --temperature 0 makes them greedy`,
       2,
     );
 }
@@ -80,14 +80,14 @@ export const excessOf = (tokens: readonly TokenScore[]): number => mean(tokens.m
 export function lossInWords(name: LossName, metric: ItemMetric | undefined, type: LossType): string {
   switch (name) {
     case "harm":
-      return `what an answer loses of dense's ${metric!.name}`;
+      return `what an answer loses against dense's ${metric!.name}`;
     case "quality":
       return `the mean loss of ${metric!.name}, benefits counted against it`;
     case "agreement":
-      return "share of answers whose text is not dense's";
+      return "share of answers whose text differs from dense's";
     case "nats":
       return type === "signed"
-        ? "nats a token by which dense finds the served answer less likely than the recipe that drew it does, at most 1"
-        : "nats a token by which dense finds the served answer less likely than its own, at most 1";
+        ? "nats per token by which dense finds the served answer less likely than the recipe that drew it does, at most 1"
+        : "nats per token by which dense finds the served answer less likely than its own, at most 1";
   }
 }

@@ -56,7 +56,7 @@ function spending({ certificate, shares }: Tuned): Html {
   ] as const;
   return html`<h2>What it spends</h2>
 ${table(
-  `Measured: medians of ${count(shares.items, "item")}, each timed in turns with dense`,
+  `Measured: medians of ${count(shares.items, "item")}, each timed in turn with dense`,
   ["", "dense", "certified, of dense's"],
   measured.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
 )}
@@ -117,7 +117,7 @@ function candidates({ rated, dropped, setup, certificate }: Tuned): Html {
   ];
   return html`<h2>Candidates</h2>${table(
     "All recipes that were considered",
-    ["recipe", "loss, searched", "price of dense's", "what became of it"],
+    ["recipe", "loss, searched", "price of dense's", "outcome"],
     rows.map(([recipe, ...cells]) => [
       html`<th scope="row">${recipeName(recipe!)}</th>`,
       ...cells.map((cell) => html`<td>${cell}</td>`),

@@ -369,7 +369,7 @@ test("with answers, the loss is harm; a risk above a quarter of dense's quality 
   const seldom = serving((_, { id }) => ({ text: Number.parseInt(id.slice(0, 8), 16) % 8 === 0 ? "right" : "no" }));
   const low = await setUp(request(fileOf(answered(120))));
   await expect(tuned(low, seldom, silent)).rejects.toThrow(
-    /^--risk: 0.05 is more than a quarter of dense's contains-answer, which is 0\.\d+ on the \d+ searched items; expected at most 0\.0\d+$/,
+    /^--risk: 0.05 is more than a quarter of dense's contains-answer, which is 0\.\d+ on the \d+ search items; expected at most 0\.0\d+$/,
   );
   expect(await setUp(request(low.request.task, { name: "again" }))).toMatchObject({ attempt: 1 });
 });
@@ -399,9 +399,9 @@ test("a gain that may be noise is not tested, and a gain of a fifth is", async (
   expect([none.certificate, none.outcome.order, none.outcome.verdicts]).toEqual([undefined, [], []]);
   expect(none.outcome.unsure.length).toBeGreaterThan(0);
   expect(verdictOf(none)).toMatch(
-    /^Nothing is certified: dense answers\. Nothing that survived the search is surely faster/,
+    /^Nothing is certified: dense answers\. Nothing that survived the search is provably faster/,
   );
-  expect(tuningPage(none)).toContain("not surely faster");
+  expect(tuningPage(none)).toContain("not provably faster");
   const fifth = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(0.8), silent);
   expect(fifth.certificate?.cost.ms.ci95[1]).toBeLessThan(1);
 });
@@ -415,7 +415,7 @@ test("the gain is one measured figure with its interval, in words and in the rep
   const share = percent(ms);
   expect(share).not.toBe(percent(cost.ms.chosen / cost.ms.dense));
   expect(verdictOf(done)).toContain(
-    ` An answer takes ${share} of dense's time (${percent(low)} to ${percent(high)} at 0.95) and 79.2 % of its FLOPs: medians of 12 items, each timed in turns with dense, which takes ${duration(cost.ms.dense)}. `,
+    ` An answer takes ${share} of dense's time (${percent(low)} to ${percent(high)} at 0.95) and 79.2 % of its FLOPs: medians of 12 items, each timed in turn with dense, which takes ${duration(cost.ms.dense)}. `,
   );
   const page = tuningPage(done);
   expect(page).toContain(`<td>${share} [${percent(low)}, ${percent(high)}]</td>`);
@@ -474,7 +474,7 @@ test("items that cannot certify anything are refused before anything runs", asyn
     /: 20 groups leave 14 for the test/,
   );
   await expect(refused(prompts(200), { temperature: 0.7, loss: "agreement" })).rejects.toThrow(
-    "--loss agreement is of greedy answers, and these are drawn at random; --temperature 0 makes them greedy",
+    "--loss agreement needs greedy answers, but these are drawn at random; --temperature 0 makes them greedy",
   );
 });
 
@@ -482,7 +482,7 @@ test("a real model: lookups keep dense's text, an exit does not, and short promp
   const task = fileOf(prompts(100));
   const setup = await setUp(request(task, { temperature: 0, loss: "nats" }, { candidates: undefined }));
   expect(setup.excluded.find(({ family }) => family === "xattention")?.reason).toMatch(
-    /^prompts have \d+ tokens at the median; acts from 4,096$/,
+    /^prompts have a median of \d+ tokens; acts from 4,096$/,
   );
   const { folder, dropped } = await runTuning(setup, silent);
   const losses = lines(folder, "answers.jsonl")

@@ -238,9 +238,7 @@ async function keepOrder(folder: string, order: readonly Rated[]): Promise<void>
   const held = readOptionalJson(file, orderSchema);
   if (held === undefined) return order.length > 0 ? writeJson(file, order) : undefined;
   if (JSON.stringify(held) !== JSON.stringify(order))
-    throw new UserError(
-      `${file} has another order of the test than the answers and times with it; --force discards it`,
-    );
+    throw new UserError(`${file}: the order of the test does not match its answers and times; --force discards it`);
 }
 
 function nearMiss(
@@ -274,7 +272,7 @@ function nearMiss(
 
 /** The risk as a share of dense's right answers. */
 const riskInWords = ({ problem, items }: Setup, quality: number): string =>
-  `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the searched items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
+  `at most ${figure(problem.bound.risk)} of dense's ${items.metric!.name}, ${figure(quality)} on the search items, may be lost: ${percent(problem.bound.risk / quality)} of it`;
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
@@ -284,7 +282,7 @@ function qualityFault({ problem, items }: Setup, qualities: readonly number[]): 
   const { risk } = problem.bound;
   if (risk <= quality / 4) return undefined;
   return new UserError(
-    `--risk: ${risk} is more than a quarter of dense's ${items.metric!.name}, which is ${figure(quality)} on the ${qualities.length} searched items; expected at most ${figure(quality / 4)}`,
+    `--risk: ${risk} is more than a quarter of dense's ${items.metric!.name}, which is ${figure(quality)} on the ${qualities.length} search items; expected at most ${figure(quality / 4)}`,
     2,
   );
 }

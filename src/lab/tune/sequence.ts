@@ -61,7 +61,7 @@ export async function testOf<T extends TuningItem>(
     const certified = p <= 1 - bound.confidence;
     if (ends || !certified) return { ladder, p, mean: mean(values), groups: i + 1, certified };
   }
-  throw new RangeError("a ladder is tested on at least one item");
+  throw new RangeError("a ladder's test needs at least one item");
 }
 
 const least = (type: LossType): number => (type === "signed" ? -1 : 0);

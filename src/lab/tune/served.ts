@@ -180,7 +180,7 @@ class Drawn {
 
   /** @throws Error if the answer's tokens differ */
   sumOf(tokens: readonly number[]): number {
-    if (tokens.join() !== this.#ids.join()) throw new Error("an answer was drawn in another way than it was followed");
+    if (tokens.join() !== this.#ids.join()) throw new Error("an answer was not drawn as it was followed");
     return this.#sum;
   }
 }

@@ -5,7 +5,7 @@ import { auditText } from "./words.ts";
 test("a certificate that audits skip says why, and how to tune one that they accept", () => {
   const drawn = certificateOf("lookup", { loss: "nats", sampling: { repetitionPenalty: 1.05 } });
   expect(auditText(drawn)).toBe(
-    "`serve --audit` leaves its answers out (repetitionPenalty 1.05): audits need greedy answers (--temperature 0) and a bound on nats",
+    "`serve --audit` skips its answers (repetitionPenalty 1.05): audits need greedy answers (--temperature 0) and a bound on nats",
   );
   expect(auditText(certificateOf("lookup", { loss: "agreement" }))).toContain(
     "leaves its answers out (no bound on nats)",

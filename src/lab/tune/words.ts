@@ -36,7 +36,7 @@ function outlookText({ outlook, problem }: Setup): string {
   const { items, groups, test, best, wanted } = outlook;
   const what = groups === items ? "item" : "group";
   const { risk } = problem.bound;
-  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} wants ${neededText(wanted, what)}`;
+  return `${count(groups, what)} leave ${test} for the test: ${figure(best)} at best, if nothing is lost; ${risk} needs ${neededText(wanted, what)}`;
 }
 
 /** How many items or groups a test needs. */
@@ -78,7 +78,7 @@ export const pText = ({ p, groups }: Verdict, { outlook }: Setup): string =>
 
 /** The result of a ladder that is not tested, since its gain may be noise. */
 export const unsureText = ({ request }: Setup): string =>
-  request.options.cost === "ms" ? "not surely faster" : "not cheaper";
+  request.options.cost === "ms" ? "not provably faster" : "not cheaper";
 
 /** The outcome in one or two sentences. */
 export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned): string {
@@ -103,7 +103,7 @@ function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string
   const all = [...new Set<Cost>([by, "ms", "flops"])].map(
     (each, i) => `${percent(shares[each])} of ${i === 0 ? "dense's" : "its"} ${names[each]}`,
   );
-  return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed in turns with dense, which takes ${duration(ms.dense)}.`;
+  return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed in turn with dense, which takes ${duration(ms.dense)}.`;
 }
 
 /** The requests that a certificate holds for. */
@@ -117,7 +117,7 @@ function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
     return "Nothing that survived the search is cheaper than dense.";
-  return `Nothing that survived the search is surely faster than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so it is no attempt; --force times them anew.`;
+  return `Nothing that survived the search is provably faster than dense: ${count(unsure.length, "ladder")} may be so by chance. No item of the test was answered, so this does not count as an attempt; --force times them again.`;
 }
 
 function riskText({ risk, loss, quality }: NonNullable<Tuned["certificate"]>): string {
@@ -129,7 +129,7 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
   const p = verdict.p.toPrecision(2);
   const missed = `The nearest miss is ${ladderText(verdict.ladder)}: mean loss ${figure(verdict.mean)} on ${count(verdict.groups, "group")}, ${early ? `where the test ended, since p could at best still become ${p}` : `p = ${p}`}`;
   return more === undefined
-    ? `${missed}; its loss is too near the risk for more items to help.`
+    ? `${missed}; its loss is too close to the risk for more items to help.`
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
@@ -137,12 +137,12 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
-  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with their recipes alone is attempt ${next.attempt}, at half the error: it wants ${neededText(next.needed, "group")}, if nothing is lost.`;
+  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with their recipes alone is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
 /** Why `serve --audit` skips a certificate's answers, for a person; undefined: it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;
-  return `\`serve --audit\` leaves its answers out (${reason}): audits need greedy answers (--temperature 0) and a bound on nats`;
+  return `\`serve --audit\` skips its answers (${reason}): audits need greedy answers (--temperature 0) and a bound on nats`;
 }

@@ -21,7 +21,7 @@ export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, I
   return inputs.map((input) => {
     if (!isImage(input)) return input as Exclude<T, ImageInput>;
     throw new UserError(
-      `${model} reads only texts, and got an image; expected a model of images and texts, such as a CLIP`,
+      `${model} reads only texts, but got an image; expected a model of images and texts, such as a CLIP`,
     );
   });
 }

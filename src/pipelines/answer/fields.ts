@@ -15,7 +15,7 @@ const gate = z
       .min(0)
       .max(1)
       .nullish()
-      .describe("share of questions to retrieve for, in place of a threshold, if they are like the calibration's"),
+      .describe("share of questions to retrieve for, instead of a threshold, if they resemble the calibration's"),
   })
   .nullish()
   .describe("the gate that decides under auto");
@@ -79,7 +79,7 @@ function lookupOf({ mode, index, gate, top_k, max_context_tokens, by }: SearchFi
     ...{ passages: top_k, maxContextTokens: max_context_tokens, by },
   });
   if (!index && options.retrieval !== "never")
-    throw new UserError(`retrieval ${options.retrieval} searches an index; expected its name`, 2, "index");
+    throw new UserError(`retrieval ${options.retrieval} needs an index; expected its name`, 2, "index");
   return { options, index: index ?? undefined };
 }
 

@@ -25,7 +25,7 @@ export const answerOptions = z.strictObject({
     .min(0)
     .max(1)
     .optional()
-    .describe("gate: share of questions to search for, in place of a threshold"),
+    .describe("gate: share of questions to search for, instead of a threshold"),
   passages: z.int().min(1).max(10).default(3).describe("passages to read"),
   maxContextTokens: z
     .int()
@@ -43,7 +43,7 @@ export function checkAnswerOptions(values: unknown): AnswerOptions {
   const { retrieval, gate, threshold, targetRate } = options;
   const gated = Object.entries({ gate, threshold, targetRate }).find(([, value]) => value !== undefined);
   if (retrieval !== "auto" && gated)
-    throw new UserError(`answer: ${gated[0]} is for retrieval=auto, got retrieval=${retrieval}`, 2);
+    throw new UserError(`answer: ${gated[0]} needs retrieval=auto, got retrieval=${retrieval}`, 2);
   if (threshold !== undefined && targetRate !== undefined)
     throw new UserError("answer: expected a threshold or a targetRate, got both", 2);
   return options;

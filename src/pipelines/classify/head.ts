@@ -134,7 +134,7 @@ function checkBound({ identity, width }: Embedder, { model, linear }: LabelHead)
   if (model.name !== identity.name || model.sha256 !== identity.sha256)
     throw new UserError(`the head was trained for ${shown(model)}, and the model is ${shown(identity)}`);
   if (linear.width !== width)
-    throw new UserError(`the head reads vectors of ${linear.width} numbers, and ${identity.name} gives ${width}`);
+    throw new UserError(`the head reads vectors of ${linear.width} numbers, but ${identity.name} returns ${width}`);
 }
 
 function tracedHead({ classes, width }: Logistic): Graph {

@@ -48,7 +48,7 @@ export const plan: TextPipeline<Hashes> = {
       },
       projector: {
         value: "folder",
-        help: "PLANNER+EXECUTOR: a trained projector, in place of the shipped one",
+        help: "PLANNER+EXECUTOR: a trained projector, instead of the shipped one",
       },
     },
     alone: {

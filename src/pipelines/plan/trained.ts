@@ -58,13 +58,13 @@ export const projectorOf = (executor: HeldModel, { folder }: Trained): Promise<P
 /** @throws UserError for a model of another kind */
 export function plannerOf({ name, loaded }: HeldModel): PlanModels["planner"] {
   if (loaded.kind === "diffusion language model") return loaded;
-  throw new UserError(`${name} fills in no masked tokens, expected a planner such as planner-tiny`, 2, "model");
+  throw new UserError(`${name} does not fill in masked tokens, expected a planner such as planner-tiny`, 2, "model");
 }
 
 /** @throws UserError for a model of another kind */
 export function executorOf({ name, loaded }: HeldModel): PlanModels["executor"] {
   if (loaded.kind === "decoder") return loaded;
-  throw new UserError(`${name} takes no embeddings in place of tokens, expected a decoder as the executor`, 2);
+  throw new UserError(`${name} does not accept embeddings instead of tokens, expected a decoder as the executor`, 2);
 }
 
 /** Found and opened once for two models. */

@@ -81,7 +81,7 @@ export function requireEmbeddings(name: string, { encoder }: Pick<EncodingModel,
 
 /** Finds documents in an index. @throws UserError if it is empty, or without categories */
 async function indexSource(texts: readonly string[], index: LabelResources["index"]): Promise<DocumentSource> {
-  if (!index) throw new UserError("there is no index to search; expected one, or evidence", 2);
+  if (!index) throw new UserError("there is no index to search; expected an index, or evidence", 2);
   const { documents } = await index.counts();
   if (documents === 0) throw new UserError(`the index ${index.name} is empty; add documents with categories to it`, 2);
   if (!(await index.hasCategories()))
@@ -108,7 +108,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
 /** Returns the caller's documents for each text. @throws UserError if there are none for a text */
 function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
-    throw new UserError(`evidence is for ${evidence.length} texts, and there are ${texts.length}; expected as many`, 2);
+    throw new UserError(`evidence is for ${evidence.length} texts, but there are ${texts.length}; expected as many`, 2);
   return {
     searched: false,
     find: async (place, { topK }) => ({ documents: evidence[place]!.slice(0, topK) }),

@@ -88,7 +88,7 @@ export function read({ labels, retrieval, evidence, explain }: Fields): QZeroReq
     if (explain) throw new UserError("explain: needs retrieval or evidence", 2, "explain");
     return undefined;
   }
-  if (!labels) throw new UserError("labels: a classification by lookup has no labels of its own", 2, "labels");
+  if (!labels) throw new UserError("labels: a classification by lookup needs labels", 2, "labels");
   const index = retrieval?.index ?? undefined;
   if (evidence && index)
     throw new UserError("evidence replaces retrieval.index; expected one of them, got both", 2, "evidence");

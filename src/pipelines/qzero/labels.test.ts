@@ -10,7 +10,7 @@ test("labels alone, or with words", () => {
 });
 
 test.each([
-  [["a", "b", "a"], 'the label "a" is given twice; expected different ones'],
+  [["a", "b", "a"], 'the label "a" occurs twice; expected different ones'],
   [["a", " a"], 'the label "a" is given twice'],
   [["a", " "], "label 2 is empty, expected a text"],
   [["a"], "expected two labels or more, got 1"],

@@ -40,7 +40,7 @@ function bundledFor(name: string, sha256: string): string {
   );
   if (found !== undefined) return found;
   throw new UserError(
-    `${name} has no localiser and bridge that name regions; expected clip-tiny, or a folder of \`modicum train regions\``,
+    `${name} has no localiser and bridge to name regions; expected clip-tiny, or a folder of \`modicum train regions\``,
   );
 }
 

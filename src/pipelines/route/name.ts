@@ -41,7 +41,7 @@ export const routeOptions = z
       .number()
       .positive()
       .optional()
-      .describe("seconds the larger model has to begin; after that the smaller one's answer is sent"),
+      .describe("seconds the larger model has to begin; after that the smaller model's answer is sent"),
   })
   .refine(({ share, t }) => share === undefined || t === undefined, {
     path: ["share"],
@@ -94,7 +94,7 @@ export function parseRouteOptions(text: string): RouteOptions {
   if (text.startsWith(AUTO)) return checkRouteOptions({ auto: text.slice(AUTO.length) });
   const pairs = text === "" ? [] : text.split(",").map(keyValue);
   const twice = pairs.find(([key], i) => pairs.findIndex(([other]) => other === key) !== i);
-  if (twice) throw new UserError(`route: ${twice[0]} is given twice`, 2);
+  if (twice) throw new UserError(`route: ${twice[0]} is set twice`, 2);
   return checkRouteOptions(Object.fromEntries(pairs));
 }
 

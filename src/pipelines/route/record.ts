@@ -120,7 +120,7 @@ function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
     const [had, has] = [file[role], pair[role]];
     const named = role === "swift" ? "Swift" : "Super";
-    if (!isSame(had, has)) return `was made for ${described(had)} as ${named}, and ${named} is ${described(has)}`;
+    if (!isSame(had, has)) return `was made for ${described(had)} as ${named}, but ${named} is ${described(has)}`;
   }
   return undefined;
 }
@@ -172,4 +172,4 @@ const namesMatch = (a: PairIdentity, b: PairIdentity): boolean =>
   a.swift.name === b.swift.name && a.super.name === b.super.name;
 
 const again = ({ swift, super: strong }: PairIdentity): string =>
-  `\`modicum route calibrate "${swift.name}>${strong.name}" FILE.jsonl\` calibrates it, and @t=… gives a threshold without that`;
+  `\`modicum route calibrate "${swift.name}>${strong.name}" FILE.jsonl\` calibrates it, and @t=… sets a threshold without that`;

@@ -45,7 +45,7 @@ export async function prepared(
 function pairOf(name: string, swift: ModelIdentity, strong: ModelIdentity): PairIdentity {
   if (swift.sha256 === undefined)
     throw new UserError(
-      `${swift.name} runs on other servers, which do not give its logits; the first model of a pair has to run here`,
+      `${swift.name} runs on other servers, which do not return its logits; the first model of a pair has to run here`,
       2,
     );
   const key = ({ sha256, recipe, quant }: ModelIdentity) => JSON.stringify([sha256, recipe, quant]);
@@ -122,10 +122,7 @@ async function certificateFor(
   for (const role of ["swift", "super"] as const) {
     const { recipe, sha256 } = pair[role];
     if (sha256 === undefined)
-      throw new UserError(
-        `auto:${auto}: ${pair[role].name} runs on another server, so that its weights are not known`,
-        2,
-      );
+      throw new UserError(`auto:${auto}: ${pair[role].name} runs on another server, and its weights are unknown`, 2);
     if (recipe.length > 0)
       throw new UserError(
         `auto:${auto} was certified for two models without recipes, and ${named} has ${recipe.join(" ")}`,

@@ -73,7 +73,7 @@ function refusal({ status, headers }: Reply, text: string): Unavailable | HttpEr
   const answer = jsonIn(text);
   const message = isObject(answer) ? messageIn(answer) : undefined;
   if (status === 429) return new Unavailable("busy", "its queue is full", Number(headers["retry-after"]) || 1);
-  if (status === 503) return new Unavailable("down", message ?? "it says 503");
+  if (status === 503) return new Unavailable("down", message ?? "it answered 503");
   if (status >= 500 || status < 400 || OF_THE_SERVER.has(status))
     return new Unavailable("fault", `it answered with the status ${status}: ${message ?? "no reason"}`);
   const param = isObject(answer) && isObject(answer["error"]) ? answer["error"]["param"] : undefined;

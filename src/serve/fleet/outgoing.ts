@@ -44,7 +44,7 @@ export function forwarded(
     );
   }
   if (Array.isArray(savings) && savings.length > 0)
-    throw new HttpError(400, `savings: ${name} runs on servers without savings; leave savings out`, {
+    throw new HttpError(400, `savings: ${name} runs on servers without savings; omit savings`, {
       param: "savings",
     });
   if (shape && !size.generates) checkCeiling({ flops: most }, () => shape.read(size.parts, guessedTokens(size)).flops);

@@ -25,7 +25,7 @@ export const endsShape = ({ maxTokens }: Limits, least = 1) => ({
   max_tokens: tokens(least).describe(
     `maximum tokens of each answer, up to ${maxTokens}; default ${maxTokens} for a chat, 16 for a completion, or a certificate's limit if lower`,
   ),
-  max_completion_tokens: tokens(least).describe("maximum tokens of each answer, in place of max_tokens"),
+  max_completion_tokens: tokens(least).describe("maximum tokens of each answer, instead of max_tokens"),
   max_flops: z
     .number()
     .positive()

@@ -65,7 +65,7 @@ export class PooledResources implements Resources {
   }
 
   async use<T>(role: string, work: (model: HeldModel, save: Recipe) => Promise<T>): Promise<T> {
-    if (this.#inUse) throw new Error("a model is in use while another is asked for: the request could wait for itself");
+    if (this.#inUse) throw new Error("a model is in use while another is requested: the request could wait for itself");
     this.#inUse = true;
     try {
       return await this.#leased(role, (model, { recipe }) => work(model, recipe));

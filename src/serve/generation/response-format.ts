@@ -65,18 +65,18 @@ const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefine
 
 /** Other servers' fields for the same. */
 export const formatShape = {
-  json_schema: schema.nullish().describe("a JSON schema in place of response_format, as in llama.cpp"),
+  json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
   guided_json: z
     .union([schema, z.string().transform(parsed)], "expected a JSON schema, also as text")
     .nullish()
-    .describe("a JSON schema, or its text, in place of response_format, as in older vLLM"),
+    .describe("a JSON schema, or its text, instead of response_format, as in older vLLM"),
   structured_outputs: z
     .object({
       json: schema.nullish().describe("a JSON schema"),
       json_object: z.boolean().nullish().describe("any JSON object"),
     })
     .nullish()
-    .describe("in place of response_format, as in vLLM; its other fields are not supported"),
+    .describe("instead of response_format, as in vLLM; its other fields are not supported"),
 };
 
 type Formats = z.output<z.ZodObject<typeof formatShape>> & { response_format?: ResponseFormat };

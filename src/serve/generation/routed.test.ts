@@ -237,7 +237,7 @@ describe("a larger model on another server", () => {
     const [status, message] = await refusal(on(front, "t=0", {}, "untied>tiny"));
     expect([status, message]).toEqual([
       400,
-      expect.stringContaining("untied runs on other servers, which do not give"),
+      expect.stringContaining("untied runs on other servers, which do not return"),
     ]);
   });
 

@@ -66,9 +66,9 @@ describe("a field that would change the answer elsewhere is refused by name", ()
     ["save", ["lookup"], "use savings"],
     ["n_predict", 5, "use max_tokens"],
     ["repeat_penalty", 1.1, "use repetition_penalty"],
-    ["ignore_eos", true, "leave it out"],
-    ["chat_template", "x", "leave it out"],
-    ["web_search_options", {}, "leave it out"],
+    ["ignore_eos", true, "omit it"],
+    ["chat_template", "x", "omit it"],
+    ["web_search_options", {}, "omit it"],
   ])("%s", (field, value, way) => {
     const sentence = `not supported, and ignoring it would change the answer; ${way}`;
     expect(saidOf(chat, { ...asked, [field]: value })).toEqual([400, field, sentence]);

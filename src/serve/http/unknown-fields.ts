@@ -88,7 +88,7 @@ const nameOf = (path: Unknown["path"]): string =>
 function refuseUnsupported(name: string, { path, value }: Unknown): void {
   const found = unsupported.get(name);
   if (!found || found.neutral(value)) return;
-  const way = found.instead ? `use ${found.instead}` : "leave it out";
+  const way = found.instead ? `use ${found.instead}` : "omit it";
   throw refused(path, `not supported, and ignoring it would change the answer; ${way}`);
 }
 

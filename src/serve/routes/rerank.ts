@@ -28,7 +28,7 @@ const rerankInput = ({ maxPrompt, maxTexts }: Limits) => {
       .describe("texts, or objects with a text"),
     texts: listOf(text, { of: "texts", min: 1, max: maxTexts })
       .nullish()
-      .describe("in place of documents, as in TEI; the answer is then a list of index and score"),
+      .describe("instead of documents, as in TEI; the answer is then a list of index and score"),
     return_text: z.boolean().nullish().describe("with texts: return each text with its score"),
     raw_scores: z
       .literal(false, "expected false: scores follow the model's configuration")

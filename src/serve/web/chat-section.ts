@@ -66,7 +66,7 @@ export function chatForm({ models, savings, trial, fault }: ChatProps): Html {
 <div class="terms"><label>Model<select name="model">${choices.map(({ id }, at) => option(id, id, id === chosen.id, `m${at}`))}</select></label>
 ${side(0)}${side(1)}</div>
 <button class="main" type="submit">Answer twice</button>
-<p class="quiet">Both answers start from an empty cache, with the model's own sampling settings and the same seed, one after the other. They end after ${ANSWER_TOKENS} tokens at most.</p>
+<p class="quiet">Both answers start from an empty cache, with the model's own sampling settings and the same seed, one after the other. They have at most ${ANSWER_TOKENS} tokens.</p>
 ${fault === undefined ? NOTHING : html`<p class="fault" role="alert">${fault}</p>`}</form>`;
 }
 
@@ -115,7 +115,7 @@ export const waiting = (recipe: string): Html =>
 
 const ENDS: Readonly<Record<string, string>> = {
   length: `The answer was cut at ${ANSWER_TOKENS} tokens.`,
-  repetition: "The answer was ended, since it repeated itself.",
+  repetition: "The answer was ended because it repeated itself.",
 };
 
 /** An answer with its receipt. */

@@ -71,7 +71,7 @@ export function spentSection({ data, sum, keys = [] }: ListedReceipts, names: Re
       const alt = `FLOPs over time: ${flopsText(spent)} spent, ${flopsText(dense)} dense`;
       return html`<figure><figcaption>${recipe}</figcaption>${image(spentChart(own, domain, span), alt)}</figure>`;
     })}</div>`,
-    quiet(`${newest}; each chart has a scale of its own. Pale: what dense would have spent; full: what was spent.`),
+    quiet(`${newest}; each chart has its own scale. Pale: what dense would have spent; full: what was spent.`),
     table(
       ["Model and recipe", "Receipts", "Dense", "Spent", "Saved"],
       totals.slice(0, LISTED).map(({ recipe, receipts, dense, spent }) => row(recipe, receipts, dense, spent)),

@@ -37,7 +37,7 @@ export async function writeModel(
   const packed = [...(base?.tensors.values() ?? [])].find(({ type }) => type === "MXFP4");
   if (packed)
     throw new UserError(
-      `${base!.path}: tensor "${packed.name}" is in MXFP4, from which no model of floats is made; give the model's weights as floats`,
+      `${base!.path}: tensor "${packed.name}" is in MXFP4, which cannot be written as floats; give the model's weights as floats`,
     );
   try {
     makeFolders(folder);

@@ -57,10 +57,10 @@ test("without noise, the written mixture answers as the dense model does", async
 
 test("an architecture without such a mixture, LoRA, and more active experts than experts are refused", async () => {
   const gpt2 = { ...base(), architecture: "gpt2" };
-  expect(() => upcycledCheckpoint(gpt2, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("gpt2 does not become");
+  expect(() => upcycledCheckpoint(gpt2, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("gpt2 cannot become");
   const biased = { ...base(), config: { ...base().config, config: { ...base().config.config, mlp_bias: true } } };
   expect(() => upcycledCheckpoint(biased, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("experts have none");
   expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("expected at most the experts");
   const asked = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
-  await expect(train(asked, { out: join(folder, "no") })).rejects.toThrow("upcycle is for a model that there is");
+  await expect(train(asked, { out: join(folder, "no") })).rejects.toThrow("upcycle needs an existing model");
 });

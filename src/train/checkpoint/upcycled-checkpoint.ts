@@ -56,7 +56,7 @@ export function upcycledCheckpoint(
   const mixture = mixtures[base.architecture];
   if (!mixture)
     throw new UserError(
-      `upcycle: ${base.architecture} does not become a mixture of experts, expected ${Object.keys(mixtures).join(", ")}`,
+      `upcycle: ${base.architecture} cannot become a mixture of experts, expected ${Object.keys(mixtures).join(", ")}`,
       2,
     );
   if (base.config.config["mlp_bias"] === true)

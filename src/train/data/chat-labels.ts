@@ -66,7 +66,7 @@ class RenderedChat {
     const prompt = textOf(this.#write(before, true));
     const from = this.#startOf(sharedStart(this.#text, prompt));
     if (from < prompt.length && from < textOf(this.#write(before)).length)
-      throw unclear(i, "writes what is before it in another way than without it");
+      throw unclear(i, "writes the turns before it in another way than without it");
     const stop = this.#stopFrom(from);
     const next = this.messages[i + 1] ? this.content(i + 1)?.from : undefined;
     if (stop !== undefined && stop <= (next ?? stop)) return { from, to: stop };
@@ -111,7 +111,7 @@ class RenderedChat {
 const OTHER = ["\ufde0", "\ufde1", "\ufde2"];
 
 const unclear = (i: number, why: string): UserError =>
-  new UserError(`messages[${i}]: the chat template ${why}, so that its tokens cannot be told from the others`);
+  new UserError(`messages[${i}]: the chat template ${why}; its tokens cannot be identified`);
 
 const textOf = (segments: readonly Segment[]): string => segments.map(({ text }) => text).join("");
 

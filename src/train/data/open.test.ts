@@ -61,7 +61,7 @@ test("dropped samples are reported, for both shares together", () => {
   const chat = JSON.stringify({ prompt: "", completion: "" });
   const odd = file("o.jsonl", `${lines(10)}\n${JSON.stringify({ text: "x".repeat(9) })}\n${chat}`);
   const told = (files: string[], tokens: number) => droppedSentence(open({ files, tokens, validation: 0.5 }), tokens);
-  expect(told([odd], 8)).toBe("samples that are dropped: 1 longer than 8 tokens, 1 without a token to predict");
+  expect(told([odd], 8)).toBe("dropped samples: 1 longer than 8 tokens, 1 without a token to predict");
   expect(told([file("p.jsonl", lines(3))], 8)).toBeUndefined();
 });
 

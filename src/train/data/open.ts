@@ -89,7 +89,7 @@ export function droppedSentence({ training, heldOut }: RunData, tokens: number):
     ...(long > 0 ? [`${long} longer than ${tokens} tokens`] : []),
     ...(unlabelled > 0 ? [`${unlabelled} without a token to predict`] : []),
   ];
-  return parts.length > 0 ? `samples that are dropped: ${parts.join(", ")}` : undefined;
+  return parts.length > 0 ? `dropped samples: ${parts.join(", ")}` : undefined;
 }
 
 type Texts = ReadonlyMap<string, string>;

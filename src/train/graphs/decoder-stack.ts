@@ -121,7 +121,7 @@ function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
 /** A recurrent layer reads a row from its first token to its last. @throws UserError */
 function checkRows({ packed, prefixed }: Shape): void {
   const why = "every layer of a recurrent model carries its state from one token of a row to the next";
-  if (packed) throw new UserError(`packing: ${why}, also across documents; give no packing`, 2);
+  if (packed) throw new UserError(`packing: ${why}, also across documents; omit packing`, 2);
   if (prefixed) throw new UserError(`${why}: no token of a prefix can see those after it`, 2);
 }
 

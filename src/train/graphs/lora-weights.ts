@@ -195,7 +195,7 @@ export class LoraWeights implements TrainableWeights {
 
 function constantOf({ constants }: Graph, tensor: Tensor): Constant {
   const found = constants.find((constant) => constant.tensor === tensor);
-  if (!found) throw new Error("a frozen weight is no constant of its source");
+  if (!found) throw new Error("a frozen weight is not a constant of its source");
   return found;
 }
 

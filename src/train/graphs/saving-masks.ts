@@ -86,7 +86,7 @@ function visualOf(rows: readonly (readonly VisualSpan[])[], tokens: number): Int
 
 /** @throws UserError if a run names a saving, but trains a subject without layers for it */
 export function refuseSave({ save }: Pick<TrainOptions, "save">, trained: string): void {
-  if (save !== undefined) throw new UserError(`save: ${trained} is trained without savings; give no save`, 2);
+  if (save !== undefined) throw new UserError(`save: ${trained} is trained without savings; omit save`, 2);
 }
 
 /** @throws UserError unless the samples of a run with a saving are texts from their first token to their last */
@@ -97,10 +97,10 @@ export function checkSave(
 ): void {
   if (save === undefined) return;
   if (head) refuseSave({ save }, "an encoder");
-  if (packing) throw new UserError("packing: samples that share a row have no masks of a saving; give no packing", 2);
+  if (packing) throw new UserError("packing: a saving has no masks for samples that share a row; omit packing", 2);
   if (training.prefixed || arranged)
     throw new UserError(
-      `save: ${methodName(method)} has samples of its own form, which no saving serves; give no save`,
+      `save: ${methodName(method)} has its own form of samples, which no saving supports; omit save`,
       2,
     );
 }
@@ -113,5 +113,5 @@ export function savingMasks(save: string | undefined, decoder: Decoder): SavingM
   if (meansPreset(step)) throw new UserError(`save: expected ${save} with its options, got only its name`, 2);
   if (saving.masks) return new SavingMasks(saving.masks(options, decoder));
   const names = savings.flatMap(({ name, masks }) => (masks ? [name] : []));
-  throw new UserError(`save: no model is trained with ${saving.name}, expected ${names.join(" or ")}`, 2);
+  throw new UserError(`save: training with ${saving.name} is not supported, expected ${names.join(" or ")}`, 2);
 }

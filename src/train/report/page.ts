@@ -47,8 +47,8 @@ const curves = (runs: readonly TrainedRun[], y: (report: StepReport) => number |
 function losses(runs: readonly TrainedRun[], name: string, x: Along): Html {
   const training = curves(runs, ({ loss }) => loss, x);
   const heldOut = curves(runs, ({ validation }) => validation, x).map((curve) => ({ ...curve, thin: false }));
-  const caption = "Thin: the training loss, of long runs as means of neighbouring steps. Thick: the held-out loss.";
-  return figure([...training, ...heldOut], name, "nats a label", caption);
+  const caption = "Thin: the training loss, averaged over neighbouring steps in long runs. Thick: the held-out loss.";
+  return figure([...training, ...heldOut], name, "nats per label", caption);
 }
 
 const taskNames = (runs: readonly TrainedRun[]): string[] => [

@@ -77,7 +77,7 @@ test("steps, tokens and samples count through all stages, and costs are summed",
 });
 
 test.each([
-  [{ method: "sparse" }, /: a run cannot go on with another method: "sparse", was not set$/],
+  [{ method: "sparse" }, /: a run cannot continue with another method: "sparse", was not set$/],
   [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force continues with the new ones$/],
 ])("a folder of another run is unchanged: %j", async (changed, message) => {
   const out = path.join(folder, `other-${Object.keys(changed)}`);

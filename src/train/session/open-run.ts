@@ -63,11 +63,11 @@ export async function openRun(
 /** Checks which model is trained, and which part of it. @throws UserError */
 function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
-    throw new UserError("expected a model to train further, or the architecture of a new one, and not both", 2);
-  if (lora && train.length > 0) throw new UserError("lora trains only its own layers; leave train out", 2);
+    throw new UserError("expected either a model to train further, or the architecture of a new one", 2);
+  if (lora && train.length > 0) throw new UserError("lora trains only its own layers; omit train", 2);
   if (upcycle && (lora || model === undefined))
-    throw new UserError("upcycle is for a model that there is, trained whole; give a model, and no lora", 2);
-  if (lora && model === undefined) throw new UserError("lora is for a model that there is; expected a model", 2);
+    throw new UserError("upcycle needs an existing model, trained whole; set model, and omit lora", 2);
+  if (lora && model === undefined) throw new UserError("lora needs an existing model; expected a model", 2);
 }
 
 /** The base, if any, and the tokenizer, with the method's special tokens. */
@@ -121,7 +121,7 @@ async function dataOf(
   const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
-    throw new UserError("method: a model that fills in masked tokens is trained by masked-diffusion", 2);
+    throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);
   return { ...data, ...own, ...(seen && { encoded: seen.flops }) };
 }
 

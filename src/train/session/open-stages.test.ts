@@ -29,6 +29,6 @@ test("a method whose stages no lab task scores refuses tasks, names the reason a
     "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; expected no tasks",
     "tasks: the lab has no task for image generators; the held-out loss judges them; expected no tasks",
     "tasks: the lab has no task for models of images and texts; the losses of the run judge them; expected no tasks",
-    "tasks: the lab scores no projector in training; the held-out loss judges it; expected no tasks",
+    "tasks: the lab has no task for projectors in training; the held-out loss judges it; expected no tasks",
   ]);
 });

@@ -20,7 +20,8 @@ const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
 /** @throws UserError if a state lacks parameters for the options */
 export function refuseOtherParameters(session: Session, kept: KeptState): void {
   const shaping = changesOf(session, kept).filter((difference) => SHAPING.test(difference));
-  if (shaping.length > 0) throw new UserError(`${session.out}: a run cannot go on with another ${shaping.join("; ")}`);
+  if (shaping.length > 0)
+    throw new UserError(`${session.out}: a run cannot continue with another ${shaping.join("; ")}`);
 }
 
 /**
@@ -32,7 +33,7 @@ export function checkState(session: Session, kept: KeptState, hash: string): str
   const { out, reuse } = session;
   const changed = changesOf(session, kept);
   const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
-  if (hash !== kept.data) changed.push(`the ${kind} are others`);
+  if (hash !== kept.data) changed.push(`the ${kind} differ`);
   const drift = driftOf(kept.machine, thisMachine());
   const told = drift === undefined ? [] : [drift];
   if (changed.length === 0) return told;
@@ -64,6 +65,6 @@ function startFromAdapterIn(folder: string, subject: AnySubject): void {
   if (!existsSync(path.join(folder, "adapter_config.json")))
     throw new UserError(`start: ${folder} holds neither a checkpoint of a run nor an adapter`);
   if (isOwn(subject) || !subject.startFrom)
-    throw new UserError(`start: ${folder} is an adapter, which only a run with lora starts from`);
+    throw new UserError(`start: ${folder} is an adapter; only a run with lora can start from it`);
   subject.startFrom(folder);
 }

@@ -54,7 +54,7 @@ export async function openFolder(
   if (!held) await writeJson(optionsFile(out), options);
   const continues = reuse === "resume" || reuse === "resume changed";
   const resumes = (continues || (reuse === "unfinished" && isUnfinished(session))) && hasState(out);
-  if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run begins anew`);
+  if (continues && !resumes) onNotice?.(`${out} holds no checkpoint: the run starts over`);
   // Checks the parameters before the model is opened.
   const only = resumes ? latestState(out) : undefined;
   if (only) refuseOtherParameters(session, only);
@@ -92,7 +92,7 @@ function refuseOtherRun({ out, options, reuse }: Session): void {
   const changed = differences(options, own);
   if (nameOf(own) !== nameOf(options)) {
     const method = changed.filter((difference) => difference.startsWith("method"));
-    throw new UserError(`${out}: a run cannot go on with another ${method.join("; ")}`);
+    throw new UserError(`${out}: a run cannot continue with another ${method.join("; ")}`);
   }
   if (reuse === "resume" && changed.length > 0)
     throw new UserError(

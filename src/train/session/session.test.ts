@@ -204,7 +204,7 @@ test("a run resumes with other options on request, and names them; other paramet
   );
   const wider = { ...options, architecture: { ...options.architecture, intermediate_size: 64 } };
   await expect(runSession({ ...call, options: wider }, noBase, {})).rejects.toThrow(
-    /^\S+changed: a run cannot go on with another architecture.intermediate_size: 64, was 48$/,
+    /^\S+changed: a run cannot continue with another architecture.intermediate_size: 64, was 48$/,
   );
 });
 
@@ -216,7 +216,7 @@ test("a run whose data have changed does not resume, and keeps its tokenizer", a
   const tokenizer = () => readFileSync(path.join(call.out, "tokenizer.json"), "utf8");
   const before = tokenizer();
   writeFileSync(own, `${readFileSync(text, "utf8")}ÄÖÜ`);
-  await expect(runSession({ ...call, reuse: "resume" }, noBase, {})).rejects.toThrow(/: the data are others; --force/);
+  await expect(runSession({ ...call, reuse: "resume" }, noBase, {})).rejects.toThrow(/: the data differ; --force/);
   expect(tokenizer()).toBe(before);
 });
 
@@ -261,7 +261,7 @@ test("dropped samples are reported", async () => {
   const notices: string[] = [];
   const some = { ...options, data: [file], tokenizer: "bytes", steps: 1, validation: 0 };
   await runSession(session("dropped", { options: some }), noBase, { onNotice: (told) => notices.push(told) });
-  expect(notices).toContain("samples that are dropped: 1 longer than 16 tokens");
+  expect(notices).toContain("dropped samples: 1 longer than 16 tokens");
 });
 
 test("rows longer than the model's context are refused", async () => {
@@ -370,7 +370,7 @@ test("starting from another model is refused, and so is keepBest without held-ou
   const begun = () => runSession(session("from-empty", { options: { ...options, start: empty } }), noBase, {});
   await expect(begun()).rejects.toThrow(/^start: .*empty holds neither a checkpoint of a run nor an adapter$/);
   writeFileSync(path.join(empty, "adapter_config.json"), "{}");
-  await expect(begun()).rejects.toThrow(/^start: .*empty is an adapter, which only a run with lora starts from$/);
+  await expect(begun()).rejects.toThrow(/^start: .*empty is an adapter; only a run with lora can start from it$/);
   await expect(
     runSession(session("unkept", { options: { ...options, validation: 0, keepBest: true } }), noBase, {}),
   ).rejects.toThrow("keepBest: no data are held out; expected a validation above 0");

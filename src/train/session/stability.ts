@@ -20,9 +20,9 @@ export function stabilityWarning(store: ParameterStore, precision: PrecisionPoli
 
 function fault(exponents: Float64Array, precision: PrecisionPolicy): string | undefined {
   if (!exponents.every(Number.isFinite))
-    return "A_log or the steps' bias has left the finite numbers; no exponent bounds the state";
+    return "A_log or the bias of the steps is not finite; no exponent bounds the state";
   if (exponents.some((exponent) => exponent >= 0))
-    return "A has become 0 in a channel, whose state never forgets (λ = 0)";
+    return "A has become 0 in a channel; its state never forgets (λ = 0)";
   if (precision !== "pure-bf16") return undefined;
   const kept = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
   if (kept === 0) return undefined;

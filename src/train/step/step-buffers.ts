@@ -158,7 +158,7 @@ export class StepBuffers implements Disposable {
 
   /** The batch as the head reads it: the same views for batches of the same sizes. */
   get last(): HeadTensors {
-    if (!this.#last) throw new Error("no batch has been taken in");
+    if (!this.#last) throw new Error("no batch has been loaded");
     return this.#last;
   }
 

@@ -12,7 +12,7 @@ import type { Base } from "./subject.ts";
 export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
   const settings = readSentenceSettings(path.dirname(config.path));
   if (settings.dense.length === 0) return settings;
-  throw new UserError(`${config.path}: linear layers behind a model's pooling are not trained here`);
+  throw new UserError(`${config.path}: linear layers after a model's pooling cannot be trained here`);
 }
 
 /**

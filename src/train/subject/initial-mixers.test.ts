@@ -74,6 +74,6 @@ test("rows of several documents are refused: a state would carry over", async ()
   const { stack } = subject.trainee;
   const g = new Graph();
   const x = g.input("x", "f32", [1, 8, 32]);
-  expect(() => stack.layer(g, 0, x, { rows: 1, tokens: 8, packed: true })).toThrow(/give no packing/);
+  expect(() => stack.layer(g, 0, x, { rows: 1, tokens: 8, packed: true })).toThrow(/omit packing/);
   expect(stack.layer(g, 0, x, { rows: 1, tokens: 8, packed: false }).shape).toEqual(x.shape);
 });

@@ -25,7 +25,7 @@ export function startFromAdapter(
   });
   layers.check(model);
   const other = found.find(({ layer }) => layer.rank !== rank)?.layer;
-  if (other) throw new UserError(`start: ${folder} has layers of rank ${other.rank}; expected lora.rank=${other.rank}`);
+  if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
   for (const { layer, down, up } of found) {
     down.set(layer.down);
     up.set(layer.up.map((value) => (value * rank) / alpha));

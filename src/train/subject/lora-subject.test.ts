@@ -75,7 +75,7 @@ test("LoRA layers learn beside a quantised model, and the engine computes the sa
   expect((await again.step()).loss).toBeCloseTo(loss, 4);
   using narrow = await other({ rank: 2 });
   expect(() => narrow.startFrom!(path.join(folder, "adapter"))).toThrow(
-    /^start: .*adapter has layers of rank 4; expected lora.rank=4$/,
+    /^start: .*adapter has rank 4; expected lora.rank=4$/,
   );
   using fewer = await other({ targets: "attn_q" });
   expect(() => fewer.startFrom!(path.join(folder, "adapter"))).toThrow(

@@ -11,7 +11,7 @@ import type { Base } from "./subject.ts";
 function addTokens(files: TokenizerFiles, tokens: readonly string[], first: number): TokenizerFiles {
   const name = "tokenizer.json";
   const contents = files[name];
-  if (contents === undefined) throw new UserError(`the model has no ${name}, to which tokens can be added`);
+  if (contents === undefined) throw new UserError(`the model has no ${name} to add tokens to`);
   const tokenizer = JSON.parse(contents) as { added_tokens?: object[] };
   const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
   const added = tokens.map((content, i) => ({ id: first + i, content, ...flags }));

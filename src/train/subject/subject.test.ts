@@ -61,14 +61,14 @@ test("a new gpt-oss starts without biases, and its sinks weigh as much as a key 
 test("MXFP4 weights cannot be trained, nor can those beside them", async () => {
   const checkpoint = openCheckpoint(fixture("gpt_oss-mxfp4"));
   await expect(() => oldSubject(options, checkpoint)).rejects.toThrow(
-    "weights in MXFP4 are not trained; give --lora, or the model's weights as floats",
+    "weights in MXFP4 cannot be trained; use --lora, or the model's weights as floats",
   );
 });
 
 test("a GGUF cannot be trained itself, but the folder of its weights can", async () => {
   const gguf = openCheckpoint(fixture("llama-tiny.gguf"));
   await expect(() => oldSubject(options, gguf)).rejects.toThrow(
-    /a GGUF's own weights are not trained; give --lora, or .*llama-tiny\.gguf DIR --format safetensors` writes$/,
+    /a GGUF's own weights cannot be trained; use --lora, or .*llama-tiny\.gguf DIR --format safetensors` writes$/,
   );
   const root = mkdtempSync(path.join(tmpdir(), "modicum-subject-"));
   const { folder } = await exportSafetensors(gguf.path, path.join(root, "model"), "F32");

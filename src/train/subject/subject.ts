@@ -177,12 +177,12 @@ export async function oldSubject(options: TrainOptions, checkpoint: Checkpoint, 
 export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is HuggingFaceCheckpoint {
   if ([...checkpoint.tensors.values()].some(({ type }) => type === "MXFP4"))
     throw new UserError(
-      `${checkpoint.path}: weights in MXFP4 are not trained; give --lora, or the model's weights as floats`,
+      `${checkpoint.path}: weights in MXFP4 cannot be trained; use --lora, or the model's weights as floats`,
       2,
     );
   if (isHuggingFace(checkpoint)) return;
   throw new UserError(
-    `${checkpoint.path}: a GGUF's own weights are not trained; give --lora, or the folder that \`modicum export ${checkpoint.path} DIR --format safetensors\` writes`,
+    `${checkpoint.path}: a GGUF's own weights cannot be trained; use --lora, or the folder that \`modicum export ${checkpoint.path} DIR --format safetensors\` writes`,
     2,
   );
 }

@@ -51,7 +51,7 @@ export function readSweep(sweep: unknown): Settings {
   for (const [path, values] of Object.entries(grid)) checkAxis(path, values);
   const reading = Object.keys(grid).find((path) => READING.test(path));
   if (screen.mode !== "off" && reading !== undefined)
-    throw new UserError(`screen: only runs with the same ${reading} are compared; take ${reading} out of the grid`);
+    throw new UserError(`screen: only runs with the same ${reading} are compared; remove ${reading} from the grid`);
   return { settings: settingsOf(grid, rest), screen };
 }
 
@@ -83,7 +83,7 @@ const paths = pathsIn(z.toJSONSchema(trainOptions, { io: "input" }) as Property)
 
 function checkAxis(path: string, values: readonly unknown[]): void {
   const known = paths.includes(path) || paths.some((open) => open.endsWith(".") && path.startsWith(open));
-  if (path === "best") throw new UserError("grid: best is the measure that ranks all runs; give it once, above grid");
+  if (path === "best") throw new UserError("grid: best is the measure that ranks all runs; set it once, above grid");
   if (!known) throw new UserError(`grid: there is no option "${path}"${suggest(path, paths)}`);
   const texts = values.map(jsonOf);
   const twice = values.find((_, i) => texts.indexOf(texts[i]) < i);

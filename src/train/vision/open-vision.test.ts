@@ -72,6 +72,6 @@ test("data without pictures, and new models with a frozen encoder, are refused",
   );
   const config = JSON.parse(readFileSync(path.join(fixture("internvl"), "config.json"), "utf8"));
   await expect(openSeen(optionsOf({ data, architecture: config }), undefined, folder, tokenizer)).rejects.toThrow(
-    "architecture: a new internvl is not trained; expected a llava, or a model that there is",
+    "architecture: a new internvl cannot be trained; expected a llava, or an existing model",
   );
 });

@@ -58,7 +58,7 @@ function sampleOf(record: SeenRecord, image: SeenImage, tokenizer: Tokenizer, { 
   const written =
     tokenizer.templates.chat === undefined ? plain(record, tokenizer, imageToken) : chat(record, tokenizer, gap);
   const at = written.findIndex(({ id }) => id === imageToken);
-  if (at < 0) throw new UserError("the chat template writes no place for the image");
+  if (at < 0) throw new UserError("the chat template has no place for the image");
   const spans = between(
     written.map(({ id }) => id),
     imageToken,

@@ -31,7 +31,7 @@ export async function sightOf(
   if ((await visionOf(checkpoint)).pictures === "one") return "trained";
   if (checkpoint.tensors.size > 0) return "frozen";
   throw new UserError(
-    `${checkpoint.path}: a new ${checkpoint.architecture} is not trained; expected a llava, or a model that there is`,
+    `${checkpoint.path}: a new ${checkpoint.architecture} cannot be trained; expected a llava, or an existing model`,
     2,
   );
 }
@@ -67,7 +67,7 @@ async function seeingModelOf(
   switch (sight) {
     case "trained": {
       const vision = (await visionArchitecture(checkpoint)).vision(weights);
-      if (vision.pictures !== "one") throw new Error("only an encoder of one picture is trained");
+      if (vision.pictures !== "one") throw new Error("only an encoder of one picture can be trained");
       return visionLanguageModelOf(decoder, vision, saving);
     }
     case "frozen":

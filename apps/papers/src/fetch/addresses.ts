@@ -47,7 +47,7 @@ export function isPublic(address: string): boolean {
 }
 
 const refused = (host: string): UserError =>
-  new UserError(`${host} is an address of this machine or a private network; --allow-private lets it be read`);
+  new UserError(`${host} is an address of this machine or a private network; --allow-private permits it`);
 
 /** Refuses a host written as a private address; names are resolved later. @throws UserError */
 export function checkHost({ hostname }: URL): void {

@@ -94,7 +94,7 @@ describe("a subscription", () => {
 
   test("is off without an https address of the pages, and says so", async () => {
     const off = new Mailing(store, { smtp: smtp.url, from: "papers@example.org", url: "http://papers.example.org" });
-    expect(off.off).toBe("Mail is off: links in mail need an https address of these pages, which --url gives.");
+    expect(off.off).toBe("Mail is off: links in mail need an https address of these pages, set by --url.");
     await expect(off.subscribe(ADDRESS, {})).rejects.toThrow("Mail is off");
   });
 });

@@ -28,8 +28,8 @@ export interface MailSettings {
 /** The settings, or a sentence that says what is missing. */
 export function settingsOf({ smtp, from, url }: MailOptions): MailSettings | string {
   if (url === undefined || !url.startsWith("https://"))
-    return "Mail is off: links in mail need an https address of these pages, which --url gives.";
-  if (smtp === undefined) return "Mail is off: there is no mail server, which --smtp gives.";
-  if (from === undefined) return "Mail is off: mail has no sender, which --from gives.";
+    return "Mail is off: links in mail need an https address of these pages, set by --url.";
+  if (smtp === undefined) return "Mail is off: there is no mail server, set by --smtp.";
+  if (from === undefined) return "Mail is off: mail has no sender, set by --from.";
   return { smtp: new URL(smtp), from, url: url.replace(/\/$/, "") };
 }

@@ -33,7 +33,7 @@ export function yearOf(dates: readonly DateLine[], asked: number | undefined): n
   const told = dates.flatMap(({ year }) => year ?? []);
   if (asked !== undefined) return asked;
   if (told.length > 0) return Math.max(...told) + 1;
-  throw new UserError("no date of this page has a year; give it with --year", 2);
+  throw new UserError("no date of this page has a year; set it with --year", 2);
 }
 
 /** The date as `2025-12-10`, which may not exist in the calendar. */

@@ -36,7 +36,7 @@ describe("a saved page", () => {
   });
 
   test("does not ask the clock for a year", () => {
-    expect(() => read("Jan 21")).toThrow("no date of this page has a year; give it with --year");
+    expect(() => read("Jan 21")).toThrow("no date of this page has a year; set it with --year");
   });
 
   test("has no list day without a date before the first title", () => {

@@ -11,7 +11,7 @@ export function question(item: Item): Html {
     case "choice":
       return html`<pre>${shortened(commonOf(item))}</pre><p>Right: <q>${optionsOf(item)[item.gold]!}</q></p>`;
     case "continuation":
-      return html`<pre>${shortened(item.context)}</pre><p>Goes on: <q>${item.continuation.trim()}</q></p>`;
+      return html`<pre>${shortened(item.context)}</pre><p>Continues: <q>${item.continuation.trim()}</q></p>`;
     case "generation":
       return html`<pre>${shortened(item.prompt, item.answers)}</pre><p>Right: ${quoted(item.answers)}</p>`;
     case "text":
@@ -48,8 +48,12 @@ const shown: Shown = {
     const [likeliest, byLength] = [argmax(raw), argmax(normalised)];
     return list(
       optionsOf(item).map((text, i) => ({
-        text: `${text}: ${figure(raw[i]!)}, ${figure(normalised[i]!)} a character`,
-        marks: [i === likeliest && "likeliest", i === byLength && "likeliest a character", i === item.gold && "right"],
+        text: `${text}: ${figure(raw[i]!)}, ${figure(normalised[i]!)} per character`,
+        marks: [
+          i === likeliest && "likeliest",
+          i === byLength && "likeliest per character",
+          i === item.gold && "right",
+        ],
       })),
     );
   },
@@ -77,7 +81,7 @@ const shown: Shown = {
 };
 
 const likelihoodText = ({ logLikelihood, tokens }: Omit<Likelihood, "greedy">): string =>
-  `log-likelihood ${figure(logLikelihood)} nats, ${figure(logLikelihood / tokens)} a token`;
+  `log-likelihood ${figure(logLikelihood)} nats, ${figure(logLikelihood / tokens)} per token`;
 
 /** Lines with their labels; a marked one stands out. */
 const list = (lines: readonly { text: string; marks: readonly (string | false)[] }[]): Html =>

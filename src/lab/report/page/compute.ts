@@ -29,7 +29,7 @@ export function computeTable(points: readonly PlotPoint[], resultsOf: (recipe: s
   const most = Math.max(...rows.map(({ flops }) => Math.max(flops.dense, flops.spent)));
   const head = ["#", "recipe", "dense", "spent", "of that overhead", "spent of dense"];
   return table(
-    "FLOPs an item",
+    "FLOPs per item",
     head,
     rows.map(({ point, flops }) => row(point, flops, most)),
   );

@@ -61,7 +61,7 @@ const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 <dt>versions</dt><dd>${Object.entries(summary.versions)
   .map(([name, version]) => `${name} ${version}`)
   .join(", ")}</dd>
-<dt>weights</dt><dd>${summary.quant ?? "not told"}</dd>
+<dt>weights</dt><dd>${summary.quant ?? "not recorded"}</dd>
 <dt>items</dt><dd>${chosen(summary)}</dd>
 <dt>written</dt><dd><time datetime="${summary.created}">${summary.created.slice(0, 16).replace("T", " ")} UTC</time></dd>
 </dl>`;

@@ -7,7 +7,7 @@ import { recipeCell, table } from "./table.ts";
 /** The plot's numbers, then the task's other metrics. */
 export function qualityTables(summary: Summary): Html {
   const points = pointsOf(summary);
-  const head = ["#", "recipe", summary.metric.name, "against dense", "FLOPs saved", "time an item", "frontier"];
+  const head = ["#", "recipe", summary.metric.name, "against dense", "FLOPs saved", "time per item", "frontier"];
   return html`${table("Quality and compute by recipe", head, points.map(row))}${othersTable(points)}`;
 }
 

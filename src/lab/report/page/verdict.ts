@@ -20,14 +20,14 @@ export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
     return html`<p>Every recipe that saves FLOPs loses more than ${bound} of dense's quality on these ${items} items. ${mostOf(metric, most)}</p>`;
   const cannot = html`a change of ${metric.name} as bad as ${signed(worstEnd(metric, best))} is not excluded`;
   const which = shown
-    ? html`Of the recipes that are shown to lose no more than ${bound} of dense's quality on ${items} items, `
-    : html`<strong>Too few items to tell (${items}).</strong> Of the recipes that lose no more than ${bound} of dense's quality in the mean, `;
-  const saves = html`${recipeName(best.recipe)} saves most: ${whole(percent(best.flops_saved))} of FLOPs, ${metric.name} ${change(best)}; ${cannot}.`;
+    ? html`Of the recipes proven to lose no more than ${bound} of dense's quality on ${items} items, `
+    : html`<strong>Too few items to tell (${items}).</strong> Of the recipes that lose no more than ${bound} of dense's quality on average, `;
+  const saves = html`${recipeName(best.recipe)} saves the most: ${whole(percent(best.flops_saved))} of FLOPs, ${metric.name} ${change(best)}; ${cannot}.`;
   return html`<p>${which}${saves}${best === most ? "" : html` ${mostOf(metric, most)}`}</p>`;
 }
 
 const mostOf = (metric: Summary["metric"], point: PlotPoint): Html =>
-  html`${recipeName(point.recipe)} saves most of all: ${whole(percent(point.flops_saved))}, ${metric.name} ${change(point)}.`;
+  html`${recipeName(point.recipe)} saves the most of all: ${whole(percent(point.flops_saved))}, ${metric.name} ${change(point)}.`;
 
 const change = ({ quality, delta }: PlotPoint): Html =>
   html`${figure(quality)}, ${whole(`${signed(delta.mean)} against dense`)} ${whole(range(delta.ci95, signed))}`;

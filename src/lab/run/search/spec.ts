@@ -28,7 +28,7 @@ export function parseSearch(text: string): SearchSpec {
           .map(keyValues);
   const ranges = options.filter(({ range }) => range);
   if (ranges.length > 0 && options.some(({ values }) => values.length > 1))
-    throw new UserError(`--search ${text}: expected one stretch (low..high) or lists (a|b), not both`, 2);
+    throw new UserError(`--search ${text}: expected one range (low..high) or lists (a|b), not both`, 2);
   const grid = combinations(options.map(({ key, values }) => values.map((value) => `${key}=${value}`)));
   if (ranges.length === 1) return rangeOf(text, name, options, ranges[0]!);
   if (ranges.length > 1 || grid.length < 2)

@@ -22,7 +22,7 @@ export const weightsOf = async ({ source, form }: LanguageModel): Promise<Weight
 /** @throws UserError if a model of the pair has its own recipe: dense is Super without one */
 export function requirePlain({ name, swift }: TunedPair, strong: Model): void {
   const recipe = [swift, strong].find(({ recipe }) => recipe.length > 0);
-  if (recipe) throw new UserError(`--model: ${name.name}: a pair is tuned of two models without recipes`, 2);
+  if (recipe) throw new UserError(`--model: ${name.name}: a pair's tuning needs two models without recipes`, 2);
 }
 
 type Sampling = Readonly<Record<string, number>>;
@@ -34,7 +34,7 @@ export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sam
   if (other === undefined) return { ...strong };
   const [a, b] = [swift[other] ?? "off", strong[other] ?? "off"];
   throw new UserError(
-    `${name.name}: by their own settings ${name.swift} draws with ${other} ${a} and ${name.super} with ${b}; --temperature 0 makes both greedy`,
+    `${name.name}: by their own settings ${name.swift} samples with ${other} ${a} and ${name.super} with ${b}; --temperature 0 makes both greedy`,
     2,
   );
 }
@@ -55,10 +55,10 @@ export function forBoth({ name }: TunedPair, items: TuningItems, strong: Languag
 
 /** @throws UserError if Super cannot score Swift's tokens */
 export function requireScored({ name, swift }: TunedPair, strong: Model, greedy: boolean): void {
-  if (!greedy) throw new UserError("--loss nats of a pair is of greedy answers; --temperature 0 makes them greedy", 2);
+  if (!greedy) throw new UserError("--loss nats of a pair needs greedy answers; --temperature 0 makes them greedy", 2);
   if (isSame(swift.language.tokenizer, strong.language.tokenizer)) return;
   throw new UserError(
-    `--loss nats scores ${name.swift}'s tokens by ${name.super}, and the two have different tokenizers; give another loss`,
+    `--loss nats scores ${name.swift}'s tokens by ${name.super}, and the two have different tokenizers; use another loss`,
     2,
   );
 }

@@ -24,7 +24,7 @@ export function embedInput({ maxPrompt, maxTexts }: Limits) {
       texts: listOf(text, { of: "texts", min: 1, max: maxTexts }).nullish().describe("texts to embed"),
       inputs: listOf(inputOf(text), { of: "inputs", min: 1, max: maxTexts })
         .nullish()
-        .describe("in place of texts; each has one text part"),
+        .describe("instead of texts; each has one text part"),
       images: z.null(`expected none: ${NO_IMAGES}`).optional().describe("not supported"),
       input_type: z
         .enum(

@@ -5,7 +5,7 @@ import { listOf } from "../../../util/list-of.ts";
 const MOST_PARTS = 1024;
 const MOST_ITEMS = 4096;
 
-const AS_IT_CAME = "as it came in output; has no effect";
+const AS_IT_CAME = "as in output; has no effect";
 const ofOutput = {
   id: z.string().nullish().describe(AS_IT_CAME),
   status: z.string().nullish().describe(AS_IT_CAME),

@@ -54,11 +54,11 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   checkBest(run.options, false);
   const { decider: kinds = [] } = withDefaults(saving, options);
   if (run.options.tasks.length > 0 && !runningDecider(saving, kinds))
-    throw new UserError(`tasks: ${saving} runs no exits by ${kinds.join(" and ")} alone; expected no tasks`, 2);
+    throw new UserError(`tasks: ${saving} cannot run exits by ${kinds.join(" and ")} alone; expected no tasks`, 2);
   const documents = documentsOf(files);
   const { checkpoint, tokenizer } = await run.openBase(name);
   if (!isOfKind("decoder", checkpoint))
-    throw new UserError(`model: ${name} is no decoder; expected a model that generates text`, 2);
+    throw new UserError(`model: ${name} is not a decoder; expected a model that generates text`, 2);
   const scorer = await openScorer(run.options, run.labTasks, tokenizer);
   const model = await LanguageModel.load(await resolveModel(name), quant);
   const data = { name: files.map((file) => path.basename(file)).join(", "), documents };

@@ -93,7 +93,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser holds 
     { ...short, model: network, data: [a, b], freezeMask: mask },
     { out: at("guarded"), reuse: "resume" },
   );
-  await expect(again).rejects.toThrow(/the data or the mask are others/);
+  await expect(again).rejects.toThrow(/the data or the mask differ/);
   const state = latestState(at("guarded"))!;
   // Each tensor begins at a multiple of 16 numbers.
   const held = state.buffer("first", [readShape(at("guarded"))]).length;
@@ -254,7 +254,7 @@ test("a mask is bound to a model's values, whatever the order of its tensors", a
     /the mask is for .*network: .* not in both/,
   );
   await expect(estimateTraining({ ...short, data: a, freezeMask: mask, architecture: {} })).rejects.toThrow(
-    "freezeMask is for a model that there is; expected a model",
+    "freezeMask needs an existing model; expected a model",
   );
 });
 

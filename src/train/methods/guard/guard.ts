@@ -26,7 +26,7 @@ export const guard: Method<OwnOptions> = {
   },
   async steps(own, run) {
     for await (const relearning of await openStages(own, run)) return relearning.steps + wholeOf(own, run).steps;
-    throw new Error("a guard relearns first");
+    throw new Error("a guard has a stage of relearning");
   },
   next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains under it`,
 };

@@ -93,7 +93,7 @@ test("a network learns two classes, is stopped, resumes to the same weights, and
   expect(await rowsOf("rows")).toBeGreaterThan(300);
   expect(await rowsOf("columns")).toBeLessThan(-300);
   await expect(train({ ...options, method: "noise" }, { out: at("whole"), reuse: "resume" })).rejects.toThrow(
-    "a run cannot go on with another method: ",
+    "a run cannot continue with another method: ",
   );
   await expect(model.complete("hello")).rejects.toThrow("draws images; expected a model that generates text");
 });
@@ -143,7 +143,7 @@ test("a pipeline cannot be trained", () => {
     fileURLToPath(new URL("../../../models/fixtures/stable-diffusion", import.meta.url)),
   );
   expect(() => oldDrawing(checkpoint, { train: [], freezeMask: undefined })).toThrow(
-    /stable-diffusion: a StableDiffusionPipeline is not trained; expected a UNet2DModel/,
+    /stable-diffusion: a StableDiffusionPipeline cannot be trained; expected a UNet2DModel/,
   );
 });
 
@@ -154,6 +154,6 @@ test("noise is the method of image generators, and may be named", async () => {
   expect([receipt.method, head]).toEqual(["noise", "noise"]);
   const other = train({ ...run, architecture: { model_type: "gpt2" } }, { out: at("text") });
   await expect(other).rejects.toThrow(
-    "method: noise is what image generators are trained by; expected the model of one",
+    "method: noise trains image generators; expected an image generator as the model",
   );
 });

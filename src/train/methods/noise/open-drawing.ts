@@ -39,7 +39,7 @@ export async function* drawingStages(run: OpenTerms): AsyncGenerator<Stage, void
   const base = options.model === undefined ? undefined : await openBase(options.model);
   const generator = generatorOf(options, base?.checkpoint);
   if (!generator)
-    throw new UserError("method: noise is what image generators are trained by; expected the model of one", 2);
+    throw new UserError("method: noise trains image generators; expected an image generator as the model", 2);
   refuseSave(options, "an image generator");
   const opened = await openDrawing(options, generator);
   checkRun(options, opened.subject, opened.data);

@@ -52,7 +52,7 @@ const TRAINED = "UNet2DModel";
 function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingSubject {
   const { config, architecture } = checkpoint;
   if (architecture !== TRAINED)
-    throw new UserError(`${checkpoint.path}: a ${architecture} is not trained; expected a ${TRAINED}`);
+    throw new UserError(`${checkpoint.path}: a ${architecture} cannot be trained; expected a ${TRAINED}`);
   const weights = new TracedWeights(
     config,
     () => true,
@@ -61,7 +61,7 @@ function opened(checkpoint: Checkpoint, { train, freezeMask }: Frozen): DrawingS
   const model = unet2d.open(weights);
   const { denoising } = model;
   if (denoising.kind !== "noise")
-    throw new UserError(`${checkpoint.path}: a consistency model is not trained; expected one that predicts noise`);
+    throw new UserError(`${checkpoint.path}: a consistency model cannot be trained; expected one that predicts noise`);
   const plain = { unet: model.unet, weights, trained: () => true };
   const joined = weights.inputsOf(traceErrors(plain));
   const wanted = trainedBy(

@@ -16,7 +16,7 @@ const presets = {
 /** Trains a whole encoder of images and texts on pictures with captions. */
 export const pairOptions = z.strictObject({
   data: dataFiles.describe(
-    "JSON lines with image (a path from the file's folder) and caption; key and group keep pairs apart or together",
+    "JSON lines with image (a path from the file's folder) and caption; key keeps pairs apart, group keeps them together",
   ),
   architecture: z
     .record(z.string(), z.json())
@@ -25,7 +25,7 @@ export const pairOptions = z.strictObject({
     ),
   start: z.string().optional().describe("folder of a model trained on the same words, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
-  batch: count.default(presets.batch).describe("pictures per step; each is the wrong one for the other captions"),
+  batch: count.default(presets.batch).describe("pictures per step; each is a negative for the other captions"),
   temperature: z.number().positive().default(0.07).describe("fixed divisor of the cosines"),
   seed: z.int().min(0).default(0).describe("seed of the weights and the data's order"),
   shuffled: z.boolean().default(false).describe("control: each picture gets another picture's caption"),

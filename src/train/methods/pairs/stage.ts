@@ -96,9 +96,10 @@ const biasedIn =
 
 function newCheckpoint(architecture: JsonObject, vocabulary: number): HuggingFaceCheckpoint {
   const text = architecture["text_config"] ?? {};
-  if (typeof text !== "object" || Array.isArray(text)) throw new UserError("architecture: text_config is no object", 2);
+  if (typeof text !== "object" || Array.isArray(text))
+    throw new UserError("architecture: text_config: expected an object", 2);
   const { model_type: name = "clip" } = architecture;
-  if (typeof name !== "string") throw new UserError("architecture: model_type is no text", 2);
+  if (typeof name !== "string") throw new UserError("architecture: model_type: expected a text", 2);
   const config = { ...architecture, model_type: name, text_config: { ...text, vocab_size: vocabulary } };
   return {
     ...{ path: "architecture", files: [], architecture: name, tensors: new Map() },

@@ -66,10 +66,10 @@ interface Bases {
 /** @throws UserError */
 function checkKinds(name: PlanName, { planner, executor }: Bases): void {
   if (!isOfKind("diffusion language model", planner.checkpoint))
-    throw new UserError(`${name.planner} fills in no masked tokens, expected a planner such as planner-tiny`, 2);
+    throw new UserError(`${name.planner} does not fill in masked tokens, expected a planner such as planner-tiny`, 2);
   if (!isOfKind("decoder", executor.checkpoint))
     throw new UserError(
-      `${name.executor} takes no embeddings in place of tokens, expected a decoder as the executor`,
+      `${name.executor} does not accept embeddings instead of tokens, expected a decoder as the executor`,
       2,
     );
 }

@@ -31,7 +31,7 @@ export const projector: Method<ProjectorOptions> = {
     const { projectorStages } = await import("./open.ts");
     yield* projectorStages(own, run);
   },
-  unscored: "the lab scores no projector in training; the held-out loss judges it",
+  unscored: "the lab has no task for projectors in training; the held-out loss judges it",
   presets: () => ({
     ...{ batch: 64, epochs: 3, clip: 1 },
     optimizer: { lr: 1e-3, weightDecay: 0.01 },

@@ -34,7 +34,7 @@ export const bridgeOptions = z.strictObject({
   loss: z
     .enum(["softmax", "focal"])
     .default("softmax")
-    .describe("softmax: the right label among all, as requests ask; focal: each label by itself, as in the paper"),
+    .describe("softmax: the right label among all, as in requests; focal: each label by itself, as in the paper"),
   scale: z.number().positive().default(100).describe("factor of the cosines, as a published CLIP's scale"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),

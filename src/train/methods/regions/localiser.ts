@@ -17,9 +17,9 @@ const presets = {
 /** Trains a localiser on pictures with masks of any class. */
 export const localiserOptions = z.strictObject({
   data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
-  heldOut: z.string().describe("a file of the same form to measure masks on"),
+  heldOut: z.string().describe("a file of the same form for measuring masks"),
   sizes: localiserSizes.prefault({}),
-  start: z.string().optional().describe("folder of a localiser of the same sizes, to start from"),
+  start: z.string().optional().describe("folder of a localiser with the same sizes, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step"),
   regions: count.default(8).describe("boxes per picture: its objects', shifted a little, and some empty ones"),

@@ -50,6 +50,6 @@ export const sharesOf = (boxes: readonly Box[], { width, height }: Pick<Pixels, 
 
 /** A scene's masks: for each pixel the number of its object, 0 for none. @throws UserError if it has none */
 export async function readMasks({ image, masks }: RegionScene): Promise<Pixels> {
-  if (masks === undefined) throw new UserError(`${image} has no masks, which a localiser learns from`);
+  if (masks === undefined) throw new UserError(`${image} has no masks; a localiser needs them`);
   return readImage({ image: masks }, 0);
 }

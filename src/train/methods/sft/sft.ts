@@ -42,6 +42,6 @@ function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefi
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;
   const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];
-  const notice = `sft: steps of ${rows} rows in place of ${wanted}: the data have ${training.samples} samples, of which a step should have an eighth at most`;
+  const notice = `sft: steps of ${rows} rows instead of ${wanted}: the data have ${training.samples} samples, and a step should have an eighth at most`;
   return { options: { ...run, accumulate }, notice };
 }

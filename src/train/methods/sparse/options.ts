@@ -5,12 +5,12 @@ const BLOCK = /^([1-9]\d*)x([1-9]\d*)$/;
 
 export const sparseOptions = z
   .strictObject({
-    sparsity: fraction(0.6).describe("share of the prunable weights that end as zero; 0 is dense"),
+    sparsity: fraction(0.6).describe("final share of zeros among the prunable weights; 0 is dense"),
     dense: fraction(0.25).describe("share of the compute before the first pruning"),
     prune: fraction(0.5).describe("share of the compute over which weights are pruned; 0 prunes once"),
     recover: fraction(0.25).describe("share of the compute after the last pruning; the three shares make 1"),
-    start: optionalInteger(0).describe("step of the first pruning, in place of the shares"),
-    end: optionalInteger(0).describe("step of the last pruning, in place of the shares"),
+    start: optionalInteger(0).describe("step of the first pruning, instead of the shares"),
+    end: optionalInteger(0).describe("step of the last pruning, instead of the shares"),
     every: optionalInteger(1).describe(
       "steps between prunings (default: 100, or a tenth of the pruning's steps, if less)",
     ),

@@ -24,8 +24,7 @@ export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
     if (!matrices.some(({ name }) => test.test(name)))
       throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);
   const left = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
-  if (left.length === 0)
-    throw new UserError("sparse: expected a matrix that is trained and not excluded, found none", 2);
+  if (left.length === 0) throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
   return left.map(({ name, offset, shape }) => {
     const columns = shape.at(-1)!;
     return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };

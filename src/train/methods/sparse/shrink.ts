@@ -55,7 +55,7 @@ function mlpOf(base: Checkpoint, names: ConstructorParameters<typeof Part>[1], l
     const part = new Part(base, names, `blk.${layer}.ffn_${name}.weight`);
     const bias = new Part(base, names, `blk.${layer}.ffn_${name}.bias`);
     if (!part.exists || bias.exists || part.shape.length !== 2)
-      throw new UserError(`${base.path}: layer ${layer} has no gated MLP without biases, which is what shrinks`);
+      throw new UserError(`${base.path}: layer ${layer} has no gated MLP without biases; only such MLPs shrink`);
     return { values: part.floats(), rows: part.shape[0]!, columns: part.shape[1]! };
   };
   return { gate: matrix("gate"), up: matrix("up"), down: matrix("down") };

@@ -16,8 +16,8 @@ export const sparse: Method<SparseOptions> = {
   options: sparseOptions,
   open(options, host) {
     const { lora, keepBest } = host.options;
-    if (lora) throw new UserError("sparse prunes a model's own weights; train it without lora", 2);
-    if (keepBest) throw new UserError("sparse: keepBest could bring pruned weights back; leave it out", 2);
+    if (lora) throw new UserError("sparse prunes a model's own weights; omit lora", 2);
+    if (keepBest) throw new UserError("sparse: keepBest could bring pruned weights back; omit it", 2);
     return new SparseTraining(options, host);
   },
 };

@@ -21,7 +21,7 @@ const options = z.strictObject({
   reuse: z
     .string()
     .default("")
-    .describe("special tokens of the model to use as modes and sentinels, joined by +, in place of new ones"),
+    .describe("special tokens of the model to use as modes and sentinels, joined by +, instead of new ones"),
   roll: flag(true).describe(
     "rotate the hidden spans; otherwise the last token is always hidden, and inputs end with a blank",
   ),
@@ -62,7 +62,7 @@ function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, 
     if (runs <= sentinels) continue;
     const { meanSpan, rate } = denoiser;
     throw new UserError(
-      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), expected at most ${sentinels}; give sentinels=${runs}`,
+      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), expected at most ${sentinels}; set sentinels=${runs}`,
       2,
     );
   }
