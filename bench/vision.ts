@@ -24,7 +24,7 @@ function prefill(recipe: string): Side {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-vision-"));
   const embeddings = Float32Array.from({ length: GRID ** 2 * HIDDEN }, normals(seededRandom(1)));
   const image = { embeddings, contentHash: "bench vision", grid: [GRID, GRID] as const };
-  const asked = promptOfSpans([[1, 2, 3], image, [4, 5, 6, 7, 8, 9]], HIDDEN);
+  const prompt = promptOfSpans([[1, 2, 3], image, [4, 5, 6, 7, 8, 9]], HIDDEN);
   let engine: Engine | undefined;
   let recipes: Recipes | undefined;
   return {
@@ -37,12 +37,12 @@ function prefill(recipe: string): Side {
     },
     async run() {
       using lease = await recipes!.use(parseRecipe(recipe ? [recipe] : []));
-      const plan = lease.plan(asked.prompt.length, asked.visual);
+      const plan = lease.plan(prompt.prompt.length, prompt.visual);
       engine!.forget();
-      const slot = engine!.acquireEmpty(asked.prompt, plan);
-      const terms = { plan, meter: new Meter(engine!.programs), embeddings: asked.embeddings };
+      const slot = engine!.acquireEmpty(prompt.prompt, plan);
+      const terms = { plan, meter: new Meter(engine!.programs), embeddings: prompt.embeddings };
       const started = performance.now();
-      for await (const _ of engine!.chunks(slot, asked.prompt, terms));
+      for await (const _ of engine!.chunks(slot, prompt.prompt, terms));
       const ms = performance.now() - started;
       engine!.release(slot);
       return ms;

@@ -79,8 +79,8 @@ describe.runIf(installed).each(["centernet", "nanodet"])("%s", (model) => {
     const boxes = found.map(({ box: [left, top, width, height] }) => [left, top, left + width, top + height]);
     const file = path.join(out, "boxes.json");
     writeFileSync(file, JSON.stringify(boxes));
-    const asked = ["recognize", photograph, "--boxes", file, "--labels", "person,dog,red car", "--json"];
-    const answer = JSON.parse(execFileSync(process.execPath, [path.join(root, "bin/modicum.js"), ...asked]).toString());
+    const args = ["recognize", photograph, "--boxes", file, "--labels", "person,dog,red car", "--json"];
+    const answer = JSON.parse(execFileSync(process.execPath, [path.join(root, "bin/modicum.js"), ...args]).toString());
     expect(answer.regions.map(({ box }: { box: number[] }) => box)).toEqual(boxes);
     for (const { label } of answer.regions) expect(["person", "dog", "red car"]).toContain(label);
   });

@@ -79,10 +79,10 @@ describe("the extension", () => {
     const { at, lines } = fakeEditor();
     const [item] = await at(TEXT, TEXT.length);
     const body = { ...{ model: "tiny", max_tokens: 4, temperature: 0, stop: "\n" } };
-    const asked = { method: "POST", headers: { "content-type": "application/json" } };
+    const init = { method: "POST", headers: { "content-type": "application/json" } };
     const prompt = TEXT.replace("\r\n", "\n");
     const expected = await jsonOf(
-      fetch(`${server.url}/v1/completions`, { ...asked, body: JSON.stringify({ ...body, prompt }) }),
+      fetch(`${server.url}/v1/completions`, { ...init, body: JSON.stringify({ ...body, prompt }) }),
     );
     expect(item).toMatchObject({ text: expected.choices[0].text.trimEnd(), range: { start: TEXT.length } });
     expect(lines).toEqual(["4 tokens, 100 % of dense's FLOPs"]);

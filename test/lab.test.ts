@@ -30,18 +30,18 @@ beforeAll(() => {
 /** Starts a run of the lab; `stopAfter` sends a signal once `lines` items are on disk. */
 function lab(out: string, words: readonly string[], stopAfter?: { lines: number; signal: NodeJS.Signals }) {
   const child = spawn(process.execPath, [bin, "lab", "run", "--model", tiny, "--task", task, "--out", out, ...words]);
-  const said = { out: "", err: "" };
-  child.stdout.on("data", (data) => (said.out += data));
-  child.stderr.on("data", (data) => (said.err += data));
+  const output = { out: "", err: "" };
+  child.stdout.on("data", (data) => (output.out += data));
+  child.stderr.on("data", (data) => (output.err += data));
   const looking = setInterval(() => {
     if (stopAfter === undefined || lines(out).length < stopAfter.lines) return;
     child.kill(stopAfter.signal);
     clearInterval(looking);
   }, 2);
-  return new Promise<typeof said & { code: number | null; signal: string | null }>((resolve) => {
+  return new Promise<typeof output & { code: number | null; signal: string | null }>((resolve) => {
     child.on("close", (code, signal) => {
       clearInterval(looking);
-      resolve({ ...said, code, signal });
+      resolve({ ...output, code, signal });
     });
   });
 }

@@ -34,7 +34,7 @@ const stopEvents = ["SIGINT", "SIGTERM", "SIGHUP", "exit"] as const;
  * one at a time: `home` is the process's `MODICUM_HOME` meanwhile.
  */
 export async function inProcess(words: readonly string[], home: string): Promise<Ended> {
-  const said = { stdout: "", stderr: "" };
+  const output = { stdout: "", stderr: "" };
   const before = process.exitCode;
   const listeners = stopEvents.map((event) => process.rawListeners(event));
   process.exitCode = 0;
@@ -44,12 +44,12 @@ export async function inProcess(words: readonly string[], home: string): Promise
   withoutStdin();
   for (const name of ["stdout", "stderr"] as const)
     vi.spyOn(process[name], "write").mockImplementation((text) => {
-      said[name] += text;
+      output[name] += text;
       return true;
     });
   try {
     await runProgram(words);
-    return { status: Number(process.exitCode), ...said };
+    return { status: Number(process.exitCode), ...output };
   } finally {
     vi.restoreAllMocks();
     syncBuiltinESMExports();

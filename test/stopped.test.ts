@@ -63,8 +63,8 @@ test("the library: a completion at a place was stopped, after its first token", 
 });
 
 test("the server: stopped beside finish_reason stop, whole and streamed; absent for a dense answer", async () => {
-  const asked = { prompt: PROMPT, max_tokens: 8, temperature: 0 };
-  const ask = (model: string, more = {}) => post(server, "/v1/completions", { ...asked, model, ...more });
+  const request = { prompt: PROMPT, max_tokens: 8, temperature: 0 };
+  const ask = (model: string, more = {}) => post(server, "/v1/completions", { ...request, model, ...more });
   const [dense, whole] = [await jsonOf(ask("world")), await jsonOf(ask("world@stop"))];
   expect(whole.choices[0]).toMatchObject({ finish_reason: "stop", stopped: true });
   expect(dense.choices[0]).not.toHaveProperty("stopped");

@@ -94,5 +94,5 @@ for (const [name, path] of Object.entries(pages)) {
     `${name.padEnd(8)} median ${median} ms, 95th percentile ${p95} ms, median of the processor's time ${cpu} ms`,
   );
 }
-const about = { bench: "papers", papers: count, rounds: ROUNDS, unit: "ms", load: loadavg()[0] };
-console.log(JSON.stringify({ ...about, ...results, machine: cpus()[0]!.model }));
+const metadata = { bench: "papers", papers: count, rounds: ROUNDS, unit: "ms", load: loadavg()[0] };
+console.log(JSON.stringify({ ...metadata, ...results, machine: cpus()[0]!.model }));

@@ -52,16 +52,16 @@ async function launch(file: string, args: readonly string[], env: Record<string,
 }
 
 async function saidUrl(child: ChildProcess): Promise<string> {
-  let said = "";
+  let output = "";
   for await (const part of child.stderr!.iterator({ destroyOnReturn: false })) {
-    said += part;
-    const url = /"url":"([^"]+)"/.exec(said)?.[1];
+    output += part;
+    const url = /"url":"([^"]+)"/.exec(output)?.[1];
     if (!url) continue;
     // The server's log, one line per request, must not fill the pipe. `resume` does nothing yet.
     child.stderr!.on("data", () => {});
     return url;
   }
-  throw new Error(`a server ended before it listened: ${said.trim()}`);
+  throw new Error(`a server ended before it listened: ${output.trim()}`);
 }
 
 async function killed(child: ChildProcess): Promise<void> {

@@ -26,10 +26,10 @@ export async function python(): Promise<string> {
 /** Runs a program to its end. @throws UserError with the last line of its output */
 export async function command(program: string, args: readonly string[]): Promise<void> {
   const child = spawn(program, args, { stdio: ["ignore", "ignore", "pipe"] });
-  let said = "";
-  child.stderr.on("data", (chunk: Buffer) => (said += chunk));
+  let output = "";
+  child.stderr.on("data", (chunk: Buffer) => (output += chunk));
   const ended = await once(child, "close").then(
-    ([status]) => (status === 0 ? undefined : said.trim().split("\n").at(-1)),
+    ([status]) => (status === 0 ? undefined : output.trim().split("\n").at(-1)),
     (error: Error) => error.message,
   );
   if (ended !== undefined) throw new UserError(`the peer cannot run: ${program} ${args.join(" ")}: ${ended}`);

@@ -55,8 +55,8 @@ const callOptions = readOptions.extend({
  * @throws UserError
  */
 export async function openClassifier(model: string, options: ClassifierOptions = {}): Promise<ClassifyPipeline> {
-  const asked = given("openClassifier's options", classifierOptions, options);
-  const { index: searched, store, qzero = {}, quant, ...loading } = asked;
+  const settings = given("openClassifier's options", classifierOptions, options);
+  const { index: searched, store, qzero = {}, quant, ...loading } = settings;
   const name = given("openClassifier's model", modelName, model);
   checkQZeroOptions(qzero, name === GLOVE ? "words" : "encoder");
   const index = searched === undefined ? undefined : await openIndex(searched, { ...resolving(loading), store });

@@ -66,8 +66,8 @@ const biased = (model: Model, logitBias = unending(model)): Pick<Model, "languag
 test("is the model's greedy continuation there, with its receipt", async () => {
   const endless = biased(filling);
   const { text, stopped, finishReason, receipt } = await completeAt(endless, TEXT, { ...place, maxTokens: 5 });
-  const asked = { raw: true, suffix: "time\nthere was", maxTokens: 5, logitBias: unending(filling) };
-  const expected = await filling.complete("once upon\na ", asked);
+  const options = { raw: true, suffix: "time\nthere was", maxTokens: 5, logitBias: unending(filling) };
+  const expected = await filling.complete("once upon\na ", options);
   expect(expected.text.startsWith(text)).toBe(true);
   expect([stopped, finishReason]).toEqual([false, expected.finishReason]);
   expect(receipt.tokens).toMatchObject({ prompt: expected.receipt.tokens.prompt, completion: 5 });

@@ -65,8 +65,8 @@ const AWAY =
   "made while the model's weights ran in form auto, and they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form";
 
 test("a route and a gate made in the default form, run in rotated bytes, name the remedy", async () => {
-  const told: string[] = [];
-  const onNotice = (one: string) => void told.push(one);
+  const notices: string[] = [];
+  const onNotice = (one: string) => void notices.push(one);
   const pair = { swift: identity("a", 8), super: identity("b") };
   const swift = { source: { name: "a" }, tokenizer: {} as never, form: { quant: "q8r" } } as const;
   const [route, gates] = [join(folder, "route.json"), join(folder, "gates.json")];
@@ -74,7 +74,7 @@ test("a route and a gate made in the default form, run in rotated bytes, name th
   const model = { ...identity("a"), form: "q8r" as const };
   const binding = async () => ({ model, template: "d".repeat(64) });
   await gateFor(checkAnswerOptions({}), { binding, file: gates, onNotice });
-  expect(told).toEqual([`${route} was ${AWAY}`, `${gates} was ${AWAY}`]);
+  expect(notices).toEqual([`${route} was ${AWAY}`, `${gates} was ${AWAY}`]);
 });
 
 test("a registered recipe that was measured in the default form says so in rotated bytes", () => {
@@ -97,15 +97,15 @@ const RISKY = "dynamax:risk=0.05";
 const elsewhere = `${RISKY} is certified on plain text, and this prompt is read as a chat: its risk is not certified here`;
 
 test("a certified risk that applies to a chat is one notice, in the library and on a server", async () => {
-  const told: string[] = [];
-  using model = await load("smollm2", { onNotice: (one) => void told.push(one) });
+  const notices: string[] = [];
+  using model = await load("smollm2", { onNotice: (one) => void notices.push(one) });
   const recipe = parseRecipe([RISKY]);
   model.checkForm("hello", { raw: true }, recipe);
   model.checkForm([1, 2], {}, recipe);
   model.checkForm("hello", {}, parseRecipe(["dynamax"]));
-  expect(told).toEqual([]);
+  expect(notices).toEqual([]);
   for (const _ of [1, 2]) model.checkForm("hello", {}, recipe);
-  expect(told).toEqual([elsewhere]);
+  expect(notices).toEqual([elsewhere]);
   const catalogue = await Catalogue.open(["smollm2"]);
   const chosen = await catalogue.choose({ model: "smollm2", savings: [RISKY] });
   expect([catalogue.checkForm(chosen, "raw"), catalogue.checkForm(chosen, "chat")]).toEqual([[], [elsewhere]]);

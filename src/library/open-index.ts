@@ -61,12 +61,12 @@ function placeOf(store: string | undefined): string {
  */
 export async function createIndex(name: string, options: CreateIndexOptions = {}): Promise<SearchIndex> {
   const { embedding: model, words, overlap, ...rest } = options;
-  const asked = given("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
+  const settings = given("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
   const { store, ...resolve } = given("createIndex's options", indexOptions, rest);
   const place = placeOf(store);
   if ((await indexNames(place)).includes(checkIndexName(name)))
     throw new UserError(`there is an index ${name} already`);
-  const { embedding, ...chunks } = asked;
+  const { embedding, ...chunks } = settings;
   const identity = embedding === NONE ? null : await identityOf(embedding, resolve);
   const created = await createStore(place, name, { analysis: ANALYSIS, embedding: identity, chunks });
   return new SearchIndex(name, created, opener(resolve));

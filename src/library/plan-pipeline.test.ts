@@ -41,8 +41,8 @@ describe("training a projector", () => {
     const before = ["planner", "executor"].map(hashOf);
     await train({ ...projecting, steps: 3, batch: 2, validation: 0 }, { out: at("again") });
     expect(["planner", "executor"].map(hashOf)).toEqual(before);
-    const about = JSON.parse(readFileSync(path.join(at("again"), "plan.json"), "utf8"));
-    expect(about).toMatchObject({ tokens: TOKENS, sizes: { from: 32, inner: 48, to: 48 }, data: { samples: 4 } });
+    const metadata = JSON.parse(readFileSync(path.join(at("again"), "plan.json"), "utf8"));
+    expect(metadata).toMatchObject({ tokens: TOKENS, sizes: { from: 32, inner: 48, to: 48 }, data: { samples: 4 } });
   });
 
   test("only the projector has gradients, which equal finite differences through the frozen executor", async () => {
@@ -173,9 +173,9 @@ describe("a planner with an executor", () => {
     const stopped: Receipt[] = [];
     const { tokenizer } = pipeline.opened.executor;
     const reading = async () => {
-      const told = { signal: stop.signal, onStopped: (it: Receipt) => void stopped.push(it) };
+      const options = { signal: stop.signal, onStopped: (it: Receipt) => void stopped.push(it) };
       const endless = { logitBias: { [tokenizer.eos!]: -100 }, planning: { channel: "text", ...ends } } as const;
-      for await (const _ of pipeline.generate("abca", { ...endless, ...told })) stop.abort();
+      for await (const _ of pipeline.generate("abca", { ...endless, ...options })) stop.abort();
     };
     await expect(reading()).rejects.toThrow();
     expect(stopped).toHaveLength(1);
@@ -264,8 +264,8 @@ test("without a projector, a planner without chat plans for an executor with it"
 test("a projector of other models is refused, and a latent plan without one", async () => {
   cpSync(at("projector"), at("foreign"), { recursive: true });
   const file = path.join(at("foreign"), "plan.json");
-  const about = JSON.parse(readFileSync(file, "utf8"));
-  writeFileSync(file, JSON.stringify({ ...about, executor: { ...about.executor, sha256: "0".repeat(64) } }));
+  const metadata = JSON.parse(readFileSync(file, "utf8"));
+  writeFileSync(file, JSON.stringify({ ...metadata, executor: { ...metadata.executor, sha256: "0".repeat(64) } }));
   await expect(openPlanner(projecting.model, { projector: at("foreign") })).rejects.toThrow(
     "the projector is for the executor",
   );

@@ -40,7 +40,7 @@ export function settingsOf(options: z.output<typeof runOptions>): GenerationTerm
 export async function requestOf(
   model: Pick<Model, "generative" | "language" | "checkForm" | "adapterHash">,
   prompt: Prompt,
-  { save, ...asked }: GenerationTerms & Pick<RequestOptions, "save">,
+  { save, ...terms }: GenerationTerms & Pick<RequestOptions, "save">,
   time: Stopwatch,
   signal?: AbortSignal,
 ): Promise<Request> {
@@ -62,11 +62,11 @@ export async function requestOf(
     reasoningEffort,
     templateVariables,
     ...rest
-  } = asked;
+  } = terms;
   if (prompt.length === 0 && !suffix) throw new UserError("the prompt is empty, expected at least one token");
-  model.checkForm(prompt, asked, save);
+  model.checkForm(prompt, terms, save);
   const { generative } = model;
-  const marks = marksOf(generative, prompt, asked);
+  const marks = marksOf(generative, prompt, terms);
   const calls = tools?.length ? callFormOf(generative.tokenizer) : undefined;
   const calling = inForm(
     callingOf({ format, tools, toolChoice, parallelToolCalls }, marks),
@@ -74,17 +74,17 @@ export async function requestOf(
     toolTemplate(generative.tokenizer),
     { tools, toolChoice },
   );
-  if (images.length > 0) checkSeen(generative, asked);
-  const { ids, end } = readBy(generative, prompt, asked, calling);
+  if (images.length > 0) checkSeen(generative, terms);
+  const { ids, end } = readBy(generative, prompt, terms, calling);
   const begun = begunIn(prompt);
   const form = marks && (await loadedForm(marks, { tokenizer: generative.tokenizer, ids, begun, name: calling.name }));
-  if (asked.thinkingTokenBudget !== undefined && !form)
+  if (terms.thinkingTokenBudget !== undefined && !form)
     throw new OptionError(
       "thinkingTokenBudget",
       `is for models that reason in chats; ${generative.source.name} does not`,
     );
   const seen = images.length > 0 ? await seenPrompt(model.language, ids, images, time, signal) : { prompt: ids };
-  if (asked.diffusion && generative.kind !== "diffusion language model")
+  if (terms.diffusion && generative.kind !== "diffusion language model")
     throw new UserError(`${generative.source.name} does not fill in masked tokens; expected no diffusion`, 2);
   const filling = infill === true || mode !== undefined;
   const continues =
@@ -96,9 +96,9 @@ export async function requestOf(
   const settings = modelSampling ? generative.sampling?.settings : undefined;
   const options = { ...rest, ...settings, continues, grammar, trigger: calling.trigger, form, shown, end };
   const facts = {
-    form: formOf(generative, prompt, asked),
+    form: formOf(generative, prompt, terms),
     sampling: effectiveSampling(options),
-    constrained: calling.tools.length > 0 || grammar !== undefined || asked.thinkingTokenBudget !== undefined,
+    constrained: calling.tools.length > 0 || grammar !== undefined || terms.thinkingTokenBudget !== undefined,
     ...{ adapter: adapter ?? model.adapterHash, maxTokens: options.maxTokens, defaultLength, budget },
     cached: (key: string | undefined) =>
       generative.kind === "decoder" && mayReuse(options)
@@ -167,16 +167,16 @@ interface Read {
   readonly end?: number | undefined;
 }
 
-function readBy(model: Model["generative"], prompt: Prompt, asked: GenerationTerms, calling: Calling): Read {
+function readBy(model: Model["generative"], prompt: Prompt, terms: GenerationTerms, calling: Calling): Read {
   switch (model.kind) {
     case "decoder":
-      return asked.infill || asked.mode
-        ? infillOf(model, prompt, asked)
-        : { ids: idsOf(model, prompt, asked, calling) };
+      return terms.infill || terms.mode
+        ? infillOf(model, prompt, terms)
+        : { ids: idsOf(model, prompt, terms, calling) };
     case "encoder with a decoder":
-      return { ids: sourceOf(model, prompt, asked) };
+      return { ids: sourceOf(model, prompt, terms) };
     case "diffusion language model":
-      return { ids: maskedOf(model, prompt, asked, calling) };
+      return { ids: maskedOf(model, prompt, terms, calling) };
   }
 }
 
@@ -194,8 +194,8 @@ function infillOf(
 }
 
 /** An encoder does not score the text that it reads. */
-function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: GenerationTerms): number[] {
-  const { suffix, infill, mode, promptLogprobs, maxTokens } = asked;
+function sourceOf(model: Seq2SeqModel, prompt: Prompt, terms: GenerationTerms): number[] {
+  const { suffix, infill, mode, promptLogprobs, maxTokens } = terms;
   if (suffix !== undefined || infill || mode || promptLogprobs !== undefined || maxTokens === 0)
     throw new UserError(
       `${model.source.name} turns one text into another; expected no suffix, infill, mode or promptLogprobs, and at least 1 for maxTokens`,
@@ -205,23 +205,23 @@ function sourceOf(model: Seq2SeqModel, prompt: Prompt, asked: GenerationTerms): 
 }
 
 /** A model that fills in masked tokens chooses them in no order. */
-function maskedOf(model: DiffusionModel, prompt: Prompt, asked: GenerationTerms, { format, tools }: Calling): number[] {
-  const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw } = asked;
+function maskedOf(model: DiffusionModel, prompt: Prompt, terms: GenerationTerms, { format, tools }: Calling): number[] {
+  const { suffix, infill, mode, promptLogprobs, logprobs, maxTokens, raw } = terms;
   const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
   const extra = tools.length > 0 ? "tools" : one?.[0];
   if (extra !== undefined) throw new UserError(`${model.source.name} fills in masked tokens; expected no ${extra}`, 2);
   if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 of a model that fills in masked tokens", 2);
-  checkDrawing(model, asked);
+  checkDrawing(model, terms);
   return model.encode(prompt, raw);
 }
 
 const usual = samplingOptions.parse({});
 
 /** Masked tokens are sampled by temperature and seed alone. @throws UserError for other sampling options */
-function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void {
+function checkDrawing({ source }: DiffusionModel, terms: GenerationTerms): void {
   const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
-  const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => asked[name] !== usual[name]);
-  const biased = Object.keys(asked.logitBias).length > 0 ? "logitBias" : undefined;
+  const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => terms[name] !== usual[name]);
+  const biased = Object.keys(terms.logitBias).length > 0 ? "logitBias" : undefined;
   const wrong = changed ?? biased;
   if (wrong !== undefined)
     throw new UserError(`${source.name} fills in masked tokens by temperature and seed only; expected no ${wrong}`, 2);
@@ -230,7 +230,7 @@ function checkDrawing({ source }: DiffusionModel, asked: GenerationTerms): void 
 function idsOf(
   language: LanguageModel,
   prompt: Prompt,
-  { raw, suffix, images = [], adapter, ...asked }: GenerationTerms,
+  { raw, suffix, images = [], adapter, ...terms }: GenerationTerms,
   { tools, begin, isSpecial }: Calling,
 ): number[] {
   const { tokenizer } = language;
@@ -238,7 +238,7 @@ function idsOf(
   if (suffix) language.checkText(suffix);
   const ids = suffix
     ? language.encodeAround(prompt, suffix)
-    : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(asked) });
+    : encodeWithPlaces(language, prompt, images.length, { raw, tools, adapter, variables: variablesOf(terms) });
   if (language.marks === "harmony") return [...ids, ...tokenizer.encode(begin, { special: true })];
   const between = beforeBegun(language.marks, promptEnd(tokenizer, ids), begin);
   return [

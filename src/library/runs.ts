@@ -90,9 +90,9 @@ export class Runs {
     try {
       const parsed: Request[] = [];
       const arrived = performance.now();
-      for (const { prompt, save = this.model.recipe, ...asked } of all) {
+      for (const { prompt, save = this.model.recipe, ...terms } of all) {
         const time = new Stopwatch(arrived);
-        const request = await requestOf(this.model, prompt, { ...asked, save }, time, signal);
+        const request = await requestOf(this.model, prompt, { ...terms, save }, time, signal);
         const lease = await recipes.use(save);
         leases.push(lease);
         parsed.push(planned(request, lease.plan(request.prompt.length, request.visual, request.facts)));

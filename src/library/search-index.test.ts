@@ -138,11 +138,11 @@ describe("a call", () => {
     await using index = await createIndex(`index${made++}`, { embedding: model });
     const stop = new AbortController();
     const long = Array.from({ length: 600 }, (_, i) => ({ id: `d${i}`, text: "x" }));
-    const told = vi.fn();
-    const adding = index.add(long, { signal: stop.signal, onBatch: () => stop.abort(), onStopped: told });
+    const onNotice = vi.fn();
+    const adding = index.add(long, { signal: stop.signal, onBatch: () => stop.abort(), onStopped: onNotice });
     await expect(adding).rejects.toThrow("aborted");
     expect((await index.counts()).documents).toBe(256);
-    expect(told.mock.calls[0]![0].flops.spent).toBeGreaterThan(0);
+    expect(onNotice.mock.calls[0]![0].flops.spent).toBeGreaterThan(0);
     await expect(index.search("x", { signal: AbortSignal.abort() })).rejects.toThrow("aborted");
   });
 

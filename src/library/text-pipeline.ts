@@ -110,8 +110,8 @@ export class OpenedPipeline implements Disposable {
     const { named, resources, prepared } = this;
     refuse(options, named.pipeline);
     const maxTokens = options.maxTokens ?? named.pipeline.settings?.maxTokens;
-    const asked = { ...options, ...(maxTokens !== undefined && { maxTokens }) };
-    const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, asked);
+    const settings = { ...options, ...(maxTokens !== undefined && { maxTokens }) };
+    const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, settings);
     const terms = { ...own, signal, onStopped, arrived };
     const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest, ...terms };
     const pieces = await named.pipeline.answer(named, resources, request, prepared);

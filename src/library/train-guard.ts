@@ -43,15 +43,15 @@ export async function trainGuard(
   { out, threads, onStep, ...resolving }: GuardCall,
 ): Promise<GuardTrained> {
   if (threads !== undefined) chooseThreads(threads);
-  const asked = given("trainGuard's options", guardOptions, options);
+  const settings = given("trainGuard's options", guardOptions, options);
   await checkWritable(out);
-  const { innocent: data, ...own } = asked;
+  const { innocent: data, ...own } = settings;
   const session: Session = {
     options: completeOptions(withMethod("guard", { ...own, data })),
     ...{ out: runOf(out), reuse: "unfinished" },
     async *stages() {
-      const { checkpoint } = await openBase(asked.model, resolving);
-      await writeMask(out, yield* guardStages(asked, checkpoint, { onStep }));
+      const { checkpoint } = await openBase(settings.model, resolving);
+      await writeMask(out, yield* guardStages(settings, checkpoint, { onStep }));
     },
   };
   const { receipt } = await runSession(session, (model) => openBase(model, resolving), {}, resolving.signal);

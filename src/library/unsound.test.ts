@@ -11,11 +11,11 @@ import type { Model } from "./model.ts";
 
 const tiny = fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url));
 const sentences = fileURLToPath(new URL("../engine/fixtures/sentences", import.meta.url));
-const asked = { maxTokens: 4, temperature: 0 };
+const options = { maxTokens: 4, temperature: 0 };
 
 async function answer(model: string): Promise<string> {
   using loaded = await load(model);
-  return (await loaded.complete("abc", asked)).text;
+  return (await loaded.complete("abc", options)).text;
 }
 
 /** Fills the prepared weights with NaN, marked as sound. */
@@ -35,7 +35,7 @@ test("prepared weights with non-finite results are removed, and made again by th
   {
     using loaded = await load(tiny);
     const sentence = /logit NaN .*; its prepared weights were damaged and are removed: load it again$/;
-    await expect(loaded.complete("abc", asked)).rejects.toThrow(sentence);
+    await expect(loaded.complete("abc", options)).rejects.toThrow(sentence);
     expect(loaded.unsound).toBe(true);
   }
   expect(await answer(tiny)).toBe(right);
@@ -70,7 +70,7 @@ test("a damaged download behind such numbers is reported with its remedy", async
   writeFileSync(path, body.fill(255, 40_000));
   writeFileSync(state, sha256(Buffer.from(`${sha256(readFileSync(tiny))}\0${fileState(path)}`)));
   using spoilt = await load("pypi:tiny");
-  await expect(spoilt.complete("abc", asked)).rejects.toThrow(
+  await expect(spoilt.complete("abc", options)).rejects.toThrow(
     /m\.gguf is damaged, .*`modicum pull pypi:tiny` mends it$/,
   );
 });

@@ -29,17 +29,17 @@ const settings: IndexSettings = {
  */
 async function killed(place: string, batches: number): Promise<number[]> {
   const all = [1, 2].map(() => spawn(process.execPath, [adder, place], { stdio: ["ignore", "pipe", "inherit"] }));
-  const said = all.map(() => "");
+  const outputs = all.map(() => "");
   await new Promise<void>((resolve) => {
     for (const [i, child] of all.entries())
       child.stdout!.on("data", (data) => {
-        said[i] += data;
-        if (said.some((text) => text.split("\n").length > batches + 1)) resolve();
+        outputs[i] += data;
+        if (outputs.some((text) => text.split("\n").length > batches + 1)) resolve();
       });
   });
   for (const child of all) child.kill("SIGKILL");
   await Promise.all(all.map((child) => new Promise((resolve) => child.on("close", resolve))));
-  return said.map((text) =>
+  return outputs.map((text) =>
     Number(
       text
         .split("\n")
@@ -59,10 +59,10 @@ test("two killed additions lose nothing that they reported as stored, and resume
   await (await createStore(place, "notes", settings)).close();
   let before = 0;
   for (const batches of [1, 2, 3]) {
-    const said = await killed(place, batches);
+    const outputs = await killed(place, batches);
     const store = await openStore(place, "notes");
     const { documents } = await store.counts();
-    expect(documents).toBeGreaterThanOrEqual(Math.max(before, ...said));
+    expect(documents).toBeGreaterThanOrEqual(Math.max(before, ...outputs));
     before = documents;
     await store.close();
   }

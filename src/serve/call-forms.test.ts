@@ -95,9 +95,9 @@ afterAll(async () => {
 
 const parameters = { properties: { a: { type: "integer" }, b: { type: "string" } } };
 const tools = [{ type: "function", function: { name: "f", parameters } }];
-const asked = { messages: [{ role: "user", content: "Go." }], tools, temperature: 0, max_tokens: 60 };
+const body = { messages: [{ role: "user", content: "Go." }], tools, temperature: 0, max_tokens: 60 };
 const answer = async (model: string, more: object = {}) =>
-  (await jsonOf(post(server, "/v1/chat/completions", { ...asked, model, ...more }))).choices[0];
+  (await jsonOf(post(server, "/v1/chat/completions", { ...body, model, ...more }))).choices[0];
 const called = { type: "function", function: { name: "f", arguments: '{"a":1,"b":"x"}' } };
 
 describe.each(Object.keys(models))("%s", (model) => {
@@ -105,7 +105,7 @@ describe.each(Object.keys(models))("%s", (model) => {
     const { message, finish_reason } = await answer(model);
     expect(finish_reason).toBe("tool_calls");
     expect(message).toMatchObject({ content: "So: ", tool_calls: [called] });
-    const events = await (await post(server, "/v1/chat/completions", { ...asked, model, stream: true })).text();
+    const events = await (await post(server, "/v1/chat/completions", { ...body, model, stream: true })).text();
     const chunks = [...events.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
     const deltas = chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
     expect(deltas.map(({ content }) => content ?? "").join("")).toBe("So: ");
@@ -114,7 +114,7 @@ describe.each(Object.keys(models))("%s", (model) => {
 
   test("calls go back to the model, and without tools all its tokens are text", async () => {
     const calls = { role: "assistant", content: "", tool_calls: [{ id: "call_1", ...called }] };
-    const messages = [...asked.messages, calls, { role: "tool", tool_call_id: "call_1", content: "7" }];
+    const messages = [...body.messages, calls, { role: "tool", tool_call_id: "call_1", content: "7" }];
     expect((await answer(model, { messages })).finish_reason).toBe("tool_calls");
     const { message } = await answer(model, { tools: undefined });
     expect(message.tool_calls).toBeUndefined();

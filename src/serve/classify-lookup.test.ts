@@ -47,8 +47,8 @@ const classify = (body: object) =>
 
 describe("POST /v1/classify with retrieval", () => {
   test("word vectors: the request's labels, the index's documents, an explanation and a receipt", async () => {
-    const asked = { input: ["Zun", "Borvo", "qqq"], retrieval: { ...always, mode: "replace" }, explain: true };
-    const { data, model, receipt } = await jsonOf(classify(asked));
+    const body = { input: ["Zun", "Borvo", "qqq"], retrieval: { ...always, mode: "replace" }, explain: true };
+    const { data, model, receipt } = await jsonOf(classify(body));
     expect(data.map(({ label, fallback }: { label: string; fallback: boolean }) => [label, fallback])).toEqual([
       ["sports", false],
       ["finance", false],
@@ -73,8 +73,8 @@ describe("POST /v1/classify with retrieval", () => {
 
   test("the log says once for each kind of model what a lookup gains", async () => {
     for (const model of ["small", "small", "sentences"]) await classify({ model, retrieval: always });
-    const said = (notice: string) => server.logged.filter((line) => line.includes(notice)).length;
-    expect((["words", "encoder"] as const).map((kind) => said(measuredNotice(kind)))).toEqual([1, 1]);
+    const count = (notice: string) => server.logged.filter((line) => line.includes(notice)).length;
+    expect((["words", "encoder"] as const).map((kind) => count(measuredNotice(kind)))).toEqual([1, 1]);
   });
 
   test("label words, of which the closest counts, and documents from the caller", async () => {

@@ -135,10 +135,10 @@ test("errors are the openai client's typed ones", async () => {
 });
 
 test("embeddings with the openai client, which requests base64 by default", async () => {
-  const asked = { model: "sentences", input: ["A man is eating food.", "b"] };
+  const request = { model: "sentences", input: ["A man is eating food.", "b"] };
   const [packed, plain] = [
-    await openai.embeddings.create(asked),
-    await openai.embeddings.create({ ...asked, encoding_format: "float" }),
+    await openai.embeddings.create(request),
+    await openai.embeddings.create({ ...request, encoding_format: "float" }),
   ];
   expect(packed.data.map((d) => d.index)).toEqual([0, 1]);
   for (const [i, { embedding }] of packed.data.entries())

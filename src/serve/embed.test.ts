@@ -15,8 +15,8 @@ afterAll(async () => {
 });
 
 const texts = ["A man is eating food.", "b"];
-const asked = { model: "sentences", texts, input_type: "search_document" };
-const embed = (version: number, more: object = {}) => post(server, `/v${version}/embed`, { ...asked, ...more });
+const request = { model: "sentences", texts, input_type: "search_document" };
+const embed = (version: number, more: object = {}) => post(server, `/v${version}/embed`, { ...request, ...more });
 
 /** The vectors from `POST /v1/embeddings`. */
 async function vectors(more: object = {}): Promise<number[][]> {

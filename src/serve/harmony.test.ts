@@ -55,15 +55,15 @@ afterAll(async () => {
 });
 
 const question = { role: "user", content: "2 + 2?" };
-const asked = { messages: [question], temperature: 0, max_tokens: 60 };
+const request = { messages: [question], temperature: 0, max_tokens: 60 };
 const answer = async (model: string, more: object = {}) => {
-  const { choices, ...rest } = await jsonOf(post(server, "/v1/chat/completions", { ...asked, model, ...more }));
+  const { choices, ...rest } = await jsonOf(post(server, "/v1/chat/completions", { ...request, model, ...more }));
   return { ...rest, ...choices?.[0] };
 };
 
 /** The deltas of a stream. */
 async function streamed(model: string, more: object = {}) {
-  const body = { ...asked, model, stream: true, ...more };
+  const body = { ...request, model, stream: true, ...more };
   const events = await (await post(server, "/v1/chat/completions", body)).text();
   const chunks = [...events.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
   return chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));

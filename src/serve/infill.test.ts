@@ -24,20 +24,20 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const asked = {
+const request = {
   model: "blanks",
   prompt: "ab<extra_id_0>=abc;b<extra_id_1>;",
   temperature: 0,
   max_tokens: 8,
   infill: true,
 };
-const answer = (fields: object = {}) => post(server, "/v1/completions", { ...asked, ...fields });
+const answer = (fields: object = {}) => post(server, "/v1/completions", { ...request, ...fields });
 
 describe("a text with blanks", () => {
   test("comes back filled, as the library fills it", async () => {
     const { choices, usage, receipt } = await jsonOf(answer({ mode: "NLU" }));
     using model = await load(made);
-    const filled = await model.infill(asked.prompt, { mode: "NLU", temperature: 0, maxTokens: 8 });
+    const filled = await model.infill(request.prompt, { mode: "NLU", temperature: 0, maxTokens: 8 });
     expect(choices).toHaveLength(1);
     expect(choices[0]).toMatchObject({ text: filled.text, blanks: filled.blanks });
     expect(filled.text).toBe(`ab${filled.blanks[0]}=abc;b${filled.blanks[1]};`);
@@ -47,7 +47,7 @@ describe("a text with blanks", () => {
 
   test("several texts and answers each have their own blanks", async () => {
     const { choices } = await jsonOf(
-      answer({ prompt: [asked.prompt, "a<extra_id_0>"], n: 2, temperature: 1, seed: 1 }),
+      answer({ prompt: [request.prompt, "a<extra_id_0>"], n: 2, temperature: 1, seed: 1 }),
     );
     expect(choices.map(({ blanks }: { blanks: string[] }) => blanks.length)).toEqual([2, 2, 1, 1]);
   });

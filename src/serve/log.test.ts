@@ -21,9 +21,9 @@ const start = (reader: string) =>
 
 test("a process with an unread log still ends, with its status; lines that are read are whole", async () => {
   const both = ["exec sleep 60 >&- 2>&-", "sleep 0.2; wc -l >&2"].map(start);
-  const said = ["", ""];
+  const outputs = ["", ""];
   for (const [i, { stdout, stderr }] of both.entries())
-    for (const stream of [stdout, stderr]) stream.on("data", (data) => (said[i] += data));
+    for (const stream of [stdout, stderr]) stream.on("data", (data) => (outputs[i] += data));
   await Promise.all(both.map((child) => once(child, "close")));
-  expect(said.map((text) => text.trim().split(/\s+/).toSorted())).toEqual([["3"], ["3", "500"]]);
+  expect(outputs.map((text) => text.trim().split(/\s+/).toSorted())).toEqual([["3"], ["3", "500"]]);
 });

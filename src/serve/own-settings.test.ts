@@ -23,8 +23,8 @@ afterAll(async () => {
 
 const chat = async (more: object) => {
   const messages = [{ role: "user", content: "abc" }];
-  const asked = { model: "greedy", messages, max_tokens: 8, logprobs: true, ...more };
-  const { choices } = await jsonOf(post(server, "/v1/chat/completions", asked));
+  const request = { model: "greedy", messages, max_tokens: 8, logprobs: true, ...more };
+  const { choices } = await jsonOf(post(server, "/v1/chat/completions", request));
   return choices[0].message.content;
 };
 const completion = async (more: object) =>

@@ -37,8 +37,8 @@ export class RequestLine {
     return { [ID_HEADER]: this.id };
   }
 
-  note(about: About): void {
-    Object.assign(this.#about, about);
+  note(metadata: About): void {
+    Object.assign(this.#about, metadata);
   }
 
   end(status: number): void {

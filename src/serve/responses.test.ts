@@ -98,19 +98,19 @@ describe("a response with the openai client", () => {
 
   test("is parsed by a zod schema, whole and streamed", async () => {
     const City = z.object({ city: z.enum(["Tokyo"]), coastal: z.literal(true) });
-    const asked = { max_output_tokens: 60, text: { format: zodTextFormat(City, "city") } };
+    const request = { max_output_tokens: 60, text: { format: zodTextFormat(City, "city") } };
     const parsed = { city: "Tokyo", coastal: true };
-    expect((await openai.responses.parse({ ...question, ...asked })).output_parsed).toEqual(parsed);
-    expect((await streamed(asked)).final.output_parsed).toEqual(parsed);
+    expect((await openai.responses.parse({ ...question, ...request })).output_parsed).toEqual(parsed);
+    expect((await streamed(request)).final.output_parsed).toEqual(parsed);
   });
 
   test("has log-probabilities of its tokens on request", async () => {
-    const asked = { ...question, include: ["message.output_text.logprobs" as const], top_logprobs: 2 };
-    const { output, output_text: text } = await openai.responses.create(asked);
+    const request = { ...question, include: ["message.output_text.logprobs" as const], top_logprobs: 2 };
+    const { output, output_text: text } = await openai.responses.create(request);
     const { logprobs } = (output[0] as Any).content[0];
     expect(logprobs.map(({ token }: { token: string }) => token).join("")).toBe(text);
     expect(logprobs[0].top_logprobs).toHaveLength(2);
-    const deltas = (await streamed(asked)).events.flatMap((event) =>
+    const deltas = (await streamed(request)).events.flatMap((event) =>
       event.type.endsWith("delta") ? event.logprobs : [],
     );
     expect(deltas).toEqual(logprobs);
@@ -122,20 +122,20 @@ describe("tools with the openai client", () => {
   const parameters = z.toJSONSchema(z.strictObject({ city: z.enum(["Paris"]) }));
   const named = { type: "function" as const, name: "get_weather" };
   const weather = { ...named, parameters, strict: true };
-  const asked = {
+  const request = {
     ...question,
     ...{ input: "What is the weather in Paris?", tools: [weather], tool_choice: "required" as const },
     max_output_tokens: 100,
   };
   const CALL = { type: "function_call", name: "get_weather", arguments: '{"city":"Paris"}', status: "completed" };
   test("the call goes back with its output, and an answer arrives", async () => {
-    const called = await openai.responses.create(asked);
+    const called = await openai.responses.create(request);
     expect(called.output).toMatchObject([{ ...CALL, call_id: expect.stringMatching(/^call_/) }]);
     const [call] = called.output as OpenAI.Responses.ResponseFunctionToolCall[];
-    const turn = { role: "user" as const, content: asked.input };
+    const turn = { role: "user" as const, content: request.input };
     const result = { type: "function_call_output" as const, call_id: call!.call_id, output: '{"degrees": 21}' };
     const next = (input: OpenAI.Responses.ResponseInput) =>
-      openai.responses.create({ ...asked, input, tool_choice: "none", max_output_tokens: 5 });
+      openai.responses.create({ ...request, input, tool_choice: "none", max_output_tokens: 5 });
     const [answer, without] = [await next([turn, ...input(called), result]), await next([turn])];
     expect(answer.output).toMatchObject([{ type: "message" }]);
     // The model reads the call and its result.
@@ -148,15 +148,15 @@ describe("tools with the openai client", () => {
   test("allowed tools are called, and no others", async () => {
     const tools = [{ ...weather, name: "get_time" }, weather];
     const tool_choice = { type: "allowed_tools" as const, mode: "required" as const, tools: [named] };
-    expect((await openai.responses.create({ ...asked, tools, tool_choice })).output).toMatchObject([CALL]);
+    expect((await openai.responses.create({ ...request, tools, tool_choice })).output).toMatchObject([CALL]);
     const other = { ...tool_choice, tools: [{ ...named, name: "get_rain" }] };
-    await expect(openai.responses.create({ ...asked, tools, tool_choice: other })).rejects.toThrow(
+    await expect(openai.responses.create({ ...request, tools, tool_choice: other })).rejects.toThrow(
       /no tool "get_rain"/,
     );
   });
 
   test("streamed, the client assembles the call", async () => {
-    const { events, final } = await streamed({ ...asked, tool_choice: named });
+    const { events, final } = await streamed({ ...request, tool_choice: named });
     const kinds = events.map(({ type }) => type.replace(/response\.|function_call_/g, ""));
     expect(kinds).toEqual([
       ...["created", "in_progress", "output_item.added", "arguments.delta", "arguments.done", "output_item.done"],
@@ -269,10 +269,10 @@ describe("errors are the client's typed ones, with the request's own fields", ()
 });
 
 describe("a model on other servers", () => {
-  const asked = { ...question, model: "big" };
+  const request = { ...question, model: "big" };
 
   test("answers a response, whole and streamed, requested as a chat", async () => {
-    const response = await openai.responses.create(asked);
+    const response = await openai.responses.create(request);
     expect(response.output_text).toBe("The capital is Tokyo");
     expect(response.usage).toMatchObject({ input_tokens: 11, output_tokens: 4 });
     expect((response as Any).receipt).toMatchObject({ model: "big", estimated: true });
@@ -296,7 +296,7 @@ describe("a model on other servers", () => {
 
   test("is abandoned when a client leaves the stream", async () => {
     vllm.pause = withoutEnd;
-    const stream = await openai.responses.create({ ...asked, stream: true });
+    const stream = await openai.responses.create({ ...request, stream: true });
     for await (const { type } of stream) if (type === "response.output_text.delta") break;
     await expect.poll(() => vllm.left).toBe(1);
   });

@@ -43,17 +43,17 @@ const format = {
 
 /** Opens a model with its savings, or a pair of models. @throws UserError */
 export async function openWriter(name: string, save: readonly string[]): Promise<Writer> {
-  const asked = { temperature: 0, maxTokens: MOST_TOKENS, format } as const;
+  const settings = { temperature: 0, maxTokens: MOST_TOKENS, format } as const;
   if (name.includes(">")) {
     const pair = await openPipeline(name);
     return {
-      write: (prompt, signal) => pair.route(prompt, { ...asked, ...(signal && { signal }) }),
+      write: (prompt, signal) => pair.route(prompt, { ...settings, ...(signal && { signal }) }),
       close: () => pair.dispose(),
     };
   }
   const model = await load(name, { save: [...save] });
   return {
-    write: (prompt, signal) => model.complete(prompt, { ...asked, ...(signal && { signal }) }),
+    write: (prompt, signal) => model.complete(prompt, { ...settings, ...(signal && { signal }) }),
     close: () => model.dispose(),
   };
 }

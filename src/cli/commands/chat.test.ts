@@ -152,7 +152,7 @@ test("commands are run and not sent; errors are shown, and the chat continues", 
   }
   input.write("/quit\r");
   await talk;
-  for (const told of [
+  for (const message of [
     "/save FILE  ",
     "the model is slow\n",
     'error: no model is called "none"\n',
@@ -162,7 +162,7 @@ test("commands are run and not sent; errors are shown, and the chat continues", 
     'error: there is no command /hlp; did you mean "help"?; see /help\n',
     "error: there is no command /; see /help\n",
   ])
-    expect(stderr).toContain(told);
+    expect(stderr).toContain(message);
   const [first, answer] = conversation.messages;
   expect(JSON.parse(readFileSync(file, "utf8"))).toEqual({ model: "other", messages: [first, answer] });
   expect(model.asked.map((messages) => messages.at(-1)!.content)).toEqual(["hello", "/etc/hosts is a file"]);
@@ -188,11 +188,11 @@ test("/image adds a picture to the next turn alone, and a chat with one is not s
   const asked = model.asked.map((messages) => messages.at(-1)!.content);
   expect(asked).toEqual([[{ type: "image" }, { type: "text", text: "what is it?" }], "sure?"]);
   expect(conversation.images).toEqual([picture]);
-  for (const told of [
+  for (const message of [
     "expected a file: /image FILE",
     "comes before your next turn",
     "cannot be saved",
     "reads only text",
   ])
-    expect(stderr).toContain(told);
+    expect(stderr).toContain(message);
 });

@@ -91,9 +91,9 @@ export async function converse(talk: Answered, terminal: Interface, settings: Ru
     if (isCommand(line)) await command(line, talk, terminal);
     else if (line !== "") {
       const turn: ChatMessage = { role: "user", content: contentOf(line, talk) };
-      const asked = talk.plain ? [turn] : [...talk.messages, turn];
+      const messages = talk.plain ? [turn] : [...talk.messages, turn];
       const terms = talk.images.length > 0 ? { ...settings, images: talk.images } : settings;
-      const content = await answer(talk.answering, terminal, asked, terms);
+      const content = await answer(talk.answering, terminal, messages, terms);
       talk.messages = [...talk.messages, turn, { role: "assistant", content }];
     }
   }
@@ -141,14 +141,14 @@ async function answer(
   settings: RunOptions,
 ): Promise<string> {
   const { signal, stop } = stoppedBy(terminal, "SIGINT");
-  let said = "";
+  let reply = "";
   const printer = new AnswerPrinter();
   const signals = AbortSignal.any([signal, ...(settings.signal ? [settings.signal] : [])]);
   try {
     await billed(async (onStopped) => {
       const terms = { ...settings, signal: signals, onStopped };
       for await (const { receipt, finishReason, ...piece } of model.generate(messages, terms)) {
-        said += piece.text;
+        reply += piece.text;
         printer.write(piece);
         if (receipt) process.stdout.write("\n");
         warnOfLoop(finishReason);
@@ -162,7 +162,7 @@ async function answer(
   } finally {
     stop();
   }
-  return said;
+  return reply;
 }
 
 /** A signal that any of the terminal's `events` aborts, until `stop` is called. */

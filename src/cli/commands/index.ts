@@ -97,8 +97,8 @@ const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal
 
 const sentence = ({ empty, ...changes }: Added): string => {
   const parts = Object.entries(changes).filter(([, count]) => count > 0);
-  const said = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
-  return empty > 0 ? `${said} (${empty} without a word)` : said;
+  const summary = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
+  return empty > 0 ? `${summary} (${empty} without a word)` : summary;
 };
 
 async function remove(name: string, documents: string[], flags: StoreFlags & { all?: boolean }): Promise<void> {

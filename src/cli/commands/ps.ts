@@ -52,7 +52,7 @@ async function ask(url: string, key: string | undefined): Promise<z.output<typeo
 
 function rows({ id, bytes, recipes, loaded, servers }: Listed): string[][] {
   if (servers) return [[id, "", "", `${servers.up} of ${servers.all} servers answer`, String(servers.running)]];
-  const about = [id, megabytes(bytes), recipes.map((name) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
-  if (loaded.length === 0) return [[...about, "not in memory", ""]];
-  return loaded.map(({ quant, users }) => [...about, quant, String(users)]);
+  const cells = [id, megabytes(bytes), recipes.map((name) => name.slice(name.lastIndexOf("@") + 1)).join(" ")];
+  if (loaded.length === 0) return [[...cells, "not in memory", ""]];
+  return loaded.map(({ quant, users }) => [...cells, quant, String(users)]);
 }

@@ -50,11 +50,11 @@ async function train(saving: (typeof trainedSavings)[number], given: Options): P
   const name = data.map((file) => path.basename(file)).join(", ");
   const terms = { ...options, ...form, data: name, signal, onProgress };
   const { trainExits } = await import("../../library/train-exits.ts");
-  const about = await trainExits(model, saving, documents, out, terms).catch(
+  const exits = await trainExits(model, saving, documents, out, terms).catch(
     sayHowToGoOn(signal, () => "the same command continues"),
   );
-  if (json) printJson({ out, save: `${saving}:file=${out}`, ...about });
-  else show(about, out);
+  if (json) printJson({ out, save: `${saving}:file=${out}`, ...exits });
+  else show(exits, out);
 }
 
 let shown = "";

@@ -30,7 +30,7 @@ export const leaving = cutting("leave:layer=1", {
 
 /** A saving that splits the layers. */
 function cutting(text: string, cut: Cut): Step {
-  const about = {
+  const metadata = {
     name: text.split(":")[0]!,
     group: "tokens",
     summary: "for tests",
@@ -41,7 +41,7 @@ function cutting(text: string, cut: Cut): Step {
   return {
     ...{ text, options: {} },
     saving: {
-      ...{ ...about, options: z.unknown(), unsupported: () => undefined },
+      ...{ ...metadata, options: z.unknown(), unsupported: () => undefined },
       seams: () => [`the cut after layer ${cut.after}`],
       check: async () => {},
       prepare: async () => prepared,

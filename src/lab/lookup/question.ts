@@ -9,6 +9,6 @@ export interface Question {
 
 /** The last question of a prompt in the form "Question: …\nAnswer:", without its examples; else the whole prompt. */
 export function questionOf({ id, prompt, answers }: Pick<GenerationItem, "id" | "prompt" | "answers">): Question {
-  const asked = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)?.[1];
-  return { id, question: asked === undefined ? prompt.trim() : `${asked}?`, answers };
+  const question = /.*Question: (.*?)[?\s]*\nAnswer:$/s.exec(prompt)?.[1];
+  return { id, question: question === undefined ? prompt.trim() : `${question}?`, answers };
 }

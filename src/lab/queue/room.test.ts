@@ -4,14 +4,14 @@ import { onceThereIsRoom } from "./room.ts";
 const full = () => new Error("OOM command not allowed when used memory > 'maxmemory'. script: 1a2b");
 
 test("a full Redis is waited for, with one notice", async () => {
-  const said: string[] = [];
+  const messages: string[] = [];
   let attempts = 0;
   const attempt = async () => {
     if (++attempts < 4) throw full();
     return "done";
   };
-  expect(await onceThereIsRoom(attempt, (sentence) => said.push(sentence), undefined, 1)).toBe("done");
-  expect([attempts, said]).toEqual([4, [expect.stringMatching(/^Redis has no memory left .*waiting/)]]);
+  expect(await onceThereIsRoom(attempt, (sentence) => messages.push(sentence), undefined, 1)).toBe("done");
+  expect([attempts, messages]).toEqual([4, [expect.stringMatching(/^Redis has no memory left .*waiting/)]]);
 });
 
 test("other errors are reported, and a signal ends the waiting", async () => {

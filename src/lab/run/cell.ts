@@ -200,8 +200,8 @@ export class CellResults {
     const base = recipe === "dense" ? answer : withReals(this.#known.get("dense")!.get(item.id)!.answer as Answer);
     const judged = parts(this.cell.task, item, answer, base);
     const named = Object.keys(files).length > 0 && { files };
-    const told = { item: item.id, item_hash: itemHash(item), recipe, ...named };
-    return { ...told, answer: answer as Result["answer"], parts: judged, ...took };
+    const fields = { item: item.id, item_hash: itemHash(item), recipe, ...named };
+    return { ...fields, answer: answer as Result["answer"], parts: judged, ...took };
   }
 
   /** The results of items that are already answered. */

@@ -278,7 +278,7 @@ describe("a folder with contents", () => {
       return runGrid({ ...own, reuse: "resume" }, silent);
     };
     const [first] = lines(own.out);
-    for (const [text, said] of [
+    for (const [text, message] of [
       [
         `${whole}${first!.replace('"q0"', '"other"')}\n`,
         /line 5 is not a result of this run: letters has no item "other"/,
@@ -287,7 +287,7 @@ describe("a folder with contents", () => {
       [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part for accuracy; --force/],
       [`${whole}${first}\n`, /line 5 .*: item "q0" occurs twice under dense/],
     ] as const)
-      await expect(resumed(text)).rejects.toThrow(said);
+      await expect(resumed(text)).rejects.toThrow(message);
     await resumed(whole.replaceAll(/"item_hash":"\w+",/g, ""));
     expect(lines(own.out)).toHaveLength(4);
   });
@@ -300,10 +300,10 @@ describe("a folder with contents", () => {
     );
     const file = path.join(first.out, "run.json");
     writeFileSync(file, readFileSync(file, "utf8").replace(/,\s*"version": "0"/, ""));
-    const said: string[] = [];
-    const watcher: Watcher = { ...silent, notice: (sentence) => said.push(sentence) };
+    const messages: string[] = [];
+    const watcher: Watcher = { ...silent, notice: (sentence) => messages.push(sentence) };
     await runGrid({ ...first, reuse: "resume", version: "1" }, watcher);
-    expect(said).toContainEqual(expect.stringMatching(/does not say which version .*; version 1 continues it$/));
+    expect(messages).toContainEqual(expect.stringMatching(/does not say which version .*; version 1 continues it$/));
   });
 
   test("results of a recipe whose file has changed are refused, and a missing file before any answer", async () => {

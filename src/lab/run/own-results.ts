@@ -21,9 +21,9 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
   const seen = new Set<string>();
   for (const [i, result] of results.entries()) {
     const key = JSON.stringify([result.recipe, result.item]);
-    const said = seen.has(key) ? `item "${result.item}" occurs twice under ${result.recipe}` : foreign(result);
-    if (said !== undefined)
-      throw new UserError(`${path}, line ${i + 1} is not a result of this run: ${said}; --force starts over`);
+    const message = seen.has(key) ? `item "${result.item}" occurs twice under ${result.recipe}` : foreign(result);
+    if (message !== undefined)
+      throw new UserError(`${path}, line ${i + 1} is not a result of this run: ${message}; --force starts over`);
     seen.add(key);
   }
 

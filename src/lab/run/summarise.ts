@@ -53,11 +53,11 @@ export function meanCosts(
   results: readonly Result[],
 ): Pick<RecipeSummary, "flops_per_item" | "ms_per_item" | "bytes_per_item" | "shared_tokens"> {
   const shared = results.reduce((sum, { shared = 0 }) => sum + shared, 0);
-  const told = results.every(({ bytes }) => bytes !== undefined);
+  const known = results.every(({ bytes }) => bytes !== undefined);
   return {
     flops_per_item: mean(results.map(({ flops }) => flops.spent)),
     ms_per_item: mean(results.map(({ ms }) => ms)),
-    ...(told && { bytes_per_item: mean(results.map(({ bytes }) => bytes!.spent)) }),
+    ...(known && { bytes_per_item: mean(results.map(({ bytes }) => bytes!.spent)) }),
     ...(shared > 0 && { shared_tokens: shared }),
   };
 }

@@ -16,7 +16,7 @@ const options = z.strictObject({
 
 type AfterTextOptions = z.output<typeof options>;
 
-const about = {
+const metadata = {
   summary:
     "Likelihood of the last tokens of long windows of your own text: the tokens before them run as a prompt, they as an answer",
   kind: "continuation",
@@ -25,7 +25,7 @@ const about = {
 } as const;
 
 export const afterText: Family = {
-  ...about,
+  ...metadata,
   name: "after-text",
   source: "FILE, gzipped or not",
   usage: "FILE[,tokens=4096][,last=256]",
@@ -41,7 +41,7 @@ export const afterText: Family = {
 };
 
 const afterTextTask = (name: string, options: AfterTextOptions): TaskOf<"continuation"> => ({
-  ...about,
+  ...metadata,
   name,
   source: options.file,
   items: (run) => windowsOf(options, run),

@@ -16,7 +16,7 @@ type AttributesOptions = z.output<typeof options>;
 /** Pictures by default. */
 const USUAL = 500;
 
-const about = {
+const metadata = {
   summary: "A question about a picture of attributes whose cells are visual tokens: where, ground, any, read",
   kind: "generation",
   size: undefined,
@@ -24,13 +24,13 @@ const about = {
 } as const;
 
 export const attributes: Family = {
-  ...about,
+  ...metadata,
   name: "attributes",
   source: "made",
   usage: "[ask=where][,side=12]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("attributes", options, text, "ask");
-    return { ...about, name: `attributes:${text}`, source: "made", items: (run) => itemsOf(read, run) };
+    return { ...metadata, name: `attributes:${text}`, source: "made", items: (run) => itemsOf(read, run) };
   },
 };
 
@@ -38,8 +38,8 @@ export const attributes: Family = {
 async function* itemsOf({ ask, side }: AttributesOptions, { seed, limit }: ItemsFor): AsyncGenerator<GenerationItem> {
   const scenes = makeScenes(side, limit ?? USUAL, seed);
   for (const [i, { cells, questions }] of scenes.entries()) {
-    const asked = questions.filter(({ kind }) => kind === ask);
-    const { words, answer } = asked[ask === "any" ? i % asked.length : 0]!;
+    const matching = questions.filter(({ kind }) => kind === ask);
+    const { words, answer } = matching[ask === "any" ? i % matching.length : 0]!;
     yield {
       ...{ id: String(i), kind: "generation", stop: [], maxTokens: answer.length },
       prompt: textOf([IMAGE, ...cells, ...words]),

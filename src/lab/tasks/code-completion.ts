@@ -24,7 +24,7 @@ const options = z.strictObject({
 
 type CompletionOptions = z.output<typeof options>;
 
-const about = {
+const metadata = {
   summary:
     "The next line at a place in each source file, by likeness; with suffix, models that fill in read that much of what follows",
   kind: "generation",
@@ -33,13 +33,13 @@ const about = {
 } as const;
 
 export const codeCompletion: Family = {
-  ...about,
+  ...metadata,
   name: "code-completion",
   source: CORPUS,
   usage: "FOLDER[,tokens=512][,suffix=0]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("code-completion", options, text, "corpus");
-    return { ...about, name: `code-completion:${text}`, source: read.corpus, items: (run) => itemsOf(read, run) };
+    return { ...metadata, name: `code-completion:${text}`, source: read.corpus, items: (run) => itemsOf(read, run) };
   },
 };
 

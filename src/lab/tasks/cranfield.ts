@@ -23,7 +23,7 @@ const options = z.strictObject({
 });
 type Options = z.output<typeof options>;
 
-const about = {
+const metadata = {
   summary:
     "Which of 1,400 abstracts on aerodynamics answer a question: the Cranfield collection, with its grades as gains",
   kind: "ranking",
@@ -32,13 +32,13 @@ const about = {
 } as const;
 
 export const cranfield: Family = {
-  ...about,
+  ...metadata,
   name: "cranfield",
   source: "FOLDER with cran.all.1400, cran.qry and cranqrel, as ir.dcs.gla.ac.uk has them",
   usage: "FOLDER[,candidates=RUN][,top=40][,words=64][,source=drop]",
   make(text): TaskOf<"ranking"> {
-    const asked = readOptions("cranfield", options, text, "folder");
-    return { ...about, name: `cranfield:${text}`, source: asked.folder, items: (run) => itemsOf(asked, run) };
+    const parsed = readOptions("cranfield", options, text, "folder");
+    return { ...metadata, name: `cranfield:${text}`, source: parsed.folder, items: (run) => itemsOf(parsed, run) };
   },
 };
 

@@ -13,15 +13,15 @@ const options = z.strictObject({ file: z.string("expected the file with the text
 
 /** Texts and their labels in two columns of a table; the labels are all that occur, in alphabetical order. */
 function family(name: string, summary: string, size: number, column: string, from: string): Family {
-  const about = { summary, kind: "label", size, metrics: [labelAccuracy, auroc] } as const;
+  const metadata = { summary, kind: "label", size, metrics: [labelAccuracy, auroc] } as const;
   return {
-    ...about,
+    ...metadata,
     name,
     source: from,
     usage: "FILE",
     make(text): TaskOf<"label"> {
       const { file } = readOptions(name, options, text, "file");
-      return { ...about, name: `${name}:${text}`, source: file, items: (run) => itemsOf(file, column, run) };
+      return { ...metadata, name: `${name}:${text}`, source: file, items: (run) => itemsOf(file, column, run) };
     },
   };
 }

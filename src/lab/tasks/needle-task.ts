@@ -22,17 +22,17 @@ const optionsWith = (keys: string) =>
 type NeedleOptions = z.output<ReturnType<typeof optionsWith>>;
 
 function family(name: string, summary: string, keys: string): Family {
-  const about = { summary, kind: "generation", size: undefined, metrics: [containsAnswer] } as const;
+  const metadata = { summary, kind: "generation", size: undefined, metrics: [containsAnswer] } as const;
   const options = optionsWith(keys);
   return {
-    ...about,
+    ...metadata,
     name,
     source: haystackName(undefined),
     usage: `[tokens=4096][,keys=${keys}][,haystack=FILE]`,
     make(text): TaskOf<"generation"> {
       const read = readOptions(name, options, text);
       const own = text === "" ? name : `${name}:${text}`;
-      return { ...about, name: own, source: haystackName(read.haystack), items: (run) => itemsOf(read, run) };
+      return { ...metadata, name: own, source: haystackName(read.haystack), items: (run) => itemsOf(read, run) };
     },
   };
 }

@@ -61,8 +61,8 @@ describe("multi-key retrieval", () => {
   });
 
   test("asks for the one at the requested depth", () => {
-    const asked = /What is the special magic number for (\w+)/.exec(item.prompt)![1];
-    expect(found.find(([, name]) => name === asked)![2]).toBe(item.answer);
+    const key = /What is the special magic number for (\w+)/.exec(item.prompt)![1];
+    expect(found.find(([, name]) => name === key)![2]).toBe(item.answer);
     expect(Math.abs(item.depth - 0.5)).toBeLessThan(0.03);
   });
 });

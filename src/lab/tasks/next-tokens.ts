@@ -27,7 +27,7 @@ type NextOptions = z.output<typeof options>;
 /** Tokens to predict, and minimum tokens before the place, if the file has as many. */
 const [ANSWER, LEAST] = [10, 50];
 
-const about = {
+const metadata = {
   summary:
     "The next 10 tokens at a random place of each source file (SEC, arXiv 2401.09964), by similarity of token ids",
   kind: "generation",
@@ -46,13 +46,13 @@ const about = {
 } as const;
 
 export const nextTokens: Family = {
-  ...about,
+  ...metadata,
   name: "next-tokens",
   source: CORPUS,
   usage: "FOLDER[,tokens=256]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("next-tokens", options, text, "corpus");
-    return { ...about, name: `next-tokens:${text}`, source: read.corpus, items: (run) => itemsOf(read, run) };
+    return { ...metadata, name: `next-tokens:${text}`, source: read.corpus, items: (run) => itemsOf(read, run) };
   },
 };
 

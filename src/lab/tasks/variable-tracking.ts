@@ -17,7 +17,7 @@ const options = z.strictObject({
 
 type TrackingOptions = z.output<typeof options>;
 
-const about = {
+const metadata = {
   summary:
     "Variables hidden in a long text, each assigned from the one before: which of them have a value? (RULER, arXiv 2404.06654)",
   kind: "generation",
@@ -26,14 +26,14 @@ const about = {
 } as const;
 
 export const variableTracking: Family = {
-  ...about,
+  ...metadata,
   name: "variable-tracking",
   source: haystackName(undefined),
   usage: "[tokens=4096][,chains=1][,hops=4][,haystack=FILE]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("variable-tracking", options, text);
     const name = text === "" ? "variable-tracking" : `variable-tracking:${text}`;
-    return { ...about, name, source: haystackName(read.haystack), items: (run) => itemsOf(read, run) };
+    return { ...metadata, name, source: haystackName(read.haystack), items: (run) => itemsOf(read, run) };
   },
 };
 

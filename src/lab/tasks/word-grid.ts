@@ -58,7 +58,7 @@ const EXAMPLES = 3;
 /** Minimum words of a row to repeat before the next one is asked for. */
 const SAID = 3;
 
-const about = {
+const metadata = {
   summary:
     "A question about a grid of shuffled words that counts as an image: the next word of a row, its first, or a word's row",
   kind: "generation",
@@ -67,14 +67,14 @@ const about = {
 } as const;
 
 export const wordGrid: Family = {
-  ...about,
+  ...metadata,
   name: "word-grid",
   source: "made",
   usage: "[ask=next][,side=20]",
   make(text): TaskOf<"generation"> {
     const read = readOptions("word-grid", options, text, "ask");
     const name = text === "" ? "word-grid" : `word-grid:${text}`;
-    return { ...about, name, source: "made", items: (run) => itemsOf(read, run) };
+    return { ...metadata, name, source: "made", items: (run) => itemsOf(read, run) };
   },
 };
 

@@ -119,9 +119,9 @@ export class KeptAnswers implements AsyncDisposable {
     const excess = this.loss.name === "nats" ? await this.#excess(given, item) : undefined;
     const lines: AnswerLine[] = [];
     for (const { recipe, outcome, ms } of given) {
-      const told = { recipe, item: item.id, ms };
+      const fields = { recipe, item: item.id, ms };
       if (typeof outcome === "string") {
-        lines.push({ ...told, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
+        lines.push({ ...fields, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
         continue;
       }
       const ids = answerHash(outcome);
@@ -134,7 +134,7 @@ export class KeptAnswers implements AsyncDisposable {
       const dense = this.held("dense", item) ?? lines[0];
       const loss = recipe === "dense" ? 0 : lossOf(this.loss.name, this.loss.type, traits, dense!);
       const cut = outcome.reason === "length";
-      const line = { ...told, ids, tokens: outcome.tokens.length, ...(cut && { cut }) };
+      const line = { ...fields, ids, tokens: outcome.tokens.length, ...(cut && { cut }) };
       lines.push(
         Number.isNaN(loss)
           ? { ...line, text: traits.text, loss: 1, failed: "its answer has no number" }

@@ -63,11 +63,11 @@ export function checkTuning(name: string, wanted: Identity, force: boolean): boo
   if (differs === undefined) return true;
   const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
-    `--name: the tuning ${name} has ${what}${told(held[differs], wanted[differs])}; --force discards it, another name keeps it`,
+    `--name: the tuning ${name} has ${what}${difference(held[differs], wanted[differs])}; --force discards it, another name keeps it`,
   );
 }
 
-const told = (held: unknown, wanted: unknown): string => {
+const difference = (held: unknown, wanted: unknown): string => {
   const texts = [held, wanted].map((value) => (typeof value === "object" ? undefined : String(value ?? "none")));
   return texts.every((text) => text !== undefined && text.length < 60) ? `: ${texts[0]}, and this one ${texts[1]}` : "";
 };

@@ -191,7 +191,7 @@ describe("an unreachable database", () => {
 
 test("a stopped answer reports its cost", async () => {
   const stop = new AbortController();
-  const told: Receipt[] = [];
+  const receipts: Receipt[] = [];
   const source = fakeSource(DOCUMENTS);
   const stopping = {
     ...source,
@@ -201,10 +201,10 @@ test("a stopped answer reports its cost", async () => {
       return found;
     },
   };
-  const terms = { signal: stop.signal, onStopped: (receipt: Receipt) => void told.push(receipt) };
+  const terms = { signal: stop.signal, onStopped: (receipt: Receipt) => void receipts.push(receipt) };
   await expect(asked(ALWAYS, fakeModel(tokenizer), stopping, terms)).rejects.toThrow(/abort/i);
-  expect(told).toHaveLength(1);
-  expect(told[0]!.work).toMatchObject({ retrievals: { run: 1 } });
+  expect(receipts).toHaveLength(1);
+  expect(receipts[0]!.work).toMatchObject({ retrievals: { run: 1 } });
 });
 
 describe("a passage remains data", () => {

@@ -152,8 +152,8 @@ class Run {
 
   readonly #start: Start = (prompt, more = {}) => {
     const { options, signal, arrived } = this.terms;
-    const asked = { ...options, ...more, ...(!this.#bill.begun && { arrived }) };
-    this.#call = new Call<CallOptions>(this.model, prompt, asked, signal, (receipt) => this.#bill.call(receipt));
+    const request = { ...options, ...more, ...(!this.#bill.begun && { arrived }) };
+    this.#call = new Call<CallOptions>(this.model, prompt, request, signal, (receipt) => this.#bill.call(receipt));
     return this.#call;
   };
 

@@ -151,13 +151,13 @@ test.each([
 });
 
 test("a bridge for another model or localiser is refused", async () => {
-  const about = JSON.parse(readFileSync(bridgeJson(at("regions")), "utf8"));
-  const other = { ...about, model: { name: "other", sha256: "0".repeat(64) } };
+  const metadata = JSON.parse(readFileSync(bridgeJson(at("regions")), "utf8"));
+  const other = { ...metadata, model: { name: "other", sha256: "0".repeat(64) } };
   writeFileSync(bridgeJson(at("regions")), JSON.stringify(other));
   await expect(Recognizer.open(model, at("regions"))).rejects.toThrow(
     /the bridge is for other with SHA-256 000000000000…/,
   );
-  writeFileSync(bridgeJson(at("regions")), JSON.stringify({ ...about, localiser: "1".repeat(64) }));
+  writeFileSync(bridgeJson(at("regions")), JSON.stringify({ ...metadata, localiser: "1".repeat(64) }));
   await expect(Recognizer.open(model, at("regions"))).rejects.toThrow(/the bridge is for a localiser with SHA-256/);
-  writeFileSync(bridgeJson(at("regions")), JSON.stringify(about));
+  writeFileSync(bridgeJson(at("regions")), JSON.stringify(metadata));
 });

@@ -113,9 +113,9 @@ export class Backend {
   }
 
   #tell(reason: string | undefined): void {
-    const about = { model: this.options.name, server: this.name };
-    if (reason === undefined) this.log.info(about, "a server behind a model answers");
-    else this.log.warn({ ...about, reason, up: this.up }, "a check of a server behind a model failed");
+    const metadata = { model: this.options.name, server: this.name };
+    if (reason === undefined) this.log.info(metadata, "a server behind a model answers");
+    else this.log.warn({ ...metadata, reason, up: this.up }, "a check of a server behind a model failed");
   }
 
   close(): void {

@@ -100,9 +100,9 @@ describe("only known fields go to other servers", () => {
   });
 
   test("fields of completions, with prompts as lists", async () => {
-    const asked = { echo: true, logprobs: 1, max_tokens: 0, best_of: 2, n: 1 };
-    const body = { model: "big", prompt: [1, 2, 3], ...asked, prompt_logprobs: 1 };
-    expect(await got("/v1/completions", body)).toEqual({ model: "org/Big", prompt: [[1, 2, 3]], ...asked });
+    const request = { echo: true, logprobs: 1, max_tokens: 0, best_of: 2, n: 1 };
+    const body = { model: "big", prompt: [1, 2, 3], ...request, prompt_logprobs: 1 };
+    expect(await got("/v1/completions", body)).toEqual({ model: "org/Big", prompt: [[1, 2, 3]], ...request });
     vllm.got.length = 0;
     expect(await got("/v1/completions", { model: "big", prompt: "a", suffix: "b" })).toMatchObject({
       ...{ prompt: ["a"], suffix: "b" },

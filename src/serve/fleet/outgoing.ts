@@ -96,9 +96,9 @@ function capped(
   ceilings: readonly (readonly [CutReason, number | undefined])[],
 ): Forwarded {
   if (!bound) return { body, cut: undefined };
-  const asked = bound.asked ?? USUAL_TOKENS;
+  const tokens = bound.asked ?? USUAL_TOKENS;
   const [lowest] = ceilings
-    .flatMap(([cut, most]) => (most !== undefined && most < asked ? [{ cut, most }] : []))
+    .flatMap(([cut, most]) => (most !== undefined && most < tokens ? [{ cut, most }] : []))
     .sort((a, b) => a.most - b.most);
   const most = lowest?.most ?? bound.asked;
   const rest = Object.fromEntries(Object.entries(body).filter(([field]) => !LENGTHS.includes(field)));
@@ -109,11 +109,11 @@ function capped(
  * The maximum tokens of each answer, at least one, for which all together cost at most `flops`, with the prompt's
  * length estimated.
  */
-function tokensWithin(shape: Shape, size: RequestSize, flops: number, asked: number): number {
+function tokensWithin(shape: Shape, size: RequestSize, flops: number, tokens: number): number {
   const cost = (each: number) =>
     shape.generated({ prompt: guessedTokens(size), cached: 0, completion: each * size.parts, answers: size.parts })
       .flops;
-  let [low, high] = [1, asked];
+  let [low, high] = [1, tokens];
   while (low < high) {
     const middle = Math.ceil((low + high) / 2);
     if (cost(middle) <= flops) low = middle;

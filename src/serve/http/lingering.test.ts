@@ -53,13 +53,13 @@ describe("the answer to a body that is too large reaches a client that reads onl
     const { headers, frame, end } = body();
     const socket = await sendAll([...headers, connection], frame, end);
     if (answers === 2) socket.write("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-    let said = "";
+    let output = "";
     socket.on("data", (data) => {
-      said += data;
+      output += data;
     });
     await once(socket.resume(), "end");
-    expect(said.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"].slice(0, answers));
-    expect(said).toContain("the body has more than 8388608 bytes");
+    expect(output.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"].slice(0, answers));
+    expect(output).toContain("the body has more than 8388608 bytes");
     socket.destroy();
   });
 });
@@ -82,8 +82,8 @@ test.runIf(spawnSync("curl", ["--version"]).status === 0).each([["Transfer-Encod
     const words = ["-sS", "-X", "POST", "-T", "-", "-H", "Content-Type: application/json", "-H", header];
     const curl = spawn("curl", [...words, "-m", "60", "-w", "%{http_code}", `${server.url}/v1/completions`]);
     curl.stdin.on("error", () => {}).end(Buffer.alloc(PIECES * PIECE.length, " "));
-    const [said, faults] = await Promise.all([text(curl.stdout), text(curl.stderr)]);
-    expect([said.slice(-3), faults]).toEqual(["413", ""]);
+    const [output, faults] = await Promise.all([text(curl.stdout), text(curl.stderr)]);
+    expect([output.slice(-3), faults]).toEqual(["413", ""]);
   },
 );
 

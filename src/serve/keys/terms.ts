@@ -28,8 +28,8 @@ export type Terms = z.output<typeof termsSchema>;
 
 /** The lowest of the ceilings. */
 export function leastOf(...ceilings: readonly (number | null | undefined)[]): number | undefined {
-  const said = ceilings.filter((most) => typeof most === "number");
-  return said.length > 0 ? Math.min(...said) : undefined;
+  const limits = ceilings.filter((most) => typeof most === "number");
+  return limits.length > 0 ? Math.min(...limits) : undefined;
 }
 
 export const isRegisteredName = (text: string): boolean => /^[^:]*@/.test(text);

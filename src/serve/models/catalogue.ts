@@ -193,21 +193,21 @@ export class Catalogue {
    * savings, or the recipe registered for this model among several names.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
-  async choose(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
-    const base = this.#bases.get(asked.model);
-    if (base) throw new HttpError(400, `${asked.model} ${ADAPTER}, such as ${base.id}`, { param: "model" });
-    return { ...(await this.#named(asked, usual)), keepAlive: keptFor(asked.keep_alive) };
+  async choose(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(naming.model);
+    if (base) throw new HttpError(400, `${naming.model} ${ADAPTER}, such as ${base.id}`, { param: "model" });
+    return { ...(await this.#named(naming, usual)), keepAlive: keptFor(naming.keep_alive) };
   }
 
   /**
    * Like `choose`, for an answer that may use an adapter. A recipe registered for its base was not measured with the
    * adapter, and is never a default.
    */
-  async chooseWriter(asked: Naming, usual: readonly string[] = []): Promise<Chosen> {
-    const base = this.#bases.get(asked.model);
-    if (!base) return this.choose(asked, usual);
+  async chooseWriter(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
+    const base = this.#bases.get(naming.model);
+    if (!base) return this.choose(naming, usual);
     const own = usual.filter((text) => !isRegisteredName(text));
-    return { ...(await this.choose({ ...asked, model: base.id }, own)), adapter: asked.model };
+    return { ...(await this.choose({ ...naming, model: base.id }, own)), adapter: naming.model };
   }
 
   async #named({ model: name, savings }: Naming, usual: readonly string[]): Promise<Chosen> {

@@ -66,8 +66,8 @@ export const answer = (context: ServerContext): Endpoint =>
     event,
     async handle(input, call) {
       const parts = await partsOf(context, input, call);
-      const about = { id: `answer-${randomUUID()}`, object: "answer" as const, model: input.model };
-      return input.stream ? events(parts, about) : whole(parts, about);
+      const metadata = { id: `answer-${randomUUID()}`, object: "answer" as const, model: input.model };
+      return input.stream ? events(parts, metadata) : whole(parts, metadata);
     },
   });
 
@@ -89,21 +89,21 @@ type Shown = Parameters<typeof decisionOf>[0];
 /** The decision, in an answer's first and last piece. */
 const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as Shown);
 
-async function whole(parts: AsyncGenerator<Part>, about: About): Promise<z.input<typeof output>> {
+async function whole(parts: AsyncGenerator<Part>, metadata: About): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const [pieces] = choices as [Part[]];
   const last = pieces.at(-1)!;
   const { citations = [], ...decision } = decisionIn(last)!;
   const end = { finish_reason: finishOf(last.finishReason!), ...decision, citations };
-  return { ...about, text: textOf(pieces), ...end, usage: usageOf(receipt), receipt };
+  return { ...metadata, text: textOf(pieces), ...end, usage: usageOf(receipt), receipt };
 }
 
 /** The decision, then the text; the last event has the bill. */
-async function* events(parts: AsyncGenerator<Part>, about: About): AsyncGenerator<z.input<typeof event>, void> {
+async function* events(parts: AsyncGenerator<Part>, metadata: About): AsyncGenerator<z.input<typeof event>, void> {
   for await (const part of parts) {
     const { text, finishReason, receipt } = part;
-    if (receipt) yield { ...about, text, finish_reason: finishOf(finishReason!), usage: usageOf(receipt), receipt };
-    else if (part.shown) yield { ...about, ...decisionIn(part) };
-    else if (text !== "") yield { ...about, text };
+    if (receipt) yield { ...metadata, text, finish_reason: finishOf(finishReason!), usage: usageOf(receipt), receipt };
+    else if (part.shown) yield { ...metadata, ...decisionIn(part) };
+    else if (text !== "") yield { ...metadata, text };
   }
 }

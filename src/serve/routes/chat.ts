@@ -186,11 +186,11 @@ export const chat = (context: ServerContext): Endpoint =>
     event: chatChunk,
     async handle(input, call) {
       const parts = await partsOf(context, input, call);
-      const about = {
+      const metadata = {
         ...{ id: `chatcmpl-${randomUUID()}`, created: Math.floor(Date.now() / 1000), model: input.model },
         system_fingerprint: fingerprintOf(context),
       };
-      return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
+      return input.stream ? chunks(parts, input, metadata) : whole(parts, input, metadata);
     },
   });
 
@@ -269,7 +269,11 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
   }));
 }
 
-async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About): Promise<z.input<typeof chatOutput>> {
+async function whole(
+  parts: AsyncGenerator<Part>,
+  input: ChatInput,
+  metadata: About,
+): Promise<z.input<typeof chatOutput>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const shown = shownFieldsOf(choices);
   const all = choices.map((pieces, index) => ({
@@ -279,7 +283,7 @@ async function whole(parts: AsyncGenerator<Part>, input: ChatInput, about: About
     ...shown.of(pieces),
   }));
   const usage = usageOf(receipt, choices.length, asideTokens(choices.map((pieces) => pieces.at(-1)!)));
-  return { ...about, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
+  return { ...metadata, object: "chat.completion", choices: all, ...shown.beside, usage, receipt };
 }
 
 /** Tokens beside the text of answers, from their last pieces. */
@@ -350,9 +354,9 @@ class Streamed {
 }
 
 /** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
-async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, about: About): AsyncGenerator<Event, void> {
+async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: About): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
-  const base = { ...about, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
+  const base = { ...metadata, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));
   const ends: Part[] = [];
   for await (const part of parts) {

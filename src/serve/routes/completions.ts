@@ -62,14 +62,14 @@ export const completions = (context: ServerContext): Endpoint =>
     async handle(input, call) {
       const asked = asks(input, context.limits);
       const parts = await answered(context, PATH, input, asked, call);
-      const about = {
+      const metadata = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),
         model: input.model,
         object: "text_completion" as const,
         system_fingerprint: fingerprintOf(context),
       };
-      return input.stream ? chunks(parts, input, about) : whole(parts, input, about);
+      return input.stream ? chunks(parts, input, metadata) : whole(parts, input, metadata);
     },
   });
 
@@ -104,7 +104,7 @@ function completionOptions(input: CompletionInput, usual: number, choice: number
   };
 }
 
-async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about: About) {
+async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, metadata: About) {
   const { choices, receipt } = await wholeAnswers(parts);
   const [n, drawn] = [input.n ?? 1, drawnOf(input)];
   const best = bestOf(choices, n, drawn);
@@ -116,7 +116,7 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, about:
     ...stoppedOf(pieces.at(-1)!.finishReason),
     ...shown.of(pieces),
   }));
-  return { ...about, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
+  return { ...metadata, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
 /** The `n` best of each prompt's `drawn` answers; one prompt's are adjacent, and have log-probabilities. */
@@ -142,10 +142,14 @@ function answerOf(prompt: Continued, input: CompletionInput, pieces: readonly Pa
 
 type Event = z.input<typeof completionChunk>;
 
-async function* chunks(parts: AsyncGenerator<Part>, input: CompletionInput, about: About): AsyncGenerator<Event, void> {
+async function* chunks(
+  parts: AsyncGenerator<Part>,
+  input: CompletionInput,
+  metadata: About,
+): AsyncGenerator<Event, void> {
   const n = input.n ?? 1;
   const usageLast = input.stream_options?.include_usage === true;
-  const base = { ...about, ...(usageLast && { usage: null }) };
+  const base = { ...metadata, ...(usageLast && { usage: null }) };
   const answers = input.prompt.flatMap((prompt) => Array.from({ length: n }, () => new Continuation(prompt, input)));
   for await (const part of parts) {
     const { choice: index, finishReason, receipt } = part;

@@ -108,10 +108,10 @@ test("a recipe with an adapter names it in the list, in receipts, and in the lib
   expect((await call("GET", "/v1/recipes"))[1].data).toContainEqual({
     ...{ name: "tiny@poet", recipe: [], adapter: "llama-gguf" },
   });
-  const asked = { prompt: "abc", max_tokens: 1, n: 2 };
-  const [, answer] = await call("POST", "/v1/completions", { ...asked, model: "tiny@poet" });
+  const request = { prompt: "abc", max_tokens: 1, n: 2 };
+  const [, answer] = await call("POST", "/v1/completions", { ...request, model: "tiny@poet" });
   expect(answer.receipt).toMatchObject({ model: "tiny", adapter: "llama-gguf" });
-  const [, plain] = await call("POST", "/v1/completions", { ...asked, model: "tiny" });
+  const [, plain] = await call("POST", "/v1/completions", { ...request, model: "tiny" });
   expect(plain.receipt).not.toHaveProperty("adapter");
   using model = await load("tiny@poet");
   const { receipt } = await model.complete("abc", { raw: true, maxTokens: 1 });

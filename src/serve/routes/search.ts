@@ -55,8 +55,8 @@ async function searched(context: ServerContext, index: SearchIndex, input: Searc
   const model = by === "bm25" ? "bm25" : embedderOf(context, index).served.id;
   using bill = billFor(context, model, call);
   const ceiling = { flops: leastOf(input.max_flops, call.key?.terms.maxFlops) };
-  const asked = { query: input.query, by, top: input.top ?? undefined };
-  const { results, receipt } = await searchIn(context, index, asked, call, {
+  const request = { query: input.query, by, top: input.top ?? undefined };
+  const { results, receipt } = await searchIn(context, index, request, call, {
     ...bill.terms,
     signal: call.signal,
     ceiling,

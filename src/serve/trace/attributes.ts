@@ -38,14 +38,14 @@ const NAMES = ["gen_ai.operation.name", "gen_ai.request.model"] as const;
 export function requestAttributes({ it, body }: TracedRequest): Attributes & Record<(typeof NAMES)[number], string> {
   const fields = body as JsonObject;
   const route = it.paths[0]!;
-  const told = Object.entries(numbers).filter(([field]) => typeof fields[field] === "number");
+  const known = Object.entries(numbers).filter(([field]) => typeof fields[field] === "number");
   return {
     "gen_ai.operation.name": operationOf(route),
     "gen_ai.provider.name": "modicum",
     "gen_ai.request.model": String(fields["model"]),
     "http.request.method": it.method.toUpperCase(),
     "http.route": route,
-    ...Object.fromEntries(told.map(([field, name]) => [name, fields[field] as number])),
+    ...Object.fromEntries(known.map(([field, name]) => [name, fields[field] as number])),
   };
 }
 

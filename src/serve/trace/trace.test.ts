@@ -67,7 +67,7 @@ test("a request's spans reach the collector, with its cost and without its text"
   const { receipt } = await jsonOf(
     post("chat/completions", { model: "big", messages: [{ role: "user", content: "secret words" }] }),
   );
-  const told = other.got[0]!.headers.get("traceparent")!;
+  const traceparent = other.got[0]!.headers.get("traceparent")!;
   await fetch(`${server.url}/v1/models`, { headers });
   await server.stop(1000);
 
@@ -109,7 +109,7 @@ test("a request's spans reach the collector, with its cost and without its text"
   const [absent] = named("text_completion absent");
   expect(plain(absent.attributes)).toMatchObject({ "http.response.status_code": 404, "error.type": "model_not_found" });
   const [big] = named("chat big");
-  expect(told).toBe(`00-${TRACE}-${big.spanId}-01`);
+  expect(traceparent).toBe(`00-${TRACE}-${big.spanId}-01`);
   expect(below(big).map((s) => [s.name, plain(s.attributes)["server.address"]])).toEqual([["remote", "far"]]);
   expect(plain(big.attributes)).toMatchObject({
     "modicum.estimated": true,

@@ -26,7 +26,7 @@ const sum = { ...receipts[0]!, receipts: 3, estimated: 0, flops: { dense: 300, s
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));
-const asked: { path: string; authorization: string | null; body: unknown }[] = [];
+const requests: { path: string; authorization: string | null; body: unknown }[] = [];
 let [admin, user] = ["", ""];
 /** Answers under a recipe called `waits` wait for it. */
 let open = () => {};
@@ -45,7 +45,7 @@ const models = [
 async function answer(request: Request): Promise<Response> {
   const { pathname, searchParams } = new URL(request.url);
   const authorization = request.headers.get("authorization");
-  asked.push({ path: pathname, authorization, body: request.body && (await request.json()) });
+  requests.push({ path: pathname, authorization, body: request.body && (await request.json()) });
   if (pathname === "/") return new Response("Modicum: see /docs\n");
   const key = authorization && (await keys.find(authorization.slice("Bearer ".length)));
   if (!key) return Response.json({ error: { message: "API key required" } }, { status: 401 });
@@ -58,7 +58,7 @@ async function answer(request: Request): Promise<Response> {
   if (pathname === "/v1/models") return Response.json({ data: models });
   if (pathname === "/v1/savings")
     return Response.json({ data: [{ kind: "saving", name: "dynamax", models: ["tiny"] }] });
-  if (asked.at(-1)!.body && JSON.stringify(asked.at(-1)!.body).includes("waits")) await gate;
+  if (requests.at(-1)!.body && JSON.stringify(requests.at(-1)!.body).includes("waits")) await gate;
   const message = { content: "<b>red</b>" };
   return Response.json({ choices: [{ message, finish_reason: "stop" }], receipt: receipts[0] });
 }
@@ -111,9 +111,9 @@ test("an admin sees models, spending and keys, but no key's secret or hash; sign
 test("a prompt is answered under both recipes with the visitor's key; answers are text", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
   const fields = trial("colours\r\nor?", "dense", "dynamax prune:keep=0.5");
-  asked.length = 0;
+  requests.length = 0;
   const page = await (await form("/console/chat", fields, { cookie })).text();
-  const chats = asked.filter(({ path }) => path === "/v1/chat/completions");
+  const chats = requests.filter(({ path }) => path === "/v1/chat/completions");
   expect(chats.map(({ authorization }) => authorization)).toEqual([`Bearer ${admin}`, `Bearer ${admin}`]);
   const messages = [{ role: "user", content: "colours\nor?" }];
   const terms = { model: "tiny", messages, max_tokens: 200, seed: 1, cache_prompt: false };
@@ -143,9 +143,9 @@ test("a registered recipe is a choice of its model, and is requested by its name
   expect(choices.map(({ id, named, preferred }) => [id, named.map(({ text }) => text), preferred])).toEqual([
     ["tiny", ["tiny@fast"], "lookup"],
   ]);
-  asked.length = 0;
+  requests.length = 0;
   await (await form("/console/chat", trial("x", "tiny@fast", "dense"), { cookie })).text();
-  const [first] = asked.filter(({ path }) => path === "/v1/chat/completions");
+  const [first] = requests.filter(({ path }) => path === "/v1/chat/completions");
   expect(first!.body).toMatchObject({ model: "tiny@fast" });
   expect(first!.body).not.toHaveProperty("savings");
 });
@@ -159,9 +159,9 @@ test.each([
 
 test("a form of another site is refused before any request", async () => {
   const cookie = (await signIn(admin))!.split(";")[0]!;
-  asked.length = 0;
+  requests.length = 0;
   const response = await form("/console/chat", [["prompt", "x"]], { cookie, origin: "https://evil.example" });
-  expect([response.status, asked]).toEqual([403, []]);
+  expect([response.status, requests]).toEqual([403, []]);
 });
 
 test("sums are by hour and recipe, in order of time", () => {

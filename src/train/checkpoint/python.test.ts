@@ -80,9 +80,9 @@ async function write({ name, architecture, matrices, tables }: Case): Promise<st
     factors: factorsOf(tensors, matrices, RANK, seededRandom(2)),
     rows: tables.map((table) => ({ table, ids: tokens, values: () => rows })),
   });
-  const told = { ids, model: await logits(), adapted: await logits(openLora(adapter)) };
-  expect(told.adapted).not.toBe(told.model);
-  writeFileSync(path.join(folder, "logits.json"), JSON.stringify(told));
+  const input = { ids, model: await logits(), adapted: await logits(openLora(adapter)) };
+  expect(input.adapted).not.toBe(input.model);
+  writeFileSync(path.join(folder, "logits.json"), JSON.stringify(input));
   return folder;
 }
 

@@ -61,6 +61,6 @@ test("an architecture without such a mixture, LoRA, and more active experts than
   const biased = { ...base(), config: { ...base().config, config: { ...base().config.config, mlp_bias: true } } };
   expect(() => upcycledCheckpoint(biased, upcycleOptions.parse({ experts: 2 }), 0)).toThrow("experts have none");
   expect(() => upcycleOptions.parse({ experts: 2, active: 3 })).toThrow("expected at most the experts");
-  const asked = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
-  await expect(train(asked, { out: join(folder, "no") })).rejects.toThrow("upcycle needs an existing model");
+  const options = { model: small, data: "x.txt", upcycle: { experts: 2 }, lora: {} };
+  await expect(train(options, { out: join(folder, "no") })).rejects.toThrow("upcycle needs an existing model");
 });

@@ -35,11 +35,11 @@ export function checkState(session: Session, kept: KeptState, hash: string): str
   const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
   if (hash !== kept.data) changed.push(`the ${kind} differ`);
   const drift = driftOf(kept.machine, thisMachine());
-  const told = drift === undefined ? [] : [drift];
-  if (changed.length === 0) return told;
+  const notices = drift === undefined ? [] : [drift];
+  if (changed.length === 0) return notices;
   const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
   if (reuse !== "resume changed") throw new UserError(`${found}; --force continues with the new ones`);
-  return [...told, `${found}; it continues with the new ones`];
+  return [...notices, `${found}; it continues with the new ones`];
 }
 
 /**

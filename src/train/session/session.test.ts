@@ -197,7 +197,7 @@ test("a run resumes with other options on request, and names them; other paramet
   await runSession(session("changed", { options: { ...options, steps: 2 } }), noBase, {});
   const notices: string[] = [];
   const call = session("changed", { reuse: "resume changed", options: { ...options, steps: 4 } });
-  const { steps } = await runSession(call, noBase, { onNotice: (told) => notices.push(told) });
+  const { steps } = await runSession(call, noBase, { onNotice: (notice) => notices.push(notice) });
   expect(steps).toBe(4);
   expect(notices).toContain(
     `${call.out}: the run was begun with other options: steps: 4, was 2; it continues with the new ones`,
@@ -260,7 +260,7 @@ test("dropped samples are reported", async () => {
   writeFileSync(file, lines.join("\n"));
   const notices: string[] = [];
   const some = { ...options, data: [file], tokenizer: "bytes", steps: 1, validation: 0 };
-  await runSession(session("dropped", { options: some }), noBase, { onNotice: (told) => notices.push(told) });
+  await runSession(session("dropped", { options: some }), noBase, { onNotice: (notice) => notices.push(notice) });
   expect(notices).toContain("dropped samples: 1 longer than 16 tokens");
 });
 
@@ -381,8 +381,8 @@ test("a method reports how it adapts to the data, and determines the steps", asy
   const { steps: _, ...rest } = options;
   const fitted = { ...rest, method: "sft", accumulate: 480, validation: 0 };
   const { steps } = await runSession(session("fitted", { options: fitted }), noBase, {
-    onNotice: (told) => notices.push(told),
+    onNotice: (notice) => notices.push(notice),
   });
-  expect(notices.some((told) => told.startsWith("sft: steps of "))).toBe(true);
+  expect(notices.some((notice) => notice.startsWith("sft: steps of "))).toBe(true);
   expect(steps).toBeGreaterThanOrEqual(8);
 });

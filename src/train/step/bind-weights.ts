@@ -5,11 +5,11 @@ import type { ParameterStore } from "./parameters.ts";
 
 /** Binds a graph's weights to the store or to their files, and the gradients of trained weights to the store. */
 export function bindWeights(graph: Graph, { weights, trained }: TrainedInputs, store: ParameterStore): Binding {
-  const asked = graph.origin ?? graph;
+  const origin = graph.origin ?? graph;
   const frozen = weights
-    .frozenOf(asked)
+    .frozenOf(origin)
     .map(({ input, tensor, data }) => [input, store.mapped.of(tensor, data)] as const);
-  const views = weights.inputsOf(asked).flatMap((joined) => {
+  const views = weights.inputsOf(origin).flatMap((joined) => {
     const value = [joined.input, store.view("values", joined)] as const;
     if (!isTrained(joined, trained)) return [value];
     const gradient = store.view("gradients", joined);

@@ -40,9 +40,9 @@ export const seenReader =
     const ids = [...before, ...new Array<number>(vision.tokens).fill(vision.config.imageToken)];
     const labelled = ids.map(() => false);
     for (const { prompt, answer } of questions) {
-      const [asked, answered] = [tokenizer.encode(prompt), [...tokenizer.encode(answer), ...behind]];
-      ids.push(...asked, ...answered);
-      labelled.push(...asked.map(() => false), ...answered.map(() => true));
+      const [question, answered] = [tokenizer.encode(prompt), [...tokenizer.encode(answer), ...behind]];
+      ids.push(...question, ...answered);
+      labelled.push(...question.map(() => false), ...answered.map(() => true));
     }
     return {
       ...shifted(ids, labelled),

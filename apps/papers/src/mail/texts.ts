@@ -29,25 +29,25 @@ const wishText = ({ frequency, topics, tags, most }: Wish): string =>
 /** The mail that asks whether the address's owner wants the digests. */
 export function confirmTexts(wish: Wish, link: string): Texts {
   const subject = "Confirm your subscription to daily papers";
-  const asked = `Somebody, hopefully you, asked for a digest of papers at this address: ${wishText(wish)}.`;
+  const reason = `Somebody, hopefully you, asked for a digest of papers at this address: ${wishText(wish)}.`;
   const rest = "If it was not you, do nothing: you will get no further mail. The link works for two days.";
   return {
     subject,
-    text: `${asked}\n\nConfirm it here:\n${link}\n\n${rest}\n`,
-    html: page(subject, html`<p>${asked}</p><p><a href="${link}">Confirm the subscription</a></p><p>${rest}</p>`),
+    text: `${reason}\n\nConfirm it here:\n${link}\n\n${rest}\n`,
+    html: page(subject, html`<p>${reason}</p><p><a href="${link}">Confirm the subscription</a></p><p>${rest}</p>`),
   };
 }
 
 /** The mail with a sign-in link; the same whether the address has an account or not. */
 export function signInTexts(link: string): Texts {
   const subject = "Sign in to daily papers";
-  const asked = "Somebody, hopefully you, asked to sign a browser in with this address.";
+  const reason = "Somebody, hopefully you, asked to sign a browser in with this address.";
   const how = "The link works once, for an hour, in any browser. Do not pass it on.";
   const rest = "If it was not you, do nothing.";
   return {
     subject,
-    text: `${asked}\n\nSign in here:\n${link}\n\n${how} ${rest}\n`,
-    html: page(subject, html`<p>${asked}</p><p><a href="${link}">Sign in</a></p><p>${how} ${rest}</p>`),
+    text: `${reason}\n\nSign in here:\n${link}\n\n${how} ${rest}\n`,
+    html: page(subject, html`<p>${reason}</p><p><a href="${link}">Sign in</a></p><p>${how} ${rest}</p>`),
   };
 }
 

@@ -30,9 +30,9 @@ export function dateLine(line: string): DateLine | undefined {
  * @throws UserError if neither exists
  */
 export function yearOf(dates: readonly DateLine[], asked: number | undefined): number {
-  const told = dates.flatMap(({ year }) => year ?? []);
+  const years = dates.flatMap(({ year }) => year ?? []);
   if (asked !== undefined) return asked;
-  if (told.length > 0) return Math.max(...told) + 1;
+  if (years.length > 0) return Math.max(...years) + 1;
   throw new UserError("no date of this page has a year; set it with --year", 2);
 }
 

@@ -15,11 +15,11 @@ interface Spent {
 function meanFlops(results: readonly Result[]): Spent {
   const mean = (of: (flops: Result["flops"]) => number) =>
     results.reduce((sum, { flops }) => sum + of(flops), 0) / results.length;
-  const told = results.every(({ flops }) => flops.overhead !== undefined);
+  const known = results.every(({ flops }) => flops.overhead !== undefined);
   return {
     dense: mean(({ dense }) => dense),
     spent: mean(({ spent }) => spent),
-    overhead: told ? mean(({ overhead }) => overhead!) : undefined,
+    overhead: known ? mean(({ overhead }) => overhead!) : undefined,
   };
 }
 

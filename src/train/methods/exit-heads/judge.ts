@@ -69,9 +69,9 @@ function ask(targets: BigInt64Array, at: Int32Array, { teacher, truth }: Trainin
 /** A head's choice is the candidate that is as likely as its likeliest token. */
 function note({ places, right }: Guesses, at: Int32Array, nats: Float32Array, best: Float32Array): void {
   for (const [i, position] of at.entries()) {
-    const asked = nats.subarray(i * ASKED, (i + 1) * ASKED);
-    const place = asked.subarray(0, TEACHER_TOP).indexOf(best[i]!);
+    const row = nats.subarray(i * ASKED, (i + 1) * ASKED);
+    const place = row.subarray(0, TEACHER_TOP).indexOf(best[i]!);
     places[position] = place < 0 ? NO_PLACE : place;
-    right[position] = asked[TEACHER_TOP] === best[i] ? 1 : 0;
+    right[position] = row[TEACHER_TOP] === best[i] ? 1 : 0;
   }
 }

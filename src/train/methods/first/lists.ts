@@ -31,8 +31,8 @@ export function listReader(tokenizer: Tokenizer, words: number): ListReader {
   return (record) => {
     const { query, documents, order, ranks } = judged(record);
     const passages = documents.map((text) => oneLine(text, words));
-    const asked = oneLine(query);
-    const [from, answered] = [prompts.ids(asked, passages).length, prompts.ids(asked, passages, answerOf(order))];
+    const line = oneLine(query);
+    const [from, answered] = [prompts.ids(line, passages).length, prompts.ids(line, passages, answerOf(order))];
     const ids = [...answered, ...(tokenizer.eos === undefined ? [] : [tokenizer.eos])];
     return sampleOf(ids, from, lettersOf(documents.length), ranks);
   };

@@ -81,10 +81,10 @@ async function latentRows(options: TrainOptions, own: ProjectorOptions, { planne
   const around = { planner: model, plannerCheckpoint: planner.checkpoint, executor, template: own.template };
   using source: LatentSource = await openSource(own.source, around);
   const { tokenizer } = executor;
-  const asked = readQuestions(options.data);
+  const questions = readQuestions(options.data);
   return {
     width: source.width,
-    rows: await plannedRows(asked, { tokenizer, template: own.template, source }, terms),
+    rows: await plannedRows(questions, { tokenizer, template: own.template, source }, terms),
   };
 }
 
@@ -135,12 +135,12 @@ async function write(folder: string, store: ParameterStore, { own, bases, width,
   const [inner, to] = store.parameter("projector.down.weight").shape.toReversed() as [number, number];
   const { plan: tokens, inner: _, source, template, ...diffusion } = own;
   const identity = async (base: Base) => ({ name: base.name, sha256: await modelHash(sourceOf(base)) });
-  const about: ProjectorFile = {
+  const metadata: ProjectorFile = {
     ...{ planner: await identity(bases.planner), executor: await identity(bases.executor) },
     ...{ sizes: { from: width, inner, to }, tokens, source: source as Source, template, diffusion },
     data: { sha256: data.hash, samples: data.training.samples },
   };
-  await writeJson(projectorJson(folder), about);
+  await writeJson(projectorJson(folder), metadata);
   const tensors = trained.map((p) => [p.name, { shape: p.shape, values: () => store.valuesOf(p).slice() }] as const);
   await writeTensors(projectorTensors(folder), new Map(tensors));
 }

@@ -92,7 +92,7 @@ export async function* bridgeStagesOn(
   makeFolders(out);
   for (const file of [localiserJson, localiserTensors]) await copyFile(file(localiser), file(out));
   await writeTensors(bridgeTensors(out), tensorsOf(stage.store, "F16"));
-  const about: BridgeFile = {
+  const metadata: BridgeFile = {
     model: { name: texts.source.name, sha256: await modelHash(texts.source) },
     featureLayer,
     localiser: hashOf(localiserTensors(localiser)),
@@ -100,7 +100,7 @@ export async function* bridgeStagesOn(
     data: { sha256: hash, regions: lessons.reduce((all, { regions }) => all + regions.length, 0) },
     loss: meanLosses(losses()),
   };
-  await writeJson(bridgeJson(out), about);
+  await writeJson(bridgeJson(out), metadata);
 }
 
 const isBias = (name: string): boolean => name.endsWith(".bias");

@@ -44,25 +44,25 @@ export async function* localiserStages(
   const batch = Math.min(options.batch, scenes.length);
   const loss = (g: Graph) => localiserLoss(g, localiser, batch, regions);
   const hash = hashOf(data);
-  const about = { sizes, data: { sha256: hash, scenes: scenes.length }, steps };
+  const metadata = { sizes, data: { sha256: hash, scenes: scenes.length }, steps };
   let maskIou: number | undefined;
   using stage: WholeStage = await WholeStage.open({ weights, loss }, run, {
     ...{ hash, steps },
     batches: (from) => batchesFrom(scenes, { ...options, tokens: batch * localiser.patches }, from),
     async evaluate(store) {
-      maskIou = await measured(about, store, heldOut);
+      maskIou = await measured(metadata, store, heldOut);
       return { tasks: { maskIou } };
     },
   });
   fillByWidth(stage.store, sizes.imageLayers, seed);
   if (start !== undefined && !resumes) fillFrom(stage.store, localiserTensors(start));
   yield stage;
-  await write(out, stage.store, { ...about, maskIou: maskIou ?? (await measured(about, stage.store, heldOut)) });
+  await write(out, stage.store, { ...metadata, maskIou: maskIou ?? (await measured(metadata, stage.store, heldOut)) });
 }
 
-async function write(folder: string, store: ParameterStore, about: LocaliserFile): Promise<void> {
+async function write(folder: string, store: ParameterStore, metadata: LocaliserFile): Promise<void> {
   await writeTensors(localiserTensors(folder), tensorsOf(store, "F16"));
-  await writeJson(localiserJson(folder), about);
+  await writeJson(localiserJson(folder), metadata);
 }
 
 /** The mean overlap of the masks of a localiser as written. */
