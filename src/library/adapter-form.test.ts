@@ -84,7 +84,7 @@ test("another chat template is one notice; a damaged record is one sentence", as
   const onNotice = (sentence: string) => void told.push(sentence);
   for (const adapter of [at("other"), at("chat"), at("raw"), at("none")])
     (await load(base, { adapter, onNotice })).dispose();
-  expect(told).toEqual([
+  expect(notices).toEqual([
     `the adapter "other" was trained with another chat template than that of ${base}, which is used: answers may be worse`,
   ]);
   writeFileSync(path.join(at("other"), "modicum.json"), '{ "prompt": "plain" }');

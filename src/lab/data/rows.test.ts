@@ -65,7 +65,7 @@ describe("JSON lines", () => {
     await expect(all(path)).rejects.toThrow(new RegExp(`^${path}: line 3: this is not JSON \\(`));
   });
 
-  test("what is no gzip and no UTF-8 is one sentence", async () => {
+  test("invalid gzip or UTF-8 is reported in one sentence", async () => {
     await expect(all(written("a.jsonl.gz", "no"))).rejects.toThrow(/a\.jsonl\.gz: this is not a valid gzip file/);
     const cut = gzipSync('{"a": 1}\n'.repeat(1000)).subarray(0, 40);
     await expect(all(written("a.jsonl.gz", cut))).rejects.toThrow(/a\.jsonl\.gz: this is not a valid gzip file/);
