@@ -47,7 +47,7 @@ test("a damaged model is reported with its remedy; damaged prepared weights are 
       name: "model one",
       ok: false,
       damaged: true,
-      found: expect.stringMatching(/m\.gguf is damaged.*`modicum pull one` mends it/),
+      found: expect.stringMatching(/m\.gguf is damaged.*`modicum pull one` repairs it/),
     },
     { name: "model two", ok: true },
     {

@@ -126,7 +126,7 @@ test("looking up a price neither copies nor touches the cache", async () => {
 });
 
 test("a budget without a certificate, and a certificate beside a saving, are refused", async () => {
-  await expect(ask({ save: [], budget: { ms: 5 } })).rejects.toThrow("a budget needs a certificate to choose by");
+  await expect(ask({ save: [], budget: { ms: 5 } })).rejects.toThrow("a budget needs a certificate");
   await expect(ask({ save: ["auto:mine", EXIT] })).rejects.toThrow("auto:mine is a whole recipe");
   await expect(ask({ budget: {} })).rejects.toThrow("expected ms, flops or both");
 });

@@ -80,7 +80,7 @@ describe("a pair of real models", () => {
     }
     expect(readCalibrations(calibration).swift.name).toBe("smollm2");
     await expect(openPipeline("gemma3>smollm2@share=0.5", { calibration })).rejects.toThrow(
-      /route\.json was made for smollm2 \(b179c9523d0e\) as Swift, and Swift is gemma3 \(a5fd3b62230a\)/,
+      /route\.json was made for smollm2 \(b179c9523d0e\) as Swift, but Swift is gemma3 \(a5fd3b62230a\)/,
     );
   });
 
@@ -142,7 +142,7 @@ describe("refused", () => {
   });
 
   test("an option that is set both in the name and beside it", async () => {
-    await expect(openPipeline("smollm2>gemma3@t=1", { route: { t: 2 } })).rejects.toThrow("route: t is given twice");
+    await expect(openPipeline("smollm2>gemma3@t=1", { route: { t: 2 } })).rejects.toThrow("route: t is set twice");
   });
 
   test("options of a single model", async () => {

@@ -195,7 +195,7 @@ describe("a name alone", () => {
 
   test("with an option means what is written", () => {
     expect(meansPreset(parseStep("yopo:ffn=1"))).toBe(false);
-    expect(() => parseStep("prune:keep=0.5")).toThrow("prune: expected the layer after which tokens go");
+    expect(() => parseStep("prune:keep=0.5")).toThrow("prune: expected the layer after which tokens are dropped");
   });
 });
 

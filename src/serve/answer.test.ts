@@ -186,7 +186,7 @@ describe("retrieval on chats", () => {
   test.each([
     [{ retrieval: { index: "notes" }, n: 2 }, "n: expected 1 with retrieval"],
     [{ retrieval: { index: "notes" }, messages: [{ role: "system", content: "x" }] }, "expected one with a text"],
-    [{ retrieval: {} }, "retrieval auto searches an index"],
+    [{ retrieval: {} }, "retrieval auto needs an index"],
   ])("refuses %j", async (body, sentence) => {
     const response = await chat(undefined, body);
     expect([response.status, (await jsonOf(response)).error.message]).toEqual([400, expect.stringContaining(sentence)]);

@@ -99,7 +99,7 @@ describe("POST /v1/classify with retrieval", () => {
 
   test.each([
     [{ retrieval: always, labels: undefined }, 400, "labels: a classification by lookup needs labels"],
-    [{ retrieval: always, labels: ["sports", "sports"] }, 400, 'the label "sports" is given twice'],
+    [{ retrieval: always, labels: ["sports", "sports"] }, 400, 'the label "sports" occurs twice'],
     [{ retrieval: always, labels: ["sports", " "] }, 400, "label 2 is empty"],
     [{ retrieval: always, labels: ["sports", "qqq"] }, 400, 'small knows no word of the label "qqq"'],
     [{ retrieval: always, input: " " }, 400, "text 1 is empty, expected at least one word"],

@@ -104,7 +104,7 @@ describe("refused in one sentence, with nothing written", () => {
       "a tied table",
       at("llama-tiny.gguf"),
       path.join(adapters, "llama-gguf-head"),
-      /llama-gguf-head: .*table of tokens/,
+      /llama-gguf-head: .*token table/,
     ],
     ["another model's adapter", at("qwen2"), path.join(adapters, "llama"), /does not fit .*qwen2/],
     ["MXFP4", at("gpt_oss-mxfp4"), undefined, /is in MXFP4/],

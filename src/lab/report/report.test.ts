@@ -46,7 +46,7 @@ describe("the page", () => {
     expect(page({ ...report, summary: told })).toContain(
       "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts beyond the context cut: left, 4 generated together</dd>",
     );
-    expect(text).toContain("<dd>not told</dd>\n<dt>items</dt><dd>seed 0</dd>");
+    expect(text).toContain("<dd>not recorded</dd>\n<dt>items</dt><dd>seed 0</dd>");
   });
 
   test("escapes texts from models and users", () => {
@@ -136,8 +136,8 @@ describe("answers side by side", () => {
     const choice: Item = { kind: "choice", id: "0", choices, gold: 1 };
     expect(question(choice).text).toContain("How many?");
     expect(view(choice, { likelihoods: [likelihood(-3), likelihood(-2)] })).toBe(
-      "<ul><li>one: −3.000, −1.000 a character</li>" +
-        "<li>&lt;two&gt;: −2.000, −0.400 a character <strong>likeliest, likeliest per character, right</strong></li></ul>",
+      "<ul><li>one: −3.000, −1.000 per character</li>" +
+        "<li>&lt;two&gt;: −2.000, −0.400 per character <strong>likeliest, likeliest per character, right</strong></li></ul>",
     );
     const contexts = ["It is the cup", "It is the <jug>"].map((context) => ({ context, continuation: " that leaks." }));
     const winogrande: Item = { kind: "choice", id: "0", choices: contexts, gold: 0 };

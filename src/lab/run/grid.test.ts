@@ -162,7 +162,7 @@ describe("a run", () => {
     await runGrid({ ...one, out: path.join(one.out, "b@llama-tiny.gguf") }, silent);
     const held = ["a", "b"].map((name) => ({ ...cell!, task: choiceTask(5, name) }));
     await expect(runGrid({ ...one, cells: held }, silent)).rejects.toThrow(
-      /b@llama-tiny\.gguf holds a lab run already/,
+      /b@llama-tiny\.gguf already holds a lab run/,
     );
     expect(existsSync(path.join(one.out, "a@llama-tiny.gguf"))).toBe(false);
   });

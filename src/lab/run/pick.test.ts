@@ -149,7 +149,7 @@ describe("a registered recipe", () => {
     rmSync(profile);
     await expect(registered(of([texts[1]]), "a@fast")).rejects.toThrow(/per head\.json, which is missing; pick in/);
     const gone = { ...summary, model: "x.gguf", model_file: path.join(folder, "gone.gguf") };
-    await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is not there/);
+    await expect(registered(gone, "a@fast")).rejects.toThrow(/gone\.gguf, which is missing/);
   });
 
   test("from before a default changed keeps the measured settings in full", async () => {

@@ -58,7 +58,7 @@ describe("a task by its written name", () => {
     ["needle:keys=26", "needle: keys: expected a whole number from 1 to 25"],
     ["needle:token=99", 'needle: there is no option "token"; did you mean "tokens"?'],
     ["needle:4096", 'needle: expected key=value, got "4096"'],
-    ["needle:keys=1,keys=2", "needle: keys is given twice"],
+    ["needle:keys=1,keys=2", "needle: keys is set twice"],
     ["text", "text: file: expected a file: text:FILE"],
     ["text:a.txt,token=9", 'text: there is no option "token"; did you mean "tokens"?'],
     ["text:tokens=9", "text: file: expected a file: text:FILE"],

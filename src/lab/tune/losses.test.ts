@@ -55,6 +55,6 @@ test("the default loss of the items", () => {
 test("a loss that does not fit the items or the sampling is refused", () => {
   expect(() => checkLoss("harm", { metric: undefined, greedy: true })).toThrow(/expected items with answers/);
   for (const loss of ["harm", "agreement"] as const)
-    expect(() => checkLoss(loss, { metric, greedy: false })).toThrow(`--loss ${loss} is of greedy answers`);
+    expect(() => checkLoss(loss, { metric, greedy: false })).toThrow(`--loss ${loss} needs greedy answers`);
   for (const loss of ["quality", "nats"] as const) checkLoss(loss, { metric, greedy: false });
 });

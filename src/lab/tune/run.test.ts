@@ -221,7 +221,7 @@ test("of two simultaneous tunings, the one whose test begins later is another at
   expect([first.attempt, second.attempt]).toEqual([1, 1]);
   await tuned(first, serving(), silent);
   await expect(tuned(second, serving(), silent)).rejects.toThrow(
-    "another tuning of these items began its test meanwhile: this is attempt 2, and not 1; the same command continues",
+    "another tuning of these items began its test meanwhile: this is attempt 2, not 1; the same command continues",
   );
   const again = await setUp(request(task, { name: "second" }));
   expect(again.earlier.map(({ name }) => name)).toEqual(["mine"]);
@@ -258,7 +258,7 @@ test("a failing recipe keeps cheaper ones from the test, and the report says wha
   const blocked = await tuned(setup, losing, silent);
   expect(blocked.near).toMatchObject({ early: true, next: { attempt: 2, needed: { all: 107, test: 72 } } });
   expect(verdictOf(blocked)).toMatch(
-    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with their recipes alone is attempt 2, at half the error: it wants 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
+    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with their recipes alone is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
   );
   expect(tuningPage(blocked)).toContain("107 groups in the file");
 });
@@ -465,7 +465,7 @@ test("items that cannot certify anything are refused before anything runs", asyn
   const refused = async (rows: readonly object[], options: object = {}) =>
     tuned(await setUp(request(fileOf(rows), options)), nothing, silent);
   await expect(refused(prompts(10))).rejects.toThrow(
-    /: 10 items leave 7 for the test, which can certify 0\.\d+ at best; --risk 0\.05 wants \d+ items in the file, \d+ of them for the test$/,
+    /: 10 items leave 7 for the test, which can certify 0\.\d+ at best; --risk 0\.05 needs \d+ items in the file, \d+ of them for the test$/,
   );
   await expect(refused(Array(200).fill({ prompt: "abc" }))).rejects.toThrow(
     /: its 200 items are one group, since their prompts or groups are equal; expected \d+ groups$/,

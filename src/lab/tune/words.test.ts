@@ -8,7 +8,7 @@ test("a certificate that audits skip says why, and how to tune one that they acc
     "`serve --audit` skips its answers (repetitionPenalty 1.05): audits need greedy answers (--temperature 0) and a bound on nats",
   );
   expect(auditText(certificateOf("lookup", { loss: "agreement" }))).toContain(
-    "leaves its answers out (no bound on nats)",
+    "skips its answers (no bound on nats)",
   );
   expect(auditText(certificateOf("lookup", { loss: "nats" }))).toBeUndefined();
 });

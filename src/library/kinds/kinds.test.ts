@@ -49,5 +49,5 @@ test("a disposed model refuses every call", async () => {
   const model = await load(examples.encoder);
   model.dispose();
   for (const call of Object.values(calls))
-    expect(await outcome(model, call)).toBe("M: a model was used after it was disposed; load it again");
+    expect(await outcome(model, call)).toBe("M: the model was used after it was disposed; load it again");
 });

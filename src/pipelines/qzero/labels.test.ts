@@ -11,7 +11,7 @@ test("labels alone, or with words", () => {
 
 test.each([
   [["a", "b", "a"], 'the label "a" occurs twice; expected different ones'],
-  [["a", " a"], 'the label "a" is given twice'],
+  [["a", " a"], 'the label "a" occurs twice'],
   [["a", " "], "label 2 is empty, expected a text"],
   [["a"], "expected two labels or more, got 1"],
   [[], "expected two labels or more, got 0"],
@@ -27,5 +27,5 @@ test("labels on the command line: label words follow =", () => {
     world: ["politics", "government"],
     x: ["y=z"],
   });
-  expect(() => parseLabels(labelsOfFlags(["a", "a=b"]))).toThrow('the label "a" is given twice');
+  expect(() => parseLabels(labelsOfFlags(["a", "a=b"]))).toThrow('the label "a" occurs twice');
 });

@@ -40,7 +40,7 @@ describe("the name of a pair", () => {
     ["a>b@t=", /route: t: expected a number, inf or -inf, got ""/],
     ["a>b@share=0.3,t=2", /expected a share or a threshold, not both/],
     ["a>b@shar=0.3", /there is no option "shar"; did you mean "share"/],
-    ["a>b@share=0.3,share=0.4", /share is given twice/],
+    ["a>b@share=0.3,share=0.4", /share is set twice/],
     ["a>b@share=0.3,", /expected key=value after the @, got ""/],
     ["a>b@auto=mine,t=1", /a certificate sets all options; expected no other option with auto/],
     ["a>b@t=1,score=vibes", /score: expected one of/],

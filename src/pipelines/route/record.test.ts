@@ -78,7 +78,7 @@ test("a Super on another server is identified by its name", async () => {
   const remote = (name: string) => ({ ...pair, super: { name, recipe: [], quant: "auto" } });
   expect(findCalibration(remote("large"), energy, file).calibration).toEqual(calibration());
   expect(() => findCalibration(remote("huge"), energy, file)).toThrow(
-    "was made for large (bbbbbbbbbbbb) as Super, and Super is huge",
+    "was made for large (bbbbbbbbbbbb) as Super, but Super is huge",
   );
 });
 
@@ -92,7 +92,7 @@ describe("refused", () => {
     [
       "another Swift",
       { ...pair, swift: model("small", "d") },
-      /was made for small \(aaaaaaaaaaaa\) as Swift, and Swift is small \(dddddddddddd\); `modicum route calibrate "small>large" FILE\.jsonl` calibrates it/,
+      /was made for small \(aaaaaaaaaaaa\) as Swift, but Swift is small \(dddddddddddd\); `modicum route calibrate "small>large" FILE\.jsonl` calibrates it/,
     ],
     ["another Super", { ...pair, super: model("large", "d") }, /was made for large \(bbbbbbbbbbbb\) as Super/],
     [

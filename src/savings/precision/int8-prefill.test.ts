@@ -208,5 +208,5 @@ test("models and processors that it does not serve", async () => {
   const mixed = { ...model.decoder, config: { ...config, experts: { count: 4, active: 2 } } } as never;
   expect(int8Prefill.unsupported(mixed)).toContain("experts");
   processor.multipliesBytes.mockReturnValueOnce(false);
-  await expect(int8Prefill.check(int8Prefill.options.parse({}), host())).rejects.toThrow("multiplies bytes");
+  await expect(int8Prefill.check(int8Prefill.options.parse({}), host())).rejects.toThrow("byte dot products");
 });

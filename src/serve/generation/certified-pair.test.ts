@@ -183,7 +183,7 @@ describe("in the library", () => {
     expect([receipt.recipe, receipt.budget?.met, route.to]).toEqual([[], true, "super"]);
     using other = await openPipeline(`${A}>${B}@t=0`);
     await expect(other.route(PROMPT, { budget: { ms: 5 } })).rejects.toThrow(
-      "a budget needs a certificate to choose by",
+      "a budget needs a certificate",
     );
   });
 

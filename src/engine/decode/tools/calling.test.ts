@@ -76,7 +76,7 @@ test.each([
   [{ tools: [toolOf("f"), toolOf("f")] }, /two tools are called "f"/],
   [{ tools: both, toolChoice: { name: "ff" } }, /no tool "ff".*"f"/],
   [{ tools: both, toolChoice: { mode: "auto" as const, names: ["f", "gg"] } }, /no tool "gg".*"f"|no tool "gg".*"g"/],
-  [{ toolChoice: "required" as const }, /there are none/],
+  [{ toolChoice: "required" as const }, /there are no tools/],
   [{ tools: both, format: "json" as const }, /expected tools or a format, got both/],
 ])("%j is refused", (options, sentence) => {
   expect(() => callingOf(options)).toThrow(sentence);

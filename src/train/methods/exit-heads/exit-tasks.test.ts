@@ -84,7 +84,7 @@ test("sec is scored while its controller is trained", async () => {
 });
 
 test.each([
-  [{ method: { ...method, saving: "sec" } }, "tasks: sec runs no exits by ffn and linear alone; expected no tasks"],
+  [{ method: { ...method, saving: "sec" } }, "tasks: sec cannot run exits by ffn and linear alone; expected no tasks"],
   [{ best: "other" }, 'best: expected loss or mine, got "other"'],
 ])("%j is refused before a text is read", async (changed, sentence) => {
   const { labTasks } = tasksThat();

@@ -99,7 +99,7 @@ test("a special token to replace must exist", async () => {
 
 test("rows that may need too many sentinels are refused, with the number", async () => {
   const few = train({ ...sizes, architecture, method: "ul2r:sentinels=2" }, { out: out("few") });
-  await expect(few).rejects.toThrow(/rows of 24 tokens have up to \d+ hidden spans .* give sentinels=\d+$/);
+  await expect(few).rejects.toThrow(/rows of 24 tokens have up to \d+ hidden spans .* set sentinels=\d+$/);
 });
 
 test("with lora layers, the adapter has rows of its own for new tokens, and is served", async () => {
