@@ -5,12 +5,12 @@ import { root } from "../tools/section.ts";
 import { strayPages } from "./.vitepress/sections.ts";
 import { readRedirects, redirectPage, wrongRedirects } from "./redirects.ts";
 
-// Copies the pages of docs/ into site/pages, which VitePress builds. Sources and studies are not part of the site:
-// links to them become file names. `npm run docs`
+// Copies the pages of docs/ into site/pages, which VitePress builds. Sources, studies and docs/examples are not part of
+// the site: links to them become file names. `npm run docs`
 
 const docs = join(root, "docs");
 const pages = join(import.meta.dirname, "pages");
-const isPublished = (path: string): boolean => path.startsWith("docs/");
+const isPublished = (path: string): boolean => path.startsWith("docs/") && !path.startsWith("docs/examples/");
 
 const files = readdirSync(docs, { recursive: true, encoding: "utf8", withFileTypes: true })
   .filter((entry) => entry.isFile())
