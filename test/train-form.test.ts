@@ -93,3 +93,17 @@ test("a whole chat model trained on plain text: the printed command says --raw",
   expect(further.stdout, further.stderr).toContain(`modicum run --model ${at("further")} --raw "…" runs it`);
   expect(existsSync(join(at("further"), "modicum.json"))).toBe(false);
 });
+
+test("a projector: the printed command runs the planner and the executor through it", async () => {
+  const [tiny, data] = ["packages/models", "docs/examples/hops.jsonl"].map((name) =>
+    join(import.meta.dirname, "..", name),
+  );
+  const model = `${tiny}/planner-tiny+${tiny}/executor-tiny`;
+  const method = ["--method", "projector:plan=6,template=bare-1", "--batch", "4", "--steps", "1"];
+  const ended = await own(["train", "--model", model, "--data", data!, ...method, "--out", at("projector")]);
+  const command = /^modicum (.*) "…" runs it$/m.exec(ended.stdout)?.[1];
+  expect(command, ended.stderr).toBe(`run --model ${model} --projector ${at("projector")}`);
+  const { prompt } = JSON.parse(readFileSync(data!, "utf8").split("\n")[0]!);
+  const { status, stderr } = await own([...command!.split(" "), prompt, "--max-tokens", "4"]);
+  expect(status, stderr).toBe(0);
+});

@@ -156,7 +156,9 @@ function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receip
 function nextOf({ out, model, head, receipt }: Trained): string {
   const { save, ...options } = runOptions(out);
   const chosen = chosenMethod(options);
-  if (head === "own") return chosen?.method.next?.(out, chosen.options) ?? `it is written into ${out}`;
+  const next = chosen?.method.next?.(out, chosen.options, options.model);
+  if (next !== undefined) return next;
+  if (head === "own") return `it is written into ${out}`;
   const { prompt, template } = receipt.prompts ?? {};
   const named = model === undefined ? `--model ${out}` : `--model ${model} --adapter ${out}`;
   const saving = save === undefined ? "" : ` --save ${save}`;

@@ -59,8 +59,8 @@ export interface Method<O = unknown> {
   readonly reads?: readonly (keyof TrainOptions)[];
   /** Why no lab task scores the subject of `stages`, and what judges it instead; absent: tasks can. */
   readonly unscored?: string;
-  /** The command that uses the artefact in a folder, and its purpose. */
-  next?(out: string, options: O): string;
+  /** The command that uses the artefact in a folder, and its purpose; `model` is the run's. */
+  next?(out: string, options: O, model?: string): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */
   open?(options: O, run: MethodHost): ActiveMethod;
 }

@@ -31,6 +31,7 @@ export const projector: Method<ProjectorOptions> = {
     const { projectorStages } = await import("./open.ts");
     yield* projectorStages(own, run);
   },
+  next: (out, _, model) => `modicum run --model ${model} --projector ${out} "…" runs it`,
   unscored: "the lab has no task for projectors in training; the held-out loss judges it",
   presets: () => ({
     ...{ batch: 64, epochs: 3, clip: 1 },
