@@ -34,6 +34,11 @@ describe.each([
     }
   });
 
+  test("a text shorter than a run still has parts to compare", async () => {
+    for (const { standardError } of await measureSpectra(model, ids.slice(0, 32)))
+      expect(standardError).toBeGreaterThan(0);
+  });
+
   test("a shifted state returns at the closed form's rates; with A = +exp(A_log) it diverges", async () => {
     const few = ids.slice(0, followed);
     for (const { elements, exponent, fromClosedForm } of await kickLayers(model, few)) {

@@ -3,7 +3,7 @@ import { DecaySums } from "./closed-form.ts";
 import { diagonalMap } from "./maps.ts";
 import { OpenStates, type Recurrent, type ScanPart } from "./open-states.ts";
 
-/** Tokens per run. */
+/** Maximum tokens per run. */
 const CHUNK = 64;
 
 /** Channels whose exponents are also computed by QR. */
@@ -25,10 +25,12 @@ export interface Spectrum {
 
 /** Reads ΔA from the running model, token by token, and sums it. Empty if layers have no ΔA: their Jacobians are not diagonal. */
 export async function measureSpectra(model: Recurrent, ids: readonly number[]): Promise<Spectrum[]> {
-  using states = await OpenStates.open(model, { rows: 1, tokens: CHUNK, length: ids.length, decays: true });
+  // A run is of one part of the text, so that a short text has all of them.
+  const tokens = Math.min(CHUNK, Math.ceil(ids.length / PARTS));
+  using states = await OpenStates.open(model, { rows: 1, tokens, length: ids.length, decays: true });
   const layers = states.scans.filter(({ decays }) => decays > 0).map((scan) => new LayerSums(scan));
-  for (let at = 0; at < ids.length; at += CHUNK) {
-    const chunk = ids.slice(at, at + CHUNK);
+  for (let at = 0; at < ids.length; at += tokens) {
+    const chunk = ids.slice(at, at + tokens);
     await states.run([chunk]);
     const part = Math.floor((PARTS * at) / ids.length);
     for (const [l, layer] of layers.entries()) layer.add(states.decays(l, chunk.length), part);
