@@ -8,16 +8,20 @@ import { join } from "node:path";
 import { SCORER_KINDS, type ScorerKind } from "../../src/pipelines/qzero/options.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { signed } from "../common/figures.ts";
-import type { CellVerdict, Choice, Verdict } from "./choice.ts";
+import { percent } from "../common/shares.ts";
+import type { CellVerdict, Choice, GateVerdict, Verdict } from "./choice.ts";
 
 export const PAGE = "research/qzero/choice/README.md";
 export const SECTION = "qzero-choice";
 
 const MODELS: Readonly<Record<ScorerKind, string>> = { words: "glove", encoder: "minilm" };
 
-/** The committed choice for word vectors, or for encoders. */
-export const choiceFor = (kind: ScorerKind): Choice =>
-  JSON.parse(readFileSync(join(root, "research/qzero/choice", `${MODELS[kind]}.json`), "utf8"));
+/** The committed choice of a model. */
+export const choiceOf = (model: string): Choice =>
+  JSON.parse(readFileSync(join(root, "research/qzero/choice", `${model}.json`), "utf8"));
+
+/** That which made the defaults for word vectors, or for encoders. */
+export const choiceFor = (kind: ScorerKind): Choice => choiceOf(MODELS[kind]);
 
 const SHOWN = 5;
 const three = (value: number): string => value.toFixed(3);
@@ -31,16 +35,20 @@ const titleOf = ({ set, corpus }: Pick<CellVerdict, "set" | "corpus">): string =
 
 /** All tables of the choices. */
 export const choiceSection = (): string =>
-  SCORER_KINDS.map(choiceFor)
+  [...SCORER_KINDS.map(choiceFor), choiceOf("bge-small")]
     .flatMap((choice) => [
       `### ${choice.model}: chosen on first halves\n`,
       settingsTable(choice),
       `\n### ${choice.model}: judged on second halves and SST-2\n`,
       verdictTable(choice),
+      ...(choice.gate ? [`\n${gateSentence(choice.gate)}`] : []),
       "",
     ])
     .join("\n")
     .trimEnd();
+
+const gateSentence = ({ qzero, lookedUp, gain, overRandom }: GateVerdict): string =>
+  `The best gate, ${settingText(qzero)}, looks up ${percent(lookedUp)}: ${gainText(gain)} over the text alone, and ${gainText(overRandom)} over random gates that look up as many texts.`;
 
 /** The best settings and the worst. */
 function settingsTable({ choosing: { cells, settings } }: Choice): string {

@@ -35,6 +35,27 @@ export interface Verdict {
   readonly cells: readonly CellVerdict[];
 }
 
+/** The best gate of the choosing halves, on the judging halves and SST-2. */
+export interface GateVerdict {
+  readonly qzero: QZeroInput;
+  readonly lookedUp: number;
+  /** Over the text alone, and over random gates that look up as many texts of each cell. */
+  readonly gain: Gain;
+  readonly overRandom: Gain;
+  readonly cells: readonly GateRows[];
+}
+
+/** Digits of a cell's rows, 1 is right: of the text alone, looked up, and as the gate decides. */
+export interface GateRows {
+  readonly set: string;
+  readonly corpus: string;
+  readonly plain: string;
+  readonly always: string;
+  readonly gated: string;
+  /** 1 for a row that the gate looks up. */
+  readonly looked: string;
+}
+
 /** A file of research/qzero/choose.ts. */
 export interface Choice {
   readonly model: string;
@@ -42,4 +63,6 @@ export interface Choice {
   readonly chosen: QZeroInput;
   readonly choosing: { readonly cells: readonly NamedCell[]; readonly settings: readonly Setting[] };
   readonly judged: readonly Verdict[];
+  /** The best gate, if its margins were calibrated on the model's own scores. */
+  readonly gate?: GateVerdict;
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { measuredNotice } from "../../src/pipelines/qzero/measured.ts";
 import { checkQZeroOptions, SCORER_KINDS } from "../../src/pipelines/qzero/options.ts";
 import { disagreements } from "../common/lab-page.ts";
-import { choiceFor, gainText } from "./choice-page.ts";
+import { choiceFor, choiceOf, gainText } from "./choice-page.ts";
 import { PAGE, type Row, readRows, resultsTable, SECTION } from "./page.ts";
 
 test("the page of qzero says what its results say: npx tsx research/qzero/page.ts", () => {
@@ -78,4 +78,11 @@ describe.each(SCORER_KINDS)("the defaults of %s", (kind) => {
     expect(high).toBeLessThan(0);
     expect(gains.get("chosen")!.mean).toBeGreaterThan(high);
   });
+});
+
+test("no gate calibrated on bge-small's scores is shown to be better than the text alone or than random gates", () => {
+  const { gate, choosing } = choiceOf("bge-small");
+  expect(gate!.qzero).toEqual(choosing.settings.find(({ qzero }) => qzero.when === "margin")!.qzero);
+  expect(gate!.gain.ci95[0]).toBeLessThanOrEqual(0);
+  expect(gate!.overRandom.ci95[0]).toBeLessThanOrEqual(0);
 });
