@@ -1,5 +1,7 @@
+import { question, SYSTEM } from "../../src/engine/decode/listwise/prompt.ts";
+import { oneLine } from "../../src/engine/decode/listwise/text.ts";
 import { createIndex, load, openIndex, openReranker, type Ranker, type SearchIndex } from "../../src/index.ts";
-import { byScore } from "../../src/pipelines/first/order.ts";
+import { byScore, repaired, written } from "../../src/pipelines/first/order.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import type { Collection, Query } from "./collections.ts";
 
@@ -51,7 +53,7 @@ export async function openArm(name: string, collection: Collection, store: strin
     case "first":
       return byLetters("smollm2+first@presort=none,rankEnd=10", WINDOW, collection);
     case "qwen":
-      return byLetters("qwen2.5-coder-1.5b+first@presort=none,adapter=none,maxPassageWords=24", DEPTH, collection);
+      return byWriting("qwen2.5-coder-1.5b", collection);
     default:
       throw new Error(`no arm is called ${own}`);
   }
@@ -114,6 +116,31 @@ async function byLetters(name: string, depth: number, collection: Collection): P
       return { order: order.map((i) => read[i]!), ...costOf(receipt) };
     },
     [Symbol.asyncDispose]: async () => ranker.dispose(),
+  };
+}
+
+/** Words of a document that a written ranking reads. */
+const WORDS = 24;
+/** Tokens of a ranking of 20 letters. */
+const ANSWER = 140;
+
+/**
+ * A window whose whole ranking the model writes: Qwen's tokenizer joins a bracket with its letter, so that `first` cannot
+ * rank by letters alone.
+ */
+async function byWriting(name: string, collection: Collection): Promise<Arm> {
+  const [model, textOf] = [await load(name), texts(collection)];
+  return {
+    async rank({ text }, before) {
+      const passages = before.map((id) => oneLine(textOf(id), WORDS));
+      const turns = [
+        { role: "system" as const, content: SYSTEM },
+        { role: "user" as const, content: question(oneLine(text), passages) },
+      ];
+      const { text: answer, receipt } = await model.complete(turns, { maxTokens: ANSWER, temperature: 0 });
+      return { order: repaired(written(answer), before.length).map((i) => before[i]!), ...costOf(receipt) };
+    },
+    [Symbol.asyncDispose]: async () => model.dispose(),
   };
 }
 

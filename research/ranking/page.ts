@@ -5,7 +5,7 @@ import { markdownTable, writeSection } from "../../tools/section.ts";
 import { interval, signed } from "../common/figures.ts";
 import { meanOfParts } from "../common/shares.ts";
 import { type CollectionName, collectionNames } from "./collections.ts";
-import { ARMS, earlierOf, HYBRID, type Row, rowsOf } from "./rows.ts";
+import { ARMS, chainOf, earlierOf, HYBRID, type Row, rowsOf, timings } from "./rows.ts";
 
 export const PAGE = "research/ranking/README.md";
 export const SECTION = "ranking/results";
@@ -71,12 +71,6 @@ export function bestOf(arms: Arms): string {
   return means.reduce((best, one) => (one[1] > best[1] ? one : best))[0];
 }
 
-/** An arm and those whose order it reads. */
-function chainOf(arm: string): string[] {
-  const earlier = earlierOf(arm);
-  return earlier === undefined ? [arm] : [...chainOf(earlier), arm];
-}
-
 /** What an arm and those before it cost a query. */
 const gflopsOf = (arms: Arms, arm: string): number =>
   chainOf(arm).reduce((sum, one) => sum + mean([...arms.get(one)!.values()].map(({ gflops }) => gflops)), 0);
@@ -118,8 +112,13 @@ export const CHOICES = [
   [`${HYBRID}>ms-marco`, `${HYBRID}>minilm`],
   [`${HYBRID}>ms-marco`, HYBRID],
   [`${HYBRID}>colbert-small`, `${HYBRID}>ms-marco`],
+  [`${HYBRID}>qwen`, HYBRID],
+  [`${HYBRID}>random>qwen`, `${HYBRID}>random`],
+  ["bm25>first", "bm25"],
+  ["bge-small>first", "bge-small"],
   [`${HYBRID}>first`, HYBRID],
   [`${HYBRID}>ms-marco>first`, `${HYBRID}>ms-marco`],
+  [`${HYBRID}>colbert-small>first`, `${HYBRID}>colbert-small`],
   [`${HYBRID}>shuffled>first`, `${HYBRID}>shuffled`],
 ] as const;
 
@@ -132,6 +131,26 @@ function choicesTable(): string {
   return `### Over all collections\n\n${markdownTable(["ranked by", "less", "queries", "nDCG@10"], lines)}`;
 }
 
-export const section = (): string => [...collectionNames.map(tableOf), choicesTable()].join("\n\n");
+/** Milliseconds of a query of Cranfield by an arm with those before it; undefined if one of them was not timed. */
+function msOf(arm: string): number | undefined {
+  const own = new Map(timings().map((timing) => [timing.arm, median(timing.ms)]));
+  return chainOf(arm).reduce<number | undefined>((sum, one) => {
+    const ms = own.get(one);
+    return sum === undefined || ms === undefined ? undefined : sum + ms;
+  }, 0);
+}
+
+const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
+
+function timesTable(): string {
+  const lines = ARMS.flatMap((arm) => {
+    const ms = msOf(arm);
+    return ms === undefined ? [] : [[`\`${arm}\``, ms < 100 ? ms.toFixed(1) : String(Math.round(ms))]];
+  });
+  return `### Time of a query of Cranfield\n\n${markdownTable(["ranked by", "ms"], lines)}`;
+}
+
+export const section = (): string =>
+  [...collectionNames.map(tableOf), choicesTable(), ...(timings().length > 0 ? [timesTable()] : [])].join("\n\n");
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, section());
