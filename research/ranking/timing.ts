@@ -1,6 +1,6 @@
 /**
  * Times rankers on the first queries of Cranfield: `npx tsx research/ranking/timing.ts CRANFIELD STORE [ARMS [QUERIES]]`, with the
- * places of research/ranking/measure.ts, whose rows say what an arm reorders. Needs a machine without other work. Writes
+ * places of research/ranking/measure.ts, whose rows say what an arm reorders. Writes
  * an arm a line into research/ranking/results/ms.jsonl, in place of an earlier one.
  */
 import { writeFileSync } from "node:fs";
