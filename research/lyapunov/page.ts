@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { readPeers } from "./lines.ts";
+import { matchedTables } from "./matched-tables.ts";
 import { peerTables } from "./tables.ts";
 
 export const PAGE = "research/lyapunov/README.md";
@@ -174,6 +175,7 @@ export const lyapunovSection = (): string => {
   const peers = readPeers();
   return [
     ...(peers.length > 0 ? peerTables(peers) : []),
+    ...matchedTables(),
     ...["### Exponents", exponentsTable(), tinyLine()],
     ...["### Precisions, by position", precisionTable()],
     ...["### Training in a precision", trainingTable()],

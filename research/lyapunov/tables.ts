@@ -1,22 +1,13 @@
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable } from "../../tools/section.ts";
+import { overSeeds } from "../common/over-seeds.ts";
 import { type Kind, precisions, type Stage } from "./arms.ts";
 import type { DivergenceLine, ExponentsLine, PeerLine, PrecisionLine } from "./lines.ts";
 
-const NAMES: Readonly<Record<Kind, string>> = { mamba: "Mamba", mamba2: "Mamba-2", gpt2: "GPT", rnn: "RNN" };
+export const NAMES: Readonly<Record<Kind, string>> = { mamba: "Mamba", mamba2: "Mamba-2", gpt2: "GPT", rnn: "RNN" };
 const STAGES: Readonly<Record<Stage, string>> = { whole: "whole", adapter: "adapter" };
-/** The quantile of t with two degrees of freedom, 97.5 %. */
-const T = 4.303;
-
-const signed = (value: number, digits: number): string => `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
-
-/** A mean of three seeds and its t interval of 95 %. */
-function interval(values: readonly number[], show: (value: number) => string): string {
-  const middle = mean(values);
-  const variance = values.reduce((sum, value) => sum + (value - middle) ** 2, 0) / (values.length - 1);
-  const half = T * Math.sqrt(variance / values.length);
-  return `${show(middle)} [${show(middle - half)}, ${show(middle + half)}]`;
-}
+export const signed = (value: number, digits: number): string =>
+  `${value < 0 ? "−" : "+"}${Math.abs(value).toFixed(digits)}`;
 
 /** In the order of the kinds; groups of equal `key`, their seeds ascending. */
 function grouped<L extends PeerLine>(lines: readonly L[], key: (line: L) => string): L[][] {
@@ -70,7 +61,7 @@ function divergenceTable(lines: readonly DivergenceLine[]): string {
             ? `losses ${seeds.map(({ loss }) => loss.fp32.toFixed(3)).join(", ")}`
             : less.map((value) => signed(value!, 4)).join(", "),
           seeds.map((line) => kl(of(line).kl)).join(", "),
-          interval(
+          overSeeds(
             seeds.map((line) => Math.log10(of(line).kl)),
             (value) => signed(value, 1),
           ),

@@ -6,13 +6,11 @@
  */
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { resumeTraining, train } from "../../src/index.ts";
 import { rowsOf } from "../moe/domains.ts";
 import {
   folderOf,
   type Kind,
   kinds,
-  optionsOf,
   type Place,
   type Precision,
   precisions,
@@ -25,6 +23,7 @@ import {
 import { writePeers } from "./lines.ts";
 import { type Models, measureDivergence, measureExponents } from "./measure.ts";
 import { measurePrecision } from "./precision/measure.ts";
+import { lossOf, trained } from "./runs.ts";
 
 /** Rows of code: what adapters learn, and what they are measured on. */
 const [LEARNT, HELD_OUT] = [1600, 40];
@@ -48,27 +47,11 @@ const heldOut: Readonly<Record<Stage, string>> = {
   adapter: rowsOf("code", HELD_OUT, 777, prose).join(""),
 };
 
-/** Trains unless it is done; returns the run's folder. */
-async function trained(run: Run, base: string): Promise<string> {
-  const folder = join(out, folderOf(run));
-  if (existsSync(join(folder, "receipt.json"))) return folder;
-  process.stderr.write(`${new Date().toISOString()} ${folderOf(run)}\n`);
-  if (existsSync(folder)) await resumeTraining(folder);
-  else await train(optionsOf(run, place, base), { out: folder });
-  return folder;
-}
-
-/** The held-out loss at a run's end. */
-function lossOf(folder: string): number {
-  const last = readFileSync(join(folder, "metrics.jsonl"), "utf8").trim().split("\n").at(-1)!;
-  return JSON.parse(last).validation;
-}
-
 /** The better rate of a kind with the seed of none of the results, in float32. */
 async function bestRate(kind: Kind, stage: Stage, base: string): Promise<number> {
   const tried: { rate: number; loss: number }[] = [];
   for (const rate of stages[stage].rates) {
-    const folder = await trained({ kind, stage, rate, seed: TUNING_SEED, precision: "fp32" }, base);
+    const folder = await trained({ kind, stage, rate, seed: TUNING_SEED, precision: "fp32" }, place, base);
     tried.push({ rate, loss: lossOf(folder) });
   }
   return tried.toSorted((a, b) => a.loss - b.loss)[0]!.rate;
@@ -101,7 +84,8 @@ async function stageOf(kind: Kind, stage: Stage, baseOf: (seed: number) => strin
     const folder = join(out, folderOf(of));
     return stage === "whole" ? { base: folder } : { base: baseOf(of.seed), adapter: folder };
   };
-  for (const seed of SEEDS) for (const precision of precisions) await trained(run(seed, precision), baseOf(seed));
+  for (const seed of SEEDS)
+    for (const precision of precisions) await trained(run(seed, precision), place, baseOf(seed));
   for (const seed of SEEDS) await divergenceOf({ run, model }, seed);
   if (stage === "whole") for (const seed of SEEDS) await positionsOf(kind, seed, model(run(seed, "fp32")).base);
   if (kind !== "gpt2") for (const seed of SEEDS) await exponentsOf({ run, model }, seed);
@@ -135,7 +119,7 @@ async function positionsOf(kind: Kind, seed: number, folder: string): Promise<vo
 async function exponentsOf({ run, model }: Arms, seed: number): Promise<void> {
   const { stage } = run(seed, "fp32");
   const parts = stage === "whole" ? [0, DURING].map((part) => run(seed, "fp32", part)) : [];
-  for (const each of parts) await trained(each, "");
+  for (const each of parts) await trained(each, place);
   for (const each of [...parts, ...precisions.map((precision) => run(seed, precision))]) {
     const { kind, precision, part = 1 } = each;
     await kept(`exponents-${folderOf(each)}`, async () => ({

@@ -44,7 +44,7 @@ export function writeData(folder: string, world: World): void {
 }
 
 /** Writes lines into a folder, unless they are there. */
-export function save(folder: string, name: string, lines: readonly Line[]): void {
+export function save(folder: string, name: string, lines: readonly object[]): void {
   const file = path.join(folder, name);
   if (!existsSync(file)) writeFileSync(file, lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
 }

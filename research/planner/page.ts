@@ -6,6 +6,8 @@ import type { ArmRow } from "./arm-rows.ts";
 import type { FrozenResult } from "./frozen.ts";
 import type { Result } from "./measure.ts";
 import type { PlannerRow, StepRow } from "./plan-rows.ts";
+import { seedRows } from "./seed-rows.ts";
+import { seedTables } from "./seed-tables.ts";
 import type { World } from "./worlds/world.ts";
 
 export const PAGE = "research/planner/README.md";
@@ -124,6 +126,7 @@ export const section = (): string =>
       part<Result>(words.title, name, (result) => planTables(result, words)),
     ),
     part("A chat model as the executor", "frozen", frozenTables),
+    ...(seedRows().length > 0 ? [`### A chat model as the executor, with all controls\n\n${seedTables()}`] : []),
   ].join("\n\n");
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, section());

@@ -8,6 +8,7 @@ import { mean } from "../../src/util/mean.ts";
 import { ranksOf, spearman } from "../../src/util/ranks.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import type { RealResult, RealRun, ScreenedResult, ScreenedRun } from "./real.ts";
+import type { SeedRun } from "./seeds.ts";
 import { BATCHES, RATES, type ToyRun } from "./toy.ts";
 
 export const PAGE = "research/sft/README.md";
@@ -143,6 +144,7 @@ function realParts({ runs, items, base }: RealResult): string[] {
     `### Banking77 with LoRA on SmolLM2 (accuracy on ${items} messages of the test set)`,
     [markdownTable(head, order.map(row)), ...before].join("\n\n"),
     ...(grid.length > 2 ? [screenedTable(grid), ...screenedRuns(grid)] : []),
+    ...seedsTable(),
   ];
 }
 
@@ -166,6 +168,24 @@ function screenedRuns(grid: readonly RealRun[]): string[] {
     ),
   ];
 }
+
+/** Sweeps of twelve settings, each of one seed and screened by the task itself. */
+function seedsTable(): string[] {
+  const runs = read<SeedRun[]>("banking77-seeds") ?? [];
+  const seeds = [...new Set(runs.map(({ seed }) => seed))];
+  const rows = seeds.flatMap((seed) => {
+    const own = runs.filter((run) => run.seed === seed);
+    return own
+      .filter(({ accuracy }) => accuracy !== undefined)
+      .map(({ lr, rank, screening, heldOut, accuracy }) => [
+        ...[`${seed}`, `${lr}`, `${rank}`, three(screening.at(-1)![1]), three(heldOut.at(-1)![1]), three(accuracy!)],
+      ]);
+  });
+  const head = ["seed", "lr", "rank", "screening messages", "held-out loss", "accuracy"];
+  return rows.length === 0 ? [] : [SEEDS_TITLE, markdownTable(head, rows)];
+}
+
+const SEEDS_TITLE = "### Twelve settings, screened by the task: the runs that went to their end";
 
 const bestLoss = ({ heldOut }: RealRun): number => Math.min(...heldOut.map(({ loss }) => loss));
 

@@ -47,7 +47,7 @@ export interface ScreenedResult {
   readonly compute: number;
 }
 
-const optionsOf = (data: string): TrainInput => ({
+export const optionsOf = (data: string): TrainInput => ({
   ...{ model: "smollm2", quant: "f32", data, packing: true, tokens: 96, batch: 1, steps: 100 },
   ...{ lora: { rank: 4, alpha: 16 }, optimizer: { weightDecay: 0 }, schedule: { name: "constant" } },
   ...{ evaluateEvery: 20, evaluateBatches: 12, saveEvery: 20 },
@@ -114,7 +114,7 @@ class Results {
   async keep(out: string, labels: RealRun["labels"]): Promise<void> {
     const name = `${labels} ${path.basename(out)}`;
     if (this.#runs.some((run) => run.name === name)) return;
-    const accuracy = await accuracyOf(out, this.files);
+    const accuracy = await accuracyOf(out, this.files.test);
     this.#runs.push({ ...summary(out), name, labels, accuracy });
     await writeJson(this.file, { items: ITEMS, ...baseIn(this.work), runs: this.#runs });
     process.stderr.write(`${name}: accuracy ${accuracy}\n`);
@@ -141,7 +141,7 @@ function summary(out: string): Omit<RealRun, "name" | "labels" | "accuracy"> {
 const rounded = (value: number): number => Number(value.toPrecision(5));
 
 /** The lab's score of an adapter on the first items of the test set, as `modicum lab run` draws and judges them. */
-async function accuracyOf(folder: string, { test }: BankingFiles): Promise<number> {
+export async function accuracyOf(folder: string, test: string): Promise<number> {
   const scorer = await openTasks({ tasks: [test], taskLimit: ITEMS }, (text) => Math.ceil(text.length / 2), {});
   const scores = await scorer.score({ folder, base: "smollm2", quant: "f32" });
   return scores[test]!.quality;
