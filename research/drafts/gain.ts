@@ -12,21 +12,30 @@ export interface DraftTimes {
   readonly follow: number;
 }
 
+/** The probability that a draft behind right ones is right, of every step or step by step; none: it is never right. */
+export type Acceptance = number | readonly number[];
+
 /** Tokens of a round: the drafts that are right before the first wrong one, and the model's own token behind them. */
-export const tokensOf = (acceptance: number, drafts: number): number =>
-  Array.from({ length: drafts + 1 }, (_, i) => acceptance ** i).reduce((sum, each) => sum + each, 0);
+export function tokensOf(acceptance: Acceptance, drafts: number): number {
+  let [right, sum] = [1, 1];
+  for (let step = 0; step < drafts; step++) {
+    right *= typeof acceptance === "number" ? acceptance : (acceptance[step] ?? 0);
+    sum += right;
+  }
+  return sum;
+}
 
 /**
- * Times as fast as decode steps, if a draft behind right ones is right with this probability. Of a round's passes of the
- * draft, the first reads the tokens that the last check has confirmed.
+ * Times as fast as decode steps. Of a round's passes of the draft, the first reads the tokens that the last check has
+ * confirmed.
  */
-export function gainOf({ draft, follow, check }: DraftTimes, acceptance: number, drafts: number): number {
+export function gainOf({ draft, follow, check }: DraftTimes, acceptance: Acceptance, drafts: number): number {
   const round = follow + (drafts - 1) * draft + check[drafts - 1]!;
   return tokensOf(acceptance, drafts) / round;
 }
 
 /** The number of drafts that gains most, and what it gains. */
-export function bestOf(times: DraftTimes, acceptance: number): { readonly drafts: number; readonly gain: number } {
+export function bestOf(times: DraftTimes, acceptance: Acceptance): { readonly drafts: number; readonly gain: number } {
   const all = times.check.map((_, i) => ({ drafts: i + 1, gain: gainOf(times, acceptance, i + 1) }));
   return all.reduce((best, each) => (each.gain > best.gain ? each : best));
 }

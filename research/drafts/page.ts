@@ -19,7 +19,7 @@ interface Measured extends DraftTimes {
   readonly machine: string;
 }
 
-const measured = (): Measured[] =>
+export const measured = (): Measured[] =>
   readdirSync(RESULTS)
     .filter((name) => name.endsWith(".json"))
     .sort()

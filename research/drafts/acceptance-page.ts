@@ -1,0 +1,79 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { markdownTable, writeSection } from "../../tools/section.ts";
+import { bestOf } from "./gain.ts";
+import { measured, PAGE } from "./page.ts";
+
+export const ACCEPTANCE = "draft-acceptance";
+
+const MODEL = "qwen2.5-coder";
+const RESULTS = path.join(import.meta.dirname, "results");
+
+interface Group {
+  readonly kind: string;
+  readonly text: string;
+  readonly drafts: number;
+  /** Share of the model's choices that are among the draft's tokens. */
+  readonly reached: number;
+  /** Share of places at which the control that quotes drafts. */
+  readonly quotes: number;
+  readonly acceptance: readonly number[];
+  readonly quoteAcceptance: readonly number[];
+}
+
+interface Training {
+  readonly tokens: number;
+  readonly answers: number;
+  readonly steps: number;
+  readonly epochs: number;
+  readonly parameters: number;
+  readonly loss: number;
+  readonly heldOut: number;
+}
+
+const read = <T>(...names: readonly string[]): T => JSON.parse(readFileSync(path.join(RESULTS, ...names), "utf8")) as T;
+const groupsOf = (name: string) => read<{ readonly groups: readonly Group[] }>("acceptance", `${name}.json`).groups;
+const shares = (all: readonly number[]): string => all.map((each) => each.toFixed(2)).join(", ");
+
+/** How often drafts are right at each step, beside the controls. */
+function acceptances(all: readonly Group[]): string {
+  const [untrained, shuffled] = [groupsOf("untrained"), groupsOf("trained-shuffled")];
+  return markdownTable(
+    ["text", "drafts", "in its 8,192", "trained", "untrained", "streams shuffled", "lookup drafts", "right"],
+    all.map((group, i) => [
+      `${group.kind}, ${group.text}`,
+      String(group.drafts),
+      group.reached.toFixed(2),
+      shares(group.acceptance),
+      untrained[i]!.acceptance[0]!.toFixed(2),
+      shuffled[i]!.acceptance[0]!.toFixed(2),
+      group.quotes.toFixed(2),
+      shares(group.quoteAcceptance),
+    ]),
+  );
+}
+
+/** What the formula makes of them, in each form of the model's weights. */
+function gains(all: readonly Group[]): string {
+  const forms = measured().filter(({ model }) => model === MODEL);
+  return markdownTable(
+    ["text", ...forms.map(({ form }) => form)],
+    all.map((group) => [
+      `${group.kind}, ${group.text}`,
+      ...forms.map((times) => {
+        const { gain, drafts } = bestOf(times, group.acceptance);
+        return `${gain.toFixed(2)} (${drafts})`;
+      }),
+    ]),
+  );
+}
+
+export function acceptanceSection(): string {
+  const { tokens, answers, steps, epochs, parameters, loss, heldOut } = read<Training>("training", "trained.json");
+  const all = groupsOf("trained");
+  const count = (value: number) => value.toLocaleString("en");
+  const about = `${count(parameters)} weights are trained on ${count(tokens)} tokens, ${count(answers)} of them in answers of the model's own, in ${count(steps)} steps (${epochs} epochs). The loss ends at ${loss.toFixed(2)} nats, on held-out texts at ${heldOut.toFixed(2)}.`;
+  return [about, acceptances(all), "Gains by the formula, with these shares:", gains(all)].join("\n\n");
+}
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, ACCEPTANCE, acceptanceSection());

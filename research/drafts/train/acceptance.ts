@@ -1,0 +1,131 @@
+/**
+ * How often drafts are right, by kind of text and by step, on held-out texts:
+ *
+ *     npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
+ *
+ * FOLDER/RUN has `draft.safetensors`; without it the draft is untrained. `shuffled`: each place has another place's stream. Writes
+ * research/drafts/results/acceptance/RUN.json.
+ */
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
+import path from "node:path";
+import { normals } from "../../../src/util/normals.ts";
+import { seededRandom, shuffle } from "../../../src/util/random.ts";
+import { DraftProgram } from "./draft-program.ts";
+import { ownRows } from "./rows.ts";
+import { fromBf16, type ReadText, readShard, shardNames } from "./shards.ts";
+import { HIDDEN, load } from "./stack.ts";
+
+const STEPS = 3;
+/** Places of a text that are read, and of which drafts begin. */
+const LONGEST = 320;
+/** Drafts of each group. */
+const MOST = 1000;
+/** Last tokens that have come before, for the control that quotes. */
+const MATCH = 3;
+
+const [folder = "", name = "run", control] = process.argv.slice(2);
+const file = path.join(folder, name, "draft.safetensors");
+const read = (prefix: string) => shardNames(folder, prefix).flatMap((shard) => readShard(folder, shard));
+const own = await ownRows(read("train-"));
+using draft = await DraftProgram.create((store) => {
+  const normal = normals(seededRandom(0));
+  for (const parameter of store.parameters) {
+    const values = store.valuesOf(parameter);
+    if (parameter.name.endsWith("norm.weight")) values.fill(1);
+    else if (parameter.shape.length > 1) for (let i = 0; i < values.length; i++) values[i] = 0.02 * normal();
+  }
+  store.valuesOf(store.parameter("output.weight")).set(own.head);
+  store.valuesOf(store.parameter("output_norm.weight")).set(own.norm);
+  if (existsSync(file)) load(store, file);
+});
+
+interface Group {
+  readonly kind: string;
+  readonly text: "the model's answers" | "texts";
+  /** Places where a draft began. */
+  drafts: number;
+  /** Steps whose earlier tokens were right and are the text's, and those of them that were right. */
+  readonly tried: number[];
+  readonly right: number[];
+  /** Choices of the model that are among the draft's tokens. */
+  reached: number;
+  /** The same of the control that quotes, which does not always draft. */
+  readonly quoteTried: number[];
+  readonly quoteRight: number[];
+}
+
+const groups = new Map<string, Group>();
+for (const text of read("held-")) {
+  const key = `${text.kind} ${text.answered}`;
+  const zero = () => new Array<number>(STEPS).fill(0);
+  const of = text.answered ? ("the model's answers" as const) : ("texts" as const);
+  const group = groups.get(key) ?? {
+    kind: text.kind,
+    text: of,
+    drafts: 0,
+    reached: 0,
+    tried: zero(),
+    right: zero(),
+    quoteTried: zero(),
+    quoteRight: zero(),
+  };
+  groups.set(key, group);
+  if (group.drafts < MOST) await count(text, group);
+}
+const lines = [...groups.values()].map(({ drafts, reached, tried, right, quoteTried, quoteRight, ...about }) => ({
+  ...{ ...about, drafts, reached: share(reached, drafts), quotes: share(quoteTried[0]!, drafts) },
+  acceptance: right.map((count, step) => share(count, tried[step]!)),
+  quoteAcceptance: quoteRight.map((count, step) => share(count, quoteTried[step]!)),
+}));
+const out = path.join(import.meta.dirname, "..", "results", "acceptance");
+mkdirSync(out, { recursive: true });
+const result = { draft: existsSync(file) ? "trained" : "untrained", ...(control && { control }), groups: lines };
+writeFileSync(path.join(out, `${name}${control ? `-${control}` : ""}.json`), `${JSON.stringify(result, null, 1)}\n`);
+for (const line of lines) console.log(JSON.stringify(line));
+
+/** Drafts behind each token of a text, or of an answer. One is right if it is the model's choice behind the text's tokens. */
+async function count({ ids, best, from, features: bits }: ReadText, group: Group): Promise<void> {
+  const tokens = Math.min(ids.length, LONGEST + from);
+  const features = new Float32Array(ids.length * HIDDEN);
+  fromBf16(bits, features);
+  const order = Array.from({ length: tokens }, (_, i) => i);
+  if (control === "shuffled") shuffle(order, seededRandom(tokens));
+  const streamAt = (i: number) => features.subarray(order[i]! * HIDDEN, (order[i]! + 1) * HIDDEN);
+  const places = new Map<string, number>();
+  for (let i = 0; i + 1 < tokens; i++) {
+    let { chosen, streams } = await draft.run(joined(ids[i + 1]!, streamAt(i)), i);
+    const key = ids.slice(Math.max(0, i + 2 - MATCH), i + 2).join();
+    const place = i + 2 >= MATCH ? places.get(key) : undefined;
+    places.set(key, i + 2);
+    if (i + 2 < Math.max(from, 1) || i + 1 + STEPS >= tokens) continue;
+    group.drafts++;
+    if (own.tokens.includes(best[i + 1]!)) group.reached++;
+    const isRight = (step: number, guess: number) => guess === best[i + 1 + step];
+    const goesOn = (step: number) => step + 1 < STEPS && best[i + 1 + step] === ids[i + 2 + step];
+    for (let step = 0; place !== undefined; step++) {
+      group.quoteTried[step]!++;
+      if (!isRight(step, ids[place + step]!)) break;
+      group.quoteRight[step]!++;
+      if (!goesOn(step)) break;
+    }
+    for (let step = 0; ; step++) {
+      const guess = own.tokens[chosen[0]!]!;
+      group.tried[step]!++;
+      if (!isRight(step, guess)) break;
+      group.right[step]!++;
+      if (!goesOn(step)) break;
+      ({ chosen, streams } = await draft.run(joined(guess, streams), i + 1 + step));
+    }
+  }
+}
+
+function joined(token: number, stream: Float32Array): Float32Array {
+  const both = new Float32Array(2 * HIDDEN);
+  both.set(own.vectorOf(token));
+  both.set(stream, HIDDEN);
+  return both;
+}
+
+function share(part: number, whole: number): number {
+  return Number((part / Math.max(1, whole)).toFixed(3));
+}
