@@ -1,4 +1,4 @@
-import { readFileSync } from "node:fs";
+import { existsSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { markdownTable, writeSection } from "../../tools/section.ts";
 import { bestOf } from "./gain.ts";
@@ -32,21 +32,24 @@ interface Training {
 }
 
 const read = <T>(...names: readonly string[]): T => JSON.parse(readFileSync(path.join(RESULTS, ...names), "utf8")) as T;
+const fileOf = (name: string): string => path.join(RESULTS, "acceptance", `${name}.json`);
 const groupsOf = (name: string) => read<{ readonly groups: readonly Group[] }>("acceptance", `${name}.json`).groups;
 const shares = (all: readonly number[]): string => all.map((each) => each.toFixed(2)).join(", ");
 
-/** How often drafts are right at each step, beside the controls. */
+/** Runs that only show what the trained draft owes to its training and to the model's streams. */
+const CONTROLS = { untrained: "untrained", "trained-shuffled": "streams shuffled" } as const;
+
+/** How often drafts are right at each step, beside the controls that have run. */
 function acceptances(all: readonly Group[]): string {
-  const [untrained, shuffled] = [groupsOf("untrained"), groupsOf("trained-shuffled")];
+  const controls = Object.entries(CONTROLS).filter(([name]) => existsSync(fileOf(name)));
   return markdownTable(
-    ["text", "drafts", "in its 8,192", "trained", "untrained", "streams shuffled", "lookup drafts", "right"],
+    ["text", "drafts", "in its 8,192", "trained", ...controls.map(([, title]) => title), "lookup drafts", "right"],
     all.map((group, i) => [
       `${group.kind}, ${group.text}`,
       String(group.drafts),
       group.reached.toFixed(2),
       shares(group.acceptance),
-      untrained[i]!.acceptance[0]!.toFixed(2),
-      shuffled[i]!.acceptance[0]!.toFixed(2),
+      ...controls.map(([name]) => groupsOf(name)[i]!.acceptance[0]!.toFixed(2)),
       group.quotes.toFixed(2),
       shares(group.quoteAcceptance),
     ]),

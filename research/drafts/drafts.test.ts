@@ -2,6 +2,7 @@ import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { root, unaligned, withSection } from "../../tools/section.ts";
+import { ACCEPTANCE, acceptanceSection } from "./acceptance-page.ts";
 import { bestOf, type DraftTimes, gainOf, neededFor, tokensOf } from "./gain.ts";
 import { draftSection, PAGE, SECTION } from "./page.ts";
 
@@ -11,6 +12,8 @@ test("a round has the right drafts and one token more", () => {
   expect(tokensOf(0, 4)).toBe(1);
   expect(tokensOf(0.5, 2)).toBe(1.75);
   expect(tokensOf(1, 3)).toBe(4);
+  expect(tokensOf([0.5, 0.2], 2)).toBeCloseTo(1.6, 12);
+  expect(tokensOf([0.5], 2)).toBe(1.5);
 });
 
 test("a gain is the time of as many steps over that of the draft and its check", () => {
@@ -25,4 +28,9 @@ test("a gain is the time of as many steps over that of the draft and its check",
 test("the page says what was measured: npx tsx research/drafts/page.ts", () => {
   const page = readFileSync(path.join(root, PAGE), "utf8");
   expect(unaligned(withSection(page, SECTION, draftSection()))).toBe(unaligned(page));
+});
+
+test("and how often the trained draft is right: npx tsx research/drafts/acceptance-page.ts", () => {
+  const page = readFileSync(path.join(root, PAGE), "utf8");
+  expect(unaligned(withSection(page, ACCEPTANCE, acceptanceSection()))).toBe(unaligned(page));
 });

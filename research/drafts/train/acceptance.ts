@@ -19,7 +19,9 @@ const STEPS = 3;
 /** Places of a text that are read, and of which drafts begin. */
 const LONGEST = 320;
 /** Drafts of each group. */
-const MOST = 1000;
+const MOST = 300;
+/** Later steps, each of which is a run of its own, are tried behind one place of so many. */
+const SAMPLED = 8;
 /** Last tokens that have come before, for the control that quotes. */
 const MATCH = 3;
 
@@ -70,7 +72,7 @@ for (const text of read("held-")) {
     quoteRight: zero(),
   };
   groups.set(key, group);
-  if (group.drafts < MOST) await count(text, group);
+  if (group.drafts < MOST) count(text, group);
 }
 const lines = [...groups.values()].map(({ drafts, reached, tried, right, quoteTried, quoteRight, ...about }) => ({
   ...{ ...about, drafts, reached: share(reached, drafts), quotes: share(quoteTried[0]!, drafts) },
@@ -83,40 +85,57 @@ const result = { draft: existsSync(file) ? "trained" : "untrained", ...(control 
 writeFileSync(path.join(out, `${name}${control ? `-${control}` : ""}.json`), `${JSON.stringify(result, null, 1)}\n`);
 for (const line of lines) console.log(JSON.stringify(line));
 
-/** Drafts behind each token of a text, or of an answer. One is right if it is the model's choice behind the text's tokens. */
-async function count({ ids, best, from, features: bits }: ReadText, group: Group): Promise<void> {
+/**
+ * Drafts behind each token of a text, or of an answer. One is right if it is the model's choice behind the text's tokens. All first steps run
+ * together; later ones from the last place to the first, since they overwrite the draft's cache behind theirs.
+ */
+function count({ ids, best, from, features: bits }: ReadText, group: Group): void {
   const tokens = Math.min(ids.length, LONGEST + from);
   const features = new Float32Array(ids.length * HIDDEN);
   fromBf16(bits, features);
   const order = Array.from({ length: tokens }, (_, i) => i);
   if (control === "shuffled") shuffle(order, seededRandom(tokens));
-  const streamAt = (i: number) => features.subarray(order[i]! * HIDDEN, (order[i]! + 1) * HIDDEN);
-  const places = new Map<string, number>();
-  for (let i = 0; i + 1 < tokens; i++) {
-    let { chosen, streams } = await draft.run(joined(ids[i + 1]!, streamAt(i)), i);
-    const key = ids.slice(Math.max(0, i + 2 - MATCH), i + 2).join();
-    const place = i + 2 >= MATCH ? places.get(key) : undefined;
-    places.set(key, i + 2);
-    if (i + 2 < Math.max(from, 1) || i + 1 + STEPS >= tokens) continue;
-    group.drafts++;
-    if (own.tokens.includes(best[i + 1]!)) group.reached++;
+  const places = new Float32Array((tokens - 1) * 2 * HIDDEN);
+  for (let i = 0; i + 1 < tokens; i++)
+    places.set(joined(ids[i + 1]!, features.subarray(order[i]! * HIDDEN, (order[i]! + 1) * HIDDEN)), 2 * i * HIDDEN);
+  const first = draft.run(places, 0);
+  const quotes = quotedPlaces(ids.subarray(0, tokens));
+  for (let i = tokens - 2 - STEPS; i + 2 >= Math.max(from, 2); i--) {
     const isRight = (step: number, guess: number) => guess === best[i + 1 + step];
     const goesOn = (step: number) => step + 1 < STEPS && best[i + 1 + step] === ids[i + 2 + step];
-    for (let step = 0; place !== undefined; step++) {
+    group.drafts++;
+    if (own.tokens.includes(best[i + 1]!)) group.reached++;
+    const quote = quotes[i + 2];
+    for (let step = 0; quote !== undefined; step++) {
       group.quoteTried[step]!++;
-      if (!isRight(step, ids[place + step]!)) break;
+      if (!isRight(step, ids[quote + step]!)) break;
       group.quoteRight[step]!++;
       if (!goesOn(step)) break;
     }
+    let chosen = first.chosen[i]!;
+    let stream = first.streams.subarray(i * HIDDEN, (i + 1) * HIDDEN);
     for (let step = 0; ; step++) {
-      const guess = own.tokens[chosen[0]!]!;
+      const guess = own.tokens[chosen]!;
       group.tried[step]!++;
       if (!isRight(step, guess)) break;
       group.right[step]!++;
-      if (!goesOn(step)) break;
-      ({ chosen, streams } = await draft.run(joined(guess, streams), i + 1 + step));
+      if (i % SAMPLED > 0 || control !== undefined || !goesOn(step)) break;
+      const next = draft.run(joined(guess, stream), i + 1 + step);
+      [chosen, stream] = [next.chosen[0]!, next.streams];
     }
   }
+}
+
+/** By the number of tokens before it: the place behind the latest occurrence of the last tokens. */
+function quotedPlaces(ids: Int32Array): (number | undefined)[] {
+  const places = new Map<string, number>();
+  return Array.from({ length: ids.length + 1 }, (_, end) => {
+    if (end < MATCH) return undefined;
+    const key = ids.subarray(end - MATCH, end).join();
+    const place = places.get(key);
+    places.set(key, end);
+    return place;
+  });
 }
 
 function joined(token: number, stream: Float32Array): Float32Array {

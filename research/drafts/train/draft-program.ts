@@ -48,7 +48,7 @@ export class DraftProgram implements Disposable {
   }
 
   /** Reads places from `past` on, [count, 2·hidden]; returns their choices, and the streams behind them. */
-  async run(joined: Float32Array, past: number): Promise<{ chosen: number[]; streams: Float32Array }> {
+  run(joined: Float32Array, past: number): { chosen: number[]; streams: Float32Array } {
     const count = joined.length / (2 * HIDDEN);
     new Float32Array(this.#joined.memory).set(joined);
     new Int32Array(this.#lengths.memory)[0] = past + count - 1;
@@ -64,7 +64,7 @@ export class DraftProgram implements Disposable {
       ...{ pastKey: key!, pastValue: value!, presentKey: key!, presentValue: value! },
       ...{ stream: this.#stream.view([1, count, HIDDEN]), chosen: this.#chosen.view([1, count, 1]) },
     };
-    await this.program.bind(binding).run();
+    this.program.bind(binding).runSync();
     const chosen = Array.from(new BigInt64Array(this.#chosen.memory, 0, count), Number);
     return { chosen, streams: new Float32Array(this.#stream.memory, 0, count * HIDDEN).slice() };
   }

@@ -45,7 +45,7 @@ const steps = Math.floor(Number(epochs) * rows.batches);
 let step = restored();
 console.log(JSON.stringify({ batches: rows.batches, steps, from: step, parameters: adam.size }));
 let sum = { nats: 0, labels: 0, ms: 0 };
-let lastLoss = 0;
+let lastLoss = lossBefore();
 for (; step < steps && Date.now() < end; step++) {
   const started = performance.now();
   const batch = rows.batch(step);
@@ -82,9 +82,11 @@ const summary = {
 };
 writeFileSync(path.join(results, `${name}.json`), `${JSON.stringify(summary, null, 1)}\n`);
 
+/** The rate falls with the steps, or with the time if that ends before. */
 function rateAt(at: number): number {
   if (at < WARMUP) return (at + 1) / WARMUP;
-  const done = (at - WARMUP) / Math.max(1, steps - WARMUP);
+  const time = 1 - (end - Date.now()) / (60_000 * Number(minutes));
+  const done = Math.min(1, Math.max(time, (at - WARMUP) / Math.max(1, steps - WARMUP)));
   return LEAST + ((1 - LEAST) * (1 + Math.cos(Math.PI * done))) / 2;
 }
 
@@ -105,7 +107,7 @@ function fillFrozen(): void {
   store.valuesOf(store.parameter("output_norm.weight")).set(rows.own.norm);
 }
 
-/** The draft begins as the linear map that foretells the model's next stream best: its layer adds nothing yet. */
+/** The draft begins as the linear map that predicts the model's next stream best: its layer adds nothing yet. */
 async function fill(): Promise<void> {
   fillFrozen();
   const normal = normals(seededRandom(0));
@@ -126,6 +128,15 @@ function note(line: object): void {
   const text = JSON.stringify({ at: new Date().toISOString(), ...line });
   appendFileSync(path.join(out, "log.jsonl"), `${text}\n`);
   console.log(text);
+}
+
+/** The last loss that the run has noted. */
+function lossBefore(): number {
+  const file = path.join(out, "log.jsonl");
+  if (!existsSync(file)) return Number.NaN;
+  const lines = readFileSync(file, "utf8").trimEnd().split("\n");
+  const noted = lines.map((line) => (JSON.parse(line) as { readonly loss?: number }).loss);
+  return noted.findLast((loss) => loss !== undefined) ?? Number.NaN;
 }
 
 function save(next: number): void {
