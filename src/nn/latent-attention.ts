@@ -9,7 +9,7 @@ export interface LatentSizes {
   readonly queryRank: number | undefined;
   /** Elements of a query's or key's head without rotation. */
   readonly plain: number;
-  /** Rotated elements; all heads share those of the key. */
+  /** Rotated elements; all heads share the key's. */
   readonly rotated: number;
   /** Width of a value head, at most that of a key head. */
   readonly value: number;

@@ -31,7 +31,7 @@ export function lookUpBeside(
   return plus(times(vectors, gather(mask, place, 0)), gather(concat([none, rows], 0), place, 0));
 }
 
-/** Logits [..., tokens] of x [..., width]: `logits` [..., table], plus those of tokens with separate rows. */
+/** Logits [..., tokens] of x [..., width]: `logits` [..., table], then the logits of tokens with separate rows. */
 export function scoreBeside(logits: Tensor, x: Tensor, { ids, rows }: TokenRows): Tensor {
   const table = Number(logits.shape.at(-1));
   const runs = runsOf(ids, table);

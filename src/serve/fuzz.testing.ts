@@ -40,7 +40,7 @@ export interface Fuzzed {
 
 /**
  * Fuzzes a server with this project's small models; `examples`: maximum requests per endpoint and phase; `scopes`:
- * those of the calling key, if any.
+ * the calling key's, if any.
  */
 export async function fuzz(examples: number, seed: number, scopes?: readonly Scope[]): Promise<Fuzzed> {
   const folder = mkdtempSync(path.join(tmpdir(), "modicum-fuzz-"));

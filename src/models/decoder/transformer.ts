@@ -120,7 +120,7 @@ export class Transformer implements Decoder {
   /** Rows of the token table; an adapter may add tokens. */
   readonly #table: number;
 
-  /** `mixer` makes those of recurrent layers. */
+  /** `mixer` makes the mixers of recurrent layers. */
   constructor(
     config: TransformerConfig,
     readonly weights: WeightSource,

@@ -20,7 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** The keys and values of a pass: none are kept, all are outputs, or those of earlier tokens are inputs. */
+/** The keys and values of a pass: none are kept, all are outputs, or earlier tokens' are inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
