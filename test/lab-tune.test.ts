@@ -43,7 +43,7 @@ test("a dry run reports candidates, minutes and what the items can certify; a tu
     /^at most about \d+ minutes? for the search, and \d+ minutes? for the test of one recipe$/m,
   );
   expect(dry.stdout).toMatch(
-    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 wants \d+ items in the file, \d+ of them for the test$/m,
+    /^110 items leave 74 for the test: 0\.\d+ at best, if nothing is lost; 0\.05 needs \d+ items in the file, \d+ of them for the test$/m,
   );
   for (const { name } of savings) expect(dry.stdout).toMatch(new RegExp(`^${name}(:\\S+$| .*is left out: .)`, "m"));
   const candidates = path.join(home, "candidates.txt");

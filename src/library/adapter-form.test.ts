@@ -80,8 +80,8 @@ test.each<[string, object[], object]>([
 });
 
 test("another chat template is one notice; a damaged record is one sentence", async () => {
-  const told: string[] = [];
-  const onNotice = (sentence: string) => void told.push(sentence);
+  const notices: string[] = [];
+  const onNotice = (sentence: string) => void notices.push(sentence);
   for (const adapter of [at("other"), at("chat"), at("raw"), at("none")])
     (await load(base, { adapter, onNotice })).dispose();
   expect(notices).toEqual([

@@ -44,10 +44,10 @@ describe("a hostile template is stopped with one sentence", () => {
       /length|takes more than 1 s/,
     ],
     ["a search through spaces", `${" ".repeat(400_000)}x`, /takes more than 1 s/],
-    ["the prototype", "{{ messages.__proto__ }}", /reaches for "__proto__"/],
-    ["a constructor", "{{ messages[0].constructor('return 1')() }}", /reaches for "constructor"/],
-    ["a constructor by its name", "{{ ''['constructor'] }}", /reaches for "constructor"/],
-    ["Python's insides", "{{ ''.__class__.__mro__ }}", /reaches for "__class__"/],
+    ["the prototype", "{{ messages.__proto__ }}", /uses "__proto__"/],
+    ["a constructor", "{{ messages[0].constructor('return 1')() }}", /uses "constructor"/],
+    ["a constructor by its name", "{{ ''['constructor'] }}", /uses "constructor"/],
+    ["Python's insides", "{{ ''.__class__.__mro__ }}", /uses "__class__"/],
   ])("%s", (_, template, reason) => {
     const refusal = refusalOf(template);
     expect(refusal).toBeInstanceOf(UserError);
