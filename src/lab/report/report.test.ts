@@ -145,7 +145,9 @@ describe("answers side by side", () => {
     expect(view(winogrande, { likelihoods: [likelihood(-3), likelihood(-2)] })).toContain("It is the &lt;jug&gt;: −2");
     const continuation: Item = { kind: "continuation", id: "0", context: "a", continuation: " b" };
     expect(question(continuation).text).toContain("<q>b</q>");
-    expect(view(continuation, likelihood(-3))).toContain("−3.000 nats, −1.500 a token; greedy decoding gives another");
+    expect(view(continuation, likelihood(-3))).toContain(
+      "−3.000 nats, −1.500 per token; greedy decoding gives another",
+    );
     expect(view({ kind: "text", id: "0", text: "words" }, likelihood(-4))).toContain("−4.000 nats");
     const label: Item = { kind: "label", id: "0", text: "?", labels: ["a", "b", "c"], gold: 2 };
     expect(view(label, { scores: [0.1, 0.7, 0.2] })).toMatch(
