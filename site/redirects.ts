@@ -6,7 +6,7 @@ export function readRedirects(): Readonly<Record<string, string>> {
   return JSON.parse(readFileSync(join(import.meta.dirname, ".vitepress", "redirects.json"), "utf8"));
 }
 
-/** What stands at a page's old path: it leads to the new one at once, or by a link. Search does not find it. */
+/** The page at an old path: it leads to the new one at once, or by a link. Search does not find it. */
 export function redirectPage(before: string, after: string): string {
   const path = relative(dirname(before), after);
   const target = path.startsWith(".") ? path : `./${path}`;

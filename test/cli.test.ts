@@ -86,7 +86,9 @@ describe("run", () => {
     const { status, stdout, stderr } = await call([...words, "a"]);
     expect(status).toBe(0);
     expect(stdout).toMatch(/(\w)\1{95}\n$/);
-    expect(stderr).toBe("warning: the answer repeats itself and was ended; --no-repetition-detection lets it continue\n");
+    expect(stderr).toBe(
+      "warning: the answer repeats itself and was ended; --no-repetition-detection lets it continue\n",
+    );
     const off = await call([...words, "--no-repetition-detection", "a"]);
     expect(off.stderr).toBe("");
     expect(off.stdout.length).toBeGreaterThan(stdout.length);

@@ -4,21 +4,20 @@
  * receipts, recipes and indexes there.
  */
 import { spawn } from "node:child_process";
-import { once } from "node:events";
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { text } from "node:stream/consumers";
 import { home, hubFolder } from "../src/weights/sources/home.ts";
 import { root } from "../tools/section.ts";
+import { freePort } from "./free-port.testing.ts";
 import { hasShape } from "./output-shape.ts";
 import { onPort, openingOf, runnable } from "./page-opening.ts";
 import { userDocs } from "./user-docs.ts";
 
 const LIMIT_S = 600;
 
-/** What may be shared with other runs of Modicum: it is downloaded or made only once. */
+/** Folders shared with other runs of Modicum, whose contents are downloaded or made only once. */
 const SHARED = ["models", "packages", "data", "programs", "locks"];
 
 function freshHome(folder: string): string {
@@ -34,15 +33,6 @@ function freshClone(folder: string): string {
   mkdirSync(folder);
   for (const name of readdirSync(root)) if (name !== ".git") symlinkSync(join(root, name), join(folder, name));
   return folder;
-}
-
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, "127.0.0.1");
-  await once(server, "listening");
-  const address = server.address();
-  server.close();
-  if (typeof address !== "object" || address === null) throw new Error("no free port");
-  return address.port;
 }
 
 interface Output {
@@ -66,7 +56,7 @@ async function run(script: string, cwd: string, env: NodeJS.ProcessEnv): Promise
 
 interface Result {
   readonly same: boolean;
-  /** What to show if it differs. */
+  /** Shown if the outputs differ. */
   readonly report: string;
 }
 

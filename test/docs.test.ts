@@ -320,7 +320,9 @@ describe("the table of results", () => {
   });
 
   test.each(["", "no JSON", '{"bench":"decode"}'])("names a file without a result at its end: %j", (text) => {
-    expect(() => readResults(folderWith({ "odd.json": text }))).toThrow(/odd\.json: its last line is not a bench result/);
+    expect(() => readResults(folderWith({ "odd.json": text }))).toThrow(
+      /odd\.json: its last line is not a bench result/,
+    );
   });
 });
 

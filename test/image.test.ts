@@ -24,7 +24,7 @@ function copy(words: readonly string[], stage: string) {
   else for (const name of sources) copyFromContext(name, target(name));
 }
 
-/** As with COPY, a folder's contents join existing ones at the target. */
+/** A folder's contents join existing ones at the target, as with COPY. */
 function copyFromStage(source: string, target: string) {
   if (existsSync(target)) cpSync(source, target, { recursive: true });
   else renameSync(source, target);

@@ -7,7 +7,8 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Queue, QueueEvents } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { freePort, Processes, server } from "./redis.testing.ts";
+import { freePort } from "./free-port.testing.ts";
+import { Processes, server } from "./redis.testing.ts";
 
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 /** Enough items that some are unanswered when a busy machine kills a worker or the queue. */

@@ -6,7 +6,8 @@ import { setTimeout } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { Redis } from "ioredis";
 import { afterAll, expect, test } from "vitest";
-import { freePort, Processes, type Said, server } from "./redis.testing.ts";
+import { freePort } from "./free-port.testing.ts";
+import { Processes, type Said, server } from "./redis.testing.ts";
 
 const tiny = fileURLToPath(new URL("../src/models/fixtures/llama-tiny.gguf", import.meta.url));
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-tune-queue-"));

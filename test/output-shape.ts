@@ -1,4 +1,4 @@
-/** What a page says of an output: JSON, literal text, or a model's own words. */
+/** The kind of output that a page shows: JSON, literal text, or a model's own words. */
 export type OutputKind = "json" | "text" | "text answer";
 
 type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -54,8 +54,8 @@ const TOKEN = /"(?:[^"\\]|\\.)*"|\s*,?\s*…/g;
 
 /** A `…` outside strings, with the comma before it; one that comes first in a list leaves no comma behind. */
 function withoutElisions(shown: string): { readonly text: string; readonly elided: boolean } {
-  const kept = shown.replace(TOKEN, (token) => (token.startsWith('"') ? token : ""));
-  return { text: kept.replace(/([[{])\s*,/g, "$1"), elided: kept !== shown };
+  const remaining = shown.replace(TOKEN, (token) => (token.startsWith('"') ? token : ""));
+  return { text: remaining.replace(/([[{])\s*,/g, "$1"), elided: remaining !== shown };
 }
 
 /** One JSON value, or one a line; undefined if it is neither. */

@@ -1,7 +1,5 @@
 /** Processes around a real Redis, for tests of its queue. */
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
-import { once } from "node:events";
-import { createServer } from "node:net";
 import { fileURLToPath } from "node:url";
 
 const bin = fileURLToPath(new URL("../bin/modicum.js", import.meta.url));
@@ -18,15 +16,6 @@ export const server = ["redis-server", "valkey-server"].find((name) => {
 
 /** A process, and all of its output so far. */
 export type Said = ChildProcess & { readonly said: () => string };
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, "127.0.0.1");
-  await once(probe, "listening");
-  const { port } = probe.address() as { port: number };
-  probe.close();
-  await once(probe, "close");
-  return port;
-}
 
 /** Processes that run in a folder until they are killed together. */
 export class Processes {

@@ -1,23 +1,14 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, openSync, rmSync } from "node:fs";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
 import { serve } from "../bench/serve/server.ts";
 import { TINY } from "../src/serve/serve.testing.ts";
+import { freePort } from "./free-port.testing.ts";
 
 const program = join(import.meta.dirname, "..", "bin", "modicum.js");
-
-async function freePort(): Promise<number> {
-  const taken = createServer().listen(0, "127.0.0.1");
-  await once(taken, "listening");
-  const { port } = taken.address() as { port: number };
-  taken.close();
-  await once(taken, "close");
-  return port;
-}
 
 test("a server whose log has lost its reader stops", async () => {
   const server = await serve("--model", TINY[0]!);

@@ -1,4 +1,4 @@
-/** What `npm publish` would send of the two packages, except `dist`, which is built first. */
+/** The files that `npm publish` would send of the two packages, except `dist`, which is built first. */
 import { execFile } from "node:child_process";
 import { cpSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, expect, test } from "vitest";
-import { freePort, Processes, type Said, server } from "./redis.testing.ts";
+import { freePort } from "./free-port.testing.ts";
+import { Processes, type Said, server } from "./redis.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-train-queue-"));
 const processes = new Processes(folder);

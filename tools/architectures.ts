@@ -60,7 +60,7 @@ function rowsOf(page: string, kind: ArchitectureKind): Map<string, readonly stri
 /** Savings by what a published model alone can use: others need heads trained for it. */
 const known = savings.filter(({ needs }) => !needs.includes("head"));
 
-/** Whether a decoder trains, and the savings that fit one of its fixtures. */
+/** Tells if a decoder trains, and the savings that fit one of its fixtures. */
 async function ofDecoder(checkpoints: readonly Checkpoint[]): Promise<string[]> {
   const fitting = new Set<string>();
   let trains = true;

@@ -49,7 +49,7 @@ export const withoutOutsideLinks = (
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
-/** Where the original pages are kept meanwhile, outside of it. */
+/** The folder of the original pages meanwhile, outside the package. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
 export function add(from = root, aside = asideOf(from)): void {

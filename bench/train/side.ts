@@ -6,7 +6,7 @@ import { sent, TrainChild } from "./child.ts";
 import type { Prepared } from "./peer.ts";
 import { python, script } from "./python.ts";
 
-/** Compares a side's losses with those of the side that ran the same steps before. @throws Error if they differ */
+/** Compares a side's losses with the losses of the other side, over the same steps. @throws Error if they differ */
 export type CheckLosses = (first: number, losses: readonly number[], tolerance: number) => void;
 
 export function sameLosses(): CheckLosses {

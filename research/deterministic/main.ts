@@ -6,6 +6,7 @@
 import { writeFileSync } from "node:fs";
 import path from "node:path";
 import { z } from "zod";
+import { median } from "../common/median.ts";
 import { served } from "../common/served.ts";
 
 const TOPICS =
@@ -55,7 +56,7 @@ const result = await served(["--model", model], async (url) => {
       together: { ...comparison(alone, together), seconds: seconds(performance.now() - began) },
     };
   }
-  return { model, prompts: topics.length, alone: { ms: median(alone.map(({ ms }) => ms)) }, ...arms };
+  return { model, prompts: topics.length, alone: { ms: medianOf(alone.map(({ ms }) => ms)) }, ...arms };
 });
 console.log(JSON.stringify(result));
 writeFileSync(path.join(import.meta.dirname, "results", `${model}.json`), `${JSON.stringify(result, undefined, 2)}\n`);
@@ -100,13 +101,14 @@ function comparison(alone: readonly Answer[], answers: readonly Answer[]) {
     equalTexts: pairs.filter(([a, b]) => equal(a.tokens, b.tokens)).length,
     equalLogprobs: pairs.filter(([a, b]) => equal(a.logprobs, b.logprobs)).length,
     greatestNats: Math.max(...apart.flat()),
-    cachedTokens: median(answers.map(({ cached }) => cached)),
-    ms: median(answers.map(({ ms }) => ms)),
+    cachedTokens: medianOf(answers.map(({ cached }) => cached)),
+    ms: medianOf(answers.map(({ ms }) => ms)),
   };
 }
 
-function median(values: readonly number[]): number {
-  return Math.round(values.toSorted((a, b) => a - b)[values.length >> 1]!);
+/** In whole units: tokens or milliseconds. */
+function medianOf(values: readonly number[]): number {
+  return Math.round(median(values));
 }
 
 function seconds(ms: number): number {

@@ -56,7 +56,7 @@ function acceptances(all: readonly Group[]): string {
   );
 }
 
-/** What the formula makes of them, in each form of the model's weights. */
+/** The gains by the formula, in each form of the model's weights. */
 function gains(all: readonly Group[]): string {
   const forms = measured().filter(({ model }) => model === MODEL);
   return markdownTable(

@@ -31,7 +31,7 @@ const checkedBy = (all: readonly Measured[], check: "pieces"): Measured[] =>
 
 const named = ({ model, form }: Measured): [string, string] => [model, form];
 
-/** What a draft and checks cost, in decode steps. */
+/** The cost of a draft and of checks, in decode steps. */
 const costs = (all: readonly Measured[]): string =>
   markdownTable(
     ["model", "form", "a step, ms", "d", "v of 1, 2, 3, 4 drafts", "in pieces", "in a prompt's form"],

@@ -3,7 +3,7 @@ import type { ComparedQuestion } from "../../src/lab/lookup/policies.ts";
 import { root } from "../../tools/section.ts";
 import { jsonRows } from "../first/json-rows.ts";
 
-/** What two encoders think of the passages that were found for a question. */
+/** Two encoders' scores of the passages that were found for a question. */
 export interface EvidenceRow {
   readonly set: string;
   readonly id: string;

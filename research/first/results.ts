@@ -6,6 +6,7 @@ import { LAMBDAS, type RankLossName, rankLosses } from "../../src/train/methods/
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { interval, signed } from "../common/figures.ts";
+import { median } from "../common/median.ts";
 import { meanOfParts } from "../common/shares.ts";
 import type { Row } from "./arms.ts";
 import { jsonRows } from "./json-rows.ts";
@@ -13,8 +14,6 @@ import { tau } from "./tau.ts";
 
 const RESULTS = join(root, "research/first/results");
 const SEED = { seed: 0 };
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /** An arm on the queries that it and the first stage have. */
 function armRow(arm: string, rows: readonly Row[], before: ReadonlyMap<string, Row>): string[] {

@@ -3,7 +3,7 @@ import { join } from "node:path";
 import { root } from "../../tools/section.ts";
 import { jsonRows } from "../first/json-rows.ts";
 
-/** What stands in the plan's place of SmolLM2's prompt, trained for it with a seed. */
+/** The content of the plan's place in SmolLM2's prompt, trained with a seed. */
 export const arms = [
   "latent plan",
   "latent plan of another question",

@@ -3,6 +3,7 @@ import { bootstrap, pairedDelta } from "../../src/lab/metrics/bootstrap.ts";
 import { mean } from "../../src/util/mean.ts";
 import { markdownTable, writeSection } from "../../tools/section.ts";
 import { interval, signed } from "../common/figures.ts";
+import { median } from "../common/median.ts";
 import { meanOfParts } from "../common/shares.ts";
 import { type CollectionName, collectionNames } from "./collections.ts";
 import { ARMS, chainOf, earlierOf, HYBRID, type Row, rowsOf, timings } from "./rows.ts";
@@ -71,7 +72,7 @@ export function bestOf(arms: Arms): string {
   return means.reduce((best, one) => (one[1] > best[1] ? one : best))[0];
 }
 
-/** What an arm and those before it cost a query. */
+/** The cost of a query by an arm and the arms before it. */
 const gflopsOf = (arms: Arms, arm: string): number =>
   chainOf(arm).reduce((sum, one) => sum + mean([...arms.get(one)!.values()].map(({ gflops }) => gflops)), 0);
 
@@ -139,8 +140,6 @@ function msOf(arm: string): number | undefined {
     return sum === undefined || ms === undefined ? undefined : sum + ms;
   }, 0);
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function timesTable(): string {
   const lines = ARMS.flatMap((arm) => {

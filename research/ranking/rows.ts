@@ -11,7 +11,7 @@ export interface Row {
   readonly order: readonly string[];
   /** nDCG@10. */
   readonly ndcg: number;
-  /** Of this arm alone, by its receipt. */
+  /** The cost of this arm alone, by its receipt. */
   readonly gflops: number;
 }
 

@@ -1,6 +1,7 @@
 import sharp from "sharp";
 import { recognize } from "../../src/pipelines/recognize/recognize.ts";
 import type { Recognizer } from "../../src/pipelines/recognize/recognizer.ts";
+import { median } from "../common/median.ts";
 
 /** The cost of one picture with so many regions, by the pipeline and by crop-and-classify. */
 export interface CostRow {
@@ -51,5 +52,3 @@ export async function costs(
   }
   return rows;
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;

@@ -1,5 +1,6 @@
 import { ClassifyCascade } from "../../src/index.ts";
 import type { HeadModel } from "../../src/pipelines/classify/head.ts";
+import { median } from "../common/median.ts";
 
 /** Milliseconds of a text, and the share of dense's cost by its receipts. */
 export interface Timed {
@@ -10,8 +11,6 @@ export interface Timed {
   /** Medians over rounds. */
   readonly ms: Readonly<Record<"swift" | "super" | "cascade", number>>;
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 /** Swift alone, Super alone and the cascade in turn, on the same texts: `size` texts a call. */
 export async function timed(

@@ -9,6 +9,7 @@ import { gzipSync } from "node:zlib";
 import { load, type Model, shrinkModel, train } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { root } from "../../tools/section.ts";
+import { median } from "../common/median.ts";
 
 const HIDDEN = 512;
 const ROUNDS = 5;
@@ -52,8 +53,6 @@ async function timed(model: Model): Promise<Timed> {
   const first = await processor(1);
   return { prompt: first, token: ((await processor(ANSWER)) - first) / (ANSWER - 1) };
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 function sizeOf(folder: string): { bytes: number; gzip: number; bitmask: number } {
   const file = readFileSync(path.join(folder, "model.safetensors"));

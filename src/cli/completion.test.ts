@@ -30,7 +30,7 @@ beforeAll(async () => {
 
 const present = (shell: Shell): boolean => spawnSync(shell, ["--version"]).status === 0;
 
-/** What bash offers for the last of a call's words. */
+/** The words that bash offers for the last word of a call. */
 function offered(...words: string[]): string[] {
   const call = words.map((word) => `'${word}'`).join(" ");
   const script = `source "$1"; COMP_WORDS=(modicum ${call}); COMP_CWORD=${words.length}; _modicum; printf '%s\\n' "\${COMPREPLY[@]}"`;

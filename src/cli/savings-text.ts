@@ -68,7 +68,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
   return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
 }
 
-/** What the name alone means on models with a preset, or the training settings that a method selects. */
+/** The meaning of the name alone on models with a preset, or the training settings that a method selects. */
 function presetsOf({ kind, name }: Listed): string {
   if (kind === "saving")
     return bundledPresets(name)

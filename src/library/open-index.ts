@@ -13,7 +13,7 @@ import { Biller } from "./biller.ts";
 import type { ReadOptions } from "./options.ts";
 import { SearchIndex } from "./search-index.ts";
 
-/** Where indexes are stored, and the sources of embedding models. */
+/** The place of the indexes, and the sources of embedding models. */
 export interface IndexOptions extends ResolveOptions {
   /** `postgres://user@host/database`, or a folder; by default one in `MODICUM_HOME`. */
   store?: string | undefined;

@@ -31,7 +31,7 @@ export interface TrainCall
     Pick<Session, "labTasks"> {
   /** The run's folder; at the end it is a model's folder. */
   readonly out: string;
-  /** What to do with a run that is in the folder: by default it is refused. */
+  /** The treatment of a run that is in the folder: by default it is refused. */
   readonly reuse?: Exclude<Session["reuse"], "unfinished">;
   /** Threads of the process's pool; default: the cores that it may use. */
   readonly threads?: number;

@@ -96,7 +96,7 @@ interface Scanned {
   readonly c: Tensor;
 }
 
-/** What both forms share: everything except the convolution and the scan. */
+/** The part that both forms share: everything except the convolution and the scan. */
 class Block {
   constructor(
     private readonly weights: MixerWeights,

@@ -121,7 +121,7 @@ export function mamba2Step(
   };
 }
 
-/** What both forms share: everything except the convolution and the scan. */
+/** The part that both forms share: everything except the convolution and the scan. */
 class Block {
   readonly #shapes: ReturnType<typeof mamba2Weights>;
 

@@ -13,7 +13,7 @@ export interface ReadTerms extends Omit<EncodeTerms, "signal"> {
   readonly onStopped?: (receipt: Receipt) => void;
 }
 
-/** What labels texts in a pipeline. */
+/** Labels texts in a pipeline. */
 export interface LabelResources extends Pick<Resources, "notice"> {
   /** The model as receipts show it. */
   readonly name: string;

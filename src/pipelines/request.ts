@@ -25,7 +25,7 @@ export interface AnswerOptions extends GenerateInput {
 export interface TextRequest {
   readonly prompt: Prompt;
   readonly options: AnswerOptions;
-  /** As returned by the pipeline's `settings`. */
+  /** The result of the pipeline's `settings`. */
   readonly settings?: unknown;
   readonly signal?: AbortSignal | undefined;
   /** When a server received the request, by `performance.now()`. */

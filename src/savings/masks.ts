@@ -1,6 +1,6 @@
 import type { VisualSpan } from "./plan.ts";
 
-/** Whether a query sees a key, by position. */
+/** True if a query sees a key, by their positions. */
 export type Sees = (query: number, key: number) => boolean;
 
 /** A saving's effect on one layer in training: what the saving skips is computed and hidden. Both give the same result. */

@@ -130,7 +130,7 @@ export interface PlanPart {
   readonly choice?: Choice | undefined;
 }
 
-/** What is known about a request before it runs. */
+/** The facts known about a request before it runs. */
 export interface PlanRequest {
   /** Tokens of the prompt. */
   readonly prompt: number;

@@ -9,7 +9,7 @@ import { chatSegments, fromGguf, Tokenizer } from "../weights/tokenizer/index.ts
 import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 
 const SPECIAL = ["<|return|>", "<|start|>", "<|channel|>", "<|message|>", "<|constrain|>", "<|end|>", "<|call|>"];
-/** What the published template does with turns: calls and results by their function's name, no text beside reasoning in a turn with calls, and functions with descriptions. */
+/** The published template's treatment of turns: calls and results by their function's name, no text beside reasoning in a turn with calls, and functions with descriptions. */
 const TEMPLATE = `<|start|>system<|message|>Effort: {{ reasoning_effort or "medium" }}{% for tool in tools or [] %}
 {{ "// " + tool.function.description + " " + tool.function.name }}{% endfor %}<|end|>{% set called = namespace(name="") %}{% for m in messages %}{% if m.tool_calls %}{% set called.name = m.tool_calls[0].function.name %}{% if m.content and m.thinking %}{{ raise_exception("both") }}{% endif %}{% if m.thinking %}<|start|>assistant<|channel|>analysis<|message|>{{ m.thinking }}<|end|>{% endif %}<|start|>assistant to=functions.{{ called.name }}<|channel|>commentary json<|message|>{{ m.tool_calls[0].function.arguments | tojson }}<|call|>{% elif m.role == "tool" %}<|start|>functions.{{ called.name }} to=assistant<|channel|>commentary<|message|>{{ m.content | tojson }}<|end|>{% elif m.role == "assistant" %}<|start|>assistant<|channel|>final<|message|>{{ m.content }}<|end|>{% else %}<|start|>{{ m.role }}<|message|>{{ m.content }}<|end|>{% endif %}{% endfor %}{% if add_generation_prompt %}<|start|>assistant{% endif %}`;
 
@@ -69,7 +69,7 @@ async function streamed(model: string, more: object = {}) {
   return chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
 }
 
-/** Of equally likely tokens, the first is chosen: not white space, if a format allows it. */
+/** The first of equally likely tokens is chosen: not white space, if a format allows it. */
 const NO_SPACES = { 9: -1, 10: -1, 32: -1 };
 const REASONING = "Two and two is four.";
 const parameters = {

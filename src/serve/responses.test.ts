@@ -96,6 +96,13 @@ describe("a response with the openai client", () => {
     expect((await streamed(cut)).events.at(-1)).toMatchObject({ type: "response.incomplete", response: incomplete });
   });
 
+  test("that is deterministic takes no part of a chunk from the cache", async () => {
+    await whole();
+    const response = await post(server, "/v1/responses", { ...question, deterministic: true });
+    expect(response.headers.get("x-ignored-fields")).toBeNull();
+    expect((await jsonOf(response)).receipt.tokens.cached).toBe(0);
+  });
+
   test("is parsed by a zod schema, whole and streamed", async () => {
     const City = z.object({ city: z.enum(["Tokyo"]), coastal: z.literal(true) });
     const request = { max_output_tokens: 60, text: { format: zodTextFormat(City, "city") } };

@@ -24,7 +24,7 @@ export interface ServerContext {
   readonly indexes: Indexes;
   /** Word vectors for classifying texts, if it was started with them. */
   readonly vectors: WordVectors | undefined;
-  /** What pipelines remember of requests. */
+  /** The memory of requests that pipelines keep. */
   readonly memo: Memo;
   readonly ledger: LedgerQueue;
   readonly metrics: Metrics;

@@ -8,12 +8,14 @@
  */
 import { appendFileSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import path from "node:path";
+import { trainOptions } from "../../../src/train/options.ts";
+import { clipFactor, Optimizer } from "../../../src/train/step/optimizer.ts";
 import { ParameterStore } from "../../../src/train/step/parameters.ts";
 import { Passes, weightsOf } from "../../../src/train/step/passes.ts";
 import { normals } from "../../../src/util/normals.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { writeTensors } from "../../../src/weights/safetensors/write.ts";
-import { Adam } from "./adam.ts";
+import { norm } from "../../common/norm.ts";
 import { linearStart } from "./linear-start.ts";
 import { openRows } from "./rows.ts";
 import { draftTrainee, FROZEN, HIDDEN, JOIN } from "./stack.ts";
@@ -40,10 +42,13 @@ const store = new ParameterStore(weightsOf(trainee), trainee.trained);
 if (!existsSync(path.join(out, "state"))) await fill();
 else fillFrozen();
 const passes = await Passes.create(trainee, store, SHAPE, false);
-const adam = new Adam(store, { beta1: 0.9, beta2: 0.95, epsilon: 1e-8, decay: 0.01 });
+using optimizer = await Optimizer.create(
+  trainOptions.parse({ data: "none", optimizer: { weightDecay: 0.01 } }).optimizer,
+  store,
+);
 const steps = Math.floor(Number(epochs) * rows.batches);
 let step = restored();
-console.log(JSON.stringify({ batches: rows.batches, steps, from: step, parameters: adam.size }));
+console.log(JSON.stringify({ batches: rows.batches, steps, from: step, parameters: store.trainedElements }));
 let sum = { nats: 0, labels: 0, ms: 0 };
 let lastLoss = lossBefore();
 for (; step < steps && Date.now() < end; step++) {
@@ -52,11 +57,12 @@ for (; step < steps && Date.now() < end; step++) {
   store.zeroGradients();
   sum.nats += await passes.train(batch, 1 / Math.max(1, batch.labelled));
   sum.labels += batch.labelled;
-  const norm = adam.update(RATE * rateAt(step), step, CLIP);
+  const length = norm(new Float32Array(store.gradients.memory, 0, store.trainedElements));
+  await optimizer.step({ count: step + 1, rate: RATE * rateAt(step), clip: clipFactor(length, CLIP) });
   sum.ms += performance.now() - started;
   if ((step + 1) % SAVE_EVERY === 0) {
     lastLoss = sum.nats / sum.labels;
-    note({ step: step + 1, loss: lastLoss, held: await heldOut(), norm, ms: Math.round(sum.ms / SAVE_EVERY) });
+    note({ step: step + 1, loss: lastLoss, held: await heldOut(), norm: length, ms: Math.round(sum.ms / SAVE_EVERY) });
     sum = { nats: 0, labels: 0, ms: 0 };
     save(step + 1);
   }
@@ -78,7 +84,7 @@ const summary = {
     steps: step,
     epochs: Number((step / rows.batches).toFixed(1)),
   },
-  ...{ parameters: adam.size, loss: lastLoss, heldOut: held },
+  ...{ parameters: store.trainedElements, loss: lastLoss, heldOut: held },
 };
 writeFileSync(path.join(results, `${name}.json`), `${JSON.stringify(summary, null, 1)}\n`);
 
@@ -141,9 +147,7 @@ function lossBefore(): number {
 
 function save(next: number): void {
   const file = path.join(out, "state");
-  const values = new Float32Array(store.values.memory, 0, store.trainedElements);
-  const arrays = [values, adam.mean, adam.square].map((a) => new Uint8Array(a.buffer, a.byteOffset, a.byteLength));
-  writeFileSync(`${file}.part`, Buffer.concat([new Uint8Array(Float64Array.of(next).buffer), ...arrays]));
+  writeFileSync(`${file}.part`, Buffer.concat([new Uint8Array(Float64Array.of(next).buffer), ...stateBytes()]));
   renameSync(`${file}.part`, file);
 }
 
@@ -152,11 +156,17 @@ function restored(): number {
   const file = path.join(out, "state");
   if (!existsSync(file)) return 0;
   const bytes = readFileSync(file);
-  const values = new Float32Array(store.values.memory, 0, store.trainedElements);
   let at = 8;
-  for (const array of [values, adam.mean, adam.square]) {
-    new Uint8Array(array.buffer, array.byteOffset, array.byteLength).set(bytes.subarray(at, at + array.byteLength));
-    at += array.byteLength;
+  for (const part of stateBytes()) {
+    part.set(bytes.subarray(at, at + part.length));
+    at += part.length;
   }
   return bytes.readDoubleLE(0);
+}
+
+/** The trained weights, and the optimiser's states. */
+function stateBytes(): Uint8Array[] {
+  return [store.values, ...Object.values(optimizer.states)].map(
+    ({ memory }) => new Uint8Array(memory, 0, 4 * store.trainedElements),
+  );
 }

@@ -9,6 +9,7 @@ import { load, type Receipt, type TrainExitsOptions, trainExits } from "../../..
 import { hasRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { mean } from "../../../src/util/mean.ts";
 import { root } from "../../../tools/section.ts";
+import { median } from "../../common/median.ts";
 import { makeTexts } from "./texts.ts";
 
 const [
@@ -76,8 +77,6 @@ function layersOf({ work, tokens }: Receipt): number {
   const run = work?.["layers"]?.run;
   return typeof run === "number" ? run : config.layers * tokens.completion;
 }
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)]!;
 
 const results = [];
 for (const choice of choices) {

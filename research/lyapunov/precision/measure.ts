@@ -2,10 +2,10 @@ import { z } from "zod";
 import { tokenizerOf } from "../../../src/engine/file/tokenizer-of.ts";
 import { type PrecisionPolicy, precisionPolicies } from "../../../src/graph/index.ts";
 import { UserError } from "../../../src/index.ts";
-import { norm } from "../../../src/lab/lyapunov/two-trajectories.ts";
 import { openDecoder } from "../../../src/models/registry.ts";
 import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
 import { preparedFolder, type ResolvedModel } from "../../../src/weights/sources/index.ts";
+import { norm } from "../../common/norm.ts";
 import { type Divergence, divergences, meanOf } from "./divergence.ts";
 import { type OpenModel, PARTS, type TextRun, withRuns } from "./logits.ts";
 

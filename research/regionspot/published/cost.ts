@@ -1,5 +1,6 @@
 import { BridgeRunner } from "../../../src/pipelines/recognize/recognizer.ts";
 import type { RegionScene } from "../../../src/train/methods/regions/scenes.ts";
+import { median } from "../../common/median.ts";
 import { type Seen, SIDES } from "./features.ts";
 import { type Part, Tower } from "./tower.ts";
 
@@ -12,8 +13,6 @@ export interface CostRow {
 
 const ROUNDS = 5;
 const PART: Part = [56, 56, 168, 168];
-
-const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!;
 
 /** One look at the picture and the bridge, against a look at each crop and the same network on it; without the localiser. */
 export async function costs(

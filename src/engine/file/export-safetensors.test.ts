@@ -100,12 +100,7 @@ describe("refused in one sentence, with nothing written", () => {
   const at = (name: string) => path.join(fixtures, name);
   test.each([
     ["an architecture", at("mamba/model.gguf"), undefined, /mamba\/model\.gguf: a GGUF of the architecture "mamba"/],
-    [
-      "a tied table",
-      at("llama-tiny.gguf"),
-      path.join(adapters, "llama-gguf-head"),
-      /llama-gguf-head: .*token table/,
-    ],
+    ["a tied table", at("llama-tiny.gguf"), path.join(adapters, "llama-gguf-head"), /llama-gguf-head: .*token table/],
     ["another model's adapter", at("qwen2"), path.join(adapters, "llama"), /does not fit .*qwen2/],
     ["MXFP4", at("gpt_oss-mxfp4"), undefined, /is in MXFP4/],
   ])("%s", async (_, file, adapter, says) => {

@@ -19,7 +19,7 @@ export interface ByteMatrix {
 
 /** The storage and multiplication of byte weights. */
 export interface ByteForm {
-  /** Of a weight and of an activation. */
+  /** Bytes per weight and per activation. */
   readonly digits: 1 | 2;
   /** The block size of the rotation applied to weights and inputs; 0: none. */
   readonly rotation: 0 | 32;

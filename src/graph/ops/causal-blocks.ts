@@ -1,4 +1,4 @@
-/** What causal attention and its gradient share: heads as rows, blocks of queries, and their weights. */
+/** The parts that causal attention and its gradient share: heads as rows, blocks of queries, and their weights. */
 import { count } from "../ndarray.ts";
 import type { Emitter } from "../onnx.ts";
 import type { TensorType } from "../tensor.ts";
@@ -31,7 +31,7 @@ export function byName<T>(operands: readonly T[], { told }: ToldAttrs): PerToken
 export const sinksIn = <T>(operands: readonly T[], { told, sinks }: ToldAttrs): T | undefined =>
   sinks ? operands[told.length] : undefined;
 
-/** Whether the query and the key at two positions of row `b` see each other, by the data of `toldOf`. */
+/** True if the query sees the key, at two positions of row `b`, by the data of `toldOf`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
   return (b: number, query: number, key: number): boolean => {
     const [q, k] = [b * tokens + query, b * tokens + key];

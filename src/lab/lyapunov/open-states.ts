@@ -148,13 +148,13 @@ export class OpenStates implements Disposable {
 /** Keys and values of an attention layer: each run writes them again, extended by its tokens. */
 class OpenCache implements Disposable {
   past = 0;
-  /** Those before a run, and those after it. */
+  /** The states before a run and after it. */
   #buffers: readonly Record<"key" | "value", Buffer>[];
 
   constructor(
     private readonly config: DecoderConfig,
     private readonly layer: number,
-    /** Of all rows. */
+    /** The tokens of all rows. */
     tokens: number,
   ) {
     const { kvHeads, headSize } = headsOf(config, layer);

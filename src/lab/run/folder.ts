@@ -37,7 +37,7 @@ const identitySchema = z.object({
 
 export type Identity = z.infer<typeof identitySchema>;
 
-/** What to do with a folder that holds a run: refuse it, resume it, or start over. */
+/** The treatment of a folder that holds a run: refuse it, resume it, or start over. */
 export type Reuse = "refuse" | "resume" | "force";
 
 const written = ["run.json", "results.jsonl", "summary.json", "report.html", "frontier.svg"];

@@ -126,7 +126,7 @@ test("killed anywhere and resumed, it returns the same certificate, answers noth
   const { created: _, ...expected } = whole.certificate!;
   const total = lines(whole.folder, "answers.jsonl").length;
   const name = "part";
-  // As long as the first counts as an attempt, the second is another one.
+  // The second is another attempt while the first counts as one.
   withEnv({ MODICUM_HOME: tempFolder() });
   for (const after of [3, 50, 75, 20, 60, 60]) {
     const stop = new AbortController();

@@ -7,7 +7,7 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 import { llamaNames, offsetNorms, withParts } from "../tensors/names.ts";
 
 /**
- * What Gemma 2 and 3 share: norms around each sublayer, stored minus one; GELU; embeddings scaled by the square root
+ * Reads the configuration that Gemma 2 and 3 share: norms around each sublayer, stored minus one; GELU; embeddings scaled by the square root
  * of their width.
  */
 export function readGemma(

@@ -60,7 +60,7 @@ const schema = sizes.extend({
 
 type Form = Pick<Seq2SeqConfig, "activation" | "gated">;
 
-/** Whether a checkpoint holds a tensor. A GGUF shows its form and its head only this way. */
+/** True if a checkpoint holds a tensor. A GGUF shows its form and its head only this way. */
 type Has = (tensor: string) => boolean;
 
 /** Reads `feed_forward_proj`. Gated GELU always uses the approximation, whatever the name. */

@@ -60,7 +60,7 @@ export interface TransformerConfig extends DecoderConfig {
   /** The epsilon of the layers' norms, if it differs from `epsilon`. */
   readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
-  /** What is normalised: a sublayer's input, its output, or both. */
+  /** The normalised tensors: a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
   /** False for layer norms without a bias; absent: they have one. */
   readonly shifted?: boolean;

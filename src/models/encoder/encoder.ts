@@ -33,7 +33,7 @@ export interface Head {
 
 /** The configuration of an encoder. */
 export interface EncoderConfig extends Sizes {
-  /** What is normalised: a sublayer's input (except the first layer's), or its sum with the stream. */
+  /** The normalised tensor: a sublayer's input (except the first layer's), or its sum with the stream. */
   readonly norms: "before" | "after";
   /** True if the first layer also has a norm before it, for norms before sublayers. */
   readonly firstNorm?: boolean;

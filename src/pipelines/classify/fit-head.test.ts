@@ -47,6 +47,8 @@ describe("refuses", () => {
   });
 
   test("rows of one label", () => {
-    expect(() => fitHead({ rows: [[1], [2]], labels: [0, 0] }, { rows: [[1]], labels: [0] })).toThrow(/have the same class/);
+    expect(() => fitHead({ rows: [[1], [2]], labels: [0, 0] }, { rows: [[1]], labels: [0] })).toThrow(
+      /have the same class/,
+    );
   });
 });

@@ -78,7 +78,7 @@ const shapes = [
 ];
 
 const [ARTICLES, TEXTS, LINKS] = [50, 10, 30];
-/** Of ten categories, how many belong to another topic, and how many to none. */
+/** The number of ten categories that belong to another topic, and to none. */
 const [STRAY, EDITORIAL] = [1, 2];
 
 /**

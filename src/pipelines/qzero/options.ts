@@ -2,7 +2,7 @@ import { z } from "zod";
 import { rankers } from "../../retrieval/search.ts";
 import { checkedNamed } from "../../util/named-options.ts";
 
-/** What reads a text: word vectors, or an encoder. */
+/** The reader of a text: word vectors, or an encoder. */
 export const SCORER_KINDS = ["words", "encoder"] as const;
 export type ScorerKind = (typeof SCORER_KINDS)[number];
 

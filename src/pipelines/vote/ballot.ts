@@ -2,7 +2,7 @@ import type { VoteOptions } from "./options.ts";
 
 /** An answer, and how often it was drawn. */
 export interface Counted {
-  /** As first written. */
+  /** The text as it was first written. */
   readonly text: string;
   readonly count: number;
 }

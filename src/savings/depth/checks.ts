@@ -104,7 +104,7 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
 function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { config } = decoder;
   const isLacking = fill === "none" || fill === "mask";
-  // Of the layers that a token skips, only some would have its keys.
+  // Only some of the layers that a token skips would have its keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
     return "layers with their own keys and values, and some of the model's use earlier layers'";
   switch (fill) {

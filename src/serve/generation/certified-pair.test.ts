@@ -182,9 +182,7 @@ describe("in the library", () => {
     const { receipt, route } = await pair.route(PROMPT, { maxTokens: 4, budget: { flops: 1e12 } });
     expect([receipt.recipe, receipt.budget?.met, route.to]).toEqual([[], true, "super"]);
     using other = await openPipeline(`${A}>${B}@t=0`);
-    await expect(other.route(PROMPT, { budget: { ms: 5 } })).rejects.toThrow(
-      "a budget needs a certificate",
-    );
+    await expect(other.route(PROMPT, { budget: { ms: 5 } })).rejects.toThrow("a budget needs a certificate");
   });
 
   test("options beside a certificate are refused", async () => {

@@ -86,7 +86,7 @@ class Offsets {
 /** The length in code points, as in Python. */
 const lengthOf = (text: string): number => [...text].length;
 
-/** Of tokens with the same bytes, the likeliest is kept. */
+/** Keeps the likeliest of the tokens with the same bytes. */
 const byName = (likeliestFirst: readonly Entry[]): Record<string, number> =>
   Object.fromEntries(likeliestFirst.toReversed().map((it) => [flatName(it), it.logprob]));
 

@@ -19,12 +19,6 @@ export const generationShape = (limits: Limits) => ({
     .boolean()
     .nullish()
     .describe("false: run the whole prompt, without the cache of earlier requests; default true, as in llama.cpp"),
-  deterministic: z
-    .boolean()
-    .nullish()
-    .describe(
-      "true: the same tokens and log-probabilities alone or beside other requests, with any cache; default false, which is faster behind a cached prompt",
-    ),
   stream: z.boolean().nullish().describe("send the answer piece by piece as server-sent events"),
   stream_options: z
     .object({
@@ -53,6 +47,5 @@ export const optionsOf = (fields: Fields, usual: number, choice: number): RunOpt
   stop: fields.stop ?? undefined,
   format: formatOf(fields.response_format),
   cachePrompt: fields.cache_prompt ?? undefined,
-  deterministic: fields.deterministic ?? undefined,
   diffusion: fields.diffusion ? fillingOf(fields.diffusion) : undefined,
 });

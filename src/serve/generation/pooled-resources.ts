@@ -21,7 +21,7 @@ export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
   readonly index?: TextIndex | undefined;
   readonly call: Call;
   readonly posted: Posted;
-  /** As returned by the pipeline's `settings`. */
+  /** The result of the pipeline's `settings`. */
   readonly settings?: unknown;
 }
 

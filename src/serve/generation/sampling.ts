@@ -71,7 +71,13 @@ export const samplingShape = {
     .meta({ type: "integer" })
     .nullish()
     .describe(
-      "same seed, same answers; each of n answers takes the next seed; 8-bit weights can round differently after a cached start of the prompt; default random, like -1",
+      "same seed, same answers; each of n answers takes the next seed; 8-bit weights can round differently after a cached start of the prompt, unless deterministic; default random, like -1",
+    ),
+  deterministic: z
+    .boolean()
+    .nullish()
+    .describe(
+      "true: the same tokens and log-probabilities alone or beside other requests, with any cache; default false, which is faster behind a cached prompt",
     ),
 };
 type Fields = z.output<z.ZodObject<typeof samplingShape>>;
@@ -82,6 +88,7 @@ export const samplingOf = ({ seed, ...fields }: Fields, choice: number): RunOpti
   temperature: fields.temperature ?? 1,
   repetitionDetection: fields.repetition_detection ?? undefined,
   logitBias: fields.logit_bias ?? undefined,
+  deterministic: fields.deterministic ?? undefined,
   seed: typeof seed === "number" && seed !== -1 ? (folded(seed) + choice) % Number.MAX_SAFE_INTEGER : undefined,
 });
 

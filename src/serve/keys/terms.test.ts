@@ -101,8 +101,8 @@ describe("ceilings", () => {
     ] as const) {
       const refused = await ask(await keyWith({ maxFlops: key }), { ...body, ...(own && { max_flops: own }) }, at);
       const { error } = await jsonOf(refused);
-      const said = /^by their lengths, the texts cost (\S+) FLOPs, and the ceiling is (\S+)$/.exec(error.message);
-      expect([refused.status, Number(said?.[1]) > dense / 2, said?.[2]]).toEqual([
+      const sentence = /^by their lengths, the texts cost (\S+) FLOPs, and the ceiling is (\S+)$/.exec(error.message);
+      expect([refused.status, Number(sentence?.[1]) > dense / 2, sentence?.[2]]).toEqual([
         400,
         true,
         (dense / 2).toExponential(3),

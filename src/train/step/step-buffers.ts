@@ -49,7 +49,7 @@ export class StepBuffers implements Disposable {
   #given: Binding = {};
   #last: HeadTensors | undefined;
   #key = "";
-  /** Of the whole batch. */
+  /** The sizes of the whole batch. */
   #sizes: Bindings = {};
   #parts: readonly BatchPart[] = [];
 

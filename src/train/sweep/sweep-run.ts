@@ -63,7 +63,7 @@ export class SweepRun {
 
   constructor(
     readonly folder: string,
-    /** Of all stages. */
+    /** The steps of all stages. */
     readonly steps: number,
     readonly options: Setting["options"],
     readonly place: { readonly name: string; readonly index: number; readonly of: number },

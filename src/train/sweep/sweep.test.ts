@@ -116,7 +116,7 @@ describe("a screened sweep", () => {
   test("the paper's rule stops other runs, and a report only ranks", async () => {
     const paper = await runSweep(call("halved-paper", { mode: "paper", keep: 1 }), noBase, {});
     expect(paper.stopped).toHaveLength(3);
-    // Of the runs whose loss falls, the slowest has the highest early loss.
+    // The slowest of the runs with a falling loss has the highest early loss.
     expect(path.basename(paper.runs[0]!.out)).toBe(path.basename(paper.screen!.ranking[0]!.out));
     const { screen, stopped } = await runSweep(call("halved", "report"), noBase, {});
     expect(stopped).toEqual([]);

@@ -17,7 +17,7 @@ import { visionLanguageModelOf } from "./vision-stack.ts";
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
-/** Whether the image encoder is trained with its decoder, or reads the images before the first step. */
+/** The image encoder is trained with its decoder, or reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
 /** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained that way */

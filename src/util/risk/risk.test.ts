@@ -118,7 +118,7 @@ test.each<[string, (random: () => number) => Losses]>([
   expect(certified(2000, draw)).toBeLessThanOrEqual(0.05 + 3 * Math.sqrt((0.05 * 0.95) / 2000));
 });
 
-/** Of mean TRUE_RISK. */
+/** A loss of mean TRUE_RISK. */
 const signed = (u: number): number => (u < 0.1 + TRUE_RISK ? 1 : u < 0.2 + TRUE_RISK ? -1 : 0);
 
 test("the simulation fails for a rule without a test: a mean below the bound", () => {

@@ -8,7 +8,7 @@ export type CombinationType = (typeof combinationTypes)[number];
 /** TIES' election of a sign: by the sum of the values, or by the number of values on each side. */
 export const signMethods = ["total", "frequency"] as const;
 
-/** Whether DARE keeps an adapter's value, by index. */
+/** True if DARE keeps the adapter's value at an index. */
 export type Mask = (place: MaskPlace) => (index: number) => boolean;
 
 /** One factor of one adapter. */

@@ -83,7 +83,7 @@ describe("stacking", () => {
     return { matrix: toKernelMatrix(type, bytes, [rows, cols], bits), weights: dequantize(type, bytes, rows * cols) };
   };
 
-  /** Of the largest weight in a row. */
+  /** The bound of the error, as a share of the largest weight in a row. */
   const BOUND = 1 / 238;
 
   test.each<[string, GgmlType[], KernelForm]>([

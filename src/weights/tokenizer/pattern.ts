@@ -24,7 +24,7 @@ export function compile(pattern: Pattern): RegExp {
 }
 
 export const behaviourSchema = z.enum(["Removed", "Isolated", "MergedWithPrevious", "MergedWithNext", "Contiguous"]);
-/** What happens to the matches when a text is split. */
+/** The treatment of the matches when a text is split. */
 export type Behaviour = z.output<typeof behaviourSchema>;
 
 interface Range {

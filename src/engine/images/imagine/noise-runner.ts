@@ -4,7 +4,7 @@ import { timeVector, type UNet } from "../../../models/image-generator/unet.ts";
 import { Buffer, type View } from "../../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../../runtime/program.ts";
 
-/** What an image should show: a class, by the index of its vector; a text, by its hidden states [tokens, width]; or neither. */
+/** The content of an image: a class, by the index of its vector; a text, by its hidden states [tokens, width]; or neither. */
 export interface Condition {
   readonly row?: number | undefined;
   readonly states?: Float32Array | undefined;

@@ -29,7 +29,7 @@ test("a picture of the model's size is taken as it is; a larger one's crop is no
 
 test("only the crop of an extreme picture is computed", async () => {
   const processor = read({ size: { shortest_edge: 24 }, do_center_crop: true, crop_size: { height: 24, width: 24 } });
-  // As a whole, it would have 24 × 24 million pixels.
+  // The whole image would have 24 × 24 million pixels.
   const line = { width: 1_000_000, height: 1, data: new Uint8Array(3_000_000).fill(7) };
   const { width, height, data } = await sized(line, processor);
   expect([width, height, new Set(data)]).toEqual([24, 24, new Set([7])]);

@@ -135,7 +135,7 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   const task = fileOf(300);
   const whole = await tuned(await setUp(request(task, { name: "whole" })), new PairServing(madeUp()), silent);
   const { created: _, ...expected } = whole.certificate!;
-  // As long as the first counts as an attempt, the second is another one.
+  // The second is another attempt while the first counts as one.
   withEnv({ MODICUM_HOME: tempFolder() });
   const calls: string[] = [];
   for (const after of [3, 150, 80, 60, 40]) {

@@ -39,7 +39,7 @@ export function commonSampling({ name }: TunedPair, swift: Sampling, strong: Sam
   );
 }
 
-/** Of Swift's items, those that also fit Super's context. @throws UserError if none remain */
+/** Swift's items that also fit Super's context. @throws UserError if none remain */
 export function forBoth({ name }: TunedPair, items: TuningItems, strong: LanguageModel): TuningItems {
   const { context } = strong.decoder.config;
   const fitting = items.items.filter(({ prompt, maxTokens }) => strong.encode(prompt).length + maxTokens <= context);

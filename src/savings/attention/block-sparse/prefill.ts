@@ -27,7 +27,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   readonly chunk: number;
   /** The last prompt's chunks. */
   report: ChunkReport[] = [];
-  /** Where the report's last chunk ends. */
+  /** The end of the report's last chunk. */
   #reported = { prompt: 0, end: 0 };
   /** The end of the current chunk: concurrent prompts take turns, because all use the kernels' buffers. */
   #turn: Promise<void> = Promise.resolve();

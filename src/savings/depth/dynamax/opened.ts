@@ -18,7 +18,7 @@ function usualExits({ config: { layers } }: Decoder): number[] {
   return Array.from({ length: Math.ceil((layers - first) / 4) }, (_, i) => first + 4 * i);
 }
 
-/** What one model's requests share. */
+/** The parts that one model's requests share. */
 interface Opened {
   readonly exits: Exits | undefined;
   /** Layers that have run at each exit, ascending. */

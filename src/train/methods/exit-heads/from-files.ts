@@ -38,7 +38,7 @@ export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promi
   return stepsOf(await planExits(training), run);
 }
 
-/** What all these stages would take. @throws UserError */
+/** The cost of all these stages. @throws UserError */
 export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<Estimate> {
   const training = await openTraining(own, run);
   using _ = training.model;
