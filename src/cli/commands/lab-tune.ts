@@ -186,8 +186,8 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       const done = losses.length;
       if (now - far.shown < EVERY && done < of) return;
       far.shown = now;
-      const left = (far.ms / far.answers / 1000) * (of - done);
-      display.show({ title, done, of, value: mean(losses), left });
+      const seconds = (far.ms / far.answers / 1000) * (of - done);
+      display.show({ title, done, of, value: mean(losses), left: seconds });
     },
     timed(done, of) {
       if (done === 1) timing = performance.now();

@@ -41,15 +41,15 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   using download = showDownload(pair);
   const { out = undefined, json = false } = flags;
   const { calibrateRoute } = await import("../../library/calibrate-route.ts");
-  const made = await calibrateRoute(pair, rows, {
+  const result = await calibrateRoute(pair, rows, {
     ...options,
     ...formGiven(flags),
     ...{ judge, data: basename(file), out, signal, onRow: progress(pair), ...download },
   });
-  const found = made.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
-  if (json) return printJson({ pair, file: made.file, calibrations: found });
+  const found = result.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
+  if (json) return printJson({ pair, file: result.file, calibrations: found });
   print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...found.map(line)]));
-  process.stderr.write(`saved in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
+  process.stderr.write(`saved in ${result.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
 }
 
 /** 1 if the text contains one of the answers. */

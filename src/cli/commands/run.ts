@@ -82,8 +82,8 @@ function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "set
 }
 
 /** @throws UserError if there is no such file, or it holds no schema */
-const formatOf = (given: string): Format =>
-  given === "json" ? given : readJson(given, jsonObject, 'a JSON schema, or the word "json"');
+const formatOf = (value: string): Format =>
+  value === "json" ? value : readJson(value, jsonObject, 'a JSON schema, or the word "json"');
 
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);

@@ -27,8 +27,8 @@ export function define(command: Command): void {
 
 async function guard(config: string | undefined, { out, json, ...flags }: Flags): Promise<void> {
   if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
-  const given = config === undefined ? {} : await readValues(config, "the guard");
-  const options: GuardInput = readFlags(guardOptions, { ...(given as object), ...defined(flags) });
+  const values = config === undefined ? {} : await readValues(config, "the guard");
+  const options: GuardInput = readFlags(guardOptions, { ...(values as object), ...defined(flags) });
   using display = displayOn(process.stderr);
   const started = performance.now();
   const { trainGuard } = await import("../../library/train-guard.ts");
@@ -37,8 +37,8 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
     out,
     signal,
     onStep: ({ step, steps, ratio }) => {
-      const left = (((performance.now() - started) / step) * (steps - step)) / 1000;
-      display.show({ title: "share frozen", done: step, of: steps, value: ratio, left });
+      const seconds = (((performance.now() - started) / step) * (steps - step)) / 1000;
+      display.show({ title: "share frozen", done: step, of: steps, value: ratio, left: seconds });
     },
   }).catch(sayHowToGoOn(signal, () => "the same command continues"));
   display[Symbol.dispose]();
