@@ -132,8 +132,8 @@ export class Sequence implements Disposable {
   }
 
   #step(): Step {
-    const { next: token, left } = this.#draft;
-    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
+    const { next: token, left: remaining } = this.#draft;
+    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: remaining - 1 };
   }
 
   /** Tokens that the plan's drafter guesses after this one; undefined if it guesses none. A final token needs no guess. */

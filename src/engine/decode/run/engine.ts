@@ -204,16 +204,16 @@ export class Engine implements Disposable {
   }
 
   /** Keeps the first `kept` of the tokens that a step checked: dense would have run exactly these. */
-  keep(step: Step, checked: number, kept: number): void {
+  keep(step: Step, checked: number, accepted: number): void {
     const { slot, meter } = step;
     const first = slot.tokens.length - checked;
-    for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
+    for (let i = 0; i < accepted; i++) this.#billDense(step, first + i);
     // Drops the entries of a token that would stop the answer.
     slot.truncate(slot.tokens.length);
     const head = { cost: this.programs.headCost, tokens: 1, past: 0 };
-    for (let later = 0; later < checked - kept; later++)
+    for (let later = 0; later < checked - accepted; later++)
       meter.waste([...slot.runsOf(this.programs.decoder.config.layers, () => later), head]);
-    slot.truncate(first + kept);
+    slot.truncate(first + accepted);
   }
 
   /** Bills an answer that stopped at a token after `past` others: dense would have run it. */

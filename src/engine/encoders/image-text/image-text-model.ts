@@ -191,7 +191,7 @@ export class ImageTextModel implements Loaded {
         if (isImage(it)) return { kind: "image", pixels: await this.#pixels(it, i) };
         return {
           kind: "text",
-          input: typeof it === "string" ? this.#text(it, i, truncate) : this.#given(it, i, truncate),
+          input: typeof it === "string" ? this.#text(it, i, truncate) : this.#tokenInput(it, i, truncate),
         };
       }),
     );
@@ -209,7 +209,7 @@ export class ImageTextModel implements Loaded {
     return this.#filled(ids);
   }
 
-  #given(ids: readonly number[], index: number, truncate?: Truncate): Input {
+  #tokenInput(ids: readonly number[], index: number, truncate?: Truncate): Input {
     const { vocabulary, context } = this.model.text.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)

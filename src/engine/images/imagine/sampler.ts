@@ -38,12 +38,12 @@ export interface Sampling extends SamplingConfig {
  * The steps of a sampler, the noisiest first: times at whole-number intervals, down to the offset, like diffusers'
  * "leading" spacing. `left` is each training step's ᾱ.
  */
-export function stepsOf(left: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
-  const apart = Math.floor(left.length / count);
-  const last = sampler === "ddpm" || endsClean ? 1 : left[0]!;
+export function stepsOf(shares: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
+  const apart = Math.floor(shares.length / count);
+  const last = sampler === "ddpm" || endsClean ? 1 : shares[0]!;
   return Array.from({ length: count }, (_, i) => {
     const time = (count - 1 - i) * apart + offset;
-    return { time, left: left[time]!, leftNext: left[time - apart] ?? last };
+    return { time, left: shares[time]!, leftNext: shares[time - apart] ?? last };
   });
 }
 

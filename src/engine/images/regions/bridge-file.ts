@@ -38,11 +38,11 @@ export const bridgeTensors = (folder: string): string => path.join(folder, "brid
 
 /** Opens a folder's bridge. @throws UserError if a file is missing or damaged */
 export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly about: BridgeFile } {
-  const about = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
+  const metadata = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
   const file = bridgeTensors(folder);
   const source = { kind: "huggingface", path: file, config: {} } as const;
-  const config: BridgeConfig = { ...about.sizes, imageNorm: about.imageNorm };
-  return { about, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
+  const config: BridgeConfig = { ...metadata.sizes, imageNorm: metadata.imageNorm };
+  return { about: metadata, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
 }
 
 /** @throws UserError if a bridge was trained for another image–text model or localiser */
