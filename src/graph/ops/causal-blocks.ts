@@ -18,8 +18,8 @@ export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<
 
 /** The optional operands that are present. */
 export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands: T[] } {
-  const told = PER_TOKEN.filter((name) => all[name] !== undefined);
-  return { told, operands: told.map((name) => all[name]!) };
+  const names = PER_TOKEN.filter((name) => all[name] !== undefined);
+  return { told: names, operands: names.map((name) => all[name]!) };
 }
 
 /** The last operands by name. */

@@ -30,7 +30,7 @@ const tokenPlacesOp: Op<{ kept: Dim }> = {
 };
 
 /** The flat batch indices of the tokens in mask i32 [batch, tokens] (0: padding): i64 [kept]. */
-export const tokenPlaces = (mask: Tensor, kept: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept });
+export const tokenPlaces = (mask: Tensor, count: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept: count });
 
 const tokenRowsOp: Op<null> = {
   name: "tokenRows",
