@@ -12,13 +12,13 @@ const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
  * A text reduced to its words: lower case, single spaces, without articles and surrounding marks. Signs, symbols and
  * marks inside a word remain: `-4`, `1.5`, `c++`. A text that consists of an article or such marks is unchanged.
  */
-function said(text: string): string {
+function normalised(text: string): string {
   const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");
   return withoutArticles(words) || words || text.trim();
 }
 
 const isSaid = (text: string, answer: string): boolean =>
-  number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : said(text) === said(answer);
+  number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : normalised(text) === normalised(answer);
 
 export const answerMatch: Metric<"generation"> = {
   name: "answer-match",

@@ -104,6 +104,6 @@ async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promi
 async function keep({ out, command, version, options }: RouteRun, report: RouteReport): Promise<void> {
   const folder = path.join(out, safe(report.pair.replace(">", "+")));
   makeFolders(folder);
-  const made = { command, version, machine: machine(), versions: versions(), ...options };
-  await writeWhole(path.join(folder, `${safe(report.task)}.json`), `${stringify({ ...report, made })}\n`);
+  const provenance = { command, version, machine: machine(), versions: versions(), ...options };
+  await writeWhole(path.join(folder, `${safe(report.task)}.json`), `${stringify({ ...report, made: provenance })}\n`);
 }

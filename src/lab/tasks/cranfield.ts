@@ -58,8 +58,8 @@ async function* itemsOf(options: Options, run: ItemsFor): AsyncGenerator<Ranking
   for (const { id, query } of drawn(queries, run)) {
     const { gains = new Map(), sources = new Set() } = judged.get(id) ?? {};
     const own = ranked ? candidatesOf(documents, ranked.get(id) ?? [], options) : documents;
-    const left = source === "drop" ? own.filter((document) => !sources.has(document.id)) : own;
-    const some = ranked ? left.slice(0, options.top) : left;
+    const remaining = source === "drop" ? own.filter((document) => !sources.has(document.id)) : own;
+    const some = ranked ? remaining.slice(0, options.top) : remaining;
     yield { kind: "ranking", id, query, documents: some, relevance: Object.fromEntries(gains) };
   }
 }

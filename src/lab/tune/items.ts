@@ -73,8 +73,8 @@ const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/,
 
 async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
   const { prompts, metrics } = await userPrompts(spec, wanted);
-  const asked = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
-  return { asked, metrics, task: spec };
+  const requests = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
+  return { asked: requests, metrics, task: spec };
 }
 
 function askedOf(
@@ -94,23 +94,29 @@ async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
   if (task.kind !== "generation")
     throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
   const countTokens = (text: string) => model.encode(text, true).length;
-  const asked: UntokenizedItem[] = [];
+  const requests: UntokenizedItem[] = [];
   for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
     if (item.images ?? item.promptTokens ?? item.suffix)
       throw new UserError(`${spec}: its prompts have images, tokens or a suffix; expected texts or turns`, 2);
     const { prompt, messages, stop, maxTokens } = item;
-    asked.push({ prompt: messages ?? prompt, stop, maxTokens: wanted.maxTokens ?? maxTokens, group: undefined, item });
-    if (asked.length === wanted.limit) break;
+    requests.push({
+      prompt: messages ?? prompt,
+      stop,
+      maxTokens: wanted.maxTokens ?? maxTokens,
+      group: undefined,
+      item,
+    });
+    if (requests.length === wanted.limit) break;
   }
-  return { asked, metrics: task.metrics, task: spec };
+  return { asked: requests, metrics: task.metrics, task: spec };
 }
 
 function servedItem(
-  { group, item, ...asked }: UntokenizedItem,
+  { group, item, ...request }: UntokenizedItem,
   model: LanguageModel,
   metric: ItemMetric | undefined,
 ): ServedItem {
-  const { prompt, stop, maxTokens } = asked;
+  const { prompt, stop, maxTokens } = request;
   const text = textOf(prompt);
   const tokens = model.encode(prompt).length;
   // The id comes from the question, whatever its name in the file.
@@ -118,9 +124,9 @@ function servedItem(
   const shared = createHash("sha256")
     .update(group ?? text)
     .digest("hex");
-  if (item === undefined || metric === undefined) return { ...asked, id, group: shared, tokens };
+  if (item === undefined || metric === undefined) return { ...request, id, group: shared, tokens };
   const quality = (answer: AnswerOf["generation"]) => metric.part(item, answer, answer)[0]!;
-  return { ...asked, id, group: shared, tokens, quality };
+  return { ...request, id, group: shared, tokens, quality };
 }
 
 /** Eight digits per prompt, which identify equal tasks. */

@@ -64,8 +64,8 @@ const NAME = new RegExp(`^(?:(?:an?|the) (?<said>${WORDS})[.!?]|(?:(?:an?|the) )
 
 /** The name in the first line of a text, which is in English; other lines are translations. */
 export function nameIn(text: string): string | undefined {
-  const { said, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
-  return said ?? alone;
+  const { said: label, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
+  return label ?? alone;
 }
 
 async function drawingOf(file: string): Promise<Raster> {
