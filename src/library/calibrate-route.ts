@@ -163,14 +163,14 @@ async function answersOf(
       const found = scoresOf(logits, kinds);
       for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(found[k]!);
     };
-    const asked = {
+    const options = {
       raw,
       maxTokens: mostTokens(settings),
       repetitionDetection: false,
       observe,
       ...(signal && { signal }),
     };
-    const { text } = await model.complete(prompt, asked);
+    const { text } = await model.complete(prompt, options);
     for (const { scoring, scores } of scored) scores.push(aggregated(tokens.get(scoring.score)!, scoring.aggregate));
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);

@@ -317,7 +317,7 @@ export class Model implements Disposable {
     this.#disposed = true;
     for (const part of this.#attached.values()) {
       void part.then(
-        (made) => made[Symbol.dispose](),
+        (models) => models[Symbol.dispose](),
         () => {},
       );
     }

@@ -72,9 +72,17 @@ export class Runs {
     if (request.facts?.budget && !plan?.choice)
       throw new UserError("a budget needs a certificate; name a recipe such as auto:NAME", 2);
     const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
-    const told = { key, deadline, onBegun, ceiling, signal, audit, onStopped: this.#biller.told(onStopped, recipe) };
+    const controls = {
+      key,
+      deadline,
+      onBegun,
+      ceiling,
+      signal,
+      audit,
+      onStopped: this.#biller.told(onStopped, recipe),
+    };
     try {
-      for await (const { finish, ...piece } of answer({ ...planned(request, plan), ...told }))
+      for await (const { finish, ...piece } of answer({ ...planned(request, plan), ...controls }))
         yield finish
           ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
           : piece;

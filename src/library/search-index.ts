@@ -135,11 +135,11 @@ export class SearchIndex implements AsyncDisposable {
   async searchWith(
     model: () => Promise<EmbeddingModel | undefined>,
     query: string,
-    asked: Pick<SearchOptions, "by" | "top">,
+    options: Pick<SearchOptions, "by" | "top">,
     terms: ReadOptions,
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
     const words = given("search's query", text, query);
-    const { by = this.usual, top } = given("search's options", searchOptions, asked);
+    const { by = this.usual, top } = given("search's options", searchOptions, options);
     // Opening its model counts towards its time.
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
