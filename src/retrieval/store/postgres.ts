@@ -57,7 +57,7 @@ class PostgresStore implements Store {
   async kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>> {
     const sql = "SELECT id, hash, source FROM @documents WHERE id = ANY($1)";
     const rows = await this.#rows<KeptDocument & { id: string }>(sql, ids);
-    return new Map(rows.map(({ id, ...kept }) => [id, kept]));
+    return new Map(rows.map(({ id, ...document }) => [id, document]));
   }
 
   /** Runs `write` while no other process writes to the index. `next`: the number of the next chunk. */

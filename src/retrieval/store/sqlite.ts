@@ -102,7 +102,7 @@ class SqliteStore implements Store {
     const rows = this.#read(() =>
       this.#all<KeptDocument & { id: string }>(`SELECT id, hash, source FROM documents WHERE id ${AMONG}`, listed(ids)),
     );
-    return new Map(rows.map(({ id, ...kept }) => [id, kept]));
+    return new Map(rows.map(({ id, ...document }) => [id, document]));
   }
 
   async put(documents: readonly PreparedDocument[]): Promise<void> {
@@ -177,8 +177,9 @@ class SqliteStore implements Store {
         term,
         block,
       );
-      const left = row && without(new Uint8Array(row.data), places);
-      if (left) this.#run("UPDATE postings SET data = ? WHERE term = ? AND block = ?", bytes(left), term, block);
+      const remaining = row && without(new Uint8Array(row.data), places);
+      if (remaining)
+        this.#run("UPDATE postings SET data = ? WHERE term = ? AND block = ?", bytes(remaining), term, block);
       else this.#run("DELETE FROM postings WHERE term = ? AND block = ?", term, block);
     }
   }
