@@ -119,11 +119,11 @@ export interface ExitsHost {
  * @throws UserError if a file is missing or damaged, or the exits are for another model
  */
 export function openExits(folder: string, host: ExitsHost): Exits {
-  const about = readJson(exitsJson(folder), exitsFile, "exits that were trained");
-  checkHost(folder, about, host);
+  const metadata = readJson(exitsJson(folder), exitsFile, "exits that were trained");
+  checkHost(folder, metadata, host);
   const tensors = withFile(exitsTensors(folder), parseHeader);
   const id = `${folder} ${fileState(exitsTensors(folder))}`;
-  return { folder, id, about, weightsOf: (g) => constants(g, folder, tensors) };
+  return { folder, id, about: metadata, weightsOf: (g) => constants(g, folder, tensors) };
 }
 
 function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {
