@@ -104,10 +104,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   await checkBind(keys, options);
   await checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
-  const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
+  const shared = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const indexes = options.indexes ?? new Indexes([]);
   const base = {
-    ...given,
+    ...shared,
     indexes,
     vectors: options.vectors,
     memo: newMemo(),

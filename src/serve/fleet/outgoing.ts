@@ -20,13 +20,18 @@ export interface Forwarded {
 export function forwarded(
   { remote, model }: Destination,
   path: string,
-  asked: ReceivedRequest,
+  request: ReceivedRequest,
   size: RequestSize,
   limits: Limits,
   terms: Terms | undefined,
 ): Forwarded {
   const { name, kind, shape } = remote.options;
-  const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
+  const {
+    savings,
+    max_flops: flops,
+    keep_alive: keepAlive,
+    ...rest
+  } = fieldsFor(remote.options, path, request, limits);
   // A key's indexes are on this server.
   if (path === "/v1/chat/completions" && rest["retrieval"])
     throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
@@ -38,7 +43,7 @@ export function forwarded(
   if (kind === "modicum") {
     const own = savings ? { savings } : model === remote.options.model ? usual(terms?.recipe ?? [], name, model) : {};
     return capped(
-      { ...named, ...own, ...(kept !== undefined && { keep_alive: kept }), ...(most && { max_flops: most }) },
+      { ...named, ...own, ...(keepAlive !== undefined && { keep_alive: keepAlive }), ...(most && { max_flops: most }) },
       bound,
       [["tokens", leastOf(limits.maxTokens, terms?.maxTokens)]],
     );

@@ -338,8 +338,8 @@ function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen 
 /** No request may name a file on this machine. @throws HttpError that says `why` */
 export function refusePaths(recipe: Recipe, why: string): void {
   for (const { saving, options } of recipe) {
-    const given = Object.entries(options as Record<string, unknown>);
-    const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
+    const entries = Object.entries(options as Record<string, unknown>);
+    const file = entries.find(([key, value]) => value !== undefined && saving.files?.includes(key));
     if (file) throw new HttpError(400, `${saving.name}: ${file[0]} names a file, which ${why}`, { param: "savings" });
   }
 }

@@ -278,7 +278,7 @@ async function whole(
   const shown = shownFieldsOf(choices);
   const all = choices.map((pieces, index) => ({
     index,
-    ...said(pieces, input),
+    ...messageOf(pieces, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
     ...shown.of(pieces),
   }));
@@ -296,7 +296,7 @@ const asideTokens = (ends: readonly Part[]): AsideTokens => ({
 });
 
 /** An answer's reasoning, text and calls, and why it ended. */
-function said(pieces: readonly Part[], input: ChatInput) {
+function messageOf(pieces: readonly Part[], input: ChatInput) {
   const text = textOf(pieces);
   const { tokenizer, ...last } = pieces.at(-1)!;
   const reason = last.finishReason!;

@@ -60,8 +60,8 @@ export const completions = (context: ServerContext): Endpoint =>
     output: completionOutput,
     event: completionChunk,
     async handle(input, call) {
-      const asked = asks(input, context.limits);
-      const parts = await answered(context, PATH, input, asked, call);
+      const requests = asks(input, context.limits);
+      const parts = await answered(context, PATH, input, requests, call);
       const metadata = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),

@@ -80,7 +80,7 @@ function checkDimensions(wanted: number, has: number): void {
 /** Shortens a vector, for models trained to allow it (Matryoshka; Kusupati et al., arXiv 2205.13147). */
 function shortened(values: Float32Array, dimensions: number): Float32Array {
   if (dimensions === values.length) return values;
-  const kept = values.slice(0, dimensions);
-  const length = Math.hypot(...kept);
-  return length === 0 ? kept : kept.map((value) => value / length);
+  const prefix = values.slice(0, dimensions);
+  const length = Math.hypot(...prefix);
+  return length === 0 ? prefix : prefix.map((value) => value / length);
 }

@@ -41,12 +41,12 @@ export const recognize = (context: ServerContext): Endpoint =>
       ...{ width: z.int(), height: z.int(), data: z.array(shown.extend({ index: z.int() })), model: z.string() },
       ...billedShape,
     }),
-    async handle(asked, call) {
-      const { model: name, image, boxes, labels, most, fit } = asked;
+    async handle(body, call) {
+      const { model: name, image, boxes, labels, most, fit } = body;
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       await checkPixels([bytes], "image", context.limits);
-      const chosen = await context.catalogue.choose(asked);
-      const found = await billed(context, chosen, { ...call, asked }, (model, { signal, arrived }) =>
+      const chosen = await context.catalogue.choose(body);
+      const found = await billed(context, chosen, { ...call, asked: body }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
       const { width, height, regions, receipt } = found;

@@ -142,10 +142,10 @@ const bestFirst = (scores: readonly number[], most: number | null | undefined) =
 const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>
   bestFirst(scores, most).map(({ index, score }) => ({
     ...{ index, relevance_score: score },
-    ...(back && { document: given(documents![index]!) }),
+    ...(back && { document: documentBack(documents![index]!) }),
   }));
 
-const given = (document: NonNullable<RerankInput["documents"]>[number]) =>
+const documentBack = (document: NonNullable<RerankInput["documents"]>[number]) =>
   typeof document === "string" ? { text: document } : document;
 
 const inTeiForm = ({ texts, top_n: most, return_text: back }: RerankInput, scores: readonly number[]) =>
