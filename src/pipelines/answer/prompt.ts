@@ -75,12 +75,12 @@ function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: numbe
 /** The passages that fit into `room` tokens together, the best first; the last may be cut. */
 export function fitting(tokenizer: Tokenizer, results: readonly SearchResult[], room: number): string[] {
   const passages: string[] = [];
-  let left = room;
+  let remaining = room;
   for (const result of results) {
-    if (left < LEAST_PASSAGE_TOKENS) break;
-    const passage = quoted(tokenizer, result, Math.min(left, MOST_PASSAGE_TOKENS));
+    if (remaining < LEAST_PASSAGE_TOKENS) break;
+    const passage = quoted(tokenizer, result, Math.min(remaining, MOST_PASSAGE_TOKENS));
     passages.push(passage);
-    left -= tokenizer.encode(passage).length;
+    remaining -= tokenizer.encode(passage).length;
   }
   return passages;
 }

@@ -160,16 +160,16 @@ function templateFor({ planner, executor }: Chats): Template {
 /** A request's options, then the projector's training options, then the usual ones. @throws UserError */
 export function planningFor(
   input: PlanningInput,
-  about: ProjectorFile | undefined,
+  projector: ProjectorFile | undefined,
   chats: Chats,
   seed?: number,
 ): Planning {
-  const { channel = about ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(input);
-  const tokens = maxPlanTokens ?? about?.tokens ?? PLAN;
-  const diffusion = diffusionOptions.parse({ ...about?.diffusion, ...own });
+  const { channel = projector ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(input);
+  const tokens = maxPlanTokens ?? projector?.tokens ?? PLAN;
+  const diffusion = diffusionOptions.parse({ ...projector?.diffusion, ...own });
   return {
     channel,
-    template: about?.template ?? templateFor(chats),
+    template: projector?.template ?? templateFor(chats),
     terms: { tokens, diffusion, temperature, ...(seed !== undefined && { seed }) },
   };
 }

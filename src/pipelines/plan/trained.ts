@@ -30,9 +30,9 @@ export interface Trained {
 export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
-  const about = readProjector(folder);
-  checkProjector(folder, about, own);
-  return { folder, about };
+  const metadata = readProjector(folder);
+  checkProjector(folder, metadata, own);
+  return { folder, about: metadata };
 }
 
 /** Makes the vectors for a projector. */

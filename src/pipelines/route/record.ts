@@ -118,9 +118,10 @@ const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a)
 /** How a pair differs from a file's pair; undefined if it does not. */
 function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
-    const [had, has] = [file[role], pair[role]];
+    const [recorded, has] = [file[role], pair[role]];
     const named = role === "swift" ? "Swift" : "Super";
-    if (!isSame(had, has)) return `was made for ${described(had)} as ${named}, but ${named} is ${described(has)}`;
+    if (!isSame(recorded, has))
+      return `was made for ${described(recorded)} as ${named}, but ${named} is ${described(has)}`;
   }
   return undefined;
 }

@@ -195,8 +195,8 @@ const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] 
 async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
   const pieces: ModelPiece[] = [];
   for (;;) {
-    const left = until === undefined ? undefined : Math.max(0, until - performance.now());
-    const piece = await call.within(left);
+    const remaining = until === undefined ? undefined : Math.max(0, until - performance.now());
+    const piece = await call.within(remaining);
     if (!piece) return pieces;
     pieces.push(piece);
   }
