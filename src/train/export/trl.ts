@@ -117,12 +117,12 @@ function writeAllRows(file: string, options: TrainOptions, training: TrainingDat
 }
 
 function noticesOf({ patience, keepBest }: TrainOptions, place: string | undefined): string[] {
-  const left = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
+  const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
     "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
   return [
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
-    `not exported: ${left.join(", ")}; train.py trains every step`,
+    `not exported: ${omitted.join(", ")}; train.py trains every step`,
   ];
 }
 

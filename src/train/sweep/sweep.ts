@@ -67,17 +67,17 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
   const rungs = rungsOf(screen, runs.length, window);
   if (screen.mode === "halving") for (const run of runs) checkEvaluations(run, rungs, measure);
   const stopped: Stopped[] = [];
-  let left = runs;
+  let remaining = runs;
   for (const rung of rungs) {
-    await advanceRuns(left, around, (run) => stepAt(rung.share, run.steps));
-    const watched = left.filter(({ fault }) => fault === undefined).map((run) => run.watched());
+    await advanceRuns(remaining, around, (run) => stepAt(rung.share, run.steps));
+    const watched = remaining.filter(({ fault }) => fault === undefined).map((run) => run.watched());
     if (screen.mode === "halving") checkMeasured(watched, rung, measure);
-    const kept = survivors(rung, watched, screen, measure).map(({ out }) => out);
-    const dropped = watched.filter(({ out }) => !kept.includes(out));
+    const retained = survivors(rung, watched, screen, measure).map(({ out }) => out);
+    const dropped = watched.filter(({ out }) => !retained.includes(out));
     stopped.push(...dropped.map((run) => ({ out: run.out, reason: reasonOf(run, rung, screen, measure) })));
-    left = left.filter(({ folder }) => kept.includes(folder));
+    remaining = remaining.filter(({ folder }) => retained.includes(folder));
   }
-  return { left, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
+  return { left: remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
 }
 
 /** The measure that all runs name. */

@@ -45,9 +45,9 @@ export interface ExitPlan {
 }
 
 /** @throws UserError if the model lacks such layers, or the texts are too short */
-export async function planExits({ model, quant, saving, data, options: given }: ExitTraining): Promise<ExitPlan> {
+export async function planExits({ model, quant, saving, data, options: input }: ExitTraining): Promise<ExitPlan> {
   const { config } = model.decoder;
-  const options = withDefaults(saving, given);
+  const options = withDefaults(saving, input);
   const layers = exitLayers(options, config.layers);
   if (options.block > config.context)
     throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);

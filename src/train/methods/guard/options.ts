@@ -3,7 +3,7 @@ import { z } from "zod";
 const count = z.int().min(1);
 const FILES = "expected a file, or a list of files";
 const files = z.preprocess(
-  (given) => (typeof given === "string" ? [given] : given),
+  (value) => (typeof value === "string" ? [value] : value),
   z.array(z.string(), FILES).min(1, FILES),
 );
 

@@ -23,9 +23,10 @@ export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   for (const [i, test] of excluded.entries())
     if (!matrices.some(({ name }) => test.test(name)))
       throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);
-  const left = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
-  if (left.length === 0) throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
-  return left.map(({ name, offset, shape }) => {
+  const prunable = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
+  if (prunable.length === 0)
+    throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
+  return prunable.map(({ name, offset, shape }) => {
     const columns = shape.at(-1)!;
     return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };
   });

@@ -131,10 +131,10 @@ function measure(
   temperature: number,
 ): DeciderQuality & { stop: DeciderQuality } {
   const all = Array.from(labels, (_, i) => actionProbabilities(row(logits, i), temperature));
-  const told = (action: number) =>
+  const qualityOf = (action: number) =>
     toldBy(
       all.map((p) => p[action]!),
       Array.from(labels, (label) => (label === action ? 1 : 0)),
     );
-  return { ...told(actions.indexOf("exit")), stop: told(actions.indexOf("stop")) };
+  return { ...qualityOf(actions.indexOf("exit")), stop: qualityOf(actions.indexOf("stop")) };
 }
