@@ -33,7 +33,7 @@ interface Piece {
  * since its weights do not change.
  */
 export class LoraLayers {
-  readonly #asked = new Set<string>();
+  readonly #requested = new Set<string>();
   readonly #problems = new Map<string, string>();
 
   constructor(
@@ -75,14 +75,14 @@ export class LoraLayers {
   #rows(name: string): SavedRows | undefined {
     const module = this.layout.modules(name).find((m) => this.lora.rows.has(m));
     if (module === undefined) return undefined;
-    this.#asked.add(module);
+    this.#requested.add(module);
     return this.lora.rows.get(module);
   }
 
   #find(name: string, kind: Update["kind"], inputs: number, outputs: number): Update | undefined {
     const module = this.layout.modules(name).find((m) => this.lora.updates.get(m)?.kind === kind);
     if (module === undefined) return undefined;
-    this.#asked.add(module);
+    this.#requested.add(module);
     const update = this.lora.updates.get(module)!;
     const [, parts] = this.layout.part?.(name) ?? [0, 1];
     if (update.inputs === inputs && update.outputs === parts * outputs) return update;
@@ -111,7 +111,7 @@ export class LoraLayers {
 
   /** Ignores updates of a matrix that no program of this model uses. */
   passOver(name: string): void {
-    for (const module of this.layout.modules(name)) this.#asked.add(module);
+    for (const module of this.layout.modules(name)) this.#requested.add(module);
   }
 
   /**
@@ -120,7 +120,7 @@ export class LoraLayers {
    */
   check(model: string): void {
     const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]
-      .filter((module) => !this.#asked.has(module))
+      .filter((module) => !this.#requested.has(module))
       .map(isMissing);
     const problems = [...missing, ...this.#problems.values()];
     if (problems.length > 0) throw doesNotFit(this.lora, model, problems);

@@ -68,16 +68,16 @@ const processorKey = (): string =>
 
 /** The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or tuning is off. */
 export function tuningOf(folder: string): Tuning | undefined {
-  const all = tunes() ? kept(folder) : {};
+  const all = tunes() ? readTunings(folder) : {};
   // The key loads the runtime's library.
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
 /** Stores a choice. @throws UserError if the disk refuses it */
 export const keepTuning = (folder: string, choice: Tuning): Promise<void> =>
-  keepJson(fileOf(folder), { ...kept(folder), [processorKey()]: choice });
+  keepJson(fileOf(folder), { ...readTunings(folder), [processorKey()]: choice });
 
-function kept(folder: string): z.infer<typeof tunings> {
+function readTunings(folder: string): z.infer<typeof tunings> {
   try {
     return readJson(fileOf(folder), tunings, "timings");
   } catch {
