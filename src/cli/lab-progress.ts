@@ -44,6 +44,6 @@ function follow(cell: OpenCell, recipe: string, held: readonly Result[], display
     if (now - shown < EVERY && done < of) return;
     shown = now;
     const seconds = ((now - started) / (parts.length - held.length) / 1000) * (of - done);
-    display.show({ title, done, of, value: metric.quality(parts), left: seconds });
+    display.show({ title, done, of, value: metric.quality(parts), seconds });
   };
 }

@@ -44,7 +44,7 @@ const budgetFlags = z.strictObject({
   budgetFlops: budget.shape.flops.describe("maximum FLOPs of an answer under auto:NAME"),
 });
 
-/** The budget among a command's options, if there is one. */
+/** The budget among a command's options, if any. */
 function budgetOf(options: SessionOptions): { budget?: Budget } {
   const { budgetMs: ms, budgetFlops: flops } = readFlags(budgetFlags, options);
   return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };

@@ -53,7 +53,7 @@ export function showTraining(
         done: step,
         of: steps,
         value: loss,
-        left: ((ms / taken) * (steps - step)) / 1000,
+        seconds: ((ms / taken) * (steps - step)) / 1000,
       });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),

@@ -187,13 +187,13 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       if (now - far.shown < EVERY && done < of) return;
       far.shown = now;
       const seconds = (far.ms / far.answers / 1000) * (of - done);
-      display.show({ title, done, of, value: mean(losses), left: seconds });
+      display.show({ title, done, of, value: mean(losses), seconds });
     },
     timed(done, of) {
       if (done === 1) timing = performance.now();
       // The time of the first answer is unknown.
       const each = (performance.now() - timing) / Math.max(1, done - 1);
-      if (done > 1) display.show({ title: "times in turn with dense", done, of, left: (each / 1000) * (of - done) });
+      if (done > 1) display.show({ title: "times in turn with dense", done, of, seconds: (each / 1000) * (of - done) });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

@@ -38,7 +38,7 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
     signal,
     onStep: ({ step, steps, ratio }) => {
       const seconds = (((performance.now() - started) / step) * (steps - step)) / 1000;
-      display.show({ title: "share frozen", done: step, of: steps, value: ratio, left: seconds });
+      display.show({ title: "share frozen", done: step, of: steps, value: ratio, seconds });
     },
   }).catch(sayHowToGoOn(signal, () => "the same command continues"));
   display[Symbol.dispose]();
