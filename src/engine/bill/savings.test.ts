@@ -68,11 +68,11 @@ async function writeDeciders(): Promise<void> {
     [`linear.${layer}.bias`, noise([1])] as const,
   ]);
   await writeExits(at("linear"), {
-    about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
+    metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights: new Map(linear),
   });
   await writeExits(at("controller"), {
-    about: { ...about, saving: "sec", deciders: [{ kind: "controller", ...decider }] },
+    metadata: { ...about, saving: "sec", deciders: [{ kind: "controller", ...decider }] },
     weights: new Map([["controller.weight", noise([3, hidden])]]),
   });
 }

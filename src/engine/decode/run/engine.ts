@@ -224,8 +224,8 @@ export class Engine implements Disposable {
 
   /** Bills dense for a token after `past` others. Dense reads an existing text in chunks, billed by its reader. */
   #billDense(step: Step, past: number): void {
-    const { meter, given = false } = step;
-    if (!given) {
+    const { meter, forced = false } = step;
+    if (!forced) {
       meter.insteadOfLayers(1, past);
       meter.insteadOfHead(1);
     }

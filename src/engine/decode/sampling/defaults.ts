@@ -50,24 +50,26 @@ export interface ModelSampling {
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
   const alias = Object.keys(published).find((name) => aliases[name]?.files[0]?.sha256 === sha256);
   if (alias !== undefined) return published[alias];
-  const { from, said } = saidIn(config);
-  const settings = settingsOf(inFile(from, () => checked(fields, said)));
+  const { from, values } = saidIn(config);
+  const settings = settingsOf(inFile(from, () => checked(fields, values)));
   return Object.keys(settings).length > 0 ? { settings, from } : undefined;
 }
 
 const anything = z.looseObject({});
 
 /** The settings in a checkpoint, by transformers' names. */
-function saidIn(config: ConfigSource): { readonly from: string; readonly said: Readonly<Record<string, unknown>> } {
+function saidIn(config: ConfigSource): { readonly from: string; readonly values: Readonly<Record<string, unknown>> } {
   switch (config.kind) {
     case "gguf":
       return {
         from: config.path,
-        said: Object.fromEntries(ggufKeys.map(([name, key]) => [name, config.metadata.get(`general.sampling.${key}`)])),
+        values: Object.fromEntries(
+          ggufKeys.map(([name, key]) => [name, config.metadata.get(`general.sampling.${key}`)]),
+        ),
       };
     case "huggingface": {
       const from = path.join(path.dirname(config.path), "generation_config.json");
-      return { from, said: readOptionalJson(from, anything) ?? {} };
+      return { from, values: readOptionalJson(from, anything) ?? {} };
     }
   }
 }

@@ -20,7 +20,7 @@ export async function* scoreSteps(
   const read = meter.insteadOfText(past);
   for (let i = 0; found.length < wanted; i++) {
     // After the last token, those still waiting are checked.
-    const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
+    const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, forced: true };
     const [stepped] = await engine.stepAll([step]);
     if (i < wanted) read(1);
     for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));

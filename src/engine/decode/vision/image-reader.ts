@@ -49,7 +49,7 @@ export interface SeenImage {
   readonly spans: readonly PromptSpan[];
   /** Rows of the stream. */
   readonly rows: number;
-  /** The cost of the encoder; zeros if the rows were stored from before. */
+  /** The cost of the encoder; zeros if the rows were cached. */
   readonly spent: Spent;
 }
 

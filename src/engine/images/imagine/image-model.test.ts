@@ -92,7 +92,7 @@ test("an image depends on its own seed alone, and on its class", async () => {
 
 test("a step's noise keeps a share of the image's variance, and a grey picture is a network's input", () => {
   const x = Float32Array.of(1, -1);
-  renoise(x, { time: 3, left: 0.64, leftNext: 1 }, () => 0.5);
+  renoise(x, { time: 3, signal: 0.64, signalNext: 1 }, () => 0.5);
   expect(difference([...x], [1.1, -0.5])).toBeLessThan(1e-6);
   const data = Uint8Array.of(0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 255);
   const sizes = { channels: 1, imageSize: 2 };

@@ -37,12 +37,12 @@ export const bridgeJson = (folder: string): string => path.join(folder, "bridge.
 export const bridgeTensors = (folder: string): string => path.join(folder, "bridge.safetensors");
 
 /** Opens a folder's bridge. @throws UserError if a file is missing or damaged */
-export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly about: BridgeFile } {
+export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly metadata: BridgeFile } {
   const metadata = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
   const file = bridgeTensors(folder);
   const source = { kind: "huggingface", path: file, config: {} } as const;
   const config: BridgeConfig = { ...metadata.sizes, imageNorm: metadata.imageNorm };
-  return { about: metadata, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
+  return { metadata, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
 }
 
 /** @throws UserError if a bridge was trained for another image–text model or localiser */
