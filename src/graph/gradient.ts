@@ -64,7 +64,7 @@ function pull(
   const wanted = inputs.map((t) => changing.has(t.id));
   if (!wanted.includes(true)) return;
   if (typeof op.gradient !== "function") throw new Error(untrained(op));
-  const results = op.gradient({ inputs, outputs, attrs, given: upstream, wanted });
+  const results = op.gradient({ inputs, outputs, attrs, upstream, wanted });
   for (const [i, input] of inputs.entries()) {
     if (!wanted[i] || op.operands[i] === SHAPE_ALONE) continue;
     const result = results[i];

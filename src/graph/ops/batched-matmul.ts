@@ -38,7 +38,7 @@ const matmulOp: Op<MatmulAttrs> = {
       transB: { int: Number(transB) },
       alpha: { float: scale },
     }),
-  gradient({ inputs: [a, b], given: [dy], wanted, attrs: { transA, transB, scale } }) {
+  gradient({ inputs: [a, b], upstream: [dy], wanted, attrs: { transA, transB, scale } }) {
     const ofA = () =>
       transA ? matmul(b!, dy!, { transA: transB, transB: true, scale }) : matmul(dy!, b!, { transB: !transB, scale });
     const ofB = () =>
