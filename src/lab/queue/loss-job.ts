@@ -55,7 +55,7 @@ const servedSchema = z.object({
   own: z.number().optional(),
 });
 
-/** A worker's result: one answer per recipe, in order, with its score; null if there is none, for whatever reason. */
+/** A worker's result: one answer per recipe, in order, with its score; null if it has none, for whatever reason. */
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
 export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
 

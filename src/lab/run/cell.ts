@@ -119,7 +119,7 @@ function formOf(items: readonly Item[], dense: Answerer): Identity["prompt"] {
   return first.messages === undefined ? "raw" : dense.formOf?.(first.messages);
 }
 
-/** @throws UserError if there are none, or two share an id */
+/** @throws UserError if none, or two share an id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
   const found = new Map<string, Item>();

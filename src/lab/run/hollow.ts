@@ -6,7 +6,7 @@ import type { RecipeSummary, Summary } from "../results.ts";
 
 /** The largest share of empty answers that can still be judged. */
 const EMPTY = 0.2;
-/** A recipe that acts on a smaller share of the items, or changes every counter by less, hardly acted. */
+/** A recipe that acts on a smaller share of the items, or changes every counter by less, has barely acted. */
 const FEWEST_ITEMS = 0.1;
 const LEAST_CHANGE = 0.01;
 

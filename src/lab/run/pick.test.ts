@@ -176,7 +176,7 @@ describe("a registered recipe", () => {
     const created = new Date(0).toISOString();
     await registerRecipe(name, { model: TINY, recipe: ["dynamax:rule=random"], created });
     const notices: string[] = [];
-    const sentence = expect.stringMatching(/@older keeps the defaults from before .* fill copy-kv/);
+    const sentence = expect.stringMatching(/@older keeps its older defaults: .* fill copy-kv/);
     using model = await load(name, { onNotice: (notice) => notices.push(notice) });
     for (let i = 0; i < 2; i++) {
       const { receipt } = await model.complete("abc", { raw: true, maxTokens: 2 });

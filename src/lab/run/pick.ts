@@ -14,7 +14,7 @@ import { summaryFile } from "./folder.ts";
 /** The goal of a recipe: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
-/** The summary in a run's folder. @throws UserError if there is none */
+/** The summary in a run's folder. @throws UserError if it is missing */
 export async function readSummary(folder: string): Promise<Summary> {
   return readJson(summaryFile(folder), summarySchema, "the summary of a lab run");
 }
@@ -23,7 +23,7 @@ export async function readSummary(folder: string): Promise<Summary> {
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
  * the best one among those that save at least `saving` (0.3). A change of quality counts by the worse end of its
  * interval.
- * @throws UserError if there is none
+ * @throws UserError if none
  */
 export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
   const { recipes, metric } = summary;
@@ -70,7 +70,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   if (items < 2) return "one item has no interval";
   if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
-    return "every recipe that saves FLOPs is below that on average, and more items would hardly change it";
+    return "every recipe that saves FLOPs is below that on average, and more items are unlikely to change it";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
@@ -84,7 +84,7 @@ export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number
 
 /**
  * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice for a
- * run from before some default changed: its recipe keeps the measured settings.
+ * run older than a changed default: its recipe keeps the measured settings.
  * @throws UserError if a file that it names is missing
  */
 export async function evidenced(

@@ -23,7 +23,7 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
     const changed = changedFile(now, files);
     if (changed === undefined) continue;
     throw new UserError(
-      `${path} holds results of "${recipe}" from before ${changed} was changed; rename the new file, or --force starts over`,
+      `${path} holds results of "${recipe}" with an older ${changed}; rename the new file, or --force starts over`,
     );
   }
 }

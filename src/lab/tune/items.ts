@@ -49,14 +49,14 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
 
 /**
  * Reads the items of a task: one of the lab's that generates, or a user's file, also of prompts alone.
- * @throws UserError if there are none, or the task does not generate text from text
+ * @throws UserError if none, or the task does not generate text from text
  */
 export async function tuningItems(spec: string, model: LanguageModel, wanted: Wanted): Promise<TuningItems> {
-  const { asked, metrics, task } = isFile(spec)
+  const { requests, metrics, task } = isFile(spec)
     ? await fromFile(spec, model, wanted)
     : await fromTask(spec, model, wanted);
   const metric = metrics?.find((metric): metric is ItemMetric => metric.scale !== undefined);
-  const all = asked.map((each) => servedItem(each, model, metric));
+  const all = requests.map((each) => servedItem(each, model, metric));
   const { context } = model.decoder.config;
   const items = all.filter(({ tokens, maxTokens }) => tokens + maxTokens <= context);
   if (items.length === 0)
@@ -74,7 +74,7 @@ const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/,
 async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
   const { prompts, metrics } = await userPrompts(spec, wanted);
   const requests = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
-  return { asked: requests, metrics, task: spec };
+  return { requests, metrics, task: spec };
 }
 
 function askedOf(
@@ -108,7 +108,7 @@ async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
     });
     if (requests.length === wanted.limit) break;
   }
-  return { asked: requests, metrics: task.metrics, task: spec };
+  return { requests, metrics: task.metrics, task: spec };
 }
 
 function servedItem(

@@ -32,7 +32,7 @@ export async function readRaster(file: string): Promise<Raster> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Crops a picture to its visible part. @throws Error if there is none */
+/** Crops a picture to its visible part. @throws Error if none */
 export function trimmed({ width, height, data }: Raster): Raster {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)

@@ -54,7 +54,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
   return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
 }
 
-/** The measured value nearest to the middle that the saving and the model accept; undefined if there is none. */
+/** The measured value nearest to the middle that the saving and the model accept; undefined if none. */
 async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({
