@@ -51,7 +51,7 @@ class PostgresDatabase implements Database {
 }
 
 /**
- * The version of the tables, 0 if there are none.
+ * The version of the tables, 0 if none.
  * @throws UserError if they are another program's, or a newer version's
  */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
