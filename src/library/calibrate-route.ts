@@ -14,7 +14,7 @@ import {
 import { scoringOf } from "../pipelines/route/rule.ts";
 import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/scores.ts";
 import { UserError } from "../util/errors.ts";
-import { given, modelName } from "./arguments.ts";
+import { checkArgument, modelName } from "./arguments.ts";
 import { formIn, identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -84,9 +84,9 @@ export async function calibrateRoute(
   options: CalibrateOptions = {},
 ): Promise<{ file: string; calibrated: Calibrated[] }> {
   const { judge, data = "rows", out, onRow, quant, offline, signal, onProgress, onNotice, ...rest } = options;
-  const chosen = given("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
-  const all = given("calibrateRoute's rows", z.array(row), rows);
-  const pair = parsePair(given("calibrateRoute's name", modelName, name));
+  const chosen = checkArgument("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
+  const all = checkArgument("calibrateRoute's rows", z.array(row), rows);
+  const pair = parsePair(checkArgument("calibrateRoute's name", modelName, name));
   if (!pair) throw new UserError(`"${name}" is not a pair of models; expected SWIFT>SUPER`, 2);
   const resolving = { offline, signal, onProgress, onNotice };
   const opening = { ...resolving, ...(quant && { quant }) } as LoadOptions;

@@ -22,7 +22,7 @@ import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { hubName, preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 
 /** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
 export interface TrainCall
@@ -64,7 +64,7 @@ export async function estimateTraining(
 }
 
 const optionsGiven = (options: TrainInput): TrainOptions =>
-  given("train's options", trainOptions, withPresets(options));
+  checkArgument("train's options", trainOptions, withPresets(options));
 
 /** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {
