@@ -98,7 +98,7 @@ const citations = z.array(z.int()).describe("indices of the documents that the a
 /** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
-  score: z.number().nullable().describe("the gate's score; null if it has none, and then the question is looked up"),
+  score: z.number().nullable().describe("the gate's score; null without one: the question is then looked up"),
   threshold: z.number().describe("the score from which the gate retrieves"),
 };
 const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");

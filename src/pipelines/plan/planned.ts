@@ -97,10 +97,10 @@ async function planBy(
 ): Promise<Draft> {
   const planner = plannerOf(model);
   const { name } = model;
-  if (trained && projector === undefined && trained.about.source !== "plan")
+  if (trained && projector === undefined && trained.metadata.source !== "plan")
     throw new UserError(`the projector of ${name} is a control, expected one that reads plans`);
-  const planning = planningFor(input, trained?.about, chatsOf({ planner, executor }), options.seed);
-  const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.about.tokens };
+  const planning = planningFor(input, trained?.metadata, chatsOf({ planner, executor }), options.seed);
+  const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.metadata.tokens };
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
 }
 

@@ -146,7 +146,7 @@ export interface FoundCalibration {
 
 /**
  * The calibration of a pair for a score: from `file` if set, else the user's own, else a shipped one.
- * @throws UserError if there is none, or it is for other models
+ * @throws UserError if it is missing, or for other models
  */
 export function findCalibration(
   pair: PairIdentity,
