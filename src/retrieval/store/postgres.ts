@@ -223,7 +223,7 @@ async function once<T>(address: string, use: (postgres: Postgres) => Promise<T>)
 
 export const postgresIndexNames = (address: string): Promise<string[]> => once(address, namesIn);
 
-/** @throws UserError if there is none */
+/** @throws UserError if none */
 export const deletePostgresStore = (address: string, name: string): Promise<void> =>
   once(address, async (postgres) => {
     if (!(await namesIn(postgres)).includes(name))

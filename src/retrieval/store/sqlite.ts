@@ -291,7 +291,7 @@ export async function createSqliteStore(path: string, settings: IndexSettings): 
   throw new UserError(`there is an index at ${path} already`);
 }
 
-/** Opens the index in an SQLite file. @throws UserError if there is none, or it is damaged */
+/** Opens the index in an SQLite file. @throws UserError if it is missing or damaged */
 export async function openSqliteStore(path: string): Promise<Store> {
   const db = await openSqliteFile(path, indexFile, "read");
   const row = guarded(path, indexFile, () => db.prepare("SELECT settings FROM info").get()) as
