@@ -93,7 +93,7 @@ export const certificateFile = (name: string): string => path.join(home(), "cert
 /** While it exists, the certificate is off: every request runs dense. */
 export const switchFile = (name: string): string => path.join(home(), "certificates", `${name}.off`);
 
-/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if there is none */
+/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if it is missing */
 export async function switchCertificate(name: string, on: boolean): Promise<void> {
   readCertificate(name);
   if (on) rmSync(switchFile(name), { force: true });
@@ -113,7 +113,7 @@ export async function keepCertificate(name: string, certificate: Certificate): P
   rmSync(switchFile(name), { force: true });
 }
 
-/** Changes whenever the certificate's file does; undefined if there is none. */
+/** Changes whenever the certificate's file does; undefined if none. */
 export function certificateStamp(name: string): string | undefined {
   const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;

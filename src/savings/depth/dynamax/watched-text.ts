@@ -10,7 +10,7 @@ import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
-  /** By classifier: the probability that the token may leave. */
+  /** The probability that the token may leave, by classifier. */
   readonly probabilities: readonly number[];
   /** True if the exit's choice differs from dense's. */
   readonly differs: boolean;
@@ -25,7 +25,7 @@ export function watchedText(
   prompt: readonly number[],
   answer: readonly number[],
 ): GivenText & { readonly seen: readonly ExitsSeen[] } {
-  const { layers } = exits.about;
+  const { layers } = exits.metadata;
   const seen: ExitsSeen[] = [];
   const found = new Map<number, { probabilities: readonly number[]; choice: number }>();
   const cuts = layers.map(
@@ -59,7 +59,7 @@ export function watchedText(
 
 /** Computes each classifier's logit, and scores for the tokens that the exit's head can choose. */
 function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: number): StepProbe {
-  const { head } = exits.about;
+  const { head } = exits.metadata;
   const stateSize = Math.max(0, ...classifiers.map(stateSizeOf));
   return {
     key: `${exits.id} watched ${layer}`,
@@ -77,9 +77,9 @@ function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: numbe
   };
 }
 
-const choiceOf = ({ about }: Exits, scores: Float32Array): number => {
+const choiceOf = ({ metadata }: Exits, scores: Float32Array): number => {
   const best = likeliest(scores);
-  return about.head.tokens?.[best] ?? best;
+  return metadata.head.tokens?.[best] ?? best;
 };
 
 /** The index of the greatest value, the first among equals. */

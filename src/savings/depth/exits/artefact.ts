@@ -103,7 +103,7 @@ export interface Exits {
   readonly folder: string;
   /** Identifies these weights; replaced weights in the folder have another id. */
   readonly id: string;
-  readonly about: ExitsFile;
+  readonly metadata: ExitsFile;
   /** Their weights as constants of a graph. @throws UserError if the file has no weight of that shape */
   weightsOf(g: Graph): WeightsOf;
 }
@@ -123,7 +123,7 @@ export function openExits(folder: string, host: ExitsHost): Exits {
   checkHost(folder, metadata, host);
   const tensors = withFile(exitsTensors(folder), parseHeader);
   const id = `${folder} ${fileState(exitsTensors(folder))}`;
-  return { folder, id, about: metadata, weightsOf: (g) => constants(g, folder, tensors) };
+  return { folder, id, metadata, weightsOf: (g) => constants(g, folder, tensors) };
 }
 
 function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {

@@ -101,7 +101,7 @@ export class Seen {
   constructor(private readonly match: number) {}
 
   /**
-   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if there is none.
+   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if none.
    * Each call's tokens begin with the previous call's.
    */
   after(tokens: readonly number[]): number | undefined {
