@@ -75,7 +75,7 @@ export interface ServeOptions {
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
-  /** The address of the metrics port, if there is one. */
+  /** The address of the metrics port, if any. */
   readonly metricsUrl: string | undefined;
   /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;

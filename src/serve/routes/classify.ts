@@ -70,7 +70,7 @@ export const classify = (context: ServerContext): Endpoint =>
           param: "model",
         });
       const chosen = await context.catalogue.choose(body);
-      const answer = await billed(context, chosen, { ...call, asked: body }, (model, terms) =>
+      const answer = await billed(context, chosen, { ...call, body }, (model, terms) =>
         model.classify(input, { ...terms, save: chosen.recipe, ...(list && { labels: list }) }),
       );
       return answered(name, answer);

@@ -48,7 +48,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
       const chosen = await context.catalogue.choose(input);
       // An embedding model has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
-      const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
+      const { embeddings, receipt } = await billed(context, chosen, { ...call, body: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
         const prompt = input.prompt_name ?? undefined;

@@ -46,7 +46,7 @@ export const recognize = (context: ServerContext): Endpoint =>
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       await checkPixels([bytes], "image", context.limits);
       const chosen = await context.catalogue.choose(body);
-      const found = await billed(context, chosen, { ...call, asked: body }, (model, { signal, arrived }) =>
+      const found = await billed(context, chosen, { ...call, body }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
       const { width, height, regions, receipt } = found;

@@ -122,7 +122,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
       param,
     });
   const chosen = await context.catalogue.choose(input);
-  return billed(context, chosen, { ...call, asked: input }, (model, terms) =>
+  return billed(context, chosen, { ...call, body: input }, (model, terms) =>
     model.relevance(input.query, texts, {
       ...terms,
       save: chosen.recipe,

@@ -25,7 +25,7 @@ export function responses(context: ServerContext): Endpoint {
     output: response,
     event: responseEvent,
     async handle(input, call) {
-      const { asked: body, fields } = asChat(input);
+      const { request: body, fields } = asChat(input);
       const writer = new ResponseWriter(input);
       try {
         const request = { body, input: accepted(underneath.input!, body) };

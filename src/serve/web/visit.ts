@@ -210,7 +210,7 @@ export class Visit {
   }
 }
 
-/** Why there can be no requests, if so. */
+/** The reason why no requests are possible; absent if they are. */
 function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");

@@ -8,7 +8,7 @@ import { turnsIn } from "./turns.ts";
 
 /** A response's request in the form of a chat. */
 export interface AsChat {
-  readonly asked: JsonObject;
+  readonly request: JsonObject;
   /** The field that each turn comes from. */
   readonly fields: readonly string[];
 }
@@ -28,7 +28,7 @@ export function asChat(input: ResponsesInput): AsChat {
     ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
-  return { asked: withoutUndefined(request), fields };
+  return { request: withoutUndefined(request), fields };
 }
 
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>
