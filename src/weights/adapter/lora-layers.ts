@@ -41,7 +41,7 @@ export class LoraLayers {
     private readonly layout: Layout,
   ) {}
 
-  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
+  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -59,7 +59,7 @@ export class LoraLayers {
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
-  /** Tokens with separate rows in the token table; undefined if there are none. */
+  /** Tokens with separate rows in the token table; undefined if none. */
   get tokens(): readonly number[] | undefined {
     return this.#rows("token_embd")?.ids;
   }

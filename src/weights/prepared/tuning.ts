@@ -66,7 +66,7 @@ const processorKey = (): string =>
     ...[`${availableThreads()} threads`, `ONNX Runtime ${ortLibrary().version}`],
   ].join(" ");
 
-/** The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or tuning is off. */
+/** The choice stored on this machine for a model with this folder of prepared weights; undefined if none, or tuning is off. */
 export function tuningOf(folder: string): Tuning | undefined {
   const all = tunes() ? readTunings(folder) : {};
   // The key loads the runtime's library.
