@@ -54,7 +54,7 @@ export interface Batch {
    * one.
    */
   readonly documents?: Int32Array;
-  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if there are none. */
+  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if none. */
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];

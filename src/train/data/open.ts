@@ -126,7 +126,7 @@ function withFiles<T>(texts: Texts, what: string, make: () => T): T {
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** Joins all texts. A token that ends texts, if there is one, separates them. */
+/** Joins all texts. A token that ends texts, if any, separates them. */
 function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = [...texts.values()].flatMap((text, i) => [

@@ -49,7 +49,7 @@ export class BatchStage extends GradientStage {
     readonly subject: AnySubject,
     readonly data: RunData,
     optimizer: Optimizer,
-    /** The method of training, if there is one. */
+    /** The method of training, if any. */
     readonly method: ActiveMethod | undefined,
     private readonly scoring: Scoring | undefined,
     /** A notice about options that the method adapted to the data. */

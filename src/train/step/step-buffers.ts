@@ -39,7 +39,7 @@ export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  /** The tensors that travel with the streams; empty if there are none. */
+  /** The tensors that travel with the streams; empty if none. */
   readonly #carried: readonly Buffer[] = [];
   readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
@@ -114,7 +114,7 @@ export class StepBuffers implements Disposable {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** The tensors that travel with a part's stream before a layer, under this name; empty if there are none. */
+  /** The tensors that travel with a part's stream before a layer, under this name; empty if none. */
   carried(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carried[layer], layer, part, name);
   }
@@ -166,7 +166,7 @@ export class StepBuffers implements Disposable {
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
-    return { stream: whole(stream), gradient: whole(gradient), adds, given: this.#dataInputs };
+    return { stream: whole(stream), gradient: whole(gradient), adds, inputs: this.#dataInputs };
   }
 
   get #streamShape() {

@@ -49,8 +49,8 @@ export async function runSweep(
   const runs: SweepRun[] = [];
   for (const [i, setting] of settings.entries()) runs.push(await planned(setting, i, settings.length, out, around));
   const measure = await measureIn(settings, labTasks);
-  const { left, stopped, screened } = await screenRuns(runs, screen, measure, around);
-  await advanceRuns(left, around);
+  const { remaining, stopped, screened } = await screenRuns(runs, screen, measure, around);
+  await advanceRuns(remaining, around);
   const done = runs.map(({ folder }) => summaryOf(readTrainedRun(folder))).sort(orderBy(measure));
   const folders = done.map((run) => run.out);
   const report = await reportRuns(folders, path.join(out, "report.html"));
@@ -61,7 +61,7 @@ export async function runSweep(
 
 /** Runs all through the screen's first steps, and stops the less promising ones. */
 async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure, around: Around) {
-  if (screen.mode === "off") return { left: runs, stopped: [], screened: undefined };
+  if (screen.mode === "off") return { remaining: runs, stopped: [], screened: undefined };
   const steps = runs.map((run) => run.steps);
   const window = windowOf(screen, steps);
   const rungs = rungsOf(screen, runs.length, window);
@@ -77,7 +77,7 @@ async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, meas
     stopped.push(...dropped.map((run) => ({ out: run.out, reason: reasonOf(run, rung, screen, measure) })));
     remaining = remaining.filter(({ folder }) => retained.includes(folder));
   }
-  return { left: remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
+  return { remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
 }
 
 /** The measure that all runs name. */

@@ -101,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if there are none */
+/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if none */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

@@ -168,8 +168,8 @@ async function* batchesFrom(
 }
 
 /**
- * Endless batches of pictures with equally many regions, so none is padded; a number of regions is as likely as
- * pictures with it.
+ * Endless batches of pictures with the same number of regions, so none is padded. Numbers are as frequent as in the
+ * data.
  */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);

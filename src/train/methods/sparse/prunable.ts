@@ -15,7 +15,7 @@ const TABLE = /embd|token_types|\.bias$/;
 
 /**
  * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names.
- * @throws UserError if there are none
+ * @throws UserError if none
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
