@@ -142,18 +142,18 @@ export class AnswerPrinter {
 /** Prints a text as it arrives, and always ends its last line; `before` is called with each piece. */
 export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before: (piece: C) => void): Promise<Receipt> {
   const printer = new AnswerPrinter();
-  let begun = false;
+  let hasText = false;
   let end: FinishReason | undefined;
   try {
     for await (const piece of chunks) {
       before(piece);
       printer.write(piece);
-      begun ||= piece.text !== "";
+      hasText ||= piece.text !== "";
       end = piece.finishReason;
       if (piece.receipt) return piece.receipt;
     }
   } finally {
-    if (begun) process.stdout.write("\n");
+    if (hasText) process.stdout.write("\n");
     warnOfLoop(end);
   }
   throw new Error("an answer ended without its receipt");

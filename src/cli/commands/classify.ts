@@ -40,7 +40,7 @@ export function define(command: Command): void {
 
 /** Prints the labels with their scores, the likeliest first. */
 async function classify(text: string | undefined, flags: Flags): Promise<void> {
-  const textOf = async (signal: AbortSignal) => wanted(text ?? (await readStdin(signal)));
+  const textOf = async (signal: AbortSignal) => nonEmpty(text ?? (await readStdin(signal)));
   const { image } = flags;
   if (image !== undefined && (text !== undefined || flags.via))
     throw new UserError("--image replaces the text, and does not work with --via; use one of them", 2);
@@ -96,7 +96,7 @@ async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, fla
   });
 }
 
-function wanted(text: string): string {
+function nonEmpty(text: string): string {
   if (text.trim() === "") throw new UserError("nothing to classify; pass a text as an argument or on stdin", 2);
   return text;
 }

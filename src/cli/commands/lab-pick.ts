@@ -34,10 +34,10 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const { quality, saving, as } = readFlags(options, flags);
   if (folder === undefined)
     throw new UserError("expected a run's folder, from `lab run --out FOLDER`, and --quality or --saving", 2);
-  const wanted = wantedBy(folder, quality, saving);
+  const goal = wantedBy(folder, quality, saving);
   await requireRun(folder);
   const summary = await readSummary(folder);
-  const picked = pick(summary, wanted);
+  const picked = pick(summary, goal);
   requireSolid(summary, picked, flags["force"] === true);
   const { entry, notice } = await evidenced(folder, summary, picked);
   if (notice !== undefined) warn(notice);
@@ -48,7 +48,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   // The model reads an adapter's prompts in the form of its training by itself.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
-    `${noteOn(summary, picked, wanted)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
+    `${noteOn(summary, picked, goal)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
@@ -64,10 +64,10 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
 }
 
 /** Notes to read before deploying it. */
-function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
+function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
-    const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}${byTime(summary, wanted.quality)}` : "";
+    const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
     return `no recipe that saves FLOPs meets the condition; picked dense, which saves nothing${more}`;
   }
   const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];

@@ -101,9 +101,11 @@ export async function documentsOf(file: string): Promise<Identified[]> {
   const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);
   const ids = new Set(rows.map(({ id }) => String(id)));
-  const taken = rows.findIndex(({ id }, index) => id === undefined && ids.has(String(index)));
-  if (taken < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));
-  throw new UserError(`${file}: document ${taken} has no id, and another has the id ${taken}; expected ids for all`);
+  const ambiguous = rows.findIndex(({ id }, index) => id === undefined && ids.has(String(index)));
+  if (ambiguous < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));
+  throw new UserError(
+    `${file}: document ${ambiguous} has no id, and another has the id ${ambiguous}; expected ids for all`,
+  );
 }
 
 const ranked = (documents: readonly { id: string | number }[], scores: readonly number[]) =>
