@@ -64,8 +64,8 @@ export interface ModelDescription
  * Describes a model's file, mostly from its header, whether it fits in memory or not.
  * @throws UserError if it is not a supported model
  */
-export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
-  const quant = quantHere(model, wanted);
+export async function describeModel(model: ResolvedModel, requested: Quant = "auto"): Promise<ModelDescription> {
+  const quant = quantHere(model, requested);
   const checkpoint = await judged(() => openCheckpoint(model.path));
   const kind = await kindOf(checkpoint);
   const { describe } = await kind.load();

@@ -181,10 +181,10 @@ export class Likelihoods implements Disposable {
       passed += tokens;
       if (first === tokens) continue;
       meter.parts(await headRuns(first, tokens - first));
-      const wanted = targets.slice(found.length, found.length + tokens - first);
+      const targetsHere = targets.slice(found.length, found.length + tokens - first);
       const score = async (some: readonly number[], at: number) =>
         this.#score(await rows(first + at, some.length), [1, some.length, 1], some);
-      found.push(...(await pieces(wanted, score)));
+      found.push(...(await pieces(targetsHere, score)));
       yield;
     }
     meter.insteadOfScores(past, passed, skipped);

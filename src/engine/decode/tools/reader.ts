@@ -37,7 +37,7 @@ export class CallReader implements AnswerReader {
     let free = "";
     for (;;) {
       free += this.#free(last);
-      const written = this.#taken(last);
+      const written = this.#takeCall(last);
       if (written === undefined) return { text: free, calls };
       const call = parsed(written.slice(OPEN.length, written.endsWith(CLOSE) ? -CLOSE.length : undefined));
       if (call) calls.push(call);
@@ -58,7 +58,7 @@ export class CallReader implements AnswerReader {
   }
 
   /** Takes one whole call, from its opening to its end; undefined if none is complete. */
-  #taken(last: boolean): string | undefined {
+  #takeCall(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);
     if (end < 0 && !last) return undefined;

@@ -88,9 +88,9 @@ export class ImageModel implements Loaded {
     const images: Picture[] = [];
     const { n, runs } = request;
     try {
-      const begun = picture && (await this.painter.begin(picture, bill));
+      const image = picture && (await this.painter.begin(picture, bill));
       time.enter("prefill");
-      const drawing = { ...request, ...(await this.#conditions(request, bill)), image: begun };
+      const drawing = { ...request, ...(await this.#conditions(request, bill)), image };
       time.enter("decode");
       while (images.length < n) {
         const rows = Math.min(this.model.prompts ? TOGETHER.latents : TOGETHER.pixels, n - images.length);

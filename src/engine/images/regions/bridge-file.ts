@@ -47,9 +47,9 @@ export function openBridge(folder: string): { readonly bridge: RegionBridge; rea
 
 /** @throws UserError if a bridge was trained for another image–text model or localiser */
 export function checkBridge(folder: string, metadata: BridgeFile, own: { model: string; localiser: string }): void {
-  const refuse = (what: string, wanted: string, got: string) => {
+  const refuse = (what: string, expected: string, got: string) => {
     throw new UserError(
-      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${wanted.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
+      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${expected.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
     );
   };
   if (metadata.model.sha256 !== own.model) refuse(metadata.model.name, metadata.model.sha256, own.model);
