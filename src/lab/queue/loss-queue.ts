@@ -64,12 +64,10 @@ export class LossQueue implements Losses, AsyncDisposable {
   /** Distributes the first items, as many as the workers need, and takes back all others. */
   announce(upcoming: Iterable<Upcoming>): void {
     if (this.#failed) return;
-    const wanted = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
-    const fresh = wanted
-      .filter((each) => !this.#handed.get(each.item.id)?.covers(each))
-      .map((each) => new Handed(each));
+    const next = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
+    const fresh = next.filter((each) => !this.#handed.get(each.item.id)?.covers(each)).map((each) => new Handed(each));
     for (const handed of fresh) this.#handed.set(handed.id, handed);
-    const ids = new Set(wanted.map(({ item }) => item.id));
+    const ids = new Set(next.map(({ item }) => item.id));
     this.#turn = this.#turn
       .then(() => this.#withdraw(ids))
       .then(() => this.#handOut(fresh))

@@ -25,21 +25,21 @@ export async function readSummary(folder: string): Promise<Summary> {
  * interval.
  * @throws UserError if none
  */
-export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
+export function pick(summary: Summary, goal: Wanted): RecipeSummary {
   const { recipes, metric } = summary;
   const worst = (recipe: RecipeSummary) => worstGain(summary, recipe);
   const first = (order: (r: RecipeSummary) => number) => recipes.toSorted((a, b) => order(b) - order(a));
-  if ("quality" in wanted) {
-    const found = first((r) => r.flops_saved).find((r) => worst(r) >= wanted.quality);
+  if ("quality" in goal) {
+    const found = first((r) => r.flops_saved).find((r) => worst(r) >= goal.quality);
     if (found) return found;
     throw new UserError(
-      `no recipe is shown to change ${metric.name} by ${wanted.quality} or better; ${moreItems(summary, wanted.quality)}`,
+      `no recipe is shown to change ${metric.name} by ${goal.quality} or better; ${moreItems(summary, goal.quality)}`,
     );
   }
-  const found = first(worst).find((r) => r.flops_saved >= wanted.saving);
+  const found = first(worst).find((r) => r.flops_saved >= goal.saving);
   if (found) return found;
   const most = Math.max(...recipes.map((r) => r.flops_saved));
-  throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
+  throw new UserError(`no recipe saves ${goal.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
 /** A change of quality, positive if it is better. */

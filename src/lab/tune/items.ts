@@ -51,10 +51,10 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
  * Reads the items of a task: one of the lab's that generates, or a user's file, also of prompts alone.
  * @throws UserError if none, or the task does not generate text from text
  */
-export async function tuningItems(spec: string, model: LanguageModel, wanted: Wanted): Promise<TuningItems> {
+export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {
   const { requests, metrics, task } = isFile(spec)
-    ? await fromFile(spec, model, wanted)
-    : await fromTask(spec, model, wanted);
+    ? await fromFile(spec, model, options)
+    : await fromTask(spec, model, options);
   const metric = metrics?.find((metric): metric is ItemMetric => metric.scale !== undefined);
   const all = requests.map((each) => servedItem(each, model, metric));
   const { context } = model.decoder.config;
@@ -71,9 +71,9 @@ export async function tuningItems(spec: string, model: LanguageModel, wanted: Wa
 
 const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/, "")) || /[\\/]/.test(spec);
 
-async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
-  const { prompts, metrics } = await userPrompts(spec, wanted);
-  const requests = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
+async function fromFile(spec: string, model: LanguageModel, options: Wanted) {
+  const { prompts, metrics } = await userPrompts(spec, options);
+  const requests = drawn(prompts, options).map((each) => askedOf(each, model, options.maxTokens));
   return { requests, metrics, task: spec };
 }
 
@@ -88,25 +88,25 @@ function askedOf(
   return { prompt, stop: [], maxTokens: most, group, ...(answers.length > 0 && { item }) };
 }
 
-async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
-  const found = await findTask(spec, wanted);
+async function fromTask(spec: string, model: LanguageModel, options: Wanted) {
+  const found = await findTask(spec, options);
   const task = model.formOf("") === "chat" ? (overChat(found) ?? found) : found;
   if (task.kind !== "generation")
     throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
   const countTokens = (text: string) => model.encode(text, true).length;
   const requests: UntokenizedItem[] = [];
-  for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
+  for await (const item of task.items({ ...options, countTokens, tokenizer: model.tokenizer })) {
     if (item.images ?? item.promptTokens ?? item.suffix)
       throw new UserError(`${spec}: its prompts have images, tokens or a suffix; expected texts or turns`, 2);
     const { prompt, messages, stop, maxTokens } = item;
     requests.push({
       prompt: messages ?? prompt,
       stop,
-      maxTokens: wanted.maxTokens ?? maxTokens,
+      maxTokens: options.maxTokens ?? maxTokens,
       group: undefined,
       item,
     });
-    if (requests.length === wanted.limit) break;
+    if (requests.length === options.limit) break;
   }
   return { requests, metrics: task.metrics, task: spec };
 }
