@@ -29,8 +29,8 @@ export interface ScanInputs {
 const CHUNK = 64;
 
 /** The greatest divisor of a token count, up to the wanted chunk length. */
-export function chunkOf(tokens: number, wanted = CHUNK): number {
-  let chunk = Math.min(tokens, wanted);
+export function chunkOf(tokens: number, size = CHUNK): number {
+  let chunk = Math.min(tokens, size);
   while (tokens % chunk > 0) chunk--;
   return chunk;
 }
