@@ -47,10 +47,10 @@ const rounded = (score: number): number => Number(score.toPrecision(10));
 export function calibrationOf(
   samples: readonly Sample[],
   scoring: ScoreOptions,
-  wanted: Target,
+  target: Target,
   data: Calibration["data"],
 ): Calibration {
-  thresholdFrom(samples, wanted);
+  thresholdFrom(samples, target);
   const scored = samples.filter(({ score }) => !Number.isNaN(score)).sort((a, b) => a.score - b.score);
   const all = [...scored, ...samples.filter(({ score }) => Number.isNaN(score))];
   const known = (of: "swift" | "super") => {
@@ -59,14 +59,14 @@ export function calibrationOf(
   };
   return {
     ...scoring,
-    ...{ data, target: wanted, scores: scored.map(({ score }) => rounded(score)) },
+    ...{ data, target, scores: scored.map(({ score }) => rounded(score)) },
     ...{ unscored: all.length - scored.length, ...known("swift"), ...known("super") },
   };
 }
 
 /** The threshold of a record, for its own target or another. @throws UserError if the record determines none */
-export const thresholdOf = (record: Calibration, wanted: Target = record.target): number =>
-  thresholdFrom(samplesOf(record), wanted);
+export const thresholdOf = (record: Calibration, target: Target = record.target): number =>
+  thresholdFrom(samplesOf(record), target);
 
 const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sample[] =>
   [...scores, ...Array.from({ length: unscored }, () => Number.NaN)].map((score, i) => ({

@@ -80,8 +80,8 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
     onNotice?.(`${name} has no calibrated gate, so retrieval=auto looks up every question; ${again(name)}`);
     return ALWAYS;
   }
-  const wanted = method === undefined ? "no gate" : `no gate ${method}`;
-  throw new UserError(`${name} has ${wanted} that was calibrated; ${again(name)}, or give a gate and a threshold`);
+  const missing = method === undefined ? "no gate" : `no gate ${method}`;
+  throw new UserError(`${name} has ${missing} that was calibrated; ${again(name)}, or give a gate and a threshold`);
 }
 
 const again = (name: string): string =>
