@@ -100,7 +100,7 @@ class PostgresStore implements Store {
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";
       const { rows } = await client.query<BlobRow>(this.#sql(sql), [[...query.keys()]]);
       // The order of terms and blocks determines how sums are rounded.
-      const blocks = (wanted: string) => rows.filter(({ term }) => term === wanted).sort((a, b) => a.block - b.block);
+      const blocks = (word: string) => rows.filter(({ term }) => term === word).sort((a, b) => a.block - b.block);
       return rankByBm25(
         [...query].map(([term, count]) => ({ count, blocks: blocks(term) })),
         counts.rows[0]!,
