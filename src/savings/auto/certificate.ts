@@ -149,9 +149,9 @@ export function requireWeights(
   certified: Weights,
   actual: ModelForm & { readonly model: string },
 ): void {
-  const refuse = (what: string, held: unknown, wanted: unknown, advice = "") => {
+  const refuse = (what: string, held: unknown, actual: unknown, advice = "") => {
     throw new UserError(
-      `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on${advice}`,
+      `auto:${name} was certified for ${what} ${held}, and this is ${actual}; tune again, or name the model that it was tuned on${advice}`,
     );
   };
   const { model, form, codes } = certified;
