@@ -188,8 +188,8 @@ async function listen(server: Server, { host, port }: Pick<ServeOptions, "host" 
     server.once("error", (error) => reject(unlistened(error, host, port)));
     server.listen(port, host, resolve);
   });
-  const { port: taken } = server.address() as AddressInfo;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${taken}`;
+  const { port: boundPort } = server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}`;
 }
 
 function unlistened(error: Error, host: string, port: number): unknown {

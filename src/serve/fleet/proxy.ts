@@ -163,10 +163,10 @@ class ProxiedRequest {
 }
 
 /** Aborted `seconds` after a time, if set. */
-export function lateAfter(seconds: number | undefined, taken: number): AbortSignal {
+export function lateAfter(seconds: number | undefined, start: number): AbortSignal {
   const late = new AbortController();
   const end = () => late.abort(new HttpError(503, `no answer within ${seconds} seconds`, { code: "deadline" }));
-  if (seconds !== undefined) setTimeout(end, taken + 1000 * seconds - performance.now()).unref();
+  if (seconds !== undefined) setTimeout(end, start + 1000 * seconds - performance.now()).unref();
   return late.signal;
 }
 

@@ -311,12 +311,12 @@ export class Catalogue {
   async savingsOf(served: Served): Promise<readonly string[]> {
     const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
     this.#savings.set(served, found);
-    const taken = await found;
+    const savings = await found;
     const acts = (name: string) => {
       const { idle } = savingNamed(name);
       return idle?.(formOfServed(chosenOf(served, []))) === undefined;
     };
-    return taken.filter(acts);
+    return savings.filter(acts);
   }
 
   /** A message without this machine's model paths. */

@@ -72,9 +72,9 @@ function checkIds(inputs: readonly Continued[], vocabulary: number): void {
 }
 
 /** @throws HttpError */
-function checkDimensions(wanted: number, has: number): void {
-  if (wanted > has)
-    throw new HttpError(400, `dimensions: the model has ${has}, got ${wanted}`, { param: "dimensions" });
+function checkDimensions(requested: number, has: number): void {
+  if (requested > has)
+    throw new HttpError(400, `dimensions: the model has ${has}, got ${requested}`, { param: "dimensions" });
 }
 
 /** Shortens a vector, for models trained to allow it (Matryoshka; Kusupati et al., arXiv 2205.13147). */

@@ -47,11 +47,11 @@ export const receipts = (context: ServerContext): Endpoint =>
       keys: z.array(keySum).optional().describe("totals by key, largest first; admins only"),
     }),
     async handle({ since, until, model, key, audits, limit }, call) {
-      const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
-      const summed = { ...wanted, audits: audits === "true" };
+      const filter = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
+      const summed = { ...filter, audits: audits === "true" };
       await context.ledger.flush();
       const { ledger } = context.ledger;
-      const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(summed)]);
+      const [data, sum] = await Promise.all([ledger.list({ ...filter, limit }), ledger.sum(summed)]);
       return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(summed) }) };
     },
   });
