@@ -111,7 +111,7 @@ function refuseSearch({ retrieval }: AnswerOptions): void {
 /** A loaded model and its index. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
-  /** By `retrieval`. */
+  /** Keyed by `retrieval`. */
   readonly #gates = new Map<string, Promise<Gate>>();
 
   constructor(

@@ -80,7 +80,7 @@ async function openListwise(
   return new RerankPipeline(named.name, model, (request) => pipeline.rank(named, { use }, request, prepared), free);
 }
 
-/** By the score of each text alone; ties in order. */
+/** Ranks by the score of each text alone; ties keep their order. */
 async function byRelevance(model: Model, request: RankRequest): Promise<Reranked> {
   const { query, documents, ceiling, ...terms } = request;
   const limit = ceiling === undefined ? {} : { ceiling: { flops: ceiling } };

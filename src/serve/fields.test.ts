@@ -87,7 +87,7 @@ describe("fields that nothing here reads", () => {
     ["/v1/embeddings", { model: "sentences", input: "x", dimension: 4 }, "dimension"],
     ["/v1/classify", { model: "tiny", input: "x", lables: ["a", "b"] }, "lables"],
     ["/v1/rerank", { model: "tiny", query: "x", documents: ["y"], return_document: true }, "return_document"],
-  ])("%s: typing errors and fields that would change the answer are refused by name: %j", async (path, body, param) => {
+  ])("%s: typos and fields that would change the answer are refused by name: %j", async (path, body, param) => {
     const response = await post(server, path, body);
     expect([response.status, (await jsonOf(response)).error.param]).toEqual([400, param]);
   });

@@ -70,7 +70,7 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   );
 }
 
-/** By a listwise reranker, `MODEL+first`. */
+/** Ranks with a listwise reranker, `MODEL+first`. */
 async function rerankByLetters(documents: readonly Identified[], { query, ...flags }: Flags): Promise<void> {
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;

@@ -29,7 +29,7 @@ interface Tuning {
  */
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
-  /** By item. */
+  /** Keyed by item. */
   readonly #handed = new Map<string, Handed>();
   /** Jobs without a result, by id. */
   readonly #jobs = new Map<string, Handed>();

@@ -105,7 +105,7 @@ function fileIn(folder: string, name: string): string {
 }
 
 interface Judged {
-  /** By document. */
+  /** Keyed by document. */
   readonly gains: Map<string, number>;
   readonly sources: Set<string>;
 }

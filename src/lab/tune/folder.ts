@@ -42,7 +42,7 @@ const attempt = z.strictObject({
 /** A tuning that has answered items of its test. */
 export type Attempt = z.infer<typeof attempt>;
 
-/** By model and loss. */
+/** Keyed by model and loss. */
 const attempts = z.record(z.string(), z.array(attempt));
 
 const tunings = (): string => path.join(home(), "tunings");

@@ -49,7 +49,7 @@ export const certificateSchema = z.strictObject({
   quality: z.number().optional(),
   /** The path of the test, from the most expensive ladder on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
-  /** By recipe, including dense. */
+  /** Keyed by recipe, including dense. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
   /**
    * Medians over the timed items, for dense and for the ladder's cheapest recipe; `ci95` is for the median share of

@@ -43,7 +43,7 @@ export function carriedWidth(config: DecoderConfig, layer: number): number {
 export class Carried {
   readonly #inputs: Tensor | undefined;
   readonly #deeper: Tensor | undefined;
-  /** By the layer that they belong to. */
+  /** Keyed by the layer that they belong to. */
   readonly #keys: ReadonlyMap<number, Tensor>;
 
   constructor(

@@ -24,7 +24,7 @@ interface BoundPart {
 
 /** A program with its tensors, bound again for parts of other sizes. */
 class Run {
-  /** By part index. */
+  /** One per part. */
   readonly #bound: BoundPart[] = [];
 
   constructor(

@@ -19,7 +19,7 @@ const codesTuning = z.object({
   bits: z.literal([4, 8]),
   /** False if the machine was too busy for meaningful times; `bits` then follows from its instructions. */
   steady: z.boolean(),
-  /** By code width. */
+  /** Times by code width. */
   ms: z.object({ 4: times, 8: times }),
 });
 
@@ -50,7 +50,7 @@ export type RotatedTuning = z.infer<typeof rotatedTuning>;
 /** All timings of a model on one processor. */
 export type Tuning = z.infer<typeof tuning>;
 
-/** By processor. */
+/** Keyed by processor. */
 const tunings = z.record(z.string(), tuning);
 
 const fileOf = (folder: string): string => path.join(folder, "tuning.json");

@@ -31,7 +31,7 @@ export class Batch implements Disposable {
   readonly #cache: KvCache | DeviceRows;
   readonly #buffers: StackBuffers;
   readonly #probes: Probes;
-  /** By the first layer of a range. */
+  /** Keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #stacks = new Map<string, BoundStack>();

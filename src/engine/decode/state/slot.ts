@@ -35,7 +35,7 @@ export class Slot extends Cached implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
   readonly buffers: StackBuffers;
-  /** By the first layer of a range. */
+  /** Keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   #logits: Buffer;
   readonly #stacks = new BoundStacks();

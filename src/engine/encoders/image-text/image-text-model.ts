@@ -48,7 +48,7 @@ type Prepared =
 /** A loaded model that maps images and texts to one space. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
-  /** By layer, compiled when its tokens are first needed. */
+  /** Keyed by layer, compiled when its tokens are first needed. */
   readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
 
   private constructor(

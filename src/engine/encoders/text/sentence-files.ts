@@ -100,7 +100,7 @@ function readTransformer(folder: string, module: string): Pick<SentenceSettings,
   };
 }
 
-/** By name, and by the flags used before version 6. */
+/** Keyed by name, and by the flags used before version 6. */
 const poolings: Readonly<Record<string, Pooling>> = {
   mean: "mean",
   cls: "cls",

@@ -54,7 +54,7 @@ const decider = z.strictObject({
   /** A token may leave if its choice is among this many of the model's likeliest; 0: if it matches the text. */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
-  /** By layer: the divisor of the logits. */
+  /** The divisor of the logits, per layer. */
   temperatures: z.array(z.number().positive()),
   thresholds: z
     .array(z.union([certifiedThreshold, uncertified]))
