@@ -54,9 +54,9 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
     ...{ index, store, out, judge, data: basename(path), signal: interruptSignal(), onRow: progress(model) },
     ...download,
   });
-  const found = gates.map((gate) => summary(gate, judged));
-  if (json) return printJson({ model, file, questions: rows.length, gates: found });
-  print(...columns([["GATE", "THRESHOLD", "AUROC", "LOOKED UP", "RIGHT", "ALWAYS", "NEVER"], ...found.map(line)]));
+  const summaries = gates.map((gate) => summary(gate, judged));
+  if (json) return printJson({ model, file, questions: rows.length, gates: summaries });
+  print(...columns([["GATE", "THRESHOLD", "AUROC", "LOOKED UP", "RIGHT", "ALWAYS", "NEVER"], ...summaries.map(line)]));
   process.stderr.write(`saved in ${file}: \`modicum answer --model ${model} --index ${index} …\` uses it\n`);
 }
 

@@ -33,7 +33,7 @@ import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { displayOn } from "../progress-display.ts";
-import { found } from "./lab-run.ts";
+import { resolvedModel } from "./lab-run.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;
@@ -110,7 +110,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
   if (pair && flag)
     throw new UserError(`--${flag} needs a single model; a pair's thresholds are tuned here, without adapters`, 2);
-  for (const each of pair ? [pair.swift, pair.super] : [name]) await found(each, signal);
+  for (const each of pair ? [pair.swift, pair.super] : [name]) await resolvedModel(each, signal);
   using download = showDownload(name);
   const open = (each: string) => load(each, { signal, ...download, ...(adapter !== undefined && { adapter }) });
   const model = await open(pair?.super ?? name);

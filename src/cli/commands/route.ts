@@ -46,9 +46,9 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
     ...formGiven(flags),
     ...{ judge, data: basename(file), out, signal, onRow: progress(pair), ...download },
   });
-  const found = result.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
-  if (json) return printJson({ pair, file: result.file, calibrations: found });
-  print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...found.map(line)]));
+  const summaries = result.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
+  if (json) return printJson({ pair, file: result.file, calibrations: summaries });
+  print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...summaries.map(line)]));
   process.stderr.write(`saved in ${result.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
 }
 

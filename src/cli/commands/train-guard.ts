@@ -33,7 +33,7 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
   const started = performance.now();
   const { trainGuard } = await import("../../library/train-guard.ts");
   const signal = interruptSignal();
-  const found = await trainGuard(options, {
+  const result = await trainGuard(options, {
     out,
     signal,
     onStep: ({ step, steps, ratio }) => {
@@ -42,8 +42,8 @@ async function guard(config: string | undefined, { out, json, ...flags }: Flags)
     },
   }).catch(sayHowToGoOn(signal, () => "the same command continues"));
   display[Symbol.dispose]();
-  if (json) printJson(found);
-  else tell(found);
+  if (json) printJson(result);
+  else tell(result);
 }
 
 const defined = (flags: object): object =>

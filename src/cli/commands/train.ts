@@ -116,9 +116,9 @@ const givenOf = (flags: Flags): Partial<Flags> =>
 /** Options overridden by flags, field by field. */
 const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, givenOf(flags)) as TrainInput;
 
-function tellEstimate(found: Estimate, { json }: Flags): void {
-  if (json) printJson(found);
-  else print(sentence(found));
+function tellEstimate(estimate: Estimate, { json }: Flags): void {
+  if (json) printJson(estimate);
+  else print(sentence(estimate));
 }
 
 /** The commands that run a trained model, by head. */
