@@ -3,8 +3,8 @@
  * and disposed of.
  */
 export async function beside<T extends Disposable, U>(making: Promise<T>, read: () => U): Promise<[T, U]> {
-  const [maker, found] = await Promise.allSettled([making, Promise.resolve().then(read)]);
-  if (maker.status === "fulfilled" && found.status === "fulfilled") return [maker.value, found.value];
+  const [maker, reader] = await Promise.allSettled([making, Promise.resolve().then(read)]);
+  if (maker.status === "fulfilled" && reader.status === "fulfilled") return [maker.value, reader.value];
   if (maker.status === "fulfilled") maker.value[Symbol.dispose]();
-  throw found.status === "rejected" ? found.reason : (maker as PromiseRejectedResult).reason;
+  throw reader.status === "rejected" ? reader.reason : (maker as PromiseRejectedResult).reason;
 }

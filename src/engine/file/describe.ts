@@ -178,8 +178,8 @@ async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Pro
   const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
   if (recurrent.length === 0 || !part(`blk.${recurrent[0]}.${stored}`).exists) return undefined;
   const layers = recurrent.map((l) => {
-    const found = part(`blk.${l}.${stored}`).floats();
-    const rates = stored === "ssm_a" ? found : found.map((logarithm) => -Math.exp(logarithm));
+    const values = part(`blk.${l}.${stored}`).floats();
+    const rates = stored === "ssm_a" ? values : values.map((logarithm) => -Math.exp(logarithm));
     return restExponents(rates, part(`blk.${l}.ssm_dt.bias`).floats()).reduce((a, b) => Math.max(a, b));
   });
   const lambdaMax = Math.max(...layers);

@@ -41,14 +41,14 @@ export class Magnitudes {
 
   /** Integers from `low` to `high`, by their number of digits. */
   #wholes(low: bigint, high: bigint, fraction: Node): Node {
-    const found: Node[] = [];
+    const alternatives: Node[] = [];
     for (let from = low; from <= high; ) {
       const end = 10n ** BigInt(from.toString().length) - 1n;
       const to = end < high ? end : high;
-      found.push(this.#sameLength(from.toString(), to.toString()));
+      alternatives.push(this.#sameLength(from.toString(), to.toString()));
       from = to + 1n;
     }
-    return this.forest.seq(this.forest.alt(found), fraction);
+    return this.forest.seq(this.forest.alt(alternatives), fraction);
   }
 
   #sameLength(low: string, high: string): Node {

@@ -106,17 +106,17 @@ export class DecodeStep {
       const cut = stepCut(planOf(this.#step(slot)), after);
       return cut ? [{ slot, cut }] : [];
     });
-    const found = new Map<Slot, Found>();
+    const findings = new Map<Slot, Found>();
     for (const [probe, slots] of byKey(rows, ({ cut }) => cut.probe))
-      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) found.set(slot, one);
-    return rows.map((row) => ({ ...row, found: found.get(row.slot) }));
+      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) findings.set(slot, one);
+    return rows.map((row) => ({ ...row, found: findings.get(row.slot) }));
   }
 
   async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Found][]> {
     const all: [Slot, Found][] = [];
     for (const of of this.batch.adjacent(slots)) {
-      const found = await this.batch.probe(of, this.#done, probe);
-      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, found[i]!]));
+      const results = await this.batch.probe(of, this.#done, probe);
+      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, results[i]!]));
     }
     for (const [slot, { cost }] of all) this.#step(slot).meter.overheadPart(cost, 1, 0);
     return all;

@@ -74,9 +74,9 @@ const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s
 /** The end of the call at the start of `text`; -1 if it is not there yet. */
 function closeOf(text: string, last: boolean): number {
   const plain = text.indexOf(CLOSE);
-  const found = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
+  const length = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
   // Text with unmatched quotes is not JSON: the first closing tag counts.
-  return found ?? (last ? plain : -1);
+  return length ?? (last ? plain : -1);
 }
 
 /** Characters at the end of `text` that may begin `word`. */

@@ -186,8 +186,8 @@ export class EncoderModel implements Loaded {
     const prompts = searchPrompts(this.settings);
     const promptOf = (index: number) => (index === 0 ? prompts.query : prompts.document);
     const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms, promptOf);
-    const [queryVector, ...found] = answers;
-    return { answers: found.map((vector) => cosine(queryVector!, vector)), usage };
+    const [queryVector, ...documents] = answers;
+    return { answers: documents.map((vector) => cosine(queryVector!, vector)), usage };
   }
 
   async #byToken(

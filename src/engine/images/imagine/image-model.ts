@@ -120,8 +120,8 @@ export class ImageModel implements Loaded {
   ): Promise<Pick<Drawing, "wanted" | "without">> {
     if (wanted.kind === "class") return { wanted: { row: wanted.row }, without: { row: wanted.none } };
     const read = (text: string) => this.painter.read(this.#ids(text), bill);
-    const found = await read(wanted.prompt);
-    return { wanted: found, without: guidance === 1 ? found : await read("") };
+    const states = await read(wanted.prompt);
+    return { wanted: states, without: guidance === 1 ? states : await read("") };
   }
 
   /** A text's ids, cut or padded to the encoder's length. */
