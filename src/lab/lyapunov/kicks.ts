@@ -51,10 +51,10 @@ function compared(plain: Float32Array, kicked: Float32Array, { exponents, tokens
   for (let i = 0; i < plain.length; i++) {
     const distance = kicked[i]! - plain[i]!;
     if (!(distance > LOST * Math.max(1, Math.abs(plain[i]!)))) continue;
-    const found = Math.log(distance) / tokens;
+    const rate = Math.log(distance) / tokens;
     elements++;
-    exponent = Math.max(exponent, found);
-    fromClosedForm = Math.max(fromClosedForm, Math.abs(found - exponents[Math.floor(i / share)]!));
+    exponent = Math.max(exponent, rate);
+    fromClosedForm = Math.max(fromClosedForm, Math.abs(rate - exponents[Math.floor(i / share)]!));
   }
   return { elements, exponent, fromClosedForm };
 }

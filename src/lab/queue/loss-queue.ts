@@ -86,8 +86,8 @@ export class LossQueue implements Losses, AsyncDisposable {
     const scores = new Map<string, number>();
     for (const each of (handed && (await this.#answersTo(handed))) ?? [])
       if (each?.excess !== undefined) scores.set(answerHash(each.served), each.excess);
-    const found = answers.flatMap((served) => scores.get(answerHash(served)) ?? []);
-    return found.length === answers.length ? found : this.local.excess(item, answers);
+    const known = answers.flatMap((served) => scores.get(answerHash(served)) ?? []);
+    return known.length === answers.length ? known : this.local.excess(item, answers);
   }
 
   /** The workers' answers to an item; undefined if no worker has it. */

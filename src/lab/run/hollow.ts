@@ -24,9 +24,9 @@ export function chanceOf(items: readonly Item[]): number | undefined {
  * Data missing from an older summary are not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
-  const found =
+  const notes =
     recipe.recipe === "dense" ? ofDense(summary, recipe) : [...ofAction(recipe), ...ofLength(summary, recipe)];
-  return [...found, ...ofAnswers(recipe)];
+  return [...notes, ...ofAnswers(recipe)];
 }
 
 /** Savings compare answers of equal length. */

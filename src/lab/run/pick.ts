@@ -103,7 +103,7 @@ export async function evidenced(
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     ...writtenSteps(steps),
-    ...(summary.adapter && { adapter: { ...summary.adapter, folder: found(summary.adapter.folder, folder) } }),
+    ...(summary.adapter && { adapter: { ...summary.adapter, folder: existingPath(summary.adapter.folder, folder) } }),
     evidence: {
       ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
       ...(summary.prompt && { prompt: summary.prompt }),
@@ -116,16 +116,16 @@ export async function evidenced(
 /** A user's own file by its absolute path; older runs name it relative to their working directory. */
 function modelOf({ model, model_file }: Summary, folder: string): string {
   const spec = model_file === undefined ? parseSpec(model) : ({ kind: "file", path: model_file } as const);
-  return spec.kind === "file" ? found(spec.path, folder) : model;
+  return spec.kind === "file" ? existingPath(spec.path, folder) : model;
 }
 
 function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): EarlierRecipe {
   const read = earlierRecipe(`${folder}: ${recipe}`, { recipe: steps ?? recipe.split(" "), resolved });
-  for (const file of filesOf(read.steps)) found(file, folder);
+  for (const file of filesOf(read.steps)) existingPath(file, folder);
   return read;
 }
 
-function found(file: string, folder: string): string {
+function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
     `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in their places`,

@@ -89,8 +89,8 @@ function askedOf(
 }
 
 async function fromTask(spec: string, model: LanguageModel, options: Wanted) {
-  const found = await findTask(spec, options);
-  const task = model.formOf("") === "chat" ? (overChat(found) ?? found) : found;
+  const plainTask = await findTask(spec, options);
+  const task = model.formOf("") === "chat" ? (overChat(plainTask) ?? plainTask) : plainTask;
   if (task.kind !== "generation")
     throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
   const countTokens = (text: string) => model.encode(text, true).length;

@@ -41,7 +41,7 @@ export const isPermissive = (expression: string): boolean =>
     .some((choice) => choice.split(/ AND /i).every((name) => PERMISSIVE.includes(name.trim())));
 
 /** @throws UserError if the licence differs from the expected one, or is not permissive */
-export function checkLicence(name: string, expected: string, found: string | undefined): void {
-  if (found === expected && isPermissive(found)) return;
-  throw new UserError(`${name}: expected the licence ${expected}, one that is permissive, got ${found ?? "none"}`);
+export function checkLicence(name: string, expected: string, actual: string | undefined): void {
+  if (actual === expected && isPermissive(actual)) return;
+  throw new UserError(`${name}: expected the licence ${expected}, one that is permissive, got ${actual ?? "none"}`);
 }
