@@ -56,9 +56,9 @@ class PostgresDatabase implements Database {
  */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
   const sql = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass('receipts')";
-  const [found] = (await client.query<{ comment: string | null }>(sql)).rows;
-  if (!found) return 0;
-  const version = found.comment?.startsWith(MARK) ? Number(found.comment.slice(MARK.length)) : Number.NaN;
+  const [row] = (await client.query<{ comment: string | null }>(sql)).rows;
+  if (!row) return 0;
+  const version = row.comment?.startsWith(MARK) ? Number(row.comment.slice(MARK.length)) : Number.NaN;
   if (Number.isNaN(version))
     throw new UserError(`the database ${place} has another program's table "receipts"; use another database`);
   if (version <= VERSION) return version;
