@@ -160,8 +160,8 @@ async function answersOf(
     // Each token is scored once by each score, for all aggregates.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
-      const found = scoresOf(logits, kinds);
-      for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(found[k]!);
+      const scores = scoresOf(logits, kinds);
+      for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(scores[k]!);
     };
     const options = {
       raw,
@@ -191,7 +191,7 @@ async function qualitiesOf(
   model: Model,
   { rows, judge, raw, maxTokens, signal }: Settings,
 ): Promise<{ found: number[]; form: ReturnType<typeof formIn> }> {
-  const found: number[] = [];
+  const qualities: number[] = [];
   for (const { prompt, answer } of rows) {
     const { text } = await model.complete(prompt, {
       raw,
@@ -199,7 +199,7 @@ async function qualitiesOf(
       repetitionDetection: false,
       ...(signal && { signal }),
     });
-    found.push(judge!(text, answer!));
+    qualities.push(judge!(text, answer!));
   }
-  return { found, form: formIn(model) };
+  return { found: qualities, form: formIn(model) };
 }

@@ -44,12 +44,12 @@ export async function openReranker(
 }
 
 async function openListwise(
-  found: NamedRank,
+  listwise: NamedRank,
   first: FirstInput | undefined,
   { adapter, ...loading }: LoadOptions,
 ): Promise<RerankPipeline> {
-  const { pipeline } = found;
-  const named = pipeline.under(found, { ...first });
+  const { pipeline } = listwise;
+  const named = pipeline.under(listwise, { ...first });
   await pipeline.checkNames(named);
   const nameOf = (role: string) => named.roles[role]!;
   const hashOf = async (role: string) => (await identityNamed(nameOf(role), undefined, loading)).sha256;

@@ -157,8 +157,8 @@ export class SearchIndex implements AsyncDisposable {
    */
   async vectors(ids: readonly string[]): Promise<Map<string, Float32Array>> {
     this.#checkVectors();
-    const found = await this.store.vectorsOf(checkArgument("vectors' ids", texts, ids));
-    return new Map([...found].map(([id, chunks]) => [id, normalised(sumOfVectors(chunks))]));
+    const vectors = await this.store.vectorsOf(checkArgument("vectors' ids", texts, ids));
+    return new Map([...vectors].map(([id, chunks]) => [id, normalised(sumOfVectors(chunks))]));
   }
 
   /**
@@ -172,10 +172,10 @@ export class SearchIndex implements AsyncDisposable {
     const { top } = checkArgument("similar's options", searchOptions, options);
     const time = new WallTime(undefined);
     const direction = (await this.vectors([id])).get(id);
-    const found = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
+    const nearest = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
     return {
-      results: found.results.filter((result) => result.id !== id).slice(0, top),
-      receipt: searchReceipt({ parts: [], flops: found.flops, retrievals: 1, time }),
+      results: nearest.results.filter((result) => result.id !== id).slice(0, top),
+      receipt: searchReceipt({ parts: [], flops: nearest.flops, retrievals: 1, time }),
     };
   }
 
