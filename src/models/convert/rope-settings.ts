@@ -73,8 +73,8 @@ function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObj
   const factor = Math.max(...divisors);
   const expected = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });
   for (let original = 1; original <= rope.positions; original *= 2) {
-    const found = ropeFrequencies({ ...rope, scaling: { type: "llama3", factor, ...RAMP, original } });
-    if (found.every((f, i) => Math.abs(f / expected[i]! - 1) < 1e-5))
+    const frequencies = ropeFrequencies({ ...rope, scaling: { type: "llama3", factor, ...RAMP, original } });
+    if (frequencies.every((f, i) => Math.abs(f / expected[i]! - 1) < 1e-5))
       return {
         ...{ rope_type: "llama3", factor: shortest(factor), low_freq_factor: RAMP.low, high_freq_factor: RAMP.high },
         original_max_position_embeddings: original,

@@ -78,8 +78,8 @@ export class Autoencoder {
     const first = layers.conv("encoder.conv_in", pixels, widths[0]!, 3);
     const last = silu(layers.norm("encoder.conv_norm_out", this.#middle(layers, "encoder", this.#down(layers, first))));
     const both = 2 * latentChannels;
-    const found = layers.conv("quant_conv", layers.conv("encoder.conv_out", last, both, 3), both, 1);
-    const [means] = split(found, 1, [latentChannels, latentChannels]) as [Tensor, Tensor];
+    const moments = layers.conv("quant_conv", layers.conv("encoder.conv_out", last, both, 3), both, 1);
+    const [means] = split(moments, 1, [latentChannels, latentChannels]) as [Tensor, Tensor];
     return scale(means, factor);
   }
 
