@@ -120,6 +120,6 @@ export const answerShown = { retrieved: used, documents, gate: z.object(decision
 
 /** A decision in the form of `POST /v1/answer`. */
 export function decisionOf({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
-  const found = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
-  return { ...found, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
+  const retrieval = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
+  return { ...retrieval, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
 }

@@ -27,9 +27,9 @@ function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
   const g = new Graph();
   const { token, hidden } = bridge.config;
   const tokens = g.input("tokens", "f32", [1, sym("regions"), token]);
-  const found = bridge.vectors(g, tokens, g.input("image", "f32", [1, imageTokens, hidden]));
-  g.output("vectors", found.vectors);
-  g.output("attention", found.attention);
+  const outputs = bridge.vectors(g, tokens, g.input("image", "f32", [1, imageTokens, hidden]));
+  g.output("vectors", outputs.vectors);
+  g.output("attention", outputs.attention);
   return g;
 }
 
@@ -114,9 +114,9 @@ export class Recognizer implements Disposable {
   async labels(labels: readonly string[]): Promise<LabelVectors> {
     const key = JSON.stringify(labels);
     if (this.#labels?.key === key) return { values: this.#labels.values, cost: { flops: 0, bytes: 0 }, tokens: 0 };
-    const found = await labelVectors(this.model, labels);
-    this.#labels = { key, values: found.values };
-    return found;
+    const vectors = await labelVectors(this.model, labels);
+    this.#labels = { key, values: vectors.values };
+    return vectors;
   }
 
   [Symbol.dispose](): void {
