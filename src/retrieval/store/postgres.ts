@@ -141,9 +141,9 @@ class PostgresStore implements Store {
       "SELECT chunk, id, title, text, categories, metadata FROM @chunks JOIN @documents ON id = document WHERE chunk = ANY($1)",
       chunks,
     );
-    const found = new Map(rows.map((row) => [row.chunk, row]));
+    const byChunk = new Map(rows.map((row) => [row.chunk, row]));
     return chunks.flatMap((chunk) => {
-      const row = found.get(chunk);
+      const row = byChunk.get(chunk);
       return row ? { ...row, categories: JSON.parse(row.categories), metadata: JSON.parse(row.metadata) } : [];
     });
   }
