@@ -44,8 +44,8 @@ export async function learnThresholds(
   const certified = classifiers.map(({ kind }, i) => ({
     kind,
     thresholds: risk.flatMap((each): CertifiedThreshold[] => {
-      const found = laxest(documents, [...exits.metadata.layers, layers], i, { risk: each, confidence });
-      return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
+      const certified = laxest(documents, [...exits.metadata.layers, layers], i, { risk: each, confidence });
+      return certified ? [{ ...certified, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
     }),
   }));
   const deciders = exits.metadata.deciders.map((decider) => {

@@ -27,12 +27,12 @@ export function watchedText(
 ): GivenText & { readonly seen: readonly ExitsSeen[] } {
   const { layers } = exits.metadata;
   const seen: ExitsSeen[] = [];
-  const found = new Map<number, { probabilities: readonly number[]; choice: number }>();
+  const byLayer = new Map<number, { probabilities: readonly number[]; choice: number }>();
   const cuts = layers.map(
     (after, i): StepCut => ({
       ...{ after, scope: "step", probe: probeOf(exits, classifiers, after) },
       decide({ probed }) {
-        found.set(after, {
+        byLayer.set(after, {
           probabilities: classifiers.map(({ temperatures }, k) => exitProbability(probed[k]!, temperatures[i])),
           choice: choiceOf(exits, probed.subarray(classifiers.length)),
         });
@@ -48,11 +48,11 @@ export function watchedText(
       const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {
-          const { probabilities, choice } = found.get(layer) ?? lost;
+          const { probabilities, choice } = byLayer.get(layer) ?? lost;
           return { probabilities, differs: choice !== dense };
         }),
       );
-      found.clear();
+      byLayer.clear();
     },
   };
 }
