@@ -94,6 +94,6 @@ function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefin
 
 /** The text in a piece of a completion or a chat. */
 function textOf({ text, delta }: JsonObject): string {
-  const found = isObject(delta) ? delta["content"] : text;
-  return typeof found === "string" ? found : "";
+  const content = isObject(delta) ? delta["content"] : text;
+  return typeof content === "string" ? content : "";
 }

@@ -22,11 +22,11 @@ import { isRemote, type PipelineRequest, PooledResources } from "./pooled-resour
  */
 export async function choosePipeline(
   { catalogue, fleet }: Pick<ServerContext, "catalogue" | "fleet">,
-  found: NamedText,
+  pipeline: NamedText,
   { savings, keep_alive }: Naming,
   usual: readonly string[],
 ): Promise<Pick<PipelineRequest, "named" | "chosen">> {
-  const named = underSavings(found, savings, usual);
+  const named = underSavings(pipeline, savings, usual);
   const { serving } = named.pipeline;
   const recipe = serving && !savings ? usual : [];
   const chosen: Record<string, Chosen | Destination> = {};

@@ -59,9 +59,9 @@ async function baseOf(bases: readonly Served[], name: string, folder: string): P
   if (more.length === 0) return only;
   const settings = readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
   const baseName = settings["base_model_name_or_path"];
-  const found: Served[] = [];
-  for (const base of bases) if (await isNamed(base, baseName)) found.push(base);
-  if (found.length === 1) return found[0]!;
+  const matches: Served[] = [];
+  for (const base of bases) if (await isNamed(base, baseName)) matches.push(base);
+  if (matches.length === 1) return matches[0]!;
   const got = `its base_model_name_or_path is ${JSON.stringify(baseName) ?? "missing"}`;
   const ids = bases.map(({ id }) => id).join(", ");
   throw new UserError(`--adapter ${name}: ${got}, expected the name of one of ${ids}`, 2);

@@ -309,9 +309,9 @@ export class Catalogue {
    * read any more.
    */
   async savingsOf(served: Served): Promise<readonly string[]> {
-    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
-    this.#savings.set(served, found);
-    const savings = await found;
+    const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, pending);
+    const savings = await pending;
     const acts = (name: string) => {
       const { idle } = savingNamed(name);
       return idle?.(formOfServed(chosenOf(served, []))) === undefined;

@@ -78,8 +78,8 @@ export const oneReceipt = (context: ServerContext): Endpoint =>
       const owner = ownerOf(call);
       const id = call.params["id"]!;
       await context.ledger.flush();
-      const found = await context.ledger.ledger.get(id);
-      if (found && (owner === undefined || found.key === owner)) return found;
+      const receipt = await context.ledger.ledger.get(id);
+      if (receipt && (owner === undefined || receipt.key === owner)) return receipt;
       throw new HttpError(404, `there is no receipt ${id.slice(0, 60)}`, { code: "receipt_not_found" });
     },
   });

@@ -46,10 +46,10 @@ export const recognize = (context: ServerContext): Endpoint =>
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       await checkPixels([bytes], "image", context.limits);
       const chosen = await context.catalogue.choose(body);
-      const found = await billed(context, chosen, { ...call, body }, (model, { signal, arrived }) =>
+      const result = await billed(context, chosen, { ...call, body }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
-      const { width, height, regions, receipt } = found;
+      const { width, height, regions, receipt } = result;
       const data = regions.map((one, index) => ({ index, ...one }));
       return { object: "list", width, height, data, model: name, usage: usageOf(receipt), receipt };
     },

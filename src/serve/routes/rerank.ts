@@ -149,4 +149,4 @@ const documentBack = (document: NonNullable<RerankInput["documents"]>[number]) =
   typeof document === "string" ? { text: document } : document;
 
 const inTeiForm = ({ texts, top_n: most, return_text: back }: RerankInput, scores: readonly number[]) =>
-  bestFirst(scores, most).map((found) => ({ ...found, ...(back && { text: texts![found.index]! }) }));
+  bestFirst(scores, most).map((ranked) => ({ ...ranked, ...(back && { text: texts![ranked.index]! }) }));
