@@ -88,8 +88,8 @@ async function written(
 /** The checkpoint names of the trained tensors. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
-  const found = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
-  return found.map((stored) => (typeof stored === "string" ? stored : stored.name));
+  const entries = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
+  return entries.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }
 
 /** The base as transformers opens it: a repository on the hub, or a folder; undefined for a GGUF. */

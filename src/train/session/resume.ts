@@ -37,9 +37,9 @@ export function checkState(session: Session, state: KeptState, hash: string): st
   const drift = driftOf(state.machine, thisMachine());
   const notices = drift === undefined ? [] : [drift];
   if (changed.length === 0) return notices;
-  const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
-  if (reuse !== "resume changed") throw new UserError(`${found}; --force continues with the new ones`);
-  return [...notices, `${found}; it continues with the new ones`];
+  const sentence = `${out}: the run was begun with other options: ${changed.join("; ")}`;
+  if (reuse !== "resume changed") throw new UserError(`${sentence}; --force continues with the new ones`);
+  return [...notices, `${sentence}; it continues with the new ones`];
 }
 
 /**

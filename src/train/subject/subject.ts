@@ -122,8 +122,8 @@ export function configOf(
   const config = { vocab_size: vocabulary, tie_word_embeddings: true, ...architecture } as JsonObject;
   const type = config["model_type"];
   if (typeof type === "string") return { ...config, model_type: type };
-  const found = JSON.stringify(type) ?? "missing";
-  throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
+  const actual = JSON.stringify(type) ?? "missing";
+  throw new UserError(`architecture: model_type is ${actual}, expected a name such as gpt2`, 2);
 }
 
 /** The standard deviation of a new model's matrices, from the Hugging Face configuration. @throws UserError */

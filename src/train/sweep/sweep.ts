@@ -55,8 +55,8 @@ export async function runSweep(
   const folders = done.map((run) => run.out);
   const report = await reportRuns(folders, path.join(out, "report.html"));
   const faults = runs.flatMap((run) => (run.fault === undefined ? [] : [{ out: run.folder, reason: run.fault }]));
-  const found = { out, ...report, stopped: [...stopped, ...faults] };
-  return screened ? { ...found, screen: screened(runs.map((run) => run.watched())) } : found;
+  const result = { out, ...report, stopped: [...stopped, ...faults] };
+  return screened ? { ...result, screen: screened(runs.map((run) => run.watched())) } : result;
 }
 
 /** Runs all through the screen's first steps, and stops the less promising ones. */

@@ -15,8 +15,8 @@ import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
 
 /** The checkpoint of a run's image generator, without tensors if it is new; undefined for other models. */
 export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | undefined): Checkpoint | undefined {
-  const found = base ?? (architecture && newCheckpoint(architecture));
-  return found && isOfKind("image generator", found) ? found : undefined;
+  const checkpoint = base ?? (architecture && newCheckpoint(architecture));
+  return checkpoint && isOfKind("image generator", checkpoint) ? checkpoint : undefined;
 }
 
 /** diffusers stores a network's class instead of a `model_type`. */

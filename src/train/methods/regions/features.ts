@@ -85,8 +85,8 @@ async function collect(
   for (const [i, scene] of scenes.entries()) {
     const picture = await readImage(scene, i);
     images.set((await model.imageTokens(picture, featureLayer)).values, i * imageTokens * config.hidden);
-    const found = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
-    tokens.set(found.tokens, end * token);
+    const regions = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
+    tokens.set(regions.tokens, end * token);
     end += scene.boxes.length;
   }
   makeFolders(cache);

@@ -72,8 +72,8 @@ export async function* classifierStages(
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {
-      const found = model.logits(g, weights, x);
-      return concat([scale(found, 0), found], 2);
+      const logits = model.logits(g, weights, x);
+      return concat([scale(logits, 0), logits], 2);
     },
   };
   const scaling = settings.kind === "linear" ? scalingOf(states, [layer]) : undefined;
