@@ -66,10 +66,10 @@ export class LoraLayers {
 
   /** Separate rows of single tokens for a table or a head, of width `width`. */
   rows(name: string, width: number): SavedRows | undefined {
-    const found = this.#rows(name);
-    if (found && found.width !== width)
-      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${found.width}`);
-    return found?.width === width ? found : undefined;
+    const rows = this.#rows(name);
+    if (rows && rows.width !== width)
+      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${rows.width}`);
+    return rows?.width === width ? rows : undefined;
   }
 
   #rows(name: string): SavedRows | undefined {

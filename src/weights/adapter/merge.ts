@@ -35,15 +35,15 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
 
 /** Updates by the checkpoint's names of the updated tensors. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
-  const found = new Map<string, Update>();
+  const updates = new Map<string, Update>();
   const problems: string[] = [];
   for (const [module, update] of lora.updates) {
     const tensor = nameIn(tensors, module);
     const problem = tensor ? misfit(tensor, update) : isMissing(module);
     if (problem !== undefined) problems.push(problem);
-    else found.set(tensor!.name, update);
+    else updates.set(tensor!.name, update);
   }
-  if (problems.length === 0) return found;
+  if (problems.length === 0) return updates;
   throw doesNotFit(lora, path, problems);
 }
 
