@@ -35,7 +35,7 @@ export function formDifference(learnt: ModelForm, running: ModelForm): string | 
   return undefined;
 }
 
-/** The end of a sentence: how to run the model in the `wanted` form; "" if Modicum did not choose the running form. */
+/** The end of a sentence: how to run the model in the `measured` form; "" if Modicum did not choose the running form. */
 export function formAdvice(measured: string | undefined, running: string | undefined): string {
   if (measured === running) return "";
   if (running === "q8r") return "; MODICUM_TUNE=off keeps auto in the default form";

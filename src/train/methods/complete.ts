@@ -27,7 +27,7 @@ export function withMethod(name: string, input: object): object {
   return { ...fields(false), method: { name, ...fields(true) } };
 }
 
-/** Fields of `given`, and fields of `usual` that it lacks, at any depth. */
+/** Fields of `override`, and fields of `usual` that it lacks, at any depth. */
 export function beneath(usual: Partial<TrainInput> | object, override: unknown): unknown {
   if (override === undefined) return usual;
   if (!isRecord(override)) return override;

@@ -203,7 +203,7 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
 
-  /** Keeps the first `kept` of the tokens that a step checked: dense would have run exactly these. */
+  /** Keeps the first `accepted` of the tokens that a step checked: dense would have run exactly these. */
   keep(step: Step, checked: number, accepted: number): void {
     const { slot, meter } = step;
     const first = slot.tokens.length - checked;

@@ -18,12 +18,12 @@ export class PruningMask {
     this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
   }
 
-  /** How many weights remain if each group retains the share `kept` of its first weights, rounded down to blocks. */
+  /** How many weights remain if each group retains `share` of its first weights, rounded down to blocks. */
   weightsLeft(share: number): number {
     return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, share), 0);
   }
 
-  /** Retains the blocks with the greatest scores, which are at least 0; `kept` gives their share. */
+  /** Retains the blocks with the greatest scores, which are at least 0; `share` of all. */
   prune(share: number, score: (blocks: Blocks, index: number) => number): void {
     for (const group of this.#groups) {
       const stays = greatest(this.#scores(group, score), blocksLeft(group, share));
