@@ -120,8 +120,8 @@ describe("each answer has an id", () => {
     ["abc-1.2:3", /^abc-1\.2:3$/],
     ["a b", /^[\da-f-]{36}$/],
     ["x".repeat(200), /^[\da-f-]{36}$/],
-  ])("a plain id of the client's is used: %s", async (given, told) => {
-    const headers = { "x-request-id": given };
+  ])("a plain id of the client's is used: %s", async (value, told) => {
+    const headers = { "x-request-id": value };
     for (const path of ["/health", "/nothing", "/docs", "/v1/models"])
       expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(told);
   });

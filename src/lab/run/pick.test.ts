@@ -157,7 +157,7 @@ describe("a registered recipe", () => {
       ...summary,
       recipes: [{ ...recipe(0.9, 0, 0.2), recipe: "dynamax:rule=random,rate=0.3", ...(resolved && { resolved }) }],
     });
-    const evidence = async (given: Summary) => evidenced(folder, given, given.recipes[0]!);
+    const evidence = async (value: Summary) => evidenced(folder, value, value.recipes[0]!);
     const { entry, notice } = await evidence(of());
     expect(entry.recipe).toEqual(["dynamax:rule=random,rate=0.3,fill=copy-kv/ssm-partial"]);
     const resolved = ["dynamax:rule=random,classifier=linear,rate=0.3,seed=0,fill=copy-kv/ssm-partial,threshold=0.9"];

@@ -131,9 +131,9 @@ describe("a model without a chat template", () => {
     const { engine } = model.language;
     const { runs } = engine;
     let begun = 0;
-    const spied = vi.spyOn(engine, "runs").mockImplementation((...given) => {
+    const spied = vi.spyOn(engine, "runs").mockImplementation((...args) => {
       if (++begun === 3) stop.abort();
-      return runs.apply(engine, given);
+      return runs.apply(engine, args);
     });
     await expect(model.relevance(query, many, { signal: stop.signal, onStopped })).rejects.toThrow(/abort/);
     spied.mockRestore();

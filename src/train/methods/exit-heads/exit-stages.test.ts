@@ -152,10 +152,10 @@ test("exits of another model, and damaged ones, are refused in one sentence", ()
 test("heads with the same settings are reused, and others are trained", async () => {
   const stages = async (options: object) => {
     const seen = new Set<string>();
-    const made = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
+    const result = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
       seen.add(stage),
     );
-    return { made, seen: [...seen] };
+    return { made: result, seen: [...seen] };
   };
   const again = await stages({ topK: 1, labels: "shuffled" });
   expect(again.seen).toEqual(["linear after layer 1"]);
