@@ -21,7 +21,7 @@ interface Asked {
   readonly page: number;
 }
 
-function asked(c: Context): Asked {
+function requestOf(c: Context): Asked {
   const { period, date, topic, tags, page } = c.req.query();
   const number = Number(page ?? 1);
   if (!Number.isInteger(number) || number < 1 || number > MOST_PAGES)
@@ -38,7 +38,7 @@ function asked(c: Context): Asked {
 /** `/`: the papers of a day, a week, a month or all, by default of the newest day that has some. */
 export async function feed(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
-  const ask = asked(c);
+  const ask = requestOf(c);
   const { period, date, topic, tags } = ask;
   const days = (await store.papers.days(MOST_DAYS)).map(({ day }) => day);
   const day = date ?? days[0];
