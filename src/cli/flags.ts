@@ -96,7 +96,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
 }
 
 /** The checked flags of `schema` that are set, without defaults. @throws UserError that names the flag. */
-export function givenFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
+export function flagsSet<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
   const read = readFlags(schema, options) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(Object.entries(read).filter(([key]) => options[key] !== undefined)) as z.input<S>;
 }

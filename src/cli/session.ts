@@ -13,7 +13,7 @@ import { warn } from "./errors.ts";
 import { addFlags, collect, readFlags } from "./flags.ts";
 import { ADAPTER, common, MODEL, SAVING } from "./help.ts";
 import { showDownload } from "./progress.ts";
-import { formGiven, recipeOf } from "./recipe.ts";
+import { formOption, recipeOf } from "./recipe.ts";
 
 /** The flags of every verb that generates. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
@@ -68,7 +68,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   const { load } = await import("../library/load.ts");
   return await load(model, {
     save: savings,
-    ...formGiven(options),
+    ...formOption(options),
     ...deviceOf(options),
     adapter,
     signal,
@@ -100,7 +100,7 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   const { openTextPipeline } = await import("../library/text-pipeline.ts");
   const own = { settings: (await pipeline.settings?.load())?.ofFlags(options), signal, onDegraded, ...download };
-  return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), ...own });
+  return await openTextPipeline(model, { ...formOption(options), ...deviceOf(options), ...own });
 }
 
 /** Shows and stores the receipt of `work`, or, if it is stopped, of its cost so far. */

@@ -13,7 +13,7 @@ import { examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipeline.calibration();
 
@@ -50,7 +50,7 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
   const { calibrateAnswers } = await import("../../library/calibrate-answer.ts");
   const { file, gates, judged } = await calibrateAnswers(model, rows, {
     ...options,
-    ...formGiven(flags),
+    ...formOption(flags),
     ...{ index, store, out, judge, data: basename(path), signal: interruptSignal(), onRow: progress(model) },
     ...download,
   });

@@ -7,12 +7,12 @@ import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { USUAL_RERANKER } from "../../weights/sources/aliases.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
-import { addFlags, givenFlags } from "../flags.ts";
+import { addFlags, flagsSet } from "../flags.ts";
 import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 import { billed } from "../session.ts";
 
 interface Flags extends EncodeFlags {
@@ -75,9 +75,9 @@ async function rerankByLetters(documents: readonly Identified[], { query, ...fla
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
-  const first = givenFlags(ownFlags, flags);
+  const first = flagsSet(ownFlags, flags);
   const { openReranker } = await import("../../library/rerank-pipeline.ts");
-  using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, first, ...download });
+  using ranker = await openReranker(model, { ...formOption(flags), adapter, signal, first, ...download });
   await billed(async (onStopped) => {
     const texts = documents.map(({ text }) => text);
     const { scores, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });

@@ -13,7 +13,7 @@ import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -43,7 +43,7 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   const { calibrateRoute } = await import("../../library/calibrate-route.ts");
   const result = await calibrateRoute(pair, rows, {
     ...options,
-    ...formGiven(flags),
+    ...formOption(flags),
     ...{ judge, data: basename(file), out, signal, onRow: progress(pair), ...download },
   });
   const summaries = result.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));

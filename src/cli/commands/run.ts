@@ -6,7 +6,7 @@ import type { Shows, TextPipeline } from "../../pipelines/text-pipeline.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
-import { collect, givenFlags } from "../flags.ts";
+import { collect, flagsSet } from "../flags.ts";
 import { common, examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
@@ -57,7 +57,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
     // Such a pipeline has its own defaults.
-    ...(text?.settings ? givenFlags(generateOptions, options) : generation(options)),
+    ...(text?.settings ? flagsSet(generateOptions, options) : generation(options)),
     ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,
     ...format,

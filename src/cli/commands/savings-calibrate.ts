@@ -13,7 +13,7 @@ import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -67,7 +67,7 @@ async function calibrate(name: string, flags: Options): Promise<void> {
   const signal = interruptSignal();
   using download = showDownload(flags.model);
   const { load } = await import("../../library/load.ts");
-  using model = await load(flags.model, { ...formGiven(flags), signal, ...download });
+  using model = await load(flags.model, { ...formOption(flags), signal, ...download });
   const learnt = await calibrateSaving(model, name, texts, { options, tokens, signal });
   if (out === undefined) return printJson(learnt.artefact);
   await saveCalibration(out, learnt);

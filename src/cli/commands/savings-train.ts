@@ -10,7 +10,7 @@ import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -44,7 +44,7 @@ async function train(saving: (typeof trainedSavings)[number], flags: Options): P
   const documents = documentsOf(data);
   const signal = interruptSignal();
   using download = showDownload(flags.model);
-  const form = formGiven(flags);
+  const form = formOption(flags);
   const { load } = await import("../../library/load.ts");
   using model = await load(flags.model, { ...form, signal, ...download });
   const name = data.map((file) => path.basename(file)).join(", ");
