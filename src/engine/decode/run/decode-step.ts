@@ -124,14 +124,14 @@ export class DecodeStep {
 
   /** Decides the tokens of rows that leave, and fills the state of the layers they skip. */
   async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
-    const deciding = leaving.filter((row) => !madeLogits(row));
+    const deciding = leaving.filter((row) => !probedLogits(row));
     for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
       for (const of of this.batch.adjacent(slots)) await this.batch.head(of, this.#done, head);
     for (const row of leaving) {
       const { slot, fill: how } = row;
       this.#bill(slot, after);
       await this.#billHead(row);
-      this.#leave(slot, outcomeOf(how, madeLogits(row) ?? this.batch.logitsOf(slot)));
+      this.#leave(slot, outcomeOf(how, probedLogits(row) ?? this.batch.logitsOf(slot)));
       await fill(how, this.#at(slot, after));
     }
   }
@@ -186,7 +186,7 @@ export class DecodeStep {
 }
 
 /** A probe's logits for a row, if the exit has no head of its own. */
-const madeLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
+const probedLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
 /** Rows grouped by the key of their probe or head. */
 function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(

@@ -50,7 +50,7 @@ export interface ModelSampling {
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
   const alias = Object.keys(published).find((name) => aliases[name]?.files[0]?.sha256 === sha256);
   if (alias !== undefined) return published[alias];
-  const { from, values } = saidIn(config);
+  const { from, values } = publishedSettings(config);
   const settings = settingsOf(inFile(from, () => checked(fields, values)));
   return Object.keys(settings).length > 0 ? { settings, from } : undefined;
 }
@@ -58,7 +58,10 @@ export function samplingOf(config: ConfigSource, sha256: string | undefined): Mo
 const anything = z.looseObject({});
 
 /** The settings in a checkpoint, by transformers' names. */
-function saidIn(config: ConfigSource): { readonly from: string; readonly values: Readonly<Record<string, unknown>> } {
+function publishedSettings(config: ConfigSource): {
+  readonly from: string;
+  readonly values: Readonly<Record<string, unknown>>;
+} {
   switch (config.kind) {
     case "gguf":
       return {

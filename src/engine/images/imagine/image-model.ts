@@ -17,7 +17,7 @@ import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import type { Picture } from "../pixels/encode.ts";
 import { readImage } from "../pixels/input.ts";
-import { askedOf, type DrawingTerms } from "./drawing-terms.ts";
+import { type DrawingTerms, drawingTermsOf } from "./drawing-terms.ts";
 import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
@@ -68,7 +68,7 @@ export class ImageModel implements Loaded {
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
     const time = new Stopwatch();
     time.enter("encode");
-    const request = askedOf(this.source.name, this.model, options);
+    const request = drawingTermsOf(this.source.name, this.model, options);
     const picture = options.image === undefined ? undefined : await this.#picture(options.image);
     time.enter("queue");
     const images = this.#last.then(() => this.#imagine({ ...options, ...request }, picture, terms, time));
