@@ -50,10 +50,10 @@ export async function runLookup(run: LookupRun): Promise<LookupReport> {
   return report;
 }
 
-const isAsked = (task: Task): task is TaskOf<"generation"> => task.kind === "generation";
+const isGeneration = (task: Task): task is TaskOf<"generation"> => task.kind === "generation";
 
 async function questionsOf({ task, options, signal, notice }: LookupRun): Promise<Question[]> {
-  if (!isAsked(task)) throw new UserError(`${task.name} asks no questions; expected a task such as triviaqa`, 2);
+  if (!isGeneration(task)) throw new UserError(`${task.name} asks no questions; expected a task such as triviaqa`, 2);
   const { seed, limit } = options;
   const questions: Question[] = [];
   for await (const item of task.items({ seed, limit, countTokens: () => 0, signal, onNotice: notice })) {

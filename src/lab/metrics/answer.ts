@@ -17,7 +17,7 @@ function normalised(text: string): string {
   return withoutArticles(words) || words || text.trim();
 }
 
-const isSaid = (text: string, answer: string): boolean =>
+const isMatch = (text: string, answer: string): boolean =>
   number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : normalised(text) === normalised(answer);
 
 export const answerMatch: Metric<"generation"> = {
@@ -26,6 +26,6 @@ export const answerMatch: Metric<"generation"> = {
     "Share of answers that are a reference: of a number, the text's last number; else the text, whatever its case, articles and the marks around its words",
   better: "higher",
   scale: "binary",
-  part: ({ answers }, { text }) => [best(answers, (answer) => (isSaid(text, answer) ? 1 : 0))],
+  part: ({ answers }, { text }) => [best(answers, (answer) => (isMatch(text, answer) ? 1 : 0))],
   quality: meanOfParts,
 };

@@ -73,11 +73,11 @@ const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/,
 
 async function fromFile(spec: string, model: LanguageModel, options: Wanted) {
   const { prompts, metrics } = await userPrompts(spec, options);
-  const requests = drawn(prompts, options).map((each) => askedOf(each, model, options.maxTokens));
+  const requests = drawn(prompts, options).map((each) => requestOf(each, model, options.maxTokens));
   return { requests, metrics, task: spec };
 }
 
-function askedOf(
+function requestOf(
   { prompt, answers, group }: UserPrompt,
   model: LanguageModel,
   maxTokens: number | undefined,
