@@ -47,7 +47,7 @@ export async function train(
   { out, reuse = "refuse", threads, labTasks, ...rest }: TrainCall,
 ): Promise<TrainResult> {
   if (threads !== undefined) chooseThreads(threads);
-  const session = { options: optionsGiven(options), out, reuse, labTasks };
+  const session = { options: checkedTrainOptions(options), out, reuse, labTasks };
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
@@ -60,10 +60,10 @@ export async function estimateTraining(
   options: TrainInput,
   { labTasks, ...resolving }: ResolveOptions & Pick<Session, "labTasks"> = {},
 ): Promise<Estimate> {
-  return dryRun(optionsGiven(options), (model) => openBase(model, resolving), labTasks);
+  return dryRun(checkedTrainOptions(options), (model) => openBase(model, resolving), labTasks);
 }
 
-const optionsGiven = (options: TrainInput): TrainOptions =>
+const checkedTrainOptions = (options: TrainInput): TrainOptions =>
   checkArgument("train's options", trainOptions, withPresets(options));
 
 /** The folder of a sweep, and its events. */
@@ -131,7 +131,7 @@ export async function exportTraining(
   options: TrainInput,
   { out, ...resolving }: ResolveOptions & { readonly out: string },
 ): Promise<ExportedRun> {
-  return exportTrl(optionsGiven(options), out, (model) => openBase(model, resolving));
+  return exportTrl(checkedTrainOptions(options), out, (model) => openBase(model, resolving));
 }
 
 /**
