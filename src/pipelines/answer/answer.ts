@@ -16,7 +16,7 @@ import { type Decision, decide, type Gate, type GateMethod, readsOf } from "./ga
 import { type AnswerModel, answerModelOf, MODEL, type PassageSource } from "./model.ts";
 import { type AnswerOptions, MOST_PASSAGE_TOKENS } from "./options.ts";
 import { type Begun, probe, type Start } from "./probe.ts";
-import { askedOfChat, askedOfQuestion, citationsIn, fitting, type QuestionPrompts } from "./prompt.ts";
+import { chatPromptsOf, citationsIn, fitting, type QuestionPrompts, questionPromptsOf } from "./prompt.ts";
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
@@ -59,8 +59,8 @@ export async function* answerRequest(
   const model = await answerModelOf(named.name, resources, request.options.tools);
   const question =
     typeof prompt === "string"
-      ? askedOfQuestion(model.tokenizer, prompt)
-      : askedOfChat(prompt as readonly ChatMessage[]);
+      ? questionPromptsOf(model.tokenizer, prompt)
+      : chatPromptsOf(prompt as readonly ChatMessage[]);
   const settings = named.values as AnswerOptions;
   const billed = { model: `${named.name}+${named.pipeline.name}`, recipe: [recipeOf(named)] };
   const terms = { ...request, gate, settings, named: billed };

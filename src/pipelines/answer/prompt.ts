@@ -23,7 +23,7 @@ export function checkQuestion(question: string): void {
 }
 
 /** A single question: a chat of one turn, or plain text if the model has no chat template. @throws UserError if it is empty */
-export function askedOfQuestion(tokenizer: Tokenizer, question: string): QuestionPrompts {
+export function questionPromptsOf(tokenizer: Tokenizer, question: string): QuestionPrompts {
   checkQuestion(question);
   const write: (content: string) => Prompt =
     tokenizer.chatTemplate === undefined
@@ -36,7 +36,7 @@ export function askedOfQuestion(tokenizer: Tokenizer, question: string): Questio
  * A chat: its last user's turn is the query, unchanged, and holds the passages. Other turns are unchanged.
  * @throws UserError if no user's turn has a text
  */
-export function askedOfChat(turns: readonly ChatMessage[]): QuestionPrompts {
+export function chatPromptsOf(turns: readonly ChatMessage[]): QuestionPrompts {
   const at = turns.findLastIndex(({ role }) => role === "user");
   const content = turns[at]?.content;
   if (typeof content !== "string" || content.trim() === "")

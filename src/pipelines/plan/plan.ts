@@ -3,7 +3,7 @@ import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../../engine
 import type { DiffusionModel } from "../../engine/diffusion/diffusion-model.ts";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
 import type { LatentSource } from "../../engine/diffusion/plan/latents.ts";
-import { type MadePlan, makePlan, type PlanTerms } from "../../engine/diffusion/plan/make-plan.ts";
+import { makePlan, type PlanResult, type PlanTerms } from "../../engine/diffusion/plan/make-plan.ts";
 import type { Channel } from "../../engine/diffusion/plan/name.ts";
 import type { Projector } from "../../engine/diffusion/plan/projector.ts";
 import type { ProjectorFile } from "../../engine/diffusion/plan/projector-file.ts";
@@ -85,7 +85,7 @@ export async function plan(
 
 const planWithCost = (
   channel: Channel,
-  { text, ids, passes, spent, states }: Omit<MadePlan, "states"> & { readonly states?: Float32Array },
+  { text, ids, passes, spent, states }: Omit<PlanResult, "states"> & { readonly states?: Float32Array },
   started: number,
 ): PlanWithCost => ({
   shown: { channel, text, tokens: ids.length, passes, ms: performance.now() - started },
@@ -117,7 +117,7 @@ export async function carried(
 }
 
 /** @throws UserError for a plan without content */
-export function checkSaid({ tokens, text }: ShownPlan, planner: string): void {
+export function checkPlanText({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
     throw new UserError(
       `${planner}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,

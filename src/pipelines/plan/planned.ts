@@ -7,7 +7,16 @@ import type { AnswerOptions, TextRequest } from "../request.ts";
 import type { Facts, HeldModel, Resources } from "../resources.ts";
 import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import type { PlanSettings } from "./options.ts";
-import { carried, chatsOf, checkSaid, type Planning, type PlanWithCost, plan, planningFor, promptFor } from "./plan.ts";
+import {
+  carried,
+  chatsOf,
+  checkPlanText,
+  type Planning,
+  type PlanWithCost,
+  plan,
+  planningFor,
+  promptFor,
+} from "./plan.ts";
 import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Trained, trainedFor } from "./trained.ts";
 
 /** A plan, and how it was made. */
@@ -28,7 +37,7 @@ export async function* planned(
   const executor = await resources.facts("executor");
   const make = (model: HeldModel) => planBy(model, executor, trained, question, request, settings);
   const draft = await resources.use("planner", make);
-  checkSaid(draft.shown, draft.planner);
+  checkPlanText(draft.shown, draft.planner);
   const begin = { role: "executor", shown: draft.shown, planTokens: draft.shown.tokens };
   yield { ...begin, text: "", tokens: [] };
   const bill = new Bill(named, draft, executor, time);

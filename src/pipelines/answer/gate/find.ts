@@ -6,7 +6,7 @@ import type { ModelIdentity } from "../../model.ts";
 import type { Resources } from "../../resources.ts";
 import { MODEL } from "../model.ts";
 import type { AnswerOptions } from "../options.ts";
-import { askedOfQuestion } from "../prompt.ts";
+import { questionPromptsOf } from "../prompt.ts";
 import { reflectionPrompt } from "../reflection.ts";
 import { findGate, type GateBinding, gateOf } from "./artefact.ts";
 import { thresholdForRate } from "./calibrate.ts";
@@ -27,7 +27,7 @@ export async function bindingOf(resources: Pick<Resources, "identity" | "facts">
  * this pipeline's words.
  */
 function templateHash(tokenizer: Tokenizer): string {
-  const { plain, with: reading } = askedOfQuestion(tokenizer, "{question}");
+  const { plain, with: reading } = questionPromptsOf(tokenizer, "{question}");
   const texts = [
     tokenizer.chatTemplate ?? null,
     plain,
