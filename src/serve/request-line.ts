@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Trace } from "./trace/trace.ts";
 
-interface About {
+interface Metadata {
   /** A key's id. */
   key?: string | undefined;
   /** The model's name in the request. */
@@ -22,7 +22,7 @@ export class RequestLine {
   readonly id: string;
   /** When the request was received, by `performance.now()`. */
   readonly taken = performance.now();
-  readonly #metadata: About = {};
+  readonly #metadata: Metadata = {};
 
   constructor(
     private readonly log: Logger,
@@ -37,7 +37,7 @@ export class RequestLine {
     return { [ID_HEADER]: this.id };
   }
 
-  note(metadata: About): void {
+  note(metadata: Metadata): void {
     Object.assign(this.#metadata, metadata);
   }
 
