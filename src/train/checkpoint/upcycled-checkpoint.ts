@@ -61,7 +61,7 @@ export function upcycledCheckpoint(
     );
   if (base.config.config["mlp_bias"] === true)
     throw new UserError(`upcycle: ${base.path} has biases in its feed-forwards, and experts have none`, 2);
-  const added = madeTensors(base, mixture, options, seed);
+  const added = newTensors(base, mixture, options, seed);
   const dense = [...base.tensors].filter(([name]) => matrixAt(name) < 0);
   const { config } = base.config;
   const own = { model_type: mixture.model_type, ...mixture.config(options, config["intermediate_size"]) };
@@ -88,7 +88,7 @@ interface NewTensor {
 }
 
 /** Experts' matrices and routers. Each draws from its own seed, so the order of reading does not matter. */
-function madeTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
+function newTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
   const tensors = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {
     const own = seed + 2 ** 32 * (tensors.size + 1);
