@@ -47,7 +47,7 @@ async function writeBoth(sha256: string): Promise<void> {
   });
   const layers = [1, 2, 3];
   const told = { auc: 0.5, positiveRate: 0.5, ece: 0 };
-  const about = {
+  const metadata = {
     ...{ model: { name: "world", sha256 }, layers, head: { mode: "shared" as const } },
     data: { name: "none", sha256, tokens: 1 },
     measured: { tokens: 1, right: [0, 0, 0, 1], agree: [0, 0, 0, 1], neverRight: 0 },
@@ -85,7 +85,7 @@ async function writeBoth(sha256: string): Promise<void> {
   const normed = { ...about, saving: "dynamax" as const, head: { mode: "norm" as const }, deciders: [] };
   await writeExits(norm, { metadata: normed, weights: new Map(gains) });
   const three = {
-    about: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
+    metadata: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
   };
   await writeExits(controller, { ...three, weights: new Map([["controller.weight", noise([3, hidden], 2)]]) });
   const nans = { shape: [3, hidden], values: new Float32Array(3 * hidden).fill(Number.NaN) };
