@@ -46,13 +46,13 @@ async function writeBoth(sha256: string): Promise<void> {
     values: Float32Array.from({ length: shape.reduce((a, b) => a * b) }, () => size * (random() - 0.5)),
   });
   const layers = [1, 2, 3];
-  const told = { auc: 0.5, positiveRate: 0.5, ece: 0 };
+  const measuredQuality = { auc: 0.5, positiveRate: 0.5, ece: 0 };
   const metadata = {
     ...{ model: { name: "world", sha256 }, layers, head: { mode: "shared" as const } },
     data: { name: "none", sha256, tokens: 1 },
     measured: { tokens: 1, right: [0, 0, 0, 1], agree: [0, 0, 0, 1], neverRight: 0 },
   };
-  const decider = { topK: 1, temperatures: [1, 1, 1], measured: [told, told, told] };
+  const decider = { topK: 1, temperatures: [1, 1, 1], measured: [measuredQuality, measuredQuality, measuredQuality] };
   const weights = new Map(
     layers.flatMap((layer) => [
       [`linear.${layer}.weight`, noise([1, hidden], 2)] as const,
@@ -60,7 +60,7 @@ async function writeBoth(sha256: string): Promise<void> {
     ]),
   );
   await writeExits(linear, {
-    metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
+    metadata: { ...metadata, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights,
   });
   const certificate = (risk: number, threshold: number) => ({
@@ -73,7 +73,7 @@ async function writeBoth(sha256: string): Promise<void> {
     [older, decider],
   ] as const)
     await writeExits(out, {
-      metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...own }] },
+      metadata: { ...metadata, saving: "dynamax", deciders: [{ kind: "linear", ...own }] },
       weights,
     });
   const file = JSON.parse(readFileSync(exitsJson(older), "utf8"));
@@ -82,10 +82,10 @@ async function writeBoth(sha256: string): Promise<void> {
   const gains = layers.map(
     (layer) => [`head.${layer}.gain`, { shape: [hidden], values: new Float32Array(hidden).fill(1) }] as const,
   );
-  const normed = { ...about, saving: "dynamax" as const, head: { mode: "norm" as const }, deciders: [] };
+  const normed = { ...metadata, saving: "dynamax" as const, head: { mode: "norm" as const }, deciders: [] };
   await writeExits(norm, { metadata: normed, weights: new Map(gains) });
   const three = {
-    metadata: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
+    metadata: { ...metadata, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
   };
   await writeExits(controller, { ...three, weights: new Map([["controller.weight", noise([3, hidden], 2)]]) });
   const nans = { shape: [3, hidden], values: new Float32Array(3 * hidden).fill(Number.NaN) };
