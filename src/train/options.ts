@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { precisionPolicies } from "../graph/index.ts";
+import { UserError } from "../util/errors.ts";
 import { flagHelp } from "../util/named-options.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { heads } from "./heads/settings.ts";
@@ -39,6 +40,7 @@ export const upcycleOptions = z
   .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most the experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
+const SHARE = "expected a share, 0 to 0.9, or files";
 const FILES = "expected a file, or a list of files";
 
 /** One or several data files. */
@@ -46,6 +48,16 @@ export const dataFiles = z.preprocess(
   (given) => (typeof given === "string" ? [given] : given),
   z.array(z.string(), FILES).min(1, FILES),
 );
+
+/** A flag's text as a number, if it is one. */
+const numberIn = (given: unknown): unknown =>
+  typeof given === "string" && given.trim() !== "" && Number.isFinite(Number(given)) ? Number(given) : given;
+
+/** The share of a model's own kind of data to hold out. @throws UserError for files */
+export function shareOf({ validation }: Pick<TrainOptions, "validation">): number {
+  if (typeof validation === "number") return validation;
+  throw new UserError("validation: this model's data have no other files; expected a share, 0 to 0.9", 2);
+}
 
 /**
  * A training method as `name:key=value`, or by name with its options beside it if values are lists or objects. Flags
@@ -79,7 +91,12 @@ export const trainOptions = z.strictObject({
       "text files, or JSONL of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
     )
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
-  validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data to hold out"),
+  validation: z
+    .preprocess((given) => numberIn(given), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
+    .default(0.1)
+    .meta({ type: "string" })
+    .describe("share of the data to hold out, 0 to 0.9, or files of other data")
+    .register(flagHelp, { value: "file" }),
   head: z
     .enum(heads)
     .optional()

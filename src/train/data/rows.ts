@@ -47,6 +47,7 @@ function joined(
 ): Batch {
   const ids = new Int32Array(rows * tokens);
   const labels = new Int32Array(rows * tokens).fill(-1);
+  const filled = Int32Array.from({ length: rows }, (_, i) => all[i]?.ids.length ?? 0);
   const documents = packed ? new Int32Array(rows * tokens).fill(-1) : undefined;
   for (const [i, row] of all.entries()) {
     ids.set(row.ids, i * tokens);
@@ -57,7 +58,7 @@ function joined(
   const samples = all.reduce((sum, row) => sum + row.samples, 0);
   const lists = all.flatMap((row, i) => (row.lists ?? []).map((list) => ({ ...list, at: i * tokens + list.at })));
   return {
-    ...{ rows, tokens, ids, labels, labelled, samples },
+    ...{ rows, tokens, ids, labels, labelled, samples, filled },
     ...(documents && { documents }),
     ...(lists.length > 0 && { lists }),
     ...(all.some(({ image }) => image) && { images: all.map(({ image }) => image) }),

@@ -15,7 +15,7 @@ export interface StepReport extends StepResult, Evaluation {
   /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
-  /** Positions of all steps so far. */
+  /** Tokens of all steps so far, without padding. */
   readonly tokens: number;
   /** Samples of all steps so far, with repetitions; rows that pad a batch hold none. */
   readonly samples: number;
