@@ -88,9 +88,13 @@ export const trainOptions = z.strictObject({
   tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words or a MODEL"),
   data: dataFiles
     .describe(
-      "text files, or JSONL of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
+      "text files, or tables (.jsonl, .json, .csv, .tsv, .parquet, .arrow; =3 at the end: a weight) of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
     )
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
+  columns: z
+    .record(z.string(), z.string())
+    .default({})
+    .describe("a sample's fields from a table's columns in braces, as in prompt=Question: {question}"),
   validation: z
     .preprocess((given) => numberIn(given), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
     .default(0.1)
@@ -130,8 +134,12 @@ export const trainOptions = z.strictObject({
     .describe("form of the frozen weights under LoRA; auto: f32 if it fits a quarter of the memory, else as in run"),
   tokens: count
     .default(256)
-    .describe("tokens per row; longer samples are dropped, longer encoder texts are cut")
+    .describe("tokens per row; longer encoder texts are cut")
     .register(flagHelp, { group: "Steps" }),
+  excessLengthStrategy: z
+    .enum(["drop", "truncate", "raise"])
+    .default("drop")
+    .describe("for a sample of more tokens than a row: drop it, cut its end, or end with its line"),
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),
   recompute: z.boolean().default(false).describe("compute layers again in the backward pass: less memory, more time"),

@@ -105,12 +105,14 @@ export interface TrainingData {
   batch(index: number): Batch;
 }
 
-/** Samples that are dropped. */
+/** Samples that are dropped or cut. */
 export interface Dropped {
   /** Longer than a row. */
   readonly long: number;
   /** Samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
+  /** Longer than a row and cut; absent: none. */
+  readonly truncated?: number;
 }
 
 export const NONE_DROPPED: Dropped = { long: 0, unlabelled: 0 };
