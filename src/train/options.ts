@@ -182,6 +182,7 @@ export const trainOptions = z.strictObject({
     .default(200)
     .describe("maximum steps between checkpoints; one is also written every five minutes")
     .register(flagHelp, { group: "Checkpoints and seed" }),
+  tensorboard: z.boolean().default(false).describe("write TensorBoard's event files into the run's folder"),
   seed: z.int().min(0).default(0).describe("seed of random weights and the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;
