@@ -177,6 +177,12 @@ export const trainOptions = z.strictObject({
     .default("loss")
     .describe("the measure for patience and sweeps: loss (held-out), or one of the tasks"),
   patience: count.optional().describe("end the run after so many evaluations without a better one (default: never)"),
+  ema: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("evaluate and write the moving average of the weights, with this decay per step (default: none)"),
   keepBest: z.boolean().default(false).describe("write the weights of the best evaluation, not the last step"),
   saveEvery: count
     .default(200)

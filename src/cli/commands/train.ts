@@ -29,6 +29,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   phases: { summary: "train on one data set after the other", load: () => import("./train-phases.ts") },
   interpolate: { summary: "write weights between two models", load: () => import("./train-interpolate.ts") },
   report: { summary: "compare runs on a page of curves", load: () => import("./train-report.ts") },
+  watch: { summary: "show a run on a page that updates itself", load: () => import("./train-watch.ts") },
   law: { summary: "fit a scaling law to finished runs", load: () => import("./train-law.ts") },
   shrink: { summary: "write a pruned model without its dead neurons", load: () => import("./train-shrink.ts") },
   pairs: { summary: "train a CLIP or a SigLIP on captioned pictures", load: () => small("pairs") },
