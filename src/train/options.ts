@@ -142,7 +142,10 @@ export const trainOptions = z.strictObject({
     .describe("for a sample of more tokens than a row: drop it, cut its end, or end with its line"),
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),
-  recompute: z.boolean().default(false).describe("compute layers again in the backward pass: less memory, more time"),
+  recompute: z
+    .union([z.boolean(), z.literal("auto")], "expected true, false or auto")
+    .default(false)
+    .describe("compute layers again in the backward pass: less memory, more time; auto: if memory is short"),
   precision: z
     .enum(precisionPolicies)
     .default("fp32")

@@ -31,6 +31,8 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
   checkBest(options, heldOut !== undefined);
 }
 
+const RECOMPUTED = "recompute: layers run again in the backward pass, since their products do not fit in memory";
+
 /** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {
   /** The stage's name, if there are several. */
@@ -112,7 +114,10 @@ export class BatchStage extends GradientStage {
 
   get notices(): readonly string[] {
     const { data, options } = this;
-    return [droppedSentence(data, options.tokens), mixedSentence(data), this.fitted].flatMap((one) => one ?? []);
+    const recomputed = options.recompute === "auto" && this.#opened?.recomputed ? RECOMPUTED : undefined;
+    return [droppedSentence(data, options.tokens), mixedSentence(data), this.fitted, recomputed].flatMap(
+      (one) => one ?? [],
+    );
   }
 
   get preview(): readonly string[] {
