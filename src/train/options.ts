@@ -93,13 +93,13 @@ export const trainOptions = z.strictObject({
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
   columns: z
     .record(z.string(), z.string())
-    .default({})
+    .optional()
     .describe("a sample's fields from a table's columns in braces, as in prompt=Question: {question}"),
   validation: z
     .preprocess((given) => numberIn(given), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
     .default(0.1)
     .meta({ type: "string" })
-    .describe("share of the data to hold out, 0 to 0.9, or files of other data")
+    .describe("share of the data to hold out, 0 to 0.9 (default: 0.1), or files")
     .register(flagHelp, { value: "file" }),
   head: z
     .enum(heads)

@@ -41,7 +41,7 @@ export const jsonRows = (file: string, text: string): Row[] =>
  * Templates make a sample's fields of a row's columns.
  * @throws UserError
  */
-export async function readSources(names: readonly string[], templates: Templates): Promise<DataSource[]> {
+export async function readSources(names: readonly string[], templates: Templates = {}): Promise<DataSource[]> {
   const sources: DataSource[] = [];
   for (const name of names) {
     const { place, weight } = weighted(name);
