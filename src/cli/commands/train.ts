@@ -55,7 +55,7 @@ export async function define(command: Command, words: Words): Promise<void> {
     .addOption(common("--out <folder>", "the run's folder, at the end the model's"))
     .addOption(common("--resume <folder>", "continue the run in this folder, with its own options"))
     .option("--force", "replace the run in the folder; with --resume, allow changed options and data")
-    .addOption(common("--dry-run", "print an estimate of time and memory and three samples, and stop"))
+    .addOption(common("--dry-run", "estimate time and memory, show samples, and stop"))
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
   examples(
