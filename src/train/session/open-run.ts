@@ -1,7 +1,8 @@
 import { UserError } from "../../util/errors.ts";
 import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
-import { openData, type RunData } from "../data/open.ts";
+import { type DataOptions, openData, type RunData } from "../data/open.ts";
+import { type DataSource, readSources } from "../data/source.ts";
 import { checkSave } from "../graphs/saving-masks.ts";
 import type { ChosenMethod, NewTokens } from "../methods/method.ts";
 import { chosenMethod } from "../methods/registry.ts";
@@ -44,10 +45,15 @@ export async function openRun(
 ): Promise<OpenedRun> {
   checkModel(input);
   const chosen = chosenMethod(input);
-  const { base, tokenizer } = await openTokens(input, chosen, out, openBase, resumes);
+  const read = (names: readonly string[]) => readSources(names, input.columns);
+  const files = {
+    files: await read(input.data),
+    validation: typeof input.validation === "number" ? input.validation : await read(input.validation),
+  };
+  const { base, tokenizer } = await openTokens(input, files.files, chosen, out, openBase, resumes);
   const options = base ? input : withImageToken(input, tokenizer);
-  const seen = await openSeen(options, base, out, tokenizer);
-  const data = await dataOf(options, chosen, base, tokenizer, seen);
+  const seen = await openSeen(options, base, out, tokenizer, files.files);
+  const data = await dataOf(options, files, chosen, base, tokenizer, seen);
   const plain = await subjectOf(options, base, tokenizer, data);
   try {
     const subject = withHeads(chosen, plain, options);
@@ -73,12 +79,13 @@ function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions)
 /** The base, if any, and the tokenizer, with the method's special tokens. */
 async function openTokens(
   options: TrainOptions,
+  data: readonly DataSource[],
   chosen: ChosenMethod | undefined,
   out: string,
   openBase: OpenBase,
   resumes: boolean,
 ): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
-  const { model, data } = options;
+  const { model } = options;
   const own = model === undefined ? imageTokensOf(options) : [];
   const added = (known?: Tokenizer): NewTokens => {
     const { names = [], ...more } = chosen?.method.newTokens?.(chosen.options, known) ?? {};
@@ -105,12 +112,13 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
 /** The data as the run's method reads and changes them. */
 async function dataOf(
   options: TrainOptions,
+  files: Pick<DataOptions, "files" | "validation">,
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
   seen: ReadImages | undefined,
 ): Promise<RunData> {
-  const { data: files, batch: rows, seed } = options;
+  const { batch: rows, seed } = options;
   const reading = await readingOf(options, base);
   const host = { options, tokenizer, denoiser: await denoiserOf(options, base) };
   const readers = {
@@ -118,7 +126,7 @@ async function dataOf(
     arrange: chosen?.method.arrange?.(chosen.options, host),
     readSeen: seen?.read,
   };
-  const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
+  const data = openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);
