@@ -3,6 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type PromptForm, type Tokenizer, templateHash } from "../../weights/tokenizer/index.ts";
 import type { TextHeadSettings } from "../heads/settings.ts";
+import type { Comparisons } from "../methods/preferences/comparisons.ts";
 import type { Dropped, TrainingData } from "./batch.ts";
 import { classesOf } from "./classes.ts";
 import { hashOf, isJsonLines, readText } from "./files.ts";
@@ -41,6 +42,8 @@ export interface RunData {
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
+  /** Present if a method compares completions. */
+  readonly comparisons?: Comparisons;
   /** FLOPs that an encoder spent on the data's images; absent: none. */
   readonly encoded?: number;
   /** The head over whole texts; absent for language models. */
@@ -158,7 +161,7 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
   };
 }
 
-function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
+export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
   const [prompt, ...others] = new Set(all);
   if (prompt === undefined || others.includes(undefined)) return undefined;
   const template = templateHash(tokenizer);

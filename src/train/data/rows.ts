@@ -41,7 +41,7 @@ export function inBatches(source: Source, { rows, tokens, seed }: Batching): Tra
   };
 }
 
-function joined(
+export function joined(
   all: readonly BatchRow[],
   { rows, tokens, packed }: { rows: number; tokens: number; packed: boolean },
 ): Batch {

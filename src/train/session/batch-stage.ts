@@ -68,7 +68,7 @@ export class BatchStage extends GradientStage {
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
     const { options = given, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
-    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
+    const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
     const stage = new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);
     stage.#cost.apart = data.encoded ?? 0;
@@ -137,7 +137,7 @@ export class BatchStage extends GradientStage {
   /** Gradients of the step's batches, with equal weight per label. */
   protected async gradients(i: number, { skipped }: UpdateCounters): Promise<Gradients> {
     const { accumulate, precision } = this.options;
-    this.method?.beforeStep?.(i);
+    await this.method?.beforeStep?.(i, (batch) => this.#programs.passes.evaluate(batch));
     const batches = Array.from({ length: accumulate }, (_, at) => this.data.training.batch(i * accumulate + at));
     const sum = (of: (batch: Batch) => number) => batches.reduce((all, batch) => all + of(batch), 0);
     const labelled = sum((batch) => batch.labelled);
@@ -151,7 +151,8 @@ export class BatchStage extends GradientStage {
     if (scale !== 1) this.store.scaleGradients(1 / scale);
     this.method?.beforeUpdate?.(i);
     const seen = { tokens: sum(({ rows, tokens }) => rows * tokens), samples: sum(({ samples }) => samples) };
-    return { loss: nats / Math.max(1, labelled), labelled, ...seen };
+    const metrics = this.method?.metrics;
+    return { loss: nats / Math.max(1, labelled), labelled, ...seen, ...(metrics && { metrics }) };
   }
 
   async evaluate(): Promise<Evaluation> {

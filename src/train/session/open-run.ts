@@ -118,7 +118,9 @@ async function dataOf(
     arrange: chosen?.method.arrange?.(chosen.options, host),
     readSeen: seen?.read,
   };
-  const data = openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
+  const data =
+    (!reading && chosen?.method.openData?.(chosen.options, host)) ||
+    openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);

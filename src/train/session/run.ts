@@ -113,7 +113,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
   async #train(): Promise<TrainedStep> {
     const started = performance.now();
     const { counters, stage } = this;
-    const { loss, rate, norm, labelled, tokens, samples, skipped } = await stage.step(this.done, counters);
+    const { loss, rate, norm, labelled, tokens, samples, metrics, skipped } = await stage.step(this.done, counters);
     this.done++;
     counters.tokens += tokens;
     counters.samples += samples;
@@ -122,7 +122,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     const ms = performance.now() - started;
     this.#count(ms);
     const seen = { labelled, tokens: counters.tokens, samples: counters.samples, ms };
-    const report = { step: this.done, steps: stage.steps, loss, rate, norm, ...seen };
+    const report = { step: this.done, steps: stage.steps, loss, rate, norm, ...seen, ...(metrics && { metrics }) };
     return skipped ? { ...report, skipped } : report;
   }
 

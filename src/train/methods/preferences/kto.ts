@@ -1,0 +1,21 @@
+import { z } from "zod";
+import { ktoLoss } from "./losses.ts";
+import { preferenceMethod } from "./method.ts";
+import { beta } from "./options.ts";
+
+const weight = z.coerce.number().positive().default(1);
+const options = z.strictObject({
+  beta: beta(0.1).describe("how much a log-probability's distance from the reference's counts"),
+  desirable_weight: weight.describe("weight of wanted completions"),
+  undesirable_weight: weight.describe("weight of unwanted completions"),
+});
+
+/** KTO (Ethayarajh et al., arXiv 2402.01306): learns from single completions, each wanted or not. */
+export const kto = preferenceMethod({
+  name: "kto",
+  summary: "learn from single completions with a label, true or false",
+  options,
+  reference: true,
+  rows: "judged",
+  rule: ktoLoss,
+});
