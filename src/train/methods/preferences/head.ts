@@ -102,11 +102,12 @@ class PreferenceHead implements Head {
   }
 }
 
-/** Before the reference is known, it is the model itself. */
+/** Before the reference is known, it is the model itself. Both are rounded alike: the rewards of the same model are 0. */
 function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
-  if (records) of.reference[place] = -nats;
+  const policy = Math.fround(-nats);
+  if (records) of.reference[place] = policy;
   const reference = of.reference[place]!;
-  return { policy: -nats, tokens: count, reference: Number.isNaN(reference) ? -nats : reference };
+  return { policy, tokens: count, reference: Number.isNaN(reference) ? policy : reference };
 }
 
 function comparedIn({ compared }: Batch): Compared {

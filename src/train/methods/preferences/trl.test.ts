@@ -1,10 +1,11 @@
 /** Losses, gradient norms and figures of TRL's trainers: tools/reference/preferences.py. */
-import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, expect, test } from "vitest";
 import { train } from "../../../index.ts";
 import { readMetrics } from "../../session/metrics.ts";
+import { tinyChatModel } from "./tiny-model.testing.ts";
 
 interface Case {
   readonly method: string;
@@ -20,13 +21,7 @@ const fixtures = path.join(import.meta.dirname, "fixtures");
 const { cases } = JSON.parse(readFileSync(path.join(fixtures, "trl.json"), "utf8")) as { cases: Case[] };
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-preferences-"));
-const model = path.join(folder, "model");
-beforeAll(() => {
-  cpSync(path.join(import.meta.dirname, "../../../models/fixtures/llama-heads"), model, { recursive: true });
-  rmSync(path.join(model, "model.gguf"));
-  for (const file of ["tokenizer.json", "tokenizer_config.json"])
-    cpSync(path.join(fixtures, file), path.join(model, file));
-});
+const model = tinyChatModel(folder);
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(cases)(
