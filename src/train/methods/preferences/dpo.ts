@@ -1,12 +1,11 @@
 import { z } from "zod";
 import { choice } from "../../../savings/option-schemas.ts";
 import { dpoLoss, ipoLoss } from "./losses.ts";
-import { preferenceMethod } from "./method.ts";
-import { beta } from "./options.ts";
+import { beta, preferenceMethod } from "./method.ts";
 
 const options = z
   .strictObject({
-    beta: beta(0.1).describe("how much a log-probability's distance from the reference's counts"),
+    beta: beta(0.1).describe("higher stays closer to the reference"),
     loss_type: choice(["sigmoid", "ipo", "robust"])
       .default("sigmoid")
       .describe("the loss on a pair; robust expects some labels to be wrong"),

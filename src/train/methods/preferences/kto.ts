@@ -1,11 +1,10 @@
 import { z } from "zod";
 import { ktoLoss } from "./losses.ts";
-import { preferenceMethod } from "./method.ts";
-import { beta } from "./options.ts";
+import { beta, preferenceMethod } from "./method.ts";
 
 const weight = z.coerce.number().positive().default(1);
 const options = z.strictObject({
-  beta: beta(0.1).describe("how much a log-probability's distance from the reference's counts"),
+  beta: beta(0.1).describe("higher stays closer to the reference"),
   desirable_weight: weight.describe("weight of wanted completions"),
   undesirable_weight: weight.describe("weight of unwanted completions"),
 });

@@ -1,4 +1,4 @@
-import type { z } from "zod";
+import { z } from "zod";
 import { UserError } from "../../../util/errors.ts";
 import type { Batch } from "../../data/batch.ts";
 import type { ActiveMethod, Method, MethodHost } from "../method.ts";
@@ -6,6 +6,9 @@ import type { Comparisons } from "./comparisons.ts";
 import { judgedData, pairData } from "./data.ts";
 import { comparing } from "./head.ts";
 import type { PreferenceRule } from "./losses.ts";
+
+/** TRL's name for the weight of a preference. */
+export const beta = (fallback: number) => z.coerce.number().positive().default(fallback);
 
 interface PreferenceMethod<O> {
   readonly name: string;

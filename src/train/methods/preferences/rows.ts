@@ -22,11 +22,11 @@ export interface PromptRow {
   readonly prompt: Side;
   readonly tools?: z.output<typeof tools>;
 }
-export interface PairRow extends PromptRow {
+interface PairRow extends PromptRow {
   readonly chosen: Side;
   readonly rejected: Side;
 }
-export interface JudgedRow extends PromptRow {
+interface JudgedRow extends PromptRow {
   readonly completion: Side;
   readonly label: boolean;
 }

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { simpoLoss } from "./losses.ts";
-import { preferenceMethod } from "./method.ts";
-import { beta } from "./options.ts";
+import { beta, preferenceMethod } from "./method.ts";
 
 const options = z.strictObject({
   beta: beta(2).describe("factor of the mean log-probabilities"),
