@@ -87,7 +87,7 @@ test.each([
   [
     "dpo",
     { prompt: "p", chosen: [said("assistant", "a")], rejected: [said("assistant", "a")] },
-    "expected a prompt and",
+    '"prompt": expected array, got "p"',
   ],
   ["dpo", { chosen: [said("user", "a")], rejected: [said("user", "a")] }, equal],
   ["simpo", { ...good, chosen: " " }, '"chosen" is empty; expected a completion'],
@@ -97,7 +97,6 @@ test.each([
     { chosen: [said("user", "a")], rejected: [said("user", "b")] },
     'expected "prompt", or "chosen" and "rejected" that',
   ],
-  ["kto", { prompt: [said("user", "p")], completion: [said("assistant", "a")], label: true }, "expected a prompt and"],
   ["kto", { prompt: "p", completion: "a", label: "yes" }, '"label": expected boolean'],
   ["kto", { prompt: "p", completion: "", label: true }, '"completion" is empty; expected a completion'],
 ])("%s: %j gets one sentence with its line", async (method, row, sentence) => {
@@ -112,6 +111,9 @@ test("options that do not fit are refused", async () => {
     train({ ...run, data: fileOf(pairs), method: "dpo", ...options }, { out: at("no") });
   await expect(begun({ packing: true })).rejects.toThrow("packing: a row holds one completion; omit packing");
   await expect(begun({ labels: "all" })).rejects.toThrow("labels: preferences are between completions; omit labels");
+  const chat = { prompt: [said("user", "p")], completion: [said("assistant", "a")], label: true };
+  const mixed = fileOf([chat, { prompt: "p", completion: "a", label: false }]);
+  await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected a prompt and completions that are all");
   await expect(begun({ tokens: 4 })).rejects.toThrow("no sample has a completion and fits into 4 tokens");
   expect(() => parseMethod("dpo:label_smoothing=0.1")).toThrow(
     /label_smoothing.*expected 0 unless loss_type is robust/,
