@@ -19,6 +19,8 @@ interface Option {
   type?: string;
   properties?: Readonly<Record<string, Option>>;
   enum?: readonly string[];
+  const?: string;
+  anyOf?: readonly Option[];
   minimum?: number;
   maximum?: number;
   default?: unknown;
@@ -42,7 +44,9 @@ const rowsOf = (properties: Readonly<Record<string, Option>>, prefix: string): s
 const shown = (value: unknown): string =>
   value === undefined || (Array.isArray(value) && value.length === 0) ? "" : `\`${value}\``;
 
-function kind({ type, enum: choices, minimum, maximum }: Option): string {
+function kind({ type, enum: choices, const: word, anyOf, minimum, maximum }: Option): string {
+  if (anyOf && !type) return anyOf.map(kind).join(", ");
+  if (word !== undefined) return word;
   if (choices) return choices.join(", ");
   const name = type === "integer" ? "whole number" : type === "boolean" ? "true, false" : (type ?? "");
   // Whole numbers have the greatest safe one as their maximum, which does not help a reader.

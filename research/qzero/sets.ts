@@ -1,7 +1,7 @@
 import type { LabelsInput } from "../../src/index.ts";
-import { filesOf } from "../../src/lab/data/place.ts";
-import { rowsOf } from "../../src/lab/data/rows.ts";
+import { rowsOf } from "../../src/util/data/rows.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { filesOf } from "../../src/weights/sources/data-place.ts";
 
 export interface Row {
   readonly text: string;

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
-import { filesOf } from "../../src/lab/data/place.ts";
-import { rowsOf } from "../../src/lab/data/rows.ts";
+import { rowsOf } from "../../src/util/data/rows.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { filesOf } from "../../src/weights/sources/data-place.ts";
 
 /** A text and the place of its label. */
 export interface LabelledText {

@@ -7,9 +7,9 @@
  */
 import { parseArgs } from "node:util";
 import { load, profileThresholds, saveProfile } from "../../src/index.ts";
-import { filesOf } from "../../src/lab/data/place.ts";
 import { windowEnd } from "../../src/lab/tasks/windows.ts";
 import { textOf } from "../../src/util/data/bytes.ts";
+import { filesOf } from "../../src/weights/sources/data-place.ts";
 
 const { values, positionals } = parseArgs({
   allowPositionals: true,

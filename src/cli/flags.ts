@@ -10,11 +10,13 @@ type Schema = z.ZodObject;
 
 /** The fields of a property's JSON schema that determine its flag. */
 interface Property {
-  type: "number" | "integer" | "string" | "boolean" | "array" | "object";
+  /** Absent for a union. */
+  type?: "number" | "integer" | "string" | "boolean" | "array" | "object";
   description?: string;
   default?: unknown;
   enum?: readonly string[];
   items?: { enum?: readonly string[] };
+  anyOf?: readonly { const?: string }[];
 }
 
 function properties(schema: Schema): [key: string, property: Property][] {
@@ -43,7 +45,7 @@ export function addFlags(command: Command, schema: Schema, group?: string): Comm
   return command;
 }
 
-function option(flag: string, { type, description, default: usual }: Property, value: string): Option {
+function option(flag: string, { type, description, default: usual, anyOf = [] }: Property, value: string): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
   switch (type) {
     case "number":
@@ -55,6 +57,9 @@ function option(flag: string, { type, description, default: usual }: Property, v
       return new Option(usual === true ? flag.replace("--", "--no-") : flag, usual === true ? `do not ${help}` : help);
     case "array":
       return new Option(`${flag} <${value}>`, `${help}; may be repeated`).argParser(collect);
+    case undefined:
+      // A switch that also takes a word.
+      return new Option(`${flag} [${anyOf.find((one) => one.const !== undefined)?.const ?? value}]`, help);
     case "object":
       return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser((text, before) =>
         collectPairs(flag, text, before),

@@ -42,7 +42,7 @@ export function showTraining(
       const measures = measuresOf(report);
       if (measures.length > 0) {
         const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
-        display.say(`step ${step}: loss ${loss.toFixed(4)}, ${measures.join(", ")}, ${speed} tokens/s`);
+        display.say(`step ${step}: training loss ${loss.toFixed(4)}, ${measures.join(", ")}, ${speed} tokens/s`);
         Object.assign(since, { tokens, ms });
       }
       const now = performance.now();

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { precisionPolicies } from "../graph/index.ts";
+import { UserError } from "../util/errors.ts";
 import { flagHelp } from "../util/named-options.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import { heads } from "./heads/settings.ts";
@@ -39,6 +40,7 @@ export const upcycleOptions = z
   .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most the experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
+const SHARE = "expected a share, 0 to 0.9, or files";
 const FILES = "expected a file, or a list of files";
 
 /** One or several data files. */
@@ -46,6 +48,16 @@ export const dataFiles = z.preprocess(
   (given) => (typeof given === "string" ? [given] : given),
   z.array(z.string(), FILES).min(1, FILES),
 );
+
+/** A flag's text as a number, if it is one. */
+const numberIn = (given: unknown): unknown =>
+  typeof given === "string" && given.trim() !== "" && Number.isFinite(Number(given)) ? Number(given) : given;
+
+/** The share of a model's own kind of data to hold out. @throws UserError for files */
+export function shareOf({ validation }: Pick<TrainOptions, "validation">): number {
+  if (typeof validation === "number") return validation;
+  throw new UserError("validation: this model's data have no other files; expected a share, 0 to 0.9", 2);
+}
 
 /**
  * A training method as `name:key=value`, or by name with its options beside it if values are lists or objects. Flags
@@ -76,10 +88,19 @@ export const trainOptions = z.strictObject({
   tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words or a MODEL"),
   data: dataFiles
     .describe(
-      "text files, or JSONL of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
+      "text files, or tables (.jsonl, .json, .csv, .tsv, .parquet, .arrow; =3 at the end: a weight) of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
     )
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
-  validation: z.number().min(0).max(0.9).default(0.1).describe("share of the data to hold out"),
+  columns: z
+    .record(z.string(), z.string())
+    .optional()
+    .describe("a sample's fields from a table's columns in braces, as in prompt=Question: {question}"),
+  validation: z
+    .preprocess((given) => numberIn(given), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
+    .default(0.1)
+    .meta({ type: "string" })
+    .describe("share of the data to hold out, 0 to 0.9 (default: 0.1), or files")
+    .register(flagHelp, { value: "file" }),
   head: z
     .enum(heads)
     .optional()
@@ -113,11 +134,18 @@ export const trainOptions = z.strictObject({
     .describe("form of the frozen weights under LoRA; auto: f32 if it fits a quarter of the memory, else as in run"),
   tokens: count
     .default(256)
-    .describe("tokens per row; longer samples are dropped, longer encoder texts are cut")
+    .describe("tokens per row; longer encoder texts are cut")
     .register(flagHelp, { group: "Steps" }),
+  excessLengthStrategy: z
+    .enum(["drop", "truncate", "raise"])
+    .default("drop")
+    .describe("for a sample of more tokens than a row: drop it, cut its end, or end with its line"),
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),
-  recompute: z.boolean().default(false).describe("compute layers again in the backward pass: less memory, more time"),
+  recompute: z
+    .union([z.boolean(), z.literal("auto")], "expected true, false or auto")
+    .default(false)
+    .describe("compute layers again in the backward pass: less memory, more time; auto: if memory is short"),
   precision: z
     .enum(precisionPolicies)
     .default("fp32")
@@ -152,11 +180,18 @@ export const trainOptions = z.strictObject({
     .default("loss")
     .describe("the measure for patience and sweeps: loss (held-out), or one of the tasks"),
   patience: count.optional().describe("end the run after so many evaluations without a better one (default: never)"),
+  ema: z
+    .number()
+    .min(0)
+    .max(1)
+    .optional()
+    .describe("evaluate and write the moving average of the weights, with this decay per step (default: none)"),
   keepBest: z.boolean().default(false).describe("write the weights of the best evaluation, not the last step"),
   saveEvery: count
     .default(200)
     .describe("maximum steps between checkpoints; one is also written every five minutes")
     .register(flagHelp, { group: "Checkpoints and seed" }),
+  tensorboard: z.boolean().default(false).describe("write TensorBoard's event files into the run's folder"),
   seed: z.int().min(0).default(0).describe("seed of random weights and the data's order"),
 });
 export type TrainOptions = z.output<typeof trainOptions>;

@@ -1,6 +1,6 @@
 """Write small tables by pyarrow in every form that Hugging Face data sets come in, and what is in them as JSON lines.
 
-    python tools/reference/tables.py src/lab/data/fixtures
+    python tools/reference/tables.py src/util/data/fixtures
 """
 
 import argparse

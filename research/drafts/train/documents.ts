@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { codeFiles } from "../../../src/lab/data/code/corpus.ts";
-import { filesOf } from "../../../src/lab/data/place.ts";
-import { rowsOf } from "../../../src/lab/data/rows.ts";
+import { rowsOf } from "../../../src/util/data/rows.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
+import { filesOf } from "../../../src/weights/sources/data-place.ts";
 import { leadTexts } from "../../exits/leads.ts";
 
 export const kinds = ["code", "chat", "prose"] as const;

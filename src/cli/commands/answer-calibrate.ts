@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
-import { rowsOf } from "../../lab/data/rows.ts";
 import { auroc } from "../../lab/metrics/index.ts";
 import { holdsWords } from "../../lab/metrics/squad.ts";
 import type { calibrateAnswers } from "../../library/calibrate-answer.ts";
 import { lookupPipeline } from "../../pipelines/registry.ts";
 import { parseRows } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";

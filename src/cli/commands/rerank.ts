@@ -1,9 +1,9 @@
 import type { Command } from "commander";
 import { z } from "zod";
 import type { WindowTrace } from "../../index.ts";
-import { rowsOf } from "../../lab/data/rows.ts";
 import { rankPipelineNamed, rankPipelines } from "../../pipelines/registry.ts";
 import { parseRows } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
 import { USUAL_RERANKER } from "../../weights/sources/aliases.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";

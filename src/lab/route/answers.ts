@@ -15,11 +15,11 @@ import {
   scoresOf,
 } from "../../pipelines/scores.ts";
 import { parseRow } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { DecoderAnswerer } from "../answer/decoder.ts";
-import { rowsOf } from "../data/rows.ts";
 import type { Answer, AnswerOf, ChoiceItem, GenerationItem, Item, ItemKind } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { real, stringify } from "../reals.ts";

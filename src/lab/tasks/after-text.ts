@@ -1,7 +1,7 @@
 import { z } from "zod";
 import { textOf } from "../../util/data/bytes.ts";
 import { UserError } from "../../util/errors.ts";
-import { filesOf } from "../data/place.ts";
+import { filesOf } from "../../weights/sources/data-place.ts";
 import type { ContinuationItem } from "../item.ts";
 import { natsPerToken } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";

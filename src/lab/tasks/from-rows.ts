@@ -1,8 +1,8 @@
 import type { z } from "zod";
 import { parseRow, type Row } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
-import { filesOf, type Place, placeName } from "../data/place.ts";
-import { rowsOf } from "../data/rows.ts";
+import { filesOf, type Place, placeName } from "../../weights/sources/data-place.ts";
 import type { ItemKind, ItemOf } from "../item.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";
 import { drawn } from "./draw.ts";

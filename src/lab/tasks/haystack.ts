@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { textOf } from "../../util/data/bytes.ts";
 import { parseRows } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
+import { filesOf, type Place } from "../../weights/sources/data-place.ts";
 import { splits } from "../data/olmo.ts";
-import { filesOf, type Place } from "../data/place.ts";
-import { rowsOf } from "../data/rows.ts";
 import type { ItemsFor } from "../task.ts";
 
 /** BoolQ's passages, from Wikipedia: 3,270 of them, a third of a million words; no question of these tasks is about them. */

@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { parseRow } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
-import { filesOf } from "../data/place.ts";
-import { rowsOf } from "../data/rows.ts";
+import { filesOf } from "../../weights/sources/data-place.ts";
 import type { LabelItem } from "../item.ts";
 import { auroc, labelAccuracy } from "../metrics/index.ts";
 import type { ItemsFor, TaskOf } from "../task.ts";

@@ -1,5 +1,5 @@
+import { isTable } from "../../util/data/rows.ts";
 import { suggest, UserError } from "../../util/errors.ts";
-import { isTable } from "../data/rows.ts";
 import type { ItemsFor, Task } from "../task.ts";
 import { afterText } from "./after-text.ts";
 import { arcChallenge, arcEasy } from "./arc.ts";

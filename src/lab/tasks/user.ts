@@ -1,9 +1,9 @@
 import { z } from "zod";
 import { fieldsOf, parseRow, type Row } from "../../util/data/row.ts";
+import { rowsOf } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
+import { filesOf } from "../../weights/sources/data-place.ts";
 import type { ChatMessage } from "../../weights/tokenizer/index.ts";
-import { filesOf } from "../data/place.ts";
-import { rowsOf } from "../data/rows.ts";
 import type { ChoiceItem, GenerationItem, Item } from "../item.ts";
 import { containsAnswer } from "../metrics/index.ts";
 import type { ItemsFor, Task, TaskOf } from "../task.ts";

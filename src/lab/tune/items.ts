@@ -1,8 +1,8 @@
 import { createHash } from "node:crypto";
 import type { LanguageModel } from "../../engine/decode/language-model.ts";
+import { isTable } from "../../util/data/rows.ts";
 import { UserError } from "../../util/errors.ts";
 import type { ChatMessage, PromptForm } from "../../weights/tokenizer/index.ts";
-import { isTable } from "../data/rows.ts";
 import type { AnswerOf, GenerationItem } from "../item.ts";
 import type { Metric } from "../metric.ts";
 import { itemHash } from "../run/item-hash.ts";

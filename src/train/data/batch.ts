@@ -73,10 +73,16 @@ export interface Batch {
   readonly latents?: readonly PlacedLatents[];
   /** Each row's tokens; absent if programs read all of them. */
   readonly lengths?: Int32Array;
+  /** Each row's tokens without padding, if `lengths` is absent; absent: all. */
+  readonly filled?: Int32Array;
 }
 
 /** Tokens per row. */
 export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengths ?? new Int32Array(rows).fill(tokens);
+
+/** Tokens without padding. */
+export const tokensIn = ({ rows, tokens, lengths, filled = lengths }: Batch): number =>
+  filled ? filled.reduce((sum, length) => sum + length, 0) : rows * tokens;
 
 /** Sizes that are symbolic in graphs for batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
@@ -103,12 +109,14 @@ export interface TrainingData {
   batch(index: number): Batch;
 }
 
-/** Samples that are dropped. */
+/** Samples that are dropped or cut. */
 export interface Dropped {
   /** Longer than a row. */
   readonly long: number;
   /** Samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
+  /** Longer than a row and cut; absent: none. */
+  readonly truncated?: number;
 }
 
 export const NONE_DROPPED: Dropped = { long: 0, unlabelled: 0 };

@@ -9,13 +9,8 @@ import { readText } from "./files.ts";
  * @throws UserError with the number of the first invalid line
  */
 export const checkedLines = <S extends z.ZodType>(file: string, schema: S): z.output<S>[] =>
-  placedLines(file, schema).map(({ value }) => value);
-
-/** The same, each with its file and line. @throws UserError with the number of the first invalid line */
-export const placedLines = <S extends z.ZodType>(file: string, schema: S): { where: string; value: z.output<S> }[] =>
   readText(file)
     .split("\n")
-    .flatMap((text, i) => {
-      const where = `${file}: line ${i + 1}`;
-      return text.trim() === "" ? [] : [{ where, value: inFile(where, () => checked(schema, parsedJson(text))) }];
-    });
+    .flatMap((text, i) =>
+      text.trim() === "" ? [] : [inFile(`${file}: line ${i + 1}`, () => checked(schema, parsedJson(text)))],
+    );

@@ -4,24 +4,26 @@ import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type PromptForm, type Tokenizer, templateHash } from "../../weights/tokenizer/index.ts";
 import type { TextHeadSettings } from "../heads/settings.ts";
 import type { Comparisons } from "../methods/preferences/comparisons.ts";
+import type { TrainOptions } from "../options.ts";
 import type { Dropped, TrainingData } from "./batch.ts";
 import { classesOf } from "./classes.ts";
-import { hashOf, isJsonLines, readText } from "./files.ts";
+import { hashOf } from "./files.ts";
 import { permutation } from "./order.ts";
 import { sampleData } from "./pack.ts";
 import { pairsOf } from "./pairs.ts";
 import { headFor, type TextReading } from "./reading.ts";
-import { formOfRecord, type PlacedRecord, readRecords } from "./records.ts";
+import { formOfRecord, type PlacedRecord, recordsIn } from "./records.ts";
 import { type LabelRule, type SampleReaders, samplesOf } from "./samples.ts";
+import { type DataFile, type DataSource, sourceOf } from "./source.ts";
 import { splitText, textData } from "./text.ts";
 import { type TextSamples, textBatches } from "./text-rows.ts";
 
 /** The data that a run trains on. */
 export interface DataOptions {
-  /** Text files, or JSON lines (`.jsonl`). */
-  readonly files: readonly string[];
+  /** Texts, or tables. */
+  readonly files: readonly DataFile[];
   /** The share of the data to hold out, or other files. */
-  readonly validation: number | readonly string[];
+  readonly validation: number | readonly DataFile[];
   /** Positions per row. */
   readonly tokens: number;
   /** Rows per batch. */
@@ -29,10 +31,18 @@ export interface DataOptions {
   /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
+  /** The fate of samples that are longer than a row; absent: they are dropped. */
+  readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
   /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;
   /** The method's own readers of samples, for language models. */
   readonly readers?: SampleReaders | undefined;
+}
+
+/** A run's files, and the held-out share of their samples or the files of other data. */
+export interface DataFiles {
+  readonly files: readonly DataSource[];
+  readonly validation: number | readonly DataSource[];
 }
 
 /** The data of a run. */
@@ -55,13 +65,12 @@ export interface RunData {
 /** Reads and encodes a run's files. `seed` determines the order of training. @throws UserError with file and line */
 export function openData(options: DataOptions, tokenizer: Tokenizer, seed: number): RunData {
   const { files, validation } = options;
-  const texts = new Map(files.map((file) => [file, readText(file)]));
-  const apart = typeof validation === "number" ? [] : validation;
-  const others = new Map(apart.map((file) => [file, readText(file)]));
+  const sources = files.map(sourceOf);
+  const others = typeof validation === "number" ? [] : validation.map(sourceOf);
   const share = typeof validation === "number" ? validation : 0;
-  const made = dataOf(texts, share, options, tokenizer, seed);
-  const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, alike(options, made), tokenizer).training;
-  return { ...made, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+  const made = dataOf(sources, share, options, tokenizer, seed);
+  const heldOut = others.length === 0 ? made.heldOut : dataOf(others, 0, alike(options, made), tokenizer).training;
+  return { ...made, heldOut, hash: hashOf([...sources, ...others].map(({ text }) => text)) };
 }
 
 /** The options for more data of the same head. */
@@ -84,55 +93,58 @@ export const mixedSentence = ({ prompts }: RunData): string | undefined =>
     ? "the data hold plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
     : undefined;
 
-/** A message about dropped samples; undefined if none are. */
+/** A message about dropped and cut samples; undefined if there are none. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
-  const count = (kind: keyof Dropped) => training.dropped[kind] + (heldOut?.dropped[kind] ?? 0);
-  const [long, unlabelled] = [count("long"), count("unlabelled")];
+  const count = (kind: keyof Dropped) => (training.dropped[kind] ?? 0) + (heldOut?.dropped[kind] ?? 0);
+  const [long, unlabelled, truncated] = [count("long"), count("unlabelled"), count("truncated")];
   const parts = [
     ...(long > 0 ? [`${long} longer than ${tokens} tokens`] : []),
     ...(unlabelled > 0 ? [`${unlabelled} without a token to predict`] : []),
   ];
-  return parts.length > 0 ? `dropped samples: ${parts.join(", ")}` : undefined;
+  const sentences = [
+    ...(parts.length > 0 ? [`dropped samples: ${parts.join(", ")}`] : []),
+    ...(truncated > 0 ? [`cut samples: ${truncated} longer than ${tokens} tokens`] : []),
+  ];
+  return sentences.length > 0 ? sentences.join("; ") : undefined;
 }
 
-type Texts = ReadonlyMap<string, string>;
+type Sources = readonly DataSource[];
 type Split = Pick<RunData, "training" | "heldOut" | "head" | "prompts">;
 
-function dataOf(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
-  const files = [...texts.keys()];
-  const lines = files.filter(isJsonLines);
-  if (lines.length === 0) return ofText(texts, share, options, tokenizer, seed);
-  if (lines.length === files.length && options.reading) return ofReading(texts, share, options, options.reading, seed);
-  if (lines.length === files.length) return ofSamples(texts, share, options, tokenizer, seed);
-  const text = files.find((file) => !isJsonLines(file));
-  throw new UserError(`files are text or JSON lines, got both: ${text} and ${lines[0]}`);
+function dataOf(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+  const [text, table] = [sources.find(({ rows }) => !rows), sources.find(({ rows }) => rows)];
+  if (text && table) throw new UserError(`files are text or JSON lines, got both: ${text.file} and ${table.file}`);
+  if (text) return ofText(sources, share, options, tokenizer, seed);
+  if (options.reading) return ofReading(sources, share, options, options.reading, seed);
+  return ofSamples(sources, share, options, tokenizer, seed);
 }
 
-function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+function ofText(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
   const { rows, tokens, reading, readers } = options;
+  refuseWeights(sources, "texts are read one after another");
   if (readers?.arrange)
-    throw new UserError(`${[...texts.keys()][0]}: the method is trained on JSON lines (.jsonl), got text`);
-  if (reading) throw new UserError(`${[...texts.keys()][0]}: an encoder is trained on JSON lines (.jsonl), got text`);
-  const [training, heldOut] = splitText(encoded(texts, tokenizer), share);
+    throw new UserError(`${sources[0]!.file}: the method is trained on JSON lines (.jsonl), got text`);
+  if (reading) throw new UserError(`${sources[0]!.file}: an encoder is trained on JSON lines (.jsonl), got text`);
+  const [training, heldOut] = splitText(encoded(sources, tokenizer), share);
   const held = `the held-out share of ${share}`;
   return {
     prompts: promptsOf(["raw"], tokenizer),
-    training: about(texts, "", () => textData(training, { rows, tokens, seed })),
-    heldOut: heldOut.length > 0 ? about(texts, held, () => textData(heldOut, { rows, tokens })) : undefined,
+    training: about(sources, "", () => textData(training, { rows, tokens, seed })),
+    heldOut: heldOut.length > 0 ? about(sources, held, () => textData(heldOut, { rows, tokens })) : undefined,
   };
 }
 
 /** Prefixes errors that `make` throws with the files and their faulty part. */
-function about<T>(texts: Texts, what: string, make: () => T): T {
-  const [first, ...more] = texts.keys();
-  const files = more.length > 0 ? `${first} and ${more.length} more` : first!;
+function about<T>(sources: Sources, what: string, make: () => T): T {
+  const [first, ...more] = sources;
+  const files = more.length > 0 ? `${first!.file} and ${more.length} more` : first!.file;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
 /** Joins all texts. A token that ends texts, if there is one, separates them. */
-function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
+function encoded(sources: Sources, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
-  const all = [...texts.values()].flatMap((text, i) => [
+  const all = sources.flatMap(({ text }, i) => [
     Int32Array.from(i === 0 ? [] : end),
     Int32Array.from(tokenizer.encode(text)),
   ]);
@@ -145,20 +157,34 @@ function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
   return stream;
 }
 
-function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
-  const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const [training, heldOut] = sharedOut(samplesOf(records, tokenizer, options.labels, options.readers), share);
-  const { rows, tokens, packing } = options;
-  const arranged = { rows, tokens, packing };
+function ofSamples(sources: Sources, share: number, options: DataOptions, tokenizer: Tokenizer, seed?: number): Split {
+  const { rows, tokens, packing, labels, readers, excessLengthStrategy } = options;
+  const records = sources.map(recordsIn);
+  const longest = excessLengthStrategy === "raise" ? tokens : undefined;
+  const samples = records.flatMap((own, source) =>
+    samplesOf(own, tokenizer, labels, readers, longest).map((sample) => ({ ...sample, source })),
+  );
+  const [training, heldOut] = sharedOut(samples, share);
+  const arranged = { rows, tokens, packing, truncate: excessLengthStrategy === "truncate" };
   const held = `the held-out share of ${share}`;
   return {
     prompts: promptsOf(
-      records.map(({ record }) => formOfRecord(record)),
+      records.flat().map(({ record }) => formOfRecord(record)),
       tokenizer,
     ),
-    training: about(texts, "", () => sampleData(training, { ...arranged, seed })),
-    heldOut: heldOut.length > 0 ? about(texts, held, () => sampleData(heldOut, arranged)) : undefined,
+    training: about(sources, "", () => sampleData(training, { ...arranged, seed, weights: weightsOf(sources) })),
+    heldOut: heldOut.length > 0 ? about(sources, held, () => sampleData(heldOut, arranged)) : undefined,
   };
+}
+
+/** The files' weights, if any has one; the others count once. */
+const weightsOf = (sources: Sources): number[] | undefined =>
+  sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
+
+/** @throws UserError for a weight where samples are not drawn by it */
+export function refuseWeights(sources: Sources, why: string): void {
+  const other = sources.find(({ weight }) => weight !== undefined);
+  if (other) throw new UserError(`${other.file}=${other.weight}: ${why}; expected no weight`, 2);
 }
 
 export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
@@ -168,9 +194,10 @@ export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: T
   return others.length > 0 ? "mixed" : { prompt, ...(template !== undefined && { template }) };
 }
 
-function ofReading(texts: Texts, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
-  const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const { head, samples, batch } = about(texts, "", () => readTexts(records, reading, options.tokens));
+function ofReading(sources: Sources, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
+  refuseWeights(sources, "an encoder's samples are not mixed by weights");
+  const records = sources.flatMap(recordsIn);
+  const { head, samples, batch } = about(sources, "", () => readTexts(records, reading, options.tokens));
   const [training, heldOut] = sharedOut(samples, share);
   const size = options.rows;
   return {

@@ -31,3 +31,37 @@ export const epochOrder = (count: number, seed: number | undefined): ((epoch: nu
       ? Uint32Array.from({ length: count }, (_, i) => i)
       : permutation(count, epochRandom(seed, epoch, "order")),
   );
+
+/** Items of one file among those of a mixture, and its share of them, relative to the other files'. */
+export interface MixturePart {
+  readonly count: number;
+  readonly weight: number;
+}
+
+/** Items that an epoch draws from each part. An epoch has about as many as all parts together. */
+export function quotasOf(parts: readonly MixturePart[]): number[] {
+  const sum = (of: (part: MixturePart) => number) => parts.reduce((all, part) => all + of(part), 0);
+  const [count, weight] = [sum((part) => part.count), sum((part) => (part.count > 0 ? part.weight : 0))];
+  return parts.map((part) => (part.count > 0 ? Math.max(1, Math.round((count * part.weight) / weight)) : 0));
+}
+
+/**
+ * Each epoch's items of parts that lie one after another, in a random order: a pure function of seed and epoch. A part
+ * goes on where it ended in the epoch before, and draws none of its items again before all were drawn.
+ */
+export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
+  const quotas = quotasOf(parts);
+  const passes = parts.map(({ count }, part) =>
+    lastKept((pass) => permutation(count, epochRandom(seed + 1 + part, pass, "order"))),
+  );
+  return lastKept((epoch) => {
+    const drawn = parts.flatMap(({ count }, part) => {
+      const start = parts.slice(0, part).reduce((sum, before) => sum + before.count, 0);
+      return Array.from({ length: quotas[part]! }, (_, i) => {
+        const at = epoch * quotas[part]! + i;
+        return start + passes[part]!(Math.floor(at / count))[at % count]!;
+      });
+    });
+    return shuffle(Uint32Array.from(drawn), epochRandom(seed, epoch, "order"));
+  });
+}

@@ -6,27 +6,46 @@ import type { Sample } from "./samples.ts";
 export interface Packing extends Batching {
   /** True for several samples per row, if they fit. */
   readonly packing: boolean;
+  /** True if samples that are too long lose their end. */
+  readonly truncate?: boolean;
+  /** The share of each sample's file in a mixture; absent: files count by their sizes. */
+  readonly weights?: readonly number[] | undefined;
 }
 
 /**
- * Samples as rows of `tokens` positions: one per row, or several. Samples that are too long or have no label are
- * dropped and counted.
+ * Samples as rows of `tokens` positions: one per row, or several. Samples that are too long are
+ * dropped or cut; those and samples without a label are counted.
  * @throws UserError if none remain
  */
-export function sampleData(samples: readonly Sample[], { packing, ...batching }: Packing): TrainingData {
-  const { kept, dropped } = sorted(samples, batching.tokens);
+export function sampleData(
+  samples: readonly Sample[],
+  { packing, truncate = false, weights, ...batching }: Packing,
+): TrainingData {
+  const { tokens } = batching;
+  const { kept, dropped } = sorted(truncate ? samples.map((sample) => cut(sample, tokens)) : samples, tokens);
   if (packing && kept.some(({ image, seen }) => image ?? seen))
     throw new UserError("packing: a row has at most one image", 2);
-  const rows = packing ? packed(kept, batching.tokens) : kept.map(alone);
-  const source = { count: rows.length, samples: kept.length, dropped, packed: packing };
+  const files = weights ? weights.map((_, file) => kept.filter(({ source }) => source === file)) : [kept];
+  const grouped = files.map((own) => (packing ? packed(own, tokens) : own.map(alone)));
+  const rows = grouped.flat();
+  const parts = weights?.map((weight, file) => ({ weight, count: grouped[file]!.length }));
+  const source = { count: rows.length, samples: kept.length, dropped, packed: packing, parts };
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
+}
+
+/** Lists and images need all of their tokens. */
+function cut(sample: Sample, tokens: number): Sample {
+  const { ids, labels, list, image, seen, visual } = sample;
+  if (ids.length <= tokens || (list ?? image ?? seen ?? visual)) return sample;
+  return { ...sample, ids: ids.slice(0, tokens), labels: labels.slice(0, tokens), cut: true };
 }
 
 function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sample[]; dropped: Dropped } {
   const labelled = samples.filter(({ labels }) => labels.some((label) => label >= 0));
   const kept = labelled.filter(({ ids }) => ids.length <= tokens);
+  const truncated = kept.filter((sample) => sample.cut).length;
   const dropped = { long: labelled.length - kept.length, unlabelled: samples.length - labelled.length };
-  if (kept.length > 0) return { kept, dropped };
+  if (kept.length > 0) return { kept, dropped: { ...dropped, ...(truncated > 0 && { truncated }) } };
   if (samples.length === 0) throw new UserError("there are no samples");
   if (labelled.length === 0)
     throw new UserError(`none of the ${samples.length} samples has a token to predict: all labels are masked`);

@@ -2,8 +2,8 @@ import path from "node:path";
 import { z } from "zod";
 import { checked } from "../../util/checked.ts";
 import { few, inFile, UserError } from "../../util/errors.ts";
-import { parsedJson } from "../../util/parsed-json.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
+import { type DataFile, jsonRows, sourceOf } from "./source.ts";
 
 export const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
@@ -106,15 +106,17 @@ export interface PlacedRecord {
 }
 
 /** The records of a file of JSON lines; empty lines are skipped. @throws UserError with the number of the line */
-export function readRecords(file: string, contents: string): PlacedRecord[] {
-  return contents.split("\n").flatMap((line, i) => {
-    const where = `${file}: line ${i + 1}`;
-    return line.trim() === "" ? [] : [{ where, record: inFile(where, () => recordOf(line, path.dirname(file))) }];
-  });
+export const readRecords = (file: string, contents: string): PlacedRecord[] =>
+  recordsIn({ file, text: contents, rows: jsonRows(file, contents) });
+
+/** The records of a table; a text has none. @throws UserError with the number of the line or row */
+export function recordsIn(data: DataFile): PlacedRecord[] {
+  const { file, rows = [] } = sourceOf(data);
+  const folder = path.dirname(file);
+  return rows.map(({ where, value }) => ({ where, record: inFile(where, () => recordOf(objectIn(value), folder)) }));
 }
 
-function recordOf(line: string, folder: string): DataRecord {
-  const value = parsed(line);
+function recordOf(value: object, folder: string): DataRecord {
   const has = (field: string) => Object.hasOwn(value, field);
   if (has("image")) return { kind: "seen", ...inFolder(seenIn(value, has("questions")), folder) };
   if (has("messages")) return { kind: "chat", ...checked(chat, value) };
@@ -139,8 +141,7 @@ const inFolder = (record: SeenRecord, folder: string): SeenRecord => ({
   image: path.resolve(folder, record.image),
 });
 
-function parsed(line: string): object {
-  const value = parsedJson(line);
+function objectIn(value: unknown): object {
   if (typeof value === "object" && value !== null && !Array.isArray(value)) return value;
   throw new UserError("expected an object");
 }

@@ -1,5 +1,5 @@
 import { type Batch, type BatchRow, type Dropped, NONE_DROPPED, type TrainingData } from "./batch.ts";
-import { epochOrder } from "./order.ts";
+import { epochOrder, type MixturePart, mixedOrder, quotasOf } from "./order.ts";
 
 /** Options for making batches from rows. */
 export interface Batching {
@@ -18,14 +18,16 @@ interface Source {
   readonly dropped?: Dropped;
   /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
+  /** The files of a mixture, one after another; absent: all rows count alike. */
+  readonly parts?: readonly MixturePart[] | undefined;
   row(index: number, epoch: number): BatchRow;
 }
 
 /** Batches of rows, every row once an epoch. Rows without labels fill the last batch. */
 export function inBatches(source: Source, { rows, tokens, seed }: Batching): TrainingData {
-  const { count, samples, dropped = NONE_DROPPED, packed = false } = source;
+  const { samples, dropped = NONE_DROPPED, packed = false } = source;
+  const { count, orderOf } = orderOfRows(source, seed);
   const batches = Math.ceil(count / rows);
-  const orderOf = epochOrder(count, seed);
   return {
     ...{ rows, tokens, batches, samples, dropped },
     batch(index) {
@@ -41,12 +43,18 @@ export function inBatches(source: Source, { rows, tokens, seed }: Batching): Tra
   };
 }
 
+function orderOfRows({ count, parts }: Source, seed: number | undefined) {
+  if (!parts || seed === undefined) return { count, orderOf: epochOrder(count, seed) };
+  return { count: quotasOf(parts).reduce((sum, quota) => sum + quota, 0), orderOf: mixedOrder(parts, seed) };
+}
+
 export function joined(
   all: readonly BatchRow[],
   { rows, tokens, packed }: { rows: number; tokens: number; packed: boolean },
 ): Batch {
   const ids = new Int32Array(rows * tokens);
   const labels = new Int32Array(rows * tokens).fill(-1);
+  const filled = Int32Array.from({ length: rows }, (_, i) => all[i]?.ids.length ?? 0);
   const documents = packed ? new Int32Array(rows * tokens).fill(-1) : undefined;
   for (const [i, row] of all.entries()) {
     ids.set(row.ids, i * tokens);
@@ -57,7 +65,7 @@ export function joined(
   const samples = all.reduce((sum, row) => sum + row.samples, 0);
   const lists = all.flatMap((row, i) => (row.lists ?? []).map((list) => ({ ...list, at: i * tokens + list.at })));
   return {
-    ...{ rows, tokens, ids, labels, labelled, samples },
+    ...{ rows, tokens, ids, labels, labelled, samples, filled },
     ...(documents && { documents }),
     ...(lists.length > 0 && { lists }),
     ...(all.some(({ image }) => image) && { images: all.map(({ image }) => image) }),

@@ -26,6 +26,10 @@ export interface Sample {
   readonly seen?: SeenRow;
   /** The grids of tokens of images among its tokens, if there are any. */
   readonly visual?: readonly VisualSpan[];
+  /** True if it has lost its end. */
+  readonly cut?: true;
+  /** The index of its file in a mixture. */
+  readonly source?: number;
 }
 
 /** Reads a list as a sample. @throws UserError */
@@ -50,13 +54,21 @@ export interface SampleReaders {
   readonly readSeen?: SeenReader | undefined;
 }
 
-/** Samples of a language model. @throws UserError with file and line */
+/** Samples of a language model. @throws UserError with file and line, also for samples of more than `longest` tokens */
 export const samplesOf = (
   records: readonly PlacedRecord[],
   tokenizer: Tokenizer,
   rule: LabelRule,
   readers: SampleReaders = {},
-): Sample[] => records.map(({ where, record }) => inFile(where, () => sampleOf(record, tokenizer, rule, readers)));
+  longest = Number.POSITIVE_INFINITY,
+): Sample[] =>
+  records.map(({ where, record }) => inFile(where, () => atMost(longest, sampleOf(record, tokenizer, rule, readers))));
+
+/** @throws UserError for a longer sample */
+function atMost(longest: number, sample: Sample): Sample {
+  if (sample.ids.length <= longest) return sample;
+  throw new UserError(`the sample has ${sample.ids.length} tokens, expected at most ${longest}`);
+}
 
 function sampleOf(
   record: DataRecord,

@@ -99,7 +99,8 @@ function placeOf({ name, checkpoint: { config } }: Base): string | undefined {
 }
 
 function settingsOf(options: TrainOptions, training: TrainingData) {
-  const { tokens, batch, accumulate, packing, recompute, optimizer, schedule, clip, saveEvery } = options;
+  const { tokens, batch, accumulate, packing, optimizer, schedule, clip, saveEvery } = options;
+  const recompute = options.recompute === true;
   const steps = stepsOf(options, training);
   const rates = Array.from({ length: steps }, (_, step) => rateAt(schedule, step, steps));
   return { tokens, batch, accumulate, packing, recompute, optimizer, clip, saveEvery, steps, rates };

@@ -3,7 +3,7 @@ import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Batch } from "../data/batch.ts";
-import type { RunData } from "../data/open.ts";
+import type { DataFiles, RunData } from "../data/open.ts";
 import type { Arrange, ListReader } from "../data/samples.ts";
 import type { ExitLosses, Trainee } from "../graphs/graphs.ts";
 import type { Objective } from "../heads/objective.ts";
@@ -36,7 +36,7 @@ export interface Method<O = unknown> {
   /** A loss of each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
   /** Reads the run's files in the method's own form. @throws UserError with file and line */
-  openData?(options: O, run: DataHost): RunData;
+  openData?(options: O, run: DataHost, files: DataFiles): RunData;
   /** The data that replace the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if unchanged. Batches exist by then: `batch` cannot change. */

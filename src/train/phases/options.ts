@@ -47,7 +47,7 @@ export function phasesOf(input: unknown): Phase[] {
 function phaseIn(i: number, given: object, select: "best" | "last"): TrainOptions {
   try {
     const options = completeOptions(given);
-    return { ...options, keepBest: select === "best" && (options.validation > 0 || options.best !== "loss") };
+    return { ...options, keepBest: select === "best" && (options.validation !== 0 || options.best !== "loss") };
   } catch (error) {
     throw error instanceof UserError ? new UserError(`phase ${i + 1}: ${error.message}`) : error;
   }

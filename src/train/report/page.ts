@@ -5,14 +5,19 @@ import { type Curve, plotted } from "./curve.ts";
 import { flopsText, savedText, summaryRows } from "./rows.ts";
 import { summaryOf, type TrainedRun } from "./run.ts";
 
-/** Runs as one self-contained page without scripts or requests. */
-export function page(runs: readonly TrainedRun[]): string {
+/** Seconds after which the page of a running training loads again. */
+const RELOAD = 5;
+
+/** Runs as one self-contained page without scripts or requests. A `live` page shows progress, and loads itself again. */
+export function page(runs: readonly TrainedRun[], live = false): string {
   const title = runs.length === 1 ? `Training run ${runs[0]!.out}` : `${runs.length} training runs`;
   return html`<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+${live && runs.some(isRunning) ? html`<meta http-equiv="refresh" content="${RELOAD}">` : ""}
 <title>${title}</title><style>${new Html(style)}</style></head><body>
 <h1>${title}</h1>
+${live ? runs.map((run) => html`<p>${progressOf(run)}</p>`) : ""}
 ${summary(runs)}
 <h2>Loss by steps</h2>${losses(runs, "step", ({ step }) => step)}
 <h2>Loss by tokens</h2>${losses(runs, "tokens", ({ tokens }) => tokens)}
@@ -27,6 +32,7 @@ ${taskNames(runs).map((name) => html`<h2>${name}</h2>${qualities(runs, name)}`)}
     "step",
     "norm before clipping",
   )}
+<h2>Speed</h2>${figure(curves(runs, tokensPerSecond), "step", "tokens per second")}
 <h2>Receipts</h2>
 ${receipts(runs)}
 ${runs.length === 1 ? html`<h2>Options</h2><pre>${JSON.stringify(runs[0]!.options, null, 2)}</pre>` : ""}
@@ -34,14 +40,36 @@ ${runs.length === 1 ? html`<h2>Options</h2><pre>${JSON.stringify(runs[0]!.option
 `.text;
 }
 
+const isRunning = ({ receipt }: TrainedRun): boolean => receipt === undefined;
+
+/** A step's tokens over its time, evaluation included. */
+const tokensPerSecond: Figure = ({ tokens, ms }, before) => (1000 * (tokens - (before?.tokens ?? 0))) / ms;
+
+/** Steps whose mean time predicts the rest. */
+const RECENT = 50;
+
+/** A run's step, loss, speed and time left, as a sentence. */
+export function progressOf({ steps, receipt }: TrainedRun): string {
+  const last = steps.at(-1);
+  if (!last) return "No step is done yet.";
+  const recent = steps.slice(-RECENT);
+  const ms = recent.reduce((sum, report) => sum + report.ms, 0);
+  const speed = (1000 * (last.tokens - (steps.at(-RECENT - 1)?.tokens ?? 0))) / ms;
+  const minutes = ((ms / recent.length) * (last.steps - last.step)) / 60_000;
+  const done = `Step ${last.step} of ${last.steps}, training loss ${last.loss?.toFixed(4)}, ${Math.round(speed)} tokens per second`;
+  return receipt ? `${done}; the run has ended.` : `${done}, ${minutes.toFixed(1)} minutes left.`;
+}
+
 type Along = (report: StepReport) => number;
 
 const bySteps: Along = ({ step }) => step;
 
-const curves = (runs: readonly TrainedRun[], y: (report: StepReport) => number | undefined, x = bySteps): Curve[] =>
+type Figure = (report: StepReport, before: StepReport | undefined) => number | undefined;
+
+const curves = (runs: readonly TrainedRun[], y: Figure, x = bySteps): Curve[] =>
   runs.map(({ steps }, run) => ({
     ...{ run, thin: true },
-    points: steps.flatMap((report) => ({ x: x(report), y: y(report) ?? Number.NaN })),
+    points: steps.map((report, i) => ({ x: x(report), y: y(report, steps[i - 1]) ?? Number.NaN })),
   }));
 
 function losses(runs: readonly TrainedRun[], name: string, x: Along): Html {

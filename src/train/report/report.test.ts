@@ -55,8 +55,8 @@ test("several runs share a page, and their figures match their files", async () 
   expect(runs[0]!.receipt!.flops.saved).toBeCloseTo(1 / 3);
   const page = readFileSync(report, "utf8");
   expect(page).toContain("2 training runs");
-  // Loss by steps and by tokens, rate, norm.
-  expect(page.match(/<figure/g)).toHaveLength(4);
+  // Loss by steps and by tokens, rate, norm, speed.
+  expect(page.match(/<figure/g)).toHaveLength(5);
   for (const colour of ["#0072b2", "#d55e00"]) expect(page).toContain(`stroke="${colour}"`);
   expect(page).toContain("33.3 %");
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)/);

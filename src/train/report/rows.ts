@@ -4,17 +4,17 @@ import type { TrainingSummary } from "./run.ts";
 export function summaryRows(runs: readonly TrainingSummary[]): string[][] {
   const tasks = [...new Set(runs.flatMap((run) => Object.keys(run.tasks ?? {})))];
   const names = tasks.map((name) => name.toUpperCase());
-  const losses = ["FIRST LOSS", "LAST", "BEST"];
+  const losses = ["FIRST LOSS", "LAST", "BEST HELD OUT"];
   const head = ["RUN", "STEPS", "TOKENS", "SAMPLES", ...losses, ...names, "FLOPS", "SAVED", "PROMPTS", "ENDED"];
   return [head, ...runs.map((run) => rowOf(run, tasks))];
 }
 
 const rowOf = (
-  { out, steps, tokens, samples, loss, tasks, receipt, ended }: TrainingSummary,
+  { out, steps, tokens, samples, loss, heldOut, tasks, receipt, ended }: TrainingSummary,
   names: readonly string[],
 ): string[] => [
   ...[out, `${steps}`, `${tokens}`, `${samples}`],
-  ...[fourDigits(loss?.first), fourDigits(loss?.last), fourDigits(loss?.best)],
+  ...[fourDigits(loss?.first), fourDigits(loss?.last), heldOut ? fourDigits(loss?.best) : ""],
   ...names.map((name) => fourDigits(tasks?.[name])),
   ...(receipt ? [flopsText(receipt.flops.spent), savedText(receipt.flops.saved)] : ["", ""]),
   receipt?.prompts?.prompt ?? "",

@@ -26,6 +26,8 @@ export interface TrainingSummary {
   readonly ended: "steps" | "patience" | "unfinished";
   /** Nats per label, as in a run's result; undefined before the first step. */
   readonly loss?: { readonly first: number; readonly last: number; readonly best: number };
+  /** True if `best` is a held-out loss. */
+  readonly heldOut?: boolean;
   /** Each lab task's metric, for the written weights of a finished run. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt?: TrainingReceipt;
@@ -59,5 +61,10 @@ export function summaryOf({ out, options, steps, receipt }: TrainedRun): Trainin
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);
   const best = heldOut.length > 0 ? Math.min(...heldOut) : last.loss;
   const tasks = steps.findLast((report) => report.tasks && (report.best || !options.keepBest))?.tasks;
-  return { ...summary, loss: { first: first.loss, last: last.loss, best }, ...(tasks && { tasks }) };
+  return {
+    ...summary,
+    loss: { first: first.loss, last: last.loss, best },
+    heldOut: heldOut.length > 0,
+    ...(tasks && { tasks }),
+  };
 }

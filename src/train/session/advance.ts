@@ -1,4 +1,5 @@
 import { writeJson } from "../../util/write-whole.ts";
+import { EventFile } from "../report/tensorboard.ts";
 import { estimate, sentence } from "./estimate.ts";
 import { optionsFile } from "./folder.ts";
 import { keepRun, restoreRun } from "./kept-run.ts";
@@ -21,6 +22,7 @@ export class Advance {
   readonly losses = { first: Number.NaN, last: Number.NaN, best: Number.NaN };
   readonly #works: Work[] = [];
   #metrics: Metrics | undefined;
+  #events: EventFile | undefined;
 
   constructor(
     private readonly session: Session,
@@ -76,6 +78,7 @@ export class Advance {
       this.events.onNotice?.(sentence(await estimate(tryBatch.bind(stage), stage.steps - done)));
     if (this.#metrics) return;
     this.#metrics = await Metrics.open(this.session.out, before.steps + done);
+    if (this.session.options.tensorboard) this.#events = new EventFile(this.session.out, before.steps + done);
     this.events.onBegin?.({ step: before.steps + done, tokens: before.tokens + counters.tokens });
   }
 
@@ -113,6 +116,7 @@ export class Advance {
       ...(stage !== "" && { stage }),
     };
     this.#metrics?.add(counted);
+    this.#events?.add(counted);
     this.events.onStep?.(counted);
   }
 }

@@ -1,9 +1,10 @@
 import { UserError } from "../../util/errors.ts";
 import { type AdapterRecord, writeRecord } from "../../weights/adapter/record.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { Batch, TrainingData } from "../data/batch.ts";
+import { type Batch, type TrainingData, tokensIn } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
+import { previewOf } from "../data/preview.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
@@ -30,12 +31,16 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
   checkBest(options, heldOut !== undefined);
 }
 
+const RECOMPUTED = "recompute: layers run again in the backward pass, since their products do not fit in memory";
+
 /** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {
   /** The stage's name, if there are several. */
   readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
+  /** Shows samples as text; absent: the method reads them in its own form. */
+  readonly tokenizer?: Tokenizer | undefined;
 }
 
 /** Steps on batches of data. It owns its subject. */
@@ -51,26 +56,26 @@ export class BatchStage extends GradientStage {
     optimizer: Optimizer,
     /** The method of training, if there is one. */
     readonly method: ActiveMethod | undefined,
-    private readonly scoring: Scoring | undefined,
     /** A notice about options that the method adapted to the data. */
     private readonly fitted: string | undefined,
-    name: string | undefined,
+    private readonly terms: BatchTerms,
   ) {
-    super(options, subject.store, optimizer, name);
+    super(options, subject.store, optimizer, terms.name);
   }
 
   static async open(
     given: TrainOptions,
     subject: AnySubject,
     data: RunData,
-    { chosen, scoring, name }: BatchTerms = {},
+    terms: BatchTerms = {},
   ): Promise<BatchStage> {
+    const { chosen } = terms;
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
     const { options = given, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
-    const stage = new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);
+    const stage = new BatchStage(options, subject, data, optimizer, method, notice, terms);
     stage.#cost.apart = data.encoded ?? 0;
     return stage;
   }
@@ -104,12 +109,20 @@ export class BatchStage extends GradientStage {
   }
 
   get tasks(): readonly ScoredTask[] {
-    return this.scoring?.tasks ?? [];
+    return this.terms.scoring?.tasks ?? [];
   }
 
   get notices(): readonly string[] {
     const { data, options } = this;
-    return [droppedSentence(data, options.tokens), mixedSentence(data), this.fitted].flatMap((one) => one ?? []);
+    const recomputed = options.recompute === "auto" && this.#opened?.recomputed ? RECOMPUTED : undefined;
+    return [droppedSentence(data, options.tokens), mixedSentence(data), this.fitted, recomputed].flatMap(
+      (one) => one ?? [],
+    );
+  }
+
+  get preview(): readonly string[] {
+    const { tokenizer } = this.terms;
+    return tokenizer ? previewOf(this.data, tokenizer) : [];
   }
 
   warning(): string | undefined {
@@ -129,7 +142,7 @@ export class BatchStage extends GradientStage {
     const ms = performance.now() - started;
     return {
       flops: accumulate * (forward + backward + exits),
-      tokens: accumulate * batch.rows * batch.tokens,
+      tokens: accumulate * tokensIn(batch),
       ms: accumulate * ms,
     };
   }
@@ -150,16 +163,17 @@ export class BatchStage extends GradientStage {
     }
     if (scale !== 1) this.store.scaleGradients(1 / scale);
     this.method?.beforeUpdate?.(i);
-    const seen = { tokens: sum(({ rows, tokens }) => rows * tokens), samples: sum(({ samples }) => samples) };
+    const seen = { tokens: sum(tokensIn), samples: sum(({ samples }) => samples) };
     const metrics = this.method?.metrics;
     return { loss: nats / Math.max(1, labelled), labelled, ...seen, ...(metrics && { metrics }) };
   }
 
   async evaluate(): Promise<Evaluation> {
     const heldOut = await this.#heldOut();
+    const { scoring } = this.terms;
     const tasks =
-      this.scoring &&
-      (await scored(this.scoring, (flops) => {
+      scoring &&
+      (await scored(scoring, (flops) => {
         this.#cost.apart += flops;
       }));
     return { ...heldOut, ...tasks };
@@ -216,7 +230,8 @@ export async function* batchStages(
   const scorer = await openScorer(options, labTasks, tokenizer);
   const score = () => scoreWritten(out, (folder) => writeSubject(subject, options, { out, folder }), scorer!, signal);
   const scoring = scorer && { tasks: scorer.tasks, score };
-  using stage = await BatchStage.open(options, subject, withMask(options, data), { chosen, scoring });
+  const terms = { chosen, scoring, ...(!chosen?.method.arrange && { tokenizer }) };
+  using stage = await BatchStage.open(options, subject, withMask(options, data), terms);
   yield stage;
   await subject.write(out);
   if (options.lora) await writeRecord(out, stage.prompts);

@@ -27,7 +27,8 @@ export async function dryRun(
   return withFirstStage(terms, async (stage) => {
     if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; expected another", 2);
     await stage.prepare?.();
-    return await estimate(stage.tryBatch.bind(stage), stage.steps);
+    const samples = stage.preview ?? [];
+    return { ...(await estimate(stage.tryBatch.bind(stage), stage.steps)), ...(samples.length > 0 && { samples }) };
   });
 }
 

@@ -10,6 +10,8 @@ export interface Estimate {
   /** Resident memory of the process after the trial. */
   readonly bytes: number;
   readonly hours: number;
+  /** The first samples as text; absent: there are none. */
+  readonly samples?: readonly string[];
 }
 
 /** The estimate as a sentence. */

@@ -1,7 +1,8 @@
 import { UserError } from "../../util/errors.ts";
 import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
-import { openData, type RunData } from "../data/open.ts";
+import { type DataFiles, openData, type RunData } from "../data/open.ts";
+import { type DataSource, readSources } from "../data/source.ts";
 import { checkSave } from "../graphs/saving-masks.ts";
 import type { ChosenMethod, NewTokens } from "../methods/method.ts";
 import { chosenMethod } from "../methods/registry.ts";
@@ -44,10 +45,15 @@ export async function openRun(
 ): Promise<OpenedRun> {
   checkModel(given);
   const chosen = chosenMethod(given);
-  const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
+  const read = (names: readonly string[]) => readSources(names, given.columns);
+  const files = {
+    files: await read(given.data),
+    validation: typeof given.validation === "number" ? given.validation : await read(given.validation),
+  };
+  const { base, tokenizer } = await openTokens(given, files.files, chosen, out, openBase, resumes);
   const options = base ? given : withImageToken(given, tokenizer);
-  const seen = await openSeen(options, base, out, tokenizer);
-  const data = await dataOf(options, chosen, base, tokenizer, seen);
+  const seen = await openSeen(options, base, out, tokenizer, files.files);
+  const data = await dataOf(options, files, chosen, base, tokenizer, seen);
   const plain = await subjectOf(options, base, tokenizer, data);
   try {
     const subject = withHeads(chosen, plain, options);
@@ -73,12 +79,13 @@ function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions)
 /** The base, if any, and the tokenizer, with the method's special tokens. */
 async function openTokens(
   options: TrainOptions,
+  data: readonly DataSource[],
   chosen: ChosenMethod | undefined,
   out: string,
   openBase: OpenBase,
   resumes: boolean,
 ): Promise<{ base: Base | undefined; tokenizer: Tokenizer }> {
-  const { model, data } = options;
+  const { model } = options;
   const own = model === undefined ? imageTokensOf(options) : [];
   const added = (known?: Tokenizer): NewTokens => {
     const { names = [], ...more } = chosen?.method.newTokens?.(chosen.options, known) ?? {};
@@ -105,12 +112,13 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
 /** The data as the run's method reads and changes them. */
 async function dataOf(
   options: TrainOptions,
+  files: DataFiles,
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
   seen: ReadImages | undefined,
 ): Promise<RunData> {
-  const { data: files, batch: rows, seed } = options;
+  const { batch: rows, seed } = options;
   const reading = await readingOf(options, base);
   const host = { options, tokenizer, denoiser: await denoiserOf(options, base) };
   const readers = {
@@ -119,8 +127,8 @@ async function dataOf(
     readSeen: seen?.read,
   };
   const data =
-    (!reading && chosen?.method.openData?.(chosen.options, host)) ||
-    openData({ ...options, files, rows, reading, readers }, tokenizer, seed);
+    (!reading && chosen?.method.openData?.(chosen.options, host, files)) ||
+    openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);

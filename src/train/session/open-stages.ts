@@ -40,7 +40,7 @@ async function ownerOf({
 }
 
 /** Options that the session itself reads. */
-const OF_EVERY_RUN = ["method", "data", "steps", "saveEvery", "evaluateEvery"] as const;
+const OF_EVERY_RUN = ["method", "data", "steps", "saveEvery", "evaluateEvery", "tensorboard"] as const;
 
 /** @throws UserError for an option that a method with stages of its own does not read */
 function refuseUnread(options: TrainOptions, { method: { name, reads = [] } }: ChosenMethod): void {

@@ -10,7 +10,7 @@ import type { Session } from "./session.ts";
 
 /** Options that determine the parameters in a state. */
 const SHAPING =
-  /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest): /;
+  /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets)|optimizer\.name|keepBest|ema): /;
 /** Options that determine the meaning of trained values. */
 const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
 
@@ -52,13 +52,14 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
   else startFromAdapterIn(folder, subject);
 }
 
-/** The weights of the other run's best evaluation if it stores them, else of its last step. */
+/** The weights of the other run's best evaluation if it stores them, else their average or the last step's. */
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));
   if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
-  const { keepBest } = before as Partial<TrainOptions>;
-  new Float32Array(store.values.memory).set(state.buffer(keepBest ? "best" : "values", [store.trainedElements]));
+  const { keepBest, ema } = before as Partial<TrainOptions>;
+  const weights = keepBest ? "best" : ema === undefined ? "values" : "ema";
+  new Float32Array(store.values.memory).set(state.buffer(weights, [store.trainedElements]));
 }
 
 function startFromAdapterIn(folder: string, subject: AnySubject): void {

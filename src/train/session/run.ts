@@ -15,7 +15,7 @@ export interface StepReport extends StepResult, Evaluation {
   /** Counted from 1. */
   readonly step: number;
   readonly steps: number;
-  /** Positions of all steps so far. */
+  /** Tokens of all steps so far, without padding. */
   readonly tokens: number;
   /** Samples of all steps so far, with repetitions; rows that pad a batch hold none. */
   readonly samples: number;
@@ -60,7 +60,7 @@ const begun = (): Counters => ({
 
 const improves = (value: number, best: number): boolean => value < best || Number.isNaN(best);
 
-export type RunOptions = Pick<TrainOptions, "evaluateEvery" | "patience" | "best" | "keepBest" | "method">;
+export type RunOptions = Pick<TrainOptions, "evaluateEvery" | "patience" | "best" | "keepBest" | "ema" | "method">;
 
 /** A stage between two steps. Each step depends only on the options, the data and the state. It owns the stage. */
 export class TrainingRun<S extends Stage = Stage> implements Disposable {
@@ -71,12 +71,15 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
   trained: TrainedStep | undefined;
   /** Trained values at the best evaluation, if stored; zeros before the first. */
   readonly #best: Float32Array<ArrayBuffer> | undefined;
+  /** The exponential moving average of the trained values, if stored. */
+  readonly #ema: Float32Array<ArrayBuffer> | undefined;
 
   constructor(
     private readonly options: RunOptions,
     readonly stage: S,
   ) {
     if (options.keepBest) this.#best = new Float32Array(this.#values.length);
+    if (options.ema !== undefined) this.#ema = new Float32Array(this.#values.length);
   }
 
   /** A run on batches of data, under its options' method. */
@@ -88,7 +91,8 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
 
   /** Its state's buffers by name: the memory itself. */
   get states(): Stage["states"] {
-    return { ...this.stage.states, ...(this.#best && { best: this.#best }) };
+    const [best, ema] = [this.#best, this.#ema];
+    return { ...this.stage.states, ...(best && { best }), ...(ema && { ema }) };
   }
 
   /** Why no step follows: all are done, or the run's measure stopped improving. */
@@ -113,8 +117,10 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
   async #train(): Promise<TrainedStep> {
     const started = performance.now();
     const { counters, stage } = this;
+    if (this.done === 0) this.#ema?.set(this.#values);
     const { loss, rate, norm, labelled, tokens, samples, metrics, skipped } = await stage.step(this.done, counters);
     this.done++;
+    if (!skipped) this.#average();
     counters.tokens += tokens;
     counters.samples += samples;
     if (this.done === 1) counters.first = loss;
@@ -128,8 +134,30 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
 
   async #evaluated(): Promise<Pick<StepReport, "best"> & Evaluation> {
     const due = this.done % this.options.evaluateEvery === 0 || this.done === this.stage.steps;
-    const evaluation = due ? await this.stage.evaluate?.() : undefined;
+    return due ? await this.#withAverage(() => this.#evaluate()) : {};
+  }
+
+  async #evaluate(): Promise<Pick<StepReport, "best"> & Evaluation> {
+    const evaluation = await this.stage.evaluate?.();
     return evaluation ? { ...evaluation, ...(this.#judge(evaluation) && { best: true }) } : {};
+  }
+
+  #average(): void {
+    const [average, values] = [this.#ema, this.#values];
+    const share = 1 - (this.options.ema ?? 0);
+    for (let i = 0; i < (average?.length ?? 0); i++) average![i]! += share * (values[i]! - average![i]!);
+  }
+
+  /** Evaluates the averaged weights, if there are any, and goes on with the trained ones. */
+  async #withAverage<T>(evaluate: () => Promise<T>): Promise<T> {
+    if (!this.#ema) return evaluate();
+    const trained = this.#values.slice();
+    this.#values.set(this.#ema);
+    try {
+      return await evaluate();
+    } finally {
+      this.#values.set(trained);
+    }
   }
 
   /** Records an evaluation, and stores the weights if it is the best so far. */
@@ -146,8 +174,9 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return better;
   }
 
-  /** Restores the weights of the best evaluation, if stored. */
+  /** Takes the averaged weights, and then those of the best evaluation, if they are stored. */
   useBest(): void {
+    if (this.#ema) this.#values.set(this.#ema);
     if (this.#best && !Number.isNaN(this.counters.bestMeasure)) this.#values.set(this.#best);
   }
 

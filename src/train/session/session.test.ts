@@ -359,6 +359,20 @@ test("keepBest writes the weights of the best evaluation, also in a resumed run;
   expect(weightsOf("started")).toBe(weightsOf("best"));
 });
 
+test("ema: a stopped run resumes with the same average, and a run may start from it", async () => {
+  const averaged = { ...options, ema: 0.5, evaluateEvery: 1 };
+  await runSession(session("average", { options: averaged }), noBase, {});
+  await stopped(session("average-halves", { options: averaged }), 3);
+  await runSession(session("average-halves", { options: averaged, reuse: "resume" }), noBase, {});
+  expect(lossesOf("average-halves")).toEqual(lossesOf("average"));
+  expect(weightsOf("average-halves")).toBe(weightsOf("average"));
+  expect(weightsOf("average")).not.toBe(weightsOf("whole"));
+  const start = path.join(folder, "average");
+  const still = { ...options, start, steps: 1, optimizer: { ...options.optimizer, lr: 1e-30, weightDecay: 0 } };
+  await runSession(session("from-average", { options: still }), noBase, {});
+  expect(weightsOf("from-average")).toBe(weightsOf("average"));
+});
+
 test("starting from another model is refused, and so is keepBest without held-out data", async () => {
   const architecture = { ...options.architecture, num_hidden_layers: 1 };
   const start = path.join(folder, "whole");

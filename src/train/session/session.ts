@@ -51,6 +51,8 @@ export interface TrainResult {
   readonly samples: number;
   /** Nats per label: the first and the last step's, and the best held-out one (or the last step's, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
+  /** True if `best` is a held-out loss; `first` and `last` are of training. */
+  readonly heldOut: boolean;
   /** Each lab task's metric, for the written weights. */
   readonly tasks?: Readonly<Record<string, number>>;
   readonly receipt: TrainingReceipt;
@@ -129,7 +131,7 @@ async function written({ run, work, losses }: Advance, { options, out }: Session
     out,
     ...(options.lora && options.model !== undefined && { model: options.model }),
     ...{ head: run.stage.head ?? "own", steps, ended: run.ended ?? "steps", tokens, samples },
-    loss: { first, last, best: Number.isNaN(best) ? last : best },
+    ...{ loss: { first, last, best: Number.isNaN(best) ? last : best }, heldOut: !Number.isNaN(best) },
     ...tasksOf(runs),
     receipt,
   };

@@ -15,7 +15,7 @@ export interface StepResult {
   /** The gradient's norm before clipping. */
   readonly norm: number;
   readonly labelled: number;
-  /** Positions and samples of this step. */
+  /** Tokens without padding, and samples, of this step. */
   readonly tokens: number;
   readonly samples: number;
   /** Figures of the method, by name. */
@@ -68,6 +68,8 @@ export interface Stage extends Disposable {
   readonly notices?: readonly string[];
   /** The prompt form of its data, if they have one. */
   readonly prompts?: AdapterRecord | undefined;
+  /** The first samples as text, for people; absent: it has no texts. */
+  readonly preview?: readonly string[];
   /** A warning if the subject has become useless. */
   warning?(): string | undefined;
   /** Loads the weights of another run, by the option `start`. @throws UserError */

@@ -128,7 +128,7 @@ export class Passes implements Disposable {
 }
 
 /** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
-function firstTrained(trainee: Trainee): number {
+export function firstTrained(trainee: Trainee): number {
   const { weights, trained } = trainee;
   const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));
   if (any(traceEmbedding(trainee, ANY_SHAPE))) return -1;

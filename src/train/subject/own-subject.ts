@@ -6,6 +6,7 @@ import type { TrainOptions } from "../options.ts";
 import { backwardFlops } from "../session/receipt.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 import { type PassCost, Passes } from "../step/passes.ts";
+import { recomputes } from "../step/recompute.ts";
 import type { StepTerms } from "../step/step-buffers.ts";
 import type { Subject } from "./subject.ts";
 
@@ -35,13 +36,22 @@ export type AnySubject = Subject | OwnSubject;
 
 export const isOwn = (subject: AnySubject): subject is OwnSubject => "openPasses" in subject;
 
-/** The passes of a run, and the FLOPs of its backward passes if nothing were frozen. */
+interface OpenedPasses {
+  readonly passes: RunPasses;
+  /** FLOPs of a batch's backward pass if nothing were frozen. */
+  readonly dense: (batch: Batch) => number;
+  /** True if layers run again in the backward pass. */
+  readonly recomputed: boolean;
+}
+
+/** The passes of a run. */
 export async function openPasses(
   subject: AnySubject,
   shape: Shape,
   { recompute, precision }: TrainOptions,
-): Promise<{ passes: RunPasses; dense: (batch: Batch) => number }> {
-  if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward() };
-  const passes = await Passes.create(subject.trainee, subject.store, shape, recompute, precision);
-  return { passes, dense: backwardFlops(subject.whole, shape, recompute) };
+): Promise<OpenedPasses> {
+  if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward(), recomputed: false };
+  const recomputed = recomputes(recompute, subject, shape);
+  const passes = await Passes.create(subject.trainee, subject.store, shape, recomputed, precision);
+  return { passes, dense: backwardFlops(subject.whole, shape, recomputed), recomputed };
 }

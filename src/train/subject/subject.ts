@@ -10,8 +10,8 @@ import { type TokenizerFiles, tokenizerFilesOf } from "../../weights/tokenizer/f
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import { writeModel } from "../checkpoint/model.ts";
 import { type HuggingFaceCheckpoint, isHuggingFace, widerCheckpoint } from "../checkpoint/wider-checkpoint.ts";
-import { isJsonLines, readText } from "../data/files.ts";
-import { readRecords, textsOf } from "../data/records.ts";
+import { recordsIn, textsOf } from "../data/records.ts";
+import { sourceOf as contentsOf, type DataFile } from "../data/source.ts";
 import { byteTokenizer, characterTokenizer, wordTokenizer } from "../data/tokenizer.ts";
 import { frozenBy, tensorsOf } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
@@ -78,7 +78,7 @@ export interface Subject extends Disposable {
  */
 export async function newTokenizer(
   { tokenizer }: TrainOptions,
-  files: readonly string[],
+  files: readonly DataFile[],
   out: string,
   openBase: (model: string) => Promise<Base>,
   tokens: NewTokens = { names: [] },
@@ -88,12 +88,12 @@ export async function newTokenizer(
 
 async function tokenizerFiles(
   name: string,
-  files: readonly string[],
+  files: readonly DataFile[],
   openBase: (model: string) => Promise<Base>,
 ): Promise<TokenizerFiles> {
   switch (name) {
     case "characters":
-      return characterTokenizer(files.map(readText));
+      return characterTokenizer(files.map((file) => contentsOf(file).text));
     case "bytes":
       return byteTokenizer();
     case "words":
@@ -104,8 +104,10 @@ async function tokenizerFiles(
 }
 
 /** The texts of a file, without the JSON around them. */
-const textsIn = (file: string): string[] =>
-  isJsonLines(file) ? readRecords(file, readText(file)).flatMap(({ record }) => textsOf(record)) : [readText(file)];
+function textsIn(file: DataFile): string[] {
+  const { text, ...source } = contentsOf(file);
+  return source.rows ? recordsIn({ text, ...source }).flatMap(({ record }) => textsOf(record)) : [text];
+}
 
 /** Present if the run's model fills in masked tokens. @throws UserError */
 export async function denoiserOf(options: TrainOptions, base: Base | undefined): Promise<DenoiserConfig | undefined> {

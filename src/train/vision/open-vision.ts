@@ -6,6 +6,7 @@ import { writeJson, writeWhole } from "../../util/write-whole.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { SeenReader } from "../data/samples.ts";
+import type { DataFile } from "../data/source.ts";
 import type { TrainOptions } from "../options.ts";
 import { type Base, bare, configOf } from "../subject/subject.ts";
 import { picturesIn, readPictures, seenReader } from "./pictures.ts";
@@ -44,20 +45,22 @@ export async function openSeen(
   base: Base | undefined,
   out: string,
   tokenizer: Tokenizer,
+  files: readonly DataFile[] = options.data,
 ): Promise<ReadImages | undefined> {
   const checkpoint = base?.checkpoint ?? bare(configOf(options, tokenizer.vocabSize));
   switch (await sightOf(options, checkpoint)) {
     case undefined:
       return undefined;
     case "frozen":
-      return encodeImages(options.data, base!, options.quant);
+      return encodeImages(files, base!, options.quant);
     case "trained":
-      return { read: await trainedReader(options, checkpoint, base, out, tokenizer), flops: 0 };
+      return { read: await trainedReader(options, files, checkpoint, base, out, tokenizer), flops: 0 };
   }
 }
 
 async function trainedReader(
   options: TrainOptions,
+  files: readonly DataFile[],
   checkpoint: Checkpoint,
   base: Base | undefined,
   out: string,
@@ -67,7 +70,7 @@ async function trainedReader(
   if (vision.pictures !== "one") throw new Error("only an encoder of one picture can be trained");
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.checkpoint.config.path) : out, vision.encoder.config);
-  const pictures = await readPictures(picturesIn(options.data), processor);
+  const pictures = await readPictures(picturesIn(files), processor);
   if (pictures.size > 0) return seenReader(tokenizer, vision, pictures, processor);
   throw new UserError(`${options.data[0]}: the model reads images; expected lines with "image", "prompt" and "answer"`);
 }

@@ -3,16 +3,16 @@ import type { Pixels } from "../../engine/images/pixels/pixels.ts";
 import { type ImageProcessor, normalisePixels, sized } from "../../engine/images/pixels/processor.ts";
 import type { SquareVision } from "../../models/images/vision.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import { isJsonLines, readText } from "../data/files.ts";
-import { readRecords, type SeenRecord } from "../data/records.ts";
+import { recordsIn, type SeenRecord } from "../data/records.ts";
 import { framed, type Sample, shifted } from "../data/samples.ts";
+import type { DataFile } from "../data/source.ts";
 
 /** Pictures decoded at the same time. */
 const AT_ONCE = 16;
 
-/** The paths of all pictures in files of JSON lines. @throws UserError */
-export function picturesIn(files: readonly string[]): string[] {
-  const records = files.filter(isJsonLines).flatMap((file) => readRecords(file, readText(file)));
+/** The paths of all pictures in data files. @throws UserError */
+export function picturesIn(files: readonly DataFile[]): string[] {
+  const records = files.flatMap(recordsIn);
   return [...new Set(records.flatMap(({ record }) => (record.kind === "seen" ? [record.image] : [])))];
 }
 

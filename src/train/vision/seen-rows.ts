@@ -9,6 +9,7 @@ import type { ChatMessage, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { labelledChat } from "../data/chat-labels.ts";
 import type { SeenRecord } from "../data/records.ts";
 import { framed, type Sample, type SeenReader, shifted } from "../data/samples.ts";
+import type { DataFile } from "../data/source.ts";
 import type { TrainOptions } from "../options.ts";
 import { type Base, sourceOf } from "../subject/subject.ts";
 import { picturesIn } from "./pictures.ts";
@@ -22,7 +23,7 @@ export interface ReadImages {
 
 /** Encodes all pictures of a run's data once: the encoder is frozen. @throws UserError */
 export async function encodeImages(
-  files: readonly string[],
+  files: readonly DataFile[],
   base: Base,
   quant: TrainOptions["quant"],
 ): Promise<ReadImages | undefined> {

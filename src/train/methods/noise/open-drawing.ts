@@ -4,7 +4,7 @@ import { few, suggest, UserError } from "../../../util/errors.ts";
 import type { Checkpoint } from "../../../weights/checkpoint.ts";
 import { type RunData, sharedOut } from "../../data/open.ts";
 import { refuseSave } from "../../graphs/saving-masks.ts";
-import type { TrainOptions } from "../../options.ts";
+import { shareOf, type TrainOptions } from "../../options.ts";
 import { batchStages, checkRun } from "../../session/batch-stage.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
 import { bare } from "../../subject/subject.ts";
@@ -65,11 +65,11 @@ export async function openDrawing(
 }
 
 async function dataOf(
-  { data, validation, batch, seed }: TrainOptions,
+  { data, batch, seed, ...options }: TrainOptions,
   { model, noise }: DrawingSubject,
 ): Promise<RunData> {
   const { images, hash } = await readLabelledImages(data, model.unet.config);
-  const [training, heldOut] = sharedOut(classed(images, model), validation);
+  const [training, heldOut] = sharedOut(classed(images, model), shareOf(options));
   const terms = { size: batch, noise, unconditional: model.unconditional };
   return {
     hash,

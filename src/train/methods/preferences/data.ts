@@ -1,8 +1,7 @@
 import { UserError } from "../../../util/errors.ts";
-import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { Batch, Dropped, TrainingData } from "../../data/batch.ts";
-import { hashOf, readText } from "../../data/files.ts";
-import { promptsOf, type RunData, sharedOut } from "../../data/open.ts";
+import { hashOf } from "../../data/files.ts";
+import { type DataFiles, promptsOf, type RunData, refuseWeights, sharedOut } from "../../data/open.ts";
 import { epochOrder } from "../../data/order.ts";
 import { joined } from "../../data/rows.ts";
 import { type LabelRule, type Sample, samplesOf } from "../../data/samples.ts";
@@ -24,54 +23,62 @@ interface SequencePair {
 }
 
 /** Pairs of a chosen and a rejected completion; `labels`: the labels of the chosen one. @throws UserError with file and line */
-export const pairData = (labels: LabelRule, { options, tokenizer }: DataHost): RunData =>
-  preferenceData(options, tokenizer, readPairs(options.data), (rows) =>
+export const pairData = (labels: LabelRule, host: DataHost, files: DataFiles): RunData =>
+  preferenceData(host, files, readPairs, (rows) =>
     rows.map((row) => ({
-      sequences: [sequenceOf(row, row.chosen, tokenizer, labels), sequenceOf(row, row.rejected, tokenizer)],
+      sequences: [sequenceOf(row, row.chosen, host, labels), sequenceOf(row, row.rejected, host)],
     })),
   );
 
 /** Judged completions; each prompt is also paired with the previous row's completion. @throws UserError with file and line */
-export const judgedData = ({ options, tokenizer }: DataHost): RunData =>
-  preferenceData(options, tokenizer, readJudged(options.data), (rows) =>
+export const judgedData = (host: DataHost, files: DataFiles): RunData =>
+  preferenceData(host, files, readJudged, (rows) =>
     rows.map((row, i) => {
-      const mismatched = sequenceOf(row, rows.at(i - 1)!.completion, tokenizer);
-      const cut = (values: Int32Array) => values.subarray(0, options.tokens);
-      const shortened = { ...mismatched, ids: cut(mismatched.ids), labels: cut(mismatched.labels) };
-      return { sequences: [sequenceOf(row, row.completion, tokenizer), shortened], label: row.label };
+      const mismatched = cutTo(host.options.tokens, sequenceOf(row, rows.at(i - 1)!.completion, host));
+      return { sequences: [sequenceOf(row, row.completion, host), mismatched], label: row.label };
     }),
   );
 
 function sequenceOf(
   row: PromptRow,
   completion: Parameters<typeof recordOf>[1],
-  tokenizer: Tokenizer,
+  { options, tokenizer }: DataHost,
   rule: LabelRule = "answers",
 ): Sequence {
-  const records = [recordOf(row, completion)];
-  const [answers] = samplesOf(records, tokenizer, "answers");
-  const { ids, labels } = rule === "answers" ? answers! : samplesOf(records, tokenizer, rule)[0]!;
-  return { ids, labels, start: answers!.labels.findIndex((label) => label >= 0) };
+  const longest = options.excessLengthStrategy === "raise" ? options.tokens : undefined;
+  const sampleOf = (labels: LabelRule) => samplesOf([recordOf(row, completion)], tokenizer, labels, {}, longest)[0]!;
+  const answers = sampleOf("answers");
+  const { ids, labels } = rule === "answers" ? answers : sampleOf(rule);
+  return { ids, labels, start: answers.labels.findIndex((label) => label >= 0) };
 }
 
+const cutTo = (tokens: number, { ids, labels, start }: Sequence): Sequence => ({
+  ...{ ids: ids.subarray(0, tokens), labels: labels.subarray(0, tokens), start },
+});
+
 function preferenceData<R extends PromptRow>(
-  { data: files, validation, batch, tokens, seed, packing, labels }: TrainOptions,
-  tokenizer: Tokenizer,
-  all: readonly R[],
+  { options, tokenizer }: DataHost,
+  { files, validation }: DataFiles,
+  readRows: (sources: DataFiles["files"]) => R[],
   read: (rows: readonly R[]) => SequencePair[],
 ): RunData {
+  const { batch, tokens, seed, packing, labels } = options;
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
   if (labels === "all") throw new UserError("labels: preferences are between completions; omit labels", 2);
-  const [training, heldOut] = sharedOut(all, validation).map((rows) => keptOf(read(rows), tokens));
-  if (training!.kept.length === 0)
-    throw new UserError(`${files[0]}: no sample has a completion and fits into ${tokens} tokens`);
-  const first = 2 * training!.kept.length;
-  const of = new Comparisons(first + 2 * heldOut!.kept.length);
+  refuseWeights(files, "preferences are not mixed by weights");
+  const all = readRows(files);
+  const others = typeof validation === "number" ? [] : validation;
+  const split = typeof validation === "number" ? sharedOut(all, validation) : ([all, readRows(others)] as const);
+  const [training, heldOut] = [keptOf(read(split[0]), options), keptOf(read(split[1]), options)];
+  if (training.kept.length === 0)
+    throw new UserError(`${files[0]!.file}: no sample has a completion and fits into ${tokens} tokens`);
+  const first = 2 * training.kept.length;
+  const of = new Comparisons(first + 2 * heldOut.kept.length);
   const form = { batch, tokens, of };
   return {
-    training: inPairs(training!, { ...form, seed, first: 0 }),
-    heldOut: heldOut!.kept.length > 0 ? inPairs(heldOut!, { ...form, first }) : undefined,
-    hash: hashOf(files.map(readText)),
+    training: inPairs(training, { ...form, seed, first: 0 }),
+    heldOut: heldOut.kept.length > 0 ? inPairs(heldOut, { ...form, first }) : undefined,
+    hash: hashOf([...files, ...others].map(({ text }) => text)),
     prompts: promptsOf(
       all.map((row) => (typeof row.prompt === "string" ? "raw" : "chat")),
       tokenizer,
@@ -85,11 +92,21 @@ interface Kept {
   readonly dropped: Dropped;
 }
 
-/** The samples with two completions that fit. */
-function keptOf(all: readonly SequencePair[], tokens: number): Kept {
-  const labelled = all.filter(({ sequences }) => sequences.every(({ start }) => start >= 0));
-  const kept = labelled.filter(({ sequences }) => sequences.every(({ ids }) => ids.length <= tokens));
-  return { kept, dropped: { long: labelled.length - kept.length, unlabelled: all.length - labelled.length } };
+/** The samples with two completions that fit, or their beginnings. */
+function keptOf(
+  all: readonly SequencePair[],
+  { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,
+): Kept {
+  const truncate = excessLengthStrategy === "truncate";
+  const most = truncate ? tokens : Number.POSITIVE_INFINITY;
+  const labelled = all.filter(({ sequences }) => sequences.every(({ start }) => start >= 0 && start < most));
+  const fitting = labelled.filter(({ sequences }) => sequences.every(({ ids }) => ids.length <= tokens));
+  const [long, unlabelled] = [labelled.length - fitting.length, all.length - labelled.length];
+  if (!truncate) return { kept: fitting, dropped: { long, unlabelled } };
+  const cut = ({ sequences: [a, b], ...sample }: SequencePair): SequencePair => ({
+    ...{ ...sample, sequences: [cutTo(tokens, a), cutTo(tokens, b)] },
+  });
+  return { kept: labelled.map(cut), dropped: { long: 0, unlabelled, truncated: long } };
 }
 
 interface PairBatching {

@@ -27,8 +27,8 @@ interface PreferenceMethod<O> {
 export const preferenceMethod = <O>(own: PreferenceMethod<O>): Method<O> => ({
   ...{ name: own.name, summary: own.summary, options: own.options },
   presets: () => ({ lora: { rank: 8 }, optimizer: { lr: 1e-4, weightDecay: 0 } }),
-  openData: (_, host) =>
-    own.rows === "judged" ? judgedData(host) : pairData(own.languageModel ? "all" : "answers", host),
+  openData: (_, host, files) =>
+    own.rows === "judged" ? judgedData(host, files) : pairData(own.languageModel ? "all" : "answers", host, files),
   objective: (options, objective) =>
     comparing(objective, { rule: own.rule(options), languageModel: own.languageModel ?? false }),
   open: (_, host) => new ActivePreferences(host, own.reference),

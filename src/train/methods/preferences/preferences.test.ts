@@ -4,6 +4,7 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { resumeTraining, train } from "../../../index.ts";
 import { fromFolder, Tokenizer } from "../../../weights/tokenizer/index.ts";
+import { sourceOf } from "../../data/source.ts";
 import { trainOptions } from "../../options.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import { parseMethod } from "../registry.ts";
@@ -67,8 +68,14 @@ test("only completions have labels, also behind an assistant's turn in the promp
   const [chosen, rejected] = [[said("assistant", "so")], [said("assistant", "NO")]];
   const tokenizer = new Tokenizer(fromFolder(model));
   const batchOf = (row: object) => {
-    const options = trainOptions.parse({ ...run, data: fileOf([row]), batch: 1, validation: 0 });
-    const { compared, ...batch } = pairData("answers", { options, tokenizer, denoiser: undefined }).training.batch(0);
+    const file = fileOf([row]);
+    const options = trainOptions.parse({ ...run, data: file, batch: 1 });
+    const files = { files: [sourceOf(file)], validation: 0 };
+    const { compared, ...batch } = pairData(
+      "answers",
+      { options, tokenizer, denoiser: undefined },
+      files,
+    ).training.batch(0);
     return { ...batch, samples: compared!.samples };
   };
   const batch = batchOf({ prompt, chosen, rejected });

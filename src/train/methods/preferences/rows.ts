@@ -1,8 +1,8 @@
 import { z } from "zod";
 import { checked } from "../../../util/checked.ts";
 import { inFile, UserError } from "../../../util/errors.ts";
-import { placedLines } from "../../data/checked-lines.ts";
 import { type DataRecord, message, type PlacedRecord } from "../../data/records.ts";
+import type { DataSource } from "../../data/source.ts";
 
 const chat = z.array(message).min(1);
 const tools = z.array(z.json()).optional();
@@ -32,8 +32,8 @@ interface JudgedRow extends PromptRow {
 }
 
 /** Lines of `prompt`, `chosen` and `rejected`: texts, or lists of messages. @throws UserError with file and line */
-export const readPairs = (files: readonly string[]): PairRow[] =>
-  rowsOf(files, (value): Omit<PairRow, "where"> => {
+export const readPairs = (sources: readonly DataSource[]): PairRow[] =>
+  rowsOf(sources, (value): Omit<PairRow, "where"> => {
     const row = Array.isArray(value["chosen"]) ? apart(checked(chatPair, value)) : checked(textPair, value);
     for (const name of ["chosen", "rejected"] as const) checkSide(name, row[name]);
     if (JSON.stringify(row.chosen) === JSON.stringify(row.rejected))
@@ -42,8 +42,8 @@ export const readPairs = (files: readonly string[]): PairRow[] =>
   });
 
 /** Lines of `prompt`, `completion` and `label`. @throws UserError with file and line */
-export const readJudged = (files: readonly string[]): JudgedRow[] =>
-  rowsOf(files, (value): Omit<JudgedRow, "where"> => {
+export const readJudged = (sources: readonly DataSource[]): JudgedRow[] =>
+  rowsOf(sources, (value): Omit<JudgedRow, "where"> => {
     const row = checked<typeof textJudged | typeof chatJudged>(
       Array.isArray(value["completion"]) ? chatJudged : textJudged,
       value,
@@ -52,13 +52,16 @@ export const readJudged = (files: readonly string[]): JudgedRow[] =>
     return row;
   });
 
-const rowsOf = <R>(files: readonly string[], read: (value: Record<string, unknown>) => R): (R & { where: string })[] =>
-  files.flatMap((file) =>
-    placedLines(file, z.record(z.string(), z.unknown(), "expected an object")).map(({ where, value }) => ({
-      ...inFile(where, () => read(value)),
-      where,
-    })),
-  );
+const fields = z.record(z.string(), z.unknown(), "expected an object");
+
+const rowsOf = <R>(
+  sources: readonly DataSource[],
+  read: (value: Record<string, unknown>) => R,
+): (R & { where: string })[] =>
+  sources.flatMap(({ file, rows }) => {
+    if (!rows) throw new UserError(`${file}: the method is trained on JSON lines (.jsonl) or tables, got text`);
+    return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
+  });
 
 /** Two chats without a prompt have the turns as prompt that they share. @throws UserError if they share none */
 function apart({ prompt, chosen, rejected, ...row }: z.output<typeof chatPair>): Omit<PairRow, "where"> {

@@ -16,7 +16,7 @@ import type { RunData } from "../../data/open.ts";
 import { refuseSave } from "../../graphs/saving-masks.ts";
 import { TracedWeights } from "../../graphs/traced-weights.ts";
 import { languageModel } from "../../heads/language-model.ts";
-import type { TrainOptions } from "../../options.ts";
+import { shareOf, type TrainOptions } from "../../options.ts";
 import { batchStages, type Opened } from "../../session/batch-stage.ts";
 import type { OpenTerms, Stage } from "../../session/stage.ts";
 import type { ParameterStore } from "../../step/parameters.ts";
@@ -88,8 +88,8 @@ async function latentRows(options: TrainOptions, own: ProjectorOptions, { planne
   };
 }
 
-function dataOf({ data, validation, batch, seed }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
-  const [training, heldOut] = splitRows(rows, validation);
+function dataOf({ data, batch, seed, ...options }: TrainOptions, rows: Parameters<typeof splitRows>[0]): RunData {
+  const [training, heldOut] = splitRows(rows, shareOf(options));
   const tokens = longestOf(rows);
   return {
     training: plannedBatches(training, { size: batch, tokens, seed }),

@@ -176,4 +176,5 @@ test("a run of LoRA layers is refused, and so is one that writes its best evalua
     sparse.open!(sparseOptions.parse({}), { ...host, options: { ...host.options, ...changed } });
   expect(openWith({ lora: { rank: 4, alpha: 8, targets: "attn_q" } })).toThrow("prunes a model's own weights");
   expect(openWith({ keepBest: true })).toThrow("keepBest could bring pruned weights back");
+  expect(openWith({ ema: 0.9 })).toThrow("ema could bring pruned weights back");
 });

@@ -15,9 +15,10 @@ export const sparse: Method<SparseOptions> = {
   summary: "prune weights by magnitude while a model trains",
   options: sparseOptions,
   open(options, host) {
-    const { lora, keepBest } = host.options;
+    const { lora, keepBest, ema } = host.options;
     if (lora) throw new UserError("sparse prunes a model's own weights; omit lora", 2);
-    if (keepBest) throw new UserError("sparse: keepBest could bring pruned weights back; omit it", 2);
+    const restoring = keepBest ? "keepBest" : ema === undefined ? undefined : "ema";
+    if (restoring) throw new UserError(`sparse: ${restoring} could bring pruned weights back; omit it`, 2);
     return new SparseTraining(options, host);
   },
 };

@@ -1,9 +1,9 @@
 import { tableFromIPC } from "@uwdata/flechette";
 import { parquetReadObjects } from "hyparquet";
 import { compressors } from "hyparquet-compressors";
-import { bytesOf } from "../../util/data/bytes.ts";
-import type { Row } from "../../util/data/row.ts";
-import { UserError } from "../../util/errors.ts";
+import { UserError } from "../errors.ts";
+import { bytesOf } from "./bytes.ts";
+import type { Row } from "./row.ts";
 
 /** The rows of an Arrow IPC file or stream. @throws UserError */
 export async function* arrowRows(path: string): AsyncGenerator<Row> {

@@ -3,8 +3,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
 import { describe, expect, test } from "vitest";
-import type { Row } from "../../util/data/row.ts";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
+import type { Row } from "./row.ts";
 import { rowsOf } from "./rows.ts";
 
 /** By pyarrow: tools/reference/tables.py. */

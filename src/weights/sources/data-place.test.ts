@@ -2,12 +2,12 @@ import { existsSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { pathToFileURL } from "node:url";
 import { describe, expect, test } from "vitest";
-import { zip } from "../../weights/sources/archives.testing.ts";
-import { readText, sha256, tempFolder, withEnv, writeAt } from "../../weights/sources/helpers.testing.ts";
-import { serveHub } from "../../weights/sources/hub.testing.ts";
-import { fakePip, pipReport } from "../../weights/sources/registries.testing.ts";
-import { serve } from "../../weights/sources/server.testing.ts";
-import { filesOf, placeName, remoteSource } from "./place.ts";
+import { zip } from "./archives.testing.ts";
+import { filesOf, placeName, remoteSource } from "./data-place.ts";
+import { readText, sha256, tempFolder, withEnv, writeAt } from "./helpers.testing.ts";
+import { serveHub } from "./hub.testing.ts";
+import { fakePip, pipReport } from "./registries.testing.ts";
+import { serve } from "./server.testing.ts";
 
 const members = [
   { name: "set/a/requests.jsonl", data: Buffer.from('{"a": 1}\n') },

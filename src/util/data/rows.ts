@@ -1,7 +1,7 @@
-import { jsonLines, jsonList } from "../../util/data/jsonl.ts";
-import type { Row } from "../../util/data/row.ts";
-import { UserError } from "../../util/errors.ts";
+import { UserError } from "../errors.ts";
 import { csvRows } from "./csv.ts";
+import { jsonLines, jsonList } from "./jsonl.ts";
+import type { Row } from "./row.ts";
 import { arrowRows, parquetRows } from "./tables.ts";
 
 type Reader = (path: string) => AsyncIterable<Row>;

@@ -1,7 +1,7 @@
 import { type CsvError, parse } from "csv-parse/sync";
-import { textOf } from "../../util/data/bytes.ts";
-import type { Row } from "../../util/data/row.ts";
-import { UserError } from "../../util/errors.ts";
+import { UserError } from "../errors.ts";
+import { textOf } from "./bytes.ts";
+import type { Row } from "./row.ts";
 
 /** The rows of a CSV table (RFC 4180). The first line names the columns; every value is a string. @throws UserError */
 export async function* csvRows(path: string, delimiter: "," | "\t"): AsyncGenerator<Row> {

@@ -1,9 +1,9 @@
 import { existsSync, statSync } from "node:fs";
 import { UserError } from "../../util/errors.ts";
-import { hubFile } from "../../weights/sources/data-hub.ts";
-import { type DataPackage, dataName, packageFiles } from "../../weights/sources/data-package.ts";
-import type { PullOptions } from "../../weights/sources/plan.ts";
-import { parseSpec } from "../../weights/sources/spec.ts";
+import { hubFile } from "./data-hub.ts";
+import { type DataPackage, dataName, packageFiles } from "./data-package.ts";
+import type { PullOptions } from "./plan.ts";
+import { parseSpec } from "./spec.ts";
 
 /** The source of a task's rows: a package's files, or a file or folder named by the user. */
 export type Place = PackagePlace | string;

@@ -1,0 +1,54 @@
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { Tokenizer } from "../../weights/tokenizer/index.ts";
+import { byteSource } from "../../weights/tokenizer/tokenizer.testing.ts";
+import { tokensIn } from "./batch.ts";
+import { type DataOptions, openData } from "./open.ts";
+import { previewOf } from "./preview.ts";
+
+const folder = mkdtempSync(path.join(tmpdir(), "modicum-preview-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const CHATML =
+  "{% for m in messages %}{{ m.role }}:{{ m.content }}{{ eos_token if m.role == 'assistant' }}\n{% endfor %}{% if add_generation_prompt %}assistant:{% endif %}";
+const tokenizer = new Tokenizer(byteSource(["</s>"], { eos: 256, chatTemplate: CHATML }));
+
+const lines = [
+  { prompt: "Wie heißt", completion: " er?" },
+  {
+    messages: [
+      { role: "user", content: "a" },
+      { role: "assistant", content: "é" },
+    ],
+  },
+  { text: "all" },
+  { text: "fourth" },
+];
+const file = path.join(folder, "a.jsonl");
+writeFileSync(file, lines.map((line) => JSON.stringify(line)).join("\n"));
+const usual: DataOptions = { files: [file], validation: 0, tokens: 32, rows: 4, packing: false, labels: "answers" };
+
+const shown = [
+  "‹Wie heißt› er?</s>",
+  "‹user:a\nassistant:›é</s>",
+  // The first token has none before it that could predict it.
+  "‹a›ll</s>",
+  "‹f›ourth</s>",
+];
+
+test.each([false, true])("packing %s: three samples, with marks around what the loss does not count", (packing) => {
+  const data = openData({ ...usual, packing }, tokenizer, 0);
+  const found = previewOf(data, tokenizer);
+  expect(found).toHaveLength(3);
+  expect(new Set(shown)).toEqual(new Set([...found, ...shown]));
+  const trained = previewOf(openData({ ...usual, packing, labels: "all" }, tokenizer, 0), tokenizer);
+  for (const text of trained) expect(text).toMatch(/^‹.›[^‹]+$/);
+});
+
+test("the tokens of a batch leave padding out", () => {
+  const batch = openData({ ...usual, rows: 6 }, tokenizer, 0).training.batch(0);
+  // The bytes of all samples without their last token, which is only predicted.
+  expect(tokensIn(batch)).toBe(14 + 20 + 3 + 6);
+  expect(batch.rows * batch.tokens).toBe(6 * 32);
+});

@@ -1,0 +1,80 @@
+import { existsSync } from "node:fs";
+import type { Row } from "../../util/data/row.ts";
+import { isTable, rowsOf } from "../../util/data/rows.ts";
+import { inFile, UserError } from "../../util/errors.ts";
+import { parsedJson } from "../../util/parsed-json.ts";
+import { filesOf, remoteSource } from "../../weights/sources/data-place.ts";
+import { fillTemplates, type Templates } from "./columns.ts";
+import { isJsonLines, readText } from "./files.ts";
+
+/** A data file in memory. */
+export interface DataSource {
+  readonly file: string;
+  /** Its text, or its rows as JSON lines. */
+  readonly text: string;
+  /** The rows of a table; undefined for a text. */
+  readonly rows?: readonly Row[];
+  /** Its share of the samples, relative to the other files'; absent: by its size. */
+  readonly weight?: number;
+}
+
+/** A file in memory, or the path of a text or of JSON lines. */
+export type DataFile = DataSource | string;
+
+/** A file's contents. @throws UserError with the number of a line that is not JSON */
+export function sourceOf(file: DataFile): DataSource {
+  if (typeof file !== "string") return file;
+  const text = readText(file);
+  return isJsonLines(file) ? { file, text, rows: jsonRows(file, text) } : { file, text };
+}
+
+/** The rows of JSON lines; empty lines are skipped. @throws UserError with the line's number */
+export const jsonRows = (file: string, text: string): Row[] =>
+  text.split("\n").flatMap((line, i) => {
+    if (line.trim() === "") return [];
+    const where = `${file}: line ${i + 1}`;
+    return [{ where, number: i + 1, value: inFile(where, () => parsedJson(line)) }];
+  });
+
+/**
+ * Reads a run's files: texts, JSON lines and tables, here or on a hub, each with a weight if its name ends in `=3`.
+ * Templates make a sample's fields of a row's columns.
+ * @throws UserError
+ */
+export async function readSources(names: readonly string[], templates: Templates = {}): Promise<DataSource[]> {
+  const sources: DataSource[] = [];
+  for (const name of names) {
+    const { place, weight } = weighted(name);
+    for (const file of remoteSource(place) ? await filesOf(place) : [place]) {
+      const source = filled(await readSource(file), templates);
+      sources.push(weight === undefined ? source : { ...source, weight });
+    }
+  }
+  return sources;
+}
+
+function weighted(name: string): { place: string; weight?: number } {
+  const [, place, weight] = /^(.+)=(\d*\.?\d+)$/.exec(name) ?? [];
+  if (place === undefined || existsSync(name)) return { place: name };
+  if (Number(weight) > 0) return { place, weight: Number(weight) };
+  throw new UserError(`${name}: expected a weight above 0`, 2);
+}
+
+async function readSource(file: string): Promise<DataSource> {
+  if (isJsonLines(file) || !isTable(file)) return sourceOf(file);
+  const rows: Row[] = [];
+  for await (const row of rowsOf(file)) rows.push(row);
+  return { file, rows, text: linesOf(rows) };
+}
+
+const linesOf = (rows: readonly Row[]): string => rows.map(({ value }) => JSON.stringify(value)).join("\n");
+
+/** A source whose rows have the templates' fields. @throws UserError */
+function filled(source: DataSource, templates: Templates): DataSource {
+  if (Object.keys(templates).length === 0) return source;
+  if (!source.rows) throw new UserError(`${source.file}: a text has no columns; expected a table or JSON lines`);
+  const rows = source.rows.map((row) =>
+    inFile(row.where, () => ({ ...row, value: fillTemplates(templates, row.value) })),
+  );
+  return { ...source, rows, text: linesOf(rows) };
+}
