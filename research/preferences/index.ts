@@ -117,8 +117,9 @@ const all = prompts();
 const heldOut = all.slice(-HELD_OUT);
 const pairs = await pairsOf(reference, all.slice(0, -HELD_OUT));
 const arms: Arm[] = [{ method: "none", preference: "none", seed: 0, ...(await judged(reference, reference, heldOut)) }];
-for (const [method, preference] of ARMS)
-  for (const seed of SEEDS) {
+const machine = cpus()[0]!.model.trim();
+for (const seed of SEEDS)
+  for (const [method, preference] of ARMS) {
     const out = path.join(folder, `${method.replace(/\W/g, "-")}-${preference}-${seed}`);
     const data = `${out}.jsonl`;
     const rows = rowsOf(pairs, preference, method, seed);
@@ -146,13 +147,8 @@ for (const [method, preference] of ARMS)
     };
     arms.push(arm);
     console.log(JSON.stringify(arm));
+    await writeJson("research/preferences/results/style.json", {
+      ...{ model: MODEL, pairs: pairs.length, heldOut: HELD_OUT, machine, arms },
+    });
   }
-const machine = cpus()[0]!.model.trim();
-await writeJson("research/preferences/results/style.json", {
-  model: MODEL,
-  pairs: pairs.length,
-  heldOut: HELD_OUT,
-  machine,
-  arms,
-});
 rmSync(folder, { recursive: true });
