@@ -43,7 +43,7 @@ export class Comparisons {
   /** The means of the step's figures, by TRL's names. */
   get metrics(): Readonly<Record<string, number>> {
     const means = Object.fromEntries(
-      Array.from(this.#figures, ([name, all]) => [name, all.reduce((a, b) => a + b, 0) / all.length]),
+      Array.from(this.#figures, ([name, all]): [string, number] => [name, all.reduce((a, b) => a + b, 0) / all.length]),
     );
     const { "rewards/chosen": chosen, "rewards/rejected": rejected } = means;
     const margin = chosen !== undefined && rejected !== undefined && { "rewards/margins": chosen - rejected };

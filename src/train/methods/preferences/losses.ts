@@ -97,8 +97,8 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
     // A mean of 0 has infinite odds.
-    const means = [chosen, rejected].map(({ policy, tokens }) => Math.min(policy / tokens, -1e-7));
-    const [a, b] = means as [number, number];
+    const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
+    const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);
     const z = a - Math.log(rest(a)) - (b - Math.log(rest(b)));
     const slope = -beta * sigmoid(-z);
