@@ -13,7 +13,6 @@ import * as exits from "./exits/page.ts";
 import * as guard from "./guard/page.ts";
 import * as lyapunov from "./lyapunov/page.ts";
 import * as planner from "./planner/page.ts";
-import * as preferences from "./preferences/page.ts";
 import * as choice from "./qzero/choice-page.ts";
 import * as qzero from "./qzero/real-page.ts";
 import * as routes from "./route/page.ts";
@@ -147,11 +146,6 @@ test("the page of fine-tuning says what its results say: npx tsx research/sft/pa
 
 test("the results of sparse training are what its committed runs say: npx tsx research/sparse/page.ts", () => {
   expect(disagreements([[sparse.PAGE, sparse.SECTION, sparse.sparseSection()]], [])).toEqual([]);
-});
-
-test("the page of preferences says what its results say: npx tsx research/preferences/page.ts", () => {
-  const section = [preferences.PAGE, preferences.SECTION, preferences.preferencesTable()] as const;
-  expect(disagreements([section], [])).toEqual([]);
 });
 
 test("the page of encoders' heads says what its results say: npx tsx research/train-heads/page.ts", () => {
