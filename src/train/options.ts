@@ -45,7 +45,7 @@ const FILES = "expected a file, or a list of files";
 
 /** One or several data files. */
 export const dataFiles = z.preprocess(
-  (given) => (typeof given === "string" ? [given] : given),
+  (value) => (typeof value === "string" ? [value] : value),
   z.array(z.string(), FILES).min(1, FILES),
 );
 
@@ -87,9 +87,7 @@ export const trainOptions = z.strictObject({
     .describe("train from random weights: fields of a Hugging Face config.json, with model_type"),
   tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words or a MODEL"),
   data: dataFiles
-    .describe(
-      "text files, or tables (.jsonl, .json, .csv, .tsv, .parquet, .arrow; =3 at the end: a weight) of text; prompt, completion; messages; text, label; query, positive; or image, prompt, answer",
-    )
+    .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a name: a weight")
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
   columns: z
     .record(z.string(), z.string())

@@ -55,7 +55,7 @@ export interface Batch {
    * one.
    */
   readonly documents?: Int32Array;
-  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if there are none. */
+  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if none. */
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
@@ -87,9 +87,9 @@ export const tokensIn = ({ rows, tokens, lengths, filled = lengths }: Batch): nu
 /** Sizes that are symbolic in graphs for batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
   const { rows, tokens, labelled, labels, compared } = batch;
-  const kept = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
+  const unpadded = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
   const n = compared ? labels.reduce((sum, label) => sum + Number(label >= 0), 0) : labelled;
-  return { batch: rows, tokens, kept, n, queries: labelled, documents: rows - labelled };
+  return { batch: rows, tokens, kept: unpadded, n, queries: labelled, documents: rows - labelled };
 }
 
 /** The data of training or evaluation, in batches. */

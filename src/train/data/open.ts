@@ -68,9 +68,9 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   const sources = files.map(sourceOf);
   const others = typeof validation === "number" ? [] : validation.map(sourceOf);
   const share = typeof validation === "number" ? validation : 0;
-  const made = dataOf(sources, share, options, tokenizer, seed);
-  const heldOut = others.length === 0 ? made.heldOut : dataOf(others, 0, alike(options, made), tokenizer).training;
-  return { ...made, heldOut, hash: hashOf([...sources, ...others].map(({ text }) => text)) };
+  const data = dataOf(sources, share, options, tokenizer, seed);
+  const heldOut = others.length === 0 ? data.heldOut : dataOf(others, 0, alike(options, data), tokenizer).training;
+  return { ...data, heldOut, hash: hashOf([...sources, ...others].map(({ text }) => text)) };
 }
 
 /** The options for more data of the same head. */
@@ -129,19 +129,19 @@ function ofText(sources: Sources, share: number, options: DataOptions, tokenizer
   const held = `the held-out share of ${share}`;
   return {
     prompts: promptsOf(["raw"], tokenizer),
-    training: about(sources, "", () => textData(training, { rows, tokens, seed })),
-    heldOut: heldOut.length > 0 ? about(sources, held, () => textData(heldOut, { rows, tokens })) : undefined,
+    training: withFiles(sources, "", () => textData(training, { rows, tokens, seed })),
+    heldOut: heldOut.length > 0 ? withFiles(sources, held, () => textData(heldOut, { rows, tokens })) : undefined,
   };
 }
 
 /** Prefixes errors that `make` throws with the files and their faulty part. */
-function about<T>(sources: Sources, what: string, make: () => T): T {
+function withFiles<T>(sources: Sources, what: string, make: () => T): T {
   const [first, ...more] = sources;
   const files = more.length > 0 ? `${first!.file} and ${more.length} more` : first!.file;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** Joins all texts. A token that ends texts, if there is one, separates them. */
+/** Joins all texts. A token that ends texts, if any, separates them. */
 function encoded(sources: Sources, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = sources.flatMap(({ text }, i) => [
@@ -172,8 +172,8 @@ function ofSamples(sources: Sources, share: number, options: DataOptions, tokeni
       records.flat().map(({ record }) => formOfRecord(record)),
       tokenizer,
     ),
-    training: about(sources, "", () => sampleData(training, { ...arranged, seed, weights: weightsOf(sources) })),
-    heldOut: heldOut.length > 0 ? about(sources, held, () => sampleData(heldOut, arranged)) : undefined,
+    training: withFiles(sources, "", () => sampleData(training, { ...arranged, seed, weights: weightsOf(sources) })),
+    heldOut: heldOut.length > 0 ? withFiles(sources, held, () => sampleData(heldOut, arranged)) : undefined,
   };
 }
 
@@ -197,7 +197,7 @@ export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: T
 function ofReading(sources: Sources, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
   refuseWeights(sources, "an encoder's samples are not mixed by weights");
   const records = sources.flatMap(recordsIn);
-  const { head, samples, batch } = about(sources, "", () => readTexts(records, reading, options.tokens));
+  const { head, samples, batch } = withFiles(sources, "", () => readTexts(records, reading, options.tokens));
   const [training, heldOut] = sharedOut(samples, share);
   const size = options.rows;
   return {

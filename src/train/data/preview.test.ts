@@ -40,6 +40,7 @@ const shown = [
 test.each([false, true])("packing %s: three samples, with marks around what the loss does not count", (packing) => {
   const data = openData({ ...usual, packing }, tokenizer, 0);
   const found = previewOf(data, tokenizer);
+  expect(previewOf(openData({ ...usual, packing, rows: 1 }, tokenizer, 0), tokenizer)).toHaveLength(3);
   expect(found).toHaveLength(3);
   expect(new Set(shown)).toEqual(new Set([...found, ...shown]));
   const trained = previewOf(openData({ ...usual, packing, labels: "all" }, tokenizer, 0), tokenizer);
@@ -51,4 +52,14 @@ test("the tokens of a batch leave padding out", () => {
   // The bytes of all samples without their last token, which is only predicted.
   expect(tokensIn(batch)).toBe(14 + 20 + 3 + 6);
   expect(batch.rows * batch.tokens).toBe(6 * 32);
+});
+
+test("a head over whole texts: each text as it is read, and its label or the document that answers it", () => {
+  const ids = Int32Array.from([..."one.two.fourfive"].map((letter) => letter.charCodeAt(0)));
+  const batch = { ids, rows: 4, tokens: 4, lengths: Int32Array.of(3, 3, 4, 4), labels: Int32Array.of(1, 0) };
+  const data = { ...openData(usual, tokenizer, 0).training, batch: () => ({ ...batch, labelled: 2, samples: 2 }) };
+  const shownBy = (head: Parameters<typeof previewOf>[0]["head"]) =>
+    previewOf({ training: data, ...(head && { head }) }, tokenizer);
+  expect(shownBy({ kind: "classes", labels: ["odd", "even"] })).toEqual(["one → even", "two → odd"]);
+  expect(shownBy({ kind: "embedding" })).toEqual(["one → five", "two → four"]);
 });

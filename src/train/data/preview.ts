@@ -10,11 +10,12 @@ export const MASKED = ["‹", "›"] as const;
 
 /** The first samples of training as text, special tokens included. */
 export function previewOf({ training, head }: Pick<RunData, "training" | "head">, tokenizer: Tokenizer): string[] {
+  if (!head) {
+    const batches = Array.from({ length: Math.min(SHOWN, training.batches) }, (_, i) => training.batch(i));
+    const samples = batches.flatMap(samplesIn).slice(0, SHOWN);
+    return samples.map((sample) => marked(sample, tokenizer));
+  }
   const batch = training.batch(0);
-  if (!head)
-    return samplesIn(batch)
-      .slice(0, SHOWN)
-      .map((sample) => marked(sample, tokenizer));
   const rowText = (row: number) => textOf([...rowOf(batch.ids, row, batch)].slice(0, batch.lengths?.[row]), tokenizer);
   const target = (label: number) => (head.kind === "classes" ? head.labels[label] : rowText(batch.samples + label));
   return [...batch.labels.subarray(0, SHOWN)].map((label, row) => `${rowText(row)} → ${target(label)}`);

@@ -84,6 +84,24 @@ test("a file of a data set on the hub", async () => {
   expect(record).toEqual(["train.csv: line 2", { kind: "text", text: "from the hub" }]);
 });
 
+test("a split of a data set on the hub: all of its shards, in order", async () => {
+  const csv = (text: string) => ({ body: Buffer.from(`text\n${text}\n`) });
+  const shards = { "main/train-00001-of-00002.csv": csv("two"), "main/train-00000-of-00002.csv": csv("one") };
+  await serveHub({
+    files: { ...shards, "main/test.csv": csv("no"), "other/train.csv": csv("other"), "README.md": csv("") },
+  });
+  const texts = async (split: string) =>
+    (await recordsOf(`hf:datasets/org/tiny:${split}`))
+      .map(([, record]) => record as { text: string })
+      .map(({ text }) => text);
+  expect(await texts("main/train")).toEqual(["one", "two"]);
+  expect(await texts("test")).toEqual(["no"]);
+  await expect(texts("train")).rejects.toThrow(
+    /:train: expected one split, got "main\/train", "other\/train" of "main\/t/,
+  );
+  await expect(texts("dev")).rejects.toThrow(/:dev: expected one split, got none of "main\/t/);
+});
+
 const tokenizer = new Tokenizer(byteSource(["</s>"], { eos: 256 }));
 const usual: DataOptions = { files: [], validation: 0, tokens: 4, rows: 4, packing: false, labels: "answers" };
 const textsOf = (letter: string, count: number) =>

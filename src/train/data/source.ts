@@ -1,9 +1,11 @@
 import { existsSync } from "node:fs";
 import type { Row } from "../../util/data/row.ts";
 import { isTable, rowsOf } from "../../util/data/rows.ts";
-import { inFile, UserError } from "../../util/errors.ts";
+import { few, inFile, UserError } from "../../util/errors.ts";
 import { parsedJson } from "../../util/parsed-json.ts";
+import { hubFile } from "../../weights/sources/data-hub.ts";
 import { filesOf, remoteSource } from "../../weights/sources/data-place.ts";
+import { listRepository } from "../../weights/sources/hub-list.ts";
 import { fillTemplates, type Templates } from "./columns.ts";
 import { isJsonLines, readText } from "./files.ts";
 
@@ -45,13 +47,38 @@ export async function readSources(names: readonly string[], templates: Templates
   const sources: DataSource[] = [];
   for (const name of names) {
     const { place, weight } = weighted(name);
-    for (const file of remoteSource(place) ? await filesOf(place) : [place]) {
+    for (const file of await filesAt(place)) {
       const source = filled(await readSource(file), templates);
       sources.push(weight === undefined ? source : { ...source, weight });
     }
   }
   return sources;
 }
+
+/** Local files. On the hub, a path without an ending names a split, which may be in several files. */
+async function filesAt(place: string): Promise<string[]> {
+  const remote = remoteSource(place);
+  if (!remote) return [place];
+  const { path: split, ...source } = remote;
+  if (source.kind !== "hf" || split === undefined || split.includes(".")) return filesOf(place);
+  const { files } = await listRepository(source, {});
+  const tables = files.map(({ path }) => path).filter(isTable);
+  const shards = tables.filter((path) => `/${splitOf(path)}`.endsWith(`/${split}`)).sort();
+  const found = new Set(shards.map(splitOf));
+  if (found.size !== 1)
+    throw new UserError(
+      `${place}: expected one split, got ${few([...found]) || "none"} of ${few(splitsOf(tables))}`,
+      2,
+    );
+  const paths: string[] = [];
+  for (const file of shards) paths.push(await hubFile({ ...source, file }));
+  return paths;
+}
+
+/** A file's path without the number of its shard and its ending: `data/train` of `data/train-00000-of-00002.parquet`. */
+const splitOf = (path: string): string => path.replace(/(-\d+-of-\d+)?(\.\w+)+$/, "");
+
+const splitsOf = (tables: readonly string[]): string[] => [...new Set(tables.map(splitOf))];
 
 function weighted(name: string): { place: string; weight?: number } {
   const [, place, weight] = /^(.+)=(\d*\.?\d+)$/.exec(name) ?? [];

@@ -69,7 +69,7 @@ async function carried(all: readonly Phase[], i: number, folders: readonly strin
  */
 async function replayOf(files: readonly string[], share: number, seed: number, out: string): Promise<string> {
   const text = files.find((file) => !isJsonLines(file));
-  if (text !== undefined) throw new UserError(`replay: ${text} is a text; only .jsonl files have samples`);
+  if (text !== undefined) throw new UserError(`replay: only .jsonl files are replayed, got ${text}`);
   const lines = files.flatMap((file) => readText(file).split("\n")).filter((line) => line.trim() !== "");
   const drawn = shuffle([...lines], seededRandom(seed)).slice(0, Math.round(share * lines.length));
   await writeWhole(out, drawn.map((line) => `${line}\n`).join(""));

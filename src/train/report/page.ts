@@ -49,7 +49,7 @@ const tokensPerSecond: Figure = ({ tokens, ms }, before) => (1000 * (tokens - (b
 const RECENT = 50;
 
 /** A run's step, loss, speed and time left, as a sentence. */
-export function progressOf({ steps, receipt }: TrainedRun): string {
+function progressOf({ steps, receipt }: TrainedRun): string {
   const last = steps.at(-1);
   if (!last) return "No step is done yet.";
   const recent = steps.slice(-RECENT);

@@ -54,7 +54,7 @@ export class BatchStage extends GradientStage {
     readonly subject: AnySubject,
     readonly data: RunData,
     optimizer: Optimizer,
-    /** The method of training, if there is one. */
+    /** The method of training, if any. */
     readonly method: ActiveMethod | undefined,
     /** A notice about options that the method adapted to the data. */
     private readonly fitted: string | undefined,
@@ -64,14 +64,14 @@ export class BatchStage extends GradientStage {
   }
 
   static async open(
-    given: TrainOptions,
+    input: TrainOptions,
     subject: AnySubject,
     data: RunData,
     terms: BatchTerms = {},
   ): Promise<BatchStage> {
     const { chosen } = terms;
-    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
-    const { options = given, notice } = fitted;
+    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
+    const { options = input, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
     const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);

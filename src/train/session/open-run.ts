@@ -38,20 +38,20 @@ type OpenBase = (model: string) => Promise<Base>;
  * @throws UserError
  */
 export async function openRun(
-  given: TrainOptions,
+  input: TrainOptions,
   out: string,
   openBase: OpenBase,
   resumes = false,
 ): Promise<OpenedRun> {
-  checkModel(given);
-  const chosen = chosenMethod(given);
-  const read = (names: readonly string[]) => readSources(names, given.columns);
+  checkModel(input);
+  const chosen = chosenMethod(input);
+  const read = (names: readonly string[]) => readSources(names, input.columns);
   const files = {
-    files: await read(given.data),
-    validation: typeof given.validation === "number" ? given.validation : await read(given.validation),
+    files: await read(input.data),
+    validation: typeof input.validation === "number" ? input.validation : await read(input.validation),
   };
-  const { base, tokenizer } = await openTokens(given, files.files, chosen, out, openBase, resumes);
-  const options = base ? given : withImageToken(given, tokenizer);
+  const { base, tokenizer } = await openTokens(input, files.files, chosen, out, openBase, resumes);
+  const options = base ? input : withImageToken(input, tokenizer);
   const seen = await openSeen(options, base, out, tokenizer, files.files);
   const data = await dataOf(options, files, chosen, base, tokenizer, seen);
   const plain = await subjectOf(options, base, tokenizer, data);
