@@ -96,11 +96,11 @@ def main() -> None:
     write_tokenizer(args.out)
     dpo, orpo, simpo, kto = (DPOTrainer, DPOConfig, "pairs"), (ORPOTrainer, ORPOConfig, "pairs"), (CPOTrainer, CPOConfig, "pairs"), (KTOTrainer, KTOConfig, "judged")
     cases = [
-        ("dpo", "text", dpo, {"beta": 0.1}, {}, 0.01),
-        ("dpo", "chat", dpo, {"beta": 0.5}, {}, 0.0005),
+        ("dpo", "text", dpo, {"beta": 0.1}, {}, 0.1),
+        ("dpo", "chat", dpo, {"beta": 0.5}, {}, 0.01),
         ("dpo", "text", dpo, {"beta": 0.2, "loss_type": "ipo"}, {}, 0.01),
-        ("dpo", "text", dpo, {"beta": 0.1, "loss_type": "robust", "label_smoothing": 0.2}, {}, 0.005),
-        ("simpo", "text", simpo, {"beta": 2.0, "simpo_gamma": 0.5}, {"loss_type": "simpo", "cpo_alpha": 0.0}, 0.003),
+        ("dpo", "text", dpo, {"beta": 0.1, "loss_type": "robust", "label_smoothing": 0.2}, {}, 0.05),
+        ("simpo", "text", simpo, {"beta": 2.0, "simpo_gamma": 0.5}, {"loss_type": "simpo", "cpo_alpha": 0.0}, 0.03),
         ("orpo", "text", orpo, {"beta": 0.1}, {}, 0.1),
         ("orpo", "chat", orpo, {"beta": 1.0}, {}, 0.1),
         ("kto", "text", kto, {"beta": 0.1}, {}, 0.3),
