@@ -71,7 +71,8 @@ export const sections: readonly Section[] = [
       page("Train exits", "train-exits"),
       page("Train on GPUs", "train-export"),
       page("Export a model", "export"),
-      ...["exits", "first", "guard", "masked-diffusion", "moe", "projector", "sft", "sparse", "ul2r"].map(method),
+      ...["dpo", "exits", "first", "guard", "kto", "masked-diffusion", "moe", "orpo", "projector"].map(method),
+      ...["sft", "simpo", "sparse", "ul2r"].map(method),
     ],
   },
   {

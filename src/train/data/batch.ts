@@ -2,6 +2,7 @@ import type { SpannedPrompt } from "../../engine/decode/run/spans.ts";
 import type { Bindings } from "../../graph/index.ts";
 import type { VisualSpan } from "../../savings/plan.ts";
 import type { NoisyImages } from "../methods/noise/batches.ts";
+import type { Compared } from "../methods/preferences/comparisons.ts";
 
 /** A list that a sample ranks by letters. */
 export interface RankedList {
@@ -58,6 +59,8 @@ export interface Batch {
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
+  /** Completions that a method compares; `labelled` is then the number of samples. */
+  readonly compared?: Compared;
   /** Each row's image, if it has one; absent if no row has. */
   readonly images?: readonly (PlacedImage | undefined)[];
   /** Each row's images, as read by a frozen encoder; absent if no row has any. */
@@ -83,9 +86,10 @@ export const tokensIn = ({ rows, tokens, lengths, filled = lengths }: Batch): nu
 
 /** Sizes that are symbolic in graphs for batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
-  const { rows, tokens, labelled } = batch;
+  const { rows, tokens, labelled, labels, compared } = batch;
   const unpadded = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
-  return { batch: rows, tokens, kept: unpadded, n: labelled, queries: labelled, documents: rows - labelled };
+  const n = compared ? labels.reduce((sum, label) => sum + Number(label >= 0), 0) : labelled;
+  return { batch: rows, tokens, kept: unpadded, n, queries: labelled, documents: rows - labelled };
 }
 
 /** The data of training or evaluation, in batches. */

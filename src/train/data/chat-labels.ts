@@ -24,6 +24,8 @@ export interface ChatTurns {
   readonly tools?: readonly Json[] | undefined;
   /** Labels on the content of every turn but the system's. */
   readonly unmask?: boolean;
+  /** The first turn with labels; absent: 0. */
+  readonly from?: number;
   /** Delimiters of an image's token, which no template writes. */
   readonly gap?: Gap | undefined;
 }
@@ -36,6 +38,7 @@ export interface ChatTurns {
 export function labelledChat(tokenizer: Tokenizer, chat: ChatTurns): LabelledSegment[] {
   const rendered = new RenderedChat(tokenizer, chat);
   const spans = chat.messages.flatMap(({ role }, i) => {
+    if (i < (chat.from ?? 0)) return [];
     if (role === "assistant") return [rendered.answer(i)];
     const content = chat.unmask && role !== "system" ? rendered.content(i) : undefined;
     return content ? [content] : [];

@@ -3,6 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import type { AdapterRecord } from "../../weights/adapter/record.ts";
 import { type PromptForm, type Tokenizer, templateHash } from "../../weights/tokenizer/index.ts";
 import type { TextHeadSettings } from "../heads/settings.ts";
+import type { Comparisons } from "../methods/preferences/comparisons.ts";
 import type { TrainOptions } from "../options.ts";
 import type { Dropped, TrainingData } from "./batch.ts";
 import { classesOf } from "./classes.ts";
@@ -38,6 +39,12 @@ export interface DataOptions {
   readonly readers?: SampleReaders | undefined;
 }
 
+/** A run's files, and the held-out share of their samples or the files of other data. */
+export interface DataFiles {
+  readonly files: readonly DataSource[];
+  readonly validation: number | readonly DataSource[];
+}
+
 /** The data of a run. */
 export interface RunData {
   readonly training: TrainingData;
@@ -45,6 +52,8 @@ export interface RunData {
   readonly heldOut: TrainingData | undefined;
   /** SHA-256 of the files' contents. */
   readonly hash: string;
+  /** Present if a method compares completions. */
+  readonly comparisons?: Comparisons;
   /** FLOPs that an encoder spent on the data's images; absent: none. */
   readonly encoded?: number;
   /** The head over whole texts; absent for language models. */
@@ -173,12 +182,12 @@ const weightsOf = (sources: Sources): number[] | undefined =>
   sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
 
 /** @throws UserError for a weight where samples are not drawn by it */
-function refuseWeights(sources: Sources, why: string): void {
+export function refuseWeights(sources: Sources, why: string): void {
   const other = sources.find(({ weight }) => weight !== undefined);
   if (other) throw new UserError(`${other.file}=${other.weight}: ${why}; expected no weight`, 2);
 }
 
-function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
+export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {
   const [prompt, ...others] = new Set(all);
   if (prompt === undefined || others.includes(undefined)) return undefined;
   const template = templateHash(tokenizer);

@@ -5,7 +5,7 @@ import { few, inFile, UserError } from "../../util/errors.ts";
 import type { PromptForm } from "../../weights/tokenizer/index.ts";
 import { type DataFile, jsonRows, sourceOf } from "./source.ts";
 
-const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
+export const message = z.looseObject({ role: z.string(), content: z.json().default(null) }).catchall(z.json());
 
 const size = z.int().min(1);
 /** The grids of images in the sample, by the places of their first tokens. */
@@ -46,7 +46,8 @@ const isPermutation = (ranking: readonly number[], count: number): boolean =>
 
 export type TextRecord = z.output<typeof text>;
 export type CompletionRecord = z.output<typeof completion>;
-type ChatRecord = z.output<typeof chat>;
+/** Turns before `from` have no labels. */
+type ChatRecord = z.output<typeof chat> & { readonly from?: number };
 export type LabelledRecord = z.output<typeof labelled>;
 export type RankedRecord = z.output<typeof ranked>;
 export type ListRecord = z.output<typeof list>;

@@ -48,7 +48,7 @@ function orderOfRows({ count, parts }: Source, seed: number | undefined) {
   return { count: quotasOf(parts).reduce((sum, quota) => sum + quota, 0), orderOf: mixedOrder(parts, seed) };
 }
 
-function joined(
+export function joined(
   all: readonly BatchRow[],
   { rows, tokens, packed }: { rows: number; tokens: number; packed: boolean },
 ): Batch {

@@ -2,7 +2,8 @@ import type { z } from "zod";
 import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Tokenizer } from "../../weights/tokenizer/index.ts";
-import type { RunData } from "../data/open.ts";
+import type { Batch } from "../data/batch.ts";
+import type { DataFiles, RunData } from "../data/open.ts";
 import type { Arrange, ListReader } from "../data/samples.ts";
 import type { ExitLosses, Trainee } from "../graphs/graphs.ts";
 import type { Objective } from "../heads/objective.ts";
@@ -34,6 +35,8 @@ export interface Method<O = unknown> {
   exits?(options: O, model: Pick<Trainee, "stack" | "objective">): ExitLosses;
   /** A loss of each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
+  /** Reads the run's files in the method's own form. @throws UserError with file and line */
+  openData?(options: O, run: DataHost, files: DataFiles): RunData;
   /** The data that replace the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if unchanged. Batches exist by then: `batch` cannot change. */
@@ -102,6 +105,7 @@ export interface MethodHost {
   readonly options: TrainOptions;
   readonly store: ParameterStore;
   readonly optimizer: Optimizer;
+  readonly data: RunData;
   /** Steps of the whole run. */
   readonly steps: number;
 }
@@ -123,10 +127,12 @@ export interface MethodBill {
 export interface ActiveMethod {
   /** Its part of the run's state by name, changed in place; stored with each checkpoint, and restored when a run resumes. */
   readonly states?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  /** Called before a step's batches run. */
-  beforeStep?(step: number): void;
+  /** Called before a step's batches run; `evaluate` runs a batch forward. */
+  beforeStep?(step: number, evaluate: (batch: Batch) => Promise<unknown>): void | Promise<void>;
   /** Called once a step's gradients are complete, before their norm is computed. */
   beforeUpdate?(step: number): void;
+  /** Figures of the last step, for its report. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** The bill after `steps` steps. */
   bill?(steps: number): MethodBill;
 }

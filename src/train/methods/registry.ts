@@ -12,6 +12,10 @@ import type { ChosenMethod, Method } from "./method.ts";
 import { moe } from "./moe/moe.ts";
 import { noise } from "./noise/noise.ts";
 import { pairs } from "./pairs/pairs.ts";
+import { dpo } from "./preferences/dpo.ts";
+import { kto } from "./preferences/kto.ts";
+import { orpo } from "./preferences/orpo.ts";
+import { simpo } from "./preferences/simpo.ts";
 import { projector } from "./projector/projector.ts";
 import { bridge } from "./regions/bridge.ts";
 import { localiser } from "./regions/localiser.ts";
@@ -22,17 +26,21 @@ import { ul2r } from "./ul2r/ul2r.ts";
 /** Every training method, one line each. */
 export const methods: readonly Method[] = [
   bridge,
+  dpo,
   exitHeads,
   exits,
   first,
   guard,
+  kto,
   localiser,
   maskedDiffusion,
   moe,
   noise,
+  orpo,
   pairs,
   projector,
   sft,
+  simpo,
   sparse,
   ul2r,
 ];

@@ -73,7 +73,7 @@ export class BatchStage extends GradientStage {
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
     const { options = input, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store);
-    const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
+    const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
     const stage = new BatchStage(options, subject, data, optimizer, method, notice, terms);
     stage.#cost.apart = data.encoded ?? 0;
@@ -150,7 +150,7 @@ export class BatchStage extends GradientStage {
   /** Gradients of the step's batches, with equal weight per label. */
   protected async gradients(i: number, { skipped }: UpdateCounters): Promise<Gradients> {
     const { accumulate, precision } = this.options;
-    this.method?.beforeStep?.(i);
+    await this.method?.beforeStep?.(i, (batch) => this.#programs.passes.evaluate(batch));
     const batches = Array.from({ length: accumulate }, (_, at) => this.data.training.batch(i * accumulate + at));
     const sum = (of: (batch: Batch) => number) => batches.reduce((all, batch) => all + of(batch), 0);
     const labelled = sum((batch) => batch.labelled);
@@ -164,7 +164,8 @@ export class BatchStage extends GradientStage {
     if (scale !== 1) this.store.scaleGradients(1 / scale);
     this.method?.beforeUpdate?.(i);
     const seen = { tokens: sum(tokensIn), samples: sum(({ samples }) => samples) };
-    return { loss: nats / Math.max(1, labelled), labelled, ...seen };
+    const metrics = this.method?.metrics;
+    return { loss: nats / Math.max(1, labelled), labelled, ...seen, ...(metrics && { metrics }) };
   }
 
   async evaluate(): Promise<Evaluation> {

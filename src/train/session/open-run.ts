@@ -1,7 +1,7 @@
 import { UserError } from "../../util/errors.ts";
 import { fromFolder, Tokenizer } from "../../weights/tokenizer/index.ts";
 import { upcycledCheckpoint } from "../checkpoint/upcycled-checkpoint.ts";
-import { type DataOptions, openData, type RunData } from "../data/open.ts";
+import { type DataFiles, openData, type RunData } from "../data/open.ts";
 import { type DataSource, readSources } from "../data/source.ts";
 import { checkSave } from "../graphs/saving-masks.ts";
 import type { ChosenMethod, NewTokens } from "../methods/method.ts";
@@ -112,7 +112,7 @@ function upcycled(base: Base, { upcycle, seed }: TrainOptions): Base {
 /** The data as the run's method reads and changes them. */
 async function dataOf(
   options: TrainOptions,
-  files: Pick<DataOptions, "files" | "validation">,
+  files: DataFiles,
   chosen: ChosenMethod | undefined,
   base: Base | undefined,
   tokenizer: Tokenizer,
@@ -126,7 +126,9 @@ async function dataOf(
     arrange: chosen?.method.arrange?.(chosen.options, host),
     readSeen: seen?.read,
   };
-  const data = openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
+  const data =
+    (!reading && chosen?.method.openData?.(chosen.options, host, files)) ||
+    openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)
     throw new UserError("method: only masked-diffusion trains a model that fills in masked tokens", 2);

@@ -118,7 +118,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     const started = performance.now();
     const { counters, stage } = this;
     if (this.done === 0) this.#ema?.set(this.#values);
-    const { loss, rate, norm, labelled, tokens, samples, skipped } = await stage.step(this.done, counters);
+    const { loss, rate, norm, labelled, tokens, samples, metrics, skipped } = await stage.step(this.done, counters);
     this.done++;
     if (!skipped) this.#average();
     counters.tokens += tokens;
@@ -128,7 +128,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     const ms = performance.now() - started;
     this.#count(ms);
     const seen = { labelled, tokens: counters.tokens, samples: counters.samples, ms };
-    const report = { step: this.done, steps: stage.steps, loss, rate, norm, ...seen };
+    const report = { step: this.done, steps: stage.steps, loss, rate, norm, ...seen, ...(metrics && { metrics }) };
     return skipped ? { ...report, skipped } : report;
   }
 

@@ -18,6 +18,8 @@ export interface StepResult {
   /** Tokens without padding, and samples, of this step. */
   readonly tokens: number;
   readonly samples: number;
+  /** Figures of the method, by name. */
+  readonly metrics?: Readonly<Record<string, number>>;
   /** Present if the loss or the gradient was not finite and the weights did not change. */
   readonly skipped?: true;
 }

@@ -169,6 +169,7 @@ test("a run of LoRA layers is refused, and so is one that writes its best evalua
     options: optionsWith("sparse"),
     store: run.stage.subject.store,
     optimizer: run.stage.optimizer,
+    data: run.stage.data,
     steps: 20,
   };
   const openWith = (changed: Partial<TrainOptions>) => () =>

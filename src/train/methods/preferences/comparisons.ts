@@ -1,0 +1,52 @@
+/** A sample of a batch: two sequences, in two adjacent rows. */
+export interface ComparedSample {
+  /** The place of its first sequence among the run's; the second follows. */
+  readonly place: number;
+  /** For each sequence, the first position that predicts its completion. */
+  readonly starts: readonly [number, number];
+  /** KTO: true if the completion is wanted. */
+  readonly label?: boolean;
+}
+
+/** The samples of a batch, in the order of its rows. */
+export interface Compared {
+  readonly samples: readonly ComparedSample[];
+  readonly of: Comparisons;
+  /** True if the batch's log-probabilities are stored as the reference's. */
+  readonly records?: boolean;
+}
+
+/** A run's comparisons: the reference's log-probabilities, and the current step's figures. */
+export class Comparisons {
+  /** Each sequence's log-probability under the model as the run starts; NaN: not computed. */
+  readonly reference: Float32Array<ArrayBuffer>;
+  readonly #figures = new Map<string, number[]>();
+
+  constructor(sequences: number) {
+    this.reference = new Float32Array(sequences).fill(Number.NaN);
+  }
+
+  knows({ samples }: Compared): boolean {
+    return samples.every(({ place }) => !this.reference.subarray(place, place + 2).some(Number.isNaN));
+  }
+
+  /** Adds a sample's figures to the step's. */
+  add(figures: Readonly<Record<string, number>>): void {
+    for (const [name, value] of Object.entries(figures))
+      this.#figures.set(name, [...(this.#figures.get(name) ?? []), value]);
+  }
+
+  clear(): void {
+    this.#figures.clear();
+  }
+
+  /** The means of the step's figures, by TRL's names. */
+  get metrics(): Readonly<Record<string, number>> {
+    const means = Object.fromEntries(
+      Array.from(this.#figures, ([name, all]): [string, number] => [name, all.reduce((a, b) => a + b, 0) / all.length]),
+    );
+    const { "rewards/chosen": chosen, "rewards/rejected": rejected } = means;
+    const margin = chosen !== undefined && rejected !== undefined && { "rewards/margins": chosen - rejected };
+    return { ...means, ...margin };
+  }
+}

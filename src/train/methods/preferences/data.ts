@@ -1,0 +1,146 @@
+import { UserError } from "../../../util/errors.ts";
+import type { Batch, Dropped, TrainingData } from "../../data/batch.ts";
+import { hashOf } from "../../data/files.ts";
+import { type DataFiles, promptsOf, type RunData, refuseWeights, sharedOut } from "../../data/open.ts";
+import { epochOrder } from "../../data/order.ts";
+import { joined } from "../../data/rows.ts";
+import { type LabelRule, type Sample, samplesOf } from "../../data/samples.ts";
+import type { TrainOptions } from "../../options.ts";
+import type { DataHost } from "../method.ts";
+import { type ComparedSample, Comparisons } from "./comparisons.ts";
+import { type PromptRow, readJudged, readPairs, recordOf } from "./rows.ts";
+
+/** A prompt's tokens with a completion's. */
+interface Sequence extends Sample {
+  /** The first position that predicts the completion. */
+  readonly start: number;
+}
+
+/** Two sequences that are scored together. */
+interface SequencePair {
+  readonly sequences: readonly [Sequence, Sequence];
+  readonly label?: boolean;
+}
+
+/** Pairs of a chosen and a rejected completion; `labels`: the labels of the chosen one. @throws UserError with file and line */
+export const pairData = (labels: LabelRule, host: DataHost, files: DataFiles): RunData =>
+  preferenceData(host, files, readPairs, (rows) =>
+    rows.map((row) => ({
+      sequences: [sequenceOf(row, row.chosen, host, labels), sequenceOf(row, row.rejected, host)],
+    })),
+  );
+
+/** Judged completions; each prompt is also paired with the previous row's completion. @throws UserError with file and line */
+export const judgedData = (host: DataHost, files: DataFiles): RunData =>
+  preferenceData(host, files, readJudged, (rows) =>
+    rows.map((row, i) => {
+      const mismatched = cutTo(host.options.tokens, sequenceOf(row, rows.at(i - 1)!.completion, host));
+      return { sequences: [sequenceOf(row, row.completion, host), mismatched], label: row.label };
+    }),
+  );
+
+function sequenceOf(
+  row: PromptRow,
+  completion: Parameters<typeof recordOf>[1],
+  { options, tokenizer }: DataHost,
+  rule: LabelRule = "answers",
+): Sequence {
+  const longest = options.excessLengthStrategy === "raise" ? options.tokens : undefined;
+  const sampleOf = (labels: LabelRule) => samplesOf([recordOf(row, completion)], tokenizer, labels, {}, longest)[0]!;
+  const answers = sampleOf("answers");
+  const { ids, labels } = rule === "answers" ? answers : sampleOf(rule);
+  return { ids, labels, start: answers.labels.findIndex((label) => label >= 0) };
+}
+
+const cutTo = (tokens: number, { ids, labels, start }: Sequence): Sequence => ({
+  ...{ ids: ids.subarray(0, tokens), labels: labels.subarray(0, tokens), start },
+});
+
+function preferenceData<R extends PromptRow>(
+  { options, tokenizer }: DataHost,
+  { files, validation }: DataFiles,
+  readRows: (sources: DataFiles["files"]) => R[],
+  read: (rows: readonly R[]) => SequencePair[],
+): RunData {
+  const { batch, tokens, seed, packing, labels } = options;
+  if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
+  if (labels === "all") throw new UserError("labels: preferences are between completions; omit labels", 2);
+  refuseWeights(files, "preferences are not mixed by weights");
+  const all = readRows(files);
+  const others = typeof validation === "number" ? [] : validation;
+  const split = typeof validation === "number" ? sharedOut(all, validation) : ([all, readRows(others)] as const);
+  const [training, heldOut] = [keptOf(read(split[0]), options), keptOf(read(split[1]), options)];
+  if (training.kept.length === 0)
+    throw new UserError(`${files[0]!.file}: no sample has a completion and fits into ${tokens} tokens`);
+  const first = 2 * training.kept.length;
+  const of = new Comparisons(first + 2 * heldOut.kept.length);
+  const form = { batch, tokens, of };
+  return {
+    training: inPairs(training, { ...form, seed, first: 0 }),
+    heldOut: heldOut.kept.length > 0 ? inPairs(heldOut, { ...form, first }) : undefined,
+    hash: hashOf([...files, ...others].map(({ text }) => text)),
+    prompts: promptsOf(
+      all.map((row) => (typeof row.prompt === "string" ? "raw" : "chat")),
+      tokenizer,
+    ),
+    comparisons: of,
+  };
+}
+
+interface Kept {
+  readonly kept: readonly SequencePair[];
+  readonly dropped: Dropped;
+}
+
+/** The samples with two completions that fit, or their beginnings. */
+function keptOf(
+  all: readonly SequencePair[],
+  { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,
+): Kept {
+  const truncate = excessLengthStrategy === "truncate";
+  const most = truncate ? tokens : Number.POSITIVE_INFINITY;
+  const labelled = all.filter(({ sequences }) => sequences.every(({ start }) => start >= 0 && start < most));
+  const fitting = labelled.filter(({ sequences }) => sequences.every(({ ids }) => ids.length <= tokens));
+  const [long, unlabelled] = [labelled.length - fitting.length, all.length - labelled.length];
+  if (!truncate) return { kept: fitting, dropped: { long, unlabelled } };
+  const cut = ({ sequences: [a, b], ...sample }: SequencePair): SequencePair => ({
+    ...{ ...sample, sequences: [cutTo(tokens, a), cutTo(tokens, b)] },
+  });
+  return { kept: labelled.map(cut), dropped: { long: 0, unlabelled, truncated: long } };
+}
+
+interface PairBatching {
+  /** Samples per batch. */
+  readonly batch: number;
+  readonly tokens: number;
+  readonly seed?: number;
+  readonly of: Comparisons;
+  /** The place of the first sequence among the run's. */
+  readonly first: number;
+}
+
+/** Batches with each sample in two adjacent rows, every sample once an epoch. */
+function inPairs({ kept, dropped }: Kept, { batch: size, tokens, seed, of, first }: PairBatching): TrainingData {
+  const [rows, batches] = [2 * size, Math.ceil(kept.length / size)];
+  const order = epochOrder(kept.length, seed);
+  return {
+    ...{ rows, tokens, batches, samples: kept.length, dropped },
+    batch(index): Batch {
+      const from = (index % batches) * size;
+      const places = [...order(Math.floor(index / batches)).subarray(from, from + size)];
+      const sequences = places.flatMap((place) => kept[place]!.sequences);
+      const samples = places.map((place): ComparedSample => {
+        const { sequences, label } = kept[place]!;
+        const [a, b] = sequences;
+        return { place: first + 2 * place, starts: [a.start, b.start], ...(label !== undefined && { label }) };
+      });
+      return {
+        ...joined(
+          sequences.map(({ ids, labels }) => ({ ids, labels, samples: 1 })),
+          { rows, tokens, packed: false },
+        ),
+        ...{ labelled: samples.length, samples: samples.length, compared: { samples, of } },
+      };
+    },
+  };
+}

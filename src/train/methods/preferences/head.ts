@@ -1,0 +1,116 @@
+import type { Spent } from "../../../graph/index.ts";
+import type { Batch } from "../../data/batch.ts";
+import type { Head, HeadTensors, Judged, Objective } from "../../heads/objective.ts";
+import type { Compared } from "./comparisons.ts";
+import type { JudgedSample, PreferenceRule, ScoredSample, ScoredSequence } from "./losses.ts";
+
+export interface PreferenceLoss {
+  readonly rule: PreferenceRule;
+  /** True if the chosen rows' labels, prompts among them, also have the language model's loss. */
+  readonly languageModel: boolean;
+}
+
+/** A language model's objective with a loss on whole completions. */
+export const comparing = (objective: Objective, loss: PreferenceLoss): Objective => ({
+  ...objective,
+  open: (hidden, programs, before) => new PreferenceHead(objective.open(hidden, programs, before), loss),
+});
+
+interface JudgedBatch {
+  readonly samples: readonly JudgedSample[];
+  /** The sum of the samples' losses. */
+  readonly loss: number;
+  /** The language model's mean loss on the chosen rows' labels, and each label's share of it times the samples. */
+  readonly written: { readonly mean: number; readonly share: number } | undefined;
+}
+
+/** The nats and the number of a row's labels. */
+interface RowLabels {
+  readonly nats: number;
+  readonly count: number;
+}
+
+/**
+ * Scores completions by the language model's own programs. A loss depends on a completion's log-probability alone, so
+ * its gradient is the language model's, with the loss's derivative as the weight of each of the completion's labels.
+ */
+class PreferenceHead implements Head {
+  constructor(
+    private readonly lm: Head,
+    private readonly terms: PreferenceLoss,
+  ) {}
+
+  async forward(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<Judged> {
+    const { samples, loss } = await this.#judge(batch, tensors, spent);
+    const correct = samples.reduce((sum, { correct }) => sum + Number(correct ?? Number.NaN), 0);
+    return { nats: loss, correct };
+  }
+
+  async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
+    const compared = comparedIn(batch);
+    const { samples, loss, written } = await this.#judge(batch, tensors, spent);
+    for (const { figures } of samples) compared.of.add(figures);
+    if (written) compared.of.add({ nll_loss: written.mean });
+    const share = written?.share ?? 0;
+    const weights = new Float32Array(batch.labels.length);
+    for (const [i, { starts }] of compared.samples.entries())
+      for (const [k, start] of starts.entries()) {
+        const row = (2 * i + k) * batch.tokens;
+        if (k === 0) weights.fill(share, row, row + start);
+        weights.fill((k === 0 ? share : 0) - samples[i]!.slopes[k]!, row + start, row + batch.tokens);
+      }
+    const labels = batch.labels.map((label, at) => (weights[at] === 0 ? -1 : label));
+    await this.lm.backward({ ...batch, labels, weights }, weight, tensors, spent);
+    return loss;
+  }
+
+  async #judge(batch: Batch, tensors: HeadTensors, spent: Spent): Promise<JudgedBatch> {
+    const compared = comparedIn(batch);
+    const scored: ScoredSample[] = [];
+    const chosen = { nats: 0, count: 0 };
+    for (const [i, { place, starts, label }] of compared.samples.entries()) {
+      const labelsOf = (row: number, from: number, to: number) =>
+        this.#labels(batch, row * batch.tokens + from, row * batch.tokens + to, tensors, spent);
+      const rows = [
+        await labelsOf(2 * i, starts[0], batch.tokens),
+        await labelsOf(2 * i + 1, starts[1], batch.tokens),
+      ] as const;
+      const [first, second] = rows.map((row, k) => sequenceOf(row, compared, place + k));
+      scored.push({ sequences: [first!, second!], label });
+      if (!this.terms.languageModel) continue;
+      const prompt = await labelsOf(2 * i, 0, starts[0]);
+      chosen.nats += prompt.nats + rows[0].nats;
+      chosen.count += prompt.count + rows[0].count;
+    }
+    const samples = this.terms.rule(scored);
+    const written =
+      chosen.count === 0 ? undefined : { mean: chosen.nats / chosen.count, share: scored.length / chosen.count };
+    const own = scored.length * (written?.mean ?? 0);
+    return { samples, written, loss: samples.reduce((sum, { loss }) => sum + loss, own) };
+  }
+
+  /** Labels at `from` inclusive, `to` exclusive. */
+  async #labels(batch: Batch, from: number, to: number, tensors: HeadTensors, spent: Spent): Promise<RowLabels> {
+    const labels = new Int32Array(batch.labels.length).fill(-1);
+    labels.set(batch.labels.subarray(from, to), from);
+    const { nats } = await this.lm.forward({ ...batch, labels }, tensors, spent);
+    return { nats, count: labels.reduce((sum, label) => sum + Number(label >= 0), 0) };
+  }
+
+  [Symbol.dispose](): void {
+    this.lm[Symbol.dispose]();
+  }
+}
+
+/** Before the reference is known, it is the model itself. Both are rounded alike: the rewards of the same model are 0. */
+function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
+  const policy = Math.fround(-nats);
+  if (records) of.reference[place] = policy;
+  const reference = of.reference[place]!;
+  return { policy, tokens: count, reference: Number.isNaN(reference) ? policy : reference };
+}
+
+function comparedIn({ compared }: Batch): Compared {
+  if (!compared) throw new Error("a batch of preferences has comparisons");
+  return compared;
+}
