@@ -22,7 +22,7 @@ const tiny = join(import.meta.dirname, "..", "..", "src", "models", "fixtures", 
 const folder = mkdtempSync(join(tmpdir(), "modicum-queues-"));
 const processes = new Processes(folder);
 /** Seconds between two kills: one comes soon after a start, another after a job's lock would have run out. */
-const [SHORTEST, LONGEST] = [1, 15];
+const [SHORTEST, LONGEST] = [1, 12];
 
 /** A piece of work by its command, and the files of lines that it leaves in a folder. */
 interface Work {
@@ -30,7 +30,7 @@ interface Work {
   readonly files: readonly string[];
 }
 
-const rates = [1e-3, 2e-3, 3e-3, 5e-3, 7e-3, 1e-2];
+const rates = [1e-3, 3e-3, 5e-3, 1e-2];
 const drawn = ["--temperature", "0.8", "--max-tokens", "8", "--cost", "flops", "--risk", "0.3"];
 const works: Record<string, Work> = {
   lab: {
@@ -125,8 +125,8 @@ function writeData(): void {
     writeFileSync(join(folder, name), lines.map((line) => `${JSON.stringify(line)}\n`).join(""));
   const numbers = (count: number) => Array.from({ length: count }, (_, i) => i);
   const choices = ["d", "ef", "ghi"];
-  write("choices.jsonl", numbers(1000).map((i) => ({ prompt: `${"abc ".repeat(20 + (i % 60))}a`, choices, gold: i % 3 }))); // biome-ignore format: a file a line
-  write("prompts.jsonl", numbers(400).map((i) => ({ prompt: `${"abc ".repeat(4 + (i % 9))}${String.fromCharCode(97 + (i % 26))}${i}` }))); // biome-ignore format: a file a line
+  write("choices.jsonl", numbers(400).map((i) => ({ prompt: `${"abc ".repeat(20 + (i % 60))}a`, choices, gold: i % 3 }))); // biome-ignore format: a file a line
+  write("prompts.jsonl", numbers(150).map((i) => ({ prompt: `${"abc ".repeat(4 + (i % 9))}${String.fromCharCode(97 + (i % 26))}${i}` }))); // biome-ignore format: a file a line
   const pruned = "prune:after=1,by=recent,sinks=1,last=2,minLength=4";
   writeFileSync(join(folder, "candidates.txt"), `${pruned},keep=0.75\n${pruned},keep=0.4\nexit:layer=1\n`);
   writeFileSync(join(folder, "text.txt"), "It is the small things, done every day, that make a home. ".repeat(60));
@@ -134,8 +134,8 @@ function writeData(): void {
     ...{ model_type: "llama", hidden_size: 16, num_hidden_layers: 1, num_attention_heads: 1, num_key_value_heads: 1 },
     ...{ intermediate_size: 16, max_position_embeddings: 16, rms_norm_eps: 1e-5 },
   };
-  const options = { architecture, data: "text.txt", tokens: 16, batch: 2, steps: 1500, saveEvery: 20 };
+  const options = { architecture, data: "text.txt", tokens: 16, batch: 2, steps: 600, saveEvery: 20 };
   const grid = { "optimizer.lr": rates };
-  const sweep = { ...options, evaluateEvery: 500, evaluateBatches: 1, grid, screen: { mode: "off" } };
+  const sweep = { ...options, evaluateEvery: 200, evaluateBatches: 1, grid, screen: { mode: "off" } };
   writeFileSync(join(folder, "sweep.json"), JSON.stringify(sweep));
 }
