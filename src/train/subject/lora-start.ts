@@ -19,14 +19,14 @@ export function startFromAdapter(
   const lora = openLora(folder);
   refuseOtherTargets(lora, layout, factors.keys());
   const layers = new LoraLayers(lora, layout);
-  const found = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
+  const starts = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
     const layer = layers.matrix(inputs, { [name]: outputs });
     return layer ? [{ layer, down: down(), up: up() }] : [];
   });
   layers.check(model);
-  const other = found.find(({ layer }) => layer.rank !== rank)?.layer;
+  const other = starts.find(({ layer }) => layer.rank !== rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
-  for (const { layer, down, up } of found) {
+  for (const { layer, down, up } of starts) {
     down.set(layer.down);
     up.set(layer.up.map((value) => (value * rank) / alpha));
   }
