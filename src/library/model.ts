@@ -154,6 +154,13 @@ export class Model implements Disposable {
     yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked, this.generative.tokenizer);
   }
 
+  /** The token ids that `generate` reads for a prompt; it answers nothing. @throws UserError as `generate` does */
+  async promptIds(prompt: Prompt, options: RunOptions = {}): Promise<readonly number[]> {
+    const checked = checkArgument("generate's options", args.runOptions, options);
+    const input = checkArgument("generate's prompt", args.prompt, prompt);
+    return (await requestOf(this, input, settingsOf(checked), new Stopwatch(), checked.signal)).prompt;
+  }
+
   /** Streams an answer to ids and rows of the stream, assembled by a pipeline. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
     const checked = checkArgument("generate's options", args.runOptions, options);

@@ -26,6 +26,8 @@ export interface CreateIndexOptions extends IndexOptions {
   words?: number | undefined;
   /** Words at the end of a chunk that the next one repeats; default 25. */
   overlap?: number | undefined;
+  /** In Postgres: vectors are found by HNSW, which misses some; default false. */
+  approximate?: boolean | undefined;
 }
 
 const NONE = "none";
@@ -46,6 +48,7 @@ export const createOptions = chunkOptions.extend({
     .min(1)
     .default("minilm")
     .describe("an embedding model; none: search by terms only"),
+  approximate: z.boolean().default(false).describe("in Postgres: find vectors by HNSW, which misses some"),
 });
 
 function placeOf(store: string | undefined): string {
@@ -60,15 +63,20 @@ function placeOf(store: string | undefined): string {
  * @throws UserError if an index of that name exists
  */
 export async function createIndex(name: string, options: CreateIndexOptions = {}): Promise<SearchIndex> {
-  const { embedding: model, words, overlap, ...rest } = options;
-  const settings = checkArgument("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
+  const { embedding: model, words, overlap, approximate: hnsw, ...rest } = options;
+  const settings = checkArgument(
+    "createIndex's options",
+    createOptions,
+    defined({ embedding: model, words, overlap, approximate: hnsw }),
+  );
   const { store, ...resolve } = checkArgument("createIndex's options", indexOptions, rest);
   const place = placeOf(store);
   if ((await indexNames(place)).includes(checkIndexName(name)))
     throw new UserError(`there is an index ${name} already`);
-  const { embedding, ...chunks } = settings;
+  const { embedding, approximate, ...chunks } = settings;
   const identity = embedding === NONE ? null : await identityOf(embedding, resolve);
-  const created = await createStore(place, name, { analysis: ANALYSIS, embedding: identity, chunks });
+  const kept = { analysis: ANALYSIS, embedding: identity, chunks, ...(approximate && { approximate }) };
+  const created = await createStore(place, name, kept);
   return new SearchIndex(name, created, opener(resolve));
 }
 

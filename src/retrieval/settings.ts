@@ -21,6 +21,8 @@ const indexSettings = z.strictObject({
   /** Null: an index without vectors. */
   embedding: embeddingIdentity.nullable(),
   chunks: chunkOptions,
+  /** Vectors are searched by HNSW. */
+  approximate: z.literal(true).optional(),
 });
 export type IndexSettings = z.output<typeof indexSettings>;
 

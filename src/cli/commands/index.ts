@@ -1,10 +1,12 @@
 import type { Command } from "commander";
 import type { Added, SearchIndex } from "../../index.ts";
+import type { Receipt } from "../../ledger/receipt.ts";
 import { together } from "../../ledger/together.ts";
 import { createOptions } from "../../library/open-index.ts";
 import { NOTHING_ADDED, sumOf } from "../../retrieval/add.ts";
 import type { Counts } from "../../retrieval/store/store.ts";
 import { UserError } from "../../util/errors.ts";
+import { version } from "../../util/package-root.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { examples, STORE } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
@@ -32,6 +34,7 @@ export function define(command: Command): void {
   const adding = verb("add", "add the documents of files, or update them")
     .argument("<name>", NAME)
     .argument("<files...>", "JSON lines with id, title, text, categories, metadata; text, Markdown or HTML");
+  adding.option("--queue <url>", "redis://host:port: let `lab worker` processes add the files, each as a whole");
   examples(adding, calls[1]!).action(add);
   const removing = verb("rm", "remove documents, or the whole index with --all")
     .argument("<name>", NAME)
@@ -69,34 +72,59 @@ async function create(name: string, flags: StoreFlags): Promise<void> {
   else print(`created ${name}: ${embedding ? `vectors of ${embedding.name}` : "no vectors"}`);
 }
 
-async function add(name: string, files: string[], flags: StoreFlags): Promise<void> {
+async function add(name: string, files: string[], flags: StoreFlags & { queue?: string }): Promise<void> {
   const signal = interruptSignal();
-  const adding = withIndex(name, flags, (index) => addFiles(index, files, flags, signal), signal);
+  const adding = withIndex(
+    name,
+    flags,
+    (index) =>
+      flags.queue === undefined
+        ? addFiles(index, files, flags, signal)
+        : addByWorkers(flags.queue, name, files, flags, signal),
+    signal,
+  );
   await adding.catch(sayHowToGoOn(signal, () => "the same command continues: it adds what is missing"));
 }
 
+const addByWorkers = (
+  url: string,
+  name: string,
+  files: string[],
+  flags: StoreFlags,
+  signal: AbortSignal,
+): Promise<void> =>
+  billed(async () => {
+    const { addByQueue } = await import("../../lab/queue/index-job.ts");
+    const notice = (sentence: string) => process.stderr.write(`${sentence}\n`);
+    const around = { version: version(), notice, signal };
+    const tell = (file: string, added: Added) => notice(`${file}: ${sentence(added)}`);
+    return tellAdded(await addByQueue(url, { name, store: flags.store, files }, around, tell), flags);
+  });
+
 const addFiles = (index: SearchIndex, files: string[], flags: StoreFlags, signal: AbortSignal): Promise<void> =>
   billed(async (onStopped) => {
-    let sum = NOTHING_ADDED;
-    const receipts = [];
+    const all = [];
     for (const file of files) {
       let far = NOTHING_ADDED;
       const onBatch = (changes: Added) => {
         far = sumOf(far, changes);
         process.stderr.write(`${file}: ${sentence(far)}\n`);
       };
-      const { receipt, ...changes } = await index.addFile(file, { signal, onStopped, onBatch });
-      receipts.push(receipt);
-      sum = sumOf(sum, changes);
+      all.push(await index.addFile(file, { signal, onStopped, onBatch }));
     }
-    const receipt = together(receipts);
-    if (flags.json) printJson({ ...sum, receipt });
-    else print(sentence(sum));
-    return receipt;
+    return tellAdded(all, flags);
   });
 
-const sentence = ({ empty, ...changes }: Added): string => {
-  const parts = Object.entries(changes).filter(([, count]) => count > 0);
+function tellAdded(all: readonly (Added & { receipt: Receipt })[], { json }: StoreFlags): Receipt {
+  const sum = all.reduce(sumOf, NOTHING_ADDED);
+  const receipt = together(all.map((added) => added.receipt));
+  if (json) printJson({ ...sum, receipt });
+  else print(sentence(sum));
+  return receipt;
+}
+
+const sentence = ({ empty, added, replaced, unchanged, removed }: Added): string => {
+  const parts = Object.entries({ added, replaced, unchanged, removed }).filter(([, count]) => count > 0);
   const summary = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
   return empty > 0 ? `${summary} (${empty} without a word)` : summary;
 };

@@ -7,7 +7,7 @@ export function define(command: Command): void {
   command
     .requiredOption(
       "--queue <url>",
-      "redis://host:port, the queue of `lab run`, `lab tune` and `train sweep` with `--queue`",
+      "redis://host:port, the queue of `lab run`, `lab tune`, `train sweep` and `index add` with `--queue`",
     )
     .action(async ({ queue }: { queue: string }) => {
       // Only this and runs with `--queue` use the queue's libraries.

@@ -16,7 +16,7 @@ const LEAVING = 2000;
 const KEEP = 3600;
 
 /** The kinds of jobs: a worker takes any of them. */
-export type JobKind = "items" | "training" | "losses";
+export type JobKind = "items" | "training" | "losses" | "indexing";
 
 /** Distributes jobs through Redis to any `lab worker`, and waits for their results. */
 export class JobQueue {

@@ -7,6 +7,7 @@ import { stringify } from "../reals.ts";
 import { answerGroup } from "../run/executor.ts";
 import { requireFiles } from "../run/recipe-files.ts";
 import { connect, leave, type Notice, QUEUE } from "./connection.ts";
+import { addFile, type IndexJob } from "./index-job.ts";
 import { type Job, type JobAnswers, unpacked } from "./job.ts";
 import type { JobKind } from "./job-queue.ts";
 import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
@@ -26,7 +27,8 @@ export interface Working {
   readonly fetching?: Pick<ResolveOptions, "onProgress">;
 }
 
-type AnyJob = QueueJob<Job | LossJob | RunJob, string, JobKind>;
+type AnyData = Job | LossJob | RunJob | IndexJob;
+type AnyJob = QueueJob<AnyData, string, JobKind>;
 
 /** Does the queue's jobs until it is stopped, or gets an unfit one. @throws UserError that says why, or if Redis does not answer */
 export async function work(url: string, { version, notice, signal, fetching = {} }: Working): Promise<void> {
@@ -44,9 +46,11 @@ export async function work(url: string, { version, notice, signal, fetching = {}
         return JSON.stringify(await losses.answer(data as LossJob));
       case "training":
         return JSON.stringify(await runPart(data as RunJob, { version, notice, signal, fetching }));
+      case "indexing":
+        return JSON.stringify(await addFile(data as IndexJob, { version, notice, signal, fetching }));
     }
   };
-  const worker = new Worker<Job | LossJob | RunJob, string, JobKind>(
+  const worker = new Worker<AnyData, string, JobKind>(
     QUEUE,
     (job, token) =>
       does(job).catch((error: unknown) => {

@@ -34,11 +34,14 @@ function namesIn(folder: string): string[] {
   return names.filter((name) => NAME.test(name) && existsSync(join(folder, name, FILE))).sort();
 }
 
-/** @throws UserError if an index of that name exists */
-export const createStore = async (place: Place, name: string, settings: IndexSettings): Promise<Store> =>
-  isPostgres(place)
+/** @throws UserError if an index of that name exists, or it cannot be approximate */
+export async function createStore(place: Place, name: string, settings: IndexSettings): Promise<Store> {
+  if (settings.approximate && !(isPostgres(place) && settings.embedding))
+    throw new UserError("approximate: expected an index in Postgres, with vectors", 2);
+  return isPostgres(place)
     ? createPostgresStore(place, checkIndexName(name), settings)
     : createSqliteStore(fileOf(place, name), settings);
+}
 
 /** @throws UserError if none; the sentence suggests the nearest name */
 export async function openStore(place: Place, name: string): Promise<Store> {

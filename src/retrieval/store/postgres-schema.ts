@@ -1,3 +1,5 @@
+import type { IndexSettings } from "../settings.ts";
+
 /** Every index has a schema of its own. */
 export const SCHEMA_PREFIX = "modicum_index_";
 
@@ -12,9 +14,10 @@ export const postgresSchema = (name: string): string => `CREATE SCHEMA ${schemaO
 /** Byte order: ids sort alike in any locale and in SQLite. */
 const TEXT = 'text COLLATE "C"';
 
-/** The tables of an index; `width`: the width of a vector. */
-export function postgresTables(name: string, width: number | undefined): string {
+/** The tables of an index. */
+export function postgresTables(name: string, { embedding, approximate }: IndexSettings): string {
   const schema = schemaOf(name);
+  const width = embedding?.width;
   const vector = width === undefined ? "bytea" : `vector(${width})`;
   return `CREATE TABLE ${schema}.info (
   settings text NOT NULL,
@@ -49,5 +52,5 @@ CREATE TABLE ${schema}.postings (
   block integer NOT NULL,
   data bytea NOT NULL,
   PRIMARY KEY (term, block)
-);`;
+);${approximate ? `\nCREATE INDEX vectors_hnsw ON ${schema}.vectors USING hnsw (vector vector_ip_ops);` : ""}`;
 }

@@ -5,6 +5,7 @@ import { codeOf } from "../../util/system-errors.ts";
 import { type Ranked, rankByBm25 } from "../bm25.ts";
 import type { PostingBlock } from "../postings.ts";
 import { type IndexSettings, parseSettings } from "../settings.ts";
+import type { Hit } from "../top.ts";
 import { inSchema, postgresSchema, postgresTables, SCHEMA_PREFIX, schemaOf } from "./postgres-schema.ts";
 import { PostgresWriter, vectorText } from "./postgres-writer.ts";
 import {
@@ -22,9 +23,14 @@ const indexTables: PostgresKind = { noun: "index", fault: (sentence) => new Stor
 
 const SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+/** Edges of a vector in HNSW's lowest layer, by pgvector's default: about as many are compared for each candidate. */
+const NEIGHBOURS = 32;
+/** Candidates of an approximate search: pgvector takes at most 1,000. */
+const candidatesFor = (top: number): number => Math.min(1000, Math.max(100, 2 * top));
+
 type BlobRow = PostingBlock & { readonly term: string };
 
-/** An index in a Postgres schema of its own. pgvector compares vectors exactly. */
+/** An index in a Postgres schema of its own. pgvector compares vectors exactly, unless the settings say otherwise. */
 class PostgresStore implements Store {
   readonly #schema: string;
 
@@ -110,12 +116,17 @@ class PostgresStore implements Store {
   }
 
   async byVector(query: Float32Array, top: number) {
-    const hits = await this.#rows<{ chunk: number; score: number }>(
-      "SELECT chunk, -(vector <#> $1::vector) AS score FROM @vectors ORDER BY vector <#> $1::vector, chunk LIMIT $2",
-      vectorText(query),
-      top,
-    );
-    return { hits, compared: (await this.counts()).chunks };
+    const sql =
+      "SELECT chunk, -(vector <#> $1::vector) AS score FROM @vectors ORDER BY vector <#> $1::vector, chunk LIMIT $2";
+    const { chunks } = await this.counts();
+    if (!this.settings.approximate)
+      return { hits: await this.#rows<Hit>(sql, vectorText(query), top), compared: chunks };
+    const candidates = candidatesFor(top);
+    const { rows } = await this.postgres.transaction(async (client) => {
+      await client.query(`SET LOCAL hnsw.ef_search = ${candidates}`);
+      return client.query<Hit>(this.#sql(sql), [vectorText(query), top]);
+    }, SNAPSHOT);
+    return { hits: rows, compared: Math.min(chunks, candidates * NEIGHBOURS) };
   }
 
   async vectorsOf(ids: readonly string[]) {
@@ -161,7 +172,7 @@ export async function createPostgresStore(address: string, name: string, setting
     await postgres.transaction(async (client) => {
       if (settings.embedding) await enableVectors(client, place);
       await client.query(postgresSchema(name));
-      await client.query(postgresTables(name, settings.embedding?.width));
+      await client.query(postgresTables(name, settings));
       await client.query(`INSERT INTO ${schemaOf(name)}.info VALUES ($1, 0, 0, 0, 0)`, [JSON.stringify(settings)]);
     });
     return new PostgresStore(`${place}, ${name}`, name, settings, postgres);

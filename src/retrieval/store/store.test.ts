@@ -1,6 +1,7 @@
 import { existsSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { Client } from "pg";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
 import { Postgres, postgresPrograms } from "../../ledger/postgres.testing.ts";
 import { UserError } from "../../util/errors.ts";
@@ -266,6 +267,42 @@ both("both stores give the same, to the last bit by terms (skipped without Postg
   expect(pg!.vectors.hits.map(({ chunk }) => chunk)).toEqual(sqlite!.vectors.hits.map(({ chunk }) => chunk));
   for (const [i, { score }] of pg!.vectors.hits.entries()) expect(score).toBeCloseTo(sqlite!.vectors.hits[i]!.score, 6);
   await Promise.all(stores.map((store) => store.close()));
+});
+
+/** Postgres plans no sequential scan, which small tables would get. */
+const NO_SCANS = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database()); END $$`;
+
+both("an approximate index is read by HNSW, and has more candidates than results", async () => {
+  const place = await postgres!.database(NO_SCANS);
+  const [store, exact] = [
+    await createStore(place, "near", { ...settings, approximate: true }),
+    await createStore(folder, "near", settings),
+  ];
+  const [query] = await embed(["jet"]);
+  const found = async (from: Store) => {
+    await add(from, corpus);
+    return (await from.byVector(normalised(query!), 60)).hits.map(({ chunk }) => chunk);
+  };
+  const expected = await found(exact);
+  expect(expected).toHaveLength(60);
+  expect(await found(store)).toEqual(expected);
+  await Promise.all([store.close(), exact.close()]);
+  const client = new Client(place);
+  await client.connect();
+  const scans = "SELECT idx_scan::int AS scans FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_hnsw'";
+  await vi.waitFor(async () => expect((await client.query(scans)).rows).toEqual([{ scans: 1 }]), 5000);
+  await client.end();
+});
+
+test("a file is not approximate, nor is an index without vectors", async () => {
+  const without = { ...settings, embedding: null };
+  for (const [place, given] of [
+    [folder, settings],
+    ["postgres://nobody@127.0.0.1/none", without],
+  ] as const)
+    await expect(createStore(place, "far", { ...given, approximate: true })).rejects.toThrow(
+      /^approximate: expected an index in Postgres, with vectors$/,
+    );
 });
 
 both("a database that is away is one sentence, and an addition waits until it is back", async () => {

@@ -72,7 +72,7 @@ export interface Store {
   list(after: string, limit: number): Promise<ListedDocument[]>;
   /** `query`: its terms with their counts. */
   byTerms(query: ReadonlyMap<string, number>, top: number): Promise<Ranked>;
-  /** The chunks with the largest inner products, exactly. */
+  /** The chunks with the largest inner products; exactly, unless the index is approximate. */
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
   /** The vectors of documents' chunks, in the order of the text; documents without vectors are left out. */
   vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;

@@ -165,7 +165,7 @@ const chatChunk = z.object({
   receipt: billedShape.receipt.optional(),
 });
 
-const PATH = "/v1/chat/completions";
+export const PATH = "/v1/chat/completions";
 
 /** `POST /v1/chat/completions`, as in OpenAI's API. */
 export const chat = (context: ServerContext): Endpoint =>
@@ -240,8 +240,8 @@ async function settled(
 
 type Metadata = z.output<z.ZodObject<typeof head>>;
 
-/** `usual`: an answer's default tokens. */
-async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
+/** The answers that a chat asks for. `usual`: an answer's default tokens. */
+export async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
   const { maxPrompt } = limits;
   checkImages(input as JsonObject, limits);
   checkSchemas(input as JsonObject, limits);

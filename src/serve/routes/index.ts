@@ -11,6 +11,7 @@ import { models, oneModel } from "./models.ts";
 import { oneReceipt, receipts } from "./receipts.ts";
 import { addRecipe, deleteRecipe, recipes } from "./recipes.ts";
 import { recognize } from "./recognize.ts";
+import { render } from "./render.ts";
 import { rerank } from "./rerank.ts";
 import { responses } from "./responses.ts";
 import { savings } from "./savings.ts";
@@ -21,6 +22,7 @@ import { health, metrics, ready } from "./status.ts";
 export function endpointsOf(context: ServerContext): Endpoint[] {
   const all = [
     chat(context),
+    render(context),
     completions(context),
     responses(context),
     embeddings(context),

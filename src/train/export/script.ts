@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 
 import torch
-from transformers import AutoConfig, AutoModelForCausalLM, Trainer, TrainingArguments
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer, Trainer, TrainingArguments
 
 here = Path(__file__).resolve().parent
 run = json.loads((here / "export.json").read_text())
@@ -94,6 +94,7 @@ trainer = Run(
     model=model(),
     train_dataset=Rows(here / "rows.jsonl"),
     data_collator=collate,
+    processing_class=AutoTokenizer.from_pretrained(args.model),  # saved beside the weights
     args=TrainingArguments(
         output_dir=args.out,
         max_steps=args.steps,
@@ -105,6 +106,7 @@ trainer = Run(
         learning_rate=run["optimizer"]["lr"],
         max_grad_norm=run["clip"],
         gradient_checkpointing=run["recompute"],
+        use_cpu=not torch.accelerator.is_available(),  # several processes then share batches over gloo
         bf16=args.bf16,
         logging_steps=1,
         save_steps=run["saveEvery"],
@@ -114,8 +116,12 @@ trainer = Run(
 )
 trainer.train()
 trainer.save_model(args.out)
-record = here / (run["adapter"] or "") / "modicum.json"  # how prompts are written
-if record.exists():
-    (Path(args.out) / record.name).write_text(record.read_text())
-(Path(args.out) / "losses.json").write_text(json.dumps([e["loss"] for e in trainer.state.log_history if "loss" in e]))
+if trainer.is_world_process_zero():  # the process that has saved the model
+    losses = [entry["loss"] for entry in trainer.state.log_history if "loss" in entry]
+    (Path(args.out) / "losses.json").write_text(json.dumps(losses))
+    record = here / (run["adapter"] or "") / "modicum.json"  # how prompts are written
+    if record.exists():
+        (Path(args.out) / record.name).write_text(record.read_text())
+trainer.accelerator.wait_for_everyone()
+trainer.accelerator.end_training()  # gloo aborts a process that only ends
 `;

@@ -5,6 +5,7 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { load } from "../../library/load.ts";
 import { openBase } from "../../library/train.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
 import { readMetrics } from "../session/metrics.ts";
@@ -146,5 +147,15 @@ describe.skipIf(python === undefined)("three steps of train.py have the run's lo
     const ours = readMetrics(at(`${name}-trained`)).map(({ loss }) => loss);
     expect(losses).toHaveLength(3);
     for (const [i, loss] of losses.entries()) expect(Math.abs(loss - ours[i]!)).toBeLessThan(1e-4);
+  });
+
+  test("a new model comes back with its tokenizer", async () => {
+    const all = await Promise.all(
+      [at("packed-python"), at("packed-trained")].map(async (folder) => {
+        using model = await load(folder, { quant: "f32" });
+        return (await model.complete("7: ", { raw: true, maxTokens: 8, temperature: 0 })).tokens;
+      }),
+    );
+    expect(all[0]).toEqual(all[1]);
   });
 });
