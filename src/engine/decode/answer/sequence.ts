@@ -103,9 +103,9 @@ export class Sequence implements Disposable {
     const now = new Date();
     for await (const tokens of prefixes.restore(slot, prompt, plan, now)) {
       this.#meter.count("diskTokens", 0, tokens);
-      this.#cached = slot.tokens.length;
       yield undefined;
     }
+    this.#cached = slot.tokens.length;
     for await (const logits of engine.chunks(slot, prompt, this.#terms)) {
       prefixes.keep(slot, plan, now);
       yield logits;

@@ -7,10 +7,14 @@ import { openDecoder } from "../../../models/registry.ts";
 import { densePlan, type Plan } from "../../../savings/plan.ts";
 import { seededRandom } from "../../../util/random.ts";
 import { openCheckpoint } from "../../../weights/checkpoint.ts";
+import type { Quant } from "../../../weights/prepared/quant.ts";
+import { resolveModel } from "../../../weights/sources/index.ts";
 import { Meter } from "../../bill/meter.ts";
+import type { AdapterFolders } from "../../file/adapters.ts";
+import { openModel } from "../../file/open-model.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { Engine } from "../run/engine.ts";
-import { DiskPrefixes, PrefixFolder } from "./disk-prefixes.ts";
+import { DiskPrefixes, keepPrefixes, PrefixFolder } from "./disk-prefixes.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-prefixes-"));
 afterAll(() => rmSync(root, { recursive: true }));
@@ -121,6 +125,33 @@ test("the least recently used go, the end of a prompt before its beginning", asy
   const some = await ask(prompt, narrow.folder, 1);
   expect(some).toBeGreaterThanOrEqual(PREFILL_CHUNK);
   expect(some).toBeLessThan(whole);
+});
+
+test("chunks are bound to the model's form and to each adapter", async () => {
+  const fixture = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
+  const source = await resolveModel(fixture("models/fixtures/llama-tiny.gguf"));
+  const { folder } = fresh();
+  const kept = async (quant: Quant, adapters: AdapterFolders) => {
+    const model = await openModel(source, [], quant, adapters);
+    if (model.kind !== "decoder") throw new Error("expected a decoder");
+    await keepPrefixes(model, folder, adapters);
+    const { named } = adapters.adapters ?? {};
+    const found = JSON.stringify([model.engine, ...(named ? [model.engineFor("named")] : [])].map((e) => e.prefixes));
+    model[Symbol.dispose]();
+    return JSON.parse(found) as unknown[];
+  };
+  const adapter = fixture("weights/adapter/fixtures/llama-gguf");
+  const [[base], [again], [other], [own], [beside, named]] = await Promise.all([
+    kept("auto", {}),
+    kept("auto", {}),
+    kept("f32", {}),
+    kept("auto", { adapter }),
+    kept("auto", { adapters: { named: adapter } }),
+  ]);
+  expect(again).toEqual(base);
+  expect(beside).toEqual(base);
+  expect(named).toEqual(own);
+  for (const one of [other, own]) expect(one).not.toEqual(base);
 });
 
 test("a folder that cannot be written is told once, and prompts run", async () => {
