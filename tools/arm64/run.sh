@@ -1,7 +1,7 @@
-#!/bin/sh
+#!/usr/bin/env bash
 # Runs Modicum as on ARM64 Linux, under QEMU's emulation: `tools/arm64/run.sh FOLDER`, on Debian, after `npm ci`.
 # FOLDER keeps what is downloaded. Emulated times mean nothing, so none is printed.
-set -eu
+set -euo pipefail
 clone=$(cd "$(dirname "$0")/../.." && pwd)
 mkdir -p "$1" && cd "$1"
 here=$PWD
@@ -28,24 +28,30 @@ npm ci --cpu=arm64 --os=linux --libc=glibc --no-audit --no-fund >&2
 
 export MODICUM_HOME="$here/home" MODICUM_TUNE=off NO_COLOR=1
 node() { "$here/qemu/usr/bin/qemu-aarch64" -cpu "$cpu" -L "$here/root" "$here/node/bin/node" "$@"; }
-shown() { echo "\$ $cpu: $*" && "$@" 2>"$here/errors" || { cat "$here/errors"; exit 1; }; }
 modicum() { node dist/cli.js "$@"; }
-# Vitest names its times.
+# Vitest's report without its times.
 tests() { node node_modules/vitest/vitest.mjs run --pool=threads "$@" | grep -E '^ +(✓|×|Tests)|FAIL|Error' | sed -E 's/ +[0-9]+ms$//'; }
 long=$(head -c 3000 docs/savings/xattention.md)
+
+say() { echo "== $cpu: $*"; }
 
 git -C "$clone" log -1 --format='commit %h'
 # Without and with instructions that multiply bytes: 4-bit types run in 4 or in 8 bits.
 for cpu in cortex-a72 max; do
-  shown modicum doctor | grep -v -E 'cores|memory|folder|weights|pip|source|^missing|^$' | sed "s|$here/||"
-  shown modicum run --temperature 0 --max-tokens 12 "Name the capital of Japan."
+  say doctor
+  modicum doctor | grep -E 'Node|instruction|ONNX|SQLite' | sed "s|$here/||"
+  say answer
+  modicum run --temperature 0 --max-tokens 12 "Name the capital of Japan."
 done
-shown modicum embed --model minilm "A sentence." | head -c 60 && echo
-shown modicum run --save xattention:threshold=0.9,minLengthForSparse=0 --temperature 0 --max-tokens 4 --json "$long" |
-  tail -1 | grep -o -E '"(tokens|blocks)":\{[^}]*\}'
-shown modicum train --model packages/models/shakespeare --data docs/examples/verse.txt --tokens 32 --batch 4 --steps 10 --out "$here/verse" | grep -E '^(steps|tokens|loss)'
+say embedding
+modicum embed --model minilm "A sentence." | tr -d '\n ' | cut -c 1-60
+for file in weights/gguf/kernel runtime/ops/matmul runtime/ops/quantized train/subject/lora-subject engine/decode/run/sparse runtime/ops/gradient; do
+  say "$file"
+  tests "src/$file.test.ts"
+done
+say XAttention
+modicum run --save xattention:threshold=0.9,minLengthForSparse=0 --temperature 0 --max-tokens 4 --json "$long" |
+  grep -o -E '"(tokens|blocks)":\{[^}]*\}'
+say ten steps of training
+modicum train --model packages/models/shakespeare --data docs/examples/verse.txt --tokens 32 --batch 4 --steps 10 --out "$here/verse" | grep -E '^(steps|tokens|loss)'
 rm -r "$here/verse"
-shown tests src/runtime/ops/gradient.test.ts src/runtime/ops/matmul.test.ts src/runtime/ops/quantized.test.ts
-shown tests src/engine/decode/run/sparse.test.ts
-shown tests src/weights/gguf/kernel.test.ts
-shown tests src/train/subject/lora-subject.test.ts
