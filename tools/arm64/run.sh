@@ -30,7 +30,7 @@ export MODICUM_HOME="$here/home" MODICUM_TUNE=off NO_COLOR=1
 node() { "$here/qemu/usr/bin/qemu-aarch64" -cpu "$cpu" -L "$here/root" "$here/node/bin/node" "$@"; }
 modicum() { node dist/cli.js "$@"; }
 # Vitest's report without its times.
-tests() { node node_modules/vitest/vitest.mjs run --pool=threads "$@" | grep -E '^ +(✓|×|Tests)|FAIL|Error' | sed -E 's/ +[0-9]+ms$//'; }
+tests() { node node_modules/vitest/vitest.mjs run --pool=threads "$@" | grep -E '^ (✓|❯)|FAIL|Error' | sed -E 's/ [0-9]+ms$//'; }
 long=$(head -c 3000 docs/savings/xattention.md)
 
 say() { echo "== $cpu: $*"; }
