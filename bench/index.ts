@@ -109,6 +109,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: `32 clients' sentences to MiniLM's vectors, against transformers.js behind a thin server (--model minilm; ${ONNX})`,
     load: async () => (await import("./serve/embed.ts")).serveEmbed,
   },
+  "serve-restart": {
+    summary: "time to first token behind a long system prompt after a restart, kept on disk, against nothing kept",
+    load: async () => (await import("./serve/restart.ts")).serveRestart,
+  },
   "serve-stall": {
     summary: "how long running streams wait while a prompt of 4,096 tokens runs, against 1.3 times one chunk of it",
     load: async () => (await import("./serve/stall.ts")).serveStall,

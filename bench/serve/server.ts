@@ -26,13 +26,17 @@ export interface OwnServer extends Server {
 
 export async function serve(...args: string[]): Promise<OwnServer> {
   const home = mkdtempSync(join(tmpdir(), "modicum-bench-"));
-  const server = await launch(program, ["serve", "--port", "0", ...args], { MODICUM_HOME: home });
+  const server = await serverIn(home, ...args);
   const stop = async () => {
     await server.stop();
     rmSync(home, { recursive: true });
   };
   return { ...server, home, stop };
 }
+
+/** A server with a home that outlives it. */
+export const serverIn = (home: string, ...args: string[]): Promise<Server> =>
+  launch(program, ["serve", "--port", "0", ...args], { MODICUM_HOME: home });
 
 /** A peer's: `script`, relative to `bench/`, calls `servePeer`. */
 export const peerServer = async (script: string, ...args: string[]): Promise<Server> =>

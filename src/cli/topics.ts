@@ -137,6 +137,7 @@ Everything is in MODICUM_HOME. Its default is ~/.cache/modicum on Linux,
   packages/       packages that hold several models
   data/           data of lab tasks
   indexes/        search indexes
+  prefixes/       chunks of prompts, for serve --cache-disk
   receipts.db     receipts of the command line and the server
   recipes.json    registered recipes
   certificates/   certificates of auto:NAME
@@ -146,8 +147,8 @@ Everything is in MODICUM_HOME. Its default is ~/.cache/modicum on Linux,
   papers/         data of modicum papers
   huggingface/    the hub's cache, if MODICUM_HOME is set and HF_HOME is not
 
-Without MODICUM_HOME, the hub's cache is where other tools have it. models/
-and programs/ may be deleted: they are downloaded and made again.
+Without MODICUM_HOME, the hub's cache is where other tools have it. models/,
+programs/ and prefixes/ may be deleted: they are downloaded and made again.
 
   modicum doctor           sizes, and what may be deleted
   modicum rm MODEL         delete a model`,

@@ -141,6 +141,16 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
+  /** Copies elements from `offset` on into bytes, as many as fill them. */
+  read(offset: number, into: Uint8Array): void {
+    copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
+  }
+
+  /** Writes bytes from element `offset` on. */
+  write(offset: number, from: Uint8Array): void {
+    copyMemory(this.#at(offset, from.length / bytesPerElement[this.dtype]), from, from.length);
+  }
+
   /** Exchanges `elements` elements from `offset` on with a buffer of the same type. */
   exchange(offset: number, other: Buffer, start: number, elements: number): void {
     exchangeMemory(this.#at(offset, elements), other.#at(start, elements), elements * bytesPerElement[this.dtype]);

@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
+import type { PrefixFolder } from "../engine/decode/state/disk-prefixes.ts";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";
@@ -54,6 +55,8 @@ export interface ServeOptions {
   readonly allowHosts?: readonly string[] | undefined;
   /** Bytes of models in memory. */
   readonly memory: number;
+  /** Chunks of prompts on disk; none by default. */
+  readonly prefixes?: PrefixFolder | undefined;
   /** Milliseconds that an unused model stays in memory; unlimited by default. */
   readonly keepAlive?: number | undefined;
   readonly limits: Limits;
@@ -117,11 +120,8 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   };
   const audits = new Audits(options.audit ?? 0, ledger, log);
   const onNotice = (notice: string) => log.warn(notice);
-  const pool = new Pool(
-    memory,
-    { scheduling: options.scheduling, auditor: audits.auditor, onNotice },
-    options.keepAlive,
-  );
+  const { scheduling, prefixes } = options;
+  const pool = new Pool(memory, { scheduling, auditor: audits.auditor, prefixes, onNotice }, options.keepAlive);
   const adapterCount = catalogue.list().reduce((sum, { adapters }) => sum + adapters.length, 0);
   const metrics = new Metrics(pool, fleet, adapterCount);
   const context: ServerContext = { ...base, pool, metrics, state: { now: "starting" } };

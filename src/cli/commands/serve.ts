@@ -12,7 +12,7 @@ import { UserError } from "../../util/errors.ts";
 import { flagHelp } from "../../util/named-options.ts";
 import { version } from "../../util/package-root.ts";
 import { quants } from "../../weights/prepared/quant.ts";
-import { type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
+import { prefixesFolder, type ResolvedModel, receiptsFile, resolveModel } from "../../weights/sources/index.ts";
 import { GLOVE, openGlove } from "../../weights/vectors/glove.ts";
 import type { WordVectors } from "../../weights/vectors/word-vectors.ts";
 import { addFlags, collect, readFlags } from "../flags.ts";
@@ -45,6 +45,12 @@ const bindOptions = z.strictObject({
     .optional()
     .describe("GB of memory for models, by file size (default: half of this machine's)")
     .register(flagHelp, { common: true }),
+  cacheDisk: z
+    .string()
+    .regex(/^\d+(\.\d+)?GB$/, "expected a size such as 20GB")
+    .transform((size) => Number.parseFloat(size) * 1e9)
+    .optional()
+    .describe("most disk for prefixes of prompts that outlive the server, such as 20GB (default: none)"),
   keepAlive: z
     .number()
     .min(0)
@@ -147,6 +153,7 @@ async function opened(
   signal: AbortSignal,
 ): Promise<Serving> {
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
+  const { PrefixFolder } = await import("../../engine/decode/state/disk-prefixes.ts");
   const { Catalogue, checkBind, Fleet, Indexes, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );
@@ -157,6 +164,7 @@ async function opened(
     keys: keysFile,
     allowHost,
     memory = totalmem() / 2e9,
+    cacheDisk,
     keepAlive,
     ledger = receiptsFile(),
     logPrompts,
@@ -209,6 +217,8 @@ async function opened(
       version: version(),
       ...bound,
     },
+    prefixes:
+      cacheDisk === undefined ? undefined : new PrefixFolder(prefixesFolder(), cacheDisk, (notice) => log.warn(notice)),
     keepAlive: keepAlive && keepAlive * 60_000,
     console: bind.console ? { lab } : undefined,
     tracer: await tracerFrom(process.env, version(), log),

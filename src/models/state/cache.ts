@@ -1,3 +1,4 @@
+import { bytesPerElement } from "../../graph/tensor.ts";
 import { type Bindable, Buffer, type View, type ViewSet } from "../../runtime/buffer.ts";
 import { type DecoderConfig, headsOf, keepsKeys } from "../decoder/decoder.ts";
 import { hasWindow } from "./window-start.ts";
@@ -71,6 +72,44 @@ export class KvRows {
     for (const { own, theirs, elements } of this.#beside(other, layers, first, end)) {
       own.key.exchange(own.offset, theirs.key, theirs.offset, elements);
       own.value.exchange(own.offset, theirs.value, theirs.offset, elements);
+    }
+  }
+
+  /** The bytes of the first row's tokens from `first` to `end` in all layers, and of its states. */
+  read(first: number, end: number): Uint8Array {
+    const parts = [...this.#parts(first, end)];
+    const bytes = new Uint8Array(parts.reduce((sum, { size }) => sum + size, 0));
+    let at = 0;
+    for (const { buffer, offset, size } of parts) {
+      buffer.read(offset, bytes.subarray(at, at + size));
+      at += size;
+    }
+    return bytes;
+  }
+
+  /** Writes what `read` returned. */
+  write(first: number, end: number, bytes: Uint8Array): void {
+    let at = 0;
+    for (const { buffer, offset, size } of this.#parts(first, end)) {
+      buffer.write(offset, bytes.subarray(at, at + size));
+      at += size;
+    }
+  }
+
+  /** The memory of the first row's tokens from `first` to `end`, and of its states; `size` is in bytes. */
+  *#parts(first: number, end: number): Generator<{ buffer: Buffer; offset: number; size: number }> {
+    for (const [index, { key, value, state }] of this.layers.entries()) {
+      if (key && value)
+        for (let head = 0; head < headsOf(this.config, index).kvHeads; head++) {
+          const { offset, headSize } = this.place(index, head, first);
+          const size = (end - first) * headSize * bytesPerElement.f32;
+          yield { buffer: key, offset, size };
+          yield { buffer: value, offset, size };
+        }
+      if (state) {
+        const { floats } = this.#state(index);
+        yield { buffer: state, offset: this.first * floats, size: floats * bytesPerElement.f32 };
+      }
     }
   }
 

@@ -1,3 +1,4 @@
+import { keepPrefixes, type PrefixFolder } from "../../engine/decode/state/disk-prefixes.ts";
 import { describeModel } from "../../engine/file/describe.ts";
 import { openModel, runsOn } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";
@@ -88,13 +89,15 @@ export interface Holding {
   readonly scheduling: SchedulerOptions;
   /** Audits answers under certificates; undefined: no audits. */
   readonly auditor?: Auditor | undefined;
+  /** Chunks of prompts on disk; undefined: none. */
+  readonly prefixes?: PrefixFolder | undefined;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 
 /** @throws ModelFault if the server's model cannot be loaded */
 export async function load(
   { served, quant, ownAdapter }: Wanted,
-  { scheduling, auditor, onNotice }: Holding,
+  { scheduling, auditor, prefixes, onNotice }: Holding,
 ): Promise<Loaded> {
   const started = performance.now();
   try {
@@ -107,6 +110,7 @@ export async function load(
     const model = await Model.open(loaded, [], started, { adapter: ownAdapter });
     const turns = model.schedule(scheduling);
     if (auditor) model.audit(auditor);
+    if (prefixes && loaded.kind === "decoder") await keepPrefixes(loaded, prefixes, adapters);
     return { model, turns };
   } catch (error) {
     throw asModelFault(error);

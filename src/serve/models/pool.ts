@@ -93,6 +93,7 @@ export class Pool implements Disposable {
 
   async #closeTurns(limit: number): Promise<void> {
     await Promise.all(this.#memory.all().map(({ loaded }) => loaded?.turns?.close(limit)));
+    await this.holding.prefixes?.written;
   }
 
   /** A model that cannot run delays or evicts no other. */

@@ -58,8 +58,8 @@ const fileOf = (folder: string): string => path.join(folder, "tuning.json");
 /** False if MODICUM_TUNE is `off`: forms then follow from the processor's instructions. */
 export const tunes = (): boolean => process.env["MODICUM_TUNE"] !== "off";
 
-/** Everything on this machine that affects the times. */
-const processorKey = (): string =>
+/** Everything on this machine that affects times, and the last digits of results. */
+export const processorKey = (): string =>
   [
     os.cpus()[0]?.model.trim() ?? "unknown",
     ...[process.arch, ...kernelInstructions()],

@@ -54,5 +54,8 @@ export const indexesFolder = (): string => join(home(), "indexes");
 /** Holds a model's states over texts, for training exits. */
 export const statesFolder = (): string => join(home(), "states");
 
+/** Holds chunks of prompts that servers computed. */
+export const prefixesFolder = (): string => join(home(), "prefixes");
+
 /** The database of receipts. */
 export const receiptsFile = (): string => join(home(), "receipts.db");

@@ -13,7 +13,7 @@ import { cachedModel, type ResolvedModel } from "./store.ts";
 
 export { aliases, bytesOf, type PackageMirror } from "./aliases.ts";
 export { freeBytes } from "./disk.ts";
-export { home, indexesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
+export { home, indexesFolder, prefixesFolder, programsFolder, receiptsFile, statesFolder } from "./home.ts";
 export { hubName } from "./hub-name.ts";
 export { modelHash } from "./model-hash.ts";
 export type { Plan } from "./plan.ts";

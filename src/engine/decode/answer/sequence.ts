@@ -8,6 +8,7 @@ import { chunkAfter, PREFILL_CHUNK } from "../run/chunk.ts";
 import type { Engine } from "../run/engine.ts";
 import type { RunTerms } from "../run/prompt-run.ts";
 import type { Step, Stepped } from "../run/stepped.ts";
+import type { DiskPrefixes } from "../state/disk-prefixes.ts";
 import type { Slot } from "../state/slot.ts";
 import { type Ceiling, type CutReason, cutOf } from "./cut.ts";
 import { Draft, joinedPieces, type UnbilledPiece } from "./draft.ts";
@@ -40,7 +41,7 @@ export class Sequence implements Disposable {
   #chunks: ReturnType<Engine["chunks"]>;
   /** The text to run chunk by chunk: the prompt, or all tokens so far if they must run again. Undefined while decoding. */
   #text: readonly number[] | undefined;
-  readonly #cached: number;
+  #cached: number;
   readonly #ceiling: Ceiling;
   readonly #time: Stopwatch;
   #prefilled = false;
@@ -73,16 +74,42 @@ export class Sequence implements Disposable {
     this.slot = this.#acquire(alone);
     this.#cached = this.slot.tokens.length;
     this.#text = most > 0 ? prompt : this.#scores ? prompt.slice(0, -1) : [];
-    this.#chunks = most > 0 ? engine.chunks(this.slot, prompt, this.#terms, this.#scores) : this.#read();
+    this.#chunks = most > 0 ? this.#run(alone) : this.#read();
   }
 
-  /** A prompt with scored tokens, or one that may not use the cache, runs whole. */
+  /** True for a prompt with scored tokens, or one that may not use the cache. */
+  get #whole(): boolean {
+    return this.#scores !== undefined || this.options.cachePrompt === false;
+  }
+
   #acquire(alone: boolean): Slot {
     if (alone && this.#scores) this.engine.forget();
     const { plan } = this.#terms;
-    if (this.#scores || this.options.cachePrompt === false) return this.engine.acquireEmpty(this.prompt, plan);
+    if (this.#whole) return this.engine.acquireEmpty(this.prompt, plan);
     if (alone) return this.engine.acquireAlone(this.prompt, this.#meter, plan);
     return this.engine.acquire(this.prompt, plan, this.options.deterministic);
+  }
+
+  #run(alone: boolean): ReturnType<Engine["chunks"]> {
+    const { prefixes } = this.engine;
+    if (prefixes && !alone && !this.#whole) return this.#withDisk(prefixes);
+    return this.engine.chunks(this.slot, this.prompt, this.#terms, this.#scores);
+  }
+
+  /** Runs the part of the prompt that is neither cached nor on disk, and writes its whole chunks there. */
+  async *#withDisk(prefixes: DiskPrefixes): ReturnType<Engine["chunks"]> {
+    const { slot, prompt, engine } = this;
+    const { plan } = this.#terms;
+    const now = new Date();
+    for await (const tokens of prefixes.restore(slot, prompt, plan, now)) {
+      this.#meter.count("diskTokens", 0, tokens);
+      yield undefined;
+    }
+    this.#cached = slot.tokens.length;
+    for await (const logits of engine.chunks(slot, prompt, this.#terms)) {
+      prefixes.keep(slot, plan, now);
+      yield logits;
+    }
   }
 
   /** Runs the prompt to score its own tokens; no answer follows. */

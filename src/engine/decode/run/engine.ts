@@ -12,6 +12,7 @@ import { UserError } from "../../../util/errors.ts";
 import type { Weights } from "../../../weights/prepared/weights.ts";
 import type { Meter } from "../../bill/meter.ts";
 import type { PromptScores } from "../answer/prompt-scores.ts";
+import type { DiskPrefixes } from "../state/disk-prefixes.ts";
 import type { Slot } from "../state/slot.ts";
 import { Slots } from "../state/slots.ts";
 import { chunkAfter } from "./chunk.ts";
@@ -23,6 +24,8 @@ import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./st
 /** A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
+  /** Prompts' chunks on disk, if the server keeps them. */
+  prefixes: DiskPrefixes | undefined;
   readonly #onDevice: boolean;
   #disposed = false;
 

@@ -109,10 +109,26 @@ export class Cached {
    * The part of `reusable` that ran as whole chunks of a dense prefill. Continuing from there is bit-equal to running
    * the prompt alone. 0 if a longer text has freed keys that the windows need.
    */
-  chunksOf(prompt: readonly number[]): number {
-    const reusable = this.reusable(prompt, "");
+  chunksOf(prompt: readonly number[], key: string | undefined = ""): number {
+    const reusable = this.reusable(prompt, key);
     const end = this.#ends.findLast((end) => end <= reusable) ?? 0;
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
+  }
+
+  /** The whole chunk that the sequence ends with, if all before it ran as whole chunks. */
+  get lastChunk(): { readonly first: number; readonly end: number } | undefined {
+    const [first = 0, end] = [this.#ends.at(-2), this.#ends.at(-1)];
+    return end === this.tokens.length ? { first, end } : undefined;
+  }
+
+  /** Adds a whole chunk whose state was read by `cache.read`. */
+  restore(tokens: readonly number[], key: string | undefined, state: Uint8Array): void {
+    const positions = tokens.map((_, i) => this.tokens.length + i);
+    for (const group of this.groups) group.begin();
+    this.cache.write(this.tokens.length, this.tokens.length + tokens.length, state);
+    for (const group of this.groups) group.grow(positions);
+    this.grow(tokens, key, true);
+    this.mark();
   }
 
   /** Truncates the cache to its first `length` tokens, or to the part that is `continuable`. */
