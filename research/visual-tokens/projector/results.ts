@@ -1,0 +1,22 @@
+/** What an arm made of the held-out drawings. */
+export interface Arm {
+  readonly arm: string;
+  /** A digit a drawing: 1 if its caption is likeliest among ten, by nats a token; or by what the drawing adds to it. */
+  readonly right: string;
+  readonly rightOverWords: string;
+  /** Nats a token of the drawing's caption. */
+  readonly nats: readonly number[];
+  /** The prompt alone, without the encoder: the median of processor milliseconds, and FLOPs. */
+  readonly ms: number;
+  readonly flops: number;
+}
+
+/** The first line of a file of results. */
+export interface About {
+  /** Visual tokens of a drawing. */
+  readonly tokens: number;
+  readonly captionTokens: readonly number[];
+  readonly layers: number;
+  readonly encoder: { readonly ms: number; readonly flops: number };
+  readonly machine: string;
+}

@@ -1,0 +1,53 @@
+/** Writes the page's tables from the committed results: `npx tsx research/visual-tokens/projector/tables.ts`. */
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
+import { markdownTable, root, writeSection } from "../../../tools/section.ts";
+import { difference, shareText } from "../../common/shares.ts";
+import type { About, Arm } from "./results.ts";
+
+const FOLDER = "research/visual-tokens/projector";
+export const PAGE = `${FOLDER}/README.md`;
+export const SECTION = "projector/tables";
+/** Files of results, with what each is of. */
+const files = { "trained.jsonl": "Trained", "fitted.jsonl": "Only fitted" };
+
+const perToken = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
+
+function tableOf(file: string): string {
+  const [about, ...arms] = readFileSync(join(root, FOLDER, file), "utf8")
+    .trim()
+    .split("\n")
+    .map((line) => JSON.parse(line)) as [About, Arm, ...Arm[]];
+  const [dense] = arms as [Arm, ...Arm[]];
+  const parts = ({ nats }: Arm) => nats.map((each, i) => [each * about.captionTokens[i]!, about.captionTokens[i]!]);
+  const { encoder, tokens, machine } = about;
+  const rows = arms.map((arm) => {
+    const { mean, ci95 } = pairedDelta(parts(arm), parts(dense), perToken, { seed: 1 });
+    const [delta, low, high] = [mean, ...ci95].map((x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`);
+    return [
+      `\`${arm.arm}\``,
+      ...[perToken(parts(arm)).toFixed(2), arm === dense ? "" : `${delta} [${low}, ${high}]`],
+      ...[shareText(arm.right), shareText(arm.rightOverWords)],
+      arm === dense ? "" : difference(arm.rightOverWords, dense.rightOverWords).text,
+      ...[((encoder.flops + arm.flops) / 1e9).toFixed(1), (encoder.ms + arm.ms).toFixed(0)],
+    ];
+  });
+  return [
+    `${dense.nats.length} drawings of ${tokens} tokens. The encoder is ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms (${machine}, medians of the processor's time).`,
+    markdownTable(
+      ["arm", "nats a token", "against dense", "best of ten", "best of ten over words", "against dense", "GFLOP", "ms"],
+      rows,
+    ),
+  ].join("\n\n");
+}
+
+/** A table for each file of results. */
+export const projectorSection = (): string =>
+  Object.entries(files)
+    .filter(([file]) => existsSync(join(root, FOLDER, file)))
+    .map(([file, title]) => `### ${title}\n\n${tableOf(file)}`)
+    .join("\n\n");
+
+if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, projectorSection());
