@@ -5,8 +5,8 @@ import { Tower } from "../../regionspot/published/tower.ts";
 
 /** Drawings whose features set the scale of the projector's inputs. */
 const SCALED_BY = 40;
-/** The share of the drawings that chooses the penalty, and the penalties, by the number of drawings. */
-const [ASIDE, PENALTIES] = [0.1, [0.01, 0.03, 0.1, 0.3, 1]];
+/** The penalty of the least squares, as a share of the data's: of 0.01 to 1 the best for a tenth of the drawings. */
+const PENALTY = 1;
 
 /** A projector's two layers, matrices row-major [outputs, inputs]. */
 export interface Projector {
@@ -44,17 +44,14 @@ export async function fitted(
     mean.reduce((sum, x, i) => sum - x * first[row * from + i]!, 0),
   );
   const means = await meansOf(tower, drawings, { first, firstBias }, cache);
-  const rows = drawings.map(({ row }) => row);
-  const aside = Math.round(ASIDE * rows.length);
-  const errors = PENALTIES.map((penalty) => {
-    const { error } = leastSquares(means.slice(aside), rows.slice(aside), penalty);
-    return error(means.slice(0, aside), rows.slice(0, aside));
-  });
-  const penalty = PENALTIES[errors.indexOf(Math.min(...errors))]!;
-  console.error(`unexplained share of captions' rows by penalty: ${errors.map((e) => e.toFixed(3)).join(" ")}`);
-  const { matrix, inputs, outputs, spread } = leastSquares(means, rows, penalty);
-  const second = matrix.map((x) => (x * size) / spread);
-  const secondBias = outputs.map((x, row) => inputs.reduce((sum, h, i) => sum - h * second[row * to + i]!, x));
+  const { matrix, inputs, outputs } = leastSquares(
+    means,
+    drawings.map(({ row }) => row),
+  );
+  const said = means.map((h) => matrix.map((line) => line.reduce((sum, w, i) => sum + w * (h[i]! - inputs[i]!), 0)));
+  const spread = Math.sqrt(averages(said.map((row) => row.map((x) => x * x))).reduce((sum, x) => sum + x / to, 0));
+  const second = Float32Array.from(matrix.flatMap((line) => line.map((w) => (w * size) / spread)));
+  const secondBias = outputs.map((x, j) => inputs.reduce((sum, h, i) => sum - h * second[j * to + i]!, x));
   return { first, firstBias, second, secondBias };
 }
 
@@ -78,8 +75,9 @@ async function meansOf(
   cache: string,
 ): Promise<Float32Array[]> {
   const [from, to, patches] = [tower.hidden, firstBias.length, tower.tokens - 1];
-  const all = existsSync(cache) ? new Float32Array(readFileSync(cache).buffer) : new Float32Array(drawings.length * to);
-  for (const [n, { image }] of existsSync(cache) ? [] : drawings.entries()) {
+  const done = existsSync(cache);
+  const all = done ? new Float32Array(readFileSync(cache).buffer) : new Float32Array(drawings.length * to);
+  for (const [n, { image }] of done ? [] : drawings.entries()) {
     const tokens = await tower.see(image);
     const mean = all.subarray(n * to, (n + 1) * to);
     for (let patch = 1; patch <= patches; patch++)
@@ -97,46 +95,33 @@ async function meansOf(
 const averages = (rows: readonly Float32Array[]) =>
   rows[0]!.map((_, i) => rows.reduce((sum, row) => sum + row[i]!, 0) / rows.length);
 
-/** Ridge regression of rows of equal lengths; `spread`: the deviation of what it says of the inputs. */
-function leastSquares(from: readonly Float32Array[], to: readonly Float32Array[], penalty: number) {
+/** Ridge regression between the rows of two lists, which are of one length; the matrix is a list of outputs' lines. */
+function leastSquares(from: readonly Float32Array[], to: readonly Float32Array[]) {
   const n = from[0]!.length;
   const [inputs, outputs] = [averages(from), averages(to)];
+  const varied = averages(from.map((row) => row.map((x, i) => (x - inputs[i]!) ** 2))).reduce(
+    (sum, x) => sum + x / n,
+    0,
+  );
   // [HᵀH + penalty | HᵀY], solved by elimination; it is positive definite.
   const lines = Array.from({ length: n }, (_, i) => {
     const line = new Float64Array(2 * n);
-    line[i] = penalty * from.length;
+    line[i] = PENALTY * from.length * varied;
     return line;
   });
-  const scale = Math.sqrt(
-    averages(from.map((row) => row.map((x, i) => (x - inputs[i]!) ** 2))).reduce((a, b) => a + b) / n,
-  );
   for (const [k, row] of from.entries())
-    for (let i = 0; i < n; i++) {
-      const x = (row[i]! - inputs[i]!) / scale;
-      const line = lines[i]!;
+    for (const [i, line] of lines.entries()) {
+      const x = row[i]! - inputs[i]!;
       for (let j = 0; j < n; j++) {
-        line[j]! += (x * (row[j]! - inputs[j]!)) / scale;
+        line[j]! += x * (row[j]! - inputs[j]!);
         line[n + j]! += x * (to[k]![j]! - outputs[j]!);
       }
     }
-  for (let pivot = 0; pivot < n; pivot++)
-    for (let i = 0; i < n; i++) {
-      if (i === pivot) continue;
-      const factor = lines[i]![pivot]! / lines[pivot]![pivot]!;
-      for (let j = pivot; j < 2 * n; j++) lines[i]![j]! -= factor * lines[pivot]![j]!;
+  for (const [pivot, own] of lines.entries())
+    for (const [i, line] of lines.entries()) {
+      const factor = line[pivot]! / own[pivot]!;
+      if (i !== pivot) for (let j = pivot; j < 2 * n; j++) line[j]! -= factor * own[j]!;
     }
-  const matrix = new Float32Array(n * n);
-  for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) matrix[j * n + i] = lines[i]![n + j]! / lines[i]![i]! / scale;
-  const said = (row: Float32Array) =>
-    outputs.map((_, j) => row.reduce((sum, x, i) => sum + (x - inputs[i]!) * matrix[j * n + i]!, 0));
-  const meanSquare = (rows: readonly Float32Array[]) =>
-    averages(rows.map((row) => row.map((x) => x * x))).reduce((a, b) => a + b) / n;
-  return {
-    ...{ matrix, inputs, outputs, spread: Math.sqrt(meanSquare(from.map(said))) },
-    error(of: readonly Float32Array[], wanted: readonly Float32Array[]) {
-      const centred = wanted.map((row) => row.map((x, j) => x - outputs[j]!));
-      const missed = of.map((row, k) => said(row).map((x, j) => centred[k]![j]! - x));
-      return meanSquare(missed) / meanSquare(centred);
-    },
-  };
+  const matrix = lines.map((_, j) => lines.map((line, i) => line[n + j]! / line[i]!));
+  return { matrix, inputs, outputs };
 }

@@ -95,6 +95,20 @@ const times = new Map<string, number[]>();
 const encoder: { ms: number[]; flops: number } = { ms: [], flops: 0 };
 const random = seededRandom(1);
 let tokens = 0;
+/** Writes what the first drawings gave. */
+function write(count: number): void {
+  const median = (values: readonly number[]) =>
+    Number(values.toSorted((a, b) => a - b)[values.length >> 1]!.toFixed(1));
+  const about: About = {
+    ...{ tokens, captionTokens: captions.slice(0, count).map(({ length }) => length), layers: decoder.config.layers },
+    ...{ words: blind.slice(0, count).map((sum) => Number(sum.toFixed(3))), machine: machine() },
+    encoder: { ms: median(encoder.ms), flops: encoder.flops },
+  };
+  const rows = [...arms.values()].map((arm) => ({ ...arm, ms: median(times.get(arm.arm)!) }));
+  writeFileSync(out!, [about, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
+  console.error(`${count} of ${items.length}`);
+}
+
 for (const i of items.keys()) {
   const others = shuffle(
     [...items.keys()].filter((j) => j !== i),
@@ -106,7 +120,7 @@ for (const i of items.keys()) {
   encoder.ms.push(processorTime(began));
   encoder.flops ||= own.images.spent.flops;
   tokens = own.images.tokens;
-  const other = await see(i + 1);
+  const other = await see(i + items.length - 1);
   for (const [name, lease] of leases) {
     const asked = name.includes("another") ? other : own;
     const plan = lease.plan(asked.prompt.length, asked.visual);
@@ -123,14 +137,7 @@ for (const i of items.keys()) {
     arms.set(name, arm);
     times.set(name, [...(times.get(name) ?? []), ms]);
   }
-  if (i % 10 === 9) console.error(`${i + 1} of ${items.length}`);
+  if (i % 20 === 19 || i === items.length - 1) write(i + 1);
 }
-const median = (values: number[]) => Number(values.sort((a, b) => a - b)[values.length >> 1]!.toFixed(1));
-const about: About = {
-  ...{ tokens, captionTokens: captions.map(({ length }) => length), layers: decoder.config.layers },
-  ...{ encoder: { ms: median(encoder.ms), flops: encoder.flops }, machine: machine() },
-};
-const rows = [...arms.values()].map((arm) => ({ ...arm, ms: median(times.get(arm.arm)!) }));
-writeFileSync(out, [about, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
 for (const lease of leases.values()) lease[Symbol.dispose]();
 model[Symbol.dispose]();

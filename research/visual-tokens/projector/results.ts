@@ -17,6 +17,8 @@ export interface About {
   readonly tokens: number;
   readonly captionTokens: readonly number[];
   readonly layers: number;
+  /** Nats of each caption behind the prompt's words alone. */
+  readonly words: readonly number[];
   readonly encoder: { readonly ms: number; readonly flops: number };
   readonly machine: string;
 }
