@@ -1,10 +1,10 @@
 /**
  * Joins DINOv2 and SmolLM2 by a projector, as a LLaVA that scales pictures to SIDE pixels:
  *
- *     npx tsx research/visual-tokens/projector/join.ts DATA SIDE OUT [TRAINED]
+ *     npx tsx research/visual-tokens/projector/join.ts DATA SIDE OUT
  *
  * DATA has data.ts's drawings, and what `modicum export MODEL DATA/MODEL --format safetensors` writes of dinov2-small and smollm2.
- * The projector is fitted to the captions of DATA, or is that of TRAINED, a LLaVA of any side.
+ * The projector is fitted to the captions of DATA.
  */
 import { cpSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -17,7 +17,7 @@ import { fitted } from "./fit.ts";
 const [TRAINED_SIDE, PATCH, PLACE] = [37, 14, 4];
 const PROJECTOR = "multi_modal_projector.";
 
-const [data, sideText, out, trained] = process.argv.slice(2);
+const [data, sideText, out] = process.argv.slice(2);
 if (!data || !sideText || !out)
   throw new Error("expected the folder of data, a side in pixels, and the result's folder");
 const side = Number(sideText);
@@ -84,8 +84,7 @@ add(openCheckpoint(eyes), (name) =>
 );
 const positions = "vision_tower.embeddings.position_embeddings";
 tensors.set(positions, positionsOf(tensors.get(positions)!.values()));
-if (trained) add(openCheckpoint(trained), (name) => (name.startsWith(PROJECTOR) ? name : undefined));
-else await addFitted(speaking);
+await addFitted(speaking);
 
 cpSync(mouth, out, { recursive: true, dereference: true, filter: (file) => !file.endsWith(".safetensors") });
 const writeJson = (name: string, value: object) =>

@@ -15,7 +15,8 @@ import { parseRecipe, resolveModel } from "../../../src/index-lab.ts";
 import { machine } from "../../../src/lab/run/machine.ts";
 import { densePlan, type Plan } from "../../../src/savings/plan.ts";
 import { seededRandom, shuffle } from "../../../src/util/random.ts";
-import type { About, Arm } from "./results.ts";
+import { shareOf } from "../../common/shares.ts";
+import { type About, type Arm, partsOf, perToken } from "./results.ts";
 
 const CHOICES = 10;
 /** Layers that all visual tokens run, the share dropped behind them, and the grid that keeps as many. */
@@ -52,6 +53,8 @@ const nats = (logits: Float32Array, token: number): number => {
   return Math.log(logits.reduce((sum, z) => sum + Math.exp(z - top), 0)) + top - logits[token]!;
 };
 
+/** An arm's results so far. */
+type Scored = { -readonly [K in keyof Omit<Arm, "natsPerToken" | "shareOverWords">]: Arm[K] };
 type Asked = Pick<SeenPrompt, "prompt" | "embeddings">;
 
 /** Nats of each of some captions behind a prompt, and what the prompt took. */
@@ -90,7 +93,7 @@ for (const [name, recipe] of Object.entries(recipes)) leases.set(name, await mod
 /** Captions behind the words alone, without a drawing. */
 const words = ids.filter((id) => id !== model.vision!.vision.config.imageToken);
 const { found: blind } = await score({ prompt: words, embeddings: new Map() }, densePlan, captions);
-const arms = new Map<string, { -readonly [K in keyof Arm]: Arm[K] }>();
+const arms = new Map<string, Scored>();
 const times = new Map<string, number[]>();
 const encoder: { ms: number[]; flops: number } = { ms: [], flops: 0 };
 const random = seededRandom(1);
@@ -104,7 +107,11 @@ function write(count: number): void {
     ...{ words: blind.slice(0, count).map((sum) => Number(sum.toFixed(3))), machine: machine() },
     encoder: { ms: median(encoder.ms), flops: encoder.flops },
   };
-  const rows = [...arms.values()].map((arm) => ({ ...arm, ms: median(times.get(arm.arm)!) }));
+  const rows = [...arms.values()].map((arm) => ({
+    ...{ ...arm, ms: median(times.get(arm.arm)!) },
+    natsPerToken: Number(perToken(partsOf(arm, about)).toFixed(3)),
+    shareOverWords: Number(shareOf(arm.rightOverWords).toFixed(4)),
+  }));
   writeFileSync(out!, [about, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
   console.error(`${count} of ${items.length}`);
 }

@@ -6,6 +6,9 @@ export interface Arm {
   readonly rightOverWords: string;
   /** Nats a token of the drawing's caption. */
   readonly nats: readonly number[];
+  /** Of all captions' tokens together, and the share of `rightOverWords`. */
+  readonly natsPerToken: number;
+  readonly shareOverWords: number;
   /** The prompt alone, without the encoder: the median of processor milliseconds, and FLOPs. */
   readonly ms: number;
   readonly flops: number;
@@ -22,3 +25,11 @@ export interface About {
   readonly encoder: { readonly ms: number; readonly flops: number };
   readonly machine: string;
 }
+
+/** Nats a token, of captions' nats with their tokens. */
+export const perToken = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
+
+/** The nats of an arm's captions, with their tokens. */
+export const partsOf = ({ nats }: Pick<Arm, "nats">, { captionTokens }: Pick<About, "captionTokens">) =>
+  nats.map((each, i) => [each * captionTokens[i]!, captionTokens[i]!]);

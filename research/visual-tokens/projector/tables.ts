@@ -1,27 +1,24 @@
 /** Writes the page's tables from the committed results: `npx tsx research/visual-tokens/projector/tables.ts`. */
-import { existsSync, readFileSync } from "node:fs";
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, root, writeSection } from "../../../tools/section.ts";
 import { difference, shareText } from "../../common/shares.ts";
-import type { About, Arm } from "./results.ts";
+import { type About, type Arm, partsOf, perToken } from "./results.ts";
 
 const FOLDER = "research/visual-tokens/projector";
 export const PAGE = `${FOLDER}/README.md`;
 export const SECTION = "projector/tables";
-/** Files of results, with what each is of. */
-const files = { "trained.jsonl": "Trained", "fitted.jsonl": "Only fitted" };
+const RESULTS = `${FOLDER}/trained.jsonl`;
 
-const perToken = (parts: readonly (readonly number[])[]): number =>
-  parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
-
-function tableOf(file: string): string {
-  const [about, ...arms] = readFileSync(join(root, FOLDER, file), "utf8")
+/** The arms of the committed results. */
+export function projectorSection(): string {
+  const [about, ...arms] = readFileSync(join(root, RESULTS), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line)) as [About, Arm, ...Arm[]];
   const [dense] = arms as [Arm, ...Arm[]];
-  const parts = ({ nats }: Arm) => nats.map((each, i) => [each * about.captionTokens[i]!, about.captionTokens[i]!]);
+  const parts = (arm: Arm) => partsOf(arm, about);
   const { encoder, tokens, machine, words, captionTokens } = about;
   const blind = perToken(words.map((nats, i) => [nats, captionTokens[i]!]));
   const rows = arms.map((arm) => {
@@ -43,12 +40,5 @@ function tableOf(file: string): string {
     ),
   ].join("\n\n");
 }
-
-/** A table for each file of results. */
-export const projectorSection = (): string =>
-  Object.entries(files)
-    .filter(([file]) => existsSync(join(root, FOLDER, file)))
-    .map(([file, title]) => `### ${title}\n\n${tableOf(file)}`)
-    .join("\n\n");
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, SECTION, projectorSection());
