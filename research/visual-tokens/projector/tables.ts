@@ -3,7 +3,7 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, root, writeSection } from "../../../tools/section.ts";
-import { difference, shareText } from "../../common/shares.ts";
+import { shareText } from "../../common/shares.ts";
 import { type About, type Arm, partsOf, perToken } from "./results.ts";
 
 const FOLDER = "research/visual-tokens/projector";
@@ -21,21 +21,30 @@ export function projectorSection(): string {
   const parts = (arm: Arm) => partsOf(arm, about);
   const { encoder, tokens, machine, words, captionTokens } = about;
   const blind = perToken(words.map((nats, i) => [nats, captionTokens[i]!]));
-  const rows = arms.map((arm) => {
-    const { mean, ci95 } = pairedDelta(parts(arm), parts(dense), perToken, { seed: 1 });
+  const random = arms.find(({ arm }) => arm.includes("random"))!;
+  const against = (arm: Arm, other: Arm): string => {
+    const { mean, ci95 } = pairedDelta(parts(arm), parts(other), perToken, { seed: 1 });
     const [delta, low, high] = [mean, ...ci95].map((x) => `${x < 0 ? "−" : "+"}${Math.abs(x).toFixed(2)}`);
-    return [
-      `\`${arm.arm}\``,
-      ...[perToken(parts(arm)).toFixed(2), arm === dense ? "" : `${delta} [${low}, ${high}]`],
-      ...[shareText(arm.right), shareText(arm.rightOverWords)],
-      arm === dense ? "" : difference(arm.rightOverWords, dense.rightOverWords).text,
-      ...[((encoder.flops + arm.flops) / 1e9).toFixed(1), (encoder.ms + arm.ms).toFixed(0)],
-    ];
-  });
+    return arm === other ? "" : `${delta} [${low}, ${high}]`;
+  };
+  const rows = arms.map((arm) => [
+    ...[`\`${arm.arm}\``, arm.natsPerToken.toFixed(2), against(arm, dense), against(arm, random)],
+    ...[shareText(arm.right), shareText(arm.rightOverWords)],
+    ...[((encoder.flops + arm.flops) / 1e9).toFixed(1), (encoder.ms + arm.ms).toFixed(0)],
+  ]);
   return [
     `${dense.nats.length} drawings of ${tokens} tokens. The encoder is ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms (${machine}, medians of the processor's time). Behind the words alone a caption takes ${blind.toFixed(2)} nats a token.`,
     markdownTable(
-      ["arm", "nats a token", "against dense", "best of ten", "best of ten over words", "against dense", "GFLOP", "ms"],
+      [
+        "arm",
+        "nats a token",
+        "against dense",
+        "against random",
+        "best of ten",
+        "best of ten over words",
+        "GFLOP",
+        "ms",
+      ],
       rows,
     ),
   ].join("\n\n");
