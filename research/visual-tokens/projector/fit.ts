@@ -22,8 +22,7 @@ export interface Named {
   readonly row: Float32Array;
 }
 
-const gelu = (x: number): number =>
-  (x * 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)))) as number;
+const gelu = (x: number): number => x * 0.5 * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x ** 3)));
 
 /**
  * A projector to begin with: its first layer is random over centred features of deviation 1, its second the least
@@ -48,7 +47,9 @@ export async function fitted(
     means,
     drawings.map(({ row }) => row),
   );
-  const said = means.map((h) => matrix.map((line) => line.reduce((sum, w, i) => sum + w * (h[i]! - inputs[i]!), 0)));
+  const said = means.map((h) =>
+    Float32Array.from(matrix, (line) => line.reduce((sum, w, i) => sum + w * (h[i]! - inputs[i]!), 0)),
+  );
   const spread = Math.sqrt(averages(said.map((row) => row.map((x) => x * x))).reduce((sum, x) => sum + x / to, 0));
   const second = Float32Array.from(matrix.flatMap((line) => line.map((w) => (w * size) / spread)));
   const secondBias = outputs.map((x, j) => inputs.reduce((sum, h, i) => sum - h * second[j * to + i]!, x));
