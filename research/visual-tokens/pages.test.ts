@@ -7,6 +7,7 @@ import { answersOf, type Page, pageOf } from "./attributes/results.ts";
 import { SECTION as SPEED, speedSection } from "./attributes/speed.ts";
 import { attributesSection, SECTION } from "./attributes/tables.ts";
 import { SECTION as TUNED, tunedSection } from "./attributes/tuned.ts";
+import { PAGE as ON_PROJECTOR, SECTION as PROJECTOR, projectorSection } from "./projector/tables.ts";
 import { PAGE as DRAWINGS, SECTION as ON_DRAWINGS, vlmSection } from "./vlm-tiny/tables.ts";
 import { PAGE as ON_YOPO, SECTION as TUNED_ON_DRAWINGS, tunedOnDrawings } from "./vlm-tiny/tuned.ts";
 import { PAGE as ON_GRIDS, SECTION as WORD_GRID, wordGridSection } from "./word-grid/tables.ts";
@@ -37,3 +38,6 @@ test("the page of word grids says what its files say: npx tsx research/visual-to
   expect(
     disagreements([[ON_GRIDS, WORD_GRID, wordGridSection()]], committedRuns("research/visual-tokens/word-grid")),
   ).toEqual([]));
+
+test("the page of the projector says what its files say: npx tsx research/visual-tokens/projector/tables.ts", () =>
+  expect(disagreements([[ON_PROJECTOR, PROJECTOR, projectorSection()]], [])).toEqual([]));

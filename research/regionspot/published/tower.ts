@@ -33,14 +33,15 @@ export class Tower implements Disposable {
     this.#tokens = new Buffer("f32", tokens * hidden);
   }
 
-  /** `side`: pixels of a picture's side, a multiple of a patch's. */
-  static async open(name: string, side: number): Promise<Tower> {
+  /** `side`: pixels of a picture's side, a multiple of a patch's; `normed`: tokens behind the last norm. */
+  static async open(name: string, side: number, normed = true): Promise<Tower> {
     const source = await resolveModel(name);
     const { model, weights } = await openImages(openCheckpoint(source.path), preparedFolder(source.path), "f32", side);
     const { image } = model;
     const [graph] = prepare(weights, () => {
       const g = new Graph();
-      g.output("tokens", image.hidden(g, g.input("pixels", "f32", [1, CHANNELS, side, side])));
+      const pixels = g.input("pixels", "f32", [1, CHANNELS, side, side]);
+      g.output("tokens", normed ? image.hidden(g, pixels) : image.stream(g, pixels, image.config.layers));
       return [g];
     });
     return new Tower(await Program.compile(graph!), side, image.tokens, image.config.hidden);

@@ -1,0 +1,35 @@
+/** What an arm made of the held-out drawings. */
+export interface Arm {
+  readonly arm: string;
+  /** A digit a drawing: 1 if its caption is likeliest among ten, by nats a token; or by what the drawing adds to it. */
+  readonly right: string;
+  readonly rightOverWords: string;
+  /** Nats a token of the drawing's caption. */
+  readonly nats: readonly number[];
+  /** Of all captions' tokens together, and the share of `rightOverWords`. */
+  readonly natsPerToken: number;
+  readonly shareOverWords: number;
+  /** The prompt alone, without the encoder: the median of processor milliseconds, and FLOPs. */
+  readonly ms: number;
+  readonly flops: number;
+}
+
+/** The first line of a file of results. */
+export interface About {
+  /** Visual tokens of a drawing. */
+  readonly tokens: number;
+  readonly captionTokens: readonly number[];
+  readonly layers: number;
+  /** Nats of each caption behind the prompt's words alone. */
+  readonly words: readonly number[];
+  readonly encoder: { readonly ms: number; readonly flops: number };
+  readonly machine: string;
+}
+
+/** Nats a token, of captions' nats with their tokens. */
+export const perToken = (parts: readonly (readonly number[])[]): number =>
+  parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);
+
+/** The nats of an arm's captions, with their tokens. */
+export const partsOf = ({ nats }: Pick<Arm, "nats">, { captionTokens }: Pick<About, "captionTokens">) =>
+  nats.map((each, i) => [each * captionTokens[i]!, captionTokens[i]!]);
