@@ -22,7 +22,16 @@ export type OptimizerOptions = z.output<typeof optimizerOptions>;
 export const loraOptions = z.strictObject({
   rank: count.default(8).describe("inner size of a LoRA layer"),
   alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
-  targets: z.string().default("attn_q,attn_v").describe("matrices that get LoRA layers, separated by commas"),
+  targets: z
+    .string()
+    .default("attn_q,attn_v")
+    .describe("matrices that get LoRA layers: names, separated by commas, or a regular expression of a full name"),
+  use_rslora: z.boolean().default(false).describe("rsLoRA: multiply by alpha / √rank instead"),
+  loraplus_lr_ratio: z
+    .number()
+    .positive()
+    .default(1)
+    .describe("LoRA+: learning rate of the second factor, as a multiple of the first's"),
 });
 export type LoraOptions = z.output<typeof loraOptions>;
 

@@ -5,8 +5,9 @@ import { writeJson } from "../../util/write-whole.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import type { LoraOptions } from "../options.ts";
 
-/** The trained update of one matrix [outputs, inputs], row-major: (alpha / rank) · down · up. */
+/** The trained update of one matrix [outputs, inputs], row-major: the options' scale · down · up. */
 export interface LoraFactors {
   readonly inputs: number;
   readonly outputs: number;
@@ -31,8 +32,7 @@ export interface WritableAdapter {
   readonly base: string;
   /** The task that the base was opened for: with its head, or for its hidden states alone. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
-  readonly rank: number;
-  readonly alpha: number;
+  readonly lora: LoraOptions;
   readonly layout: Layout;
   readonly names: Names;
   /** Factors by the matrix's canonical name without `.weight`. */
@@ -58,10 +58,11 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
 }
 
 function configOf(adapter: WritableAdapter) {
-  const { base, task, rank, alpha, names, factors, rows } = adapter;
+  const { base, task, lora, names, factors, rows } = adapter;
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
-    ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
+    ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora },
+    ...{ lora_dropout: 0, bias: "none", init_lora_weights: true },
     // Whole names: PEFT would also match the end of one in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
@@ -83,7 +84,8 @@ function modulesIn(adapter: WritableAdapter): ReadonlyMap<string, readonly strin
 
 /** A module's matrices share the first factor. */
 function tensorsOf(module: string, names: readonly string[], adapter: WritableAdapter): [string, WritableTensor][] {
-  const { rank, factors } = adapter;
+  const { factors } = adapter;
+  const { rank } = adapter.lora;
   const all = names.map((name) => factors.get(name)!);
   const { inputs, down } = all[0]!;
   const outputs = all.reduce((sum, each) => sum + each.outputs, 0);
@@ -104,11 +106,11 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
 }
 
 /** A matrix's second factor in PEFT's layout, [outputs, rank]. */
-function secondOf(name: string, { rank, layout, factors }: WritableAdapter): Float32Array {
+function secondOf(name: string, { lora, layout, factors }: WritableAdapter): Float32Array {
   const { outputs, up } = factors.get(name)!;
   const rows = Int32Array.from({ length: outputs });
   for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
-  return placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
+  return placed(up(), outputs, lora.rank, (row, k) => k * outputs + rows[row]!);
 }
 
 /** Tokens by the last part of the modules' names, as PEFT names them. */

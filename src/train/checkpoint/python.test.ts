@@ -15,6 +15,7 @@ import { layoutOf } from "../../models/tensors/adapter-layout.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { loraOptions } from "../options.ts";
 import { writeAdapter } from "./adapter.ts";
 import { writeModel } from "./model.ts";
 import { configOf, factorsOf, fixture, tensorsOf } from "./written.testing.ts";
@@ -75,7 +76,7 @@ async function write({ name, architecture, matrices, tables }: Case): Promise<st
   const random = seededRandom(3);
   const rows = Float32Array.from({ length: tokens.length * hidden }, () => random() - 0.5);
   await writeAdapter(adapter, {
-    ...{ base: model, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, names },
+    ...{ base: model, task: "CAUSAL_LM", lora: loraOptions.parse({ rank: RANK, alpha: 2 * RANK }), names },
     layout: layoutOf(written, architecture, decoder),
     factors: factorsOf(tensors, matrices, RANK, seededRandom(2)),
     rows: tables.map((table) => ({ table, ids: tokens, values: () => rows })),

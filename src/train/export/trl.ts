@@ -102,7 +102,8 @@ function settingsOf(options: TrainOptions, training: TrainingData) {
   const { tokens, batch, accumulate, packing, recompute, optimizer, schedule, clip, saveEvery } = options;
   const steps = stepsOf(options, training);
   const rates = Array.from({ length: steps }, (_, step) => rateAt(schedule, step, steps));
-  return { tokens, batch, accumulate, packing, recompute, optimizer, clip, saveEvery, steps, rates };
+  const { loraplus_lr_ratio = 1 } = options.lora ?? {};
+  return { tokens, batch, accumulate, packing, recompute, optimizer, loraplus_lr_ratio, clip, saveEvery, steps, rates };
 }
 
 function writeAllRows(file: string, options: TrainOptions, training: TrainingData): number {

@@ -1,5 +1,4 @@
 import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
-import { suggest, UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import type {
@@ -12,6 +11,7 @@ import type {
   WeightSource,
 } from "../../weights/weight-source.ts";
 import type { LoraOptions } from "../options.ts";
+import { LoraTargets } from "./lora-targets.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /** The inputs that a graph requested. */
@@ -35,20 +35,19 @@ interface AdaptedMatrix {
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
-  readonly #targets: ReadonlySet<string>;
+  readonly #targets: LoraTargets;
   /** The matrices with a LoRA layer in use, by name without `.weight`, with their inputs and outputs. */
   readonly adapted = new Map<string, AdaptedMatrix>();
-  readonly #seen = new Set<string>();
 
   constructor(
     private readonly base: WeightSource,
     private readonly options: LoraOptions,
     /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's modules; a target may be the last part of a name. */
+    /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
   ) {
-    this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
+    this.#targets = new LoraTargets(options.targets);
   }
 
   get config(): ConfigSource {
@@ -65,12 +64,7 @@ export class LoraWeights implements TrainableWeights {
 
   /** @throws UserError if a target names no matrix; call it after tracing everything */
   checkTargets(): void {
-    const unknown = [...this.#targets].find((target) => !this.#seen.has(target));
-    if (unknown !== undefined)
-      throw new UserError(
-        `lora: no matrix is named "${unknown}"${suggest(unknown, this.#seen)} (there are ${[...this.#seen].join(", ")})`,
-        2,
-      );
+    this.#targets.check();
   }
 
   someRows(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix {
@@ -129,9 +123,7 @@ export class LoraWeights implements TrainableWeights {
       // No adapter in Hugging Face's format could hold its update.
       if (modules.length === 0) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
-      const known = [...together.map(withoutLayer), ...modules.map((module) => module.split(".").at(-1)!)];
-      for (const each of known) this.#seen.add(each);
-      return known.some((each) => this.#targets.has(each))
+      return this.#targets.include([...together, ...modules])
         ? [[name, this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) })] as const]
         : [];
     });
@@ -149,11 +141,11 @@ export class LoraWeights implements TrainableWeights {
   }
 
   #factors(graph: Graph, name: string, matrix: AdaptedMatrix): LowRank {
-    const { rank, alpha } = this.options;
     const { inputs, outputs } = matrix;
     this.adapted.set(name, matrix);
+    const { rank } = this.options;
     const down = this.#trained(graph, matrix.down, inputs, rank);
-    return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), alpha / rank) };
+    return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), loraScale(this.options)) };
   }
 
   #trained(graph: Graph, name: string, rows: number, columns: number): Tensor {
@@ -199,9 +191,14 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
   return found;
 }
 
+/** The factor of a LoRA layer's output (rsLoRA: Kalajdzievski 2023). */
+export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
+  alpha / (use_rslora ? Math.sqrt(rank) : rank);
+
 /** The name of tokens' rows [tokens, width] beside a table or a head. */
 export const rowsName = (name: string): string => `${name}.token_rows`;
 
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
 export const downName = (name: string): string => `${name}.lora_down`;
 export const upName = (name: string): string => `${name}.lora_up`;
+export const isUp = (name: string): boolean => name.endsWith(".lora_up");

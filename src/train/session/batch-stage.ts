@@ -5,6 +5,7 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
+import { isUp } from "../graphs/lora-weights.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
@@ -29,6 +30,12 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
     throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
   checkBest(options, heldOut !== undefined);
 }
+
+/** LoRA+ (Hayou et al. 2024): a separate rate of the second factors. */
+const rateFactors =
+  ({ lora }: TrainOptions) =>
+  (name: string): number =>
+    isUp(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
 /** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {
@@ -67,7 +74,7 @@ export class BatchStage extends GradientStage {
   ): Promise<BatchStage> {
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
     const { options = given, notice } = fitted;
-    const optimizer = await Optimizer.create(options.optimizer, subject.store);
+    const optimizer = await Optimizer.create(options.optimizer, subject.store, rateFactors(options));
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
     const stage = new BatchStage(options, subject, data, optimizer, method, scoring, notice, name);

@@ -2,6 +2,7 @@ import { UserError } from "../../util/errors.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
 import type { LoraFactors } from "../checkpoint/adapter.ts";
+import { loraScale } from "../graphs/lora-weights.ts";
 import type { LoraOptions } from "../options.ts";
 
 /**
@@ -12,23 +13,24 @@ import type { LoraOptions } from "../options.ts";
 export function startFromAdapter(
   folder: string,
   model: string,
-  { rank, alpha }: LoraOptions,
+  lora: LoraOptions,
   layout: Layout,
   factors: ReadonlyMap<string, LoraFactors>,
 ): void {
-  const lora = openLora(folder);
-  refuseOtherTargets(lora, layout, factors.keys());
-  const layers = new LoraLayers(lora, layout);
+  const adapter = openLora(folder);
+  refuseOtherTargets(adapter, layout, factors.keys());
+  const layers = new LoraLayers(adapter, layout);
   const found = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
     const layer = layers.matrix(inputs, { [name]: outputs });
     return layer ? [{ layer, down: down(), up: up() }] : [];
   });
   layers.check(model);
-  const other = found.find(({ layer }) => layer.rank !== rank)?.layer;
+  const other = found.find(({ layer }) => layer.rank !== lora.rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
+  const scale = loraScale(lora);
   for (const { layer, down, up } of found) {
     down.set(layer.down);
-    up.set(layer.up.map((value) => (value * rank) / alpha));
+    up.set(layer.up.map((value) => value / scale));
   }
 }
 

@@ -64,7 +64,7 @@ export async function loraSubject(
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
     write: (folder) =>
       writeAdapter(folder, {
-        ...{ base: hub, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
+        ...{ base: hub, task: "CAUSAL_LM", lora, names, layout, factors },
         rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
