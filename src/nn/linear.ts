@@ -30,7 +30,8 @@ function multiply(x: Tensor, weight: Matrix): Tensor {
 }
 
 /** The product of x [..., inputs] with a low-rank matrix: [..., outputs] (LoRA, Hu et al. 2021). */
-const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
+const projectLowRank = (x: Tensor, { down, up, dropout }: LowRank): Tensor =>
+  linear(linear(dropout?.(x) ?? x, down), up);
 
 /** Adds an adapter's update to `product`, which is x times stacked matrices with these outputs. */
 export function addUpdate(product: Tensor, x: Tensor, outputs: Sizes, update: LowRankUpdate): Tensor {

@@ -26,6 +26,7 @@ export const loraOptions = z.strictObject({
     .string()
     .default("attn_q,attn_v")
     .describe("matrices that get LoRA layers: names, separated by commas, or a regular expression of a full name"),
+  lora_dropout: z.number().min(0).lt(1).default(0).describe("share of a LoRA layer's inputs to drop in training"),
   use_rslora: z.boolean().default(false).describe("rsLoRA: multiply by alpha / √rank instead"),
   loraplus_lr_ratio: z
     .number()
@@ -127,6 +128,7 @@ export const trainOptions = z.strictObject({
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),
   recompute: z.boolean().default(false).describe("compute layers again in the backward pass: less memory, more time"),
+  neftuneNoiseAlpha: z.number().positive().optional().describe("NEFTune: noise in a decoder's embeddings, often 5"),
   precision: z
     .enum(precisionPolicies)
     .default("fp32")

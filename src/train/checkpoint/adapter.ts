@@ -61,8 +61,8 @@ function configOf(adapter: WritableAdapter) {
   const { base, task, lora, names, factors, rows } = adapter;
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
-    ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora },
-    ...{ lora_dropout: 0, bias: "none", init_lora_weights: true },
+    ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
+    ...{ bias: "none", init_lora_weights: true },
     // Whole names: PEFT would also match the end of one in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),

@@ -106,6 +106,7 @@ trainer = Run(
         remove_unused_columns=False,
         learning_rate=run["optimizer"]["lr"],
         max_grad_norm=run["clip"],
+        neftune_noise_alpha=run["neftune_noise_alpha"],
         gradient_checkpointing=run["recompute"],
         bf16=args.bf16,
         logging_steps=1,

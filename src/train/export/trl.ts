@@ -103,7 +103,8 @@ function settingsOf(options: TrainOptions, training: TrainingData) {
   const steps = stepsOf(options, training);
   const rates = Array.from({ length: steps }, (_, step) => rateAt(schedule, step, steps));
   const { loraplus_lr_ratio = 1 } = options.lora ?? {};
-  return { tokens, batch, accumulate, packing, recompute, optimizer, loraplus_lr_ratio, clip, saveEvery, steps, rates };
+  const adaptation = { loraplus_lr_ratio, neftune_noise_alpha: options.neftuneNoiseAlpha ?? null };
+  return { tokens, batch, accumulate, packing, recompute, optimizer, ...adaptation, clip, saveEvery, steps, rates };
 }
 
 function writeAllRows(file: string, options: TrainOptions, training: TrainingData): number {

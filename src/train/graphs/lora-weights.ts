@@ -1,4 +1,5 @@
 import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import type {
@@ -12,11 +13,13 @@ import type {
 } from "../../weights/weight-source.ts";
 import type { LoraOptions } from "../options.ts";
 import { LoraTargets } from "./lora-targets.ts";
+import { dropped } from "./noise.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /** The inputs that a graph requested. */
 interface Inputs {
-  readonly trained: Map<string, WeightInput>;
+  /** Bound to the parameter store. */
+  readonly stored: Map<string, WeightInput>;
   readonly frozen: Map<string, FrozenInput>;
 }
 
@@ -55,7 +58,7 @@ export class LoraWeights implements TrainableWeights {
   }
 
   inputsOf(graph: Graph): readonly WeightInput[] {
-    return [...(this.#inputs.get(graph)?.trained.values() ?? [])];
+    return [...(this.#inputs.get(graph)?.stored.values() ?? [])];
   }
 
   frozenOf(graph: Graph): readonly FrozenInput[] {
@@ -137,22 +140,27 @@ export class LoraWeights implements TrainableWeights {
   /** Tokens' rows are trained in full: a low-rank update would change all tokens' rows. */
   tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
     const { tokens: ids } = this;
-    return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
+    return ids && { ids, rows: this.#input(graph, rowsName(name), ids.length, [width]) };
   }
 
   #factors(graph: Graph, name: string, matrix: AdaptedMatrix): LowRank {
     const { inputs, outputs } = matrix;
     this.adapted.set(name, matrix);
     const { rank } = this.options;
-    const down = this.#trained(graph, matrix.down, inputs, rank);
-    return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), loraScale(this.options)) };
+    const down = this.#input(graph, matrix.down, inputs, [rank]);
+    const up = scale(this.#input(graph, upName(name), rank, [outputs]), loraScale(this.options));
+    if (this.options.lora_dropout === 0) return { down, up };
+    if (name === "output")
+      throw new UserError("lora_dropout: the head's inputs are not dropped; omit it in targets", 2);
+    const columns = this.#input(graph, dropoutName(matrix.down), inputs, []);
+    return { down, up, dropout: (x) => dropped(graph, x, columns) };
   }
 
-  #trained(graph: Graph, name: string, rows: number, columns: number): Tensor {
-    const { trained } = this.#of(graph);
+  #input(graph: Graph, name: string, rows: number, inner: readonly number[]): Tensor {
+    const { stored } = this.#of(graph);
     const input = withoutLayer(name);
-    const tensor = trained.get(input)?.tensor ?? graph.input(input, "f32", [rows, columns]);
-    trained.set(input, { input, tensor, sizes: { [name]: rows }, inner: [columns] });
+    const tensor = stored.get(input)?.tensor ?? graph.input(input, "f32", [rows, ...inner]);
+    stored.set(input, { input, tensor, sizes: { [name]: rows }, inner });
     return tensor;
   }
 
@@ -179,7 +187,7 @@ export class LoraWeights implements TrainableWeights {
   }
 
   #of(graph: Graph): Inputs {
-    const known = this.#inputs.get(graph) ?? { trained: new Map(), frozen: new Map() };
+    const known = this.#inputs.get(graph) ?? { stored: new Map(), frozen: new Map() };
     this.#inputs.set(graph, known);
     return known;
   }
@@ -195,10 +203,15 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
 export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
   alpha / (use_rslora ? Math.sqrt(rank) : rank);
 
+/** False for the numbers of LoRA layers that are not trained. */
+export const isTrainedLora = (name: string): boolean => !name.endsWith(".lora_dropout");
+
 /** The name of tokens' rows [tokens, width] beside a table or a head. */
 export const rowsName = (name: string): string => `${name}.token_rows`;
 
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
 export const downName = (name: string): string => `${name}.lora_down`;
 export const upName = (name: string): string => `${name}.lora_up`;
+/** The name of the integers that place a module's dropout. */
+const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
 export const isUp = (name: string): boolean => name.endsWith(".lora_up");

@@ -152,7 +152,8 @@ export class BatchStage extends GradientStage {
     const scale = lossScale(precision, skipped);
     let nats = 0;
     for (const [before, batch] of batches.entries()) {
-      nats += await this.#programs.passes.train(batch, scale / Math.max(1, labelled), { before, scale });
+      const terms = { before, scale, number: i * accumulate + before };
+      nats += await this.#programs.passes.train(batch, scale / Math.max(1, labelled), terms);
       this.#cost.denseBackward += this.#programs.dense(batch);
     }
     if (scale !== 1) this.store.scaleGradients(1 / scale);

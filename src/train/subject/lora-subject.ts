@@ -11,7 +11,7 @@ import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "../freeze/frozen.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
+import { isTrainedLora, LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
 import { savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
@@ -41,11 +41,11 @@ export async function loraSubject(
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
   const modelOf = (decoder: Decoder) =>
     adding === undefined ? languageModelOf(decoder, saving) : seenLanguageModelOf(decoder, adding, saving);
-  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: () => true };
+  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: isTrainedLora };
   const joined = weightsOf(trainee);
   frozen.commit();
   weights.checkTargets();
-  const store = new ParameterStore(joined, () => true);
+  const store = new ParameterStore(joined, isTrainedLora);
   fillLora(store, seed);
   const names = architecture.tensors(checkpoint);
   const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];

@@ -1,4 +1,5 @@
 import type { Batch } from "../data/batch.ts";
+import { noiseOf } from "../graphs/noise.ts";
 import type { Shape } from "../graphs/stack.ts";
 import type { Judged } from "../heads/objective.ts";
 import type { HeadKind } from "../heads/settings.ts";
@@ -39,9 +40,11 @@ export const isOwn = (subject: AnySubject): subject is OwnSubject => "openPasses
 export async function openPasses(
   subject: AnySubject,
   shape: Shape,
-  { recompute, precision }: TrainOptions,
+  options: TrainOptions,
 ): Promise<{ passes: RunPasses; dense: (batch: Batch) => number }> {
+  const { recompute, precision } = options;
+  const noise = noiseOf(options);
   if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward() };
-  const passes = await Passes.create(subject.trainee, subject.store, shape, recompute, precision);
+  const passes = await Passes.create({ ...subject.trainee, noise }, subject.store, shape, recompute, precision);
   return { passes, dense: backwardFlops(subject.whole, shape, recompute) };
 }
