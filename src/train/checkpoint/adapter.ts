@@ -15,6 +15,8 @@ export interface LoraFactors {
   down(): Float32Array;
   /** [rank, outputs] */
   up(): Float32Array;
+  /** DoRA's norms, [outputs]; absent for plain LoRA. */
+  readonly magnitude?: (() => Float32Array) | undefined;
 }
 
 /** Trained rows of a table's tokens, in float32. */
@@ -62,7 +64,7 @@ function configOf(adapter: WritableAdapter) {
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
-    ...{ bias: "none", init_lora_weights: true },
+    ...{ use_dora: lora.use_dora, bias: "none", init_lora_weights: true },
     // Whole names: PEFT would also match the end of one in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
@@ -89,6 +91,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   const all = names.map((name) => factors.get(name)!);
   const { inputs, down } = all[0]!;
   const outputs = all.reduce((sum, each) => sum + each.outputs, 0);
+  const magnitude = () => Float32Array.from(names.flatMap((name) => [...magnitudeOf(name, adapter)]));
   const a = () => placed(down(), rank, inputs, (k, i) => i * rank + k);
   const b = () => {
     const values = new Float32Array(outputs * rank);
@@ -102,14 +105,30 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   return [
     [`base_model.model.${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
     [`base_model.model.${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
+    ...(adapter.lora.use_dora
+      ? [[`base_model.model.${module}.lora_magnitude_vector`, { shape: [outputs], values: magnitude }] as const]
+      : []),
   ];
 }
 
-/** A matrix's second factor in PEFT's layout, [outputs, rank]. */
-function secondOf(name: string, { lora, layout, factors }: WritableAdapter): Float32Array {
-  const { outputs, up } = factors.get(name)!;
-  const rows = Int32Array.from({ length: outputs });
+/** A matrix's own rows in the order of PEFT's. */
+function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
+  const { outputs } = factors.get(name)!;
+  const rows = new Int32Array(outputs);
   for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
+  return rows;
+}
+
+function magnitudeOf(name: string, adapter: WritableAdapter): Float32Array {
+  const norms = adapter.factors.get(name)!.magnitude!();
+  return Float32Array.from(rowsInModule(name, adapter), (row) => norms[row]!);
+}
+
+/** A matrix's second factor in PEFT's layout, [outputs, rank]. */
+function secondOf(name: string, adapter: WritableAdapter): Float32Array {
+  const { lora, factors } = adapter;
+  const { outputs, up } = factors.get(name)!;
+  const rows = rowsInModule(name, adapter);
   return placed(up(), outputs, lora.rank, (row, k) => k * outputs + rows[row]!);
 }
 

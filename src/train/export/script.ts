@@ -76,7 +76,7 @@ class Run(Trainer):
         groups = [
             {"params": [p for n, p in trained if p.ndim > 1 and "lora_B" not in n], "weight_decay": o["weightDecay"]},
             {"params": second, "weight_decay": o["weightDecay"], "lr": o["lr"] * run["loraplus_lr_ratio"]},
-            {"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, "lr": o["lr"] * run["loraplus_lr_ratio"]},
         ]
         if o["name"] == "sgd":
             self.optimizer = torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"])

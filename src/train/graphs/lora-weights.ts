@@ -1,4 +1,20 @@
-import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
+import {
+  type Constant,
+  divide,
+  Graph,
+  linear,
+  plus,
+  type QuantizedMatrix,
+  scale,
+  split,
+  sqrt,
+  sum,
+  type Tensor,
+  times,
+  transpose,
+  withoutGradient,
+} from "../../graph/index.ts";
+import { project } from "../../nn/linear.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
@@ -126,11 +142,29 @@ export class LoraWeights implements TrainableWeights {
       // No adapter in Hugging Face's format could hold its update.
       if (modules.length === 0) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
-      return this.#targets.include([...together, ...modules])
-        ? [[name, this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) })] as const]
-        : [];
+      if (!this.#targets.include([...together, ...modules])) return [];
+      const factors = this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) });
+      return [[name, this.options.use_dora ? this.#withGain(graph, name, factors, inputs, outputs) : factors] as const];
     });
     return factors.length > 0 ? { kind: "apart", factors: Object.fromEntries(factors) } : undefined;
+  }
+
+  /**
+   * DoRA (Liu et al. 2024): each row of W + s · (down · up)ᵀ gets a trained norm. Its own norm is a constant in the
+   * gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
+   */
+  #withGain(graph: Graph, name: string, factors: LowRank, inputs: number, outputs: Sizes): LowRank {
+    if (name === "output") throw new UserError("use_dora: the head takes plain LoRA; omit it in targets", 2);
+    const size = outputs[name]!;
+    const [down, up] = [factors.down, factors.up].map(withoutGradient) as [Tensor, Tensor];
+    const turned = transpose(down, [1, 0]);
+    const named = Object.fromEntries(Object.entries(outputs).map(([each, n]) => [`${each}.weight`, n]));
+    const products = project(turned, this.matrix(graph, inputs, named));
+    const names = Object.keys(outputs);
+    const own = names.length === 1 ? products : split(products, 1, Object.values(outputs))[names.indexOf(name)]!;
+    const squares = sum(times(up, plus(scale(own, 2), linear(linear(turned, down), up))), 0);
+    const norm = sqrt(plus(squares, this.#input(graph, squaresName(name), size, [])));
+    return { ...factors, gain: divide(this.#input(graph, magnitudeName(name), size, []), norm) };
   }
 
   tableUpdate(): undefined {
@@ -204,7 +238,7 @@ export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
   alpha / (use_rslora ? Math.sqrt(rank) : rank);
 
 /** False for the numbers of LoRA layers that are not trained. */
-export const isTrainedLora = (name: string): boolean => !name.endsWith(".lora_dropout");
+export const isTrainedLora = (name: string): boolean => !/\.lora_(dropout|squares)$/.test(name);
 
 /** The name of tokens' rows [tokens, width] beside a table or a head. */
 export const rowsName = (name: string): string => `${name}.token_rows`;
@@ -212,6 +246,10 @@ export const rowsName = (name: string): string => `${name}.token_rows`;
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
 export const downName = (name: string): string => `${name}.lora_down`;
 export const upName = (name: string): string => `${name}.lora_up`;
+/** DoRA's trained norms of a matrix's rows, and the squared norms of the frozen rows: [outputs] each. */
+export const magnitudeName = (name: string): string => `${name}.lora_magnitude`;
+export const squaresName = (name: string): string => `${name}.lora_squares`;
 /** The name of the integers that place a module's dropout. */
 const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
-export const isUp = (name: string): boolean => name.endsWith(".lora_up");
+/** True for parameters that LoRA+ gives another rate: the second factors, and DoRA's norms as in PEFT. */
+export const hasPlusRate = (name: string): boolean => /\.lora_(up|magnitude)$/.test(name);

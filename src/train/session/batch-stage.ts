@@ -5,7 +5,7 @@ import type { Batch, TrainingData } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
-import { isUp } from "../graphs/lora-weights.ts";
+import { hasPlusRate } from "../graphs/lora-weights.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
@@ -35,7 +35,7 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
 const rateFactors =
   ({ lora }: TrainOptions) =>
   (name: string): number =>
-    isUp(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
+    hasPlusRate(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
 /** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {

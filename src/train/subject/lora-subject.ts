@@ -11,7 +11,7 @@ import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "../freeze/frozen.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { isTrainedLora, LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
+import { isTrainedLora, LoraWeights, magnitudeName, rowsName, squaresName, upName } from "../graphs/lora-weights.ts";
 import { savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
@@ -58,7 +58,8 @@ export async function loraSubject(
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
   refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
-  const factors = factorsOf(weights, store);
+  const factors = factorsOf(weights, store, lora.use_dora);
+  if (lora.use_dora) fillNorms(weights, store, (tensor, shape) => new Part(checkpoint, names, tensor, shape));
   return {
     ...{ trainee, store, whole },
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
@@ -88,11 +89,32 @@ function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): L
   return { ...layout, modules: (name) => modules(name).toSorted((a, b) => Number(isNew(b)) - Number(isNew(a))) };
 }
 
-function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {
+function factorsOf({ adapted }: LoraWeights, store: ParameterStore, isDora: boolean): Map<string, LoraFactors> {
   const values = (name: string) => () => store.valuesOf(store.parameter(name));
   return new Map(
-    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(sizes.down), up: values(upName(name)) }]),
+    [...adapted].map(([name, sizes]) => {
+      const magnitude = isDora ? values(magnitudeName(name)) : undefined;
+      return [name, { ...sizes, down: values(sizes.down), up: values(upName(name)), magnitude }];
+    }),
   );
+}
+
+/** DoRA starts with the norms of the frozen rows. */
+function fillNorms(
+  { adapted }: LoraWeights,
+  store: ParameterStore,
+  part: (tensor: string, shape: readonly number[]) => Part,
+): void {
+  for (const [name, { inputs, outputs }] of adapted) {
+    const floats = part(`${name}.weight`, [outputs, inputs]).floats();
+    const [squares, magnitude] = [squaresName(name), magnitudeName(name)].map((each) =>
+      store.valuesOf(store.parameter(each)),
+    ) as [Float32Array, Float32Array];
+    for (let o = 0; o < outputs; o++) {
+      squares[o] = floats.subarray(o * inputs, (o + 1) * inputs).reduce((sum, v) => sum + v * v, 0);
+      magnitude[o] = Math.sqrt(squares[o]!);
+    }
+  }
 }
 
 /** A token's vector, and an untied head's row. */

@@ -72,11 +72,21 @@ test.each([
     options: { targets: "k_proj,layers.1.mlp.up_proj", loraplus_lr_ratio: 8 },
     without: { loraplus_lr_ratio: 1 },
   },
+  {
+    name: "dora",
+    options: { targets: "q_proj,v_proj,o_proj,down_proj", use_dora: true },
+    without: undefined,
+  },
 ])("$name: losses and trained values equal PEFT's", async ({ name, options, without }) => {
   const expected: number[] = JSON.parse(readFileSync(path.join(fixtures, name, "losses.json"), "utf8"));
   const { losses, tensors } = await trained(name, options);
   for (const [i, loss] of losses.entries()) expect(loss).toBeCloseTo(expected[i]!, 5);
   expect(difference(name, tensors)).toBeLessThan(1e-5);
+  if (!without) {
+    const start = trained(name, { ...options, use_dora: false });
+    await expect(start).rejects.toThrow(/^start: .*start is a DoRA; expected lora.use_dora=true$/);
+    return;
+  }
   const plain = await trained(name, { ...options, ...without });
   expect(difference(name, plain.tensors)).toBeGreaterThan(1e-3);
 });
