@@ -34,6 +34,10 @@ export const loraOptions = z
       .positive()
       .default(1)
       .describe("LoRA+: learning rate of the second factor, as a multiple of the first's"),
+    modules_to_save: z
+      .string()
+      .optional()
+      .describe("modules to train whole beside LoRA layers, separated by commas: lm_head, embed_tokens"),
     use_dora: z.boolean().default(false).describe("DoRA: also train the norm of each row of the updated matrices"),
   })
   .refine(({ use_dora, lora_dropout }) => !use_dora || lora_dropout === 0, {

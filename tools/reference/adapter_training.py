@@ -20,6 +20,7 @@ CASES = {
     "rslora": dict(use_rslora=True, target_modules=r"model\.layers\.\d\.(self_attn\.[qv]|mlp\.down)_proj"),
     "loraplus": dict(target_modules=["k_proj", "layers.1.mlp.up_proj"]),
     "dora": dict(use_dora=True, target_modules=["q_proj", "v_proj", "o_proj", "down_proj"]),
+    "saved": dict(target_modules=["q_proj"], modules_to_save=["lm_head", "embed_tokens"]),
 }
 RATIO = 8
 

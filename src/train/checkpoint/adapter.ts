@@ -28,6 +28,14 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
+/** A matrix that is trained whole, in float32. */
+export interface SavedTensor {
+  /** Its canonical name without `.weight`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  values(): Float32Array;
+}
+
 /** A LoRA adapter to write in PEFT's format. */
 export interface WritableAdapter {
   /** The base's name as other tools resolve it. */
@@ -40,6 +48,8 @@ export interface WritableAdapter {
   /** Factors by the matrix's canonical name without `.weight`. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
   readonly rows?: readonly TrainedRows[];
+  /** PEFT's `modules_to_save`. */
+  readonly saved?: readonly SavedTensor[];
 }
 
 /**
@@ -55,12 +65,15 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
   }
   await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
   const layers = [...modulesIn(adapter)].flatMap(([module, names]) => tensorsOf(module, names, adapter));
-  const tensors = [...layers, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
+  const saved = (adapter.saved ?? []).map(
+    ({ name, ...tensor }) => [`base_model.model.${moduleOf(adapter, name)}.weight`, tensor] as const,
+  );
+  const tensors = [...layers, ...saved, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
   await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
 }
 
 function configOf(adapter: WritableAdapter) {
-  const { base, task, lora, names, factors, rows } = adapter;
+  const { base, task, lora, names, factors, rows, saved } = adapter;
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
@@ -69,6 +82,7 @@ function configOf(adapter: WritableAdapter) {
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
+    modules_to_save: saved && saved.length > 0 ? saved.map(({ name }) => moduleOf(adapter, name)) : null,
     ...(rows && rows.length > 0 && { trainable_token_indices: indicesOf(rows, adapter) }),
   };
 }

@@ -30,6 +30,7 @@ import type {
 import type { LoraOptions } from "../options.ts";
 import { LoraTargets } from "./lora-targets.ts";
 import { dropped } from "./noise.ts";
+import { savedModules } from "./saved-modules.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /** The inputs that a graph requested. */
@@ -58,6 +59,9 @@ export class LoraWeights implements TrainableWeights {
   /** The matrices with a LoRA layer in use, by name without `.weight`, with their inputs and outputs. */
   readonly adapted = new Map<string, AdaptedMatrix>();
 
+  /** Tensors that are trained whole. */
+  readonly saved: readonly string[];
+
   constructor(
     private readonly base: WeightSource,
     private readonly options: LoraOptions,
@@ -66,6 +70,7 @@ export class LoraWeights implements TrainableWeights {
     /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
   ) {
+    this.saved = savedModules(options.modules_to_save, layout, (name) => base.has(name));
     this.#targets = new LoraTargets(options.targets);
   }
 
@@ -99,6 +104,8 @@ export class LoraWeights implements TrainableWeights {
   }
 
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    const [name, size] = Object.entries(outputs)[0]!;
+    if (this.saved.includes(name)) return { kind: "float32 rows", weight: this.#input(graph, name, size, [inputs]) };
     const scratch = new Graph();
     const matrix = this.base.matrix(scratch, inputs, outputs);
     switch (matrix.kind) {
@@ -118,12 +125,13 @@ export class LoraWeights implements TrainableWeights {
   }
 
   table(graph: Graph, name: string, shape: TableShape): Tensor {
+    if (this.saved.includes(name)) return this.#input(graph, name, shape[0], [shape[1]]);
     const scratch = new Graph();
     return this.#frozen(graph, scratch, this.base.table(scratch, name, shape));
   }
 
   inBlocks(name: string, shape?: readonly number[]): boolean {
-    return this.base.inBlocks(name, shape);
+    return !this.saved.includes(name) && this.base.inBlocks(name, shape);
   }
 
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix {

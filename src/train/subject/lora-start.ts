@@ -1,7 +1,8 @@
 import { UserError } from "../../util/errors.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
-import type { LoraFactors } from "../checkpoint/adapter.ts";
+import { readFloats } from "../../weights/safetensors/read.ts";
+import type { LoraFactors, SavedTensor } from "../checkpoint/adapter.ts";
 import { loraScale } from "../graphs/lora-weights.ts";
 import type { LoraOptions } from "../options.ts";
 
@@ -16,8 +17,10 @@ export function startFromAdapter(
   lora: LoraOptions,
   layout: Layout,
   factors: ReadonlyMap<string, LoraFactors>,
+  saved: readonly SavedTensor[],
 ): void {
-  const adapter = openLora(folder);
+  const modules = saved.map(({ name }) => layout.modules(name)[0]!);
+  const adapter = openLora(folder, modules);
   refuseOtherTargets(adapter, layout, factors.keys());
   const layers = new LoraLayers(adapter, layout);
   const found = [...factors].flatMap(([name, { inputs, outputs, down, up, magnitude }]) => {
@@ -27,6 +30,10 @@ export function startFromAdapter(
   layers.check(model);
   const other = found.find(({ layer }) => layer.rank !== lora.rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
+  for (const [i, { values }] of saved.entries()) {
+    const tensor = adapter.head.get(`${modules[i]}.weight`);
+    if (tensor) values().set(readFloats(tensor));
+  }
   const isDora = found.some(({ layer }) => layer.magnitude);
   if (found.length > 0 && isDora !== lora.use_dora)
     throw new UserError(`start: ${folder} is ${isDora ? "a" : "no"} DoRA; expected lora.use_dora=${isDora}`);

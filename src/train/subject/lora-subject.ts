@@ -2,11 +2,12 @@ import { totalmem } from "node:os";
 import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, isOfKind, openDecoder } from "../../models/registry.ts";
 import { layoutOf } from "../../models/tensors/adapter-layout.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
-import { type LoraFactors, type TrainedRows, writeAdapter } from "../checkpoint/adapter.ts";
+import { type LoraFactors, type SavedTensor, type TrainedRows, writeAdapter } from "../checkpoint/adapter.ts";
 import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "../freeze/frozen.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
@@ -36,6 +37,8 @@ export async function loraSubject(
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
+  if (lora.modules_to_save !== undefined && (extended || checkpoint.config.kind === "gguf"))
+    throw new UserError(`lora.modules_to_save: expected a model in safetensors, without new tokens`, 2);
   const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
@@ -57,15 +60,20 @@ export async function loraSubject(
   }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
-  refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
+  refuseOnFrozen(trainedIn(weights), frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
+  for (const tensor of weights.saved) {
+    const parameter = store.parameter(tensor);
+    store.valuesOf(parameter).set(new Part(checkpoint, names, tensor, parameter.shape).floats());
+  }
   const factors = factorsOf(weights, store, lora.use_dora);
   if (lora.use_dora) fillNorms(weights, store, (tensor, shape) => new Part(checkpoint, names, tensor, shape));
   return {
     ...{ trainee, store, whole },
-    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
+    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors, savedTensors(weights, store)),
     write: (folder) =>
       writeAdapter(folder, {
         ...{ base: hub, task: "CAUSAL_LM", lora, names, layout, factors },
+        saved: savedTensors(weights, store),
         rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
@@ -98,6 +106,17 @@ function factorsOf({ adapted }: LoraWeights, store: ParameterStore, isDora: bool
     }),
   );
 }
+
+const trainedIn = ({ adapted, saved }: LoraWeights): string[] => [
+  ...adapted.keys(),
+  ...saved.map((tensor) => tensor.replace(/\.weight$/, "")),
+];
+
+const savedTensors = ({ saved }: LoraWeights, store: ParameterStore): SavedTensor[] =>
+  saved.map((name) => {
+    const parameter = store.parameter(name);
+    return { name: name.replace(/\.weight$/, ""), shape: parameter.shape, values: () => store.valuesOf(parameter) };
+  });
 
 /** DoRA starts with the norms of the frozen rows. */
 function fillNorms(

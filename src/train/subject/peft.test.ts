@@ -73,6 +73,11 @@ test.each([
     without: { loraplus_lr_ratio: 1 },
   },
   {
+    name: "saved",
+    options: { targets: "q_proj", modules_to_save: "lm_head,embed_tokens" },
+    without: { loraplus_lr_ratio: 3 },
+  },
+  {
     name: "dora",
     options: { targets: "q_proj,v_proj,o_proj,down_proj", use_dora: true },
     without: undefined,
@@ -98,6 +103,18 @@ test.each([
   ["blk.7.attn_q", /no matrix is named "blk.7.attn_q"/],
 ])("targets %s are refused in one sentence", async (targets, message) => {
   await expect(loraSubject(loraOptions.parse({ targets }), base, { quant: "f32", seed: 0 })).rejects.toThrow(message);
+});
+
+test.each([
+  ["lm_haed", "llama-biased", /modules_to_save: "lm_haed" is no module of it \(there are .*embed_tokens, lm_head\)$/],
+  ["lm_head", "ernie4_5", /modules_to_save: the model's head is tied to its token table, so neither is trained alone$/],
+])("modules_to_save %s of %s is refused in one sentence", async (modules_to_save, name, message) => {
+  const checkpoint = openCheckpoint(path.join(models, name));
+  const prepared = path.join(folder, `${name}-refused`);
+  const lora = loraOptions.parse({ modules_to_save });
+  await expect(loraSubject(lora, { ...base, checkpoint, prepared }, { quant: "f32", seed: 0 })).rejects.toThrow(
+    message,
+  );
 });
 
 test("a pattern may name single layers", async () => {
