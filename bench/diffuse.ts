@@ -18,9 +18,9 @@ const architecture = {
 };
 
 /** Fills in an answer of masks, one token per step. */
-function filling(name: string, asked: DiffusionInput): Side {
+function filling(name: string, input: DiffusionInput): Side {
   const folder = mkdtempSync(join(tmpdir(), "modicum-bench-diffuse-"));
-  const options = diffusionOptions.parse({ block: BLOCK, ...asked });
+  const options = diffusionOptions.parse({ block: BLOCK, ...input });
   let programs: DenoiserPrograms | undefined;
   return {
     name,

@@ -61,8 +61,8 @@ export async function message(child: ChildProcess): Promise<unknown> {
   });
   died.catch(() => {});
   try {
-    const [said] = await Promise.race([once(child, "message", { signal }), died]);
-    return said;
+    const [message] = await Promise.race([once(child, "message", { signal }), died]);
+    return message;
   } finally {
     over.abort();
   }

@@ -34,12 +34,12 @@ async function prefill({ tokens }: Args<"prefill">): Promise<Answer<"prefill">> 
 
 async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> {
   const { engine, slot, meter } = empty(tokens);
-  const made = [argmax(await engine.prefill(slot, tokens, meter))];
+  const generated = [argmax(await engine.prefill(slot, tokens, meter))];
   const started = performance.now();
-  while (made.length <= n) made.push(argmax(await engine.step(slot, made.at(-1)!, meter)));
+  while (generated.length <= n) generated.push(argmax(await engine.step(slot, generated.at(-1)!, meter)));
   const spent = seconds(started);
   engine.release(slot);
-  return { seconds: spent, tokens: made };
+  return { seconds: spent, tokens: generated };
 }
 
 async function decodeBatch({ prompts, n }: Args<"decodeBatch">): Promise<Answer<"decodeBatch">> {

@@ -24,11 +24,11 @@ const [QUERIES, WORDS] = [40, 8];
 /** A folder with an index and an FTS5 table of the same texts, created for the first side and deleted after the last. */
 class Corpus {
   readonly #folder = mkdtempSync(join(tmpdir(), "modicum-bench-index-"));
-  #made: Promise<{ store: Store; fts: Libsql.Database; queries: string[] }> | undefined;
+  #opened: Promise<{ store: Store; fts: Libsql.Database; queries: string[] }> | undefined;
 
   get() {
-    this.#made ??= this.#make();
-    return this.#made;
+    this.#opened ??= this.#make();
+    return this.#opened;
   }
 
   async #make() {
@@ -48,10 +48,10 @@ class Corpus {
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
-    const made = this.#made && (await this.#made);
-    this.#made = undefined;
-    await made?.store.close();
-    made?.fts.close();
+    const opened = this.#opened && (await this.#opened);
+    this.#opened = undefined;
+    await opened?.store.close();
+    opened?.fts.close();
     rmSync(this.#folder, { recursive: true, force: true });
   }
 }

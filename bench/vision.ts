@@ -31,9 +31,9 @@ function prefill(recipe: string): Side {
     name: recipe || "modicum dense",
     async start() {
       const { decoder, weights } = await openRandom(folder, DECODER, VOCABULARY);
-      const made = await Engine.create(decoder, weights);
-      engine = made;
-      recipes = new Recipes({ decoder, hash: async () => "" }, (plan) => made.prepare(plan));
+      const created = await Engine.create(decoder, weights);
+      engine = created;
+      recipes = new Recipes({ decoder, hash: async () => "" }, (plan) => created.prepare(plan));
     },
     async run() {
       using lease = await recipes!.use(parseRecipe(recipe ? [recipe] : []));

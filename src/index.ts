@@ -164,13 +164,13 @@ export const load = later(async () => (await import("./library/load.ts")).load);
  */
 export const createIndex = later(async () => (await searching()).createIndex);
 
-/** Deletes an index with all its documents. @throws UserError if there is none */
+/** Deletes an index with all its documents. @throws UserError if it is missing */
 export const deleteIndex = later(async () => (await searching()).deleteIndex);
 
 /** The names of the indexes. */
 export const listIndexes = later(async () => (await searching()).listIndexes);
 
-/** Opens an index by its name. @throws UserError if there is none */
+/** Opens an index by its name. @throws UserError if it is missing */
 export const openIndex = later(async () => (await searching()).openIndex);
 
 /**

@@ -39,7 +39,7 @@ async function writeController(): Promise<void> {
   const { hidden } = model.language.decoder.config;
   const measured = [{ auc: 0.5, positiveRate: 0.5, ece: 0 }];
   await writeExits(join(folder, "exits"), {
-    about: {
+    metadata: {
       ...{ saving: "sec", model: { name: "world", sha256 }, layers: [2], head: { mode: "shared" } },
       deciders: [{ kind: "controller", topK: 1, temperatures: [1], measured }],
       data: { name: "none", sha256, tokens: 1 },

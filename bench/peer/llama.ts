@@ -34,13 +34,13 @@ async function prefill({ tokens }: Args<"prefill">): Promise<Answer<"prefill">> 
 
 async function decode({ tokens, n }: Args<"decode">): Promise<Answer<"decode">> {
   const stream = { evaluate, controlledEvaluate }[chosen.api](await empty(), tokens as Token[]);
-  const made: number[] = [];
+  const generated: number[] = [];
   let started = 0;
   for await (const token of stream) {
-    if (made.push(token) === 1) started = performance.now();
-    if (made.length > n) break;
+    if (generated.push(token) === 1) started = performance.now();
+    if (generated.length > n) break;
   }
-  return { seconds: seconds(started), tokens: made };
+  return { seconds: seconds(started), tokens: generated };
 }
 
 /** Sequences submitted in the same turn of the event loop join one batch. */

@@ -20,10 +20,10 @@ servePeer(async ({ prompt, max_tokens: most }: { prompt: string; max_tokens: num
   if (!sequence) throw new Error(`more than ${SEQUENCES} requests at once`);
   await sequence.clearHistory();
   const tokens = model.tokenize(prompt);
-  const made = [];
+  const generated = [];
   for await (const token of sequence.evaluate(tokens, { temperature: 0, topK: 1, yieldEogToken: true }))
-    if (made.push(token) === most) break;
+    if (generated.push(token) === most) break;
   free.push(sequence);
-  const usage = { prompt_tokens: tokens.length, completion_tokens: made.length };
-  return { choices: [{ text: model.detokenize(made) }], usage };
+  const usage = { prompt_tokens: tokens.length, completion_tokens: generated.length };
+  return { choices: [{ text: model.detokenize(generated) }], usage };
 });

@@ -13,13 +13,13 @@ export const script = (name: string): string => join(root, "tools", "reference",
 
 /** A Python with the packages of `train.txt`; the first call installs it, in minutes. @throws UserError if that fails */
 export async function python(): Promise<string> {
-  const [executable, made] = [join(folder, "bin", "python"), join(folder, "train.txt")];
+  const [executable, marker] = [join(folder, "bin", "python"), join(folder, "train.txt")];
   const wanted = readFileSync(requirements, "utf8");
-  if (existsSync(made) && readFileSync(made, "utf8") === wanted) return executable;
+  if (existsSync(marker) && readFileSync(marker, "utf8") === wanted) return executable;
   console.error(`installing PyTorch, transformers and PEFT into ${folder}`);
   await command("python3", ["-m", "venv", folder]);
   await command(executable, ["-m", "pip", "install", "--quiet", "-r", requirements]);
-  writeFileSync(made, wanted);
+  writeFileSync(marker, wanted);
   return executable;
 }
 

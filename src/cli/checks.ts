@@ -68,21 +68,21 @@ async function webgpu(): Promise<string> {
 }
 
 function node(): string {
-  const wanted: string = JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")).engines.node;
-  const least = wanted.replace(">=", "").split(".").map(Number);
+  const required: string = JSON.parse(readFileSync(`${packageRoot()}/package.json`, "utf8")).engines.node;
+  const least = required.replace(">=", "").split(".").map(Number);
   const have = process.versions.node.split(".").map(Number);
   const differs = least.findIndex((part, i) => have[i] !== part);
-  if (differs >= 0 && have[differs]! < least[differs]!) throw new Error(`${process.version}, expected ${wanted}`);
+  if (differs >= 0 && have[differs]! < least[differs]!) throw new Error(`${process.version}, expected ${required}`);
   return `${process.version} on ${process.platform}-${process.arch}`;
 }
 
 /** Instruction sets that make matrix products fast. */
-const wanted = /^(avx|avx2|fma|f16c|avx512f|avx512_vnni|avx512_bf16|avx_vnni|amx_int8|asimd|asimddp|i8mm|sve|bf16)$/;
+const pattern = /^(avx|avx2|fma|f16c|avx512f|avx512_vnni|avx512_bf16|avx_vnni|amx_int8|asimd|asimddp|i8mm|sve|bf16)$/;
 
 function instructionSets(): string {
   if (process.platform !== "linux") return `unknown on ${process.platform}`;
   const [, flags = ""] = /^(?:flags|Features)\s*: (.*)$/m.exec(readFileSync("/proc/cpuinfo", "utf8")) ?? [];
-  const known = flags.split(" ").filter((flag) => wanted.test(flag));
+  const known = flags.split(" ").filter((flag) => pattern.test(flag));
   if (known.length === 0) throw new Error("none for fast matrix products; answers will be slow");
   return known.join(" ");
 }

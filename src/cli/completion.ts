@@ -98,16 +98,16 @@ const innerCalls = (calls: readonly Call[]): string =>
 
 /** Pairs of a call and a flag, grouped by their value's completion, so that each value occurs once. */
 function byValue(calls: readonly Call[]): [Value, string[]][] {
-  const found = new Map<string, [Value, string[]]>();
+  const entries = new Map<string, [Value, string[]]>();
   for (const { words, flags } of calls)
     for (const { name, value } of flags) {
       if (!value) continue;
       const key = JSON.stringify(value);
-      const entry: [Value, string[]] = found.get(key) ?? [value, []];
+      const entry: [Value, string[]] = entries.get(key) ?? [value, []];
       entry[1].push(`"${words} ${name}"`);
-      found.set(key, entry);
+      entries.set(key, entry);
     }
-  return [...found.values()];
+  return [...entries.values()];
 }
 
 function bashScript(calls: readonly Call[]): string {

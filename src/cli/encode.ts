@@ -7,7 +7,7 @@ import { addFlags } from "./flags.ts";
 import { ADAPTER, common, MODEL } from "./help.ts";
 import { interruptSignal } from "./interrupt.ts";
 import { showDownload } from "./progress.ts";
-import { formGiven } from "./recipe.ts";
+import { formOption } from "./recipe.ts";
 import { billed } from "./session.ts";
 
 /** The flags of every verb that reads texts. */
@@ -40,7 +40,7 @@ export async function encode<I, T extends { receipt: Receipt }>(
   const inputs = await inputsOf(signal);
   using download = showDownload(flags.model);
   const { load } = await import("../library/load.ts");
-  using model = await load(flags.model, { ...formGiven(flags), adapter: flags.adapter, signal, ...download });
+  using model = await load(flags.model, { ...formOption(flags), adapter: flags.adapter, signal, ...download });
   await billed(async (onStopped) => {
     const result = await read(model, inputs, { signal, onStopped });
     print(result);

@@ -85,8 +85,8 @@ function collectPairs(flag: string, text: string, before: unknown = {}): Record<
 
 /** The checked values of `schema`'s flags among a command's options. @throws UserError that names the flag. */
 export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.output<S> {
-  const given = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
-  const result = schema.safeParse(Object.fromEntries(given.map((key) => [key, options[key]])));
+  const keys = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
+  const result = schema.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])));
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, options);
   const [key, ...inside] = path;
@@ -96,7 +96,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
 }
 
 /** The checked flags of `schema` that are set, without defaults. @throws UserError that names the flag. */
-export function givenFlags<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
+export function flagsSet<S extends Schema>(schema: S, options: Readonly<Record<string, unknown>>): z.input<S> {
   const read = readFlags(schema, options) as Readonly<Record<string, unknown>>;
   return Object.fromEntries(Object.entries(read).filter(([key]) => options[key] !== undefined)) as z.input<S>;
 }

@@ -43,7 +43,7 @@ function follow(cell: OpenCell, recipe: string, held: readonly Result[], display
     const now = performance.now();
     if (now - shown < EVERY && done < of) return;
     shown = now;
-    const left = ((now - started) / (parts.length - held.length) / 1000) * (of - done);
-    display.show({ title, done, of, value: metric.quality(parts), left });
+    const seconds = ((now - started) / (parts.length - held.length) / 1000) * (of - done);
+    display.show({ title, done, of, value: metric.quality(parts), seconds });
   };
 }

@@ -5,11 +5,11 @@ import { columns } from "./output.ts";
 /** A run's summary for people: one line per recipe. */
 export function summaryTable(summary: Summary): string[] {
   const { task, model, metric, items, too_long: tooLong, cut_texts: cut = 0, recipes, searches = [] } = summary;
-  const left = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
+  const skippedText = tooLong > 0 ? `, ${tooLong} too long for the context` : "";
   const cutShort = cut > 0 ? `, ${count(cut, "text")} cut at the end` : "";
   const quality = [metric.name.toUpperCase(), "95 %", "AGAINST DENSE", "95 %"];
   return [
-    `${task} on ${model}: ${count(items, "item")}${left}${cutShort}`,
+    `${task} on ${model}: ${count(items, "item")}${skippedText}${cutShort}`,
     ...columns([["RECIPE", ...quality, "FLOPS SAVED", "MS/ITEM", "FRONTIER"], ...recipes.map(row)]),
     ...recipes.flatMap(consistent),
     ...recipes.flatMap(shared),

@@ -12,7 +12,7 @@ export function textOf(text: string | undefined, file: string | undefined): stri
   return text ?? readText(file!);
 }
 
-/** Writes a report as `NAME.json` into a folder, if there is one. @throws UserError */
+/** Writes a report as `NAME.json` into a folder, if any. @throws UserError */
 export async function writeReport(folder: string | undefined, name: string, report: object): Promise<void> {
   if (folder === undefined) return;
   try {

@@ -5,10 +5,10 @@ interface Shown {
   readonly title: string;
   readonly done: number;
   readonly of: number;
-  /** The quality or the loss so far, if there is one. */
+  /** The quality or the loss so far, if any. */
   readonly value?: number;
-  /** Seconds. */
-  readonly left: number;
+  /** Remaining time. */
+  readonly seconds: number;
 }
 
 /** Shows a run's progress. */
@@ -32,11 +32,11 @@ class Lines implements Display {
     this.stream.write(`${sentence}\n`);
   }
 
-  show({ title, done, of, value, left }: Shown): void {
+  show({ title, done, of, value, seconds }: Shown): void {
     const tenth = Math.floor((10 * done) / of);
     if (this.#tenths.get(title) === tenth) return;
     this.#tenths.set(title, tenth);
-    this.say(`${title}: ${done} of ${of}${soFar(value, ", so far ")}, ${Math.ceil(left)} s left`);
+    this.say(`${title}: ${done} of ${of}${soFar(value, ", so far ")}, ${Math.ceil(seconds)} s left`);
   }
 
   [Symbol.dispose](): void {}
@@ -52,9 +52,9 @@ class Bars implements Display {
     void this.#multi().then((all) => all.log(`${sentence}\n`));
   }
 
-  show({ title, done, of, value, left }: Shown): void {
+  show({ title, done, of, value, seconds }: Shown): void {
     void this.#multi().then((all) => {
-      const figures = { title, sofar: soFar(value), left: Math.ceil(left) };
+      const figures = { title, sofar: soFar(value), left: Math.ceil(seconds) };
       const bar = this.#bars.get(title) ?? all.create(of, done, figures);
       this.#bars.set(title, bar);
       bar.update(done, figures);

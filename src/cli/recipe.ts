@@ -10,5 +10,5 @@ export async function recipeOf(saves: readonly string[], file: string | undefine
 }
 
 /** The form of the weights if a call names one; otherwise a registered recipe has its own. @throws UserError */
-export const formGiven = (flags: Readonly<Record<string, unknown>>): { quant?: Quant } =>
+export const formOption = (flags: Readonly<Record<string, unknown>>): { quant?: Quant } =>
   flags["quant"] === undefined ? {} : readFlags(quantOptions, flags);

@@ -13,7 +13,7 @@ import { warn } from "./errors.ts";
 import { addFlags, collect, readFlags } from "./flags.ts";
 import { ADAPTER, common, MODEL, SAVING } from "./help.ts";
 import { showDownload } from "./progress.ts";
-import { formGiven, recipeOf } from "./recipe.ts";
+import { formOption, recipeOf } from "./recipe.ts";
 
 /** The flags of every verb that generates. */
 export interface SessionOptions extends Readonly<Record<string, unknown>> {
@@ -44,7 +44,7 @@ const budgetFlags = z.strictObject({
   budgetFlops: budget.shape.flops.describe("maximum FLOPs of an answer under auto:NAME"),
 });
 
-/** The budget among a command's options, if there is one. */
+/** The budget among a command's options, if any. */
 function budgetOf(options: SessionOptions): { budget?: Budget } {
   const { budgetMs: ms, budgetFlops: flops } = readFlags(budgetFlags, options);
   return ms === undefined && flops === undefined ? {} : { budget: { ms, flops } };
@@ -68,7 +68,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   const { load } = await import("../library/load.ts");
   return await load(model, {
     save: savings,
-    ...formGiven(options),
+    ...formOption(options),
     ...deviceOf(options),
     adapter,
     signal,
@@ -100,7 +100,7 @@ export async function openText(options: SessionOptions, signal: AbortSignal): Pr
   const onDegraded = (why: string) => warn(`the larger model did not answer: ${why}`);
   const { openTextPipeline } = await import("../library/text-pipeline.ts");
   const own = { settings: (await pipeline.settings?.load())?.ofFlags(options), signal, onDegraded, ...download };
-  return await openTextPipeline(model, { ...formGiven(options), ...deviceOf(options), ...own });
+  return await openTextPipeline(model, { ...formOption(options), ...deviceOf(options), ...own });
 }
 
 /** Shows and stores the receipt of `work`, or, if it is stopped, of its cost so far. */
@@ -142,18 +142,18 @@ export class AnswerPrinter {
 /** Prints a text as it arrives, and always ends its last line; `before` is called with each piece. */
 export async function printed<C extends Chunk>(chunks: AsyncIterable<C>, before: (piece: C) => void): Promise<Receipt> {
   const printer = new AnswerPrinter();
-  let begun = false;
+  let hasText = false;
   let end: FinishReason | undefined;
   try {
     for await (const piece of chunks) {
       before(piece);
       printer.write(piece);
-      begun ||= piece.text !== "";
+      hasText ||= piece.text !== "";
       end = piece.finishReason;
       if (piece.receipt) return piece.receipt;
     }
   } finally {
-    if (begun) process.stdout.write("\n");
+    if (hasText) process.stdout.write("\n");
     warnOfLoop(end);
   }
   throw new Error("an answer ended without its receipt");

@@ -27,7 +27,7 @@ export function showTraining(
   const display = displayOn(stream);
   const since = { tokens: 0, ms: 0 };
   let shown = Number.NEGATIVE_INFINITY;
-  let [ms, taken] = [0, 0];
+  let [ms, count] = [0, 0];
   return {
     onNotice: (sentence) => display.say(sentence),
     // An earlier process's steps took none of this one's time.
@@ -38,7 +38,7 @@ export function showTraining(
       const { step, steps, loss, norm, tokens } = report;
       if (report.skipped) display.say(`step ${step}: skipped, the loss is ${loss}, its gradient's norm ${norm}`);
       ms += report.ms;
-      taken++;
+      count++;
       const measures = measuresOf(report);
       if (measures.length > 0) {
         const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
@@ -53,7 +53,7 @@ export function showTraining(
         done: step,
         of: steps,
         value: loss,
-        left: ((ms / taken) * (steps - step)) / 1000,
+        seconds: ((ms / count) * (steps - step)) / 1000,
       });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),

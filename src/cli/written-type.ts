@@ -14,8 +14,8 @@ export function readType<F extends keyof typeof writtenTypes>(
   type: string | undefined,
 ): (typeof writtenTypes)[F][number] {
   const known = writtenTypes[format];
-  const found = z.enum(known).safeParse(type?.toUpperCase() ?? known[0]);
-  if (found.success) return found.data;
+  const parsed = z.enum(known).safeParse(type?.toUpperCase() ?? known[0]);
+  if (parsed.success) return parsed.data;
   throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
 }
 

@@ -42,9 +42,9 @@ const attention = (
     ...(prefix && { prefix: whole("i64", [batch, length], ...prefix) }),
     ...(sinks && { sinks: noise(4, [2 * group]) }),
   },
-  trace: ({ q, k, v, documents: told, prefix: shown, sinks: own }) => [
+  trace: ({ q, k, v, documents: rowDocuments, prefix: shown, sinks: own }) => [
     causalAttention(
-      { q: q!, k: k!, v: v!, documents: told, prefix: shown, sinks: own },
+      { q: q!, k: k!, v: v!, documents: rowDocuments, prefix: shown, sinks: own },
       { heads: 2 * group, kvHeads: 2, headSize: 4, scale: 0.5, sinks, ...attrs },
     ),
   ],
@@ -82,15 +82,19 @@ export const attentions: GradientCase[] = [
 
 /** Two texts of 4 and 2 tokens. */
 const mask = whole("i32", [2, 4], 1, 1, 1, 1, 1, 1, 0, 0);
-const placesIn = (told: Tensor) => ({ mask: told, places: tokenPlaces(told, 6), rows: tokenRows(told) });
+const placesIn = (tokenMask: Tensor) => ({
+  mask: tokenMask,
+  places: tokenPlaces(tokenMask, 6),
+  rows: tokenRows(tokenMask),
+});
 export const encoders: GradientCase[] = [
   ...[{}, { reach: 1 }, { causal: true }].map((limit) => ({
     name: `encoderAttention, ${JSON.stringify(limit)}`,
     inputs: { q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
     // Attention leaves padding undefined, so only tokens are compared.
-    trace: ({ q, k, v, mask: told }: Readonly<Record<string, Tensor>>) => {
-      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6, ...limit });
-      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
+    trace: ({ q, k, v, mask: tokenMask }: Readonly<Record<string, Tensor>>) => {
+      const y = encoderAttention(q!, k!, v!, tokenMask!, { heads: 2, scale: 0.6, ...limit });
+      return [gather(reshape(y, [8, 6]), tokenPlaces(tokenMask!, 6), 0)];
     },
   })),
   {
@@ -99,26 +103,33 @@ export const encoders: GradientCase[] = [
       ...{ q: noise(1, [2, 4, 6]), k: noise(2, [2, 4, 6]), v: noise(3, [2, 4, 6]), mask },
       byDistance: noise(4, [2, 5]),
     },
-    trace: ({ q, k, v, mask: told, byDistance }) => {
-      const y = encoderAttention(q!, k!, v!, told!, { heads: 2, scale: 0.6 }, relativeBias(byDistance!, told!));
-      return [gather(reshape(y, [8, 6]), tokenPlaces(told!, 6), 0)];
+    trace: ({ q, k, v, mask: tokenMask, byDistance }) => {
+      const y = encoderAttention(
+        q!,
+        k!,
+        v!,
+        tokenMask!,
+        { heads: 2, scale: 0.6 },
+        relativeBias(byDistance!, tokenMask!),
+      );
+      return [gather(reshape(y, [8, 6]), tokenPlaces(tokenMask!, 6), 0)];
     },
   },
   {
     name: "unpad",
     inputs: { x: noise(1, [2, 4, 3]), mask },
-    trace: ({ x, mask: told }) => [unpad(x!, placesIn(told!))],
+    trace: ({ x, mask: tokenMask }) => [unpad(x!, placesIn(tokenMask!))],
   },
   {
     name: "pad, of which only tokens are compared",
     inputs: { x: noise(1, [6, 3]), mask },
-    trace: ({ x, mask: told }) => [unpad(pad(x!, placesIn(told!)), placesIn(told!))],
+    trace: ({ x, mask: tokenMask }) => [unpad(pad(x!, placesIn(tokenMask!)), placesIn(tokenMask!))],
   },
   ...poolings.map((pooling) => ({
     name: `pool, ${pooling}`,
     inputs: { x: noise(1, [2, 4, 3], [batch, tokens, 3]), mask: { ...mask, symbolic: [batch, tokens] } },
     bindings: { batch: 2, tokens: 4 },
-    trace: ({ x, mask: told }: Readonly<Record<string, Tensor>>) => [pool(x!, told!, pooling)],
+    trace: ({ x, mask: tokenMask }: Readonly<Record<string, Tensor>>) => [pool(x!, tokenMask!, pooling)],
   })),
   unary("unit", unit),
 ];

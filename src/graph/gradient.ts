@@ -26,7 +26,7 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
  * @throws Error that names a tensor on which none of them depends, or an operator that does not train
  */
 export function pullback(
-  given: readonly TensorGradient[],
+  seeds: readonly TensorGradient[],
   of: readonly Tensor[],
   sums: readonly (Tensor | undefined)[] = [],
 ): Tensor[] {
@@ -35,7 +35,7 @@ export function pullback(
   const nodes = [...graph.nodes];
   const changing = dependents(nodes, of);
   const gradients = new Gradients(of, sums);
-  for (const { of: tensor, gradient } of given) gradients.add(tensor, gradient);
+  for (const { of: tensor, gradient } of seeds) gradients.add(tensor, gradient);
   for (const node of nodes.reverse()) {
     const outputs = node.outputs.map((t) => (changing.has(t.id) ? gradients.of(t) : undefined));
     if (outputs.some((t) => t !== undefined)) pull(node, outputs, changing, gradients);
@@ -57,14 +57,14 @@ const SHAPE_ALONE = "like";
 
 function pull(
   { op, inputs, outputs, attrs }: Node,
-  given: readonly (Tensor | undefined)[],
+  upstream: readonly (Tensor | undefined)[],
   changing: ReadonlySet<number>,
   gradients: Gradients,
 ): void {
   const wanted = inputs.map((t) => changing.has(t.id));
   if (!wanted.includes(true)) return;
   if (typeof op.gradient !== "function") throw new Error(untrained(op));
-  const results = op.gradient({ inputs, outputs, attrs, given, wanted });
+  const results = op.gradient({ inputs, outputs, attrs, upstream, wanted });
   for (const [i, input] of inputs.entries()) {
     if (!wanted[i] || op.operands[i] === SHAPE_ALONE) continue;
     const result = results[i];

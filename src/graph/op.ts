@@ -14,7 +14,7 @@ export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
-  /** Experts that ran, one count per token; absent if there are none. */
+  /** Experts that ran, one count per token; absent if none. */
   readonly experts?: Dim;
   /** The part of `flops` that no dense run has; absent: none. */
   readonly overhead?: Dim;
@@ -26,7 +26,7 @@ interface Pullback<A> {
   readonly outputs: readonly Tensor[];
   readonly attrs: A;
   /** The loss's gradient with respect to each output; undefined if the loss does not depend on it. At least one is defined. */
-  readonly given: readonly (Tensor | undefined)[];
+  readonly upstream: readonly (Tensor | undefined)[];
   /** For each input, true if its gradient is needed; never for integers. */
   readonly wanted: readonly boolean[];
 }
@@ -39,7 +39,7 @@ export interface Op<A> {
   readonly name: string;
   /** Names of the operands, for error messages. */
   readonly operands: readonly string[];
-  /** The operand of which a run reads only a few rows, if there is one. */
+  /** The operand of which a run reads only a few rows, if any. */
   readonly table?: number;
   /** Shape rule: output types from input types; throws ShapeError. */
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];

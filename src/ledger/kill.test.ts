@@ -60,11 +60,11 @@ test("a ledger survives kill -9 of its writers at any moment and keeps every ack
     acknowledged.push(...(await round(path, some)));
     const raw = new Libsql(path);
     expect(raw.prepare("PRAGMA integrity_check").all()).toEqual([expect.objectContaining({ integrity_check: "ok" })]);
-    const kept = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
+    const retained = new Set((raw.prepare("SELECT id FROM receipts").all() as { id: string }[]).map((row) => row.id));
     raw.close();
-    expect(acknowledged.filter((id) => !kept.has(id))).toEqual([]);
+    expect(acknowledged.filter((id) => !retained.has(id))).toEqual([]);
     // Written, but killed before the acknowledgement: at most one per writer and round.
-    expect(kept.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
+    expect(retained.size - acknowledged.length).toBeLessThanOrEqual(2 * (i + 1));
   }
   const ledger = await openLedger(path);
   expect(await ledger.list({ limit: 100 })).toHaveLength(100);

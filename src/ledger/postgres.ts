@@ -51,14 +51,14 @@ class PostgresDatabase implements Database {
 }
 
 /**
- * The version of the tables, 0 if there are none.
+ * The version of the tables, 0 if none.
  * @throws UserError if they are another program's, or a newer version's
  */
 async function versionOf(client: PoolClient, place: string): Promise<number> {
   const sql = "SELECT obj_description(oid, 'pg_class') AS comment FROM pg_class WHERE oid = to_regclass('receipts')";
-  const [found] = (await client.query<{ comment: string | null }>(sql)).rows;
-  if (!found) return 0;
-  const version = found.comment?.startsWith(MARK) ? Number(found.comment.slice(MARK.length)) : Number.NaN;
+  const [row] = (await client.query<{ comment: string | null }>(sql)).rows;
+  if (!row) return 0;
+  const version = row.comment?.startsWith(MARK) ? Number(row.comment.slice(MARK.length)) : Number.NaN;
   if (Number.isNaN(version))
     throw new UserError(`the database ${place} has another program's table "receipts"; use another database`);
   if (version <= VERSION) return version;

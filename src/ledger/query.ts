@@ -31,9 +31,9 @@ const conditions: Readonly<Record<keyof LedgerFilter, string>> = {
 export function from({ since, until, model, key }: LedgerFilter): { from: string; values: Values } {
   // ISO times of one precision sort as text.
   const all = { since: since?.toISOString(), until: until?.toISOString(), model, key };
-  const given = Object.entries(all).filter((entry): entry is [keyof LedgerFilter, string] => entry[1] !== undefined);
-  const where = given.map(([name], at) => `${at === 0 ? " WHERE" : " AND"} ${conditions[name]}`);
-  return { from: `FROM receipts${where.join("")}`, values: Object.fromEntries(given) };
+  const entries = Object.entries(all).filter((entry): entry is [keyof LedgerFilter, string] => entry[1] !== undefined);
+  const where = entries.map(([name], at) => `${at === 0 ? " WHERE" : " AND"} ${conditions[name]}`);
+  return { from: `FROM receipts${where.join("")}`, values: Object.fromEntries(entries) };
 }
 
 const amounts = [

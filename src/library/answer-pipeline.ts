@@ -13,7 +13,7 @@ import { citationsIn } from "../pipelines/answer/prompt.ts";
 import type { Resources } from "../pipelines/resources.ts";
 import { OptionError } from "../util/errors.ts";
 import type { ChatMessage } from "../weights/tokenizer/index.ts";
-import { given, loadOptions, text } from "./arguments.ts";
+import { checkArgument, loadOptions, text } from "./arguments.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
@@ -79,7 +79,7 @@ export async function openAnswerer(model: string, options: AnswererOptions = {})
     quant,
     save = [],
     ...rest
-  } = given("openAnswerer's options", answererOptions, options);
+  } = checkArgument("openAnswerer's options", answererOptions, options);
   const settings = checkAnswerOptions(input);
   if (index === undefined) refuseSearch(settings);
   const { threads: _, adapter, adapters: __, ...resolving } = rest;
@@ -111,7 +111,7 @@ function refuseSearch({ retrieval }: AnswerOptions): void {
 /** A loaded model and its index. Dispose of it (`await using`, or `await pipeline.dispose()`) to free both. */
 export class AnswerPipeline implements AsyncDisposable {
   readonly kind = "answer";
-  /** By `retrieval`. */
+  /** Keyed by `retrieval`. */
   readonly #gates = new Map<string, Promise<Gate>>();
 
   constructor(
@@ -130,7 +130,7 @@ export class AnswerPipeline implements AsyncDisposable {
     { retrieval = this.settings.retrieval, ...call }: AnswererCallOptions = {},
   ): AsyncGenerator<AnsweredChunk, void> {
     const { signal, onStopped, arrived = performance.now(), ...options } = call;
-    const settings = { ...this.settings, retrieval: given("answer's options.retrieval", mode, retrieval) };
+    const settings = { ...this.settings, retrieval: checkArgument("answer's options.retrieval", mode, retrieval) };
     const gate = await this.#gateOf(settings);
     const named = expertrag.over(this.model.name, settings);
     const request = { prompt: question, options, signal, onStopped, arrived };

@@ -27,7 +27,7 @@ import type { PipelineOptions } from "./pipeline.ts";
  * Parses the argument `what`, such as "load's model", with `schema`.
  * @throws UserError that names it, the expected and the actual value
  */
-export function given<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
+export function checkArgument<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const { path, reason } = faultOf(result.error, value);

@@ -54,7 +54,7 @@ export class Biller {
   }
 
   /** Makes a receipt of a stopped run's usage, if anything ran. */
-  told(onStopped: Stoppable["onStopped"], recipe: RanUnder): OnStopped | undefined {
+  receiptOnStop(onStopped: Stoppable["onStopped"], recipe: RanUnder): OnStopped | undefined {
     return onStopped && ((usage) => void (usage.flops.spent > 0 && onStopped(this.receipt(usage, recipe))));
   }
 }

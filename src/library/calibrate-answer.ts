@@ -14,7 +14,7 @@ import {
 import { checkAnswerOptions } from "../pipelines/answer/options.ts";
 import { UserError } from "../util/errors.ts";
 import type { AnswererOptions } from "./answer-pipeline.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import { load } from "./load.ts";
 import { openIndex } from "./open-index.ts";
 import { OwnResources } from "./text-pipeline.ts";
@@ -49,9 +49,9 @@ export async function calibrateAnswers(
 ): Promise<{ file: string; gates: CalibratedGate[]; judged: JudgedQuestion[] }> {
   const { judge, answer, data = "rows", out, onRow, index: name, store, quant, ...rest } = options;
   const { offline, signal, onProgress, onNotice, ...target } = rest;
-  const chosen = given("calibrateAnswers' options", calibrateAnswerOptions, target);
-  given("calibrateAnswers' options", gateTarget, targetOf(chosen));
-  const all = given("calibrateAnswers' rows", z.array(answerRow).min(2), rows);
+  const chosen = checkArgument("calibrateAnswers' options", calibrateAnswerOptions, target);
+  checkArgument("calibrateAnswers' options", gateTarget, targetOf(chosen));
+  const all = checkArgument("calibrateAnswers' rows", z.array(answerRow).min(2), rows);
   if (name === undefined) throw new UserError("calibrateAnswers: expected the name of an index", 2);
   const resolving = { offline, signal, onProgress, onNotice };
   await using index = await openIndex(name, { ...resolving, store });

@@ -14,7 +14,7 @@ import {
 import { scoringOf } from "../pipelines/route/rule.ts";
 import { aggregate, aggregated, type ScoreOptions, scoreKinds, scoresOf } from "../pipelines/scores.ts";
 import { UserError } from "../util/errors.ts";
-import { given, modelName } from "./arguments.ts";
+import { checkArgument, modelName } from "./arguments.ts";
 import { formIn, identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -84,9 +84,9 @@ export async function calibrateRoute(
   options: CalibrateOptions = {},
 ): Promise<{ file: string; calibrated: Calibrated[] }> {
   const { judge, data = "rows", out, onRow, quant, offline, signal, onProgress, onNotice, ...rest } = options;
-  const chosen = given("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
-  const all = given("calibrateRoute's rows", z.array(row), rows);
-  const pair = parsePair(given("calibrateRoute's name", modelName, name));
+  const chosen = checkArgument("calibrateRoute's options", z.strictObject(calibrateOptions.shape), rest);
+  const all = checkArgument("calibrateRoute's rows", z.array(row), rows);
+  const pair = parsePair(checkArgument("calibrateRoute's name", modelName, name));
   if (!pair) throw new UserError(`"${name}" is not a pair of models; expected SWIFT>SUPER`, 2);
   const resolving = { offline, signal, onProgress, onNotice };
   const opening = { ...resolving, ...(quant && { quant }) } as LoadOptions;
@@ -160,17 +160,17 @@ async function answersOf(
     // Each token is scored once by each score, for all aggregates.
     const tokens = new Map<string, number[]>(settings.score.map((kind) => [kind, []]));
     const observe = (logits: Float32Array) => {
-      const found = scoresOf(logits, kinds);
-      for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(found[k]!);
+      const scores = scoresOf(logits, kinds);
+      for (const [k, { score }] of kinds.entries()) tokens.get(score)!.push(scores[k]!);
     };
-    const asked = {
+    const options = {
       raw,
       maxTokens: mostTokens(settings),
       repetitionDetection: false,
       observe,
       ...(signal && { signal }),
     };
-    const { text } = await model.complete(prompt, asked);
+    const { text } = await model.complete(prompt, options);
     for (const { scoring, scores } of scored) scores.push(aggregated(tokens.get(scoring.score)!, scoring.aggregate));
     if (judge) qualities.push(judge(text, answer!));
     onRow?.(i + 1, rows.length);
@@ -191,7 +191,7 @@ async function qualitiesOf(
   model: Model,
   { rows, judge, raw, maxTokens, signal }: Settings,
 ): Promise<{ found: number[]; form: ReturnType<typeof formIn> }> {
-  const found: number[] = [];
+  const qualities: number[] = [];
   for (const { prompt, answer } of rows) {
     const { text } = await model.complete(prompt, {
       raw,
@@ -199,7 +199,7 @@ async function qualitiesOf(
       repetitionDetection: false,
       ...(signal && { signal }),
     });
-    found.push(judge!(text, answer!));
+    qualities.push(judge!(text, answer!));
   }
-  return { found, form: formIn(model) };
+  return { found: qualities, form: formIn(model) };
 }

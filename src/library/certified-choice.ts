@@ -6,7 +6,7 @@ import { switchFile } from "../savings/auto/certificate.ts";
 import { type Chosen, choose, costs } from "../savings/auto/choose.ts";
 import type { Choice } from "../savings/auto/guarantee.ts";
 import * as args from "./arguments.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import { requestOf, settingsOf } from "./request.ts";
 
@@ -19,8 +19,8 @@ export async function choiceUnder(
   model: Model,
   { prompt, options, signal }: TextRequest,
 ): Promise<Choice> {
-  const settings = settingsOf(given("generate's options", args.runOptions, options));
-  const text = given("generate's prompt", args.prompt, prompt);
+  const settings = settingsOf(checkArgument("generate's options", args.runOptions, options));
+  const text = checkArgument("generate's prompt", args.prompt, prompt);
   const request = await requestOf(model, text, settings, new Stopwatch(), signal);
   const { facts, visual = [] } = request;
   const planned = { prompt: request.prompt.length, visual, facts };

@@ -90,8 +90,12 @@ describe("a classifier that looks texts up", () => {
   test("accepts the caller's documents, and labels with words", async () => {
     await using classifier = await openClassifier(model);
     const evidence = [[{ categories: ["Fruit", "Fruit"] }, { title: "T", categories: ["Trees"] }]];
-    const asked = { evidence, explain: true, qzero: { when: "always", mode: "replace", topK: 1 } } as const;
-    const { results, receipt } = await classifier.classify(["x"], { fruit: ["apple", "pear"], trains: "train" }, asked);
+    const request = { evidence, explain: true, qzero: { when: "always", mode: "replace", topK: 1 } } as const;
+    const { results, receipt } = await classifier.classify(
+      ["x"],
+      { fruit: ["apple", "pear"], trains: "train" },
+      request,
+    );
     expect(results[0]!.explanation).toMatchObject({
       documents: [{ categories: ["Fruit", "Fruit"] }],
       read: { found: 2 },

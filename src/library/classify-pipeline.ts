@@ -8,7 +8,7 @@ import type { QZeroAnswer } from "../pipelines/qzero/qzero.ts";
 import { newMemo } from "../util/memo.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
 import { GLOVE, openGlove } from "../weights/vectors/glove.ts";
-import { given, loadOptions, modelName, readOptions, text, texts } from "./arguments.ts";
+import { checkArgument, loadOptions, modelName, readOptions, text, texts } from "./arguments.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
 import { openIndex } from "./open-index.ts";
@@ -55,9 +55,9 @@ const callOptions = readOptions.extend({
  * @throws UserError
  */
 export async function openClassifier(model: string, options: ClassifierOptions = {}): Promise<ClassifyPipeline> {
-  const settings = given("openClassifier's options", classifierOptions, options);
+  const settings = checkArgument("openClassifier's options", classifierOptions, options);
   const { index: searched, store, qzero = {}, quant, ...loading } = settings;
-  const name = given("openClassifier's model", modelName, model);
+  const name = checkArgument("openClassifier's model", modelName, model);
   checkQZeroOptions(qzero, name === GLOVE ? "words" : "encoder");
   const index = searched === undefined ? undefined : await openIndex(searched, { ...resolving(loading), store });
   try {
@@ -116,8 +116,8 @@ export class ClassifyPipeline implements AsyncDisposable {
     labels: LabelsInput,
     options: LookupClassifyOptions = {},
   ): Promise<QZeroAnswer> {
-    const { evidence, explain = false, qzero, ...terms } = given("classify's options", callOptions, options);
-    const inputs = given("classify's texts", texts, all);
+    const { evidence, explain = false, qzero, ...terms } = checkArgument("classify's options", callOptions, options);
+    const inputs = checkArgument("classify's texts", texts, all);
     const request = { labels, qzero: { ...this.usual, ...qzero }, evidence, explain };
     return this.#classifier.classify(inputs, request, terms as ReadTerms);
   }

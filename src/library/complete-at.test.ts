@@ -92,8 +92,8 @@ test("passes the receipt of a stopped completion to onStopped", async () => {
   const stopping = completeAt(
     {
       ...endless,
-      async *generate(...given) {
-        for await (const piece of endless.generate(...given)) {
+      async *generate(...args) {
+        for await (const piece of endless.generate(...args)) {
           yield piece;
           controller.abort();
         }

@@ -42,13 +42,13 @@ export async function completeAt(
 ): Promise<CodeCompletion> {
   const { prompt, suffix, scope } = promptAt(model.language, text, { line, column });
   let whole = "";
-  let left: Receipt | undefined;
+  let finalReceipt: Receipt | undefined;
   const isOver = () => endIn(whole, scope) !== undefined;
-  const told = (receipt: Receipt) => {
-    left = receipt;
+  const reportReceipt = (receipt: Receipt) => {
+    finalReceipt = receipt;
     if (!isOver()) onStopped?.(receipt);
   };
-  const options = { ...terms, raw: true, suffix, onStopped: told, ...(signal && { signal }) };
+  const options = { ...terms, raw: true, suffix, onStopped: reportReceipt, ...(signal && { signal }) };
   for await (const piece of model.generate(prompt, options)) {
     whole += piece.text;
     const { finishReason, receipt } = piece;
@@ -56,6 +56,6 @@ export async function completeAt(
       return { text: trimmed(whole, scope), stopped: finishReason === "stopped", finishReason, receipt };
     if (isOver()) break;
   }
-  if (!left) throw new Error("a completion ended without its receipt");
-  return { text: trimmed(whole, scope), stopped: false, finishReason: "stop", receipt: left };
+  if (!finalReceipt) throw new Error("a completion ended without its receipt");
+  return { text: trimmed(whole, scope), stopped: false, finishReason: "stop", receipt: finalReceipt };
 }

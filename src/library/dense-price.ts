@@ -18,8 +18,8 @@ export function priceOfAnswer(
 ): Spent & { readonly prompt: number } {
   const { length: ids } = idsOf(model, prompt, options);
   // The model also chose the end token.
-  const wanted = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
-  const completion = Math.min(wanted, Math.max(1, model.decoder.config.context - ids));
+  const tokens = Math.max(1, model.tokenizer.encode(answer.text).length + Number(answer.ended));
+  const completion = Math.min(tokens, Math.max(1, model.decoder.config.context - ids));
   return { ...priceOfLengths(model, { prompt: ids, cached: Math.round(cached * ids), completion }), prompt: ids };
 }
 

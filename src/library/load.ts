@@ -12,7 +12,7 @@ import {
 } from "../savings/registered.ts";
 import { readAdapter } from "../weights/adapter/lora.ts";
 import { resolveModel } from "../weights/sources/index.ts";
-import { given, loadOptions, modelName } from "./arguments.ts";
+import { checkArgument, loadOptions, modelName } from "./arguments.ts";
 import { type FormWatcher, Model } from "./model.ts";
 import type { LoadOptions } from "./options.ts";
 
@@ -30,8 +30,8 @@ export async function load(model: string, options: LoadOptions = {}): Promise<Mo
     adapter: named,
     adapters,
     ...resolving
-  } = given("load's options", loadOptions, options);
-  const name = given("load's model", modelName, model);
+  } = checkArgument("load's options", loadOptions, options);
+  const name = checkArgument("load's model", modelName, model);
   requireOneModel(name);
   if (threads !== undefined) chooseThreads(threads);
   const registered = await registeredAs(name);

@@ -19,7 +19,7 @@ import { UserError } from "../util/errors.ts";
 import { adapterHash } from "../weights/adapter/record.ts";
 import { fillBlanks, type PromptForm, parseBlanks } from "../weights/tokenizer/index.ts";
 import * as args from "./arguments.ts";
-import { given, type RecognizeCall } from "./arguments.ts";
+import { checkArgument, type RecognizeCall } from "./arguments.ts";
 import type { Auditor } from "./auditor.ts";
 import type { Calls, Face, Generative } from "./kinds/face.ts";
 import { faceOf, refuse } from "./kinds/index.ts";
@@ -101,7 +101,7 @@ export class Model implements Disposable {
     return this.#adapterHash;
   }
 
-  /** The sampling settings that its authors publish; undefined if there are none. */
+  /** The sampling settings that its authors publish; undefined if none. */
   get sampling(): ModelSampling | undefined {
     const { loaded } = this;
     return "sampling" in loaded ? loaded.sampling : undefined;
@@ -147,8 +147,8 @@ export class Model implements Disposable {
 
   /** Streams an answer. A text is one user turn if the model has a chat template. @throws UserError for a prompt that is empty or too long */
   async *generate(prompt: Prompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const checked = given("generate's options", args.runOptions, options);
-    const input = given("generate's prompt", args.prompt, prompt);
+    const checked = checkArgument("generate's options", args.runOptions, options);
+    const input = checkArgument("generate's prompt", args.prompt, prompt);
     const time = new Stopwatch(checked.arrived);
     const request = await requestOf(this, input, settingsOf(checked), time, checked.signal);
     yield* withCalls(this.#runs.answer(request, checked, this.#call("answer")), checked, this.generative.tokenizer);
@@ -156,7 +156,7 @@ export class Model implements Disposable {
 
   /** Streams an answer to ids and rows of the stream, assembled by a pipeline. @throws UserError as `generate` does */
   async *generateSpanned(spanned: SpannedPrompt, options: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    const checked = given("generate's options", args.runOptions, options);
+    const checked = checkArgument("generate's options", args.runOptions, options);
     // Spans consist of this model's own ids, so any id stands for them while the options are read.
     const time = new Stopwatch(checked.arrived);
     const { prompt: _, ...request } = await requestOf(this, [0], { ...settingsOf(checked), save: undefined }, time);
@@ -194,9 +194,9 @@ export class Model implements Disposable {
    * @throws UserError if the place is outside the text
    */
   async completeAt(text: string, options: CompleteAtOptions): Promise<CodeCompletion> {
-    const terms = given("completeAt's options", args.completeAtOptions, options);
+    const terms = checkArgument("completeAt's options", args.completeAtOptions, options);
     const { completeAt } = await import("./complete-at.ts");
-    return completeAt(this, given("completeAt's text", args.text, text), terms);
+    return completeAt(this, checkArgument("completeAt's text", args.text, text), terms);
   }
 
   /**
@@ -205,7 +205,7 @@ export class Model implements Disposable {
    * @throws UserError if the model lacks the tokens, or the blanks are out of order
    */
   async infill(text: string, options: RunOptions = {}): Promise<Infilled> {
-    const blanked = parseBlanks(given("infill's text", args.text, text));
+    const blanked = parseBlanks(checkArgument("infill's text", args.text, text));
     const { tokens, ...answer } = await this.complete(text, { ...options, infill: true });
     const ids = tokens.map(({ id }) => id);
     return { ...answer, tokens, ...fillBlanks(blanked, ids, this.language.tokenizer) };
@@ -220,8 +220,8 @@ export class Model implements Disposable {
     texts: readonly TextOrImage[],
     options: EmbedOptions = {},
   ): Promise<{ embeddings: Float32Array[]; receipt: Receipt }> {
-    const terms = given("embed's options", args.embedOptions, options);
-    const all = given("embed's texts", args.textsOrImages, texts);
+    const terms = checkArgument("embed's options", args.embedOptions, options);
+    const all = checkArgument("embed's texts", args.textsOrImages, texts);
     const embed = this.#call("embed");
     const { prompt, ...others } = terms;
     if (prompt !== undefined && !this.face.encoder)
@@ -242,8 +242,8 @@ export class Model implements Disposable {
     readings: readonly (Reading | ImageInput)[],
     options: ClassifyOptions = {},
   ): Promise<{ results: Classification[]; receipt: Receipt }> {
-    const { labels, ...terms } = given("classify's options", args.classifyOptions, options);
-    const all = given("classify's texts", args.readings, readings);
+    const { labels, ...terms } = checkArgument("classify's options", args.classifyOptions, options);
+    const all = checkArgument("classify's texts", args.readings, readings);
     const classify = this.#call("classify");
     const { answers, receipt } = await this.#runs.read(terms, (under) => classify(all, labels, under));
     return { results: answers, receipt };
@@ -258,8 +258,11 @@ export class Model implements Disposable {
     texts: readonly string[],
     options: RelevanceOptions = {},
   ): Promise<{ scores: number[]; receipt: Receipt }> {
-    const { maxTokensPerText: most, ...terms } = given("relevance's options", args.relevanceOptions, options);
-    const [q, whole] = [given("relevance's query", args.text, query), given("relevance's texts", args.texts, texts)];
+    const { maxTokensPerText: most, ...terms } = checkArgument("relevance's options", args.relevanceOptions, options);
+    const [q, whole] = [
+      checkArgument("relevance's query", args.text, query),
+      checkArgument("relevance's texts", args.texts, texts),
+    ];
     const { beginning } = await import("./kinds/inputs.ts");
     const all = most === undefined ? whole : whole.map((text) => beginning(this.loaded.tokenizer, text, most));
     const relevance = this.#call("relevance");
@@ -272,7 +275,7 @@ export class Model implements Disposable {
    * @throws UserError if the model does not draw, or has no such class
    */
   async imagine(options: ImagineOptions = {}): Promise<{ images: Picture[]; receipt: Receipt }> {
-    const { signal, onStep, onStopped, ...drawing } = given("imagine's options", args.imagineCall, options);
+    const { signal, onStep, onStopped, ...drawing } = checkArgument("imagine's options", args.imagineCall, options);
     const imagine = this.#call("imagine");
     const terms = { signal, onStep, onStopped };
     const { answers, receipt } = await this.#runs.read(terms, (under) => imagine(drawing, under));
@@ -286,8 +289,8 @@ export class Model implements Disposable {
    * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
-    const { signal, onStopped } = given("completeAll's options", args.stoppable, options);
-    const all = given("completeAll's requests", args.batchRequests, requests);
+    const { signal, onStopped } = checkArgument("completeAll's options", args.stoppable, options);
+    const all = checkArgument("completeAll's requests", args.batchRequests, requests);
     return this.#runs.answerAll(all, { signal, onStopped });
   }
 
@@ -296,7 +299,7 @@ export class Model implements Disposable {
    * @throws UserError if it has none, or for an invalid picture, box or label
    */
   async recognize(request: RecognizeCall): Promise<Recognized> {
-    const { image, ...rest } = given("recognize's request", args.recognizeRequest, request);
+    const { image, ...rest } = checkArgument("recognize's request", args.recognizeRequest, request);
     return this.#runs.sound(this.#call("recognize")({ ...rest, image: { image } }, this));
   }
 
@@ -317,7 +320,7 @@ export class Model implements Disposable {
     this.#disposed = true;
     for (const part of this.#attached.values()) {
       void part.then(
-        (made) => made[Symbol.dispose](),
+        (models) => models[Symbol.dispose](),
         () => {},
       );
     }

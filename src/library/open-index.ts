@@ -8,7 +8,7 @@ import { checkIndexName, createStore, deleteStore, indexNames, openStore } from 
 import { checkAddress } from "../util/database/postgres.ts";
 import { UserError } from "../util/errors.ts";
 import { indexesFolder, type ResolveOptions } from "../weights/sources/index.ts";
-import { given, loadOptions } from "./arguments.ts";
+import { checkArgument, loadOptions } from "./arguments.ts";
 import { Biller } from "./biller.ts";
 import type { ReadOptions } from "./options.ts";
 import { SearchIndex } from "./search-index.ts";
@@ -61,8 +61,8 @@ function placeOf(store: string | undefined): string {
  */
 export async function createIndex(name: string, options: CreateIndexOptions = {}): Promise<SearchIndex> {
   const { embedding: model, words, overlap, ...rest } = options;
-  const settings = given("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
-  const { store, ...resolve } = given("createIndex's options", indexOptions, rest);
+  const settings = checkArgument("createIndex's options", createOptions, defined({ embedding: model, words, overlap }));
+  const { store, ...resolve } = checkArgument("createIndex's options", indexOptions, rest);
   const place = placeOf(store);
   if ((await indexNames(place)).includes(checkIndexName(name)))
     throw new UserError(`there is an index ${name} already`);
@@ -80,9 +80,9 @@ async function identityOf(name: string, options: ResolveOptions): Promise<Embedd
   return model.identity;
 }
 
-/** Opens an index by its name. @throws UserError if there is none */
+/** Opens an index by its name. @throws UserError if it is missing */
 export async function openIndex(name: string, options: IndexOptions = {}): Promise<SearchIndex> {
-  const { store, ...resolve } = given("openIndex's options", indexOptions, options);
+  const { store, ...resolve } = checkArgument("openIndex's options", indexOptions, options);
   return new SearchIndex(name, await openStore(placeOf(store), name), opener(resolve));
 }
 
@@ -93,12 +93,12 @@ const opener =
 
 /** The names of the indexes. */
 export async function listIndexes(options: Pick<IndexOptions, "store"> = {}): Promise<string[]> {
-  return indexNames(placeOf(given("listIndexes' options", indexOptions, options).store));
+  return indexNames(placeOf(checkArgument("listIndexes' options", indexOptions, options).store));
 }
 
-/** Deletes an index with all its documents. @throws UserError if there is none */
+/** Deletes an index with all its documents. @throws UserError if it is missing */
 export async function deleteIndex(name: string, options: Pick<IndexOptions, "store"> = {}): Promise<void> {
-  await deleteStore(placeOf(given("deleteIndex's options", indexOptions, options).store), name);
+  await deleteStore(placeOf(checkArgument("deleteIndex's options", indexOptions, options).store), name);
 }
 
 /** A model that turns texts into the vectors of an index. */
@@ -115,7 +115,10 @@ export async function openEmbeddingModel(name: string, options: ResolveOptions):
   return {
     identity: { ...embedder.identity, width: embedder.width },
     async embed(texts, { onStopped, ...terms }) {
-      const answers = await embedder.embed(texts, { ...terms, onStopped: biller.told(onStopped, { recipe: [] }) });
+      const answers = await embedder.embed(texts, {
+        ...terms,
+        onStopped: biller.receiptOnStop(onStopped, { recipe: [] }),
+      });
       const { answers: embeddings, receipt } = biller.billed(answers);
       return { embeddings, receipt };
     },

@@ -6,7 +6,7 @@ import type { Route } from "../pipelines/route/route.ts";
 import { type Prepared, prepared } from "../pipelines/route/rule.ts";
 import type { NamedText } from "../pipelines/text-pipeline.ts";
 import { UserError } from "../util/errors.ts";
-import { given, modelName, pipelineOptions } from "./arguments.ts";
+import { checkArgument, modelName, pipelineOptions } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, RunOptions } from "./options.ts";
 import { type OpenedPipeline, openNamed, spelledOut, type TextPipelineOptions } from "./text-pipeline.ts";
@@ -29,8 +29,13 @@ export type RoutedCompletion = Completion & { route: Route };
  * @throws UserError
  */
 export async function openPipeline(name: string, options: PipelineOptions = {}): Promise<RoutePipeline> {
-  const { route: more = {}, calibration, quant, ...rest } = given("openPipeline's options", pipelineOptions, options);
-  const named = textPipelineNamed(await spelledOut(given("openPipeline's name", modelName, name)));
+  const {
+    route: more = {},
+    calibration,
+    quant,
+    ...rest
+  } = checkArgument("openPipeline's options", pipelineOptions, options);
+  const named = textPipelineNamed(await spelledOut(checkArgument("openPipeline's name", modelName, name)));
   if (named?.pipeline.name !== "route")
     throw new UserError(
       `"${name}" is not a pipeline; expected two models, SWIFT>SUPER, such as smollm2>qwen2.5-coder`,

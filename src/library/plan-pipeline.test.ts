@@ -8,7 +8,7 @@ import type { PromptSpan } from "../engine/decode/run/spans.ts";
 import type { Channel } from "../engine/diffusion/plan/name.ts";
 import { spanOf } from "../engine/diffusion/plan/projector.ts";
 import type { Receipt } from "../ledger/receipt.ts";
-import { checkSaid, planningFor, promptFor } from "../pipelines/plan/plan.ts";
+import { checkPlanText, planningFor, promptFor } from "../pipelines/plan/plan.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { completeOptions } from "../train/methods/complete.ts";
 import { openProjector } from "../train/methods/projector/open.ts";
@@ -210,7 +210,7 @@ describe("a planner with an executor", () => {
     const silent = Object.create(planner, { run: { value: run } });
     const planning = pipeline.planning({ channel: "text", ends: "free" });
     const { shown } = await carry({ ...pipeline.opened, planner: silent }, "abca", planning);
-    expect(() => checkSaid(shown, "silent")).toThrow("silent: the plan has end tokens only");
+    expect(() => checkPlanText(shown, "silent")).toThrow("silent: the plan has end tokens only");
   });
 
   test("an empty question, an option of one model, and an unknown one are refused", async () => {

@@ -5,7 +5,7 @@ import { chatsOf, type PlanModels, type Planning, planningFor, type ShownPlan } 
 import { executorOf, type Opened, opened, plannerOf } from "../pipelines/plan/trained.ts";
 import type { Resources } from "../pipelines/resources.ts";
 import * as args from "./arguments.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import { type OpenedPipeline, openNamed } from "./text-pipeline.ts";
@@ -31,7 +31,7 @@ export type PlannedCompletion = Completion & { plan: ShownPlan };
  * @throws UserError
  */
 export async function openPlanner(name: string, { projector, ...loading }: PlannerOptions = {}): Promise<PlanPipeline> {
-  const roles = { ...planNameOf(given("openPlanner's name", args.modelName, name)) };
+  const roles = { ...planNameOf(checkArgument("openPlanner's name", args.modelName, name)) };
   const prepare = (resources: Resources) => opened(resources, projector);
   return new PlanPipeline(await openNamed({ pipeline, roles, optionText: "", name }, loading, {}, prepare));
 }
@@ -56,7 +56,7 @@ export class PlanPipeline implements Disposable {
     const { planning, ...rest } = options;
     const settings = { planning, projector: (this.pipeline.prepared as Opened).projector };
     let plan: ShownPlan | undefined;
-    const text = given("generate's question", args.text, question);
+    const text = checkArgument("generate's question", args.text, question);
     for await (const { shown, ...chunk } of this.pipeline.generate(text, rest, settings)) {
       if (shown) plan = shown as ShownPlan;
       // Only the plan waits for the answer's first piece.
@@ -73,7 +73,7 @@ export class PlanPipeline implements Disposable {
 
   /** Options with the projector's training options, and the usual ones. @throws UserError */
   planning(input: PlanningInput, seed?: number): Planning {
-    return planningFor(input, this.opened.latent?.projector.about, chatsOf(this.opened), seed);
+    return planningFor(input, this.opened.latent?.projector.metadata, chatsOf(this.opened), seed);
   }
 
   dispose(): void {

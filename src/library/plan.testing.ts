@@ -58,7 +58,7 @@ export async function carry(
   question: string,
   planning: Planning,
 ): Promise<Carried> {
-  const own = latent && { source: latent.source, tokens: latent.projector.about.tokens };
+  const own = latent && { source: latent.source, tokens: latent.projector.metadata.tokens };
   const done = await plan({ planner, latent: own }, question, planning);
   return carried(done, executor, latent?.projector);
 }

@@ -16,7 +16,7 @@ import { savingNamed, savings } from "../savings/registry.ts";
 import { UserError } from "../util/errors.ts";
 import { writeJson } from "../util/write-whole.ts";
 import * as args from "./arguments.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import type { Model } from "./model.ts";
 
 /** The savings with a calibration. */
@@ -52,10 +52,10 @@ export async function calibrateSaving(
   texts: readonly CalibrationText[],
   terms: CalibrateTerms = {},
 ): Promise<Learnt> {
-  const { language } = given("calibrateSaving's model", args.model, model);
-  const calibration = calibrationOf(given("calibrateSaving's saving", args.text, saving));
-  const all = given("calibrateSaving's texts", calibrationTexts, texts);
-  const options = given("calibrateSaving's options", calibration.options, terms.options ?? {});
+  const { language } = checkArgument("calibrateSaving's model", args.model, model);
+  const calibration = calibrationOf(checkArgument("calibrateSaving's saving", args.text, saving));
+  const all = checkArgument("calibrateSaving's texts", calibrationTexts, texts);
+  const options = checkArgument("calibrateSaving's options", calibration.options, terms.options ?? {});
   return calibrate("calibrateSaving", language, calibration, all, { ...terms, options });
 }
 
@@ -73,13 +73,13 @@ export async function profileThresholds(
   texts: readonly string[],
   options: ProfileOptions,
 ): Promise<ThresholdProfile> {
-  const { language } = given("profileThresholds' model", args.model, model);
-  const all = given("profileThresholds' texts", args.texts, texts);
-  return profileLanguageModel(language, all, given("profileThresholds' options", args.profileOptions, options));
+  const { language } = checkArgument("profileThresholds' model", args.model, model);
+  const all = checkArgument("profileThresholds' texts", args.texts, texts);
+  return profileLanguageModel(language, all, checkArgument("profileThresholds' options", args.profileOptions, options));
 }
 
 /** Writes a profile of thresholds as JSON, atomically. @throws UserError if it cannot be written */
 export async function saveProfile(path: string, profile: ThresholdProfile): Promise<void> {
-  const file = given("saveProfile's path", args.text, path);
-  await writeProfile(file, given("saveProfile's profile", thresholdProfile, profile));
+  const file = checkArgument("saveProfile's path", args.text, path);
+  await writeProfile(file, checkArgument("saveProfile's profile", thresholdProfile, profile));
 }

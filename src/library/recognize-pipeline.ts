@@ -1,6 +1,6 @@
 import type { Recognized } from "../pipelines/recognize/recognize.ts";
 import { regionPipeline } from "../pipelines/registry.ts";
-import { given, loadOptions, modelName, type RecognizeCall, text } from "./arguments.ts";
+import { checkArgument, loadOptions, modelName, type RecognizeCall, text } from "./arguments.ts";
 import { imageTextOf } from "./kinds/index.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -20,8 +20,11 @@ const recognizerOptions = loadOptions
  * @throws UserError if the model has none
  */
 export async function openRecognizer(name = "clip-tiny", options: RecognizerOptions = {}): Promise<RecognizePipeline> {
-  const { regions, quant, ...rest } = given("openRecognizer's options", recognizerOptions, options);
-  const model = await load(given("openRecognizer's name", modelName, name), { ...rest, ...(quant && { quant }) });
+  const { regions, quant, ...rest } = checkArgument("openRecognizer's options", recognizerOptions, options);
+  const model = await load(checkArgument("openRecognizer's name", modelName, name), {
+    ...rest,
+    ...(quant && { quant }),
+  });
   try {
     await regionPipeline.attach(imageTextOf(model.loaded), model, regions);
     return new RecognizePipeline(model);

@@ -37,8 +37,8 @@ afterAll(() => rmSync(root, { recursive: true }));
 const documents = ["ab cd ef", "gh ij", "kl mn op", "qr"];
 
 /** The windows of a ranking, and the logits of the first. */
-async function ranked(given: string, more: { adapter?: string | undefined } = {}) {
-  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", first: { presort: "none" }, ...more });
+async function ranked(value: string, more: { adapter?: string | undefined } = {}) {
+  using ranker = await openReranker(`${file}+first${value}`, { quant: "f32", first: { presort: "none" }, ...more });
   const { windows } = await ranker.rerank("why", documents);
   return {
     places: windows.map(({ window }) => window),
@@ -78,9 +78,9 @@ test("a list has the same ranking in any order, unless presort is none", async (
 });
 
 test("the notice of a model's bundled adapter is given once, and only with that adapter", async () => {
-  const notices = async (given: string, adapter?: string) => {
+  const notices = async (value: string, adapter?: string) => {
     const onNotice = vi.fn();
-    using ranker = await openReranker(`${file}+first@windowSize=3,stride=2${given}`, {
+    using ranker = await openReranker(`${file}+first@windowSize=3,stride=2${value}`, {
       quant: "f32",
       onNotice,
       ...(adapter && { adapter }),
@@ -114,8 +114,8 @@ test.each([
   ["@presort=none,windowSize=12", { presort: "bm25" }, "first:presort=bm25,windowSize=12"],
   ["@presort=none", { presort: undefined }, "first:presort=none"],
   ["", {}, "first"],
-])("a receipt has the options of the name %j and those beside it, %j", async (given, first, recipe) => {
-  using ranker = await openReranker(`${file}+first${given}`, { quant: "f32", first: first as FirstInput });
+])("a receipt has the options of the name %j and those beside it, %j", async (value, first, recipe) => {
+  using ranker = await openReranker(`${file}+first${value}`, { quant: "f32", first: first as FirstInput });
   const { receipt } = await ranker.rerank("why", documents);
   expect(receipt.recipe).toEqual([recipe]);
   expect("presorted" in receipt.work!).toBe(!recipe.includes("none"));

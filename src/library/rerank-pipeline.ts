@@ -8,7 +8,7 @@ import { registeredAs } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import { USUAL_RERANKER } from "../weights/sources/aliases.ts";
 import { checkModel } from "../weights/sources/index.ts";
-import { given, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
+import { checkArgument, modelName, pipelineOptions, readOptions, text, texts } from "./arguments.ts";
 import { identityNamed } from "./identity.ts";
 import { load } from "./load.ts";
 import type { Model } from "./model.ts";
@@ -33,9 +33,9 @@ export async function openReranker(
   name: string = USUAL_RERANKER,
   options: RerankerOptions = {},
 ): Promise<RerankPipeline> {
-  const { first, quant, adapter, ...rest } = given("openReranker's options", rerankerOptions, options);
+  const { first, quant, adapter, ...rest } = checkArgument("openReranker's options", rerankerOptions, options);
   const loading = { ...rest, ...(quant && { quant }) };
-  const found = rankPipelineNamed(given("openReranker's name", modelName, name));
+  const found = rankPipelineNamed(checkArgument("openReranker's name", modelName, name));
   if (found) return openListwise(found, first, { ...loading, adapter });
   if (first)
     throw new UserError(`first: ${name} reads each text alone; expected MODEL+first, such as smollm2+first`, 2);
@@ -44,12 +44,12 @@ export async function openReranker(
 }
 
 async function openListwise(
-  found: NamedRank,
+  listwise: NamedRank,
   first: FirstInput | undefined,
   { adapter, ...loading }: LoadOptions,
 ): Promise<RerankPipeline> {
-  const { pipeline } = found;
-  const named = pipeline.under(found, { ...first });
+  const { pipeline } = listwise;
+  const named = pipeline.under(listwise, { ...first });
   await pipeline.checkNames(named);
   const nameOf = (role: string) => named.roles[role]!;
   const hashOf = async (role: string) => (await identityNamed(nameOf(role), undefined, loading)).sha256;
@@ -80,7 +80,7 @@ async function openListwise(
   return new RerankPipeline(named.name, model, (request) => pipeline.rank(named, { use }, request, prepared), free);
 }
 
-/** By the score of each text alone; ties in order. */
+/** Ranks by the score of each text alone; ties keep their order. */
 async function byRelevance(model: Model, request: RankRequest): Promise<Reranked> {
   const { query, documents, ceiling, ...terms } = request;
   const limit = ceiling === undefined ? {} : { ceiling: { flops: ceiling } };
@@ -90,7 +90,7 @@ async function byRelevance(model: Model, request: RankRequest): Promise<Reranked
 
 /** Checks the names of a reranker and its models; fetches nothing. @throws UserError */
 export async function checkReranker(name: string): Promise<void> {
-  const found = rankPipelineNamed(given("checkReranker's name", modelName, name));
+  const found = rankPipelineNamed(checkArgument("checkReranker's name", modelName, name));
   for (const model of found ? Object.values(found.roles) : [name])
     await checkModel((await registeredAs(model))?.model ?? model);
 }
@@ -108,8 +108,11 @@ export class RerankPipeline implements Disposable {
 
   /** Orders texts by their relevance to the query. @throws UserError */
   async rerank(query: string, documents: readonly string[], options: ReadOptions = {}): Promise<Reranked> {
-    const { ceiling, signal, onStopped, ...terms } = given("rerank's options", readOptions, options);
-    const list = { query: given("rerank's query", text, query), documents: given("rerank's texts", texts, documents) };
+    const { ceiling, signal, onStopped, ...terms } = checkArgument("rerank's options", readOptions, options);
+    const list = {
+      query: checkArgument("rerank's query", text, query),
+      documents: checkArgument("rerank's texts", texts, documents),
+    };
     const stopping = { ...(signal && { signal }), ...(onStopped && { onStopped }) };
     return this.rank({ ...list, ...terms, ...stopping, ceiling: ceiling?.flops });
   }

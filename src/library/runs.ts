@@ -72,9 +72,17 @@ export class Runs {
     if (request.facts?.budget && !plan?.choice)
       throw new UserError("a budget needs a certificate; name a recipe such as auto:NAME", 2);
     const recipe = { recipe: lease?.recipe ?? [], choice: plan?.choice };
-    const told = { key, deadline, onBegun, ceiling, signal, audit, onStopped: this.#biller.told(onStopped, recipe) };
+    const controls = {
+      key,
+      deadline,
+      onBegun,
+      ceiling,
+      signal,
+      audit,
+      onStopped: this.#biller.receiptOnStop(onStopped, recipe),
+    };
     try {
-      for await (const { finish, ...piece } of answer({ ...planned(request, plan), ...told }))
+      for await (const { finish, ...piece } of answer({ ...planned(request, plan), ...controls }))
         yield finish
           ? { ...piece, finishReason: finish.reason, receipt: this.#biller.receipt(finish.usage, recipe, finish.cut) }
           : piece;
@@ -99,7 +107,7 @@ export class Runs {
         time.enter("queue");
       }
       const stopped = (usage: Usage, request: Request) =>
-        this.#biller.told(onStopped, ranUnder(leases[parsed.indexOf(request)]!, request.plan))?.(usage);
+        this.#biller.receiptOnStop(onStopped, ranUnder(leases[parsed.indexOf(request)]!, request.plan))?.(usage);
       const answers = await this.sound(generateAll(engine, tokenizer, parsed, signal, stopped));
       const completions = answers.map(async ({ tokens, prompt, reason, usage, ...parts }, i) => {
         const scored = prompt && { prompt: [...prompt] };
@@ -126,7 +134,7 @@ export class Runs {
   ): Promise<{ answers: T[]; receipt: Receipt }> {
     using lease = await this.model.loaded.use(save);
     const recipe = { recipe: lease?.recipe ?? [] };
-    const under = { arrived, lease, onStopped: this.#biller.told(onStopped, recipe) };
+    const under = { arrived, lease, onStopped: this.#biller.receiptOnStop(onStopped, recipe) };
     const { answers, usage } = await this.sound(reading({ ...terms, ...under }));
     return { answers, receipt: this.#biller.receipt(usage, recipe) };
   }

@@ -10,7 +10,7 @@ import { nearestTo, type Ranker, rankers, type SearchResult, search } from "../r
 import { checkEmbedding, type IndexSettings } from "../retrieval/settings.ts";
 import type { Counts, ListedDocument, Store } from "../retrieval/store/store.ts";
 import { UserError } from "../util/errors.ts";
-import { given, stoppable, text, texts } from "./arguments.ts";
+import { checkArgument, stoppable, text, texts } from "./arguments.ts";
 import type { EmbeddingModel } from "./open-index.ts";
 import type { ReadOptions, Stoppable } from "./options.ts";
 
@@ -58,7 +58,7 @@ export class SearchIndex implements AsyncDisposable {
     return this.store.hasCategories();
   }
 
-  /** Indexed terms of the mean chunk; 0 if there is none. */
+  /** Indexed terms of the mean chunk; 0 if none. */
   async meanTerms(): Promise<number> {
     const { chunks, terms } = await this.counts();
     return chunks === 0 ? 0 : terms / chunks;
@@ -82,13 +82,13 @@ export class SearchIndex implements AsyncDisposable {
    * @throws UserError
    */
   async addFile(file: string, options: AddOptions = {}): Promise<Added & { receipt: Receipt }> {
-    const path = given("addFile's file", text, file);
+    const path = checkArgument("addFile's file", text, file);
     return this.#add(sourceOf(path), documentsIn(path), options);
   }
 
   async #add(source: string | null, documents: AsyncIterable<Document>, options: AddOptions) {
     const { onBatch = () => {}, ...stopping } = options;
-    const { signal, onStopped } = given("add's options", stoppable, stopping);
+    const { signal, onStopped } = checkArgument("add's options", stoppable, stopping);
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(performance.now()), []];
     const receipt = () => searchReceipt({ parts, time, flops: 0, retrievals: 0 });
     try {
@@ -103,12 +103,12 @@ export class SearchIndex implements AsyncDisposable {
 
   /** Removes documents by id; returns how many existed. */
   async remove(ids: readonly string[]): Promise<number> {
-    return this.store.remove(given("remove's ids", texts, ids));
+    return this.store.remove(checkArgument("remove's ids", texts, ids));
   }
 
   /** Removes the documents that came from a file; returns how many existed. */
   async removeFile(file: string): Promise<number> {
-    return this.store.remove(await this.store.idsFrom(sourceOf(given("removeFile's file", text, file))));
+    return this.store.remove(await this.store.idsFrom(sourceOf(checkArgument("removeFile's file", text, file))));
   }
 
   /** All documents in the order of their ids, without their texts. */
@@ -135,11 +135,11 @@ export class SearchIndex implements AsyncDisposable {
   async searchWith(
     model: () => Promise<EmbeddingModel | undefined>,
     query: string,
-    asked: Pick<SearchOptions, "by" | "top">,
+    options: Pick<SearchOptions, "by" | "top">,
     terms: ReadOptions,
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
-    const words = given("search's query", text, query);
-    const { by = this.usual, top } = given("search's options", searchOptions, asked);
+    const words = checkArgument("search's query", text, query);
+    const { by = this.usual, top } = checkArgument("search's options", searchOptions, options);
     // Opening its model counts towards its time.
     const [time, parts]: [WallTime, Receipt[]] = [new WallTime(terms.arrived ?? performance.now()), []];
     if (by !== "bm25" && !this.settings.embedding)
@@ -157,8 +157,8 @@ export class SearchIndex implements AsyncDisposable {
    */
   async vectors(ids: readonly string[]): Promise<Map<string, Float32Array>> {
     this.#checkVectors();
-    const found = await this.store.vectorsOf(given("vectors' ids", texts, ids));
-    return new Map([...found].map(([id, chunks]) => [id, normalised(sumOfVectors(chunks))]));
+    const vectors = await this.store.vectorsOf(checkArgument("vectors' ids", texts, ids));
+    return new Map([...vectors].map(([id, chunks]) => [id, normalised(sumOfVectors(chunks))]));
   }
 
   /**
@@ -169,13 +169,13 @@ export class SearchIndex implements AsyncDisposable {
     id: string,
     options: Pick<SearchOptions, "top"> = {},
   ): Promise<{ results: SearchResult[]; receipt: Receipt }> {
-    const { top } = given("similar's options", searchOptions, options);
+    const { top } = checkArgument("similar's options", searchOptions, options);
     const time = new WallTime(undefined);
     const direction = (await this.vectors([id])).get(id);
-    const found = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
+    const nearest = direction ? await nearestTo(this.store, direction, top + 1) : { results: [], flops: 0 };
     return {
-      results: found.results.filter((result) => result.id !== id).slice(0, top),
-      receipt: searchReceipt({ parts: [], flops: found.flops, retrievals: 1, time }),
+      results: nearest.results.filter((result) => result.id !== id).slice(0, top),
+      receipt: searchReceipt({ parts: [], flops: nearest.flops, retrievals: 1, time }),
     };
   }
 
@@ -236,7 +236,7 @@ async function* until(signal: AbortSignal | undefined, documents: AsyncIterable<
 
 async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<DocumentInput>): AsyncGenerator<Document> {
   let number = 0;
-  for await (const document of documents) yield given(`add's document ${++number}`, documentSchema, document);
+  for await (const document of documents) yield checkArgument(`add's document ${++number}`, documentSchema, document);
 }
 
 /** The model's name in a receipt of work by terms alone. */

@@ -9,7 +9,7 @@ import { registeredRecipes } from "../savings/registered.ts";
 import { UserError } from "../util/errors.ts";
 import type { ModelForm, Quant } from "../weights/prepared/quant.ts";
 import * as args from "./arguments.ts";
-import { given, modelName } from "./arguments.ts";
+import { checkArgument, modelName } from "./arguments.ts";
 import { heldShare, priceOfAnswer } from "./dense-price.ts";
 import { identityOf } from "./identity.ts";
 import { load } from "./load.ts";
@@ -33,7 +33,7 @@ export type ShownCompletion = Completion & { readonly shown: unknown };
  * @throws UserError
  */
 export async function openTextPipeline(name: string, options: TextPipelineOptions = {}): Promise<OpenedPipeline> {
-  const named = textPipelineNamed(await spelledOut(given("openTextPipeline's name", modelName, name)));
+  const named = textPipelineNamed(await spelledOut(checkArgument("openTextPipeline's name", modelName, name)));
   if (!named) throw new UserError(`"${name}" is not a pipeline that answers texts, such as smollm2+vote@n=5`, 2);
   checkSpelling(name);
   return openNamed(named, options);
@@ -111,9 +111,9 @@ export class OpenedPipeline implements Disposable {
     refuse(options, named.pipeline);
     const maxTokens = options.maxTokens ?? named.pipeline.settings?.maxTokens;
     const settings = { ...options, ...(maxTokens !== undefined && { maxTokens }) };
-    const { signal, onStopped, arrived, ...rest } = given("generate's options", args.runOptions, settings);
+    const { signal, onStopped, arrived, ...rest } = checkArgument("generate's options", args.runOptions, settings);
     const terms = { ...own, signal, onStopped, arrived };
-    const request = { prompt: given("generate's prompt", args.prompt, prompt), options: rest, ...terms };
+    const request = { prompt: checkArgument("generate's prompt", args.prompt, prompt), options: rest, ...terms };
     const pieces = await named.pipeline.answer(named, resources, request, prepared);
     for await (const { tokens, role: _, planTokens: __, ...piece } of pieces) yield { ...piece, tokens: [...tokens] };
   }

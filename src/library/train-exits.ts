@@ -10,7 +10,7 @@ import { runSession, type Session } from "../train/session/session.ts";
 import { UserError } from "../util/errors.ts";
 import { readJson } from "../weights/json-file.ts";
 import { type Quant, quants } from "../weights/prepared/quant.ts";
-import { given, model as modelSchema, texts } from "./arguments.ts";
+import { checkArgument, model as modelSchema, texts } from "./arguments.ts";
 import type { Model } from "./model.ts";
 import { openBase } from "./train.ts";
 
@@ -42,13 +42,13 @@ export async function trainExits(
   out: string,
   options: TrainExitsOptions = {},
 ): Promise<ExitsFile> {
-  const { language } = given("trainExits' model", modelSchema, model);
-  const name = given("trainExits' saving", z.enum(trainedSavings), saving);
-  const all = given("trainExits' documents", texts, documents);
+  const { language } = checkArgument("trainExits' model", modelSchema, model);
+  const name = checkArgument("trainExits' saving", z.enum(trainedSavings), saving);
+  const all = checkArgument("trainExits' documents", texts, documents);
   if (all.length === 0) throw new UserError("trainExits: expected at least one text, got none");
   const { quant, data, signal, onProgress, ...rest } = options;
-  const how = given("trainExits' options", terms, { quant, data, signal, onProgress });
-  const chosen = given("trainExits' options", exitTrainOptions, rest);
+  const how = checkArgument("trainExits' options", terms, { quant, data, signal, onProgress });
+  const chosen = checkArgument("trainExits' options", exitTrainOptions, rest);
   const named = withMethod("exit-heads", { ...chosen, saving: name });
   const session: Session = {
     options: completeOptions({ ...named, model: language.source.name, quant: how.quant, data: how.data }),

@@ -11,7 +11,7 @@ import { trainedBy } from "../train/subject/open-trainee.ts";
 import { UserError } from "../util/errors.ts";
 import { checkWritable } from "../util/write-whole.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import { openBase } from "./train.ts";
 
 /** A written mask. */
@@ -43,7 +43,7 @@ export async function trainGuard(
   { out, threads, onStep, ...resolving }: GuardCall,
 ): Promise<GuardTrained> {
   if (threads !== undefined) chooseThreads(threads);
-  const settings = given("trainGuard's options", guardOptions, options);
+  const settings = checkArgument("trainGuard's options", guardOptions, options);
   await checkWritable(out);
   const { innocent: data, ...own } = settings;
   const session: Session = {

@@ -11,7 +11,7 @@ import type { TrainingReceipt } from "../train/session/receipt.ts";
 import type { TrainResult } from "../train/session/session.ts";
 import { readJson } from "../weights/json-file.ts";
 import type { ResolveOptions } from "../weights/sources/index.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 import { train } from "./train.ts";
 
 export interface SmallTrainCall extends ResolveOptions {
@@ -31,13 +31,17 @@ export interface PairsTrained {
 
 /** Trains a CLIP or a SigLIP from random weights on pictures with captions. @throws UserError */
 export async function trainImageText(options: unknown, call: SmallTrainCall): Promise<PairsTrained> {
-  const { out, steps, receipt } = await trainBy("pairs", given("the training of pairs", pairOptions, options), call);
+  const { out, steps, receipt } = await trainBy(
+    "pairs",
+    checkArgument("the training of pairs", pairOptions, options),
+    call,
+  );
   return { out, steps, loss: meanLosses(readMetrics(out).map(({ loss }) => loss)), receipt };
 }
 
 /** Trains a localiser on pictures with masks of any class. @throws UserError */
 export async function trainRegionLocaliser(options: unknown, call: SmallTrainCall): Promise<LocaliserFile> {
-  await trainBy("localiser", given("the training of a localiser", localiserOptions, options), call);
+  await trainBy("localiser", checkArgument("the training of a localiser", localiserOptions, options), call);
   return readJson(localiserJson(call.out), z.custom<LocaliserFile>(), "a localiser that was trained");
 }
 
@@ -50,7 +54,7 @@ export async function trainRegionBridge(
   { model, ...options }: { readonly model: string; readonly [option: string]: unknown },
   call: SmallTrainCall,
 ): Promise<BridgeFile> {
-  const checked = given("the training of a bridge", bridgeOptions, options);
+  const checked = checkArgument("the training of a bridge", bridgeOptions, options);
   await trainBy("bridge", { ...checked, model }, call);
   return readJson(bridgeJson(call.out), z.custom<BridgeFile>(), "a bridge that was trained");
 }

@@ -22,7 +22,7 @@ import { UserError } from "../util/errors.ts";
 import { openCheckpoint } from "../weights/checkpoint.ts";
 import { hubName, preparedFolder, type ResolveOptions, resolveModel } from "../weights/sources/index.ts";
 import type { Tokenizer } from "../weights/tokenizer/index.ts";
-import { given } from "./arguments.ts";
+import { checkArgument } from "./arguments.ts";
 
 /** The folder of a run, and its events. Lab tasks among the options need `labTasks`. */
 export interface TrainCall
@@ -47,7 +47,7 @@ export async function train(
   { out, reuse = "refuse", threads, labTasks, ...rest }: TrainCall,
 ): Promise<TrainResult> {
   if (threads !== undefined) chooseThreads(threads);
-  const session = { options: optionsGiven(options), out, reuse, labTasks };
+  const session = { options: checkedTrainOptions(options), out, reuse, labTasks };
   return runSession(session, (model) => openBase(model, rest), rest, rest.signal);
 }
 
@@ -60,11 +60,11 @@ export async function estimateTraining(
   options: TrainInput,
   { labTasks, ...resolving }: ResolveOptions & Pick<Session, "labTasks"> = {},
 ): Promise<Estimate> {
-  return dryRun(optionsGiven(options), (model) => openBase(model, resolving), labTasks);
+  return dryRun(checkedTrainOptions(options), (model) => openBase(model, resolving), labTasks);
 }
 
-const optionsGiven = (options: TrainInput): TrainOptions =>
-  given("train's options", trainOptions, withPresets(options));
+const checkedTrainOptions = (options: TrainInput): TrainOptions =>
+  checkArgument("train's options", trainOptions, withPresets(options));
 
 /** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {
@@ -131,7 +131,7 @@ export async function exportTraining(
   options: TrainInput,
   { out, ...resolving }: ResolveOptions & { readonly out: string },
 ): Promise<ExportedRun> {
-  return exportTrl(optionsGiven(options), out, (model) => openBase(model, resolving));
+  return exportTrl(checkedTrainOptions(options), out, (model) => openBase(model, resolving));
 }
 
 /**

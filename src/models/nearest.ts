@@ -97,8 +97,8 @@ function comparedBy(key: Key, whole: Checkpoint, { names, tensors, trace }: Cand
   try {
     const stored = tensors({ ...whole, config });
     const nameOf = (canonical: string) => {
-      const found = stored(canonical);
-      return typeof found === "string" ? found : found.name;
+      const entry = stored(canonical);
+      return typeof entry === "string" ? entry : entry.name;
     };
     const weights = new CountedWeights(config, (canonical) => own.has(key(nameOf(canonical))));
     trace(weights);

@@ -63,7 +63,7 @@ const allNames = (): string[] => [
   ...new Set(Object.values(architectures).flatMap((some) => some.flatMap(({ names }: Listed<unknown>) => names))),
 ];
 
-/** The checkpoint's architecture among `known`. @throws UserError if there is none with its name */
+/** The checkpoint's architecture among `known`. @throws UserError if none has its name */
 async function architectureOf<A>(checkpoint: Checkpoint, known: readonly Listed<A>[]): Promise<A> {
   const { path, architecture: name } = checkpoint;
   const found = known.find(({ names }) => names.includes(name));
@@ -171,7 +171,7 @@ function openStack(
   return adapter ? open(new LoraLayers(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
-/** Modules that an adapter may replace entirely; undefined if there are none: a GGUF's tensors have other names than PEFT's. */
+/** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
 export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
   const { config } = checkpoint;
   if (config.kind === "gguf") return undefined;

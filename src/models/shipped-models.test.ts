@@ -58,8 +58,8 @@ function picture(): Promise<Buffer> {
 /** From transformers in float32: tools/reference/shipped.py. */
 test("vlm-tiny: its log-probabilities of answers about a picture are transformers'", async () => {
   using model = await load("vlm-tiny", { quant: "f32" });
-  const asked = { images: [await picture()], raw: true, maxTokens: 1, temperature: 0, logprobs: 4 };
-  const { tokens } = await model.complete("what is at the top?", asked);
+  const request = { images: [await picture()], raw: true, maxTokens: 1, temperature: 0, logprobs: 4 };
+  const { tokens } = await model.complete("what is at the top?", request);
   const expected = [-2.437148, -2.465392, -2.554084, -2.590082];
   expect(tokens[0]!.top!.map(({ id }) => id)).toEqual([264, 256, 263, 257]);
   for (const [i, { logprob }] of tokens[0]!.top!.entries()) expect(logprob).toBeCloseTo(expected[i]!, 4);

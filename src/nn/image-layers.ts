@@ -112,8 +112,8 @@ export class ImageLayers {
     outputs: number,
     sides: Resampling = "same",
   ): Tensor {
-    const begun = resampled(silu(this.norm(`${name}.norm1`, x)), sides);
-    const first = this.conv(`${name}.conv1`, begun, outputs, 3);
+    const input = resampled(silu(this.norm(`${name}.norm1`, x)), sides);
+    const first = this.conv(`${name}.conv1`, input, outputs, 3);
     const conditioned = silu(this.#conditioned(name, first, condition));
     const second = this.conv(`${name}.conv2`, conditioned, outputs, 3);
     const beside = resampled(x, sides);

@@ -17,13 +17,13 @@ const { batch, channels, cases }: Reference = JSON.parse(
 );
 const rows = sym("batch");
 
-test.each(cases)("$from to $to is PyTorch's bilinear interpolation, and so is its gradient", async (given) => {
-  const { from, to } = given;
+test.each(cases)("$from to $to is PyTorch's bilinear interpolation, and so is its gradient", async (value) => {
+  const { from, to } = value;
   const [source, target] = [from, to].map((sides) => [batch, channels, ...sides]);
   const trial: Trial = {
     inputs: {
-      x: { dtype: "f32", shape: source!, data: given.x, symbolic: [rows, ...source!.slice(1)] },
-      dy: { dtype: "f32", shape: target!, data: given.dy, symbolic: [rows, ...target!.slice(1)] },
+      x: { dtype: "f32", shape: source!, data: value.x, symbolic: [rows, ...source!.slice(1)] },
+      dy: { dtype: "f32", shape: target!, data: value.dy, symbolic: [rows, ...target!.slice(1)] },
     },
     bindings: { batch },
     trace: ({ x, dy }) => {
@@ -33,7 +33,7 @@ test.each(cases)("$from to $to is PyTorch's bilinear interpolation, and so is it
     },
   };
   const outcomes = await compare(trial);
-  for (const [name, data] of Object.entries({ y: given.y, dx: given.dx })) {
+  for (const [name, data] of Object.entries({ y: value.y, dx: value.dx })) {
     const { got, expected } = outcomes[name]!;
     const reference = { shape: got.shape, data: Float64Array.from(data) };
     expect(error({ got, expected: reference })).toBeLessThan(1e-6);

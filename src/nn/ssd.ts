@@ -29,8 +29,8 @@ export interface ScanInputs {
 const CHUNK = 64;
 
 /** The greatest divisor of a token count, up to the wanted chunk length. */
-export function chunkOf(tokens: number, wanted = CHUNK): number {
-  let chunk = Math.min(tokens, wanted);
+export function chunkOf(tokens: number, size = CHUNK): number {
+  let chunk = Math.min(tokens, size);
   while (tokens % chunk > 0) chunk--;
   return chunk;
 }
@@ -88,6 +88,6 @@ function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const byHead = reshape(transpose(states, [0, 2, 4, 1, 3, 5]), [batch!, groups!, share!, chunks!, n * size!]);
   const between = exp(segmentSums(transpose(sum(steps, 4), [1, 3, 0, 2]), { exclusive: true }));
   const before = reshape(matmul(between, byHead), [batch!, groups!, share!, chunks!, n, size!]);
-  const found = matmul(read, flat(transpose(before, [0, 3, 1, 4, 2, 5]), n));
-  return times(reshape(found, each), factors(cumSum(steps, 4)));
+  const products = matmul(read, flat(transpose(before, [0, 3, 1, 4, 2, 5]), n));
+  return times(reshape(products, each), factors(cumSum(steps, 4)));
 }

@@ -45,7 +45,7 @@ export type Roles = Readonly<Record<string, string>>;
 /** The parts of a name. */
 interface Parsed {
   readonly roles: Roles;
-  /** The options as written: `n=5`; empty if there are none. */
+  /** The options as written: `n=5`; empty if none. */
   readonly optionText: string;
   /** The options by name, for a pipeline that reads them that way. */
   readonly values?: Values;

@@ -21,7 +21,10 @@ export interface RankPipeline<P extends PreparedRank = PreparedRank> extends Mod
   checkNames(named: NamedRank): Promise<void>;
   /** The sentence for a role whose model a server lacks, and whether the name is unknown everywhere. */
   missing(named: NamedRank, role: string, reason: string): readonly [sentence: string, isWrong: boolean];
-  /** `hashOf` returns the SHA-256 of a role's model; undefined ignores artefacts trained for it. @throws UserError */
+  /**
+   * `hashOf` returns the SHA-256 of a role's model; if it is undefined, artefacts trained for that model are ignored.
+   * @throws UserError
+   */
   prepare(named: NamedRank, hashOf: (role: string) => Promise<string | undefined>): Promise<P>;
   /** @throws UserError if the dense role's model cannot rank */
   checkModel(model: HeldModel, prepared: P): Promise<void>;

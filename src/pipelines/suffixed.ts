@@ -3,7 +3,7 @@ import { readNamed } from "../util/named-options.ts";
 /** A name `MODEL+PIPELINE`, with options after a final `@`. */
 export interface Suffixed {
   readonly model: string;
-  /** The options as written; empty if there are none. */
+  /** The options as written; empty if none. */
   readonly optionText: string;
   /** The options by name, as texts. */
   readonly values: Readonly<Record<string, unknown>>;

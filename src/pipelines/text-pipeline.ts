@@ -63,7 +63,7 @@ export interface Settings {
   readonly field: string;
   /** Default tokens of an answer. */
   readonly maxTokens: number;
-  /** By name, without dashes. */
+  /** Keyed by name, without dashes. */
   readonly flags: Readonly<Record<string, { readonly value: string; readonly help: string }>>;
   /** Options of a single model, which the pipeline refuses. */
   readonly alone: { readonly fields: readonly string[]; readonly flags: readonly string[] };

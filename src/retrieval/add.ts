@@ -91,15 +91,15 @@ async function addBatch(
   batch: readonly Document[],
   embed: Embed | undefined,
 ): Promise<Added> {
-  const kept = await patiently(() => store.kept(batch.map(({ id }) => id)));
-  const isChanged = (document: Document) => kept.get(document.id)?.hash !== contentHash(document);
+  const stored = await patiently(() => store.kept(batch.map(({ id }) => id)));
+  const isChanged = (document: Document) => stored.get(document.id)?.hash !== contentHash(document);
   const changed = batch.filter(isChanged);
   const prepared = await prepare(changed, source, store.settings, embed);
   if (prepared.length > 0) await patiently(() => store.put(prepared));
   // An unchanged document may come from another file than before.
-  const moved = batch.map(({ id }) => id).filter((id) => kept.has(id) && kept.get(id)!.source !== source);
+  const moved = batch.map(({ id }) => id).filter((id) => stored.has(id) && stored.get(id)!.source !== source);
   if (moved.length > 0) await patiently(() => store.move(moved, source));
-  const replaced = changed.filter(({ id }) => kept.has(id)).length;
+  const replaced = changed.filter(({ id }) => stored.has(id)).length;
   return {
     added: changed.length - replaced,
     replaced,

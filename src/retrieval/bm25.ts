@@ -64,11 +64,11 @@ function addTo(scores: Float64Array, numbers: Uint32Array, weight: number, perLe
 }
 
 function best(scores: ReadonlyMap<number, Float64Array>, top: number): Hit[] {
-  const kept = new Top(top);
+  const best = new Top(top);
   for (const [block, values] of scores)
     for (let place = 0; place < BLOCK; place++) {
       const score = values[place]!;
-      if (score > 0 && score >= kept.least) kept.offer({ chunk: block * BLOCK + place, score });
+      if (score > 0 && score >= best.least) best.offer({ chunk: block * BLOCK + place, score });
     }
-  return kept.sorted();
+  return best.sorted();
 }

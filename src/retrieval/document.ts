@@ -2,12 +2,12 @@ import { createHash } from "node:crypto";
 import { z } from "zod";
 
 /** A text that both stores can keep: Postgres refuses NUL, and UTF-8 has no halves of surrogate pairs. */
-const kept = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
+const storable = (text: string): string => text.replace(/\0/g, "\ufffd").replace(/\p{Surrogate}/gu, "\ufffd");
 
-const text = (expected = "expected a text") => z.string(expected).transform(kept);
+const text = (expected = "expected a text") => z.string(expected).transform(storable);
 const id = z
   .union([z.string(), z.number()], "expected a text or a number")
-  .transform((value) => kept(String(value)))
+  .transform((value) => storable(String(value)))
   .refine((value) => value.length >= 1 && value.length <= 512, "expected 1 to 512 characters");
 
 /** A document as callers pass it. Other fields are ignored. */

@@ -12,8 +12,8 @@ export function fuse<T>(rankings: readonly (readonly T[])[], keyOf: (item: T) =>
     for (const [i, item] of ranking.entries()) {
       const before = fused.get(keyOf(item));
       const score = (before?.score ?? 0) + 1 / (K + i + 1);
-      const kept = before && before.rank <= i ? before : { item, rank: i };
-      fused.set(keyOf(item), { item: kept.item, rank: kept.rank, score });
+      const first = before && before.rank <= i ? before : { item, rank: i };
+      fused.set(keyOf(item), { item: first.item, rank: first.rank, score });
     }
   return [...fused.values()].sort((a, b) => b.score - a.score).map(({ item, score }) => ({ item, score }));
 }

@@ -31,13 +31,15 @@ export class InnerProducts implements Disposable {
     query: Float32Array,
     tables: readonly RowTable[],
   ): AsyncGenerator<{ table: RowTable; products: Float32Array }> {
-    using asked = new Buffer("f32", this.width);
+    using queryBuffer = new Buffer("f32", this.width);
     using products = new Buffer("f32", ROWS);
-    new Float32Array(asked.memory).set(query);
+    new Float32Array(queryBuffer.memory).set(query);
     for (const table of tables) {
       const { count } = table;
       using rows = table.rows.fresh([count, this.width]);
-      await this.program.bind({ rows, query: asked.view([this.width, 1]), products: products.view([count, 1]) }).run();
+      await this.program
+        .bind({ rows, query: queryBuffer.view([this.width, 1]), products: products.view([count, 1]) })
+        .run();
       yield { table, products: new Float32Array(products.memory, 0, count) };
     }
   }

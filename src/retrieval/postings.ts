@@ -51,10 +51,10 @@ export const postingsIn = ({ data }: Pick<PostingBlock, "data">): number => data
 /** The blob without the chunks at these places of the block; undefined if none remain. */
 export function without(data: Uint8Array, places: ReadonlySet<number>): Uint8Array | undefined {
   const numbers = numbersOf(data);
-  const left: number[] = [];
+  const remaining: number[] = [];
   for (let i = 0; i < numbers.length; i += 2)
-    if (!places.has(numbers[i]! & 0xffff)) left.push(numbers[i]!, numbers[i + 1]!);
-  return left.length === 0 ? undefined : bytesOf(left);
+    if (!places.has(numbers[i]! & 0xffff)) remaining.push(numbers[i]!, numbers[i + 1]!);
+  return remaining.length === 0 ? undefined : bytesOf(remaining);
 }
 
 /** Places to remove, by term and block. */

@@ -61,9 +61,9 @@ export async function search(
   if (query.trim() === "") throw new UserError("the query is empty, expected a text", 2);
   switch (by) {
     case "bm25":
-      return found(store, await documents(store, top, byTerms(store, query)));
+      return withDocuments(store, await documents(store, top, byTerms(store, query)));
     case "dense":
-      return found(store, await documents(store, top, await byVector(store, query, embed)));
+      return withDocuments(store, await documents(store, top, await byVector(store, query, embed)));
     case "hybrid":
       return hybrid(store, query, top, embed);
   }
@@ -76,7 +76,7 @@ async function hybrid(store: Store, query: string, top: number, embed: Embed | u
   const vectors = await documents(store, depth, await byVector(store, query, embed), ids);
   const fused = fuse([terms.best, vectors.best], ({ id }) => id).slice(0, top);
   const best = fused.map(({ item, score }) => ({ ...item, score }));
-  return found(store, { best, flops: terms.flops + vectors.flops });
+  return withDocuments(store, { best, flops: terms.flops + vectors.flops });
 }
 
 type Scorer = (top: number) => Promise<Scored>;
@@ -97,7 +97,7 @@ async function byVector(store: Store, query: string, embed: Embed | undefined): 
 
 /** The `top` documents closest to a unit vector, each by its best chunk. */
 export const nearestTo = (store: Store, direction: Float32Array, top: number): Promise<Found> =>
-  documents(store, top, along(store, direction)).then((ranking) => found(store, ranking));
+  documents(store, top, along(store, direction)).then((ranking) => withDocuments(store, ranking));
 
 const along =
   (store: Store, direction: Float32Array): Scorer =>
@@ -135,7 +135,7 @@ function byDocument(hits: readonly Hit[], ids: ReadonlyMap<number, string>): Doc
 }
 
 /** Reads the passages of a ranking's documents. */
-async function found(store: Store, { best, flops }: Ranking): Promise<Found> {
+async function withDocuments(store: Store, { best, flops }: Ranking): Promise<Found> {
   const passages = await store.passages(best.map(({ chunk }) => chunk));
   const scores = new Map(best.map(({ chunk, score }) => [chunk, score]));
   return { results: passages.map(({ chunk, ...passage }) => ({ ...passage, score: scores.get(chunk)! })), flops };

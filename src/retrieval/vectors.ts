@@ -60,13 +60,13 @@ export class VectorTable implements Disposable {
   }
 
   async #candidates(query: Float32Array, most: number): Promise<Candidate[]> {
-    const kept = new Top<Candidate>(most);
+    const best = new Top<Candidate>(most);
     for await (const { table, products } of this.products.of(query, [...this.#tables]))
       for (let i = 0; i < products.length; i++) {
         const score = products[i]!;
-        if (score >= kept.least) kept.offer({ chunk: table.chunks[i]!, score, row: table.row(i) });
+        if (score >= best.least) best.offer({ chunk: table.chunks[i]!, score, row: table.row(i) });
       }
-    return kept.sorted();
+    return best.sorted();
   }
 
   [Symbol.dispose](): void {

@@ -108,10 +108,10 @@ describe("memory given back", () => {
       const buffers = Array.from({ length: 600 }, () => new Buffer("f32", 75_000));
       for (const buffer of buffers) new Float32Array(buffer.memory).fill(1);
       const before = resident();
-      const kept = buffers.filter((_, i) => i % 20 === 19);
+      const retained = buffers.filter((_, i) => i % 20 === 19);
       for (const [i, buffer] of buffers.entries()) if (i % 20 < 19) buffer[Symbol.dispose]();
       expect(before - resident()).toBeGreaterThan(120e6);
-      for (const buffer of kept) buffer[Symbol.dispose]();
+      for (const buffer of retained) buffer[Symbol.dispose]();
     },
   );
 

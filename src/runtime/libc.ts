@@ -7,9 +7,9 @@ const known = new Map<string, Callable>();
 
 /** A function of the loaded C library, by its declaration. Throws if the library has no such function. */
 export function libc(declaration: string): Callable {
-  const found = known.get(declaration) ?? (koffi.load(null).func(declaration) as Callable);
-  known.set(declaration, found);
-  return found;
+  const callable = known.get(declaration) ?? (koffi.load(null).func(declaration) as Callable);
+  known.set(declaration, callable);
+  return callable;
 }
 
 /** Ends the process without Node's own exit, which waits for threads and restores the terminal. */

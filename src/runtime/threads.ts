@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import os from "node:os";
 import { UserError } from "../util/errors.ts";
 
-/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined if there is none. */
+/** The CPU quota of this process's cgroup (v2, then v1), in cores; undefined if none. */
 function cgroupQuota(): number | undefined {
   const read = (file: string) => {
     try {
@@ -46,7 +46,7 @@ export function poolThreads(): number {
 
 /** Useful threads: the cores this process may use (affinity), within its cgroup's quota. MODICUM_THREADS overrides it. */
 export function availableThreads(): number {
-  const wanted = Number(process.env["MODICUM_THREADS"]);
-  if (Number.isInteger(wanted) && wanted > 0) return wanted;
+  const threads = Number(process.env["MODICUM_THREADS"]);
+  if (Number.isInteger(threads) && threads > 0) return threads;
   return Math.max(1, Math.min(os.availableParallelism(), Math.ceil(cgroupQuota() ?? Number.POSITIVE_INFINITY)));
 }

@@ -24,8 +24,8 @@ test.each<[ModelForm, ModelForm | undefined, string | undefined]>([
   [{}, { quant: "auto", codes: 4 }, undefined],
   [{ quant: "auto", codes: 8 }, undefined, undefined],
 ])("learnt in %j, run in %j", (learnt, running, expected) => {
-  const told: string[] = [];
-  noticeForm("exits.json", learnt, running, (sentence) => void told.push(sentence));
-  expect(told).toHaveLength(expected ? 1 : 0);
-  if (expected) expect(told[0]).toContain(`exits.json was ${expected}`);
+  const notices: string[] = [];
+  noticeForm("exits.json", learnt, running, (sentence) => void notices.push(sentence));
+  expect(notices).toHaveLength(expected ? 1 : 0);
+  if (expected) expect(notices[0]).toContain(`exits.json was ${expected}`);
 });

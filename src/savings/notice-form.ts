@@ -35,9 +35,9 @@ export function formDifference(learnt: ModelForm, running: ModelForm): string | 
   return undefined;
 }
 
-/** The end of a sentence: how to run the model in the `wanted` form; "" if Modicum did not choose the running form. */
-export function formAdvice(wanted: string | undefined, running: string | undefined): string {
-  if (wanted === running) return "";
+/** The end of a sentence: how to run the model in the `measured` form; "" if Modicum did not choose the running form. */
+export function formAdvice(measured: string | undefined, running: string | undefined): string {
+  if (measured === running) return "";
   if (running === "q8r") return "; MODICUM_TUNE=off keeps auto in the default form";
-  return wanted === "q8r" ? "; --quant q8r runs in that form" : "";
+  return measured === "q8r" ? "; --quant q8r runs in that form" : "";
 }

@@ -63,7 +63,7 @@ export interface StepCut {
   readonly probe?: StepProbe;
   /** Predicts the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
   readonly head?: ExitHead;
-  /** The usual fill of its exits, if there is one: its programs are then compiled before a request runs. */
+  /** The usual fill of its exits, if any: its programs are then compiled before a request runs. */
   readonly fill?: StateFill;
   decide(seen: Seen): Decision;
 }

@@ -133,15 +133,15 @@ export function checkSeams(recipe: Recipe): void {
   const certified = recipe.find(({ saving }) => saving === auto);
   if (certified && recipe.length > 1)
     throw new UserError(`${certified.text} is a whole recipe; expected no other saving with it`, 2);
-  const taken = new Map<string, string>();
+  const bySeam = new Map<string, string>();
   for (const { saving, options } of recipe.filter((step) => !meansPreset(step)))
     for (const seam of saving.seams(options)) {
-      const other = taken.get(seam);
+      const other = bySeam.get(seam);
       if (other !== undefined)
         throw new UserError(
           `both ${other} and ${saving.name} take ${seam} of the model; a recipe can have only one`,
           2,
         );
-      taken.set(seam, saving.name);
+      bySeam.set(seam, saving.name);
     }
 }

@@ -103,7 +103,7 @@ describe("a registered recipe", () => {
     expect(steps.map(({ text }) => text)).toEqual(["xattention", "dynamax:threshold=0.8,fill=copy-kv/ssm-partial"]);
     expect(steps[1]!.options).toMatchObject({ threshold: 0.8, fill: "copy-kv/ssm-partial" });
     expect(notice).toBe(
-      "m@fast keeps the defaults from before they changed: dynamax's fill copy-kv/ssm-partial, today copy-hidden/copy-kv/ssm-partial",
+      "m@fast keeps its older defaults: dynamax's fill copy-kv/ssm-partial, today copy-hidden/copy-kv/ssm-partial",
     );
     expect(JSON.parse(readFileSync(home(), "utf8"))["m@fast"]).toEqual(older);
   });

@@ -129,7 +129,7 @@ export function earlierRecipe(
   const defaults = read.flatMap(({ retained }) => retained);
   if (defaults.length === 0) return { steps };
   const changes = defaults.map(({ saving, option, before, now }) => `${saving}'s ${option} ${before}, today ${now}`);
-  return { steps, notice: `${name} keeps the defaults from before they changed: ${changes.join("; ")}` };
+  return { steps, notice: `${name} keeps its older defaults: ${changes.join("; ")}` };
 }
 
 /** A recipe for a list: as typed, with each option whose default has changed since. */

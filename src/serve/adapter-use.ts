@@ -1,4 +1,4 @@
-/** Counts active requests for LoRA adapters, by the adapter's name: waiting or running. */
+/** Counts waiting and running requests per LoRA adapter. */
 export class AdapterUse {
   readonly #waiting = new Map<string, number>();
   readonly #running = new Map<string, number>();

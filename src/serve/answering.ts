@@ -48,10 +48,10 @@ export class Answering {
     const watcher = this.#watcher(signal, trace, leave);
     try {
       const call = { signal, params, trace, taken: line.taken, ...caller };
-      const given = await answerOf(this.context, it, { body, input }, call);
-      if (isStream(given)) return withHeaders(await eventStream(given, watcher), headers);
+      const answer = await answerOf(this.context, it, { body, input }, call);
+      if (isStream(answer)) return withHeaders(await eventStream(answer, watcher), headers);
       watcher.end();
-      return given instanceof Response ? given : Response.json(given, { headers });
+      return answer instanceof Response ? answer : Response.json(answer, { headers });
     } catch (error) {
       const response = errorResponse(watcher.explain(error));
       watcher.end();
@@ -114,7 +114,7 @@ function withHeaders(response: Response, headers: Readonly<Record<string, string
   return response;
 }
 
-const isStream = (given: object): given is Events => Symbol.asyncIterator in given;
+const isStream = (answer: object): answer is Events => Symbol.asyncIterator in answer;
 
 async function bodyOf({ method }: Endpoint, request: Request, { maxBody, maxTexts }: Limits): Promise<unknown> {
   const most = { body: maxBody, depth: MOST_DEPTH, values: Math.max(MOST_VALUES, 10 * maxTexts) };

@@ -38,11 +38,11 @@ const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
 /** Audits have switched `lossy` off: its state starts afresh once it is on again. */
 let untilOff = 0;
 
-let asked = 0;
+let calls = 0;
 const words = ["house", "tree", "river", "stone", "cloud", "bird", "road", "light"];
 /** A prompt that no other request uses. */
 const prompt = () => {
-  const n = asked++;
+  const n = calls++;
   return `once upon a time there was a ${words[n % 8]} and a ${words[(n >> 3) % 8]} by the ${words[(n >> 6) % 8]}`;
 };
 const ask = async (name: string, to = server, fields: object = {}) => {

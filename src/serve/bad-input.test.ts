@@ -16,12 +16,12 @@ const receipts = async (): Promise<number> => (await jsonOf(fetch(`${server.url}
 
 const JSON_TYPE = { "content-type": "application/json" };
 const chat = { model: "tiny", messages: [{ role: "user", content: "x" }] };
-const called = (given: string) => ({
+const called = (value: string) => ({
   ...chat,
   messages: [
     {
       role: "assistant",
-      tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: given } }],
+      tool_calls: [{ id: "a", type: "function", function: { name: "f", arguments: value } }],
     },
   ],
 });

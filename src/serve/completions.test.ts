@@ -102,18 +102,18 @@ describe("an echoed prompt", () => {
 
   test("is only scored with max_tokens 0, each of several alike, also in a stream", async () => {
     const prompts = [encoded(TEXT), [7], encoded("abc xyz")];
-    const asked = { ...base, prompt: prompts, echo: true, logprobs: 1, max_tokens: 0 };
-    const answer = await openai.completions.create(asked);
+    const request = { ...base, prompt: prompts, echo: true, logprobs: 1, max_tokens: 0 };
+    const answer = await openai.completions.create(request);
     expect(answer.usage).toMatchObject({ completion_tokens: 0, prompt_tokens: prompts.flat().length });
     for (const [i, { logprobs, finish_reason: why }] of answer.choices.entries()) {
       const nats = await reference(prompts[i]!);
       expect(logprobs!.token_logprobs).toEqual([null, ...nats.map((value) => expect.closeTo(value, 3))]);
       expect(why).toBe("length");
-      const alone = await openai.completions.create({ ...asked, prompt: prompts[i]! });
+      const alone = await openai.completions.create({ ...request, prompt: prompts[i]! });
       expect(alone.choices[0]!.logprobs).toEqual(logprobs);
     }
     const events = [];
-    for await (const { choices } of await openai.completions.create({ ...asked, stream: true }))
+    for await (const { choices } of await openai.completions.create({ ...request, stream: true }))
       events.push(...choices);
     const byIndex = events.toSorted((a, b) => a.index - b.index);
     expect(byIndex.map(({ text, logprobs }) => [text, logprobs])).toEqual(
@@ -152,9 +152,9 @@ describe("the best of several", () => {
   test("are those with the highest mean log-probability, the best first; all draws are counted", async () => {
     // An end token counts, but is not shown.
     const endless = Object.fromEntries([...model.language.tokenizer.stopIds].map((id) => [id, -100]));
-    const asked = { ...drawn, logit_bias: endless };
-    const all = await openai.completions.create({ ...asked, n: 5 });
-    const best = await openai.completions.create({ ...asked, n: 2, best_of: 5 });
+    const request = { ...drawn, logit_bias: endless };
+    const all = await openai.completions.create({ ...request, n: 5 });
+    const best = await openai.completions.create({ ...request, n: 2, best_of: 5 });
     const expected = [0, 5].flatMap((at) =>
       all.choices
         .slice(at, at + 5)
@@ -167,7 +167,7 @@ describe("the best of several", () => {
       completion_tokens: all.usage!.completion_tokens,
       prompt_tokens: all.usage!.prompt_tokens,
     });
-    const { logprobs: _, ...silent } = asked;
+    const { logprobs: _, ...silent } = request;
     const without = await openai.completions.create({ ...silent, n: 2, best_of: 5 });
     expect(without.choices.map(({ text, logprobs }) => [text, logprobs])).toEqual(
       best.choices.map(({ text }) => [text, null]),
@@ -180,17 +180,20 @@ describe("a suffix", () => {
     const [before, after] = ["abc", "xyz"].map((text) => model.language.tokenizer.encode(text)) as [number[], number[]];
     const bos = encoded("abc").slice(0, -before.length);
     const ids = [...bos, FIM.prefix, ...before, FIM.suffix, ...after, FIM.middle];
-    const asked = { ...base, model: "filling" };
-    const expected = await openai.completions.create({ ...asked, prompt: ids });
-    const answer = await openai.completions.create({ ...asked, prompt: "abc", suffix: "xyz" });
+    const request = { ...base, model: "filling" };
+    const expected = await openai.completions.create({ ...request, prompt: ids });
+    const answer = await openai.completions.create({ ...request, prompt: "abc", suffix: "xyz" });
     expect(answer.choices[0]!.text).toBe(expected.choices[0]!.text);
     expect(answer.usage!.prompt_tokens).toBe(ids.length);
   });
 
   test("is also read under savings, which the receipt names", async () => {
-    const asked = { ...base, model: "filling", prompt: "abc", suffix: "xyz" };
-    const dense = await openai.completions.create(asked);
-    const answer = await openai.completions.create({ ...asked, savings: ["exit:layer=1,fill=mask"] } as typeof asked);
+    const request = { ...base, model: "filling", prompt: "abc", suffix: "xyz" };
+    const dense = await openai.completions.create(request);
+    const answer = await openai.completions.create({
+      ...request,
+      savings: ["exit:layer=1,fill=mask"],
+    } as typeof request);
     expect(billOf(answer)).toMatchObject({ recipe: ["exit:layer=1,fill=mask"] });
     expect(answer.usage!.prompt_tokens).toBe(dense.usage!.prompt_tokens);
     expect(billOf(answer).flops.spent).toBeLessThan(billOf(dense).flops.spent);

@@ -21,16 +21,16 @@ const serverOf = (maxArrival: number) =>
   });
 
 /** A connection, and everything the server sends until it closes it. */
-function open(to = server): { socket: Socket; said: Promise<string> } {
+function open(to = server): { socket: Socket; reply: Promise<string> } {
   const socket = connect({ port: Number(new URL(to.url).port), host: "127.0.0.1", allowHalfOpen: true });
-  const said = new Promise<string>((resolve) => {
+  const reply = new Promise<string>((resolve) => {
     let text = "";
     socket.on("data", (data) => (text += data));
     socket.on("close", () => resolve(text));
     socket.on("end", () => socket.end());
     socket.on("error", () => {});
   });
-  return { socket, said };
+  return { socket, reply };
 }
 
 const head = (length: number) =>
@@ -41,8 +41,8 @@ const asked = (body: object): string => {
 };
 
 /** The last response on a connection, after interim ones and those to earlier requests. */
-function last(said: string): { status: number; body: string; count: number } {
-  const answers = said.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
+function last(reply: string): { status: number; body: string; count: number } {
+  const answers = reply.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
   const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");
   return { status: Number(start!.slice(9, 12)), body: rest.join("\r\n\r\n"), count: answers.length };
 }
@@ -65,9 +65,9 @@ describe("a client that ends its side of the connection after its request", () =
     ["whole", { max_tokens: 40 }, /"finish_reason":"length".*"completion":40/],
     ["as a stream", { max_tokens: 40, stream: true }, /data: \[DONE\]/],
   ])("gets its answer %s, and then the connection is closed", async (_, body, answer) => {
-    const { socket, said } = open();
+    const { socket, reply } = open();
     socket.end(asked(body));
-    const { status, body: text } = last(await said);
+    const { status, body: text } = last(await reply);
     expect([status, text]).toEqual([200, expect.stringMatching(answer)]);
   });
 
@@ -84,29 +84,29 @@ describe("a client that ends its side of the connection after its request", () =
   });
 
   test("in the middle of a stream has left", async () => {
-    const { socket, said } = open();
+    const { socket, reply } = open();
     socket.write(asked({ ...LONG, stream: true }));
     await new Promise((resolve) => socket.once("data", resolve));
     socket.end();
-    expect(last(await said).body).not.toContain("[DONE]");
+    expect(last(await reply).body).not.toContain("[DONE]");
     await idle();
     expect((await newest()).tokens.completion).toBeLessThan(ALL);
   });
 
   test("in the middle of its request is told so", async () => {
-    const { socket, said } = open();
+    const { socket, reply } = open();
     socket.end(`${head(50)}{"model"`);
-    expect(last(await said)).toMatchObject({ status: 400, body: expect.stringContaining("broke off") });
+    expect(last(await reply)).toMatchObject({ status: 400, body: expect.stringContaining("broke off") });
   });
 });
 
 describe("a request that arrives too slowly is refused, and its connection closed", () => {
   /** Sends one byte at a time until the server stops it; returns the answer. */
   async function drip(start: string, byte: string): Promise<{ status: number; body: string }> {
-    const { socket, said } = open();
+    const { socket, reply } = open();
     socket.write(start);
     const timer = setInterval(() => socket.write(byte), 40);
-    const answer = last(await said);
+    const answer = last(await reply);
     clearInterval(timer);
     return answer;
   }
@@ -141,9 +141,9 @@ describe("a request that arrives too slowly is refused, and its connection close
   test("an answer may take longer than its request", async () => {
     // The server checks its connections several times a second: half the limit more is enough for it to have cut this one off.
     await outlasting(1500 * SECONDS, async () => {
-      const { socket, said } = open();
+      const { socket, reply } = open();
       socket.end(asked({ max_tokens: 200 }));
-      const { status, body } = last(await said);
+      const { status, body } = last(await reply);
       expect([status, JSON.parse(body).choices?.length]).toEqual([200, 1]);
     });
   });

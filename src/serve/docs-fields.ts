@@ -12,7 +12,7 @@ interface Field {
   readonly required: boolean;
 }
 
-/** A table of a request's or an answer's fields, each object's fields after it; empty if there are none. */
+/** A table of a request's or an answer's fields, each object's fields after it; empty if none. */
 export function fieldsTable(type: z.ZodType, io: "input" | "output"): Html {
   const rows = inside(z.toJSONSchema(type, { io, unrepresentable: "any" }), "").map((field) => row(field, io));
   if (rows.length === 0) return html``;

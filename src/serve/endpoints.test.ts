@@ -107,9 +107,9 @@ describe("embeddings", () => {
   test.each([Array(5000).fill(5), "food ".repeat(5000)])(
     "longer than the model's limit are refused unless cut",
     async (input) => {
-      const asked = { model: "sentences", input };
+      const request = { model: "sentences", input };
       for (const fields of [{}, { truncate: false }, { truncate: "NONE" }]) {
-        const response = await post(server, "/v1/embeddings", { ...asked, ...fields });
+        const response = await post(server, "/v1/embeddings", { ...request, ...fields });
         const { error } = await jsonOf(response);
         expect([response.status, error.code]).toEqual([400, "context_length_exceeded"]);
         expect(error.message).toMatch(
@@ -117,9 +117,9 @@ describe("embeddings", () => {
         );
       }
       const cut = [{ truncate: true }, { truncate: "END" }, { truncation: true }, { truncate_prompt_tokens: -1 }];
-      const all = await Promise.all(cut.map((fields) => answered("/v1/embeddings", { ...asked, ...fields })));
+      const all = await Promise.all(cut.map((fields) => answered("/v1/embeddings", { ...request, ...fields })));
       for (const { data } of all) expect(data).toEqual(all[0].data);
-      const few = await answered("/v1/embeddings", { ...asked, truncate_prompt_tokens: 7 });
+      const few = await answered("/v1/embeddings", { ...request, truncate_prompt_tokens: 7 });
       expect(few.usage.prompt_tokens).toBe(7);
     },
   );
@@ -217,13 +217,14 @@ describe("ranks", () => {
   test.each(["ranker", "sentences", "tiny"])(
     "by %s: documents that are too long are refused unless cut",
     async (model) => {
-      const asked = { model, query: "food", documents: ["x ".repeat(5000)] };
-      const response = await post(server, "/v1/rerank", asked);
+      const request = { model, query: "food", documents: ["x ".repeat(5000)] };
+      const response = await post(server, "/v1/rerank", request);
       const { code, message } = (await jsonOf(response)).error;
       expect([response.status, code]).toEqual([400, "context_length_exceeded"]);
       expect(message).toMatch(/^document 1(, with the query,)? has \d+ tokens, and the model reads at most \d+/);
       const cut = [{ truncate: true }, { truncate_prompt_tokens: -1 }, { max_tokens_per_doc: 4096 }];
-      for (const fields of cut) expect((await answered("/v1/rerank", { ...asked, ...fields })).results).toHaveLength(1);
+      for (const fields of cut)
+        expect((await answered("/v1/rerank", { ...request, ...fields })).results).toHaveLength(1);
     },
   );
 

@@ -87,7 +87,7 @@ describe("fields that nothing here reads", () => {
     ["/v1/embeddings", { model: "sentences", input: "x", dimension: 4 }, "dimension"],
     ["/v1/classify", { model: "tiny", input: "x", lables: ["a", "b"] }, "lables"],
     ["/v1/rerank", { model: "tiny", query: "x", documents: ["y"], return_document: true }, "return_document"],
-  ])("%s: typing errors and fields that would change the answer are refused by name: %j", async (path, body, param) => {
+  ])("%s: typos and fields that would change the answer are refused by name: %j", async (path, body, param) => {
     const response = await post(server, path, body);
     expect([response.status, (await jsonOf(response)).error.param]).toEqual([400, param]);
   });
@@ -120,8 +120,8 @@ describe("each answer has an id", () => {
     ["abc-1.2:3", /^abc-1\.2:3$/],
     ["a b", /^[\da-f-]{36}$/],
     ["x".repeat(200), /^[\da-f-]{36}$/],
-  ])("a plain id of the client's is used: %s", async (given, told) => {
-    const headers = { "x-request-id": given };
+  ])("a plain id of the client's is used: %s", async (value, told) => {
+    const headers = { "x-request-id": value };
     for (const path of ["/health", "/nothing", "/docs", "/v1/models"])
       expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(told);
   });

@@ -8,9 +8,9 @@ export function hold(): () => void {
     open = resolve;
   });
   const { stepAll } = Engine.prototype;
-  const held = vi.spyOn(Engine.prototype, "stepAll").mockImplementation(async function (this: Engine, ...given) {
+  const held = vi.spyOn(Engine.prototype, "stepAll").mockImplementation(async function (this: Engine, ...args) {
     await opened;
-    return stepAll.apply(this, given);
+    return stepAll.apply(this, args);
   });
   return () => {
     held.mockRestore();

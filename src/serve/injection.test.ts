@@ -19,7 +19,7 @@ const answered = (call: object, content = "r") => [
   { role: "tool", tool_call_id: "c", content },
 ];
 const chat = (messages: object[], more = {}) => ["/v1/chat/completions", { messages, max_tokens: 1, ...more }] as const;
-const called = (name: string, given: object) => ({ function: { name, arguments: JSON.stringify(given) } });
+const called = (name: string, args: object) => ({ function: { name, arguments: JSON.stringify(args) } });
 const told = (description: string) => ({ tools: [{ type: "function", function: { name: "f", description } }] });
 
 /** Every field whose text becomes tokens. */

@@ -20,7 +20,7 @@ const RETRY = 1_000;
 export class LedgerQueue {
   readonly #waiting: Receipt[] = [];
   /** Receipts sent to the ledger and not yet confirmed. */
-  #given: readonly Receipt[] = [];
+  #batch: readonly Receipt[] = [];
   #writing: Promise<void> | undefined;
   #retry: NodeJS.Timeout | undefined;
   #away = false;
@@ -70,7 +70,7 @@ export class LedgerQueue {
 
   /** @throws LedgerFault, with the receipts waiting as before */
   async #writeSome(some: readonly Receipt[]): Promise<void> {
-    this.#given = some;
+    this.#batch = some;
     try {
       await this.ledger.add(...some);
     } catch (error) {
@@ -78,7 +78,7 @@ export class LedgerQueue {
       this.#waiting.unshift(...some);
       throw error;
     } finally {
-      this.#given = [];
+      this.#batch = [];
     }
     if (this.#away) this.log.info("the ledger can be written again");
     this.#away = false;
@@ -97,7 +97,7 @@ export class LedgerQueue {
     await within(limit, this.flush());
     this.#closed = true;
     clearTimeout(this.#retry);
-    const lost = [...this.#given, ...this.#waiting.splice(0)];
+    const lost = [...this.#batch, ...this.#waiting.splice(0)];
     this.#lose(lost, "the server stopped before the ledger could be written");
     if (lost.length > 0) this.log.error({ receipts: lost.length }, "receipts were not written as the server stopped");
     await within(Math.max(0, until - performance.now()), this.ledger.close());

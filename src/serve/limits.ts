@@ -59,8 +59,8 @@ export const limitOptions = z.strictObject({
 
 export type Limits = z.output<typeof limitOptions>;
 
-/** The deadline of a request received at `taken`, by `performance.now()`. */
-export const deadlineOf = ({ maxTime }: Limits, taken: number): number | undefined => maxTime && taken + 1000 * maxTime;
+/** The deadline of a request received at `start`, by `performance.now()`. */
+export const deadlineOf = ({ maxTime }: Limits, start: number): number | undefined => maxTime && start + 1000 * maxTime;
 
 /** Nesting depth of brackets in a body. */
 export const MOST_DEPTH = 32;

@@ -58,16 +58,17 @@ test("the pair is among the server's models, and answers only chats", async () =
 });
 
 test("the planner alone completes texts, block by block", async () => {
-  const asked = { model: "plans", prompt: "abca=", max_tokens: 4, temperature: 0 };
+  const request = { model: "plans", prompt: "abca=", max_tokens: 4, temperature: 0 };
   const diffusion = { block_length: 2, steps: 2, ends: "never" };
-  const whole = await jsonOf(post(server, "/v1/completions", { ...asked, diffusion }));
+  const whole = await jsonOf(post(server, "/v1/completions", { ...request, diffusion }));
   expect(whole.choices[0].text).toHaveLength(4);
   expect(receiptSchema.parse(whole.receipt).work).toMatchObject({ passes: { dense: 2, run: 2 } });
-  const text = await (await post(server, "/v1/completions", { ...asked, diffusion, stream: true })).text();
+  const text = await (await post(server, "/v1/completions", { ...request, diffusion, stream: true })).text();
   const events = [...text.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!).choices[0].text);
   expect(events.map(({ length }: string) => length)).toEqual([2, 2]);
   expect(events.join("")).toBe(whole.choices[0].text);
-  const refused = async (more: object) => (await jsonOf(post(server, "/v1/completions", { ...asked, ...more }))).error;
+  const refused = async (more: object) =>
+    (await jsonOf(post(server, "/v1/completions", { ...request, ...more }))).error;
   expect(await refused({ diffusion: { block_length: 3 } })).toMatchObject({
     message: expect.stringContaining("block: 3 does not divide the 4 tokens to fill in"),
     type: "invalid_request_error",

@@ -44,16 +44,18 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-const asked = { messages: [{ role: "user", content: "2 + 2?" }], temperature: 0, max_tokens: 40 };
+const request = { messages: [{ role: "user", content: "2 + 2?" }], temperature: 0, max_tokens: 40 };
 const answer = async (model: string, more: object = {}) => {
-  const { choices, usage, ...rest } = await jsonOf(post(server, "/v1/chat/completions", { ...asked, model, ...more }));
+  const { choices, usage, ...rest } = await jsonOf(
+    post(server, "/v1/chat/completions", { ...request, model, ...more }),
+  );
   return { ...rest, ...choices?.[0], usage };
 };
 
 /** The deltas of a stream, joined by their fields, and its last usage. */
 async function streamed(model: string, more: object = {}) {
   const stream = { stream: true, stream_options: { include_usage: true } };
-  const events = await (await post(server, "/v1/chat/completions", { ...asked, model, ...stream, ...more })).text();
+  const events = await (await post(server, "/v1/chat/completions", { ...request, model, ...stream, ...more })).text();
   const chunks = [...events.matchAll(/^data: (\{.*)$/gm)].map(([, json]) => JSON.parse(json!));
   const deltas = chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
   const joined = (field: string) => deltas.map((delta) => delta[field] ?? "").join("");
@@ -197,7 +199,7 @@ describe("variables of the template", () => {
 
   test.each(["reasoning_content", "reasoning"])("an earlier answer's %s", async (field) => {
     const turns = (more: object) => ({
-      messages: [...asked.messages, { role: "assistant", content: "4", ...more }, { role: "user", content: "Sure?" }],
+      messages: [...request.messages, { role: "assistant", content: "4", ...more }, { role: "user", content: "Sure?" }],
     });
     const more = (await promptTokens(turns({ [field]: "abc" }))) - (await promptTokens(turns({})));
     expect(more).toBe("<think>\nabc\n</think>\n\n".length);
@@ -217,7 +219,7 @@ describe("variables of the template", () => {
 });
 
 test("a continued answer is not reasoning, whatever its prompt opens", async () => {
-  const messages = [...asked.messages, { role: "assistant", content: "So" }];
+  const messages = [...request.messages, { role: "assistant", content: "So" }];
   const { message, usage } = await answer("opens", { messages, max_tokens: 2 });
   expect(message).toMatchObject({ content: "Two and two is" });
   expect(message).not.toHaveProperty("reasoning_content");
@@ -226,7 +228,7 @@ test("a continued answer is not reasoning, whatever its prompt opens", async () 
 });
 
 describe("as a response", () => {
-  const ask = { input: asked.messages, temperature: 0, max_output_tokens: 40 };
+  const ask = { input: request.messages, temperature: 0, max_output_tokens: 40 };
   const respond = async (model: string, more: object = {}) =>
     jsonOf(post(server, "/v1/responses", { ...ask, model, ...more }));
   const item = {
@@ -269,8 +271,8 @@ describe("as a response", () => {
     const { output } = await respond("asks");
     const more = { role: "user", content: "Sure?" };
     const inputs = [
-      [...asked.messages, ...output, more],
-      [...asked.messages, output[1], more],
+      [...request.messages, ...output, more],
+      [...request.messages, output[1], more],
     ];
     const counts = await Promise.all(
       inputs.map(async (input) => (await respond("asks", { input })).usage.input_tokens),

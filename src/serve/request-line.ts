@@ -2,7 +2,7 @@ import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { Trace } from "./trace/trace.ts";
 
-interface About {
+interface Metadata {
   /** A key's id. */
   key?: string | undefined;
   /** The model's name in the request. */
@@ -22,14 +22,14 @@ export class RequestLine {
   readonly id: string;
   /** When the request was received, by `performance.now()`. */
   readonly taken = performance.now();
-  readonly #about: About = {};
+  readonly #metadata: Metadata = {};
 
   constructor(
     private readonly log: Logger,
     private readonly request: Pick<Request, "method" | "url" | "headers">,
   ) {
-    const given = request.headers.get(ID_HEADER) ?? "";
-    this.id = ID.test(given) ? given : randomUUID();
+    const header = request.headers.get(ID_HEADER) ?? "";
+    this.id = ID.test(header) ? header : randomUUID();
   }
 
   /** The headers of the answer. */
@@ -37,15 +37,15 @@ export class RequestLine {
     return { [ID_HEADER]: this.id };
   }
 
-  note(metadata: About): void {
-    Object.assign(this.#about, metadata);
+  note(metadata: Metadata): void {
+    Object.assign(this.#metadata, metadata);
   }
 
   end(status: number): void {
     const { method, url } = this.request;
     const path = new URL(url).pathname.slice(0, 200);
     const ms = Math.round(performance.now() - this.taken);
-    this.log.info({ id: this.id, method, path, status, ms, ...this.#about }, "answered");
+    this.log.info({ id: this.id, method, path, status, ms, ...this.#metadata }, "answered");
   }
 
   /** Writes the line when the request's trace ends. */

@@ -80,8 +80,8 @@ export const openaiOf = ({ url }: Pick<Testing, "url">): OpenAI =>
   new OpenAI({ baseURL: `${url}/v1`, apiKey: "any", maxRetries: 0 });
 
 /** Starts a server, and warms it up; the folder holds its keys and ledger, and is deleted by `stop`. */
-export async function serveModels(...given: Parameters<typeof startModels>): Promise<Testing> {
-  const started = await startModels(...given);
+export async function serveModels(...args: Parameters<typeof startModels>): Promise<Testing> {
+  const started = await startModels(...args);
   await started.warm;
   return started;
 }

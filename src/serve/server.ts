@@ -75,7 +75,7 @@ export interface ServeOptions {
 /** A server that accepts requests. */
 export interface Serving {
   readonly url: string;
-  /** The address of the metrics port, if there is one. */
+  /** The address of the metrics port, if any. */
   readonly metricsUrl: string | undefined;
   /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;
@@ -104,10 +104,10 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   await checkBind(keys, options);
   await checkBudget(memory, catalogue.list());
   const ledger = new LedgerQueue(await openLedger(options.ledger), log);
-  const given = { catalogue, fleet, log, logPrompts, tracer, limits, version };
+  const shared = { catalogue, fleet, log, logPrompts, tracer, limits, version };
   const indexes = options.indexes ?? new Indexes([]);
   const base = {
-    ...given,
+    ...shared,
     indexes,
     vectors: options.vectors,
     memo: newMemo(),
@@ -188,8 +188,8 @@ async function listen(server: Server, { host, port }: Pick<ServeOptions, "host" 
     server.once("error", (error) => reject(unlistened(error, host, port)));
     server.listen(port, host, resolve);
   });
-  const { port: taken } = server.address() as AddressInfo;
-  return `http://${host.includes(":") ? `[${host}]` : host}:${taken}`;
+  const { port: boundPort } = server.address() as AddressInfo;
+  return `http://${host.includes(":") ? `[${host}]` : host}:${boundPort}`;
 }
 
 function unlistened(error: Error, host: string, port: number): unknown {

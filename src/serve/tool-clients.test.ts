@@ -21,13 +21,13 @@ const question = "What will the weather be in Paris?";
 const RESULT = { degrees: 21, sky: "clear" };
 
 describe("the Vercel AI SDK runs the called tool, returns its result, and gets an answer", () => {
-  const asked: unknown[] = [];
+  const calls: unknown[] = [];
   const tools = {
     [about.name]: tool({
       description: about.description,
       inputSchema: Place,
       execute: async (input) => {
-        asked.push(input);
+        calls.push(input);
         return RESULT;
       },
     }),
@@ -41,12 +41,12 @@ describe("the Vercel AI SDK runs the called tool, returns its result, and gets a
   });
 
   test("whole", async () => {
-    asked.length = 0;
+    calls.length = 0;
     const { steps, text } = await generateText(settings());
     expect(steps.map(({ finishReason }) => finishReason)).toEqual(["tool-calls", expect.stringMatching(/stop|length/)]);
     expect(steps[0]!.toolCalls).toMatchObject([{ toolName: about.name, input: PLACE }]);
     expect(steps[0]!.toolResults).toMatchObject([{ toolName: about.name, output: RESULT }]);
-    expect(asked).toEqual([PLACE]);
+    expect(calls).toEqual([PLACE]);
     expect(text).not.toBe("");
     // The model reads the call and its result.
     const { model, prompt } = settings();
@@ -55,12 +55,12 @@ describe("the Vercel AI SDK runs the called tool, returns its result, and gets a
   });
 
   test("streamed", async () => {
-    asked.length = 0;
+    calls.length = 0;
     const stream = streamText(settings());
     const kinds: string[] = [];
     for await (const { type } of stream.fullStream) kinds.push(type);
     expect(kinds.filter((kind) => /^tool-(call|result)$|^error$/.test(kind))).toEqual(["tool-call", "tool-result"]);
-    expect(asked).toEqual([PLACE]);
+    expect(calls).toEqual([PLACE]);
     expect(await stream.text).not.toBe("");
   });
 });

@@ -17,7 +17,7 @@ const weather = {
   function: { name: "get_weather", description: "The weather in a city now", parameters: z.toJSONSchema(Weather) },
 };
 const clock = { type: "function" as const, function: { name: "get_time" } };
-const asked = {
+const request = {
   model: "smollm2",
   messages: [{ role: "user" as const, content: "What is the weather in Paris?" }],
   tools: [weather, clock],
@@ -27,7 +27,7 @@ const asked = {
 const named = { type: "function" as const, function: { name: "get_weather" } };
 
 test("a named function is called, its arguments by its schema", async () => {
-  const { choices } = await openai.chat.completions.create({ ...asked, tool_choice: named });
+  const { choices } = await openai.chat.completions.create({ ...request, tool_choice: named });
   const { message, finish_reason } = choices[0]!;
   expect([finish_reason, message.content]).toEqual(["tool_calls", null]);
   expect(message.tool_calls).toHaveLength(1);
@@ -43,7 +43,7 @@ test("a named function is called, its arguments by its schema", async () => {
 test("required: one of them is called, at any temperature", async () => {
   for (const seed of [1, 2]) {
     const { choices } = await openai.chat.completions.create({
-      ...asked,
+      ...request,
       tool_choice: "required",
       temperature: 1,
       seed,
@@ -58,19 +58,30 @@ test("required: one of them is called, at any temperature", async () => {
 });
 
 test("streamed, the client assembles the call; its result goes back, and an answer arrives", async () => {
-  const stream = openai.chat.completions.stream({ ...asked, tool_choice: named });
+  const stream = openai.chat.completions.stream({ ...request, tool_choice: named });
   const { message, finish_reason } = (await stream.finalChatCompletion()).choices[0]!;
   expect(finish_reason).toBe("tool_calls");
   const [call] = message.tool_calls!;
   const result = { role: "tool" as const, tool_call_id: call!.id, content: '{"degrees": 21}' };
-  const messages = [...asked.messages, { role: "assistant" as const, tool_calls: message.tool_calls! }, result];
-  const { choices } = await openai.chat.completions.create({ ...asked, messages, tool_choice: "none", max_tokens: 8 });
+  const messages = [...request.messages, { role: "assistant" as const, tool_calls: message.tool_calls! }, result];
+  const { choices } = await openai.chat.completions.create({
+    ...request,
+    messages,
+    tool_choice: "none",
+    max_tokens: 8,
+  });
   expect(choices[0]!.message.tool_calls).toBeUndefined();
   expect(choices[0]!.message.content).not.toBe("");
 });
 
 test("by default, an answer is text or calls that parse", async () => {
-  const { choices } = await openai.chat.completions.create({ ...asked, n: 2, temperature: 1, seed: 5, max_tokens: 60 });
+  const { choices } = await openai.chat.completions.create({
+    ...request,
+    n: 2,
+    temperature: 1,
+    seed: 5,
+    max_tokens: 60,
+  });
   for (const { message, finish_reason } of choices) {
     const calls = (message.tool_calls ?? []) as OpenAI.ChatCompletionMessageFunctionToolCall[];
     for (const call of calls) JSON.parse(call.function.arguments);
@@ -79,7 +90,7 @@ test("by default, an answer is text or calls that parse", async () => {
 });
 
 const answeredTo = (id: string) => [
-  ...asked.messages,
+  ...request.messages,
   { role: "assistant" as const, tool_calls: [{ ...named, id: "call_1", function: { name: "f", arguments: "{}" } }] },
   { role: "tool" as const, tool_call_id: id, content: "1" },
 ];
@@ -104,7 +115,7 @@ test.each([
   [{ messages: answeredTo("call_2") }, /^messages\.2\.tool_call_id: expected the id of a call/],
   [{ messages: [{ role: "user" }] }, /^messages\.0\.content: expected a text/],
 ])("%j is refused with one sentence", async (fields, sentence) => {
-  const response = await post(server, "/v1/chat/completions", { ...asked, ...fields });
+  const response = await post(server, "/v1/chat/completions", { ...request, ...fields });
   const { error } = (await response.json()) as { error: { message: string } };
   expect([response.status, error.message]).toEqual([400, expect.stringMatching(sentence)]);
 });

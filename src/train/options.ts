@@ -63,7 +63,7 @@ const FILES = "expected a file, or a list of files";
 
 /** One or several data files. */
 export const dataFiles = z.preprocess(
-  (given) => (typeof given === "string" ? [given] : given),
+  (value) => (typeof value === "string" ? [value] : value),
   z.array(z.string(), FILES).min(1, FILES),
 );
 

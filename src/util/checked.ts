@@ -14,25 +14,25 @@ export function faultOf(error: z.ZodError, value: unknown): Fault {
   if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
   if (issue.code === "invalid_key")
     return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
-  const found = valueAt(value, issue.path);
-  return { path, reason: beyond(issue, found) ?? withValue(expectedBy(issue), found) };
+  const actual = valueAt(value, issue.path);
+  return { path, reason: beyond(issue, actual) ?? withValue(expectedBy(issue), actual) };
 }
 
 /** `must be at most 9 (got 10)`, for a size check without its own message. */
-function beyond(issue: z.core.$ZodIssue, found: unknown): string | undefined {
+function beyond(issue: z.core.$ZodIssue, actual: unknown): string | undefined {
   if (!/^Too (small|big): /.test(issue.message)) return undefined;
   if (issue.code === "too_big")
-    return relation(issue.inclusive === false ? "less than" : "at most", issue.maximum, found, issue.origin);
+    return relation(issue.inclusive === false ? "less than" : "at most", issue.maximum, actual, issue.origin);
   if (issue.code === "too_small")
-    return relation(issue.inclusive === false ? "more than" : "at least", issue.minimum, found, issue.origin);
+    return relation(issue.inclusive === false ? "more than" : "at least", issue.minimum, actual, issue.origin);
   return undefined;
 }
 
 /** `origin` is the type that was checked. The value may be a number written as text. */
-function relation(words: string, limit: number | bigint, found: unknown, origin: string): string {
-  if (typeof found === "string" && origin === "string") return sized(found.length, "characters", words, limit);
-  if (Array.isArray(found)) return sized(found.length, "values", words, limit);
-  return `must be ${words} ${limit} (got ${shown(found)})`;
+function relation(words: string, limit: number | bigint, actual: unknown, origin: string): string {
+  if (typeof actual === "string" && origin === "string") return sized(actual.length, "characters", words, limit);
+  if (Array.isArray(actual)) return sized(actual.length, "values", words, limit);
+  return `must be ${words} ${limit} (got ${shown(actual)})`;
 }
 
 function sized(length: number, units: string, words: string, limit: number | bigint): string {
@@ -64,8 +64,8 @@ const expectedBy = ({ message }: z.core.$ZodIssue): string =>
     : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
 
 /** A schema's own message may show the value itself. */
-const withValue = (expected: string, found: unknown): string =>
-  expected.includes(", got ") ? expected : `${expected}, got ${shown(found)}`;
+const withValue = (expected: string, actual: unknown): string =>
+  expected.includes(", got ") ? expected : `${expected}, got ${shown(actual)}`;
 
 /** Parses `value` with `schema`. @throws UserError that names the field, the expected and the actual value */
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {

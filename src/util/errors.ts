@@ -30,7 +30,7 @@ export class KeptFault extends UserError {}
 /** A prompt is longer than the model reads. */
 export class ContextExceeded extends UserError {}
 
-/** The name in `names` closest to `name`, or undefined if none is close enough to be a typing error. */
+/** The name in `names` closest to `name`, or undefined if none is close enough for a typo. */
 export function nearest(name: string, names: Iterable<string>): string | undefined {
   let best: string | undefined;
   let least = Math.max(2, Math.floor(name.length / 3)) + 1;

@@ -57,9 +57,9 @@ export function fitLogistic(
   const data = checkedData(rows, labels);
   const { classes, width } = data;
   const start = startAt(from, classes, width);
-  const found = minimise(logisticLoss(data, l2), start, { ...ends, precondition: preconditioner(data, l2) });
-  const { value: loss, iterations, converged } = found;
-  const [weights, bias] = [found.x.slice(0, classes * width), found.x.slice(classes * width)];
+  const minimum = minimise(logisticLoss(data, l2), start, { ...ends, precondition: preconditioner(data, l2) });
+  const { value: loss, iterations, converged } = minimum;
+  const [weights, bias] = [minimum.x.slice(0, classes * width), minimum.x.slice(classes * width)];
   return { classes, width, weights, bias, loss, iterations, converged };
 }
 

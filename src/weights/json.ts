@@ -23,7 +23,7 @@ export function utf8(bytes: Uint8Array): string | undefined {
 export function parseJson(bytes: Uint8Array): unknown {
   const text = utf8(bytes);
   if (text === undefined || isDeep(bytes)) return undefined;
-  return jsonIn(text) ?? jsonIn(text.replace(STRING_OR_CONSTANT, (found) => constants[found] ?? found));
+  return jsonIn(text) ?? jsonIn(text.replace(STRING_OR_CONSTANT, (constant) => constants[constant] ?? constant));
 }
 
 /** The value of a JSON text; undefined if the text is not JSON. */

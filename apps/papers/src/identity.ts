@@ -6,7 +6,7 @@ const LONGEST = 80;
 
 /**
  * The identifier at arXiv in a text such as `arXiv:2503.16428v2` or `https://arxiv.org/abs/2503.16428`, without its
- * version; null if there is none. Identifiers: info.arxiv.org/help/arxiv_identifier.html.
+ * version; null if none. Identifiers: info.arxiv.org/help/arxiv_identifier.html.
  */
 export function arxivId(text: string): string | null {
   const bare = text

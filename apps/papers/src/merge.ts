@@ -11,20 +11,20 @@ const union = (a: readonly string[], b: readonly string[]): string[] => [...new 
  * Merges another source's fields into a paper: unknown fields are filled, lists united, and of two counts the larger
  * one stays, so that an older file takes nothing back. A day with an assumed year gives way to one with a stated year.
  */
-export function merged(kept: Kept, other: Kept): Kept {
-  const dated = kept.published === null || (kept.yearAssumed && other.published !== null && !other.yearAssumed);
-  const { published, yearAssumed } = dated ? other : kept;
-  const authors = kept.authors ?? other.authors;
+export function merged(paper: Kept, other: Kept): Kept {
+  const dated = paper.published === null || (paper.yearAssumed && other.published !== null && !other.yearAssumed);
+  const { published, yearAssumed } = dated ? other : paper;
+  const authors = paper.authors ?? other.authors;
   return {
-    arxiv: kept.arxiv ?? other.arxiv,
-    title: kept.title,
-    abstract: kept.abstract || other.abstract,
+    arxiv: paper.arxiv ?? other.arxiv,
+    title: paper.title,
+    abstract: paper.abstract || other.abstract,
     authors,
-    authorCount: authors?.length ?? kept.authorCount ?? other.authorCount,
+    authorCount: authors?.length ?? paper.authorCount ?? other.authorCount,
     ...{ published, yearAssumed },
-    votes: most(kept.votes, other.votes),
-    comments: most(kept.comments, other.comments),
-    links: union(kept.links, other.links),
-    categories: union(kept.categories, other.categories),
+    votes: most(paper.votes, other.votes),
+    comments: most(paper.comments, other.comments),
+    links: union(paper.links, other.links),
+    categories: union(paper.categories, other.categories),
   };
 }

@@ -25,7 +25,7 @@ export const paperInputSchema = z.object({
     .string("expected a text")
     .trim()
     .refine((title) => titleKey(title) !== "", "expected a title with a letter or digit"),
-  /** Empty if there is none. */
+  /** Empty if none. */
   abstract: z.string("expected a text").trim().default(""),
   authors: z.array(z.string("expected a text").min(1)).min(1).nullable().default(null),
   authorCount: count.nullable().default(null),

@@ -5,7 +5,7 @@ interface AccountProps {
   readonly token: string;
   /** The address that this browser is signed in with. */
   readonly signedIn: string | undefined;
-  /** Why no link can be mailed, if so. */
+  /** The reason why no link can be mailed; absent if one can. */
   readonly off: string | undefined;
   /** The fault of the submitted form. */
   readonly fault?: string | undefined;

@@ -6,12 +6,12 @@ export class Kept<T> {
 
   /** The result for a key, computed once; a failure is not cached. */
   of(key: string, make: () => Promise<T>): Promise<T> {
-    const kept = this.#all.get(key);
-    if (kept) return kept;
-    const made = make();
-    made.catch(() => this.#all.delete(key));
-    this.#all.set(key, made);
+    const cached = this.#all.get(key);
+    if (cached) return cached;
+    const value = make();
+    value.catch(() => this.#all.delete(key));
+    this.#all.set(key, value);
     for (const oldest of this.#all.keys()) if (this.#all.size > this.most) this.#all.delete(oldest);
-    return made;
+    return value;
   }
 }

@@ -61,7 +61,7 @@ export function periodFrom(text: string | undefined): Periods {
   return found;
 }
 
-/** A day in an address; undefined if there is none. @throws UserError */
+/** A day in an address; undefined if none. @throws UserError */
 export function dayFrom(name: string, text: string | undefined): Day | undefined {
   if (text === undefined || text === "") return undefined;
   const { data, error } = daySchema.safeParse(text);

@@ -12,11 +12,11 @@ export class RateLimit {
   wait(client: string): number {
     const now = this.now();
     const bucket = this.#buckets.get(client) ?? { left: this.burst, at: now };
-    const left = Math.min(this.burst, bucket.left + ((now - bucket.at) / 60_000) * this.perMinute);
+    const tokens = Math.min(this.burst, bucket.left + ((now - bucket.at) / 60_000) * this.perMinute);
     this.#buckets.delete(client);
-    this.#buckets.set(client, { left: left < 1 ? left : left - 1, at: now });
+    this.#buckets.set(client, { left: tokens < 1 ? tokens : tokens - 1, at: now });
     this.#forget();
-    return left < 1 ? Math.ceil(((1 - left) / this.perMinute) * 60) : 0;
+    return tokens < 1 ? Math.ceil(((1 - tokens) / this.perMinute) * 60) : 0;
   }
 
   /** The clients not seen for longest are evicted. */

@@ -25,9 +25,9 @@ export class Reranking {
   /** @throws UserError if there is no model */
   order(query: string, papers: readonly Paper[]): Promise<Order> {
     return this.#orders.of(JSON.stringify([query, papers.map(({ id }) => id)]), () => {
-      const made = this.#turn.then(() => this.#make(query, papers));
-      this.#turn = made.catch(() => {});
-      return made;
+      const ranking = this.#turn.then(() => this.#make(query, papers));
+      this.#turn = ranking.catch(() => {});
+      return ranking;
     });
   }
 

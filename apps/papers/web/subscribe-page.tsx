@@ -3,7 +3,7 @@ import { Empty } from "./feed-page.tsx";
 import type { Marks } from "./marks.ts";
 
 interface SubscribeProps {
-  /** Why nobody can subscribe, if so. */
+  /** The reason why nobody can subscribe; absent if people can. */
   readonly off: string | undefined;
   readonly topics: readonly string[];
   readonly marks: Marks;

@@ -29,7 +29,7 @@ function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
   const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, names, seed + i * 2 ** 28)).flat();
   const told = new Set<string>();
   return shuffle(draws, seededRandom(seed)).flatMap((question) => {
-    const tells = toldBy(question);
+    const tells = ownFacts(question);
     if (tells.some((it) => told.has(it))) return [];
     for (const it of tells) told.add(it);
     return [question.kind === "digits" ? { ...question, answer: [...question.answer].join(" ") } : question];
@@ -37,7 +37,7 @@ function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
 }
 
 /** The fact that a question and its answer tell: a drawing's name, a place, or the number. */
-function toldBy({ kind, prompt, answer }: SceneQuestion): string[] {
+function ownFacts({ kind, prompt, answer }: SceneQuestion): string[] {
   switch (kind) {
     case "where":
       return [prompt.slice("where is the ".length, -1), answer];

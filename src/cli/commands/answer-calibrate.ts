@@ -13,7 +13,7 @@ import { examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 const { answerRow, calibrateAnswerOptions, judgedBy } = await lookupPipeline.calibration();
 
@@ -50,13 +50,13 @@ async function calibrate(path: string, flags: Flags): Promise<void> {
   const { calibrateAnswers } = await import("../../library/calibrate-answer.ts");
   const { file, gates, judged } = await calibrateAnswers(model, rows, {
     ...options,
-    ...formGiven(flags),
+    ...formOption(flags),
     ...{ index, store, out, judge, data: basename(path), signal: interruptSignal(), onRow: progress(model) },
     ...download,
   });
-  const found = gates.map((gate) => summary(gate, judged));
-  if (json) return printJson({ model, file, questions: rows.length, gates: found });
-  print(...columns([["GATE", "THRESHOLD", "AUROC", "LOOKED UP", "RIGHT", "ALWAYS", "NEVER"], ...found.map(line)]));
+  const summaries = gates.map((gate) => summary(gate, judged));
+  if (json) return printJson({ model, file, questions: rows.length, gates: summaries });
+  print(...columns([["GATE", "THRESHOLD", "AUROC", "LOOKED UP", "RIGHT", "ALWAYS", "NEVER"], ...summaries.map(line)]));
   process.stderr.write(`saved in ${file}: \`modicum answer --model ${model} --index ${index} …\` uses it\n`);
 }
 

@@ -8,7 +8,7 @@ import { common, examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven, recipeOf } from "../recipe.ts";
+import { formOption, recipeOf } from "../recipe.ts";
 import { addSessionFlags, billed, generation, printed, type SessionOptions } from "../session.ts";
 import { defineCalibrate } from "./answer-calibrate.ts";
 
@@ -49,7 +49,7 @@ async function open(flags: Flags, signal: AbortSignal): Promise<AnswerPipeline> 
   const { openAnswerer } = await import("../../library/answer-pipeline.ts");
   return await openAnswerer(model, {
     ...{ save: savings, adapter, index, store, signal, answer: readFlags(answerOptions, flags) },
-    ...formGiven(flags),
+    ...formOption(flags),
     ...download,
   });
 }

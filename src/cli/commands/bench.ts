@@ -32,11 +32,11 @@ export function define(command: Command): void {
   examples(command, "modicum bench --list", "modicum bench decode --model smollm2");
 }
 
-async function bench(name: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
+async function bench(name: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<void> {
   const benches = await loadBenches();
-  if (given["list"]) return print(...columns(benches.list().map((b) => [b.name, b.summary])));
+  if (flags["list"]) return print(...columns(benches.list().map((b) => [b.name, b.summary])));
   if (name === undefined) throw new UserError("which benchmark? --list lists them", 2);
-  const { model, rounds, save } = readFlags(options, given);
+  const { model, rounds, save } = readFlags(options, flags);
   using download = showDownload(model);
   const { path, sha256 } = await stoppable((signal) => resolveModel(model, { signal, ...download }));
   await benches.run(name, {

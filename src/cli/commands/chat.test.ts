@@ -34,9 +34,9 @@ const receiptOf = (completion: number) => makeReceipt(parts({ tokens: { prompt: 
 
 /** Writes "word0 word1 … " until it is stopped, or `words` words; records its prompts. */
 function slowModel(words: number) {
-  const asked: ChatMessage[][] = [];
+  const calls: ChatMessage[][] = [];
   async function* generate(prompt: Prompt, { signal, onStopped }: RunOptions = {}): AsyncGenerator<Chunk, void> {
-    asked.push([...(prompt as ChatMessage[])]);
+    calls.push([...(prompt as ChatMessage[])]);
     for (let i = 0; i < words; i++) {
       await sleep(5);
       if (signal?.aborted) onStopped?.(receiptOf(i));
@@ -45,7 +45,7 @@ function slowModel(words: number) {
     }
     yield { text: "", tokens: [], finishReason: "stop", receipt: receiptOf(words) };
   }
-  return { asked, generate };
+  return { asked: calls, generate };
 }
 
 /** Tokens of the answers in the ledger, the newest first. */

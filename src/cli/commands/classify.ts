@@ -4,12 +4,12 @@ import { labelPipeline } from "../../pipelines/registry.ts";
 import { UserError } from "../../util/errors.ts";
 import { addEncodeFlags, type EncodeFlags, encode, imageFile } from "../encode.ts";
 import { flagOf } from "../errors.ts";
-import { addFlags, givenFlags } from "../flags.ts";
+import { addFlags, flagsSet } from "../flags.ts";
 import { common, examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 import { billed } from "../session.ts";
 import { readStdin } from "../stdin.ts";
 
@@ -40,7 +40,7 @@ export function define(command: Command): void {
 
 /** Prints the labels with their scores, the likeliest first. */
 async function classify(text: string | undefined, flags: Flags): Promise<void> {
-  const textOf = async (signal: AbortSignal) => wanted(text ?? (await readStdin(signal)));
+  const textOf = async (signal: AbortSignal) => nonEmpty(text ?? (await readStdin(signal)));
   const { image } = flags;
   if (image !== undefined && (text !== undefined || flags.via))
     throw new UserError("--image replaces the text, and does not work with --via; use one of them", 2);
@@ -77,12 +77,12 @@ function refuseOwn(flags: Flags): void {
 async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, flags: Flags): Promise<void> {
   const { model, store, adapter, json } = flags;
   if (adapter !== undefined) throw new UserError(`--adapter does not work with --via ${labelPipeline.name}`, 2);
-  const { labels, index, qzero, ...request } = await own.read(flags, givenFlags(own.options, flags));
+  const { labels, index, qzero, ...request } = await own.read(flags, flagsSet(own.options, flags));
   const signal = interruptSignal();
   const text = await textOf(signal);
   using download = showDownload(model);
   const { openClassifier } = await import("../../library/classify-pipeline.ts");
-  const opening = { ...formGiven(flags), index, store, qzero, signal, ...download };
+  const opening = { ...formOption(flags), index, store, qzero, signal, ...download };
   await using classifier = await openClassifier(model, opening);
   await billed(async (onStopped) => {
     const { results, receipt } = await classifier.classify([text], labels, { ...request, signal, onStopped });
@@ -96,7 +96,7 @@ async function classifyVia(textOf: (signal: AbortSignal) => Promise<string>, fla
   });
 }
 
-function wanted(text: string): string {
+function nonEmpty(text: string): string {
   if (text.trim() === "") throw new UserError("nothing to classify; pass a text as an argument or on stdin", 2);
   return text;
 }

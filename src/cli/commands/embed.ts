@@ -26,8 +26,8 @@ async function embed(texts: string[], flags: Flags): Promise<void> {
   await encode(
     flags,
     async (signal): Promise<TextOrImage[]> => {
-      const given = texts.length + files.length > 0 ? texts : linesOf(await readStdin(signal));
-      return [...notEmpty(given), ...files.map(imageFile)];
+      const inputs = texts.length + files.length > 0 ? texts : linesOf(await readStdin(signal));
+      return [...notEmpty(inputs), ...files.map(imageFile)];
     },
     (model, all, stopping) => readCut((terms) => model.embed(all, { ...stopping, ...terms, prompt })),
     ({ embeddings, receipt }) => {

@@ -5,7 +5,7 @@ import { duration, figure, flopsText, percent, range, signed } from "../../lab/r
 import { findTask } from "../../lab/tasks/registry.ts";
 import { lookupPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
-import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { addFlags, flagsSet, readFlags } from "../flags.ts";
 import { examples, MODEL, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
@@ -43,7 +43,7 @@ async function run(flags: Flags): Promise<void> {
   const task = await findTask(flags.task, { signal, ...download });
   const report = await runLookup({
     ...{ model, task, index, store, out, signal },
-    ...{ options: readFlags(lookupRunOptions, flags), answer: givenFlags(reading, flags) },
+    ...{ options: readFlags(lookupRunOptions, flags), answer: flagsSet(reading, flags) },
     resolve: { signal, ...download },
     ...{ command: commandOf(process.argv.slice(2)), version: version() },
     notice: (sentence) => void process.stderr.write(`${sentence}\n`),

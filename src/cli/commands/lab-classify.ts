@@ -3,7 +3,7 @@ import { classifyRunOptions, runClassify } from "../../lab/classify/run.ts";
 import { findTask } from "../../lab/tasks/registry.ts";
 import { labelPipeline } from "../../pipelines/registry.ts";
 import { version } from "../../util/package-root.ts";
-import { addFlags, givenFlags, readFlags } from "../flags.ts";
+import { addFlags, flagsSet, readFlags } from "../flags.ts";
 import { examples, STORE } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { commandOf } from "../lab-command.ts";
@@ -40,7 +40,7 @@ export function define(command: Command): void {
 async function run(flags: Flags): Promise<void> {
   const signal = interruptSignal();
   const { model, index, store, out } = flags;
-  const [options, qzero] = [readFlags(classifyRunOptions, flags), givenFlags(qzeroOptions, flags)];
+  const [options, qzero] = [readFlags(classifyRunOptions, flags), flagsSet(qzeroOptions, flags)];
   using download = showDownload(flags.task);
   const task = await findTask(flags.task, { signal, ...download });
   const report = await runClassify({

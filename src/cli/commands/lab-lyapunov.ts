@@ -27,9 +27,9 @@ export function define(command: Command): void {
   examples(command, "modicum lab lyapunov mamba-tiny --file README.md");
 }
 
-async function run(name: string, given: string | undefined, flags: Flags): Promise<void> {
+async function run(name: string, argument: string | undefined, flags: Flags): Promise<void> {
   const options = readFlags(lyapunovOptions, flags);
-  const text = textOf(given, flags.file);
+  const text = textOf(argument, flags.file);
   using download = showDownload(name);
   const source = await stoppable((signal) => resolveModel(name, { signal, ...download }));
   const report = await measureLyapunov(source, text, options);

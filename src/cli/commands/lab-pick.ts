@@ -30,25 +30,25 @@ export function define(command: Command): void {
   examples(command, "modicum lab pick runs/arc --quality -0.01", "modicum lab pick runs/arc --saving 0.3 --as fast");
 }
 
-async function pickRecipe(folder: string | undefined, given: Readonly<Record<string, unknown>>): Promise<void> {
-  const { quality, saving, as } = readFlags(options, given);
+async function pickRecipe(folder: string | undefined, flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const { quality, saving, as } = readFlags(options, flags);
   if (folder === undefined)
     throw new UserError("expected a run's folder, from `lab run --out FOLDER`, and --quality or --saving", 2);
-  const wanted = wantedBy(folder, quality, saving);
+  const goal = wantedBy(folder, quality, saving);
   await requireRun(folder);
   const summary = await readSummary(folder);
-  const picked = pick(summary, wanted);
-  requireSolid(summary, picked, given["force"] === true);
+  const picked = pick(summary, goal);
+  requireSolid(summary, picked, flags["force"] === true);
   const { entry, notice } = await evidenced(folder, summary, picked);
   if (notice !== undefined) warn(notice);
   const name = `${shortName(summary.model)}@${as}`;
   const earlier = await registerRecipe(name, entry);
-  if (given["json"]) return printJson({ name, ...entry });
+  if (flags["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
   // The model reads an adapter's prompts in the form of its training by itself.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
-    `${noteOn(summary, picked, wanted)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
+    `${noteOn(summary, picked, goal)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
   );
 }
 
@@ -64,10 +64,10 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
 }
 
 /** Notes to read before deploying it. */
-function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, wanted: Wanted): string {
+function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
-    const more = "quality" in wanted ? `; ${moreItems(summary, wanted.quality)}${byTime(summary, wanted.quality)}` : "";
+    const more = "quality" in goal ? `; ${moreItems(summary, goal.quality)}${byTime(summary, goal.quality)}` : "";
     return `no recipe that saves FLOPs meets the condition; picked dense, which saves nothing${more}`;
   }
   const worst = metric.better === "higher" ? delta.ci95[0] : delta.ci95[1];

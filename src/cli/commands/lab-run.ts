@@ -156,12 +156,12 @@ async function modelOf(name: string, flags: Flags, signal: AbortSignal) {
     throw new UserError("--adapter: a model with an adapter runs only in this process; omit --queue", 2);
   if (pipeline) {
     alone(name, flags);
-    return { source: await found(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
+    return { source: await resolvedModel(pipeline.roles[pipeline.pipeline.dense]!, signal), adapter, pipeline };
   }
-  if (!first) return { source: await found(name, signal), adapter };
+  if (!first) return { source: await resolvedModel(name, signal), adapter };
   alone(name, flags);
   await first.pipeline.checkNames(first);
-  const source = await found(first.roles[first.pipeline.dense]!, signal);
+  const source = await resolvedModel(first.roles[first.pipeline.dense]!, signal);
   const trained = await first.pipeline.prepare(first, () => modelHash(source));
   return { source, first, adapter: adapter ?? trained.adapter };
 }
@@ -180,7 +180,7 @@ async function foundTask(task: string, signal: AbortSignal): Promise<Task> {
 }
 
 /** @throws UserError for a recipe's name as well: every run has dense beside its recipes */
-export async function found(model: string, signal: AbortSignal): Promise<ResolvedModel> {
+export async function resolvedModel(model: string, signal: AbortSignal): Promise<ResolvedModel> {
   const registered = await registeredAs(model);
   if (registered) {
     const recipe = registered.steps.map(({ text }) => text).join(" ") || "dense";

@@ -33,7 +33,7 @@ import { commandOf } from "../lab-command.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
 import { displayOn } from "../progress-display.ts";
-import { found } from "./lab-run.ts";
+import { resolvedModel } from "./lab-run.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   model: string;
@@ -110,7 +110,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   const [flag] = Object.entries({ adapter, candidates, queue }).find(([, value]) => value !== undefined) ?? [];
   if (pair && flag)
     throw new UserError(`--${flag} needs a single model; a pair's thresholds are tuned here, without adapters`, 2);
-  for (const each of pair ? [pair.swift, pair.super] : [name]) await found(each, signal);
+  for (const each of pair ? [pair.swift, pair.super] : [name]) await resolvedModel(each, signal);
   using download = showDownload(name);
   const open = (each: string) => load(each, { signal, ...download, ...(adapter !== undefined && { adapter }) });
   const model = await open(pair?.super ?? name);
@@ -186,14 +186,14 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       const done = losses.length;
       if (now - far.shown < EVERY && done < of) return;
       far.shown = now;
-      const left = (far.ms / far.answers / 1000) * (of - done);
-      display.show({ title, done, of, value: mean(losses), left });
+      const seconds = (far.ms / far.answers / 1000) * (of - done);
+      display.show({ title, done, of, value: mean(losses), seconds });
     },
     timed(done, of) {
       if (done === 1) timing = performance.now();
       // The time of the first answer is unknown.
       const each = (performance.now() - timing) / Math.max(1, done - 1);
-      if (done > 1) display.show({ title: "times in turn with dense", done, of, left: (each / 1000) * (of - done) });
+      if (done > 1) display.show({ title: "times in turn with dense", done, of, seconds: (each / 1000) * (of - done) });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

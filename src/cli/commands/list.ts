@@ -43,7 +43,7 @@ async function list({ all = false, json = false }: Options): Promise<void> {
   print(...columns([["NAME", "SIZE", "HERE", "WHAT"], ...models.map(row)]));
 }
 
-const about = (name: string) => {
+const aliasDetails = (name: string) => {
   const { summary, licence } = aliases[name] ?? {};
   return { ...(summary !== undefined && { summary }), ...(licence !== undefined && { licence }) };
 };
@@ -51,12 +51,12 @@ const about = (name: string) => {
 const fromDisk = ({ name, bytes, source, path, fault }: ListedModel): Listed => ({
   ...{ name, downloaded: fault === undefined, bytes, source, path },
   ...(fault !== undefined && { fault }),
-  ...about(name),
+  ...aliasDetails(name),
 });
 
 const fromAlias = (name: string): Listed => ({
   ...{ name, downloaded: false, bytes: bytesOf(aliases[name]!) },
-  ...about(name),
+  ...aliasDetails(name),
 });
 
 const fromPackage = async (name: string): Promise<Listed> => {

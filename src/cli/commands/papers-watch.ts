@@ -33,13 +33,13 @@ async function watchPapers(sources: string[], flags: Flags): Promise<void> {
   const mailing = await mailFrom(papers, flags);
   if (mailing.off) warn(mailing.off);
   const jobs = [
-    (stop: AbortSignal) => watch(papers, sources, { ...options, onImported: said }, stop),
+    (stop: AbortSignal) => watch(papers, sources, { ...options, onImported: showImported }, stop),
     (stop: AbortSignal) => keepSummarising(papers, summaries, stop),
   ];
   await runJobs(mailing.off ? jobs : [...jobs, (stop) => mailing.run(stop)], signal);
 }
 
-function said(imported: Imported): void {
+function showImported(imported: Imported): void {
   tell(imported);
   print(sentence(sumOf(imported)));
 }

@@ -27,7 +27,7 @@ async function describe(name: string, plan: Plan | undefined): Promise<string[]>
   const { fetches, unpacked, source } = plan;
   const total = fetches.reduce((sum, { bytes }) => sum + bytes, 0);
   const rows = fetches.map(({ what, to, bytes }) => [what ?? basename(to), bytes === 0 ? "unknown" : megabytes(bytes)]);
-  const kept = unpacked === 0 ? "" : `, ${megabytes(unpacked)} unpacked`;
+  const unpackedText = unpacked === 0 ? "" : `, ${megabytes(unpacked)} unpacked`;
   const room = `${megabytes(await freeBytes(dirname(fetches[0]!.to)))} free`;
-  return [...columns([["FILE", "SIZE"], ...rows]), `${megabytes(total)} in all from ${source}${kept}; ${room}`];
+  return [...columns([["FILE", "SIZE"], ...rows]), `${megabytes(total)} in all from ${source}${unpackedText}; ${room}`];
 }

@@ -23,8 +23,8 @@ export function define(command: Command): void {
   examples(command, "modicum receipts --since 7d", "modicum receipts --model smollm2 --json");
 }
 
-async function receipts(given: Readonly<Record<string, unknown>>): Promise<void> {
-  const { since, model, key, audits, limit, ledger: place } = readFlags(options, given);
+async function receipts(flags: Readonly<Record<string, unknown>>): Promise<void> {
+  const { since, model, key, audits, limit, ledger: place } = readFlags(options, flags);
   const filter = { model, key, ...(since !== undefined && { since: parseSince(since) }) };
   const ledger = await openReceipts(place);
   const [list, sum, keys] = [
@@ -33,7 +33,7 @@ async function receipts(given: Readonly<Record<string, unknown>>): Promise<void>
     await ledger.sums({ ...filter, audits }),
   ];
   await ledger.close();
-  if (given["json"]) return printJson({ receipts: list, sum, keys });
+  if (flags["json"]) return printJson({ receipts: list, sum, keys });
   if (list.length > 0) print(renderTable(list));
   print(renderSum(sum));
 }

@@ -47,16 +47,18 @@ async function recognize(image: string, flags: Flags): Promise<void> {
   const { openRecognizer } = await import("../../library/recognize-pipeline.ts");
   using pipeline = await openRecognizer(model, { regions, signal, ...download });
   await billed(async () => {
-    const found = await pipeline.recognize({ image, boxes, labels, options: readFlags(options, flags), signal });
+    const result = await pipeline.recognize({ image, boxes, labels, options: readFlags(options, flags), signal });
     if (out !== undefined) {
       const { annotate } = await regionPipeline.drawing();
-      await write(out, await annotate({ image }, found));
+      await write(out, await annotate({ image }, result));
     }
-    if (json) printJson(found);
-    else if (found.regions.length === 0) print("nothing was found");
+    if (json) printJson(result);
+    else if (result.regions.length === 0) print("nothing was found");
     else
-      print(...columns(found.regions.map(({ label, score, box }) => [score.toFixed(4), label, `[${box.join(", ")}]`])));
-    return found.receipt;
+      print(
+        ...columns(result.regions.map(({ label, score, box }) => [score.toFixed(4), label, `[${box.join(", ")}]`])),
+      );
+    return result.receipt;
   });
 }
 

@@ -5,11 +5,11 @@ import { tempFolder } from "../../weights/sources/helpers.testing.ts";
 import { documentsOf } from "./rerank.ts";
 
 /** The ids of documents, some with their own. */
-async function ids(...given: (string | number | undefined)[]): Promise<(string | number)[]> {
+async function ids(...args: (string | number | undefined)[]): Promise<(string | number)[]> {
   const file = path.join(tempFolder(), "documents.jsonl");
   writeFileSync(
     file,
-    given.map((id, i) => `${JSON.stringify({ ...(id !== undefined && { id }), text: `t${i}` })}\n`).join(""),
+    args.map((id, i) => `${JSON.stringify({ ...(id !== undefined && { id }), text: `t${i}` })}\n`).join(""),
   );
   return (await documentsOf(file)).map(({ id }) => id);
 }
@@ -22,8 +22,8 @@ test("a document without an id is named by its index", async () => {
 test.each([
   [[undefined, 0], /document 0 has no id, and another has the id 0/],
   [["1", undefined], /document 1 has no id, and another has the id 1; expected ids for all$/],
-])("an index is never another's id: %j", async (given, sentence) => {
-  await expect(ids(...given)).rejects.toThrow(sentence);
+])("an index is never another's id: %j", async (value, sentence) => {
+  await expect(ids(...value)).rejects.toThrow(sentence);
 });
 
 test.each([

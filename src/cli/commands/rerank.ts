@@ -7,12 +7,12 @@ import { parseRows } from "../../util/data/row.ts";
 import { UserError } from "../../util/errors.ts";
 import { USUAL_RERANKER } from "../../weights/sources/aliases.ts";
 import { addEncodeFlags, type EncodeFlags, encode, readCut } from "../encode.ts";
-import { addFlags, givenFlags } from "../flags.ts";
+import { addFlags, flagsSet } from "../flags.ts";
 import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 import { billed } from "../session.ts";
 
 interface Flags extends EncodeFlags {
@@ -70,14 +70,14 @@ async function rerank(file: string, { query, ...flags }: Flags): Promise<void> {
   );
 }
 
-/** By a listwise reranker, `MODEL+first`. */
+/** Ranks with a listwise reranker, `MODEL+first`. */
 async function rerankByLetters(documents: readonly Identified[], { query, ...flags }: Flags): Promise<void> {
   const signal = interruptSignal();
   const { model, adapter, json, explain } = flags;
   using download = showDownload(model);
-  const first = givenFlags(ownFlags, flags);
+  const first = flagsSet(ownFlags, flags);
   const { openReranker } = await import("../../library/rerank-pipeline.ts");
-  using ranker = await openReranker(model, { ...formGiven(flags), adapter, signal, first, ...download });
+  using ranker = await openReranker(model, { ...formOption(flags), adapter, signal, first, ...download });
   await billed(async (onStopped) => {
     const texts = documents.map(({ text }) => text);
     const { scores, windows, receipt } = await ranker.rerank(query, texts, { signal, onStopped });
@@ -100,10 +100,12 @@ function printRanking(results: ReturnType<typeof ranked>, windows: readonly Wind
 export async function documentsOf(file: string): Promise<Identified[]> {
   const rows = await parseRows(document, rowsOf(file));
   if (rows.length === 0) throw new UserError(`${file} has no documents; expected one per line`);
-  const given = new Set(rows.map(({ id }) => String(id)));
-  const taken = rows.findIndex(({ id }, index) => id === undefined && given.has(String(index)));
-  if (taken < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));
-  throw new UserError(`${file}: document ${taken} has no id, and another has the id ${taken}; expected ids for all`);
+  const ids = new Set(rows.map(({ id }) => String(id)));
+  const ambiguous = rows.findIndex(({ id }, index) => id === undefined && ids.has(String(index)));
+  if (ambiguous < 0) return rows.map(({ id, text }, index) => ({ id: id ?? index, text }));
+  throw new UserError(
+    `${file}: document ${ambiguous} has no id, and another has the id ${ambiguous}; expected ids for all`,
+  );
 }
 
 const ranked = (documents: readonly { id: string | number }[], scores: readonly number[]) =>

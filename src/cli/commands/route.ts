@@ -13,7 +13,7 @@ import { examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Flags extends Readonly<Record<string, unknown>> {
   out?: string;
@@ -41,15 +41,15 @@ async function calibrate(pair: string, file: string, flags: Flags): Promise<void
   using download = showDownload(pair);
   const { out = undefined, json = false } = flags;
   const { calibrateRoute } = await import("../../library/calibrate-route.ts");
-  const made = await calibrateRoute(pair, rows, {
+  const result = await calibrateRoute(pair, rows, {
     ...options,
-    ...formGiven(flags),
+    ...formOption(flags),
     ...{ judge, data: basename(file), out, signal, onRow: progress(pair), ...download },
   });
-  const found = made.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
-  if (json) return printJson({ pair, file: made.file, calibrations: found });
-  print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...found.map(line)]));
-  process.stderr.write(`saved in ${made.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
+  const summaries = result.calibrated.map((one) => ({ ...summary(one), rows: rows.length }));
+  if (json) return printJson({ pair, file: result.file, calibrations: summaries });
+  print(...columns([["SCORE", "AGGREGATE", "THRESHOLD", "AUROC"], ...summaries.map(line)]));
+  process.stderr.write(`saved in ${result.file}: \`modicum run --model "${pair}@share=0.3" …\` uses it\n`);
 }
 
 /** 1 if the text contains one of the answers. */

@@ -6,7 +6,7 @@ import type { Shows, TextPipeline } from "../../pipelines/text-pipeline.ts";
 import { UserError } from "../../util/errors.ts";
 import { jsonObject, readJson } from "../../weights/json-file.ts";
 import { MODES, type Mode } from "../../weights/tokenizer/index.ts";
-import { collect, givenFlags } from "../flags.ts";
+import { collect, flagsSet } from "../flags.ts";
 import { common, examples } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { printJson } from "../output.ts";
@@ -32,7 +32,7 @@ export function define(command: Command): void {
     )
     .addOption(common("--raw", "send the prompt without the chat template (default: as the adapter was trained)"))
     .option("--no-raw", "use the chat template even if the adapter was trained on plain text")
-    .option("--infill", "fill the blanks <extra_id_0>, <extra_id_1> … in the prompt; needs a model trained to")
+    .option("--infill", "fill the blanks <extra_id_0>, <extra_id_1> … in the prompt; needs a model trained for it")
     .addOption(new Option("--mode <mode>", "how a model trained with UL2R reads the prompt").choices(MODES))
     .addOption(common("--format <json or file>", "json: answer with a JSON object; FILE: follow its JSON schema"));
   for (const { settings } of textPipelines)
@@ -57,7 +57,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
     // Such a pipeline has its own defaults.
-    ...(text?.settings ? givenFlags(generateOptions, options) : generation(options)),
+    ...(text?.settings ? flagsSet(generateOptions, options) : generation(options)),
     ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,
     ...format,
@@ -82,8 +82,8 @@ function checkFlags(options: Options, { settings: own }: Pick<TextPipeline, "set
 }
 
 /** @throws UserError if there is no such file, or it holds no schema */
-const formatOf = (given: string): Format =>
-  given === "json" ? given : readJson(given, jsonObject, 'a JSON schema, or the word "json"');
+const formatOf = (value: string): Format =>
+  value === "json" ? value : readJson(value, jsonObject, 'a JSON schema, or the word "json"');
 
 async function promptOf(argument: string | undefined, signal: AbortSignal): Promise<string> {
   const piped = argument === undefined ? await readStdin(signal) : await pipedText(signal);

@@ -13,7 +13,7 @@ import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal } from "../interrupt.ts";
 import { print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -57,17 +57,17 @@ function whole(text: string): number {
   throw new InvalidArgumentError("expected a whole number of at least 1");
 }
 
-async function calibrate(name: string, given: Options): Promise<void> {
-  const { tokens, out, json = false } = given;
-  const options = readFlags(calibrationOf(name).options, given);
+async function calibrate(name: string, flags: Options): Promise<void> {
+  const { tokens, out, json = false } = flags;
+  const options = readFlags(calibrationOf(name).options, flags);
   if (out !== undefined && !existsSync(path.dirname(out)))
     throw new UserError(`cannot write ${out}: there is no folder ${path.dirname(out)}`);
-  const texts = [...documentsOf(given.texts ?? []), ...(await picturesIn(given.data))];
+  const texts = [...documentsOf(flags.texts ?? []), ...(await picturesIn(flags.data))];
   if (texts.length === 0) throw new UserError("expected --texts or --data, got neither", 2);
   const signal = interruptSignal();
-  using download = showDownload(given.model);
+  using download = showDownload(flags.model);
   const { load } = await import("../../library/load.ts");
-  using model = await load(given.model, { ...formGiven(given), signal, ...download });
+  using model = await load(flags.model, { ...formOption(flags), signal, ...download });
   const learnt = await calibrateSaving(model, name, texts, { options, tokens, signal });
   if (out === undefined) return printJson(learnt.artefact);
   await saveCalibration(out, learnt);

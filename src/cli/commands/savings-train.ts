@@ -10,7 +10,7 @@ import { common, examples, MODEL } from "../help.ts";
 import { interruptSignal, sayHowToGoOn } from "../interrupt.ts";
 import { columns, print, printJson } from "../output.ts";
 import { showDownload } from "../progress.ts";
-import { formGiven } from "../recipe.ts";
+import { formOption } from "../recipe.ts";
 
 interface Options extends Readonly<Record<string, unknown>> {
   model: string;
@@ -38,15 +38,15 @@ export function define(command: Command): void {
   );
 }
 
-async function train(saving: (typeof trainedSavings)[number], given: Options): Promise<void> {
-  const { data, out, json = false } = given;
-  const options = readFlags(exitTrainOptions, given);
+async function train(saving: (typeof trainedSavings)[number], flags: Options): Promise<void> {
+  const { data, out, json = false } = flags;
+  const options = readFlags(exitTrainOptions, flags);
   const documents = documentsOf(data);
   const signal = interruptSignal();
-  using download = showDownload(given.model);
-  const form = formGiven(given);
+  using download = showDownload(flags.model);
+  const form = formOption(flags);
   const { load } = await import("../../library/load.ts");
-  using model = await load(given.model, { ...form, signal, ...download });
+  using model = await load(flags.model, { ...form, signal, ...download });
   const name = data.map((file) => path.basename(file)).join(", ");
   const terms = { ...options, ...form, data: name, signal, onProgress };
   const { trainExits } = await import("../../library/train-exits.ts");
@@ -72,7 +72,7 @@ function show({ saving, layers, deciders, measured }: ExitsFile, out: string): v
   const { right, agree, neverRight } = measured;
   const rows = [...layers.map(String), "all"].map((layer, i) => [
     ...["after", layer, percent(right[i]!), percent(agree[i]!)],
-    ...deciders.map(({ measured: told }) => told[i]?.auc.toFixed(3) ?? ""),
+    ...deciders.map(({ measured: quality }) => quality[i]?.auc.toFixed(3) ?? ""),
   ]);
   const head = ["", "layer", "right", "agrees", ...deciders.map(({ kind }) => `auc of ${kind}`)];
   print(...columns([head, ...rows]), `never right: ${percent(neverRight)}`, `use it: --save ${saving}:file=${out}`);

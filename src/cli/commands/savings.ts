@@ -28,8 +28,8 @@ async function list(name: string | undefined, { json = false }: { json?: boolean
 
 /** A saving, a pipeline or a method, or several with one name. @throws UserError */
 function named(name: string, all: readonly Listed[]): Listed[] {
-  const found = all.filter((listed) => listed.name === name);
-  if (found.length > 0) return found;
+  const matches = all.filter((listed) => listed.name === name);
+  if (matches.length > 0) return matches;
   const names = all.map((listed) => listed.name);
   throw new UserError(`no saving, pipeline or method is called "${name}"${suggest(name, names)}`, 2);
 }

@@ -127,12 +127,12 @@ export async function define(command: Command): Promise<void> {
 
 async function serveModels(flags: Flags): Promise<void> {
   const { createLog, endUnread, standardError } = await import("../../serve/index.ts");
-  const [log, told] = [createLog(standardError()), stopSignal(endAtOnce)];
+  const [log, stop] = [createLog(standardError()), stopSignal(endAtOnce)];
   const bind = readFlags(bindOptions, flags);
-  const serving = await opened(bind, flags, log, told);
+  const serving = await opened(bind, flags, log, stop);
   try {
-    await Promise.race([serving.warm.then(() => log.info("ready")), aborted(told)]);
-    await aborted(told);
+    await Promise.race([serving.warm.then(() => log.info("ready")), aborted(stop)]);
+    await aborted(stop);
   } finally {
     log.info("stopping");
     if ((await serving.stop(bind.drain * 1000)) > 0) process.exitCode = 1;
@@ -144,7 +144,7 @@ async function opened(
   bind: z.output<typeof bindOptions>,
   flags: Flags,
   log: Logger,
-  told: AbortSignal,
+  signal: AbortSignal,
 ): Promise<Serving> {
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
   const { Catalogue, checkBind, Fleet, Indexes, KeyStore, limitOptions, serve, tracerFrom } = await import(
@@ -186,8 +186,8 @@ async function opened(
   const elsewhere = fleet.list().map(({ options }) => options.name);
   const own = flags.model ?? (elsewhere.length > 0 ? [] : ["smollm2"]);
   const models = own.filter((model) => model !== GLOVE);
-  const vectors = own.includes(GLOVE) ? await glove(told) : undefined;
-  const resolve = (model: string) => resolved(model, told);
+  const vectors = own.includes(GLOVE) ? await glove(signal) : undefined;
+  const resolve = (model: string) => resolved(model, signal);
   const usual = flags.save ?? [];
   const opening = { resolve, elsewhere, adapters: flags.adapter ?? [], quant, device, usual };
   const catalogue = await Catalogue.open(models, opening);

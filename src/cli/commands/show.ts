@@ -126,12 +126,12 @@ function drawings({ drawn, flopsPerImage = 0 }: ModelDescription): [string, stri
 /** If a text is read as a whole, a token's cost grows with the text's length. */
 function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): [string, string][] {
   const whole = kind === "encoder" || kind === "encoder of images and texts";
-  const told = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
+  const costs = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
     `${scientific(empty)} a token${what}, ${scientific(full)} at full context`;
-  if (!sourceFlopsPerToken) return [["dense FLOPs", told(flopsPerToken, whole ? " of a text of one" : "")]];
+  if (!sourceFlopsPerToken) return [["dense FLOPs", costs(flopsPerToken, whole ? " of a text of one" : "")]];
   return [
-    ["dense FLOPs", told(sourceFlopsPerToken, " read")],
-    ["", told(flopsPerToken, " written")],
+    ["dense FLOPs", costs(sourceFlopsPerToken, " read")],
+    ["", costs(flopsPerToken, " written")],
   ];
 }
 

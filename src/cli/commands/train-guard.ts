@@ -27,23 +27,23 @@ export function define(command: Command): void {
 
 async function guard(config: string | undefined, { out, json, ...flags }: Flags): Promise<void> {
   if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
-  const given = config === undefined ? {} : await readValues(config, "the guard");
-  const options: GuardInput = readFlags(guardOptions, { ...(given as object), ...defined(flags) });
+  const values = config === undefined ? {} : await readValues(config, "the guard");
+  const options: GuardInput = readFlags(guardOptions, { ...(values as object), ...defined(flags) });
   using display = displayOn(process.stderr);
   const started = performance.now();
   const { trainGuard } = await import("../../library/train-guard.ts");
   const signal = interruptSignal();
-  const found = await trainGuard(options, {
+  const result = await trainGuard(options, {
     out,
     signal,
     onStep: ({ step, steps, ratio }) => {
-      const left = (((performance.now() - started) / step) * (steps - step)) / 1000;
-      display.show({ title: "share frozen", done: step, of: steps, value: ratio, left });
+      const seconds = (((performance.now() - started) / step) * (steps - step)) / 1000;
+      display.show({ title: "share frozen", done: step, of: steps, value: ratio, seconds });
     },
   }).catch(sayHowToGoOn(signal, () => "the same command continues"));
   display[Symbol.dispose]();
-  if (json) printJson(found);
-  else tell(found);
+  if (json) printJson(result);
+  else tell(result);
 }
 
 const defined = (flags: object): object =>

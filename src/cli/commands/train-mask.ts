@@ -24,9 +24,9 @@ export function define(command: Command): void {
 async function mask(model: string, { freeze = [], out, json }: Flags): Promise<void> {
   if (out === undefined) throw new UserError("--out: expected a file for the mask", 2);
   const { maskTensors } = await import("../../library/train-guard.ts");
-  const found = await maskTensors(model, { freeze, out });
-  if (json) return printJson(found);
-  const { tensors, parameters } = found.frozen;
+  const result = await maskTensors(model, { freeze, out });
+  if (json) return printJson(result);
+  const { tensors, parameters } = result.frozen;
   print(
     ...columns([
       [

@@ -19,10 +19,10 @@ export function define(command: Command): void {
 
 async function phases(file: string, { out, json = false }: { out: string; json?: boolean }): Promise<void> {
   const signal = interruptSignal();
-  const given = (await readValues(file, "the phases")) as PhasesInput;
+  const phases = (await readValues(file, "the phases")) as PhasesInput;
   using progress = showRuns();
   const { trainPhases } = await import("../../lab/training/train.ts");
-  const result = await trainPhases(given, { ...progress, out, signal }).catch(
+  const result = await trainPhases(phases, { ...progress, out, signal }).catch(
     sayHowToGoOn(signal, () => "the same command continues"),
   );
   progress[Symbol.dispose]();

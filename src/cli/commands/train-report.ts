@@ -20,7 +20,7 @@ async function report(folders: readonly string[], { out, json }: { out?: string;
 }
 
 /** Prints runs as a table, and the path of their page. */
-export function tellRuns(found: TrainingReport, json = false): void {
-  if (json) printJson(found);
-  else print(...columns(summaryRows(found.runs)), found.report);
+export function tellRuns(report: TrainingReport, json = false): void {
+  if (json) printJson(report);
+  else print(...columns(summaryRows(report.runs)), report.report);
 }

@@ -101,24 +101,24 @@ async function started(config: string | undefined, flags: Flags, call: Call): Pr
 
 /** The file's options, overridden by the flags. @throws UserError */
 async function optionsOf(config: string | undefined, flags: Flags): Promise<TrainInput> {
-  if (config === undefined) return readFlags(trainOptions, withPresets(givenOf(flags)) as Flags);
+  if (config === undefined) return readFlags(trainOptions, withPresets(flagsSet(flags)) as Flags);
   const values = await readValues(config, "the run");
   if (typeof values !== "object" || values === null || Array.isArray(values))
     throw new UserError(`${config}: expected the run's options by name`);
   return withFlags(values, flags);
 }
 
-const givenOf = (flags: Flags): Partial<Flags> =>
+const flagsSet = (flags: Flags): Partial<Flags> =>
   Object.fromEntries(
     Object.keys(trainOptions.shape).flatMap((key) => (flags[key] === undefined ? [] : [[key, flags[key]]])),
   );
 
 /** Options overridden by flags, field by field. */
-const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, givenOf(flags)) as TrainInput;
+const withFlags = (options: object, flags: Flags): TrainInput => beneath(options, flagsSet(flags)) as TrainInput;
 
-function tellEstimate(found: Estimate, { json }: Flags): void {
-  if (json) printJson(found);
-  else print(sentence(found));
+function tellEstimate(estimate: Estimate, { json }: Flags): void {
+  if (json) printJson(estimate);
+  else print(sentence(estimate));
 }
 
 /** The commands that run a trained model, by head. */

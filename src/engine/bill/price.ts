@@ -32,7 +32,7 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
 }
 
 /** FLOPs of scoring the continuations, for dense runs from an empty cache, but with shared prefixes of adjacent contexts. */
-export function priceOfAsked(programs: DecoderPrograms, requests: readonly Continuations[]): number {
+export function priceOfRequests(programs: DecoderPrograms, requests: readonly Continuations[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];
   for (const { context, continuations } of requests) {

@@ -68,11 +68,11 @@ async function writeDeciders(): Promise<void> {
     [`linear.${layer}.bias`, noise([1])] as const,
   ]);
   await writeExits(at("linear"), {
-    about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
+    metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights: new Map(linear),
   });
   await writeExits(at("controller"), {
-    about: { ...about, saving: "sec", deciders: [{ kind: "controller", ...decider }] },
+    metadata: { ...about, saving: "sec", deciders: [{ kind: "controller", ...decider }] },
     weights: new Map([["controller.weight", noise([3, hidden])]]),
   });
 }
@@ -80,10 +80,12 @@ async function writeDeciders(): Promise<void> {
 /** Every second head of the tiny model drops its visual tokens. */
 async function writeHeads(): Promise<void> {
   const { layers, kvHeads } = models.tiny.decoder.config;
-  const kept = Array.from({ length: layers }, (_, l) => Array.from({ length: kvHeads }, (_, h) => (l + h) % 2 === 0));
-  const ratios = kept.map((row) => row.map(Number));
+  const retained = Array.from({ length: layers }, (_, l) =>
+    Array.from({ length: kvHeads }, (_, h) => (l + h) % 2 === 0),
+  );
+  const ratios = retained.map((row) => row.map(Number));
   const modelSha256 = await modelHash(models.tiny.source);
-  writeFileSync(at("heads.json"), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept }));
+  writeFileSync(at("heads.json"), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept: retained }));
 }
 
 /** A text prompt; for the tiny model, one with an image. */
@@ -107,7 +109,7 @@ async function answered(
   name: Name,
   recipe: string,
   tokens: number,
-  given: GenerateInput,
+  input: GenerateInput,
   ceiling?: { readonly flops: number },
 ): Promise<Ran> {
   const model = models[name];
@@ -115,7 +117,7 @@ async function answered(
   using lease = await model.recipes.use(parseRecipe(recipe.split(" ")));
   model.engine.forget();
   const never = Object.fromEntries([...model.tokenizer.stopIds].map((id) => [id, -100]));
-  const options = generateOptions.parse({ temperature: 0, logitBias: never, repetitionDetection: false, ...given });
+  const options = generateOptions.parse({ temperature: 0, logitBias: never, repetitionDetection: false, ...input });
   const terms = { plan: lease.plan(prompt.length, visual), embeddings, ...(ceiling && { ceiling }) };
   for await (const { finish } of generate(model.engine, model.tokenizer, prompt, options, terms))
     if (finish) return finish;
@@ -195,10 +197,10 @@ async function servedBy(recipe: string): Promise<Name> {
   throw new Error(`${recipe} serves none of ${Object.keys(sources).join(", ")}: give it one that it serves`);
 }
 
-describe.each([...Object.values(recipes).flat(), ...others])("%s under %s", (given, recipe) => {
+describe.each([...Object.values(recipes).flat(), ...others])("%s under %s", (value, recipe) => {
   let name: Name;
   beforeAll(async () => {
-    name = given === "one that it serves" ? await servedBy(recipe) : given;
+    name = value === "one that it serves" ? await servedBy(recipe) : value;
   });
 
   test("dense is the dense run's own, in FLOPs and bytes", async () => {

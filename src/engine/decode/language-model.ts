@@ -97,17 +97,17 @@ export class LanguageModel implements Loaded {
   /** @throws UserError if the file is not a supported model, or the device does not work here */
   static async load(
     source: ResolvedModel,
-    wanted: Quant = "auto",
+    requested: Quant = "auto",
     adapters?: Adapted,
     device: Device = "cpu",
     onNotice?: (sentence: string) => void,
   ): Promise<LanguageModel> {
     const { checkpoint, own, named, records, tokenizer: folder } = adapters ?? (await openAdapted(source.path, {}));
-    if (device !== "cpu" && wanted === "q8r")
+    if (device !== "cpu" && requested === "q8r")
       throw new UserError(`q8r runs only on the CPU; expected auto, f32, q8 or q4 for ${device}`, 2);
     await requireDevice(device);
-    if (device === "cpu") await tuneOnce({ source, checkpoint, quant: wanted });
-    const quant = quantHere(source, wanted, device);
+    if (device === "cpu") await tuneOnce({ source, checkpoint, quant: requested });
+    const quant = quantHere(source, requested, device);
     const sampling = samplingOf(checkpoint.config, source.sha256);
     // Shared by the base and its adapters. Programs keep shared weights alive while they live.
     using shared = mapsFiles ? new SharedWeights() : undefined;

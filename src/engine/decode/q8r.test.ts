@@ -170,7 +170,7 @@ exact("weights that alone are rotated give wrong logits", async () => {
   );
   const isBlock = (values: Float32Array, size: number) => values.length === size ** 2;
   try {
-    for (const turns of [isBlock, (...given: Parameters<typeof isBlock>) => !isBlock(...given)]) {
+    for (const turns of [isBlock, (...args: Parameters<typeof isBlock>) => !isBlock(...args)]) {
       withEnv({ MODICUM_HOME: tempFolder() });
       hadamard.rotated.mockImplementation((values, size) =>
         turns(values, size) ? rotated(values, size) : Float32Array.from(values),

@@ -36,8 +36,8 @@ export async function logLikelihood(scorer: Scorer, task: LikelihoodTask): Promi
       ids,
       places.map((at) => prompt.length + at),
     );
-    const found = places.map((at, i) => logProbability(rowOf(logits, scorer.vocabulary, i), answer[at]!));
-    sum += (length / k) * found.reduce((a, b) => a + b, 0);
+    const nats = places.map((at, i) => logProbability(rowOf(logits, scorer.vocabulary, i), answer[at]!));
+    sum += (length / k) * nats.reduce((a, b) => a + b, 0);
   }
   return sum / draws;
 }

@@ -25,7 +25,7 @@ export interface Adapted {
   /** The adapter of requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** By adapter name, if it has a record; under undefined, that of requests that choose none. */
+  /** Keyed by the names of adapters with a record; undefined: for requests that choose no adapter. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;

@@ -3,8 +3,8 @@
  * and disposed of.
  */
 export async function beside<T extends Disposable, U>(making: Promise<T>, read: () => U): Promise<[T, U]> {
-  const [made, found] = await Promise.allSettled([making, Promise.resolve().then(read)]);
-  if (made.status === "fulfilled" && found.status === "fulfilled") return [made.value, found.value];
-  if (made.status === "fulfilled") made.value[Symbol.dispose]();
-  throw found.status === "rejected" ? found.reason : (made as PromiseRejectedResult).reason;
+  const [maker, reader] = await Promise.allSettled([making, Promise.resolve().then(read)]);
+  if (maker.status === "fulfilled" && reader.status === "fulfilled") return [maker.value, reader.value];
+  if (maker.status === "fulfilled") maker.value[Symbol.dispose]();
+  throw reader.status === "rejected" ? reader.reason : (maker as PromiseRejectedResult).reason;
 }

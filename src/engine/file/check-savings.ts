@@ -22,16 +22,16 @@ export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promis
 export async function bareSavings(model: ResolvedModel): Promise<string[]> {
   const checkpoint = openCheckpoint(model.path);
   const kind = await (await kindOf(checkpoint)).load();
-  const taken: string[] = [];
+  const names: string[] = [];
   for (const { name } of savings) {
     // Each check may take a tenth of a second, while a server answers nothing else.
     await setImmediate();
     try {
       await kind.check(model, checkpoint, parseRecipe([name]));
-      taken.push(name);
+      names.push(name);
     } catch (error) {
       if (!(error instanceof UserError)) throw error;
     }
   }
-  return taken;
+  return names;
 }

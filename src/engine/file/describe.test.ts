@@ -34,19 +34,19 @@ async function describe(name: string, quant?: Quant) {
 }
 
 test("a decoder", async () => {
-  const told = await describe("llama-tiny.gguf", "f32");
-  expect(told).toMatchObject({
+  const description = await describe("llama-tiny.gguf", "f32");
+  expect(description).toMatchObject({
     kind: "decoder",
     architecture: "llama",
     seams: ["attention", "between layers", "tokens in"],
   });
-  const { layers, kvHeads, headSize, context } = told.config;
-  expect(told.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
+  const { layers, kvHeads, headSize, context } = description.config;
+  expect(description.bytes.cache).toBe(2 * 4 * layers * kvHeads * headSize * context);
   // Each weight is multiplied and added once; attention is additional and grows with the context.
-  expect(told.flopsPerToken.empty).toBeGreaterThan(told.parameters);
-  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
-  expect(told).not.toHaveProperty("embedding");
-  expect(told).not.toHaveProperty("labels");
+  expect(description.flopsPerToken.empty).toBeGreaterThan(description.parameters);
+  expect(description.flopsPerToken.full).toBeGreaterThan(description.flopsPerToken.empty);
+  expect(description).not.toHaveProperty("embedding");
+  expect(description).not.toHaveProperty("labels");
 });
 
 test("a model whose images are not read says so, and others do not", async () => {
@@ -74,9 +74,9 @@ test("a folder with a configuration alone: an unknown architecture is named, els
 });
 
 test("savings that a run would refuse are told with what is in their way", async () => {
-  const told = await describe("gemma3", "f32");
+  const description = await describe("gemma3", "f32");
   const why = "attention that differs between layers";
-  expect(told).toMatchObject({ unsupported: { xattention: why } });
+  expect(description).toMatchObject({ unsupported: { xattention: why } });
   const { decoder, weights } = await openDecoder(openCheckpoint(fixtureOf("gemma3")), path.join(home, "gemma3"), "f32");
   const recipes = new Recipes({ decoder, hash: async () => "" }, async () => {});
   await expect(recipes.use(parseRecipe(["xattention"]))).rejects.toThrow(
@@ -87,34 +87,37 @@ test("savings that a run would refuse are told with what is in their way", async
 });
 
 test("a recurrent decoder: the same memory and FLOPs at any length, and no seam at an attention that it has not", async () => {
-  const told = await describe("mamba/model.gguf", "f32");
-  expect(told).toMatchObject({
+  const description = await describe("mamba/model.gguf", "f32");
+  expect(description).toMatchObject({
     kind: "decoder",
     architecture: "mamba",
     seams: ["between layers", "tokens in"],
     savings: expect.arrayContaining(["exit"]),
   });
   // The convolution's last inputs and the state of each channel.
-  expect(told.bytes.cache).toBe(4 * told.config.layers * 48 * (3 + 5));
-  expect(told.flopsPerToken.full).toBe(told.flopsPerToken.empty);
+  expect(description.bytes.cache).toBe(4 * description.config.layers * 48 * (3 + 5));
+  expect(description.flopsPerToken.full).toBe(description.flopsPerToken.empty);
   const why = "recurrent layers, whose states need every token";
   const states = "recurrent layers, whose states cannot be rolled back";
   const steps = "recurrent layers, whose steps are too sensitive to rounding";
-  expect(told.unsupported).toMatchObject({ feather: why, "int8-prefill": steps, lookup: states, prune: why });
-  const { savings, unsupported } = told;
+  expect(description.unsupported).toMatchObject({ feather: why, "int8-prefill": steps, lookup: states, prune: why });
+  const { savings, unsupported } = description;
   expect(savings.filter((name) => Object.hasOwn(unsupported, name) || needsOf(name).includes("attention"))).toEqual([]);
 });
 
 test("a hybrid: keys of the layers that attend, states of the others, and what its recurrent layers rule out", async () => {
-  const told = await describe("granitemoehybrid/model.gguf", "f32");
-  expect(told).toMatchObject({ architecture: "granitehybrid", seams: ["attention", "between layers", "tokens in"] });
+  const description = await describe("granitemoehybrid/model.gguf", "f32");
+  expect(description).toMatchObject({
+    architecture: "granitehybrid",
+    seams: ["attention", "between layers", "tokens in"],
+  });
   // Two layers have attention, with one head of 16; four have 64 · 6 numbers, and two inputs of 88 channels.
-  const { context } = told.config;
-  expect(told.bytes.cache).toBe(4 * (2 * 2 * 16 * context + 4 * (64 * 6 + 2 * 88)));
-  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
-  expect(told.activeParameters).toBeLessThan(told.parameters);
-  expect(told.savings).toContain("exit");
-  const { unsupported } = told;
+  const { context } = description.config;
+  expect(description.bytes.cache).toBe(4 * (2 * 2 * 16 * context + 4 * (64 * 6 + 2 * 88)));
+  expect(description.flopsPerToken.full).toBeGreaterThan(description.flopsPerToken.empty);
+  expect(description.activeParameters).toBeLessThan(description.parameters);
+  expect(description.savings).toContain("exit");
+  const { unsupported } = description;
   expect(unsupported["prune"]).toBe("recurrent layers, whose states need every token");
   expect(unsupported["lookup"]).toBe("recurrent layers, whose states cannot be rolled back");
   expect(unsupported["int8-prefill"]).toBe("recurrent layers, whose steps are too sensitive to rounding");
@@ -133,11 +136,11 @@ test("a recurrent decoder's stability at rest, of a GGUF and of Hugging Face's f
 });
 
 test("an encoder of embeddings, by a GGUF's pooling", async () => {
-  const told = await describe("bert/model.gguf");
-  expect(told).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });
-  expect(told.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
-  expect(told.bytes.cache).toBe(0);
-  expect(told.flopsPerToken.full).toBeGreaterThan(told.flopsPerToken.empty);
+  const description = await describe("bert/model.gguf");
+  expect(description).toMatchObject({ kind: "encoder", architecture: "bert", seams: [], savings: [], unsupported: {} });
+  expect(description.embedding).toEqual({ pooling: "cls", normalise: true, limit: undefined });
+  expect(description.bytes.cache).toBe(0);
+  expect(description.flopsPerToken.full).toBeGreaterThan(description.flopsPerToken.empty);
 });
 
 test("an encoder by sentence-transformers' files, and with a head", async () => {
@@ -147,21 +150,21 @@ test("an encoder by sentence-transformers' files, and with a head", async () => 
 });
 
 test("an encoder with a decoder", async () => {
-  const told = await describe("t5");
-  expect(told).toMatchObject({ kind: "encoder with a decoder", config: { layers: 3, encoderLayers: 2 } });
-  expect(told.sourceFlopsPerToken!.full).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
-  expect(told.flopsPerToken.empty).toBeGreaterThan(told.sourceFlopsPerToken!.empty);
+  const description = await describe("t5");
+  expect(description).toMatchObject({ kind: "encoder with a decoder", config: { layers: 3, encoderLayers: 2 } });
+  expect(description.sourceFlopsPerToken!.full).toBeGreaterThan(description.sourceFlopsPerToken!.empty);
+  expect(description.flopsPerToken.empty).toBeGreaterThan(description.sourceFlopsPerToken!.empty);
 });
 
 test.each(["llama-tiny.gguf", "bert", "t5"])(
   "%s: its tensors in 8 bits, what they cost, nothing prepared",
   async (name) => {
-    const told = await describe(name, "q8");
+    const description = await describe(name, "q8");
     expect(existsSync(path.join(home, "programs"))).toBe(false);
-    const sum = (of: "bytes" | "stored") => told.tensors.reduce((total, row) => total + row[of], 0);
-    expect(told.bytes.memory).toBeGreaterThanOrEqual(sum("bytes"));
-    expect(sum("stored")).toBeLessThanOrEqual(told.bytes.disk);
-    const rounded = told.tensors.filter(({ exact }) => !exact);
+    const sum = (of: "bytes" | "stored") => description.tensors.reduce((total, row) => total + row[of], 0);
+    expect(description.bytes.memory).toBeGreaterThanOrEqual(sum("bytes"));
+    expect(sum("stored")).toBeLessThanOrEqual(description.bytes.disk);
+    const rounded = description.tensors.filter(({ exact }) => !exact);
     expect(rounded.length).toBeGreaterThan(0);
     for (const { form, error } of rounded) {
       expect(form).toBe("rounded to 8 bits in blocks of 32");
@@ -169,7 +172,7 @@ test.each(["llama-tiny.gguf", "bert", "t5"])(
       expect(error).toBeGreaterThan(0.003);
       expect(error).toBeLessThan(0.008);
     }
-    for (const { exact, error } of told.tensors) expect(error === undefined).toBe(exact);
+    for (const { exact, error } of description.tensors) expect(error === undefined).toBe(exact);
   },
 );
 
@@ -181,8 +184,8 @@ test("4 bits are further off", async () => {
 
 test("a model that does not fit in memory is described, and not loaded", async () => {
   machine.bytes = 1000;
-  const told = await describe("llama-tiny.gguf");
-  expect(told.bytes).toMatchObject({ machine: 1000 });
-  expect(told.bytes.memory).toBeGreaterThan(1000);
+  const description = await describe("llama-tiny.gguf");
+  expect(description.bytes).toMatchObject({ machine: 1000 });
+  expect(description.bytes.memory).toBeGreaterThan(1000);
   await expect(load(fixtureOf("llama-tiny.gguf"))).rejects.toThrow(/its weights take 0\.0 GB of memory/);
 });

@@ -64,8 +64,8 @@ export interface ModelDescription
  * Describes a model's file, mostly from its header, whether it fits in memory or not.
  * @throws UserError if it is not a supported model
  */
-export async function describeModel(model: ResolvedModel, wanted: Quant = "auto"): Promise<ModelDescription> {
-  const quant = quantHere(model, wanted);
+export async function describeModel(model: ResolvedModel, requested: Quant = "auto"): Promise<ModelDescription> {
+  const quant = quantHere(model, requested);
   const checkpoint = await judged(() => openCheckpoint(model.path));
   const kind = await kindOf(checkpoint);
   const { describe } = await kind.load();
@@ -178,8 +178,8 @@ async function restStability(checkpoint: Checkpoint, config: DecoderConfig): Pro
   const stored = checkpoint.config.kind === "gguf" ? "ssm_a" : "ssm_a_log";
   if (recurrent.length === 0 || !part(`blk.${recurrent[0]}.${stored}`).exists) return undefined;
   const layers = recurrent.map((l) => {
-    const found = part(`blk.${l}.${stored}`).floats();
-    const rates = stored === "ssm_a" ? found : found.map((logarithm) => -Math.exp(logarithm));
+    const values = part(`blk.${l}.${stored}`).floats();
+    const rates = stored === "ssm_a" ? values : values.map((logarithm) => -Math.exp(logarithm));
     return restExponents(rates, part(`blk.${l}.ssm_dt.bias`).floats()).reduce((a, b) => Math.max(a, b));
   });
   const lambdaMax = Math.max(...layers);

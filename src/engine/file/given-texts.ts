@@ -43,5 +43,5 @@ async function begin(engine: Engine, { prompt, plan }: PlannedText): Promise<Ste
     engine.release(slot);
     throw error;
   }
-  return { slot, meter, plan, given: true };
+  return { slot, meter, plan, forced: true };
 }

@@ -74,9 +74,9 @@ const planned = ({ part, ...text }: GivenText) => ({ ...text, plan: planOf([part
 
 const prefillOf =
   ({ engine }: LanguageModel, signal: AbortSignal | undefined): CalibrationHost["prefill"] =>
-  async (asked, part) => {
+  async (request, part) => {
     signal?.throwIfAborted();
-    const { prompt, embeddings } = asked;
+    const { prompt, embeddings } = request;
     const plan = planOf([part]);
     await engine.prepare(plan);
     // Every row must run, whatever an earlier prompt left in the cache.

@@ -47,12 +47,12 @@ const modelOf = (quant: Quant, sha256?: string) => ({
 
 /** A timer with given times by form and row count, and a record of its calls. */
 function madeUp(times: (form: string, rows: number) => Twice) {
-  const asked: { forms: Record<string, readonly Product[]>; rows: number }[] = [];
+  const calls: { forms: Record<string, readonly Product[]>; rows: number }[] = [];
   const timer: Timer = async (forms, rows) => {
-    asked.push({ forms, rows });
+    calls.push({ forms, rows });
     return Object.fromEntries(Object.keys(forms).map((form) => [form, times(form, rows)])) as never;
   };
-  return { timer, asked };
+  return { timer, asked: calls };
 }
 
 /**
@@ -61,9 +61,9 @@ function madeUp(times: (form: string, rows: number) => Twice) {
  */
 async function choice(factor: number, again = 1) {
   const { timer, asked } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
-  const made = await tune(modelOf("q4"), timer);
-  if (made?.bits === undefined) throw new Error("no width was chosen");
-  return { made, asked };
+  const result = await tune(modelOf("q4"), timer);
+  if (result?.bits === undefined) throw new Error("no width was chosen");
+  return { made: result, asked };
 }
 
 test("the processor's own width stays unless the other is clearly faster", async () => {

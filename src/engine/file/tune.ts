@@ -16,7 +16,7 @@ import {
 } from "../../weights/prepared/tuning.ts";
 import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
 
-/** The tokens of the request whose time decides. */
+/** The tokens of the timed request. */
 const REQUEST = { prompt: 256, answer: 128 };
 
 /** The processor's own width, or the default form, stays unless the other is faster by this factor. */

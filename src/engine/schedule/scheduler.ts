@@ -243,7 +243,7 @@ export class Scheduler implements Turns {
   }
 
   #fail(ticket: Ticket, error: unknown): void {
-    const why = begun(ticket) ? told(ticket, error) : error;
+    const why = begun(ticket) ? reportUsage(ticket, error) : error;
     if (begun(ticket)) this.#leave(ticket);
     else this.#queue.remove(ticket);
     ticket.fail(why);
@@ -264,7 +264,7 @@ export class Scheduler implements Turns {
 }
 
 /** Reports a request's usage to its owner, and returns its final error. An error thrown there affects only that request. */
-function told({ job, sequence }: Begun, error: unknown): unknown {
+function reportUsage({ job, sequence }: Begun, error: unknown): unknown {
   try {
     job.onStopped?.(sequence.usage());
     return error;

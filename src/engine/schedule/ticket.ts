@@ -48,7 +48,7 @@ export class Ticket {
   due = 0;
   began = 0;
   #answer!: ReadableStreamDefaultController<Piece>;
-  #left = false;
+  #abandoned = false;
 
   constructor(
     readonly job: Job | CustomJob,
@@ -62,7 +62,7 @@ export class Ticket {
         this.#answer = controller;
       },
       cancel: () => {
-        this.#left = true;
+        this.#abandoned = true;
       },
     });
   }
@@ -86,16 +86,16 @@ export class Ticket {
   get stopped(): unknown {
     const { signal } = this.job;
     if (signal?.aborted) return signal.reason;
-    return this.#left ? new DOMException("the answer's reader left", "AbortError") : undefined;
+    return this.#abandoned ? new DOMException("the answer's reader left", "AbortError") : undefined;
   }
 
   give(piece: Piece): void {
-    if (this.#left) return;
+    if (this.#abandoned) return;
     this.#answer.enqueue(piece);
     if (piece.finish) this.#answer.close();
   }
 
   fail(error: unknown): void {
-    if (!this.#left) this.#answer.error(error);
+    if (!this.#abandoned) this.#answer.error(error);
   }
 }

@@ -38,7 +38,7 @@ const matmulOp: Op<MatmulAttrs> = {
       transB: { int: Number(transB) },
       alpha: { float: scale },
     }),
-  gradient({ inputs: [a, b], given: [dy], wanted, attrs: { transA, transB, scale } }) {
+  gradient({ inputs: [a, b], upstream: [dy], wanted, attrs: { transA, transB, scale } }) {
     const ofA = () =>
       transA ? matmul(b!, dy!, { transA: transB, transB: true, scale }) : matmul(dy!, b!, { transB: !transB, scale });
     const ofB = () =>
@@ -54,9 +54,9 @@ const matmulOp: Op<MatmulAttrs> = {
       for (let i = 0; i < m; i++)
         for (let j = 0; j < n; j++)
           for (let c = 0; c < k; c++) {
-            const left = a!.data[o * m * k + (transA ? c * m + i : i * k + c)]!;
+            const leftValue = a!.data[o * m * k + (transA ? c * m + i : i * k + c)]!;
             const right = b!.data[o * k * n + (transB ? j * k + c : c * n + j)]!;
-            y.data[(o * m + i) * n + j]! += scale * left * right;
+            y.data[(o * m + i) * n + j]! += scale * leftValue * right;
           }
     return [y];
   },

@@ -9,15 +9,15 @@ import {
   byName,
   type CausalAttrs,
   CausalEmitter,
+  type OptionalAttrs,
+  optionalOperands,
   type PerToken,
   pairsOf,
   seesBy,
   sinksIn,
-  type ToldAttrs,
-  toldOf,
 } from "./causal-blocks.ts";
 
-const backwardOp: Op<ToldAttrs> = {
+const backwardOp: Op<OptionalAttrs> = {
   name: "causalAttentionBackward",
   operands: ["q", "k", "v", "y", "dy", "documents", "prefix", "sinks"],
   infer([q, k, v, y, dy, ...rest], attrs) {
@@ -34,7 +34,7 @@ const backwardOp: Op<ToldAttrs> = {
     const sinks = sinksIn(rest, attrs);
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values, gradient] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1), e.rows(dy!, e.group)];
-    const perToken = e.told(byName(rest, attrs));
+    const perToken = e.layOut(byName(rest, attrs));
     const drift = emitDrift(e, y!, dy!);
     const parts = blocksOf(e.tokens, attrs, perToken.prefix !== undefined).map((block, i) => {
       const [query, key, value] = [e.queries(queries, block), e.keys(keys, block), e.keys(values, block)];
@@ -121,7 +121,7 @@ const backwardOp: Op<ToldAttrs> = {
 };
 
 /** Optional operands before the blocks' weights. */
-const optionalCount = ({ told, sinks }: ToldAttrs): number => told.length + (sinks ? 1 : 0);
+const optionalCount = ({ present, sinks }: OptionalAttrs): number => present.length + (sinks ? 1 : 0);
 
 /** The sinks' shares of a block's rows times Σ dy·y. A sink has no value: the gradient of its score is minus their sum. */
 function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
@@ -192,8 +192,8 @@ export function causalAttentionBackward(
   weights: readonly Tensor[],
   attrs: CausalAttrs,
 ) {
-  const { told, operands } = toldOf(rest);
+  const { present, operands } = optionalOperands(rest);
   const inputs = [q, k, v, y, dy, ...operands, ...(sinks ? [sinks] : []), ...weights];
-  const [dq, dk, dv, dsinks] = apply(backwardOp, inputs, { ...attrs, told });
+  const [dq, dk, dv, dsinks] = apply(backwardOp, inputs, { ...attrs, present });
   return { dq: dq!, dk: dk!, dv: dv!, dsinks };
 }

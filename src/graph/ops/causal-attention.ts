@@ -10,16 +10,16 @@ import {
   byName,
   type CausalAttrs,
   CausalEmitter,
+  type OptionalAttrs,
+  optionalOperands,
   type PerToken,
   pairsOf,
   seesBy,
   sinksIn,
-  type ToldAttrs,
-  toldOf,
   weightShapes,
 } from "./causal-blocks.ts";
 
-const causalOp: Op<ToldAttrs> = {
+const causalOp: Op<OptionalAttrs> = {
   name: "causalAttention",
   operands: ["q", "k", "v", "documents", "prefix", "sinks"],
   infer([q, k, v, ...rest], attrs) {
@@ -44,7 +44,7 @@ const causalOp: Op<ToldAttrs> = {
   onnx(emit, { inputs: [q, k, v, ...rest], outputs: [y, ...blockWeights], types }, attrs) {
     const e = new CausalEmitter(emit, types, attrs);
     const [queries, keys, values] = [e.rows(q!, e.group), e.rows(k!, 1), e.rows(v!, 1)];
-    const perToken = e.told(byName(rest, attrs));
+    const perToken = e.layOut(byName(rest, attrs));
     const sinks = sinksIn(rest, attrs);
     const parts = blocksOf(e.tokens, attrs, perToken.prefix !== undefined).map((block, i) => {
       const scores = e.scores(e.queries(queries, block), keys, block, perToken);
@@ -53,14 +53,14 @@ const causalOp: Op<ToldAttrs> = {
     });
     e.merge(e.join(parts), e.group, y!);
   },
-  gradient({ inputs: [q, k, v, ...rest], outputs: [y, ...weights], given: [dy], attrs }) {
+  gradient({ inputs: [q, k, v, ...rest], outputs: [y, ...weights], upstream: [dy], attrs }) {
     const perToken = { ...byName(rest, attrs), sinks: sinksIn(rest, attrs) };
     const { dq, dk, dv, dsinks } = causalAttentionBackward(
       { q: q!, k: k!, v: v!, y: y!, dy: dy!, ...perToken },
       weights,
       attrs,
     );
-    return [dq, dk, dv, ...attrs.told.map(() => undefined), dsinks];
+    return [dq, dk, dv, ...attrs.present.map(() => undefined), dsinks];
   },
   cost: ([q], _outputs, attrs) => ({
     flops: mul(4 * attrs.heads * attrs.headSize * pairsOf(Number(q!.shape[1]), attrs), q!.shape[0]!),
@@ -72,7 +72,7 @@ const causalOp: Op<ToldAttrs> = {
     const sinks = sinksIn(rest, attrs);
     const y = ndarray(q!.shape);
     const blockWeights = weightShapes(q!.shape, attrs).map((shape) => ndarray(shape));
-    const blocks = blocksOf(tokens, attrs, attrs.told.includes("prefix"));
+    const blocks = blocksOf(tokens, attrs, attrs.present.includes("prefix"));
     for (let i = 0; i < batch * tokens * heads; i++) {
       const [head, t, b] = [i % heads, Math.floor(i / heads) % tokens, Math.floor(i / heads / tokens)];
       const seen = [...Array(tokens).keys()].filter((at) => isSeen(b, t, at));
@@ -104,6 +104,6 @@ export function causalAttention(
   { q, k, v, sinks, ...rest }: { q: Tensor; k: Tensor; v: Tensor; sinks?: Tensor | undefined } & PerToken<Tensor>,
   attrs: CausalAttrs,
 ): Tensor {
-  const { told, operands } = toldOf(rest);
-  return apply(causalOp, [q, k, v, ...operands, ...(sinks ? [sinks] : [])], { ...attrs, told })[0]!;
+  const { present, operands } = optionalOperands(rest);
+  return apply(causalOp, [q, k, v, ...operands, ...(sinks ? [sinks] : [])], { ...attrs, present })[0]!;
 }

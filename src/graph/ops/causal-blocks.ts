@@ -13,25 +13,25 @@ export type CausalAttrs = Pick<
 const PER_TOKEN = ["documents", "prefix"] as const;
 export type PerToken<T> = { readonly [name in (typeof PER_TOKEN)[number]]?: T | undefined };
 
-/** Attributes of both operators. The last operands are the names in `told`, in the order of `PER_TOKEN`, then the sinks. */
-export type ToldAttrs = CausalAttrs & { readonly told: readonly (keyof PerToken<unknown>)[] };
+/** Attributes of both operators. The last operands are the names in `present`, in the order of `PER_TOKEN`, then the sinks. */
+export type OptionalAttrs = CausalAttrs & { readonly present: readonly (keyof PerToken<unknown>)[] };
 
 /** The optional operands that are present. */
-export function toldOf<T>(all: PerToken<T>): { told: ToldAttrs["told"]; operands: T[] } {
-  const told = PER_TOKEN.filter((name) => all[name] !== undefined);
-  return { told, operands: told.map((name) => all[name]!) };
+export function optionalOperands<T>(all: PerToken<T>): { present: OptionalAttrs["present"]; operands: T[] } {
+  const names = PER_TOKEN.filter((name) => all[name] !== undefined);
+  return { present: names, operands: names.map((name) => all[name]!) };
 }
 
 /** The last operands by name. */
-export function byName<T>(operands: readonly T[], { told }: ToldAttrs): PerToken<T> {
-  return Object.fromEntries(told.map((name, i) => [name, operands[i]]));
+export function byName<T>(operands: readonly T[], { present }: OptionalAttrs): PerToken<T> {
+  return Object.fromEntries(present.map((name, i) => [name, operands[i]]));
 }
 
 /** The heads' sinks among the last operands; undefined if heads have none. */
-export const sinksIn = <T>(operands: readonly T[], { told, sinks }: ToldAttrs): T | undefined =>
-  sinks ? operands[told.length] : undefined;
+export const sinksIn = <T>(operands: readonly T[], { present, sinks }: OptionalAttrs): T | undefined =>
+  sinks ? operands[present.length] : undefined;
 
-/** True if the query sees the key, at two positions of row `b`, by the data of `toldOf`. */
+/** True if the query sees the key, at two positions of row `b`, by the data of `optionalOperands`. */
 export function seesBy({ documents, prefix }: PerToken<{ data: Float64Array }>, tokens: number, attrs: CausalAttrs) {
   return (b: number, query: number, key: number): boolean => {
     const [q, k] = [b * tokens + query, b * tokens + key];
@@ -56,8 +56,8 @@ function pairsSeen(tokens: number, { window = tokens, chunk = tokens }: Pick<Cau
 }
 
 /** Billed pairs of a row. With prefixes, all pairs in both directions: prefix lengths are data. */
-export const pairsOf = (tokens: number, attrs: ToldAttrs): number =>
-  attrs.told.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
+export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
+  attrs.present.includes("prefix") ? 2 * pairsSeen(tokens, attrs) - tokens : pairsSeen(tokens, attrs);
 
 /** Queries scored together; more would score too many hidden keys. */
 const BLOCK = 128;
@@ -84,9 +84,9 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
  * The shapes of the blocks' weights, if they are outputs. They save the gradient a computation: if they take no more
  * memory than queries, keys and values, and the gradient does not need scores.
  */
-export function weightShapes([batch, tokens]: readonly number[], attrs: ToldAttrs): number[][] {
+export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {
   const { heads, kvHeads, headSize } = attrs;
-  const blocks = blocksOf(tokens!, attrs, attrs.told.includes("prefix"));
+  const blocks = blocksOf(tokens!, attrs, attrs.present.includes("prefix"));
   const shapes = blocks.map(({ from, first, last, to }) => [
     ...[batch!, kvHeads, ((last - first) * heads) / kvHeads, to - from],
   ]);
@@ -241,7 +241,7 @@ export class CausalEmitter {
   }
 
   /** A per-token operand, laid out along queries and along keys. */
-  told({ documents, prefix }: PerToken<string>): LaidPerToken {
+  layOut({ documents, prefix }: PerToken<string>): LaidPerToken {
     const flags = prefix === undefined ? undefined : this.emit.value("Cast", [prefix], BOOL);
     return {
       documents: documents === undefined ? undefined : this.#laid(documents),

@@ -49,7 +49,7 @@ const causalConvOp: Op<null> = {
     return [types[0]!];
   },
   onnx: (emit, { inputs, outputs }) => emit.contrib("CausalConvWithState", inputs, [outputs[0]!, emit.temp()], LAYOUT),
-  gradient({ inputs: [x, weight, bias], given: [dy], wanted }) {
+  gradient({ inputs: [x, weight, bias], upstream: [dy], wanted }) {
     const backwards = () => reverse(causalConv(reverse(dy!, 1), weight!), 1);
     return [
       wanted[0] ? backwards() : undefined,

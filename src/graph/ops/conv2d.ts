@@ -68,7 +68,7 @@ const conv2dOp: Op<Conv2dAttrs> = {
     return [{ dtype: "f32", shape: [batch, outputs, ...sides] }];
   },
   onnx: (emit, { inputs, outputs }, attrs) => emit.node("Conv", inputs, outputs, strides(attrs)),
-  gradient: ({ inputs: [x, weight, bias], given: [dy], wanted, attrs }) => [
+  gradient: ({ inputs: [x, weight, bias], upstream: [dy], wanted, attrs }) => [
     wanted[0] ? imageGradient(dy!, weight!, x!.shape, attrs) : undefined,
     wanted[1] ? kernelGradient(x!, dy!, weight!.shape, attrs) : undefined,
     wanted[2] ? channelSums(dy!, bias!.shape) : undefined,
@@ -220,7 +220,7 @@ const enlargeOp: Op<{ factor: number }> = {
       coordinate_transformation_mode: { string: "asymmetric" },
     });
   },
-  gradient: ({ given: [dy], attrs: { factor } }) => [squareSums(dy!, factor)],
+  gradient: ({ upstream: [dy], attrs: { factor } }) => [squareSums(dy!, factor)],
   reference([x], { factor }) {
     const y = ndarray([...x!.shape.slice(0, 2), x!.shape[2]! * factor, x!.shape[3]! * factor]);
     return [{ ...y, data: y.data.map((_, i) => x!.data[placeOf(i, y, factor)]!) }];

@@ -28,7 +28,7 @@ const crossEntropyOp: Op<null> = {
     const own = emit.value("GatherElements", [logits!, emit.value("Unsqueeze", [targets!, last])], LAST);
     emit.node("Squeeze", [emit.value("Sub", [norm, own]), last], [nats!]);
   },
-  gradient: ({ inputs: [, targets], outputs: [, probabilities], given: [dnats] }) => [
+  gradient: ({ inputs: [, targets], outputs: [, probabilities], upstream: [dnats] }) => [
     crossEntropyBackward(probabilities!, targets!, dnats!),
   ],
   reference([logits, targets]) {

@@ -24,7 +24,7 @@ const cumSumOp: Op<Sums & { axis: number }> = {
       reverse: { int: Number(reversed) },
       exclusive: { int: Number(exclusive) },
     }),
-  gradient: ({ given: [dy], attrs: { axis, reversed, exclusive } }) => [
+  gradient: ({ upstream: [dy], attrs: { axis, reversed, exclusive } }) => [
     cumSum(dy!, axis, { reversed: !reversed, exclusive }),
   ],
   reference([x], { axis, reversed, exclusive }) {
@@ -56,7 +56,7 @@ const lowerOp: Op<{ diagonal: number }> = {
   },
   onnx: (emit, { inputs: [x], outputs }, { diagonal }) =>
     emit.node("Trilu", [x!, emit.ints([diagonal], [])], outputs, { upper: { int: 0 } }),
-  gradient: ({ given: [dy], attrs: { diagonal } }) => [lower(dy!, diagonal)],
+  gradient: ({ upstream: [dy], attrs: { diagonal } }) => [lower(dy!, diagonal)],
   reference([x], { diagonal }) {
     const [rows, columns] = x!.shape.slice(-2) as [number, number];
     const isKept = (i: number) => (i % columns) - (Math.floor(i / columns) % rows) <= diagonal;
@@ -90,7 +90,7 @@ const segmentSumsOp: Op<{ exclusive: boolean }> = {
     const sums = emit.value("CumSum", [emit.value("Mul", [column, after]), axis], { exclusive: { int: first } });
     emit.node("Add", [sums, emit.table(`outside_${n}_${first}`, outside, [n, n])], outputs);
   },
-  gradient({ inputs: [x], given: [dy], attrs: { exclusive } }) {
+  gradient({ inputs: [x], upstream: [dy], attrs: { exclusive } }) {
     const rows = x!.shape.length - 1;
     return [sum(lower(cumSum(dy!, rows, { reversed: true, exclusive }), -1), rows + 1)];
   },

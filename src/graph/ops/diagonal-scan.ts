@@ -35,7 +35,7 @@ const diagonalScanOp: Op<null> = {
     });
   },
   // The states' gradient is the same scan from the end: each token's decay applies on the way to the token before.
-  gradient({ inputs: [u, decay], outputs: [s], given: [ds], wanted }) {
+  gradient({ inputs: [u, decay], outputs: [s], upstream: [ds], wanted }) {
     const du = reverse(diagonalScan(reverse(ds!, 1), delayed(reverse(decay!, 1))), 1);
     return [wanted[0] ? du : undefined, wanted[1] ? times(du, minus(s!, u!)) : undefined];
   },

@@ -30,19 +30,19 @@ const addOp = binary(
   "add",
   "Add",
   (a, b) => a + b,
-  ({ inputs: [, b], given: [dy], wanted }) => [dy, wanted[1] ? sumTo(dy!, b!.shape) : undefined],
+  ({ inputs: [, b], upstream: [dy], wanted }) => [dy, wanted[1] ? sumTo(dy!, b!.shape) : undefined],
 );
 const subOp = binary(
   "sub",
   "Sub",
   (a, b) => a - b,
-  ({ inputs: [, b], given: [dy], wanted }) => [dy, wanted[1] ? scale(sumTo(dy!, b!.shape), -1) : undefined],
+  ({ inputs: [, b], upstream: [dy], wanted }) => [dy, wanted[1] ? scale(sumTo(dy!, b!.shape), -1) : undefined],
 );
 const mulOp = binary(
   "mul",
   "Mul",
   (a, b) => a * b,
-  ({ inputs: [a, b], given: [dy], wanted }) => [
+  ({ inputs: [a, b], upstream: [dy], wanted }) => [
     wanted[0] ? times(dy!, b!) : undefined,
     wanted[1] ? sumTo(times(dy!, a!), b!.shape) : undefined,
   ],
@@ -51,7 +51,7 @@ const divOp = binary(
   "div",
   "Div",
   (a, b) => a / b,
-  ({ inputs: [, b], outputs: [y], given: [dy], wanted }) => {
+  ({ inputs: [, b], outputs: [y], upstream: [dy], wanted }) => {
     const part = divide(dy!, b!);
     return [part, wanted[1] ? scale(sumTo(times(part, y!), b!.shape), -1) : undefined];
   },
@@ -78,7 +78,7 @@ const timesRowsOp: Op<null> = {
   },
   onnx: (emit, { inputs: [x, factors], outputs }) =>
     emit.node("Mul", [x!, emit.value("Unsqueeze", [factors!, emit.ints([-1])])], outputs),
-  gradient: ({ inputs: [x, factors], given: [dy], wanted }) => [
+  gradient: ({ inputs: [x, factors], upstream: [dy], wanted }) => [
     wanted[0] ? sumTo(timesRows(dy!, factors!), x!.shape) : undefined,
     wanted[1] ? sum(times(dy!, x!), factors!.shape.length) : undefined,
   ],
@@ -98,7 +98,7 @@ const siluOp: Op<null> = {
   infer: ([x]) => [x!],
   // QuickGelu is x·sigmoid(αx): one kernel instead of Sigmoid and Mul.
   onnx: (emit, { inputs, outputs }) => emit.contrib("QuickGelu", inputs, outputs, { alpha: { float: 1 } }),
-  gradient: ({ inputs: [x], given: [dy] }) => [siluBackward(x!, dy!)],
+  gradient: ({ inputs: [x], upstream: [dy] }) => [siluBackward(x!, dy!)],
   reference: ([x]) => [mapNd(x!, (v) => v * logistic(v))],
 };
 
@@ -110,7 +110,7 @@ const scaleOp: Op<{ factor: number }> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }, { factor }) => emit.node("Mul", [inputs[0]!, emit.floats([factor], [])], outputs),
-  gradient: ({ given: [dy], attrs: { factor } }) => [scale(dy!, factor)],
+  gradient: ({ upstream: [dy], attrs: { factor } }) => [scale(dy!, factor)],
   reference: ([x], { factor }) => [mapNd(x!, (v) => v * factor)],
 };
 
@@ -126,7 +126,7 @@ const geluOp: Op<{ form: GeluForm }> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }, { form }) => emit.contrib(form === "tanh" ? "FastGelu" : "Gelu", inputs, outputs),
-  gradient: ({ inputs: [x], given: [dy], attrs: { form } }) => [geluBackward(x!, dy!, form)],
+  gradient: ({ inputs: [x], upstream: [dy], attrs: { form } }) => [geluBackward(x!, dy!, form)],
   reference: ([x], { form }) => [mapNd(x!, gelus[form])],
 };
 
@@ -143,21 +143,21 @@ const unary = (name: string, onnx: string, f: (v: number) => number, gradient: "
   reference: ([x]) => [mapNd(x!, f)],
 });
 
-const tanhOp = unary("tanh", "Tanh", Math.tanh, ({ outputs: [y], given: [dy] }) => [
+const tanhOp = unary("tanh", "Tanh", Math.tanh, ({ outputs: [y], upstream: [dy] }) => [
   minus(dy!, times(dy!, times(y!, y!))),
 ]);
 const reluOp = unary(
   "relu",
   "Relu",
   (v) => Math.max(v, 0),
-  ({ outputs: [y], given: [dy] }) => [times(dy!, sign(y!))],
+  ({ outputs: [y], upstream: [dy] }) => [times(dy!, sign(y!))],
 );
 const signOp = unary("sign", "Sign", Math.sign, "none");
-const expOp = unary("exp", "Exp", Math.exp, ({ outputs: [y], given: [dy] }) => [times(dy!, y!)]);
-const logOp = unary("log", "Log", Math.log, ({ inputs: [x], given: [dy] }) => [divide(dy!, x!)]);
-const sqrtOp = unary("sqrt", "Sqrt", Math.sqrt, ({ outputs: [y], given: [dy] }) => [scale(divide(dy!, y!), 0.5)]);
+const expOp = unary("exp", "Exp", Math.exp, ({ outputs: [y], upstream: [dy] }) => [times(dy!, y!)]);
+const logOp = unary("log", "Log", Math.log, ({ inputs: [x], upstream: [dy] }) => [divide(dy!, x!)]);
+const sqrtOp = unary("sqrt", "Sqrt", Math.sqrt, ({ outputs: [y], upstream: [dy] }) => [scale(divide(dy!, y!), 0.5)]);
 
-const sigmoidOp = unary("sigmoid", "Sigmoid", logistic, ({ outputs: [y], given: [dy] }) => {
+const sigmoidOp = unary("sigmoid", "Sigmoid", logistic, ({ outputs: [y], upstream: [dy] }) => {
   const part = times(dy!, y!);
   return [minus(part, times(part, y!))];
 });
@@ -165,7 +165,7 @@ const softplusOp = unary(
   "softplus",
   "Softplus",
   (v) => Math.max(v, 0) + Math.log1p(Math.exp(-Math.abs(v))),
-  ({ inputs: [x], given: [dy] }) => [times(dy!, sigmoid(x!))],
+  ({ inputs: [x], upstream: [dy] }) => [times(dy!, sigmoid(x!))],
 );
 
 export const tanh = (x: Tensor): Tensor => apply1(tanhOp, [x], null);
@@ -184,7 +184,7 @@ const clampOp: Op<Bounds> = {
   infer: ([x]) => [x!],
   onnx: (emit, { inputs: [x], outputs }, { least, most }) =>
     emit.node("Clip", [x!, least === undefined ? "" : emit.floats([least], []), emit.floats([most], [])], outputs),
-  gradient({ inputs: [x], given: [dy], attrs: { least, most } }) {
+  gradient({ inputs: [x], upstream: [dy], attrs: { least, most } }) {
     const above = sign(relu(minus(x!, full(x!, most))));
     const outside = least === undefined ? above : plus(above, sign(relu(minus(full(x!, least), x!))));
     return [minus(dy!, times(dy!, outside))];

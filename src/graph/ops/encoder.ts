@@ -36,7 +36,7 @@ const attentionOp: Op<EncoderAttentionAttrs> = {
       mask_filter_value: { float: MASKED },
     });
   },
-  gradient({ inputs: [q, k, v, mask, bias], outputs: [y], given: [dy], attrs }) {
+  gradient({ inputs: [q, k, v, mask, bias], outputs: [y], upstream: [dy], attrs }) {
     const tensors = { q: q!, k: k!, v: v!, mask: mask!, y: y!, dy: dy!, bias };
     const { dq, dk, dv, dbias } = encoderAttentionBackward(tensors, attrs);
     return [dq, dk, dv, undefined, dbias];

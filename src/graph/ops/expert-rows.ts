@@ -74,7 +74,7 @@ const toExpertsOp: Op<{ slots: number }> = {
     emit.node("Gather", [flat, rows], outputs, { axis: { int: 0 } });
   },
   cost: (_, [y]) => ({ read: sizeInBytes(y!), written: sizeInBytes(y!) }),
-  gradient({ inputs: [x, order, places], given: [dy] }) {
+  gradient({ inputs: [x, order, places], upstream: [dy] }) {
     const back = toSlots(dy!, { order: order!, places: places! });
     // A row of x belongs to one slot, or is shared by all of its slots.
     return [back.shape.length === x!.shape.length ? back : sum(back, x!.shape.length - 1)];
@@ -104,7 +104,7 @@ const toSlotsOp: Op<null> = {
   },
   onnx: (emit, { inputs: [y, , places], outputs }) => emit.node("Gather", [y!, places!], outputs, { axis: { int: 0 } }),
   cost: ([y]) => ({ read: sizeInBytes(y!) }),
-  gradient: ({ inputs: [, order, places], given: [dz] }) => [toExperts(dz!, { order: order!, places: places! }, 1)],
+  gradient: ({ inputs: [, order, places], upstream: [dz] }) => [toExperts(dz!, { order: order!, places: places! }, 1)],
   reference([y, , places]) {
     const width = y!.shape[1]!;
     const z = ndarray([...places!.shape, width]);

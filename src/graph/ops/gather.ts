@@ -18,7 +18,7 @@ const gatherOp: Op<{ axis: number }> = {
   },
   onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Gather", inputs, outputs, { axis: { int: axis } }),
   cost: ([, indices], [y]) => ({ read: add(sizeInBytes(indices!), sizeInBytes(y!)), written: sizeInBytes(y!) }),
-  gradient: ({ inputs: [x, indices], given: [dy], attrs: { axis } }) => [gatherBackward(x!, indices!, dy!, axis)],
+  gradient: ({ inputs: [x, indices], upstream: [dy], attrs: { axis } }) => [gatherBackward(x!, indices!, dy!, axis)],
   reference([x, indices], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray([...x!.shape.slice(0, axis), ...indices!.shape, ...x!.shape.slice(axis + 1)]);

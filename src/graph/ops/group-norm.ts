@@ -71,7 +71,7 @@ const groupNormOp: Op<GroupNormAttrs> = {
     const scaled = emit.value("Mul", [asType(emit, plain, types[0]!), overPlaces(emit, gain!, types[0]!)]);
     emit.node("Add", [scaled, overPlaces(emit, bias!, types[0]!)], outputs);
   },
-  gradient({ inputs: [x, gain, bias], given: [dy], wanted, attrs }) {
+  gradient({ inputs: [x, gain, bias], upstream: [dy], wanted, attrs }) {
     const [dx, dgain] = apply(backwardOp, [x!, gain!, dy!], { ...attrs, ofGain: wanted[1]! });
     const { shape } = x!;
     const places = shape.slice(2).reduce((product: number, n) => product * Number(n), 1);

@@ -53,7 +53,7 @@ const groupedLinearOp: Op<GroupedAttrs> = {
       mul(atMost(x!.shape[0]!, weights.length), sizeInBytes(weights[0]!)),
     ),
   }),
-  gradient({ inputs: [x, sizes, ...weights], given: [dy], wanted, attrs: { rows } }) {
+  gradient({ inputs: [x, sizes, ...weights], upstream: [dy], wanted, attrs: { rows } }) {
     const ofWeight = (expert: number) =>
       rows ? groupGradient(dy!, x!, sizes!, expert) : groupGradient(x!, dy!, sizes!, expert);
     return [

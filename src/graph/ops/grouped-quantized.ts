@@ -55,7 +55,7 @@ const groupedQuantizedLinearOp: Op<GroupedAttrs> = {
       read: add(sizeInBytes(x!), sizeInBytes(sizes!), mul(atMost(x!.shape[0]!, experts), matrix)),
     };
   },
-  gradient: ({ inputs: [, sizes, ...parts], given: [dy], attrs }) => [
+  gradient: ({ inputs: [, sizes, ...parts], upstream: [dy], attrs }) => [
     apply1(groupedBackwardOp, [dy!, sizes!, ...parts], { experts: attrs.experts, ...attrsOf(attrs) }),
   ],
   reference: (inputs, attrs, bindings) => rowByRow(quantizedLinearOp, inputs, attrs, bindings),

@@ -22,7 +22,7 @@ const linearOp: Op<null> = {
     return [{ dtype: "f32", shape: [...x!.shape.slice(0, -1), weight!.shape[1]!] }];
   },
   onnx: (emit, { inputs, outputs }) => emit.node("MatMul", inputs, outputs),
-  gradient: ({ inputs: [x, weight], given: [dy], wanted }) => [
+  gradient: ({ inputs: [x, weight], upstream: [dy], wanted }) => [
     wanted[0] ? matmulTransposed(dy!, weight!) : undefined,
     wanted[1] ? weightGradient(x!, dy!) : undefined,
   ],
@@ -56,7 +56,7 @@ const matmulTransposedOp: Op<{ scale: number }> = {
   },
   onnx: (emit, { inputs, outputs }, { scale }) =>
     emit.contrib("FusedMatMul", inputs, outputs, { transB: { int: 1 }, alpha: { float: scale } }),
-  gradient({ inputs: [a, b], given: [dy], wanted, attrs: { scale: factor } }) {
+  gradient({ inputs: [a, b], upstream: [dy], wanted, attrs: { scale: factor } }) {
     const scaled = (x: Tensor) => (factor === 1 ? x : scale(x, factor));
     const stacked = b!.shape.length > 2;
     const ofA = () => (stacked ? matmul(dy!, b!, { scale: factor }) : scaled(linear(dy!, b!)));

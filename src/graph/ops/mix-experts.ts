@@ -19,7 +19,7 @@ const mixExpertsOp: Op<null> = {
     emit.node("ReduceSum", [weighted, emit.ints([-2])], outputs, { keepdims: { int: 0 } });
   },
   cost: ([, gates]) => ({ experts: volume(gates!.shape) }),
-  gradient({ inputs: [y, gates], given: [dz], wanted }) {
+  gradient({ inputs: [y, gates], upstream: [dz], wanted }) {
     const last = y!.shape.length - 1;
     const each = spread(dz!, last - 1, y!);
     return [wanted[0] ? timesRows(each, gates!) : undefined, wanted[1] ? sum(times(each, y!), last) : undefined];

@@ -39,7 +39,7 @@ const rmsNormOp: Op<NormAttrs> = {
   },
   onnx: (emit, { inputs, outputs }, { epsilon }) =>
     emit.node("SimplifiedLayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
-  gradient({ inputs: [x, gain], given: [dy], wanted, attrs: { epsilon } }) {
+  gradient({ inputs: [x, gain], upstream: [dy], wanted, attrs: { epsilon } }) {
     const d = normBackward(x!, gain!, dy!, { kind: "rms", epsilon, ofGain: wanted[1]! });
     return [d.x, d.gain];
   },
@@ -78,8 +78,8 @@ const skipRmsNormOp: Op<NormAttrs> = {
     emit.contrib("SkipSimplifiedLayerNormalization", inputs, [outputs[0]!, "", "", outputs[1]!], {
       epsilon: { float: epsilon },
     }),
-  gradient: ({ inputs: [, , gain], outputs: [, sum], given, wanted, attrs: { epsilon } }) =>
-    skipBackward("rms", { sum: sum!, gain: gain! }, given, wanted, epsilon),
+  gradient: ({ inputs: [, , gain], outputs: [, sum], upstream, wanted, attrs: { epsilon } }) =>
+    skipBackward("rms", { sum: sum!, gain: gain! }, upstream, wanted, epsilon),
   reference([x, skip, gain], { epsilon }) {
     const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
     return [normalise(sum, gain!, epsilon), sum];
@@ -122,7 +122,7 @@ const layerNormOp: Op<NormAttrs> = {
   },
   onnx: (emit, { inputs, outputs }, { epsilon }) =>
     emit.node("LayerNormalization", inputs, outputs, { axis: { int: -1 }, epsilon: { float: epsilon } }),
-  gradient({ inputs: [x, gain], given: [dy], wanted, attrs: { epsilon } }) {
+  gradient({ inputs: [x, gain], upstream: [dy], wanted, attrs: { epsilon } }) {
     const d = normBackward(x!, gain!, dy!, { kind: "layer", epsilon, ofGain: wanted[1]! });
     return [d.x, d.gain, wanted[2] ? sumTo(dy!, gain!.shape) : undefined];
   },
@@ -147,8 +147,8 @@ const skipLayerNormOp: Op<NormAttrs> = {
     const attrs = { axis: { int: -1 }, epsilon: { float: epsilon } };
     emit.node("LayerNormalization", [sum!, ...weights], [normed!], attrs);
   },
-  gradient: ({ inputs: [, , gain], outputs: [, sum], given, wanted, attrs: { epsilon } }) =>
-    skipBackward("layer", { sum: sum!, gain: gain! }, given, wanted, epsilon),
+  gradient: ({ inputs: [, , gain], outputs: [, sum], upstream, wanted, attrs: { epsilon } }) =>
+    skipBackward("layer", { sum: sum!, gain: gain! }, upstream, wanted, epsilon),
   reference([x, skip, gain, shift], { epsilon }) {
     const sum = { shape: x!.shape, data: x!.data.map((v, i) => v + skip!.data[i]!) };
     return [standardise(sum, gain!, shift, epsilon), sum];

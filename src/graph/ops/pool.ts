@@ -37,7 +37,7 @@ const poolOp: Op<{ pooling: Pooling }> = {
       }
     }
   },
-  gradient: ({ inputs: [, mask], given: [dy], attrs }) => [apply1(poolBackwardOp, [dy!, mask!], attrs)],
+  gradient: ({ inputs: [, mask], upstream: [dy], attrs }) => [apply1(poolBackwardOp, [dy!, mask!], attrs)],
   cost: ([x], _outputs, { pooling }) => (pooling === "mean" ? { flops: mul(2, volume(x!.shape)) } : {}),
   reference([x, mask], { pooling }) {
     const [batch, tokens, width] = x!.shape as [number, number, number];
@@ -108,7 +108,7 @@ const unitOp: Op<null> = {
     const length = emit.value("ReduceL2", [x!, emit.ints([-1])], { keepdims: { int: 1 } });
     emit.node("Div", [x!, emit.value("Max", [length, emit.floats([SHORTEST], [])])], outputs);
   },
-  gradient: ({ inputs: [x], outputs: [y], given: [dy] }) => [apply1(unitBackwardOp, [x!, y!, dy!], null)],
+  gradient: ({ inputs: [x], outputs: [y], upstream: [dy] }) => [apply1(unitBackwardOp, [x!, y!, dy!], null)],
   reference([x]) {
     const width = x!.shape.at(-1)!;
     const length = (row: number) =>

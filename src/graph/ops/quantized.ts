@@ -182,7 +182,7 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
     const wide = attrs.corrected ? emitWithSums(emit, x!, typeOfX!.shape.length, types, attrs) : x!;
     emitProduct(emit, [wide, ...matrix], y!, types, attrs);
   },
-  gradient: ({ inputs: [, ...matrix], given: [dy], attrs: { bits, corrected } }) => [
+  gradient: ({ inputs: [, ...matrix], upstream: [dy], attrs: { bits, corrected } }) => [
     apply1(quantizedLinearBackwardOp, [dy!, ...matrix], { bits, corrected }),
   ],
   // The work is that of the product; the correction is a matter of storage, equal in dense and sparse runs.

@@ -34,7 +34,7 @@ const sumOp: Op<{ axis: number }> = {
   },
   onnx: (emit, { inputs, outputs }, { axis }) =>
     emit.node("ReduceSum", [inputs[0]!, emit.ints([axis])], outputs, { keepdims: { int: 0 } }),
-  gradient: ({ inputs: [x], given: [dy], attrs: { axis } }) => [spread(dy!, axis, x!)],
+  gradient: ({ inputs: [x], upstream: [dy], attrs: { axis } }) => [spread(dy!, axis, x!)],
   reference([x], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray(x!.shape.toSpliced(axis, 1));
@@ -79,7 +79,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },
-  gradient: ({ given: [dy], attrs: { axis } }) => [sum(dy!, axis)],
+  gradient: ({ upstream: [dy], attrs: { axis } }) => [sum(dy!, axis)],
   reference([x], { axis, shape }, bindings) {
     const y = ndarray(evalShape(shape, bindings));
     const { size, inner } = around(y.shape, axis);
@@ -130,7 +130,7 @@ const sumToOp: Op<{ rank: number }> = {
     const axes = emit.ints([...shape.keys()].slice(0, shape.length - rank));
     emit.node("ReduceSum", [x!, axes], outputs, { keepdims: { int: 0 } });
   },
-  gradient: ({ inputs: [x], given: [dy] }) => [repeat(dy!, x!)],
+  gradient: ({ inputs: [x], upstream: [dy] }) => [repeat(dy!, x!)],
   reference([x], { rank }) {
     const y = ndarray(x!.shape.slice(x!.shape.length - rank));
     for (const [i, v] of x!.data.entries()) y.data[i % y.data.length]! += v;
@@ -151,7 +151,7 @@ const repeatOp: Op<{ shape: Shape }> = {
   infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
   onnx: (emit, { inputs: [x, like], outputs }, { shape }) =>
     emit.node("Expand", [x!, emit.shape(shape, like)], outputs),
-  gradient: ({ inputs: [x], given: [dy] }) => [sumTo(dy!, x!.shape)],
+  gradient: ({ inputs: [x], upstream: [dy] }) => [sumTo(dy!, x!.shape)],
   reference([x], { shape }, bindings) {
     const sizes = evalShape(shape, bindings);
     return [

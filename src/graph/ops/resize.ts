@@ -65,7 +65,7 @@ const resizeOp: Op<Sides> = {
   },
   // Each element is a weighted sum of four.
   cost: (_, [y]) => ({ flops: mul(8, volume(y!.shape)) }),
-  gradient({ inputs: [x], given: [dy] }) {
+  gradient({ inputs: [x], upstream: [dy] }) {
     const [, , height, width] = imageOf("resizeBilinear", "x", x!);
     return [apply1(resizeBackwardOp, [dy!], { height, width })];
   },

@@ -66,7 +66,7 @@ const rotaryOp: Op<RotaryAttrs> = {
     });
   },
   // Rotates back by the same angles.
-  gradient({ inputs: [, positions, cos, sin], given: [dy], attrs, wanted }) {
+  gradient({ inputs: [, positions, cos, sin], upstream: [dy], attrs, wanted }) {
     if (wanted[2] || wanted[3]) throw new Error("rotaryEmbedding has no gradient for its tables");
     return [rotaryEmbedding(dy!, positions!, { cos: cos!, sin: scale(sin!, -1) }, attrs)];
   },

@@ -41,7 +41,7 @@ const roundOp: Op<{ format: HalfFormat }> = {
   // A simulation of another precision: it has no cost here.
   cost: () => ({ read: 0, written: 0 }),
   // The gradient passes through, as in mixed precision.
-  gradient: ({ given: [dy] }) => [dy],
+  gradient: ({ upstream: [dy] }) => [dy],
   reference: ([x], { format }) => [mapNd(x!, (value) => roundTo(value, format))],
 };
 

@@ -28,7 +28,7 @@ const reshapeOp: Op<{ shape: Shape }> = {
   onnx: (emit, { inputs, outputs, types }, { shape }) =>
     emit.node("Reshape", [inputs[0]!, emit.ints(onnxTarget(types[0]!.shape, shape))], outputs),
   cost: () => ({ read: 0, written: 0 }),
-  gradient: ({ inputs: [x], given: [dy] }) => [reshapeLike(dy!, x!)],
+  gradient: ({ inputs: [x], upstream: [dy] }) => [reshapeLike(dy!, x!)],
   reference: ([x], { shape }, bindings) => [{ shape: evalShape(shape, bindings), data: x!.data }],
 };
 
@@ -41,7 +41,7 @@ const reshapeLikeOp: Op<{ shape: Shape }> = {
   infer: ([x], { shape }) => [{ dtype: x!.dtype, shape }],
   onnx: (emit, { inputs: [x, like], outputs }) => emit.node("Reshape", [x!, emit.value("Shape", [like!])], outputs),
   cost: () => ({ read: 0, written: 0 }),
-  gradient: ({ inputs: [x], given: [dy] }) => [reshapeLike(dy!, x!)],
+  gradient: ({ inputs: [x], upstream: [dy] }) => [reshapeLike(dy!, x!)],
   reference: ([x, like]) => [{ shape: like!.shape, data: x!.data }],
 };
 
@@ -62,7 +62,7 @@ const transposeOp: Op<{ axes: readonly number[] }> = {
     return [{ dtype: x!.dtype, shape: axes.map((a) => x!.shape[a]!) }];
   },
   onnx: (emit, { inputs, outputs }, { axes }) => emit.node("Transpose", inputs, outputs, { perm: { ints: axes } }),
-  gradient: ({ given: [dy], attrs: { axes } }) => [
+  gradient: ({ upstream: [dy], attrs: { axes } }) => [
     transpose(
       dy!,
       axes.map((_, a) => axes.indexOf(a)),
@@ -99,9 +99,9 @@ const splitOp: Op<{ axis: number; sizes: readonly number[] }> = {
   },
   onnx: (emit, { inputs, outputs }, { axis, sizes }) =>
     emit.node("Split", [inputs[0]!, emit.ints(sizes)], outputs, { axis: { int: axis } }),
-  gradient: ({ outputs, given, attrs: { axis } }) => [
+  gradient: ({ outputs, upstream, attrs: { axis } }) => [
     concat(
-      outputs.map((y, i) => given[i] ?? full(y, 0)),
+      outputs.map((y, i) => upstream[i] ?? full(y, 0)),
       axis,
     ),
   ],
@@ -139,7 +139,7 @@ const reverseOp: Op<{ axis: number }> = {
       [inputs[0]!, emit.ints([-1]), emit.ints([Number.MIN_SAFE_INTEGER]), emit.ints([axis]), emit.ints([-1])],
       outputs,
     ),
-  gradient: ({ given: [dy], attrs: { axis } }) => [reverse(dy!, axis)],
+  gradient: ({ upstream: [dy], attrs: { axis } }) => [reverse(dy!, axis)],
   reference([x], { axis }) {
     const { outer, size, inner } = around(x!.shape, axis);
     const y = ndarray(x!.shape);
@@ -167,7 +167,7 @@ const concatOp: Op<{ axis: number }> = {
     return [{ ...first!, shape: first!.shape.with(axis, add(...[first!, ...others].map((t) => t.shape[axis]!))) }];
   },
   onnx: (emit, { inputs, outputs }, { axis }) => emit.node("Concat", inputs, outputs, { axis: { int: axis } }),
-  gradient({ inputs, given: [dy], attrs: { axis } }) {
+  gradient({ inputs, upstream: [dy], attrs: { axis } }) {
     const sizes = inputs.map((t) => t.shape[axis]!);
     if (!sizes.every((size) => typeof size === "number"))
       throw new Error(`concat of ${inputs.map(showType).join(" and ")} has no gradient: axis ${axis} is symbolic`);

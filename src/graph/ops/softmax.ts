@@ -9,7 +9,7 @@ const softmaxOp: Op<null> = {
   operands: ["x"],
   infer: ([x]) => [x!],
   onnx: (emit, { inputs, outputs }) => emit.node("Softmax", inputs, outputs, { axis: { int: -1 } }),
-  gradient: ({ outputs: [y], given: [dy] }) => [softmaxBackward(y!, dy!)],
+  gradient: ({ outputs: [y], upstream: [dy] }) => [softmaxBackward(y!, dy!)],
   reference([x]) {
     const width = x!.shape.at(-1)!;
     const y = ndarray(x!.shape);

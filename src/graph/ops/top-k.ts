@@ -21,7 +21,7 @@ const topKOp: Op<{ k: number }> = {
     ];
   },
   onnx: (emit, { inputs: [x], outputs }, { k }) => emit.node("TopK", [x!, emit.ints([k])], outputs),
-  gradient: ({ inputs: [x], outputs: [, chosen], given: [dy] }) => [scatterChosen(x!, chosen!, dy!)],
+  gradient: ({ inputs: [x], outputs: [, chosen], upstream: [dy] }) => [scatterChosen(x!, chosen!, dy!)],
   reference([x], { k }) {
     const width = x!.shape.at(-1)!;
     const [values, chosen] = [ndarray(x!.shape.with(-1, k)), ndarray(x!.shape.with(-1, k))];
@@ -96,7 +96,7 @@ const chosenTopKOp: Op<Choice> = {
     emit.node("TopK", [open, emit.ints([k])], [emit.temp(), chosen!]);
     emit.node("GatherElements", [x!, chosen!], [values!], { axis: { int: -1 } });
   },
-  gradient: ({ inputs: [x, bias], outputs: [, chosen], given: [dy], wanted }) => [
+  gradient: ({ inputs: [x, bias], outputs: [, chosen], upstream: [dy], wanted }) => [
     wanted[0] ? scatterChosen(x!, chosen!, dy!) : undefined,
     wanted[1] ? full(bias!, 0) : undefined,
   ],

@@ -30,7 +30,7 @@ const tokenPlacesOp: Op<{ kept: Dim }> = {
 };
 
 /** The flat batch indices of the tokens in mask i32 [batch, tokens] (0: padding): i64 [kept]. */
-export const tokenPlaces = (mask: Tensor, kept: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept });
+export const tokenPlaces = (mask: Tensor, count: Dim): Tensor => apply1(tokenPlacesOp, [mask], { kept: count });
 
 const tokenRowsOp: Op<null> = {
   name: "tokenRows",
@@ -92,7 +92,7 @@ const unpadOp: Op<null> = {
     emit.node("Gather", [flat, places!], outputs);
   },
   cost: ([, , places], [y]) => moved(places!, y!),
-  gradient: ({ inputs, given: [dy] }) => [apply1(padOp, [dy!, ...inOrder(placesOf(inputs))], { clear: true })],
+  gradient: ({ inputs, upstream: [dy] }) => [apply1(padOp, [dy!, ...inOrder(placesOf(inputs))], { clear: true })],
   reference([x, , places]) {
     const width = x!.shape[2]!;
     const rows = [...places!.data].flatMap((at) => [...x!.data.subarray(at * width, (at + 1) * width)]);
@@ -114,7 +114,7 @@ const padOp: Op<{ clear: boolean }> = {
   },
   cost: ([, , , rows], [y], { clear }) => ({ ...moved(rows!, y!), flops: clear ? mul(1, ...y!.shape) : 0 }),
   // Nothing may depend on padding: its gradient is zero, and a gather replaces a scatter, many times as fast.
-  gradient: ({ inputs, given: [dy] }) => [unpad(dy!, placesOf(inputs))],
+  gradient: ({ inputs, upstream: [dy] }) => [unpad(dy!, placesOf(inputs))],
   reference([x, mask, , rows], { clear }) {
     const width = x!.shape[1]!;
     const y = ndarray([...mask!.shape, width]);

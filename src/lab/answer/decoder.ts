@@ -89,8 +89,8 @@ export class DecoderAnswerer implements Answerer {
     if (fitting.length < pairs.length) return undefined;
     return async (signal) => {
       const meter = new Meter(this.model.engine.programs);
-      const found = await this.likelihoods.ofPairs(fitting, meter, signal);
-      return { answer: answer(found.map(likelihoodOf)), ...bill(meter.total()), ...sharing(meter.spared) };
+      const scores = await this.likelihoods.ofPairs(fitting, meter, signal);
+      return { answer: answer(scores.map(likelihoodOf)), ...bill(meter.total()), ...sharing(meter.spared) };
     };
   }
 
@@ -242,11 +242,11 @@ interface Window {
  */
 export function windows(text: readonly number[], start: number, context: number): Window[] {
   const all = [start, ...text];
-  const found: Window[] = [];
+  const windows: Window[] = [];
   for (let at = 1; at < all.length; at += context) {
     const end = Math.min(at + context, all.length);
     const first = Math.max(0, Math.min(at - 1, end - 1 - context));
-    found.push({ tokens: all.slice(first, end), from: at - first });
+    windows.push({ tokens: all.slice(first, end), from: at - first });
   }
-  return found;
+  return windows;
 }

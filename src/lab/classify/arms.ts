@@ -42,8 +42,8 @@ export async function runArm(
   const started = performance.now();
   for (let at = 0; at < items.length; at += CHUNK) {
     const texts = items.slice(at, at + CHUNK).map(({ text }) => text);
-    const given = evidence?.slice(at, at + CHUNK);
-    const terms = { explain: true, qzero, ...(given && { evidence: given }), ...(signal && { signal }) };
+    const chunk = evidence?.slice(at, at + CHUNK);
+    const terms = { explain: true, qzero, ...(chunk && { evidence: chunk }), ...(signal && { signal }) };
     const { results: some, receipt } = await classifier.classify(texts, labels, terms);
     results.push(...some);
     flops.dense += receipt.flops.dense;

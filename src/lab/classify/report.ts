@@ -49,11 +49,15 @@ export function reportOf(runs: readonly ArmRun[], items: readonly LabelItem[], s
 }
 
 /** The mean of all labels' F1; 0 for a label that is neither right nor predicted anywhere. */
-export function macroF1(gold: readonly string[], given: readonly (string | null)[], labels: readonly string[]): number {
+export function macroF1(
+  gold: readonly string[],
+  predicted: readonly (string | null)[],
+  labels: readonly string[],
+): number {
   return mean(
     labels.map((label) => {
-      const right = gold.filter((it, i) => it === label && given[i] === label).length;
-      const all = gold.filter((it) => it === label).length + given.filter((it) => it === label).length;
+      const right = gold.filter((it, i) => it === label && predicted[i] === label).length;
+      const all = gold.filter((it) => it === label).length + predicted.filter((it) => it === label).length;
       return all === 0 ? 0 : (2 * right) / all;
     }),
   );

@@ -97,11 +97,11 @@ async function keep(
   runs: readonly ArmRun[],
 ): Promise<void> {
   makeFolders(out);
-  const made = { command, version, machine: machine(), versions: versions(), ...options };
+  const provenance = { command, version, machine: machine(), versions: versions(), ...options };
   const rows = items.map(({ id, labels, gold }, i) => ({
     ...{ id, gold: labels[gold] },
     ...Object.fromEntries(runs.map(({ arm, results }) => [arm, results[i]!.label])),
   }));
   await writeWhole(path.join(out, "results.jsonl"), rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
-  await writeWhole(path.join(out, "report.json"), `${stringify({ ...summary, made })}\n`);
+  await writeWhole(path.join(out, "report.json"), `${stringify({ ...summary, made: provenance })}\n`);
 }

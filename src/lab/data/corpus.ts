@@ -22,7 +22,7 @@ const source = /\.(ts|tsx|mts|js|jsx|mjs|py|go|rs|java|kt|swift|c|h|cc|cpp|hpp|c
 /** Third-party code, compiled output, and declaration files. */
 const aside = /(^|\/)(\.[^/]+|node_modules|__pycache__|[^/]+\.min\.js|[^/]+\.d\.[cm]?ts)(\/|$)/;
 
-const wanted = (name: string): boolean => source.test(name) && !aside.test(name);
+const isSource = (name: string): boolean => source.test(name) && !aside.test(name);
 
 /**
  * Source files of a folder, a package (`pypi:NAME[==VERSION]`, `npm:NAME[@VERSION]`), or the lab's own corpus of a
@@ -36,7 +36,7 @@ export async function corpusOf(text: string, options: PullOptions = {}): Promise
   if (remote.kind === "hf")
     throw new UserError(`${text}: a corpus is a folder or a package, not a repository of the hub`, 2);
   const under = remote.path === undefined ? "" : `${remote.path.replace(/\/$/, "")}/`;
-  const paths = await packageFiles(remote, (name) => name.startsWith(under) && wanted(name), options);
+  const paths = await packageFiles(remote, (name) => name.startsWith(under) && isSource(name), options);
   return sorted(named(paths, unpackedFolder(remote)));
 }
 
@@ -62,5 +62,5 @@ async function inFolder(folder: string): Promise<CorpusFile[]> {
     throw new UserError(`${folder} is a file, expected a folder of source files`);
   });
   const files = entries.filter((entry) => entry.isFile()).map((entry) => join(entry.parentPath, entry.name));
-  return named(files, folder).filter(({ name }) => wanted(name));
+  return named(files, folder).filter(({ name }) => isSource(name));
 }

@@ -6,7 +6,7 @@ import { UserError } from "../../util/errors.ts";
  * @throws UserError that names the file and the line
  */
 export async function readRun(file: string): Promise<Map<string, string[]>> {
-  const found = new Map<string, { document: string; rank: number }[]>();
+  const byQuery = new Map<string, { document: string; rank: number }[]>();
   let number = 0;
   for await (const line of linesOf(file)) {
     number++;
@@ -15,11 +15,11 @@ export async function readRun(file: string): Promise<Map<string, string[]>> {
     const rank = Number(place);
     if (query === undefined || document === undefined || !Number.isInteger(rank))
       throw new UserError(`${file}: line ${number}: expected "query Q0 document rank score tag", got "${line}"`);
-    const ranked = found.get(query) ?? [];
-    found.set(query, ranked);
+    const ranked = byQuery.get(query) ?? [];
+    byQuery.set(query, ranked);
     ranked.push({ document, rank });
   }
   return new Map(
-    [...found].map(([query, all]) => [query, all.sort((a, b) => a.rank - b.rank).map(({ document }) => document)]),
+    [...byQuery].map(([query, all]) => [query, all.sort((a, b) => a.rank - b.rank).map(({ document }) => document)]),
   );
 }

@@ -69,7 +69,7 @@ export function evaluateGate(
     above_random: { mean: over.quality, ci95: over.ci95 },
     above_random_shuffled: shuffledAboveRandom(test, seed),
     curve: curve.filter((_, k) => k % Math.max(1, Math.round(test.length / 20)) === 0 || k === test.length),
-    by_rate: RATES.map((wanted) => ({ wanted, ...applied(thresholdForRate(scores, wanted)) })),
+    by_rate: RATES.map((rate) => ({ wanted: rate, ...applied(thresholdForRate(scores, rate)) })),
     by_accuracy: applied(thresholdFrom(calibration, { by: "accuracy", benefit: 1, charged: "every" })),
     least_rate: curve.find(({ quality }) => quality >= curve.at(-1)!.quality - 1e-12)!.share,
   };

@@ -120,8 +120,11 @@ function gateCost(gate: string, { probe, reflection }: ComparedQuestion, vocabul
   const signals = of.includes("signals");
   // A started plain answer continues if nothing is retrieved.
   const waste = signals && looked ? probe : { flops: 0, ms: 0 };
-  const asked = (of.includes("reflection") && reflection) || { flops: 0, ms: 0 };
-  return { flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + asked.flops, ms: waste.ms + asked.ms };
+  const reflected = (of.includes("reflection") && reflection) || { flops: 0, ms: 0 };
+  return {
+    flops: (signals ? signalFlops(vocabulary) : 0) + waste.flops + reflected.flops,
+    ms: waste.ms + reflected.ms,
+  };
 }
 
 /** Facts besides the questions on which policies' costs and shares depend. */

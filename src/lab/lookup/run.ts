@@ -45,15 +45,15 @@ export async function runLookup(run: LookupRun): Promise<LookupReport> {
   makeFolders(out);
   const rows = await answered(run, questions);
   const report = judgeLookups(run.model, rows.rows, { vocabulary: rows.vocabulary });
-  const made = { task: task.name, index: run.index, command, version, machine: machine(), versions: versions() };
-  await writeWhole(path.join(out, "report.json"), `${stringify({ ...report, made: { ...made, ...options } })}\n`);
+  const provenance = { task: task.name, index: run.index, command, version, machine: machine(), versions: versions() };
+  await writeWhole(path.join(out, "report.json"), `${stringify({ ...report, made: { ...provenance, ...options } })}\n`);
   return report;
 }
 
-const isAsked = (task: Task): task is TaskOf<"generation"> => task.kind === "generation";
+const isGeneration = (task: Task): task is TaskOf<"generation"> => task.kind === "generation";
 
 async function questionsOf({ task, options, signal, notice }: LookupRun): Promise<Question[]> {
-  if (!isAsked(task)) throw new UserError(`${task.name} asks no questions; expected a task such as triviaqa`, 2);
+  if (!isGeneration(task)) throw new UserError(`${task.name} asks no questions; expected a task such as triviaqa`, 2);
   const { seed, limit } = options;
   const questions: Question[] = [];
   for await (const item of task.items({ seed, limit, countTokens: () => 0, signal, onNotice: notice })) {
@@ -69,8 +69,8 @@ async function questionsOf({ task, options, signal, notice }: LookupRun): Promis
 async function answered(run: LookupRun, questions: readonly Question[]) {
   const { model: name, index: indexName, store, resolve, task, out, signal, notice, options } = run;
   const file = path.join(out, "results.jsonl");
-  const kept = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
-  const known = new Map(kept.map((line) => JSON.parse(line) as ComparedQuestion).map((row) => [row.id, row]));
+  const lines = existsSync(file) ? readFileSync(file, "utf8").split("\n").filter(Boolean) : [];
+  const known = new Map(lines.map((line) => JSON.parse(line) as ComparedQuestion).map((row) => [row.id, row]));
   using model = await load(name, resolve);
   await using index = await openIndex(indexName, { ...resolve, store });
   const resources = new OwnResources({ model: name }, { model }, { index });
@@ -98,8 +98,8 @@ export async function rowOf(
   terms: { readonly maxTokens: number; readonly signal?: AbortSignal | undefined },
 ): Promise<Omit<ComparedQuestion, "set">> {
   const methods: GateMethod[] = canReflect(model.language.tokenizer) ? ["self-reflection"] : [];
-  const asked = await branches.answers(question.question, [...methods, "popularity"], terms);
-  const { plain, retrieved, reflection, input } = asked;
+  const answers = await branches.answers(question.question, [...methods, "popularity"], terms);
+  const { plain, retrieved, reflection, input } = answers;
   const judged = (text: string) => ({
     text,
     contains: holds(text, question.answers),

@@ -41,8 +41,8 @@ export async function loopExponents(model: Recurrent, ids: readonly number[], se
   const sampled = [];
   for (const temperature of TEMPERATURES) {
     const gumbel = gumbelNoise(step.vocabulary, seed);
-    const found = await exponent((a, b) => step.next(a, b, { noise: gumbel(), temperature }));
-    sampled.push({ temperature, exponent: found });
+    const measured = await exponent((a, b) => step.next(a, b, { noise: gumbel(), temperature }));
+    sampled.push({ temperature, exponent: measured });
   }
   const open = await exponent((a, b, t) => {
     const id = ids[half + t]!;

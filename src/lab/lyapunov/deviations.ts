@@ -28,14 +28,14 @@ export async function measureDeviations(model: Recurrent, ids: readonly number[]
   const other = ids.find((id) => id !== ids[replaced]) ?? ids[replaced]!;
   const texts = [ids, ids.with(replaced, other), ids.map((id) => (random() < NOISE ? drawn() : id))];
   using states = await OpenStates.open(model, { rows: 3, tokens: STRIDE, length: ids.length });
-  const found = { tokens: [] as number[], oneToken: [] as number[], noise: [] as number[] };
+  const deviations = { tokens: [] as number[], oneToken: [] as number[], noise: [] as number[] };
   for (let at = 0; at + STRIDE <= ids.length; at += STRIDE) {
     await states.run(texts.map((text) => text.slice(at, at + STRIDE)));
-    found.tokens.push(at + STRIDE);
-    found.oneToken.push(distance(states, 1));
-    found.noise.push(distance(states, 2));
+    deviations.tokens.push(at + STRIDE);
+    deviations.oneToken.push(distance(states, 1));
+    deviations.noise.push(distance(states, 2));
   }
-  return { replaced, ...found };
+  return { replaced, ...deviations };
 }
 
 /** The distance of a row's states from the first row's, as a share of their norm. */

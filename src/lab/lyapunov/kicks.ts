@@ -49,12 +49,12 @@ function addTo(values: Float32Array, addend: number): void {
 function compared(plain: Float32Array, kicked: Float32Array, { exponents, tokens }: DecaySums, share: number): Kicked {
   let [elements, exponent, fromClosedForm] = [0, Number.NEGATIVE_INFINITY, 0];
   for (let i = 0; i < plain.length; i++) {
-    const left = kicked[i]! - plain[i]!;
-    if (!(left > LOST * Math.max(1, Math.abs(plain[i]!)))) continue;
-    const found = Math.log(left) / tokens;
+    const distance = kicked[i]! - plain[i]!;
+    if (!(distance > LOST * Math.max(1, Math.abs(plain[i]!)))) continue;
+    const rate = Math.log(distance) / tokens;
     elements++;
-    exponent = Math.max(exponent, found);
-    fromClosedForm = Math.max(fromClosedForm, Math.abs(found - exponents[Math.floor(i / share)]!));
+    exponent = Math.max(exponent, rate);
+    fromClosedForm = Math.max(fromClosedForm, Math.abs(rate - exponents[Math.floor(i / share)]!));
   }
   return { elements, exponent, fromClosedForm };
 }

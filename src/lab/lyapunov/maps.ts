@@ -4,8 +4,9 @@ import type { StateMap, Vector } from "./benettin.ts";
 
 /** x ← e^decay x + input: a state space's state; its inputs do not change its Jacobian. `decays` [steps, size]. */
 export const diagonalMap = (decays: Float32Array | Float64Array, size: number): StateMap => {
-  const kept = (vector: Vector, step: number) => vector.map((value, i) => value * Math.exp(decays[step * size + i]!));
-  return { next: kept, push: (_, vector, step) => kept(vector, step) };
+  const decayed = (vector: Vector, step: number) =>
+    vector.map((value, i) => value * Math.exp(decays[step * size + i]!));
+  return { next: decayed, push: (_, vector, step) => decayed(vector, step) };
 };
 
 /** Width of the inputs' distribution: weak beside the recurrence. */

@@ -73,8 +73,8 @@ function qrDifference(exponents: Float64Array, decays: Float32Array): number {
     return decays[token * width + order[i % order.length]!]!;
   });
   const units = order.map((_, i) => unitVector(order.length, i));
-  const found = benettin(diagonalMap(some, order.length), new Float64Array(order.length), units, { steps });
-  return Math.max(...found.map((exponent, i) => Math.abs(exponent - exponents[order[i]!]!)));
+  const spectrum = benettin(diagonalMap(some, order.length), new Float64Array(order.length), units, { steps });
+  return Math.max(...spectrum.map((exponent, i) => Math.abs(exponent - exponents[order[i]!]!)));
 }
 
 /** The maximum of more values than a call's arguments hold. */

@@ -12,13 +12,13 @@ const around = /(?<!\S)["'`([{“‘]+|["'`)\]}.,;:!?”’]+(?!\S)/g;
  * A text reduced to its words: lower case, single spaces, without articles and surrounding marks. Signs, symbols and
  * marks inside a word remain: `-4`, `1.5`, `c++`. A text that consists of an article or such marks is unchanged.
  */
-function said(text: string): string {
+function normalised(text: string): string {
   const words = text.toLowerCase().replace(around, "").trim().split(/\s+/).join(" ");
   return withoutArticles(words) || words || text.trim();
 }
 
-const isSaid = (text: string, answer: string): boolean =>
-  number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : said(text) === said(answer);
+const isMatch = (text: string, answer: string): boolean =>
+  number.test(answer.trim()) ? lastNumber(text) === lastNumber(answer) : normalised(text) === normalised(answer);
 
 export const answerMatch: Metric<"generation"> = {
   name: "answer-match",
@@ -26,6 +26,6 @@ export const answerMatch: Metric<"generation"> = {
     "Share of answers that are a reference: of a number, the text's last number; else the text, whatever its case, articles and the marks around its words",
   better: "higher",
   scale: "binary",
-  part: ({ answers }, { text }) => [best(answers, (answer) => (isSaid(text, answer) ? 1 : 0))],
+  part: ({ answers }, { text }) => [best(answers, (answer) => (isMatch(text, answer) ? 1 : 0))],
   quality: meanOfParts,
 };

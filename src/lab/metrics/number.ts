@@ -21,8 +21,8 @@ export const numberMatch: Metric<"generation"> = {
   better: "higher",
   scale: "binary",
   part({ answers }, { text }) {
-    const given = lastNumber(text);
-    return [given !== undefined && answers.some((answer) => lastNumber(answer) === given) ? 1 : 0];
+    const number = lastNumber(text);
+    return [number !== undefined && answers.some((answer) => lastNumber(answer) === number) ? 1 : 0];
   },
   quality: meanOfParts,
 };

@@ -15,13 +15,13 @@ export const withoutArticles = (text: string): string => text.replace(articles, 
 
 /** The number of tokens that two lists share, counted with multiplicity. */
 function shared(a: readonly string[], b: readonly string[]): number {
-  const left = new Map<string, number>();
-  for (const token of a) left.set(token, (left.get(token) ?? 0) + 1);
+  const counts = new Map<string, number>();
+  for (const token of a) counts.set(token, (counts.get(token) ?? 0) + 1);
   let count = 0;
   for (const token of b) {
-    const n = left.get(token) ?? 0;
+    const n = counts.get(token) ?? 0;
     if (n > 0) count++;
-    left.set(token, n - 1);
+    counts.set(token, n - 1);
   }
   return count;
 }

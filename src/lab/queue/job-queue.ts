@@ -48,7 +48,7 @@ export class JobQueue {
   ): AsyncGenerator<[id: string, value: unknown]> {
     await using round = this.round(kind, signal);
     await round.add(jobs);
-    for (let left = jobs.size; left > 0; left--) yield await round.next();
+    for (let remaining = jobs.size; remaining > 0; remaining--) yield await round.next();
   }
 
   /** Jobs of one kind that are distributed gradually. */

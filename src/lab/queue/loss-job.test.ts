@@ -151,11 +151,11 @@ describe.skipIf(!server)("with a queue", () => {
   /** A worker in this process, until it is stopped. */
   async function worker(url: string) {
     const stop = new AbortController();
-    const said: string[] = [];
-    const ended = work(url, { version: VERSION, notice: (sentence) => said.push(sentence), signal: stop.signal });
-    while (!said.includes("joined the queue")) await new Promise((done) => setTimeout(done, 10));
+    const notices: string[] = [];
+    const ended = work(url, { version: VERSION, notice: (sentence) => notices.push(sentence), signal: stop.signal });
+    while (!notices.includes("joined the queue")) await new Promise((done) => setTimeout(done, 10));
     return {
-      said,
+      said: notices,
       async [Symbol.asyncDispose]() {
         stop.abort();
         await ended;
@@ -196,13 +196,15 @@ describe.skipIf(!server)("with a queue", () => {
     );
     await broken.waitUntilReady();
     const setup = await setupOf({ temperature: 0 });
-    const said: string[] = [];
-    const notice = (sentence: string) => said.push(sentence);
+    const notices: string[] = [];
+    const notice = (sentence: string) => notices.push(sentence);
     const shared = await outcomeOf(setup, silent, (local) => LossQueue.open(url, setup, local, notice, undefined));
     await broken.close();
     expect({ ...shared, calls: 0 }).toEqual({ ...alone, calls: 0 });
-    expect(said.some((sentence) => /^a worker returned an answer of another form for item/.test(sentence))).toBe(true);
-    expect(said.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
+    expect(notices.some((sentence) => /^a worker returned an answer of another form for item/.test(sentence))).toBe(
+      true,
+    );
+    expect(notices.at(-1)).toBe("a worker failed: out of order; this process continues without the queue");
   }, 300_000);
 
   test("without a worker, and after Redis has died, this process answers everything", async () => {

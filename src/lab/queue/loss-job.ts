@@ -55,7 +55,7 @@ const servedSchema = z.object({
   own: z.number().optional(),
 });
 
-/** A worker's result: one answer per recipe, in order, with its score; null if there is none, for whatever reason. */
+/** A worker's result: one answer per recipe, in order, with its score; null if it has none, for whatever reason. */
 export const lossAnswers = z.array(z.object({ served: servedSchema, excess: z.number().optional() }).nullable());
 export type LossAnswers = readonly ({ readonly served: Served; readonly excess?: number | undefined } | null)[];
 
@@ -133,11 +133,11 @@ export class LossBench implements Disposable {
   }
 
   /** @throws UserError if the model or the adapter differs here */
-  async #model({ model, modelHash: wanted, form, adapter }: LossSetting): Promise<Model> {
+  async #model({ model, modelHash: expected, form, adapter }: LossSetting): Promise<Model> {
     const { fetching, notice, signal } = this.around;
     const resolving = { ...fetching, onNotice: notice, signal };
     const hash = await modelHash(await resolveModel(model, resolving));
-    if (hash !== wanted) throw differs(model, `${hash.slice(0, 12)}…`, `${wanted.slice(0, 12)}…`);
+    if (hash !== expected) throw differs(model, `${hash.slice(0, 12)}…`, `${expected.slice(0, 12)}…`);
     if (adapter === undefined) return await load(model, { ...resolving, quant: form });
     const held = adapterHash(adapter.folder);
     if (held !== adapter.hash)

@@ -29,7 +29,7 @@ interface Tuning {
  */
 export class LossQueue implements Losses, AsyncDisposable {
   readonly #round: Round;
-  /** By item. */
+  /** Keyed by item. */
   readonly #handed = new Map<string, Handed>();
   /** Jobs without a result, by id. */
   readonly #jobs = new Map<string, Handed>();
@@ -64,12 +64,10 @@ export class LossQueue implements Losses, AsyncDisposable {
   /** Distributes the first items, as many as the workers need, and takes back all others. */
   announce(upcoming: Iterable<Upcoming>): void {
     if (this.#failed) return;
-    const wanted = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
-    const fresh = wanted
-      .filter((each) => !this.#handed.get(each.item.id)?.covers(each))
-      .map((each) => new Handed(each));
+    const next = firstOf(upcoming, AHEAD * Math.max(1, this.#workers));
+    const fresh = next.filter((each) => !this.#handed.get(each.item.id)?.covers(each)).map((each) => new Handed(each));
     for (const handed of fresh) this.#handed.set(handed.id, handed);
-    const ids = new Set(wanted.map(({ item }) => item.id));
+    const ids = new Set(next.map(({ item }) => item.id));
     this.#turn = this.#turn
       .then(() => this.#withdraw(ids))
       .then(() => this.#handOut(fresh))
@@ -88,8 +86,8 @@ export class LossQueue implements Losses, AsyncDisposable {
     const scores = new Map<string, number>();
     for (const each of (handed && (await this.#answersTo(handed))) ?? [])
       if (each?.excess !== undefined) scores.set(answerHash(each.served), each.excess);
-    const found = answers.flatMap((served) => scores.get(answerHash(served)) ?? []);
-    return found.length === answers.length ? found : this.local.excess(item, answers);
+    const known = answers.flatMap((served) => scores.get(answerHash(served)) ?? []);
+    return known.length === answers.length ? known : this.local.excess(item, answers);
   }
 
   /** The workers' answers to an item; undefined if no worker has it. */

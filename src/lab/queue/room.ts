@@ -13,14 +13,14 @@ export async function onceThereIsRoom<T>(
   signal?: AbortSignal,
   again = AGAIN,
 ): Promise<T> {
-  for (let told = false; ; told = true) {
+  for (let notified = false; ; notified = true) {
     signal?.throwIfAborted();
     try {
       return await attempt();
     } catch (error) {
       if (!isFull(error)) throw error;
     }
-    if (!told) notice("Redis has no memory left (its maxmemory is reached); waiting for free memory");
+    if (!notified) notice("Redis has no memory left (its maxmemory is reached); waiting for free memory");
     await later(again);
   }
 }

@@ -148,11 +148,11 @@ class Workbench implements Disposable {
     return model;
   }
 
-  async #sameModel({ model, modelHash: wanted }: Job): Promise<ResolvedModel> {
+  async #sameModel({ model, modelHash: expected }: Job): Promise<ResolvedModel> {
     const source = await resolveModel(model, { ...this.fetching, onNotice: this.notice });
     const hash = await modelHash(source);
-    if (hash === wanted) return source;
-    throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${wanted.slice(0, 12)}…`);
+    if (hash === expected) return source;
+    throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${expected.slice(0, 12)}…`);
   }
 
   #endRecipe(): void {

@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { appendFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
-import { priceOfAsked } from "../../engine/bill/price.ts";
+import { priceOfRequests } from "../../engine/bill/price.ts";
 import { generate, generateOptions } from "../../engine/decode/answer/generate.ts";
 import type { LanguageModel } from "../../engine/decode/language-model.ts";
 import { openModel } from "../../engine/file/open-model.ts";
@@ -133,7 +133,7 @@ async function chosen(
     ...ways("choices", [scoresOf(logits, kinds)]),
     ...ways("first", first.value.scored),
   };
-  const flops = priceOfAsked(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + first.value.scoring;
+  const flops = priceOfRequests(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + first.value.scoring;
   return {
     quality: qualityOf(task, item, value.answer),
     ...{ whole: { flops: value.flops.spent, ms }, first: { flops, ms: first.ms }, scores },
@@ -152,7 +152,7 @@ async function generated(
   const { value, ms } = await timed(() => tokens(model, ids, item, signal));
   const { scored, text, spent, prefill, scoring } = value;
   const each = scored.length === 0 ? 0 : scoring / scored.length;
-  const flops = priceOfAsked(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + each;
+  const flops = priceOfRequests(model.engine.programs, [{ context: ids, continuations: [[0]] }]) + each;
   return {
     quality: qualityOf(task, item, { text }),
     ...{ whole: { flops: spent + scoring, ms }, first: { flops, ms: prefill } },

@@ -12,7 +12,7 @@ export interface Scored {
  */
 export const aurocOfWrong = (inputs: readonly Scored[]): number => auroc.quality(inputs.map(wrongPart));
 
-/** The metric's parts: whether Swift is wrong, and how hard the input seems, for either label. */
+/** The metric's parts: whether Swift is wrong, and how hard the input seems, for each label. */
 export function wrongPart({ score, swift }: Scored): readonly [number, number, number] {
   // A NaN score marks an input as hard.
   const ease = Number.isNaN(score) ? Number.NEGATIVE_INFINITY : score;

@@ -128,17 +128,17 @@ const mean = (parts: readonly Part[]): number => parts.reduce((sum, [value]) => 
 function resultOf(way: string, items: readonly Costed[], seed: number): WayResult {
   const outcomes = items.map(({ flops }) => flops);
   const points = curve(outcomes);
-  const byShare = (wanted: number) => (known: readonly Outcome[]) =>
+  const byShare = (share: number) => (known: readonly Outcome[]) =>
     thresholdForShare(
       known.map(({ score }) => score),
-      wanted,
+      share,
     );
   const byAccuracy = (known: readonly Outcome[]) => thresholdForAccuracy(known, superQuality(known) - POINT);
   return {
     ...{ way, auroc: aurocEstimate(outcomes, seed), above_random: aboveRandom(outcomes, seed) },
     ...{ apgr: apgr(points), cpt50: callsNeeded(points, 0.5), cpt80: callsNeeded(points, 0.8), aiq: aiq(points) },
     curve: tenths(points),
-    by_share: SHARES.map((wanted) => ({ wanted, ...applied(byShare(wanted), items, seed) })),
+    by_share: SHARES.map((share) => ({ wanted: share, ...applied(byShare(share), items, seed) })),
     by_accuracy: applied(byAccuracy, items, seed),
     best: bestOf(points, outcomes),
   };

@@ -90,20 +90,20 @@ function modelsOf(text: string) {
 }
 
 async function itemsOf(task: Task, { options, signal, notice }: RouteRun): Promise<Item[]> {
-  const wanted = options.limit;
+  const limit = options.limit;
   const items: Item[] = [];
   // Each model's tokenizer would select other items.
   const countTokens = (text: string) => Math.ceil(text.length / 4);
-  for await (const item of task.items({ seed: options.seed, limit: wanted, countTokens, signal, onNotice: notice })) {
+  for await (const item of task.items({ seed: options.seed, limit, countTokens, signal, onNotice: notice })) {
     items.push(item);
-    if (items.length === wanted) return items;
+    if (items.length === limit) return items;
   }
-  throw new UserError(`${task.name} has ${items.length} items, but ${wanted} are requested; set a smaller --limit`);
+  throw new UserError(`${task.name} has ${items.length} items, but ${limit} are requested; set a smaller --limit`);
 }
 
 async function keep({ out, command, version, options }: RouteRun, report: RouteReport): Promise<void> {
   const folder = path.join(out, safe(report.pair.replace(">", "+")));
   makeFolders(folder);
-  const made = { command, version, machine: machine(), versions: versions(), ...options };
-  await writeWhole(path.join(folder, `${safe(report.task)}.json`), `${stringify({ ...report, made })}\n`);
+  const provenance = { command, version, machine: machine(), versions: versions(), ...options };
+  await writeWhole(path.join(folder, `${safe(report.task)}.json`), `${stringify({ ...report, made: provenance })}\n`);
 }

@@ -45,8 +45,8 @@ export class CellRun implements AsyncDisposable {
   /** Settings that a search finds, and its cost. */
   async search(spec: SearchSpec, budget: BudgetOptions): Promise<{ found: Recipe[]; searched: Searched }> {
     const prober = new RunProber(this, budget);
-    const found = await search(spec, prober);
+    const recipes = await search(spec, prober);
     const ended = prober.budget.allows ? "found" : "budget";
-    return { found, searched: { search: spec.text, ...prober.budget.spent, ended } };
+    return { found: recipes, searched: { search: spec.text, ...prober.budget.spent, ended } };
   }
 }

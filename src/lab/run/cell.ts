@@ -119,20 +119,20 @@ function formOf(items: readonly Item[], dense: Answerer): Identity["prompt"] {
   return first.messages === undefined ? "raw" : dense.formOf?.(first.messages);
 }
 
-/** @throws UserError if there are none, or two share an id */
+/** @throws UserError if none, or two share an id */
 async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetching): Promise<Item[]> {
   const { seed, limit } = options;
-  const found = new Map<string, Item>();
+  const items = new Map<string, Item>();
   const countTokens = (text: string) => dense.countTokens(text);
   for await (const item of task.items({ seed, limit, countTokens, tokenizer: dense.tokenizer, ...fetching })) {
     if (options.raw && item.kind === "generation" && item.messages)
       throw new UserError(`--raw sends prompts as plain text, but item "${item.id}" of ${task.name} has messages`, 2);
-    if (found.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
-    found.set(item.id, item);
-    if (found.size === limit) break;
+    if (items.has(item.id)) throw new UserError(`${task.name}: two items have the id "${item.id}"`);
+    items.set(item.id, item);
+    if (items.size === limit) break;
   }
-  if (found.size === 0) throw new UserError(`${task.name} has no items`);
-  return [...found.values()];
+  if (items.size === 0) throw new UserError(`${task.name} has no items`);
+  return [...items.values()];
 }
 
 /** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */

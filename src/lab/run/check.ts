@@ -31,7 +31,7 @@ export async function openChecked(grid: Grid, cell: Cell, watcher: Watcher, sign
   const open = await fetched(cell, watcher, signal);
   try {
     const held = await checkHeld(grid, open);
-    for (const recipe of await asked(grid, cell)) {
+    for (const recipe of await knownRecipes(grid, cell)) {
       signal?.throwIfAborted();
       const own = held.filter((result) => result.recipe === recipeText(recipe));
       requireUnchanged(resultsFile(folderOf(grid, cell)), await fileHashes(recipe), own);
@@ -67,7 +67,7 @@ async function checkHeld(grid: Grid, cell: OpenCell): Promise<Result[]> {
 }
 
 /** Recipes known before the run; for a search, its ends. */
-const asked = async (grid: Grid, cell: Cell): Promise<Recipe[]> => [
+const knownRecipes = async (grid: Grid, cell: Cell): Promise<Recipe[]> => [
   ...(await recipesFor(grid, cell)),
   ...grid.searches.flatMap(ends),
 ];

@@ -29,8 +29,8 @@ const ranking = (documents: number): TaskOf<"ranking"> => ({
 });
 
 const silent: Watcher = { begin() {}, recipe: () => () => {} };
-async function run(name: string, task: Parameters<typeof runGrid>[0]["cells"][number]["task"], given: string) {
-  const first = parseFirst(`letters+first@${given}`)!;
+async function run(name: string, task: Parameters<typeof runGrid>[0]["cells"][number]["task"], value: string) {
+  const first = parseFirst(`letters+first@${value}`)!;
   const cell = {
     ...{ task, source: await resolveModel(file), quant: "f32" as const, options: runOptions.parse({}) },
     first,

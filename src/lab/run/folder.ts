@@ -110,16 +110,16 @@ async function readIdentity(folder: string): Promise<Identity> {
   return readJson(file, identitySchema, "a lab run");
 }
 
-function requireSame(folder: string, held: Identity, wanted: Identity): void {
-  const differs = (Object.keys(wanted) as (keyof Identity)[]).find((key) => held[key] !== wanted[key]);
+function requireSame(folder: string, held: Identity, identity: Identity): void {
+  const differs = (Object.keys(identity) as (keyof Identity)[]).find((key) => held[key] !== identity[key]);
   if (differs === undefined) return;
   if (differs === "items_hash")
     throw new UserError(
       `${folder} holds results of another run: it has as many items, but different ones; the task's data or its prompts have changed`,
     );
   const what = differs.replace("_", " ");
-  const advice = differs === "quant" ? formAdvice(held.quant, wanted.quant) : "";
+  const advice = differs === "quant" ? formAdvice(held.quant, identity.quant) : "";
   throw new UserError(
-    `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${wanted[differs] ?? "is not given"}${advice}`,
+    `${folder} holds results of another run: its ${what} is ${held[differs] ?? "not given"}, this run's ${identity[differs] ?? "is not given"}${advice}`,
   );
 }

@@ -81,8 +81,8 @@ async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Prom
   for (const recipe of withDense(recipes)) await run.complete(recipe);
   const outcomes = [];
   for (const spec of searches) outcomes.push(await run.search(spec, budget));
-  const found = outcomes.flatMap((outcome) => outcome.found);
-  return { recipes: withDense([...recipes, ...found]), searches: outcomes.map(({ searched }) => searched) };
+  const searchedRecipes = outcomes.flatMap((outcome) => outcome.found);
+  return { recipes: withDense([...recipes, ...searchedRecipes]), searches: outcomes.map(({ searched }) => searched) };
 }
 
 async function report(folder: string, { cell, results }: CellRun, summary: Summary): Promise<void> {

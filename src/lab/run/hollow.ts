@@ -6,7 +6,7 @@ import type { RecipeSummary, Summary } from "../results.ts";
 
 /** The largest share of empty answers that can still be judged. */
 const EMPTY = 0.2;
-/** A recipe that acts on a smaller share of the items, or changes every counter by less, hardly acted. */
+/** A recipe that acts on a smaller share of the items, or changes every counter by less, has barely acted. */
 const FEWEST_ITEMS = 0.1;
 const LEAST_CHANGE = 0.01;
 
@@ -24,9 +24,9 @@ export function chanceOf(items: readonly Item[]): number | undefined {
  * Data missing from an older summary are not judged.
  */
 export function hollow(summary: Summary, recipe: RecipeSummary): string[] {
-  const found =
+  const notes =
     recipe.recipe === "dense" ? ofDense(summary, recipe) : [...ofAction(recipe), ...ofLength(summary, recipe)];
-  return [...found, ...ofAnswers(recipe)];
+  return [...notes, ...ofAnswers(recipe)];
 }
 
 /** Savings compare answers of equal length. */

@@ -75,7 +75,7 @@ describe("pick", () => {
   test("if no recipe is proven, the error estimates how many items may be enough, since an interval narrows with their root", () => {
     // The mean is half as far away as its interval is wide: four times the items.
     expect(moreItems(wide, -5 / 64)).toMatch(/^about 36 items might be enough for xattention:threshold=0\.9/);
-    expect(moreItems(summary, 0.01)).toMatch(/more items would hardly change it/);
+    expect(moreItems(summary, 0.01)).toMatch(/more items are unlikely to change it/);
   });
 
   test("an unreachable goal is reported with the nearest recipe", () => {
@@ -157,7 +157,7 @@ describe("a registered recipe", () => {
       ...summary,
       recipes: [{ ...recipe(0.9, 0, 0.2), recipe: "dynamax:rule=random,rate=0.3", ...(resolved && { resolved }) }],
     });
-    const evidence = async (given: Summary) => evidenced(folder, given, given.recipes[0]!);
+    const evidence = async (value: Summary) => evidenced(folder, value, value.recipes[0]!);
     const { entry, notice } = await evidence(of());
     expect(entry.recipe).toEqual(["dynamax:rule=random,rate=0.3,fill=copy-kv/ssm-partial"]);
     const resolved = ["dynamax:rule=random,classifier=linear,rate=0.3,seed=0,fill=copy-kv/ssm-partial,threshold=0.9"];
@@ -176,7 +176,7 @@ describe("a registered recipe", () => {
     const created = new Date(0).toISOString();
     await registerRecipe(name, { model: TINY, recipe: ["dynamax:rule=random"], created });
     const notices: string[] = [];
-    const sentence = expect.stringMatching(/@older keeps the defaults from before .* fill copy-kv/);
+    const sentence = expect.stringMatching(/@older keeps its older defaults: .* fill copy-kv/);
     using model = await load(name, { onNotice: (notice) => notices.push(notice) });
     for (let i = 0; i < 2; i++) {
       const { receipt } = await model.complete("abc", { raw: true, maxTokens: 2 });

@@ -14,7 +14,7 @@ import { summaryFile } from "./folder.ts";
 /** The goal of a recipe: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
-/** The summary in a run's folder. @throws UserError if there is none */
+/** The summary in a run's folder. @throws UserError if it is missing */
 export async function readSummary(folder: string): Promise<Summary> {
   return readJson(summaryFile(folder), summarySchema, "the summary of a lab run");
 }
@@ -23,23 +23,23 @@ export async function readSummary(folder: string): Promise<Summary> {
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
  * the best one among those that save at least `saving` (0.3). A change of quality counts by the worse end of its
  * interval.
- * @throws UserError if there is none
+ * @throws UserError if none
  */
-export function pick(summary: Summary, wanted: Wanted): RecipeSummary {
+export function pick(summary: Summary, goal: Wanted): RecipeSummary {
   const { recipes, metric } = summary;
   const worst = (recipe: RecipeSummary) => worstGain(summary, recipe);
   const first = (order: (r: RecipeSummary) => number) => recipes.toSorted((a, b) => order(b) - order(a));
-  if ("quality" in wanted) {
-    const found = first((r) => r.flops_saved).find((r) => worst(r) >= wanted.quality);
+  if ("quality" in goal) {
+    const found = first((r) => r.flops_saved).find((r) => worst(r) >= goal.quality);
     if (found) return found;
     throw new UserError(
-      `no recipe is shown to change ${metric.name} by ${wanted.quality} or better; ${moreItems(summary, wanted.quality)}`,
+      `no recipe is shown to change ${metric.name} by ${goal.quality} or better; ${moreItems(summary, goal.quality)}`,
     );
   }
-  const found = first(worst).find((r) => r.flops_saved >= wanted.saving);
+  const found = first(worst).find((r) => r.flops_saved >= goal.saving);
   if (found) return found;
   const most = Math.max(...recipes.map((r) => r.flops_saved));
-  throw new UserError(`no recipe saves ${wanted.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
+  throw new UserError(`no recipe saves ${goal.saving} of dense's FLOPs; the most is ${most.toFixed(3)}`);
 }
 
 /** A change of quality, positive if it is better. */
@@ -70,7 +70,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   if (items < 2) return "one item has no interval";
   if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
-    return "every recipe that saves FLOPs is below that on average, and more items would hardly change it";
+    return "every recipe that saves FLOPs is below that on average, and more items are unlikely to change it";
   return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
 }
 
@@ -84,7 +84,7 @@ export function fasterWithoutFlops({ recipes, metric }: Summary, quality: number
 
 /**
  * The registration of a picked recipe, with absolute paths so that it means the same everywhere, and the notice for a
- * run from before some default changed: its recipe keeps the measured settings.
+ * run older than a changed default: its recipe keeps the measured settings.
  * @throws UserError if a file that it names is missing
  */
 export async function evidenced(
@@ -103,7 +103,7 @@ export async function evidenced(
     ...{ model: modelOf(summary, folder), model_hash },
     ...(quant !== undefined && quantOptions.parse({ quant })),
     ...writtenSteps(steps),
-    ...(summary.adapter && { adapter: { ...summary.adapter, folder: found(summary.adapter.folder, folder) } }),
+    ...(summary.adapter && { adapter: { ...summary.adapter, folder: existingPath(summary.adapter.folder, folder) } }),
     evidence: {
       ...{ file, sha256, task, metric: summary.metric.name, quality, delta: delta.mean, flops_saved },
       ...(summary.prompt && { prompt: summary.prompt }),
@@ -116,16 +116,16 @@ export async function evidenced(
 /** A user's own file by its absolute path; older runs name it relative to their working directory. */
 function modelOf({ model, model_file }: Summary, folder: string): string {
   const spec = model_file === undefined ? parseSpec(model) : ({ kind: "file", path: model_file } as const);
-  return spec.kind === "file" ? found(spec.path, folder) : model;
+  return spec.kind === "file" ? existingPath(spec.path, folder) : model;
 }
 
 function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): EarlierRecipe {
   const read = earlierRecipe(`${folder}: ${recipe}`, { recipe: steps ?? recipe.split(" "), resolved });
-  for (const file of filesOf(read.steps)) found(file, folder);
+  for (const file of filesOf(read.steps)) existingPath(file, folder);
   return read;
 }
 
-function found(file: string, folder: string): string {
+function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
     `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in their places`,

@@ -23,13 +23,13 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
     const changed = changedFile(now, files);
     if (changed === undefined) continue;
     throw new UserError(
-      `${path} holds results of "${recipe}" from before ${changed} was changed; rename the new file, or --force starts over`,
+      `${path} holds results of "${recipe}" with an older ${changed}; rename the new file, or --force starts over`,
     );
   }
 }
 
 /** @throws UserError if the recipe's files differ from the files of the worker's run */
-export async function requireFiles(recipe: Recipe, wanted: FileHashes): Promise<void> {
-  const changed = changedFile(wanted, await fileHashes(recipe));
+export async function requireFiles(recipe: Recipe, hashes: FileHashes): Promise<void> {
+  const changed = changedFile(hashes, await fileHashes(recipe));
   if (changed !== undefined) throw new UserError(`${changed} has other contents here than at the run`);
 }

@@ -49,11 +49,11 @@ function sandboxed(program: string, { executable, prefix }: Python): SpawnSyncRe
   }
 }
 
-let found: Python | undefined;
+let cached: Python | undefined;
 
 function findPython(): Python {
-  found ??= askPython();
-  return found;
+  cached ??= askPython();
+  return cached;
 }
 
 function askPython(): Python {

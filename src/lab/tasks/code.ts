@@ -27,13 +27,13 @@ function family<R>(task: Omit<RowsTask<"generation", R>, "kind" | "metrics">): F
         ...likeness,
         name: `${task.name}:${text}`,
         metrics: [passes, editSimilarity],
-        items: (run) => told(likeness, run),
+        items: (run) => itemsWithNotice(likeness, run),
       };
     },
   };
 }
 
-function told(task: TaskOf<"generation">, run: ItemsFor) {
+function itemsWithNotice(task: TaskOf<"generation">, run: ItemsFor) {
   run.onNotice?.(`${task.name}: ${sandboxSentence}`);
   return task.items(run);
 }

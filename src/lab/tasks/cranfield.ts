@@ -58,8 +58,8 @@ async function* itemsOf(options: Options, run: ItemsFor): AsyncGenerator<Ranking
   for (const { id, query } of drawn(queries, run)) {
     const { gains = new Map(), sources = new Set() } = judged.get(id) ?? {};
     const own = ranked ? candidatesOf(documents, ranked.get(id) ?? [], options) : documents;
-    const left = source === "drop" ? own.filter((document) => !sources.has(document.id)) : own;
-    const some = ranked ? left.slice(0, options.top) : left;
+    const remaining = source === "drop" ? own.filter((document) => !sources.has(document.id)) : own;
+    const some = ranked ? remaining.slice(0, options.top) : remaining;
     yield { kind: "ranking", id, query, documents: some, relevance: Object.fromEntries(gains) };
   }
 }
@@ -84,17 +84,17 @@ interface Cranrecord {
 
 /** Records that begin with `.I number`; fields begin with a line of a point and a letter. */
 async function records(folder: string, name: string): Promise<Cranrecord[]> {
-  const found: { id: string; fields: Record<string, string> }[] = [];
+  const entries: { id: string; fields: Record<string, string> }[] = [];
   let field = "";
   for await (const line of linesOf(fileIn(folder, name))) {
     const [, mark, id] = /^\.([A-Z])(?:\s+(\d+))?\s*$/.exec(line) ?? [];
-    if (mark === "I") found.push({ id: String(Number(id)), fields: {} });
-    const fields = found.at(-1)?.fields;
+    if (mark === "I") entries.push({ id: String(Number(id)), fields: {} });
+    const fields = entries.at(-1)?.fields;
     if (fields === undefined) throw new UserError(`${join(folder, name)}: expected a first line ".I 1", got "${line}"`);
     if (mark !== undefined) field = mark;
     else fields[field] = [fields[field], line.trim()].filter(Boolean).join(" ");
   }
-  return found;
+  return entries;
 }
 
 function fileIn(folder: string, name: string): string {
@@ -105,22 +105,22 @@ function fileIn(folder: string, name: string): string {
 }
 
 interface Judged {
-  /** By document. */
+  /** Keyed by document. */
   readonly gains: Map<string, number>;
   readonly sources: Set<string>;
 }
 
 /** Judgements by query: Cleverdon's 1 (a complete answer) to 4 (of minimum interest) become gains of 4 to 1; -1, a query's source, gains nothing, as in trec_eval. */
 async function judgements(path: string, source: Options["source"]): Promise<Map<string, Judged>> {
-  const found = new Map<string, Judged>();
+  const byQuery = new Map<string, Judged>();
   for await (const line of linesOf(path)) {
     const [query, document, code] = line.trim().split(/\s+/);
     if (query === undefined || document === undefined || code === undefined) continue;
     const grade = Number(code);
-    const judged = found.get(query) ?? { gains: new Map<string, number>(), sources: new Set<string>() };
-    found.set(query, judged);
+    const judged = byQuery.get(query) ?? { gains: new Map<string, number>(), sources: new Set<string>() };
+    byQuery.set(query, judged);
     if (grade < 0) judged.sources.add(document);
     if (grade >= 0 || source === "keep") judged.gains.set(document, grade >= 1 && grade <= 4 ? 5 - grade : 0);
   }
-  return found;
+  return byQuery;
 }

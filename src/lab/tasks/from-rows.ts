@@ -20,8 +20,8 @@ export interface RowsTask<K extends ItemKind, R> extends Omit<TaskOf<K>, "source
 
 /** The task, with items in an order determined by the seed. */
 export function fromRows<K extends ItemKind, R>(task: RowsTask<K, R>): TaskOf<K> {
-  const { place, row: _row, item: _item, ...about } = task;
-  return { ...about, source: placeName(place), items: (run) => itemsOf(task, run) };
+  const { place, row: _row, item: _item, ...fields } = task;
+  return { ...fields, source: placeName(place), items: (run) => itemsOf(task, run) };
 }
 
 async function* itemsOf<K extends ItemKind, R>(task: RowsTask<K, R>, run: ItemsFor): AsyncGenerator<ItemOf<K>> {

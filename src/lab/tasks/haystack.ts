@@ -16,6 +16,6 @@ export const haystackName = (file: string | undefined): string => `made, in ${fi
 export async function haystackOf(file: string | undefined, run: ItemsFor): Promise<string> {
   const [path] = await filesOf(file ?? passages, run);
   if (file !== undefined) return textOf(path!);
-  const found = await parseRows(passage, rowsOf(path!));
-  return found.map((row) => row.passage).join("\n");
+  const rows = await parseRows(passage, rowsOf(path!));
+  return rows.map((row) => row.passage).join("\n");
 }

@@ -31,14 +31,14 @@ const cell = z.string("expected a text");
 async function* itemsOf(file: string, column: string, run: ItemsFor): AsyncGenerator<LabelItem> {
   const row = z.object({ text: cell, [column]: cell });
   const [path] = await filesOf(file, run);
-  const found: { text: string; label: string; number: number }[] = [];
+  const rows: { text: string; label: string; number: number }[] = [];
   for await (const each of rowsOf(path!)) {
     const values = parseRow(row, each);
-    found.push({ text: values["text"]!, label: readable(values[column]!), number: each.number });
+    rows.push({ text: values["text"]!, label: readable(values[column]!), number: each.number });
   }
-  const labels = [...new Set(found.map(({ label }) => label))].sort();
+  const labels = [...new Set(rows.map(({ label }) => label))].sort();
   if (labels.length < 2) throw new UserError(`${file}: expected two labels or more, got ${labels.length}`);
-  for (const { text, label, number } of drawn(found, run))
+  for (const { text, label, number } of drawn(rows, run))
     yield { kind: "label", id: String(number), text, labels, gold: labels.indexOf(label) };
 }
 

@@ -42,14 +42,14 @@ async function* itemsOf({ haystack, ...options }: NeedleOptions, run: ItemsFor):
   for (let n = 0; n < (run.limit ?? madeItems); n++) {
     const seed = run.seed * 1_000_003 + n;
     const own = { haystack: text, depth: spread(n), seed, countTokens: run.countTokens };
-    const made = needleItem({ ...options, ...own, reserve: maxTokens });
+    const needle = needleItem({ ...options, ...own, reserve: maxTokens });
     yield {
       kind: "generation",
       id: String(n),
-      prompt: made.prompt,
+      prompt: needle.prompt,
       stop: ["\n"],
       maxTokens,
-      answers: [made.answer],
+      answers: [needle.answer],
     };
   }
 }

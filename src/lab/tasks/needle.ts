@@ -5,7 +5,7 @@ import { hide } from "./hide.ts";
 export interface NeedleOptions {
   /** Text that hides the needles; repeated if it is too short. */
   haystack: string;
-  /** Length of the whole prompt and `reserve` by `countTokens`; never exceeded, and missed by a word's tokens at most. */
+  /** Length of the whole prompt plus `reserve`, by `countTokens`: never more, and at most a word's tokens less. */
   tokens: number;
   /** Tokens kept free for the answer; none by default. */
   reserve?: number;

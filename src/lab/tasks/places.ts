@@ -22,16 +22,16 @@ export async function* itemsAtPlaces(
 ): AsyncGenerator<GenerationItem> {
   const { seed, limit } = run;
   const files = drawn(await corpusOf(corpus, run), { seed, limit: undefined });
-  let made = 0;
-  for (let round = 1; round === 1 || (limit !== undefined && made < limit); round++) {
+  let count = 0;
+  for (let round = 1; round === 1 || (limit !== undefined && count < limit); round++) {
     for (const { name, path } of files) {
-      if (made === limit) return;
+      if (count === limit) return;
       const text = (await textOf(path)).replaceAll("\r\n", "\n");
-      const item = itemAt(text, seededRandom(seed * 1_000_003 + made));
+      const item = itemAt(text, seededRandom(seed * 1_000_003 + count));
       if (item === undefined) continue;
-      made++;
+      count++;
       yield { kind: "generation", id: round === 1 ? name : `${name} #${round}`, ...item };
     }
-    if (made === 0) throw new UserError(`${corpus}: there is no source file in it ${lacking}`);
+    if (count === 0) throw new UserError(`${corpus}: there is no source file in it ${lacking}`);
   }
 }

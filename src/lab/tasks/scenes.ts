@@ -57,13 +57,13 @@ async function* itemsOf({ ask, picture, ...of }: ScenesOptions, run: ItemsFor): 
   const [read, count] = [sceneOptions.parse(of), run.limit ?? USUAL];
   const pictures = await openPictures("test", read, run);
   const names = namesOf(pictures);
-  for (let made = 0, scene = 0; made < count; scene++) {
-    const kind = ask === "all" ? kinds[made % kinds.length] : ask;
+  for (let n = 0, scene = 0; n < count; scene++) {
+    const kind = ask === "all" ? kinds[n % kinds.length] : ask;
     const seed = seedOf({ split: "test", count, seed: run.seed }, scene);
     const drawn = drawScene(pictures, read, seed);
     const question = questionsOf(drawn, names, seed).find((it) => it.kind === kind);
     if (!question) continue;
-    made++;
+    n++;
     const image = await pictureOf(drawn, picture);
     yield { ...itemOf(String(scene), question), images: [image], maxTokens: longest(of) };
   }

@@ -45,14 +45,14 @@ async function* itemsOf(options: TrackingOptions, run: ItemsFor): AsyncGenerator
 function itemOf(n: number, options: TrackingOptions & { haystack: string }, run: ItemsFor): GenerationItem {
   const random = seededRandom(run.seed * 1_000_003 + n);
   const chains = chainsOf(options, random);
-  const [asked] = chains as [Chain];
-  const maxTokens = 8 * asked.names.length;
+  const [questioned] = chains as [Chain];
+  const maxTokens = 8 * questioned.names.length;
   const { prompt } = hide({
     ...{ haystack: options.haystack, tokens: options.tokens, reserve: maxTokens, random, countTokens: run.countTokens },
     hidden: chains.flatMap((chain) => statements(chain, random)),
-    frame: (text) => frame(text, asked),
+    frame: (text) => frame(text, questioned),
   });
-  return { kind: "generation", id: String(n), prompt, stop: ["\n", "."], maxTokens, answers: asked.names };
+  return { kind: "generation", id: String(n), prompt, stop: ["\n", "."], maxTokens, answers: questioned.names };
 }
 
 interface Chain {
@@ -68,9 +68,9 @@ function chainsOf({ chains, hops }: TrackingOptions, random: () => number): Chai
 }
 
 function distinct(count: number, make: () => string): string[] {
-  const made = new Set<string>();
-  while (made.size < count) made.add(make());
-  return [...made];
+  const values = new Set<string>();
+  while (values.size < count) values.add(make());
+  return [...values];
 }
 
 const word = (random: () => number): string =>

@@ -31,9 +31,9 @@ interface OpenTask extends FoundTask {
 
 /** Finds tasks that can score a model in training. @throws UserError */
 export async function findTasks(names: readonly string[], resolving: ResolveOptions): Promise<FoundTask[]> {
-  const found: FoundTask[] = [];
-  for (const name of names) found.push(await foundTask(name, resolving));
-  return found;
+  const tasks: FoundTask[] = [];
+  for (const name of names) tasks.push(await foundTask(name, resolving));
+  return tasks;
 }
 
 /** Reads lab tasks for scoring a model repeatedly on the same items during training. @throws UserError */

@@ -76,12 +76,12 @@ export class KeptAnswers implements AsyncDisposable {
   async all(recipes: readonly string[], item: ServedItem): Promise<void> {
     const missing = [...new Set(["dense", ...recipes])].filter((recipe) => !this.held(recipe, item));
     if (missing.length === 0) return;
-    const given: NewAnswer[] = [];
+    const answers: NewAnswer[] = [];
     for (const recipe of missing) {
       this.signal?.throwIfAborted();
-      given.push(await this.#served(recipe, item));
+      answers.push(await this.#served(recipe, item));
     }
-    for (const line of await this.#lines(given, item)) {
+    for (const line of await this.#lines(answers, item)) {
       await this.file.add(line);
       this.#known.set(keyOf(line.recipe, item.id), line);
       this.onAnswer(line);
@@ -115,10 +115,10 @@ export class KeptAnswers implements AsyncDisposable {
     return { recipe, outcome, ms: performance.now() - started };
   }
 
-  async #lines(given: readonly NewAnswer[], item: ServedItem): Promise<AnswerLine[]> {
-    const excess = this.loss.name === "nats" ? await this.#excess(given, item) : undefined;
+  async #lines(answers: readonly NewAnswer[], item: ServedItem): Promise<AnswerLine[]> {
+    const excess = this.loss.name === "nats" ? await this.#excess(answers, item) : undefined;
     const lines: AnswerLine[] = [];
-    for (const { recipe, outcome, ms } of given) {
+    for (const { recipe, outcome, ms } of answers) {
       const fields = { recipe, item: item.id, ms };
       if (typeof outcome === "string") {
         lines.push({ ...fields, loss: 1, text: "", ids: "", tokens: 0, failed: outcome });
@@ -150,14 +150,14 @@ export class KeptAnswers implements AsyncDisposable {
   }
 
   /** Scores by the hash of the tokens; equal answers are scored once. */
-  async #excess(given: readonly NewAnswer[], item: ServedItem): Promise<Map<string, number>> {
+  async #excess(newAnswers: readonly NewAnswer[], item: ServedItem): Promise<Map<string, number>> {
     const known = new Map<string, number>();
     const dense = this.held("dense", item);
     if (dense?.excess !== undefined) known.set(dense.ids, dense.excess);
     // Dense's own draws are as likely under dense as when drawn.
-    const own = given.find(({ recipe }) => recipe === "dense")?.outcome;
+    const own = newAnswers.find(({ recipe }) => recipe === "dense")?.outcome;
     if (this.#drawn && own !== undefined && typeof own !== "string") known.set(answerHash(own), 0);
-    const answers = given.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
+    const answers = newAnswers.flatMap(({ outcome }) => (typeof outcome === "string" ? [] : [outcome]));
     const fresh = new Map(answers.map((served) => [answerHash(served), served]));
     for (const ids of known.keys()) fresh.delete(ids);
     if (fresh.size === 0) return known;

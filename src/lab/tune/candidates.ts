@@ -54,14 +54,14 @@ export async function acting(
   lengths: readonly number[],
   check: (recipe: Recipe) => Promise<void>,
 ): Promise<{ readonly candidates: Candidate[]; readonly excluded: Excluded[] }> {
-  const found: Candidate[] = [];
+  const allowed: Candidate[] = [];
   const excluded: Excluded[] = [];
   for (const candidate of candidates) {
     const reason = await whyNot(recipeOf(candidate.recipe), lengths, check);
-    if (reason === undefined) found.push(candidate);
+    if (reason === undefined) allowed.push(candidate);
     else excluded.push({ recipe: candidate.recipe, family: candidate.family, reason });
   }
-  return { candidates: found, excluded };
+  return { candidates: allowed, excluded };
 }
 
 async function whyNot(recipe: Recipe, lengths: readonly number[], check: (recipe: Recipe) => Promise<void>) {

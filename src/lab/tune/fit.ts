@@ -35,7 +35,7 @@ export function distinctTerms(observed: readonly Observed[]): Term[] {
   const basis: number[][] = [];
   return TERMS.filter((term) => {
     const column = rows.map((row) => row[term] / row.cost);
-    const rest = basis.reduce((left, unit) => minus(left, unit, dot(left, unit)), column);
+    const rest = basis.reduce((vector, unit) => minus(vector, unit, dot(vector, unit)), column);
     const share = Math.sqrt(dot(rest, rest) / dot(column, column));
     if (!(share > DISTINCT)) return false;
     basis.push(rest.map((value) => value / Math.sqrt(dot(rest, rest))));

@@ -42,7 +42,7 @@ const attempt = z.strictObject({
 /** A tuning that has answered items of its test. */
 export type Attempt = z.infer<typeof attempt>;
 
-/** By model and loss. */
+/** Keyed by model and loss. */
 const attempts = z.record(z.string(), z.array(attempt));
 
 const tunings = (): string => path.join(home(), "tunings");
@@ -54,37 +54,37 @@ const attemptsFile = (): string => path.join(tunings(), "attempts.json");
  * Checks that a tuning may use this name, without changing anything; true if one is to be resumed.
  * @throws UserError if another one has the name
  */
-export function checkTuning(name: string, wanted: Identity, force: boolean): boolean {
+export function checkTuning(name: string, identity: Identity, force: boolean): boolean {
   if (force || !existsSync(identityFile(name))) return false;
   const held = heldState(name).identity;
-  const differs = (Object.keys({ ...held, ...wanted }) as (keyof Identity)[]).find(
-    (key) => JSON.stringify(held[key]) !== JSON.stringify(wanted[key]),
+  const differs = (Object.keys({ ...held, ...identity }) as (keyof Identity)[]).find(
+    (key) => JSON.stringify(held[key]) !== JSON.stringify(identity[key]),
   );
   if (differs === undefined) return true;
   const what = differs === "items_hash" ? "as many items, but different ones" : `another ${differs.replace("_", " ")}`;
   throw new UserError(
-    `--name: the tuning ${name} has ${what}${difference(held[differs], wanted[differs])}; --force discards it, another name keeps it`,
+    `--name: the tuning ${name} has ${what}${difference(held[differs], identity[differs])}; --force discards it, another name keeps it`,
   );
 }
 
-const difference = (held: unknown, wanted: unknown): string => {
-  const texts = [held, wanted].map((value) => (typeof value === "object" ? undefined : String(value ?? "none")));
+const difference = (held: unknown, current: unknown): string => {
+  const texts = [held, current].map((value) => (typeof value === "object" ? undefined : String(value ?? "none")));
   return texts.every((text) => text !== undefined && text.length < 60) ? `: ${texts[0]}, and this one ${texts[1]}` : "";
 };
 
 /** Begins a tuning, or resumes it. */
-export async function beginTuning(name: string, wanted: Identity, force: boolean): Promise<void> {
-  if (checkTuning(name, wanted, force)) return;
+export async function beginTuning(name: string, identity: Identity, force: boolean): Promise<void> {
+  if (checkTuning(name, identity, force)) return;
   await removeTuning(name);
-  await keepJson(identityFile(name), { identity: wanted, created: new Date().toISOString() });
+  await keepJson(identityFile(name), { identity, created: new Date().toISOString() });
 }
 
 export const removeTuning = (name: string): Promise<void> => rm(tuningFolder(name), { recursive: true, force: true });
 
 /** A tuning's attempt number or, if its test has not begun, the number that it would have now. */
-export function attemptOf(name: string, wanted: Identity, prompts: readonly string[], force: boolean): number {
-  const begun = checkTuning(name, wanted, force) ? heldState(name).attempt : undefined;
-  return begun ?? earlierAttempts(wanted, prompts).length + 1;
+export function attemptOf(name: string, identity: Identity, prompts: readonly string[], force: boolean): number {
+  const attempt = checkTuning(name, identity, force) ? heldState(name).attempt : undefined;
+  return attempt ?? earlierAttempts(identity, prompts).length + 1;
 }
 
 /**
@@ -106,8 +106,8 @@ export async function claimAttempt(name: string, prompts: readonly string[], att
 }
 
 /** Attempts on the same model, loss and task: more than half of the smaller set of prompts is in both. */
-export const earlierAttempts = (wanted: Identity, prompts: readonly string[]): Attempt[] =>
-  (heldAttempts()[attemptKey(wanted)] ?? []).filter((earlier) => overlap(new Set(earlier.prompts), new Set(prompts)));
+export const earlierAttempts = (identity: Identity, prompts: readonly string[]): Attempt[] =>
+  (heldAttempts()[attemptKey(identity)] ?? []).filter((earlier) => overlap(new Set(earlier.prompts), new Set(prompts)));
 
 const overlap = (a: ReadonlySet<string>, b: ReadonlySet<string>): boolean =>
   [...a].filter((prompt) => b.has(prompt)).length > Math.min(a.size, b.size) / 2;

@@ -49,14 +49,14 @@ interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxToken
 
 /**
  * Reads the items of a task: one of the lab's that generates, or a user's file, also of prompts alone.
- * @throws UserError if there are none, or the task does not generate text from text
+ * @throws UserError if none, or the task does not generate text from text
  */
-export async function tuningItems(spec: string, model: LanguageModel, wanted: Wanted): Promise<TuningItems> {
-  const { asked, metrics, task } = isFile(spec)
-    ? await fromFile(spec, model, wanted)
-    : await fromTask(spec, model, wanted);
+export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {
+  const { requests, metrics, task } = isFile(spec)
+    ? await fromFile(spec, model, options)
+    : await fromTask(spec, model, options);
   const metric = metrics?.find((metric): metric is ItemMetric => metric.scale !== undefined);
-  const all = asked.map((each) => servedItem(each, model, metric));
+  const all = requests.map((each) => servedItem(each, model, metric));
   const { context } = model.decoder.config;
   const items = all.filter(({ tokens, maxTokens }) => tokens + maxTokens <= context);
   if (items.length === 0)
@@ -71,13 +71,13 @@ export async function tuningItems(spec: string, model: LanguageModel, wanted: Wa
 
 const isFile = (spec: string): boolean => isTable(spec.replace(/,[a-z]+=[^,]*$/, "")) || /[\\/]/.test(spec);
 
-async function fromFile(spec: string, model: LanguageModel, wanted: Wanted) {
-  const { prompts, metrics } = await userPrompts(spec, wanted);
-  const asked = drawn(prompts, wanted).map((each) => askedOf(each, model, wanted.maxTokens));
-  return { asked, metrics, task: spec };
+async function fromFile(spec: string, model: LanguageModel, options: Wanted) {
+  const { prompts, metrics } = await userPrompts(spec, options);
+  const requests = drawn(prompts, options).map((each) => requestOf(each, model, options.maxTokens));
+  return { requests, metrics, task: spec };
 }
 
-function askedOf(
+function requestOf(
   { prompt, answers, group }: UserPrompt,
   model: LanguageModel,
   maxTokens: number | undefined,
@@ -88,29 +88,35 @@ function askedOf(
   return { prompt, stop: [], maxTokens: most, group, ...(answers.length > 0 && { item }) };
 }
 
-async function fromTask(spec: string, model: LanguageModel, wanted: Wanted) {
-  const found = await findTask(spec, wanted);
-  const task = model.formOf("") === "chat" ? (overChat(found) ?? found) : found;
+async function fromTask(spec: string, model: LanguageModel, options: Wanted) {
+  const plainTask = await findTask(spec, options);
+  const task = model.formOf("") === "chat" ? (overChat(plainTask) ?? plainTask) : plainTask;
   if (task.kind !== "generation")
     throw new UserError(`${spec}: its items are of the kind ${task.kind}; expected a task that generates text`, 2);
   const countTokens = (text: string) => model.encode(text, true).length;
-  const asked: UntokenizedItem[] = [];
-  for await (const item of task.items({ ...wanted, countTokens, tokenizer: model.tokenizer })) {
+  const requests: UntokenizedItem[] = [];
+  for await (const item of task.items({ ...options, countTokens, tokenizer: model.tokenizer })) {
     if (item.images ?? item.promptTokens ?? item.suffix)
       throw new UserError(`${spec}: its prompts have images, tokens or a suffix; expected texts or turns`, 2);
     const { prompt, messages, stop, maxTokens } = item;
-    asked.push({ prompt: messages ?? prompt, stop, maxTokens: wanted.maxTokens ?? maxTokens, group: undefined, item });
-    if (asked.length === wanted.limit) break;
+    requests.push({
+      prompt: messages ?? prompt,
+      stop,
+      maxTokens: options.maxTokens ?? maxTokens,
+      group: undefined,
+      item,
+    });
+    if (requests.length === options.limit) break;
   }
-  return { asked, metrics: task.metrics, task: spec };
+  return { requests, metrics: task.metrics, task: spec };
 }
 
 function servedItem(
-  { group, item, ...asked }: UntokenizedItem,
+  { group, item, ...request }: UntokenizedItem,
   model: LanguageModel,
   metric: ItemMetric | undefined,
 ): ServedItem {
-  const { prompt, stop, maxTokens } = asked;
+  const { prompt, stop, maxTokens } = request;
   const text = textOf(prompt);
   const tokens = model.encode(prompt).length;
   // The id comes from the question, whatever its name in the file.
@@ -118,9 +124,9 @@ function servedItem(
   const shared = createHash("sha256")
     .update(group ?? text)
     .digest("hex");
-  if (item === undefined || metric === undefined) return { ...asked, id, group: shared, tokens };
+  if (item === undefined || metric === undefined) return { ...request, id, group: shared, tokens };
   const quality = (answer: AnswerOf["generation"]) => metric.part(item, answer, answer)[0]!;
-  return { ...asked, id, group: shared, tokens, quality };
+  return { ...request, id, group: shared, tokens, quality };
 }
 
 /** Eight digits per prompt, which identify equal tasks. */

@@ -7,7 +7,7 @@ import type { ItemMetric } from "./items.ts";
 
 /** The numbers of an answer that a loss compares. */
 export interface Traits {
-  /** By the task's metric. */
+  /** The value of the task's metric. */
   readonly quality?: number | undefined;
   /** A hash of the text. */
   readonly text: string;

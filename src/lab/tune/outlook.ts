@@ -54,8 +54,8 @@ const MOST = 100_000;
 
 export function needed(type: LossType, bound: Bound): Needed {
   const tested = (n: number) => {
-    const made = Array.from({ length: n }, (_, i) => ({ id: `${i}`, group: `${i}`, tokens: 1 }));
-    return split(made, type, bound).test.length;
+    const items = Array.from({ length: n }, (_, i) => ({ id: `${i}`, group: `${i}`, tokens: 1 }));
+    return split(items, type, bound).test.length;
   };
   const suffices = (n: number) => certifies(tested(n), type, bound);
   let [low, high] = [0, 1];

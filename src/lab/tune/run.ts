@@ -213,11 +213,11 @@ export async function tuned(
     chosen && !pair && setup.loss !== "nats" && isGreedy(setup)
       ? await natsBound(chosen.ladder, test, confidence, { folder, answers, serving, signal })
       : undefined;
-  const made = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
-  const bound = pair && made && { pair: boundTo(setup, pair.routes(made.certificate.ladder)) };
-  const certificate = made && { ...made.certificate, ...bound };
+  const result = chosen && (await certificateOf(setup, outcome, chosen, answers, times, nats));
+  const bound = pair && result && { pair: boundTo(setup, pair.routes(result.certificate.ladder)) };
+  const certificate = result && { ...result.certificate, ...bound };
   if (certificate && !isKept(name, certificate)) await keepCertificate(name, certificate);
-  return { setup, outcome, certificate, shares: made?.shares, near, rated, dropped, folder };
+  return { setup, outcome, certificate, shares: result?.shares, near, rated, dropped, folder };
 }
 
 /** A pair's part of its certificate. */

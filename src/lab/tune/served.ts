@@ -106,9 +106,9 @@ export class ModelServing implements Serving {
     const known = this.#recipes.get(recipe);
     if (known) return known;
     const save = recipeOf(recipe);
-    const made = { save, lease: await this.model.language.use(save) };
-    this.#recipes.set(recipe, made);
-    return made;
+    const entry = { save, lease: await this.model.language.use(save) };
+    this.#recipes.set(recipe, entry);
+    return entry;
   }
 
   async excess(item: ServedItem, answers: readonly Served[]): Promise<number[]> {

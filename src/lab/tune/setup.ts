@@ -60,7 +60,7 @@ export async function setUp(request: Request, signal?: AbortSignal): Promise<Set
   const { model, task, options, force, pair } = request;
   const { language } = model;
   if (pair) requirePlain(pair, model);
-  const read = await tuningItems(task, pair?.swift.language ?? language, wanted(options, signal));
+  const read = await tuningItems(task, pair?.swift.language ?? language, itemOptions(options, signal));
   const items = pair ? forBoth(pair, read, language) : read;
   const samplingOf = (of: Model) => effectiveSampling(drawingOf(of, options.temperature));
   const sampling = pair ? commonSampling(pair, samplingOf(pair.swift), samplingOf(model)) : samplingOf(model);
@@ -108,7 +108,7 @@ async function actingIn({ model: { language }, candidates }: Request, { items }:
   return { candidates: able, excluded: [...excluded, ...(candidates ? [] : undeclared(layers))] };
 }
 
-const wanted = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | undefined) => ({
+const itemOptions = ({ seed, limit, maxTokens }: TuneOptions, signal: AbortSignal | undefined) => ({
   ...{ seed, limit, maxTokens },
   ...(signal && { signal }),
 });

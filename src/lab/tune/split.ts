@@ -14,9 +14,9 @@ export interface Parts<T> {
  */
 export function split<T extends TuningItem>(items: readonly T[], type: LossType, bound: Bound): Parts<T> {
   const groups = grouped(items);
-  const wanted = groups.length - Math.floor(groups.length / 3);
+  const size = groups.length - Math.floor(groups.length / 3);
   const alone = groups.every((group) => group.length === 1);
-  const tested = type === "binary" && alone ? usefulSize(wanted, bound) : wanted;
+  const tested = type === "binary" && alone ? usefulSize(size, bound) : size;
   const searched = groups.length - tested;
   return { search: groups.slice(0, searched).flat(), test: groups.slice(searched).flat() };
 }

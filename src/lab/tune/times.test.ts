@@ -19,9 +19,9 @@ const items = Array.from(
  * A machine that is `busy` times slower; every recipe takes half of dense's time and work, except `idle`, which does
  * nothing on a slower clock.
  */
-const serving = (busy: () => number, asked: string[] = []): Serving => ({
+const serving = (busy: () => number, calls: string[] = []): Serving => ({
   async answer(recipe, { tokens }) {
-    asked.push(recipe);
+    calls.push(recipe);
     const share = recipe === "dense" || recipe === "idle" ? 1 : 0.5;
     const ms = busy() * share * (20 + 2 * tokens) + (recipe === "idle" ? 50 : 0);
     return { text: "", tokens: [1, 2], reason: "stop", ms, flops: share * tokens, bytes: share * tokens };
@@ -38,17 +38,17 @@ test("twelve items are timed, including the shortest and the longest", () => {
 
 test("recipes take turns with dense, and a busier round does not make its recipes more expensive", async () => {
   let busy = 1;
-  const asked: string[] = [];
+  const calls: string[] = [];
   const folder = tempFolder();
   await using times = await Times.open(
     folder,
-    serving(() => busy, asked),
+    serving(() => busy, calls),
     items,
     undefined,
     () => {},
   );
   await times.measure(["dense", "a"]);
-  expect(asked.slice(0, 6)).toEqual(["dense", "a", "dense", "a", "dense", "a"]);
+  expect(calls.slice(0, 6)).toEqual(["dense", "a", "dense", "a", "dense", "a"]);
   busy = 3;
   await times.measure(["dense", "a", "b"]);
   const price = (recipe: string) => costOf(times.fit(recipe, "ms"), 200, 2);
@@ -59,9 +59,9 @@ test("recipes take turns with dense, and a busier round does not make its recipe
   // Stored times are the measured ones.
   const lines = readFileSync(join(folder, "times.jsonl"), "utf8").trim().split("\n");
   expect(lines.map((line) => JSON.parse(line)).filter(({ recipe }) => recipe === "b")[0].ms).toBeCloseTo(330, 6);
-  asked.length = 0;
+  calls.length = 0;
   await times.measure(["dense", "a", "b"]);
-  expect(asked).toEqual([]);
+  expect(calls).toEqual([]);
 });
 
 test("a recipe has dense's time on the items on which it did not act", async () => {

@@ -49,16 +49,16 @@ const answering = (loss: (recipe: string) => number): Answers => ({
 
 test("a setting that loses takes the bolder ones of its family with it, and no other", async () => {
   const candidates = [setting("a", 1), setting("a", 2), setting("a", 3), setting("b", 3)];
-  const asked: string[] = [];
+  const calls: string[] = [];
   const answers = answering((recipe) => Number(recipe === "a:2"));
   const remaining = await race({ type: "binary", bound: bound(0.05) }, candidates, items(20), {
     lossOf: (recipe, item) => {
-      asked.push(recipe);
+      calls.push(recipe);
       return answers.lossOf(recipe, item);
     },
   });
   expect([...remaining.keys()].map(({ recipe }) => recipe)).toEqual(["a:1", "b:3"]);
-  expect(asked.filter((recipe) => recipe === "a:3").length).toBeLessThan(5);
+  expect(calls.filter((recipe) => recipe === "a:3").length).toBeLessThan(5);
 });
 
 test("savings that lose nothing are combined, as long as that is cheaper", async () => {

@@ -1,4 +1,4 @@
-import { checkCeiling, priceOfAsked } from "../../engine/bill/price.ts";
+import { checkCeiling, priceOfRequests } from "../../engine/bill/price.ts";
 import { Stopwatch } from "../../engine/bill/stopwatch.ts";
 import { generate, type Piece } from "../../engine/decode/answer/generate.ts";
 import type { LanguageModel } from "../../engine/decode/language-model.ts";
@@ -29,7 +29,7 @@ export function decoderFace(model: LanguageModel): Face {
       by.replay({ certificate, sha256, model: source.name, prompt, answer: tokens }, adapted, pauses);
   }
 
-  /** Scores of continuations. @throws UserError if there are none */
+  /** Scores of continuations. @throws UserError if none */
   async function score(
     read: () => readonly Continuations[],
     { arrived, ceiling = {}, lease, truncate: _, ...terms }: LeasedTerms,
@@ -38,7 +38,7 @@ export function decoderFace(model: LanguageModel): Face {
     time.enter("prefill");
     const continuations = read();
     if (continuations.length === 0) throw new UserError("there are no texts, expected at least one", 2);
-    checkCeiling(ceiling, () => priceOfAsked(engine.programs, continuations));
+    checkCeiling(ceiling, () => priceOfRequests(engine.programs, continuations));
     const { scoreContinuations } = await import("../../engine/decode/score/score.ts");
     const by = scheduler ?? new Scheduler(engine, tokenizer, { rows: 1, queue: 0 });
     return scoreContinuations(engine, by, continuations, { ...terms, time, ...(lease && { planFor: lease.plan }) });
@@ -58,18 +58,18 @@ export function decoderFace(model: LanguageModel): Face {
       return replay ? replayed(() => answer(job), replay) : answer(job);
     },
     async classify(inputs, labels, terms) {
-      const [{ labelsFor, oneTextEach }, { askedOfLabels, classificationOf }] = await Promise.all([
+      const [{ labelsFor, oneTextEach }, { labelRequests, classificationOf }] = await Promise.all([
         import("./inputs.ts"),
         import("../../engine/decode/score/labelled.ts"),
       ]);
       const among = labelsFor(source.name, labels);
-      const read = () => askedOfLabels(model, oneTextEach(source.name, inputs), among);
+      const read = () => labelRequests(model, oneTextEach(source.name, inputs), among);
       const { found, usage } = await score(read, terms);
       return { answers: found.map((each) => classificationOf(among, each)), usage };
     },
     async relevance(query, texts, terms) {
-      const { askedOfQuery, relevanceOf } = await import("../../engine/decode/score/relevance.ts");
-      const { found, usage } = await score(() => askedOfQuery(model, query, texts, terms.truncate), terms);
+      const { relevanceRequests, relevanceOf } = await import("../../engine/decode/score/relevance.ts");
+      const { found, usage } = await score(() => relevanceRequests(model, query, texts, terms.truncate), terms);
       return { answers: found.map(relevanceOf), usage };
     },
   };

@@ -69,8 +69,8 @@ const towers: Readonly<Record<string, Tower>> = {
 /** @throws UserError for another kind of encoder */
 function towerOf(fields: Fields): Tower {
   const name = fields.object("vision_config")?.["model_type"] ?? "clip_vision_model";
-  const found = typeof name === "string" && Object.hasOwn(towers, name) ? towers[name] : undefined;
-  return found ?? fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
+  const tower = typeof name === "string" && Object.hasOwn(towers, name) ? towers[name] : undefined;
+  return tower ?? fields.refuse("vision_config.model_type", name, Object.keys(towers).join(", "));
 }
 
 /** The image part, from a configuration. @throws UserError */
@@ -106,8 +106,8 @@ function configureVision(
 function layersOf(fields: Fields, layers: number): number {
   const key = "vision_feature_layer";
   const layer = fields.number(undefined, key, -2);
-  const found = layer < 0 ? layers + 1 + layer : layer;
-  if (Number.isInteger(found) && found >= 0 && found <= layers) return found;
+  const depth = layer < 0 ? layers + 1 + layer : layer;
+  if (Number.isInteger(depth) && depth >= 0 && depth <= layers) return depth;
   return fields.refuse(key, layer, `a whole number of −${layers + 1} to ${layers}`);
 }
 

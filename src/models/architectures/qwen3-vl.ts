@@ -28,7 +28,7 @@ function deepOf(fields: Fields): Pick<PatchEncoderConfig, "deep" | "positionSide
     .int()
     .min(0)
     .max(fields.number(undefined, "depth") - 1);
-  const found = checkValues(
+  const checkedValues = checkValues(
     z.object({ deep: z.array(layer).max(64), positionSide: z.int().min(1).max(1024) }),
     fields.source,
     {
@@ -36,8 +36,8 @@ function deepOf(fields: Fields): Pick<PatchEncoderConfig, "deep" | "positionSide
       positionSide: Math.sqrt(fields.number(undefined, "num_position_embeddings")),
     },
   );
-  if (new Set(found.deep).size === found.deep.length) return found;
-  return fields.refuse("deepstack_visual_indexes", found.deep, "each layer once");
+  if (new Set(checkedValues.deep).size === checkedValues.deep.length) return checkedValues;
+  return fields.refuse("deepstack_visual_indexes", checkedValues.deep, "each layer once");
 }
 
 const merger = (name: string, place: string) => ({

@@ -59,8 +59,8 @@ function readLabels({ source }: Fields, classes: number): readonly string[] {
     .array(z.string(), "expected a list of names")
     .min(Math.max(0, classes - 1))
     .max(classes);
-  const found = schema.safeParse(names);
-  if (found.success && new Set(found.data).size === found.data.length) return found.data;
+  const parsed = schema.safeParse(names);
+  if (parsed.success && new Set(parsed.data).size === parsed.data.length) return parsed.data;
   throw new UserError(
     `${source.path}: "labels" is ${JSON.stringify(names)}, expected ${classes} different names, or one less if the last vector means no class`,
   );

@@ -92,7 +92,7 @@ export class Fields {
   }
 
   refuse(key: string, value: unknown, expected: string): never {
-    const found = value === undefined ? "missing" : JSON.stringify(value);
-    throw new UserError(`${this.source.path}: "${this.keys[key] ?? key}" is ${found}, expected ${expected}`);
+    const actual = value === undefined ? "missing" : JSON.stringify(value);
+    throw new UserError(`${this.source.path}: "${this.keys[key] ?? key}" is ${actual}, expected ${expected}`);
   }
 }

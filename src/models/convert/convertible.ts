@@ -66,6 +66,6 @@ const hasExperts = ({ metadata }: Extract<Checkpoint["config"], { kind: "gguf" }
 
 /** The code of an architecture by any of its names. */
 export async function architectureNamed(name: string): Promise<TransformerArchitecture> {
-  const found = decoders.find(({ names }) => names.includes(name))!;
-  return (await found.load()) as TransformerArchitecture;
+  const decoder = decoders.find(({ names }) => names.includes(name))!;
+  return (await decoder.load()) as TransformerArchitecture;
 }

@@ -71,10 +71,10 @@ const RAMP = { low: 1, high: 4 };
 /** Llama 3's scaling, whose divisors a GGUF holds. The original context is the power of two that gives the same divisors. */
 function llama3(path: string, rope: RopeConfig, divisors: Float32Array): JsonObject {
   const factor = Math.max(...divisors);
-  const wanted = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });
+  const expected = ropeFrequencies({ ...rope, scaling: { type: "factors", factors: [...divisors], magnitude: 1 } });
   for (let original = 1; original <= rope.positions; original *= 2) {
-    const found = ropeFrequencies({ ...rope, scaling: { type: "llama3", factor, ...RAMP, original } });
-    if (found.every((f, i) => Math.abs(f / wanted[i]! - 1) < 1e-5))
+    const frequencies = ropeFrequencies({ ...rope, scaling: { type: "llama3", factor, ...RAMP, original } });
+    if (frequencies.every((f, i) => Math.abs(f / expected[i]! - 1) < 1e-5))
       return {
         ...{ rope_type: "llama3", factor: shortest(factor), low_freq_factor: RAMP.low, high_freq_factor: RAMP.high },
         original_max_position_embeddings: original,

@@ -4,7 +4,7 @@ import type { TransformerConfig } from "../decoder/transformer.ts";
 const OWN = new Set(["pairs", "pairsAsPublished", "biases"]);
 
 /**
- * The first field that differs between two configurations of the same model; undefined if there is none. `ofTensors`:
+ * The first field that differs between two configurations of the same model; undefined if none. `ofTensors`:
  * tensors hold the scaling of positions, which is not compared.
  */
 export function differingField(

@@ -200,7 +200,7 @@ export function nextState(decoder: Decoder, graph: Graph, layer: number, stream:
 /** The first attention layer, or the first layer if there is none. */
 export const firstAttending = (config: Kinds): number => layersOf(config, "attention")[0] ?? 0;
 
-/** Attention's attributes in the first attention layer. @throws Error if there is none */
+/** Attention's attributes in the first attention layer. @throws Error if none */
 export const firstAttention = (decoder: Decoder): ReturnType<Decoder["attention"]> =>
   decoder.attention(firstAttending(decoder.config));
 

@@ -156,13 +156,16 @@ export class TransformerLayer implements AttentionBlock {
     const { hidden, activation, gated, experts, hasFeedForward, feedForwardScale = 1 } = this.config;
     if ((share === 0 && !some) || hasFeedForward?.(this.layer) === false) return stream;
     const { normed, residual } = this.#enterFeedForward(stream);
-    const left = (y: Tensor) => ({ branch: this.#leave(scaled(y, feedForwardScale), "post_ffw_norm"), residual });
-    if (share < 1 && !some) return left(this.#narrow(normed, share));
+    const withResidual = (y: Tensor) => ({
+      branch: this.#leave(scaled(y, feedForwardScale), "post_ffw_norm"),
+      residual,
+    });
+    if (share < 1 && !some) return withResidual(this.#narrow(normed, share));
     const mask = some && this.#keptNeurons(share, some);
-    if (experts?.has(this.layer) && !experts.beside) return left(this.experts!.feedForward(normed));
+    if (experts?.has(this.layer) && !experts.beside) return withResidual(this.experts!.feedForward(normed));
     const inside = activateMlp(this.#project(normed, this.#inner), activation, gated);
     const dense = this.#project(mask ? times(inside, mask) : inside, { ffn_down: hidden });
-    return left(experts?.beside ? this.#besideExperts(dense, residual) : dense);
+    return withResidual(experts?.beside ? this.#besideExperts(dense, residual) : dense);
   }
 
   /** The dense feed-forward's output plus that of the experts beside it, which read the stream. */

@@ -216,9 +216,9 @@ export class Transformer implements Decoder {
   }
 
   #divisors(name: string, { headSize }: RopeConfig): number[] | undefined {
-    const found = this.weights.values(name);
-    if (!found) return undefined;
-    const divisors = [...found];
+    const values = this.weights.values(name);
+    if (!values) return undefined;
+    const divisors = [...values];
     if (divisors.length === headSize / 2 && divisors.every((d) => d > 0)) return divisors;
     throw new UserError(
       `${this.weights.config.path}: tensor "${name}" has ${divisors.length} values, expected ${headSize / 2} above 0`,

@@ -66,8 +66,8 @@ export class Autoencoder {
     const { factor, latentChannels, channels, widths } = this.config;
     const layers = this.#layers(graph);
     const unscaled = layers.conv("post_quant_conv", scale(latents, 1 / factor), latentChannels, 1);
-    const begun = layers.conv("decoder.conv_in", unscaled, widths.at(-1)!, 3);
-    const last = this.#up(layers, this.#middle(layers, "decoder", begun));
+    const first = layers.conv("decoder.conv_in", unscaled, widths.at(-1)!, 3);
+    const last = this.#up(layers, this.#middle(layers, "decoder", first));
     return layers.conv("decoder.conv_out", silu(layers.norm("decoder.conv_norm_out", last)), channels, 3);
   }
 
@@ -75,11 +75,11 @@ export class Autoencoder {
   encode(graph: Graph, pixels: Tensor): Tensor {
     const { factor, latentChannels, widths } = this.config;
     const layers = this.#layers(graph);
-    const begun = layers.conv("encoder.conv_in", pixels, widths[0]!, 3);
-    const last = silu(layers.norm("encoder.conv_norm_out", this.#middle(layers, "encoder", this.#down(layers, begun))));
+    const first = layers.conv("encoder.conv_in", pixels, widths[0]!, 3);
+    const last = silu(layers.norm("encoder.conv_norm_out", this.#middle(layers, "encoder", this.#down(layers, first))));
     const both = 2 * latentChannels;
-    const found = layers.conv("quant_conv", layers.conv("encoder.conv_out", last, both, 3), both, 1);
-    const [means] = split(found, 1, [latentChannels, latentChannels]) as [Tensor, Tensor];
+    const moments = layers.conv("quant_conv", layers.conv("encoder.conv_out", last, both, 3), both, 1);
+    const [means] = split(moments, 1, [latentChannels, latentChannels]) as [Tensor, Tensor];
     return scale(means, factor);
   }
 
@@ -95,9 +95,9 @@ export class Autoencoder {
     return layers.residual(`${name}.resnets.1`, mixed, undefined, width);
   }
 
-  #down(layers: ImageLayers, begun: Tensor): Tensor {
+  #down(layers: ImageLayers, input: Tensor): Tensor {
     const { widths, blocks } = this.config;
-    let x = begun;
+    let x = input;
     for (const [i, width] of widths.entries()) {
       const name = `encoder.down_blocks.${i}`;
       for (let j = 0; j < blocks; j++) x = layers.residual(`${name}.resnets.${j}`, x, undefined, width);

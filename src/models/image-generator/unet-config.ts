@@ -34,7 +34,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
 export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: number) {
   for (const [key, values] of Object.entries(only)) fields.only(key, values);
   const number = (key: string, fallback?: number) => fields.number(undefined, key, fallback);
-  const { widths, ...found } = checkValues(sizes, fields.source, {
+  const { widths, ...rest } = checkValues(sizes, fields.source, {
     imageSize: number("sample_size"),
     channels: number("in_channels", usualChannels),
     widths: fields.list("block_out_channels"),
@@ -43,12 +43,12 @@ export function readUNetSizes(fields: Fields, names: BlockNames, usualChannels: 
     epsilon: number("norm_eps", 1e-5),
     timeShift: number("freq_shift", 0),
   });
-  fields.only("out_channels", [found.channels]);
-  checkSides(fields, widths, found);
+  fields.only("out_channels", [rest.channels]);
+  checkSides(fields, widths, rest);
   const attends = readAttending(fields, names, widths.length);
   const levels = widths.map((channels, i) => ({ channels, attends: attends[i]! }));
   return {
-    ...{ ...found, levels, cosinesFirst: fields.flag("flip_sin_to_cos", true) },
+    ...{ ...rest, levels, cosinesFirst: fields.flag("flip_sin_to_cos", true) },
     scales: fields.value("resnet_time_scale_shift") === "scale_shift",
   };
 }
@@ -72,8 +72,8 @@ function readAttending(fields: Fields, { down, up }: BlockNames, levels: number)
   if (other !== undefined) fields.refuse("down_block_types", other, down.join(" or "));
   const attends = types.map((name) => name === down[1]);
   const mirrored = attends.toReversed().map((own) => up[own ? 1 : 0]);
-  const found = fields.list("up_block_types") ?? [];
-  if (found.join() !== mirrored.join()) fields.refuse("up_block_types", found, JSON.stringify(mirrored));
+  const blocks = fields.list("up_block_types") ?? [];
+  if (blocks.join() !== mirrored.join()) fields.refuse("up_block_types", blocks, JSON.stringify(mirrored));
   return attends;
 }
 

@@ -132,8 +132,8 @@ export class UNet {
   }
 
   #block({ layers, condition, texts }: Pass, name: string, j: number, x: Tensor, level: UNetLevel): Tensor {
-    const found = layers.residual(`${name}.resnets.${j}`, x, condition, level.channels);
-    return level.attends ? this.#attend(layers, `${name}.attentions.${j}`, found, level.headSize, texts) : found;
+    const hidden = layers.residual(`${name}.resnets.${j}`, x, condition, level.channels);
+    return level.attends ? this.#attend(layers, `${name}.attentions.${j}`, hidden, level.headSize, texts) : hidden;
   }
 
   #attend(layers: ImageLayers, name: string, x: Tensor, headSize: number, texts: Tensor | undefined): Tensor {

@@ -16,7 +16,7 @@ export class Images {
     private readonly read: Read,
   ) {}
 
-  /** Classes of the head; 0 if there is none. */
+  /** Classes of the head; 0 if none. */
   get classes(): number {
     return this.weights.has("classifier.weight") ? this.image.config.labels : 0;
   }

@@ -30,10 +30,10 @@ export function languageOf(
 ): { decoder: typeof llama; source: Extract<ConfigSource, { kind: "huggingface" }> } {
   const text = fields.object("text_config") ?? {};
   const name = text["model_type"] ?? "llama";
-  const found = typeof name === "string" ? languages[name] : undefined;
-  if (!found) return fields.refuse("text_config.model_type", name, Object.keys(languages).join(", "));
+  const language = typeof name === "string" ? languages[name] : undefined;
+  if (!language) return fields.refuse("text_config.model_type", name, Object.keys(languages).join(", "));
   return {
-    decoder: found.decoder,
-    source: { ...inSafetensors(fields.source, what), config: { ...found.usual, ...text } },
+    decoder: language.decoder,
+    source: { ...inSafetensors(fields.source, what), config: { ...language.usual, ...text } },
   };
 }

@@ -35,9 +35,11 @@ abstract class Projection implements Omit<SquareVision, "pictures"> {
   rows(graph: Graph, pixels: Tensor): Tensor {
     const { layers, dropsFirst, hidden, activation } = this.config;
     const all = this.encoder.stream(graph, pixels, layers);
-    const kept = dropsFirst ? split(all, 1, [1, this.tokens])[1]! : all;
+    const patches = dropsFirst ? split(all, 1, [1, this.tokens])[1]! : all;
     const parts = new Parts(this.weights, graph);
-    return parts.project(activateMlp(parts.project(kept, { "mm.0": hidden }), activation, false), { "mm.2": hidden });
+    return parts.project(activateMlp(parts.project(patches, { "mm.0": hidden }), activation, false), {
+      "mm.2": hidden,
+    });
   }
 }
 

@@ -44,8 +44,8 @@ function run(tokens: Matrix, seen: Matrix, own = values) {
   const feeds = Object.fromEntries(
     weights.inputsOf(g).map(({ input, tensor }) => [input, ndarray(tensor.shape as number[], flat(own.get(input)!))]),
   );
-  const given = { tokens: ndarray([1, 2, 3], flat(tokens)), image: ndarray([1, 3, 4], flat(seen)) };
-  const { vectors, attention } = interpret(g, { ...feeds, ...given }, {});
+  const options = { tokens: ndarray([1, 2, 3], flat(tokens)), image: ndarray([1, 3, 4], flat(seen)) };
+  const { vectors, attention } = interpret(g, { ...feeds, ...options }, {});
   return { vectors: [...vectors!.data], attention: [...attention!.data] };
 }
 

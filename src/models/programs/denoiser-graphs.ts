@@ -46,8 +46,8 @@ export function traceDenoiser(decoder: Decoder, cache: DenoiserCache): Graph {
     stream = block.feedForward(block.attentionOut(attended, residual, beside));
   }
   const flat = reshape(settle(stream), [mul(batch, tokens), hidden]);
-  const wanted = reshape(gather(flat, g.input("at", "i64", [rows]), 0), [1, rows, hidden]);
-  const finished = decoder.finish(g, { branch: wanted });
+  const branch = reshape(gather(flat, g.input("at", "i64", [rows]), 0), [1, rows, hidden]);
+  const finished = decoder.finish(g, { branch });
   g.output("hidden", finished);
   g.output("logits", decoder.logits(g, finished));
   return g;

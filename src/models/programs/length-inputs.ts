@@ -12,7 +12,7 @@ interface NewTokens {
 
 /** The inputs for the cache's length and the new tokens' positions, made on first use. */
 export class LengthInputs {
-  readonly #made = new Map<string, Tensor>();
+  readonly #inputs = new Map<string, Tensor>();
   constructor(
     private readonly graph: Graph,
     private readonly of: NewTokens = { at: "", tokens: sym("tokens") },
@@ -53,8 +53,8 @@ export class LengthInputs {
   }
 
   #input(name: string, dtype: DType, shape: Shape): Tensor {
-    const known = this.#made.get(name) ?? this.graph.input(`${name}${this.of.at}`, dtype, shape);
-    this.#made.set(name, known);
+    const known = this.#inputs.get(name) ?? this.graph.input(`${name}${this.of.at}`, dtype, shape);
+    this.#inputs.set(name, known);
     return known;
   }
 }

@@ -22,10 +22,10 @@ export interface StateGroup {
   /** The number of entries, one per token. */
   readonly length: number;
   /** How many of the sequence's first `end` tokens can be continued from: all available ones, or 0 if needed entries are gone. */
-  kept(end: number): number;
-  /** Truncates to the entries of `kept` tokens; returns their number. */
+  reusable(end: number): number;
+  /** Truncates to the `reusable` entries; returns their number. */
   truncate(end: number): number;
-  /** Replaces the contents with the first `length` tokens of another sequence, which its `kept` allows. */
+  /** Replaces the contents with the first `length` tokens of another sequence, which its `reusable` allows. */
   copy(from: StateGroup, length: number): void;
   /** Swaps the contents of two groups. */
   exchange(other: StateGroup): void;
@@ -117,7 +117,7 @@ export class KvGroup implements StateGroup {
     this.#gone = first;
   }
 
-  kept(end: number): number {
+  reusable(end: number): number {
     const tokens = this.#positions ? end : Math.min(this.#length, end);
     return windowStart(this.cache.config, this.#entries(tokens)) >= this.#gone ? tokens : 0;
   }
@@ -129,7 +129,7 @@ export class KvGroup implements StateGroup {
   }
 
   truncate(end: number): number {
-    const available = this.kept(end);
+    const available = this.reusable(end);
     this.#length = this.#entries(available);
     const gapless = this.#length === 0 || this.position(this.#length - 1) === this.#length - 1;
     this.#positions = gapless ? undefined : this.#positions?.slice(0, this.#length);

@@ -37,7 +37,7 @@ test("a sequence of both kinds is cut back to where its states are", () => {
   run(cache, group, 0, 10);
   group.mark();
   run(cache, group, 10, 15);
-  expect([group.kept(15), group.kept(14), group.kept(10), group.kept(9)]).toEqual([15, 10, 10, 0]);
+  expect([group.reusable(15), group.reusable(14), group.reusable(10), group.reusable(9)]).toEqual([15, 10, 10, 0]);
   expect(group.truncate(12)).toBe(10);
   expect(group.length).toBe(10);
   expect(cache.state(1)[0]).toBe(10);
@@ -51,8 +51,8 @@ test("where a window has let keys go, no snapshot before them helps", () => {
   run(cache, group, 0, 20);
   group.mark();
   run(cache, group, 20, 900);
-  expect(group.kept(900)).toBe(900);
-  expect(group.kept(899)).toBe(0);
+  expect(group.reusable(900)).toBe(900);
+  expect(group.reusable(899)).toBe(0);
 });
 
 test("another row takes keys and the snapshot's states together", () => {
@@ -87,7 +87,7 @@ test("parts of the layers have their own entries and states, and become one agai
   expect([first.length, deeper.length]).toEqual([11, 10]);
   first.truncate(10);
   const whole = first.join([deeper]);
-  expect([whole.length, whole.kept(10), whole.layers.to]).toEqual([10, 10, 4]);
+  expect([whole.length, whole.reusable(10), whole.layers.to]).toEqual([10, 10, 4]);
   cache.state(3).fill(0);
   expect(whole.truncate(9)).toBe(0);
 });
@@ -112,7 +112,7 @@ test("layers of both kinds keep entries and states", () => {
   written(0, 10);
   group.mark();
   written(10, 15);
-  expect([group.kept(15), group.kept(14)]).toEqual([15, 10]);
+  expect([group.reusable(15), group.reusable(14)]).toEqual([15, 10]);
   expect(group.truncate(14)).toBe(10);
   expect([0, 3].map((layer) => cache.state(layer)[0])).toEqual([10, 10]);
   expect(keysOf(cache, 3, 10)).toEqual(new Array(10).fill(10));

@@ -36,13 +36,13 @@ export class MixedGroup implements StateGroup {
     this.states.mark();
   }
 
-  kept(end: number): number {
-    const most = Math.min(this.entries.kept(end), this.states.kept(end));
-    return most === end ? most : this.kept(most);
+  reusable(end: number): number {
+    const most = Math.min(this.entries.reusable(end), this.states.reusable(end));
+    return most === end ? most : this.reusable(most);
   }
 
   truncate(end: number): number {
-    const most = this.kept(end);
+    const most = this.reusable(end);
     this.entries.truncate(most);
     return this.states.truncate(most);
   }

@@ -55,13 +55,13 @@ export class RecurrentGroup implements StateGroup {
     this.#snapshots = thinned([...this.#snapshots, { end: this.#length, states }]);
   }
 
-  kept(end: number): number {
+  reusable(end: number): number {
     if (this.#whole && end >= this.#length) return this.#length;
     return this.#snapshot(end)?.end ?? 0;
   }
 
   truncate(end: number): number {
-    const available = this.kept(end);
+    const available = this.reusable(end);
     if (available === this.#length && this.#whole) return available;
     this.#restore(this.#snapshot(available));
     this.#snapshots = this.#snapshots.filter((one) => one.end <= available);

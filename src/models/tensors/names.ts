@@ -77,11 +77,11 @@ export function namesOf({ config, tensors }: Checkpoint, scheme: Scheme): Names 
     const { layer, part, kind, expert } = parsed(canonical);
     const known = (layer === undefined ? scheme.top : scheme.parts)[part ?? ""];
     if (known === undefined) return canonical;
-    const found = stored(known, kind!, expert);
-    const place = layer === undefined ? found.name : `${scheme.layers}.${layer}.${found.name}`;
+    const entry = stored(known, kind!, expert);
+    const place = layer === undefined ? entry.name : `${scheme.layers}.${layer}.${entry.name}`;
     const name = place.startsWith("/") ? place.slice(1) : prefix + place;
-    if (tensors.has(name)) return { ...found, name };
-    return (expert && stackedExpert(name, expert, tensors)) ?? { ...found, name: otherName(name, tensors) };
+    if (tensors.has(name)) return { ...entry, name };
+    return (expert && stackedExpert(name, expert, tensors)) ?? { ...entry, name: otherName(name, tensors) };
   };
 }
 
@@ -94,9 +94,9 @@ function bareName(canonical: string, { layers, bare = {} }: Scheme): string | un
 /** Names of tensors that are stored in other shapes than the model's, by GGUF's name of the part. */
 export function shapedNames(names: Names, shapes: Readonly<Record<string, readonly number[]>>): Names {
   return (canonical) => {
-    const found = names(canonical);
+    const entry = names(canonical);
     const shape = shapes[/^blk\.\d+\.(.+)$/.exec(canonical)?.[1] ?? ""];
-    return shape ? { ...(typeof found === "string" ? { name: found } : found), shape } : found;
+    return shape ? { ...(typeof entry === "string" ? { name: entry } : entry), shape } : entry;
   };
 }
 

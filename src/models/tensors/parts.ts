@@ -80,10 +80,10 @@ export class Parts {
     const names = Object.keys(outputs);
     this.requirePart(inputs, outputs);
     const rows = Object.entries(outputs).flatMap(([name, n]) => rowsIn(this.weights.values(`${name}.weight`)!, n));
-    const kept =
+    const columns =
       side === "outputs" ? keptOf(rows, pieces) : rows.map((row) => Float32Array.from(keptOf([...row], pieces)));
-    const values = transposed(kept);
-    const shape = [kept[0]!.length, kept.length];
+    const values = transposed(columns);
+    const shape = [columns[0]!.length, columns.length];
     const bytes = new Uint8Array(values.buffer);
     const name = `${names.join("+")}.first.${pieces[0]!.kept}`;
     return linear(x, this.graph.constant(name, { dtype: "f32", shape }, { kind: "memory", bytes }));
@@ -97,10 +97,10 @@ export class Parts {
   }
 
   /** Rows of `size` numbers for each 0 or 1 in `which` i64 [...]: ones for a 0; for a 1, `kept` ones, then zeros. */
-  firstOf(size: number, kept: number, which: Tensor): Tensor {
-    const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + kept));
+  firstOf(size: number, count: number, which: Tensor): Tensor {
+    const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + count));
     const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
-    const rows = this.graph.constant(`first ${kept} of ${size}`, { dtype: "f32", shape: [2, size] }, data);
+    const rows = this.graph.constant(`first ${count} of ${size}`, { dtype: "f32", shape: [2, size] }, data);
     return gather(rows, which, 0);
   }
 

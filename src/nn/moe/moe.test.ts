@@ -281,11 +281,11 @@ describe("the balance loss", () => {
 
 test("padding changes no loss", () => {
   const rows = [1, 0, -1, 2, 0.5, 1.5, 0.2, -0.3, 2, 1, 0.5, 0];
-  const found = [rows, [...rows.slice(0, 4), 9, 9, -9, 3, ...rows.slice(4), 0, 0, 0, 9]].map((given, padded) => {
+  const found = [rows, [...rows.slice(0, 4), 9, 9, -9, 3, ...rows.slice(4), 0, 0, 0, 9]].map((value, padded) => {
     const b = new Bench();
     const weights = padded ? [1 / 3, 0, 1 / 3, 1 / 3, 0] : [1 / 3, 1 / 3, 1 / 3];
     const [logits, shares] = [
-      b.input("logits", [weights.length, 4], given),
+      b.input("logits", [weights.length, 4], value),
       b.input("weights", [weights.length], weights),
     ];
     return b.run(losses(logits, shares));

@@ -8,7 +8,7 @@ import { type AnswerTerms, answer, type Retrieval } from "./answer.ts";
 import { document, type FakeModel, fakeModel, fakeSource } from "./fake.testing.ts";
 import { ALWAYS, type Gate, NEVER } from "./gate/gate.ts";
 import type { PassageSource } from "./model.ts";
-import { askedOfChat, askedOfQuestion } from "./prompt.ts";
+import { chatPromptsOf, questionPromptsOf } from "./prompt.ts";
 
 let tokenizer: Tokenizer;
 beforeAll(async () => {
@@ -40,7 +40,7 @@ async function asked(
   source: PassageSource | null = fakeSource(DOCUMENTS),
   more: Partial<AnswerTerms> = {},
 ): Promise<Outcome> {
-  const question = askedOfQuestion(tokenizer, "What is the capital of France?");
+  const question = questionPromptsOf(tokenizer, "What is the capital of France?");
   let text = "";
   let first: Retrieval | undefined;
   for await (const piece of answer(model, source ?? undefined, question, {
@@ -113,7 +113,7 @@ test("never retrieving asks as one model alone; always retrieving is priced by t
   const model = fakeModel(tokenizer);
   const { text, retrieval, receipt } = await asked(NEVER, model);
   expect([text, retrieval.used, "nothing_found" in retrieval]).toEqual(["own", false, false]);
-  expect(JSON.parse(model.prompts[0]!)).toEqual(askedOfQuestion(tokenizer, "What is the capital of France?").plain);
+  expect(JSON.parse(model.prompts[0]!)).toEqual(questionPromptsOf(tokenizer, "What is the capital of France?").plain);
   expect(receipt.flops).toMatchObject({ overhead: 0, spent: model.count(JSON.parse(model.prompts[0]!)) + 2 });
   expect(receipt.flops.dense).toBeGreaterThan(receipt.flops.spent + 2 * 10);
   expect(receipt).toMatchObject({ estimated: true, work: { retrievals: { dense: 1, run: 0 } } });
@@ -232,7 +232,7 @@ describe("a chat", () => {
     { role: "user", content: "And Rome?" },
   ];
   test("is searched for by its last user's turn, which then holds the passages", () => {
-    const chat = askedOfChat(turns);
+    const chat = chatPromptsOf(turns);
     expect([chat.query, chat.plain]).toEqual(["And Rome?", turns]);
     const read = chat.with(["Rome is in Italy."]) as typeof turns;
     expect(read.slice(0, 3)).toEqual(turns.slice(0, 3));
@@ -243,6 +243,6 @@ describe("a chat", () => {
   });
 
   test("without a user's turn is refused", () => {
-    expect(() => askedOfChat(turns.slice(0, 1))).toThrow("expected one with a text");
+    expect(() => chatPromptsOf(turns.slice(0, 1))).toThrow("expected one with a text");
   });
 });

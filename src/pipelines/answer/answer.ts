@@ -16,7 +16,7 @@ import { type Decision, decide, type Gate, type GateMethod, readsOf } from "./ga
 import { type AnswerModel, answerModelOf, MODEL, type PassageSource } from "./model.ts";
 import { type AnswerOptions, MOST_PASSAGE_TOKENS } from "./options.ts";
 import { type Begun, probe, type Start } from "./probe.ts";
-import { askedOfChat, askedOfQuestion, citationsIn, fitting, type QuestionPrompts } from "./prompt.ts";
+import { chatPromptsOf, citationsIn, fitting, type QuestionPrompts, questionPromptsOf } from "./prompt.ts";
 
 type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 
@@ -59,8 +59,8 @@ export async function* answerRequest(
   const model = await answerModelOf(named.name, resources, request.options.tools);
   const question =
     typeof prompt === "string"
-      ? askedOfQuestion(model.tokenizer, prompt)
-      : askedOfChat(prompt as readonly ChatMessage[]);
+      ? questionPromptsOf(model.tokenizer, prompt)
+      : chatPromptsOf(prompt as readonly ChatMessage[]);
   const settings = named.values as AnswerOptions;
   const billed = { model: `${named.name}+${named.pipeline.name}`, recipe: [recipeOf(named)] };
   const terms = { ...request, gate, settings, named: billed };
@@ -76,10 +76,10 @@ export async function* answerRequest(
 export async function* answer(
   model: AnswerModel,
   source: PassageSource | undefined,
-  asked: QuestionPrompts,
+  prompts: QuestionPrompts,
   terms: AnswerTerms,
 ): AsyncGenerator<AnswerPiece, void> {
-  const run = new Run(model, source, asked, terms);
+  const run = new Run(model, source, prompts, terms);
   try {
     yield* run.pieces();
   } finally {
@@ -97,7 +97,7 @@ class Run {
   constructor(
     private readonly model: AnswerModel,
     private readonly source: PassageSource | undefined,
-    private readonly asked: QuestionPrompts,
+    private readonly prompts: QuestionPrompts,
     private readonly terms: AnswerTerms,
   ) {
     this.#bill = new AnswerBill(terms.named, (own) => this.#priced(own), terms.arrived);
@@ -106,7 +106,7 @@ class Run {
   async *pieces(): AsyncGenerator<AnswerPiece, void> {
     const { gate } = this.terms;
     const started = performance.now();
-    const { input, flops, begun } = await probe(this.model, this.asked, readsOf(gate.method), this.#start);
+    const { input, flops, begun } = await probe(this.model, this.prompts, readsOf(gate.method), this.#start);
     this.#bill.gating = flops;
     const decision = decide(gate, input);
     const decided = performance.now();
@@ -130,13 +130,13 @@ class Run {
 
   /** Stops the plain answer, and searches; retries an unreachable database. */
   async #retrieved(): Promise<typeof NOTHING> {
-    const { source, model, asked, terms } = this;
+    const { source, model, prompts, terms } = this;
     if (!source) throw new Error(`${model.name}: the gate needs an index`);
     await this.#call?.stop();
     const onStopped = (receipt: Receipt) => this.#bill.search(receipt);
     const { by, passages: top } = terms.settings;
     const searching = { by, top, ...(terms.signal && { signal: terms.signal }), onStopped };
-    const { results, receipt } = await patiently(() => source.search(asked.query, searching));
+    const { results, receipt } = await patiently(() => source.search(prompts.query, searching));
     this.#bill.search(receipt);
     const passages = fitting(model.tokenizer, results, this.#room());
     const documents = results.slice(0, passages.length);
@@ -145,8 +145,8 @@ class Run {
 
   /** Tokens for passages: half of the remaining context is reserved for the answer. */
   #room(): number {
-    const { model, asked, terms } = this;
-    const free = model.context - model.count(asked.with([]));
+    const { model, prompts, terms } = this;
+    const free = model.context - model.count(prompts.with([]));
     return Math.min(terms.settings.maxContextTokens, Math.floor(free / 2));
   }
 
@@ -161,10 +161,10 @@ class Run {
     return { call: this.#start(prompt), pieces: [] };
   }
 
-  #plain = (): Begun => this.#begin(this.asked.plain);
+  #plain = (): Begun => this.#begin(this.prompts.plain);
 
   #second = (passages: readonly string[]): Begun =>
-    passages.length === 0 ? this.#plain() : this.#begin(this.asked.with(passages));
+    passages.length === 0 ? this.#plain() : this.#begin(this.prompts.with(passages));
 
   /** Yields the pieces so far, then the rest as it arrives; the last piece has the receipt of all calls. */
   async *#give({ call, pieces }: Begun, retrieval: Retrieval): AsyncGenerator<AnswerPiece, void> {
@@ -183,9 +183,9 @@ class Run {
 
   /** The price of this answer with passages, as dense would have read them. */
   #priced({ tokens: { cached, completion } }: Receipt): Spent | undefined {
-    const { model, asked, source, terms } = this;
+    const { model, prompts, source, terms } = this;
     if (!source) return undefined;
-    const prompt = expectedPrompt(model, asked, terms.settings, this.#meanTerms);
+    const prompt = expectedPrompt(model, prompts, terms.settings, this.#meanTerms);
     return model.price({ prompt, cached, completion });
   }
 
@@ -219,14 +219,14 @@ const TOKENS_PER_TERM = 2;
 /** Tokens of the prompt with passages, without a search: as many passages as requested, of the index's mean length. */
 function expectedPrompt(
   model: AnswerModel,
-  asked: QuestionPrompts,
+  prompts: QuestionPrompts,
   { passages, maxContextTokens }: Pick<AnswerOptions, "passages" | "maxContextTokens">,
   meanTerms: number,
 ): number {
   const mean = Math.round(TOKENS_PER_TERM * meanTerms);
   const each = Math.min(mean, MOST_PASSAGE_TOKENS, Math.floor(maxContextTokens / passages));
-  if (each === 0) return model.count(asked.plain);
-  return model.count(asked.with(Array.from({ length: passages }, () => filler(each))));
+  if (each === 0) return model.count(prompts.plain);
+  return model.count(prompts.with(Array.from({ length: passages }, () => filler(each))));
 }
 
 /** A text of about so many tokens. */

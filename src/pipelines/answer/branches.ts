@@ -9,7 +9,7 @@ import { type Signals, signalsOf } from "./gate/signals.ts";
 import { type AnswerModel, answerModelOf } from "./model.ts";
 import type { AnswerOptions } from "./options.ts";
 import { probe, type Start } from "./probe.ts";
-import { askedOfQuestion } from "./prompt.ts";
+import { questionPromptsOf } from "./prompt.ts";
 
 interface Branch extends Pick<Retrieval, "documents"> {
   readonly text: string;
@@ -58,7 +58,7 @@ export class AnswerBranches {
     const reads = methods.flatMap(readsOf).filter((part) => part !== "signals");
     const start: Start = (prompt, more = {}) =>
       new Call<CallOptions>(model, prompt, { ...terms, ...more }, signal, (receipt) => receipts.push(receipt));
-    const { input } = await probe(model, askedOfQuestion(model.tokenizer, question), reads, start);
+    const { input } = await probe(model, questionPromptsOf(model.tokenizer, question), reads, start);
     const [reflection] = receipts;
     return { plain, retrieved, input: { ...input, signals }, ...(reflection && { reflection }) };
   }
@@ -72,7 +72,7 @@ export class AnswerBranches {
     const { resources, settings } = this;
     const terms = { gate, settings, options, signal, named: { model: model.name, recipe: [] } };
     let text = "";
-    for await (const piece of answer(model, resources.index, askedOfQuestion(model.tokenizer, question), terms)) {
+    for await (const piece of answer(model, resources.index, questionPromptsOf(model.tokenizer, question), terms)) {
       text += piece.text;
       const { receipt, retrieval } = piece;
       if (receipt && retrieval) return { text, receipt, documents: retrieval.documents };

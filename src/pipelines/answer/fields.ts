@@ -98,7 +98,7 @@ const citations = z.array(z.int()).describe("indices of the documents that the a
 /** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
-  score: z.number().nullable().describe("the gate's score; null if it has none, and then the question is looked up"),
+  score: z.number().nullable().describe("the gate's score; null without one: the question is then looked up"),
   threshold: z.number().describe("the score from which the gate retrieves"),
 };
 const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");
@@ -120,6 +120,6 @@ export const answerShown = { retrieved: used, documents, gate: z.object(decision
 
 /** A decision in the form of `POST /v1/answer`. */
 export function decisionOf({ used, method, score, threshold, ms, documents, nothing_found, citations }: Retrieval) {
-  const found = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
-  return { ...found, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
+  const retrieval = { retrieved: used, documents: [...documents], gate: { method, score, threshold } };
+  return { ...retrieval, ...(nothing_found && { nothing_found }), ms, ...(citations && { citations: [...citations] }) };
 }

@@ -23,7 +23,7 @@ export function checkQuestion(question: string): void {
 }
 
 /** A single question: a chat of one turn, or plain text if the model has no chat template. @throws UserError if it is empty */
-export function askedOfQuestion(tokenizer: Tokenizer, question: string): QuestionPrompts {
+export function questionPromptsOf(tokenizer: Tokenizer, question: string): QuestionPrompts {
   checkQuestion(question);
   const write: (content: string) => Prompt =
     tokenizer.chatTemplate === undefined
@@ -36,7 +36,7 @@ export function askedOfQuestion(tokenizer: Tokenizer, question: string): Questio
  * A chat: its last user's turn is the query, unchanged, and holds the passages. Other turns are unchanged.
  * @throws UserError if no user's turn has a text
  */
-export function askedOfChat(turns: readonly ChatMessage[]): QuestionPrompts {
+export function chatPromptsOf(turns: readonly ChatMessage[]): QuestionPrompts {
   const at = turns.findLastIndex(({ role }) => role === "user");
   const content = turns[at]?.content;
   if (typeof content !== "string" || content.trim() === "")
@@ -75,12 +75,12 @@ function quoted(tokenizer: Tokenizer, { title, text }: SearchResult, most: numbe
 /** The passages that fit into `room` tokens together, the best first; the last may be cut. */
 export function fitting(tokenizer: Tokenizer, results: readonly SearchResult[], room: number): string[] {
   const passages: string[] = [];
-  let left = room;
+  let remaining = room;
   for (const result of results) {
-    if (left < LEAST_PASSAGE_TOKENS) break;
-    const passage = quoted(tokenizer, result, Math.min(left, MOST_PASSAGE_TOKENS));
+    if (remaining < LEAST_PASSAGE_TOKENS) break;
+    const passage = quoted(tokenizer, result, Math.min(remaining, MOST_PASSAGE_TOKENS));
     passages.push(passage);
-    left -= tokenizer.encode(passage).length;
+    remaining -= tokenizer.encode(passage).length;
   }
   return passages;
 }

@@ -78,11 +78,11 @@ export const isFirstName = (text: string): boolean => isSuffixed("first", text);
  * @throws UserError that names the option
  */
 export function parseFirst(text: string): FirstName | undefined {
-  const found = readSuffixed("first", text);
-  if (!found) return undefined;
-  const { model, values } = found;
+  const suffixed = readSuffixed("first", text);
+  if (!suffixed) return undefined;
+  const { model, values } = suffixed;
   if (model.includes(">")) throw new UserError(`"${text}": first ranks with one model, and ${model} is a pair`, 2);
-  return { ...found, options: checkFirstOptions(values) };
+  return { ...suffixed, options: checkFirstOptions(values) };
 }
 
 /** A reranker with options that override those in its name. @throws UserError that names the option */

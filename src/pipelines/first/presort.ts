@@ -19,8 +19,11 @@ export function bm25(query: string, texts: readonly string[]): Scored {
     writer.add(i, countsOf(all.filter((term) => terms.has(term))), all.length);
   }
   const blobs = [...writer.blobs()];
-  const found = [...terms].map(([term, count]) => ({ count, blocks: blobs.filter((blob) => blob.term === term) }));
-  const { hits, postings } = rankByBm25(found, { chunks: texts.length, terms: length }, texts.length);
+  const postingLists = [...terms].map(([term, count]) => ({
+    count,
+    blocks: blobs.filter((blob) => blob.term === term),
+  }));
+  const { hits, postings } = rankByBm25(postingLists, { chunks: texts.length, terms: length }, texts.length);
   const scores = texts.map(() => 0);
   for (const { chunk, score } of hits) scores[chunk] = score;
   return { scores, flops: FLOPS_PER_POSTING * postings };

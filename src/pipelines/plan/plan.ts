@@ -3,7 +3,7 @@ import { type PromptSpan, promptOfSpans, type SpannedPrompt } from "../../engine
 import type { DiffusionModel } from "../../engine/diffusion/diffusion-model.ts";
 import { diffusionOptions } from "../../engine/diffusion/options.ts";
 import type { LatentSource } from "../../engine/diffusion/plan/latents.ts";
-import { type MadePlan, makePlan, type PlanTerms } from "../../engine/diffusion/plan/make-plan.ts";
+import { makePlan, type PlanResult, type PlanTerms } from "../../engine/diffusion/plan/make-plan.ts";
 import type { Channel } from "../../engine/diffusion/plan/name.ts";
 import type { Projector } from "../../engine/diffusion/plan/projector.ts";
 import type { ProjectorFile } from "../../engine/diffusion/plan/projector-file.ts";
@@ -85,7 +85,7 @@ export async function plan(
 
 const planWithCost = (
   channel: Channel,
-  { text, ids, passes, spent, states }: Omit<MadePlan, "states"> & { readonly states?: Float32Array },
+  { text, ids, passes, spent, states }: Omit<PlanResult, "states"> & { readonly states?: Float32Array },
   started: number,
 ): PlanWithCost => ({
   shown: { channel, text, tokens: ids.length, passes, ms: performance.now() - started },
@@ -117,7 +117,7 @@ export async function carried(
 }
 
 /** @throws UserError for a plan without content */
-export function checkSaid({ tokens, text }: ShownPlan, planner: string): void {
+export function checkPlanText({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
     throw new UserError(
       `${planner}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,
@@ -160,16 +160,16 @@ function templateFor({ planner, executor }: Chats): Template {
 /** A request's options, then the projector's training options, then the usual ones. @throws UserError */
 export function planningFor(
   input: PlanningInput,
-  about: ProjectorFile | undefined,
+  projector: ProjectorFile | undefined,
   chats: Chats,
   seed?: number,
 ): Planning {
-  const { channel = about ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(input);
-  const tokens = maxPlanTokens ?? about?.tokens ?? PLAN;
-  const diffusion = diffusionOptions.parse({ ...about?.diffusion, ...own });
+  const { channel = projector ? "latent" : "text", maxPlanTokens, temperature = 0, ...own } = checkPlanning(input);
+  const tokens = maxPlanTokens ?? projector?.tokens ?? PLAN;
+  const diffusion = diffusionOptions.parse({ ...projector?.diffusion, ...own });
   return {
     channel,
-    template: about?.template ?? templateFor(chats),
+    template: projector?.template ?? templateFor(chats),
     terms: { tokens, diffusion, temperature, ...(seed !== undefined && { seed }) },
   };
 }

@@ -7,7 +7,16 @@ import type { AnswerOptions, TextRequest } from "../request.ts";
 import type { Facts, HeldModel, Resources } from "../resources.ts";
 import type { NamedText, ShownPiece } from "../text-pipeline.ts";
 import type { PlanSettings } from "./options.ts";
-import { carried, chatsOf, checkSaid, type Planning, type PlanWithCost, plan, planningFor, promptFor } from "./plan.ts";
+import {
+  carried,
+  chatsOf,
+  checkPlanText,
+  type Planning,
+  type PlanWithCost,
+  plan,
+  planningFor,
+  promptFor,
+} from "./plan.ts";
 import { executorOf, type Hashes, plannerOf, projectorOf, sourceFor, type Trained, trainedFor } from "./trained.ts";
 
 /** A plan, and how it was made. */
@@ -28,7 +37,7 @@ export async function* planned(
   const executor = await resources.facts("executor");
   const make = (model: HeldModel) => planBy(model, executor, trained, question, request, settings);
   const draft = await resources.use("planner", make);
-  checkSaid(draft.shown, draft.planner);
+  checkPlanText(draft.shown, draft.planner);
   const begin = { role: "executor", shown: draft.shown, planTokens: draft.shown.tokens };
   yield { ...begin, text: "", tokens: [] };
   const bill = new Bill(named, draft, executor, time);
@@ -97,10 +106,10 @@ async function planBy(
 ): Promise<Draft> {
   const planner = plannerOf(model);
   const { name } = model;
-  if (trained && projector === undefined && trained.about.source !== "plan")
+  if (trained && projector === undefined && trained.metadata.source !== "plan")
     throw new UserError(`the projector of ${name} is a control, expected one that reads plans`);
-  const planning = planningFor(input, trained?.about, chatsOf({ planner, executor }), options.seed);
-  const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.about.tokens };
+  const planning = planningFor(input, trained?.metadata, chatsOf({ planner, executor }), options.seed);
+  const latent = trained && { source: await sourceFor(model, executor, trained), tokens: trained.metadata.tokens };
   return { ...(await plan({ planner, latent }, question, planning, signal)), planner: name, planning };
 }
 

@@ -23,31 +23,31 @@ export async function hashesOf(models: Pick<Resources, "identity">): Promise<Has
 /** A projector that was trained for two models. */
 export interface Trained {
   readonly folder: string;
-  readonly about: ProjectorFile;
+  readonly metadata: ProjectorFile;
 }
 
 /** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for others */
 export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;
-  const about = readProjector(folder);
-  checkProjector(folder, about, own);
-  return { folder, about };
+  const metadata = readProjector(folder);
+  checkProjector(folder, metadata, own);
+  return { folder, metadata };
 }
 
 /** Makes the vectors for a projector. */
 export function sourceFor(
   planner: HeldModel,
   { source, tokenizer }: Pick<Facts, "source" | "tokenizer">,
-  { folder, about }: Trained,
+  { folder, metadata }: Trained,
 ): Promise<LatentSource> {
   const loaded = plannerOf(planner);
   return planner.attached(`latents for ${folder}`, () =>
-    openSource(about.source, {
+    openSource(metadata.source, {
       planner: loaded,
       plannerCheckpoint: openCheckpoint(loaded.source.path),
       executor: { checkpoint: openCheckpoint(source.path), tokenizer, prepared: preparedFolder(source.path) },
-      template: about.template,
+      template: metadata.template,
     }),
   );
 }

@@ -105,7 +105,7 @@ async function indexSource(texts: readonly string[], index: LabelResources["inde
   };
 }
 
-/** Returns the caller's documents for each text. @throws UserError if there are none for a text */
+/** Returns the caller's documents for each text. @throws UserError if a text has none */
 function evidenceSource(texts: readonly string[], evidence: NonNullable<QZeroRequest["evidence"]>): DocumentSource {
   if (evidence.length !== texts.length)
     throw new UserError(`evidence is for ${evidence.length} texts, but there are ${texts.length}; expected as many`, 2);

@@ -55,7 +55,7 @@ export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; rea
 }
 
 const contribution = z.object({ name: z.string(), count: z.int(), contribution: z.number().optional() });
-const found = z.object({
+const documentSchema = z.object({
   id: z.string(),
   title: z.string(),
   score: z.number().optional(),
@@ -67,7 +67,7 @@ export const shown = {
   fallback: z.boolean().optional().describe("true if the search found nothing"),
   explanation: z
     .object({
-      documents: z.array(found),
+      documents: z.array(documentSchema),
       categories: z.array(contribution),
       keywords: z.array(contribution),
       read: z.object({

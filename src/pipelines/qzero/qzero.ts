@@ -117,8 +117,8 @@ class Classification {
     if (this.#found.size > 0) this.terms.onNotice?.(measuredNotice(scorer.kind));
     const looked = all.filter((i) => (this.#found.get(i)?.categories.length ?? 0) > 0);
     await this.#readWithCategories(bound, looked);
-    const left = all.filter((i) => !this.#readings.has(i) && !this.#plain.has(i));
-    await this.#readPlain(bound, left);
+    const unread = all.filter((i) => !this.#readings.has(i) && !this.#plain.has(i));
+    await this.#readPlain(bound, unread);
     this.#done = true;
     return { results: all.map((i) => this.#result(i)), receipt: this.#receipt() };
   }

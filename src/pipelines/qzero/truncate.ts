@@ -35,10 +35,10 @@ function longest(words: readonly string[], most: number, tokensOf: (text: string
 }
 
 function wholeParts(words: readonly (readonly string[])[], count: number): number {
-  let left = count;
+  let remaining = count;
   for (const [i, part] of words.entries()) {
-    left -= part.length;
-    if (left < 0) return i;
+    remaining -= part.length;
+    if (remaining < 0) return i;
   }
   return words.length;
 }

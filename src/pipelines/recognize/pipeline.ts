@@ -14,7 +14,7 @@ export const recognize = {
   fields: () => import("./options.ts"),
   /**
    * Attaches a folder's localiser and bridge to a loaded model, or those that the package ships for it.
-   * @throws UserError if there are none for it
+   * @throws UserError if it has none
    */
   async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {
     const { Recognizer } = await import("./recognizer.ts");

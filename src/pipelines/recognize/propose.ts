@@ -42,8 +42,8 @@ export async function propose(
   const around = order.map((i) => boxAround(first.masks, i, runner.side)).filter((box) => box !== undefined);
   if (around.length === 0) return { proposals: [], tried: squares.length };
   const second = await runner.regions(features, around);
-  const found = around.map((box, i): Proposal => ({ box, fit: second.fits[i]! })).filter((one) => one.fit >= fit);
-  return { proposals: best(found).slice(0, most), tried: squares.length + around.length };
+  const proposals = around.map((box, i): Proposal => ({ box, fit: second.fits[i]! })).filter((one) => one.fit >= fit);
+  return { proposals: best(proposals).slice(0, most), tried: squares.length + around.length };
 }
 
 /** The best of the proposals, at most one for each object. */

@@ -61,12 +61,12 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   const bill = new RecognizeBill(recognizer, time);
   const features = await recognizer.localiser.look(picture);
   bill.overhead(recognizer.localiser.pictureCost);
-  const found = shares ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
+  const proposed = shares ?? (await find(recognizer, features, recognizeOptions.parse(options), bill));
   signal?.throwIfAborted();
-  if (found.length === 0) return { width, height, regions: [], receipt: bill.receipt(0) };
+  if (proposed.length === 0) return { width, height, regions: [], receipt: bill.receipt(0) };
 
-  const seen = await recognizer.localiser.regions(features, found);
-  bill.overhead(recognizer.localiser.regionsCost(found.length));
+  const seen = await recognizer.localiser.regions(features, proposed);
+  bill.overhead(recognizer.localiser.regionsCost(proposed.length));
   const tokens = await recognizer.model.imageTokens(picture, recognizer.featureLayer);
   bill.tower(tokens.cost);
   const bridged = await recognizer.bridge.vectors(seen.tokens, tokens.values);
@@ -76,7 +76,7 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
   bill.texts(texts);
 
   const { width: size } = recognizer.model.model;
-  const regions = found.map((box, i): RecognizedRegion => {
+  const regions = proposed.map((box, i): RecognizedRegion => {
     const vector = bridged.vectors.subarray(i * size, (i + 1) * size);
     const logits = logitsOf(vector, texts.values, recognizer.scale);
     const { label, scores } = likeliest(labels, activate(logits, "softmax"));
@@ -85,7 +85,7 @@ export async function recognize(recognizer: Recognizer, request: RecognizeReques
     return { box: inPixels(box, picture), label, score, scores, fit };
   });
   if (!shares) regions.sort((a, b) => b.score - a.score);
-  return { width, height, regions, receipt: bill.receipt(found.length) };
+  return { width, height, regions, receipt: bill.receipt(proposed.length) };
 }
 
 async function find(

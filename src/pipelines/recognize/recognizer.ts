@@ -27,9 +27,9 @@ function traceBridge(bridge: RegionBridge, imageTokens: number): Graph {
   const g = new Graph();
   const { token, hidden } = bridge.config;
   const tokens = g.input("tokens", "f32", [1, sym("regions"), token]);
-  const found = bridge.vectors(g, tokens, g.input("image", "f32", [1, imageTokens, hidden]));
-  g.output("vectors", found.vectors);
-  g.output("attention", found.attention);
+  const outputs = bridge.vectors(g, tokens, g.input("image", "f32", [1, imageTokens, hidden]));
+  g.output("vectors", outputs.vectors);
+  g.output("attention", outputs.attention);
   return g;
 }
 
@@ -96,27 +96,27 @@ export class Recognizer implements Disposable {
 
   /**
    * Opens a folder's localiser and bridge for a loaded model, or those that the package ships for it.
-   * @throws UserError if there are none, a file is damaged, or the bridge is for another model or localiser
+   * @throws UserError if it is missing, damaged, or for another model or localiser
    */
   static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {
     const sha256 = await modelHash(model.source);
     const folder = place ?? bundledFor(model.source.name, sha256);
     const { localiser } = openLocaliser(folder);
-    const { bridge, about } = openBridge(folder);
+    const { bridge, metadata } = openBridge(folder);
     const own = { model: sha256, localiser: await contentHash(localiserTensors(folder)) };
-    checkBridge(folder, about, own);
+    checkBridge(folder, metadata, own);
     const runner = await LocaliserRunner.compile(localiser);
     const compiled = await BridgeRunner.compile(bridge, model.model.image.tokens);
-    return new Recognizer(model, runner, compiled, about.featureLayer, about.scale);
+    return new Recognizer(model, runner, compiled, metadata.featureLayer, metadata.scale);
   }
 
   /** Vectors of labels; the last call's are cached. */
   async labels(labels: readonly string[]): Promise<LabelVectors> {
     const key = JSON.stringify(labels);
     if (this.#labels?.key === key) return { values: this.#labels.values, cost: { flops: 0, bytes: 0 }, tokens: 0 };
-    const found = await labelVectors(this.model, labels);
-    this.#labels = { key, values: found.values };
-    return found;
+    const vectors = await labelVectors(this.model, labels);
+    this.#labels = { key, values: vectors.values };
+    return vectors;
   }
 
   [Symbol.dispose](): void {

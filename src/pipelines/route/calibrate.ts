@@ -134,9 +134,9 @@ export function histograms(samples: readonly Sample[]): { edges: number[]; right
   const width = (high - low) / bins;
   const edges = Array.from({ length: bins }, (_, bin) => low + (bin + 1) * width);
   const binOf = (score: number) => (width > 0 ? Math.min(bins - 1, Math.floor((score - low) / width)) : 0);
-  const shares = (wanted: readonly Sample[]) => {
+  const shares = (samples: readonly Sample[]) => {
     const counts = edges.map(() => 0);
-    for (const { score } of wanted) counts[binOf(score)]! += 1 / wanted.length;
+    for (const { score } of samples) counts[binOf(score)]! += 1 / samples.length;
     return counts;
   };
   const isRight = ({ swift }: Sample) => swift !== undefined && swift >= RIGHT;

@@ -59,14 +59,14 @@ export type OpenedPair = ClassifyCascade & Disposable;
  */
 export async function openClassifyPair(
   folder: string,
-  wanted: PairOptions,
+  pairOptions: PairOptions,
   options: ResolveOptions = {},
 ): Promise<OpenedPair> {
   const files = pairFiles(folder);
   const heads = [readHead(files.swift), readHead(files.super)] as const;
   const { calibrations } = readJson(files.calibration, pairCalibrations, "a pair's calibrations");
-  const calibration = inFile(files.calibration, () => chosen(calibrations, wanted.score));
-  const threshold = inFile(files.calibration, () => thresholdOf(calibration, wanted));
+  const calibration = inFile(files.calibration, () => chosen(calibrations, pairOptions.score));
+  const threshold = inFile(files.calibration, () => thresholdOf(calibration, pairOptions));
   const opened: HeadModel[] = [];
   const dispose = () => {
     for (const model of opened.splice(0)) model[Symbol.dispose]();
@@ -101,8 +101,8 @@ function chosen(calibrations: readonly PairCalibration[], score: ScoreOptions["s
   throw new UserError(`it has no score=${score}, expected ${calibrations.map((one) => one.score).join(" or ")}`, 2);
 }
 
-function thresholdOf({ scores, swift, super: strong }: PairCalibration, wanted: PairOptions): number {
-  if ("threshold" in wanted) return checked(ownThreshold, wanted).threshold;
+function thresholdOf({ scores, swift, super: strong }: PairCalibration, options: PairOptions): number {
+  if ("threshold" in options) return checked(ownThreshold, options).threshold;
   const samples = scores.map((score, i): Sample => ({ score, swift: swift[i], super: strong[i] }));
-  return thresholdFrom(samples, checked(calibrated, wanted));
+  return thresholdFrom(samples, checked(calibrated, options));
 }

@@ -91,9 +91,9 @@ function checkLabels({ swift, super: strong }: CascadeOptions): void {
   const at = swift.labels.findIndex((label, i) => label !== strong.labels[i]);
   if (at < 0) return;
   const [ours, theirs] = [swift.labels[at]!, strong.labels[at]!];
-  const wanted = swift.labels.includes(theirs) ? "the same order of labels" : "the same labels";
+  const expected = swift.labels.includes(theirs) ? "the same order of labels" : "the same labels";
   throw new UserError(
-    `label ${at + 1} is "${ours}" of ${swift.name} and "${theirs}" of ${strong.name}; expected ${wanted}`,
+    `label ${at + 1} is "${ours}" of ${swift.name} and "${theirs}" of ${strong.name}; expected ${expected}`,
   );
 }
 

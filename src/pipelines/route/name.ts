@@ -56,7 +56,7 @@ export interface PairName {
   readonly name: string;
   readonly swift: string;
   readonly super: string;
-  /** The options as written: `share=0.3`; empty if there are none. */
+  /** The options as written: `share=0.3`; empty if none. */
   readonly optionText: string;
   readonly options: RouteOptions;
 }

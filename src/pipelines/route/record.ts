@@ -47,10 +47,10 @@ const rounded = (score: number): number => Number(score.toPrecision(10));
 export function calibrationOf(
   samples: readonly Sample[],
   scoring: ScoreOptions,
-  wanted: Target,
+  target: Target,
   data: Calibration["data"],
 ): Calibration {
-  thresholdFrom(samples, wanted);
+  thresholdFrom(samples, target);
   const scored = samples.filter(({ score }) => !Number.isNaN(score)).sort((a, b) => a.score - b.score);
   const all = [...scored, ...samples.filter(({ score }) => Number.isNaN(score))];
   const known = (of: "swift" | "super") => {
@@ -59,14 +59,14 @@ export function calibrationOf(
   };
   return {
     ...scoring,
-    ...{ data, target: wanted, scores: scored.map(({ score }) => rounded(score)) },
+    ...{ data, target, scores: scored.map(({ score }) => rounded(score)) },
     ...{ unscored: all.length - scored.length, ...known("swift"), ...known("super") },
   };
 }
 
 /** The threshold of a record, for its own target or another. @throws UserError if the record determines none */
-export const thresholdOf = (record: Calibration, wanted: Target = record.target): number =>
-  thresholdFrom(samplesOf(record), wanted);
+export const thresholdOf = (record: Calibration, target: Target = record.target): number =>
+  thresholdFrom(samplesOf(record), target);
 
 const samplesOf = ({ scores, unscored, swift, super: strong }: Calibration): Sample[] =>
   [...scores, ...Array.from({ length: unscored }, () => Number.NaN)].map((score, i) => ({
@@ -118,9 +118,10 @@ const sameScoring = (a: ScoreOptions, b: ScoreOptions): boolean => scoringKey(a)
 /** How a pair differs from a file's pair; undefined if it does not. */
 function mismatch(file: PairIdentity, pair: PairIdentity): string | undefined {
   for (const role of ["swift", "super"] as const) {
-    const [had, has] = [file[role], pair[role]];
+    const [recorded, has] = [file[role], pair[role]];
     const named = role === "swift" ? "Swift" : "Super";
-    if (!isSame(had, has)) return `was made for ${described(had)} as ${named}, but ${named} is ${described(has)}`;
+    if (!isSame(recorded, has))
+      return `was made for ${described(recorded)} as ${named}, but ${named} is ${described(has)}`;
   }
   return undefined;
 }
@@ -145,7 +146,7 @@ export interface FoundCalibration {
 
 /**
  * The calibration of a pair for a score: from `file` if set, else the user's own, else a shipped one.
- * @throws UserError if there is none, or it is for other models
+ * @throws UserError if it is missing, or for other models
  */
 export function findCalibration(
   pair: PairIdentity,

@@ -96,8 +96,8 @@ class Run<O extends object> {
     // A NaN score must go to Super, so the comparison is not `<`.
     if (score >= this.routing.threshold) return yield* this.#give("swift", draft);
     await this.#call?.stop();
-    const begun = await this.#escalate();
-    if (begun) return yield* this.#give("super", begun);
+    const pieces = await this.#escalate();
+    if (pieces) return yield* this.#give("super", pieces);
     if (!draft.at(-1)?.receipt) this.#start("swift");
     yield* this.#give("swift", draft.at(-1)?.receipt ? draft : [], true);
   }
@@ -141,13 +141,13 @@ class Run<O extends object> {
   }
 
   /** Yields the pieces so far, then the rest as it arrives; the last piece has the receipt of all calls. */
-  async *#give(to: Role, begun: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
+  async *#give(to: Role, pieces: readonly ModelPiece[], degraded = false): AsyncGenerator<RoutePiece, void> {
     this.#answering = to;
     this.#bill.degraded = degraded;
     const route = this.#route(to, degraded);
     let at = 0;
     for (;;) {
-      const piece = begun[at] ?? (await this.#call!.next());
+      const piece = pieces[at] ?? (await this.#call!.next());
       if (!piece) throw new Error(`${route.model}: an answer ended without its receipt`);
       this.#note(piece);
       const shown = at === 0 || piece.receipt ? { route } : {};
@@ -195,8 +195,8 @@ const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] 
 async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
   const pieces: ModelPiece[] = [];
   for (;;) {
-    const left = until === undefined ? undefined : Math.max(0, until - performance.now());
-    const piece = await call.within(left);
+    const remaining = until === undefined ? undefined : Math.max(0, until - performance.now());
+    const piece = await call.within(remaining);
     if (!piece) return pieces;
     pieces.push(piece);
   }

@@ -89,9 +89,14 @@ export function deciderOf(
   const scoring = scoringOf(options, swift);
   const { timeout } = options;
   const record = () => {
-    const found = findCalibration(pair, scoring, file);
-    noticeForm(found.path, { quant: found.swift.form, codes: found.swift.codes }, swift.form, onNotice);
-    return found.calibration;
+    const calibration = findCalibration(pair, scoring, file);
+    noticeForm(
+      calibration.path,
+      { quant: calibration.swift.form, codes: calibration.swift.codes },
+      swift.form,
+      onNotice,
+    );
+    return calibration.calibration;
   };
   return {
     ...{ scoring, threshold: thresholdFor(options, scoring, record) },

@@ -71,6 +71,6 @@ function keyOf(text: string, by: VoteOptions["by"]): string {
 
 /** The last number of a text, without thousands separators. */
 const lastNumber = (text: string): string | undefined => {
-  const found = text.match(/-?\d[\d,]*(?:\.\d+)?/g)?.at(-1);
-  return found === undefined ? undefined : String(Number(found.replaceAll(",", "")));
+  const number = text.match(/-?\d[\d,]*(?:\.\d+)?/g)?.at(-1);
+  return number === undefined ? undefined : String(Number(number.replaceAll(",", "")));
 };

@@ -24,9 +24,9 @@ export const vote: TextPipeline = {
       .describe("for MODEL+vote: how its answers were counted"),
   },
   parse(name) {
-    const found = readSuffixed("vote", name);
-    if (!found) return undefined;
-    const { model, ...options } = found;
+    const suffixed = readSuffixed("vote", name);
+    if (!suffixed) return undefined;
+    const { model, ...options } = suffixed;
     checkVoteOptions(options.values);
     return { roles: { model }, ...options };
   },

@@ -40,7 +40,7 @@ export const createStore = async (place: Place, name: string, settings: IndexSet
     ? createPostgresStore(place, checkIndexName(name), settings)
     : createSqliteStore(fileOf(place, name), settings);
 
-/** @throws UserError if there is none; the sentence suggests the nearest name */
+/** @throws UserError if none; the sentence suggests the nearest name */
 export async function openStore(place: Place, name: string): Promise<Store> {
   if (isPostgres(place)) return openPostgresStore(place, checkIndexName(name));
   const file = fileOf(place, name);
@@ -53,7 +53,7 @@ function missing(name: string, names: readonly string[]): UserError {
   return new UserError(`there is no index ${name}${near || `; \`modicum index create ${name}\` creates it`}`);
 }
 
-/** Deletes an index with all its documents. @throws UserError if there is none */
+/** Deletes an index with all its documents. @throws UserError if it is missing */
 export async function deleteStore(place: Place, name: string): Promise<void> {
   if (isPostgres(place)) return deletePostgresStore(place, checkIndexName(name));
   if (!existsSync(fileOf(place, name))) throw missing(name, namesIn(place));

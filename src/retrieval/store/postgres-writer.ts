@@ -123,11 +123,11 @@ export class PostgresWriter {
       all.map(({ term }) => term),
       all.map(({ block }) => block),
     );
-    const left = rows.flatMap(({ term, block, data }) => {
+    const remaining = rows.flatMap(({ term, block, data }) => {
       const rest = without(data, places.get(`${block} ${term}`)!);
       return rest ? [{ term, block, data: rest }] : [];
     });
-    await this.#insertBlobs(left);
+    await this.#insertBlobs(remaining);
   }
 }
 

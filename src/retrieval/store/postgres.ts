@@ -57,7 +57,7 @@ class PostgresStore implements Store {
   async kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>> {
     const sql = "SELECT id, hash, source FROM @documents WHERE id = ANY($1)";
     const rows = await this.#rows<KeptDocument & { id: string }>(sql, ids);
-    return new Map(rows.map(({ id, ...kept }) => [id, kept]));
+    return new Map(rows.map(({ id, ...document }) => [id, document]));
   }
 
   /** Runs `write` while no other process writes to the index. `next`: the number of the next chunk. */
@@ -100,7 +100,7 @@ class PostgresStore implements Store {
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";
       const { rows } = await client.query<BlobRow>(this.#sql(sql), [[...query.keys()]]);
       // The order of terms and blocks determines how sums are rounded.
-      const blocks = (wanted: string) => rows.filter(({ term }) => term === wanted).sort((a, b) => a.block - b.block);
+      const blocks = (word: string) => rows.filter(({ term }) => term === word).sort((a, b) => a.block - b.block);
       return rankByBm25(
         [...query].map(([term, count]) => ({ count, blocks: blocks(term) })),
         counts.rows[0]!,
@@ -141,9 +141,9 @@ class PostgresStore implements Store {
       "SELECT chunk, id, title, text, categories, metadata FROM @chunks JOIN @documents ON id = document WHERE chunk = ANY($1)",
       chunks,
     );
-    const found = new Map(rows.map((row) => [row.chunk, row]));
+    const byChunk = new Map(rows.map((row) => [row.chunk, row]));
     return chunks.flatMap((chunk) => {
-      const row = found.get(chunk);
+      const row = byChunk.get(chunk);
       return row ? { ...row, categories: JSON.parse(row.categories), metadata: JSON.parse(row.metadata) } : [];
     });
   }
@@ -223,7 +223,7 @@ async function once<T>(address: string, use: (postgres: Postgres) => Promise<T>)
 
 export const postgresIndexNames = (address: string): Promise<string[]> => once(address, namesIn);
 
-/** @throws UserError if there is none */
+/** @throws UserError if none */
 export const deletePostgresStore = (address: string, name: string): Promise<void> =>
   once(address, async (postgres) => {
     if (!(await namesIn(postgres)).includes(name))

@@ -102,7 +102,7 @@ class SqliteStore implements Store {
     const rows = this.#read(() =>
       this.#all<KeptDocument & { id: string }>(`SELECT id, hash, source FROM documents WHERE id ${AMONG}`, listed(ids)),
     );
-    return new Map(rows.map(({ id, ...kept }) => [id, kept]));
+    return new Map(rows.map(({ id, ...document }) => [id, document]));
   }
 
   async put(documents: readonly PreparedDocument[]): Promise<void> {
@@ -150,9 +150,9 @@ class SqliteStore implements Store {
 
   /** Returns how many of them existed. */
   #remove(ids: readonly string[]): number {
-    const found = this.#all<{ id: string }>(`SELECT id FROM documents WHERE id ${AMONG}`, listed(ids));
-    if (found.length === 0) return 0;
-    const gone = listed(found.map(({ id }) => id));
+    const existing = this.#all<{ id: string }>(`SELECT id FROM documents WHERE id ${AMONG}`, listed(ids));
+    if (existing.length === 0) return 0;
+    const gone = listed(existing.map(({ id }) => id));
     const chunks = this.#all<ChunkRow>(
       `SELECT chunk, document, title, text, terms FROM chunks JOIN documents ON id = document WHERE document ${AMONG}`,
       gone,
@@ -164,8 +164,8 @@ class SqliteStore implements Store {
     const terms = chunks.reduce((sum, chunk) => sum + chunk.terms, 0);
     const counts =
       "UPDATE info SET documents = documents - ?, chunks = chunks - ?, terms = terms - ?, removals = removals + 1";
-    this.#run(counts, found.length, chunks.length, terms);
-    return found.length;
+    this.#run(counts, existing.length, chunks.length, terms);
+    return existing.length;
   }
 
   #removePostings(chunks: readonly ChunkRow[]): void {
@@ -177,8 +177,9 @@ class SqliteStore implements Store {
         term,
         block,
       );
-      const left = row && without(new Uint8Array(row.data), places);
-      if (left) this.#run("UPDATE postings SET data = ? WHERE term = ? AND block = ?", bytes(left), term, block);
+      const remaining = row && without(new Uint8Array(row.data), places);
+      if (remaining)
+        this.#run("UPDATE postings SET data = ? WHERE term = ? AND block = ?", bytes(remaining), term, block);
       else this.#run("DELETE FROM postings WHERE term = ? AND block = ?", term, block);
     }
   }
@@ -210,9 +211,9 @@ class SqliteStore implements Store {
 
   /** One query at a time, so that none reads a table that another frees. */
   byVector(query: Float32Array, top: number) {
-    const found = this.#turn.then(() => this.#byVector(query, top));
-    this.#turn = found.catch(() => {});
-    return found;
+    const search = this.#turn.then(() => this.#byVector(query, top));
+    this.#turn = search.catch(() => {});
+    return search;
   }
 
   async #byVector(query: Float32Array, top: number) {
@@ -260,9 +261,9 @@ class SqliteStore implements Store {
     const sql =
       "SELECT chunk, id, title, text, categories, metadata FROM chunks JOIN documents ON id = document WHERE chunk ";
     const rows = this.#read(() => this.#all<Found>(`${sql}${AMONG}`, listed(chunks)));
-    const found = new Map(rows.map((row) => [row.chunk, row]));
+    const byChunk = new Map(rows.map((row) => [row.chunk, row]));
     return chunks.flatMap((chunk) => {
-      const row = found.get(chunk);
+      const row = byChunk.get(chunk);
       return row ? { ...row, categories: JSON.parse(row.categories), metadata: JSON.parse(row.metadata) } : [];
     });
   }
@@ -290,7 +291,7 @@ export async function createSqliteStore(path: string, settings: IndexSettings): 
   throw new UserError(`there is an index at ${path} already`);
 }
 
-/** Opens the index in an SQLite file. @throws UserError if there is none, or it is damaged */
+/** Opens the index in an SQLite file. @throws UserError if it is missing or damaged */
 export async function openSqliteStore(path: string): Promise<Store> {
   const db = await openSqliteFile(path, indexFile, "read");
   const row = guarded(path, indexFile, () => db.prepare("SELECT settings FROM info").get()) as

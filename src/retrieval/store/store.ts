@@ -87,9 +87,9 @@ export interface Store {
 export function vectorsByDocument(
   rows: Iterable<{ readonly document: string; readonly vector: Float32Array }>,
 ): Map<string, Float32Array[]> {
-  const found = new Map<string, Float32Array[]>();
-  for (const { document, vector } of rows) found.set(document, [...(found.get(document) ?? []), vector]);
-  return found;
+  const byDocument = new Map<string, Float32Array[]>();
+  for (const { document, vector } of rows) byDocument.set(document, [...(byDocument.get(document) ?? []), vector]);
+  return byDocument;
 }
 
 /** The terms that find a chunk: its document's title is part of each. */

@@ -78,8 +78,8 @@ async function copy(
   await using source = await open(from, "r");
   for (let done = 0; done < bytes; ) {
     signal?.throwIfAborted();
-    const wanted = Math.min(buffer.length, bytes - done);
-    const { bytesRead } = await source.read(buffer, 0, wanted, offset + done);
+    const length = Math.min(buffer.length, bytes - done);
+    const { bytesRead } = await source.read(buffer, 0, length, offset + done);
     if (bytesRead === 0) throw new Error(`${from} ends ${bytes - done} bytes short of its index`);
     await out.write(buffer, 0, bytesRead, to + done);
     done += bytesRead;

@@ -60,12 +60,12 @@ describe("FlexPrefill", () => {
     const never = flexPrefillMask(request, statistics(head), { ...options, tau: 0 });
     const always = flexPrefillMask(request, statistics(head), { ...options, tau: 1 });
     expect(never.indices).not.toEqual(always.indices);
-    const kept = [...always.indices].length;
+    const retained = [...always.indices].length;
     const pooled = pooledOf(head);
     let covered = 0;
     for (let row = 0; row < 40; row++) for (const block of always.row(0, row)) covered += pooled[row * 40 + block]!;
     expect(covered).toBeGreaterThanOrEqual(0.9 * 40);
-    expect(kept).toBeLessThan(820);
+    expect(retained).toBeLessThan(820);
   });
 
   test("more coverage keeps more", () => {

@@ -35,7 +35,7 @@ export const flexPrefill = blockSparse<FlexPrefillOptions>({
 });
 
 export async function flexPrefillChooser(
-  given: FlexPrefillOptions,
+  options: FlexPrefillOptions,
   { shape, decoder }: ChooserContext,
 ): Promise<BlockChooser> {
   const [{ PooledScores }, { LastQueries }] = await Promise.all([
@@ -49,8 +49,8 @@ export async function flexPrefillChooser(
   return {
     async choose(placed, denseFrom) {
       const request = maskRequest(placed.chunk, shape, denseFrom);
-      const statistics = { pooled: await pooled.of(placed), last: await last.attend(placed, given.blockSize) };
-      return flexPrefillMask(request, { ...statistics, cols: request.rowOffset + request.rows }, given);
+      const statistics = { pooled: await pooled.of(placed), last: await last.attend(placed, options.blockSize) };
+      return flexPrefillMask(request, { ...statistics, cols: request.rowOffset + request.rows }, options);
     },
     [Symbol.dispose]() {
       pooled[Symbol.dispose]();
@@ -84,11 +84,11 @@ export function flexPrefillMask(
     if (jensenShannonDistance(pooledRow(request, statistics, head, request.rows - 1), truth) < tau)
       return coverMap(request, statistics, head, gamma);
     const blocks = (mass: Float64Array) => Math.floor(countToCover(mass, gamma) / blockSize) + 1;
-    const kept = {
+    const retained = {
       columns: topPlaces(truth, blocks(columns), 0),
       diagonals: topPlaces(poolDiagonals(diagonals, blockSize), blocks(diagonals), 0),
     };
-    return (row: number, block: number) => onVerticalSlash(kept, request, row, block);
+    return (row: number, block: number) => onVerticalSlash(retained, request, row, block);
   });
   const forced = (row: number, block: number) => block === 0 || block === request.rowOffset + row;
   return BlockMask.from(request, (head, row, block) => forced(row, block) || keeps[head]!(row, block));
@@ -109,8 +109,8 @@ function coverMap(request: MaskRequest, statistics: FlexPrefillStatistics, head:
   const rows = Array.from({ length: request.rows }, (_, row) => pooledRow(request, statistics, head, row));
   const map = Float64Array.from(rows.flatMap((row) => [...row]));
   const starts = rows.map((_, row) => row * request.rowOffset + (row * (row + 1)) / 2);
-  const kept = topPlaces(map, countToCover(map, gamma * map.reduce((sum, mass) => sum + mass, 0)), 0);
-  return (row: number, block: number) => kept[starts[row]! + block] === 1;
+  const selected = topPlaces(map, countToCover(map, gamma * map.reduce((sum, mass) => sum + mass, 0)), 0);
+  return (row: number, block: number) => selected[starts[row]! + block] === 1;
 }
 
 /** The causal part of one row of the pooled map. */

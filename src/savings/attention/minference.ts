@@ -36,15 +36,15 @@ export const minference = blockSparse<MinferenceOptions>({
 });
 
 export async function minferenceChooser(
-  given: MinferenceOptions,
+  options: MinferenceOptions,
   { shape, decoder }: ChooserContext,
 ): Promise<BlockChooser> {
   const { LastQueries } = await import("./last-attention.ts");
   const last = await LastQueries.create(shape, firstAttention(decoder).scale);
   return {
     async choose(placed, denseFrom) {
-      const attention = await last.attend(placed, given.lastQueries);
-      return minferenceMask(maskRequest(placed.chunk, shape, denseFrom), attention, given);
+      const attention = await last.attend(placed, options.lastQueries);
+      return minferenceMask(maskRequest(placed.chunk, shape, denseFrom), attention, options);
     },
     [Symbol.dispose]: () => last[Symbol.dispose](),
   };
@@ -68,7 +68,7 @@ export function minferenceMask(
   const blocksOf = (keys: number, least: number) => Math.ceil(Math.max(keys, least) / blockSize);
   const columnBudget = blocksOf(Math.floor(spend * verticalShare), forcedKeys);
   const diagonalBudget = blocksOf(Math.floor(spend * (1 - verticalShare)), forcedDistances);
-  const kept = Array.from({ length: request.heads }, (_, head): VerticalSlashBlocks => {
+  const blocks = Array.from({ length: request.heads }, (_, head): VerticalSlashBlocks => {
     const { columns, diagonals } = verticalSlash(attention, head);
     return {
       columns: topPlaces(poolColumns(columns, blockSize), columnBudget, blocksOf(0, forcedKeys)),
@@ -76,5 +76,5 @@ export function minferenceMask(
       diagonals: topPlaces(poolDiagonals(diagonals, blockSize), diagonalBudget, blocksOf(0, forcedDistances) + 1),
     };
   });
-  return BlockMask.from(request, (head, row, block) => onVerticalSlash(kept[head]!, request, row, block));
+  return BlockMask.from(request, (head, row, block) => onVerticalSlash(blocks[head]!, request, row, block));
 }

@@ -29,6 +29,6 @@ export function requireOneAxis(saving: string, { config }: Decoder): void {
 
 /** @throws UserError if the model's attention has features that a saving's own attention cannot compute */
 export function requirePlainAttention(saving: string, decoder: Decoder): void {
-  const found = unsupportedAttention(decoder);
-  if (found !== undefined) throw new UserError(`${saving} does not support this model: it has ${found}`, 2);
+  const reason = unsupportedAttention(decoder);
+  if (reason !== undefined) throw new UserError(`${saving} does not support this model: it has ${reason}`, 2);
 }

@@ -26,9 +26,9 @@ export const triShape = blockSparse<TriShapeOptions>({
   chooser: triShapeChooser,
 });
 
-export async function triShapeChooser(given: TriShapeOptions, { shape }: ChooserContext): Promise<BlockChooser> {
+export async function triShapeChooser(options: TriShapeOptions, { shape }: ChooserContext): Promise<BlockChooser> {
   return {
-    choose: async ({ chunk }, denseFrom) => triShapeMask(maskRequest(chunk, shape, denseFrom), given),
+    choose: async ({ chunk }, denseFrom) => triShapeMask(maskRequest(chunk, shape, denseFrom), options),
     [Symbol.dispose]: () => {},
   };
 }

@@ -74,7 +74,7 @@ function watched(certificate: string): Watched[] {
   }
 }
 
-/** Lets a certificate choose again; its audit starts over. @throws UserError if there is none */
+/** Lets a certificate choose again; its audit starts over. @throws UserError if it is missing */
 export async function switchOn(name: string): Promise<void> {
   await switchCertificate(name, true);
   rmSync(auditFile(name), { force: true });

@@ -49,7 +49,7 @@ export const certificateSchema = z.strictObject({
   quality: z.number().optional(),
   /** The path of the test, from the most expensive ladder on. */
   order: z.array(z.strictObject({ ladder: z.array(rungs), p: z.number(), mean: z.number(), certified: z.boolean() })),
-  /** By recipe, including dense. */
+  /** Keyed by recipe, including dense. */
   recipes: z.record(z.string(), z.strictObject({ loss: z.number(), ms: price, flops: price, bytes: price })),
   /**
    * Medians over the timed items, for dense and for the ladder's cheapest recipe; `ci95` is for the median share of
@@ -93,7 +93,7 @@ export const certificateFile = (name: string): string => path.join(home(), "cert
 /** While it exists, the certificate is off: every request runs dense. */
 export const switchFile = (name: string): string => path.join(home(), "certificates", `${name}.off`);
 
-/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if there is none */
+/** Switches a certificate on or off, for all processes, from the next request on. @throws UserError if it is missing */
 export async function switchCertificate(name: string, on: boolean): Promise<void> {
   readCertificate(name);
   if (on) rmSync(switchFile(name), { force: true });
@@ -113,7 +113,7 @@ export async function keepCertificate(name: string, certificate: Certificate): P
   rmSync(switchFile(name), { force: true });
 }
 
-/** Changes whenever the certificate's file does; undefined if there is none. */
+/** Changes whenever the certificate's file does; undefined if none. */
 export function certificateStamp(name: string): string | undefined {
   const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;
@@ -149,9 +149,9 @@ export function requireWeights(
   certified: Weights,
   actual: ModelForm & { readonly model: string },
 ): void {
-  const refuse = (what: string, held: unknown, wanted: unknown, advice = "") => {
+  const refuse = (what: string, held: unknown, actual: unknown, advice = "") => {
     throw new UserError(
-      `auto:${name} was certified for ${what} ${held}, and this is ${wanted}; tune again, or name the model that it was tuned on${advice}`,
+      `auto:${name} was certified for ${what} ${held}, and this is ${actual}; tune again, or name the model that it was tuned on${advice}`,
     );
   };
   const { model, form, codes } = certified;

@@ -113,8 +113,8 @@ function differenceOf({ prompt, sampling, adapter }: Certificate, facts: Request
   const settings = [...new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)])];
   const other = settings.find((setting) => sampling[setting] !== facts.sampling[setting]);
   if (other === undefined) return undefined;
-  const [held, wanted] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
-  return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${wanted}` };
+  const [held, actual] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
+  return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${actual}` };
 }
 
 /** An adapter's name, or the start of its hash. */

@@ -23,7 +23,7 @@ export function requireExits(saving: string, decoder: Decoder): void {
   if (why !== undefined) throw new UserError(`${saving} does not support this model: it has ${why}`, 2);
 }
 
-/** The exits of `all` at or after layer `from`, ascending. @throws UserError if there are none */
+/** The exits of `all` at or after layer `from`, ascending. @throws UserError if none */
 export function exitsFrom(saving: string, all: readonly number[], from = 1): readonly number[] {
   const layers = all.filter((layer) => layer >= from);
   if (layers.length > 0) return layers;
@@ -42,7 +42,7 @@ export const fillLists = [...mixedFills, "copy-hidden/copy-kv/ssm-partial"] as c
 /**
  * The fill of layers from `layer` on for a token that left after `layer` layers: the first option that these layers
  * support, or one per kind of layer.
- * @throws UserError if there is none
+ * @throws UserError if none
  */
 export function fillFor(
   saving: string,

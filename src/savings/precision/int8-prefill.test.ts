@@ -36,8 +36,8 @@ afterAll(() => model[Symbol.dispose]());
 
 const host = (): SavingHost => ({ decoder: model.decoder, hash: async () => "" });
 
-async function planFor(prompt: number, given: object = {}): Promise<Plan> {
-  using prepared = await int8Prefill.prepare(int8Prefill.options.parse(given), host());
+async function planFor(prompt: number, options: object = {}): Promise<Plan> {
+  using prepared = await int8Prefill.prepare(int8Prefill.options.parse(options), host());
   const part = prepared!.plan({ prompt, visual: [] });
   return part ? planOf([part]) : densePlan;
 }
@@ -108,7 +108,7 @@ exact("the identity in place of the rotation gives the bits of none", async () =
   hadamard.rotated.mockImplementation((values) => Float32Array.from(values));
   try {
     using other = await LanguageModel.load(await resolveModel(folder), "f32");
-    const under = async (given: object) => logitsUnder(await planFor(text.length, given), text, other);
+    const under = async (options: object) => logitsUnder(await planFor(text.length, options), text, other);
     const turned = await under({});
     expect(hadamard.rotated).toHaveBeenCalled();
     expect(turned.logits).toEqual((await under({ rotation: "0" })).logits);

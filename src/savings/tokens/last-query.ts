@@ -106,16 +106,16 @@ export class LastQueryScores implements Probe, Disposable {
       Object.fromEntries(byAxis.map((_, axis) => [`${name}${AXES[axis]}`, buffer.view([1, count], axis * count)]));
     await this.query.bind({ qkv: await qkv(), ...places("position", last, 1), q: q.view([heads, headSize]) }).run();
     const cost: Spent = { flops: 0, bytes: 0 };
-    const found = new Float32Array(tokens);
+    const scores = new Float32Array(tokens);
     const shared = { ...places("positions", at, count), among: indices.view([count]), scores: part.view([1, count]) };
     for (let head = 0; head < kvHeads; head++) {
       const own = { q: q.view([group, headSize], head * group * headSize) };
       const held = cache.head(layer, head, tokens, headSize).key;
       await this.scores.bind({ ...shared, ...own, keys: held }).run();
       addSpent(cost, evalCost(this.scores.cost, { keys: tokens, among: count }));
-      for (const [i, score] of new Float32Array(part.memory).entries()) found[scored[i]!]! += score / heads;
+      for (const [i, score] of new Float32Array(part.memory).entries()) scores[scored[i]!]! += score / heads;
     }
-    return { found, cost };
+    return { found: scores, cost };
   }
 
   [Symbol.dispose](): void {

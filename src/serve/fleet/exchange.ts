@@ -90,6 +90,6 @@ const LONGEST_MESSAGE = 500;
 /** The error shapes of OpenAI, of vLLM's older versions, and of FastAPI. */
 function messageIn({ error, message, detail }: JsonObject): string | undefined {
   const inner = isObject(error) ? error["message"] : error;
-  const found = [inner, message, detail].find((m) => typeof m === "string") ?? (detail && JSON.stringify(detail));
-  return typeof found === "string" ? found.slice(0, LONGEST_MESSAGE) : undefined;
+  const reason = [inner, message, detail].find((m) => typeof m === "string") ?? (detail && JSON.stringify(detail));
+  return typeof reason === "string" ? reason.slice(0, LONGEST_MESSAGE) : undefined;
 }

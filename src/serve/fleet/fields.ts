@@ -23,8 +23,8 @@ export function forwardedFields(
   { paths }: Endpoint,
   model = "",
 ): readonly string[] {
-  const found = isGeneration(paths[0]!) ? fleet.find(model) : undefined;
-  return found ? [...OPENAI, ...found.remote.options.pass] : [];
+  const destination = isGeneration(paths[0]!) ? fleet.find(model) : undefined;
+  return destination ? [...OPENAI, ...destination.remote.options.pass] : [];
 }
 
 const isGeneration = (path: string): boolean => path === "/v1/chat/completions" || path === "/v1/completions";

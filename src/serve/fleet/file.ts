@@ -29,7 +29,7 @@ const server = z
     [address, z.strictObject({ name: z.string().min(1).max(100), url: address })],
     "expected an address, or { name, url }",
   )
-  .transform((given) => (typeof given === "string" ? { name: new URL(given).host, url: given } : given));
+  .transform((entry) => (typeof entry === "string" ? { name: new URL(entry).host, url: entry } : entry));
 
 const pass = z
   .array(
@@ -112,13 +112,13 @@ async function remoteOf(
 }
 
 async function shapeFrom(
-  given: z.output<typeof remote>["shape"],
+  shape: z.output<typeof remote>["shape"],
   name: string,
   folder: string,
 ): Promise<Shape | undefined> {
-  if (given === undefined) return undefined;
-  if (typeof given !== "string") return priced(given, `the shape of "${name}"`);
-  const file = path.resolve(folder, given);
+  if (shape === undefined) return undefined;
+  if (typeof shape !== "string") return priced(shape, `the shape of "${name}"`);
+  const file = path.resolve(folder, shape);
   return priced(readJson(file, jsonObject, "the model's config.json"), file);
 }
 

@@ -20,13 +20,18 @@ export interface Forwarded {
 export function forwarded(
   { remote, model }: Destination,
   path: string,
-  asked: ReceivedRequest,
+  request: ReceivedRequest,
   size: RequestSize,
   limits: Limits,
   terms: Terms | undefined,
 ): Forwarded {
   const { name, kind, shape } = remote.options;
-  const { savings, max_flops: flops, keep_alive: kept, ...rest } = fieldsFor(remote.options, path, asked, limits);
+  const {
+    savings,
+    max_flops: flops,
+    keep_alive: keepAlive,
+    ...rest
+  } = fieldsFor(remote.options, path, request, limits);
   // A key's indexes are on this server.
   if (path === "/v1/chat/completions" && rest["retrieval"])
     throw new HttpError(400, `retrieval: ${name} runs on other servers, and the indexes are here`, {
@@ -38,7 +43,7 @@ export function forwarded(
   if (kind === "modicum") {
     const own = savings ? { savings } : model === remote.options.model ? usual(terms?.recipe ?? [], name, model) : {};
     return capped(
-      { ...named, ...own, ...(kept !== undefined && { keep_alive: kept }), ...(most && { max_flops: most }) },
+      { ...named, ...own, ...(keepAlive !== undefined && { keep_alive: keepAlive }), ...(most && { max_flops: most }) },
       bound,
       [["tokens", leastOf(limits.maxTokens, terms?.maxTokens)]],
     );
@@ -48,7 +53,7 @@ export function forwarded(
       param: "savings",
     });
   if (shape && !size.generates) checkCeiling({ flops: most }, () => shape.read(size.parts, guessedTokens(size)).flops);
-  const within = most && shape && bound && tokensWithin(shape, size, most, bound.asked ?? limits.maxTokens);
+  const within = most && shape && bound && tokensWithin(shape, size, most, bound.tokens ?? limits.maxTokens);
   return capped(named, bound, [
     ["tokens", leastOf(limits.maxTokens, terms?.maxTokens)],
     ["flops", within || undefined],
@@ -72,7 +77,7 @@ function usual(recipe: readonly string[], name: string, model: string): JsonObje
 
 interface Bound {
   /** A request's tokens per answer; for a chat without a limit, this server's. */
-  readonly asked: number | undefined;
+  readonly tokens: number | undefined;
 }
 
 const boundOf = (
@@ -80,7 +85,7 @@ const boundOf = (
   { max_tokens: most, max_completion_tokens: more }: JsonObject,
   { maxTokens }: Limits,
 ): Bound => ({
-  asked: numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined),
+  tokens: numberOf(more) ?? numberOf(most) ?? (path === "/v1/chat/completions" ? maxTokens : undefined),
 });
 
 /** OpenAI's default for completions. */
@@ -96,11 +101,11 @@ function capped(
   ceilings: readonly (readonly [CutReason, number | undefined])[],
 ): Forwarded {
   if (!bound) return { body, cut: undefined };
-  const tokens = bound.asked ?? USUAL_TOKENS;
+  const tokens = bound.tokens ?? USUAL_TOKENS;
   const [lowest] = ceilings
     .flatMap(([cut, most]) => (most !== undefined && most < tokens ? [{ cut, most }] : []))
     .sort((a, b) => a.most - b.most);
-  const most = lowest?.most ?? bound.asked;
+  const most = lowest?.most ?? bound.tokens;
   const rest = Object.fromEntries(Object.entries(body).filter(([field]) => !LENGTHS.includes(field)));
   return { body: most === undefined ? rest : { ...rest, max_tokens: most }, cut: lowest?.cut };
 }

@@ -20,11 +20,11 @@ import { brokeOff } from "./unavailable.ts";
 function proxied(
   context: ServerContext,
   it: Endpoint,
-  asked: Readonly<Record<keyof ReceivedRequest, unknown>>,
+  received: Readonly<Record<keyof ReceivedRequest, unknown>>,
   call: Call,
 ): Promise<object> | Events | undefined {
   if (!isAsking(it) || it.translates) return undefined;
-  const request = asked as ReceivedRequest;
+  const request = received as ReceivedRequest;
   const destination = context.fleet.find(String(request.input["model"]));
   if (!destination) return undefined;
   return new ProxiedRequest(context, destination, it.paths[0]!, request, call).answer();
@@ -34,10 +34,10 @@ function proxied(
 export async function answerOf(
   context: ServerContext,
   it: Endpoint,
-  asked: Readonly<Record<keyof ReceivedRequest, unknown>>,
+  request: Readonly<Record<keyof ReceivedRequest, unknown>>,
   call: Call,
 ): Promise<object | Events | Response> {
-  return (await proxied(context, it, asked, call)) ?? it.handle(asked.input, call);
+  return (await proxied(context, it, request, call)) ?? it.handle(request.input, call);
 }
 
 /** A request answered by other servers. */
@@ -55,15 +55,15 @@ class ProxiedRequest {
     private readonly context: ServerContext,
     private readonly to: Destination,
     private readonly path: string,
-    private readonly asked: ReceivedRequest,
+    private readonly request: ReceivedRequest,
     private readonly call: Call,
   ) {
-    const { input } = asked;
+    const { input } = request;
     const { name, kind } = to.remote.options;
     const size = requestSizeOf(path, input, kind);
     if (!size)
       throw new HttpError(400, `${name} runs on servers of OpenAI's API, which has no ${path}`, { param: "model" });
-    this.#forwarded = forwarded(to, path, asked, this.#within(size), context.limits, call.key?.terms);
+    this.#forwarded = forwarded(to, path, request, this.#within(size), context.limits, call.key?.terms);
     this.#usage = new RemoteUsage(to.remote, size);
     this.#streams = input["stream"] === true;
     this.#wantsUsage = (input["stream_options"] as JsonObject | undefined)?.["include_usage"] === true;
@@ -140,7 +140,7 @@ class ProxiedRequest {
         if (this.#usage.note(piece)) for (const { index } of choicesOf(piece.event)) onText(Number(index));
         latest = piece.event;
         for (const { index, finish_reason } of choicesOf(latest)) finish_reason ? open.delete(index) : open.add(index);
-        const event = this.#asked(this.#named(latest));
+        const event = this.#withUsage(this.#named(latest));
         if (event) yield event;
       }
     } catch (error) {
@@ -152,21 +152,21 @@ class ProxiedRequest {
   }
 
   #named({ receipt: _, ...event }: JsonObject): JsonObject {
-    return { ...event, model: this.asked.input["model"] };
+    return { ...event, model: this.request.input["model"] };
   }
 
   /** Usage is always requested from the servers; it is hidden from a client that did not request it. */
-  #asked({ usage, ...event }: JsonObject): JsonObject | undefined {
+  #withUsage({ usage, ...event }: JsonObject): JsonObject | undefined {
     if (this.#wantsUsage) return { ...event, usage: usage ?? null };
     return choicesOf(event).length > 0 ? event : undefined;
   }
 }
 
 /** Aborted `seconds` after a time, if set. */
-export function lateAfter(seconds: number | undefined, taken: number): AbortSignal {
+export function lateAfter(seconds: number | undefined, start: number): AbortSignal {
   const late = new AbortController();
   const end = () => late.abort(new HttpError(503, `no answer within ${seconds} seconds`, { code: "deadline" }));
-  if (seconds !== undefined) setTimeout(end, taken + 1000 * seconds - performance.now()).unref();
+  if (seconds !== undefined) setTimeout(end, start + 1000 * seconds - performance.now()).unref();
   return late.signal;
 }
 

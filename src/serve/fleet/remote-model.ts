@@ -32,7 +32,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
     const { remote } = this.to;
     const { path } = this.posted;
     const { key, trace, signal: gone } = this.call;
-    const [input, size] = this.#asked(prompt, options);
+    const [input, size] = this.#requestFor(prompt, options);
     const { body, cut } = forwarded(this.to, path, { body: input, input }, size, this.context.limits, key?.terms);
     const usage = new RemoteUsage(remote, size);
     const ends = this.#ends();
@@ -70,7 +70,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
   }
 
   price(prompt: Prompt, { tokens }: PricedAnswer, options: RunOptions, share: number) {
-    const [, size] = this.#asked(prompt, options);
+    const [, size] = this.#requestFor(prompt, options);
     const read = guessedTokens(size);
     const lengths = { prompt: read, cached: Math.floor(share * read), completion: tokens, answers: 1 };
     const cost = this.to.remote.options.shape?.generated(lengths);
@@ -78,7 +78,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
   }
 
   /** The fields for one streamed answer to this prompt. */
-  #asked(prompt: Prompt, { seed }: RunOptions): [JsonObject, RequestSize] {
+  #requestFor(prompt: Prompt, { seed }: RunOptions): [JsonObject, RequestSize] {
     const { path, input } = this.posted;
     const { best_of: _, echo: __, n: ___, ...rest } = input;
     const own = path === "/v1/completions" ? { prompt } : {};
@@ -94,6 +94,6 @@ function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefin
 
 /** The text in a piece of a completion or a chat. */
 function textOf({ text, delta }: JsonObject): string {
-  const found = isObject(delta) ? delta["content"] : text;
-  return typeof found === "string" ? found : "";
+  const content = isObject(delta) ? delta["content"] : text;
+  return typeof content === "string" ? content : "";
 }

@@ -43,7 +43,7 @@ export class RemoteUsage {
    */
   receipt(cut?: CutReason): Receipt {
     const { name } = this.remote.options;
-    const { work, ...figures } = this.#own ? toldBy(this.#own) : this.#estimate();
+    const { work, ...figures } = this.#own ? ownFacts(this.#own) : this.#estimate();
     const count = this.size.generates ? this.size.parts : 1;
     const calls = { [name]: { dense: count, run: count } };
     return makeReceipt({
@@ -85,7 +85,7 @@ export class RemoteUsage {
 }
 
 /** The facts to take from another server's receipt. This server sets the owner and derived values itself. */
-function toldBy({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
+function ownFacts({ id, created, key, flops: { saved, ...flops }, ...own }: Receipt) {
   return { ...own, flops };
 }
 

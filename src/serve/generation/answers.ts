@@ -50,16 +50,16 @@ export async function* answers(
     checkForm(context, chosen, lease.model, ask);
   }
   using bill = billFor(context, chosen.served.id, call, chosen.adapter);
-  const left = new AbortController();
+  const controller = new AbortController();
   const terms = {
     ...bill.terms,
     ...(use && { onBegun: () => use.begin() }),
     ...{ save: chosen.recipe, adapter: chosen.adapter, audit: call.key?.terms.audit },
-    signal: AbortSignal.any([call.signal, left.signal]),
+    signal: AbortSignal.any([call.signal, controller.signal]),
   };
   const ceiling = ceilingOf(asks, context.limits, call.key);
   const runs = asks.map(({ prompt, options }) => lease.model.generate(prompt, { ...options, ...terms, ceiling }));
-  for await (const part of billedParts(bill, runs, () => left.abort())) yield { ...part, tokenizer };
+  for await (const part of billedParts(bill, runs, () => controller.abort())) yield { ...part, tokenizer };
 }
 
 /** The pieces of several answers as they arrive; the last of all has the receipt of their bill. `stop` ends all of them. */

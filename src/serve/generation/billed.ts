@@ -7,14 +7,14 @@ import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 
 /** A call with its own ceiling. */
 interface Reading extends Call {
-  readonly asked: { readonly max_flops?: number | null | undefined };
+  readonly body: { readonly max_flops?: number | null | undefined };
 }
 
 /** Has a model read texts, and bills the request once, also for the finished part if it is stopped. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
   chosen: Chosen,
-  { asked, ...call }: Reading,
+  { body, ...call }: Reading,
   read: (model: Model, terms: ReadOptions) => Promise<T>,
 ): Promise<T> {
   using lease = await leaseFor(context, chosen, call);
@@ -22,7 +22,7 @@ export async function billed<T extends { receipt: Receipt }>(
   const result = await read(lease.model, {
     ...bill.terms,
     signal: call.signal,
-    ceiling: { flops: leastOf(asked.max_flops, call.key?.terms.maxFlops) },
+    ceiling: { flops: leastOf(body.max_flops, call.key?.terms.maxFlops) },
   });
   bill.add(result.receipt);
   return { ...result, receipt: bill.close("stop") };

@@ -15,7 +15,7 @@ export class Continuation {
 
   constructor(
     private readonly prompt: Continued,
-    private readonly asked: ContinuationFields,
+    private readonly fields: ContinuationFields,
   ) {}
 
   of(parts: readonly Part[]) {
@@ -26,7 +26,7 @@ export class Continuation {
   /** Returns the text before the answer. */
   #begin(tokenizer: Tokenizer): string {
     this.#begun = true;
-    const { echo, logprobs } = this.asked;
+    const { echo, logprobs } = this.fields;
     const text = typeof this.prompt === "string" ? this.prompt : tokenizer.decode(this.prompt);
     if (typeof logprobs === "number") this.#logprobs = new FlatLogprobs(text, echo === true);
     return echo ? text : "";

@@ -22,11 +22,11 @@ import { isRemote, type PipelineRequest, PooledResources } from "./pooled-resour
  */
 export async function choosePipeline(
   { catalogue, fleet }: Pick<ServerContext, "catalogue" | "fleet">,
-  found: NamedText,
+  pipeline: NamedText,
   { savings, keep_alive }: Naming,
   usual: readonly string[],
 ): Promise<Pick<PipelineRequest, "named" | "chosen">> {
-  const named = underSavings(found, savings, usual);
+  const named = underSavings(pipeline, savings, usual);
   const { serving } = named.pipeline;
   const recipe = serving && !savings ? usual : [];
   const chosen: Record<string, Chosen | Destination> = {};
@@ -90,8 +90,8 @@ export async function* pipelineAnswers(
   const all = asks.map(() => new PooledResources(context, request, new Purse(ceiling.flops)));
   const prepared = await withoutHome(() => named.pipeline.prepare?.(named, all[0]!));
   using bill = billFor(context, named.name, call);
-  const left = new AbortController();
-  const signal = AbortSignal.any([call.signal, left.signal]);
+  const controller = new AbortController();
+  const signal = AbortSignal.any([call.signal, controller.signal]);
   const { onStopped, arrived, ...turn } = bill.terms;
   const terms = { settings, signal, onStopped, arrived, whole: posted.input["stream"] !== true };
   const answer = async ({ prompt, options }: Ask, choice: number) => {
@@ -100,7 +100,7 @@ export async function* pipelineAnswers(
     return parts(named, resources, await named.pipeline.answer(named, resources, ask, prepared));
   };
   const runs = await withoutHome(() => Promise.all(asks.map(answer)));
-  yield* billedParts(bill, runs, () => left.abort());
+  yield* billedParts(bill, runs, () => controller.abort());
 }
 
 /** Pieces as a model's chunks, with the pipeline's own field. */

@@ -134,8 +134,8 @@ export const isRemote = (chosen: Chosen | Destination): chosen is Destination =>
 const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({
   meanTerms: index.meanTerms,
   async search(query, options) {
-    const found = await index.search(query, { ...options, key: key?.id, ceiling: { flops: purse.left } });
-    if (found.results.length === 0) log.info({ index: index.name }, "a search found nothing");
-    return found;
+    const response = await index.search(query, { ...options, key: key?.id, ceiling: { flops: purse.left } });
+    if (response.results.length === 0) log.info({ index: index.name }, "a search found nothing");
+    return response;
   },
 });

@@ -26,15 +26,15 @@ export const rankFieldsIn = (input: object): [name: string, value: unknown][] =>
 /** Ranks texts by a pipeline; the scores are by text. @throws HttpError, UserError */
 export async function rerankBy(
   context: ServerContext,
-  found: NamedRank,
+  reranker: NamedRank,
   call: Call,
   input: RankRequest,
   list: { readonly query: string; readonly documents: readonly string[] },
 ) {
   const { catalogue, log } = context;
-  const { pipeline } = found;
+  const { pipeline } = reranker;
   const named = pipeline.under(
-    found,
+    reranker,
     Object.fromEntries(rankFieldsIn(input).map(([name, value]) => [fields[name]!.option, value])),
   );
   const chosen = await chooseModels(context, named, input);

@@ -2,13 +2,13 @@ import { expect, test } from "vitest";
 import { z } from "zod";
 import { chatSamplingOf, samplingOf, samplingShape } from "./sampling.ts";
 
-const fields = (given: object) => z.object(samplingShape).parse(given);
+const fields = (options: object) => z.object(samplingShape).parse(options);
 
 test("a chat without sampling fields uses the model's own settings", () => {
-  for (const given of [{}, { seed: 3 }, { temperature: null, top_p: null }, { logit_bias: { 5: 1 } }])
-    expect(chatSamplingOf(fields(given))).toEqual({ modelSampling: true });
-  for (const given of [{ temperature: 0 }, { top_p: 1 }, { top_k: -1 }, { min_p: 0 }, { presence_penalty: 0 }])
-    expect(chatSamplingOf(fields(given))).toEqual({ modelSampling: false });
+  for (const options of [{}, { seed: 3 }, { temperature: null, top_p: null }, { logit_bias: { 5: 1 } }])
+    expect(chatSamplingOf(fields(options))).toEqual({ modelSampling: true });
+  for (const options of [{ temperature: 0 }, { top_p: 1 }, { top_k: -1 }, { min_p: 0 }, { presence_penalty: 0 }])
+    expect(chatSamplingOf(fields(options))).toEqual({ modelSampling: false });
 });
 
 test("a completion never does: its temperature is 1, and each choice has its own seed", () => {

@@ -3,11 +3,11 @@ import { saysHowToDraw } from "../../engine/decode/sampling/defaults.ts";
 import type { RunOptions } from "../../index.ts";
 
 const MOST_BIASES = 4096;
-const isShort = (given: unknown): boolean =>
-  typeof given !== "object" || given === null || Object.keys(given).length <= MOST_BIASES;
+const isShort = (value: unknown): boolean =>
+  typeof value !== "object" || value === null || Object.keys(value).length <= MOST_BIASES;
 /** Counted before they are read: each fault of a million would be stored. */
 const biases = z.preprocess(
-  (given) => (isShort(given) ? given : undefined),
+  (value) => (isShort(value) ? value : undefined),
   z.record(
     z.string().regex(/^\d+$/, "expected a token's id"),
     z.number().min(-100).max(100),

@@ -74,7 +74,7 @@ export const toolCallSchema = z.object({
 });
 
 /** A call in OpenAI's form; `id` is globally unique. */
-export const shownCall = (id: string, { name, arguments: given }: ToolCall): z.output<typeof toolCallSchema> => ({
+export const shownCall = (id: string, { name, arguments: text }: ToolCall): z.output<typeof toolCallSchema> => ({
   ...{ id, type: "function" },
-  function: { name, arguments: given },
+  function: { name, arguments: text },
 });

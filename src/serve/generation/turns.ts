@@ -33,8 +33,8 @@ const content = z
 export const IMAGE_URL = /^data:image\/[\w.+-]+;base64,[A-Za-z0-9+/]+={0,2}$/;
 
 /** A server that fetched addresses in requests could be sent anywhere. */
-function imagesInside(given: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
-  for (const [i, it] of Array.isArray(given) ? given.entries() : [])
+function imagesInside(content: string | ContentPart[], { addIssue }: z.RefinementCtx): void {
+  for (const [i, it] of Array.isArray(content) ? content.entries() : [])
     if (it.type === "image_url" && !IMAGE_URL.test(it.image_url.url))
       addIssue({
         code: "custom",
@@ -120,10 +120,10 @@ function turn({ role, content, name, tool_calls: calls, tool_call_id: id, ...mes
 }
 
 /** Texts are joined; images remain separate, as templates write their places. */
-function contentOf(given: readonly ContentPart[]): string | TurnPart[] {
-  const all = given.map((it): TurnPart => (it.type === "text" ? { type: "text", text: it.text } : { type: "image" }));
+function contentOf(parts: readonly ContentPart[]): string | TurnPart[] {
+  const all = parts.map((it): TurnPart => (it.type === "text" ? { type: "text", text: it.text } : { type: "image" }));
   if (all.some(({ type }) => type === "image")) return all;
-  return given.map((it) => (it.type === "text" ? it.text : "")).join("");
+  return parts.map((it) => (it.type === "text" ? it.text : "")).join("");
 }
 
 /** Templates write arguments as JSON themselves. */

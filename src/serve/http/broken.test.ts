@@ -10,16 +10,16 @@ beforeAll(async () => {
 afterAll(() => server.stop(0));
 
 /** A connection that sends `start`, and everything it receives until the server closes it; its own side stays open. */
-function open(start: string): { socket: Socket; said: Promise<string> } {
+function open(start: string): { socket: Socket; reply: Promise<string> } {
   const socket = connect({ port: Number(new URL(server.url).port), host: "127.0.0.1", allowHalfOpen: true });
   socket.write(start);
   let text = "";
   socket.on("data", (data) => (text += data));
-  const said = new Promise<string>((resolve) => {
+  const reply = new Promise<string>((resolve) => {
     socket.on("end", () => resolve(text));
     socket.on("error", () => resolve(text));
   });
-  return { socket, said };
+  return { socket, reply };
 }
 
 const post = "POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n";
@@ -39,10 +39,10 @@ test.each<[string, string, number]>([
   ["another expectation", "GET /health HTTP/1.1\r\nHost: localhost\r\nExpect: all\r\n\r\n", 417],
 ])("%s: its status is sent, counted and logged once", async (_, start, status) => {
   const [before, lines] = [await failures(status), server.logged.length];
-  const { socket, said } = open(start);
+  const { socket, reply } = open(start);
   // Node keeps a connection open if it could read the request.
   if (status === 400) socket.end();
-  expect((await said).split(" ")[1]).toBe(String(status));
+  expect((await reply).split(" ")[1]).toBe(String(status));
   socket.destroy();
   await expect.poll(() => failures(status)).toBe(before + 1);
   const told = server.logged.slice(lines).map((line) => JSON.parse(line));
@@ -50,8 +50,8 @@ test.each<[string, string, number]>([
 });
 
 test("a client that keeps its side open after a refusal loses the connection", async () => {
-  const { socket, said } = open("HELLO\r\n\r\n");
-  await said;
+  const { socket, reply } = open("HELLO\r\n\r\n");
+  await reply;
   const lost = new Promise((resolve) => socket.once("error", resolve));
   const timer = setInterval(() => socket.write("HELLO"), 100);
   expect(await lost).toMatchObject({ code: expect.stringMatching(/ECONNRESET|EPIPE/) });
@@ -60,13 +60,13 @@ test("a client that keeps its side open after a refusal loses the connection", a
 
 test("a silent connection is closed, and does not count as a failure", async () => {
   const lines = server.logged.length;
-  expect(await open("").said).toBe("");
+  expect(await open("").reply).toBe("");
   expect(server.logged.slice(lines)).toEqual([]);
 });
 
 test("a body that is too large is discarded so that its client reads the reason; the connection stays open", async () => {
-  const { socket, said } = open(`${post}Content-Length: 5000000\r\n\r\n`);
+  const { socket, reply } = open(`${post}Content-Length: 5000000\r\n\r\n`);
   socket.write("x".repeat(5_000_000));
   socket.end("GET /health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n");
-  expect((await said).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
+  expect((await reply).match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 200"]);
 });

@@ -20,7 +20,7 @@ function saidOf(schema: z.ZodType, request: object): unknown {
   }
 }
 
-describe("a typing error in a field's name is refused with the nearest name", () => {
+describe("a typo in a field's name is refused with the nearest name", () => {
   const cases = {
     saving: "savings",
     temprature: "temperature",
@@ -134,7 +134,7 @@ describe("other fields are harmless, and are reported", () => {
   });
 });
 
-test("of very many unknown fields, the first hundred are checked for typing errors, and all for fields that would change the answer", () => {
+test("of very many unknown fields, the first hundred are checked for typos, and all for fields that would change the answer", () => {
   const many = Object.fromEntries(Array.from({ length: 1000 }, (_, i) => [`field${i}`, 1]));
   expect(saidOf(chat, { ...asked, ...many, temprature: 1 })).toHaveLength(1001);
   expect(saidOf(chat, { ...asked, ...many, guided_regex: "a" })).toEqual([400, "guided_regex", expect.anything()]);

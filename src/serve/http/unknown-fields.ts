@@ -14,7 +14,7 @@ interface Unknown {
   readonly known: ReadonlySet<string>;
 }
 
-/** Maximum unknown fields to compare with known ones; more are not typing errors. */
+/** Maximum unknown fields to compare with known ones; more are not typos. */
 const MOST_COMPARED = 100;
 
 /**

@@ -16,8 +16,8 @@ const newStore = () => new KeyStore(path.join(folder, `${count++}`, "keys.json")
 const request = (headers: Record<string, string> = {}, url = "http://server.example/v1/models") =>
   new Request(url, { headers });
 const keyed = (secret: string) => request({ authorization: `Bearer ${secret}` });
-const status = async (access: Access, asked: Request, scope: "infer" | "admin") =>
-  access.check(asked, { scope }).then(
+const status = async (access: Access, request: Request, scope: "infer" | "admin") =>
+  access.check(request, { scope }).then(
     () => 200,
     (error: { status: number }) => error.status,
   );

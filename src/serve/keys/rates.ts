@@ -68,9 +68,9 @@ export class Rates {
     const known = this.#buckets.get(id);
     if (known) return known;
     const rates = [["requests", requestsPerMinute] as const, ["tokens", tokensPerMinute] as const];
-    const made = rates.flatMap(([what, rate]) => (rate === undefined ? [] : [new Bucket(what, rate)]));
-    this.#buckets.set(id, made);
-    return made;
+    const buckets = rates.flatMap(([what, rate]) => (rate === undefined ? [] : [new Bucket(what, rate)]));
+    this.#buckets.set(id, buckets);
+    return buckets;
   }
 }
 

@@ -85,15 +85,15 @@ export class KeyStore {
   /** Revokes a key by id or name. @throws UserError if there is no such key, or several have the name */
   async revoke(idOrName: string): Promise<Key> {
     const keys = await this.list();
-    const found = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
-    if (found.length > 1) throw new UserError(`${found.length} keys are named "${idOrName}"; expected an id`);
-    if (!found[0]) throw new UserError(`there is no key "${idOrName}"; see \`modicum keys list\``);
+    const matches = keys.filter(({ id, name }) => id === idOrName || name === idOrName);
+    if (matches.length > 1) throw new UserError(`${matches.length} keys are named "${idOrName}"; expected an id`);
+    if (!matches[0]) throw new UserError(`there is no key "${idOrName}"; see \`modicum keys list\``);
     await keepJson(
       this.file,
-      keys.filter((key) => key !== found[0]),
+      keys.filter((key) => key !== matches[0]),
       OWNERS,
     );
-    return found[0];
+    return matches[0];
   }
 
   async find(secret: string): Promise<Key | undefined> {
@@ -107,6 +107,6 @@ export class KeyStore {
  * one on another thread.
  */
 function stampOf(file: string): string {
-  const found = statSync(file, { throwIfNoEntry: false });
-  return found ? `${found.ino} ${found.mtimeMs} ${found.size}` : "none";
+  const stat = statSync(file, { throwIfNoEntry: false });
+  return stat ? `${stat.ino} ${stat.mtimeMs} ${stat.size}` : "none";
 }

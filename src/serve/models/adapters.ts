@@ -31,11 +31,11 @@ export async function withAdapters(
   if (specs.length === 0) return [...served];
   const bases = served.filter(({ source }) => kindOfFile(source.path) === "decoder");
   const beside = new Map<Served, ServedAdapter[]>();
-  const taken = new Set([...elsewhere, ...served.map(({ id }) => id)]);
+  const names = new Set([...elsewhere, ...served.map(({ id }) => id)]);
   for (const spec of specs) {
     const [name, folder] = parse(spec);
-    if (taken.has(name)) throw new UserError(`two models are named "${name}"; give the adapter another name`, 2);
-    taken.add(name);
+    if (names.has(name)) throw new UserError(`two models are named "${name}"; give the adapter another name`, 2);
+    names.add(name);
     const base = await baseOf(bases, name, folder);
     const { named } = await openAdapted(base.source.path, { adapters: { [name]: folder } });
     const bytes = named.get(name)!.files.reduce((sum, file) => sum + statSync(file).size, 0);
@@ -58,16 +58,16 @@ async function baseOf(bases: readonly Served[], name: string, folder: string): P
     throw new UserError(`--adapter ${name}: expected its base, a model that generates text, among the models`, 2);
   if (more.length === 0) return only;
   const settings = readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
-  const wanted = settings["base_model_name_or_path"];
-  const found: Served[] = [];
-  for (const base of bases) if (await isNamed(base, wanted)) found.push(base);
-  if (found.length === 1) return found[0]!;
-  const got = `its base_model_name_or_path is ${JSON.stringify(wanted) ?? "missing"}`;
+  const baseName = settings["base_model_name_or_path"];
+  const matches: Served[] = [];
+  for (const base of bases) if (await isNamed(base, baseName)) matches.push(base);
+  if (matches.length === 1) return matches[0]!;
+  const got = `its base_model_name_or_path is ${JSON.stringify(baseName) ?? "missing"}`;
   const ids = bases.map(({ id }) => id).join(", ");
   throw new UserError(`--adapter ${name}: ${got}, expected the name of one of ${ids}`, 2);
 }
 
-async function isNamed({ id, model, source }: Served, wanted: unknown): Promise<boolean> {
-  if (typeof wanted !== "string") return false;
-  return [id, model, await hubName(model, source)].includes(wanted) || path.resolve(wanted) === source.path;
+async function isNamed({ id, model, source }: Served, name: unknown): Promise<boolean> {
+  if (typeof name !== "string") return false;
+  return [id, model, await hubName(model, source)].includes(name) || path.resolve(name) === source.path;
 }

@@ -309,14 +309,14 @@ export class Catalogue {
    * read any more.
    */
   async savingsOf(served: Served): Promise<readonly string[]> {
-    const found = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
-    this.#savings.set(served, found);
-    const taken = await found;
+    const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);
+    this.#savings.set(served, pending);
+    const savings = await pending;
     const acts = (name: string) => {
       const { idle } = savingNamed(name);
       return idle?.(formOfServed(chosenOf(served, []))) === undefined;
     };
-    return taken.filter(acts);
+    return savings.filter(acts);
   }
 
   /** A message without this machine's model paths. */
@@ -338,8 +338,8 @@ function chosenOf(served: Served, recipe: Recipe, quant = served.quant): Chosen 
 /** No request may name a file on this machine. @throws HttpError that says `why` */
 export function refusePaths(recipe: Recipe, why: string): void {
   for (const { saving, options } of recipe) {
-    const given = Object.entries(options as Record<string, unknown>);
-    const file = given.find(([key, value]) => value !== undefined && saving.files?.includes(key));
+    const entries = Object.entries(options as Record<string, unknown>);
+    const file = entries.find(([key, value]) => value !== undefined && saving.files?.includes(key));
     if (file) throw new HttpError(400, `${saving.name}: ${file[0]} names a file, which ${why}`, { param: "savings" });
   }
 }

@@ -22,15 +22,15 @@ beforeEach(() => {
 afterEach(() => pool[Symbol.dispose]());
 
 /** The models that were leased, in order. */
-let given: string[];
+let value: string[];
 let busy: Map<string, Lease>;
 beforeEach(() => {
-  [given, busy] = [[], new Map()];
+  [value, busy] = [[], new Map()];
 });
 /** Requests a model, and holds it under the request's name. */
 async function ask(request: string, model: string, asker?: Asker): Promise<void> {
   const lease = await pool.lease(await catalogue.choose({ model }), asker);
-  given.push(request);
+  value.push(request);
   busy.set(request, lease);
 }
 const end = (request: string) => busy.get(request)![Symbol.dispose]();
@@ -61,7 +61,7 @@ test("a steady stream of requests for the leaving model delays nobody; after the
   await ask("b again", "labels");
   end("a");
   await c;
-  expect(given).toEqual(["a", "b", "b again", "c"]);
+  expect(value).toEqual(["a", "b", "b again", "c"]);
   end("c");
   await again;
   expect([held(), waiting()]).toEqual([["labels:2", "sentences:1"], []]);
@@ -77,7 +77,7 @@ test("requests that wait for one model get it together, before later ones in bet
   await inLine(3);
   end("a");
   await Promise.all([c, third]);
-  expect(given).toEqual(["a", "b", "c", "c again"]);
+  expect(value).toEqual(["a", "b", "c", "c again"]);
   end("b");
   await again;
   expect(held()).toEqual(["ranker:2", "sentences:1"]);
@@ -98,7 +98,7 @@ test("keys take turns", async () => {
   await all[0];
   end("b");
   await all[2];
-  expect(given).toEqual(["a", "b", "c", "e"]);
+  expect(value).toEqual(["a", "b", "c", "e"]);
   for (const request of ["c", "e"]) end(request);
   await all[1];
 });

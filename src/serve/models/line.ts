@@ -17,7 +17,7 @@ class Waiter implements Keyed {
   readonly came = performance.now();
   give!: (held: Held) => void;
   refuse!: (why: unknown) => void;
-  readonly given = new Promise<Held>((resolve, reject) => {
+  readonly lease = new Promise<Held>((resolve, reject) => {
     [this.give, this.refuse] = [resolve, reject];
   });
 
@@ -58,7 +58,7 @@ export class Line {
     const timer = deadline && setTimeout(() => this.#end(waiter, this.refused("deadline")), msUntil(deadline));
     const tooMany = this.#waiting.add(waiter, this.most);
     if (tooMany) this.#end(tooMany, this.refused("full"));
-    return waiter.given.finally(() => {
+    return waiter.lease.finally(() => {
       signal?.removeEventListener("abort", leave);
       clearTimeout(timer);
     });

@@ -27,10 +27,10 @@ export const pipelinesIn = <N extends Named<ModelsPipeline>>(
   read: (spec: string) => N | undefined,
 ): N[] =>
   specs.flatMap((spec) => {
-    const found = read(spec);
-    if (!found) return [];
-    const roles = Object.fromEntries(Object.entries(found.roles).map(([role, model]) => [role, named(model).id]));
-    return [{ ...found, roles, name: found.pipeline.nameOf(roles) }];
+    const parsed = read(spec);
+    if (!parsed) return [];
+    const roles = Object.fromEntries(Object.entries(parsed.roles).map(([role, model]) => [role, named(model).id]));
+    return [{ ...parsed, roles, name: parsed.pipeline.nameOf(roles) }];
   });
 
 /** A name without options stands for the pipeline from the server's startup. @throws HttpError 400 that names the option */
@@ -39,9 +39,9 @@ export function configuredOr<N extends Named>(
   configured: readonly N[],
   read: (model: string) => N | undefined,
 ): N | undefined {
-  const found = inModel(() => read(model));
-  if (found?.optionText !== "") return found;
-  return { ...(configured.find(({ name }) => name === found.name) ?? found), byDefault: true };
+  const parsed = inModel(() => read(model));
+  if (parsed?.optionText !== "") return parsed;
+  return { ...(configured.find(({ name }) => name === parsed.name) ?? parsed), byDefault: true };
 }
 
 /** @throws HttpError 400 for an invalid name */

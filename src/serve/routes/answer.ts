@@ -82,14 +82,14 @@ function partsOf(context: ServerContext, input: AnswerInput, call: Call): Promis
   return lookupAnswer(context, PATH, input, ofAnswer(input), { prompt: question, options }, call);
 }
 
-type About = z.output<z.ZodObject<typeof head>>;
+type Metadata = z.output<z.ZodObject<typeof head>>;
 
 type Shown = Parameters<typeof decisionOf>[0];
 
 /** The decision, in an answer's first and last piece. */
 const decisionIn = ({ shown }: Part) => shown && decisionOf(shown[lookupPipeline.shows.field] as Shown);
 
-async function whole(parts: AsyncGenerator<Part>, metadata: About): Promise<z.input<typeof output>> {
+async function whole(parts: AsyncGenerator<Part>, metadata: Metadata): Promise<z.input<typeof output>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const [pieces] = choices as [Part[]];
   const last = pieces.at(-1)!;
@@ -99,7 +99,7 @@ async function whole(parts: AsyncGenerator<Part>, metadata: About): Promise<z.in
 }
 
 /** The decision, then the text; the last event has the bill. */
-async function* events(parts: AsyncGenerator<Part>, metadata: About): AsyncGenerator<z.input<typeof event>, void> {
+async function* events(parts: AsyncGenerator<Part>, metadata: Metadata): AsyncGenerator<z.input<typeof event>, void> {
   for await (const part of parts) {
     const { text, finishReason, receipt } = part;
     if (receipt) yield { ...metadata, text, finish_reason: finishOf(finishReason!), usage: usageOf(receipt), receipt };

@@ -238,7 +238,7 @@ async function settled(
   );
 }
 
-type About = z.output<z.ZodObject<typeof head>>;
+type Metadata = z.output<z.ZodObject<typeof head>>;
 
 /** `usual`: an answer's default tokens. */
 async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens): Promise<Ask[]> {
@@ -272,13 +272,13 @@ async function asks(input: ChatInput, limits: Limits, usual = limits.maxTokens):
 async function whole(
   parts: AsyncGenerator<Part>,
   input: ChatInput,
-  metadata: About,
+  metadata: Metadata,
 ): Promise<z.input<typeof chatOutput>> {
   const { choices, receipt } = await wholeAnswers(parts);
   const shown = shownFieldsOf(choices);
   const all = choices.map((pieces, index) => ({
     index,
-    ...said(pieces, input),
+    ...messageOf(pieces, input),
     logprobs: input.logprobs ? logprobsOf(pieces) : null,
     ...shown.of(pieces),
   }));
@@ -296,7 +296,7 @@ const asideTokens = (ends: readonly Part[]): AsideTokens => ({
 });
 
 /** An answer's reasoning, text and calls, and why it ended. */
-function said(pieces: readonly Part[], input: ChatInput) {
+function messageOf(pieces: readonly Part[], input: ChatInput) {
   const text = textOf(pieces);
   const { tokenizer, ...last } = pieces.at(-1)!;
   const reason = last.finishReason!;
@@ -354,7 +354,7 @@ class Streamed {
 }
 
 /** The events of a stream: for each answer its role, its pieces and its end; with `include_usage` one more for the bill. */
-async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: About): AsyncGenerator<Event, void> {
+async function* chunks(parts: AsyncGenerator<Part>, input: ChatInput, metadata: Metadata): AsyncGenerator<Event, void> {
   const usageLast = input.stream_options?.include_usage === true;
   const base = { ...metadata, object: "chat.completion.chunk" as const, ...(usageLast && { usage: null }) };
   const streamed = Array.from({ length: input.n ?? 1 }, () => new Streamed(input));

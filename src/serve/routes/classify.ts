@@ -59,18 +59,18 @@ export const classify = (context: ServerContext): Endpoint =>
       model: z.string(),
       ...billedShape,
     }),
-    async handle(asked, call) {
-      const { model: name, input, labels } = asked;
+    async handle(body, call) {
+      const { model: name, input, labels } = body;
       checkScores(input.length, Array.isArray(labels) ? labels.length : Object.keys(labels ?? {}).length);
-      const request = read(asked);
-      if (request) return answered(name, await labelled(context, asked, request, call));
+      const request = read(body);
+      if (request) return answered(name, await labelled(context, body, request, call));
       const list = withoutWords(labels);
       if (name === context.vectors?.name)
         throw new HttpError(400, `${name} has no labels of its own; expected retrieval or evidence`, {
           param: "model",
         });
-      const chosen = await context.catalogue.choose(asked);
-      const answer = await billed(context, chosen, { ...call, asked }, (model, terms) =>
+      const chosen = await context.catalogue.choose(body);
+      const answer = await billed(context, chosen, { ...call, body }, (model, terms) =>
         model.classify(input, { ...terms, save: chosen.recipe, ...(list && { labels: list }) }),
       );
       return answered(name, answer);

@@ -60,8 +60,8 @@ export const completions = (context: ServerContext): Endpoint =>
     output: completionOutput,
     event: completionChunk,
     async handle(input, call) {
-      const asked = asks(input, context.limits);
-      const parts = await answered(context, PATH, input, asked, call);
+      const requests = asks(input, context.limits);
+      const parts = await answered(context, PATH, input, requests, call);
       const metadata = {
         id: `cmpl-${randomUUID()}`,
         created: Math.floor(Date.now() / 1000),
@@ -73,7 +73,7 @@ export const completions = (context: ServerContext): Endpoint =>
     },
   });
 
-type About = Omit<z.output<typeof completion>, "choices">;
+type Metadata = Omit<z.output<typeof completion>, "choices">;
 
 /** Each prompt's answers are adjacent. @throws HttpError if there would be too many */
 function asks(input: CompletionInput, limits: Limits): Ask[] {
@@ -104,7 +104,7 @@ function completionOptions(input: CompletionInput, usual: number, choice: number
   };
 }
 
-async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, metadata: About) {
+async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, metadata: Metadata) {
   const { choices, receipt } = await wholeAnswers(parts);
   const [n, drawn] = [input.n ?? 1, drawnOf(input)];
   const best = bestOf(choices, n, drawn);
@@ -145,7 +145,7 @@ type Event = z.input<typeof completionChunk>;
 async function* chunks(
   parts: AsyncGenerator<Part>,
   input: CompletionInput,
-  metadata: About,
+  metadata: Metadata,
 ): AsyncGenerator<Event, void> {
   const n = input.n ?? 1;
   const usageLast = input.stream_options?.include_usage === true;

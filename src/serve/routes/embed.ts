@@ -29,8 +29,8 @@ const version = (context: ServerContext, underneath: Endpoint, version: Version)
       const cut = input.truncate !== "NONE" && { truncate_prompt_tokens: -1 };
       const body = { model, savings, keep_alive, max_flops, dimensions, input: textsOf(input), ...cut };
       try {
-        const asked = { body, input: accepted(underneath.input!, body) };
-        const { data, receipt } = embedded.parse(await answerOf(context, underneath, asked, call));
+        const request = { body, input: accepted(underneath.input!, body) };
+        const { data, receipt } = embedded.parse(await answerOf(context, underneath, request, call));
         const vectors = data.map(({ embedding }) => embedding);
         const usage = usageOf(receipt);
         return {

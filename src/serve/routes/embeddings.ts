@@ -48,7 +48,7 @@ export const embeddings = (context: ServerContext): Endpoint =>
       const chosen = await context.catalogue.choose(input);
       // An embedding model has no seams and takes no recipe, so the recipe is checked here.
       await checkSavings(chosen.served.source, chosen.recipe);
-      const { embeddings, receipt } = await billed(context, chosen, { ...call, asked: input }, async (model, terms) => {
+      const { embeddings, receipt } = await billed(context, chosen, { ...call, body: input }, async (model, terms) => {
         checkDimensions(input.dimensions ?? 1, model.encoder.width);
         checkIds(input.input, model.encoder.encoder.config.vocabulary);
         const prompt = input.prompt_name ?? undefined;
@@ -72,15 +72,15 @@ function checkIds(inputs: readonly Continued[], vocabulary: number): void {
 }
 
 /** @throws HttpError */
-function checkDimensions(wanted: number, has: number): void {
-  if (wanted > has)
-    throw new HttpError(400, `dimensions: the model has ${has}, got ${wanted}`, { param: "dimensions" });
+function checkDimensions(requested: number, has: number): void {
+  if (requested > has)
+    throw new HttpError(400, `dimensions: the model has ${has}, got ${requested}`, { param: "dimensions" });
 }
 
 /** Shortens a vector, for models trained to allow it (Matryoshka; Kusupati et al., arXiv 2205.13147). */
 function shortened(values: Float32Array, dimensions: number): Float32Array {
   if (dimensions === values.length) return values;
-  const kept = values.slice(0, dimensions);
-  const length = Math.hypot(...kept);
-  return length === 0 ? kept : kept.map((value) => value / length);
+  const prefix = values.slice(0, dimensions);
+  const length = Math.hypot(...prefix);
+  return length === 0 ? prefix : prefix.map((value) => value / length);
 }

@@ -47,11 +47,11 @@ export const receipts = (context: ServerContext): Endpoint =>
       keys: z.array(keySum).optional().describe("totals by key, largest first; admins only"),
     }),
     async handle({ since, until, model, key, audits, limit }, call) {
-      const wanted = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
-      const summed = { ...wanted, audits: audits === "true" };
+      const filter = { model, since: timeOf(since), until: timeOf(until), key: ownerOf(call) ?? key };
+      const summed = { ...filter, audits: audits === "true" };
       await context.ledger.flush();
       const { ledger } = context.ledger;
-      const [data, sum] = await Promise.all([ledger.list({ ...wanted, limit }), ledger.sum(summed)]);
+      const [data, sum] = await Promise.all([ledger.list({ ...filter, limit }), ledger.sum(summed)]);
       return { object: "list", data, sum, ...(call.admin && { keys: await ledger.sums(summed) }) };
     },
   });
@@ -78,8 +78,8 @@ export const oneReceipt = (context: ServerContext): Endpoint =>
       const owner = ownerOf(call);
       const id = call.params["id"]!;
       await context.ledger.flush();
-      const found = await context.ledger.ledger.get(id);
-      if (found && (owner === undefined || found.key === owner)) return found;
+      const receipt = await context.ledger.ledger.get(id);
+      if (receipt && (owner === undefined || receipt.key === owner)) return receipt;
       throw new HttpError(404, `there is no receipt ${id.slice(0, 60)}`, { code: "receipt_not_found" });
     },
   });

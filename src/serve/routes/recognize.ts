@@ -41,15 +41,15 @@ export const recognize = (context: ServerContext): Endpoint =>
       ...{ width: z.int(), height: z.int(), data: z.array(shown.extend({ index: z.int() })), model: z.string() },
       ...billedShape,
     }),
-    async handle(asked, call) {
-      const { model: name, image, boxes, labels, most, fit } = asked;
+    async handle(body, call) {
+      const { model: name, image, boxes, labels, most, fit } = body;
       const bytes = Buffer.from(image.slice(image.indexOf(",") + 1), "base64");
       await checkPixels([bytes], "image", context.limits);
-      const chosen = await context.catalogue.choose(asked);
-      const found = await billed(context, chosen, { ...call, asked }, (model, { signal, arrived }) =>
+      const chosen = await context.catalogue.choose(body);
+      const result = await billed(context, chosen, { ...call, body }, (model, { signal, arrived }) =>
         model.recognize({ image: bytes, boxes, labels, options: { most, fit }, arrived, ...(signal && { signal }) }),
       );
-      const { width, height, regions, receipt } = found;
+      const { width, height, regions, receipt } = result;
       const data = regions.map((one, index) => ({ index, ...one }));
       return { object: "list", width, height, data, model: name, usage: usageOf(receipt), receipt };
     },

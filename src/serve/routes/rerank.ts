@@ -122,7 +122,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
       param,
     });
   const chosen = await context.catalogue.choose(input);
-  return billed(context, chosen, { ...call, asked: input }, (model, terms) =>
+  return billed(context, chosen, { ...call, body: input }, (model, terms) =>
     model.relevance(input.query, texts, {
       ...terms,
       save: chosen.recipe,
@@ -142,11 +142,11 @@ const bestFirst = (scores: readonly number[], most: number | null | undefined) =
 const ranked = ({ documents, top_n: most, return_documents: back }: RerankInput, scores: readonly number[]) =>
   bestFirst(scores, most).map(({ index, score }) => ({
     ...{ index, relevance_score: score },
-    ...(back && { document: given(documents![index]!) }),
+    ...(back && { document: documentBack(documents![index]!) }),
   }));
 
-const given = (document: NonNullable<RerankInput["documents"]>[number]) =>
+const documentBack = (document: NonNullable<RerankInput["documents"]>[number]) =>
   typeof document === "string" ? { text: document } : document;
 
 const inTeiForm = ({ texts, top_n: most, return_text: back }: RerankInput, scores: readonly number[]) =>
-  bestFirst(scores, most).map((found) => ({ ...found, ...(back && { text: texts![found.index]! }) }));
+  bestFirst(scores, most).map((ranked) => ({ ...ranked, ...(back && { text: texts![ranked.index]! }) }));

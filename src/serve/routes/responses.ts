@@ -25,11 +25,11 @@ export function responses(context: ServerContext): Endpoint {
     output: response,
     event: responseEvent,
     async handle(input, call) {
-      const { asked: body, fields } = asChat(input);
+      const { request: body, fields } = asChat(input);
       const writer = new ResponseWriter(input);
       try {
-        const asked = { body, input: accepted(underneath.input!, body) };
-        const answer = await answerOf(context, underneath, asked, call);
+        const request = { body, input: accepted(underneath.input!, body) };
+        const answer = await answerOf(context, underneath, request, call);
         return input.stream ? events(answer as Events, writer, fields) : writer.whole(pieceOf(answer));
       } catch (error) {
         throw renamed(error, fieldOf(fields));

@@ -65,7 +65,7 @@ async function searched(context: ServerContext, index: SearchIndex, input: Searc
   return { results, receipt: bill.close("stop") };
 }
 
-/** An index as pipelines see it. @throws HttpError if there is none */
+/** An index as pipelines see it. @throws HttpError if it is missing */
 export function pooledIndex(context: ServerContext, name: string, call: Call): TextIndex {
   const index = context.indexes.find(name, call.key);
   return {

@@ -42,7 +42,7 @@ export function openTelemetry(env: NodeJS.ProcessEnv, version: string, log: Logg
   const provider = new BasicTracerProvider({ resource, spanProcessors: [processor] });
   const spans = provider.getTracer("modicum", version);
   setGlobalErrorHandler((error) => log.warn({ reason: (error as Error).message }, "traces could not be sent"));
-  const begin = (taken: TracedRequest) => (isAsking(taken.it) ? new RequestTrace(spans, taken) : silent(taken));
+  const begin = (request: TracedRequest) => (isAsking(request.it) ? new RequestTrace(spans, request) : silent(request));
   return { begin, close: () => provider.shutdown().catch(() => {}) };
 }
 

@@ -190,8 +190,8 @@ export class Visit {
   async signIn(): Promise<Response> {
     const { key } = await this.c.req.parseBody();
     const secret = typeof key === "string" ? key.trim() : "";
-    const found = await this.options.keys.find(secret);
-    if (!found?.scopes.includes("admin")) return this.#short(401, signInSection("This is not the key of an admin."));
+    const owner = await this.options.keys.find(secret);
+    if (!owner?.scopes.includes("admin")) return this.#short(401, signInSection("This is not the key of an admin."));
     const secure = new URL(this.c.req.url).protocol === "https:" || this.c.req.header("x-forwarded-proto") === "https";
     const cookie = { httpOnly: true, sameSite: "Strict", path: "/", maxAge: LASTS / 1000, secure } as const;
     setCookie(this.c, COOKIE, this.sessions.open(secret), cookie);
@@ -210,7 +210,7 @@ export class Visit {
   }
 }
 
-/** Why there can be no requests, if so. */
+/** The reason why no requests are possible; absent if they are. */
 function faultOf({ prompt, recipes }: Trial): string | undefined {
   if (prompt.trim() === "") return "The prompt is empty; expected a question or a text to work on.";
   const place = recipes.indexOf("");

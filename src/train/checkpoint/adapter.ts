@@ -169,14 +169,14 @@ function placed(
 
 /** The module's name in the base's code; models of hidden states leave out the outermost name. */
 function moduleOf({ layout, task }: WritableAdapter, name: string): string {
-  const found = layout.modules(name);
-  const shortest = found.toSorted((a, b) => a.length - b.length)[0];
-  const module = task === "FEATURE_EXTRACTION" ? shortest : found[0];
+  const modules = layout.modules(name);
+  const shortest = modules.toSorted((a, b) => a.length - b.length)[0];
+  const module = task === "FEATURE_EXTRACTION" ? shortest : modules[0];
   if (module === undefined) throw new Error(`no module has the matrix ${name}`);
   return module;
 }
 
 function isTransposed(names: Names, name: string): boolean {
-  const found = names(`${name}.weight`);
-  return typeof found !== "string" && found.transposed === true;
+  const entry = names(`${name}.weight`);
+  return typeof entry !== "string" && entry.transposed === true;
 }

@@ -38,9 +38,9 @@ export async function interpolateModels({ base, tuned }: Pair, weight: number, o
 
 /** @throws UserError if a checkpoint has no tensor of this name and shape */
 function sameIn({ path, tensors }: Checkpoint, { name, shape }: StoredTensor): StoredTensor {
-  const found = tensors.get(name);
-  if (found?.shape.join() === shape.join()) return found;
-  const got = found ? `[${found.shape.join(", ")}]` : "nothing";
+  const tensor = tensors.get(name);
+  if (tensor?.shape.join() === shape.join()) return tensor;
+  const got = tensor ? `[${tensor.shape.join(", ")}]` : "nothing";
   throw new UserError(`${path}: expected a tensor ${name} of shape [${shape.join(", ")}], got ${got}`);
 }
 

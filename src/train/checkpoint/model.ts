@@ -61,8 +61,8 @@ const float32 = (config: JsonObject): JsonObject =>
 
 /** The configuration's field that ties the head to the token table; empty for models without a head. */
 function tied(names: Names, tensors: ReadonlyMap<string, WritableTensor>): JsonObject {
-  const found = names(HEAD);
-  const name = typeof found === "string" ? found : found.name;
+  const entry = names(HEAD);
+  const name = typeof entry === "string" ? entry : entry.name;
   return name === HEAD ? {} : { tie_word_embeddings: !tensors.has(name) };
 }
 

@@ -91,8 +91,8 @@ export async function keepState(
 function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(all);
-  const left = last === undefined ? "" : `; the checkpoint of step ${last} is whole`;
-  return new UserError(named(error.message) + left);
+  const advice = last === undefined ? "" : `; the checkpoint of step ${last} is whole`;
+  return new UserError(named(error.message) + advice);
 }
 
 /** Steps that have a folder, the latest first. */
@@ -105,8 +105,8 @@ function stepsIn(folder: string): number[] {
 /** Removes old states, later states of an abandoned run, and the leftovers of a killed one. */
 async function removeOthers(folder: string, step: number): Promise<void> {
   const steps = stepsIn(folder);
-  const kept = steps.filter((other) => other <= step).slice(0, KEPT);
-  const others = steps.filter((other) => !kept.includes(other)).map(nameOf);
+  const retained = steps.filter((other) => other <= step).slice(0, KEPT);
+  const others = steps.filter((other) => !retained.includes(other)).map(nameOf);
   const parts = readdirSync(folder).filter((name) => name.endsWith(".part"));
   // The next call tries again.
   for (const name of [...others, ...parts])

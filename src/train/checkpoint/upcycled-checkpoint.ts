@@ -61,7 +61,7 @@ export function upcycledCheckpoint(
     );
   if (base.config.config["mlp_bias"] === true)
     throw new UserError(`upcycle: ${base.path} has biases in its feed-forwards, and experts have none`, 2);
-  const made = madeTensors(base, mixture, options, seed);
+  const added = newTensors(base, mixture, options, seed);
   const dense = [...base.tensors].filter(([name]) => matrixAt(name) < 0);
   const { config } = base.config;
   const own = { model_type: mixture.model_type, ...mixture.config(options, config["intermediate_size"]) };
@@ -69,9 +69,9 @@ export function upcycledCheckpoint(
     ...base,
     architecture: mixture.model_type,
     config: { ...base.config, config: { ...config, ...own, architectures: undefined } },
-    tensors: new Map([...dense, ...[...made].map(([name, { tensor }]) => [name, tensor] as const)]),
+    tensors: new Map([...dense, ...[...added].map(([name, { tensor }]) => [name, tensor] as const)]),
     floats(tensor, rows) {
-      const found = made.get(tensor.name);
+      const found = added.get(tensor.name);
       if (!found) return base.floats(tensor, rows);
       const [width, all] = [tensor.shape[1]!, found.values()];
       return rows ? all.slice(rows[0] * width, rows[1] * width) : all;
@@ -88,11 +88,11 @@ interface NewTensor {
 }
 
 /** Experts' matrices and routers. Each draws from its own seed, so the order of reading does not matter. */
-function madeTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
-  const made = new Map<string, NewTensor>();
+function newTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: UpcycleOptions, seed: number) {
+  const tensors = new Map<string, NewTensor>();
   const make = (tensor: StoredTensor, values: (normal: () => number) => Float32Array<ArrayBuffer>): void => {
-    const own = seed + 2 ** 32 * (made.size + 1);
-    made.set(tensor.name, { tensor, values: () => values(normals(seededRandom(own))) });
+    const own = seed + 2 ** 32 * (tensors.size + 1);
+    tensors.set(tensor.name, { tensor, values: () => values(normals(seededRandom(own))) });
   };
   for (const [name, dense] of base.tensors) {
     const at = matrixAt(name);
@@ -107,7 +107,7 @@ function madeTensors(base: HuggingFaceCheckpoint, mixture: Mixture, options: Upc
     const router = { ...dense, name: layer + mixture.router, shape, bytes: 4 * shape[0]! * shape[1]! };
     make(router, (normal) => new Float32Array(shape[0]! * shape[1]!).map(() => DEVIATION * normal()));
   }
-  return made;
+  return tensors;
 }
 
 function noised(values: Float32Array<ArrayBuffer>, share: number, normal: () => number): Float32Array<ArrayBuffer> {

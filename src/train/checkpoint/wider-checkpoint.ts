@@ -30,8 +30,8 @@ export function widerCheckpoint(
   const { config } = base.config;
   const wide = new Map(
     TABLES.flatMap((table) => {
-      const found = names(table);
-      const tensor = base.tensors.get(typeof found === "string" ? found : found.name);
+      const entry = names(table);
+      const tensor = base.tensors.get(typeof entry === "string" ? entry : entry.name);
       return tensor
         ? [[tensor.name, { ...tensor, shape: tensor.shape.with(0, tensor.shape[0]! + rows) }] as const]
         : [];

@@ -54,7 +54,7 @@ export interface Batch {
    * one.
    */
   readonly documents?: Int32Array;
-  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if there are none. */
+  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if none. */
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
@@ -78,8 +78,8 @@ export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengt
 /** Sizes that are symbolic in graphs for batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
   const { rows, tokens, labelled } = batch;
-  const kept = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
-  return { batch: rows, tokens, kept, n: labelled, queries: labelled, documents: rows - labelled };
+  const unpadded = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
+  return { batch: rows, tokens, kept: unpadded, n: labelled, queries: labelled, documents: rows - labelled };
 }
 
 /** The data of training or evaluation, in batches. */

@@ -56,9 +56,9 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   const apart = typeof validation === "number" ? [] : validation;
   const others = new Map(apart.map((file) => [file, readText(file)]));
   const share = typeof validation === "number" ? validation : 0;
-  const made = dataOf(texts, share, options, tokenizer, seed);
-  const heldOut = others.size === 0 ? made.heldOut : dataOf(others, 0, alike(options, made), tokenizer).training;
-  return { ...made, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
+  const data = dataOf(texts, share, options, tokenizer, seed);
+  const heldOut = others.size === 0 ? data.heldOut : dataOf(others, 0, alike(options, data), tokenizer).training;
+  return { ...data, heldOut, hash: hashOf([...texts.values(), ...others.values()]) };
 }
 
 /** The options for more data of the same head. */
@@ -114,19 +114,19 @@ function ofText(texts: Texts, share: number, options: DataOptions, tokenizer: To
   const held = `the held-out share of ${share}`;
   return {
     prompts: promptsOf(["raw"], tokenizer),
-    training: about(texts, "", () => textData(training, { rows, tokens, seed })),
-    heldOut: heldOut.length > 0 ? about(texts, held, () => textData(heldOut, { rows, tokens })) : undefined,
+    training: withFiles(texts, "", () => textData(training, { rows, tokens, seed })),
+    heldOut: heldOut.length > 0 ? withFiles(texts, held, () => textData(heldOut, { rows, tokens })) : undefined,
   };
 }
 
 /** Prefixes errors that `make` throws with the files and their faulty part. */
-function about<T>(texts: Texts, what: string, make: () => T): T {
+function withFiles<T>(texts: Texts, what: string, make: () => T): T {
   const [first, ...more] = texts.keys();
   const files = more.length > 0 ? `${first} and ${more.length} more` : first!;
   return inFile(what === "" ? files : `${files}: ${what}`, make);
 }
 
-/** Joins all texts. A token that ends texts, if there is one, separates them. */
+/** Joins all texts. A token that ends texts, if any, separates them. */
 function encoded(texts: Texts, tokenizer: Tokenizer): Int32Array {
   const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
   const all = [...texts.values()].flatMap((text, i) => [
@@ -153,8 +153,8 @@ function ofSamples(texts: Texts, share: number, options: DataOptions, tokenizer:
       records.map(({ record }) => formOfRecord(record)),
       tokenizer,
     ),
-    training: about(texts, "", () => sampleData(training, { ...arranged, seed })),
-    heldOut: heldOut.length > 0 ? about(texts, held, () => sampleData(heldOut, arranged)) : undefined,
+    training: withFiles(texts, "", () => sampleData(training, { ...arranged, seed })),
+    heldOut: heldOut.length > 0 ? withFiles(texts, held, () => sampleData(heldOut, arranged)) : undefined,
   };
 }
 
@@ -167,7 +167,7 @@ function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenize
 
 function ofReading(texts: Texts, share: number, options: DataOptions, reading: TextReading, seed?: number): Split {
   const records = [...texts].flatMap(([file, contents]) => readRecords(file, contents));
-  const { head, samples, batch } = about(texts, "", () => readTexts(records, reading, options.tokens));
+  const { head, samples, batch } = withFiles(texts, "", () => readTexts(records, reading, options.tokens));
   const [training, heldOut] = sharedOut(samples, share);
   const size = options.rows;
   return {

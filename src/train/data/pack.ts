@@ -52,19 +52,19 @@ function packed(samples: readonly Sample[], tokens: number): BatchRow[] {
 /** Free places, by their size. */
 class Rooms {
   /** Rows by their remaining room. */
-  readonly #left: number[][];
+  readonly #rowsByRoom: number[][];
   #rows = 0;
 
   constructor(private readonly tokens: number) {
-    this.#left = Array.from({ length: tokens + 1 }, () => []);
+    this.#rowsByRoom = Array.from({ length: tokens + 1 }, () => []);
   }
 
   /** Takes `length` tokens from the fullest row with enough room, or from a new row. */
   take(length: number): number {
     let room = length;
-    while (room <= this.tokens && this.#left[room]!.length === 0) room++;
-    const row = room <= this.tokens ? this.#left[room]!.pop()! : this.#rows++;
-    this.#left[Math.min(room, this.tokens) - length]!.push(row);
+    while (room <= this.tokens && this.#rowsByRoom[room]!.length === 0) room++;
+    const row = room <= this.tokens ? this.#rowsByRoom[room]!.pop()! : this.#rows++;
+    this.#rowsByRoom[Math.min(room, this.tokens) - length]!.push(row);
     return row;
   }
 }

@@ -8,7 +8,7 @@ export interface TextReading {
   readonly head: TextHeadKind | undefined;
   /** The labels of the model's classifier. */
   readonly labels: readonly string[];
-  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if there are none */
+  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if none */
   read(text: string, head: TextHeadKind, limit: number): Int32Array;
 }
 

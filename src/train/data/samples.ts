@@ -20,7 +20,7 @@ export interface Sample {
   readonly labels: Int32Array;
   /** The list that it ranks, if any, with its place in the sample. */
   readonly list?: RankedList;
-  /** The image among its tokens, if there is one. */
+  /** The image among its tokens, if any. */
   readonly image?: PlacedImage;
   /** Its images, if a frozen encoder has read them. */
   readonly seen?: SeenRow;

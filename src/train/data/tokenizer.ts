@@ -11,9 +11,9 @@ const START = "<|startoftext|>";
  * characters.
  */
 export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
-  const found = new Set<string>();
-  for (const text of texts) for (const character of text) found.add(character);
-  const characters = [...found].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
+  const alphabet = new Set<string>();
+  for (const text of texts) for (const character of text) alphabet.add(character);
+  const characters = [...alphabet].sort((a, b) => a.codePointAt(0)! - b.codePointAt(0)!);
   return filesOf(characters, { pre_tokenizer: null, decoder: { type: "Sequence", decoders: [{ type: "Fuse" }] } });
 }
 

@@ -89,8 +89,8 @@ async function written(
 /** The checkpoint names of the trained tensors. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
-  const found = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
-  return found.map((stored) => (typeof stored === "string" ? stored : stored.name));
+  const entries = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
+  return entries.map((stored) => (typeof stored === "string" ? stored : stored.name));
 }
 
 /** The base as transformers opens it: a repository on the hub, or a folder; undefined for a GGUF. */
@@ -121,13 +121,13 @@ function writeAllRows(file: string, options: TrainOptions, training: TrainingDat
 
 function noticesOf(options: TrainOptions, place: string | undefined): string[] {
   const { patience, keepBest } = options;
-  const left = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
+  const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
     "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
   return [
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
     ...(noiseOf(options) ? ["train.py draws other dropout and noise, so the losses differ"] : []),
-    `not exported: ${left.join(", ")}; train.py trains every step`,
+    `not exported: ${omitted.join(", ")}; train.py trains every step`,
   ];
 }
 

@@ -61,10 +61,10 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
     throw new UserError(
       `${file}: "${other.name}" is [${tensors[other.name]!.shape.join(", ")}] in the mask and [${other.shape.join(", ")}] in the model`,
     );
-  const found = tensorsHash(own);
-  if (found !== model.sha256)
+  const hash = tensorsHash(own);
+  if (hash !== model.sha256)
     throw new UserError(
-      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, and this model's have ${found.slice(0, 12)}…`,
+      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, and this model's have ${hash.slice(0, 12)}…`,
     );
 }
 

@@ -38,7 +38,8 @@ export function attend(g: Graph, decoder: Decoder, layer: number, qkv: Tensor, s
   const tempered = temperedQueries(q, decoder.temperature?.(g, layer), () => everyPosition(g, q));
   const [query, key] = [turned(tempered, heads), turned(k, kvHeads)];
   if (hidden) return attendMasked({ q: query, k: key, v, hidden }, { heads, kvHeads, headSize, scale });
-  const perToken = (name: string, given = false) => (given ? g.input(name, "i64", qkv.shape.slice(0, 2)) : undefined);
+  const perToken = (name: string, present = false) =>
+    present ? g.input(name, "i64", qkv.shape.slice(0, 2)) : undefined;
   const [documents, prefix] = [perToken("documents", shape.packed), perToken("prefix", shape.prefixed)];
   const operands = { q: query, k: key, v, documents, prefix, sinks: decoder.sinks?.(g, layer) };
   return causalAttention(operands, attrs);

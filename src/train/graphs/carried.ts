@@ -43,7 +43,7 @@ export function carriedWidth(config: DecoderConfig, layer: number): number {
 export class Carried {
   readonly #inputs: Tensor | undefined;
   readonly #deeper: Tensor | undefined;
-  /** By the layer that they belong to. */
+  /** Keyed by the layer that they belong to. */
   readonly #keys: ReadonlyMap<number, Tensor>;
 
   constructor(
@@ -83,7 +83,7 @@ export class Carried {
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
   }
 
-  /** The tensors that travel on after a layer with these queries, keys and values; undefined if there are none. */
+  /** The tensors that travel on after a layer with these queries, keys and values; undefined if none. */
   next(qkv: Tensor): Tensor | undefined {
     const { owners } = layoutAt(this.config, this.layer + 1);
     const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;

@@ -141,13 +141,13 @@ export function traceLayerPasses(
   const gradients = Object.fromEntries(g.outputs.map(({ name, tensor }) => [name, tensor]));
   const results = { ...gradients, ...(dx && { dx }), ...(dCarried && { dCarried }) };
   const tensors = recompute ? [] : tensorsToKeep(g, nodes, Object.values(results));
-  const kept = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
+  const saved = Object.fromEntries(tensors.map((tensor, i) => [`kept:${i}`, tensor]));
   const summed = g.inputs.filter(({ name }) => name.startsWith(SHARES)).map(({ name, tensor }) => [name, tensor]);
   const shares: Readonly<Record<string, Tensor>> = Object.fromEntries(summed);
   return {
-    forward: carve(g, {}, { y, ...(carried && { carriedOut: carried }), ...kept }),
-    backward: carve(g, kept, results),
-    kept,
+    forward: carve(g, {}, { y, ...(carried && { carriedOut: carried }), ...saved }),
+    backward: carve(g, saved, results),
+    kept: saved,
     shares,
   };
 }
@@ -187,7 +187,7 @@ export function outputGradients(
   g: Graph,
   { weights, trained }: TrainedInputs,
   of: Tensor,
-  given: Tensor,
+  gradient: Tensor,
   others: readonly Tensor[],
   more: readonly TensorGradient[] = [],
 ): Tensor[] {
@@ -195,7 +195,7 @@ export function outputGradients(
   if (inputs.length + others.length === 0) return [];
   const sums = inputs.map(({ input, tensor }) => g.input(sumName(input), "f32", tensor.shape));
   const wanted = [...others, ...inputs.map(({ tensor }) => tensor)];
-  const gradients = pullback([{ of, gradient: given }, ...more], wanted, [...others.map(() => undefined), ...sums]);
+  const gradients = pullback([{ of, gradient }, ...more], wanted, [...others.map(() => undefined), ...sums]);
   for (const [i, { input }] of inputs.entries()) g.output(gradientName(input), gradients[others.length + i]!);
   return gradients.slice(0, others.length);
 }

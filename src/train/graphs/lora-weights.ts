@@ -223,9 +223,9 @@ export class LoraWeights implements TrainableWeights {
     const input = withoutLayer(name);
     const known = frozen.get(input);
     if (known) return known.tensor;
-    const made = graph.input(input, tensor.dtype, tensor.shape);
-    frozen.set(input, { input, tensor: made, data });
-    return made;
+    const tensorInput = graph.input(input, tensor.dtype, tensor.shape);
+    frozen.set(input, { input, tensor: tensorInput, data });
+    return tensorInput;
   }
 
   #of(graph: Graph): Inputs {

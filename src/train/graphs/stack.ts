@@ -32,7 +32,7 @@ export interface Stack {
   carriedWidth?(layer: number): number;
   /** The tensors that travel on after the embedding or the layer of a graph; the layer reads them as its input `carried`. */
   carried?(g: Graph): Tensor | undefined;
-  /** Experts of each mixture, and experts per token; absent if there are none. */
+  /** Experts of each mixture, and experts per token; absent if none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** Router logits of the layer in a graph. */
   routers?(g: Graph): readonly Tensor[];

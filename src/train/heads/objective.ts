@@ -43,7 +43,7 @@ export interface HeadTensors {
   readonly gradient: View;
   readonly adds: boolean;
   /** The batch's inputs. */
-  readonly given: Binding;
+  readonly inputs: Binding;
 }
 
 /** The result on a batch's labels. */

@@ -12,11 +12,11 @@ export class TextHead implements Head {
     private readonly choices: (batch: Batch) => number,
   ) {}
 
-  async forward(batch: Batch, { stream: x, given }: HeadTensors, spent: Spent): Promise<Judged> {
+  async forward(batch: Batch, { stream: x, inputs }: HeadTensors, spent: Spent): Promise<Judged> {
     const { labels, labelled } = batch;
     const choices = this.choices(batch);
     using scores = new Buffer("f32", labelled * choices);
-    const binding = { ...given, x, scores: scores.view([labelled, choices]) };
+    const binding = { ...inputs, x, scores: scores.view([labelled, choices]) };
     const nats = await run(this.programs.forward, batch, binding, spent);
     const all = new Float32Array(scores.memory);
     const correct = labels.filter((label, i) => isHighest(all.subarray(i * choices, (i + 1) * choices), label)).length;
@@ -24,10 +24,10 @@ export class TextHead implements Head {
   }
 
   async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
-    const { stream: x, gradient: dx, given } = tensors;
+    const { stream: x, gradient: dx, inputs } = tensors;
     using weights = new Buffer("f32", batch.labelled);
     new Float32Array(weights.memory).fill(weight);
-    const binding = { ...given, x, dx, weights: weights.view([batch.labelled]) };
+    const binding = { ...inputs, x, dx, weights: weights.view([batch.labelled]) };
     return await run(this.programs.backward, batch, binding, spent);
   }
 

@@ -8,9 +8,9 @@ export const completeOptions = (input: unknown): TrainOptions => checked(trainOp
 
 /** Fills missing options with the method's presets, if there is a method. @throws UserError */
 export function withPresets(input: unknown): unknown {
-  const given = isRecord(input) ? methodOption.safeParse(input["method"]).data : undefined;
-  if (given === undefined) return input;
-  const { method, options } = parseMethod(given);
+  const value = isRecord(input) ? methodOption.safeParse(input["method"]).data : undefined;
+  if (value === undefined) return input;
+  const { method, options } = parseMethod(value);
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
@@ -20,22 +20,22 @@ function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, trai
 }
 
 /** Splits a list of options into the run's and the method's; the method takes the options that it knows. */
-export function withMethod(name: string, given: object): object {
+export function withMethod(name: string, input: object): object {
   const own = optionNames(methodNamed(name).options);
   const fields = (isOwn: boolean) =>
-    Object.fromEntries(Object.entries(given).filter(([key]) => own.includes(key) === isOwn));
+    Object.fromEntries(Object.entries(input).filter(([key]) => own.includes(key) === isOwn));
   return { ...fields(false), method: { name, ...fields(true) } };
 }
 
-/** Fields of `given`, and fields of `usual` that it lacks, at any depth. */
-export function beneath(usual: Partial<TrainInput> | object, given: unknown): unknown {
-  if (given === undefined) return usual;
-  if (!isRecord(given)) return given;
+/** Fields of `override`, and fields of `usual` that it lacks, at any depth. */
+export function beneath(usual: Partial<TrainInput> | object, override: unknown): unknown {
+  if (override === undefined) return usual;
+  if (!isRecord(override)) return override;
   const inner = Object.entries(usual).map(([key, value]) => [
     key,
-    isRecord(value) ? beneath(value, given[key]) : (given[key] ?? value),
+    isRecord(value) ? beneath(value, override[key]) : (override[key] ?? value),
   ]);
-  return { ...given, ...Object.fromEntries(inner) };
+  return { ...override, ...Object.fromEntries(inner) };
 }
 
 const isRecord = (value: unknown): value is Readonly<Record<string, unknown>> =>

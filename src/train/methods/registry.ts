@@ -53,8 +53,8 @@ export const chosenMethod = ({ method }: Pick<TrainOptions, "method">): ChosenMe
   method === undefined ? undefined : parseMethod(method);
 
 /** Reads `name` or `name:key=value,key=value`, or a name with options beside it. @throws UserError */
-export function parseMethod(given: NonNullable<TrainOptions["method"]>): ChosenMethod {
-  const { name, values } = typeof given === "string" ? readText(given) : fieldsOf(given);
+export function parseMethod(option: NonNullable<TrainOptions["method"]>): ChosenMethod {
+  const { name, values } = typeof option === "string" ? readText(option) : fieldsOf(option);
   const method = methodNamed(name);
   return { method, options: checkedNamed(name, method.options, values) };
 }

@@ -44,9 +44,9 @@ export function phasesOf(input: unknown): Phase[] {
   });
 }
 
-function phaseIn(i: number, given: object, select: "best" | "last"): TrainOptions {
+function phaseIn(i: number, input: object, select: "best" | "last"): TrainOptions {
   try {
-    const options = completeOptions(given);
+    const options = completeOptions(input);
     return { ...options, keepBest: select === "best" && (options.validation > 0 || options.best !== "loss") };
   } catch (error) {
     throw error instanceof UserError ? new UserError(`phase ${i + 1}: ${error.message}`) : error;

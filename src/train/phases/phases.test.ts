@@ -108,17 +108,17 @@ test.each([
   [{ ...common, phases: [{ data: a }, { data: b, lora: { rank: 4 } }] }, "phase 2: all phases have the same lora"],
   [{ ...common, phases: [{ data: a }, { data: b, batch: 0 }] }, 'phase 2: "batch": '],
   [{ ...common, phases: [{ data: a }, { data: b, replay: 2 }] }, '"phases.1.replay": must be at most 1 (got 2)'],
-])("bad phases %#: one sentence, and nothing begins", async (given, sentence) => {
+])("bad phases %#: one sentence, and nothing begins", async (value, sentence) => {
   const out = path.join(folder, "none");
-  await expect(runPhases({ phases: given, out }, noBase, {})).rejects.toThrow(sentence);
+  await expect(runPhases({ phases: value, out }, noBase, {})).rejects.toThrow(sentence);
   expect(existsSync(out)).toBe(false);
 });
 
 test("a text has no samples to replay", async () => {
   const text = path.join(folder, "text.txt");
   writeFileSync(text, "It is the small things, done every day. ".repeat(9));
-  const given = { ...common, steps: 1, phases: [{ data: text }, { data: b, replay: 0.1 }] };
-  await expect(runPhases({ phases: given, out: path.join(folder, "text") }, openFolder, {})).rejects.toThrow(
+  const options = { ...common, steps: 1, phases: [{ data: text }, { data: b, replay: 0.1 }] };
+  await expect(runPhases({ phases: options, out: path.join(folder, "text") }, openFolder, {})).rejects.toThrow(
     /^replay: .*text\.txt is a text/,
   );
 });

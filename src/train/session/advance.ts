@@ -52,13 +52,13 @@ export class Advance {
   async #begin(run: TrainingRun): Promise<void> {
     const { options, out } = this.session;
     const { stage } = run;
-    const begin = this.#works.length === 0 ? this.folder.orNothing : (made: () => Promise<void>) => made();
+    const begin = this.#works.length === 0 ? this.folder.orNothing : (run: () => Promise<void>) => run();
     await begin(async () => stage.prepare?.());
     for (const sentence of stage.notices ?? []) this.events.onNotice?.(sentence);
-    const kept = this.folder.stateOf(stage);
-    if (kept) {
-      for (const sentence of checkState(this.session, kept, stage.data.hash)) this.events.onNotice?.(sentence);
-      restoreRun(run, kept);
+    const state = this.folder.stateOf(stage);
+    if (state) {
+      for (const sentence of checkState(this.session, state, stage.data.hash)) this.events.onNotice?.(sentence);
+      restoreRun(run, state);
     } else if (this.#works.length === 0) {
       const { start } = options;
       if (start !== undefined) await begin(async () => stage.startFrom?.(start));

@@ -56,7 +56,7 @@ export class BatchStage extends GradientStage {
     readonly subject: AnySubject,
     readonly data: RunData,
     optimizer: Optimizer,
-    /** The method of training, if there is one. */
+    /** The method of training, if any. */
     readonly method: ActiveMethod | undefined,
     private readonly scoring: Scoring | undefined,
     /** A notice about options that the method adapted to the data. */
@@ -67,13 +67,13 @@ export class BatchStage extends GradientStage {
   }
 
   static async open(
-    given: TrainOptions,
+    input: TrainOptions,
     subject: AnySubject,
     data: RunData,
     { chosen, scoring, name }: BatchTerms = {},
   ): Promise<BatchStage> {
-    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, given, data) ?? {};
-    const { options = given, notice } = fitted;
+    const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
+    const { options = input, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store, rateFactors(options));
     const host = { options, store: subject.store, optimizer, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);

@@ -43,10 +43,10 @@ export abstract class GradientStage implements Stage {
   }
 
   async step(i: number, counters: UpdateCounters): Promise<StepResult> {
-    const found = await this.gradients(i, counters);
+    const gradients = await this.gradients(i, counters);
     const norm = await this.#norm.now();
     const rate = this.options.optimizer.lr * rateAt(this.options.schedule, i, this.steps);
-    const result = { ...found, norm, rate };
+    const result = { ...gradients, norm, rate };
     if (await this.#update(i, result, counters)) return result;
     return { ...result, skipped: true };
   }

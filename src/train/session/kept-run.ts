@@ -26,9 +26,9 @@ const finite = (counters: Counters): Record<string, number> =>
 const numbersOf = ({ loss, norm }: TrainedStep) => ({ loss: loss ?? Number.NaN, norm: norm ?? Number.NaN });
 
 /** Restores a run's stored state. @throws UserError if the state has other parameters */
-export function restoreRun(run: TrainingRun, kept: KeptState): void {
-  for (const [name, values] of Object.entries(run.states)) values.set(kept.buffer(name, [values.length]));
-  run.done = kept.step;
-  run.trained = kept.trained && { ...kept.trained, ...numbersOf(kept.trained) };
-  Object.assign(run.counters, kept.counters);
+export function restoreRun(run: TrainingRun, state: KeptState): void {
+  for (const [name, values] of Object.entries(run.states)) values.set(state.buffer(name, [values.length]));
+  run.done = state.step;
+  run.trained = state.trained && { ...state.trained, ...numbersOf(state.trained) };
+  Object.assign(run.counters, state.counters);
 }

@@ -13,8 +13,8 @@ export class Metrics {
   /** Lines after step `done` come from a run that stopped after its last checkpoint: they are removed. */
   static async open(run: string, done: number): Promise<Metrics> {
     const file = fileOf(run);
-    const kept = readMetrics(run).filter(({ step }) => step <= done);
-    await writeWhole(file, kept.map((report) => `${JSON.stringify(report)}\n`).join(""));
+    const reports = readMetrics(run).filter(({ step }) => step <= done);
+    await writeWhole(file, reports.map((report) => `${JSON.stringify(report)}\n`).join(""));
     return new Metrics(file);
   }
 

@@ -37,15 +37,15 @@ type OpenBase = (model: string) => Promise<Base>;
  * @throws UserError
  */
 export async function openRun(
-  given: TrainOptions,
+  input: TrainOptions,
   out: string,
   openBase: OpenBase,
   resumes = false,
 ): Promise<OpenedRun> {
-  checkModel(given);
-  const chosen = chosenMethod(given);
-  const { base, tokenizer } = await openTokens(given, chosen, out, openBase, resumes);
-  const options = base ? given : withImageToken(given, tokenizer);
+  checkModel(input);
+  const chosen = chosenMethod(input);
+  const { base, tokenizer } = await openTokens(input, chosen, out, openBase, resumes);
+  const options = base ? input : withImageToken(input, tokenizer);
   const seen = await openSeen(options, base, out, tokenizer);
   const data = await dataOf(options, chosen, base, tokenizer, seen);
   const plain = await subjectOf(options, base, tokenizer, data);

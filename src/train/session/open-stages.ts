@@ -26,7 +26,7 @@ export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): 
   return chosen;
 }
 
-/** The only method that trains a run's model, if there is one. @throws UserError */
+/** The only method that trains a run's model, if any. @throws UserError */
 async function ownerOf({
   options,
   openBase,

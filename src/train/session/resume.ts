@@ -18,8 +18,8 @@ const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
   differences(options, trainOptions.safeParse(config).data ?? config);
 
 /** @throws UserError if a state lacks parameters for the options */
-export function refuseOtherParameters(session: Session, kept: KeptState): void {
-  const shaping = changesOf(session, kept).filter((difference) => SHAPING.test(difference));
+export function refuseOtherParameters(session: Session, state: KeptState): void {
+  const shaping = changesOf(session, state).filter((difference) => SHAPING.test(difference));
   if (shaping.length > 0)
     throw new UserError(`${session.out}: a run cannot continue with another ${shaping.join("; ")}`);
 }
@@ -29,17 +29,17 @@ export function refuseOtherParameters(session: Session, kept: KeptState): void {
  * @returns sentences about anything that may make it another run
  * @throws UserError that lists changed options, unless the call accepts them
  */
-export function checkState(session: Session, kept: KeptState, hash: string): string[] {
+export function checkState(session: Session, state: KeptState, hash: string): string[] {
   const { out, reuse } = session;
-  const changed = changesOf(session, kept);
+  const changed = changesOf(session, state);
   const kind = session.options.freezeMask === undefined ? "data" : "data or the mask";
-  if (hash !== kept.data) changed.push(`the ${kind} differ`);
-  const drift = driftOf(kept.machine, thisMachine());
+  if (hash !== state.data) changed.push(`the ${kind} differ`);
+  const drift = driftOf(state.machine, thisMachine());
   const notices = drift === undefined ? [] : [drift];
   if (changed.length === 0) return notices;
-  const found = `${out}: the run was begun with other options: ${changed.join("; ")}`;
-  if (reuse !== "resume changed") throw new UserError(`${found}; --force continues with the new ones`);
-  return [...notices, `${found}; it continues with the new ones`];
+  const sentence = `${out}: the run was begun with other options: ${changed.join("; ")}`;
+  if (reuse !== "resume changed") throw new UserError(`${sentence}; --force continues with the new ones`);
+  return [...notices, `${sentence}; it continues with the new ones`];
 }
 
 /**

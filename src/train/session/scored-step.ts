@@ -19,7 +19,7 @@ export async function openScorer(
   tokenizer: Pick<Tokenizer, "encode" | "addBos"> | undefined,
 ): Promise<TaskScorer | undefined> {
   if (options.tasks.length === 0) return undefined;
-  if (!labTasks) throw new UserError("tasks: this call of train scores none; expected no tasks", 2);
+  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; expected none", 2);
   if (!tokenizer) throw new Error("a model without texts has no tasks");
   return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
 }

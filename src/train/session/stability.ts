@@ -24,7 +24,7 @@ function fault(exponents: Float64Array, precision: PrecisionPolicy): string | un
   if (exponents.some((exponent) => exponent >= 0))
     return "A has become 0 in a channel; its state never forgets (λ = 0)";
   if (precision !== "pure-bf16") return undefined;
-  const kept = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
-  if (kept === 0) return undefined;
-  return `${Math.ceil((100 * kept) / exponents.length)} % of the decays at rest round to 1 in bf16: such channels never forget`;
+  const count = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
+  if (count === 0) return undefined;
+  return `${Math.ceil((100 * count) / exponents.length)} % of the decays at rest round to 1 in bf16: such channels never forget`;
 }

@@ -24,7 +24,7 @@ interface BoundPart {
 
 /** A program with its tensors, bound again for parts of other sizes. */
 class Run {
-  /** By part index. */
+  /** One per part. */
   readonly #bound: BoundPart[] = [];
 
   constructor(
@@ -87,8 +87,8 @@ export async function bindPasses(parts: Parts, shape: Shape, first: number): Pro
       continue;
     }
     const passes = traceLayerPasses(trainee, l, shape, { before: l > first, recompute: parts.recompute });
-    const kept = buffers.keep(passes.kept);
-    const tensors = (part: BatchPart) => ({ ...streams(part), ...kept(part) });
+    const savedTensors = buffers.keep(passes.kept);
+    const tensors = (part: BatchPart) => ({ ...streams(part), ...savedTensors(part) });
     forward.push(await run(passes.forward, tensors));
     const shares = buffers.sum(passes.shares, sharesAfter);
     const gradients = (part: BatchPart) => ({

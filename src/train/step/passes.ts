@@ -66,8 +66,8 @@ export class Passes implements Disposable {
   ): Promise<Passes> {
     const first = firstTrained(trainee);
     const { at, last } = trainee.exits ?? { at: [], last: 1 };
-    const kept = Math.min(first, ...at.map(({ layer }) => layer));
-    const [programs, buffers] = [new Programs(precision), new StepBuffers(trainee, shape, Math.max(0, kept))];
+    const lowest = Math.min(first, ...at.map(({ layer }) => layer));
+    const [programs, buffers] = [new Programs(precision), new StepBuffers(trainee, shape, Math.max(0, lowest))];
     const bound = await bindPasses({ trainee, store, programs, buffers, recompute }, shape, first);
     const head = await openHead(trainee, store, programs, first < trainee.stack.layers);
     const exits: ExitHead[] = [];

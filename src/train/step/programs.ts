@@ -9,8 +9,8 @@ export class Programs implements Disposable {
 
   constructor(private readonly precision: PrecisionPolicy) {}
 
-  of(given: Graph): Promise<Program> {
-    const graph = inPrecision(given, this.precision);
+  of(source: Graph): Promise<Program> {
+    const graph = inPrecision(source, this.precision);
     const key = createHash("sha256").update(encodeOnnx(graph)).digest("hex");
     const program = this.#known.get(key) ?? Program.compile(graph);
     this.#known.set(key, program);

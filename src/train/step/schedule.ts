@@ -20,7 +20,7 @@ const fields = z.strictObject({
 });
 export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "linear" || minimum > 0, {
   path: ["minimum"],
-  error: "expected more than 0, as an exponential decay never comes to 0",
+  error: "expected more than 0, as an exponential decay never reaches 0",
 });
 export type ScheduleOptions = z.output<typeof scheduleOptions>;
 

@@ -42,14 +42,14 @@ export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  /** The tensors that travel with the streams; empty if there are none. */
+  /** The tensors that travel with the streams; empty if none. */
   readonly #carried: readonly Buffer[] = [];
   readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
   /** Sums over a step's batches. */
   readonly #sums: Buffer[] = [];
   #views = new ViewSet();
-  #given: Binding = {};
+  #dataInputs: Binding = {};
   #last: HeadTensors | undefined;
   #key = "";
   /** The sizes of the whole batch. */
@@ -59,14 +59,14 @@ export class StepBuffers implements Disposable {
   constructor(
     private readonly trainee: Trainee,
     private readonly shape: Shape,
-    kept: number,
+    lowest: number,
   ) {
     const { layers, hidden } = trainee.stack;
     const wide = (width: number) => new Buffer("f32", shape.rows * shape.tokens * width);
     const places = Array.from({ length: layers + 1 }, (_, layer) => layer);
     const each = (widths: readonly number[]) => {
-      const passing = kept > 0 ? [0, 1].map(() => wide(Math.max(...widths))) : [];
-      return places.map((layer) => (layer < kept ? passing[layer % 2]! : wide(widths[layer]!)));
+      const passing = lowest > 0 ? [0, 1].map(() => wide(Math.max(...widths))) : [];
+      return places.map((layer) => (layer < lowest ? passing[layer % 2]! : wide(widths[layer]!)));
     };
     this.#streams = each(places.map(() => hidden));
     this.#gradients = [wide(hidden), wide(hidden)];
@@ -98,7 +98,7 @@ export class StepBuffers implements Disposable {
     this.#views[Symbol.dispose]();
     this.#views = new ViewSet();
     this.#sizes = sizesOf(batch);
-    this.#given = this.#viewsOf(whole);
+    this.#dataInputs = this.#viewsOf(whole);
     this.#parts = sizes.map((of, at) => ({ at, sizes: of, inputs: this.#viewsOf(apart[at]!) }));
     this.#last = this.at(stack.layers, false);
   }
@@ -118,7 +118,7 @@ export class StepBuffers implements Disposable {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** The tensors that travel with a part's stream before a layer, under this name; empty if there are none. */
+  /** The tensors that travel with a part's stream before a layer, under this name; empty if none. */
   carried(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carried[layer], layer, part, name);
   }
@@ -170,7 +170,7 @@ export class StepBuffers implements Disposable {
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];
-    return { stream: whole(stream), gradient: whole(gradient), adds, given: this.#given };
+    return { stream: whole(stream), gradient: whole(gradient), adds, inputs: this.#dataInputs };
   }
 
   get #streamShape() {

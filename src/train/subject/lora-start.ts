@@ -23,22 +23,22 @@ export function startFromAdapter(
   const adapter = openLora(folder, modules);
   refuseOtherTargets(adapter, layout, factors.keys());
   const layers = new LoraLayers(adapter, layout);
-  const found = [...factors].flatMap(([name, { inputs, outputs, down, up, magnitude }]) => {
+  const starts = [...factors].flatMap(([name, { inputs, outputs, down, up, magnitude }]) => {
     const layer = layers.matrix(inputs, { [name]: outputs });
     return layer ? [{ layer, down: down(), up: up(), magnitude: magnitude?.() }] : [];
   });
   layers.check(model);
-  const other = found.find(({ layer }) => layer.rank !== lora.rank)?.layer;
+  const other = starts.find(({ layer }) => layer.rank !== lora.rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
   for (const [i, { values }] of saved.entries()) {
     const tensor = adapter.head.get(`${modules[i]}.weight`);
     if (tensor) values().set(readFloats(tensor));
   }
-  const isDora = found.some(({ layer }) => layer.magnitude);
-  if (found.length > 0 && isDora !== lora.use_dora)
+  const isDora = starts.some(({ layer }) => layer.magnitude);
+  if (starts.length > 0 && isDora !== lora.use_dora)
     throw new UserError(`start: ${folder} is ${isDora ? "a" : "no"} DoRA; expected lora.use_dora=${isDora}`);
   const scale = loraScale(lora);
-  for (const { layer, down, up, magnitude } of found) {
+  for (const { layer, down, up, magnitude } of starts) {
     magnitude?.set(layer.magnitude!);
     down.set(layer.down);
     up.set(layer.up.map((value) => value / scale));

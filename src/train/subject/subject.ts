@@ -120,18 +120,18 @@ export function configOf(
   vocabulary: number,
 ): JsonObject & { readonly model_type: string } {
   const config = { vocab_size: vocabulary, tie_word_embeddings: true, ...architecture } as JsonObject;
-  const given = config["model_type"];
-  if (typeof given === "string") return { ...config, model_type: given };
-  const found = JSON.stringify(given) ?? "missing";
-  throw new UserError(`architecture: model_type is ${found}, expected a name such as gpt2`, 2);
+  const type = config["model_type"];
+  if (typeof type === "string") return { ...config, model_type: type };
+  const actual = JSON.stringify(type) ?? "missing";
+  throw new UserError(`architecture: model_type is ${actual}, expected a name such as gpt2`, 2);
 }
 
 /** The standard deviation of a new model's matrices, from the Hugging Face configuration. @throws UserError */
 function deviationOf(config: JsonObject): number | undefined {
   const text = config["text_config"];
-  const { initializer_range: given = undefined } = { ...(typeof text === "object" ? text : {}), ...config };
-  if (given === undefined || (typeof given === "number" && given > 0)) return given;
-  throw new UserError(`architecture: initializer_range is ${JSON.stringify(given)}, expected a number above 0`, 2);
+  const { initializer_range: range = undefined } = { ...(typeof text === "object" ? text : {}), ...config };
+  if (range === undefined || (typeof range === "number" && range > 0)) return range;
+  throw new UserError(`architecture: initializer_range is ${JSON.stringify(range)}, expected a number above 0`, 2);
 }
 
 /** A checkpoint without tensors. */

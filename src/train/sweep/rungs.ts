@@ -40,8 +40,8 @@ export function rungsOf({ mode, keep }: ScreenOptions, runs: number, window: num
 }
 
 function halvings(shares: readonly number[], runs: number, keep: number): Rung[] {
-  const kept = (i: number) => (i === shares.length - 1 ? keep : Math.max(keep, Math.ceil(runs / 2 ** (i + 1))));
-  return shares.map((share, i) => ({ share, keep: Math.min(runs, kept(i)) }));
+  const survivorsAt = (i: number) => (i === shares.length - 1 ? keep : Math.max(keep, Math.ceil(runs / 2 ** (i + 1))));
+  return shares.map((share, i) => ({ share, keep: Math.min(runs, survivorsAt(i)) }));
 }
 
 /** The share of all runs' steps that is done if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */

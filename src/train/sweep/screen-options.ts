@@ -23,6 +23,6 @@ export type ScreenOptions = z.output<typeof screenFields>;
 
 /** A mode alone stands for all its options. */
 export const screenOptions = z.preprocess(
-  (given) => (typeof given === "string" ? { mode: given } : given),
+  (value) => (typeof value === "string" ? { mode: value } : value),
   screenFields,
 );

@@ -66,8 +66,8 @@ export function survivors(
   if (options.mode === "paper") {
     const ranked = rankedBy(options, share, runs);
     const sound = ranked.filter(({ score }) => score !== null);
-    const kept = (sound.length > 0 ? sound : ranked).slice(0, keep);
-    return kept.map(({ out }) => runs.find((run) => run.out === out)!);
+    const best = (sound.length > 0 ? sound : ranked).slice(0, keep);
+    return best.map(({ out }) => runs.find((run) => run.out === out)!);
   }
   const measures = new Map(runs.map((run) => [run, measured(run, share, measure) ?? Number.POSITIVE_INFINITY]));
   return runs.toSorted((a, b) => compare(measures.get(a)!, measures.get(b)!)).slice(0, keep);

@@ -49,35 +49,35 @@ export async function runSweep(
   const runs: SweepRun[] = [];
   for (const [i, setting] of settings.entries()) runs.push(await planned(setting, i, settings.length, out, around));
   const measure = await measureIn(settings, labTasks);
-  const { left, stopped, screened } = await screenRuns(runs, screen, measure, around);
-  await advanceRuns(left, around);
+  const { remaining, stopped, screened } = await screenRuns(runs, screen, measure, around);
+  await advanceRuns(remaining, around);
   const done = runs.map(({ folder }) => summaryOf(readTrainedRun(folder))).sort(orderBy(measure));
   const folders = done.map((run) => run.out);
   const report = await reportRuns(folders, path.join(out, "report.html"));
   const faults = runs.flatMap((run) => (run.fault === undefined ? [] : [{ out: run.folder, reason: run.fault }]));
-  const found = { out, ...report, stopped: [...stopped, ...faults] };
-  return screened ? { ...found, screen: screened(runs.map((run) => run.watched())) } : found;
+  const result = { out, ...report, stopped: [...stopped, ...faults] };
+  return screened ? { ...result, screen: screened(runs.map((run) => run.watched())) } : result;
 }
 
 /** Runs all through the screen's first steps, and stops the less promising ones. */
 async function screenRuns(runs: readonly SweepRun[], screen: ScreenOptions, measure: Measure, around: Around) {
-  if (screen.mode === "off") return { left: runs, stopped: [], screened: undefined };
+  if (screen.mode === "off") return { remaining: runs, stopped: [], screened: undefined };
   const steps = runs.map((run) => run.steps);
   const window = windowOf(screen, steps);
   const rungs = rungsOf(screen, runs.length, window);
   if (screen.mode === "halving") for (const run of runs) checkEvaluations(run, rungs, measure);
   const stopped: Stopped[] = [];
-  let left = runs;
+  let remaining = runs;
   for (const rung of rungs) {
-    await advanceRuns(left, around, (run) => stepAt(rung.share, run.steps));
-    const watched = left.filter(({ fault }) => fault === undefined).map((run) => run.watched());
+    await advanceRuns(remaining, around, (run) => stepAt(rung.share, run.steps));
+    const watched = remaining.filter(({ fault }) => fault === undefined).map((run) => run.watched());
     if (screen.mode === "halving") checkMeasured(watched, rung, measure);
-    const kept = survivors(rung, watched, screen, measure).map(({ out }) => out);
-    const dropped = watched.filter(({ out }) => !kept.includes(out));
+    const retained = survivors(rung, watched, screen, measure).map(({ out }) => out);
+    const dropped = watched.filter(({ out }) => !retained.includes(out));
     stopped.push(...dropped.map((run) => ({ out: run.out, reason: reasonOf(run, rung, screen, measure) })));
-    left = left.filter(({ folder }) => kept.includes(folder));
+    remaining = remaining.filter(({ folder }) => retained.includes(folder));
   }
-  return { left, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
+  return { remaining, stopped, screened: (all: Watched[]) => screenedOf(screen, window, rungs, all, measure) };
 }
 
 /** The measure that all runs name. */

@@ -41,7 +41,7 @@ export interface WholeData {
 /** Trains a model whose loss and gradients are one program. */
 export class WholeStage extends GradientStage {
   readonly head = "own";
-  readonly #given = new GivenBuffers();
+  readonly #buffers = new GivenBuffers();
   readonly #binding: Binding;
   #program: Program | undefined;
   #batches: AsyncGenerator<WholeBatch, never> | undefined;
@@ -92,8 +92,8 @@ export class WholeStage extends GradientStage {
   async #run({ inputs, sizes = {} }: WholeBatch): Promise<number> {
     const program = this.#program!;
     this.store.zeroGradients();
-    const loss = this.#given.output("loss", []);
-    await program.bind({ ...this.#binding, ...this.#given.of(inputs), loss }).run();
+    const loss = this.#buffers.output("loss", []);
+    await program.bind({ ...this.#binding, ...this.#buffers.of(inputs), loss }).run();
     const forward = evalDim(this.forward.flops, sizes);
     this.#cost.forward += forward;
     this.#cost.backward += evalDim(program.cost.flops, sizes) - forward;
@@ -119,7 +119,7 @@ export class WholeStage extends GradientStage {
   }
 
   override [Symbol.dispose](): void {
-    for (const part of [this.#program, this.#given, this.store]) part?.[Symbol.dispose]();
+    for (const part of [this.#program, this.#buffers, this.store]) part?.[Symbol.dispose]();
     super[Symbol.dispose]();
   }
 }

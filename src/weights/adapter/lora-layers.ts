@@ -35,7 +35,7 @@ interface Piece {
  * since its weights do not change.
  */
 export class LoraLayers {
-  readonly #asked = new Set<string>();
+  readonly #requested = new Set<string>();
   readonly #problems = new Map<string, string>();
 
   constructor(
@@ -43,7 +43,7 @@ export class LoraLayers {
     private readonly layout: Layout,
   ) {}
 
-  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
+  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -61,30 +61,30 @@ export class LoraLayers {
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
-  /** Tokens with separate rows in the token table; undefined if there are none. */
+  /** Tokens with separate rows in the token table; undefined if none. */
   get tokens(): readonly number[] | undefined {
     return this.#rows("token_embd")?.ids;
   }
 
   /** Separate rows of single tokens for a table or a head, of width `width`. */
   rows(name: string, width: number): SavedRows | undefined {
-    const found = this.#rows(name);
-    if (found && found.width !== width)
-      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${found.width}`);
-    return found?.width === width ? found : undefined;
+    const rows = this.#rows(name);
+    if (rows && rows.width !== width)
+      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${rows.width}`);
+    return rows?.width === width ? rows : undefined;
   }
 
   #rows(name: string): SavedRows | undefined {
     const module = this.layout.modules(name).find((m) => this.lora.rows.has(m));
     if (module === undefined) return undefined;
-    this.#asked.add(module);
+    this.#requested.add(module);
     return this.lora.rows.get(module);
   }
 
   #find(name: string, kind: Update["kind"], inputs: number, outputs: number): Update | undefined {
     const module = this.layout.modules(name).find((m) => this.lora.updates.get(m)?.kind === kind);
     if (module === undefined) return undefined;
-    this.#asked.add(module);
+    this.#requested.add(module);
     const update = this.lora.updates.get(module)!;
     const [, parts] = this.layout.part?.(name) ?? [0, 1];
     if (update.inputs === inputs && update.outputs === parts * outputs) return update;
@@ -115,7 +115,7 @@ export class LoraLayers {
 
   /** Ignores updates of a matrix that no program of this model uses. */
   passOver(name: string): void {
-    for (const module of this.layout.modules(name)) this.#asked.add(module);
+    for (const module of this.layout.modules(name)) this.#requested.add(module);
   }
 
   /**
@@ -124,7 +124,7 @@ export class LoraLayers {
    */
   check(model: string): void {
     const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]
-      .filter((module) => !this.#asked.has(module))
+      .filter((module) => !this.#requested.has(module))
       .map(isMissing);
     const problems = [...missing, ...this.#problems.values()];
     if (problems.length > 0) throw doesNotFit(this.lora, model, problems);

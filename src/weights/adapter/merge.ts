@@ -37,15 +37,15 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
 
 /** Updates by the checkpoint's names of the updated tensors. */
 function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update> {
-  const found = new Map<string, Update>();
+  const updates = new Map<string, Update>();
   const problems: string[] = [];
   for (const [module, update] of lora.updates) {
     const tensor = nameIn(tensors, module);
     const problem = tensor ? misfit(tensor, update) : isMissing(module);
     if (problem !== undefined) problems.push(problem);
-    else found.set(tensor!.name, update);
+    else updates.set(tensor!.name, update);
   }
-  if (problems.length === 0) return found;
+  if (problems.length === 0) return updates;
   throw doesNotFit(lora, path, problems);
 }
 
@@ -81,11 +81,11 @@ function add(values: Float32Array, update: Update, tensor: StoredTensor, rows: R
   const [a, b] = [update.a(), update.b()];
   const turned = isTurned(tensor, update);
   const width = turned ? outputs : inputs;
-  const left = (row: number, k: number) => (turned ? a[k * inputs + row]! : b[row * rank + k]!);
+  const leftAt = (row: number, k: number) => (turned ? a[k * inputs + row]! : b[row * rank + k]!);
   const right = (k: number, column: number) => (turned ? b[column * rank + k]! : a[k * inputs + column]!);
   for (let row = rows[0], at = 0; row < rows[1]; row++, at += width)
     for (let k = 0; k < rank; k++) {
-      const factor = scale * left(row, k);
+      const factor = scale * leftAt(row, k);
       for (let column = 0; column < width; column++) values[at + column]! += factor * right(k, column);
     }
 }

@@ -96,17 +96,17 @@ interface Found {
 }
 
 function mergedUpdate(module: string, all: readonly Opened[], how: Combination): Update {
-  const found = all.flatMap(({ lora, weight }, adapter) => {
+  const parts = all.flatMap(({ lora, weight }, adapter) => {
     const update = lora.updates.get(module);
     return update ? [{ adapter, weight, update, folder: lora.folder }] : [];
   });
-  requireMixable(module, found, how);
-  const first = found[0]!.update;
-  const rank = how.type === "cat" ? found.reduce((sum, { update }) => sum + update.rank, 0) : first.rank;
+  requireMixable(module, parts, how);
+  const first = parts[0]!.update;
+  const rank = how.type === "cat" ? parts.reduce((sum, { update }) => sum + update.rank, 0) : first.rank;
   const factors = readInTurn(() =>
     combined(
       module,
-      found.map(({ adapter, weight, update }) => {
+      parts.map(({ adapter, weight, update }) => {
         return { adapter, weight: weight * update.scale, rank: update.rank, a: update.a(), b: update.b() };
       }),
       how,
@@ -116,9 +116,9 @@ function mergedUpdate(module: string, all: readonly Opened[], how: Combination):
 }
 
 /** @throws UserError if a module's updates differ in shape, or in a rank that must be equal */
-function requireMixable(module: string, found: readonly Found[], { type }: Combination): void {
-  const [first] = found as [Found, ...Found[]];
-  for (const { folder, update } of found) {
+function requireMixable(module: string, parts: readonly Found[], { type }: Combination): void {
+  const [first] = parts as [Found, ...Found[]];
+  for (const { folder, update } of parts) {
     if (shapeOf(update) !== shapeOf(first.update))
       throw new UserError(
         `${folder}: its ${module} is [${shapeOf(update)}], but that of ${first.folder} is [${shapeOf(first.update)}]; only adapters of one base can be merged`,

@@ -27,9 +27,9 @@ export function rowsOf(
   tensors: ReadonlyMap<string, SafeTensor>,
   indices: TokenIndices,
 ): Map<string, SavedRows> {
-  const found = [...tensors].filter(([name]) => isRows(name));
+  const tables = [...tensors].filter(([name]) => isRows(name));
   return new Map(
-    found.map(([name, tensor]) => {
+    tables.map(([name, tensor]) => {
       const module = ROWS.exec(name)![1]!;
       return [module, savedRows(`${file}: ${module}`, tensor, idsOf(module, indices))];
     }),

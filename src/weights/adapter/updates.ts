@@ -78,8 +78,8 @@ function isFactor(name: string): boolean {
 
 /** Every module that has a factor, with its kind. */
 function modulesOf(tensors: Tensors): Map<string, Update["kind"]> {
-  const found = [...tensors.keys()].filter(isFactor).map((name) => FACTOR.exec(name)!);
-  return new Map(found.map(([, module, table]) => [module!, table ? "table" : "matrix"]));
+  const matches = [...tensors.keys()].filter(isFactor).map((name) => FACTOR.exec(name)!);
+  return new Map(matches.map(([, module, table]) => [module!, table ? "table" : "matrix"]));
 }
 
 function updateOf(

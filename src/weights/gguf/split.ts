@@ -40,9 +40,9 @@ function openPart(first: GgufFile, open: (path: string) => GgufFile, path: strin
   if (!existsSync(path)) throw new UserError(`${first.path}: ${name} is missing, expected at ${path}`);
   const part = open(path);
   for (const key of ["split.no", "split.count", "split.tensors.count"]) {
-    const [found, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
-    if (found === expected) continue;
-    throw new UserError(`${path}: this is not ${name} of ${first.path}, its ${key} is ${found}, expected ${expected}`);
+    const [actual, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
+    if (actual === expected) continue;
+    throw new UserError(`${path}: this is not ${name} of ${first.path}, its ${key} is ${actual}, expected ${expected}`);
   }
   return part;
 }

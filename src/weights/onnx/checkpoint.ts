@@ -9,7 +9,7 @@ import { bytesOf, decoderOf } from "../safetensors/dtypes.ts";
 import { type Initializer, readGraph } from "./graph.ts";
 import { type OnnxTensor, type Stored, tensorsOf } from "./tensors.ts";
 
-/** The ONNX file of a model: the path itself, or the only one in a folder without safetensors; undefined if there is none. */
+/** The ONNX file of a model: the path itself, or the only one in a folder without safetensors; undefined if none. */
 export function onnxFile(model: string): string | undefined {
   if (/\.onnx$/i.test(model)) return model;
   if (!statSync(model, { throwIfNoEntry: false })?.isDirectory()) return undefined;

@@ -25,8 +25,8 @@ export class Part {
     private readonly canonical: string,
     expected?: readonly number[],
   ) {
-    const found = names(canonical);
-    const stored = typeof found === "string" ? { name: found } : found;
+    const entry = names(canonical);
+    const stored = typeof entry === "string" ? { name: entry } : entry;
     const whole = checkpoint.tensors.get(stored.name);
     const { block } = stored;
     const wanted = expected && asInFile(expected, stored);

@@ -54,7 +54,7 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of sound weights made from `source` in a folder; undefined if there are none. Changed weights are
+ * The index of sound weights made from `source` in a folder; undefined if none. Changed weights are
  * verified in full, except in a read-only folder, where every start would repeat it.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
@@ -66,7 +66,7 @@ export function soundIndex(folder: string, source: string): Index | undefined {
   return index;
 }
 
-/** The index in a folder; undefined if there is none, it has another version, or the weights are truncated. */
+/** The index in a folder; undefined if it is missing, has another version, or its weights are truncated. */
 function readIndex(folder: string): Index | undefined {
   try {
     const index = indexSchema.parse(JSON.parse(readFileSync(path.join(folder, INDEX), "utf8")));

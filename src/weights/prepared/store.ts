@@ -48,7 +48,7 @@ export class PreparedStore {
     return this.#known;
   }
 
-  /** Bytes prepared earlier; 0 if there are none. */
+  /** Bytes prepared earlier; 0 if none. */
   get bytes(): number {
     return endOf(this.#index);
   }

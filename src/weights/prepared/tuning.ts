@@ -19,7 +19,7 @@ const codesTuning = z.object({
   bits: z.literal([4, 8]),
   /** False if the machine was too busy for meaningful times; `bits` then follows from its instructions. */
   steady: z.boolean(),
-  /** By code width. */
+  /** Times by code width. */
   ms: z.object({ 4: times, 8: times }),
 });
 
@@ -50,7 +50,7 @@ export type RotatedTuning = z.infer<typeof rotatedTuning>;
 /** All timings of a model on one processor. */
 export type Tuning = z.infer<typeof tuning>;
 
-/** By processor. */
+/** Keyed by processor. */
 const tunings = z.record(z.string(), tuning);
 
 const fileOf = (folder: string): string => path.join(folder, "tuning.json");
@@ -66,18 +66,18 @@ const processorKey = (): string =>
     ...[`${availableThreads()} threads`, `ONNX Runtime ${ortLibrary().version}`],
   ].join(" ");
 
-/** The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or tuning is off. */
+/** The choice stored on this machine for a model with this folder of prepared weights; undefined if none, or tuning is off. */
 export function tuningOf(folder: string): Tuning | undefined {
-  const all = tunes() ? kept(folder) : {};
+  const all = tunes() ? readTunings(folder) : {};
   // The key loads the runtime's library.
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
 /** Stores a choice. @throws UserError if the disk refuses it */
 export const keepTuning = (folder: string, choice: Tuning): Promise<void> =>
-  keepJson(fileOf(folder), { ...kept(folder), [processorKey()]: choice });
+  keepJson(fileOf(folder), { ...readTunings(folder), [processorKey()]: choice });
 
-function kept(folder: string): z.infer<typeof tunings> {
+function readTunings(folder: string): z.infer<typeof tunings> {
   try {
     return readJson(fileOf(folder), tunings, "timings");
   } catch {

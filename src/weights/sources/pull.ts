@@ -41,7 +41,7 @@ async function soundOrRemoved(
   }
 }
 
-/** Uses a model that another hub client has fetched into the common cache. @throws UserError if there is none */
+/** Uses a model that another hub client has fetched into the common cache. @throws UserError if none */
 export async function adopt(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const plan = await cachedPlan(wanted);
   return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);

@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** A chat rendered by the model's own template. @throws UserError if there is none, or like `renderChat` */
+/** A chat rendered by the model's own template. @throws UserError if none, or like `renderChat` */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],

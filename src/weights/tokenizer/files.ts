@@ -144,7 +144,7 @@ function rolesOf({ tokens, bos, eos, pad, unk, mask }: TokenizerSource): Record<
   );
 }
 
-/** The tokens around texts; undefined if there are none. */
+/** The tokens around texts; undefined if none. */
 function frameFile({ single, pair }: ReturnType<typeof edges>, tokens: readonly string[]): object | null {
   const ids = [...single, ...pair].flatMap((piece) => ("id" in piece ? [piece.id] : []));
   if (ids.length === 0) return null;

@@ -79,7 +79,7 @@ class Queue {
     places[at] = place;
   }
 
-  /** Removes the first item; false if there is none. */
+  /** Removes the first item; false if none. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -30,7 +30,8 @@ export class Turns {
 }
 
 /** Milliseconds before the next attempt after `failures` failed ones; the server's request comes first. */
-export const backOff = (failures: number, asked: number | undefined): number => asked ?? FIRST * 2 ** (failures - 1);
+export const backOff = (failures: number, retryAfter: number | undefined): number =>
+  retryAfter ?? FIRST * 2 ** (failures - 1);
 
 /** The wait in milliseconds that `Retry-After` asks for, in seconds or as a date (RFC 9110, section 10.2.3). */
 export function retryAfter(header: string | null, now: number): number | undefined {

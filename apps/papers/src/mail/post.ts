@@ -39,16 +39,16 @@ export class SmtpPost implements Post {
 
   async send(envelope: Envelope, message: Buffer, mark: () => Promise<boolean>): Promise<Outcome> {
     const connection = new SMTPConnection(this.#options());
-    const told = { marked: false, taken: false };
+    const progress = { marked: false, taken: false };
     try {
       await settled((done) => connection.once("error", done).connect(done));
       if (this.server.username !== "") await settled((done) => connection.login(this.#credentials(), done));
-      const text = Readable.from(afterMark(message, mark, told));
+      const text = Readable.from(afterMark(message, mark, progress));
       await settled((done) => connection.once("error", done).send({ ...envelope }, text, done));
       connection.quit();
       return { kind: "sent" };
     } catch (error) {
-      return told.taken ? { kind: "taken" } : outcomeOf(error as Failure, told.marked);
+      return progress.taken ? { kind: "taken" } : outcomeOf(error as Failure, progress.marked);
     } finally {
       connection.on("error", () => {});
       connection.close();
@@ -71,10 +71,14 @@ export class SmtpPost implements Post {
 }
 
 /** The text, read only when the server waits for it. */
-async function* afterMark(message: Buffer, mark: () => Promise<boolean>, told: { marked: boolean; taken: boolean }) {
-  told.taken = !(await mark());
-  if (told.taken) throw new Error("another process sends this mail");
-  told.marked = true;
+async function* afterMark(
+  message: Buffer,
+  mark: () => Promise<boolean>,
+  progress: { marked: boolean; taken: boolean },
+) {
+  progress.taken = !(await mark());
+  if (progress.taken) throw new Error("another process sends this mail");
+  progress.marked = true;
   yield message;
 }
 

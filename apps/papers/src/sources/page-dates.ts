@@ -25,13 +25,13 @@ export function dateLine(line: string): DateLine | undefined {
 }
 
 /**
- * The year of a page's dates without one: `asked`, else the year after the newest on the page, since the site omits the
+ * The year of a page's dates without one: `stated`, else the year after the newest on the page, since the site omits the
  * current year. Never the clock's.
  * @throws UserError if neither exists
  */
-export function yearOf(dates: readonly DateLine[], asked: number | undefined): number {
+export function yearOf(dates: readonly DateLine[], stated: number | undefined): number {
   const years = dates.flatMap(({ year }) => year ?? []);
-  if (asked !== undefined) return asked;
+  if (stated !== undefined) return stated;
   if (years.length > 0) return Math.max(...years) + 1;
   throw new UserError("no date of this page has a year; set it with --year", 2);
 }

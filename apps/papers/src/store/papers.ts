@@ -179,7 +179,7 @@ async function awaitTasks(db: Queries, paper: string): Promise<void> {
 /** Merges known papers and a source's fields into one paper; the others' rows move to its address. */
 async function unite(db: Queries, known: readonly Found[], fields: Kept): Promise<Put> {
   const [{ id: old, ...first }, ...others] = known as [Found, ...Found[]];
-  const all = [...others.map(({ id: _, ...kept }) => kept), fields].reduce<Kept>(merged, first);
+  const all = [...others.map(({ id: _, ...fields }) => fields), fields].reduce<Kept>(merged, first);
   const id = addressOf(all.arxiv, titleKey(all.title));
   if (id === old && others.length === 0 && JSON.stringify(first) === JSON.stringify({ ...first, ...all }))
     return { id, change: "unchanged" };

@@ -51,6 +51,6 @@ CREATE TABLE accounts (address TEXT PRIMARY KEY, reader TEXT NOT NULL UNIQUE, si
 CREATE TABLE browsers (browser TEXT PRIMARY KEY, reader TEXT NOT NULL);
 CREATE INDEX browsers_reader ON browsers (reader);
 `,
-  // Topics from before the comparison with a reference collection are computed again at the next import.
+  // Topics older than the comparison with a reference collection are recomputed at the next import.
   "INSERT INTO pending SELECT id, 'topics' FROM papers WHERE true ON CONFLICT DO NOTHING",
 ];

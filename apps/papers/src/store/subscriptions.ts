@@ -68,7 +68,7 @@ export class SubscriptionTable {
     return token;
   }
 
-  /** The subject of a token; undefined if there is none or it has expired. */
+  /** The subject of a token; undefined if it is unknown or has expired. */
   async subject(purpose: Purpose, token: string, now: number): Promise<string | undefined> {
     const sql = "SELECT subject FROM tokens WHERE hash = :hash AND purpose = :purpose AND expires >= :now";
     return (await this.db.rows<{ subject: string }>(sql, { hash: hashOf(token), purpose, now }))[0]?.subject;

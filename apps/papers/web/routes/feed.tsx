@@ -12,7 +12,7 @@ import { parseTags } from "../tags.ts";
 const PAGE = 50;
 const MOST_PAGES = 1000;
 
-interface Asked {
+interface FeedRequest {
   readonly period: Periods;
   readonly date: Day | undefined;
   readonly topic: string | undefined;
@@ -21,7 +21,7 @@ interface Asked {
   readonly page: number;
 }
 
-function asked(c: Context): Asked {
+function requestOf(c: Context): FeedRequest {
   const { period, date, topic, tags, page } = c.req.query();
   const number = Number(page ?? 1);
   if (!Number.isInteger(number) || number < 1 || number > MOST_PAGES)
@@ -38,7 +38,7 @@ function asked(c: Context): Asked {
 /** `/`: the papers of a day, a week, a month or all, by default of the newest day that has some. */
 export async function feed(site: Site, c: Context): Promise<Response> {
   const { store } = site.papers;
-  const ask = asked(c);
+  const ask = requestOf(c);
   const { period, date, topic, tags } = ask;
   const days = (await store.papers.days(MOST_DAYS)).map(({ day }) => day);
   const day = date ?? days[0];
@@ -103,7 +103,7 @@ async function onePageTagged(
 }
 
 /** Links to the list's other pages; undefined if there is one page. */
-function pages({ page, ...ask }: Asked, total: number): Links | undefined {
+function pages({ page, ...ask }: FeedRequest, total: number): Links | undefined {
   if (total <= PAGE) return undefined;
   const to = (number: number) => address("/", { ...ask, page: String(number + 1) });
   return {
@@ -112,7 +112,7 @@ function pages({ page, ...ask }: Asked, total: number): Links | undefined {
   };
 }
 
-function neighbours({ period, topic, tags }: Asked, days: readonly Day[], range: { from: Day; to: Day }): Links {
+function neighbours({ period, topic, tags }: FeedRequest, days: readonly Day[], range: { from: Day; to: Day }): Links {
   const { before, after } = beside(days, range);
   const link = (date: Day | undefined) =>
     date === undefined

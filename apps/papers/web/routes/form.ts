@@ -7,7 +7,7 @@ import { readerIn, type Site } from "../site.ts";
 /** A form of ours. */
 export interface Form {
   readonly reader: Reader;
-  /** The field's text; empty if there is none. */
+  /** The field's text; empty if none. */
   readonly text: (name: string) => string;
   /** All texts of a field. */
   readonly all: (name: string) => string[];

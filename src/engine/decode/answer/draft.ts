@@ -169,11 +169,11 @@ export class Draft {
     const all: UnbilledPiece[] = [];
     let right = 0;
     for (const [i, logits] of rows.entries()) {
-      const taken = this.take(logits, last);
-      all.push(taken);
-      if (taken.tokens[0]!.id !== guessed[i]) break;
+      const added = this.take(logits, last);
+      all.push(added);
+      if (added.tokens[0]!.id !== guessed[i]) break;
       right++;
-      if (taken.reason) break;
+      if (added.reason) break;
     }
     return { ...joinedPieces(all), reason: all.at(-1)!.reason, used: all.length, right };
   }

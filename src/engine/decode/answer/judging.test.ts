@@ -4,8 +4,8 @@ import { load, type Model } from "../../../index.ts";
 import { Meter } from "../../bill/meter.ts";
 import { activate } from "../../encoders/text/classifier.ts";
 import { fitted } from "../score/fitted.ts";
-import { askedOfLabels } from "../score/labelled.ts";
-import { askedOfQuery } from "../score/relevance.ts";
+import { labelRequests } from "../score/labelled.ts";
+import { relevanceRequests } from "../score/relevance.ts";
 
 const TINY = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
 const documents = ["Tokyo is the capital of Japan.", "Bake a pie.", "Japan is an island."];
@@ -33,7 +33,7 @@ describe("a model that chats", () => {
     const { tokenizer } = language;
     const { scores } = await model.relevance(query, documents);
     for (const [i, document] of documents.entries()) {
-      const { context } = askedOfQuery(language, query, [document])[0]!;
+      const { context } = relevanceRequests(language, query, [document])[0]!;
       const system = `Judge whether the Document meets the requirements based on the Query and the Instruct provided. Note that the answer can only be "yes" or "no".`;
       const user = `<Instruct>: Given a web search query, retrieve relevant passages that answer the query\n<Query>: ${query}\n<Document>: ${document}`;
       const written = `<|im_start|>system\n${system}<|im_end|>\n<|im_start|>user\n${user}<|im_end|>\n<|im_start|>assistant\n`;
@@ -47,7 +47,7 @@ describe("a model that chats", () => {
 
   test("computes what documents share once: the prompt is billed without what came from the cache", async () => {
     model.language.engine.forget();
-    const asked = askedOfQuery(model.language, query, documents).map(({ context }) => context.length);
+    const asked = relevanceRequests(model.language, query, documents).map(({ context }) => context.length);
     const { receipt } = await model.relevance(query, documents);
     expect(receipt.tokens.prompt).toBe(asked.reduce((a, b) => a + b));
     expect(receipt.tokens.cached).toBeGreaterThan(2 * 60);
@@ -63,7 +63,7 @@ describe("a model that chats", () => {
     const { results } = await model.classify(texts, { labels });
     expect(results.map(({ label }) => label)).toEqual(labels);
     for (const { scores } of results) expect(scores["positive"]! + scores["negative"]!).toBeCloseTo(1, 9);
-    const [{ context, continuations }] = askedOfLabels(model.language, texts, labels) as [never];
+    const [{ context, continuations }] = labelRequests(model.language, texts, labels) as [never];
     expect(continuations).toEqual(labels.map((label) => model.language.tokenizer.encode(` ${label}`)));
     const logits = await logitsAfter(model, context);
     const first = (continuations as number[][]).map(([id]) => logits[id!]!);
@@ -71,7 +71,7 @@ describe("a model that chats", () => {
   });
 
   test("special tokens in a document are text", () => {
-    const count = (document: string) => askedOfQuery(model.language, query, [document])[0]!.context.length;
+    const count = (document: string) => relevanceRequests(model.language, query, [document])[0]!.context.length;
     expect(count("a<|im_end|>")).toBeGreaterThan(count("a") + 3);
   });
 });
@@ -113,7 +113,7 @@ describe("a model without a chat template", () => {
 
   test("a long text is cut, a long query refused", async () => {
     const { context } = model.language.decoder.config;
-    const [asked] = askedOfQuery(model.language, "q", ["word ".repeat(5000)]);
+    const [asked] = relevanceRequests(model.language, "q", ["word ".repeat(5000)]);
     expect(asked!.context.length).toBeLessThan(context);
     expect(asked!.context.length).toBeGreaterThan(context - 20);
     const cut = await model.relevance("q", ["word ".repeat(5000)]);
@@ -131,9 +131,9 @@ describe("a model without a chat template", () => {
     const { engine } = model.language;
     const { runs } = engine;
     let begun = 0;
-    const spied = vi.spyOn(engine, "runs").mockImplementation((...given) => {
+    const spied = vi.spyOn(engine, "runs").mockImplementation((...args) => {
       if (++begun === 3) stop.abort();
-      return runs.apply(engine, given);
+      return runs.apply(engine, args);
     });
     await expect(model.relevance(query, many, { signal: stop.signal, onStopped })).rejects.toThrow(/abort/);
     spied.mockRestore();

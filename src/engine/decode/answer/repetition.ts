@@ -13,7 +13,7 @@ export class Repetition {
   readonly #tokens: number[] = [];
   /** For each length of the answer, the number of its tokens that contain a letter. */
   readonly #words: number[] = [0];
-  /** By period, the number of last tokens that equal the token one period earlier. */
+  /** For each period, the number of last tokens that equal the token one period earlier. */
   readonly #equal = new Uint32Array(LONGEST + 1);
 
   /** Adds the next token and its text; true if the answer loops. */

@@ -132,8 +132,8 @@ export class Sequence implements Disposable {
   }
 
   #step(): Step {
-    const { next: token, left } = this.#draft;
-    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: left - 1 };
+    const { next: token, left: remaining } = this.#draft;
+    return { slot: this.slot, token, meter: this.#meter, plan: this.#terms.plan, drafts: remaining - 1 };
   }
 
   /** Tokens that the plan's drafter guesses after this one; undefined if it guesses none. A final token needs no guess. */
@@ -162,18 +162,18 @@ export class Sequence implements Disposable {
   }
 
   #check({ logits: rows, stops }: Extract<Stepped, { kind: "checked" }>): Piece {
-    const { used, right, ...taken } = this.#draft.check(rows, this.#over(), this.#ahead);
+    const { used, right, ...added } = this.#draft.check(rows, this.#over(), this.#ahead);
     if (this.#ahead) this.#terms.plan.drafter?.judge(right);
     this.#meter.count("accepted", 0, right);
     const step = this.#step();
     this.engine.keep(step, rows.length, used);
-    if (!stops || right < rows.length || taken.reason) {
+    if (!stops || right < rows.length || added.reason) {
       this.#meter.waste(stops ?? []);
-      return this.#add(taken);
+      return this.#add(added);
     }
     this.engine.billStop(step, this.slot.tokens.length);
     const last = this.#end("stopped");
-    return { ...last, ...joinedPieces([taken, last]) };
+    return { ...last, ...joinedPieces([added, last]) };
   }
 
   #add({ reason, ...piece }: UnbilledPiece): Piece {

@@ -65,12 +65,12 @@ interface Answered {
 async function answer(
   { engine, tokenizer }: LanguageModel,
   plan: Plan,
-  given: GenerateInput & Pick<GenerateOptions, "grammar" | "end" | "observe"> = {},
+  input: GenerateInput & Pick<GenerateOptions, "grammar" | "end" | "observe"> = {},
   prompt = ids(30),
 ): Promise<Answered> {
   await engine.prepare(plan);
   engine.forget();
-  const { grammar, end, observe, ...rest } = given;
+  const { grammar, end, observe, ...rest } = input;
   const options = { ...generateOptions.parse({ ...long(tokenizer), temperature: 0, ...rest }), grammar, end, observe };
   const pieces: Piece[] = [];
   for await (const piece of generate(engine, tokenizer, prompt, options, { plan })) pieces.push(piece);
@@ -92,13 +92,13 @@ const settings: [string, GenerateInput][] = [
   ["sampled within bounds and penalties", { temperature: 1.4, topK: 40, topP: 0.9, frequencyPenalty: 0.4, seed: 6 }],
 ];
 
-describe.each(settings)("%s", (_, given) => {
+describe.each(settings)("%s", (_, value) => {
   test.each([
     ["always after two layers", always(2)],
     ["after different layers", varied],
   ])("leaving %s, an answer is dense's", async (_, plan) => {
-    const dense = await answer(model, densePlan, given);
-    const verified = await answer(model, plan, given);
+    const dense = await answer(model, densePlan, value);
+    const verified = await answer(model, plan, value);
     expect(verified.tokens).toEqual(dense.tokens);
     expect(verified.text).toBe(dense.text);
     expect(verified.finish.reason).toBe(dense.finish.reason);
@@ -114,9 +114,9 @@ describe.each(settings)("%s", (_, given) => {
 });
 
 test("drafts that are always right: few passes check all, and weights are read less often", async () => {
-  for (const given of [{}, { temperature: 1, seed: 3, repetitionPenalty: 1.2 }]) {
-    const dense = await answer(quiet, densePlan, { ...given, maxTokens: 37 });
-    const { tokens, pieces, finish } = await answer(quiet, always(2), { ...given, maxTokens: 37 });
+  for (const options of [{}, { temperature: 1, seed: 3, repetitionPenalty: 1.2 }]) {
+    const dense = await answer(quiet, densePlan, { ...options, maxTokens: 37 });
+    const { tokens, pieces, finish } = await answer(quiet, always(2), { ...options, maxTokens: 37 });
     expect(tokens).toEqual(dense.tokens);
     // The first is the prompt's; then nine at a time, eight drafts and the token after them.
     expect(pieces.map((piece) => piece.tokens.length)).toEqual([1, 9, 9, 9, 9]);
@@ -140,11 +140,11 @@ test("so many drafts wait and no more: a check decides one token beyond them", a
 });
 
 test("a draft that ends the answer is checked at once", async () => {
-  const given = { temperature: 1.5, seed: 2 };
-  const dense = await answer(quiet, densePlan, given);
+  const options = { temperature: 1.5, seed: 2 };
+  const dense = await answer(quiet, densePlan, options);
   const end = dense.tokens.find((id, i) => i > 3 && dense.tokens.indexOf(id) === i)!;
   const at = dense.tokens.indexOf(end);
-  const { tokens, finish } = await answer(quiet, always(2), { ...given, end });
+  const { tokens, finish } = await answer(quiet, always(2), { ...options, end });
   expect(tokens).toEqual(dense.tokens.slice(0, at + 1));
   expect(finish.reason).toBe("stop");
   expect(finish.usage.work["layers"]!.run).toBe(finish.usage.work["layers"]!.dense);
@@ -168,10 +168,10 @@ test("a grammar holds drafts and answers alike", async () => {
   ])
     for (const language of [model, quiet]) {
       const grammar = await grammarOf(format, language.tokenizer);
-      const given = { grammar, temperature: 1, seed: 4 };
-      const dense = await answer(language, densePlan, given);
+      const options = { grammar, temperature: 1, seed: 4 };
+      const dense = await answer(language, densePlan, options);
       for (const plan of [always(2), varied]) {
-        const verified = await answer(language, plan, given);
+        const verified = await answer(language, plan, options);
         expect(verified.text).toBe(dense.text);
         expect(verified.finish.reason).toBe(dense.finish.reason);
       }
@@ -243,13 +243,13 @@ describe("an answer that a saving stops", () => {
       expect(layers!.dense).toBe(4 * (tokens.length + 1));
     }
     // The first draft is wrong, and the stop after it is discarded.
-    let asked = 0;
+    let calls = 0;
     const wrong = stepping([
-      cut(1, ({ tokens }) => (tokens === 31 && asked++ === 0 ? STOP : GO_ON)),
+      cut(1, ({ tokens }) => (tokens === 31 && calls++ === 0 ? STOP : GO_ON)),
       cut(2, ({ tokens }) => (tokens < 31 ? leave("verify") : GO_ON)),
     ]);
     const { tokens, finish } = await answer(model, wrong);
-    expect(asked).toBeGreaterThan(1);
+    expect(calls).toBeGreaterThan(1);
     expect(tokens).toEqual(whole);
     expect(finish.usage.work["accepted"]!.run).toBe(0);
     expect(finish.usage.work["stops"]).toBeUndefined();

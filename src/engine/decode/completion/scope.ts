@@ -21,16 +21,16 @@ const CLOSING = /^\s*[)\]}]/;
  * rest of a block on an empty line or after an opening bracket or colon, else the rest of the line.
  */
 export function scopeOf({ before, after }: Split): Scope {
-  const begun = before.slice(before.lastIndexOf("\n") + 1);
+  const linePrefix = before.slice(before.lastIndexOf("\n") + 1);
   const [rest, ...others] = after.split("\n", 64) as [string, ...string[]];
   const next = others.find((line) => line.trim() !== "");
-  return { kind: kindOf(begun, rest), begun, rest: rest.trim(), next };
+  return { kind: kindOf(linePrefix, rest), begun: linePrefix, rest: rest.trim(), next };
 }
 
-function kindOf(begun: string, rest: string): Scope["kind"] {
+function kindOf(linePrefix: string, rest: string): Scope["kind"] {
   if (!CLOSERS.test(rest)) return "line";
-  if (begun.trim() === "") return "block";
-  return OPENS.test(begun) && /^(}|$)/.test(rest) ? "opened block" : "line";
+  if (linePrefix.trim() === "") return "block";
+  return OPENS.test(linePrefix) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
 /** The end of a completion with this text, in characters; undefined if more may follow. */
@@ -102,7 +102,7 @@ export function trimmed(text: string, scope: Scope): string {
 
 const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
-/** The index of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
+/** The index of the first closing bracket of a kind that the text itself does not open; undefined if none. */
 function unmatched(text: string, closing: string): number | undefined {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

@@ -18,7 +18,7 @@ const DEAD = -1;
 /** A point in a text: the set of texts that may follow. */
 interface State {
   readonly node: Node;
-  /** By class of byte: the state after it, `DEAD`, or `UNKNOWN` so far. */
+  /** The state after each class of bytes, `DEAD`, or `UNKNOWN` so far. */
   readonly next: Int32Array;
   mask: Uint32Array | undefined;
 }

@@ -41,14 +41,14 @@ export class Magnitudes {
 
   /** Integers from `low` to `high`, by their number of digits. */
   #wholes(low: bigint, high: bigint, fraction: Node): Node {
-    const found: Node[] = [];
+    const alternatives: Node[] = [];
     for (let from = low; from <= high; ) {
       const end = 10n ** BigInt(from.toString().length) - 1n;
       const to = end < high ? end : high;
-      found.push(this.#sameLength(from.toString(), to.toString()));
+      alternatives.push(this.#sameLength(from.toString(), to.toString()));
       from = to + 1n;
     }
-    return this.forest.seq(this.forest.alt(found), fraction);
+    return this.forest.seq(this.forest.alt(alternatives), fraction);
   }
 
   #sameLength(low: string, high: string): Node {
@@ -74,15 +74,15 @@ export class Magnitudes {
   }
 
   /** Digits within the edges; at least one if none has come yet. */
-  #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, taken: number): Node {
+  #digitsWithin(low: Edge | undefined, high: Edge | undefined, room: number, count: number): Node {
     const { alt, seq, repeat } = bound(this.forest);
-    const end = taken > 0 && ends(low, high) ? this.forest.empty : this.forest.none;
+    const end = count > 0 && ends(low, high) ? this.forest.empty : this.forest.none;
     if (room === 0) return end;
-    if (!low && !high) return repeat(this.#digit, taken > 0 ? 0 : 1, room);
+    if (!low && !high) return repeat(this.#digit, count > 0 ? 0 : 1, room);
     const further = Array.from({ length: 10 }, (_, digit) => {
       const [l, h] = [next(low, digit, -1), next(high, digit, 1)];
       if (l === "out" || h === "out") return this.forest.none;
-      return seq(this.#digits(digit, digit), this.#digitsWithin(l, h, room - 1, taken + 1));
+      return seq(this.#digits(digit, digit), this.#digitsWithin(l, h, room - 1, count + 1));
     });
     return alt([end, ...further]);
   }

@@ -12,12 +12,12 @@ export function placeOf(reference: string, base: string): string {
   return base + plain(reference.slice(1));
 }
 
-/** The schema at a JSON pointer. @throws UserError if there is none */
+/** The schema at a JSON pointer. @throws UserError if none */
 export function schemaAt(whole: Schema, place: string): Schema {
   const names = place.split("/").slice(1);
-  const found = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")).reduce<unknown>(member, whole);
-  if (typeof found === "boolean") return found;
-  if (typeof found === "object" && found !== null && !Array.isArray(found)) return found as Schema;
+  const target = names.map((name) => name.replaceAll("~1", "/").replaceAll("~0", "~")).reduce<unknown>(member, whole);
+  if (typeof target === "boolean") return target;
+  if (typeof target === "object" && target !== null && !Array.isArray(target)) return target as Schema;
   throw new UserError(`"$ref" points to ${jsonOf(place)}, where there is no schema`);
 }
 

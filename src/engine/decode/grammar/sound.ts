@@ -11,14 +11,14 @@ export function sound(forest: Forest, root: Node): Node {
   for (const node of nodes) if (node.kind === "ref") refuseLoop(node);
   const ending = endingOf(nodes);
   if (ending.size === nodes.length) return root;
-  const keep = (node: Node): Node => (ending.has(node) ? kept(forest, node, keep) : forest.none);
+  const keep = (node: Node): Node => (ending.has(node) ? mapEdges(forest, node, keep) : forest.none);
   for (const node of nodes) if (node.kind === "ref") node.body = keep(node.body);
   const whole = keep(root);
   if (whole.kind === "none") throw new UserError("the schema cannot be satisfied: no finite value matches it");
   return whole;
 }
 
-function kept(forest: Forest, node: Node, keep: (node: Node) => Node): Node {
+function mapEdges(forest: Forest, node: Node, keep: (node: Node) => Node): Node {
   switch (node.kind) {
     case "seq": {
       const parts: Node[] = [];

@@ -59,8 +59,8 @@ export class Triggered implements Hold {
     const at = written.lastIndexOf(text);
     this.#tail = at < 0 ? written.slice(1 - text.length) : "";
     if (at < 0) return;
-    const begun = Buffer.from(written.slice(at + text.length).trimStart(), "latin1");
-    const rest = this.grammar.afterBytes(this.grammar.spaced, begun);
+    const bytes = Buffer.from(written.slice(at + text.length).trimStart(), "latin1");
+    const rest = this.grammar.afterBytes(this.grammar.spaced, bytes);
     if (rest) this.#held = new Constraint(this.grammar, rest);
   }
 }

@@ -13,8 +13,8 @@ export type Letters = readonly (readonly number[])[];
 
 /** The first `count` letters. @throws UserError if one has no token of its own */
 export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
-  const all = found.get(tokenizer) ?? allLetters(tokenizer);
-  found.set(tokenizer, all);
+  const all = cache.get(tokenizer) ?? allLetters(tokenizer);
+  cache.set(tokenizer, all);
   const letters = all.slice(0, count);
   const missing = letters.findIndex((ids) => ids.length === 0);
   if (missing < 0) return letters;
@@ -22,7 +22,7 @@ export function lettersOf(tokenizer: Tokenizer, count: number): Letters {
 }
 
 /** Each vocabulary is searched once. */
-const found = new WeakMap<Tokenizer, Letters>();
+const cache = new WeakMap<Tokenizer, Letters>();
 
 function allLetters(tokenizer: Tokenizer): Letters {
   const letters: number[][] = Array.from({ length: MOST_LETTERS }, () => []);

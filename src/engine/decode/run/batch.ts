@@ -31,7 +31,7 @@ export class Batch implements Disposable {
   readonly #cache: KvCache | DeviceRows;
   readonly #buffers: StackBuffers;
   readonly #probes: Probes;
-  /** By the first layer of a range. */
+  /** Keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   readonly #logits: Buffer;
   readonly #stacks = new Map<string, BoundStack>();
@@ -123,7 +123,7 @@ export class Batch implements Disposable {
     return this.#probes.read(probe, rows, `${done % 2} ${keyOf(of)}`, () => this.#buffers.stream(done, spanOf(of)));
   }
 
-  /** Runs the part after the model's last attention, if there is one, then the head. */
+  /** Runs the part after the model's last attention, if any, then the head. */
   finish(of: Rows, done: number): Promise<void> {
     return this.#chain(`finish ${done % 2} ${keyOf(of)}`, of, () => {
       const span = spanOf(of);

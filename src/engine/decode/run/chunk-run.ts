@@ -67,7 +67,7 @@ export async function runSegments(
 }
 
 /**
- * Runs the part after the last attention, if there is one, for some tokens of a run. Returns the stream after the
+ * Runs the part after the last attention, if any, for some tokens of a run. Returns the stream after the
  * model's last layer.
  */
 export async function tailOf(

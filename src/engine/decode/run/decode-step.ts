@@ -106,17 +106,17 @@ export class DecodeStep {
       const cut = stepCut(planOf(this.#step(slot)), after);
       return cut ? [{ slot, cut }] : [];
     });
-    const found = new Map<Slot, Found>();
+    const findings = new Map<Slot, Found>();
     for (const [probe, slots] of byKey(rows, ({ cut }) => cut.probe))
-      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) found.set(slot, one);
-    return rows.map((row) => ({ ...row, found: found.get(row.slot) }));
+      if (probe) for (const [slot, one] of await this.#probe(probe, slots)) findings.set(slot, one);
+    return rows.map((row) => ({ ...row, found: findings.get(row.slot) }));
   }
 
   async #probe(probe: StepProbe, slots: ReadonlySet<Slot>): Promise<[Slot, Found][]> {
     const all: [Slot, Found][] = [];
     for (const of of this.batch.adjacent(slots)) {
-      const found = await this.batch.probe(of, this.#done, probe);
-      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, found[i]!]));
+      const results = await this.batch.probe(of, this.#done, probe);
+      all.push(...this.batch.slotsOf(of).map((slot, i): [Slot, Found] => [slot, results[i]!]));
     }
     for (const [slot, { cost }] of all) this.#step(slot).meter.overheadPart(cost, 1, 0);
     return all;
@@ -124,14 +124,14 @@ export class DecodeStep {
 
   /** Decides the tokens of rows that leave, and fills the state of the layers they skip. */
   async #exit(leaving: readonly Leaving[], after: number): Promise<void> {
-    const deciding = leaving.filter((row) => !madeLogits(row));
+    const deciding = leaving.filter((row) => !probedLogits(row));
     for (const [head, slots] of byKey(deciding, ({ cut }) => cut.head))
       for (const of of this.batch.adjacent(slots)) await this.batch.head(of, this.#done, head);
     for (const row of leaving) {
       const { slot, fill: how } = row;
       this.#bill(slot, after);
       await this.#billHead(row);
-      this.#leave(slot, outcomeOf(how, madeLogits(row) ?? this.batch.logitsOf(slot)));
+      this.#leave(slot, outcomeOf(how, probedLogits(row) ?? this.batch.logitsOf(slot)));
       await fill(how, this.#at(slot, after));
     }
   }
@@ -186,7 +186,7 @@ export class DecodeStep {
 }
 
 /** A probe's logits for a row, if the exit has no head of its own. */
-const madeLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
+const probedLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
 /** Rows grouped by the key of their probe or head. */
 function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead>(

@@ -203,17 +203,17 @@ export class Engine implements Disposable {
     return steps.map(({ slot }) => outcomes.get(slot)!);
   }
 
-  /** Keeps the first `kept` of the tokens that a step checked: dense would have run exactly these. */
-  keep(step: Step, checked: number, kept: number): void {
+  /** Keeps the first `accepted` of the tokens that a step checked: dense would have run exactly these. */
+  keep(step: Step, checked: number, accepted: number): void {
     const { slot, meter } = step;
     const first = slot.tokens.length - checked;
-    for (let i = 0; i < kept; i++) this.#billDense(step, first + i);
+    for (let i = 0; i < accepted; i++) this.#billDense(step, first + i);
     // Drops the entries of a token that would stop the answer.
     slot.truncate(slot.tokens.length);
     const head = { cost: this.programs.headCost, tokens: 1, past: 0 };
-    for (let later = 0; later < checked - kept; later++)
+    for (let later = 0; later < checked - accepted; later++)
       meter.waste([...slot.runsOf(this.programs.decoder.config.layers, () => later), head]);
-    slot.truncate(first + kept);
+    slot.truncate(first + accepted);
   }
 
   /** Bills an answer that stopped at a token after `past` others: dense would have run it. */
@@ -224,8 +224,8 @@ export class Engine implements Disposable {
 
   /** Bills dense for a token after `past` others. Dense reads an existing text in chunks, billed by its reader. */
   #billDense(step: Step, past: number): void {
-    const { meter, given = false } = step;
-    if (!given) {
+    const { meter, forced = false } = step;
+    if (!forced) {
       meter.insteadOfLayers(1, past);
       meter.insteadOfHead(1);
     }

@@ -60,7 +60,7 @@ async function writeBoth(sha256: string): Promise<void> {
     ]),
   );
   await writeExits(linear, {
-    about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
+    metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...decider }] },
     weights,
   });
   const certificate = (risk: number, threshold: number) => ({
@@ -73,7 +73,7 @@ async function writeBoth(sha256: string): Promise<void> {
     [older, decider],
   ] as const)
     await writeExits(out, {
-      about: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...own }] },
+      metadata: { ...about, saving: "dynamax", deciders: [{ kind: "linear", ...own }] },
       weights,
     });
   const file = JSON.parse(readFileSync(exitsJson(older), "utf8"));
@@ -83,7 +83,7 @@ async function writeBoth(sha256: string): Promise<void> {
     (layer) => [`head.${layer}.gain`, { shape: [hidden], values: new Float32Array(hidden).fill(1) }] as const,
   );
   const normed = { ...about, saving: "dynamax" as const, head: { mode: "norm" as const }, deciders: [] };
-  await writeExits(norm, { about: normed, weights: new Map(gains) });
+  await writeExits(norm, { metadata: normed, weights: new Map(gains) });
   const three = {
     about: { ...about, saving: "sec" as const, deciders: [{ kind: "controller" as const, ...decider }] },
   };
@@ -178,7 +178,7 @@ describe("dynamax", () => {
 
   test("what exits would lose while dense reads a text is what they lose when it is served", async () => {
     const exits = openExits(linear, await host());
-    const watched = watchedText(exits, exits.about.deciders, prompt, next);
+    const watched = watchedText(exits, exits.metadata.deciders, prompt, next);
     await readTexts(model.engine, [{ ...watched, plan: planOf([watched.part]) }]);
     const dense = choicesOf(await run("dense"));
     const losses: number[] = [];
@@ -256,7 +256,7 @@ describe("dynamax", () => {
     ],
     [
       "dynamax:risk=0.05,file=LINEAR",
-      /linear has no threshold certified for risk=0.05 .*; `modicum savings calibrate dynamax` certifies some$/,
+      /linear has no threshold certified for risk=0.05 .*; `modicum savings calibrate dynamax` certifies thresholds$/,
     ],
     ["dynamax:risk=0.05,file=OLDER", /older has no threshold certified for risk=0.05 .*`modicum savings calibrate/],
     ["dynamax:risk=0.05,file=CERTIFIED,threshold=0.5", /threshold: expected none with risk=0.05, got 0.5/],

@@ -40,10 +40,10 @@ export class HeldBack implements Disposable {
   take(depth: number, to: StreamMemory): number[] {
     const first = this.#tokens.findIndex((token) => token.depth === depth);
     if (first < 0) return [];
-    const taken = this.#tokens.splice(first);
-    this.#streams.give(to, first, taken.length);
+    const tokens = this.#tokens.splice(first);
+    this.#streams.give(to, first, tokens.length);
     this.#streams.count = first;
-    return taken.map(({ position }) => position);
+    return tokens.map(({ position }) => position);
   }
 
   clear(): void {

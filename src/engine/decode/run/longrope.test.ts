@@ -24,8 +24,8 @@ interface Case {
 /** transformers' results in float32 with a cache: tools/reference/longrope.py. */
 const fixture = fileURLToPath(new URL("../../../models/fixtures/phi3-long", import.meta.url));
 const cases: Case[] = JSON.parse(readFileSync(path.join(fixture, "long.json"), "utf8")).cases.map(
-  ({ logits, ...given }: Omit<Case, "logits"> & { logits: string }) => ({
-    ...given,
+  ({ logits, ...args }: Omit<Case, "logits"> & { logits: string }) => ({
+    ...args,
     logits: new Float32Array(new Uint8Array(Bytes.from(logits, "base64")).buffer),
   }),
 );

@@ -141,7 +141,7 @@ test("a step that stops has no logits, and costs the layers that ran", async () 
   expect(flops.dense).toBeGreaterThan(before);
   model.engine.release(row.slot);
   const given = await begin(model, prompt, plan);
-  const [onward] = await model.engine.stepAll([{ ...given, token: next[0]!, given: true }]);
+  const [onward] = await model.engine.stepAll([{ ...given, token: next[0]!, forced: true }]);
   expect(onward!.kind).toBe("token");
   model.engine.release(given.slot);
 });

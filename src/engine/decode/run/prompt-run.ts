@@ -140,7 +140,7 @@ export class PromptRun {
     }
     const decision = cut.decide({ tokens, positions: reached.positions, probed });
     if (decision.kind === "keep") reached.keep(decision.positions);
-    else if (decision.kind !== "continue") throw new Error(`a prompt came to a cut that decided to ${decision.kind}`);
+    else if (decision.kind !== "continue") throw new Error(`a prompt reached a cut that decided to ${decision.kind}`);
     meter.count("tokens", tokens, reached.positions.length);
   }
 

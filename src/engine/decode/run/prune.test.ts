@@ -32,13 +32,13 @@ const step = (options: string) => `prune:after=1,sinks=2,last=4,minLength=2,${op
 
 async function run(tokens: readonly number[], save: readonly string[], plan = planFrom(save)) {
   const { engine } = model;
-  const made = await plan(tokens.length);
+  const result = await plan(tokens.length);
   engine.forget();
-  const slot = engine.acquireEmpty(tokens, made);
+  const slot = engine.acquireEmpty(tokens, result);
   const meter = new Meter(engine.programs);
   try {
-    const logits = [(await engine.prefill(slot, tokens, meter, made)).slice()];
-    for (const token of next) logits.push((await engine.step(slot, token, meter, made)).slice());
+    const logits = [(await engine.prefill(slot, tokens, meter, result)).slice()];
+    for (const token of next) logits.push((await engine.step(slot, token, meter, result)).slice());
     const { bytes } = slot;
     return {
       logits,
@@ -93,12 +93,12 @@ test.each(["uniform", "recent", "random", "attention"])("by=%s: gathered is what
   const slot = model.engine.acquireEmpty(prompt, plan);
   await model.engine.prefill(slot, prompt, new Meter(model.engine.programs), plan);
   const group = slot.group(1) as KvGroup;
-  const kept = new Set(Array.from({ length: group.length }, (_, entry) => group.position(entry)));
+  const retained = new Set(Array.from({ length: group.length }, (_, entry) => group.position(entry)));
   model.engine.release(slot);
-  expect(kept.size).toBe(60);
+  expect(retained.size).toBe(60);
   using masked = await MaskedAttention.create(
     model.decoder,
-    ({ query, key }) => key <= query && (kept.has(key) || key === query),
+    ({ query, key }) => key <= query && (retained.has(key) || key === query),
   );
   const reference = await run(prompt, [], async () => planOf([{ attention: (l) => (l >= 1 ? masked : undefined) }]));
   expect(worst(pruned.logits.slice(0, 1), reference.logits.slice(0, 1))).toBeLessThan(1e-4);
@@ -292,11 +292,11 @@ describe("which tokens are kept", () => {
     for (const by of ["uniform", "recent", "random", "attention"])
       for (const tokens of [1, 4, 5, 6, 50, 333])
         for (const keep of [0.01, 0.3, 0.99]) {
-          const kept = [...keptOf(options({ by, keep }), tokens, new Float32Array(tokens))];
-          expect(kept.length).toBe(Math.max(Math.min(tokens, 5), Math.round(keep * tokens)));
-          expect(new Set(kept).size).toBe(kept.length);
-          expect(kept).toEqual(kept.toSorted((a, b) => a - b));
-          expect(kept.at(-1)).toBe(tokens - 1);
+          const retained = [...keptOf(options({ by, keep }), tokens, new Float32Array(tokens))];
+          expect(retained.length).toBe(Math.max(Math.min(tokens, 5), Math.round(keep * tokens)));
+          expect(new Set(retained).size).toBe(retained.length);
+          expect(retained).toEqual(retained.toSorted((a, b) => a - b));
+          expect(retained.at(-1)).toBe(tokens - 1);
         }
   });
 

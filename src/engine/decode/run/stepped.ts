@@ -20,7 +20,7 @@ export interface Step {
   /** The most tokens that may wait for verification after this step; absent: DRAFTS. */
   readonly drafts?: number | undefined;
   /** True for a token of an existing text, which cannot stop like an answer. */
-  readonly given?: boolean | undefined;
+  readonly forced?: boolean | undefined;
 }
 
 /** The outcome of a step for one sequence. The slot's next step overwrites the logits [vocabulary]. */
@@ -63,9 +63,9 @@ export function decisionAt(cut: StepCut, step: Step, probed: Float32Array, waiti
   if (probed.some(Number.isNaN)) return { kind: "continue" };
   const decision = cut.decide({ tokens: step.slot.tokens.length, probed });
   if (decision.kind === "keep")
-    throw new Error("a generated token came to a cut that decided to keep some of a prompt");
+    throw new Error("a generated token reached a cut that decided to keep prompt positions");
   const full = decision.kind === "exit" && waiting >= mostWaiting(decision.fill, step);
-  return full || (decision.kind === "stop" && step.given) ? { kind: "continue" } : decision;
+  return full || (decision.kind === "stop" && step.forced) ? { kind: "continue" } : decision;
 }
 
 function mostWaiting(fill: StateFill, step: Step): number {

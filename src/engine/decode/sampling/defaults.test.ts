@@ -85,6 +85,6 @@ test("an alias' file is known by its hash, whatever it is called", () => {
 
 test("who gives a seed, biases or log-probabilities does not say how tokens are drawn", () => {
   expect(saysHowToDraw({ seed: 1, logitBias: { 1: 5 }, logprobs: 2, temperature: undefined })).toBe(false);
-  for (const given of [{ temperature: 0 }, { topK: 0 }, { topP: 1 }, { minP: 0 }, { presencePenalty: 0 }])
-    expect(saysHowToDraw(given)).toBe(true);
+  for (const options of [{ temperature: 0 }, { topK: 0 }, { topP: 1 }, { minP: 0 }, { presencePenalty: 0 }])
+    expect(saysHowToDraw(options)).toBe(true);
 });

@@ -50,24 +50,29 @@ export interface ModelSampling {
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
   const alias = Object.keys(published).find((name) => aliases[name]?.files[0]?.sha256 === sha256);
   if (alias !== undefined) return published[alias];
-  const { from, said } = saidIn(config);
-  const settings = settingsOf(inFile(from, () => checked(fields, said)));
+  const { from, values } = publishedSettings(config);
+  const settings = settingsOf(inFile(from, () => checked(fields, values)));
   return Object.keys(settings).length > 0 ? { settings, from } : undefined;
 }
 
 const anything = z.looseObject({});
 
 /** The settings in a checkpoint, by transformers' names. */
-function saidIn(config: ConfigSource): { readonly from: string; readonly said: Readonly<Record<string, unknown>> } {
+function publishedSettings(config: ConfigSource): {
+  readonly from: string;
+  readonly values: Readonly<Record<string, unknown>>;
+} {
   switch (config.kind) {
     case "gguf":
       return {
         from: config.path,
-        said: Object.fromEntries(ggufKeys.map(([name, key]) => [name, config.metadata.get(`general.sampling.${key}`)])),
+        values: Object.fromEntries(
+          ggufKeys.map(([name, key]) => [name, config.metadata.get(`general.sampling.${key}`)]),
+        ),
       };
     case "huggingface": {
       const from = path.join(path.dirname(config.path), "generation_config.json");
-      return { from, said: readOptionalJson(from, anything) ?? {} };
+      return { from, values: readOptionalJson(from, anything) ?? {} };
     }
   }
 }
@@ -94,16 +99,16 @@ const fields = z.object({
 });
 
 /** A model without sampling is greedy; with sampling, a missing temperature means 1. */
-function settingsOf({ do_sample, ...said }: z.output<typeof fields>): ModelSampling["settings"] {
+function settingsOf({ do_sample, ...values }: z.output<typeof fields>): ModelSampling["settings"] {
   const filters = {
-    ...(said.top_k != null && { topK: Math.max(0, said.top_k) }),
-    ...(said.top_p != null && { topP: said.top_p }),
-    ...(said.min_p != null && { minP: said.min_p }),
+    ...(values.top_k != null && { topK: Math.max(0, values.top_k) }),
+    ...(values.top_p != null && { topP: values.top_p }),
+    ...(values.min_p != null && { minP: values.min_p }),
   };
-  const penalty = { ...(said.repetition_penalty != null && { repetitionPenalty: said.repetition_penalty }) };
+  const penalty = { ...(values.repetition_penalty != null && { repetitionPenalty: values.repetition_penalty }) };
   if (do_sample === false) return { temperature: 0, ...penalty };
-  const sampled = do_sample ?? (said.temperature != null || Object.keys(filters).length > 0);
-  return sampled ? { temperature: said.temperature ?? 1, ...filters, ...penalty } : penalty;
+  const sampled = do_sample ?? (values.temperature != null || Object.keys(filters).length > 0);
+  return sampled ? { temperature: values.temperature ?? 1, ...filters, ...penalty } : penalty;
 }
 
 /** Settings of the aliases, whose GGUFs have none. */

@@ -19,7 +19,7 @@ export function weightOf({ logits, max, scale }: Candidates, from: number, to: n
 }
 
 /**
- * With `weights` laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding moves
+ * If `weights` are laid end to end: the index of the weight that contains `at`, and the offset in it. If rounding moves
  * `at` past the end: the last weight above 0.
  */
 function locate(weights: number[], at: number): [index: number, rest: number] {

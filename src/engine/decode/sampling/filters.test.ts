@@ -51,8 +51,8 @@ describe.each(Object.entries(shapes))("%s logits", (_, shape) => {
     for (const logits of cases) {
       const drawable = all(logits.length).filter((id) => logits[id]! > -Infinity);
       for (const k of [0, 1, 2, 3, 10, 40, 200, 5000]) {
-        const kept = idsOf(topK(candidates(logits), k)).filter((id) => logits[id]! > -Infinity);
-        expect(kept).toEqual(plainTopK(logits, drawable, k));
+        const retained = idsOf(topK(candidates(logits), k)).filter((id) => logits[id]! > -Infinity);
+        expect(retained).toEqual(plainTopK(logits, drawable, k));
       }
     }
   });
@@ -61,8 +61,8 @@ describe.each(Object.entries(shapes))("%s logits", (_, shape) => {
     for (const logits of cases) {
       for (const p of [0, 0.013, 0.5, 0.9, 0.987]) {
         for (const temperature of [0.3, 1, 2.5]) {
-          const kept = idsOf(topP(candidates(logits, temperature), p));
-          expect(kept).toEqual(plainTopP(logits, all(logits.length), p, temperature));
+          const retained = idsOf(topP(candidates(logits, temperature), p));
+          expect(retained).toEqual(plainTopP(logits, all(logits.length), p, temperature));
         }
       }
     }
@@ -71,8 +71,8 @@ describe.each(Object.entries(shapes))("%s logits", (_, shape) => {
   test("min-p keeps what the definition says", () => {
     for (const logits of cases) {
       for (const p of [0, 0.0123, 0.37, 1]) {
-        const kept = idsOf(minP(candidates(logits, 0.7), p));
-        expect(kept).toEqual(plainMinP(logits, all(logits.length), p, 0.7));
+        const retained = idsOf(minP(candidates(logits, 0.7), p));
+        expect(retained).toEqual(plainMinP(logits, all(logits.length), p, 0.7));
       }
     }
   });

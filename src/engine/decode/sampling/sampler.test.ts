@@ -19,9 +19,9 @@ function plainDistribution(logits: Float32Array, options: SamplingInput): number
     before += weight(id);
     return !reached;
   });
-  const kept = afterP.filter((id) => weight(id) >= minP);
-  const total = kept.reduce((sum, id) => sum + weight(id), 0);
-  return scaled.map((_, id) => (kept.includes(id) ? weight(id) / total : 0));
+  const retained = afterP.filter((id) => weight(id) >= minP);
+  const total = retained.reduce((sum, id) => sum + weight(id), 0);
+  return scaled.map((_, id) => (retained.includes(id) ? weight(id) / total : 0));
 }
 
 /** The chi-square value that `degrees` of freedom exceed by chance once in a thousand (Wilson-Hilferty). */

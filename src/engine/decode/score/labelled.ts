@@ -15,7 +15,7 @@ export const labelled = (text: string, label: string) => ({
  * The continuations whose likelihood decides each text's label; long texts are cut.
  * @throws UserError for invalid labels
  */
-export function askedOfLabels(
+export function labelRequests(
   model: LanguageModel,
   texts: readonly string[],
   labels: readonly string[],

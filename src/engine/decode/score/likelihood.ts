@@ -80,10 +80,10 @@ export class Likelihoods implements Disposable {
    * adjacent ones, and whole chunks at the start of the previous call.
    */
   async ofPairs(pairs: readonly Pair[], meter: Meter, signal?: AbortSignal): Promise<TokenScore[][]> {
-    const found: TokenScore[][] = pairs.map(() => []);
+    const scores: TokenScore[][] = pairs.map(() => []);
     const numbered = pairs.map((pair, index) => ({ ...pair, index }));
     for (const { index, context, continuation } of numbered.filter((pair) => this.#switchesRope(pair)))
-      found[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
+      scores[index] = await this.ofText([...context, ...continuation], context.length, meter, signal);
     const plain = numbered.filter((pair) => !this.#switchesRope(pair));
     for (const contexts of this.#together(byContext(plain))) {
       const plan = this.planFor(contexts[0]![0]!.context.length);
@@ -91,11 +91,11 @@ export class Likelihoods implements Disposable {
         for (const group of contexts) {
           const continuations = group.map(({ continuation }) => continuation);
           const each = await last(this.ofContext(slot, { context: group[0]!.context, continuations }, meter, signal));
-          for (const [i, { index }] of group.entries()) found[index] = each[i]!;
+          for (const [i, { index }] of group.entries()) scores[index] = each[i]!;
         }
       });
     }
-    return found;
+    return scores;
   }
 
   /** Contexts that run in turn in one slot: all, or each by itself if plans cut the layers apart. */
@@ -124,7 +124,7 @@ export class Likelihoods implements Disposable {
     const targets = continuations.map(([first]) => first!);
     const plan = this.planFor(context.length);
     const firsts = yield* this.#firsts(slot, context, targets, plan, meter, signal);
-    const found: TokenScore[][] = [];
+    const scores: TokenScore[][] = [];
     const byStep = plan.cuts.some(({ scope }) => scope === "step");
     for (const [i, continuation] of continuations.entries()) {
       const before = [...context, ...continuation.slice(0, -1)];
@@ -132,7 +132,7 @@ export class Likelihoods implements Disposable {
       if (byStep) {
         // Tokens leave one by one, like an answer's.
         const rest = yield* scoreSteps(this.engine, slot, { tokens: continuation, plan, meter });
-        found.push([firsts[i]!, ...rest]);
+        scores.push([firsts[i]!, ...rest]);
         continue;
       }
       slot.prepare(before.length);
@@ -140,9 +140,9 @@ export class Likelihoods implements Disposable {
       const again = context.length - slot.tokens.length;
       const runs = this.engine.runs(slot, before, { plan: densePlan, meter, signal });
       const rest = { targets: continuation.slice(1), skipped: again, meter };
-      found.push([firsts[i]!, ...(yield* this.#scoreRuns(slot, runs, rest))]);
+      scores.push([firsts[i]!, ...(yield* this.#scoreRuns(slot, runs, rest))]);
     }
-    return found;
+    return scores;
   }
 
   /** Runs a context; its last row predicts each of the targets. */
@@ -173,7 +173,7 @@ export class Likelihoods implements Disposable {
     runs: AsyncIterable<Run>,
     { targets, skipped, meter }: { targets: readonly number[]; skipped: number; meter: Meter },
   ): AsyncGenerator<void, TokenScore[]> {
-    const found: TokenScore[] = [];
+    const scores: TokenScore[] = [];
     const past = slot.tokens.length;
     let passed = 0;
     for await (const { tokens, rows, headRuns } of runs) {
@@ -181,14 +181,14 @@ export class Likelihoods implements Disposable {
       passed += tokens;
       if (first === tokens) continue;
       meter.parts(await headRuns(first, tokens - first));
-      const wanted = targets.slice(found.length, found.length + tokens - first);
+      const targetsHere = targets.slice(scores.length, scores.length + tokens - first);
       const score = async (some: readonly number[], at: number) =>
         this.#score(await rows(first + at, some.length), [1, some.length, 1], some);
-      found.push(...(await pieces(wanted, score)));
+      scores.push(...(await pieces(targetsHere, score)));
       yield;
     }
     meter.insteadOfScores(past, passed, skipped);
-    return found;
+    return scores;
   }
 
   async #score(stream: Stream, shape: readonly number[], targets: readonly number[]): Promise<TokenScore[]> {
@@ -241,7 +241,7 @@ async function pieces<T>(
   targets: readonly number[],
   run: (some: readonly number[], at: number) => Promise<T[]>,
 ): Promise<T[]> {
-  const found: T[] = [];
-  for (let at = 0; at < targets.length; at += ROWS) found.push(...(await run(targets.slice(at, at + ROWS), at)));
-  return found;
+  const results: T[] = [];
+  for (let at = 0; at < targets.length; at += ROWS) results.push(...(await run(targets.slice(at, at + ROWS), at)));
+  return results;
 }

@@ -62,7 +62,7 @@ async function stepped(
     return [await engine.prefill(slot, all, meter)];
   }
   if (hasRecurrent(config) || config.longRopeBeyond !== undefined) return [await engine.step(slot, token, meter)];
-  const step: Step = { slot, token, ahead, meter, given: true };
+  const step: Step = { slot, token, ahead, meter, forced: true };
   const [outcome] = await engine.stepAll([step]);
   if (outcome?.kind !== "checked") throw new Error(`tokens that run ahead ended as ${outcome?.kind}`);
   engine.keep(step, outcome.logits.length, outcome.logits.length);

@@ -18,7 +18,7 @@ const question = (query: string, document: string) =>
  * The continuations whose likelihood gives each text's relevance to the query.
  * @throws UserError if the query is too long, or a text that must not be cut
  */
-export function askedOfQuery(
+export function relevanceRequests(
   model: LanguageModel,
   query: string,
   texts: readonly string[],

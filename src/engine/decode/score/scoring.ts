@@ -25,31 +25,31 @@ export class ScoringJob implements Work {
   constructor(
     private readonly engine: Engine,
     private readonly likelihoods: Likelihoods,
-    private readonly asked: readonly Continuations[],
+    private readonly requests: readonly Continuations[],
     private readonly time: Stopwatch,
   ) {
     time.enter("prefill");
-    const { context } = asked[0]!;
-    this.#shared = Math.min(...asked.map((other) => commonPrefix(other.context, context)));
+    const { context } = requests[0]!;
+    this.#shared = Math.min(...requests.map((other) => commonPrefix(other.context, context)));
     this.#meter = new Meter(engine.programs);
     this.#slot = likelihoods.acquire(context);
     this.#runs = this.#all();
   }
 
   async *#all(): AsyncGenerator<void, void> {
-    for (const one of this.asked) {
+    for (const one of this.requests) {
       this.found.push(yield* this.likelihoods.ofContext(this.#slot, one, this.#meter));
       yield;
     }
   }
 
   get #ended(): boolean {
-    return this.found.length === this.asked.length;
+    return this.found.length === this.requests.length;
   }
 
   /** Tokens still to run, at least 1: it ends without a step. */
   get left(): number {
-    const [now, ...later] = this.asked.slice(this.found.length);
+    const [now, ...later] = this.requests.slice(this.found.length);
     const here = Math.max(0, (now?.context.length ?? 0) - this.#slot.tokens.length);
     return later.reduce((sum, { context }) => sum + context.length - this.#shared, Math.max(1, here));
   }
@@ -81,7 +81,7 @@ export class ScoringJob implements Work {
 
   /** Its prompt is everything it read, most of which may come from the cache. */
   usage(): Usage {
-    const whole = this.asked.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
+    const whole = this.requests.slice(0, this.found.length).reduce((sum, one) => sum + read(one), 0);
     const prompt = whole + (this.#ended ? 0 : this.#slot.tokens.length);
     const tokens = { prompt, cached: Math.max(0, prompt - this.#meter.tokens), completion: 0 };
     return { ...this.#meter.total(), tokens, ...this.time.total() };

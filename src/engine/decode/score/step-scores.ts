@@ -14,21 +14,21 @@ export async function* scoreSteps(
   slot: Slot,
   { tokens, plan, meter }: { tokens: readonly number[]; plan: Plan; meter: Meter },
 ): AsyncGenerator<void, TokenScore[]> {
-  const found: TokenScore[] = [];
-  const wanted = tokens.length - 1;
+  const scores: TokenScore[] = [];
+  const count = tokens.length - 1;
   const past = slot.tokens.length;
   const read = meter.insteadOfText(past);
-  for (let i = 0; found.length < wanted; i++) {
+  for (let i = 0; scores.length < count; i++) {
     // After the last token, those still waiting are checked.
-    const step: Step = { slot, token: i < wanted ? tokens[i] : undefined, meter, plan, given: true };
+    const step: Step = { slot, token: i < count ? tokens[i] : undefined, meter, plan, forced: true };
     const [stepped] = await engine.stepAll([step]);
-    if (i < wanted) read(1);
-    for (const logits of certain(stepped!)) found.push(likelihoodOf(logits, tokens[found.length + 1]!));
+    if (i < count) read(1);
+    for (const logits of certain(stepped!)) scores.push(likelihoodOf(logits, tokens[scores.length + 1]!));
     if (stepped?.kind === "checked") engine.keep(step, stepped.logits.length, stepped.logits.length);
     yield;
   }
-  meter.insteadOfScores(past, wanted);
-  return found;
+  meter.insteadOfScores(past, count);
+  return scores;
 }
 
 /** The model's own logits. */

@@ -69,9 +69,9 @@ export class Cached {
    * How many of the first `length` tokens can be continued from: all, or up to the last snapshot in a model with
    * recurrent layers, or 0 if the window before them was freed.
    */
-  kept(length: number): number {
-    const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.kept(length)));
-    return most === length ? most : this.kept(most);
+  continuable(length: number): number {
+    const most = Math.min(this.tokens.length, ...this.groups.map((group) => group.reusable(length)));
+    return most === length ? most : this.continuable(most);
   }
 
   /** The number of a prompt's tokens that need not run again; its last one always runs. `key`: the key of its plan's state. */
@@ -90,7 +90,7 @@ export class Cached {
 
   /** How many of the `common` tokens a sequence of `length` may start from, if at most `alike` were written under its plan. */
   #offers(common: number, length: number, alike: number): number {
-    return this.kept(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
+    return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }
 
   /** True if a sequence of `length` tokens uses the same rope factors as the cached keys. */
@@ -115,9 +115,9 @@ export class Cached {
     return this.groups.every((group) => group.isFresh(end)) ? end : 0;
   }
 
-  /** Truncates the cache to its first `length` tokens, or to the part that is `kept`. */
+  /** Truncates the cache to its first `length` tokens, or to the part that is `continuable`. */
   truncate(length: number): void {
-    const available = this.kept(length);
+    const available = this.continuable(length);
     for (const group of this.groups) group.truncate(available);
     this.tokens.length = available;
     this.#ends = this.#ends.filter((end) => end <= available);
@@ -135,7 +135,7 @@ export class Cached {
     for (const group of this.groups) group.trim(Math.max(length, this.tokens.length) + SPARE);
   }
 
-  /** Replaces its contents with the first `length` tokens of another, which its `kept` allows. */
+  /** Replaces its contents with the first `length` tokens of another, which its `continuable` allows. */
   copy(from: Cached, length: number): void {
     const parts = from.groups.slice(1).reduce((own, { layers }) => splitAt(own, layers.from), this.groups);
     for (const [i, part] of parts.entries()) part.copy(from.groups[i]!, length);

@@ -35,7 +35,7 @@ export class Slot extends Cached implements Disposable {
   busy = false;
   readonly programs: DecoderPrograms;
   readonly buffers: StackBuffers;
-  /** By the first layer of a range. */
+  /** Keyed by the first layer of a range. */
   readonly #lengths = new Map<number, Lengths>();
   #logits: Buffer;
   readonly #stacks = new BoundStacks();
@@ -164,8 +164,8 @@ export class Slot extends Cached implements Disposable {
 
   /** Positions of the prompt's tokens by time, height and width, in a model with these axes. */
   axesOf(positions: readonly number[]): [number[], number[], number[]] | undefined {
-    const found = this.#axes?.at(positions);
-    return found && [found.positions, found.height, found.width];
+    const axes = this.#axes?.at(positions);
+    return axes && [axes.positions, axes.height, axes.width];
   }
 
   /** Without explicit positions, the kernel counts from the entry's number. */

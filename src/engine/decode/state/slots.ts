@@ -63,7 +63,7 @@ export class Slots implements Disposable {
 
   /** Bytes kept for ended sequences. */
   get keptBytes(): number {
-    return this.#kept().reduce((sum, { bytes }) => sum + bytes, 0);
+    return this.#reusable().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
   /** Bytes of all sequences, running or kept. */
@@ -116,7 +116,7 @@ export class Slots implements Disposable {
 
   /** Empties the cache, and frees its memory. */
   letGo(): void {
-    for (const held of this.#kept()) this.#drop(held);
+    for (const held of this.#reusable()) this.#drop(held);
   }
 
   /** Keeps nothing. */
@@ -172,7 +172,7 @@ export class Slots implements Disposable {
 
   /** Drops the least recently used until the rest is within the limit. */
   #bound(): void {
-    for (const held of this.#kept()
+    for (const held of this.#reusable()
       .toSorted((a, b) => a.used - b.used)
       .slice(0, -1)) {
       if (this.keptBytes <= this.limit) return;
@@ -205,7 +205,7 @@ export class Slots implements Disposable {
     return this.#all().filter((slot) => !slot.busy);
   }
 
-  #kept(): (Slot | Shelved)[] {
+  #reusable(): (Slot | Shelved)[] {
     return [...this.#free(), ...this.#shelf].filter((held) => held.bytes > 0);
   }
 

@@ -24,7 +24,7 @@ test.each<[Record<string, unknown>]>([[{}], [{ anyOf: [{ required: ["a"] }, {}] 
   "arguments by %j are an object",
   (parameters) => {
     const { forest, root } = compiled(callingOf({ tools: [toolOf("f", parameters)] }).format!);
-    const takes = (given: string) => forest.takes(root, Buffer.from(`{"name":"f","arguments":${given}}`));
+    const takes = (value: string) => forest.takes(root, Buffer.from(`{"name":"f","arguments":${value}}`));
     expect(['{"a":1}', '"x"', "1"].map(takes)).toEqual([true, false, false]);
   },
 );

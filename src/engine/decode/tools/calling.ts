@@ -17,7 +17,7 @@ export interface Calling {
   readonly tools: readonly Tool[];
   /** Text to put before the answer. */
   readonly begin: string;
-  /** True if special tokens in it count as special. */
+  /** True if special tokens in the prompt count as special. */
   readonly isSpecial?: true;
   /** The function whose call it begins, in harmony: the answer is then only the arguments. */
   readonly name?: string;

@@ -72,9 +72,9 @@ export class FormReader implements AnswerReader {
   }
 
   #take(length: number): string {
-    const taken = this.#text.slice(0, length);
+    const text = this.#text.slice(0, length);
     this.#text = this.#text.slice(length);
     if (length > 0) this.#tried = this.#closings = 0;
-    return taken;
+    return text;
   }
 }

@@ -24,7 +24,7 @@ function read(answer: string, size = 1) {
   return { text: all.map((it) => it.text).join(""), calls: all.flatMap((it) => it.calls) };
 }
 
-const calls = (name: string, given: object) => ({ text: "", calls: [{ name, arguments: JSON.stringify(given) }] });
+const calls = (name: string, args: object) => ({ text: "", calls: [{ name, arguments: JSON.stringify(args) }] });
 
 describe("an answer that is one call as a whole is that call", () => {
   const paris = { city: "Paris", unit: "c" };

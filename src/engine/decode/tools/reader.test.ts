@@ -9,8 +9,8 @@ function read(answer: string, size: number, begun = false) {
   return { text: all.map((it) => it.text).join(""), calls: all.flatMap((it) => it.calls) };
 }
 
-const call = (name: string, given: object) =>
-  `<tool_call>\n${JSON.stringify({ name, arguments: given })}\n</tool_call>`;
+const call = (name: string, options: object) =>
+  `<tool_call>\n${JSON.stringify({ name, arguments: options })}\n</tool_call>`;
 
 test.each([1, 2, 3, 7, 1000])("text and calls are told apart, in pieces of %i", (size) => {
   const answer = `Let me see. 1 < 2 ${call("f", { a: 1 })}\n${call("g", {})}\n`;
@@ -30,12 +30,12 @@ test.each([1, 5, 1000])("an answer that begins inside a call needs no end, in pi
 });
 
 test.each([1, 5, 1000])("an argument may have the words that calls are written between, in pieces of %i", (size) => {
-  const given = { a: 'x "</tool_call>" \\ <tool_call>', b: "</tool_call>" };
-  const [call1, call2] = [call("f", given), call("g", {})];
+  const options = { a: 'x "</tool_call>" \\ <tool_call>', b: "</tool_call>" };
+  const [call1, call2] = [call("f", options), call("g", {})];
   expect(read(`${call1}\n${call2} end`, size)).toEqual({
     text: "end",
     calls: [
-      { name: "f", arguments: JSON.stringify(given) },
+      { name: "f", arguments: JSON.stringify(options) },
       { name: "g", arguments: "{}" },
     ],
   });

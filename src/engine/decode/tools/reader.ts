@@ -37,7 +37,7 @@ export class CallReader implements AnswerReader {
     let free = "";
     for (;;) {
       free += this.#free(last);
-      const written = this.#taken(last);
+      const written = this.#takeCall(last);
       if (written === undefined) return { text: free, calls };
       const call = parsed(written.slice(OPEN.length, written.endsWith(CLOSE) ? -CLOSE.length : undefined));
       if (call) calls.push(call);
@@ -58,7 +58,7 @@ export class CallReader implements AnswerReader {
   }
 
   /** Takes one whole call, from its opening to its end; undefined if none is complete. */
-  #taken(last: boolean): string | undefined {
+  #takeCall(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);
     if (end < 0 && !last) return undefined;
@@ -74,9 +74,9 @@ const CALL = /^(?:[^"<]|"(?:[^"\\]|\\.)*"|<(?!\/tool_call>))*(?=<\/tool_call>)/s
 /** The end of the call at the start of `text`; -1 if it is not there yet. */
 function closeOf(text: string, last: boolean): number {
   const plain = text.indexOf(CLOSE);
-  const found = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
+  const length = plain < 0 ? undefined : CALL.exec(text)?.[0].length;
   // Text with unmatched quotes is not JSON: the first closing tag counts.
-  return found ?? (last ? plain : -1);
+  return length ?? (last ? plain : -1);
 }
 
 /** Characters at the end of `text` that may begin `word`. */

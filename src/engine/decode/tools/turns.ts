@@ -21,10 +21,10 @@ export const harmonyTurns = (turns: readonly ChatMessage[]): ChatMessage[] =>
  * as text.
  */
 export function plainTurns(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
-  return joined(told(messages, tools).map(plainTurn));
+  return joined(withToolsInSystem(messages, tools).map(plainTurn));
 }
 
-function told(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
+function withToolsInSystem(messages: readonly ChatMessage[], tools: readonly Tool[]): ChatMessage[] {
   if (tools.length === 0) return [...messages];
   const [first, ...rest] = messages;
   const text = described(tools);

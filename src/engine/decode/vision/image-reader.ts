@@ -49,14 +49,14 @@ export interface SeenImage {
   readonly spans: readonly PromptSpan[];
   /** Rows of the stream. */
   readonly rows: number;
-  /** The cost of the encoder; zeros if the rows were stored from before. */
+  /** The cost of the encoder; zeros if the rows were cached. */
   readonly spent: Spent;
 }
 
 /** The image part of a loaded model. */
 export class ImageReader implements Disposable {
   /** Rows by content, the most recently used last. */
-  readonly #kept = new Map<string, EmbeddedSpan>();
+  readonly #cache = new Map<string, EmbeddedSpan>();
 
   private constructor(
     private readonly model: string,
@@ -102,7 +102,7 @@ export class ImageReader implements Disposable {
   async #see(picture: Pixels, spent: Spent): Promise<EmbeddedSpan> {
     const { width, height, data } = picture;
     const hash = createHash("sha256").update(`${this.model} ${width} ${height} `).update(data).digest("hex");
-    const known = this.#kept.get(hash);
+    const known = this.#cache.get(hash);
     const { cost, ...rows } = known ? { ...known, cost: { flops: 0, bytes: 0 } } : await this.encoder.run(picture);
     addSpent(spent, cost);
     const span = { ...rows, embeddings: finite(rows.embeddings, "an image"), contentHash: hash };
@@ -112,16 +112,16 @@ export class ImageReader implements Disposable {
 
   /** Drops the stored rows: the next image has the bill of a first one. */
   forget(): void {
-    this.#kept.clear();
+    this.#cache.clear();
   }
 
   #keep(span: EmbeddedSpan): void {
-    this.#kept.delete(span.contentHash);
-    this.#kept.set(span.contentHash, span);
-    let floats = [...this.#kept.values()].reduce((sum, { embeddings }) => sum + embeddings.length, 0);
-    for (const [oldest, { embeddings }] of this.#kept) {
-      if (floats <= MOST_KEPT || this.#kept.size === 1) return;
-      this.#kept.delete(oldest);
+    this.#cache.delete(span.contentHash);
+    this.#cache.set(span.contentHash, span);
+    let floats = [...this.#cache.values()].reduce((sum, { embeddings }) => sum + embeddings.length, 0);
+    for (const [oldest, { embeddings }] of this.#cache) {
+      if (floats <= MOST_KEPT || this.#cache.size === 1) return;
+      this.#cache.delete(oldest);
       floats -= embeddings.length;
     }
   }

@@ -60,7 +60,7 @@ function unpadded({ rows, columns, side, original }: TileGrid): { down: Unpadded
 }
 
 /** First rounded to seven digits, as in transformers. */
-function middle(all: number, wanted: number): UnpaddedPart {
-  const from = Math.floor((all - Math.trunc(Number(wanted.toFixed(7)))) / 2);
+function middle(all: number, size: number): UnpaddedPart {
+  const from = Math.floor((all - Math.trunc(Number(size.toFixed(7)))) / 2);
   return { from, count: all - 2 * from };
 }

@@ -81,9 +81,9 @@ export class PatchRunner implements PictureEncoder {
   }
 
   run(picture: Pixels): Promise<EncodedPicture> {
-    const found = this.#last.then(() => this.#run(picture));
-    this.#last = found.catch(() => undefined);
-    return found;
+    const run = this.#last.then(() => this.#run(picture));
+    this.#last = run.catch(() => undefined);
+    return run;
   }
 
   async #run(picture: Pixels): Promise<EncodedPicture> {

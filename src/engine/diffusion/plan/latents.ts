@@ -9,7 +9,7 @@ import { drawToken } from "../choose.ts";
 import { DenoiserPrograms } from "../denoiser-programs.ts";
 import { DenoiserRun } from "../denoiser-run.ts";
 import type { DiffusionModel } from "../diffusion-model.ts";
-import { type MadePlan, makePlan, type PlanTerms } from "./make-plan.ts";
+import { makePlan, type PlanResult, type PlanTerms } from "./make-plan.ts";
 import { plannerPrompt, type Template } from "./template.ts";
 
 /**
@@ -24,7 +24,7 @@ export type Source = (typeof sources)[number];
 export type LatentTerms = Omit<PlanTerms, "states">;
 
 /** Latent vectors of a question: `states` is [terms.tokens, width]. */
-type Latents = Omit<MadePlan, "states"> & { readonly states: Float32Array };
+type Latents = Omit<PlanResult, "states"> & { readonly states: Float32Array };
 
 /** Makes the vectors of one source. */
 export interface LatentSource extends Disposable {
@@ -61,7 +61,7 @@ export async function openSource(source: Source, around: Around): Promise<Latent
 }
 
 const widthOf = ({ programs }: DiffusionModel): number => programs.decoder.config.hidden;
-const free = (): Pick<MadePlan, "ids" | "text" | "passes" | "spent"> => ({
+const free = (): Pick<PlanResult, "ids" | "text" | "passes" | "spent"> => ({
   ...{ ids: [], text: "", passes: 0 },
   spent: { flops: 0, bytes: 0 },
 });

@@ -15,7 +15,7 @@ export interface PlanTerms {
 }
 
 /** A plan, and its cost. */
-export interface MadePlan {
+export interface PlanResult {
   readonly ids: readonly number[];
   /** Without end tokens; empty if there are no others. */
   readonly text: string;
@@ -36,7 +36,7 @@ export async function makePlan(
   prompt: readonly number[],
   terms: PlanTerms,
   signal?: AbortSignal,
-): Promise<MadePlan> {
+): Promise<PlanResult> {
   const { tokens, diffusion } = terms;
   const schedule = model.schedule(prompt, tokens, diffusion);
   using run = model.run(prompt.length + tokens, tokens);

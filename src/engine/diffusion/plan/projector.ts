@@ -12,7 +12,7 @@ import { type ProjectorFile, projectorTensors, readProjector } from "./projector
 /** A trained projector from latent vectors to rows of the executor's stream. */
 export class Projector implements Disposable {
   private constructor(
-    readonly about: ProjectorFile,
+    readonly metadata: ProjectorFile,
     private readonly program: Program,
   ) {}
 
@@ -35,7 +35,7 @@ export class Projector implements Disposable {
 
   /** The rows for `states` [tokens, from] in the executor's prompt. */
   async span(states: Float32Array): Promise<EmbeddedSpan> {
-    const { tokens, sizes } = this.about;
+    const { tokens, sizes } = this.metadata;
     using h = new Buffer("f32", states.length);
     using z = new Buffer("f32", tokens * sizes.to);
     new Float32Array(h.memory).set(states);

@@ -36,9 +36,9 @@ export class ImageRunner implements Disposable {
 
   /** The embedding [...shape] of an image's pixels [channels, side, side]. */
   run(pixels: Float32Array): Promise<Float32Array> {
-    const found = this.#last.then(() => this.#run(pixels));
-    this.#last = found.catch(() => undefined);
-    return found;
+    const run = this.#last.then(() => this.#run(pixels));
+    this.#last = run.catch(() => undefined);
+    return run;
   }
 
   async #run(pixels: Float32Array): Promise<Float32Array> {

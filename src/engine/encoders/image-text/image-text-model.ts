@@ -48,7 +48,7 @@ type Prepared =
 /** A loaded model that maps images and texts to one space. */
 export class ImageTextModel implements Loaded {
   readonly kind = "encoder of images and texts";
-  /** By layer, compiled when its tokens are first needed. */
+  /** Keyed by layer, compiled when its tokens are first needed. */
   readonly #tokens = new Map<FeatureLayer, Promise<ImageRunner>>();
 
   private constructor(
@@ -191,7 +191,7 @@ export class ImageTextModel implements Loaded {
         if (isImage(it)) return { kind: "image", pixels: await this.#pixels(it, i) };
         return {
           kind: "text",
-          input: typeof it === "string" ? this.#text(it, i, truncate) : this.#given(it, i, truncate),
+          input: typeof it === "string" ? this.#text(it, i, truncate) : this.#tokenInput(it, i, truncate),
         };
       }),
     );
@@ -209,7 +209,7 @@ export class ImageTextModel implements Loaded {
     return this.#filled(ids);
   }
 
-  #given(ids: readonly number[], index: number, truncate?: Truncate): Input {
+  #tokenInput(ids: readonly number[], index: number, truncate?: Truncate): Input {
     const { vocabulary, context } = this.model.text.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)

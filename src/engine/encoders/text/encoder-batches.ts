@@ -69,8 +69,8 @@ function partOf(lengths: readonly number[], tokens: number, room: number): Part 
 export function sharesOf(cost: Cost, lengths: readonly number[], tokens: number): Spent[] {
   const once = evalCost(cost, { batch: 0, tokens, kept: 0 });
   const others = 1 - 1 / lengths.length;
-  return lengths.map((kept) => {
-    const alone = evalCost(cost, { batch: 1, tokens, kept });
+  return lengths.map((length) => {
+    const alone = evalCost(cost, { batch: 1, tokens, kept: length });
     return { flops: alone.flops - once.flops * others, bytes: alone.bytes - once.bytes * others };
   });
 }

@@ -122,7 +122,7 @@ export class EncoderModel implements Loaded {
       texts.map((it, i) =>
         typeof it === "string"
           ? this.#input(promptOf(i) + it, nameOf(i), truncate)
-          : this.#given(it, nameOf(i), truncate),
+          : this.#tokenInput(it, nameOf(i), truncate),
       );
     return this.#run(inputs, (row) => row, terms);
   }
@@ -186,8 +186,8 @@ export class EncoderModel implements Loaded {
     const prompts = searchPrompts(this.settings);
     const promptOf = (index: number) => (index === 0 ? prompts.query : prompts.document);
     const { answers, usage } = await this.#vectors([query, ...texts], nameOf, terms, promptOf);
-    const [asked, ...found] = answers;
-    return { answers: found.map((vector) => cosine(asked!, vector)), usage };
+    const [queryVector, ...documents] = answers;
+    return { answers: documents.map((vector) => cosine(queryVector!, vector)), usage };
   }
 
   async #byToken(
@@ -199,7 +199,7 @@ export class EncoderModel implements Loaded {
     const { rows, inputs, usage } = await this.#rows(
       () => late.inputs(query, texts, terms.truncate),
       terms,
-      ([asked, ...documents]) => late.cost(asked!, documents),
+      ([query, ...documents]) => late.cost(query!, documents),
     );
     const [ofQuery, ...documents] = rows;
     const answers = documents.map((vectors, i) => late.score(ofQuery!, vectors, inputs[i + 1]!));
@@ -263,7 +263,7 @@ export class EncoderModel implements Loaded {
   }
 
   /** Token ids unchanged, but cut to the model's limit. */
-  #given(ids: readonly number[], name: string, truncate?: Truncate): Input {
+  #tokenInput(ids: readonly number[], name: string, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);
     if (ids.length === 0 || beyond !== undefined)

@@ -43,7 +43,7 @@ class Call {
   readonly key: string;
   readonly rows: Float32Array[] = [];
   readonly done: Promise<void>;
-  readonly left: number[];
+  readonly remaining: number[];
   /** Texts in running batches. */
   #running = 0;
   #begun = false;
@@ -57,14 +57,14 @@ class Call {
     readonly terms: EncodeTerms,
   ) {
     this.key = terms.key ?? "";
-    this.left = inputs.map((_, i) => i).sort((a, b) => this.#length(b) - this.#length(a));
+    this.remaining = inputs.map((_, i) => i).sort((a, b) => this.#length(b) - this.#length(a));
     this.done = new Promise((resolve, reject) => {
       [this.#resolve, this.#reject] = [resolve, reject];
     });
   }
 
   get lengths(): number[] {
-    return this.left.map((text) => this.#length(text));
+    return this.remaining.map((text) => this.#length(text));
   }
 
   /** True if any of the call's texts is in a batch. */
@@ -77,7 +77,7 @@ class Call {
     if (!this.#begun && count > 0) this.terms.onBegun?.();
     this.#begun ||= count > 0;
     this.#running += count;
-    return this.left.splice(from, count);
+    return this.remaining.splice(from, count);
   }
 
   give(text: number, row: Float32Array, share: Spent): void {
@@ -91,13 +91,13 @@ class Call {
   /** Stops the call; running texts are billed before it ends. `lost`: the number of its texts in a failed batch. */
   fail(error: unknown, lost = 0): void {
     this.#fault ??= { error };
-    this.left.length = 0;
+    this.remaining.length = 0;
     this.#running -= lost;
     this.#settle();
   }
 
   #settle(): void {
-    if (this.left.length + this.#running > 0) return;
+    if (this.remaining.length + this.#running > 0) return;
     if (this.#fault) this.#reject(this.#fault.error);
     else this.#resolve();
   }
@@ -204,9 +204,9 @@ export class EncoderQueue implements Turns, Disposable {
     const texts = parts.flatMap(({ from, count }, i) =>
       calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
-    for (const call of calls) if (call.left.length === 0) this.#calls.remove(call);
-    // It moves behind the others.
-    if (first.left.length > 0) {
+    for (const call of calls) if (call.remaining.length === 0) this.#calls.remove(call);
+    // The call moves behind the others.
+    if (first.remaining.length > 0) {
       this.#calls.serve(first);
       this.#calls.add(first, Number.POSITIVE_INFINITY);
     }

@@ -14,7 +14,7 @@ interface Side {
 
 /** A model that compares texts token by token (Khattab and Zaharia 2020, ColBERT). */
 export interface LateSettings {
-  /** The projection of each token, if there is one; otherwise the last layer's outputs are compared. */
+  /** The projection of each token, if any; otherwise the last layer's outputs are compared. */
   readonly dense: readonly DenseModule[];
   /** `expanded`: mask tokens fill it up to its limit; `seen`: the other tokens see them. */
   readonly query: Side & { readonly expanded: boolean; readonly seen: boolean };

@@ -139,6 +139,10 @@ test("a document that may not be cut is refused by its name", async () => {
 });
 
 test("the description says what is compared", async () => {
-  const told = await describeModel({ name: "colbert", path: fixture("colbert"), source: "file", bytes: 0 });
-  expect(told.compared).toMatchObject({ width: 12, query: { tokens: 16, expanded: true }, document: { tokens: 24 } });
+  const description = await describeModel({ name: "colbert", path: fixture("colbert"), source: "file", bytes: 0 });
+  expect(description.compared).toMatchObject({
+    width: 12,
+    query: { tokens: 16, expanded: true },
+    document: { tokens: 24 },
+  });
 });

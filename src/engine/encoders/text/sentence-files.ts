@@ -100,7 +100,7 @@ function readTransformer(folder: string, module: string): Pick<SentenceSettings,
   };
 }
 
-/** By name, and by the flags used before version 6. */
+/** Keyed by name, and by the flags used before version 6. */
 const poolings: Readonly<Record<string, Pooling>> = {
   mean: "mean",
   cls: "cls",
@@ -139,8 +139,12 @@ export function promptNamed({ prompt, prompts }: Prompts, name: string | undefin
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;
   const names = Object.keys(prompts);
-  const expected = names.length === 0 ? "none, since it has no prompts" : `one of ${names.join(", ")}`;
-  throw new UserError(`${model} has no prompt "${name}", expected ${expected}`, 2);
+  throw new UserError(
+    names.length === 0
+      ? `${model} has no prompts; expected none, got "${name}"`
+      : `${model} has no prompt "${name}", expected one of ${names.join(", ")}`,
+    2,
+  );
 }
 
 /** The prompts of queries and documents, under sentence-transformers' names; a default prompt serves both. */

@@ -66,7 +66,7 @@ function consistent(scheduler: object = {}): string {
 
 test("a model's configuration chooses the sampler; one step is the default, and others are refused", async () => {
   using model = await ImageModel.load({ name: "tiny", path: consistent(), source: "file", bytes: 0 });
-  const imagine = (given: object) => model.imagine(imagineOptions.parse(given));
+  const imagine = (options: object) => model.imagine(imagineOptions.parse(options));
   const once = await imagine({ class: "a" });
   expect(once.usage.work).toEqual({ networkRuns: { dense: 1, run: 1 } });
   expect((await imagine({ class: "a", steps: 1, sampler: "consistency" })).images).toEqual(once.images);

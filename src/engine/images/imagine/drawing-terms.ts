@@ -23,10 +23,10 @@ export interface DrawingTerms {
 }
 
 /** Checks a call against a model; `name` names the model in errors. @throws UserError */
-export function askedOf(name: string, model: ImageGenerator, options: ImagineOptions): DrawingTerms {
-  const steps = stepsAsked(name, model.denoising, options.steps);
-  const sampler = samplerAsked(name, model.denoising, options.sampler);
-  const way = { steps, runs: runsAsked(steps, options), sampler };
+export function drawingTermsOf(name: string, model: ImageGenerator, options: ImagineOptions): DrawingTerms {
+  const steps = checkedSteps(name, model.denoising, options.steps);
+  const sampler = checkedSampler(name, model.denoising, options.sampler);
+  const way = { steps, runs: networkRuns(steps, options), sampler };
   if (model.prompts) return { wanted: promptOf(name, options), ...way, guidance: options.guidance ?? USUAL_GUIDANCE };
   if (options.prompt !== undefined)
     throw new UserError(`prompt: ${name} reads no texts; expected a class, or a model that reads texts`, 2);
@@ -41,7 +41,7 @@ export function askedOf(name: string, model: ImageGenerator, options: ImagineOpt
 }
 
 /** Times, including the offset, are at most the trained ones. */
-function stepsAsked(name: string, denoising: Denoising, steps: number | undefined): number {
+function checkedSteps(name: string, denoising: Denoising, steps: number | undefined): number {
   const offset = denoising.kind === "noise" ? denoising.sampling.offset : 0;
   const most = denoising.noise.steps - offset;
   if (steps === undefined) return denoising.kind === "noise" ? Math.min(USUAL_STEPS, most) : 1;
@@ -50,13 +50,13 @@ function stepsAsked(name: string, denoising: Denoising, steps: number | undefine
 }
 
 /** An image goes through the last steps (Meng et al. 2022, arXiv 2108.01073), at least one. */
-function runsAsked(steps: number, { image, strength }: ImagineOptions): number {
+function networkRuns(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;
   throw new UserError("strength needs an initial image; expected an image, or no strength", 2);
 }
 
-function samplerAsked(name: string, { kind }: Denoising, sampler: SamplerName | undefined): SamplerName {
+function checkedSampler(name: string, { kind }: Denoising, sampler: SamplerName | undefined): SamplerName {
   const consistent = kind === "consistency";
   if (sampler === undefined) return consistent ? "consistency" : "ddim";
   if ((sampler === "consistency") === consistent) return sampler;

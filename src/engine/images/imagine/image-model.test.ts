@@ -40,7 +40,7 @@ describe.each(networks)("%s equals diffusers", async (name) => {
   const { model, weights } = await openImageGenerator(openCheckpoint(folder), preparedFolder(folder));
   const { denoising } = model;
   if (denoising.kind !== "noise") throw new Error("the fixtures predict noise");
-  const left = sharesLeft(denoising.noise);
+  const shares = sharesLeft(denoising.noise);
 
   test("the predicted noise", async () => {
     const [graph] = prepare(weights, () => [traceNoise(model.unet)]);
@@ -54,13 +54,13 @@ describe.each(networks)("%s equals diffusers", async (name) => {
 
   test("the times and the steps of DDIM and DDPM", () => {
     const [ddim, ddpm] = (["ddim", "ddpm"] as const).map((sampler) => ({ ...denoising.sampling, sampler }));
-    const steps = stepsOf(left, 10, ddim!);
+    const steps = stepsOf(shares, 10, ddim!);
     expect(steps.map(({ time }) => time)).toEqual(reference.ddimTimes);
     const [x, noise] = [unpack(reference.x), unpack(reference.predicted)];
     advance(ddim!, x, noise, steps[4]!, none);
     expect(difference([...x], unpack(reference.ddimNext))).toBeLessThan(1e-5);
     const y = unpack(reference.x);
-    advance(ddpm!, y, noise, stepsOf(left, left.length, ddpm!).at(-1)!, none);
+    advance(ddpm!, y, noise, stepsOf(shares, shares.length, ddpm!).at(-1)!, none);
     expect(difference([...y], unpack(reference.ddpmLast))).toBeLessThan(1e-5);
   });
 });
@@ -73,7 +73,7 @@ test("docs/reference/models.md states these differences", () => {
 });
 
 const source = { name: "unet", path: fixture("unet"), source: "file", bytes: 0 } as const;
-const asked = (given: object) => imagineOptions.parse({ steps: 3, ...given });
+const asked = (options: object) => imagineOptions.parse({ steps: 3, ...options });
 
 test("an image depends on its own seed alone, and on its class", async () => {
   using model = await ImageModel.load(source);
@@ -92,7 +92,7 @@ test("an image depends on its own seed alone, and on its class", async () => {
 
 test("a step's noise keeps a share of the image's variance, and a grey picture is a network's input", () => {
   const x = Float32Array.of(1, -1);
-  renoise(x, { time: 3, left: 0.64, leftNext: 1 }, () => 0.5);
+  renoise(x, { time: 3, signal: 0.64, signalNext: 1 }, () => 0.5);
   expect(difference([...x], [1.1, -0.5])).toBeLessThan(1e-6);
   const data = Uint8Array.of(0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 255);
   const sizes = { channels: 1, imageSize: 2 };
@@ -111,8 +111,8 @@ test.each([
   [{ class: "a", steps: 101 }, "steps: expected at most 100, as in the training of unet, got 101"],
   [{ prompt: "a" }, "prompt: unet reads no texts; expected a class, or a model that reads texts"],
   [{ guidance: 2 }, "guidance needs a class, and a model also trained without classes; expected 1"],
-])("%j is refused", async (given, sentence) => {
+])("%j is refused", async (value, sentence) => {
   using model = await ImageModel.load(source);
-  await expect(model.imagine(asked(given))).rejects.toThrow(UserError);
-  await expect(model.imagine(asked(given))).rejects.toThrow(sentence);
+  await expect(model.imagine(asked(value))).rejects.toThrow(UserError);
+  await expect(model.imagine(asked(value))).rejects.toThrow(sentence);
 });

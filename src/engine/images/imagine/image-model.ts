@@ -17,7 +17,7 @@ import { useDense } from "../../kinds/seamless.ts";
 import { finite } from "../../not-finite.ts";
 import type { Picture } from "../pixels/encode.ts";
 import { readImage } from "../pixels/input.ts";
-import { askedOf, type DrawingTerms } from "./drawing-terms.ts";
+import { type DrawingTerms, drawingTermsOf } from "./drawing-terms.ts";
 import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
@@ -68,7 +68,7 @@ export class ImageModel implements Loaded {
   async imagine(options: ImagineOptions, terms: ImagineTerms = {}): Promise<{ images: Picture[]; usage: Usage }> {
     const time = new Stopwatch();
     time.enter("encode");
-    const request = askedOf(this.source.name, this.model, options);
+    const request = drawingTermsOf(this.source.name, this.model, options);
     const picture = options.image === undefined ? undefined : await this.#picture(options.image);
     time.enter("queue");
     const images = this.#last.then(() => this.#imagine({ ...options, ...request }, picture, terms, time));
@@ -88,9 +88,9 @@ export class ImageModel implements Loaded {
     const images: Picture[] = [];
     const { n, runs } = request;
     try {
-      const begun = picture && (await this.painter.begin(picture, bill));
+      const image = picture && (await this.painter.begin(picture, bill));
       time.enter("prefill");
-      const drawing = { ...request, ...(await this.#conditions(request, bill)), image: begun };
+      const drawing = { ...request, ...(await this.#conditions(request, bill)), image };
       time.enter("decode");
       while (images.length < n) {
         const rows = Math.min(this.model.prompts ? TOGETHER.latents : TOGETHER.pixels, n - images.length);
@@ -120,8 +120,8 @@ export class ImageModel implements Loaded {
   ): Promise<Pick<Drawing, "wanted" | "without">> {
     if (wanted.kind === "class") return { wanted: { row: wanted.row }, without: { row: wanted.none } };
     const read = (text: string) => this.painter.read(this.#ids(text), bill);
-    const found = await read(wanted.prompt);
-    return { wanted: found, without: guidance === 1 ? found : await read("") };
+    const states = await read(wanted.prompt);
+    return { wanted: states, without: guidance === 1 ? states : await read("") };
   }
 
   /** A text's ids, cut or padded to the encoder's length. */

@@ -24,9 +24,9 @@ export interface Route {
 export interface Step {
   /** The time input of the network. */
   readonly time: number;
-  readonly left: number;
-  /** After the step; 1: no noise is left. */
-  readonly leftNext: number;
+  readonly signal: number;
+  /** After the step; 1: no noise remains. */
+  readonly signalNext: number;
 }
 
 /** A sampling method: the sampler, and a model's settings for it. */
@@ -36,41 +36,41 @@ export interface Sampling extends SamplingConfig {
 
 /**
  * The steps of a sampler, the noisiest first: times at whole-number intervals, down to the offset, like diffusers'
- * "leading" spacing. `left` is each training step's ᾱ.
+ * "leading" spacing. `signal` is each training step's ᾱ.
  */
-export function stepsOf(left: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
-  const apart = Math.floor(left.length / count);
-  const last = sampler === "ddpm" || endsClean ? 1 : left[0]!;
+export function stepsOf(shares: Float64Array, count: number, { sampler, offset, endsClean }: Sampling): Step[] {
+  const apart = Math.floor(shares.length / count);
+  const last = sampler === "ddpm" || endsClean ? 1 : shares[0]!;
   return Array.from({ length: count }, (_, i) => {
     const time = (count - 1 - i) * apart + offset;
-    return { time, left: left[time]!, leftNext: left[time - apart] ?? last };
+    return { time, signal: shares[time]!, signalNext: shares[time - apart] ?? last };
   });
 }
 
 const within = (value: number): number => Math.max(-1, Math.min(1, value));
 
 /** A pixel without the noise predicted by the network. */
-function cleaned(x: number, noise: number, { left }: Step, clips: boolean): number {
-  const clean = (x - Math.sqrt(1 - left) * noise) / Math.sqrt(left);
+function cleaned(x: number, noise: number, { signal }: Step, clips: boolean): number {
+  const clean = (x - Math.sqrt(1 - signal) * noise) / Math.sqrt(signal);
   return clips ? within(clean) : clean;
 }
 
 /** The next pixel by DDIM without randomness (Song et al. 2021, equation 12 with σ = 0). */
-function ddim(clean: number, noise: number, { leftNext }: Step): number {
-  return Math.sqrt(leftNext) * clean + Math.sqrt(1 - leftNext) * noise;
+function ddim(clean: number, noise: number, { signalNext }: Step): number {
+  return Math.sqrt(signalNext) * clean + Math.sqrt(1 - signalNext) * noise;
 }
 
 /** The next pixel by DDPM (Ho et al. 2020, equation 7), with the posterior's variance. `random` is normal. */
-function ddpm(x: number, clean: number, { left, leftNext }: Step, random: () => number): number {
-  const ratio = left / leftNext;
-  const mean = (Math.sqrt(leftNext) * (1 - ratio) * clean + Math.sqrt(ratio) * (1 - leftNext) * x) / (1 - left);
-  const variance = ((1 - leftNext) / (1 - left)) * (1 - ratio);
-  return leftNext === 1 ? mean : mean + Math.sqrt(variance) * random();
+function ddpm(x: number, clean: number, { signal, signalNext }: Step, random: () => number): number {
+  const ratio = signal / signalNext;
+  const mean = (Math.sqrt(signalNext) * (1 - ratio) * clean + Math.sqrt(ratio) * (1 - signalNext) * x) / (1 - signal);
+  const variance = ((1 - signalNext) / (1 - signal)) * (1 - ratio);
+  return signalNext === 1 ? mean : mean + Math.sqrt(variance) * random();
 }
 
 /** Adds the noise of a step's time to a clean image (Ho et al. 2020, equation 4), in place. */
-export function renoise(x: Float32Array, { left }: Step, random: () => number): void {
-  for (let i = 0; i < x.length; i++) x[i] = Math.sqrt(left) * x[i]! + Math.sqrt(1 - left) * random();
+export function renoise(x: Float32Array, { signal }: Step, random: () => number): void {
+  for (let i = 0; i < x.length; i++) x[i] = Math.sqrt(signal) * x[i]! + Math.sqrt(1 - signal) * random();
 }
 
 /** Advances an image by one step, in place. */

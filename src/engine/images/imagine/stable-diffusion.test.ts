@@ -106,8 +106,8 @@ describe("a pipeline, loaded", () => {
     model = await ImageModel.load(sourceOf(fixture("stable-diffusion")));
   });
   afterAll(() => model[Symbol.dispose]());
-  const drawn = async (given: object) => {
-    const { images, usage } = await model.imagine(imagineOptions.parse({ steps: 2, prompt, ...given }));
+  const drawn = async (options: object) => {
+    const { images, usage } = await model.imagine(imagineOptions.parse({ steps: 2, prompt, ...options }));
     return { pictures: images.map(({ data }) => [...data]), usage };
   };
 
@@ -129,7 +129,7 @@ describe("a pipeline, loaded", () => {
     const file = path.join(scratch, "red.png");
     const red = Uint8Array.from({ length: 16 * 16 * 3 }, (_, i) => (i % 3 === 0 ? 255 : 0));
     writeFileSync(file, await encodePng({ width: 16, height: 16, channels: 3, data: red }));
-    const from = (given: object) => drawn({ image: file, guidance: 1, steps: 10, ...given });
+    const from = (options: object) => drawn({ image: file, guidance: 1, steps: 10, ...options });
     const [most, least] = [await from({ strength: 0.9 }), await from({ strength: 0.1 })];
     expect(most.usage.work).toEqual({ networkRuns: { dense: 9, run: 9 } });
     expect(least.usage.work).toEqual({ networkRuns: { dense: 1, run: 1 } });
@@ -146,9 +146,9 @@ describe("a pipeline, loaded", () => {
     [{ prompt: undefined }, "prompt: sd draws from a text; expected a prompt"],
     [{ class: "7" }, "class: sd has no classes; expected a prompt"],
     [{ steps: 50 }, "steps: expected at most 49, as in the training of sd, got 50"],
-  ])("%j is refused", async (given, sentence) => {
-    await expect(drawn(given)).rejects.toThrow(UserError);
-    await expect(drawn(given)).rejects.toThrow(sentence);
+  ])("%j is refused", async (value, sentence) => {
+    await expect(drawn(value)).rejects.toThrow(UserError);
+    await expect(drawn(value)).rejects.toThrow(sentence);
   });
 });
 

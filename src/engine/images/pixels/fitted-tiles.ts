@@ -71,8 +71,8 @@ export function fittedCounts(size: PictureSize, { side, sizes }: FittedProcessor
 function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides {
   const scored = sizes.map((of) => {
     const scale = Math.min(of[1] / width, of[0] / height);
-    const left = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
-    return { of, left, wasted: of[0] * of[1] - left };
+    const usedPixels = Math.min(Math.trunc(width * scale) * Math.trunc(height * scale), width * height);
+    return { of, left: usedPixels, wasted: of[0] * of[1] - usedPixels };
   });
   return scored.reduce((best, one) =>
     one.left > best.left || (one.left === best.left && one.wasted < best.wasted) ? one : best,

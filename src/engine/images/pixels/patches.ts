@@ -88,18 +88,18 @@ export function patchSides({ width, height }: PictureSize, { sizes, least, most 
 
 /** Sides within the limits, like transformers' `smart_resize`. */
 function fitted(
-  given: readonly number[],
+  size: readonly number[],
   sides: readonly number[],
   { factor, least, most }: { readonly factor: number; readonly least: number; readonly most: number },
 ): number[] {
   const area = (some: readonly number[]) => some[0]! * some[1]!;
   if (area(sides) > most) {
-    const down = Math.sqrt(area(given) / most);
-    return given.map((side) => Math.max(factor, Math.floor(side / down / factor) * factor));
+    const down = Math.sqrt(area(size) / most);
+    return size.map((side) => Math.max(factor, Math.floor(side / down / factor) * factor));
   }
   if (area(sides) >= least) return [...sides];
-  const up = Math.sqrt(least / area(given));
-  return given.map((side) => Math.ceil((side * up) / factor) * factor);
+  const up = Math.sqrt(least / area(size));
+  return size.map((side) => Math.ceil((side * up) / factor) * factor);
 }
 
 /** Halves round to even, as in Python. */

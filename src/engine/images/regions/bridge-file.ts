@@ -37,19 +37,19 @@ export const bridgeJson = (folder: string): string => path.join(folder, "bridge.
 export const bridgeTensors = (folder: string): string => path.join(folder, "bridge.safetensors");
 
 /** Opens a folder's bridge. @throws UserError if a file is missing or damaged */
-export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly about: BridgeFile } {
-  const about = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
+export function openBridge(folder: string): { readonly bridge: RegionBridge; readonly metadata: BridgeFile } {
+  const metadata = readJson(bridgeJson(folder), bridgeFile, "a bridge that was trained");
   const file = bridgeTensors(folder);
   const source = { kind: "huggingface", path: file, config: {} } as const;
-  const config: BridgeConfig = { ...about.sizes, imageNorm: about.imageNorm };
-  return { about, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
+  const config: BridgeConfig = { ...metadata.sizes, imageNorm: metadata.imageNorm };
+  return { metadata, bridge: new RegionBridge(config, new PlainWeights(source, withFile(file, parseHeader))) };
 }
 
 /** @throws UserError if a bridge was trained for another image–text model or localiser */
 export function checkBridge(folder: string, metadata: BridgeFile, own: { model: string; localiser: string }): void {
-  const refuse = (what: string, wanted: string, got: string) => {
+  const refuse = (what: string, expected: string, got: string) => {
     throw new UserError(
-      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${wanted.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
+      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${expected.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
     );
   };
   if (metadata.model.sha256 !== own.model) refuse(metadata.model.name, metadata.model.sha256, own.model);

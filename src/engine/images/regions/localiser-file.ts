@@ -51,9 +51,9 @@ export function localiserConfig(
 }
 
 /** Opens a folder's localiser. @throws UserError if a file is missing or damaged */
-export function openLocaliser(folder: string): { readonly localiser: Localiser; readonly about: LocaliserFile } {
-  const about = readJson(localiserJson(folder), localiserFile, "a localiser that was trained");
+export function openLocaliser(folder: string): { readonly localiser: Localiser; readonly metadata: LocaliserFile } {
+  const metadata = readJson(localiserJson(folder), localiserFile, "a localiser that was trained");
   const file = localiserTensors(folder);
-  const { source, config } = localiserConfig(about.sizes, file);
-  return { about, localiser: new Localiser(config, new PlainWeights(source, withFile(file, parseHeader))) };
+  const { source, config } = localiserConfig(metadata.sizes, file);
+  return { metadata, localiser: new Localiser(config, new PlainWeights(source, withFile(file, parseHeader))) };
 }

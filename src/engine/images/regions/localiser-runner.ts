@@ -35,8 +35,8 @@ function traceRegions(localiser: Localiser): Graph {
   const features = g.input("features", "f32", [1, localiser.patches, localiser.config.image.hidden]);
   const boxes = g.input("boxes", "f32", [1, sym("regions"), BOX_NUMBERS]);
   const covered = g.input("covered", "f32", [1, sym("regions"), localiser.patches * localiser.config.cells ** 2]);
-  const found = localiser.regions(g, features, boxes, covered);
-  for (const [name, tensor] of Object.entries(found)) g.output(name, tensor);
+  const outputs = localiser.regions(g, features, boxes, covered);
+  for (const [name, tensor] of Object.entries(outputs)) g.output(name, tensor);
   return g;
 }
 
@@ -86,7 +86,7 @@ export class LocaliserRunner implements Disposable {
     const covered = new Float32Array(count * this.side ** 2);
     for (const [i, box] of boxes.entries())
       covered.set(boxCells(box, this.side, this.localiser.config.cells), i * this.side ** 2);
-    const found = await this.boxes.run(
+    const outputs = await this.boxes.run(
       {
         features,
         boxes: { shape: [1, count, BOX_NUMBERS], values },
@@ -95,9 +95,9 @@ export class LocaliserRunner implements Disposable {
       { tokens: [1, count, hidden], masks: [1, count, this.side ** 2], fits: [1, count] },
     );
     return {
-      tokens: found.tokens,
-      masks: this.#inRows(found.masks, count),
-      fits: found.fits.map((logit) => 1 / (1 + Math.exp(-logit))),
+      tokens: outputs.tokens,
+      masks: this.#inRows(outputs.masks, count),
+      fits: outputs.fits.map((logit) => 1 / (1 + Math.exp(-logit))),
     };
   }
 

@@ -29,9 +29,9 @@ export class FloatRunner implements Disposable {
     inputs: Readonly<Record<string, Floats>>,
     shapes: Readonly<Record<N, readonly number[]>>,
   ): Promise<Record<N, Float32Array>> {
-    const found = this.#last.then(() => this.#run(inputs, shapes));
-    this.#last = found.catch(() => undefined);
-    return found;
+    const run = this.#last.then(() => this.#run(inputs, shapes));
+    this.#last = run.catch(() => undefined);
+    return run;
   }
 
   async #run<N extends string>(

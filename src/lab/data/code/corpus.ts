@@ -37,9 +37,9 @@ export async function codeFiles(
   const files: CodeFile[] = [];
   for (const split of splits.slice(0, splits.indexOf(upTo) + 1))
     for (const each of packages.filter((one) => one.language === language && one.split === split)) {
-      const found = await sourcesOf(each, options);
-      checkContent(each, found);
-      files.push(...chosen(found, each, duplicates));
+      const sources = await sourcesOf(each, options);
+      checkContent(each, sources);
+      files.push(...chosen(sources, each, duplicates));
     }
   return files;
 }
@@ -75,9 +75,9 @@ function hashOf(texts: readonly string[]): string {
 }
 
 function checkContent(each: CodePackage, sources: readonly Source[]): void {
-  const found = contentHash(sources);
-  if (found !== each.content)
-    throw new UserError(`${dataName(each)}: its sources have SHA-256 ${found}, expected ${each.content}`);
+  const hash = contentHash(sources);
+  if (hash !== each.content)
+    throw new UserError(`${dataName(each)}: its sources have SHA-256 ${hash}, expected ${each.content}`);
 }
 
 function chosen(sources: readonly Source[], { package: name, split }: CodePackage, duplicates: Duplicates): CodeFile[] {

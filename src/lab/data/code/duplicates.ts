@@ -25,7 +25,7 @@ export class Duplicates {
   }
 }
 
-/** Lines with at least three words' characters, ignoring white space: brackets and blank lines are common to all files. */
+/** Lines with at least three word characters, without white space: brackets and blank lines are common to all files. */
 const normalised = (text: string): string[] =>
   text
     .split("\n")

@@ -9,7 +9,7 @@ const PERMISSIVE = ["MIT", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "ISC", 
 export const isMetadata = (kind: DataPackage["kind"], path: string): boolean =>
   kind === "npm" ? /^(package\/)?package\.json$/.test(path) : /^[^/]+\.dist-info\/METADATA$/.test(path);
 
-/** The licence in a package's metadata; undefined if there is none. */
+/** The licence in a package's metadata; undefined if none. */
 export const licenceIn = (kind: DataPackage["kind"], metadata: string): string | undefined =>
   kind === "npm" ? inManifest(metadata) : inMetadata(metadata);
 
@@ -41,7 +41,7 @@ export const isPermissive = (expression: string): boolean =>
     .some((choice) => choice.split(/ AND /i).every((name) => PERMISSIVE.includes(name.trim())));
 
 /** @throws UserError if the licence differs from the expected one, or is not permissive */
-export function checkLicence(name: string, expected: string, found: string | undefined): void {
-  if (found === expected && isPermissive(found)) return;
-  throw new UserError(`${name}: expected the licence ${expected}, one that is permissive, got ${found ?? "none"}`);
+export function checkLicence(name: string, expected: string, actual: string | undefined): void {
+  if (actual === expected && isPermissive(actual)) return;
+  throw new UserError(`${name}: expected the licence ${expected}, one that is permissive, got ${actual ?? "none"}`);
 }

@@ -16,18 +16,18 @@ export interface FolderDrawings {
  */
 export async function readFolder(folder: string): Promise<FolderDrawings> {
   const files = await drawingsIn(folder);
-  const found = new Map<string, Raster[]>();
+  const drawings = new Map<string, Raster[]>();
   let unnamed = 0;
   for (const file of files) {
     const name = await nameOf(file);
     if (name === undefined) unnamed++;
-    else found.set(name, [...(found.get(name) ?? []), await drawingOf(file)]);
+    else drawings.set(name, [...(drawings.get(name) ?? []), await drawingOf(file)]);
   }
-  if (found.size === 0)
+  if (drawings.size === 0)
     throw new UserError(
       `${folder}: none of ${files.length} PNG files has a name; expected cat.png, or "A cat." beside it`,
     );
-  return { drawings: found, unnamed };
+  return { drawings, unnamed };
 }
 
 /** PNG drawings, without those that Tux Paint shows instead of another's mirror image. */
@@ -64,8 +64,8 @@ const NAME = new RegExp(`^(?:(?:an?|the) (?<said>${WORDS})[.!?]|(?:(?:an?|the) )
 
 /** The name in the first line of a text, which is in English; other lines are translations. */
 export function nameIn(text: string): string | undefined {
-  const { said, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
-  return said ?? alone;
+  const { said: label, alone } = NAME.exec(text.split(/\r?\n/)[0]!.trim())?.groups ?? {};
+  return label ?? alone;
 }
 
 async function drawingOf(file: string): Promise<Raster> {

@@ -27,13 +27,13 @@ export function gridPlaces(
 ): { drawings: Place[]; digits: Place[] } {
   const row = Math.floor(random() * GRID);
   const first = Math.floor(random() * (GRID - digits + 1));
-  const taken = Array.from({ length: digits }, (_, i) => row * GRID + first + i);
+  const cells = Array.from({ length: digits }, (_, i) => row * GRID + first + i);
   const free = shuffle(
-    [...cellNames.keys()].filter((cell) => !taken.includes(cell)),
+    [...cellNames.keys()].filter((cell) => !cells.includes(cell)),
     random,
   );
   const at = (cell: number) => inCell(size, cell, random);
-  return { drawings: free.slice(0, drawings).map(at), digits: taken.map(at) };
+  return { drawings: free.slice(0, drawings).map(at), digits: cells.map(at) };
 }
 
 function inCell(size: number, cell: number, random: () => number): Place {

@@ -32,7 +32,7 @@ export async function readRaster(file: string): Promise<Raster> {
   return { width: info.width, height: info.height, data };
 }
 
-/** Crops a picture to its visible part. @throws Error if there is none */
+/** Crops a picture to its visible part. @throws Error if none */
 export function trimmed({ width, height, data }: Raster): Raster {
   let [left, top, right, bottom] = [width, height, 0, 0];
   for (let y = 0; y < height; y++)
@@ -45,10 +45,10 @@ export function trimmed({ width, height, data }: Raster): Raster {
     }
   if (right === 0) throw new Error("all of it is transparent");
   const [w, h] = [right - left, bottom - top];
-  const kept = new Uint8Array(w * h * 4);
+  const pixels = new Uint8Array(w * h * 4);
   for (let y = 0; y < h; y++)
-    kept.set(data.subarray(((top + y) * width + left) * 4, ((top + y) * width + left + w) * 4), y * w * 4);
-  return { width: w, height: h, data: kept };
+    pixels.set(data.subarray(((top + y) * width + left) * 4, ((top + y) * width + left + w) * 4), y * w * 4);
+  return { width: w, height: h, data: pixels };
 }
 
 /** Draws a picture onto a canvas as the object with this number: each pixel averages the picture's area under it. */

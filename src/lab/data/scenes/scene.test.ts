@@ -55,8 +55,8 @@ test("in a grid, objects stay in their cells and answers are right", () => {
       if (kind === "where") expect(prompt).toBe(`where is the ${inCell(answer)}?`);
       if (kind === "which") expect(answer).toBe(inCell(prompt.replace(/what is at the (.*)\?/, "$1")));
       if (kind === "count") {
-        const asked = prompt.replace(/how many (.*) are there\?/, "$1");
-        const count = scene.objects.filter(({ label, digit }) => !digit && plural(label) === asked).length;
+        const labels = prompt.replace(/how many (.*) are there\?/, "$1");
+        const count = scene.objects.filter(({ label, digit }) => !digit && plural(label) === labels).length;
         expect(answer).toBe(["no", "one", "two", "three", "four", "five"][count]);
       }
       if (kind === "digits") {

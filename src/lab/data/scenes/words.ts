@@ -48,10 +48,10 @@ function placed(objects: readonly SceneObject[], random: () => number): SceneQue
 
 /** Half of the questions ask for a present drawing, and half of the others for an absent one. */
 function counted(drawn: readonly SceneObject[], names: readonly string[], random: () => number): SceneQuestion[] {
-  const asked = random() < 0.75 ? pick(drawn, random)?.label : pick(names, random);
-  if (asked === undefined) return [];
-  const count = drawn.filter(({ label }) => label === asked).length;
-  return [{ kind: "count", prompt: `how many ${plural(asked)} are there?`, answer: numbers[count]! }];
+  const countedLabel = random() < 0.75 ? pick(drawn, random)?.label : pick(names, random);
+  if (countedLabel === undefined) return [];
+  const count = drawn.filter(({ label }) => label === countedLabel).length;
+  return [{ kind: "count", prompt: `how many ${plural(countedLabel)} are there?`, answer: numbers[count]! }];
 }
 
 const read = (digits: readonly SceneObject[]): SceneQuestion => ({

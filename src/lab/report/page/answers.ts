@@ -88,8 +88,8 @@ const list = (lines: readonly { text: string; marks: readonly (string | false)[]
   html`<ul>${lines.map(line)}</ul>`;
 
 function line({ text, marks }: { text: string; marks: readonly (string | false)[] }): Html {
-  const said = marks.filter((mark) => mark !== false);
-  return html`<li>${shortened(text)}${said.length === 0 ? "" : html` <strong>${said.join(", ")}</strong>`}</li>`;
+  const present = marks.filter((mark) => mark !== false);
+  return html`<li>${shortened(text)}${present.length === 0 ? "" : html` <strong>${present.join(", ")}</strong>`}</li>`;
 }
 
 /** A text with everything after its common prefix with another marked. */

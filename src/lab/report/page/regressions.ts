@@ -35,13 +35,13 @@ const countsRow = ({ point, found }: { point: PlotPoint; found: Differences }): 
   html`<td class="worse">${found.worse}</td>`,
 ];
 
-function losses({ key, recipe }: PlotPoint, found: Differences, items: ReadonlyMap<string, Item>): Html {
-  if (found.losses.length === 0) return html``;
-  const shown = found.losses.slice(0, SHOWN);
+function losses({ key, recipe }: PlotPoint, differences: Differences, items: ReadonlyMap<string, Item>): Html {
+  if (differences.losses.length === 0) return html``;
+  const shown = differences.losses.slice(0, SHOWN);
   const which =
-    found.worse > shown.length
-      ? `the worst ${shown.length} of ${count(found.worse, "item")}`
-      : count(found.worse, "item");
+    differences.worse > shown.length
+      ? `the worst ${shown.length} of ${count(differences.worse, "item")}`
+      : count(differences.worse, "item");
   return html`<details><summary><b>${key}</b> ${recipeName(recipe)}: ${which} that became worse</summary>
 ${shown.map((change) => loss(change, recipe, items.get(change.item)!))}</details>
 `;

@@ -12,9 +12,9 @@ const worstEnd = (metric: Summary["metric"], { delta }: PlotPoint): number =>
 /** One or two sentences on which recipe to deploy. */
 export function verdict(summary: Summary, points: readonly PlotPoint[]): Html {
   const { metric, items } = summary;
-  const found = advice(summary, points);
-  if (found === undefined) return html`<p>No recipe of this run saves FLOPs.</p>`;
-  const { most, best, shown } = found;
+  const recommendation = advice(summary, points);
+  if (recommendation === undefined) return html`<p>No recipe of this run saves FLOPs.</p>`;
+  const { most, best, shown } = recommendation;
   const bound = whole(percent(BOUND));
   if (best === undefined)
     return html`<p>Every recipe that saves FLOPs loses more than ${bound} of dense's quality on these ${items} items. ${mostOf(metric, most)}</p>`;

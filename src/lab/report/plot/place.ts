@@ -70,9 +70,9 @@ export function placeLabels(points: readonly Labelled[], area: Box, lines: reado
   const marks = points.map(markOf);
   const placed: Box[] = [];
   for (const [i, point] of points.entries()) {
-    const taken = [...marks, ...placed];
-    const passed = taken.filter((_, j) => j !== i);
-    const free = (box: Box) => within(box, area) && !taken.some((other) => overlap(other, box));
+    const obstacles = [...marks, ...placed];
+    const passed = obstacles.filter((_, j) => j !== i);
+    const free = (box: Box) => within(box, area) && !obstacles.some((other) => overlap(other, box));
     const penalty = (box: Box) =>
       10 * lines.filter((line) => overlap(line, box)).length +
       25 * passed.filter((other) => crosses(point, box, other)).length;

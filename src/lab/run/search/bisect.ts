@@ -33,9 +33,9 @@ export async function bisect(range: Range, prober: Prober): Promise<Recipe[]> {
   /** Values after which the saving accepts none up to the next tried one. */
   const closed = new Set<number>();
   for (let gap = widest(tried, closed, range); gap && prober.budget.allows; gap = widest(tried, closed, range)) {
-    const found = await between(gap.a.value, gap.b.value, range, prober);
-    if (found === undefined) closed.add(gap.a.value);
-    else tried.push(found);
+    const middle = await between(gap.a.value, gap.b.value, range, prober);
+    if (middle === undefined) closed.add(gap.a.value);
+    else tried.push(middle);
     tried.sort((a, b) => a.value - b.value);
   }
   return tried.map(({ value }) => range.at(value));
@@ -54,7 +54,7 @@ function widest(tried: readonly Tried[], closed: ReadonlySet<number>, { low, hig
   return open.toSorted((x, y) => apart(tried, y.a, y.b) - apart(tried, x.a, x.b))[0];
 }
 
-/** The measured value nearest to the middle that the saving and the model accept; undefined if there is none. */
+/** The measured value nearest to the middle that the saving and the model accept; undefined if none. */
 async function between(a: number, b: number, range: Range, prober: Prober): Promise<Tried | undefined> {
   for (const value of outwards(a, b, range.whole)) {
     const tried = await unlessRefused(async () => ({

@@ -14,19 +14,19 @@ interface Options {
 
 /** A saving whose quality and saving are formulas of its options, and the requests to it. An item costs one FLOP. */
 function prober(point: (options: Options, items: number) => Point, most: BudgetOptions = {}, items = 64) {
-  const asked: { options: Options; items: number }[] = [];
+  const calls: { options: Options; items: number }[] = [];
   const billed = new Map<string, number>();
   const prober: Prober = {
     ...{ items, better: "higher" as const, budget: new Budget(most) },
     async measure([step], some) {
-      asked.push({ options: step!.options as Options, items: some });
+      calls.push({ options: step!.options as Options, items: some });
       prober.budget.add({ flops: some - (billed.get(step!.text) ?? 0), minutes: 1 });
       billed.set(step!.text, some);
       return point(step!.options as Options, some);
     },
     estimate: async (_recipe, some) => ({ item: { flops: 1, minutes: 0 }, all: { flops: some, minutes: 1 } }),
   };
-  return { prober, asked };
+  return { prober, asked: calls };
 }
 
 const thresholds = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).threshold);

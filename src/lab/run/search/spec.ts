@@ -68,4 +68,4 @@ function rangeOf(text: string, name: string, options: readonly Option[], { key, 
 
 /** Every combination of one value from each list. */
 const combinations = (lists: readonly (readonly string[])[]): string[][] =>
-  lists.reduce<string[][]>((found, list) => found.flatMap((some) => list.map((one) => [...some, one])), [[]]);
+  lists.reduce<string[][]>((rows, list) => rows.flatMap((some) => list.map((one) => [...some, one])), [[]]);

@@ -19,7 +19,7 @@ const answerLine = z.strictObject({
   ms: z.number(),
   flops: z.number(),
   bytes: z.number(),
-  /** By score, for Swift. */
+  /** Swift's scores, by the score's name. */
   scores: z.record(z.string(), real),
   /** Why Swift has no answer: it loses the item under every threshold. */
   failed: z.string().optional(),

@@ -24,7 +24,7 @@ export const gateTarget = z
     charged: z
       .enum(["every", "unneeded"])
       .default("every")
-      .describe("by=cost: the retrievals that cost: every one, or only unneeded ones"),
+      .describe("by=cost: which retrievals count as cost: all, or only unneeded ones"),
   })
   .refine(({ by, cost }) => by !== "cost" || cost !== undefined, { path: ["cost"], error: "expected a cost" });
 export type GateTarget = z.output<typeof gateTarget>;

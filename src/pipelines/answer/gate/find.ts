@@ -6,7 +6,7 @@ import type { ModelIdentity } from "../../model.ts";
 import type { Resources } from "../../resources.ts";
 import { MODEL } from "../model.ts";
 import type { AnswerOptions } from "../options.ts";
-import { askedOfQuestion } from "../prompt.ts";
+import { questionPromptsOf } from "../prompt.ts";
 import { reflectionPrompt } from "../reflection.ts";
 import { findGate, type GateBinding, gateOf } from "./artefact.ts";
 import { thresholdForRate } from "./calibrate.ts";
@@ -27,7 +27,7 @@ export async function bindingOf(resources: Pick<Resources, "identity" | "facts">
  * this pipeline's words.
  */
 function templateHash(tokenizer: Tokenizer): string {
-  const { plain, with: reading } = askedOfQuestion(tokenizer, "{question}");
+  const { plain, with: reading } = questionPromptsOf(tokenizer, "{question}");
   const texts = [
     tokenizer.chatTemplate ?? null,
     plain,
@@ -80,8 +80,8 @@ async function automatic({ gate: method, threshold, targetRate }: AnswerOptions,
     onNotice?.(`${name} has no calibrated gate, so retrieval=auto looks up every question; ${again(name)}`);
     return ALWAYS;
   }
-  const wanted = method === undefined ? "no gate" : `no gate ${method}`;
-  throw new UserError(`${name} has ${wanted} that was calibrated; ${again(name)}, or give a gate and a threshold`);
+  const missing = method === undefined ? "no gate" : `no gate ${method}`;
+  throw new UserError(`${name} has ${missing} that was calibrated; ${again(name)}, or give a gate and a threshold`);
 }
 
 const again = (name: string): string =>

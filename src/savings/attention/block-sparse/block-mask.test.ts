@@ -28,9 +28,9 @@ test("density is relative to the causal blocks of the rows present", () => {
 });
 
 test("a future block is never asked for", () => {
-  const asked: number[] = [];
-  BlockMask.from({ heads: 1, rows: 2, rowOffset: 3 }, (_, row, block) => asked.push(block - row - 3) > 0);
-  expect(Math.max(...asked)).toBe(0);
+  const calls: number[] = [];
+  BlockMask.from({ heads: 1, rows: 2, rowOffset: 3 }, (_, row, block) => calls.push(block - row - 3) > 0);
+  expect(Math.max(...calls)).toBe(0);
 });
 
 test("rows from denseFrom on are dense", () => {

@@ -92,9 +92,9 @@ export function traceTiles(shape: BlockShape, scale: number, count: number): Gra
 export function traceOpenTile(shape: BlockShape, scale: number): Graph {
   const g = new Graph();
   const { headSize, blockSize } = shape;
-  const kept = g.input("kept0", "i64", [sym("kept0")]);
+  const indices = g.input("kept0", "i64", [sym("kept0")]);
   const [keys, values] = ["keys", "values"].map((n) =>
-    gathered(g.input(n, "f32", [cols, blockSize * headSize]), kept, shape),
+    gathered(g.input(n, "f32", [cols, blockSize * headSize]), indices, shape),
   );
   const q = g.input("q0", "f32", [1, blockSize, headSize]);
   g.output("attended0", linear(softmax(matmulTransposed(q, keys!, scale)), values!));

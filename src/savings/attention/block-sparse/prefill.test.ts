@@ -94,9 +94,9 @@ describe("a prompt of several chunks, ragged at its end", () => {
     const masks = prompt.map((head) => expectedMask(head));
     for (const [h, head] of prompt.entries())
       expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
-    const kept = masks.reduce((sum, mask) => sum + mask.blocks(), 0);
-    expect(run.bill.counted).toEqual({ dense: heads * masks[0]!.causalBlocks, run: kept });
-    expect(kept).toBeLessThan(0.9 * heads * masks[0]!.causalBlocks);
+    const retained = masks.reduce((sum, mask) => sum + mask.blocks(), 0);
+    expect(run.bill.counted).toEqual({ dense: heads * masks[0]!.causalBlocks, run: retained });
+    expect(retained).toBeLessThan(0.9 * heads * masks[0]!.causalBlocks);
     expect(saving.report.map(({ layer, past }) => [layer, past])).toEqual([
       [0, 0],
       [0, 256],
@@ -153,9 +153,9 @@ describe("a prompt of several chunks, ragged at its end", () => {
 
 describe("a layer that gets some of the prompt's tokens alone", () => {
   // Every third token was dropped before the layer.
-  const kept = Array.from({ length }, (_, i) => i).filter((i) => i % 3 !== 1);
+  const retained = Array.from({ length }, (_, i) => i).filter((i) => i % 3 !== 1);
   const rowsAt = (x: ArrayLike<number>) =>
-    Float64Array.from(kept.flatMap((i) => Array.from({ length: headSize }, (_, d) => x[i * headSize + d]!)));
+    Float64Array.from(retained.flatMap((i) => Array.from({ length: headSize }, (_, d) => x[i * headSize + d]!)));
   const thinned = prompt.map((head) => ({ ...head, q: rowsAt(head.q), k: rowsAt(head.k), v: rowsAt(head.v) }));
 
   async function whole(run: Run, heads: readonly Head[], places: readonly number[]): Promise<void> {
@@ -170,7 +170,7 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
   test("its blocks cover the tokens that it gets, and dense's the whole prompt", async () => {
     using saving = await create();
     using run = new Run(saving);
-    await whole(run, thinned, kept);
+    await whole(run, thinned, retained);
     const masks = thinned.map((head) => expectedMask(head));
     for (const [h, head] of thinned.entries())
       expect(difference(run.head(h), sparseAttention(head, masks[h]!, 0, blockSize))).toBeLessThanOrEqual(1e-5);
@@ -181,7 +181,7 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
   test("its last tokens are the last that it gets", async () => {
     using saving = await create({ lastDenseTokens: 40 });
     using run = new Run(saving);
-    await whole(run, thinned, kept);
+    await whole(run, thinned, retained);
     // Tokens 223 to 262 of 263 lie in blocks 13 to 16.
     const masks = thinned.map((head) => expectedMask(head, 0.6, 13));
     for (const [h, head] of thinned.entries())
@@ -192,10 +192,10 @@ describe("a layer that gets some of the prompt's tokens alone", () => {
     const rotary = fakeDecoder("half");
     using saving = await create({}, undefined, rotary);
     using run = new Run(saving);
-    await whole(run, thinned, kept);
+    await whole(run, thinned, retained);
     const keys = (kv: number) => {
       const { key, offset } = run.cache.place(0, kv, 0);
-      return new Float32Array(key.memory).subarray(offset, offset + kept.length * headSize);
+      return new Float32Array(key.memory).subarray(offset, offset + retained.length * headSize);
     };
     for (const kv of [0, 1])
       expect(difference(keys(kv), rowsAt(rotatedHead(prompt[2 * kv]!, "half").k))).toBeLessThanOrEqual(1e-5);

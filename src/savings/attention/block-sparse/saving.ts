@@ -12,7 +12,7 @@ export interface BlockSparseMethod<O extends BlockSparseOptions, L = undefined>
   neutral(options: O, prompt: number): boolean;
   /** Reads files that the options name. @throws UserError if they do not fit the model */
   read?(options: O, host: SavingHost): Promise<L>;
-  chooser(options: O, context: ChooserContext, found: L | undefined): Promise<BlockChooser>;
+  chooser(options: O, context: ChooserContext, loaded: L | undefined): Promise<BlockChooser>;
 }
 
 /** A saving with block-sparse prefill. */
@@ -33,11 +33,11 @@ export function blockSparse<O extends BlockSparseOptions, L = undefined>(method:
     },
     async prepare(options, host) {
       if (always(options)) return undefined;
-      const found = await checked(options, host);
+      const loaded = await checked(options, host);
       const { decoder } = host;
       const { BlockSparsePrefill } = await import("./prefill.ts");
       const prefill = await BlockSparsePrefill.create(options, decoder, (limits) =>
-        chooser(options, { decoder, ...limits }, found),
+        chooser(options, { decoder, ...limits }, loaded),
       );
       // In all layers but the first, a sparse prompt's keys and values differ from a dense prompt's.
       const state = `${name} ${JSON.stringify(options)}`;

@@ -43,7 +43,7 @@ interface TileCost {
 
 /** Attention over kept blocks, tile by tile. Without weights, it serves every layer. */
 export class TileAttention implements Disposable {
-  readonly #kept: Buffer;
+  readonly #indices: Buffer;
 
   private constructor(
     readonly shape: BlockShape,
@@ -51,7 +51,7 @@ export class TileAttention implements Disposable {
     readonly programs: Readonly<Record<"many" | "one" | "open", Program>>,
     readonly costs: Readonly<Record<"own" | "open", TileCost>>,
   ) {
-    this.#kept = new Buffer("i64", maxKept);
+    this.#indices = new Buffer("i64", maxKept);
   }
 
   /** Compiles tiles for chunks of at most `maxRows` query blocks, in caches of at most `maxCols` blocks. */
@@ -84,15 +84,15 @@ export class TileAttention implements Disposable {
 
   *#tiles(chunk: Chunk, mask: BlockMask): Generator<Tile> {
     const { heads, blockSize } = this.shape;
-    const list = new BigInt64Array(this.#kept.memory);
+    const list = new BigInt64Array(this.#indices.memory);
     const [rows, first] = [rowsOf(chunk, blockSize), chunk.past / blockSize];
     let at = 0;
     for (let head = 0; head < heads; head++)
       for (let row = 0; row < rows; row++) {
-        const kept = mask.row(Math.floor((head * mask.heads) / heads), row);
-        for (const [i, block] of kept.entries()) list[at + i] = BigInt(block);
-        yield { head, row, kept, at, own: kept.at(-1) === first + row };
-        at += kept.length;
+        const blocks = mask.row(Math.floor((head * mask.heads) / heads), row);
+        for (const [i, block] of blocks.entries()) list[at + i] = BigInt(block);
+        yield { head, row, kept: blocks, at, own: blocks.at(-1) === first + row };
+        at += blocks.length;
       }
   }
 
@@ -117,8 +117,8 @@ export class TileAttention implements Disposable {
     return {
       [`q${t}`]: q.view(block, at),
       [`attended${t}`]: attended.view(block, at),
-      [`kept${t}`]: views.of(this.#kept, [n], tile.at),
-      [`past${t}`]: views.of(this.#kept, [n - 1], tile.at),
+      [`kept${t}`]: views.of(this.#indices, [n], tile.at),
+      [`past${t}`]: views.of(this.#indices, [n - 1], tile.at),
       [`key${t}`]: views.of(own.key, [blockSize, headSize], own.offset),
     };
   }
@@ -133,7 +133,7 @@ export class TileAttention implements Disposable {
 
   [Symbol.dispose](): void {
     for (const program of Object.values(this.programs)) program[Symbol.dispose]();
-    this.#kept[Symbol.dispose]();
+    this.#indices[Symbol.dispose]();
   }
 }
 

@@ -47,10 +47,10 @@ async function chosen({ past, tokens, stride, select }: Case, threshold: number)
   const scores = await scorer.of(rig.placed(chunk));
   using chooser = new XattentionChooser(rig.limits.shape, options, await createScores(rig.limits, options));
   const mask = await chooser.choose(rig.placed(chunk), Number.POSITIVE_INFINITY);
-  const kept = Array.from({ length: heads * mask.rows }, (_, i) => [
+  const retained = Array.from({ length: heads * mask.rows }, (_, i) => [
     ...mask.row(Math.floor(i / mask.rows), i % mask.rows),
   ]);
-  return { scores, kept };
+  return { scores, kept: retained };
 }
 
 describe(`XAttention as ${fixture.repository} has it`, () => {

@@ -113,8 +113,8 @@ describe("block scores", () => {
         const mask = select(scores, threshold);
         for (let row = 0; row < mask.rows; row++) {
           const mass = exact.scores.subarray(row * exact.cols, row * exact.cols + row + 1);
-          const kept = mask.row(0, row).reduce((sum, block) => sum + mass[block]!, 0);
-          expect(kept).toBeGreaterThanOrEqual(threshold * mass.reduce((a, b) => a + b) - 1e-9);
+          const retained = mask.row(0, row).reduce((sum, block) => sum + mass[block]!, 0);
+          expect(retained).toBeGreaterThanOrEqual(threshold * mass.reduce((a, b) => a + b) - 1e-9);
         }
       }
     },

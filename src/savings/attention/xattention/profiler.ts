@@ -61,8 +61,8 @@ export class ThresholdProfiler implements AttentionSaving, Disposable {
   take(coverage: number): number[][] {
     const { heads } = this.kernels.shape;
     return this.#layers.map((rows) => {
-      const taken = rows.splice(0);
-      return Array.from({ length: heads }, (_, head) => thresholdOf(taken, head, heads, coverage));
+      const profiled = rows.splice(0);
+      return Array.from({ length: heads }, (_, head) => thresholdOf(profiled, head, heads, coverage));
     });
   }
 

@@ -90,16 +90,16 @@ describe("invariants over random rows", () => {
   test.each(thresholds)("threshold %d: forced on, none ahead, mass kept, nothing superfluous", (threshold) => {
     const mask = at(threshold);
     for (const { head, row, diagonal, causal } of rowsOf) {
-      const kept = [...mask.row(head, row)];
-      expect(kept).toEqual([...new Set(kept)].sort((a, b) => a - b));
-      expect(kept).toContain(0);
-      expect(kept).toContain(diagonal);
-      expect(kept.at(-1)).toBe(diagonal);
+      const retained = [...mask.row(head, row)];
+      expect(retained).toEqual([...new Set(retained)].sort((a, b) => a - b));
+      expect(retained).toContain(0);
+      expect(retained).toContain(diagonal);
+      expect(retained.at(-1)).toBe(diagonal);
       const need = threshold * sum(causal);
-      const mass = sum(kept.map((block) => causal[block]!));
+      const mass = sum(retained.map((block) => causal[block]!));
       expect(mass).toBeGreaterThanOrEqual(need - 1e-12);
       expect(mask.keptMass![head * shape.rows + row]).toBeCloseTo(mass / sum(causal), 12);
-      const free = kept.filter((block) => block !== 0 && block !== diagonal);
+      const free = retained.filter((block) => block !== 0 && block !== diagonal);
       if (free.length > 0) expect(mass - Math.min(...free.map((block) => causal[block]!))).toBeLessThan(need);
     }
   });

@@ -53,8 +53,8 @@ describe("profileHead", () => {
       forceSink: false,
       forceDiagonal: false,
     });
-    const kept = exact.filter((_, i) => mask.has(0, Math.floor(i / 24), i % 24)).reduce((a, b) => a + b);
-    expect(kept / exact.reduce((a, b) => a + b)).toBeGreaterThan(0.85);
+    const retained = exact.filter((_, i) => mask.has(0, Math.floor(i / 24), i % 24)).reduce((a, b) => a + b);
+    expect(retained / exact.reduce((a, b) => a + b)).toBeGreaterThan(0.85);
     expect(mask.density()).toBeLessThan(0.9);
     // The flat estimate needs a smaller share of its own mass than the coverage.
     expect(threshold).toBeLessThan(0.9);

@@ -90,13 +90,13 @@ export class VisualAttention implements AttentionSaving {
     const tiles = this.#tilesOf(call, reach);
     const all = Array.from({ length: heads }, (_, head) => head);
     const isKept = (head: number) => keeps(layer, Math.floor((head * kvHeads) / heads));
-    const [kept, dropped] = [all.filter(isKept), all.filter((head) => !isKept(head))];
+    const [visual, dropped] = [all.filter(isKept), all.filter((head) => !isKept(head))];
     using q = new Buffer("f32", heads * tokens * headSize);
     using slots = new Buffer("f32", heads * tiles.slots * headSize);
     await placeChunk(programs, call, q);
-    await runHeads(programs, call, { q, heads: kept, out: slots, at: 0 }, tiles, "kept");
-    await runHeads(programs, call, { q, heads: dropped, out: slots, at: kept.length }, tiles, programs.drop);
-    await inOrder(programs, call, tiles, { slots, order: [...kept, ...dropped] });
+    await runHeads(programs, call, { q, heads: visual, out: slots, at: 0 }, tiles, "kept");
+    await runHeads(programs, call, { q, heads: dropped, out: slots, at: visual.length }, tiles, programs.drop);
+    await inOrder(programs, call, tiles, { slots, order: [...visual, ...dropped] });
   }
 
   #tilesOf({ tokens, places }: AttentionCall, reach: Reach): LayerTiles {

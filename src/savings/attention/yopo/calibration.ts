@@ -29,7 +29,7 @@ type Budget = keyof typeof budgets;
 export const headCalibration: Calibration<typeof options> = {
   summary: "the heads that visual tokens use",
   options,
-  async learn(host, prompts, { first, rows, columns, vote, whole, budget, ...asked }) {
+  async learn(host, prompts, { first, rows, columns, vote, whole, budget, ...options }) {
     requirePlainAttention("yopo", host.decoder);
     const span: VisualSpan = { first, grid: [rows, columns] };
     const longest = Math.max(...prompts.map(({ prompt }) => prompt.length));
@@ -40,15 +40,21 @@ export const headCalibration: Calibration<typeof options> = {
       checkText(i, prompt, visual.at(-1)!);
       await host.prefill(prompt, { attention: () => profiler.of(visual) });
     }
-    const keep = budget ? budgets[budget] : asked.keep;
+    const keep = budget ? budgets[budget] : options.keep;
     const ratios = profiler.ratios(vote);
-    const kept = budget
+    const mask = budget
       ? headsWithin(ratios, keep, { whole, layers: visualLayers(host.decoder) })
       : keptHeads(ratios, keep, whole);
-    const artefact: HeadMask = { modelSha256: await host.hash(), keep, ratios, kept, textsSha256: host.textsSha256 };
+    const artefact: HeadMask = {
+      modelSha256: await host.hash(),
+      keep,
+      ratios,
+      kept: mask,
+      textsSha256: host.textsSha256,
+    };
     return {
       artefact,
-      summary: described(kept),
+      summary: described(mask),
       use: (file) => `yopo:${budget ? `${cutsOf(budget, host.decoder)},` : ""}heads=${file}`,
     };
   },
@@ -66,8 +72,8 @@ function checkText(i: number, { prompt }: CalibrationPrompt, { first, grid }: Vi
     throw new UserError(`text ${i} has ${prompt.length} tokens, expected more than ${end}: its image ends there`);
 }
 
-function described(kept: readonly (readonly boolean[])[]): string {
-  const all = kept.flat();
-  const layers = kept.map((heads) => heads.filter(Boolean).length).join(", ");
+function described(mask: readonly (readonly boolean[])[]): string {
+  const all = mask.flat();
+  const layers = mask.map((heads) => heads.filter(Boolean).length).join(", ");
   return `${all.filter(Boolean).length} of ${all.length} heads kept; by layer: ${layers}`;
 }

@@ -36,9 +36,9 @@ export function headsWithin(
     .slice(0, layers)
     .flatMap((heads, layer) => heads.map((ratio, head) => ({ layer, head, ratio, first: layer < whole })));
   const ranked = places.toSorted((a, b) => Number(b.first) - Number(a.first) || b.ratio - a.ratio);
-  const kept = ratios.map((heads) => heads.map(() => false));
-  for (const { layer, head } of ranked.slice(0, Math.round(keep * places.length))) kept[layer]![head] = true;
-  return kept;
+  const mask = ratios.map((heads) => heads.map(() => false));
+  for (const { layer, head } of ranked.slice(0, Math.round(keep * places.length))) mask[layer]![head] = true;
+  return mask;
 }
 
 /** @throws UserError if the file is not a head mask, or is for another model */

@@ -67,7 +67,7 @@ async function planOfRecipe(text: string, { prompt, visual }: SpannedPrompt): Pr
   using lease = await model.recipes.use(parseRecipe(text.split(" ")));
   return lease.plan(prompt.length, visual);
 }
-const of = async (text: string, asked = prompt) => run(asked, await planOfRecipe(text, asked));
+const of = async (text: string, spanned = prompt) => run(spanned, await planOfRecipe(text, spanned));
 const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
   Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
 
@@ -157,8 +157,8 @@ describe("neutral settings", () => {
       ...{ contentHash, grid },
     });
     const two = promptOfSpans([[3], image("yopo one", [2, 3]), [6], image("yopo two!", [3, 2]), [20, 21]], hidden);
-    for (const asked of [prompt, two])
-      expect(worst((await of(`yopo:heads=${all}`, asked)).logits, (await of("dense", asked)).logits)).toBeLessThan(
+    for (const spanned of [prompt, two])
+      expect(worst((await of(`yopo:heads=${all}`, spanned)).logits, (await of("dense", spanned)).logits)).toBeLessThan(
         1e-5,
       );
   });
@@ -236,13 +236,13 @@ function feedForward(x: Float32Array, share: number): Float64Array {
   ];
   const hidden = x.length;
   const width = gate.length / hidden;
-  const kept = Math.floor(share * width);
+  const retained = Math.floor(share * width);
   const { epsilon } = model.decoder.config as unknown as { epsilon: number };
   const size = Math.sqrt(x.reduce((sum, v) => sum + v * v, 0) / hidden + epsilon);
   const normed = x.map((v, i) => (v / size) * norm[i]!);
   const dot = (matrix: Float32Array, row: number) =>
     normed.reduce((sum, v, i) => sum + v * matrix[row * hidden + i]!, 0);
-  const inside = Array.from({ length: kept }, (_, neuron) => {
+  const inside = Array.from({ length: retained }, (_, neuron) => {
     const g = dot(gate, neuron);
     return (g / (1 + Math.exp(-g))) * dot(up, neuron);
   });
@@ -255,11 +255,11 @@ test("a token that is far away changes nothing of another in the first layer", a
   const far = { ...prompt, embeddings: new Map(prompt.embeddings) };
   const corner = far.prompt[BEFORE + CELLS - 1]!;
   far.embeddings.set(corner, new Float32Array(model.decoder.config.hidden).fill(0.3));
-  const keysOf = async (asked: SpannedPrompt) => {
-    const plan = await planOfRecipe("yopo:radius=1", asked);
-    const slot = model.engine.acquireEmpty(asked.prompt, plan);
+  const keysOf = async (spanned: SpannedPrompt) => {
+    const plan = await planOfRecipe("yopo:radius=1", spanned);
+    const slot = model.engine.acquireEmpty(spanned.prompt, plan);
     const meter = new Meter(model.engine.programs);
-    for await (const _ of model.engine.chunks(slot, asked.prompt, { plan, meter, embeddings: asked.embeddings }));
+    for await (const _ of model.engine.chunks(slot, spanned.prompt, { plan, meter, embeddings: spanned.embeddings }));
     const { key, offset } = slot.cache.place(1, 0, BEFORE);
     const found = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
     model.engine.release(slot);

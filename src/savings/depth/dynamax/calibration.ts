@@ -35,8 +35,8 @@ export async function learnThresholds(
   requireExits("dynamax", host.decoder);
   const exits = await findExits("dynamax", host, file);
   if (!exits) throw new UserError("dynamax: there are no trained exits for this model, so no thresholds to certify", 2);
-  checkFill("dynamax", "recompute", exits.about.layers[0]!, host.decoder);
-  const classifiers = exits.about.deciders.filter(({ kind }) => kind !== "controller");
+  checkFill("dynamax", "recompute", exits.metadata.layers[0]!, host.decoder);
+  const classifiers = exits.metadata.deciders.filter(({ kind }) => kind !== "controller");
   if (classifiers.length === 0) throw new UserError(`dynamax: ${exits.folder} has no classifier, only heads`, 2);
   const documents = await watch(host, exits, classifiers, prompts);
   const items = { count: new Set(documents.map(({ hash }) => hash)).size, sha256: host.textsSha256 };
@@ -44,16 +44,16 @@ export async function learnThresholds(
   const certified = classifiers.map(({ kind }, i) => ({
     kind,
     thresholds: risk.flatMap((each): CertifiedThreshold[] => {
-      const found = laxest(documents, [...exits.about.layers, layers], i, { risk: each, confidence });
-      return found ? [{ ...found, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
+      const certified = laxest(documents, [...exits.metadata.layers, layers], i, { risk: each, confidence });
+      return certified ? [{ ...certified, loss: "token-disagreement", fill: "recompute", ...host.form, items }] : [];
     }),
   }));
-  const deciders = exits.about.deciders.map((decider) => {
+  const deciders = exits.metadata.deciders.map((decider) => {
     const found = certified.find(({ kind }) => kind === decider.kind);
     return found ? { ...decider, thresholds: [...ofOtherForms(decider, host), ...found.thresholds] } : decider;
   });
   return {
-    artefact: { ...exits.about, deciders },
+    artefact: { ...exits.metadata, deciders },
     summary: `${items.count} documents; thresholds by risk: ${certified.map((each) => inWords(each, risk)).join("; ")}`,
     use: (written) => `dynamax:${riskOf(certified)}file=${path.dirname(written)}`,
   };

@@ -39,17 +39,17 @@ export async function open(options: DynamaxOptions, host: SavingHost): Promise<O
       2,
     );
   const settings = options.rule === "classifier" ? settingsOf(exits!, options) : undefined;
-  const layers = exitsFrom("dynamax", exits?.about.layers ?? usualExits(decoder), options.from);
+  const layers = exitsFrom("dynamax", exits?.metadata.layers ?? usualExits(decoder), options.from);
   const fill = fillFor("dynamax", options.fill, layers[0]!, decoder);
   const { threshold } =
     options.risk === undefined ? options : certifiedThreshold(exits!.folder, settings!, options.risk, form);
   return { exits, layers, fill, threshold };
 }
 
-function settingsOf({ about, folder }: Exits, { classifier }: DynamaxOptions) {
-  const found = about.deciders.find(({ kind }) => kind === classifier);
+function settingsOf({ metadata, folder }: Exits, { classifier }: DynamaxOptions) {
+  const found = metadata.deciders.find(({ kind }) => kind === classifier);
   if (found) return found;
-  const kinds = about.deciders.map(({ kind }) => kind).join(", ");
+  const kinds = metadata.deciders.map(({ kind }) => kind).join(", ");
   throw new UserError(`dynamax: ${folder} has no classifier ${classifier}, only ${kinds || "a head"}`, 2);
 }
 
@@ -97,7 +97,7 @@ function ruleAt(
   switch (rule) {
     case "classifier": {
       const settings = settingsOf(exits!, options);
-      const at = exits!.about.layers.indexOf(layer);
+      const at = exits!.metadata.layers.indexOf(layer);
       return classifierRule(exits!, settings, layer, settings.temperatures[at]!);
     }
     case "softmax-max":

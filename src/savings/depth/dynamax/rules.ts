@@ -33,7 +33,7 @@ const noWeights = (name: string): never => {
 
 /** The confidence of the exit's own head, which runs at every exit that a token reaches. */
 export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numbers, layer: number): ExitRule {
-  const head = exits?.about.head ?? MODEL_HEAD;
+  const head = exits?.metadata.head ?? MODEL_HEAD;
   return {
     hasLogits: true,
     probe: {

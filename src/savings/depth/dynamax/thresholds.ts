@@ -9,7 +9,7 @@ export const thresholdGrid: readonly number[] = [
   ...Array.from({ length: 99 }, (_, i) => (98 - i) / 100),
 ];
 
-/** A classifier's threshold that is certified for a risk, in the model's running form. @throws UserError if there is none */
+/** A classifier's threshold that is certified for a risk, in the model's running form. @throws UserError if none */
 export function certifiedThreshold(
   folder: string,
   { kind, thresholds = [] }: DeciderFile,
@@ -34,7 +34,7 @@ function othersOf(
   const [other] = all;
   if (other)
     return `its thresholds are not certified here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
-  return "`modicum savings calibrate dynamax` certifies some";
+  return "`modicum savings calibrate dynamax` certifies thresholds";
 }
 
 const inWords = ({ risk, confidence }: CertifiedThreshold): string => `${risk} (confidence ${confidence})`;

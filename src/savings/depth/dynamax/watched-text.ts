@@ -10,7 +10,7 @@ import { traceExitScores, usesModelHead } from "../exits/heads.ts";
 export type ExitsSeen = readonly ExitSeen[];
 
 interface ExitSeen {
-  /** By classifier: the probability that the token may leave. */
+  /** The probability that the token may leave, by classifier. */
   readonly probabilities: readonly number[];
   /** True if the exit's choice differs from dense's. */
   readonly differs: boolean;
@@ -25,14 +25,14 @@ export function watchedText(
   prompt: readonly number[],
   answer: readonly number[],
 ): GivenText & { readonly seen: readonly ExitsSeen[] } {
-  const { layers } = exits.about;
+  const { layers } = exits.metadata;
   const seen: ExitsSeen[] = [];
-  const found = new Map<number, { probabilities: readonly number[]; choice: number }>();
+  const byLayer = new Map<number, { probabilities: readonly number[]; choice: number }>();
   const cuts = layers.map(
     (after, i): StepCut => ({
       ...{ after, scope: "step", probe: probeOf(exits, classifiers, after) },
       decide({ probed }) {
-        found.set(after, {
+        byLayer.set(after, {
           probabilities: classifiers.map(({ temperatures }, k) => exitProbability(probed[k]!, temperatures[i])),
           choice: choiceOf(exits, probed.subarray(classifiers.length)),
         });
@@ -48,18 +48,18 @@ export function watchedText(
       const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {
-          const { probabilities, choice } = found.get(layer) ?? lost;
+          const { probabilities, choice } = byLayer.get(layer) ?? lost;
           return { probabilities, differs: choice !== dense };
         }),
       );
-      found.clear();
+      byLayer.clear();
     },
   };
 }
 
 /** Computes each classifier's logit, and scores for the tokens that the exit's head can choose. */
 function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: number): StepProbe {
-  const { head } = exits.about;
+  const { head } = exits.metadata;
   const stateSize = Math.max(0, ...classifiers.map(stateSizeOf));
   return {
     key: `${exits.id} watched ${layer}`,
@@ -77,9 +77,9 @@ function probeOf(exits: Exits, classifiers: readonly DeciderFile[], layer: numbe
   };
 }
 
-const choiceOf = ({ about }: Exits, scores: Float32Array): number => {
+const choiceOf = ({ metadata }: Exits, scores: Float32Array): number => {
   const best = likeliest(scores);
-  return about.head.tokens?.[best] ?? best;
+  return metadata.head.tokens?.[best] ?? best;
 };
 
 /** The index of the greatest value, the first among equals. */

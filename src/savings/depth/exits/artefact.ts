@@ -54,7 +54,7 @@ const decider = z.strictObject({
   /** A token may leave if its choice is among this many of the model's likeliest; 0: if it matches the text. */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
-  /** By layer: the divisor of the logits. */
+  /** The divisor of the logits, per layer. */
   temperatures: z.array(z.number().positive()),
   thresholds: z
     .array(z.union([certifiedThreshold, uncertified]))
@@ -103,7 +103,7 @@ export interface Exits {
   readonly folder: string;
   /** Identifies these weights; replaced weights in the folder have another id. */
   readonly id: string;
-  readonly about: ExitsFile;
+  readonly metadata: ExitsFile;
   /** Their weights as constants of a graph. @throws UserError if the file has no weight of that shape */
   weightsOf(g: Graph): WeightsOf;
 }
@@ -119,11 +119,11 @@ export interface ExitsHost {
  * @throws UserError if a file is missing or damaged, or the exits are for another model
  */
 export function openExits(folder: string, host: ExitsHost): Exits {
-  const about = readJson(exitsJson(folder), exitsFile, "exits that were trained");
-  checkHost(folder, about, host);
+  const metadata = readJson(exitsJson(folder), exitsFile, "exits that were trained");
+  checkHost(folder, metadata, host);
   const tensors = withFile(exitsTensors(folder), parseHeader);
   const id = `${folder} ${fileState(exitsTensors(folder))}`;
-  return { folder, id, about, weightsOf: (g) => constants(g, folder, tensors) };
+  return { folder, id, metadata, weightsOf: (g) => constants(g, folder, tensors) };
 }
 
 function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, config }: ExitsHost): void {

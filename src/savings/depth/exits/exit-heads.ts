@@ -6,7 +6,7 @@ import { traceExitHead, usesModelHead } from "./heads.ts";
 /** The head of an exit; undefined if it is the model's own. */
 export function exitHead(exits: Exits | undefined, layer: number): ExitHead | undefined {
   if (!exits) return undefined;
-  const { head } = exits.about;
+  const { head } = exits.metadata;
   if (head.mode === "shared" && !head.tokens) return undefined;
   return {
     key: `${exits.id} head ${layer}`,

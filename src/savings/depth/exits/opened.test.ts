@@ -23,7 +23,7 @@ test("exits are shipped for published models and one of our own", () => {
   expect(new Set(shipped.map(({ model }) => model.name))).toEqual(new Set(["code-tiny", "qwen2.5-coder", "smollm2"]));
 });
 
-test.each(shipped.map((about) => [about.saving, about.model.name, about] as const))(
+test.each(shipped.map((metadata) => [metadata.saving, metadata.model.name, metadata] as const))(
   "%s for %s",
   async (_, name, about) => {
     const { quant, codes } = about;
@@ -40,16 +40,15 @@ test.each(shipped.map((about) => [about.saving, about.model.name, about] as cons
   },
 );
 
-test.each(shipped.filter(({ saving }) => saving === "dynamax").map((about) => [about.model.name, about] as const))(
-  "the thresholds of %s are certified on at least 400 documents",
-  (_, { deciders }) => {
-    for (const { thresholds = [] } of deciders) {
-      expect(thresholds.length).toBeGreaterThan(0);
-      for (const { risk, confidence, p, mean, items } of thresholds) {
-        expect(p).toBeLessThanOrEqual(1 - confidence);
-        expect(mean).toBeLessThan(risk);
-        expect(items.count).toBeGreaterThanOrEqual(400);
-      }
+test.each(
+  shipped.filter(({ saving }) => saving === "dynamax").map((metadata) => [metadata.model.name, metadata] as const),
+)("the thresholds of %s are certified on at least 400 documents", (_, { deciders }) => {
+  for (const { thresholds = [] } of deciders) {
+    expect(thresholds.length).toBeGreaterThan(0);
+    for (const { risk, confidence, p, mean, items } of thresholds) {
+      expect(p).toBeLessThanOrEqual(1 - confidence);
+      expect(mean).toBeLessThan(risk);
+      expect(items.count).toBeGreaterThanOrEqual(400);
     }
-  },
-);
+  }
+});

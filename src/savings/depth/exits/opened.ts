@@ -5,7 +5,7 @@ import type { SavingHost } from "../../seams.ts";
 import { type Exits, type ExitsFile, exitsFile, exitsJson, openExits } from "./artefact.ts";
 
 /**
- * The exits in the user's folder, or those that the package ships for the model; undefined if there are none.
+ * The exits in the user's folder, or those that the package ships for the model; undefined if none.
  * @throws UserError if they are damaged or for another model
  */
 export async function findExits(
@@ -18,12 +18,12 @@ export async function findExits(
   const folder = file ?? bundledExits(saving, sha256);
   if (folder === undefined) return undefined;
   const exits = openExits(folder, { sha256, config: decoder.config });
-  noticeForm(exits.folder, exits.about, host.form, host.onNotice);
+  noticeForm(exits.folder, exits.metadata, host.form, host.onNotice);
   return exits;
 }
 
 /**
- * The folder of exits that the package ships for a saving and a model hash; undefined if there are none.
+ * The folder of exits that the package ships for a saving and a model hash; undefined if none.
  * @throws UserError if a file is damaged
  */
 const bundledExits = (saving: ExitsFile["saving"], sha256: string): string | undefined =>

@@ -11,7 +11,7 @@ import type { SecOptions } from "./sec.ts";
 /** The controller of one model, and the exits in use. */
 interface Opened {
   readonly exits: Exits;
-  readonly controller: Exits["about"]["deciders"][number];
+  readonly controller: Exits["metadata"]["deciders"][number];
   readonly layers: readonly number[];
   readonly fill: StateFill;
 }
@@ -22,9 +22,9 @@ export async function open({ file: folder, from, fill: option }: SecOptions, hos
   const exits = await findExits("sec", host, folder);
   if (!exits)
     throw new UserError("sec: there is no controller for this model; `modicum savings train sec` makes one", 2);
-  const controller = exits.about.deciders.find(({ kind }) => kind === "controller");
+  const controller = exits.metadata.deciders.find(({ kind }) => kind === "controller");
   if (!controller) throw new UserError(`sec: ${exits.folder} has no controller`, 2);
-  const layers = exitsFrom("sec", exits.about.layers, from);
+  const layers = exitsFrom("sec", exits.metadata.layers, from);
   const fill = fillFor("sec", option, layers[0]!, host.decoder);
   return { exits, controller, layers, fill };
 }
@@ -37,7 +37,7 @@ export function partOf(thresholds: SecOptions, { exits, controller, layers, fill
   };
   const cuts = layers.map((layer): StepCut => {
     const head = exitHead(exits, layer);
-    const temperature = controller.temperatures[exits.about.layers.indexOf(layer)]!;
+    const temperature = controller.temperatures[exits.metadata.layers.indexOf(layer)]!;
     return {
       ...{ after: layer, scope: "step", fill, probe: deciderProbe(exits, controller, layer), ...(head && { head }) },
       decide: ({ probed }) => decisions[actionOf(probed, thresholds, temperature)],

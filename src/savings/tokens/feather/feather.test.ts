@@ -72,7 +72,7 @@ async function planOfRecipe(text: string, { prompt, visual } = promptHere()): Pr
 }
 const promptHere = () => prompt;
 const dense = async () => run(prompt, await planOfRecipe("dense"));
-const of = async (text: string, asked = prompt) => run(asked, await planOfRecipe(text, asked));
+const of = async (text: string, spanned = prompt) => run(spanned, await planOfRecipe(text, spanned));
 
 const worst = (a: readonly Float32Array[], b: readonly Float32Array[]): number =>
   Math.max(...a.map((row, r) => Math.max(...row.map((v, i) => Math.abs(v - b[r]![i]!)))));
@@ -96,13 +96,13 @@ test.each([TWO, "feather:after=2,ratio=0.75,mode=fastv", "feather:after=1,second
   "%s: gathered is what masked gives",
   async (text) => {
     const saved = await of(text);
-    const kept = saved.layers.map((positions) => new Set(positions));
+    const retained = saved.layers.map((positions) => new Set(positions));
     const isText = (position: number) => position < BEFORE || position >= BEFORE + CELLS;
-    for (const layer of kept) expect([...layer].filter(isText).length).toBe(BEFORE + 4 + NEXT.length);
-    expect(kept.at(-1)!.size).toBeLessThan(kept[0]!.size);
+    for (const layer of retained) expect([...layer].filter(isText).length).toBe(BEFORE + 4 + NEXT.length);
+    expect(retained.at(-1)!.size).toBeLessThan(retained[0]!.size);
     using masked = await MaskedAttention.create(
       engine.programs.decoder,
-      ({ layer, query, key }) => key <= query && (kept[layer]!.has(key) || key === query),
+      ({ layer, query, key }) => key <= query && (retained[layer]!.has(key) || key === query),
     );
     const reference = await run(prompt, planOf([{ attention: () => masked }]), []);
     expect(worst(saved.logits.slice(0, 1), reference.logits)).toBeLessThan(1e-4);
@@ -111,7 +111,7 @@ test.each([TWO, "feather:after=2,ratio=0.75,mode=fastv", "feather:after=1,second
 
 test("steps after the prompt are what running the longer prompt with the same tokens gives", async () => {
   const saved = await of(TWO);
-  const kept = saved.layers.map((positions) => new Set(positions));
+  const retained = saved.layers.map((positions) => new Set(positions));
   for (let step = 1; step <= NEXT.length; step++) {
     const longer = withText([20, 21, 22, 23, ...NEXT.slice(0, step)]);
     const plan = await planOfRecipe(TWO, longer);
@@ -119,7 +119,7 @@ test("steps after the prompt are what running the longer prompt with the same to
       ...{ after: cut.after, scope: "prompt" as const },
       decide: ({ positions = [] }: { readonly positions?: readonly number[] }) => ({
         kind: "keep" as const,
-        positions: Int32Array.from(positions.keys()).filter((i) => kept[cut.after]!.has(positions[i]!)),
+        positions: Int32Array.from(positions.keys()).filter((i) => retained[cut.after]!.has(positions[i]!)),
       }),
     }));
     const again = await run(longer, { ...plan, cuts }, []);

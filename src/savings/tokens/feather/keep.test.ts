@@ -107,6 +107,6 @@ test.each([
   [{ after: 8, ratio: 1.5 }, "expected a number between 0 and 1, got 1.5"],
   [{ after: 8, second: 8 }, "second: expected a layer after layer 8, got 8"],
   [{ after: 8, mode: "uniform", stride: 0 }, "stride: expected at least 1 with mode=uniform, got 0"],
-])("%j is refused", (given, sentence) => {
-  expect(() => featherOptions.parse(given)).toThrow(sentence);
+])("%j is refused", (value, sentence) => {
+  expect(() => featherOptions.parse(value)).toThrow(sentence);
 });

@@ -89,11 +89,11 @@ const settings: [string, GenerateInput][] = [
   ["sampled", { temperature: 1, seed: 5 }],
 ];
 
-async function answers(plans: readonly Plan[], given: GenerateInput) {
+async function answers(plans: readonly Plan[], input: GenerateInput) {
   const { engine, tokenizer } = model;
   engine.forget();
   const never = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
-  const options = generateOptions.parse({ maxTokens: 40, temperature: 0, logitBias: never, ...given });
+  const options = generateOptions.parse({ maxTokens: 40, temperature: 0, logitBias: never, ...input });
   const prompt = tokenizer.encode(passage);
   const all = await generateAll(
     engine,
@@ -103,15 +103,15 @@ async function answers(plans: readonly Plan[], given: GenerateInput) {
   return all.map(({ tokens, usage }) => ({ ids: tokens.map(({ id }) => id), usage }));
 }
 
-test.each(settings)("%s, an answer is dense's, alone and beside others", async (_, given) => {
-  const [dense] = await answers([densePlan], given);
-  const [alone] = await answers([await planWith({ match: 2 })], given);
+test.each(settings)("%s, an answer is dense's, alone and beside others", async (_, value) => {
+  const [dense] = await answers([densePlan], value);
+  const [alone] = await answers([await planWith({ match: 2 })], value);
   expect(alone!.ids).toEqual(dense!.ids);
   const { work, flops } = alone!.usage;
   expect(work["drafts"]!.run).toBeGreaterThan(0);
   expect(work["accepted"]!.run).toBeLessThanOrEqual(work["drafts"]!.run);
   expect(flops.dense).toBeCloseTo(dense!.usage.flops.dense, -1);
-  const together = await answers([await planWith({ match: 2 }), densePlan, await planWith({ match: 3 })], given);
+  const together = await answers([await planWith({ match: 2 }), densePlan, await planWith({ match: 3 })], value);
   for (const { ids } of together) expect(ids).toEqual(dense!.ids);
 });
 

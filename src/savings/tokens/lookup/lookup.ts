@@ -76,8 +76,8 @@ class LookupDrafter implements Drafter {
     const draft = text.slice(place, place + Math.min(most, this.#length));
     // Ids below 0 are image rows, which cannot occur in an answer.
     const image = draft.findIndex((id) => id < 0);
-    const found = image < 0 ? draft.length : image;
-    return draft.slice(0, this.lengths.findLast((length) => length <= found) ?? 0);
+    const textLength = image < 0 ? draft.length : image;
+    return draft.slice(0, this.lengths.findLast((length) => length <= textLength) ?? 0);
   }
 
   judge(right: number): void {
@@ -101,7 +101,7 @@ export class Seen {
   constructor(private readonly match: number) {}
 
   /**
-   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if there is none.
+   * The index in `tokens` after the previous occurrence of their last `match` tokens; undefined if none.
    * Each call's tokens begin with the previous call's.
    */
   after(tokens: readonly number[]): number | undefined {

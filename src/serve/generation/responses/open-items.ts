@@ -109,15 +109,15 @@ export class OpenCall {
   }
 
   *end(status: ItemStatus): Generator<Unnumbered, void> {
-    yield { type: "response.function_call_arguments.done", ...this.#place, ...this.#given };
+    yield { type: "response.function_call_arguments.done", ...this.#place, ...this.#nameAndArguments };
     yield { type: "response.output_item.done", output_index: this.index, item: this.item(status) };
   }
 
   item(status: ItemStatus): OutputItem {
-    return { type: "function_call", id: this.#id, call_id: this.#callId, ...this.#given, status };
+    return { type: "function_call", id: this.#id, call_id: this.#callId, ...this.#nameAndArguments, status };
   }
 
-  get #given() {
+  get #nameAndArguments() {
     return { name: this.#name, arguments: this.#arguments };
   }
 

@@ -8,7 +8,7 @@ const call = z.object({
   id: z.string().nullish(),
   function: z.object({ name: z.string().nullish(), arguments: z.string().nullish() }),
 });
-const said = z.object({
+const messageShape = z.object({
   content: z.string().nullish(),
   // The second is the name in newer versions of vLLM.
   reasoning_content: z.string().nullish(),
@@ -17,8 +17,8 @@ const said = z.object({
 });
 const usage = z.object({ completion_tokens_details: z.object({ reasoning_tokens: z.int().nullish() }).nullish() });
 const choice = z.object({
-  delta: said.optional(),
-  message: said.optional(),
+  delta: messageShape.optional(),
+  message: messageShape.optional(),
   logprobs: z.object({ content: z.custom<Logprobs>().nullish() }).nullish(),
   finish_reason: z.string().nullish(),
 });

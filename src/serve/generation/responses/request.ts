@@ -24,11 +24,11 @@ const included = [
 ] as const;
 
 const MOST_PAIRS = 16;
-const isShort = (given: unknown): boolean =>
-  typeof given !== "object" || given === null || Object.keys(given).length <= MOST_PAIRS;
+const isShort = (value: unknown): boolean =>
+  typeof value !== "object" || value === null || Object.keys(value).length <= MOST_PAIRS;
 /** Pairs are counted before they are checked, since zod stores an issue for each. */
 const metadata = z.preprocess(
-  (given) => (isShort(given) ? given : undefined),
+  (value) => (isShort(value) ? value : undefined),
   z.record(z.string().max(64), z.string().max(512), `expected at most ${MOST_PAIRS} texts by name`),
 );
 

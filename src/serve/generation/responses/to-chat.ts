@@ -8,7 +8,7 @@ import { turnsIn } from "./turns.ts";
 
 /** A response's request in the form of a chat. */
 export interface AsChat {
-  readonly asked: JsonObject;
+  readonly request: JsonObject;
   /** The field that each turn comes from. */
   readonly fields: readonly string[];
 }
@@ -19,7 +19,7 @@ const SHARED = [...Object.keys(modelShape), ...Object.keys(samplingShape), "max_
 export function asChat(input: ResponsesInput): AsChat {
   const { messages, fields } = turnsIn(input.input, input.instructions);
   const logprobs = wantsLogprobs(input) && { logprobs: true, top_logprobs: input.top_logprobs };
-  const asked = {
+  const request = {
     ...Object.fromEntries(Object.entries(input).filter(([field]) => SHARED.includes(field))),
     ...{ messages, ...chatTools(input), ...logprobs },
     max_completion_tokens: input.max_output_tokens,
@@ -28,7 +28,7 @@ export function asChat(input: ResponsesInput): AsChat {
     ...(input.stream && { stream_options: { include_usage: true } }),
     response_format: chatFormat(input.text),
   };
-  return { asked: withoutUndefined(asked), fields };
+  return { request: withoutUndefined(request), fields };
 }
 
 const withoutUndefined = (fields: Readonly<Record<string, unknown>>): JsonObject =>

@@ -52,9 +52,9 @@ function turnOf(item: Item): Turn {
   }
 }
 
-const callOf = ({ call_id: id, name, arguments: given }: Item & { type: "function_call" }) => ({
+const callOf = ({ call_id: id, name, arguments: text }: Item & { type: "function_call" }) => ({
   ...{ id, type: "function" as const },
-  function: { name, arguments: given },
+  function: { name, arguments: text },
 });
 
 const reasoningOf = ({ content, summary }: Item & { type: "reasoning" }): string =>

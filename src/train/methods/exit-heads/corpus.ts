@@ -78,9 +78,9 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
   const all: number[][] = [];
   const longest = documents.length * LARGEST < 1 ? most : Math.ceil(LARGEST * most);
-  for (let left = most, i = 0; left > 0 && i < documents.length; i++) {
-    const ids = [...before, ...tokenizer.encode(documents[i]!), ...behind].slice(0, Math.min(left, longest));
-    left -= ids.length;
+  for (let remaining = most, i = 0; remaining > 0 && i < documents.length; i++) {
+    const ids = [...before, ...tokenizer.encode(documents[i]!), ...behind].slice(0, Math.min(remaining, longest));
+    remaining -= ids.length;
     all.push(ids);
   }
   return all;

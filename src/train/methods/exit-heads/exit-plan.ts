@@ -45,9 +45,9 @@ export interface ExitPlan {
 }
 
 /** @throws UserError if the model lacks such layers, or the texts are too short */
-export async function planExits({ model, quant, saving, data, options: given }: ExitTraining): Promise<ExitPlan> {
+export async function planExits({ model, quant, saving, data, options: input }: ExitTraining): Promise<ExitPlan> {
   const { config } = model.decoder;
-  const options = withDefaults(saving, given);
+  const options = withDefaults(saving, input);
   const layers = exitLayers(options, config.layers);
   if (options.block > config.context)
     throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
@@ -101,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if there are none */
+/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if none */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

@@ -86,12 +86,12 @@ afterAll(() => {
   rmSync(home, { recursive: true, force: true });
 });
 
-const host = () => ({ sha256: trained.about.model.sha256, config: model.decoder.config });
+const host = () => ({ sha256: trained.metadata.model.sha256, config: model.decoder.config });
 
 test("heads and classifiers are trained, and the model's file is unchanged", () => {
-  const { about, weights } = trained;
-  expect(about).toMatchObject({ saving: "dynamax", layers: [1], head: { mode: "adapter", rank: 4 } });
-  expect(about.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([
+  const { metadata, weights } = trained;
+  expect(metadata).toMatchObject({ saving: "dynamax", layers: [1], head: { mode: "adapter", rank: 4 } });
+  expect(metadata.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([
     ["linear", 3],
     ["ffn", 3],
     ["mamba", 3],
@@ -103,16 +103,16 @@ test("heads and classifiers are trained, and the model's file is unchanged", () 
 });
 
 test("an exit's measures are shares, the whole model's come last", () => {
-  const { right, agree, neverRight } = trained.about.measured;
+  const { right, agree, neverRight } = trained.metadata.measured;
   expect([right.length, agree.length]).toEqual([2, 2]);
   expect(agree[1]).toBe(1);
   expect(neverRight).toBeLessThanOrEqual(1 - Math.max(...right));
-  expect(trained.about.deciders[0]!.measured[0]!.positiveRate).toBeGreaterThanOrEqual(agree[0]!);
+  expect(trained.metadata.deciders[0]!.measured[0]!.positiveRate).toBeGreaterThanOrEqual(agree[0]!);
 });
 
 test("written exits read back: heads in half precision, classifiers as they are", () => {
   const exits = openExits(out, host());
-  expect(exits.about).toEqual(trained.about);
+  expect(exits.metadata).toEqual(trained.metadata);
   const g = new Graph();
   const weightsOf = exits.weightsOf(g);
   for (const [name, { shape, values }] of trained.weights) {
@@ -152,15 +152,15 @@ test("exits of another model, and damaged ones, are refused in one sentence", ()
 test("heads with the same settings are reused, and others are trained", async () => {
   const stages = async (options: object) => {
     const seen = new Set<string>();
-    const made = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
+    const result = await train("dynamax", { head: "adapter", rank: 4, ...options }, documents, (stage) =>
       seen.add(stage),
     );
-    return { made, seen: [...seen] };
+    return { made: result, seen: [...seen] };
   };
   const again = await stages({ topK: 1, labels: "shuffled" });
   expect(again.seen).toEqual(["linear after layer 1"]);
   expect(again.made.weights.get("head.1.up")!.values).toEqual(trained.weights.get("head.1.up")!.values);
-  expect(again.made.about.measured).toEqual(trained.about.measured);
+  expect(again.made.metadata.measured).toEqual(trained.metadata.measured);
   expect((await stages({ headRate: 1e-2 })).seen).toContain("head after layer 1");
 });
 
@@ -233,13 +233,13 @@ test("a run of the method on files writes the same exits as the function", async
 });
 
 test("sec trains separate heads on the text and one controller", async () => {
-  const { about, weights } = await train("sec", { head: "separate", headEpochs: 4 });
-  expect(about.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([["controller", 0]]);
+  const { metadata, weights } = await train("sec", { head: "separate", headEpochs: 4 });
+  expect(metadata.deciders.map(({ kind, topK }) => [kind, topK])).toEqual([["controller", 0]]);
   expect(weights.get("head.1.weight")!.shape).toEqual([64, 64]);
   expect(weights.get("controller.weight")!.shape).toEqual([3, 64]);
-  expect(about.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(about.measured.neverRight, 9);
+  expect(metadata.deciders[0]!.measured[0]!.stop!.positiveRate).toBeCloseTo(metadata.measured.neverRight, 9);
   // Words of eight letters and blanks: an untrained head is right once in 64.
-  expect(about.measured.right[0]).toBeGreaterThan(0.1);
+  expect(metadata.measured.right[0]).toBeGreaterThan(0.1);
 });
 
 test("missing layers and texts that are too short are refused in one sentence", async () => {

@@ -16,7 +16,7 @@ import { modelRight, positionsOf, type TrainingStates, trainingStates } from "./
 
 /** Trained exits: the contents of their files. */
 export interface TrainedExits {
-  readonly about: ExitsFile;
+  readonly metadata: ExitsFile;
   readonly weights: TrainedWeights;
 }
 
@@ -46,10 +46,10 @@ export async function* exitStages(training: ExitTraining, terms: ExitTerms): Asy
   const guesses = heads.map((each) => each.guesses);
   const deciders: TrainedDecider[] = [];
   const exitsWith = (some: readonly TrainedDecider[]): TrainedExits => ({
-    about: {
+    metadata: {
       model: { name: model.source.name, sha256: plan.states.modelSha256 },
       ...model.form,
-      ...{ saving, layers: [...layers], head, deciders: some.map((each) => each.about) },
+      ...{ saving, layers: [...layers], head, deciders: some.map((each) => each.metadata) },
       data: { name: data.name, sha256: corpus.sha256, tokens: corpus.blocks.length * corpus.block },
       measured: measure(corpus, states, guesses),
     },

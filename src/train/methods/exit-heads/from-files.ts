@@ -73,7 +73,7 @@ function scoringIn(
   if (!scorer) return undefined;
   const write = async (exits: TrainedExits, folder: string): Promise<WrittenModel> => {
     await writeExits(folder, exits);
-    const { saving: name, deciders } = exits.about;
+    const { saving: name, deciders } = exits.metadata;
     const saving = { name, file: folder, ...(name === "dynamax" && { classifier: deciders[0]!.kind }) };
     return { folder, base: model, saving, quant };
   };

@@ -24,8 +24,8 @@ export class KeptHeads {
     settings: ExitHeadSettings,
     { targets, headEpochs, headRate, seed }: ExitTrainOptions,
   ) {
-    const made = JSON.stringify([settings, targets, headEpochs, headRate, seed]);
-    this.#key = createHash("sha256").update(made).digest("hex").slice(0, 16);
+    const inputs = JSON.stringify([settings, targets, headEpochs, headRate, seed]);
+    this.#key = createHash("sha256").update(inputs).digest("hex").slice(0, 16);
   }
 
   has(layer: number): boolean {

@@ -36,8 +36,10 @@ export interface ScoringOf<T> {
 }
 
 /** Scores a value after a conversion. */
-export const scoringBy = <T, U>(scoring: ScoringOf<U> | undefined, made: (value: T) => U): ScoringOf<T> | undefined =>
-  scoring && { tasks: scoring.tasks, score: (value) => scoring.score(made(value)) };
+export const scoringBy = <T, U>(
+  scoring: ScoringOf<U> | undefined,
+  convert: (value: T) => U,
+): ScoringOf<T> | undefined => scoring && { tasks: scoring.tasks, score: (value) => scoring.score(convert(value)) };
 
 /** Scores the value that `current` returns. */
 export const scoringOf = <T>(scoring: ScoringOf<T> | undefined, current: () => Promise<T>): Scoring | undefined =>

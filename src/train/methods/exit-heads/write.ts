@@ -10,7 +10,7 @@ import type { TrainedExits } from "./exit-stages.ts";
  * Heads are in float16; deciders, which are small and read raw streams, in float32.
  * @throws UserError if the disk refuses it
  */
-export async function writeExits(folder: string, { about, weights }: TrainedExits): Promise<void> {
+export async function writeExits(folder: string, { metadata, weights }: TrainedExits): Promise<void> {
   try {
     makeFolders(folder);
   } catch (error) {
@@ -21,5 +21,5 @@ export async function writeExits(folder: string, { about, weights }: TrainedExit
     { shape, ...(name.startsWith("head.") && { type: "F16" }), values: () => values },
   ]);
   await writeTensors(exitsTensors(folder), new Map(tensors));
-  await writeJson(exitsJson(folder), about);
+  await writeJson(exitsJson(folder), metadata);
 }

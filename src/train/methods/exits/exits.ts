@@ -61,9 +61,9 @@ function layersOf(text: string, layers: number): number[] {
   const before = Array.from({ length: layers - 1 }, (_, i) => i + 1);
   if (text === "all") return before;
   if (text === "half") return before.filter((layer) => layer >= layers / 2);
-  const given = text.split("+").map(Number);
-  const odd = given.find((layer) => !before.includes(layer));
-  if (odd !== undefined || new Set(given).size < given.length)
+  const numbers = text.split("+").map(Number);
+  const odd = numbers.find((layer) => !before.includes(layer));
+  if (odd !== undefined || new Set(numbers).size < numbers.length)
     throw new UserError(`exits: layers: expected some of 1 to ${layers - 1} with + between, got "${text}"`, 2);
-  return given.toSorted((a, b) => a - b);
+  return numbers.toSorted((a, b) => a - b);
 }

@@ -4,7 +4,7 @@
  */
 export interface RankLoss {
   readonly loss: number;
-  /** By item: the derivative of the loss by its score. */
+  /** The derivative of the loss with respect to each item's score. */
   readonly gradient: Float64Array;
 }
 

@@ -45,10 +45,10 @@ export function frozenOf(
   { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
 ): ReadonlySet<string> {
   const sorted = [...shares].toSorted(([, a], [, b]) => b - a);
-  const kept = exactRatio
+  const chosen = exactRatio
     ? sorted.slice(0, Math.ceil(freezeRatio * sorted.length))
     : sorted.filter(([, share]) => share > 0.5);
-  return new Set(kept.map(([name]) => name));
+  return new Set(chosen.map(([name]) => name));
 }
 
 /** A learned mask: m of each tensor. */

@@ -119,7 +119,7 @@ function mixedBatches(
   { batch, seed }: GuardOptions,
 ): (index: number) => { readonly images: NoisyImages; readonly illegal: boolean[] } {
   const all = [...illegal, ...innocent];
-  const left = sharesLeft(noise);
+  const shares = sharesLeft(noise);
   const orderOf = epochOrder(all.length, seed);
   const batches = Math.ceil(all.length / batch);
   return (index) => {
@@ -127,6 +127,6 @@ function mixedBatches(
     const places = Array.from({ length: batch }, (_, i) => order[((index % batches) * batch + i) % all.length]!);
     const drawn = places.map((place) => all[place]!);
     const random = seededRandom((seed + 1) * 2 ** 26 + 2 ** 25 + index);
-    return { images: noisy(drawn, left, undefined, random), illegal: places.map((place) => place < illegal.length) };
+    return { images: noisy(drawn, shares, undefined, random), illegal: places.map((place) => place < illegal.length) };
   };
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 const count = z.int().min(1);
 const FILES = "expected a file, or a list of files";
 const files = z.preprocess(
-  (given) => (typeof given === "string" ? [given] : given),
+  (value) => (typeof value === "string" ? [value] : value),
   z.array(z.string(), FILES).min(1, FILES),
 );
 
@@ -13,7 +13,7 @@ const maskOptions = z.strictObject({
   exactRatio: z
     .boolean()
     .default(false)
-    .describe("freeze exactly that share, by the greatest m, in place of all with m above one half"),
+    .describe("freeze exactly this share, the tensors with the greatest m, instead of all with m above 0.5"),
   upperLoss: z
     .enum(["normalised", "paper"])
     .default("normalised")

@@ -22,9 +22,9 @@ export function masked(data: TrainingData, masking: Masking, seed: number): Trai
  * label weighs 1/p, and texts weigh the same, whatever the length of their answers.
  */
 export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, random: () => number): Batch {
-  const { ids: given, labels: tokens } = batch;
-  const [ids, labels, weights] = [given.slice(), tokens.map(() => -1), new Float32Array(given.length)];
-  const documents = new Int32Array(given.length).fill(-1);
+  const { ids: inputs, labels: tokens } = batch;
+  const [ids, labels, weights] = [inputs.slice(), tokens.map(() => -1), new Float32Array(inputs.length)];
+  const documents = new Int32Array(inputs.length).fill(-1);
   const texts = textsOf(batch);
   const labelled = texts.reduce((sum, { answer }) => sum + answer.length, 0);
   const first = random();

@@ -50,12 +50,12 @@ function maskOf({ denoiser, tokenizer }: DataHost): Omit<Masking, "epsilon"> {
  */
 export const aligned =
   (length: number, end: number | undefined): Arrange =>
-  (given, labelled) => {
+  (tokens, labelled) => {
     const answer = labelled.filter(Boolean).length;
     if (length > 0 && answer > length)
       throw new UserError(`the answer has ${answer} tokens with the one that ends it, expected at most ${length}`);
     const fill = Array.from({ length: Math.max(0, length - answer) }, () => endOf(end));
-    const ids = Int32Array.from([...given, ...fill]);
+    const ids = Int32Array.from([...tokens, ...fill]);
     return { ids, labels: ids.map((id, i) => ((labelled[i] ?? true) ? id : -1)) };
   };
 

@@ -34,7 +34,7 @@ export interface NoisyTerms {
 /** Batches of noisy images, each determined by its index. The first images also fill the last batch of an epoch. */
 export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms): TrainingData {
   const { size, seed } = terms;
-  const left = sharesLeft(terms.noise);
+  const shares = sharesLeft(terms.noise);
   const batches = Math.ceil(images.length / size);
   const orderOf = epochOrder(images.length, seed);
   return {
@@ -46,7 +46,7 @@ export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms)
       // A batch's noise is the same each time, and differs from its neighbours'.
       const random = seededRandom(seed === undefined ? at : (seed + 1) * 2 ** 26 + index);
       const samples = Math.min(size, images.length - at * size);
-      return batchOf(noisy(drawn, left, seed === undefined ? undefined : terms.unconditional, random), samples);
+      return batchOf(noisy(drawn, shares, seed === undefined ? undefined : terms.unconditional, random), samples);
     },
   };
 }
@@ -60,20 +60,20 @@ const batchOf = (drawings: NoisyImages, samples: number): Batch => {
 /** Adds noise to images at times drawn uniformly (Ho et al. 2020, algorithm 1). */
 export function noisy(
   images: readonly ClassedImage[],
-  left: Float64Array,
+  shares: Float64Array,
   unconditional: number | undefined,
   random: () => number,
 ): NoisyImages {
   const normal = normals(random);
   const size = images[0]!.pixels.length;
   const [x, noise] = [new Float32Array(images.length * size), new Float32Array(images.length * size)];
-  const times = images.map(() => Math.floor(random() * left.length));
+  const times = images.map(() => Math.floor(random() * shares.length));
   const classes = images.flatMap(({ row }) => {
     const dropped = unconditional !== undefined && random() < WITHOUT_CLASS;
     return row === undefined ? [] : [dropped ? unconditional : row];
   });
   for (const [i, { pixels }] of images.entries()) {
-    const share = left[times[i]!]!;
+    const share = shares[times[i]!]!;
     for (let at = 0; at < size; at++) {
       const drawn = normal();
       noise[i * size + at] = drawn;

@@ -20,11 +20,11 @@ const noise = { steps: 10, betaStart: 0.01, betaEnd: 0.3, schedule: "linear" } a
 const images = Array.from({ length: 5 }, (_, i) => ({ pixels: new Float32Array(4).fill(i / 5), row: i % 2 }));
 
 test("noisy images mix the image and the noise by their shares", () => {
-  const left = sharesLeft(noise);
-  const { x, noise: drawn, times, classes } = noisy(images, left, undefined, seededRandom(1));
+  const shares = sharesLeft(noise);
+  const { x, noise: drawn, times, classes } = noisy(images, shares, undefined, seededRandom(1));
   expect(classes).toEqual([0, 1, 0, 1, 0]);
   for (const [i, v] of x.entries()) {
-    const share = left[times[Math.floor(i / 4)]!]!;
+    const share = shares[times[Math.floor(i / 4)]!]!;
     const pixel = images[Math.floor(i / 4)]!.pixels[0]!;
     expect(v).toBeCloseTo(Math.sqrt(share) * pixel + Math.sqrt(1 - share) * drawn[i]!, 6);
   }

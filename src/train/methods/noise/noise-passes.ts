@@ -51,7 +51,7 @@ interface Bound {
 
 /** Runs a network forward and backward on noisy images: a step is one program. */
 export class NoisePasses implements Disposable {
-  readonly #given = new GivenBuffers();
+  readonly #buffers = new GivenBuffers();
   readonly #flops: ReturnType<typeof noiseFlops>;
   #spent = { forward: 0, backward: 0 };
 
@@ -105,8 +105,8 @@ export class NoisePasses implements Disposable {
   }
 
   async #run({ program, weights }: Bound, images: NoisyImages, more: DataInputs): Promise<Float32Array> {
-    const nats = this.#given.output("nats", [images.times.length]);
-    await program.bind({ ...weights, ...this.#given.of({ ...this.#inputs(images), ...more }), nats }).run();
+    const nats = this.#buffers.output("nats", [images.times.length]);
+    await program.bind({ ...weights, ...this.#buffers.of({ ...this.#inputs(images), ...more }), nats }).run();
     return new Float32Array(nats.buffer.memory).slice(0, images.times.length);
   }
 
@@ -125,6 +125,6 @@ export class NoisePasses implements Disposable {
   }
 
   [Symbol.dispose](): void {
-    for (const part of [this.#given, this.forward.program, this.both.program]) part[Symbol.dispose]();
+    for (const part of [this.#buffers, this.forward.program, this.both.program]) part[Symbol.dispose]();
   }
 }

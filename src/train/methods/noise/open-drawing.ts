@@ -15,8 +15,8 @@ import { type DrawingSubject, newDrawing, oldDrawing } from "./subject.ts";
 
 /** The checkpoint of a run's image generator, without tensors if it is new; undefined for other models. */
 export function generatorOf({ architecture }: TrainOptions, base: Checkpoint | undefined): Checkpoint | undefined {
-  const found = base ?? (architecture && newCheckpoint(architecture));
-  return found && isOfKind("image generator", found) ? found : undefined;
+  const checkpoint = base ?? (architecture && newCheckpoint(architecture));
+  return checkpoint && isOfKind("image generator", checkpoint) ? checkpoint : undefined;
 }
 
 /** diffusers stores a network's class instead of a `model_type`. */
@@ -26,11 +26,11 @@ function newCheckpoint(config: Readonly<Record<string, unknown>>): Checkpoint {
 }
 
 /** The name of an option that does not apply to images, if one is set. */
-function otherOf({ precision, recompute, packing, method, ...given }: TrainOptions): string | undefined {
+function otherOf({ precision, recompute, packing, method, ...others }: TrainOptions): string | undefined {
   if (precision !== "fp32") return "precision";
   if (recompute || packing) return recompute ? "recompute" : "packing";
   if (method !== undefined && methodName(method) !== "noise") return "method";
-  return (["save", "lora", "head", "upcycle"] as const).find((name) => given[name] !== undefined);
+  return (["save", "lora", "head", "upcycle"] as const).find((name) => others[name] !== undefined);
 }
 
 /** The one stage of a run that trains an image generator. @throws UserError */

@@ -37,8 +37,8 @@ export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number)
 }
 
 /** A checkpoint's network. @throws UserError */
-export function oldDrawing(given: Checkpoint, frozen: Frozen): DrawingSubject {
-  const checkpoint = withFlatKernels(given);
+export function oldDrawing(source: Checkpoint, frozen: Frozen): DrawingSubject {
+  const checkpoint = withFlatKernels(source);
   const subject = opened(checkpoint, frozen);
   for (const parameter of subject.store.parameters)
     subject.store.valuesOf(parameter).set(new Part(checkpoint, identity, parameter.name, parameter.shape).floats());

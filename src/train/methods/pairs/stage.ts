@@ -57,17 +57,17 @@ interface NewPairs extends PairData, WholeModel {
 
 /** Opens the data and a new model; writes the model's folder without the weights. */
 async function openPairs(options: PairOptions, out: string): Promise<NewPairs> {
-  const given = readPairs(options.data);
+  const allPairs = readPairs(options.data);
   makeFolders(out);
-  const captions = given.map(({ caption }) => caption);
+  const captions = allPairs.map(({ caption }) => caption);
   const tokenizer = await writeTokenizer(wordTokenizer(captions), { names: [] }, out);
   const checkpoint = newCheckpoint(options.architecture, tokenizer.vocabSize);
   const weights = new TracedWeights(checkpoint.config, biasedIn(checkpoint), (name) => name);
   const model = (await imageTextArchitecture(checkpoint)).open(weights);
   await writeJson(join(out, "preprocessor_config.json"), processorOf(model.image.config.imageSize));
   const processor = processorFor(out, model.image.config);
-  const rows = rowsOf(given, options.batch);
-  const pairs = options.shuffled ? shuffledPairs(given, options.seed) : given;
+  const rows = rowsOf(allPairs, options.batch);
+  const pairs = options.shuffled ? shuffledPairs(allPairs, options.seed) : allPairs;
   const { temperature } = options;
   const loss = (g: Graph) => pairLoss(g, { model, weights, rows, temperature });
   return { weights, loss, model, checkpoint, tokenizer, processor, pairs, rows };

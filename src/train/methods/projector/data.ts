@@ -36,12 +36,12 @@ export interface PlannedRow {
 
 /** The latent vectors of all questions, each computed once: both models are frozen. */
 export async function plannedRows(
-  asked: readonly QuestionWithAnswer[],
+  questions: readonly QuestionWithAnswer[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },
   terms: LatentTerms,
 ): Promise<PlannedRow[]> {
   const rows: PlannedRow[] = [];
-  for (const { question, answer } of asked) {
+  for (const { question, answer } of questions) {
     const { states } = await source.latents(question, terms);
     const end = tokenizer.eos === undefined ? [] : [tokenizer.eos];
     const around = executorPrompt(tokenizer, template, question, true);

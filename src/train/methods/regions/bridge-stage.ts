@@ -168,8 +168,8 @@ async function* batchesFrom(
 }
 
 /**
- * Endless batches of pictures with equally many regions, so none is padded; a number of regions is as likely as
- * pictures with it.
+ * Endless batches of pictures with the same number of regions, so none is padded. Numbers are as frequent as in the
+ * data.
  */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);
@@ -199,17 +199,17 @@ function inputsOf(
   const [pictures, regions] = [batch.length, batch[0]!.regions.length];
   const image = imageTokens * hidden;
   const seen = new Float32Array(pictures * image);
-  const asked = new Float32Array(pictures * regions * token);
+  const regionTokens = new Float32Array(pictures * regions * token);
   const own = Int32Array.from(batch.flatMap((lesson) => lesson.labels));
   for (const [i, lesson] of batch.entries()) {
     seen.set(images.subarray(lesson.scene * image, (lesson.scene + 1) * image), i * image);
     for (const [r, region] of lesson.regions.entries())
-      asked.set(tokens.subarray(region * token, (region + 1) * token), (i * regions + r) * token);
+      regionTokens.set(tokens.subarray(region * token, (region + 1) * token), (i * regions + r) * token);
   }
   const share = new Float32Array(pictures * regions).fill(1 / (pictures * regions));
   return {
     images: { dtype: "f32", shape: [pictures, imageTokens, hidden], values: seen },
-    tokens: { dtype: "f32", shape: [pictures, regions, token], values: asked },
+    tokens: { dtype: "f32", shape: [pictures, regions, token], values: regionTokens },
     texts: { dtype: "f32", shape: [labels, texts.length / labels], values: texts },
     ...(loss === "softmax"
       ? { own: { dtype: "i64", shape: [pictures, regions], values: own } }

@@ -53,9 +53,9 @@ export async function featuresOf(file: string, source: FeatureSource): Promise<R
     hashOf(localiserTensors(localiser)),
   ])
     key.update(part);
-  const kept = path.join(source.cache, `${key.digest("hex").slice(0, 24)}.safetensors`);
-  if (!existsSync(kept)) await collect(scenes, source, kept);
-  const tensors = withFile(kept, parseHeader);
+  const cached = path.join(source.cache, `${key.digest("hex").slice(0, 24)}.safetensors`);
+  if (!existsSync(cached)) await collect(scenes, source, cached);
+  const tensors = withFile(cached, parseHeader);
   const [images, tokens] = [tensors.get("images")!, tensors.get("tokens")!];
   const [, imageTokens, hidden] = images.shape as [number, number, number];
   const sizes = { imageTokens, hidden, token: tokens.shape[1]! };
@@ -73,7 +73,7 @@ function firstOf(scenes: readonly RegionScene[]): number[] {
 async function collect(
   scenes: readonly RegionScene[],
   { model, featureLayer, localiser, cache }: FeatureSource,
-  kept: string,
+  file: string,
 ) {
   using runner = await LocaliserRunner.compile(openLocaliser(localiser).localiser);
   const token = runner.localiser.config.image.hidden;
@@ -85,12 +85,12 @@ async function collect(
   for (const [i, scene] of scenes.entries()) {
     const picture = await readImage(scene, i);
     images.set((await model.imageTokens(picture, featureLayer)).values, i * imageTokens * config.hidden);
-    const found = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
-    tokens.set(found.tokens, end * token);
+    const regions = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
+    tokens.set(regions.tokens, end * token);
     end += scene.boxes.length;
   }
   makeFolders(cache);
   const images3 = { shape: [scenes.length, imageTokens, config.hidden], values: () => images };
   const tokens2 = { shape: [regions, token], values: () => tokens };
-  await writeTensors(kept, new Map(Object.entries({ images: images3, tokens: tokens2 })));
+  await writeTensors(file, new Map(Object.entries({ images: images3, tokens: tokens2 })));
 }

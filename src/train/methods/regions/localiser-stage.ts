@@ -67,13 +67,13 @@ async function write(folder: string, store: ParameterStore, metadata: LocaliserF
 
 /** The mean overlap of the masks of a localiser as written. */
 async function measured(
-  about: Omit<LocaliserFile, "maskIou">,
+  metadata: Omit<LocaliserFile, "maskIou">,
   store: ParameterStore,
   scenes: readonly RegionScene[],
 ): Promise<number> {
   const folder = await mkdtemp(path.join(tmpdir(), "modicum-localiser-"));
   try {
-    await write(folder, store, { ...about, maskIou: 0 });
+    await write(folder, store, { ...metadata, maskIou: 0 });
     return await measureMasks(folder, scenes);
   } finally {
     await rm(folder, { recursive: true, force: true });

@@ -11,10 +11,10 @@ export async function measureMasks(folder: string, scenes: readonly RegionScene[
   for (const scene of scenes) {
     const picture = await readImage(scene, 0);
     const masks = await readMasks(scene);
-    const found = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
+    const regions = await runner.regions(await runner.look(picture), sharesOf(scene.boxes, picture));
     const { side } = runner;
     for (const i of scene.boxes.keys()) {
-      const drawn = found.masks.subarray(i * side * side, (i + 1) * side * side);
+      const drawn = regions.masks.subarray(i * side * side, (i + 1) * side * side);
       overlaps.push(overlapOf(drawn, side, masks, i + 1));
     }
   }

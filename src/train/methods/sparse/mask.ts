@@ -18,15 +18,15 @@ export class PruningMask {
     this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
   }
 
-  /** How many weights remain if each group retains the share `kept` of its first weights, rounded down to blocks. */
-  weightsLeft(kept: number): number {
-    return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, kept), 0);
+  /** How many weights remain if each group retains `share` of its first weights, rounded down to blocks. */
+  weightsLeft(share: number): number {
+    return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, share), 0);
   }
 
-  /** Retains the blocks with the greatest scores, which are at least 0; `kept` gives their share. */
-  prune(kept: number, score: (blocks: Blocks, index: number) => number): void {
+  /** Retains the blocks with the greatest scores, which are at least 0; `share` of all. */
+  prune(share: number, score: (blocks: Blocks, index: number) => number): void {
     for (const group of this.#groups) {
-      const stays = greatest(this.#scores(group, score), blocksLeft(group, kept));
+      const stays = greatest(this.#scores(group, score), blocksLeft(group, share));
       let i = 0;
       for (const blocks of group)
         for (let index = 0; index < blocks.count; index++) if (stays[i++] === 0) blocks.fill(index, this.bytes, 0);
@@ -54,8 +54,8 @@ const ROUNDING = 1e-12;
 
 const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count }) => sum + count, 0);
 
-const blocksLeft = (group: readonly Blocks[], kept: number): number =>
-  Math.floor(countOf(group) * kept * (1 + ROUNDING));
+const blocksLeft = (group: readonly Blocks[], share: number): number =>
+  Math.floor(countOf(group) * share * (1 + ROUNDING));
 
 /** Marks the `count` greatest of `scores`, ties in order. Returns one byte each, 1 if marked. */
 export function greatest(scores: Float32Array, count: number): Uint8Array {
@@ -63,16 +63,16 @@ export function greatest(scores: Float32Array, count: number): Uint8Array {
   if (count <= 0) return chosen;
   if (count >= scores.length) return chosen.fill(1);
   const least = scores.toSorted()[scores.length - count]!;
-  let left = count;
+  let remaining = count;
   for (let i = 0; i < scores.length; i++)
     if (scores[i]! > least) {
       chosen[i] = 1;
-      left--;
+      remaining--;
     }
-  for (let i = 0; left > 0; i++)
+  for (let i = 0; remaining > 0; i++)
     if (scores[i] === least) {
       chosen[i] = 1;
-      left--;
+      remaining--;
     }
   return chosen;
 }

@@ -15,7 +15,7 @@ const TABLE = /embd|token_types|\.bias$/;
 
 /**
  * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names.
- * @throws UserError if there are none
+ * @throws UserError if none
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
@@ -23,9 +23,10 @@ export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   for (const [i, test] of excluded.entries())
     if (!matrices.some(({ name }) => test.test(name)))
       throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);
-  const left = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
-  if (left.length === 0) throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
-  return left.map(({ name, offset, shape }) => {
+  const prunable = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
+  if (prunable.length === 0)
+    throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
+  return prunable.map(({ name, offset, shape }) => {
     const columns = shape.at(-1)!;
     return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };
   });

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { sparseOptions } from "./options.ts";
 import { densityAt, eventsUntil, keptAfter, pruneSchedule, stepsFromComputeFractions } from "./schedule.ts";
 
-const scheduleOf = (given: object, steps: number) => pruneSchedule(sparseOptions.parse(given), steps);
+const scheduleOf = (options: object, steps: number) => pruneSchedule(sparseOptions.parse(options), steps);
 
 test("compute shares become steps", () => {
   const { dense, prune, recover, total } = stepsFromComputeFractions(0.5, 50_030);
@@ -94,6 +94,6 @@ test.each([
   [{ start: 5 }, "start and end: expected both or neither"],
   [{ start: 5, end: 4 }, "end: expected at least start's 5, got 4"],
   [{ block: "4" }, "expected rows and columns, such as 4x1"],
-])("options %j are refused", (given, message) => {
-  expect(sparseOptions.safeParse(given).error?.issues[0]?.message).toContain(message);
+])("options %j are refused", (value, message) => {
+  expect(sparseOptions.safeParse(value).error?.issues[0]?.message).toContain(message);
 });

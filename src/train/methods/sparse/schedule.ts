@@ -21,10 +21,10 @@ export const USUAL: Fractions = { dense: 0.25, prune: 0.5, recover: 0.25 };
  * arXiv 2501.12486).
  */
 export function stepsFromComputeFractions(sparsity: number, denseSteps: number, shares = USUAL): PhaseSteps {
-  const left = 1 - sparsity;
+  const density = 1 - sparsity;
   const dense = shares.dense * denseSteps;
-  const prune = shares.prune * denseSteps * (sparsity === 0 ? 1 : Math.log(1 / left) / sparsity);
-  const recover = (shares.recover * denseSteps) / left;
+  const prune = shares.prune * denseSteps * (sparsity === 0 ? 1 : Math.log(1 / density) / sparsity);
+  const recover = (shares.recover * denseSteps) / density;
   return { dense, prune, recover, total: dense + prune + recover };
 }
 
@@ -53,14 +53,14 @@ export function pruneSchedule(options: SparseOptions, steps: number): PruneSched
   const scale = steps / phases.total;
   const exact = [start ?? phases.dense * scale, end ?? (phases.dense + phases.prune) * scale] as const;
   const every = options.every ?? Math.max(1, Math.min(EVERY, Math.floor((exact[1] - exact[0]) / LEAST_EVENTS)));
-  if (start !== undefined && end !== undefined) return given(options, { start, end, every }, steps);
+  if (start !== undefined && end !== undefined) return scheduleOf(options, { start, end, every }, steps);
   const rounded = (step: number) => Math.round(step / every) * every;
   const first = Math.min(rounded(exact[0]), steps - 1);
   const events = Math.floor((Math.min(rounded(exact[1]), steps - 1) - first) / every) + 1;
   return whole({ sparsity, start: first, every, events });
 }
 
-function given(
+function scheduleOf(
   { sparsity }: SparseOptions,
   { start, end, every }: { readonly start: number; readonly end: number; readonly every: number },
   steps: number,

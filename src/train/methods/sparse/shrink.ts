@@ -82,23 +82,23 @@ function chosen(living: readonly number[], of: number, count: number): number[] 
 function* tensorsOf(
   { gate, up, down }: Mlp,
   layer: number,
-  kept: readonly number[],
+  neurons: readonly number[],
 ): Generator<[string, WritableTensor]> {
   const name = (matrix: string) => `blk.${layer}.ffn_${matrix}.weight`;
-  yield [name("gate"), rowsOf(gate, kept)];
-  yield [name("up"), rowsOf(up, kept)];
-  yield [name("down"), columnsOf(down, kept)];
+  yield [name("gate"), rowsOf(gate, neurons)];
+  yield [name("up"), rowsOf(up, neurons)];
+  yield [name("down"), columnsOf(down, neurons)];
 }
 
-function rowsOf({ values, columns }: Matrix, kept: readonly number[]): WritableTensor {
-  const out = new Float32Array(kept.length * columns);
-  for (const [i, row] of kept.entries()) out.set(values.subarray(row * columns, (row + 1) * columns), i * columns);
-  return { shape: [kept.length, columns], values: () => out };
+function rowsOf({ values, columns }: Matrix, indices: readonly number[]): WritableTensor {
+  const out = new Float32Array(indices.length * columns);
+  for (const [i, row] of indices.entries()) out.set(values.subarray(row * columns, (row + 1) * columns), i * columns);
+  return { shape: [indices.length, columns], values: () => out };
 }
 
-function columnsOf({ values, rows, columns }: Matrix, kept: readonly number[]): WritableTensor {
-  const out = new Float32Array(rows * kept.length);
+function columnsOf({ values, rows, columns }: Matrix, indices: readonly number[]): WritableTensor {
+  const out = new Float32Array(rows * indices.length);
   for (let row = 0; row < rows; row++)
-    for (const [i, column] of kept.entries()) out[row * kept.length + i] = values[row * columns + column]!;
-  return { shape: [rows, kept.length], values: () => out };
+    for (const [i, column] of indices.entries()) out[row * indices.length + i] = values[row * columns + column]!;
+  return { shape: [rows, indices.length], values: () => out };
 }

@@ -53,13 +53,13 @@ class SparseTraining implements ActiveMethod {
   }
 
   #prune(event: number): void {
-    const kept = keptAfter(event, this.#schedule);
+    const share = keptAfter(event, this.#schedule);
     if (this.options.score === "random") {
       const random = seededRandom(this.options.seed * this.#schedule.events + event);
-      this.#mask.prune(kept, random);
+      this.#mask.prune(share, random);
     } else {
       const values = this.#trained(this.host.store.values.memory);
-      this.#mask.prune(kept, (blocks, index) => blocks.magnitude(index, values));
+      this.#mask.prune(share, (blocks, index) => blocks.magnitude(index, values));
     }
   }
 
@@ -75,9 +75,9 @@ class SparseTraining implements ActiveMethod {
   bill(steps: number): MethodBill {
     const first = weightsIn(this.#matrices);
     const whole = this.host.store.parameters.reduce((sum, { shape }) => sum + volume(shape), 0);
-    const left = (step: number) => this.#weightsLeft(step);
-    const last = left(steps - 1);
-    const run = Array.from({ length: steps }, (_, step) => left(step)).reduce((sum, count) => sum + count, 0);
+    const weightsAt = (step: number) => this.#weightsLeft(step);
+    const last = weightsAt(steps - 1);
+    const run = Array.from({ length: steps }, (_, step) => weightsAt(step)).reduce((sum, count) => sum + count, 0);
     return {
       work: {
         parameters: { dense: first * steps, run },

@@ -45,10 +45,10 @@ export const mixtureOf = (name: keyof typeof mixtures, roll: boolean): readonly 
 
 /** Draws a denoiser by the weights, which sum to 1. */
 export function drawDenoiser(mixture: readonly Denoiser[], random: () => number): Denoiser {
-  let left = random();
+  let rest = random();
   for (const denoiser of mixture) {
-    if (left < denoiser.weight) return denoiser;
-    left -= denoiser.weight;
+    if (rest < denoiser.weight) return denoiser;
+    rest -= denoiser.weight;
   }
   return mixture.at(-1)!;
 }

@@ -22,11 +22,11 @@ export const mostRuns = (length: number, rule: SpanRule): number => spanCounts(l
  */
 export function spanMask(length: number, rule: SpanRule, random: () => number): Uint8Array {
   const { hidden, spans } = spanCounts(length, rule);
-  const kept = randomComposition(length - hidden, spans, random);
+  const gaps = randomComposition(length - hidden, spans, random);
   const mask = new Uint8Array(length);
   let at = 0;
   for (const [i, size] of randomComposition(hidden, spans, random).entries()) {
-    at += kept[i]!;
+    at += gaps[i]!;
     mask.fill(1, at, at + size);
     at += size;
   }

@@ -19,9 +19,9 @@ export interface DenoisingIds {
 /** @throws UserError if the tokenizer lacks one of them */
 export function denoisingIds(tokenizer: Tokenizer, sentinels: number): DenoisingIds {
   const id = (name: string): number => {
-    const found = tokenizer.specialId(name);
-    if (found === undefined) throw new UserError(`${tokenizer.path}: there is no special token ${name}`);
-    return found;
+    const id = tokenizer.specialId(name);
+    if (id === undefined) throw new UserError(`${tokenizer.path}: there is no special token ${name}`);
+    return id;
   };
   return {
     modes: Object.fromEntries(MODES.map((mode) => [mode, id(modeToken(mode))])) as Record<Mode, number>,

@@ -57,8 +57,8 @@ export const callIn = (value: unknown): ToolCall | undefined =>
 
 /** All of them; undefined if one is missing, or there are none. */
 export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCall[] | undefined {
-  const found = calls.filter((call) => call !== undefined);
-  return found.length === calls.length && found.length > 0 ? found : undefined;
+  const known = calls.filter((call) => call !== undefined);
+  return known.length === calls.length && known.length > 0 ? known : undefined;
 }
 
 /** An argument written as plain text: a text if the function's schema says so, else JSON if it is valid JSON. */

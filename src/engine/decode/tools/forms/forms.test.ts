@@ -55,7 +55,7 @@ function readAlways(form: CallForm, answer: string) {
   return whole;
 }
 
-const call = (name: string, given: object) => ({ name, arguments: JSON.stringify(given) });
+const call = (name: string, args: object) => ({ name, arguments: JSON.stringify(args) });
 const rain = call("weather", { city: "Aix", days: 3 });
 const now = call("now", {});
 const deep = (...calls: string[]) =>
@@ -398,11 +398,11 @@ test("Gemma 4's calls of one function get the results of their ids", () => {
 });
 
 test("earlier calls are written as the template takes them", () => {
-  const given = { city: 'A"x', days: 2, at: [true, null] };
+  const options = { city: 'A"x', days: 2, at: [true, null] };
   const turn = {
     role: "assistant",
     content: "So: ",
-    tool_calls: [{ function: { name: "weather", arguments: given } }],
+    tool_calls: [{ function: { name: "weather", arguments: options } }],
   };
   const written = (form: CallForm, template: string) => turnsIn(form, template, [turn as ChatMessage])[0]!;
   expect(written(lfm2Calls, "{{ tools }}").content).toBe(
@@ -411,6 +411,6 @@ test("earlier calls are written as the template takes them", () => {
   expect(written(lfm2Calls, "{{ m.tool_calls }}")).toEqual(turn);
   expect(written(cohereCalls, "")).toEqual(turn);
   expect(written(deepSeekCalls, "{{ m.tool_calls }}")["tool_calls"]).toEqual([
-    { function: { name: "weather", arguments: JSON.stringify(given) } },
+    { function: { name: "weather", arguments: JSON.stringify(options) } },
   ]);
 });

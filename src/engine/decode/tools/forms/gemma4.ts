@@ -46,12 +46,12 @@ class Reader {
   #value(): unknown {
     if (++this.#depth > MOST_DEPTH) throw new NotAValue();
     this.#space();
-    const value = this.#taken();
+    const value = this.#takeValue();
     this.#depth--;
     return value;
   }
 
-  #taken(): unknown {
+  #takeValue(): unknown {
     if (this.#next("{")) return Object.fromEntries(this.#listed("}", () => [this.#key(), this.#value()] as const));
     if (this.#next("[")) return this.#listed("]", () => this.#value());
     return this.#quoted() ?? this.#word();

@@ -12,9 +12,9 @@ export const glmCalls: CallForm = {
     const values: [string, unknown][] = [];
     let end = 0;
     ARGUMENT.lastIndex = 0;
-    for (let found = ARGUMENT.exec(rest); found; found = ARGUMENT.exec(rest)) {
-      const key = found[1]!.trim();
-      values.push([key, argumentOf(found[2]!, name, key, tools)]);
+    for (let match = ARGUMENT.exec(rest); match; match = ARGUMENT.exec(rest)) {
+      const key = match[1]!.trim();
+      values.push([key, argumentOf(match[2]!, name, key, tools)]);
       end = ARGUMENT.lastIndex;
     }
     const whole = name !== "" && rest.slice(end).trim() === "";

@@ -14,8 +14,8 @@ export const qwen3CoderCalls: CallForm = {
     const values: [string, unknown][] = [];
     let end = 0;
     PARAMETER.lastIndex = 0;
-    for (let found = PARAMETER.exec(rest); found; found = PARAMETER.exec(rest)) {
-      values.push([found[1]!, argumentOf(found[2]!, name, found[1]!, tools)]);
+    for (let match = PARAMETER.exec(rest); match; match = PARAMETER.exec(rest)) {
+      values.push([match[1]!, argumentOf(match[2]!, name, match[1]!, tools)]);
       end = PARAMETER.lastIndex;
     }
     return rest.slice(end).trim() === "" ? allOf([callOf(name, Object.fromEntries(values))]) : undefined;

@@ -72,8 +72,8 @@ export async function* classifierStages(
   const binary: RowModel = {
     ...model,
     logits: (g, weights, x) => {
-      const found = model.logits(g, weights, x);
-      return concat([scale(found, 0), found], 2);
+      const logits = model.logits(g, weights, x);
+      return concat([scale(logits, 0), logits], 2);
     },
   };
   const scaling = settings.kind === "linear" ? scalingOf(states, [layer]) : undefined;
@@ -105,10 +105,10 @@ async function measuredOn(
   const temperature = bestTemperature((t) => lossAt(logits, own(calibration), t));
   const found = await findAll(model, store, states, layer, test);
   const tested = found.map((logit) => exitProbability(logit, temperature));
-  return { weights: weightsOf(store), temperature, measured: toldBy(tested, own(test)), test: tested };
+  return { weights: weightsOf(store), temperature, measured: qualityOf(tested, own(test)), test: tested };
 }
 
-export const toldBy = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
+export const qualityOf = (probabilities: ArrayLike<number>, labels: ArrayLike<number>): DeciderQuality => ({
   auc: auc(probabilities, labels),
   positiveRate: positiveRate(labels),
   ece: calibrationError(probabilities, labels),

@@ -14,7 +14,7 @@ import type { RowModel } from "../row-passes.ts";
 import { type DeciderTerms, type RowFit, RowStage, scoringOf, stepsOver } from "../row-stage.ts";
 import { scalingOf, sizesOf } from "../scaling.ts";
 import { positionsOf, type TrainingStates } from "../training-states.ts";
-import { toldBy } from "./classifier.ts";
+import { qualityOf } from "./classifier.ts";
 import { shuffledLabels } from "./shuffled.ts";
 
 /** Positions per step. */
@@ -131,10 +131,10 @@ function measure(
   temperature: number,
 ): DeciderQuality & { stop: DeciderQuality } {
   const all = Array.from(labels, (_, i) => actionProbabilities(row(logits, i), temperature));
-  const told = (action: number) =>
-    toldBy(
+  const ofAction = (action: number) =>
+    qualityOf(
       all.map((p) => p[action]!),
       Array.from(labels, (label) => (label === action ? 1 : 0)),
     );
-  return { ...told(actions.indexOf("exit")), stop: told(actions.indexOf("stop")) };
+  return { ...ofAction(actions.indexOf("exit")), stop: ofAction(actions.indexOf("stop")) };
 }

@@ -18,7 +18,7 @@ export interface Exits {
 
 /** A decider for all exits: its weights, and its entry in the artefact. */
 export interface TrainedDecider {
-  readonly about: DeciderFile;
+  readonly metadata: DeciderFile;
   readonly weights: TrainedWeights;
 }
 
@@ -50,7 +50,7 @@ async function* stopExitStages(
   const right = [...guesses.map((each) => each.right), modelRight(states)];
   const labels = controllerLabels(right).slice(0, layers.length);
   const decider = ({ weights, temperatures, measured }: TrainedController): TrainedDecider => ({
-    about: { kind: "controller", topK: 0, temperatures: [...temperatures], measured: [...measured] },
+    metadata: { kind: "controller", topK: 0, temperatures: [...temperatures], measured: [...measured] },
     weights,
   });
   const scored = { ...terms, scoring: scoringBy(scoring, decider) };
@@ -70,7 +70,7 @@ async function* classifiersStages(
   const width = inner === undefined ? {} : { width: inner };
   const shares = exitWeights(layers.length, weightOrder);
   const deciderOf = (trained: readonly TrainedClassifier[]): TrainedDecider => ({
-    about: {
+    metadata: {
       ...{ kind, topK, ...width },
       temperatures: trained.map(({ temperature }) => temperature),
       measured: trained.map(({ measured }) => measured),

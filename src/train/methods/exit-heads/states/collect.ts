@@ -95,8 +95,8 @@ class StatesRun implements Disposable {
         borders: cache.layers,
         meter: this.meter,
       });
-      const kept = this.#streams.get(to);
-      if (kept) this.#keep(kept, at, ids.length, done);
+      const stream = this.#streams.get(to);
+      if (stream) this.#keep(stream, at, ids.length, done);
     }
     for (let first = 0; first < ids.length; first += HEAD_ROWS)
       await this.#judge(at, first, Math.min(HEAD_ROWS, ids.length - first), done);
