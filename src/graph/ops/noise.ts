@@ -73,7 +73,7 @@ const dropoutOp: Op<null> = {
     ]);
     emit.node("Where", [kept, emit.value("Div", [x!, keep!]), emit.floats([0], [])], outputs);
   },
-  gradient: ({ inputs: [, rows, columns, keep], given: [dy] }) => [dropout(dy!, rows!, columns!, keep!)],
+  gradient: ({ inputs: [, rows, columns, keep], upstream: [dy] }) => [dropout(dy!, rows!, columns!, keep!)],
   reference([x, rows, columns, keep]) {
     const [share] = keep!.data;
     const limit = Math.trunc((share! - 0.5) * RANGE);
