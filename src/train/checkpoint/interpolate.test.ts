@@ -69,3 +69,10 @@ test("an adapter's update is scaled, also if modules have their own alphas", asy
   expect(scales("quarter")).toEqual(scales("adapter").map((scale) => scale / 4));
   expect(scales("quarter")[0]).toBe(1);
 });
+
+test("a DoRA is refused: a share of its update is no adapter", async () => {
+  const dora = path.join(import.meta.dirname, "../../weights/adapter/fixtures/llama-dora");
+  await expect(interpolateAdapter(dora, 0.5, path.join(folder, "half-dora"))).rejects.toThrow(
+    /llama-dora: this adapter is a DoRA, .* so it cannot be interpolated;/,
+  );
+});

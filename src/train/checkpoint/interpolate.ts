@@ -54,7 +54,7 @@ function mixed(base: Float32Array, tuned: Float32Array, weight: number): Float32
  */
 export async function interpolateAdapter(adapter: string, weight: number, out: string): Promise<void> {
   const lora = openLora(adapter);
-  refuseDora(lora, "it has no share");
+  refuseDora(lora, "it cannot be interpolated");
   const { files, record } = lora;
   const [config, weights] = files as [string, string];
   const settings = readJson(config, jsonObject, "a PEFT adapter's settings");
