@@ -116,13 +116,13 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
     }
     return values;
   };
-  return [
+  const tensors: [string, WritableTensor][] = [
     [`base_model.model.${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
     [`base_model.model.${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
-    ...(adapter.lora.use_dora
-      ? [[`base_model.model.${module}.lora_magnitude_vector`, { shape: [outputs], values: magnitude }] as const]
-      : []),
   ];
+  if (adapter.lora.use_dora)
+    tensors.push([`base_model.model.${module}.lora_magnitude_vector`, { shape: [outputs], values: magnitude }]);
+  return tensors;
 }
 
 /** A matrix's own rows in the order of PEFT's. */

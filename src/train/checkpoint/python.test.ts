@@ -43,7 +43,7 @@ interface Case {
   readonly matrices: readonly string[];
   /** Tables in which the adapter has token rows of its own. */
   readonly tables: readonly string[];
-  readonly use_dora?: true;
+  readonly use_dora?: boolean;
 }
 const cases: readonly Case[] = [
   {
