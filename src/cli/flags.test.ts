@@ -11,7 +11,7 @@ const schema = z.strictObject({
   guarded: z.boolean().default(true).describe("look twice"),
   stop: z.array(z.string().min(1)).default([]),
   logitBias: z.record(z.string().regex(/^\d+$/), z.number()).default({}),
-  words: z.record(z.string(), z.union([z.string(), z.number()])).optional(),
+  words: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   again: z.union([z.boolean(), z.literal("auto")]).optional(),
 });
 
@@ -32,7 +32,7 @@ test("every kind of property has its flag", () => {
   expect(read("--logit-bias", "12=-5", "--logit-bias", "7=1").logitBias).toEqual({ 12: -5, 7: 1 });
   expect(read("--logit-bias", "12=-5,7=1").logitBias).toEqual({ 12: -5, 7: 1 });
   expect([read("--again").again, read("--again", "auto").again]).toEqual([true, "auto"]);
-  expect(read("--words", "a=b,c,d=1").words).toEqual({ a: "b,c", d: 1 });
+  expect(read("--words", "a=b,c,d=1,e=true").words).toEqual({ a: "b,c", d: 1, e: true });
 });
 
 test.each([

@@ -83,7 +83,7 @@ function collectPairs(flag: string, text: string, before: unknown = {}): Record<
   const pairs = text.split(/,(?=[^=,]+=)/).map((pair) => {
     const [, key, value] = /^([^=]+)=(.+)$/.exec(pair) ?? [];
     if (key === undefined) throw new UserError(`${flag}: expected key=value, got "${pair}"`, 2);
-    return [key, numeric(value!)] as const;
+    return [key, value === "true" || value === "false" ? value === "true" : numeric(value!)] as const;
   });
   return { ...(before as Record<string, unknown>), ...Object.fromEntries(pairs) };
 }

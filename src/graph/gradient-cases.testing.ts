@@ -1,6 +1,16 @@
 /** Every operator in small graphs: its gradient rule is compared with differences, and its compiled form with its reference. */
 
-import { batch, binary, type GradientCase, noise, positive, tokens, unary, whole } from "./gradient-case.testing.ts";
+import {
+  batch,
+  binary,
+  fixed,
+  type GradientCase,
+  noise,
+  positive,
+  tokens,
+  unary,
+  whole,
+} from "./gradient-case.testing.ts";
 import { attentions, encoders, rotary } from "./gradient-cases-attention.testing.ts";
 import { frozen, frozenExperts } from "./gradient-cases-frozen.testing.ts";
 import { images } from "./gradient-cases-images.testing.ts";
@@ -18,6 +28,7 @@ import { groupedLinear } from "./ops/grouped-linear.ts";
 import { cacheLengths, maskLengths, narrowMask } from "./ops/mask.ts";
 import { linear, matmulTransposed } from "./ops/matmul.ts";
 import { mixExperts } from "./ops/mix-experts.ts";
+import { dropout, uniform } from "./ops/noise.ts";
 import { layerNorm, rmsNorm, skipLayerNorm, skipRmsNorm } from "./ops/norm.ts";
 import { positions } from "./ops/positions.ts";
 import { full, repeat, spread, sum, sumTo } from "./ops/reduce.ts";
@@ -216,6 +227,19 @@ const oneExpert: GradientCase = {
   },
 };
 
+const random: GradientCase[] = [
+  {
+    name: "dropout, and noise",
+    inputs: {
+      x: noise(1, [2, 3, 5]),
+      rows: whole("i32", [2, 3], 1_234_567_891, -987_654_321, 0, 2_147_483_647, -2_147_483_648, 55),
+      columns: fixed({ dtype: "f32", shape: [5], data: Float64Array.of(1, 16_777_215, 9_871_235, 8_388_609, 77) }),
+      keep: fixed({ dtype: "f32", shape: [], data: Float64Array.of(0.75) }),
+    },
+    trace: ({ x, rows, columns: c, keep }) => [elementwise.plus(dropout(x!, rows!, c!, keep!), uniform(rows!, c!))],
+  },
+];
+
 /** Operators of integers, which have no gradient. */
 const integers: GradientCase[] = [
   {
@@ -283,5 +307,6 @@ export const gradientCases: readonly GradientCase[] = [
   chosenInGroups,
   ...experts,
   oneExpert,
+  ...random,
   ...integers,
 ];

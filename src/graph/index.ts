@@ -30,6 +30,7 @@ export * from "./ops/linear-attention.ts";
 export * from "./ops/mask.ts";
 export * from "./ops/matmul.ts";
 export * from "./ops/mix-experts.ts";
+export * from "./ops/noise.ts";
 export * from "./ops/norm.ts";
 export * from "./ops/pool.ts";
 export * from "./ops/positions.ts";

@@ -9,7 +9,7 @@ import type { Tensor } from "./tensor.ts";
 /**
  * Precisions; all but the first are simulated by rounding in float32. `amp-…` rounds the inputs and results of
  * products, like autocast; scans keep their state and decays in float32. `pure-bf16` rounds weights, inputs and all
- * results except losses.
+ * results except losses and the integers of noise.
  */
 export const precisionPolicies = ["fp32", "amp-bf16", "amp-fp16", "pure-bf16"] as const;
 export type PrecisionPolicy = (typeof precisionPolicies)[number];
@@ -49,7 +49,7 @@ function pure(format: HalfFormat): Changes {
   const rounded = once(format);
   return {
     operand(node, i, tensor) {
-      if (LOSSES.has(node.op.name)) return tensor;
+      if (LOSSES.has(node.op.name) || node.op.operands[i] === "columns") return tensor;
       const value = rounded(tensor);
       // A scan multiplies by the exponential of its decays: that value is rounded.
       return isGatedScan(node) && i === DECAY ? log(round(exp(value), format)) : value;

@@ -173,7 +173,13 @@ function openStack(
 
 /** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
 export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
-  if (checkpoint.config.kind === "gguf" || !isOfKind("encoder", checkpoint)) return undefined;
+  const { config } = checkpoint;
+  if (config.kind === "gguf") return undefined;
+  if (isOfKind("decoder", checkpoint)) {
+    const { modules } = await decoderArchitecture(checkpoint);
+    return { all: ["token_embd", "output"].flatMap((name) => modules(name, config)) };
+  }
+  if (!isOfKind("encoder", checkpoint)) return undefined;
   const { modules } = await architectureOf(checkpoint, encoders);
   return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
 }

@@ -7,6 +7,7 @@ import {
   quantizedLinear,
   split,
   type Tensor,
+  times,
 } from "../graph/index.ts";
 import type { LowRank, LowRankUpdate, Matrix, Sizes } from "../weights/weight-source.ts";
 
@@ -30,16 +31,27 @@ function multiply(x: Tensor, weight: Matrix): Tensor {
 }
 
 /** The product of x [..., inputs] with a low-rank matrix: [..., outputs] (LoRA, Hu et al. 2021). */
-const projectLowRank = (x: Tensor, { down, up }: LowRank): Tensor => linear(linear(x, down), up);
+const projectLowRank = (x: Tensor, { down, up, dropout }: LowRank): Tensor =>
+  linear(linear(dropout?.(x) ?? x, down), up);
+
+const addLowRank = (product: Tensor, x: Tensor, factors: LowRank): Tensor => {
+  const sum = plus(product, projectLowRank(x, factors));
+  return factors.gain ? times(sum, factors.gain) : sum;
+};
+
+/** True if an update is not a sum, so that biases are added after it. */
+export const rescales = (update: LowRankUpdate): boolean =>
+  update.kind === "stacked"
+    ? update.factors.gain !== undefined
+    : Object.values(update.factors).some(({ gain }) => gain);
 
 /** Adds an adapter's update to `product`, which is x times stacked matrices with these outputs. */
 export function addUpdate(product: Tensor, x: Tensor, outputs: Sizes, update: LowRankUpdate): Tensor {
   switch (update.kind) {
     case "stacked":
-      return plus(product, projectLowRank(x, update.factors));
+      return addLowRank(product, x, update.factors);
     case "apart": {
-      const added = (part: Tensor, factors: LowRank | undefined) =>
-        factors ? plus(part, projectLowRank(x, factors)) : part;
+      const added = (part: Tensor, factors: LowRank | undefined) => (factors ? addLowRank(part, x, factors) : part);
       const names = Object.keys(outputs);
       if (names.length === 1) return added(product, update.factors[names[0]!]);
       const last = product.shape.length - 1;

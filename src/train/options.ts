@@ -20,11 +20,31 @@ export const optimizerOptions = z.strictObject({
 });
 export type OptimizerOptions = z.output<typeof optimizerOptions>;
 
-export const loraOptions = z.strictObject({
-  rank: count.default(8).describe("inner size of a LoRA layer"),
-  alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
-  targets: z.string().default("attn_q,attn_v").describe("matrices that get LoRA layers, separated by commas"),
-});
+export const loraOptions = z
+  .strictObject({
+    rank: count.default(8).describe("inner size of a LoRA layer"),
+    alpha: z.number().positive().default(16).describe("a LoRA layer's output is multiplied by alpha / rank"),
+    targets: z
+      .string()
+      .default("attn_q,attn_v")
+      .describe("matrices that get LoRA layers: names, separated by commas, or a regular expression of a full name"),
+    lora_dropout: z.number().min(0).lt(1).default(0).describe("share of a LoRA layer's inputs to drop in training"),
+    use_rslora: z.boolean().default(false).describe("rsLoRA: multiply by alpha / √rank instead"),
+    loraplus_lr_ratio: z
+      .number()
+      .positive()
+      .default(1)
+      .describe("LoRA+: learning rate of the second factor, as a multiple of the first's"),
+    modules_to_save: z
+      .string()
+      .optional()
+      .describe("modules to train whole beside LoRA layers, separated by commas: lm_head, embed_tokens"),
+    use_dora: z.boolean().default(false).describe("DoRA: also train the norm of each row of the updated matrices"),
+  })
+  .refine(({ use_dora, lora_dropout }) => !use_dora || lora_dropout === 0, {
+    path: ["lora_dropout"],
+    error: "expected 0 with use_dora",
+  });
 export type LoraOptions = z.output<typeof loraOptions>;
 
 export const upcycleOptions = z
@@ -144,6 +164,7 @@ export const trainOptions = z.strictObject({
     .union([z.boolean(), z.literal("auto")], "expected true, false or auto")
     .default(false)
     .describe("compute layers again in the backward pass: less memory, more time; auto: if memory is short"),
+  neftuneNoiseAlpha: z.number().positive().optional().describe("NEFTune: noise in a decoder's embeddings, often 5"),
   precision: z
     .enum(precisionPolicies)
     .default("fp32")

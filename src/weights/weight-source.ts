@@ -18,6 +18,10 @@ export type Sizes = Readonly<Record<string, number>>;
 export interface LowRank {
   readonly down: Tensor;
   readonly up: Tensor;
+  /** DoRA's factors of the updated product, [outputs]. */
+  readonly gain?: Tensor | undefined;
+  /** In training, the change of its input. */
+  readonly dropout?: (x: Tensor) => Tensor;
 }
 
 /** An adapter's addition to one product with stacked matrices. */

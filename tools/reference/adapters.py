@@ -6,7 +6,7 @@ Each fixture is a folder: `adapter_config.json`, `adapter_model.safetensors` (fl
 token ids and the logits after each of them (base64 of little-endian float32 [48, vocabulary]). Updates are as large as the weights, so that
 one that is left away shows. `llama` has ranks of its own for one module; `gpt2` is scaled by the root of the rank and has Conv1D; `llama-head`
 is another adapter of llama's base, for the head too, with alphas of its own for some modules; `gemma3` is for the table of embeddings and
-the head that is tied to it; `llama-gguf` and `llama-gguf-head` are for a GGUF. Those of encoders and of T5 have `outputs` instead: what the
+the head that is tied to it; those named `dora` also have norms, `llama-saved` has a table and a head of its own; `llama-gguf` and `llama-gguf-head` are for a GGUF. Those of encoders and of T5 have `outputs` instead: what the
 texts of encoders.py give (scores, or hidden states where `bert-plain` was trained without the head), or the logits of t5.py's. Those named `head` hold a trained head of five labels, their bases
 are without one, or with one of three.
 """
@@ -30,6 +30,11 @@ ADAPTERS = {
         alpha_pattern={"layers.1.mlp.gate_proj": 9, r"layers\.\d+\.self_attn\.k_proj": 2, "lm_head": 3})),
     "gemma3": ("gemma3", dict(r=2, lora_alpha=2, target_modules=["embed_tokens", "lm_head", "q_proj", "down_proj"])),
     "llama-gguf-head": ("llama-tiny.gguf", dict(r=2, lora_alpha=2, target_modules=["v_proj", "down_proj", "embed_tokens", "lm_head"])),
+    "llama-saved": ("llama-biased", dict(r=2, lora_alpha=3, target_modules=["v_proj"], modules_to_save=["embed_tokens", "lm_head"])),
+    "llama-dora": ("llama-biased", dict(
+        r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "k_proj", "o_proj", "down_proj", "lm_head"])),
+    "gpt2-dora": ("gpt2", dict(r=2, lora_alpha=3, use_dora=True, target_modules=["c_attn", "c_proj"], fan_in_fan_out=True)),
+    "llama-gguf-dora": ("llama-tiny.gguf", dict(r=2, lora_alpha=3, use_dora=True, target_modules=["q_proj", "v_proj", "up_proj"])),
     "llama-gguf": ("llama-tiny.gguf", dict(r=4, lora_alpha=3, target_modules=["q_proj", "k_proj", "o_proj", "up_proj"])),
 }  # fmt: skip
 
@@ -61,7 +66,9 @@ def adapted(model, lora: dict, folder: Path, base: str, **more):
     """The model with a random adapter, which is saved."""
     model = get_peft_model(model, LoraConfig(**more, **lora)).eval()
     for key, p in model.named_parameters():
-        if "lora_" in key or "modules_to_save" in key:
+        if "magnitude" in key:
+            p.mul_(torch.rand_like(p) + 0.5)
+        elif "lora_" in key or "modules_to_save" in key:
             p.copy_(torch.randn_like(p) * p.shape[-1] ** -0.5)
     model.save_pretrained(folder)
     (folder / "README.md").unlink()

@@ -4,9 +4,12 @@ import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { load, type Model, UserError } from "../../index.ts";
+import { Stack } from "../../models/programs/stack.testing.ts";
+import { openDecoder } from "../../models/registry.ts";
 import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
 import { Meter } from "../bill/meter.ts";
 import type { Engine } from "../decode/run/engine.ts";
+import { openAdapted } from "./adapters.ts";
 
 const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
 const adapter = (name: string) => fileURLToPath(new URL(`../../weights/adapter/fixtures/${name}`, import.meta.url));
@@ -46,6 +49,19 @@ async function logitsOf(engine: Engine): Promise<Float32Array> {
   engine.release(slot);
   return logits;
 }
+
+test("a decoder's table and head that PEFT saved whole replace the base's; a tied head is none", async () => {
+  const saved = adapter("llama-saved");
+  const { tokens, logits } = reference(json(path.join(saved, "reference.json")));
+  const { checkpoint } = await openAdapted(fixture("llama-biased"), { adapter: saved });
+  const { decoder, weights } = await openDecoder(checkpoint, tempFolder(), "f32");
+  using stack = await Stack.compile(decoder, weights, "whole");
+  const found = await stack.run(tokens);
+  expect(Math.max(...found.map((v, i) => Math.abs(v - logits[i]!)))).toBeLessThan(1e-4);
+  const tied = openAdapted(fixture("ernie4_5"), { adapter: saved });
+  await expect(tied).rejects.toThrow(/llama-saved: the adapter does not fit .*ernie4_5: /);
+  await expect(openAdapted(base, { adapter: saved })).rejects.toThrow(/tensors that do not belong to a plain LoRA/);
+});
 
 const prompt = { prompt: "the cat and the hat on a mat", raw: true, maxTokens: 12 } as const;
 

@@ -129,6 +129,11 @@ describe.each([
   });
 });
 
+test("a DoRA is refused for llama.cpp", async () => {
+  const start = exportGgufAdapter({ path: fixture("llama-biased") }, adapters("llama-dora"), newFolder());
+  await expect(start).rejects.toThrow(/llama-dora: this adapter is a DoRA, .* so llama.cpp's adapters cannot hold it;/);
+});
+
 test("an adapter is the same file for a base in safetensors", async () => {
   const of = async (base: string) => {
     const { folder, files } = await exportGgufAdapter({ path: fixture(base) }, adapters("llama"), newFolder());

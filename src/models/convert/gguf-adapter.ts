@@ -1,5 +1,5 @@
 import { UserError } from "../../util/errors.ts";
-import type { Lora } from "../../weights/adapter/lora.ts";
+import { type Lora, refuseDora } from "../../weights/adapter/lora.ts";
 import { doesNotFit, isMissing, type Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Update } from "../../weights/adapter/updates.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -17,6 +17,7 @@ import { architecturesOf, ggufSettings } from "./to-gguf.ts";
  * @throws UserError if it does not fit the base, or changes the token table
  */
 export async function ggufAdapter(base: Checkpoint, lora: Lora, name: string): Promise<WritableGguf> {
+  refuseDora(lora, "llama.cpp's adapters cannot hold it");
   const { pair, own, gguf } = await architecturesOf(base);
   const { config: source } = base;
   const { decoder, tensors } = modelTensors(source.kind === "gguf" ? gguf : own, base);

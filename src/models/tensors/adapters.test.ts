@@ -66,7 +66,7 @@ function fixture(name: string) {
   return { base, tokens, expected, folder: path.join(adapters, name) };
 }
 
-describe.each(["llama", "gpt2", "llama-head"])("%s merged into its base", (name) => {
+describe.each(["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora"])("%s merged into its base", (name) => {
   const { base, tokens, expected, folder } = fixture(name);
 
   test("equals PEFT, and the model without it stays what it is", async () => {
@@ -92,12 +92,13 @@ describe.each(["llama", "gpt2", "llama-head"])("%s merged into its base", (name)
 });
 
 describe.each([
-  ...["llama", "gpt2", "llama-head", "gemma3", "llama-gguf", "llama-gguf-head"].map((name) => [
-    name,
-    fixture(name).base,
-  ]),
+  ...["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora", "gemma3"].map((name) => [name, fixture(name).base]),
+  ...["llama-gguf", "llama-gguf-head", "llama-gguf-dora"].map((name) => [name, fixture(name).base]),
   // The same weights in llama.cpp's form: other row orders of q and k, GPT-2's transposed, Gemma's norms plus one.
-  ...["llama", "gpt2", "llama-head", "gemma3"].map((name) => [name, `${fixture(name).base}/model.gguf`]),
+  ...["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora", "gemma3"].map((name) => [
+    name,
+    `${fixture(name).base}/model.gguf`,
+  ]),
 ] as [string, string][])("%s kept apart from %s", (name, base) => {
   const { tokens, expected, folder } = fixture(name);
 
@@ -179,7 +180,8 @@ describe("an adapter that does not fit: one sentence", () => {
     [{ peft_type: "IA3" }, '"peft_type" is "IA3", expected "LORA"'],
     [{ lora_alpha: -1 }, '"lora_alpha" is -1, expected a number above 0'],
     [{ lora_alpha: undefined }, '"lora_alpha" is missing'],
-    [{ use_dora: true }, '"use_dora" is set; only plain LoRA'],
+    [{ use_qalora: true }, '"use_qalora" is set; only LoRA and DoRA'],
+    [{ use_dora: true }, "use_dora is set, but lora_magnitude_vector is missing"],
     [{ alpha_pattern: { q_proj: 0 } }, '"alpha_pattern" is {"q_proj":0}, expected a number above 0 for each pattern'],
     [{ alpha_pattern: { "(a*)*b": 2 } }, '"alpha_pattern" has "(a*)*b", expected the name of a module or a simple'],
     [{ alpha_pattern: { "(": 2 } }, '"alpha_pattern" has "("'],

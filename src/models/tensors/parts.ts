@@ -11,7 +11,7 @@ import {
   type Tensor,
   withoutGradient,
 } from "../../graph/index.ts";
-import { addUpdate, project } from "../../nn/linear.ts";
+import { addUpdate, project, rescales } from "../../nn/linear.ts";
 import type { Norm } from "../../nn/norm.ts";
 import { lookUpBeside, scoreBeside, tokensWith } from "../../nn/token-rows.ts";
 import { UserError } from "../../util/errors.ts";
@@ -51,7 +51,7 @@ export class Parts {
     const has = Object.keys(outputs).some((name) => biased(name) || this.weights.has(`${name}.bias`));
     const bias = has ? this.weights.vector(this.graph, named("bias")) : undefined;
     const width = Number(x.shape.at(-1));
-    return this.#updated(project(x, this.weights.matrix(this.graph, width, named("weight")), bias), x, outputs);
+    return this.#projected(x, this.weights.matrix(this.graph, width, named("weight")), outputs, bias);
   }
 
   /**
@@ -147,7 +147,7 @@ export class Parts {
     const part = this.#headPart;
     const width = Number(x.shape.at(-1));
     const matrix = this.weights.matrix(this.graph, width, { [`${part}.weight`]: vocabulary });
-    const logits = this.#updated(project(x, matrix), x, { output: vocabulary });
+    const logits = this.#projected(x, matrix, { output: vocabulary });
     const own = this.weights.tokenRows?.(this.graph, part, width);
     const scores = own ? scoreBeside(logits, x, own) : logits;
     if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
@@ -173,10 +173,12 @@ export class Parts {
     return this.weights.has("output.weight") ? "output" : "token_embd";
   }
 
-  /** A product of x plus the adapter's update. */
-  #updated(product: Tensor, x: Tensor, outputs: Sizes): Tensor {
+  /** A product of x with stacked matrices, updated by the adapter. */
+  #projected(x: Tensor, matrix: Matrix, outputs: Sizes, bias?: Tensor): Tensor {
     const update = this.weights.update(this.graph, Number(x.shape.at(-1)), outputs);
-    return update ? addUpdate(product, x, outputs, update) : product;
+    if (!update) return project(x, matrix, bias);
+    if (!bias || !rescales(update)) return addUpdate(project(x, matrix, bias), x, outputs, update);
+    return plus(addUpdate(project(x, matrix), x, outputs, update), bias);
   }
 
   /** Rows of a table [rows, width] at indices i64, from blocks if the table is in blocks. */

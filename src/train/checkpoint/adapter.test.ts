@@ -11,6 +11,7 @@ import { seededRandom } from "../../util/random.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { loraOptions } from "../options.ts";
 import { type WritableAdapter, writeAdapter } from "./adapter.ts";
 import { factorsOf, fixture, tensorsOf } from "./written.testing.ts";
 
@@ -30,7 +31,14 @@ describe.each([
   const layout = layoutOf(checkpoint, architecture, decoder);
   const made = factorsOf(tensorsOf(checkpoint, architecture, names), matrices, RANK, random);
   const adapter: WritableAdapter = {
-    ...{ base: file, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, layout, names, factors: made },
+    ...{
+      base: file,
+      task: "CAUSAL_LM",
+      lora: loraOptions.parse({ rank: RANK, alpha: 2 * RANK }),
+      layout,
+      names,
+      factors: made,
+    },
   };
 
   test("a written adapter reads back as it was trained", async () => {
@@ -56,7 +64,13 @@ test("a model of hidden states alone omits the outermost name", async () => {
   const layout: Layout = { modules: bert.modules, row: (_, row) => row };
   const table = new Map([["blk.0.attn_q.weight", { shape: [8, 8], values: () => new Float32Array(64) }]]);
   const made = factorsOf(table, ["attn_q"], RANK, random);
-  const shared = { base: "b", rank: RANK, alpha: 1, layout, names: (name: string) => name, factors: made };
+  const shared = {
+    base: "b",
+    lora: loraOptions.parse({ rank: RANK, alpha: 1 }),
+    layout,
+    names: (name: string) => name,
+    factors: made,
+  };
   const modulesFor = async (task: WritableAdapter["task"]) => {
     await writeAdapter(path.join(folder, task), { ...shared, task });
     return [...openLora(path.join(folder, task)).updates.keys()];

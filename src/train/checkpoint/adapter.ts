@@ -5,8 +5,9 @@ import { writeJson } from "../../util/write-whole.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Names } from "../../weights/prepared/names.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import type { LoraOptions } from "../options.ts";
 
-/** The trained update of one matrix [outputs, inputs], row-major: (alpha / rank) · down · up. */
+/** The trained update of one matrix [outputs, inputs], row-major: the options' scale · down · up. */
 export interface LoraFactors {
   readonly inputs: number;
   readonly outputs: number;
@@ -14,6 +15,8 @@ export interface LoraFactors {
   down(): Float32Array;
   /** [rank, outputs] */
   up(): Float32Array;
+  /** DoRA's norms, [outputs]; absent for plain LoRA. */
+  readonly magnitude?: (() => Float32Array) | undefined;
 }
 
 /** Trained rows of a table's tokens, in float32. */
@@ -25,19 +28,28 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
+/** A matrix that is trained whole, in float32. */
+export interface SavedTensor {
+  /** Its canonical name without `.weight`. */
+  readonly name: string;
+  readonly shape: readonly number[];
+  values(): Float32Array;
+}
+
 /** A LoRA adapter to write in PEFT's format. */
 export interface WritableAdapter {
   /** The base's name as other tools resolve it. */
   readonly base: string;
   /** The task that the base was opened for: with its head, or for its hidden states alone. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
-  readonly rank: number;
-  readonly alpha: number;
+  readonly lora: LoraOptions;
   readonly layout: Layout;
   readonly names: Names;
   /** Factors by the matrix's canonical name without `.weight`. */
   readonly factors: ReadonlyMap<string, LoraFactors>;
   readonly rows?: readonly TrainedRows[];
+  /** PEFT's `modules_to_save`. */
+  readonly saved?: readonly SavedTensor[];
 }
 
 /**
@@ -53,19 +65,24 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
   }
   await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
   const layers = [...modulesIn(adapter)].flatMap(([module, names]) => tensorsOf(module, names, adapter));
-  const tensors = [...layers, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
+  const saved = (adapter.saved ?? []).map(
+    ({ name, ...tensor }) => [`base_model.model.${moduleOf(adapter, name)}.weight`, tensor] as const,
+  );
+  const tensors = [...layers, ...saved, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
   await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
 }
 
 function configOf(adapter: WritableAdapter) {
-  const { base, task, rank, alpha, names, factors, rows } = adapter;
+  const { base, task, lora, names, factors, rows, saved } = adapter;
   return {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
-    ...{ r: rank, lora_alpha: alpha, lora_dropout: 0, bias: "none", use_rslora: false, init_lora_weights: true },
+    ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
+    ...{ use_dora: lora.use_dora, bias: "none", init_lora_weights: true },
     // Whole names: PEFT would also match the end of one in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
+    modules_to_save: saved && saved.length > 0 ? saved.map(({ name }) => moduleOf(adapter, name)) : null,
     ...(rows && rows.length > 0 && { trainable_token_indices: indicesOf(rows, adapter) }),
   };
 }
@@ -83,10 +100,12 @@ function modulesIn(adapter: WritableAdapter): ReadonlyMap<string, readonly strin
 
 /** A module's matrices share the first factor. */
 function tensorsOf(module: string, names: readonly string[], adapter: WritableAdapter): [string, WritableTensor][] {
-  const { rank, factors } = adapter;
+  const { factors } = adapter;
+  const { rank } = adapter.lora;
   const all = names.map((name) => factors.get(name)!);
   const { inputs, down } = all[0]!;
   const outputs = all.reduce((sum, each) => sum + each.outputs, 0);
+  const magnitude = () => Float32Array.from(names.flatMap((name) => [...magnitudeOf(name, adapter)]));
   const a = () => placed(down(), rank, inputs, (k, i) => i * rank + k);
   const b = () => {
     const values = new Float32Array(outputs * rank);
@@ -97,18 +116,34 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
     }
     return values;
   };
-  return [
+  const tensors: [string, WritableTensor][] = [
     [`base_model.model.${module}.lora_A.weight`, { shape: [rank, inputs], values: a }],
     [`base_model.model.${module}.lora_B.weight`, { shape: [outputs, rank], values: b }],
   ];
+  if (adapter.lora.use_dora)
+    tensors.push([`base_model.model.${module}.lora_magnitude_vector`, { shape: [outputs], values: magnitude }]);
+  return tensors;
+}
+
+/** A matrix's own rows in the order of PEFT's. */
+function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
+  const { outputs } = factors.get(name)!;
+  const rows = new Int32Array(outputs);
+  for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
+  return rows;
+}
+
+function magnitudeOf(name: string, adapter: WritableAdapter): Float32Array {
+  const norms = adapter.factors.get(name)!.magnitude!();
+  return Float32Array.from(rowsInModule(name, adapter), (row) => norms[row]!);
 }
 
 /** A matrix's second factor in PEFT's layout, [outputs, rank]. */
-function secondOf(name: string, { rank, layout, factors }: WritableAdapter): Float32Array {
+function secondOf(name: string, adapter: WritableAdapter): Float32Array {
+  const { lora, factors } = adapter;
   const { outputs, up } = factors.get(name)!;
-  const rows = Int32Array.from({ length: outputs });
-  for (let o = 0; o < outputs; o++) rows[layout.row(name, o)] = o;
-  return placed(up(), outputs, rank, (row, k) => k * outputs + rows[row]!);
+  const rows = rowsInModule(name, adapter);
+  return placed(up(), outputs, lora.rank, (row, k) => k * outputs + rows[row]!);
 }
 
 /** Tokens by the last part of the modules' names, as PEFT names them. */

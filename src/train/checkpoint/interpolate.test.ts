@@ -6,6 +6,7 @@ import { llama } from "../../models/architectures/llama.ts";
 import { openLora } from "../../weights/adapter/lora.ts";
 import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
+import { loraOptions } from "../options.ts";
 import { writeAdapter } from "./adapter.ts";
 import { interpolateAdapter, interpolateModels } from "./interpolate.ts";
 import { factorsOf, fixture, tensorsOf } from "./written.testing.ts";
@@ -54,7 +55,7 @@ test("an adapter's update is scaled, also if modules have their own alphas", asy
   const factors = factorsOf(tensorsOf(base, llama, names), ["attn_q"], 2, () => 0.75);
   const layout = { modules: (name: string) => [name.replaceAll(".", "_")], row: (_: string, row: number) => row };
   await writeAdapter(at("adapter"), {
-    ...{ base: "b", task: "CAUSAL_LM", rank: 2, alpha: 4, layout, names, factors },
+    ...{ base: "b", task: "CAUSAL_LM", lora: loraOptions.parse({ rank: 2, alpha: 4 }), layout, names, factors },
   });
   await writeRecord(at("adapter"), { prompt: "raw" });
   await interpolateAdapter(at("adapter"), 0.5, at("half"));
@@ -67,4 +68,11 @@ test("an adapter's update is scaled, also if modules have their own alphas", asy
   await interpolateAdapter(at("adapter"), 0.25, at("quarter"));
   expect(scales("quarter")).toEqual(scales("adapter").map((scale) => scale / 4));
   expect(scales("quarter")[0]).toBe(1);
+});
+
+test("a DoRA is refused: a share of its update is no adapter", async () => {
+  const dora = path.join(import.meta.dirname, "../../weights/adapter/fixtures/llama-dora");
+  await expect(interpolateAdapter(dora, 0.5, path.join(folder, "half-dora"))).rejects.toThrow(
+    /llama-dora: this adapter is a DoRA, .* so it cannot be interpolated;/,
+  );
 });

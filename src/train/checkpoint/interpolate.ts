@@ -5,7 +5,7 @@ import { UserError } from "../../util/errors.ts";
 import { makeFolders } from "../../util/make-folders.ts";
 import { writeError } from "../../util/system-errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
-import { openLora } from "../../weights/adapter/lora.ts";
+import { openLora, refuseDora } from "../../weights/adapter/lora.ts";
 import { writeRecord } from "../../weights/adapter/record.ts";
 import type { Checkpoint, StoredTensor } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
@@ -53,7 +53,9 @@ function mixed(base: Float32Array, tuned: Float32Array, weight: number): Float32
  * @throws UserError if the folder holds no plain LoRA adapter
  */
 export async function interpolateAdapter(adapter: string, weight: number, out: string): Promise<void> {
-  const { files, record } = openLora(adapter);
+  const lora = openLora(adapter);
+  refuseDora(lora, "it cannot be interpolated");
+  const { files, record } = lora;
   const [config, weights] = files as [string, string];
   const settings = readJson(config, jsonObject, "a PEFT adapter's settings");
   try {

@@ -15,6 +15,7 @@ import { layoutOf } from "../../models/tensors/adapter-layout.ts";
 import { seededRandom } from "../../util/random.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { loraOptions } from "../options.ts";
 import { writeAdapter } from "./adapter.ts";
 import { writeModel } from "./model.ts";
 import { configOf, factorsOf, fixture, tensorsOf } from "./written.testing.ts";
@@ -42,6 +43,7 @@ interface Case {
   readonly matrices: readonly string[];
   /** Tables in which the adapter has token rows of its own. */
   readonly tables: readonly string[];
+  readonly use_dora?: boolean;
 }
 const cases: readonly Case[] = [
   {
@@ -50,13 +52,13 @@ const cases: readonly Case[] = [
   },
   {
     ...{ name: "gpt2", architecture: gpt2, matrices: ["attn_qkv", "attn_output", "ffn_down"] },
-    tables: ["token_embd"],
+    ...{ tables: ["token_embd"], use_dora: true },
   },
   { name: "qwen3", architecture: qwen3, matrices: ["attn_q", "attn_k", "ffn_gate"], tables: [] },
 ];
 
 /** Writes `model`, `adapter` and `logits.json` into a folder. */
-async function write({ name, architecture, matrices, tables }: Case): Promise<string> {
+async function write({ name, architecture, matrices, tables, use_dora }: Case): Promise<string> {
   const folder = path.join(root, name);
   const [model, adapter] = ["model", "adapter"].map((part) => path.join(folder, part)) as [string, string];
   const original = openCheckpoint(fixture(name));
@@ -75,7 +77,7 @@ async function write({ name, architecture, matrices, tables }: Case): Promise<st
   const random = seededRandom(3);
   const rows = Float32Array.from({ length: tokens.length * hidden }, () => random() - 0.5);
   await writeAdapter(adapter, {
-    ...{ base: model, task: "CAUSAL_LM", rank: RANK, alpha: 2 * RANK, names },
+    ...{ base: model, task: "CAUSAL_LM", lora: loraOptions.parse({ rank: RANK, alpha: 2 * RANK, use_dora }), names },
     layout: layoutOf(written, architecture, decoder),
     factors: factorsOf(tensors, matrices, RANK, seededRandom(2)),
     rows: tables.map((table) => ({ table, ids: tokens, values: () => rows })),

@@ -30,7 +30,7 @@ export function tensorsOf(
   );
 }
 
-/** Random factors for matrices of these names. */
+/** Random factors, and norms for a DoRA, for matrices of these names. */
 export function factorsOf(
   tensors: ReadonlyMap<string, WritableTensor>,
   matrices: readonly string[],
@@ -43,7 +43,9 @@ export function factorsOf(
     wanted.map(([name, { shape }]): [string, LoraFactors] => {
       const [outputs, inputs] = shape as [number, number];
       const [down, up] = [values(inputs * rank), values(rank * outputs)];
-      return [name.replace(/\.weight$/, ""), { inputs, outputs, down: () => down, up: () => up }];
+      const norms = values(outputs).map((value) => value + 1);
+      const factors = { inputs, outputs, down: () => down, up: () => up, magnitude: () => norms };
+      return [name.replace(/\.weight$/, ""), factors];
     }),
   );
 }

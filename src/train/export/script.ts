@@ -70,11 +70,13 @@ def collate(rows):
 
 class Run(Trainer):
     def create_optimizer(self, model=None):
-        trained = [p for p in self.model.parameters() if p.requires_grad]
+        trained = [(n, p) for n, p in self.model.named_parameters() if p.requires_grad]
+        second = [p for n, p in trained if "lora_B" in n]
         o = run["optimizer"]
         groups = [
-            {"params": [p for p in trained if p.ndim > 1], "weight_decay": o["weightDecay"]},
-            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+            {"params": [p for n, p in trained if p.ndim > 1 and "lora_B" not in n], "weight_decay": o["weightDecay"]},
+            {"params": second, "weight_decay": o["weightDecay"], "lr": o["lr"] * run["loraplus_lr_ratio"]},
+            {"params": [p for _, p in trained if p.ndim <= 1], "weight_decay": 0.0, "lr": o["lr"] * run["loraplus_lr_ratio"]},
         ]
         if o["name"] == "sgd":
             self.optimizer = torch.optim.SGD(groups, lr=o["lr"], momentum=o["momentum"])
@@ -105,6 +107,7 @@ trainer = Run(
         remove_unused_columns=False,
         learning_rate=run["optimizer"]["lr"],
         max_grad_norm=run["clip"],
+        neftune_noise_alpha=run["neftune_noise_alpha"],
         gradient_checkpointing=run["recompute"],
         use_cpu=not torch.accelerator.is_available(),  # several processes then share batches over gloo
         bf16=args.bf16,

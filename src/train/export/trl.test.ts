@@ -51,7 +51,7 @@ const runs: readonly [name: string, options: () => TrainOptions][] = [
     () =>
       given({
         model: base,
-        lora: { rank: 4, targets: "attn_qkv,ffn_down" },
+        lora: { rank: 4, targets: "attn_qkv,ffn_down", use_dora: true, loraplus_lr_ratio: 3 },
         quant: "f32",
         optimizer: { name: "sgd", lr: 0.1 },
       }),

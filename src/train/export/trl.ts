@@ -10,6 +10,7 @@ import { writeRecord } from "../../weights/adapter/record.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
 import type { Batch, TrainingData } from "../data/batch.ts";
 import { recordOf } from "../data/open.ts";
+import { noiseOf } from "../graphs/noise.ts";
 import { methodName } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { stepsOf } from "../session/batch-stage.ts";
@@ -103,7 +104,9 @@ function settingsOf(options: TrainOptions, training: TrainingData) {
   const recompute = options.recompute === true;
   const steps = stepsOf(options, training);
   const rates = Array.from({ length: steps }, (_, step) => rateAt(schedule, step, steps));
-  return { tokens, batch, accumulate, packing, recompute, optimizer, clip, saveEvery, steps, rates };
+  const { loraplus_lr_ratio = 1 } = options.lora ?? {};
+  const adaptation = { loraplus_lr_ratio, neftune_noise_alpha: options.neftuneNoiseAlpha ?? null };
+  return { tokens, batch, accumulate, packing, recompute, optimizer, ...adaptation, clip, saveEvery, steps, rates };
 }
 
 function writeAllRows(file: string, options: TrainOptions, training: TrainingData): number {
@@ -117,12 +120,14 @@ function writeAllRows(file: string, options: TrainOptions, training: TrainingDat
   return batches * training.rows;
 }
 
-function noticesOf({ patience, keepBest }: TrainOptions, place: string | undefined): string[] {
+function noticesOf(options: TrainOptions, place: string | undefined): string[] {
+  const { patience, keepBest } = options;
   const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
     "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
   return [
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
+    ...(noiseOf(options) ? ["train.py draws other dropout and noise, so the losses differ"] : []),
     `not exported: ${omitted.join(", ")}; train.py trains every step`,
   ];
 }

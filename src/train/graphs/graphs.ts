@@ -9,6 +9,7 @@ import {
   tensorsToKeep,
 } from "../../graph/index.ts";
 import type { Objective } from "../heads/objective.ts";
+import { type Noise, noisyEmbeddings } from "./noise.ts";
 import type { Shape, Stack } from "./stack.ts";
 import type { TrainableWeights, WeightInput } from "./trainable.ts";
 
@@ -23,6 +24,7 @@ export interface Trainee {
    * [rows, tokens]. `overStep` turns the batch's shares of experts [experts] into the mean of the step's batches so far.
    */
   readonly routerLoss?: (logits: Tensor, weights: Tensor, overStep: (shares: Tensor) => Tensor) => Tensor;
+  readonly noise?: Noise | undefined;
   readonly weights: TrainableWeights;
   readonly trained: (name: string) => boolean;
 }
@@ -57,16 +59,21 @@ const SHARES = "shares:";
 export const sharesAfter = (input: string): string => `after ${input}`;
 
 /** A batch's inputs → `y`, the stream before the first layer, and the tensors that travel with it. */
-export function traceEmbedding({ stack }: Trainee, shape: Shape): Graph {
+export function traceEmbedding(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
-  g.output("y", stack.embed(g, shape));
-  return withCarried(g, stack);
+  g.output("y", embedded(g, trainee, shape));
+  return withCarried(g, trainee.stack);
+}
+
+function embedded(g: Graph, { stack, noise }: Trainee, shape: Shape): Tensor {
+  const plain = stack.embed(g, shape);
+  return noise && noise.alpha > 0 ? noisyEmbeddings(g, plain, noise, shape) : plain;
 }
 
 /** Like `traceEmbedding`, with `dy` → the gradients of its weights. */
 export function traceEmbeddingBackward(trainee: Trainee, shape: Shape): Graph {
   const g = new Graph();
-  const y = trainee.stack.embed(g, shape);
+  const y = embedded(g, trainee, shape);
   outputGradients(g, trainee, y, g.input("dy", "f32", y.shape), [], carriedGradients(trainee, g));
   return g;
 }

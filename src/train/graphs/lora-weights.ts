@@ -1,5 +1,21 @@
-import { type Constant, Graph, type QuantizedMatrix, scale, type Tensor } from "../../graph/index.ts";
-import { suggest, UserError } from "../../util/errors.ts";
+import {
+  type Constant,
+  divide,
+  Graph,
+  linear,
+  plus,
+  type QuantizedMatrix,
+  scale,
+  split,
+  sqrt,
+  sum,
+  type Tensor,
+  times,
+  transpose,
+  withoutGradient,
+} from "../../graph/index.ts";
+import { project } from "../../nn/linear.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { ConfigSource } from "../../weights/checkpoint.ts";
 import type {
@@ -12,11 +28,15 @@ import type {
   WeightSource,
 } from "../../weights/weight-source.ts";
 import type { LoraOptions } from "../options.ts";
+import { LoraTargets } from "./lora-targets.ts";
+import { dropped } from "./noise.ts";
+import { savedModules } from "./saved-modules.ts";
 import { type FrozenInput, type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
 /** The inputs that a graph requested. */
 interface Inputs {
-  readonly trained: Map<string, WeightInput>;
+  /** Bound to the parameter store. */
+  readonly stored: Map<string, WeightInput>;
   readonly frozen: Map<string, FrozenInput>;
 }
 
@@ -35,20 +55,23 @@ interface AdaptedMatrix {
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
-  readonly #targets: ReadonlySet<string>;
+  readonly #targets: LoraTargets;
   /** The matrices with a LoRA layer in use, by name without `.weight`, with their inputs and outputs. */
   readonly adapted = new Map<string, AdaptedMatrix>();
-  readonly #seen = new Set<string>();
+
+  /** Tensors that are trained whole. */
+  readonly saved: readonly string[];
 
   constructor(
     private readonly base: WeightSource,
     private readonly options: LoraOptions,
     /** Tokens whose rows are also trained, ascending. */
     readonly tokens?: readonly number[],
-    /** Hugging Face's modules; a target may be the last part of a name. */
+    /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
   ) {
-    this.#targets = new Set(options.targets.split(",").map((target) => target.trim()));
+    this.saved = savedModules(options.modules_to_save, layout, (name) => base.has(name));
+    this.#targets = new LoraTargets(options.targets);
   }
 
   get config(): ConfigSource {
@@ -56,7 +79,7 @@ export class LoraWeights implements TrainableWeights {
   }
 
   inputsOf(graph: Graph): readonly WeightInput[] {
-    return [...(this.#inputs.get(graph)?.trained.values() ?? [])];
+    return [...(this.#inputs.get(graph)?.stored.values() ?? [])];
   }
 
   frozenOf(graph: Graph): readonly FrozenInput[] {
@@ -65,12 +88,7 @@ export class LoraWeights implements TrainableWeights {
 
   /** @throws UserError if a target names no matrix; call it after tracing everything */
   checkTargets(): void {
-    const unknown = [...this.#targets].find((target) => !this.#seen.has(target));
-    if (unknown !== undefined)
-      throw new UserError(
-        `lora: no matrix is named "${unknown}"${suggest(unknown, this.#seen)} (there are ${[...this.#seen].join(", ")})`,
-        2,
-      );
+    this.#targets.check();
   }
 
   someRows(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix {
@@ -86,6 +104,8 @@ export class LoraWeights implements TrainableWeights {
   }
 
   matrix(graph: Graph, inputs: number, outputs: Sizes): Matrix {
+    const [name, size] = Object.entries(outputs)[0]!;
+    if (this.saved.includes(name)) return { kind: "float32 rows", weight: this.#input(graph, name, size, [inputs]) };
     const scratch = new Graph();
     const matrix = this.base.matrix(scratch, inputs, outputs);
     switch (matrix.kind) {
@@ -105,12 +125,13 @@ export class LoraWeights implements TrainableWeights {
   }
 
   table(graph: Graph, name: string, shape: TableShape): Tensor {
+    if (this.saved.includes(name)) return this.#input(graph, name, shape[0], [shape[1]]);
     const scratch = new Graph();
     return this.#frozen(graph, scratch, this.base.table(scratch, name, shape));
   }
 
   inBlocks(name: string, shape?: readonly number[]): boolean {
-    return this.base.inBlocks(name, shape);
+    return !this.saved.includes(name) && this.base.inBlocks(name, shape);
   }
 
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix {
@@ -129,13 +150,29 @@ export class LoraWeights implements TrainableWeights {
       // No adapter in Hugging Face's format could hold its update.
       if (modules.length === 0) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
-      const known = [...together.map(withoutLayer), ...modules.map((module) => module.split(".").at(-1)!)];
-      for (const each of known) this.#seen.add(each);
-      return known.some((each) => this.#targets.has(each))
-        ? [[name, this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) })] as const]
-        : [];
+      if (!this.#targets.include([...together, ...modules])) return [];
+      const factors = this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) });
+      return [[name, this.options.use_dora ? this.#withGain(graph, name, factors, inputs, outputs) : factors] as const];
     });
     return factors.length > 0 ? { kind: "apart", factors: Object.fromEntries(factors) } : undefined;
+  }
+
+  /**
+   * DoRA (Liu et al. 2024): each row of W + s · (down · up)ᵀ gets a trained norm. Its own norm is a constant in the
+   * gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
+   */
+  #withGain(graph: Graph, name: string, factors: LowRank, inputs: number, outputs: Sizes): LowRank {
+    if (name === "output") throw new UserError("use_dora: the head takes plain LoRA; omit it in targets", 2);
+    const size = outputs[name]!;
+    const [down, up] = [factors.down, factors.up].map(withoutGradient) as [Tensor, Tensor];
+    const turned = transpose(down, [1, 0]);
+    const named = Object.fromEntries(Object.entries(outputs).map(([each, n]) => [`${each}.weight`, n]));
+    const products = project(turned, this.matrix(graph, inputs, named));
+    const names = Object.keys(outputs);
+    const own = names.length === 1 ? products : split(products, 1, Object.values(outputs))[names.indexOf(name)]!;
+    const squares = sum(times(up, plus(scale(own, 2), linear(linear(turned, down), up))), 0);
+    const norm = sqrt(plus(squares, this.#input(graph, squaresName(name), size, [])));
+    return { ...factors, gain: divide(this.#input(graph, magnitudeName(name), size, []), norm) };
   }
 
   tableUpdate(): undefined {
@@ -145,22 +182,27 @@ export class LoraWeights implements TrainableWeights {
   /** Tokens' rows are trained in full: a low-rank update would change all tokens' rows. */
   tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
     const { tokens: ids } = this;
-    return ids && { ids, rows: this.#trained(graph, rowsName(name), ids.length, width) };
+    return ids && { ids, rows: this.#input(graph, rowsName(name), ids.length, [width]) };
   }
 
   #factors(graph: Graph, name: string, matrix: AdaptedMatrix): LowRank {
-    const { rank, alpha } = this.options;
     const { inputs, outputs } = matrix;
     this.adapted.set(name, matrix);
-    const down = this.#trained(graph, matrix.down, inputs, rank);
-    return { down, up: scale(this.#trained(graph, upName(name), rank, outputs), alpha / rank) };
+    const { rank } = this.options;
+    const down = this.#input(graph, matrix.down, inputs, [rank]);
+    const up = scale(this.#input(graph, upName(name), rank, [outputs]), loraScale(this.options));
+    if (this.options.lora_dropout === 0) return { down, up };
+    if (name === "output")
+      throw new UserError("lora_dropout: the head's inputs are not dropped; omit it in targets", 2);
+    const columns = this.#input(graph, dropoutName(matrix.down), inputs, []);
+    return { down, up, dropout: (x) => dropped(graph, x, columns) };
   }
 
-  #trained(graph: Graph, name: string, rows: number, columns: number): Tensor {
-    const { trained } = this.#of(graph);
+  #input(graph: Graph, name: string, rows: number, inner: readonly number[]): Tensor {
+    const { stored } = this.#of(graph);
     const input = withoutLayer(name);
-    const tensor = trained.get(input)?.tensor ?? graph.input(input, "f32", [rows, columns]);
-    trained.set(input, { input, tensor, sizes: { [name]: rows }, inner: [columns] });
+    const tensor = stored.get(input)?.tensor ?? graph.input(input, "f32", [rows, ...inner]);
+    stored.set(input, { input, tensor, sizes: { [name]: rows }, inner });
     return tensor;
   }
 
@@ -187,7 +229,7 @@ export class LoraWeights implements TrainableWeights {
   }
 
   #of(graph: Graph): Inputs {
-    const known = this.#inputs.get(graph) ?? { trained: new Map(), frozen: new Map() };
+    const known = this.#inputs.get(graph) ?? { stored: new Map(), frozen: new Map() };
     this.#inputs.set(graph, known);
     return known;
   }
@@ -199,9 +241,23 @@ function constantOf({ constants }: Graph, tensor: Tensor): Constant {
   return found;
 }
 
+/** The factor of a LoRA layer's output (rsLoRA: Kalajdzievski 2023). */
+export const loraScale = ({ rank, alpha, use_rslora }: LoraOptions): number =>
+  alpha / (use_rslora ? Math.sqrt(rank) : rank);
+
+/** False for the numbers of LoRA layers that are not trained. */
+export const isTrainedLora = (name: string): boolean => !/\.lora_(dropout|squares)$/.test(name);
+
 /** The name of tokens' rows [tokens, width] beside a table or a head. */
 export const rowsName = (name: string): string => `${name}.token_rows`;
 
 /** Names of a matrix's factors, by its canonical name without `.weight`: [inputs, rank] and [rank, outputs]. */
 export const downName = (name: string): string => `${name}.lora_down`;
 export const upName = (name: string): string => `${name}.lora_up`;
+/** DoRA's trained norms of a matrix's rows, and the squared norms of the frozen rows: [outputs] each. */
+export const magnitudeName = (name: string): string => `${name}.lora_magnitude`;
+export const squaresName = (name: string): string => `${name}.lora_squares`;
+/** The name of the integers that place a module's dropout. */
+const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
+/** True for parameters that LoRA+ gives another rate: the second factors, and DoRA's norms as in PEFT. */
+export const hasPlusRate = (name: string): boolean => /\.lora_(up|magnitude)$/.test(name);

@@ -6,6 +6,7 @@ import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
 import { previewOf } from "../data/preview.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
+import { hasPlusRate } from "../graphs/lora-weights.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import { Optimizer } from "../step/optimizer.ts";
@@ -32,6 +33,12 @@ export function checkRun(options: TrainOptions, subject: AnySubject, { training,
 }
 
 const RECOMPUTED = "recompute: layers run again in the backward pass, since their products do not fit in memory";
+
+/** LoRA+ (Hayou et al. 2024): a separate rate of the second factors. */
+const rateFactors =
+  ({ lora }: TrainOptions) =>
+  (name: string): number =>
+    hasPlusRate(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
 /** The losses, tasks and method beyond the data's loss. */
 export interface BatchTerms {
@@ -72,7 +79,7 @@ export class BatchStage extends GradientStage {
     const { chosen } = terms;
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
     const { options = input, notice } = fitted;
-    const optimizer = await Optimizer.create(options.optimizer, subject.store);
+    const optimizer = await Optimizer.create(options.optimizer, subject.store, rateFactors(options));
     const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
     const stage = new BatchStage(options, subject, data, optimizer, method, notice, terms);
@@ -158,7 +165,8 @@ export class BatchStage extends GradientStage {
     const scale = lossScale(precision, skipped);
     let nats = 0;
     for (const [before, batch] of batches.entries()) {
-      nats += await this.#programs.passes.train(batch, scale / Math.max(1, labelled), { before, scale });
+      const terms = { before, scale, number: i * accumulate + before };
+      nats += await this.#programs.passes.train(batch, scale / Math.max(1, labelled), terms);
       this.#cost.denseBackward += this.#programs.dense(batch);
     }
     if (scale !== 1) this.store.scaleGradients(1 / scale);

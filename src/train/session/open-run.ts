@@ -142,6 +142,8 @@ async function subjectOf(
   { head }: RunData,
 ): Promise<Subject> {
   if (!base) return newSubject(options, tokenizer.vocabSize);
+  if (head && options.neftuneNoiseAlpha !== undefined)
+    throw new UserError(`neftuneNoiseAlpha: ${base.name} is an encoder, expected a decoder`, 2);
   if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
   if (head) return encoderSubject(options, base.checkpoint, head);
   return options.lora

@@ -14,7 +14,7 @@ import {
 import { Buffer, type View } from "../../runtime/buffer.ts";
 import { type BoundProgram, Program } from "../../runtime/program.ts";
 import type { OptimizerOptions } from "../options.ts";
-import type { ParameterStore, Span } from "./parameters.ts";
+import type { Parameter, ParameterStore, Span } from "./parameters.ts";
 
 /** Elements per run: few enough for a slice to fit in caches, and enough to outweigh the call. */
 const SLICE = 262_144;
@@ -77,6 +77,9 @@ const sgd = ({ momentum, weightDecay }: OptimizerOptions): Rule => ({
 
 const rules = { adamw, sgd };
 
+/** The factor of a parameter's rate, by its name. */
+type FactorOf = (name: string) => number;
+
 /** Updates a store's trained parameters by their gradients, in place. */
 export class Optimizer implements Disposable {
   /** Its own buffers by name, each as long as the trained parameters: a checkpoint stores them beside the values. */
@@ -84,34 +87,41 @@ export class Optimizer implements Disposable {
   /** The cost of one step. */
   readonly cost: Spent;
   readonly #scalars: Buffer;
-  readonly #runs: readonly { readonly bound: BoundProgram; readonly decays: boolean }[];
+  readonly #runs: readonly { readonly bound: BoundProgram; readonly decays: boolean; readonly factor: number }[];
 
   private constructor(
     private readonly rule: Rule,
     private readonly program: Program,
     store: ParameterStore,
+    factorOf: FactorOf,
   ) {
     this.states = Object.fromEntries(rule.states.map((name) => [name, new Buffer("f32", store.trainedElements)]));
     for (const { memory } of Object.values(this.states)) new Float32Array(memory).fill(0);
     this.#scalars = new Buffer("f32", rule.scalars.length);
     const scalars = Object.fromEntries(rule.scalars.map((name, i) => [name, this.#scalars.view([], i)]));
     const bind = (span: Span) => program.bind({ ...scalars, ...this.#slices(store, span) });
-    this.#runs = [
-      ...slicesOf(store.matrices).map((span) => ({ bound: bind(span), decays: true })),
-      ...slicesOf(store.vectors).map((span) => ({ bound: bind(span), decays: false })),
-    ];
+    const runs = (span: Span, decays: boolean) =>
+      byFactor(store.parameters, span, factorOf).flatMap(({ factor, ...part }) =>
+        slicesOf(part).map((slice) => ({ bound: bind(slice), decays, factor })),
+      );
+    this.#runs = [...runs(store.matrices, true), ...runs(store.vectors, false)];
     this.cost = evalCost(program.cost, { n: store.trainedElements });
   }
 
-  static async create(options: OptimizerOptions, store: ParameterStore): Promise<Optimizer> {
+  /** `factorOf`: factors of single parameters' rates. */
+  static async create(
+    options: OptimizerOptions,
+    store: ParameterStore,
+    factorOf: FactorOf = () => 1,
+  ): Promise<Optimizer> {
     const rule = rules[options.name](options);
-    return new Optimizer(rule, await Program.compile(traceRule(rule)), store);
+    return new Optimizer(rule, await Program.compile(traceRule(rule)), store, factorOf);
   }
 
   async step(step: Step): Promise<void> {
     const scalars = new Float32Array(this.#scalars.memory);
-    for (const { bound, decays } of this.#runs) {
-      scalars.set(this.rule.numbers(step, decays));
+    for (const { bound, decays, factor } of this.#runs) {
+      scalars.set(this.rule.numbers({ ...step, rate: factor * step.rate }, decays));
       await bound.run();
     }
   }
@@ -147,6 +157,18 @@ function traceRule(rule: Rule): Graph {
   const results = rule.trace(g, input([sym("n")]), input([]));
   for (const [name, tensor] of Object.entries(results)) g.output(`${name}Out`, tensor);
   return g;
+}
+
+/** A span in parts of adjacent parameters with equal factors. */
+function byFactor(parameters: readonly Parameter[], { offset, elements }: Span, factorOf: FactorOf) {
+  const end = offset + elements;
+  const within = parameters.filter((parameter) => parameter.offset >= offset && parameter.offset < end);
+  const factors = within.map(({ name }) => factorOf(name));
+  const starts = within.map((_, i) => i).filter((i) => i === 0 || factors[i] !== factors[i - 1]);
+  return starts.map((i, part): Span & { readonly factor: number } => {
+    const from = within[i]!.offset;
+    return { offset: from, elements: (within[starts[part + 1]!]?.offset ?? end) - from, factor: factors[i]! };
+  });
 }
 
 const slicesOf = ({ offset, elements }: Span): Span[] =>

@@ -4,6 +4,7 @@ import { Buffer, type View, ViewSet } from "../../runtime/buffer.ts";
 import type { Binding } from "../../runtime/program.ts";
 import { type Batch, sizesOf } from "../data/batch.ts";
 import type { Trainee } from "../graphs/graphs.ts";
+import { noiseInputs } from "../graphs/noise.ts";
 import { type BatchInput, partsOf, type Shape } from "../graphs/stack.ts";
 import type { HeadTensors } from "../heads/objective.ts";
 
@@ -13,6 +14,8 @@ export interface StepTerms {
   readonly before: number;
   /** The step's loss scale. */
   readonly scale: number;
+  /** The batch's number in the run, which determines its noise; absent: no noise. */
+  readonly number?: number;
 }
 
 /** Rows of a batch that run through the layers together: the same object for batches with the same views. */
@@ -78,11 +81,12 @@ export class StepBuffers implements Disposable {
   }
 
   /** Loads a batch. Views of tensors take its sizes from now on; earlier views of other sizes become invalid. */
-  fill(batch: Batch, { before, scale }: StepTerms): void {
+  fill(batch: Batch, { before, scale, number }: StepTerms): void {
     if (before === 0) for (const { memory } of this.#sums) new Float32Array(memory).fill(0);
-    const { stack, objective, routerLoss } = this.trainee;
+    const { stack, objective, routerLoss, noise } = this.trainee;
     const step = routerLoss && { batches: scalar(before + 1), lossScale: scalar(scale) };
-    const inputs = { ...stack.inputs(batch), ...objective.inputs(batch), ...step };
+    const random = noise && noiseInputs(noise, batch, number);
+    const inputs = { ...stack.inputs(batch), ...objective.inputs(batch), ...step, ...random };
     const parts = partsOf(stack, batch);
     const [whole] = this.#write("batch", [inputs]) as [PlacedInput[]];
     const inputsOf = (part: Batch) => stack.inputs(part);

@@ -1,5 +1,6 @@
 import { normals } from "../../util/normals.ts";
 import { seededRandom } from "../../util/random.ts";
+import { oddIntegers } from "../graphs/noise.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
 /** The standard deviation of new rows and matrices. */
@@ -28,7 +29,10 @@ export function fillRandomly(
   }
 }
 
-/** Initialises LoRA layers as PEFT does: the first factor uniform, as in a PyTorch linear layer, the second zero. */
+/**
+ * Initialises LoRA layers as PEFT does: the first factor uniform, as in a PyTorch linear layer, the second zero. Their
+ * dropout gets random integers.
+ */
 export function fillLora(store: ParameterStore, seed: number): void {
   const random = seededRandom(seed);
   for (const parameter of store.parameters.filter(({ name }) => /\.lora_(down|up)$/.test(name))) {
@@ -36,4 +40,6 @@ export function fillLora(store: ParameterStore, seed: number): void {
     const bound = parameter.name.endsWith("lora_down") ? 1 / Math.sqrt(parameter.shape[0]!) : 0;
     for (let i = 0; i < values.length; i++) values[i] = bound * (2 * random() - 1);
   }
+  for (const parameter of store.parameters.filter(({ name }) => name.endsWith(".lora_dropout")))
+    store.valuesOf(parameter).set(oddIntegers(parameter.shape[0]!, random));
 }

@@ -1,7 +1,9 @@
 import { UserError } from "../../util/errors.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { type Layout, LoraLayers } from "../../weights/adapter/lora-layers.ts";
-import type { LoraFactors } from "../checkpoint/adapter.ts";
+import { readFloats } from "../../weights/safetensors/read.ts";
+import type { LoraFactors, SavedTensor } from "../checkpoint/adapter.ts";
+import { loraScale } from "../graphs/lora-weights.ts";
 import type { LoraOptions } from "../options.ts";
 
 /**
@@ -12,23 +14,34 @@ import type { LoraOptions } from "../options.ts";
 export function startFromAdapter(
   folder: string,
   model: string,
-  { rank, alpha }: LoraOptions,
+  lora: LoraOptions,
   layout: Layout,
   factors: ReadonlyMap<string, LoraFactors>,
+  saved: readonly SavedTensor[],
 ): void {
-  const lora = openLora(folder);
-  refuseOtherTargets(lora, layout, factors.keys());
-  const layers = new LoraLayers(lora, layout);
-  const starts = [...factors].flatMap(([name, { inputs, outputs, down, up }]) => {
+  const modules = saved.map(({ name }) => layout.modules(name)[0]!);
+  const adapter = openLora(folder, modules);
+  refuseOtherTargets(adapter, layout, factors.keys());
+  const layers = new LoraLayers(adapter, layout);
+  const starts = [...factors].flatMap(([name, { inputs, outputs, down, up, magnitude }]) => {
     const layer = layers.matrix(inputs, { [name]: outputs });
-    return layer ? [{ layer, down: down(), up: up() }] : [];
+    return layer ? [{ layer, down: down(), up: up(), magnitude: magnitude?.() }] : [];
   });
   layers.check(model);
-  const other = starts.find(({ layer }) => layer.rank !== rank)?.layer;
+  const other = starts.find(({ layer }) => layer.rank !== lora.rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
-  for (const { layer, down, up } of starts) {
+  for (const [i, { values }] of saved.entries()) {
+    const tensor = adapter.head.get(`${modules[i]}.weight`);
+    if (tensor) values().set(readFloats(tensor));
+  }
+  const isDora = starts.some(({ layer }) => layer.magnitude);
+  if (starts.length > 0 && isDora !== lora.use_dora)
+    throw new UserError(`start: ${folder} is ${isDora ? "a" : "no"} DoRA; expected lora.use_dora=${isDora}`);
+  const scale = loraScale(lora);
+  for (const { layer, down, up, magnitude } of starts) {
+    magnitude?.set(layer.magnitude!);
     down.set(layer.down);
-    up.set(layer.up.map((value) => (value * rank) / alpha));
+    up.set(layer.up.map((value) => value / scale));
   }
 }
 

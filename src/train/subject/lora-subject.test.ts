@@ -48,40 +48,47 @@ async function natsOf(stack: Stack, { ids, labels } = batch): Promise<number> {
   return nats / 6;
 }
 
-test("LoRA layers learn beside a quantised model, and the engine computes the same with the written adapter", async () => {
-  const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "attn_q,attn_k,attn_output,ffn_down" });
-  const options = trainOptions.parse({ data: "x", steps: 13, optimizer: { lr: 0.02 }, schedule: { name: "constant" } });
-  const subject = await loraSubject(lora, base, { quant: "q8", seed: 0 });
-  expect(subject.trainee.weights.inBlocks("blk.0.attn_q.weight")).toBe(true);
-  using run = await TrainingRun.open(options, subject, data);
-  const losses: number[] = [];
-  for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
-  expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
-  await subject.write(path.join(folder, "adapter"));
+test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
+  "$form learns beside a quantised model, and the engine computes the same with the written adapter",
+  async ({ form, use_dora = false }) => {
+    const lora = loraOptions.parse({ rank: 4, alpha: 8, targets: "attn_q,attn_k,attn_output,ffn_down", use_dora });
+    const options = trainOptions.parse({
+      data: "x",
+      steps: 13,
+      optimizer: { lr: 0.02 },
+      schedule: { name: "constant" },
+    });
+    const subject = await loraSubject(lora, base, { quant: "q8", seed: 0 });
+    expect(subject.trainee.weights.inBlocks("blk.0.attn_q.weight")).toBe(true);
+    using run = await TrainingRun.open(options, subject, data);
+    const losses: number[] = [];
+    for (let step = 0; step < 12; step++) losses.push((await run.step()).loss);
+    expect(losses.at(-1)).toBeLessThan(losses[0]! - 0.5);
+    await subject.write(path.join(folder, form));
 
-  const plain = await openDecoder(checkpoint, base.prepared, "q8");
-  using before = await Stack.compile(plain.decoder, plain.weights, "whole");
-  expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
-  const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, "adapter")));
-  using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
-  // The next step's loss is that of the written weights.
-  const { loss } = await run.step();
-  expect(await natsOf(after)).toBeCloseTo(loss, 2);
+    const plain = await openDecoder(checkpoint, base.prepared, "q8");
+    using before = await Stack.compile(plain.decoder, plain.weights, "whole");
+    expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
+    const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, form)));
+    using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
+    // The next step's loss is that of the written weights.
+    const { loss } = await run.step();
+    expect(await natsOf(after)).toBeCloseTo(loss, 2);
 
-  const other = (changed: Partial<typeof lora>) => loraSubject({ ...lora, ...changed }, base, { quant: "q8", seed: 1 });
-  const start = await other({ alpha: 4 });
-  start.startFrom!(path.join(folder, "adapter"));
-  using again = await TrainingRun.open(options, start, data);
-  expect((await again.step()).loss).toBeCloseTo(loss, 4);
-  using narrow = await other({ rank: 2 });
-  expect(() => narrow.startFrom!(path.join(folder, "adapter"))).toThrow(
-    /^start: .*adapter has rank 4; expected lora.rank=4$/,
-  );
-  using fewer = await other({ targets: "attn_q" });
-  expect(() => fewer.startFrom!(path.join(folder, "adapter"))).toThrow(
-    /^start: .*adapter has layers beside other matrices; expected lora.targets=q_proj,k_proj,o_proj,down_proj$/,
-  );
-});
+    const other = (changed: Partial<typeof lora>) =>
+      loraSubject({ ...lora, ...changed }, base, { quant: "q8", seed: 1 });
+    const start = await other({ alpha: 4 });
+    start.startFrom!(path.join(folder, form));
+    using again = await TrainingRun.open(options, start, data);
+    expect((await again.step()).loss).toBeCloseTo(loss, 4);
+    using narrow = await other({ rank: 2 });
+    expect(() => narrow.startFrom!(path.join(folder, form))).toThrow(/^start: .*has rank 4; expected lora.rank=4$/);
+    using fewer = await other({ targets: "attn_q" });
+    expect(() => fewer.startFrom!(path.join(folder, form))).toThrow(
+      /^start: .*has layers beside other matrices; expected lora.targets=q_proj,k_proj,o_proj,down_proj$/,
+    );
+  },
+);
 
 test.each([
   { name: "deepseek_v2", targets: "q_proj,kv_b_proj,o_proj", gguf: true },

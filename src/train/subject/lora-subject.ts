@@ -2,16 +2,17 @@ import { totalmem } from "node:os";
 import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, isOfKind, openDecoder } from "../../models/registry.ts";
 import { layoutOf } from "../../models/tensors/adapter-layout.ts";
+import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import { Part } from "../../weights/prepared/part.ts";
 import type { Quant } from "../../weights/prepared/quant.ts";
-import { type LoraFactors, type TrainedRows, writeAdapter } from "../checkpoint/adapter.ts";
+import { type LoraFactors, type SavedTensor, type TrainedRows, writeAdapter } from "../checkpoint/adapter.ts";
 import { rowsOfTokens } from "../checkpoint/wider-checkpoint.ts";
 import { frozenBy, refuseOnFrozen, tensorsOf } from "../freeze/frozen.ts";
 import { languageModelOf } from "../graphs/decoder-stack.ts";
 import type { Trainee } from "../graphs/graphs.ts";
-import { LoraWeights, rowsName, upName } from "../graphs/lora-weights.ts";
+import { isTrainedLora, LoraWeights, magnitudeName, rowsName, squaresName, upName } from "../graphs/lora-weights.ts";
 import { savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
@@ -36,16 +37,18 @@ export async function loraSubject(
   const architecture = await decoderArchitecture(checkpoint);
   const { weights: frozen, decoder: plain } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
   const layout = withNewNames(layoutOf(checkpoint, architecture, plain), checkpoint);
+  if (lora.modules_to_save !== undefined && (extended || checkpoint.config.kind === "gguf"))
+    throw new UserError(`lora.modules_to_save: expected a model in safetensors, without new tokens`, 2);
   const weights = new LoraWeights(frozen, lora, extended?.ids, layout);
   const saving = savingMasks(save, plain);
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
   const modelOf = (decoder: Decoder) =>
     adding === undefined ? languageModelOf(decoder, saving) : seenLanguageModelOf(decoder, adding, saving);
-  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: () => true };
+  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: isTrainedLora };
   const joined = weightsOf(trainee);
   frozen.commit();
   weights.checkTargets();
-  const store = new ParameterStore(joined, () => true);
+  const store = new ParameterStore(joined, isTrainedLora);
   fillLora(store, seed);
   const names = architecture.tensors(checkpoint);
   const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];
@@ -57,14 +60,20 @@ export async function loraSubject(
   }
   const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
   const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
-  refuseOnFrozen([...weights.adapted.keys()], frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
-  const factors = factorsOf(weights, store);
+  refuseOnFrozen(trainedIn(weights), frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
+  for (const tensor of weights.saved) {
+    const parameter = store.parameter(tensor);
+    store.valuesOf(parameter).set(new Part(checkpoint, names, tensor, parameter.shape).floats());
+  }
+  const factors = factorsOf(weights, store, lora.use_dora);
+  if (lora.use_dora) fillNorms(weights, store, (tensor, shape) => new Part(checkpoint, names, tensor, shape));
   return {
     ...{ trainee, store, whole },
-    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors),
+    startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors, savedTensors(weights, store)),
     write: (folder) =>
       writeAdapter(folder, {
-        ...{ base: hub, task: "CAUSAL_LM", rank: lora.rank, alpha: lora.alpha, names, layout, factors },
+        ...{ base: hub, task: "CAUSAL_LM", lora, names, layout, factors },
+        saved: savedTensors(weights, store),
         rows: trainedRows(tables, extended?.ids ?? [], store),
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
@@ -88,11 +97,43 @@ function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): L
   return { ...layout, modules: (name) => modules(name).toSorted((a, b) => Number(isNew(b)) - Number(isNew(a))) };
 }
 
-function factorsOf({ adapted }: LoraWeights, store: ParameterStore): Map<string, LoraFactors> {
+function factorsOf({ adapted }: LoraWeights, store: ParameterStore, isDora: boolean): Map<string, LoraFactors> {
   const values = (name: string) => () => store.valuesOf(store.parameter(name));
   return new Map(
-    [...adapted].map(([name, sizes]) => [name, { ...sizes, down: values(sizes.down), up: values(upName(name)) }]),
+    [...adapted].map(([name, sizes]) => {
+      const magnitude = isDora ? values(magnitudeName(name)) : undefined;
+      return [name, { ...sizes, down: values(sizes.down), up: values(upName(name)), magnitude }];
+    }),
   );
+}
+
+const trainedIn = ({ adapted, saved }: LoraWeights): string[] => [
+  ...adapted.keys(),
+  ...saved.map((tensor) => tensor.replace(/\.weight$/, "")),
+];
+
+const savedTensors = ({ saved }: LoraWeights, store: ParameterStore): SavedTensor[] =>
+  saved.map((name) => {
+    const parameter = store.parameter(name);
+    return { name: name.replace(/\.weight$/, ""), shape: parameter.shape, values: () => store.valuesOf(parameter) };
+  });
+
+/** DoRA starts with the norms of the frozen rows. */
+function fillNorms(
+  { adapted }: LoraWeights,
+  store: ParameterStore,
+  part: (tensor: string, shape: readonly number[]) => Part,
+): void {
+  for (const [name, { inputs, outputs }] of adapted) {
+    const floats = part(`${name}.weight`, [outputs, inputs]).floats();
+    const [squares, magnitude] = [squaresName(name), magnitudeName(name)].map((each) =>
+      store.valuesOf(store.parameter(each)),
+    ) as [Float32Array, Float32Array];
+    for (let o = 0; o < outputs; o++) {
+      squares[o] = floats.subarray(o * inputs, (o + 1) * inputs).reduce((sum, v) => sum + v * v, 0);
+      magnitude[o] = Math.sqrt(squares[o]!);
+    }
+  }
 }
 
 /** A token's vector, and an untied head's row. */

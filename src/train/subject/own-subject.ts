@@ -1,4 +1,5 @@
 import type { Batch } from "../data/batch.ts";
+import { noiseOf } from "../graphs/noise.ts";
 import type { Shape } from "../graphs/stack.ts";
 import type { Judged } from "../heads/objective.ts";
 import type { HeadKind } from "../heads/settings.ts";
@@ -48,10 +49,12 @@ interface OpenedPasses {
 export async function openPasses(
   subject: AnySubject,
   shape: Shape,
-  { recompute, precision }: TrainOptions,
+  options: TrainOptions,
 ): Promise<OpenedPasses> {
+  const { recompute, precision } = options;
   if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward(), recomputed: false };
   const recomputed = recomputes(recompute, subject, shape);
-  const passes = await Passes.create(subject.trainee, subject.store, shape, recomputed, precision);
+  const trainee = { ...subject.trainee, noise: noiseOf(options) };
+  const passes = await Passes.create(trainee, subject.store, shape, recomputed, precision);
   return { passes, dense: backwardFlops(subject.whole, shape, recomputed), recomputed };
 }

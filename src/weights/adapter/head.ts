@@ -3,12 +3,13 @@ import type { SafeTensor } from "../safetensors/header.ts";
 import { readFloats } from "../safetensors/read.ts";
 import type { Lora } from "./lora.ts";
 import { adapted } from "./lora.ts";
+import { doesNotFit, isMissing } from "./lora-layers.ts";
 
-/** The modules of a classifier between an encoder's hidden states and its scores; an adapter may replace them. */
+/** Modules that an adapter may replace: an encoder's between its hidden states and its scores, a decoder's head and table. */
 export interface HeadModules {
   readonly all: readonly string[];
-  /** The last module, whose outputs are the scores. */
-  readonly output: string;
+  /** A classifier's last module, whose outputs are the scores. */
+  readonly output?: string;
 }
 
 /**
@@ -18,7 +19,8 @@ export interface HeadModules {
 export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));
   if (own.size === 0) return base;
-  const scores = lora.head.get(`${output}.weight`);
+  if (output === undefined) requireSame(base, lora, own);
+  const scores = output === undefined ? undefined : lora.head.get(`${output}.weight`);
   return {
     ...adapted(base, lora),
     config: scores ? classifying(base.config, scores) : base.config,
@@ -31,6 +33,16 @@ export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules):
       return saved ? readFloats(saved, rows) : base.floats(tensor, rows);
     },
   };
+}
+
+/** @throws UserError if a decoder's saved module is not in the base, such as a tied head, or has another shape */
+function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap<string, SafeTensor>): void {
+  const problems = [...own].flatMap(([name, { shape }]) => {
+    const has = tensors.get(name)?.shape;
+    if (!has) return [isMissing(name)];
+    return has.join() === shape.join() ? [] : [`${name} is [${has.join(", ")}], the adapter's [${shape.join(", ")}]`];
+  });
+  if (problems.length > 0) throw doesNotFit(lora, path, problems);
 }
 
 /** A base checkpoint may leave out the outermost module's name. */

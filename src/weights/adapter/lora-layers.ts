@@ -18,6 +18,8 @@ export interface LoraLayer {
   readonly rank: number;
   readonly down: Float32Array<ArrayBuffer>;
   readonly up: Float32Array<ArrayBuffer>;
+  /** DoRA's norms of the rows, [outputs]; NaN: as they are. */
+  readonly magnitude?: Float32Array;
 }
 
 interface Piece {
@@ -96,17 +98,19 @@ export class LoraLayers {
     const rank = pieces.reduce((sum, { update }) => sum + update.rank, 0);
     const down = new Float32Array(inputs * rank);
     const up = new Float32Array(rank * outputs);
+    const magnitude = pieces.some(({ update }) => update.magnitude) && new Float32Array(outputs).fill(Number.NaN);
     let at = 0;
     for (const { name, first, outputs: size, update } of pieces) {
       const before = (this.layout.part?.(name)?.[0] ?? 0) * size;
-      const [a, b] = [update.a(), update.b()];
+      const [a, b, m] = [update.a(), update.b(), update.magnitude?.()];
+      if (magnitude && m) for (let o = 0; o < size; o++) magnitude[first + o] = m[before + this.layout.row(name, o)]!;
       for (let k = 0; k < update.rank; k++, at++) {
         for (let i = 0; i < inputs; i++) down[i * rank + at] = a[k * inputs + i]!;
         for (let o = 0; o < size; o++)
           up[at * outputs + first + o] = update.scale * b[(before + this.layout.row(name, o)) * update.rank + k]!;
       }
     }
-    return { rank, down, up };
+    return { rank, down, up, ...(magnitude && { magnitude }) };
   }
 
   /** Ignores updates of a matrix that no program of this model uses. */

@@ -17,6 +17,7 @@ const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
   use_rslora: z.boolean().nullish(),
+  use_dora: z.boolean().nullish(),
   /** Alphas of single modules. */
   alpha_pattern: z.record(z.string(), z.number().positive()).nullish(),
   /** Tokens with saved rows. */
@@ -27,7 +28,7 @@ const settings = z.object({
 
 /** LoRA variants that compute something else from tensors with the same names. */
 const variants = [
-  ...["use_dora", "use_qalora", "use_bdlora", "layer_replication", "alora_invocation_tokens"],
+  ...["use_qalora", "use_bdlora", "layer_replication", "alora_invocation_tokens"],
   ...["arrow_config", "kasa_config", "monteclora_config", "velora_config"],
 ];
 
@@ -49,16 +50,16 @@ export interface Lora {
 /**
  * Reads an adapter's folder: `adapter_config.json` and the header of `adapter_model.safetensors`. `head`: modules of a
  * classifier's head that it may replace entirely.
- * @throws UserError if one is missing or malformed, or it is not a plain LoRA (DoRA, trained biases, other modules
+ * @throws UserError if one is missing or malformed, or it is not a LoRA or DoRA (trained biases, other modules
  * saved whole)
  */
 export function openLora(folder: string, head: readonly string[] = []): Lora {
   const { config, weights, settings, tensors } = readAdapter(folder);
-  const { lora_alpha, use_rslora, alpha_pattern, trainable_token_indices } = settings;
+  const { lora_alpha, use_rslora, use_dora, alpha_pattern, trainable_token_indices } = settings;
   const own = alphaPattern(config, alpha_pattern ?? {});
   const scale = (module: string, rank: number) => (own(module) ?? lora_alpha) / (use_rslora ? Math.sqrt(rank) : rank);
   const saved = savedOf(tensors, head);
-  const updates = updatesOf(weights, tensors, saved, scale);
+  const updates = updatesOf(weights, tensors, saved, scale, use_dora === true);
   const rows = rowsOf(weights, tensors, trainable_token_indices ?? []);
   return { folder, files: [config, weights], updates, rows, head: saved, record: readRecord(folder) };
 }
@@ -88,7 +89,7 @@ const trainingHint = (folder: string): string =>
 function readSettings(file: string): z.output<typeof settings> {
   const config = readJson(file, jsonObject, "a PEFT adapter's settings");
   const variant = variants.find((key) => config[key]);
-  if (variant) throw new UserError(`${file}: "${variant}" is set; only plain LoRA adapters are supported`);
+  if (variant) throw new UserError(`${file}: "${variant}" is set; only LoRA and DoRA adapters are supported`);
   const result = settings.safeParse(config);
   if (result.success) return result.data;
   const key = String(result.error.issues[0]!.path[0]);
@@ -96,6 +97,7 @@ function readSettings(file: string): z.output<typeof settings> {
     peft_type: '"LORA"',
     lora_alpha: "a number above 0",
     use_rslora: "true or false",
+    use_dora: "true or false",
     alpha_pattern: "a number above 0 for each pattern",
     trainable_token_indices: "token ids",
     init_lora_weights: "true, false or gaussian",
@@ -142,3 +144,11 @@ export const adapted = (base: Checkpoint, { folder, files }: Lora): Checkpoint =
 /** The name of the weights prepared with a folder's adapter. */
 export const variantOf = (folder: string): string =>
   `adapter-${createHash("sha256").update(realpathSync(folder)).digest("hex").slice(0, 16)}`;
+
+/** @throws UserError for DoRA, in whatever takes only the two factors of an update; `what` names it */
+export function refuseDora({ folder, updates }: Lora, what: string): void {
+  if ([...updates.values()].some(({ magnitude }) => magnitude))
+    throw new UserError(
+      `${folder}: this adapter is a DoRA, whose updates are no sum of factors, so ${what}; export --format safetensors --adapter adds it to its model's weights`,
+    );
+}

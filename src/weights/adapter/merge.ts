@@ -25,9 +25,11 @@ export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
   return {
     ...adapted(base, lora),
     floats: (tensor, rows) => {
-      const values = base.floats(tensor, rows);
       const update = updates.get(tensor.name);
+      if (update?.magnitude && isTurned(tensor, update)) return turnedRows(base, update, tensor, rows);
+      const values = base.floats(tensor, rows);
       if (update) add(values, update, tensor, rows);
+      if (update?.magnitude) rescale(values, update, rows);
       return values;
     },
   };
@@ -86,4 +88,29 @@ function add(values: Float32Array, update: Update, tensor: StoredTensor, rows: R
       const factor = scale * leftAt(row, k);
       for (let column = 0; column < width; column++) values[at + column]! += factor * right(k, column);
     }
+}
+
+/** Gives rows of outputs DoRA's norms. */
+function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Rows = [0, 0]): void {
+  const norms = magnitude!();
+  for (let at = 0; at < values.length; at += inputs) {
+    const row = values.subarray(at, at + inputs);
+    const gain = norms[from + at / inputs]! / Math.sqrt(row.reduce((sum, v) => sum + v * v, 0));
+    for (let i = 0; i < inputs; i++) row[i]! *= gain;
+  }
+}
+
+/** Rows [inputs, outputs] of a Conv1D: an output's norm is that of a whole column. */
+function turnedRows(base: Checkpoint, update: Update, tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer> {
+  const { inputs, outputs } = update;
+  const values = base.floats(tensor);
+  add(values, update, tensor);
+  const norms = update.magnitude!();
+  for (let o = 0; o < outputs; o++) {
+    let squares = 0;
+    for (let i = 0; i < inputs; i++) squares += values[i * outputs + o]! ** 2;
+    const gain = norms[o]! / Math.sqrt(squares);
+    for (let i = 0; i < inputs; i++) values[i * outputs + o]! *= gain;
+  }
+  return rows ? values.slice(rows[0] * outputs, rows[1] * outputs) : values;
 }

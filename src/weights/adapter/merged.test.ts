@@ -166,8 +166,8 @@ describe("refused in one sentence", () => {
     ["no adapter", () => [{ folder: root, weight: 1 }], /there is no adapter_config\.json/],
     [
       "DoRA",
-      () => [{ folder: changed("dora", merges("one"), { use_dora: true }), weight: 1 }],
-      /"use_dora" is set; only plain LoRA/,
+      () => weightOne(path.join(import.meta.dirname, "fixtures/llama-dora")),
+      /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; export --format safetensors/,
     ],
   ])("%s", (_, given, says) => {
     expect(() => mergeAdapters(given(), how("linear"))).toThrow(says);

@@ -6,7 +6,7 @@ import { jsonObject, readJson } from "../json-file.ts";
 import { type WritableTensor, writeTensors } from "../safetensors/write.ts";
 import { formNames } from "../tokenizer/index.ts";
 import { type Combination, type CombinedFactors, combined } from "./combine.ts";
-import { type Lora, openLora } from "./lora.ts";
+import { type Lora, openLora, refuseDora } from "./lora.ts";
 import { type AdapterRecord, writeRecord } from "./record.ts";
 import type { Update } from "./updates.ts";
 
@@ -50,6 +50,7 @@ const configOf = (folder: string): JsonObject =>
 
 function plainLora(folder: string): Lora {
   const lora = openLora(folder);
+  refuseDora(lora, "it cannot be merged with others");
   if (lora.rows.size === 0) return lora;
   throw new UserError(`${folder}: an adapter with rows of single tokens cannot be merged with others`);
 }

@@ -18,12 +18,15 @@ export interface Update {
   a(): Float32Array;
   /** [outputs, rank] */
   b(): Float32Array;
+  /** DoRA (Liu et al. 2024): the norms of the updated matrix's rows, [outputs]; absent: the norms of the sum. */
+  readonly magnitude?: (() => Float32Array) | undefined;
 }
 
 type Tensors = ReadonlyMap<string, SafeTensor>;
 
 const PREFIX = "base_model.model.";
 const FACTOR = /^base_model\.model\.(.+)\.lora_(embedding_)?([AB])(\.weight)?$/;
+const MAGNITUDE = /^base_model\.model\.(.+)\.lora_magnitude_vector$/;
 /** PEFT also saves the updated table or head, unchanged. */
 const COPY = /^base_model\.model\.(.+)\.base_layer\.weight$/;
 
@@ -40,6 +43,7 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
 
 /**
  * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` receives the module and its rank.
+ * `dora`: each has a magnitude.
  * @throws UserError if a tensor is missing or unknown
  */
 export function updatesOf(
@@ -47,14 +51,24 @@ export function updatesOf(
   tensors: Tensors,
   saved: Tensors,
   scale: (module: string, rank: number) => number,
+  dora: boolean,
 ): Map<string, Update> {
   const modules = modulesOf(tensors);
   const isKnown = (name: string) =>
-    isFactor(name) || isRows(name) || modules.has(COPY.exec(name)?.[1] ?? "") || saved.has(name.slice(PREFIX.length));
+    isFactor(name) ||
+    isRows(name) ||
+    (dora && modules.has(MAGNITUDE.exec(name)?.[1] ?? "")) ||
+    modules.has(COPY.exec(name)?.[1] ?? "") ||
+    saved.has(name.slice(PREFIX.length));
   const others = [...tensors.keys()].filter((name) => !isKnown(name));
   if (others.length > 0) throw new UserError(`${file}: tensors that do not belong to a plain LoRA: ${few(others)}`);
   if (modules.size === 0) throw new UserError(`${file}: there are no tensors in this adapter`);
-  return new Map([...modules].map(([module, kind]) => [module, updateOf(file, tensors, module, kind, scale)]));
+  return new Map(
+    [...modules].map(([module, kind]) => [
+      module,
+      { ...updateOf(file, tensors, module, kind, scale), ...(dora && magnitudeOf(file, tensors, module, kind)) },
+    ]),
+  );
 }
 
 function isFactor(name: string): boolean {
@@ -87,4 +101,17 @@ function updateOf(
       `${where}: ${name("A")} is [${a.shape.join(", ")}] and ${name("B")} [${b.shape.join(", ")}], expected [rank, inputs] and [outputs, rank]`,
     );
   return { kind, scale: scale(module, rank), rank, inputs, outputs, a: () => readFloats(a), b: () => readFloats(b) };
+}
+
+/** @throws UserError if it is missing or misshapen, or the module looks up a table */
+function magnitudeOf(file: string, tensors: Tensors, module: string, kind: Update["kind"]): Pick<Update, "magnitude"> {
+  if (kind === "table") throw new UserError(`${file}: ${module}: DoRA of a token table is not supported`);
+  const magnitude = tensors.get(`${PREFIX}${module}.lora_magnitude_vector`);
+  const outputs = tensors.get(`${PREFIX}${module}.lora_B.weight`)?.shape[0];
+  if (magnitude && outputs !== undefined && magnitude.shape.join() !== `${outputs}`)
+    throw new UserError(
+      `${file}: ${module}: lora_magnitude_vector is [${magnitude.shape.join(", ")}], expected [${outputs}]`,
+    );
+  if (!magnitude) throw new UserError(`${file}: ${module}: use_dora is set, but lora_magnitude_vector is missing`);
+  return { magnitude: () => readFloats(magnitude) };
 }

@@ -3,6 +3,7 @@ import { realpathSync } from "node:fs";
 import path from "node:path";
 import type { ByteMatrix, CodeBits, ConstantData, Graph, QuantizedMatrix, Tensor } from "../../graph/index.ts";
 import { UserError } from "../../util/errors.ts";
+import { doraGains } from "../adapter/dora.ts";
 import type { LoraLayer, LoraLayers } from "../adapter/lora-layers.ts";
 import type { Checkpoint, ConfigSource } from "../checkpoint.ts";
 import { fileState } from "../file-state.ts";
@@ -26,6 +27,7 @@ export type { Holding } from "./review.ts";
 export class Weights implements WeightSource {
   private readonly store: PreparedStore;
   #review: Review | undefined;
+  readonly #gainsByName = new Map<string, Float32Array<ArrayBuffer>>();
 
   constructor(
     readonly checkpoint: Checkpoint,
@@ -109,7 +111,23 @@ export class Weights implements WeightSource {
     const loraLayer = this.loraLayers?.matrix(inputs, outputs);
     const size = Object.values(outputs).reduce((sum, n) => sum + n, 0);
     const name = Object.keys(outputs).join("+");
-    return loraLayer && { kind: "stacked", factors: lowRank(graph, name, loraLayer, size) };
+    if (!loraLayer) return undefined;
+    const gain = loraLayer.magnitude && this.#gains(name, loraLayer, inputs, outputs);
+    return { kind: "stacked", factors: lowRank(graph, name, loraLayer, size, gain) };
+  }
+
+  /** DoRA's factors of stacked outputs, which are computed from the checkpoint's weights once. */
+  #gains(name: string, layer: LoraLayer, inputs: number, outputs: Sizes): Float32Array<ArrayBuffer> {
+    const known = this.#gainsByName.get(name);
+    if (known) return known;
+    const parts = Object.entries(outputs).map(([each, size]) => {
+      const stored = this.has(`${each}.weight`) ? each : "token_embd";
+      return this.#part(`${stored}.weight`, [size, inputs]);
+    });
+    if (this.#review) return new Float32Array(rowsOf(parts));
+    const gains = doraGains(layer, inputs, parts);
+    this.#gainsByName.set(name, gains);
+    return gains;
   }
 
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {
@@ -304,12 +322,19 @@ const keyOf = (parts: readonly Part[]): string => parts.map((p) => p.key).join("
 
 const rowsOf = (parts: readonly Part[]): number => parts.reduce((total, part) => total + part.shape[0]!, 0);
 
-function lowRank(graph: Graph, name: string, { rank, down, up }: LoraLayer, outputs: number): LowRank {
+function lowRank(
+  graph: Graph,
+  name: string,
+  { rank, down, up }: LoraLayer,
+  outputs: number,
+  gains?: Float32Array<ArrayBuffer>,
+): LowRank {
   const factor = (part: string, shape: number[], { buffer }: Float32Array<ArrayBuffer>) =>
     graph.constant(
       `${name}.adapter.${part}`,
       { dtype: "f32", shape },
       { kind: "memory", bytes: new Uint8Array(buffer) },
     );
-  return { down: factor("down", [down.length / rank, rank], down), up: factor("up", [rank, outputs], up) };
+  const gain = gains && factor("gain", [outputs], gains);
+  return { down: factor("down", [down.length / rank, rank], down), up: factor("up", [rank, outputs], up), gain };
 }

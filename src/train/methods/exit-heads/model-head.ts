@@ -8,6 +8,7 @@ import { preparedFolder } from "../../../weights/sources/index.ts";
 import { LoraWeights } from "../../graphs/lora-weights.ts";
 import { someRowsOf, TracedWeights } from "../../graphs/traced-weights.ts";
 import type { TrainableWeights } from "../../graphs/trainable.ts";
+import { loraOptions } from "../../options.ts";
 
 /** A model's final norm and head, frozen, with weights as inputs of graphs. */
 export interface ModelHead {
@@ -41,7 +42,7 @@ export async function openFrozen(file: string, quant: Quant, tokens: readonly nu
     return someFloats(head.floats(), head.shape[1]!, tokens);
   };
   const { weights: quantised } = await openDecoder(checkpoint, preparedFolder(file), quant);
-  const served = new LoraWeights(quantised, { rank: 1, alpha: 1, targets: "" });
+  const served = new LoraWeights(quantised, loraOptions.parse({ targets: "" }));
   const plain = new TracedWeights(checkpoint.config, (name) => part(name).exists);
   return {
     served: { decoder: architecture.open(served), weights: served, floats },

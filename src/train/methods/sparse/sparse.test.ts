@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { textData } from "../../data/text.ts";
-import { type TrainOptions, trainOptions } from "../../options.ts";
+import { loraOptions, type TrainOptions, trainOptions } from "../../options.ts";
 import type { BatchStage } from "../../session/batch-stage.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import { TrainingRun } from "../../session/run.ts";
@@ -174,7 +174,7 @@ test("a run of LoRA layers is refused, and so is one that writes its best evalua
   };
   const openWith = (changed: Partial<TrainOptions>) => () =>
     sparse.open!(sparseOptions.parse({}), { ...host, options: { ...host.options, ...changed } });
-  expect(openWith({ lora: { rank: 4, alpha: 8, targets: "attn_q" } })).toThrow("prunes a model's own weights");
+  expect(openWith({ lora: loraOptions.parse({}) })).toThrow("prunes a model's own weights");
   expect(openWith({ keepBest: true })).toThrow("keepBest could bring pruned weights back");
   expect(openWith({ ema: 0.9 })).toThrow("ema could bring pruned weights back");
 });

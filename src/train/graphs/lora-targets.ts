@@ -1,0 +1,54 @@
+import { suggest, UserError } from "../../util/errors.ts";
+import { withoutLayer } from "./trainable.ts";
+
+/** Names separated by commas; anything else is a regular expression. */
+const NAMES = /^[\w.\-,\s]*$/;
+
+/**
+ * The matrices that get LoRA layers, as PEFT's `target_modules` names them: names or ends of names after a dot, or one
+ * regular expression of a whole name. Names are Hugging Face's, or the matrix's canonical one.
+ */
+export class LoraTargets {
+  readonly #unmatched: Set<string>;
+  readonly #tests: ReadonlyMap<string, (name: string) => boolean>;
+  readonly #seen = new Set<string>();
+
+  /** @throws UserError for an invalid expression */
+  constructor(private readonly targets: string) {
+    const texts = NAMES.test(targets) ? targets.split(",").map((name) => name.trim()) : [targets];
+    this.#tests = new Map(texts.map((text) => [text, NAMES.test(text) ? endsWith(text) : matches(text)]));
+    this.#unmatched = new Set(texts);
+  }
+
+  /** True if a target is one of a matrix's full names. */
+  include(names: readonly string[]): boolean {
+    for (const name of names) this.#seen.add(shortName(name));
+    const found = [...this.#tests].filter(([, test]) => names.some(test));
+    for (const [text] of found) this.#unmatched.delete(text);
+    return found.length > 0;
+  }
+
+  /** @throws UserError if a target names no matrix; call it after tracing everything */
+  check(): void {
+    const [unknown] = this.#unmatched;
+    if (unknown === undefined) return;
+    const [problem, hint] = NAMES.test(unknown)
+      ? [`no matrix is named "${unknown}"`, suggest(unknown, this.#seen)]
+      : [`no matrix has a name that "${this.targets}" matches entirely`, ""];
+    throw new UserError(`lora: ${problem}${hint} (there are ${[...this.#seen].join(", ")})`, 2);
+  }
+}
+
+/** The part of a name that all layers share. */
+const shortName = (name: string): string => (name.startsWith("blk.") ? withoutLayer(name) : name.split(".").at(-1)!);
+
+const endsWith = (text: string) => (name: string) => name === text || name.endsWith(`.${text}`);
+
+function matches(pattern: string): (name: string) => boolean {
+  try {
+    const whole = new RegExp(`^(?:${pattern})$`);
+    return (name) => whole.test(name);
+  } catch {
+    throw new UserError(`lora.targets: "${pattern}" is not a regular expression, nor names separated by commas`, 2);
+  }
+}
