@@ -47,6 +47,9 @@ export function addFlags(command: Command, schema: Schema, group?: string): Comm
 
 function option(flag: string, { type, description, default: usual, anyOf = [] }: Property, value: string): Option {
   const help = [description, shown(usual)].filter(Boolean).join(" ");
+  // A switch that also takes a word.
+  if (type === undefined)
+    return new Option(`${flag} [${anyOf.find((one) => one.const !== undefined)?.const ?? value}]`, help);
   switch (type) {
     case "number":
     case "integer":
@@ -57,9 +60,6 @@ function option(flag: string, { type, description, default: usual, anyOf = [] }:
       return new Option(usual === true ? flag.replace("--", "--no-") : flag, usual === true ? `do not ${help}` : help);
     case "array":
       return new Option(`${flag} <${value}>`, `${help}; may be repeated`).argParser(collect);
-    case undefined:
-      // A switch that also takes a word.
-      return new Option(`${flag} [${anyOf.find((one) => one.const !== undefined)?.const ?? value}]`, help);
     case "object":
       return new Option(`${flag} <key=value>`, `${help}; may be repeated`).argParser((text, before) =>
         collectPairs(flag, text, before),

@@ -15,7 +15,7 @@ import type { Subject } from "./subject.ts";
 export type Trained = HeadKind | "noise" | "own";
 
 /** The passes of a step. */
-export interface RunPasses extends Disposable {
+interface RunPasses extends Disposable {
   /** Adds a batch's gradients to the store's; `weight` is each label's share of the loss. Returns the sum of its losses. */
   train(batch: Batch, weight: number, terms?: StepTerms): Promise<number>;
   evaluate(batch: Batch): Promise<Judged>;
@@ -46,11 +46,7 @@ interface OpenedPasses {
 }
 
 /** The passes of a run. */
-export async function openPasses(
-  subject: AnySubject,
-  shape: Shape,
-  options: TrainOptions,
-): Promise<OpenedPasses> {
+export async function openPasses(subject: AnySubject, shape: Shape, options: TrainOptions): Promise<OpenedPasses> {
   const { recompute, precision } = options;
   if (isOwn(subject)) return { passes: await subject.openPasses(), dense: subject.denseBackward(), recomputed: false };
   const recomputed = recomputes(recompute, subject, shape);

@@ -1,9 +1,9 @@
-import { readFileSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { gzipSync } from "node:zlib";
-import { describe, expect, test } from "vitest";
-import { tempFolder, writeAt } from "../../weights/sources/helpers.testing.ts";
+import { describe, expect, onTestFinished, test } from "vitest";
 import type { Row } from "./row.ts";
 import { rowsOf } from "./rows.ts";
 
@@ -17,7 +17,13 @@ async function all(path: string): Promise<Row[]> {
 }
 
 const values = async (path: string): Promise<unknown[]> => (await all(path)).map(({ value }) => value);
-const written = (name: string, data: string | Uint8Array): string => writeAt(join(tempFolder(), name), data);
+
+function written(name: string, data: string | Uint8Array): string {
+  const folder = mkdtempSync(join(tmpdir(), "modicum-test-"));
+  onTestFinished(() => rmSync(folder, { recursive: true, force: true }));
+  writeFileSync(join(folder, name), data);
+  return join(folder, name);
+}
 
 describe("tables by pyarrow hold the same rows", () => {
   const lines = readFileSync(fixture("rows.jsonl"), "utf8").trim().split("\n");

@@ -66,7 +66,7 @@ export class PrefixFolder {
     await utimes(this.#file(name), used, used).catch(() => {});
   }
 
-  /** Writes a chunk when its turn comes. */
+  /** Writes a chunk after those before it. */
   keep(name: string, contents: Uint8Array, used: Date): void {
     if (this.#waiting >= WAITING) return;
     this.#waiting++;
