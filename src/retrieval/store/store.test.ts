@@ -290,7 +290,7 @@ both("an approximate index is read by HNSW, and has more candidates than results
   const client = new Client(place);
   await client.connect();
   const scans = "SELECT idx_scan::int AS scans FROM pg_stat_user_indexes WHERE indexrelname = 'vectors_hnsw'";
-  await vi.waitFor(async () => expect((await client.query(scans)).rows).toEqual([{ scans: 1 }]), 5000);
+  await expect.poll(async () => (await client.query(scans)).rows).toEqual([{ scans: 1 }]);
   await client.end();
 });
 
