@@ -70,7 +70,7 @@ async function pairsOf(model: Model, all: readonly string[]): Promise<Pair[]> {
 /** The pairs as rows of a method; `shuffled` draws the preferred side. */
 function rowsOf(pairs: readonly Pair[], preference: Arm["preference"], method: string, seed: number): object[] {
   const random = seededRandom(seed);
-  return pairs.flatMap(({ prompt, lower, upper }) => {
+  return pairs.flatMap(({ prompt, lower, upper }): object[] => {
     const low = preference === "shuffled" ? random() < 0.5 : preference === "lower";
     const [chosen, rejected] = low ? [lower, upper] : [upper, lower];
     if (method !== "kto") return [{ prompt, chosen, rejected }];
