@@ -55,13 +55,17 @@ const losses = (out: string): number[][] =>
     .map(({ step, loss, validation }) => [step, loss, validation]);
 
 /** The number of the first step that a process reported. */
-const firstStep = (stderr: string): number => Number(/^step (\d+): loss/m.exec(stderr)![1]);
+const firstStep = (stderr: string): number => Number(/^step (\d+): training loss/m.exec(stderr)![1]);
 
 /** The first of these losses again, as from one process. */
 async function inOneProcess(expected: readonly number[][], seed = 0): Promise<number[][]> {
   const out = file(`whole-${seed}`);
   const words = ["train", file("train.json"), "--seed", String(seed), "--out", out];
-  await modicum(words, { env, interruptAt: new RegExp(`^step ${expected.length}: loss`, "m"), signal: "SIGKILL" });
+  await modicum(words, {
+    env,
+    interruptAt: new RegExp(`^step ${expected.length}: training loss`, "m"),
+    signal: "SIGKILL",
+  });
   return losses(out).slice(0, expected.length);
 }
 
@@ -70,7 +74,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
     const out = file("run");
     let [words, done] = [["train", file("train.json"), "--out", out], 0];
     for (const signal of signals) {
-      const at = new RegExp(`^step ${done + 3}: loss`, "m");
+      const at = new RegExp(`^step ${done + 3}: training loss`, "m");
       const stderr = await stopped(words, signal, at, `\`modicum train --resume ${out}\` continues it`);
       expect(firstStep(stderr)).toBe(done + 1);
       done = losses(out).length;
@@ -88,7 +92,7 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
       const stderr = await stopped(
         words,
         signal,
-        new RegExp(`^step ${done + 3}: loss`, "m"),
+        new RegExp(`^step ${done + 3}: training loss`, "m"),
         "the same command continues",
       );
       expect(firstStep(stderr)).toBe(done + 1);
@@ -146,7 +150,7 @@ test("a training that is killed before its first step resumes", async () => {
   await ended;
   const { stderr } = await modicum(["train", "--resume", out], {
     env,
-    interruptAt: /^step 2: loss/m,
+    interruptAt: /^step 2: training loss/m,
     signal: "SIGKILL",
   });
   expect(stderr).toContain(`${out} holds no checkpoint: the run starts over`);

@@ -119,7 +119,7 @@ test("a text has no samples to replay", async () => {
   writeFileSync(text, "It is the small things, done every day. ".repeat(9));
   const options = { ...common, steps: 1, phases: [{ data: text }, { data: b, replay: 0.1 }] };
   await expect(runPhases({ phases: options, out: path.join(folder, "text") }, openFolder, {})).rejects.toThrow(
-    /^replay: .*text\.txt is a text/,
+    /^replay: only \.jsonl files are replayed, got .*text\.txt/,
   );
 });
 
