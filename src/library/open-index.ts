@@ -75,8 +75,8 @@ export async function createIndex(name: string, options: CreateIndexOptions = {}
     throw new UserError(`there is an index ${name} already`);
   const { embedding, approximate, ...chunks } = settings;
   const identity = embedding === NONE ? null : await identityOf(embedding, resolve);
-  const kept = { analysis: ANALYSIS, embedding: identity, chunks, ...(approximate && { approximate }) };
-  const created = await createStore(place, name, kept);
+  const metadata = { analysis: ANALYSIS, embedding: identity, chunks, ...(approximate && { approximate }) };
+  const created = await createStore(place, name, metadata);
   return new SearchIndex(name, created, opener(resolve));
 }
 

@@ -47,10 +47,10 @@ export async function fitted(
     means,
     drawings.map(({ row }) => row),
   );
-  const said = means.map((h) =>
+  const predicted = means.map((h) =>
     Float32Array.from(matrix, (line) => line.reduce((sum, w, i) => sum + w * (h[i]! - inputs[i]!), 0)),
   );
-  const spread = Math.sqrt(averages(said.map((row) => row.map((x) => x * x))).reduce((sum, x) => sum + x / to, 0));
+  const spread = Math.sqrt(averages(predicted.map((row) => row.map((x) => x * x))).reduce((sum, x) => sum + x / to, 0));
   const second = Float32Array.from(matrix.flatMap((line) => line.map((w) => (w * size) / spread)));
   const secondBias = outputs.map((x, j) => inputs.reduce((sum, h, i) => sum - h * second[j * to + i]!, x));
   return { first, firstBias, second, secondBias };

@@ -129,10 +129,10 @@ for (const i of items.keys()) {
   tokens = own.images.tokens;
   const other = await see(i + items.length - 1);
   for (const [name, lease] of leases) {
-    const asked = name.includes("another") ? other : own;
-    const plan = lease.plan(asked.prompt.length, asked.visual);
+    const question = name.includes("another") ? other : own;
+    const plan = lease.plan(question.prompt.length, question.visual);
     const { found, ms, flops } = await score(
-      asked,
+      question,
       plan,
       choices.map((j) => captions[j]!),
     );

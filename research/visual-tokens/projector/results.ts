@@ -1,4 +1,4 @@
-/** What an arm made of the held-out drawings. */
+/** An arm's results on the held-out drawings. */
 export interface Arm {
   readonly arm: string;
   /** A digit a drawing: 1 if its caption is likeliest among ten, by nats a token; or by what the drawing adds to it. */
@@ -6,7 +6,7 @@ export interface Arm {
   readonly rightOverWords: string;
   /** Nats a token of the drawing's caption. */
   readonly nats: readonly number[];
-  /** Of all captions' tokens together, and the share of `rightOverWords`. */
+  /** The mean over all captions' tokens, and the share of `rightOverWords`. */
   readonly natsPerToken: number;
   readonly shareOverWords: number;
   /** The prompt alone, without the encoder: the median of processor milliseconds, and FLOPs. */

@@ -50,7 +50,7 @@ async function logitsOf(engine: Engine): Promise<Float32Array> {
   return logits;
 }
 
-test("a decoder's table and head that PEFT saved whole replace the base's; a tied head is none", async () => {
+test("a decoder's table and head that PEFT saved whole replace the base's; a tied head is no separate one", async () => {
   const saved = adapter("llama-saved");
   const { tokens, logits } = reference(json(path.join(saved, "reference.json")));
   const { checkpoint } = await openAdapted(fixture("llama-biased"), { adapter: saved });

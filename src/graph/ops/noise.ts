@@ -67,11 +67,11 @@ const dropoutOp: Op<null> = {
   onnx(emit, { inputs: [x, rows, columns, keep], outputs }) {
     const share = emit.value("Sub", [keep!, emit.floats([0.5], [])]);
     const limit = emit.value("Mul", [share, emit.floats([RANGE], [])]);
-    const kept = emit.value("Less", [
+    const mask = emit.value("Less", [
       products(emit, rows!, columns!),
       emit.value("Cast", [limit], { to: { int: INT32 } }),
     ]);
-    emit.node("Where", [kept, emit.value("Div", [x!, keep!]), emit.floats([0], [])], outputs);
+    emit.node("Where", [mask, emit.value("Div", [x!, keep!]), emit.floats([0], [])], outputs);
   },
   gradient: ({ inputs: [, rows, columns, keep], upstream: [dy] }) => [dropout(dy!, rows!, columns!, keep!)],
   reference([x, rows, columns, keep]) {

@@ -21,7 +21,7 @@ export function fillTemplates(templates: Templates, row: unknown): Readonly<Reco
 
 const textOf = (value: unknown): string => (typeof value === "string" ? value : JSON.stringify(value));
 
-/** @throws UserError if there is none */
+/** @throws UserError if the column is missing or empty */
 function valueAt(row: unknown, column: string): unknown {
   const fields = fieldsOf(row);
   const found = column.split(".").reduce((value: unknown, key) => fieldsOf(value)[key], row);

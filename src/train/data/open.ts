@@ -93,7 +93,7 @@ export const mixedSentence = ({ prompts }: RunData): string | undefined =>
     ? "the data hold plain texts and chats: no prompt form is recorded, and run uses the chat template unless --raw is given"
     : undefined;
 
-/** A message about dropped and cut samples; undefined if there are none. */
+/** A message about dropped and cut samples; undefined if no sample was. */
 export function droppedSentence({ training, heldOut }: RunData, tokens: number): string | undefined {
   const count = (kind: keyof Dropped) => (training.dropped[kind] ?? 0) + (heldOut?.dropped[kind] ?? 0);
   const [long, unlabelled, truncated] = [count("long"), count("unlabelled"), count("truncated")];

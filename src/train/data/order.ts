@@ -32,7 +32,7 @@ export const epochOrder = (count: number, seed: number | undefined): ((epoch: nu
       : permutation(count, epochRandom(seed, epoch, "order")),
   );
 
-/** Items of one file among those of a mixture, and its share of them, relative to the other files'. */
+/** One file of a mixture: its number of items, and its weight beside the other files' weights. */
 export interface MixturePart {
   readonly count: number;
   readonly weight: number;

@@ -16,7 +16,7 @@ export interface DataSource {
   readonly text: string;
   /** The rows of a table; undefined for a text. */
   readonly rows?: readonly Row[];
-  /** Its share of the samples, relative to the other files'; absent: by its size. */
+  /** Its weight in the mixture, beside the other files' weights; absent: its size. */
   readonly weight?: number;
 }
 

@@ -83,11 +83,11 @@ const openBase = async () => base;
 const text = path.join(folder, "text.txt");
 writeFileSync(text, "It is the small things, done every day, that make a house a home. ".repeat(30));
 
-const given: TrainInput = {
+const common: TrainInput = {
   ...{ model: "llama-tiny", data: text, tokens: 16, batch: 2, accumulate: 2, steps: 4, saveEvery: 2 },
   ...{ evaluateEvery: 2, evaluateBatches: 2, optimizer: { lr: 1e-2 }, quant: "f32" },
 };
-const noisy = { ...given, lora: { rank: 2, lora_dropout: 0.3 }, neftuneNoiseAlpha: 5 };
+const noisy = { ...common, lora: { rank: 2, lora_dropout: 0.3 }, neftuneNoiseAlpha: 5 };
 const session = (name: string, options: TrainInput) => ({
   ...{ options: trainOptions.parse(options), out: path.join(folder, name), reuse: "resume" as const },
 });
@@ -111,7 +111,7 @@ test("a run with dropout and NEFTune that stops and resumes has the same losses 
 test("noise changes the training's losses, not the evaluation's", async () => {
   const still = { steps: 2, optimizer: { lr: 1e-12 } };
   await runSession(session("still", { ...noisy, ...still }), openBase, {});
-  await runSession(session("quiet", { ...given, ...still, lora: { rank: 2 } }), openBase, {});
+  await runSession(session("quiet", { ...common, ...still, lora: { rank: 2 } }), openBase, {});
   const [still2, quiet2] = [lossesOf("still")[1]!, lossesOf("quiet")[1]!];
   expect(still2[2]).toBeCloseTo(quiet2[2]!, 6);
   expect(Math.abs(still2[0]! - quiet2[0]!)).toBeGreaterThan(1e-4);

@@ -47,9 +47,9 @@ describe("a model that chats", () => {
 
   test("computes what documents share once: the prompt is billed without what came from the cache", async () => {
     model.language.engine.forget();
-    const asked = relevanceRequests(model.language, query, documents).map(({ context }) => context.length);
+    const lengths = relevanceRequests(model.language, query, documents).map(({ context }) => context.length);
     const { receipt } = await model.relevance(query, documents);
-    expect(receipt.tokens.prompt).toBe(asked.reduce((a, b) => a + b));
+    expect(receipt.tokens.prompt).toBe(lengths.reduce((a, b) => a + b));
     expect(receipt.tokens.cached).toBeGreaterThan(2 * 60);
     const again = await model.relevance(query, documents);
     expect(again.receipt.tokens.cached - receipt.tokens.cached).toBeGreaterThan(60);
@@ -113,9 +113,9 @@ describe("a model without a chat template", () => {
 
   test("a long text is cut, a long query refused", async () => {
     const { context } = model.language.decoder.config;
-    const [asked] = relevanceRequests(model.language, "q", ["word ".repeat(5000)]);
-    expect(asked!.context.length).toBeLessThan(context);
-    expect(asked!.context.length).toBeGreaterThan(context - 20);
+    const [request] = relevanceRequests(model.language, "q", ["word ".repeat(5000)]);
+    expect(request!.context.length).toBeLessThan(context);
+    expect(request!.context.length).toBeGreaterThan(context - 20);
     const cut = await model.relevance("q", ["word ".repeat(5000)]);
     expect(cut.scores[0]).toBeGreaterThan(0);
     await expect(model.relevance("q ".repeat(3000), ["x"])).rejects.toThrow(

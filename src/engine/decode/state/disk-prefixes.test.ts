@@ -131,7 +131,7 @@ test("chunks are bound to the model's form and to each adapter", async () => {
   const fixture = (name: string) => fileURLToPath(new URL(`../../../${name}`, import.meta.url));
   const source = await resolveModel(fixture("models/fixtures/llama-tiny.gguf"));
   const { folder } = fresh();
-  const kept = async (quant: Quant, adapters: AdapterFolders) => {
+  const namesFor = async (quant: Quant, adapters: AdapterFolders) => {
     const model = await openModel(source, [], quant, adapters);
     if (model.kind !== "decoder") throw new Error("expected a decoder");
     await keepPrefixes(model, folder, adapters);
@@ -142,11 +142,11 @@ test("chunks are bound to the model's form and to each adapter", async () => {
   };
   const adapter = fixture("weights/adapter/fixtures/llama-gguf");
   const [[base], [again], [other], [own], [beside, named]] = await Promise.all([
-    kept("auto", {}),
-    kept("auto", {}),
-    kept("f32", {}),
-    kept("auto", { adapter }),
-    kept("auto", { adapters: { named: adapter } }),
+    namesFor("auto", {}),
+    namesFor("auto", {}),
+    namesFor("f32", {}),
+    namesFor("auto", { adapter }),
+    namesFor("auto", { adapters: { named: adapter } }),
   ]);
   expect(again).toEqual(base);
   expect(beside).toEqual(base);

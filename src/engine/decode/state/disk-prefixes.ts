@@ -50,7 +50,7 @@ export class PrefixFolder {
     );
   }
 
-  /** A chunk's contents; undefined if there are none. A damaged file is dropped. */
+  /** A chunk's contents; undefined if it is not on disk. A damaged file is deleted. */
   async read(name: string, bytes: number): Promise<Uint8Array | undefined> {
     const file = await readFile(this.#file(name)).catch(() => undefined);
     if (!file) return undefined;
@@ -74,8 +74,8 @@ export class PrefixFolder {
       try {
         await this.#write(name, contents, used);
       } catch (error) {
-        const told = writeError(error, this.folder);
-        if (!this.#failed) this.onNotice(told instanceof Error ? told.message : String(told));
+        const fault = writeError(error, this.folder);
+        if (!this.#failed) this.onNotice(fault instanceof Error ? fault.message : String(fault));
         this.#failed = true;
       } finally {
         this.#waiting--;

@@ -73,19 +73,19 @@ test("docs/reference/models.md states these differences", () => {
 });
 
 const source = { name: "unet", path: fixture("unet"), source: "file", bytes: 0 } as const;
-const asked = (options: object) => imagineOptions.parse({ steps: 3, ...options });
+const optionsWith = (options: object) => imagineOptions.parse({ steps: 3, ...options });
 
 test("an image depends on its own seed alone, and on its class", async () => {
   using model = await ImageModel.load(source);
-  const { images, usage } = await model.imagine(asked({ class: "b", n: 3, sampler: "ddpm" }));
+  const { images, usage } = await model.imagine(optionsWith({ class: "b", n: 3, sampler: "ddpm" }));
   expect(usage.work).toEqual({ networkRuns: { dense: 9, run: 9 } });
-  const later = await model.imagine(asked({ class: "b", seed: 2, sampler: "ddpm" }));
+  const later = await model.imagine(optionsWith({ class: "b", seed: 2, sampler: "ddpm" }));
   expect(later.images[0]!.data).toEqual(images[2]!.data);
   expect(later.usage.flops.spent).toBe(usage.flops.spent / 3);
-  const other = await model.imagine(asked({ class: "a", seed: 2, sampler: "ddpm" }));
+  const other = await model.imagine(optionsWith({ class: "a", seed: 2, sampler: "ddpm" }));
   expect(other.images[0]!.data).not.toEqual(images[2]!.data);
-  const guided = await model.imagine(asked({ class: "b", guidance: 0, seed: 2, sampler: "ddpm" }));
-  const plain = await model.imagine(asked({ seed: 2, sampler: "ddpm" }));
+  const guided = await model.imagine(optionsWith({ class: "b", guidance: 0, seed: 2, sampler: "ddpm" }));
+  const plain = await model.imagine(optionsWith({ seed: 2, sampler: "ddpm" }));
   expect(guided.images[0]!.data).toEqual(plain.images[0]!.data);
   expect(guided.usage.flops.spent).toBe(2 * plain.usage.flops.spent);
 });
@@ -113,6 +113,6 @@ test.each([
   [{ guidance: 2 }, "guidance needs a class, and a model also trained without classes; expected 1"],
 ])("%j is refused", async (value, sentence) => {
   using model = await ImageModel.load(source);
-  await expect(model.imagine(asked(value))).rejects.toThrow(UserError);
-  await expect(model.imagine(asked(value))).rejects.toThrow(sentence);
+  await expect(model.imagine(optionsWith(value))).rejects.toThrow(UserError);
+  await expect(model.imagine(optionsWith(value))).rejects.toThrow(sentence);
 });

@@ -69,15 +69,15 @@ function preferenceData<R extends PromptRow>(
   const all = readRows(files);
   const others = typeof validation === "number" ? [] : validation;
   const split = typeof validation === "number" ? sharedOut(all, validation) : ([all, readRows(others)] as const);
-  const [training, heldOut] = [keptOf(read(split[0]), options), keptOf(read(split[1]), options)];
-  if (training.kept.length === 0)
+  const [training, heldOut] = [fittingOf(read(split[0]), options), fittingOf(read(split[1]), options)];
+  if (training.pairs.length === 0)
     throw new UserError(`${files[0]!.file}: no sample has a completion and fits into ${tokens} tokens`);
-  const first = 2 * training.kept.length;
-  const of = new Comparisons(first + 2 * heldOut.kept.length);
+  const first = 2 * training.pairs.length;
+  const of = new Comparisons(first + 2 * heldOut.pairs.length);
   const form = { batch, tokens, of };
   return {
     training: inPairs(training, { ...form, seed, first: 0 }),
-    heldOut: heldOut.kept.length > 0 ? inPairs(heldOut, { ...form, first }) : undefined,
+    heldOut: heldOut.pairs.length > 0 ? inPairs(heldOut, { ...form, first }) : undefined,
     hash: hashOf([...files, ...others].map(({ text }) => text)),
     prompts: promptsOf(
       all.map((row) => (typeof row.prompt === "string" ? "raw" : "chat")),
@@ -87,26 +87,26 @@ function preferenceData<R extends PromptRow>(
   };
 }
 
-interface Kept {
-  readonly kept: readonly SequencePair[];
+interface Fitting {
+  readonly pairs: readonly SequencePair[];
   readonly dropped: Dropped;
 }
 
 /** The samples with two completions that fit, or their beginnings. */
-function keptOf(
+function fittingOf(
   all: readonly SequencePair[],
   { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,
-): Kept {
+): Fitting {
   const truncate = excessLengthStrategy === "truncate";
   const most = truncate ? tokens : Number.POSITIVE_INFINITY;
   const labelled = all.filter(({ sequences }) => sequences.every(({ start }) => start >= 0 && start < most));
   const fitting = labelled.filter(({ sequences }) => sequences.every(({ ids }) => ids.length <= tokens));
   const [long, unlabelled] = [labelled.length - fitting.length, all.length - labelled.length];
-  if (!truncate) return { kept: fitting, dropped: { long, unlabelled } };
+  if (!truncate) return { pairs: fitting, dropped: { long, unlabelled } };
   const cut = ({ sequences: [a, b], ...sample }: SequencePair): SequencePair => ({
     ...{ ...sample, sequences: [cutTo(tokens, a), cutTo(tokens, b)] },
   });
-  return { kept: labelled.map(cut), dropped: { long: 0, unlabelled, truncated: long } };
+  return { pairs: labelled.map(cut), dropped: { long: 0, unlabelled, truncated: long } };
 }
 
 interface PairBatching {
@@ -120,17 +120,17 @@ interface PairBatching {
 }
 
 /** Batches with each sample in two adjacent rows, every sample once an epoch. */
-function inPairs({ kept, dropped }: Kept, { batch: size, tokens, seed, of, first }: PairBatching): TrainingData {
-  const [rows, batches] = [2 * size, Math.ceil(kept.length / size)];
-  const order = epochOrder(kept.length, seed);
+function inPairs({ pairs, dropped }: Fitting, { batch: size, tokens, seed, of, first }: PairBatching): TrainingData {
+  const [rows, batches] = [2 * size, Math.ceil(pairs.length / size)];
+  const order = epochOrder(pairs.length, seed);
   return {
-    ...{ rows, tokens, batches, samples: kept.length, dropped },
+    ...{ rows, tokens, batches, samples: pairs.length, dropped },
     batch(index): Batch {
       const from = (index % batches) * size;
       const places = [...order(Math.floor(index / batches)).subarray(from, from + size)];
-      const sequences = places.flatMap((place) => kept[place]!.sequences);
+      const sequences = places.flatMap((place) => pairs[place]!.sequences);
       const samples = places.map((place): ComparedSample => {
-        const { sequences, label } = kept[place]!;
+        const { sequences, label } = pairs[place]!;
         const [a, b] = sequences;
         return { place: first + 2 * place, starts: [a.start, b.start], ...(label !== undefined && { label }) };
       });

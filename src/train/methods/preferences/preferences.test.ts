@@ -61,11 +61,11 @@ test("an adapter to start from is the reference", async () => {
   expect(readMetrics(at("further"))[0]!.loss).toBeCloseTo(Math.log(2), 6);
 });
 
-const said = (role: string, content: string) => ({ role, content });
+const turn = (role: string, content: string) => ({ role, content });
 
 test("only completions have labels, also behind an assistant's turn in the prompt; a shared beginning is a prompt", () => {
-  const prompt = [said("user", "Hi"), said("assistant", "yes"), said("user", "why")];
-  const [chosen, rejected] = [[said("assistant", "so")], [said("assistant", "NO")]];
+  const prompt = [turn("user", "Hi"), turn("assistant", "yes"), turn("user", "why")];
+  const [chosen, rejected] = [[turn("assistant", "so")], [turn("assistant", "NO")]];
   const tokenizer = new Tokenizer(fromFolder(model));
   const batchOf = (row: object) => {
     const file = fileOf([row]);
@@ -93,15 +93,15 @@ test.each([
   ["dpo", { ...good, rejected: "a" }, equal],
   [
     "dpo",
-    { prompt: "p", chosen: [said("assistant", "a")], rejected: [said("assistant", "a")] },
+    { prompt: "p", chosen: [turn("assistant", "a")], rejected: [turn("assistant", "a")] },
     '"prompt": expected array, got "p"',
   ],
-  ["dpo", { chosen: [said("user", "a")], rejected: [said("user", "a")] }, equal],
+  ["dpo", { chosen: [turn("user", "a")], rejected: [turn("user", "a")] }, equal],
   ["simpo", { ...good, chosen: " " }, '"chosen" is empty; expected a completion'],
   ["orpo", { prompt: "p", chosen: "a" }, '"rejected": expected string'],
   [
     "dpo",
-    { chosen: [said("user", "a")], rejected: [said("user", "b")] },
+    { chosen: [turn("user", "a")], rejected: [turn("user", "b")] },
     'expected "prompt", or "chosen" and "rejected" that',
   ],
   ["kto", { prompt: "p", completion: "a", label: "yes" }, '"label": expected boolean'],
@@ -118,7 +118,7 @@ test("options that do not fit are refused", async () => {
     train({ ...run, data: fileOf(pairs), method: "dpo", ...options }, { out: at("no") });
   await expect(begun({ packing: true })).rejects.toThrow("packing: a row holds one completion; omit packing");
   await expect(begun({ labels: "all" })).rejects.toThrow("labels: preferences are between completions; omit labels");
-  const chat = { prompt: [said("user", "p")], completion: [said("assistant", "a")], label: true };
+  const chat = { prompt: [turn("user", "p")], completion: [turn("assistant", "a")], label: true };
   const mixed = fileOf([chat, { prompt: "p", completion: "a", label: false }]);
   await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected a prompt and completions that are all");
   await expect(begun({ tokens: 4 })).rejects.toThrow("no sample has a completion and fits into 4 tokens");
