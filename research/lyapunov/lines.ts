@@ -1,8 +1,8 @@
 import { existsSync, readdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import type { LoopExponents } from "../../src/lab/lyapunov/closed-loop.ts";
 import { root } from "../../tools/section.ts";
 import type { Kind, Precision, Stage } from "./arms.ts";
+import type { LoopExponents } from "./exponents/closed-loop.ts";
 import type { Divergence } from "./precision/divergence.ts";
 import type { ArmDivergence } from "./precision/measure.ts";
 

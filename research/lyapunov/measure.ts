@@ -1,11 +1,11 @@
 import { join } from "node:path";
 import { tokenizerOf } from "../../src/engine/file/tokenizer-of.ts";
-import { loopExponents } from "../../src/lab/lyapunov/closed-loop.ts";
-import { layerTrajectories, scaledRecurrence } from "../../src/lab/lyapunov/layer-trajectories.ts";
-import { greatest, measureSpectra } from "../../src/lab/lyapunov/spectra.ts";
 import { openDecoder } from "../../src/models/registry.ts";
 import { openLora } from "../../src/weights/adapter/lora.ts";
 import { openCheckpoint } from "../../src/weights/checkpoint.ts";
+import { loopExponents } from "./exponents/closed-loop.ts";
+import { layerTrajectories, scaledRecurrence } from "./exponents/layer-trajectories.ts";
+import { greatest, measureSpectra } from "./exponents/spectra.ts";
 import { type Divergence, divergences, meanOf } from "./precision/divergence.ts";
 import { type OpenModel, withRuns } from "./precision/logits.ts";
 

@@ -59,7 +59,6 @@ export const sections: readonly Section[] = [
       page("The lab", "lab"),
       page("Tasks", "lab-tasks"),
       page("Runs", "lab-runs"),
-      page("Stability of recurrent models", "lab-lyapunov"),
       page("Benchmarks", "benchmarks"),
     ],
   },

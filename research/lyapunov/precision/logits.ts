@@ -1,10 +1,10 @@
 import { Graph, inPrecision, type PrecisionPolicy, roundings } from "../../../src/graph/index.ts";
-import { OpenStates, type Recurrent } from "../../../src/lab/lyapunov/open-states.ts";
 import { type Decoder, hasRecurrent } from "../../../src/models/decoder/decoder.ts";
 import { prepare } from "../../../src/models/programs/programs.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
 import { DecoderStack } from "../../../src/train/graphs/decoder-stack.ts";
+import { OpenStates, type Recurrent } from "../exponents/open-states.ts";
 
 /** A language model and its weights. */
 export type OpenModel = Recurrent;

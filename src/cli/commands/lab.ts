@@ -8,7 +8,6 @@ const verbs: Readonly<Record<string, Verb>> = {
   route: { summary: "measure routes between two models", load: () => import("./lab-route.ts") },
   classify: { summary: "measure labels by retrieved categories", load: () => import("./lab-classify.ts") },
   answer: { summary: "measure gates of retrieval on questions", load: () => import("./lab-answer.ts") },
-  lyapunov: { summary: "measure a recurrent model's stability on a text", load: () => import("./lab-lyapunov.ts") },
   pick: { summary: "register a run's best recipe", load: () => import("./lab-pick.ts") },
   list: { summary: "list the runs in a folder", load: () => import("./lab-list.ts") },
   compare: { summary: "compare two runs of a task, item by item", load: () => import("./lab-compare.ts") },

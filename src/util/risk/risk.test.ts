@@ -4,7 +4,7 @@ import { bettingPValue } from "./betting.ts";
 import { binomialPValue } from "./binomial.ts";
 import { certifiedOf } from "./fixed-sequence.ts";
 import { groupLosses } from "./groups.ts";
-import { hoeffdingBentkusPValue } from "./hoeffding-bentkus.ts";
+import { hoeffdingBentkusPValue } from "./hoeffding-bentkus.testing.ts";
 import type { Losses, LossType } from "./losses.ts";
 import { pValue } from "./p-value.ts";
 

@@ -1,5 +1,5 @@
-import { type Changes, DECAY, isGatedScan, scale } from "../../graph/index.ts";
-import { layersOf } from "../../models/decoder/decoder.ts";
+import { type Changes, DECAY, isGatedScan, scale } from "../../../src/graph/index.ts";
+import { layersOf } from "../../../src/models/decoder/decoder.ts";
 import { DecaySums } from "./closed-form.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 

@@ -1,10 +1,10 @@
-import { type Changes, DECAY, type Graph, gatedScans, rebuilt } from "../../graph/index.ts";
-import { type Decoder, type DecoderConfig, headsOf, layersOf } from "../../models/decoder/decoder.ts";
-import { exportedDecoder } from "../../models/programs/export-graphs.ts";
-import { prepare } from "../../models/programs/programs.ts";
-import { Buffer } from "../../runtime/buffer.ts";
-import { type Binding, Program } from "../../runtime/program.ts";
-import type { Weights } from "../../weights/prepared/weights.ts";
+import { type Changes, DECAY, type Graph, gatedScans, rebuilt } from "../../../src/graph/index.ts";
+import { type Decoder, type DecoderConfig, headsOf, layersOf } from "../../../src/models/decoder/decoder.ts";
+import { exportedDecoder } from "../../../src/models/programs/export-graphs.ts";
+import { prepare } from "../../../src/models/programs/programs.ts";
+import { Buffer } from "../../../src/runtime/buffer.ts";
+import { type Binding, Program } from "../../../src/runtime/program.ts";
+import type { Weights } from "../../../src/weights/prepared/weights.ts";
 
 /** A model with recurrent layers, and its weights. */
 export interface Recurrent {

@@ -1,5 +1,5 @@
-import { normals } from "../../util/normals.ts";
-import { seededRandom } from "../../util/random.ts";
+import { normals } from "../../../src/util/normals.ts";
+import { seededRandom } from "../../../src/util/random.ts";
 import type { Vector } from "./benettin.ts";
 import { type Feedback, FeedbackStep } from "./feedback-step.ts";
 import type { Recurrent } from "./open-states.ts";

@@ -2,7 +2,6 @@ import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
 import { Graph, graphCost, pullback, resizeBilinear, sym, type Tensor } from "../graph/index.ts";
 import { compare, error, type Trial } from "../runtime/compare.testing.ts";
-import { resizeGrid } from "./resize-grid.ts";
 
 type Sides = [height: number, width: number];
 interface Reference {
@@ -39,23 +38,6 @@ test.each(cases)("$from to $to is PyTorch's bilinear interpolation, and so is it
     expect(error({ got, expected: reference })).toBeLessThan(1e-6);
     expect(error({ got: expected, expected: reference })).toBeLessThan(1e-10);
   }
-});
-
-test("rows of a grid's places are resized as an image is, each element of the vectors apart", async () => {
-  const { from, to, x, y } = cases[0]!;
-  const [places, results] = [from[0] * from[1], to[0] * to[1]];
-  // The image's values with channels last.
-  const turned = (image: readonly number[], area: number) =>
-    Array.from({ length: batch * area * channels }, (_, i) => {
-      const [channel, place, b] = [i % channels, Math.floor(i / channels) % area, Math.floor(i / channels / area)];
-      return image[(b * channels + channel) * area + place]!;
-    });
-  const { y: outcome } = await compare({
-    inputs: { x: { dtype: "f32", shape: [batch, places, channels], data: turned(x, places) } },
-    trace: (t) => ({ y: resizeGrid(t.x!, from, to) }),
-  });
-  const expected = { shape: [batch, results, channels], data: Float64Array.from(turned(y, results)) };
-  expect(error({ got: outcome!.got, expected })).toBeLessThan(1e-6);
 });
 
 test("a place costs four multiply-adds; the way back two products", () => {

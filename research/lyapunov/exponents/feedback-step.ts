@@ -1,9 +1,9 @@
-import { Graph, matmul, plus, reshape, softmax, type Tensor, times } from "../../graph/index.ts";
-import type { Decoder } from "../../models/decoder/decoder.ts";
-import { prepare } from "../../models/programs/programs.ts";
-import type { Stream } from "../../nn/stream.ts";
-import { Buffer } from "../../runtime/buffer.ts";
-import { Program } from "../../runtime/program.ts";
+import { Graph, matmul, plus, reshape, softmax, type Tensor, times } from "../../../src/graph/index.ts";
+import type { Decoder } from "../../../src/models/decoder/decoder.ts";
+import { prepare } from "../../../src/models/programs/programs.ts";
+import type { Stream } from "../../../src/nn/stream.ts";
+import { Buffer } from "../../../src/runtime/buffer.ts";
+import { Program } from "../../../src/runtime/program.ts";
 import type { Vector } from "./benettin.ts";
 import type { Recurrent } from "./open-states.ts";
 

@@ -1,8 +1,8 @@
-import { type Changes, isRecurrence, scale } from "../../graph/index.ts";
-import { layersOf } from "../../models/decoder/decoder.ts";
-import { mean } from "../../util/mean.ts";
-import { normals } from "../../util/normals.ts";
-import { seededRandom } from "../../util/random.ts";
+import { type Changes, isRecurrence, scale } from "../../../src/graph/index.ts";
+import { layersOf } from "../../../src/models/decoder/decoder.ts";
+import { mean } from "../../../src/util/mean.ts";
+import { normals } from "../../../src/util/normals.ts";
+import { seededRandom } from "../../../src/util/random.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 import { standardError } from "./spectra.ts";
 import { norm } from "./two-trajectories.ts";

@@ -3,9 +3,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, describe, expect, test } from "vitest";
-import { layersOf } from "../../models/decoder/decoder.ts";
-import { openDecoder } from "../../models/registry.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
+import { layersOf } from "../../../src/models/decoder/decoder.ts";
+import { openDecoder } from "../../../src/models/registry.ts";
+import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
 import { kickLayers } from "./kicks.ts";
 import { greatest, measureSpectra } from "./spectra.ts";
 
@@ -21,7 +21,7 @@ describe.each([
   ["granitemoehybrid", 4],
   ["falcon_h1", 4],
 ])("%s", async (name, followed) => {
-  const fixture = fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+  const fixture = fileURLToPath(new URL(`../../../src/models/fixtures/${name}`, import.meta.url));
   const model = await openDecoder(openCheckpoint(fixture), path.join(folder, name), "f32");
 
   test("every exponent is negative, and equals QR's", async () => {

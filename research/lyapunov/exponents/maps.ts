@@ -1,5 +1,5 @@
-import { normals } from "../../util/normals.ts";
-import { seededRandom } from "../../util/random.ts";
+import { normals } from "../../../src/util/normals.ts";
+import { seededRandom } from "../../../src/util/random.ts";
 import type { StateMap, Vector } from "./benettin.ts";
 
 /** x ← e^decay x + input: a state space's state; its inputs do not change its Jacobian. `decays` [steps, size]. */

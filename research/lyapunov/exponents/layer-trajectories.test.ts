@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
-import { openDecoder } from "../../models/registry.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { identity } from "../../weights/prepared/names.ts";
-import { Part } from "../../weights/prepared/part.ts";
+import { openDecoder } from "../../../src/models/registry.ts";
+import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
+import { identity } from "../../../src/weights/prepared/names.ts";
+import { Part } from "../../../src/weights/prepared/part.ts";
 import { benettin, type StateMap, unitVector } from "./benettin.ts";
 import { layerTrajectories, scaledRecurrence } from "./layer-trajectories.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
@@ -15,7 +15,7 @@ import { greatest, measureSpectra } from "./spectra.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-lyapunov-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const ids = Array.from({ length: 256 }, (_, i) => 3 + ((i * i + 5 * i) % 67));
-const fixture = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}`, import.meta.url));
+const fixture = (name: string) => fileURLToPath(new URL(`../../../src/models/fixtures/${name}`, import.meta.url));
 const open = (name: string) => openDecoder(openCheckpoint(fixture(name)), path.join(folder, name), "f32");
 
 /** QR's greatest exponent of a recurrent network's layer, from its Jacobians diag(1 − h²) W at the visited states. */

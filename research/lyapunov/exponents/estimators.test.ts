@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { seededRandom } from "../../util/random.ts";
+import { seededRandom } from "../../../src/util/random.ts";
 import { benettin, type StateMap, unitVector, type Vector } from "./benettin.ts";
 import { DecaySums, memoryOf } from "./closed-form.ts";
 import { diagonalMap, tanhNetwork } from "./maps.ts";

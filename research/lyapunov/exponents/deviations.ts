@@ -1,4 +1,4 @@
-import { seededRandom } from "../../util/random.ts";
+import { seededRandom } from "../../../src/util/random.ts";
 import { OpenStates, type Recurrent } from "./open-states.ts";
 import { norm } from "./two-trajectories.ts";
 

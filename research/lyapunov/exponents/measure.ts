@@ -1,12 +1,10 @@
 import { z } from "zod";
-import { tokenizerOf } from "../../engine/file/tokenizer-of.ts";
-import { layersOf } from "../../models/decoder/decoder.ts";
-import { openDecoder } from "../../models/registry.ts";
-import { UserError } from "../../util/errors.ts";
-import { median } from "../../util/median.ts";
-import { seededRandom } from "../../util/random.ts";
-import { openCheckpoint } from "../../weights/checkpoint.ts";
-import { preparedFolder, type ResolvedModel } from "../../weights/sources/index.ts";
+import { tokenizerOf } from "../../../src/engine/file/tokenizer-of.ts";
+import { layersOf } from "../../../src/models/decoder/decoder.ts";
+import { openDecoder } from "../../../src/models/registry.ts";
+import { seededRandom } from "../../../src/util/random.ts";
+import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
+import { preparedFolder, type ResolvedModel } from "../../../src/weights/sources/index.ts";
 import { benettin } from "./benettin.ts";
 import { memoryOf } from "./closed-form.ts";
 import { type LoopExponents, loopExponents } from "./closed-loop.ts";
@@ -85,7 +83,7 @@ export interface LyapunovReport {
   readonly scope: string;
 }
 
-/** Lyapunov exponents of a recurrent model on a text. @throws UserError */
+/** Lyapunov exponents of a recurrent model on a text. @throws for a text that is too short, or a model without recurrent layers */
 export async function measureLyapunov(
   source: ResolvedModel,
   text: string,
@@ -100,9 +98,7 @@ export async function measureLyapunov(
   const mixed = layersOf(config, "attention").length > 0;
   const ids = tokenizerOf(checkpoint, config.vocabulary).encode(text).slice(0, tokens);
   if (ids.length < FEWEST)
-    throw new UserError(
-      `the text is too short for an exponent: it has ${ids.length} tokens, expected at least ${FEWEST}`,
-    );
+    throw new Error(`the text is too short for an exponent: it has ${ids.length} tokens, expected at least ${FEWEST}`);
   const spectra = await measureSpectra(model, ids);
   const kicks = (tokens: number, grows: boolean) =>
     spectra.length === 0 ? [] : kickLayers(model, ids.slice(0, tokens), grows);
@@ -122,10 +118,10 @@ export async function measureLyapunov(
   };
 }
 
-/** @throws UserError for a model without recurrent layers */
+/** @throws for a model without recurrent layers */
 function checkRecurrent(name: string, recurrent: readonly number[]): void {
   if (recurrent.length > 0) return;
-  throw new UserError(`${name}: its layers attend and keep no state of fixed size; expected a recurrent model`);
+  throw new Error(`${name}: its layers attend and keep no state of fixed size; expected a recurrent model`);
 }
 
 function layerOf({ exponents, standardError, fromQr }: Spectrum, kicked: Kicked, grown: Kicked): LayerExponents {
@@ -143,4 +139,10 @@ function controlExponent(gain: number, ids: readonly number[], seed: number): nu
   const draw = () => Float64Array.from({ length: UNITS }, () => random() - 0.5);
   const steps = Math.min(CONTROL_STEPS, ids.length);
   return benettin(tanhNetwork(gain, UNITS, seed, ids), draw(), [draw()], { steps })[0]!;
+}
+
+/** The middle value; of an even count, the mean of the middle two. */
+function median(values: ArrayLike<number>): number {
+  const sorted = Float64Array.from(values).sort();
+  return (sorted[(sorted.length - 1) >> 1]! + sorted[sorted.length >> 1]!) / 2;
 }
