@@ -129,12 +129,12 @@ describe("a classifier that looks texts up", () => {
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],
     [{ qzero: { topk: 3 } }, labels, 'qzero: there is no option "topk"; did you mean "topK"?'],
     [{ index: "none" }, labels, "there is no index none"],
-  ])("options %j with labels %j are refused", async (options, given, sentence) => {
-    const asked = async () => {
+  ])("options %j with labels %j are refused", async (options, names, sentence) => {
+    const attempt = async () => {
       await using classifier = await open(options as ClassifierOptions);
-      await classifier.classify(["Apples"], given);
+      await classifier.classify(["Apples"], names);
     };
-    await expect(asked).rejects.toThrow(sentence);
+    await expect(attempt).rejects.toThrow(sentence);
   });
 
   test("an empty text, and evidence for other texts, are refused", async () => {

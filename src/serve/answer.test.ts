@@ -196,11 +196,11 @@ describe("retrieval on chats", () => {
 // Last: from then on, every request needs a key.
 test("a key searches only the indexes in its terms", async () => {
   const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
-  const asked = (index: string) =>
+  const answerFrom = (index: string) =>
     fetch(`${server.url}/v1/answer`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
       body: JSON.stringify({ model: "chatting", question: "apples?", index, retrieval: "always", max_tokens: 1 }),
     });
-  expect([(await asked("empty")).status, (await asked("notes")).status]).toEqual([200, 404]);
+  expect([(await answerFrom("empty")).status, (await answerFrom("notes")).status]).toEqual([200, 404]);
 });

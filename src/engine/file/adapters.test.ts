@@ -122,8 +122,8 @@ describe("two adapters beside one base", () => {
     const [hidden, ffn, heads, kvHeads] = [64, 32, 64, 32];
     const before = 8 * (hidden + heads + 2 * kvHeads);
     const after = 4 * (heads + hidden) + 4 * (hidden + 2 * ffn);
-    const { prompt: asked, completion } = poet.tokens;
-    const tokens = asked + completion - 1;
+    const { prompt: promptIds, completion } = poet.tokens;
+    const tokens = promptIds + completion - 1;
     expect(poet.tokens).toEqual(plain.tokens);
     // After the last attention, only tokens with needed logits run.
     const branch = 2 * before * tokens + after * (tokens + completion);

@@ -255,8 +255,8 @@ const weightOf = (matrix: Matrix): Tensor => {
 describe("the balance loss", () => {
   const balance = (logits: readonly number[], active: number): number => {
     const b = new Bench();
-    const given = b.input("logits", [logits.length / 4, 4], logits);
-    return b.run({ loss: balanceLoss(given, active, evenly(given)) }).loss![0]!;
+    const operand = b.input("logits", [logits.length / 4, 4], logits);
+    return b.run({ loss: balanceLoss(operand, active, evenly(operand)) }).loss![0]!;
   };
 
   test("is 1 for routers that choose alike, and the number of experts if one is always chosen", () => {

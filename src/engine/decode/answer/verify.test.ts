@@ -264,10 +264,10 @@ describe("an answer that a saving stops", () => {
   test("gives the text that a stop string might have begun with", async () => {
     const { text } = await answer(model, densePlan);
     const begins = text.slice(0, 6);
-    const { text: given, finish } = await answer(model, stopAt(36), { stop: [`${begins}?!`] });
+    const { text: prefix, finish } = await answer(model, stopAt(36), { stop: [`${begins}?!`] });
     expect(finish.reason).toBe("stopped");
-    expect(text.startsWith(given)).toBe(true);
-    expect(given.length).toBeGreaterThanOrEqual(6);
+    expect(text.startsWith(prefix)).toBe(true);
+    expect(prefix.length).toBeGreaterThanOrEqual(6);
   });
 });
 

@@ -78,8 +78,8 @@ test("five plans step together as each does alone, with the same bills", { timeo
 
 test("the layers that a cut lets through hold what was kept, each group its own", async () => {
   const { slot, lease } = await begin(4);
-  const kept = slot.groups.map(({ layers, length }) => [layers.from, layers.to, length]);
-  expect(kept).toEqual([
+  const lengths = slot.groups.map(({ layers, length }) => [layers.from, layers.to, length]);
+  expect(lengths).toEqual([
     [0, 3, 90],
     [3, 12, 63],
     [12, 30, 38],

@@ -122,9 +122,9 @@ test.runIf(process.platform === "linux")(
     };
     // A window of 8, 512 tokens to turn back, a step of 64; and less than two pages of 64 tokens shared with neighbours.
     for (const layer of [0, 4]) {
-      const kept = written(layer);
-      expect(kept.slice(1500 - 8 - 512, 1500)).not.toContain(false);
-      expect(kept.filter((w) => w).length).toBeLessThan(8 + 512 + 64 + 2 * 64);
+      const cells = written(layer);
+      expect(cells.slice(1500 - 8 - 512, 1500)).not.toContain(false);
+      expect(cells.filter((w) => w).length).toBeLessThan(8 + 512 + 64 + 2 * 64);
     }
     expect(written(5).filter((w) => w).length).toBe(1500);
     engine.release(slot);

@@ -90,8 +90,8 @@ describe.each(patched)("%s", (name) => {
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
 
   /** Opens the image part of a checkpoint that may have other weights. */
-  async function patchReader(checkpoint: Checkpoint, kept: string) {
-    const { vision, weights } = await openVision(checkpoint, kept, "f32");
+  async function patchReader(checkpoint: Checkpoint, weightsFolder: string) {
+    const { vision, weights } = await openVision(checkpoint, weightsFolder, "f32");
     if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
     const processor = readPatchProcessor(folder, vision.encoder.config);
     const [graph] = prepare(weights, () => [traceMerged(vision)]);
@@ -99,7 +99,7 @@ describe.each(patched)("%s", (name) => {
     const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
     const read = async (file: string) => ({
       ...(await runner.run(await sizedOf(file))),
-      contentHash: `${kept} ${file}`,
+      contentHash: `${weightsFolder} ${file}`,
     });
     return { vision, processor, sizedOf, read, [Symbol.dispose]: () => runner[Symbol.dispose]() };
   }

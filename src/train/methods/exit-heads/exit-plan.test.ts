@@ -42,12 +42,12 @@ test.each([
     const out = path.join(home, `dry-${saving}`);
     const method = { name: "exit-heads", saving, head, decider, from: 1, block: 32 };
     const run = { method, model: file, quant: "f32", data: textsOf(saving) } as const;
-    const kept = namesIn(states);
+    const names = namesIn(states);
     const rows = vi.spyOn(StateCache.prototype, "add");
     const found = await estimateTraining(run);
     expect(rows).toHaveBeenCalledTimes(2);
     rows.mockRestore();
-    expect(namesIn(states)).toEqual(kept);
+    expect(namesIn(states)).toEqual(names);
     const { receipt } = await train(run, { out });
     expect(found.steps).toBe(receipt.steps);
     // The last batch of a pass is short; its step takes a part of the next pass.
