@@ -9,7 +9,7 @@ const result = z.object({
   certificate: z
     .object({
       ...{ ladder, p: z.number(), mean: z.number() },
-      /** Of dense; absent under `nats`, where no answer is right or wrong. */
+      /** Dense's quality; absent under `nats`, where no answer is right or wrong. */
       quality: z.number().optional(),
       items: z.object({ search: z.int(), test: z.int() }),
       cost: z.object({ ms: z.object({ dense: z.number(), chosen: z.number() }) }),

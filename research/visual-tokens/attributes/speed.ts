@@ -160,7 +160,7 @@ function timed(found: readonly Omit<Timed, "time">[]): Timed[] {
   }));
 }
 
-/** Of vlm-tiny, as it is served: each prompt has a picture that no prompt before it had. */
+/** Times of vlm-tiny as served: every prompt has a new picture. */
 async function served(): Promise<Timed[]> {
   using model = await loadModel("vlm-tiny", { quant: "f32" });
   const found = drawn.map(({ recipe }) => ({ recipe: listOf(recipe), ms: Number.POSITIVE_INFINITY, flops: 1 }));
