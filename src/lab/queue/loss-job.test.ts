@@ -114,11 +114,7 @@ describe("a worker's side", () => {
 
   test.each<[string, (setting: LossSetting) => LossSetting, string | RegExp]>([
     ["version", (s) => ({ ...s, version: "0.0.1" }), "the tuning needs Modicum 0.0.1, and this worker has 0.0.0"],
-    [
-      "model",
-      (s) => ({ ...s, modelHash: "f".repeat(64) }),
-      /is [0-9a-f]{12}… here, and ffffffffffff… in the tuning$/,
-    ],
+    ["model", (s) => ({ ...s, modelHash: "f".repeat(64) }), /is [0-9a-f]{12}… here, and ffffffffffff… in the tuning$/],
     ["codes", (s) => ({ ...s, codes: 4 }), /^the codes of .* is none here, and 4 bits in the tuning$/],
     [
       "sampling",
