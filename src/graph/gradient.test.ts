@@ -137,9 +137,9 @@ describe("gradient", () => {
     g.output("dx", dx!);
     g.output("dw", dw!);
     const weights = ndarray([2, 2], [0.5, -1, 2, 3]);
-    const found = interpret(g, { x: ndarray([2, 2], [1, 2, 3, 4]), w: weights }, {});
-    expect([...found["dx"]!.data]).toEqual([...weights.data]);
-    expect([...found["dw"]!.data]).toEqual([0, 0, 0, 0]);
+    const result = interpret(g, { x: ndarray([2, 2], [1, 2, 3, 4]), w: weights }, {});
+    expect([...result["dx"]!.data]).toEqual([...weights.data]);
+    expect([...result["dw"]!.data]).toEqual([0, 0, 0, 0]);
   });
 
   test("a loss that is no single number is refused", () => {

@@ -76,15 +76,15 @@ describe("a classifier that looks texts up", () => {
 
   test("excludes the text's own document, and categories for editors, on request", async () => {
     await using classifier = await open();
-    const found = async (qzero: ClassifierOptions["qzero"]) => {
+    const documentsOf = async (qzero: ClassifierOptions["qzero"]) => {
       const { results } = await classifier.classify(["Apples grow on trees."], labels, { explain: true, qzero });
       const { documents, read } = results[0]!.explanation!;
       return [documents.map(({ id }) => id), read.found];
     };
-    expect(await found({})).toEqual([["a", "c"], 3]);
-    expect(await found({ categoryFilter: true })).toEqual([["a", "c"], 2]);
-    expect(await found({ excludeExact: true })).toEqual([["c"], 0]);
-    expect(await found({ excludeExact: true, topK: 1 })).toEqual([["c"], 0]);
+    expect(await documentsOf({})).toEqual([["a", "c"], 3]);
+    expect(await documentsOf({ categoryFilter: true })).toEqual([["a", "c"], 2]);
+    expect(await documentsOf({ excludeExact: true })).toEqual([["c"], 0]);
+    expect(await documentsOf({ excludeExact: true, topK: 1 })).toEqual([["c"], 0]);
   });
 
   test("accepts the caller's documents, and labels with words", async () => {

@@ -51,9 +51,9 @@ function inSteps(config: GatedDeltaConfig, steps: readonly number[]): NdArray[] 
     const g = new Graph();
     const feeds: Record<string, NdArray> = { x: rowsOf(x, at, at + tokens), state: carried };
     const state = g.input("state", "f32", carried.shape);
-    const found = gatedDeltaStep(weightsIn(g, feeds), config, g.input("x", "f32", [2, tokens, 4]), state);
-    g.output("y", found.y);
-    g.output("next", found.state);
+    const result = gatedDeltaStep(weightsIn(g, feeds), config, g.input("x", "f32", [2, tokens, 4]), state);
+    g.output("y", result.y);
+    g.output("next", result.state);
     const got = interpret(g, feeds, {});
     carried = got["next"]!;
     at += tokens;

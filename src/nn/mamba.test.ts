@@ -56,14 +56,14 @@ test("a selective scan by linear attention, a channel a head", () => {
   const { y, state: next } = gatedLinearAttention(operands, { heads: CHANNELS, groups: 1 });
   g.output("y", y);
   g.output("next", next);
-  const found = interpret(g, { ...scan, state: ndarray([1, CHANNELS, STATES, 1]) }, {});
+  const result = interpret(g, { ...scan, state: ndarray([1, CHANNELS, STATES, 1]) }, {});
   for (let d = 0; d < CHANNELS; d++) {
     for (let t = 0; t < TOKENS; t++) {
-      const value = skipped(found["y"]!.data[t * CHANNELS + d]!, t, d);
+      const value = skipped(result["y"]!.data[t * CHANNELS + d]!, t, d);
       expect(value).toBeCloseTo(ungated[d]![t]!, 7);
       expect(value * silu(0.5 * Math.cos(t + d))).toBeCloseTo(gated[d]![t]!, 7);
     }
-    for (let n = 0; n < STATES; n++) expect(found["next"]!.data[d * STATES + n]).toBeCloseTo(lastState[d]![n]!, 7);
+    for (let n = 0; n < STATES; n++) expect(result["next"]!.data[d * STATES + n]).toBeCloseTo(lastState[d]![n]!, 7);
   }
 });
 
@@ -151,9 +151,9 @@ function inSteps(of: NdArray, steps: readonly number[]): number[] {
   for (let at = 0, i = 0; i < steps.length; at += steps[i++]!) {
     const data = of.data.subarray(at * config.hidden, (at + steps[i]!) * config.hidden);
     const part = ndarray([1, steps[i]!, config.hidden], data);
-    const found = interpret(g, { ...weights, x: part, state: carried }, { tokens: steps[i]! });
-    all.push(...found["y"]!.data);
-    carried = found["next"]!;
+    const outputs = interpret(g, { ...weights, x: part, state: carried }, { tokens: steps[i]! });
+    all.push(...outputs["y"]!.data);
+    carried = outputs["next"]!;
   }
   return all;
 }

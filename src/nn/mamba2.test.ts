@@ -52,12 +52,12 @@ function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: reado
         x.data.subarray((b * tokens + at) * hidden, (b * tokens + at + count) * hidden),
         b * count * hidden,
       );
-    const found = interpret(g, { ...named(config, weights), x: part, state: carried }, { batch, tokens: count });
+    const result = interpret(g, { ...named(config, weights), x: part, state: carried }, { batch, tokens: count });
     for (const [b, row] of rows.entries()) {
       const width = count * config.outputs;
-      row.push(...found["y"]!.data.subarray(b * width, (b + 1) * width));
+      row.push(...result["y"]!.data.subarray(b * width, (b + 1) * width));
     }
-    carried = found["next"]!;
+    carried = result["next"]!;
     at += count;
   }
   return rows;

@@ -97,8 +97,8 @@ describe("POST /v1/answer", () => {
   });
 
   test("by vectors: the index's model is billed, and not held together with the other", async () => {
-    const { documents: found, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
-    expect(found).toHaveLength(1);
+    const { documents: hits, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
+    expect(hits).toHaveLength(1);
     expect(Object.keys(receipt.work.calls)).toHaveLength(2);
   });
 

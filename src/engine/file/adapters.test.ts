@@ -56,8 +56,8 @@ test("a decoder's table and head that PEFT saved whole replace the base's; a tie
   const { checkpoint } = await openAdapted(fixture("llama-biased"), { adapter: saved });
   const { decoder, weights } = await openDecoder(checkpoint, tempFolder(), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
-  const found = await stack.run(tokens);
-  expect(Math.max(...found.map((v, i) => Math.abs(v - logits[i]!)))).toBeLessThan(1e-4);
+  const result = await stack.run(tokens);
+  expect(Math.max(...result.map((v, i) => Math.abs(v - logits[i]!)))).toBeLessThan(1e-4);
   const tied = openAdapted(fixture("ernie4_5"), { adapter: saved });
   await expect(tied).rejects.toThrow(/llama-saved: the adapter does not fit .*ernie4_5: /);
   await expect(openAdapted(base, { adapter: saved })).rejects.toThrow(/tensors that do not belong to a plain LoRA/);

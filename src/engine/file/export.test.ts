@@ -193,13 +193,13 @@ async function handedOn(name: string) {
     }),
   );
   const inputs = Object.keys(states).toSorted();
-  const found: number[] = [];
+  const results: number[] = [];
   for (const part of [tokens.slice(0, 30), ...tokens.slice(30).map((token) => [token])]) {
     const { logits: own, ...present } = (await session.run({ input_ids: i64([part], ort), ...states })) as Values;
     states = Object.fromEntries(Object.entries(present).map(([n, value]) => [keptAs(n), value]));
-    found.push(...(own!.data as Float32Array));
+    results.push(...(own!.data as Float32Array));
   }
-  return { inputs, apart: difference(found, logits) };
+  return { inputs, apart: difference(results, logits) };
 }
 
 // Merged; beside a token table that is also the head; and beside a GGUF.

@@ -23,9 +23,9 @@ function items(shots: number): Item[] {
 }
 
 async function answered(answerer: Answerer, all: readonly Item[]): Promise<Map<string, Answered>> {
-  const found = new Map<string, Answered>();
-  for (const item of all) found.set(item.id, await answerer.plan(item)!());
-  return found;
+  const results = new Map<string, Answered>();
+  for (const item of all) results.set(item.id, await answerer.plan(item)!());
+  return results;
 }
 
 const billed = ({ shared: _, ...answered }: Answered) => answered;

@@ -120,10 +120,10 @@ describe("differences", () => {
   test("for a metric where less is better, more is a loss; items of one side only never count", () => {
     const before = [result("a", [10, 5]), result("b", [10, 5]), result("c", [10, 5]), result("d", [1, 1])];
     const after = [result("a", [12, 5]), result("b", [15, 5]), result("c", [9, 5]), result("e", [1, 1])];
-    const found = differences({ name: "perplexity", better: "lower" }, before, after);
-    expect([found.better, found.same, found.worse]).toEqual([1, 0, 2]);
-    expect(found.losses.map(({ item }) => item)).toEqual(["b", "a"]);
-    expect(found.losses[0]!.gain).toBeCloseTo(Math.exp(2) - Math.exp(3), 9);
+    const changes = differences({ name: "perplexity", better: "lower" }, before, after);
+    expect([changes.better, changes.same, changes.worse]).toEqual([1, 0, 2]);
+    expect(changes.losses.map(({ item }) => item)).toEqual(["b", "a"]);
+    expect(changes.losses[0]!.gain).toBeCloseTo(Math.exp(2) - Math.exp(3), 9);
   });
 });
 

@@ -32,9 +32,9 @@ test("runs are found in subfolders, finished or not, in the order of their paths
     runFolder("a/u@m", false),
     runFolder(".hidden", true),
   ];
-  const found = await findRuns(root);
-  expect(found.map(({ folder }) => folder)).toEqual([folders[1], folders[2], folders[0]]);
-  expect(found.map(({ summary }) => summary?.items)).toEqual([40, undefined, 40]);
+  const runs = await findRuns(root);
+  expect(runs.map(({ folder }) => folder)).toEqual([folders[1], folders[2], folders[0]]);
+  expect(runs.map(({ summary }) => summary?.items)).toEqual([40, undefined, 40]);
   expect((await findRuns(folders[0]!)).map(({ folder }) => folder)).toEqual([folders[0]]);
 });
 
@@ -42,10 +42,10 @@ test("a broken summary hides no other run, nor does a run hide those below it; a
   const grid = runFolder("grid", true);
   const [good, broken] = [runFolder("grid/good@m", true), runFolder("grid/broken@m", true)];
   writeFileSync(path.join(broken, "summary.json"), "{");
-  const found = await findRuns(grid);
-  expect(found.map(({ folder }) => folder)).toEqual([grid, broken, good]);
-  expect(found.map(({ fault }) => fault)).toEqual([undefined, expect.stringContaining("broken@m"), undefined]);
-  expect(runRows(found).map((row) => row[1])).toEqual(["TASK", "needle <4k>", "cannot be read", "needle <4k>"]);
+  const runs = await findRuns(grid);
+  expect(runs.map(({ folder }) => folder)).toEqual([grid, broken, good]);
+  expect(runs.map(({ fault }) => fault)).toEqual([undefined, expect.stringContaining("broken@m"), undefined]);
+  expect(runRows(runs).map((row) => row[1])).toEqual(["TASK", "needle <4k>", "cannot be read", "needle <4k>"]);
   await expect(findRuns(path.join(good, "run.json"))).rejects.toThrow(/run\.json is a file, expected a folder/);
   await expect(findRuns(path.join(root, "none"))).rejects.toThrow(/^cannot read the folder .*none \(ENOENT\)$/);
 });

@@ -64,10 +64,10 @@ test("a saving that leaves short prompts dense reports from which length it acts
 
 test("a candidate that cannot act is reported with its reason: short prompts, or the model", async () => {
   const candidates = own(["xattention", "lookup", "prune:after=99,minLength=2"].map((text) => parseRecipe([text])));
-  const { candidates: found, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
+  const { candidates: remaining, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
     if (step!.saving.name === "prune") throw new UserError("nothing is deeper than layer 99");
   });
-  expect(found.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
+  expect(remaining.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
   expect(excluded.map(({ reason }) => reason)).toEqual([
     "prompts have a median of 310 tokens; acts from 4,096",
     "nothing is deeper than layer 99",

@@ -196,9 +196,9 @@ test("a stopped answer reports its cost", async () => {
   const stopping = {
     ...source,
     search: async (...all: Parameters<typeof source.search>) => {
-      const found = await source.search(...all);
+      const hits = await source.search(...all);
       stop.abort();
-      return found;
+      return hits;
     },
   };
   const terms = { signal: stop.signal, onStopped: (receipt: Receipt) => void receipts.push(receipt) };

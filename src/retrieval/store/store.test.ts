@@ -279,13 +279,13 @@ both("an approximate index is read by HNSW, and has more candidates than results
     await createStore(folder, "near", settings),
   ];
   const [query] = await embed(["jet"]);
-  const found = async (from: Store) => {
+  const hitsIn = async (from: Store) => {
     await add(from, corpus);
     return (await from.byVector(normalised(query!), 60)).hits.map(({ chunk }) => chunk);
   };
-  const expected = await found(exact);
+  const expected = await hitsIn(exact);
   expect(expected).toHaveLength(60);
-  expect(await found(store)).toEqual(expected);
+  expect(await hitsIn(store)).toEqual(expected);
   await Promise.all([store.close(), exact.close()]);
   const client = new Client(place);
   await client.connect();

@@ -190,7 +190,7 @@ test("gradients equal central differences, in float64", async () => {
       const { data } = interpret(g, feeds, {})["y"]!;
       return data.reduce((sum, v, i) => sum + v * feeds["given"]!.data[i]!, 0);
     };
-    const found = interpret(g, feeds, {});
+    const result = interpret(g, feeds, {});
     for (const name of names) {
       const { data } = feeds[name]!;
       for (const at of [Math.floor(data.length / 3), data.length - 1]) {
@@ -201,7 +201,7 @@ test("gradients equal central differences, in float64", async () => {
         };
         const slope = (changed(1e-5) - changed(-1e-5)) / 2e-5;
         data[at] = value;
-        expect(Math.abs(found[`by ${name}`]!.data[at]! - slope), `layer ${layer}, ${name} ${at}`).toBeLessThan(1e-6);
+        expect(Math.abs(result[`by ${name}`]!.data[at]! - slope), `layer ${layer}, ${name} ${at}`).toBeLessThan(1e-6);
       }
     }
   }

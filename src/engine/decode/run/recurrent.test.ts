@@ -135,8 +135,8 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
       ]);
       const [branchOut, residualOut] = [wide(), wide()];
       await program.bind({ ...Object.fromEntries(states), branch: wide(), branchOut, residualOut }).run();
-      const found = [branchOut.buffer, residualOut.buffer, ...after];
-      const copies = found.map(({ memory }) => new Float32Array(memory.slice(0)));
+      const outputs = [branchOut.buffer, residualOut.buffer, ...after];
+      const copies = outputs.map(({ memory }) => new Float32Array(memory.slice(0)));
       for (const each of held) each[Symbol.dispose]();
       return copies;
     };

@@ -37,21 +37,21 @@ describe("the middle of the widest gap", () => {
 
   test("is tried until neighbours are close: more where more changes", async () => {
     const { prober: p, calls } = prober(cliff);
-    const found = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
-    expect(found).toEqual(calls.map(({ options }) => options.threshold).sort());
-    expect([found[0], found.at(-1)]).toEqual([0.5, 1]);
-    const points = found.map((threshold) => cliff({ threshold } as Options));
-    for (let i = 1; i < found.length; i++) {
+    const result = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
+    expect(result).toEqual(calls.map(({ options }) => options.threshold).sort());
+    expect([result[0], result.at(-1)]).toEqual([0.5, 1]);
+    const points = result.map((threshold) => cliff({ threshold } as Options));
+    for (let i = 1; i < result.length; i++) {
       const near = Math.abs(points[i]!.saved - points[i - 1]!.saved) / 0.5 <= 0.11;
-      expect(near || found[i]! - found[i - 1]! < 0.5 / 32).toBe(true);
+      expect(near || result[i]! - result[i - 1]! < 0.5 / 32).toBe(true);
     }
-    expect(found.length).toBeLessThan(30);
+    expect(result.length).toBeLessThan(30);
   });
 
   test("ends with the budget, and reports what was spent", async () => {
     const { prober: p } = prober(cliff, { budgetFlops: 64 * 5 });
-    const found = await search(parseSearch("xattention:threshold=0.5..1"), p);
-    expect(found).toHaveLength(5);
+    const result = await search(parseSearch("xattention:threshold=0.5..1"), p);
+    expect(result).toHaveLength(5);
     expect(p.budget.spent).toEqual({ probes: 5, flops: 320, minutes: 5 });
     const { prober: q } = prober(cliff, { budgetMinutes: 3.5 });
     expect(await search(parseSearch("xattention:threshold=0.5..1"), q)).toHaveLength(3);
@@ -113,11 +113,11 @@ describe("successive halving", () => {
 
   test("tries all on few items, the better half on twice as many, to the end", async () => {
     const { prober: p, calls } = prober(point);
-    const found = await search(parseSearch(grid), p);
+    const result = await search(parseSearch(grid), p);
     const sizes = calls.map(({ items }) => items);
     expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
     // At stride 16, no setting beats another; at stride 8, better ones of stride 16 beat each.
-    expect(found.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
+    expect(result.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
     expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
   });
 

@@ -261,9 +261,9 @@ test("a token that is far away changes nothing of another in the first layer", a
     const meter = new Meter(model.engine.programs);
     for await (const _ of model.engine.chunks(slot, spanned.prompt, { plan, meter, embeddings: spanned.embeddings }));
     const { key, offset } = slot.cache.place(1, 0, BEFORE);
-    const found = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
+    const result = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
     model.engine.release(slot);
-    return found;
+    return result;
   };
   const [one, other] = [await keysOf(prompt), await keysOf(far)];
   const { headSize } = model.decoder.config;

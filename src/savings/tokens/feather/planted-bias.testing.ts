@@ -88,8 +88,8 @@ export class PlantedBias implements Disposable {
     const normal = normals(seededRandom(4));
     const sum = { rotary: 0, none: 0 };
     for (let trial = 0; trial < TRIALS; trial++) {
-      const found = await this.scores(strength, at, normal);
-      for (const way of ways) sum[way] += meanKeptRow(found[way], [SIDE, SIDE], KEPT) / TRIALS;
+      const result = await this.scores(strength, at, normal);
+      for (const way of ways) sum[way] += meanKeptRow(result[way], [SIDE, SIDE], KEPT) / TRIALS;
     }
     return sum;
   }
@@ -103,14 +103,14 @@ export class PlantedBias implements Disposable {
   ): Promise<Ways<Float32Array>> {
     const { heads } = this.decoder.config;
     const drawn = Array.from({ length: heads }, () => this.#draw(strength, normal));
-    const found = { rotary: new Float32Array(CELLS), none: new Float32Array(CELLS) };
+    const sums = { rotary: new Float32Array(CELLS), none: new Float32Array(CELLS) };
     for (const way of ways) {
       using q = await this.#query(drawn, way, queryPosition, factor);
       for (const [head, { keys }] of drawn.entries())
         for (const [cell, score] of (await this.#head(q, head, keys, at, way)).entries())
-          found[way][cell]! += score / heads;
+          sums[way][cell]! += score / heads;
     }
-    return found;
+    return sums;
   }
 
   #draw(strength: number, normal: () => number): Drawn {
