@@ -55,8 +55,8 @@ export async function addByQueue(
   await using queue = await JobQueue.open(url, notice);
   const command = randomUUID();
   const jobs = await Promise.all(
-    files.map(async (given): Promise<IndexJob> => {
-      const file = path.resolve(given);
+    files.map(async (source): Promise<IndexJob> => {
+      const file = path.resolve(source);
       return { version, command, store, name, file, hash: await fileHash(file) };
     }),
   );
