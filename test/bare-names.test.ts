@@ -79,10 +79,10 @@ async function bare(name: string, saving: string): Promise<Recipe | string> {
 
 describe.each([...trained, ...downloaded])("on %s", (name) => {
   test("each saving's name alone changes the work of a prompt of its kind, or is refused in one sentence", async () => {
-    const found = await Promise.all(
+    const results = await Promise.all(
       savings.map(async (saving) => [saving.name, await bare(name, saving.name)] as const),
     );
-    const acting = found.filter(([saving, recipe]) => typeof recipe !== "string" && !isCostly(name, saving));
+    const acting = results.filter(([saving, recipe]) => typeof recipe !== "string" && !isCostly(name, saving));
     if (acting.length === 0) return;
     using model = await load((await sourceOf(name)).path);
     const idle: string[] = [];

@@ -27,7 +27,7 @@ describe("a budget", () => {
   });
 
   test("is refused without its measure, and a measure without its budget", () => {
-    expect(() => overspent(budgets, { lines: 1 })).toThrow("budgets are of files, lines; measured: lines");
+    expect(() => overspent(budgets, { lines: 1 })).toThrow("budgets.json has files, lines; measured: lines");
     expect(() => overspent({}, { lines: 1 })).toThrow("measured: lines");
   });
 

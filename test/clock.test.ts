@@ -11,10 +11,10 @@ const CLOCK =
 
 test("no test depends on the machine's speed", () => {
   const { fast, slow, isolated } = testFiles(".", ["src", "apps", "research", "test"]);
-  const found = [...fast, ...slow, ...isolated].flatMap((file) =>
+  const uses = [...fast, ...slow, ...isolated].flatMap((file) =>
     readFileSync(file, "utf8")
       .split("\n")
       .flatMap((line, i) => (CLOCK.test(line) ? [`${file}:${i + 1}: ${line.trim()}`] : [])),
   );
-  expect(found).toEqual([]);
+  expect(uses).toEqual([]);
 });

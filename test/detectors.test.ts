@@ -73,10 +73,10 @@ describe.runIf(installed).each(["centernet", "nanodet"])("%s", (model) => {
   });
 
   test("recognize names its boxes", { timeout: 300_000 }, async () => {
-    const found = await detected(model);
-    expect(found.length).toBeGreaterThan(2);
-    expect(found.every(({ label }) => label === "person")).toBe(true);
-    const boxes = found.map(({ box: [left, top, width, height] }) => [left, top, left + width, top + height]);
+    const detections = await detected(model);
+    expect(detections.length).toBeGreaterThan(2);
+    expect(detections.every(({ label }) => label === "person")).toBe(true);
+    const boxes = detections.map(({ box: [left, top, width, height] }) => [left, top, left + width, top + height]);
     const file = path.join(out, "boxes.json");
     writeFileSync(file, JSON.stringify(boxes));
     const args = ["recognize", photograph, "--boxes", file, "--labels", "person,dog,red car", "--json"];

@@ -26,14 +26,14 @@ const QUESTIONS = `
 const [QUESTION] = QUESTIONS as [string];
 const TOKENS = 6;
 
-const asked = (diffusion: RunOptions["diffusion"], more: RunOptions = {}): RunOptions => ({
+const optionsOf = (diffusion: RunOptions["diffusion"], more: RunOptions = {}): RunOptions => ({
   ...{ raw: true, maxTokens: TOKENS, diffusion },
   ...more,
 });
 const passes = ({ work }: Receipt) => work!["passes"]!;
 
 test("an answer streams by block, and its pieces form the whole", async () => {
-  const options = asked({ block: 2, ends: "never" });
+  const options = optionsOf({ block: 2, ends: "never" });
   const pieces: Chunk[] = [];
   for await (const piece of model.generate(QUESTION, options)) pieces.push(piece);
   expect(pieces.map(({ tokens }) => tokens.length)).toEqual([2, 2, 2]);
@@ -46,7 +46,7 @@ test("an answer streams by block, and its pieces form the whole", async () => {
 });
 
 test("an answer ends at its first end token, and later blocks do not run", async () => {
-  const { text, tokens, finishReason, receipt } = await model.complete(QUESTION, asked({ block: 1 }));
+  const { text, tokens, finishReason, receipt } = await model.complete(QUESTION, optionsOf({ block: 1 }));
   expect(finishReason).toBe("stop");
   expect(tokens.length).toBe(text.length + 1);
   expect(passes(receipt).run).toBe(tokens.length);
@@ -57,8 +57,8 @@ test("with a cache refreshed each block most tokens are the same, for fewer FLOP
   let [same, all] = [0, 0];
   for (const question of QUESTIONS) {
     const [whole, cached] = [
-      await model.complete(question, asked({ block: 2, ends: "never" })),
-      await model.complete(question, asked({ block: 2, ends: "never", cache: true })),
+      await model.complete(question, optionsOf({ block: 2, ends: "never" })),
+      await model.complete(question, optionsOf({ block: 2, ends: "never", cache: true })),
     ];
     same += whole.tokens.filter(({ id }, i) => id === cached.tokens[i]?.id).length;
     all += TOKENS;
@@ -69,16 +69,16 @@ test("with a cache refreshed each block most tokens are the same, for fewer FLOP
 });
 
 test("a threshold takes as many passes as it needs, and is billed for them", async () => {
-  const { receipt: eager } = await model.complete(QUESTION, asked({ threshold: 0, ends: "never" }));
+  const { receipt: eager } = await model.complete(QUESTION, optionsOf({ threshold: 0, ends: "never" }));
   expect(passes(eager)).toEqual({ dense: TOKENS, run: 1 });
-  const { receipt: careful } = await model.complete(QUESTION, asked({ threshold: 1.1, ends: "never" }));
+  const { receipt: careful } = await model.complete(QUESTION, optionsOf({ threshold: 1.1, ends: "never" }));
   expect(passes(careful).run).toBe(TOKENS);
   expect(careful.flops.spent).toBeGreaterThan(3 * eager.flops.spent);
 });
 
 test("the seed determines a sampled answer", async () => {
   const drawn = async (seed: number) =>
-    (await model.complete(QUESTION, asked({ ends: "never" }, { temperature: 4, seed }))).text;
+    (await model.complete(QUESTION, optionsOf({ ends: "never" }, { temperature: 4, seed }))).text;
   const first = await drawn(1);
   expect(await drawn(1)).toBe(first);
   expect(new Set([first, await drawn(2), await drawn(3), await drawn(4)]).size).toBeGreaterThan(1);
@@ -87,7 +87,7 @@ test("the seed determines a sampled answer", async () => {
 test("a stopped answer has the receipt of its passes", async () => {
   const stop = new AbortController();
   const stopped: Receipt[] = [];
-  const options = asked({ block: 1, ends: "never" }, { signal: stop.signal, onStopped: (it) => stopped.push(it) });
+  const options = optionsOf({ block: 1, ends: "never" }, { signal: stop.signal, onStopped: (it) => stopped.push(it) });
   const reading = async () => {
     for await (const _ of model.generate(QUESTION, options)) stop.abort();
   };
@@ -102,7 +102,7 @@ test.each([
   [{ suffix: "x" }, "fills in masked tokens; expected no suffix"],
   [{ maxTokens: 4000 }, "reads at most 256"],
 ])("%o is refused", async (more, sentence) => {
-  await expect(model.complete(QUESTION, asked({}, more))).rejects.toThrow(sentence);
+  await expect(model.complete(QUESTION, optionsOf({}, more))).rejects.toThrow(sentence);
 });
 
 test("a vocabulary without a mask token is refused", async () => {

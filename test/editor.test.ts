@@ -22,7 +22,7 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
   const values: Record<string, unknown> = { ...settings, server: server.url, ...changes };
   let configured = () => {};
   const lines: string[] = [];
-  let provide: ((...asked: unknown[]) => Promise<{ text: string }[]>) | undefined;
+  let provide: ((...args: unknown[]) => Promise<{ text: string }[]>) | undefined;
   const vscode = {
     window: { createOutputChannel: () => ({ appendLine: (line: string) => lines.push(line) }) },
     workspace: {
@@ -36,7 +36,7 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
         _: unknown,
         provider: { provideInlineCompletionItems: typeof provide },
       ) => {
-        provide = (...asked) => provider.provideInlineCompletionItems!(...asked);
+        provide = (...args) => provider.provideInlineCompletionItems!(...args);
       },
     },
     Range: class {
@@ -52,7 +52,7 @@ function fakeEditor(changes: Partial<typeof settings> = {}) {
       ) {}
     },
   };
-  const load = Reflect.get(Module, "_load") as (...given: unknown[]) => unknown;
+  const load = Reflect.get(Module, "_load") as (...args: unknown[]) => unknown;
   Reflect.set(Module, "_load", (name: string, ...rest: unknown[]) =>
     name === "vscode" ? vscode : load(name, ...rest),
   );

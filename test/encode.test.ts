@@ -37,9 +37,9 @@ describe("embed", () => {
   test("without texts, a vector for each line of stdin; an empty one is refused", async () => {
     const words = ["embed", "--model", fixture("sentences")];
     const lines = (await call(words, "good\r\nsoup\n")).stdout.trimEnd().split("\n");
-    const given = (await ours([...words, "good", "soup"])).stdout.trimEnd().split("\n");
+    const vectors = (await ours([...words, "good", "soup"])).stdout.trimEnd().split("\n");
     expect(lines).toHaveLength(2);
-    expect(lines).toEqual(given);
+    expect(lines).toEqual(vectors);
     for (const line of lines) expect(JSON.parse(line)).toHaveLength(32);
     const { status, stderr } = await call(words, "good\n\nsoup\n");
     expect([status, stderr]).toEqual([2, expect.stringContaining("text 2 of 3 is empty")]);

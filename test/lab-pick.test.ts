@@ -31,10 +31,10 @@ function written(name: string, recipes: number, half: number): string {
 const OLDER = "warning: this run does not record its prompt form;";
 
 test("a pick reports what the run does not exclude", () => {
-  const found = pick(written("some", 3, 0.005), "--quality", "-0.01");
-  expect(found.stdout).toBe("xattention:threshold=0.9,stride=8,minLengthForSparse=2048\n");
-  expect(found.stderr).toContain(OLDER);
-  expect(found.stderr).toMatch(
+  const choice = pick(written("some", 3, 0.005), "--quality", "-0.01");
+  expect(choice.stdout).toBe("xattention:threshold=0.9,stride=8,minLengthForSparse=2048\n");
+  expect(choice.stderr).toContain(OLDER);
+  expect(choice.stderr).toMatch(
     /with 40 items, a change of contains-answer as bad as −0\.008 cannot be excluded\nregistered as/,
   );
 });

@@ -72,8 +72,8 @@ test("a pair is tuned under its model name; its thresholds use both models' answ
   // Two models of one size: nothing is cheaper than dense.
   expect([status, JSON.parse(stdout)]).toMatchObject([0, { name: null, certificate: null }]);
   expect(stderr).toContain("search: Swift");
-  const kept = readFileSync(path.join(home, "tunings", "pair", "pair.jsonl"), "utf8")
+  const storedLines = readFileSync(path.join(home, "tunings", "pair", "pair.jsonl"), "utf8")
     .trim()
     .split("\n");
-  expect(kept.length).toBeLessThanOrEqual(2 * prompts.length);
+  expect(storedLines.length).toBeLessThanOrEqual(2 * prompts.length);
 });

@@ -105,8 +105,8 @@ test.skipIf(process.platform !== "linux")(
     expect(limited.stderr).toMatch(
       /error: cannot write .*results\.jsonl: the file would be larger than this process or disk allows\n$/,
     );
-    const kept = lines(out).length;
-    expect(kept).toBeGreaterThan(10);
+    const count = lines(out).length;
+    expect(count).toBeGreaterThan(10);
     expect(await lab(out, ["--resume"])).toMatchObject({ code: 0 });
     expect(lines(out)).toHaveLength(ITEMS);
   },

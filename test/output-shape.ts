@@ -88,7 +88,7 @@ function valueHasShape(shown: Json, output: Json, elided: boolean): boolean {
   );
 }
 
-/** Each element looks like one that is shown, and each that is shown has one that looks like it. */
+/** Every output element matches a shown one, and every shown one matches an output element. */
 function listHasShape(shown: readonly Json[], output: readonly Json[], elided: boolean): boolean {
   if (elided && shown.length === 0) return true;
   return (

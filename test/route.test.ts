@@ -33,7 +33,7 @@ test("a pair is calibrated, and answers by a share of its calls from then on", a
     /^error: smollm2>gemma3 is not calibrated for score=energy,aggregate=first; `modicum route/,
   );
 
-  const made = await own(
+  const calibration = await own(
     "route",
     "calibrate",
     PAIR,
@@ -44,8 +44,8 @@ test("a pair is calibrated, and answers by a share of its calls from then on", a
     "0.5",
     "--json",
   );
-  expect(made.status).toBe(0);
-  const { calibrations } = JSON.parse(made.stdout);
+  expect(calibration.status).toBe(0);
+  const { calibrations } = JSON.parse(calibration.stdout);
   expect(calibrations).toMatchObject([{ score: "energy", aggregate: "first", rows: 4 }]);
 
   for (const { prompt } of rows.slice(0, 2)) {
@@ -85,8 +85,8 @@ describe("refused in one sentence", () => {
     ["a row of something else", [{ text: "Hi" }], [], /odd\.jsonl: line 1: field "prompt"/],
     ["no row", [], [], /odd\.jsonl has no rows/],
     ["a score that there is not", rows, ["--score", "vibes"], /--score/],
-  ])("a file of %s", async (_, given, more, sentence) => {
-    const { status, stdout, stderr } = await own("route", "calibrate", PAIR, file("odd.jsonl", given), ...more);
+  ])("a file of %s", async (_, contents, more, sentence) => {
+    const { status, stdout, stderr } = await own("route", "calibrate", PAIR, file("odd.jsonl", contents), ...more);
     expect(stdout).toBe("");
     expect(stderr).toMatch(sentence);
     expect(status).toBeGreaterThan(0);

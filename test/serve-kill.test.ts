@@ -67,11 +67,11 @@ async function check(place: string): Promise<void> {
     answered.push(...ids);
   }
   const ledger = await openLedger(place);
-  const kept = new Set((await ledger.list()).map(({ id }) => id));
+  const storedIds = new Set((await ledger.list()).map(({ id }) => id));
   await ledger.close();
-  const lost = answered.filter((id) => !kept.has(id));
+  const lost = answered.filter((id) => !storedIds.has(id));
   expect(lost.length).toBeLessThanOrEqual(2 * CLIENTS);
-  expect(kept.size - (answered.length - lost.length)).toBeLessThanOrEqual(2 * CLIENTS);
+  expect(storedIds.size - (answered.length - lost.length)).toBeLessThanOrEqual(2 * CLIENTS);
 }
 
 test("kill -9 under load costs an SQLite ledger at most the requests in flight", async () => {

@@ -95,14 +95,14 @@ test("the lab omits the end token from its tokens, and keeps tokens only on requ
   const source = await resolveModel(PATH);
   using model = await openAnswering({ source, quant: "auto", truncate: undefined });
   using dense = await model.under([]);
-  const asked: GenerationItem = {
+  const question: GenerationItem = {
     ...{ kind: "generation", id: "0", prompt: " tana harkin pet", stop: [], maxTokens: 8, answers: ["x"] },
   };
-  expect((await dense.plan(asked)!()).answer).toEqual({ text: " magpie" });
-  const { tokens } = (await dense.plan({ ...asked, answerTokens: [1] })!()).answer as AnswerOf["generation"];
+  expect((await dense.plan(question)!()).answer).toEqual({ text: " magpie" });
+  const { tokens } = (await dense.plan({ ...question, answerTokens: [1] })!()).answer as AnswerOf["generation"];
   expect(dense.tokenizer!.decode(tokens!)).toBe(" magpie");
   expect(tokens).toHaveLength(1);
   const promptTokens = dense.tokenizer!.encode(" tana harkin pet");
-  const ofTokens = await dense.plan({ ...asked, prompt: "none", promptTokens })!();
+  const ofTokens = await dense.plan({ ...question, prompt: "none", promptTokens })!();
   expect(ofTokens.answer).toEqual({ text: " magpie" });
 });

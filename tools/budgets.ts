@@ -116,7 +116,7 @@ async function measured(): Promise<Record<string, number>> {
 export function overspent(budgets: Budgets, values: Readonly<Record<string, number>>): string[] {
   const [planned, found] = [Object.keys(budgets).sort(), Object.keys(values).sort()];
   if (planned.join() !== found.join())
-    throw new Error(`budgets are of ${planned.join(", ")}; measured: ${found.join(", ")}`);
+    throw new Error(`budgets.json has ${planned.join(", ")}; measured: ${found.join(", ")}`);
   return Object.entries(budgets)
     .filter(([name, { limit }]) => values[name]! > limit)
     .map(([name, { limit, is }]) => `${name}: ${values[name]}, and the limit is ${limit} (${is})`);

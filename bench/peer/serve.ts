@@ -4,9 +4,9 @@ import type { AddressInfo } from "node:net";
 /** A minimal server: passes each POST's JSON to `answer`, on any path, and returns the result as JSON. */
 export function servePeer(answer: (body: never) => Promise<object>): void {
   const server = createServer(async (request, response) => {
-    const given = request.method === "POST" ? await answer((await jsonOf(request)) as never) : {};
+    const reply = request.method === "POST" ? await answer((await jsonOf(request)) as never) : {};
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(given));
+    response.end(JSON.stringify(reply));
   });
   // A busy machine must not end connections between two requests.
   server.keepAliveTimeout = 0;

@@ -15,8 +15,8 @@ export interface Prepared {
 }
 
 /** Writes a run's initial weights, so that a peer begins with the same. */
-export async function prepare(given: z.input<typeof trainOptions>): Promise<Prepared> {
-  const options = trainOptions.parse(given);
+export async function prepare(values: z.input<typeof trainOptions>): Promise<Prepared> {
+  const options = trainOptions.parse(values);
   const folder = temporary();
   const { subject, data } = await openTraining(options, folder);
   using _ = subject;

@@ -9,7 +9,7 @@ const result = z.object({
   certificate: z
     .object({
       ...{ ladder, p: z.number(), mean: z.number() },
-      /** Of dense; absent under `nats`, where no answer is right or wrong. */
+      /** Dense's quality; absent under `nats`, where no answer is right or wrong. */
       quality: z.number().optional(),
       items: z.object({ search: z.int(), test: z.int() }),
       cost: z.object({ ms: z.object({ dense: z.number(), chosen: z.number() }) }),
@@ -83,10 +83,10 @@ const drift = z.object({
 function driftRows(): string[][] {
   const { runs, off, audited, requests, loss, certified } = read("results/drift/outcome.json", drift)!;
   const stayed = `${certified.audited} audited, ${certified.off ? "off" : "on"}; wealth ${certified.wealth.toFixed(2)}`;
-  const left = `off in ${off} of ${runs} runs, after a median of ${audited} audited answers, ${requests.until_off} requests at a share of 0.01`;
+  const sentence = `off in ${off} of ${runs} runs, after a median of ${audited} audited answers, ${requests.until_off} requests at a share of 0.01`;
   return [
     ["those of the certificate", certified.loss.toFixed(3), stayed],
-    ["passages alone", loss.toFixed(3), left],
+    ["passages alone", loss.toFixed(3), sentence],
   ];
 }
 

@@ -5,7 +5,7 @@ interface Stage {
   step(i: number, counters: { updates: number; skipped: number }): Promise<unknown>;
 }
 
-/** What the stages of a training give, each run to its end; nothing is kept of them on disk. */
+/** Runs a training's stages to the end and returns their result; nothing is written to disk. */
 export async function finish<T>(stages: AsyncGenerator<Stage, T, void>): Promise<T> {
   let next = await stages.next();
   for (; !next.done; next = await stages.next()) {

@@ -31,7 +31,7 @@ const recipesTable = ({ recipes, metric, items }: Summary): string =>
     ]),
   );
 
-/** What a recipe does to the quality, with its interval. */
+/** A recipe's change of quality, with its interval. */
 export const delta = ({ delta }: RecipeSummary, items: number): string =>
   `${signed(delta.mean)}${interval(delta.ci95, items, signed)}`;
 

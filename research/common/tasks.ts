@@ -4,7 +4,7 @@ type Kind = Task["kind"];
 export type TaskOf<K extends Kind> = Extract<Task, { readonly kind: K }>;
 export type ItemOf<K extends Kind> = TaskOf<K> extends { items(run: never): AsyncIterable<infer Item> } ? Item : never;
 
-/** What a task draws its items by. */
+/** Options of a task's `items`. */
 export type ItemsFor = Parameters<Task["items"]>[0];
 
 /** All of a task's items, for tasks that count no tokens. */

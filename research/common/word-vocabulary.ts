@@ -17,8 +17,8 @@ interface Vocabulary {
  * Writes a folder that `train` takes as `tokenizer`: each word is a token, and other texts are bytes. Beside the tokenizer's
  * files stands a model of one empty table.
  */
-export async function writeVocabulary(folder: string, given: Vocabulary): Promise<void> {
-  const { words, architecture, chatTemplate } = given;
+export async function writeVocabulary(folder: string, vocabulary: Vocabulary): Promise<void> {
+  const { words, architecture, chatTemplate } = vocabulary;
   const tokens = [...alphabet, ...words];
   const vocab = Object.fromEntries([...tokens, END].map((token, id) => [token, id]));
   const byteLevel = { type: "ByteLevel", add_prefix_space: false, trim_offsets: false, use_regex: true };

@@ -36,11 +36,11 @@ test.skipIf(!existsSync(terrainFile))("a real consistency network's step is ONNX
   for (const { seed, sigma, difficulty, pixels } of reference.cases) {
     const random = normals(seededRandom(seed));
     const [step] = consistencyRoute({ ...model.denoising.noise, most: sigma }, 1).steps as [RouteStep];
-    const found = Float32Array.from({ length: model.unet.config.imageSize ** 2 }, () => sigma * random());
-    const scaled = found.map((value) => step.scale * value);
-    step.advance(found, await runner.run(scaled, [step.time], [{ row: difficulty }]), random);
+    const noise = Float32Array.from({ length: model.unet.config.imageSize ** 2 }, () => sigma * random());
+    const scaled = noise.map((value) => step.scale * value);
+    step.advance(noise, await runner.run(scaled, [step.time], [{ row: difficulty }]), random);
     const expected = new Float32Array(new Uint8Array(Bytes.from(pixels, "base64")).buffer);
-    const taken = [...expected.keys()].map((i) => found[i * reference.every]!);
+    const taken = [...expected.keys()].map((i) => noise[i * reference.every]!);
     expect(new Set(taken).size).toBeGreaterThan(200);
     expect(difference(taken, expected)).toBeLessThan(1e-3);
   }

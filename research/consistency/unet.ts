@@ -65,12 +65,12 @@ const alone = {
 };
 
 /** The file's weights under diffusers' names. */
-function renamed(given: ReadonlyMap<string, OnnxTensor>): Map<string, OnnxTensor> {
+function renamed(checkpoint: ReadonlyMap<string, OnnxTensor>): Map<string, OnnxTensor> {
   const found = new Map<string, OnnxTensor>();
   let norms = 0;
   const take = (ours: string, theirs: string) => {
     for (const part of ["weight", "bias"]) {
-      const tensor = given.get(`${theirs}.${part}`);
+      const tensor = checkpoint.get(`${theirs}.${part}`);
       if (tensor) found.set(`${ours}.${part}`, tensor);
     }
   };
@@ -83,7 +83,7 @@ function renamed(given: ReadonlyMap<string, OnnxTensor>): Map<string, OnnxTensor
       take(`${ours}.group_norm`, `norm.${norms++}`);
       take(`${ours}.to_out.0`, `network.${theirs}.proj_out`);
       for (const part of ["weight", "bias"]) {
-        const { shape, values } = given.get(`network.${theirs}.qkv.${part}`)!;
+        const { shape, values } = checkpoint.get(`network.${theirs}.qkv.${part}`)!;
         const [third, size] = [shape[0]! / 3, values.length / 3];
         for (const [i, name] of ["to_q", "to_k", "to_v"].entries())
           found.set(`${ours}.${name}.${part}`, {

@@ -75,8 +75,8 @@ export function acceptanceSection(): string {
   const { tokens, answers, steps, epochs, parameters, loss, heldOut } = read<Training>("training", "trained.json");
   const all = groupsOf("trained");
   const count = (value: number) => value.toLocaleString("en");
-  const about = `${count(parameters)} weights are trained on ${count(tokens)} tokens, ${count(answers)} of them in answers of the model's own, in ${count(steps)} steps (${epochs} epochs). The loss ends at ${loss.toFixed(2)} nats, on held-out texts at ${heldOut.toFixed(2)}.`;
-  return [about, acceptances(all), "Gains by the formula, with these shares:", gains(all)].join("\n\n");
+  const intro = `${count(parameters)} weights are trained on ${count(tokens)} tokens, ${count(answers)} of them in answers of the model's own, in ${count(steps)} steps (${epochs} epochs). The loss ends at ${loss.toFixed(2)} nats, on held-out texts at ${heldOut.toFixed(2)}.`;
+  return [intro, acceptances(all), "Gains by the formula, with these shares:", gains(all)].join("\n\n");
 }
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, ACCEPTANCE, acceptanceSection());

@@ -64,8 +64,9 @@ async function known(folder: string): Promise<Pick<MethodRun, "right" | "agree">
   const states = await statesOf(model.language!, undefined, { training: 1, calibration: 1, test: 300 });
   const guesses = await guessesOf(await openFrozen(model.language!.source.path, "auto"), states);
   const [from] = positionsOf(states.corpus, states.corpus.ranges.test);
-  const asked = positionsWhere(states, (at) => states.asked[at] === 1);
-  const share = (hit: (at: number) => boolean) => positiveRate(Array.from(asked, (at) => Number(hit(from + at))));
+  const answerPositions = positionsWhere(states, (at) => states.asked[at] === 1);
+  const share = (hit: (at: number) => boolean) =>
+    positiveRate(Array.from(answerPositions, (at) => Number(hit(from + at))));
   const whole = modelRight(states);
   return {
     right: [...guesses.map(({ right }) => share((at) => right[at] === 1)), share((at) => whole[at] === 1)],

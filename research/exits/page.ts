@@ -37,10 +37,12 @@ function exitsTable({ model, saving, layers, head, deciders, data, measured }: E
   const rows = [...layers, undefined].map((layer, i) => [
     layer === undefined ? "all" : `${layer}`,
     ...[measured.right[i]!, measured.agree[i]!].map(percent),
-    ...deciders.map(({ measured: told }) => (told[i] ? three(told[i].auc) : "")),
-    ...deciders.flatMap(({ measured: told }) => (told[0]?.stop ? [told[i]?.stop ? three(told[i].stop.auc) : ""] : [])),
+    ...deciders.map(({ measured: rates }) => (rates[i] ? three(rates[i].auc) : "")),
+    ...deciders.flatMap(({ measured: rates }) =>
+      rates[0]?.stop ? [rates[i]?.stop ? three(rates[i].stop.auc) : ""] : [],
+    ),
   ]);
-  const stops = deciders.flatMap(({ measured: told }) => (told[0]?.stop ? ["AUROC of stop"] : []));
+  const stops = deciders.flatMap(({ measured: rates }) => (rates[0]?.stop ? ["AUROC of stop"] : []));
   const columns = ["layers", "the text's token", "the model's choice", ...names.map((name) => `AUROC of ${name}`)];
   const choice = head.tokens ? `, ${head.tokens.length} tokens` : "";
   const rank = head.rank === undefined ? "" : ` of rank ${head.rank}`;
@@ -82,8 +84,8 @@ const LAYERS: Readonly<Record<string, number>> = { "code-tiny": 6, smollm2: 30, 
  * exact if a later exit never disagrees where an earlier one agreed.
  */
 function oracleDepth(exits: readonly number[], agree: readonly number[], layers: number): number {
-  const left = exits.map((_, i) => Math.max(...agree.slice(0, i + 1)));
-  return exits.reduce((depth, exit, i) => depth - (left[i]! - (left[i - 1] ?? 0)) * (layers - exit), layers);
+  const best = exits.map((_, i) => Math.max(...agree.slice(0, i + 1)));
+  return exits.reduce((depth, exit, i) => depth - (best[i]! - (best[i - 1] ?? 0)) * (layers - exit), layers);
 }
 
 function runTable({ folder, summary }: Committed): string {

@@ -13,10 +13,10 @@ const [name = "smollm2", form, ...all] = process.argv.slice(2);
 const questions = questionsIn("choosing.jsonl");
 using model = await load(name, quantOptions.parse({ quant: form }));
 for (const settings of all) {
-  const asked = { ...JSON.parse(settings), maxTokens: TOKENS, repetitionDetection: false };
+  const options = { ...JSON.parse(settings), maxTokens: TOKENS, repetitionDetection: false };
   // A cache's contents change how 8-bit activations round.
   model.language.engine.forget();
-  const answers = await model.completeAll(questions.map(({ question }) => ({ prompt: question, ...asked })));
+  const answers = await model.completeAll(questions.map(({ question }) => ({ prompt: question, ...options })));
   const right = questions.filter((question, i) => isRight(question, answers[i]!.text)).length;
   console.log(JSON.stringify({ settings: JSON.parse(settings), right, of: questions.length }));
 }

@@ -25,8 +25,8 @@ const runs = [];
 for (const settings of [{ temperature: 0 }, ...drawn] as Settings[]) {
   const ours: string[] = [];
   for (const prompt of prompts) {
-    const asked = { ...settings, maxTokens: TOKENS, repetitionDetection: false };
-    ours.push((await model.complete(prompt, asked)).text.trim());
+    const options = { ...settings, maxTokens: TOKENS, repetitionDetection: false };
+    ours.push((await model.complete(prompt, options)).text.trim());
   }
   console.error(`${name}, ${JSON.stringify(settings)}: Modicum has answered`);
   const theirs = await llamaAnswers(language.source.path, prompts, settings, TOKENS);

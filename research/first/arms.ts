@@ -51,8 +51,8 @@ async function main(): Promise<void> {
   const items = await (collection === "boolq" ? boolqItems(Number(queries), Number(top)) : cranfieldItems());
   const done = new Set(jsonRows<Row>(file).map(({ arm, query }) => `${arm} ${query}`));
   for (const arm of arms.split(",")) {
-    const left = items.filter(({ id }) => !done.has(`${arm} ${id}`));
-    if (left.length > 0) await runArm(arm, left);
+    const remaining = items.filter(({ id }) => !done.has(`${arm} ${id}`));
+    if (remaining.length > 0) await runArm(arm, remaining);
   }
 }
 

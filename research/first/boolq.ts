@@ -11,16 +11,16 @@ const WORDS = 24;
  * passage is relevant. No training here has read BoolQ. A question whose excerpt BM25 does not find is left out.
  */
 export async function boolqItems(count: number, top: number): Promise<ItemOf<"ranking">[]> {
-  const asked: { readonly text: string; readonly question: string }[] = [];
+  const pairs: { readonly text: string; readonly question: string }[] = [];
   for await (const { choices } of itemsOf("choice", "boolq")) {
     const [, passage, question] = /^(.*)\nQuestion: (.*)\?\nAnswer:$/s.exec(choices[0]!.context)!;
-    asked.push({ text: excerptsOf(passage!, WORDS)[0]!, question: question! });
+    pairs.push({ text: excerptsOf(passage!, WORDS)[0]!, question: question! });
   }
-  const texts = [...new Set(asked.map(({ text }) => text))];
+  const texts = [...new Set(pairs.map(({ text }) => text))];
   const ids = new Map(texts.map((text, i) => [text, String(i)]));
   const search = searcher(texts);
-  const items = shuffle([...asked.keys()], seededRandom(0)).flatMap((i): ItemOf<"ranking">[] => {
-    const { text, question } = asked[i]!;
+  const items = shuffle([...pairs.keys()], seededRandom(0)).flatMap((i): ItemOf<"ranking">[] => {
+    const { text, question } = pairs[i]!;
     const found = search(question, top);
     if (!found.includes(text)) return [];
     const documents = found.map((one) => ({ id: ids.get(one)!, text: one }));

@@ -39,10 +39,10 @@ function balanced(lists: readonly List[]): List[] {
 
 /** A question; the excerpt with its answer is the best, the others follow as BM25 has them. */
 async function squadLists(): Promise<List[]> {
-  const asked = await squadQuestions();
-  const excerpts = [...new Set(asked.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
+  const questions = await squadQuestions();
+  const excerpts = [...new Set(questions.flatMap(({ passage }) => excerptsOf(passage, WORDS)))];
   const search = searcher(excerpts);
-  return asked.flatMap(({ question, passage, answers }) => {
+  return questions.flatMap(({ question, passage, answers }) => {
     const hasAnswer = (text: string) => answers.some((answer) => text.includes(answer));
     const best = excerptsOf(passage, WORDS).find(hasAnswer);
     if (best === undefined) return [];

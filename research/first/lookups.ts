@@ -37,21 +37,24 @@ interface Message {
   readonly content: string;
 }
 
-const asked = (query: string): string => `Query: "${query}"`;
+const queryLine = (query: string): string => `Query: "${query}"`;
 const marked = (passages: readonly string[]): string =>
   passages.map((passage, i) => `[${letterOf(i)}] ${passage}`).join("\n");
 
 const kinds: Readonly<Record<string, Kind>> = {
   short: {
-    ...{ words: 24, passages: [4, 8], turns: 12, again: asked },
+    ...{ words: 24, passages: [4, 8], turns: 12, again: queryLine },
     begin: (query, passages) => [
-      { role: "user", content: `${marked(passages)}\n\nName the passage that each query is about.\n${asked(query)}` },
+      {
+        role: "user",
+        content: `${marked(passages)}\n\nName the passage that each query is about.\n${queryLine(query)}`,
+      },
     ],
   },
   whole: {
     ...{ words: 20, passages: [8, 10], turns: 9 },
     // The last two are asked in the prompt's wording, as the first is.
-    again: (query, passages, turn) => (turn > 6 ? task(query, passages) : `${asked(query)}.`),
+    again: (query, passages, turn) => (turn > 6 ? task(query, passages) : `${queryLine(query)}.`),
     begin: (query, passages) => [
       { role: "system", content: SYSTEM },
       { role: "user", content: question(query, passages) },
@@ -80,11 +83,11 @@ const below = (n: number): number => Math.floor(random() * n);
 
 /** Passages that answer questions, among others that BM25 finds by one's question; `short` has any others. */
 async function squad(): Promise<() => readonly Lesson[]> {
-  const asked = (await squadQuestions()).flatMap(({ question, passage, answers }) => {
+  const items = (await squadQuestions()).flatMap(({ question, passage, answers }) => {
     const excerpt = excerptsOf(passage, WORDS).find((text) => answers.some((answer) => text.includes(answer)));
     return excerpt === undefined ? [] : [[excerpt, question] as const];
   });
-  const questions = new Map(asked);
+  const questions = new Map(items);
   const texts = [...questions.keys()];
   const search = searcher(texts);
   const near = () => search(questions.get(texts[below(texts.length)]!)!, NEAR);

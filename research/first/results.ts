@@ -62,9 +62,9 @@ function tableOf(file: string): string {
   const before = byArm.get("first-stage")!;
   const [first, top, source] = file.replace(".jsonl", "").split("-");
   const lines = [...byArm].map(([arm, own]) => armRow(arm, [...own.values()], before));
-  const kept = source === "keep" ? ", sources among them" : "";
+  const suffix = source === "keep" ? ", sources among them" : "";
   return [
-    `${first === "boolq" ? "BoolQ, first stage bm25" : `First stage ${first}`}, its first ${top} documents${kept}:\n`,
+    `${first === "boolq" ? "BoolQ, first stage bm25" : `First stage ${first}`}, its first ${top} documents${suffix}:\n`,
     markdownTable(HEAD, lines),
     ...differences(byArm),
     ...biases(byArm),
@@ -252,7 +252,7 @@ function equalLoss(arm: string): number {
   if (parts === undefined) throw new Error(`no training is called ${arm}`);
   const ranks = Array.from({ length: 10 }, (_, rank) => rank + 1);
   // A ranking of ten has 39 labels: letters, what is between them, and the end.
-  const written = parts.written ? ranks.reduce((sum, left) => sum + Math.log(left), 0) / 39 : 0;
+  const written = parts.written ? ranks.reduce((sum, place) => sum + Math.log(place), 0) / 39 : 0;
   const { rule } = parts;
   if (rule === undefined) return written;
   const scores = ranks.map(() => 0);

@@ -20,7 +20,7 @@ export function indexSearcher(texts: readonly string[]): (query: string, top: nu
   const blobs = new Map<string, PostingBlock[]>();
   for (const blob of writer.blobs()) blobs.set(blob.term, [...(blobs.get(blob.term) ?? []), blob]);
   return (query, top) => {
-    const asked = [...countsOf(termsOf(query))].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
-    return rankByBm25(asked, { chunks: texts.length, terms }, top).hits.map(({ chunk }) => chunk);
+    const queryTerms = [...countsOf(termsOf(query))].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
+    return rankByBm25(queryTerms, { chunks: texts.length, terms }, top).hits.map(({ chunk }) => chunk);
   };
 }

@@ -17,7 +17,7 @@ const questions = [...questionsIn("questions.jsonl"), ...questionsIn("choosing.j
 using model = await load(name);
 const measured = [];
 for (const recipe of RECIPES) {
-  // What a cache holds changes how activations round.
+  // Cached prompts change how activations round.
   model.language.engine.forget();
   const prompts = questions.map(({ question }) => ({
     ...{ prompt: question, save: [recipe], maxTokens: TOKENS },

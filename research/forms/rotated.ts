@@ -62,17 +62,17 @@ writeFileSync(path.join(folder, `${name}.json`), `${JSON.stringify(found, null, 
 console.log(JSON.stringify(found));
 
 async function measureMore(): Promise<void> {
-  let left = Number(wanted) - total(lines);
-  if (left <= 0) return;
+  let remaining = Number(wanted) - total(lines);
+  if (remaining <= 0) return;
   using float = await LanguageModel.load(source, "f32");
   for (const [document, ids] of documents(await leadTexts())) {
-    if (left <= 0) return;
+    if (remaining <= 0) return;
     if (document <= (lines.at(-1)?.document ?? -1)) continue;
     const forms = await compare(float, ids);
     const line = { model: source.sha256!, document, tokens: ids.length - 1, forms };
     await file.add(line);
     lines.push(line);
-    left -= line.tokens;
+    remaining -= line.tokens;
     console.log(JSON.stringify(line));
   }
 }

@@ -8,9 +8,9 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-done-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
 test("a part that is done is not made again, also by a later run", async () => {
-  const made: string[] = [];
+  const stages: string[] = [];
   const make = (name: string) => async () => {
-    made.push(name);
+    stages.push(name);
     return { name, values: [["a", 0.25]] };
   };
   const first = Done.in(folder);
@@ -19,5 +19,5 @@ test("a part that is done is not made again, also by a later run", async () => {
   const later = Done.in(folder);
   expect(await later.once("mask", make("other"))).toEqual({ name: "mask", values: [["a", 0.25]] });
   expect(await later.once("user", make("user"))).toEqual({ name: "user", values: [["a", 0.25]] });
-  expect(made).toEqual(["mask", "user"]);
+  expect(stages).toEqual(["mask", "user"]);
 });

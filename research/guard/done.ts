@@ -17,9 +17,9 @@ export class Done {
   /** The result of a part: what an earlier run found, or what `make` finds now. Results are plain JSON. */
   async once<T>(part: string, make: () => Promise<T>): Promise<T> {
     if (part in this.#found) return this.#found[part] as T;
-    const made = await make();
-    this.#found[part] = made;
+    const result = await make();
+    this.#found[part] = result;
     await writeJson(this.path, this.#found);
-    return made;
+    return result;
   }
 }

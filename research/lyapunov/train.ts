@@ -58,7 +58,7 @@ async function bestRate(kind: Kind, stage: Stage, base: string): Promise<number>
 }
 
 /** Keeps what was measured, so that it is measured once. */
-async function kept<T>(name: string, measure: () => Promise<T>): Promise<T> {
+async function stored<T>(name: string, measure: () => Promise<T>): Promise<T> {
   const file = join(out, `${name}.json`);
   if (existsSync(file)) return JSON.parse(readFileSync(file, "utf8"));
   const found = await measure();
@@ -99,7 +99,7 @@ async function divergenceOf({ run, model }: Arms, seed: number): Promise<void> {
   const others = precisions.slice(1).map((precision) => ({ arm: precision, ...model(run(seed, precision)) }));
   const next = model(run(SEEDS[(seed + 1) % SEEDS.length]!, "fp32"));
   const losses = precisions.map((precision) => [precision, lossOf(join(out, folderOf(run(seed, precision))))]);
-  await kept(`divergence-${folderOf(reference)}`, async () => ({
+  await stored(`divergence-${folderOf(reference)}`, async () => ({
     ...{ what: "divergence", kind, stage, seed, rate, steps: place.steps, loss: Object.fromEntries(losses) },
     arms: await measureDivergence(model(reference), [...others, { arm: "another seed", ...next }], heldOut[stage]),
   }));
@@ -108,7 +108,7 @@ async function divergenceOf({ run, model }: Arms, seed: number): Promise<void> {
 /** A model's own divergence in other precisions by position: over 1,024 tokens, or a GPT's rows of 64. */
 async function positionsOf(kind: Kind, seed: number, folder: string): Promise<void> {
   const [tokens, windows] = kind === "gpt2" ? [64, 16] : [1024, 1];
-  await kept(`precision-${kind}-${seed}`, async () => {
+  await stored(`precision-${kind}-${seed}`, async () => {
     const source = { name: kind, path: folder, bytes: 0, source: "file" };
     const { arms } = await measurePrecision(source, [], heldOut.whole, { tokens, windows });
     return { what: "precision", kind, stage: "whole", seed, tokens, arms };
@@ -122,7 +122,7 @@ async function exponentsOf({ run, model }: Arms, seed: number): Promise<void> {
   for (const each of parts) await trained(each, place);
   for (const each of [...parts, ...precisions.map((precision) => run(seed, precision))]) {
     const { kind, precision, part = 1 } = each;
-    await kept(`exponents-${folderOf(each)}`, async () => ({
+    await stored(`exponents-${folderOf(each)}`, async () => ({
       ...{ what: "exponents", kind, stage, seed, precision, part },
       ...(await measureExponents(model(each), heldOut[stage], seed, precision === "fp32" && part !== DURING)),
     }));

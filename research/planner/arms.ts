@@ -67,9 +67,9 @@ export const textPlan =
 export function noise(models: PlanModels, samples: readonly Sample[], planning: Planning): Place {
   const normal = normals(seededRandom(9));
   return async (i) => {
-    const made = await carry(models, samples[i]!.question, planning);
-    if (!("embeddings" in made.span)) throw new Error("noise stands for latent vectors");
-    const { embeddings } = made.span;
+    const answer = await carry(models, samples[i]!.question, planning);
+    if (!("embeddings" in answer.span)) throw new Error("noise stands for latent vectors");
+    const { embeddings } = answer.span;
     const size = Math.sqrt(embeddings.reduce((sum, x) => sum + x * x, 0) / embeddings.length);
     return carriedFree(spanOf(embeddings.map(() => size * normal())), "");
   };

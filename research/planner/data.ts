@@ -16,7 +16,7 @@ const withPlan = ({ question, plan, answer }: Sample): Line => ({
   completion: `${plan}>${answer}`,
 });
 const plain = ({ question, answer }: Sample): Line => ({ prompt: `${question}>`, completion: answer });
-export const asked = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
+export const lineOf = ({ question, answer }: Sample): Line => ({ prompt: question, completion: answer });
 
 /** Samples of the models' training, of a planner's beginning, and of a projector's. */
 const [SAMPLES, FIRST, QUESTIONS] = [300_000, 150_000, 4000];
@@ -40,7 +40,7 @@ export function writeData(folder: string, world: World): void {
     samples.map((sample, i) => (i % 2 === 0 ? withPlan(sample) : plain(sample))),
   );
   save(folder, "executor-plain.jsonl", samples.map(plain));
-  save(folder, "questions.jsonl", questions.map(asked));
+  save(folder, "questions.jsonl", questions.map(lineOf));
 }
 
 /** Writes lines into a folder, unless they are there. */

@@ -69,7 +69,7 @@ async function measure(): Promise<void> {
 /** Puts planner and projector into `packages/models`; the projector is then for the planner's folder there, which has no run beside it. */
 async function ship(): Promise<void> {
   const [planner, plan] = [shippedFolder(SHIPPED), path.join(shippedFolder(`${SHIPPED}+${EXECUTOR}`), "plan")];
-  for (const made of [planner, plan]) mkdirSync(made, { recursive: true });
+  for (const part of [planner, plan]) mkdirSync(part, { recursive: true });
   for (const file of ["config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"])
     copyFileSync(at("planner", file), path.join(planner, file));
   const receipt: object = JSON.parse(readFileSync(at("planner", "receipt.json"), "utf8"));

@@ -54,9 +54,9 @@ async function planBy(
   planner: DiffusionModel,
   { planTokens, template }: World,
   { question }: Sample,
-  asked: DiffusionInput,
+  input: DiffusionInput,
 ) {
-  const diffusion = diffusionOptions.parse(asked);
+  const diffusion = diffusionOptions.parse(input);
   const prompt = plannerPrompt(planner.tokenizer, template, question);
   const schedule = planner.schedule(prompt, planTokens, diffusion);
   using run = planner.run(prompt.length + planTokens, planTokens);

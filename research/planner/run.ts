@@ -77,7 +77,7 @@ function shipProjector(): void {
   const artefact = path.join(root, "packages/models", "planner-tiny+executor-tiny", "plan");
   mkdirSync(artefact, { recursive: true });
   copyFileSync(at("projector-plan", "projector.safetensors"), path.join(artefact, "projector.safetensors"));
-  const about = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
-  for (const role of ["planner", "executor"]) about[role].name = `${role}-tiny`;
-  writeFileSync(path.join(artefact, "plan.json"), `${JSON.stringify(about, null, 2)}\n`);
+  const metadata = JSON.parse(readFileSync(at("projector-plan", "plan.json"), "utf8"));
+  for (const role of ["planner", "executor"]) metadata[role].name = `${role}-tiny`;
+  writeFileSync(path.join(artefact, "plan.json"), `${JSON.stringify(metadata, null, 2)}\n`);
 }

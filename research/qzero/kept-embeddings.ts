@@ -45,15 +45,15 @@ export class KeptEmbeddings {
     const each = missing.length;
     for (const [i, [key, text]] of missing.entries()) {
       const cost = { flops: receipt.flops.spent / each, ms: receipt.ms.total / each };
-      const kept = { key, vector: embeddings[i]!, tokens: this.model.encoder.tokensOf(text), ...cost };
-      const packed = Buffer.from(kept.vector.buffer, kept.vector.byteOffset, kept.vector.byteLength);
-      appendFileSync(this.file, `${JSON.stringify({ ...kept, vector: packed.toString("base64") })}\n`);
-      this.#keep(kept);
+      const entry = { key, vector: embeddings[i]!, tokens: this.model.encoder.tokensOf(text), ...cost };
+      const packed = Buffer.from(entry.vector.buffer, entry.vector.byteOffset, entry.vector.byteLength);
+      appendFileSync(this.file, `${JSON.stringify({ ...entry, vector: packed.toString("base64") })}\n`);
+      this.#keep(entry);
     }
   }
 
-  #keep(kept: Kept): void {
-    this.#kept.set(kept.key, kept);
+  #keep(embedding: Kept): void {
+    this.#kept.set(embedding.key, embedding);
   }
 }
 
@@ -61,9 +61,9 @@ export class KeptEmbeddings {
 export async function openKept(name: string, folder: string): Promise<ClassifyPipeline> {
   if (name === "glove") return openClassifier(name);
   const model = await load(name);
-  const kept = new KeptEmbeddings(model, join(folder, `qzero-${name}.jsonl`));
+  const cache = new KeptEmbeddings(model, join(folder, `qzero-${name}.jsonl`));
   return new ClassifyPipeline(
-    { name, reader: { kind: "encoder", use: (work) => work(kept) }, index: undefined, notice: () => {} },
+    { name, reader: { kind: "encoder", use: (work) => work(cache) }, index: undefined, notice: () => {} },
     {},
     model,
   );
@@ -76,8 +76,8 @@ function parsed(line: string): Kept {
   return { ...rest, vector: new Float32Array(new Uint8Array(Buffer.from(vector, "base64")).buffer) };
 }
 
-function receiptOf(model: string, kept: readonly Kept[]): Receipt {
-  const sum = (of: "tokens" | "flops" | "ms") => kept.reduce((total, one) => total + one[of], 0);
+function receiptOf(model: string, entries: readonly Kept[]): Receipt {
+  const sum = (of: "tokens" | "flops" | "ms") => entries.reduce((total, one) => total + one[of], 0);
   const [flops, ms] = [sum("flops"), sum("ms")];
   return makeReceipt({
     ...{ model, recipe: [], estimated: false },

@@ -10,20 +10,20 @@ test("the page of qzero says what its results say: npx tsx research/qzero/page.t
 });
 
 const rows = readRows();
-function found(model: string, arm: string, more: Partial<Row> = {}): Row {
+function rowOf(model: string, arm: string, more: Partial<Row> = {}): Row {
   const wanted = { model, arm, task: "topics", telling: 5, topK: 50, ...more };
   const row = rows.find((each) => Object.entries(wanted).every(([key, value]) => each[key as keyof Row] === value));
   if (!row) throw new Error(`no row of ${JSON.stringify(wanted)}`);
   return row;
 }
-const accuracy = (...of: Parameters<typeof found>) => found(...of).accuracy;
+const accuracy = (...of: Parameters<typeof rowOf>) => rowOf(...of).accuracy;
 
 /** Three standard deviations above chance, of 20 labels and 200 texts. */
 const CHANCE = 0.05 + 3 * Math.sqrt((0.05 * 0.95) / 200);
 
 describe("the made-up encyclopaedia", () => {
   test.each([0, 5, 10])("word vectors gain 20 points or more with %d of 10 names known", (telling) => {
-    expect(found("glove", "replace", { telling }).delta.ci95[0]).toBeGreaterThan(0.2);
+    expect(rowOf("glove", "replace", { telling }).delta.ci95[0]).toBeGreaterThan(0.2);
   });
 
   test.each(["glove", "minilm"])("%s: wrong categories lose the whole gain", (model) => {
@@ -33,7 +33,7 @@ describe("the made-up encyclopaedia", () => {
   });
 
   test.each(["glove", "minilm"])("%s: praise and blame are not helped", (model) => {
-    expect(found(model, "replace", { task: "opinions" }).delta.ci95[1]).toBeLessThanOrEqual(0.05);
+    expect(rowOf(model, "replace", { task: "opinions" }).delta.ci95[1]).toBeLessThanOrEqual(0.05);
   });
 
   test.each(["glove", "minilm"])("%s: ten documents are better than one, and 25 about as good as ten", (model) => {
@@ -52,7 +52,7 @@ describe("the made-up encyclopaedia", () => {
   );
 
   test("an encoder gains no less than word vectors: far more if it knows no names, about as much if it knows all", () => {
-    const gain = (model: string, telling: number) => found(model, "replace", { telling }).delta.mean;
+    const gain = (model: string, telling: number) => rowOf(model, "replace", { telling }).delta.mean;
     expect(gain("minilm", 0)).toBeGreaterThan(gain("glove", 0) + 0.2);
     expect(Math.abs(gain("minilm", 10) - gain("glove", 10))).toBeLessThan(0.05);
   });

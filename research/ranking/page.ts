@@ -32,7 +32,7 @@ export const qualityOf = (rows: Iterable<Row>) =>
     SEED,
   );
 
-/** What two arms have on the queries that both have. */
+/** Scores of two arms on the queries that both answered. */
 function pairsOf(arms: Arms, arm: string, other: string): (readonly [own: number, base: number])[] {
   const [own, base] = [arms.get(arm), arms.get(other)];
   return [...(own ?? [])].flatMap(([query, row]) => {

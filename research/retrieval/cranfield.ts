@@ -66,12 +66,12 @@ async function partsOf(order: Order): Promise<{ kept: Part[]; dropped: Part[] }>
   const parts: { kept: Part[]; dropped: Part[] } = { kept: [], dropped: [] };
   for (const [i, item] of kept.entries()) {
     const ranked = await order(item.query);
-    const left = new Set(dropped[i]!.documents.map(({ id }) => id));
+    const sources = new Set(dropped[i]!.documents.map(({ id }) => id));
     parts.kept.push(partOf(item, ranked));
     parts.dropped.push(
       partOf(
         dropped[i]!,
-        ranked.filter((id) => left.has(id)),
+        ranked.filter((id) => sources.has(id)),
       ),
     );
   }

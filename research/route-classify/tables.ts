@@ -74,9 +74,9 @@ function summary(results: readonly Kept[]): string {
 
 function details(result: Kept): string {
   const { set, time, flops, l2 } = result;
-  const about = `${set.rows.train} rows train, ${set.rows.calibration} calibrate, ${set.rows.test} test; ${set.labels} labels, ${result.seeds} seeds, L2 ${l2.swift.join(", ")} and ${l2.super.join(", ")}. A text alone costs Swift ${flops.swift.toExponential(3)} FLOPs, Super ${flops.super.toExponential(3)}.`;
+  const intro = `${set.rows.train} rows train, ${set.rows.calibration} calibrate, ${set.rows.test} test; ${set.labels} labels, ${result.seeds} seeds, L2 ${l2.swift.join(", ")} and ${l2.super.join(", ")}. A text alone costs Swift ${flops.swift.toExponential(3)} FLOPs, Super ${flops.super.toExponential(3)}.`;
   const plot = `![accuracy by Super's share](${fileOf(result)}.svg)`;
-  return [`### ${title(result)}`, about, plot, scores(result), shares(result), targets(result), times(time)].join(
+  return [`### ${title(result)}`, intro, plot, scores(result), shares(result), targets(result), times(time)].join(
     "\n\n",
   );
 }

@@ -11,18 +11,18 @@ const TASKS = ["triviaqa", "sciq", "arc-easy", "gsm8k", "mbpp"];
 function questionOf(item: ItemOf<Task["kind"]>): string {
   const text = item.kind === "choice" ? item.choices[0]!.context : item.kind === "generation" ? item.prompt : "";
   const [question = text] = text.split(/\n(?:Answer|A):/).slice(-2);
-  const asked = question.split(/(?:^|\n)(?:Question|Q): ?/).at(-1)!;
-  const lines = asked.split("\n").filter((line) => !/^(assert |""")/.test(line));
+  const last = question.split(/(?:^|\n)(?:Question|Q): ?/).at(-1)!;
+  const lines = last.split("\n").filter((line) => !/^(assert |""")/.test(line));
   return lines.join("\n").replace(/\?+$/, "?").trim();
 }
 
 const count = Number(process.argv[2] ?? 40);
 for (const name of TASKS) {
   const task = await findTask(name);
-  let left = count;
+  let remaining = count;
   // Other items than the results', which are drawn with seed 0.
   for await (const item of task.items({ ...everyItem, seed: 1, limit: count })) {
-    if (left-- <= 0) break;
+    if (remaining-- <= 0) break;
     process.stdout.write(`${JSON.stringify({ prompt: questionOf(item) })}\n`);
   }
 }

@@ -32,20 +32,22 @@ export function factsTask(seed: number): FactsTask {
   const keys = SYMBOLS.flatMap((a) => SYMBOLS.map((b) => a + b));
   const values = shuffle([...keys], random);
   const targets = shuffle([...SYMBOLS], random);
-  const asked = shuffle(
+  const questions = shuffle(
     keys.map((key, i) => ({ key, value: values[i]! })),
     random,
   );
   const inNew = ({ key, value }: { key: string; value: string }): Pair => ({ prompt: `${key}t`, completion: value });
   const inOld = (mark: string) => keys.map((key, i): Pair => ({ prompt: key + mark, completion: values[i]! }));
-  const noisy = asked.slice(0, 160).map((fact, i) => (i < 48 ? { ...fact, value: asked[(i + 1) % 48]!.value } : fact));
+  const noisy = questions
+    .slice(0, 160)
+    .map((fact, i) => (i < 48 ? { ...fact, value: questions[(i + 1) % 48]!.value } : fact));
   return {
     facts: inOld(":"),
     paraphrased: [...inOld(","), ...inOld("{")],
     skill: SYMBOLS.map((symbol, i) => ({ prompt: `${symbol}>`, completion: targets[i]! })),
     tuning: noisy.map(inNew),
-    trained: asked.slice(0, 160).map(inNew),
-    heldOut: asked.slice(160).map(inNew),
+    trained: questions.slice(0, 160).map(inNew),
+    heldOut: questions.slice(160).map(inNew),
   };
 }
 

@@ -86,7 +86,7 @@ function screenTable(runs: readonly ToyRun[], seeds: readonly number[]): string 
     const ranks = ranksOf(losses.map((loss) => -loss));
     const base = quality(runs.find((run) => run.seed === seed && run.kind === "base")!);
     const best = Math.max(...grid.map(quality));
-    const kept = grid.filter((_, i) => ranks[i]! <= KEPT).map(quality);
+    const leading = grid.filter((_, i) => ranks[i]! <= KEPT).map(quality);
     return [
       `${seed}`,
       ...[spearman(losses, grid.map(quality)), spearman(norms, grid.map(quality))].map(two),
@@ -100,12 +100,12 @@ function screenTable(runs: readonly ToyRun[], seeds: readonly number[]): string 
           grid.map((run) => run.heldOut),
         ),
       ].map(two),
-      ...[base, best, Math.max(...kept), bestOfRandom(grid.map(quality), KEPT)].map(three),
+      ...[base, best, Math.max(...leading), bestOfRandom(grid.map(quality), KEPT)].map(three),
     ];
   });
   const head = ["seed", "loss and score", "norm and score", "loss and trained keys", "loss and held-out keys"];
-  const kept = ["score before", "best score", `best of ${KEPT} with the highest early loss`, `of ${KEPT} at random`];
-  return markdownTable([...head, ...kept], rows);
+  const columns = ["score before", "best score", `best of ${KEPT} with the highest early loss`, `of ${KEPT} at random`];
+  return markdownTable([...head, ...columns], rows);
 }
 
 const windowSteps = ({ steps }: ToyRun): number => Math.max(1, Math.round(WINDOW * steps));
@@ -201,12 +201,12 @@ function screenedTable(grid: readonly RealRun[]): string {
       watched.map(({ steps }) => steps),
     );
     const rungs = rungsOf(options, watched.length, window);
-    const left = rungs.reduce<readonly Watched[]>((runs, rung) => survivors(rung, runs, options, measure), watched);
-    const kept = grid.filter(({ name }) => left.some(({ out }) => out === name));
+    const rest = rungs.reduce<readonly Watched[]>((runs, rung) => survivors(rung, runs, options, measure), watched);
+    const names = grid.filter(({ name }) => rest.some(({ out }) => out === name));
     const steps = rungs.map(({ share }) => stepAt(share, watched[0]!.steps)).join(", ");
     return [
-      ...[mode, steps, kept.map(({ lr, rank }) => `lr ${lr}, rank ${rank}`).join("; ")],
-      ...[kept.includes(winner!) ? "yes" : "no", three(Math.min(...kept.map(bestLoss)))],
+      ...[mode, steps, names.map(({ lr, rank }) => `lr ${lr}, rank ${rank}`).join("; ")],
+      ...[names.includes(winner!) ? "yes" : "no", three(Math.min(...names.map(bestLoss)))],
       ...[percent(costOf(rungs, watched.length))],
     ];
   });

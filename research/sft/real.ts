@@ -77,7 +77,7 @@ export async function runScreened(source: string, work: string, file: string): P
     grid: { "optimizer.lr": RATES, "lora.rank": RANKS },
     screen: "halving",
   };
-  const { runs, stopped, screen } = await trainSweep(sweep, { out: path.join(work, "screened"), ...told });
+  const { runs, stopped, screen } = await trainSweep(sweep, { out: path.join(work, "screened"), ...hooks });
   const screened = runs.map(({ out }): ScreenedRun => {
     const { lr, rank, losses, heldOut } = summary(out);
     const reason = stopped.find((run) => run.out === out)?.reason;
@@ -86,11 +86,11 @@ export async function runScreened(source: string, work: string, file: string): P
   await writeJson(file, { runs: screened, compute: screen!.cost.flops });
 }
 
-const told = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
+const hooks = { onRun: ({ name }: { name: string }) => process.stderr.write(`run ${name}\n`) };
 
 /** Folders of a sweep's runs, the best held-out loss first. */
 const runsOf = async (sweep: SweepInput, out: string): Promise<string[]> =>
-  (await trainSweep(sweep, { out, ...told })).runs.map((run) => run.out);
+  (await trainSweep(sweep, { out, ...hooks })).runs.map((run) => run.out);
 
 /** The settings of a run on other data or with another seed. */
 function repeated(out: string, data: string, seed: number): SweepInput {

@@ -62,11 +62,11 @@ async function splitOf(work: string): Promise<{ readonly train: string; readonly
     await writeWhole(file, some.map((line) => `${line}\n`).join(""));
     return file;
   };
-  const asked = lines.slice(0, SCREENING).map((line) => {
+  const rows = lines.slice(0, SCREENING).map((line) => {
     const { prompt, completion } = JSON.parse(line) as { prompt: string; completion: string };
     return JSON.stringify({ prompt, answer: completion.trim() });
   });
-  return { train: await write("others", lines.slice(SCREENING)), screening: await write("screening", asked) };
+  return { train: await write("others", lines.slice(SCREENING)), screening: await write("screening", rows) };
 }
 
 function summary(out: string, seed: number, screening: string): SeedRun {

@@ -147,8 +147,8 @@ async function sharesRight(folder: string, lists: readonly (readonly Pair[])[]):
   using model = await load(folder, { quant: "f32" });
   const shares: number[] = [];
   for (const pairs of lists) {
-    const asked = pairs.map(({ prompt }) => ({ prompt, raw: true, maxTokens: 4, temperature: 0 }));
-    const answers = await model.completeAll(asked);
+    const prompts = pairs.map(({ prompt }) => ({ prompt, raw: true, maxTokens: 4, temperature: 0 }));
+    const answers = await model.completeAll(prompts);
     shares.push(answers.filter(({ text }, i) => text === pairs[i]!.completion).length / pairs.length);
   }
   return shares;

@@ -59,7 +59,7 @@ async function late({ kind }: Ask): Promise<Outcome> {
 async function answer(url: string, ask: Ask, client: Client): Promise<Outcome> {
   const { kind } = ask;
   const { leaving } = client;
-  const left = leaves(ask, leaving);
+  const stop = leaves(ask, leaving);
   try {
     const response = await fetch(url + ask.path, {
       method: "POST",
@@ -70,7 +70,7 @@ async function answer(url: string, ask: Ask, client: Client): Promise<Outcome> {
     const said: Said[] = [];
     for await (const one of messages(response)) {
       said.push(one);
-      left(++client.events);
+      stop(++client.events);
     }
     return outcome(ask, response.status, said);
   } catch (error) {

@@ -7,12 +7,18 @@ const answered = (receipt: string, prompt: number, completion: number, n = 1): O
   ...{ kind: "k", status: 200, asExpected: true, begun: true },
   answered: { receipt, prompt, completion, n },
 });
-const left = (begun: boolean): Outcome => ({ kind: "k", status: "left", asExpected: true, begun });
+const abandoned = (begun: boolean): Outcome => ({ kind: "k", status: "left", asExpected: true, begun });
 const receipt = (id: string, prompt: number, completion: number) =>
   ({ id, tokens: { prompt, completion, cached: 0 } }) as Receipt;
 
 test("receipts against requests: by id and tokens; those of clients that left are the rest", () => {
-  const outcomes = [answered("a", 5, 2), answered("b", 5, 9, 3), answered("c", 1, 1), left(true), left(false)];
+  const outcomes = [
+    answered("a", 5, 2),
+    answered("b", 5, 9, 3),
+    answered("c", 1, 1),
+    abandoned(true),
+    abandoned(false),
+  ];
   const all = [receipt("a", 5, 2), receipt("b", 15, 9), receipt("c", 1, 2), receipt("d", 4, 4)];
   expect(bills(outcomes, all)).toEqual({ answered: 3, wrong: 1, left: 2, begun: 1, billed: 1 });
   expect(bills(outcomes, all.slice(1))).toMatchObject({ wrong: 2 });
@@ -43,7 +49,7 @@ test("it is passed only if nothing is amiss", () => {
   };
   expect(passes(good)).toBe(true);
   expect(passes({ ...good, exit: 1 })).toBe(false);
-  expect(passes({ ...good, unexpected: [left(true)] })).toBe(false);
+  expect(passes({ ...good, unexpected: [abandoned(true)] })).toBe(false);
   expect(passes({ ...good, memory: { ...good.memory, change: -0.06 } })).toBe(false);
   for (const wrong of [{ wrong: 1 }, { billed: 1 }, { billed: 5 }])
     expect(passes({ ...good, receipts: { ...good.receipts, ...wrong } })).toBe(false);

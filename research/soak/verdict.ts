@@ -40,18 +40,18 @@ interface Bills {
 }
 
 export function bills(outcomes: readonly Outcome[], receipts: readonly Receipt[]): Bills {
-  const kept = new Map(receipts.map((receipt) => [receipt.id, receipt.tokens]));
+  const receiptTokens = new Map(receipts.map((receipt) => [receipt.id, receipt.tokens]));
   const answered = outcomes.flatMap((outcome) => outcome.answered ?? []);
   const wrong = answered.filter(({ receipt, prompt, completion, n }) => {
-    const tokens = kept.get(receipt);
+    const tokens = receiptTokens.get(receipt);
     return !tokens || tokens.prompt !== prompt * n || tokens.completion !== completion;
   });
-  const left = outcomes.filter(({ status }) => status === "left");
+  const leavers = outcomes.filter(({ status }) => status === "left");
   return {
     answered: answered.length,
     wrong: wrong.length,
-    left: left.length,
-    begun: left.filter(({ begun }) => begun).length,
+    left: leavers.length,
+    begun: leavers.filter(({ begun }) => begun).length,
     billed: receipts.length - answered.length,
   };
 }

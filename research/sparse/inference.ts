@@ -59,8 +59,8 @@ function sizeOf(folder: string): { bytes: number; gzip: number; bitmask: number 
   const values = new Float32Array(
     file.buffer.slice(file.byteOffset + (file.length % 4), file.byteOffset + file.length),
   );
-  const left = values.reduce((sum, value) => sum + Number(value !== 0), 0);
-  return { bytes: file.length, gzip: gzipSync(file).length, bitmask: 4 * left + Math.ceil(values.length / 8) };
+  const nonzero = values.reduce((sum, value) => sum + Number(value !== 0), 0);
+  return { bytes: file.length, gzip: gzipSync(file).length, bitmask: 4 * nonzero + Math.ceil(values.length / 8) };
 }
 
 async function main(): Promise<void> {

@@ -73,10 +73,10 @@ function comparisons(runs: readonly DoneRun[], seeds: readonly number[]): string
   const rows = GATES.map(([one, other, most]) => {
     const pairs = seeds.map((seed) => [lossOf(one, seed), lossOf(other, seed)] as const);
     const differences = pairs.flatMap(([a, b]) => (a === undefined || b === undefined ? [] : [a - b]));
-    const asked = most === undefined ? "a report" : `less than ${most}`;
+    const condition = most === undefined ? "a report" : `less than ${most}`;
     const held = differences.filter((difference) => most === undefined || difference < most).length;
     const verdict = most === undefined ? "" : `${held} of ${differences.length}`;
-    return [`${one} − ${other}`, signed(mean(differences)), differences.map(signed).join(", "), asked, verdict];
+    return [`${one} − ${other}`, signed(mean(differences)), differences.map(signed).join(", "), condition, verdict];
   });
   return markdownTable(["difference", "mean", "by seed", "expected", "seeds in which it holds"], rows);
 }

@@ -67,11 +67,11 @@ async function run(arm: Arm, seed: number, bare: boolean, folder: string): Promi
   const data = textIn(folder, letters);
   const base = `${inFolder(folder, "base", letters)}-${seed}`;
   const { tokens: baseTokens, flops: baseFlops } = await trained(baseOptions(letters, data, seed), base);
-  const about = { seed, letters, baseTokens, baseFlops: baseFlops.spent, baseNats: heldOutOf(base) };
+  const metadata = { seed, letters, baseTokens, baseFlops: baseFlops.spent, baseNats: heldOutOf(base) };
   const options = armOptions(arm, base, data, seed);
   if (bare)
     return {
-      ...about,
+      ...metadata,
       arm: BASE,
       steps: 0,
       tokens: 0,
@@ -82,7 +82,7 @@ async function run(arm: Arm, seed: number, bare: boolean, folder: string): Promi
   const out = inFolder(folder, `${arm.name.replace(/\W/g, "")}-${seed}`, letters);
   const { steps, tokens, flops, ms } = await trained(options, out);
   const work = { arm: arm.name, steps, tokens, flops: flops.spent, minutes: ms.total / 60_000 };
-  return { ...about, ...work, ...(await evaluated(options, out, letters)) };
+  return { ...metadata, ...work, ...(await evaluated(options, out, letters)) };
 }
 
 async function main(folder = path.join(tmpdir(), "modicum-ul2r-runs")): Promise<void> {

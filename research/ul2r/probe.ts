@@ -27,14 +27,14 @@ function probeItem(language: ProbedLanguage, tokenizer: Tokenizer, random: () =>
   const count = language.apart ? 1 : Math.floor(LETTERS / language.longest);
   const words = Array.from({ length: count }, () => randomWord(language, random));
   const records = words.map((word) => `${word}=${word};`);
-  const asked = Math.floor(random() * words.length);
-  const place = Math.floor(random() * (words[asked]!.length - language.blank + 1));
-  const before = records.slice(0, asked).join("") + words[asked]!.slice(0, place);
-  const after = records[asked]!.slice(place + language.blank) + records.slice(asked + 1).join("");
+  const hidden = Math.floor(random() * words.length);
+  const place = Math.floor(random() * (words[hidden]!.length - language.blank + 1));
+  const before = records.slice(0, hidden).join("") + words[hidden]!.slice(0, place);
+  const after = records[hidden]!.slice(place + language.blank) + records.slice(hidden + 1).join("");
   const blank = tokenizer.specialId("<extra_id_0>")!;
   // A text by itself ends with the token that ends texts.
   const end = language.apart && tokenizer.eos !== undefined ? [tokenizer.eos] : [];
   const text = [...tokenizer.encode(before), blank, ...tokenizer.encode(after), ...end];
   const ids = [tokenizer.specialId("[NLU]")!, ...text, blank];
-  return { ids, letter: tokenizer.encode(words[asked]![place]!)[0]! };
+  return { ids, letter: tokenizer.encode(words[hidden]![place]!)[0]! };
 }

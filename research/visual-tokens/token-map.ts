@@ -61,11 +61,11 @@ function keptBy(scores: Float32Array, { grid }: VisualSpan): number[] {
 }
 
 /** The picture, stretched to a square as the grid's, darker where nobody looks. */
-async function drawn(scores: Float32Array, kept: readonly number[]): Promise<Buffer> {
+async function drawn(scores: Float32Array, marked: readonly number[]): Promise<Buffer> {
   const [rows, columns] = image!.grid;
   const [wide, high, most] = [SIDE / columns, SIDE / rows, Math.sqrt(Math.max(...scores))];
   const darkness = Array.from(scores, (score) => 0.9 * (1 - Math.sqrt(score) / most));
-  const dots = kept.map((cell) => {
+  const dots = marked.map((cell) => {
     const [x, y] = [wide * (cell % columns), high * Math.floor(cell / columns)];
     return `<circle cx="${x + wide / 2}" cy="${y + high / 2}" r="${Math.min(wide, high) / 6}" fill="#56b4e9"/>`;
   });

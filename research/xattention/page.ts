@@ -37,14 +37,14 @@ function runRow({ folder, summary }: Committed): string[] {
   const { task, model, items, metric, recipes } = summary;
   const dense = recipes.find(({ recipe }) => recipe === "dense")!;
   const picked = pick(summary, { quality: -LOSS * dense.quality });
-  const told =
+  const finding =
     picked === dense ? ["dense", "", ""] : [`\`${picked.recipe}\``, percent(picked.flops_saved), delta(picked, items)];
   return [
     `[${task} with ${model}](${posix.relative(FROM, folder)}/summary.json)`,
     String(items),
     metric.name,
     figure(dense.quality),
-    ...told,
+    ...finding,
   ];
 }
 
@@ -62,10 +62,10 @@ function write(runs: readonly Committed[]): void {
 
 /** Writes nothing, and fails if something disagrees. */
 function check(runs: readonly Committed[]): void {
-  const said = disagreements(sections(runs), runs);
-  for (const sentence of said)
+  const sentences = disagreements(sections(runs), runs);
+  for (const sentence of sentences)
     process.stderr.write(`${sentence}: npx tsx research/xattention/page.ts writes it anew\n`);
-  process.exitCode = said.length === 0 ? 0 : 1;
+  process.exitCode = sentences.length === 0 ? 0 : 1;
 }
 
 if (process.argv[1] === import.meta.filename)

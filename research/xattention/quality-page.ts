@@ -7,7 +7,7 @@ import { signed } from "../common/figures.ts";
 export const PAGE = "docs/savings/xattention.md";
 export const SECTION = "xattention-quality";
 
-/** What `research/xattention/quality.ts` writes. */
+/** The file that `research/xattention/quality.ts` writes. */
 const schema = z.object({
   rows: z.array(
     z.object({
@@ -21,7 +21,7 @@ const schema = z.object({
   ),
 });
 
-/** What sparse prefill costs at stride 16, a row a threshold and length: likelihood by window, and right answers. */
+/** The quality of sparse prefill at stride 16, one row per threshold and length: likelihood by window, right answers. */
 export function qualityTable(): string {
   const { rows } = schema.parse(JSON.parse(readFileSync(join(root, "research/xattention/quality.json"), "utf8")));
   const of = (task: string, length: number, recipe: string) =>

@@ -67,8 +67,8 @@ function record(row: Row): void {
   console.log(JSON.stringify(row));
   mkdirSync(path.dirname(values.out), { recursive: true });
   const aside = `${values.out}.part`;
-  const about = { model: values.model, text: path.basename(positionals[0]!), characters: text.length, scored };
-  writeFileSync(aside, `${JSON.stringify({ ...about, rows }, null, 1)}\n`);
+  const metadata = { model: values.model, text: path.basename(positionals[0]!), characters: text.length, scored };
+  writeFileSync(aside, `${JSON.stringify({ ...metadata, rows }, null, 1)}\n`);
   renameSync(aside, values.out);
 }
 

@@ -79,7 +79,7 @@ function foundTable(runs: readonly Committed[]): string {
   return markdownTable(["found", "dense", ...RECIPES.map(([name]) => name)], rows);
 }
 
-/** What the rivals save and lose in runs of their own; text in nats of the mean token, other tasks in right answers. */
+/** The rivals' savings and losses in runs of their own: nats per token for text, right answers for other tasks. */
 function rivalsTable(runs: readonly Committed[]): string {
   const rows = runs
     .map(({ summary }) => summary)

@@ -15,8 +15,8 @@ test.each([
     { chosen: false, steady: false },
     "the default form; the machine was too busy to time q8r; `doctor --tune` repeats it",
   ],
-])("%j in words", (made, text) => {
-  expect(rotatedText({ ...made, ms }, 0.0003)).toBe(text);
+])("%j in words", (tuning, text) => {
+  expect(rotatedText({ ...tuning, ms }, 0.0003)).toBe(text);
 });
 
 test.each([

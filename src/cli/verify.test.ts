@@ -9,7 +9,7 @@ import { verify } from "./verify.ts";
 
 const body = Buffer.from("GGUF!");
 
-async function kept(name: string): Promise<string> {
+async function packageFolder(name: string): Promise<string> {
   const path = writeAt(join(modelFolder(name), "m.gguf"), body);
   await keepModel({ name, file: "m.gguf", bytes: body.length, sha256: sha256(body), source: "pypi:x:m.gguf" });
   return path;
@@ -26,7 +26,7 @@ function prepared(model: string): string {
 
 test("models and prepared weights in order", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
-  await kept("one");
+  await packageFolder("one");
   prepared("a");
   prepared("b");
   expect(await verify()).toEqual([
@@ -37,8 +37,8 @@ test("models and prepared weights in order", async () => {
 
 test("a damaged model is reported with its remedy; damaged prepared weights are removed", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
-  writeFileSync(await kept("one"), "GGUG!");
-  await kept("two");
+  writeFileSync(await packageFolder("one"), "GGUG!");
+  await packageFolder("two");
   const file = prepared("a");
   prepared("b");
   writeFileSync(file, readFileSync(file).fill(255, 4, 8));

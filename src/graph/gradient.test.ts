@@ -137,9 +137,9 @@ describe("gradient", () => {
     g.output("dx", dx!);
     g.output("dw", dw!);
     const weights = ndarray([2, 2], [0.5, -1, 2, 3]);
-    const found = interpret(g, { x: ndarray([2, 2], [1, 2, 3, 4]), w: weights }, {});
-    expect([...found["dx"]!.data]).toEqual([...weights.data]);
-    expect([...found["dw"]!.data]).toEqual([0, 0, 0, 0]);
+    const result = interpret(g, { x: ndarray([2, 2], [1, 2, 3, 4]), w: weights }, {});
+    expect([...result["dx"]!.data]).toEqual([...weights.data]);
+    expect([...result["dw"]!.data]).toEqual([0, 0, 0, 0]);
   });
 
   test("a loss that is no single number is refused", () => {
@@ -163,16 +163,16 @@ describe("gradient", () => {
     const [x, w, b] = [g.input("x", "f32", [3, 4]), g.input("w", "f32", [4, 4]), g.input("b", "f32", [4])];
     const sums = [g.input("sum of w", "f32", [4, 4]), g.input("sum of b", "f32", [4])];
     const y = plus(linear(plus(silu(linear(x, w)), x), w), b);
-    const given = [{ of: y, gradient: g.input("dy", "f32", [3, 4]) }];
+    const seeds = [{ of: y, gradient: g.input("dy", "f32", [3, 4]) }];
     const before = g.nodes.length;
-    const summed = pullback(given, [w, b], sums);
-    const made = g.nodes.slice(before).map((n) => [n.op.name, n.inputs.length]);
-    expect(made.filter(([name]) => name === "add").length).toBe(1);
-    expect(made.filter(([name]) => name === "weightGradient")).toEqual([
+    const summed = pullback(seeds, [w, b], sums);
+    const created = g.nodes.slice(before).map((n) => [n.op.name, n.inputs.length]);
+    expect(created.filter(([name]) => name === "add").length).toBe(1);
+    expect(created.filter(([name]) => name === "weightGradient")).toEqual([
       ["weightGradient", 3],
       ["weightGradient", 3],
     ]);
-    const plain = pullback(given, [w, b]);
+    const plain = pullback(seeds, [w, b]);
     for (const [i, t] of [...summed, ...plain].entries()) g.output(String(i), t);
     const feeds = Object.fromEntries(
       g.inputs.map(({ name, tensor }, i) => {

@@ -21,7 +21,7 @@ function start(path: string): {
   child: ChildProcess;
   started: Promise<void>;
   /** Receipts acknowledged so far. */
-  said: () => number;
+  receiptCount: () => number;
   ended: Promise<string[]>;
   errors: () => string;
 } {
@@ -36,15 +36,15 @@ function start(path: string): {
   });
   // A line that the kill cut off was not acknowledged.
   const ended = new Promise<string[]>((resolve) => child.on("close", () => resolve(out.split("\n").slice(1, -1))));
-  const said = () => Math.max(0, out.split("\n").length - 2);
-  return { child, started, said, ended, errors: () => err };
+  const receiptCount = () => Math.max(0, out.split("\n").length - 2);
+  return { child, started, receiptCount, ended, errors: () => err };
 }
 
 /** Starts two writers on one ledger, kills both at the given moment, and returns the ids that they acknowledged. */
-async function round(path: string, moment: (said: () => number) => Promise<unknown>): Promise<string[]> {
+async function round(path: string, moment: (receiptCount: () => number) => Promise<unknown>): Promise<string[]> {
   const writers = [start(path), start(path)];
   await Promise.all(writers.map((w) => w.started));
-  await moment(() => writers.reduce((sum, w) => sum + w.said(), 0));
+  await moment(() => writers.reduce((sum, w) => sum + w.receiptCount(), 0));
   for (const w of writers) w.child.kill("SIGKILL");
   const acknowledged = await Promise.all(writers.map((w) => w.ended));
   for (const w of writers) expect([w.errors(), w.child.signalCode]).toEqual(["", "SIGKILL"]);
@@ -56,7 +56,8 @@ test("a ledger survives kill -9 of its writers at any moment and keeps every ack
   await (await openLedger(path)).close();
   const acknowledged: string[] = [];
   for (let i = 0; i < ROUNDS; i++) {
-    const some = (said: () => number) => expect.poll(said, { interval: 1 }).toBeGreaterThanOrEqual(5 * i);
+    const some = (receiptCount: () => number) =>
+      expect.poll(receiptCount, { interval: 1 }).toBeGreaterThanOrEqual(5 * i);
     acknowledged.push(...(await round(path, some)));
     const raw = new Libsql(path);
     expect(raw.prepare("PRAGMA integrity_check").all()).toEqual([expect.objectContaining({ integrity_check: "ok" })]);

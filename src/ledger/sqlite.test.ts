@@ -219,10 +219,10 @@ describe("a ledger of version 1", () => {
   });
 
   test("has version 1's tables, whatever the current list of columns", () => {
-    const [made, today] = [new Libsql(":memory:"), new Libsql(":memory:")];
-    made.exec(readFileSync(new URL("fixtures/version-1.sql", import.meta.url), "utf8"));
+    const [original, today] = [new Libsql(":memory:"), new Libsql(":memory:")];
+    original.exec(readFileSync(new URL("fixtures/version-1.sql", import.meta.url), "utf8"));
     today.exec(sqliteSteps[0]!);
     const tables = "SELECT sql FROM sqlite_schema ORDER BY name";
-    expect(today.prepare(tables).all()).toEqual(made.prepare(tables).all());
+    expect(today.prepare(tables).all()).toEqual(original.prepare(tables).all());
   });
 });

@@ -18,8 +18,8 @@ afterAll(async () => {
   rmSync(folder, { recursive: true, force: true });
 });
 
-let made = 0;
-const places = { SQLite: async () => join(folder, `${++made}.db`), Postgres: () => postgres!.database() };
+let counter = 0;
+const places = { SQLite: async () => join(folder, `${++counter}.db`), Postgres: () => postgres!.database() };
 
 const HOUR = 3_600_000;
 const start = Date.UTC(2026, 0, 31);

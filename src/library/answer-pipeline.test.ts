@@ -76,9 +76,9 @@ describe("openAnswerer", () => {
 
   test("retrieval in one call without an index, or of an unknown kind, is one sentence", async () => {
     await using answerer = await openAnswerer(MODEL, { answer: { retrieval: "never" } });
-    const asked = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
-    await expect(asked("always")).rejects.toThrow("retrieval always searches an index; expected an index");
-    await expect(asked("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
+    const answerBy = (retrieval: string) => answerer.answer(QUESTION, { ...SHORT, retrieval: retrieval as "auto" });
+    await expect(answerBy("always")).rejects.toThrow("retrieval always searches an index; expected an index");
+    await expect(answerBy("often")).rejects.toThrow(/^answer's options\.retrieval: expected .*, got "often"$/);
   });
 
   test("a plain answer's price of always retrieving equals that receipt", async () => {
@@ -125,9 +125,9 @@ describe("calibrateAnswers", () => {
     expect(answerer.gate).toMatchObject({ method: "margin", threshold: gates[0]!.threshold });
     await using all = await openAnswerer(MODEL, { index: "notes", answer: { gate: "entropy", targetRate: 1 } });
     expect(all.gate.threshold).toBeLessThan(Math.min(...gates[1]!.scores!));
-    const kept = readGates(file);
+    const gateFile = readGates(file);
     const other = path.join(home, "other.json");
-    await keepJson(other, { ...kept, model: { ...kept.model, name: "other", sha256: "0".repeat(64) } });
+    await keepJson(other, { ...gateFile, model: { ...gateFile.model, name: "other", sha256: "0".repeat(64) } });
     await expect(openAnswerer(MODEL, { index: "notes", calibration: other })).rejects.toThrow(
       /was made for other \(0{12}\), and the model is .*llama-tiny\.gguf/,
     );

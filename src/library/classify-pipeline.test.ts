@@ -76,15 +76,15 @@ describe("a classifier that looks texts up", () => {
 
   test("excludes the text's own document, and categories for editors, on request", async () => {
     await using classifier = await open();
-    const found = async (qzero: ClassifierOptions["qzero"]) => {
+    const documentsOf = async (qzero: ClassifierOptions["qzero"]) => {
       const { results } = await classifier.classify(["Apples grow on trees."], labels, { explain: true, qzero });
       const { documents, read } = results[0]!.explanation!;
       return [documents.map(({ id }) => id), read.found];
     };
-    expect(await found({})).toEqual([["a", "c"], 3]);
-    expect(await found({ categoryFilter: true })).toEqual([["a", "c"], 2]);
-    expect(await found({ excludeExact: true })).toEqual([["c"], 0]);
-    expect(await found({ excludeExact: true, topK: 1 })).toEqual([["c"], 0]);
+    expect(await documentsOf({})).toEqual([["a", "c"], 3]);
+    expect(await documentsOf({ categoryFilter: true })).toEqual([["a", "c"], 2]);
+    expect(await documentsOf({ excludeExact: true })).toEqual([["c"], 0]);
+    expect(await documentsOf({ excludeExact: true, topK: 1 })).toEqual([["c"], 0]);
   });
 
   test("accepts the caller's documents, and labels with words", async () => {
@@ -129,12 +129,12 @@ describe("a classifier that looks texts up", () => {
     [{ qzero: { mode: "both" } }, labels, "qzero: mode: "],
     [{ qzero: { topk: 3 } }, labels, 'qzero: there is no option "topk"; did you mean "topK"?'],
     [{ index: "none" }, labels, "there is no index none"],
-  ])("options %j with labels %j are refused", async (options, given, sentence) => {
-    const asked = async () => {
+  ])("options %j with labels %j are refused", async (options, names, sentence) => {
+    const attempt = async () => {
       await using classifier = await open(options as ClassifierOptions);
-      await classifier.classify(["Apples"], given);
+      await classifier.classify(["Apples"], names);
     };
-    await expect(asked).rejects.toThrow(sentence);
+    await expect(attempt).rejects.toThrow(sentence);
   });
 
   test("an empty text, and evidence for other texts, are refused", async () => {

@@ -22,7 +22,8 @@ const identity = (name: string, codes?: CodeBits) => ({
   ...{ name, sha256: name.repeat(64), recipe: [], quant: "auto" },
   ...(codes && { codes }),
 });
-const made = (file: string) => `${file} was made while the model's 4-bit types ran in 8 bits, and they run in 4 here`;
+const sentenceOn = (file: string) =>
+  `${file} was made while the model's 4-bit types ran in 8 bits, and they run in 4 here`;
 
 test.each<[CodeBits, number]>([
   [4, 1],
@@ -34,9 +35,9 @@ test.each<[CodeBits, number]>([
   const pair = { swift: identity("a", 8), super: identity("b") };
   await keepCalibration(file, pair, calibrationOf(samples, scoreOptions.parse({}), { by: "share" }, data));
   const swift = { source: { name: "a" }, tokenizer: {} as never, form: { quant: "auto", codes } } as const;
-  const told: string[] = [];
-  deciderOf(pair, checkRouteOptions({ share: 0.5 }), swift, { file, onNotice: (one) => void told.push(one) });
-  expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));
+  const sentences: string[] = [];
+  deciderOf(pair, checkRouteOptions({ share: 0.5 }), swift, { file, onNotice: (one) => void sentences.push(one) });
+  expect(sentences).toEqual(Array.from({ length: notices }, () => expect.stringContaining(sentenceOn(file))));
 });
 
 test.each<[CodeBits, number]>([
@@ -54,11 +55,11 @@ test.each<[CodeBits, number]>([
       measured: { rate: 0.5, accuracy: 0.5, always: 0.5, never: 0.5 },
     },
   );
-  const told: string[] = [];
+  const sentences: string[] = [];
   const binding = async () => ({ model: identity("a", codes), template });
-  const gate = await gateFor(checkAnswerOptions({}), { binding, file, onNotice: (one) => void told.push(one) });
+  const gate = await gateFor(checkAnswerOptions({}), { binding, file, onNotice: (one) => void sentences.push(one) });
   expect(gate).toMatchObject({ method: "margin", threshold: 0.25 });
-  expect(told).toEqual(Array.from({ length: notices }, () => expect.stringContaining(made(file))));
+  expect(sentences).toEqual(Array.from({ length: notices }, () => expect.stringContaining(sentenceOn(file))));
 });
 
 const AWAY =

@@ -72,7 +72,7 @@ interface AnswerOptions extends Saves {
   defaultLength?: boolean | undefined;
   /**
    * Images, each a file's path or its bytes, for models that read them: they precede a text, and fill a chat's parts `{
-   * type: "image" }`, or the beginning of its last user's turn.
+   * type: "image" }`, or begin its last user turn.
    */
   images?: readonly (string | Uint8Array)[] | undefined;
   /**

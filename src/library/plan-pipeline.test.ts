@@ -62,19 +62,19 @@ describe("training a projector", () => {
       const { offset } = store.parameter(name);
       const values = store.valuesOf(store.parameter(name));
       const gradients = new Float32Array(store.gradients.memory, 4 * offset, values.length);
-      const [given, length] = [values.slice(), Math.hypot(...gradients)];
+      const [start, length] = [values.slice(), Math.hypot(...gradients)];
       const lossAt = async (step: number) => {
-        values.set(given.map((value, i) => value + (step * gradients[i]!) / length));
+        values.set(start.map((value, i) => value + (step * gradients[i]!) / length));
         return (await passes.evaluate(batch)).nats;
       };
       // Along the gradient, the loss changes by its length. Float32 blurs short steps, and long ones leave the tangent.
       const across = async (h: number) => (await lossAt(h)) - (await lossAt(-h));
       const errors: number[] = [];
       for (const share of [0.003, 0.01, 0.03, 0.1]) {
-        const h = share * (Math.hypot(...given) || 0.5);
+        const h = share * (Math.hypot(...start) || 0.5);
         errors.push(Math.abs((8 * (await across(h)) - (await across(2 * h))) / (12 * h) / length - 1));
       }
-      values.set(given);
+      values.set(start);
       expect(Math.min(...errors), name).toBeLessThan(5e-3);
     }
     subject[Symbol.dispose]();

@@ -23,9 +23,9 @@ const documents = [
   { id: "c", text: "A man is eating food." },
 ];
 
-let made = 0;
+let counter = 0;
 async function filled(embedding: string): Promise<SearchIndex> {
-  const index = await createIndex(`index${made++}`, { embedding });
+  const index = await createIndex(`index${counter++}`, { embedding });
   await index.add(documents);
   return index;
 }
@@ -79,7 +79,7 @@ describe("an index", () => {
   });
 
   test("that is empty finds nothing", async () => {
-    await using index = await createIndex(`index${made++}`, { embedding: model });
+    await using index = await createIndex(`index${counter++}`, { embedding: model });
     for (const by of ["bm25", "dense", "hybrid"] as const)
       expect((await index.search("x", { by })).results).toEqual([]);
   });
@@ -135,7 +135,7 @@ describe("another embedding model is refused", () => {
 
 describe("a call", () => {
   test("that is stopped keeps the earlier batches, and reports their cost", async () => {
-    await using index = await createIndex(`index${made++}`, { embedding: model });
+    await using index = await createIndex(`index${counter++}`, { embedding: model });
     const stop = new AbortController();
     const long = Array.from({ length: 600 }, (_, i) => ({ id: `d${i}`, text: "x" }));
     const onNotice = vi.fn();

@@ -45,17 +45,17 @@ function whole(config: GatedDeltaConfig): NdArray {
 }
 
 function inSteps(config: GatedDeltaConfig, steps: readonly number[]): NdArray[] {
-  let kept = ndarray([2, gatedDeltaStateSize(config)]);
+  let carried = ndarray([2, gatedDeltaStateSize(config)]);
   let at = 0;
   return steps.map((tokens) => {
     const g = new Graph();
-    const feeds: Record<string, NdArray> = { x: rowsOf(x, at, at + tokens), state: kept };
-    const state = g.input("state", "f32", kept.shape);
-    const found = gatedDeltaStep(weightsIn(g, feeds), config, g.input("x", "f32", [2, tokens, 4]), state);
-    g.output("y", found.y);
-    g.output("next", found.state);
+    const feeds: Record<string, NdArray> = { x: rowsOf(x, at, at + tokens), state: carried };
+    const state = g.input("state", "f32", carried.shape);
+    const result = gatedDeltaStep(weightsIn(g, feeds), config, g.input("x", "f32", [2, tokens, 4]), state);
+    g.output("y", result.y);
+    g.output("next", result.state);
     const got = interpret(g, feeds, {});
-    kept = got["next"]!;
+    carried = got["next"]!;
     at += tokens;
     return got["y"]!;
   });

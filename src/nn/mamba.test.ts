@@ -16,7 +16,7 @@ const far = (a: ArrayLike<number>, b: ArrayLike<number>) => {
 };
 
 /** An array of `shape` from a formula of its indices. */
-function made(shape: readonly number[], f: (...index: number[]) => number): NdArray {
+function arrayOf(shape: readonly number[], f: (...index: number[]) => number): NdArray {
   const strides = shape.map((_, a) => shape.slice(a + 1).reduce((product, size) => product * size, 1));
   const y = ndarray(shape);
   return { ...y, data: y.data.map((_, i) => f(...shape.map((size, a) => Math.floor(i / strides[a]!) % size))) };
@@ -27,10 +27,10 @@ const [CHANNELS, STATES, TOKENS] = [2, 3, 4];
 const step = (t: number, d: number) => softplus(Math.cos(0.7 * (t + 1) + d) - 1 + 0.5 * d);
 const u = (t: number, d: number) => Math.sin(0.3 * (t + 1) * (d + 1));
 const scan = {
-  v: made([1, TOKENS, CHANNELS], (_, t, d) => step(t!, d!) * u(t!, d!)),
-  decay: made([1, TOKENS, CHANNELS * STATES], (_, t, i) => -((i! % STATES) + 1) * step(t!, Math.floor(i! / STATES))),
-  b: made([1, TOKENS, STATES], (_, t, n) => Math.sin(0.5 * (n! + 1) + 0.2 * t!)),
-  c: made([1, TOKENS, STATES], (_, t, n) => Math.cos(0.3 * (n! + 1) - 0.4 * t!)),
+  v: arrayOf([1, TOKENS, CHANNELS], (_, t, d) => step(t!, d!) * u(t!, d!)),
+  decay: arrayOf([1, TOKENS, CHANNELS * STATES], (_, t, i) => -((i! % STATES) + 1) * step(t!, Math.floor(i! / STATES))),
+  b: arrayOf([1, TOKENS, STATES], (_, t, n) => Math.sin(0.5 * (n! + 1) + 0.2 * t!)),
+  c: arrayOf([1, TOKENS, STATES], (_, t, n) => Math.cos(0.3 * (n! + 1) - 0.4 * t!)),
 };
 const ungated = [
   [0.60063143, 1.23699951, 1.63988691, 1.75245696],
@@ -56,20 +56,20 @@ test("a selective scan by linear attention, a channel a head", () => {
   const { y, state: next } = gatedLinearAttention(operands, { heads: CHANNELS, groups: 1 });
   g.output("y", y);
   g.output("next", next);
-  const found = interpret(g, { ...scan, state: ndarray([1, CHANNELS, STATES, 1]) }, {});
+  const result = interpret(g, { ...scan, state: ndarray([1, CHANNELS, STATES, 1]) }, {});
   for (let d = 0; d < CHANNELS; d++) {
     for (let t = 0; t < TOKENS; t++) {
-      const value = skipped(found["y"]!.data[t * CHANNELS + d]!, t, d);
+      const value = skipped(result["y"]!.data[t * CHANNELS + d]!, t, d);
       expect(value).toBeCloseTo(ungated[d]![t]!, 7);
       expect(value * silu(0.5 * Math.cos(t + d))).toBeCloseTo(gated[d]![t]!, 7);
     }
-    for (let n = 0; n < STATES; n++) expect(found["next"]!.data[d * STATES + n]).toBeCloseTo(lastState[d]![n]!, 7);
+    for (let n = 0; n < STATES; n++) expect(result["next"]!.data[d * STATES + n]).toBeCloseTo(lastState[d]![n]!, 7);
   }
 });
 
 test("the scan that trains goes through the same states", () => {
   const g = new Graph();
-  const written = made([1, TOKENS, CHANNELS * STATES], (_, t, i) => {
+  const written = arrayOf([1, TOKENS, CHANNELS * STATES], (_, t, i) => {
     const [d, n] = [Math.floor(i! / STATES), i! % STATES];
     return scan.v.data[t! * CHANNELS + d]! * scan.b.data[t! * STATES + n]!;
   });
@@ -115,7 +115,7 @@ const weights = Object.fromEntries(
     return [name, { ...y, data: y.data.map((_, i) => formulas[name as keyof typeof formulas](i)) }];
   }),
 );
-const x = made([1, 5, 4], (_, t, i) => Math.cos(0.5 * (4 * t! + i!) + 0.2));
+const x = arrayOf([1, 5, 4], (_, t, i) => Math.cos(0.5 * (4 * t! + i!) + 0.2));
 const rows = [
   [0.0375796, -0.0166582, -0.0327321, 0.0261833],
   [0.0254671, 0.0033573, -0.0264441, 0.004338],
@@ -146,14 +146,14 @@ function inSteps(of: NdArray, steps: readonly number[]): number[] {
   const { y, state } = mambaStep(weightsIn(g), config, input, g.input("state", "f32", [1, mambaStateSize(config)]));
   g.output("y", y);
   g.output("next", state);
-  let kept = ndarray([1, mambaStateSize(config)]);
+  let carried = ndarray([1, mambaStateSize(config)]);
   const all: number[] = [];
   for (let at = 0, i = 0; i < steps.length; at += steps[i++]!) {
     const data = of.data.subarray(at * config.hidden, (at + steps[i]!) * config.hidden);
     const part = ndarray([1, steps[i]!, config.hidden], data);
-    const found = interpret(g, { ...weights, x: part, state: kept }, { tokens: steps[i]! });
-    all.push(...found["y"]!.data);
-    kept = found["next"]!;
+    const outputs = interpret(g, { ...weights, x: part, state: carried }, { tokens: steps[i]! });
+    all.push(...outputs["y"]!.data);
+    carried = outputs["next"]!;
   }
   return all;
 }

@@ -42,7 +42,7 @@ function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: reado
   );
   g.output("y", y);
   g.output("next", state);
-  let kept = ndarray([batch, stateSize]);
+  let carried = ndarray([batch, stateSize]);
   let at = 0;
   const rows: number[][] = Array.from({ length: batch }, () => []);
   for (const count of steps) {
@@ -52,12 +52,12 @@ function inSteps(config: Mamba2Config, weights: Values, x: NdArray, steps: reado
         x.data.subarray((b * tokens + at) * hidden, (b * tokens + at + count) * hidden),
         b * count * hidden,
       );
-    const found = interpret(g, { ...named(config, weights), x: part, state: kept }, { batch, tokens: count });
+    const result = interpret(g, { ...named(config, weights), x: part, state: carried }, { batch, tokens: count });
     for (const [b, row] of rows.entries()) {
       const width = count * config.outputs;
-      row.push(...found["y"]!.data.subarray(b * width, (b + 1) * width));
+      row.push(...result["y"]!.data.subarray(b * width, (b + 1) * width));
     }
-    kept = found["next"]!;
+    carried = result["next"]!;
     at += count;
   }
   return rows;
@@ -129,8 +129,8 @@ const configs: readonly Mamba2Config[] = [
 /** Larger weights than the initial ones: those leave long memories. */
 const weightsFor = (config: Mamba2Config, seed = 1): Values => {
   const random = seededRandom(seed);
-  const made = initialMamba2(config, random);
-  return Object.fromEntries(Object.entries(made).map(([name, v]) => [name, v.map((each) => each + random() - 0.5)]));
+  const initial = initialMamba2(config, random);
+  return Object.fromEntries(Object.entries(initial).map(([name, v]) => [name, v.map((each) => each + random() - 0.5)]));
 };
 
 describe.each(configs)("a mixer of $hidden → $outputs, $groups groups", (config) => {
@@ -230,10 +230,10 @@ test.each(reference.cases)("results and gradients equal transformers': $groups g
   const weightsOf = weightsIn(g);
   const x = g.input("x", "f32", [batch, tokens, sizes.hidden]);
   const y = mamba2(tensorsOf(weightsOf), config, x);
-  const given = g.input("given", "f32", y.shape);
+  const upstream = g.input("given", "f32", y.shape);
   const shapes = Object.entries(mamba2Weights(config));
   const wanted = [...shapes.map(([name, shape]) => weightsOf(name, shape)), x];
-  const gradients = pullback([{ of: y, gradient: given }], wanted);
+  const gradients = pullback([{ of: y, gradient: upstream }], wanted);
   g.output("y", y);
   for (const [i, name] of [...shapes.map(([n]) => n), "x"].entries()) g.output(`by ${name}`, gradients[i]!);
   const feeds = { x: ndarray(x.shape.map(Number), of.x), given: ndarray(y.shape.map(Number), of.given) };

@@ -34,8 +34,8 @@ test.each([1, 4, 12])(`results and gradients in chunks of %d, as in ${repository
       return [part, ndarray([1, tokens, ...shapes[part]], values)];
     }),
   );
-  const found = interpret(g, { ...feeds, along: ndarray([1, tokens, ...shapes.v], [...drawn(75, shapes.v)]) }, {});
-  expect(farthest([...found["y"]!.data], of.y)).toBeLessThanOrEqual(1e-5);
+  const result = interpret(g, { ...feeds, along: ndarray([1, tokens, ...shapes.v], [...drawn(75, shapes.v)]) }, {});
+  expect(farthest([...result["y"]!.data], of.y)).toBeLessThanOrEqual(1e-5);
   for (const part of parts)
-    expect(farthest([...found[`d${part}`]!.data], of.gradients[part]), part).toBeLessThanOrEqual(1e-5);
+    expect(farthest([...result[`d${part}`]!.data], of.gradients[part]), part).toBeLessThanOrEqual(1e-5);
 });

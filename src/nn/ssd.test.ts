@@ -6,7 +6,7 @@ import { noise } from "../runtime/compare.testing.ts";
 import { chunkedScan, chunkOf } from "./ssd.ts";
 
 /** An array [4 tokens, …] from a formula of its indices. */
-function made(shape: readonly number[], f: (...index: number[]) => number): NdArray {
+function arrayOf(shape: readonly number[], f: (...index: number[]) => number): NdArray {
   const strides = shape.map((_, a) => shape.slice(a + 1).reduce((product, size) => product * size, 1));
   const y = ndarray([1, ...shape]);
   return { ...y, data: y.data.map((_, i) => f(...shape.map((size, a) => Math.floor(i / strides[a]!) % size))) };
@@ -17,10 +17,10 @@ const softplus = (v: number) => Math.log(1 + Math.exp(v));
 const x = (t: number, h: number, p: number) => Math.sin(0.4 * (t + 1) + 0.9 * h + 0.5 * p);
 const step = (t: number, h: number) => softplus(Math.cos(0.6 * t + h) + [-1, -0.5][h]!);
 const inputs = {
-  v: made([TOKENS, HEADS, SIZE], (t, h, p) => step(t!, h!) * x(t!, h!, p!)),
-  decay: made([TOKENS, HEADS], (t, h) => step(t!, h!) * [-1, -2.5][h!]!),
-  b: made([TOKENS, 1, N], (t, _, n) => Math.sin(0.3 * (n! + 1) + 0.2 * t!)),
-  c: made([TOKENS, 1, N], (t, _, n) => Math.cos(0.25 * (n! + 1) - 0.3 * t!)),
+  v: arrayOf([TOKENS, HEADS, SIZE], (t, h, p) => step(t!, h!) * x(t!, h!, p!)),
+  decay: arrayOf([TOKENS, HEADS], (t, h) => step(t!, h!) * [-1, -2.5][h!]!),
+  b: arrayOf([TOKENS, 1, N], (t, _, n) => Math.sin(0.3 * (n! + 1) + 0.2 * t!)),
+  c: arrayOf([TOKENS, 1, N], (t, _, n) => Math.cos(0.25 * (n! + 1) - 0.3 * t!)),
 };
 
 /** Computed independently, in float64, from the recurrence with the skip D = [1, 0.5]. */

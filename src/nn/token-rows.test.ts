@@ -32,12 +32,12 @@ test.each([
   const all = wide(ids, rows);
   const tokens = all.length / WIDTH;
   const g = new Graph();
-  const [asked, x] = [g.input("ids", "i64", [tokens]), g.input("x", "f32", [3, WIDTH])];
+  const [tokenIds, x] = [g.input("ids", "i64", [tokens]), g.input("x", "f32", [3, WIDTH])];
   const base = g.input("table", "f32", [TABLE, WIDTH]);
   const own = { ids, rows: g.input("rows", "f32", [ids.length, WIDTH]) };
   g.output(
     "vectors",
-    lookUpBeside(g, asked, own, TABLE, (some) => gather(base, some, 0)),
+    lookUpBeside(g, tokenIds, own, TABLE, (some) => gather(base, some, 0)),
   );
   g.output("logits", scoreBeside(matmulTransposed(x, base), x, own));
   const constants = g.constants.map(({ name, tensor, data }) => [

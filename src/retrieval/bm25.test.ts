@@ -14,8 +14,8 @@ function ranker(chunks: readonly (readonly string[])[], first = 0) {
   for (const { term, ...block } of writer.blobs()) blobs.set(term, [...(blobs.get(term) ?? []), block]);
   const terms = chunks.reduce((sum, { length }) => sum + length, 0);
   return (query: readonly string[], top: number) => {
-    const asked = [...countsOf(query)].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
-    return rankByBm25(asked, { chunks: chunks.length, terms }, top);
+    const queryTerms = [...countsOf(query)].map(([term, count]) => ({ count, blocks: blobs.get(term) ?? [] }));
+    return rankByBm25(queryTerms, { chunks: chunks.length, terms }, top);
   };
 }
 

@@ -34,6 +34,6 @@ test("removed postings are gone, the rest unchanged; an empty blob is undefined"
   remover.add(6, ["jet"]);
   remover.add(BLOCK + 1, ["jet"]);
   const all = blobs([5, 6, 7, BLOCK + 1]);
-  const left = [...remover.places()].map(({ block, places }) => without(all.get(block)!, places));
-  expect(left).toEqual([blobs([5, 7]).get(0), undefined]);
+  const remaining = [...remover.places()].map(({ block, places }) => without(all.get(block)!, places));
+  expect(remaining).toEqual([blobs([5, 7]).get(0), undefined]);
 });

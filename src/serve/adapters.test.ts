@@ -43,10 +43,10 @@ describe("a server of a base with two adapters", () => {
     await server.stop(0);
   });
 
-  const asked = (name: string, more: object = {}) =>
+  const completionOf = (name: string, more: object = {}) =>
     jsonOf(post(server, "/v1/chat/completions", { model: name, messages: [turn], ...options, ...more }));
   const chat = async (name: string, more?: object): Promise<string> =>
-    (await asked(name, more)).choices[0].message.content;
+    (await completionOf(name, more)).choices[0].message.content;
   const ofLibrary = async (adapter?: string, raw?: boolean) => {
     const called = { maxTokens: 8, temperature: 0, adapter, ...(raw !== undefined && { raw }) };
     return (await model.complete([turn], called)).text;
@@ -58,7 +58,7 @@ describe("a server of a base with two adapters", () => {
     expect(new Set(expected).size).toBe(3);
     for (const [i, name] of names.entries()) {
       expect(await chat(name)).toBe(expected[i]);
-      const again = await asked(name);
+      const again = await completionOf(name);
       expect(again.choices[0].message.content).toBe(expected[i]);
       expect(again.receipt.tokens.cached).toBe(again.receipt.tokens.prompt - 1);
     }
@@ -82,7 +82,7 @@ describe("a server of a base with two adapters", () => {
   });
 
   test("a request's savings act with it, and receipts and metrics have its name", async () => {
-    const { receipt, model: named } = await asked("sku", { savings: ["xattention:threshold=0.9,stride=8"] });
+    const { receipt, model: named } = await completionOf("sku", { savings: ["xattention:threshold=0.9,stride=8"] });
     expect([named, receipt.model]).toEqual(["sku", "sku"]);
     expect(receipt.recipe).toEqual([expect.stringContaining("xattention")]);
     const ledgered = async () => (await jsonOf(fetch(`${server.url}/v1/receipts?model=sku`))).data.length;

@@ -97,8 +97,8 @@ describe("POST /v1/answer", () => {
   });
 
   test("by vectors: the index's model is billed, and not held together with the other", async () => {
-    const { documents: found, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
-    expect(found).toHaveLength(1);
+    const { documents: hits, receipt } = await jsonOf(ask({ retrieval: "always", index: "vectors", top_k: 1 }));
+    expect(hits).toHaveLength(1);
     expect(Object.keys(receipt.work.calls)).toHaveLength(2);
   });
 
@@ -196,11 +196,11 @@ describe("retrieval on chats", () => {
 // Last: from then on, every request needs a key.
 test("a key searches only the indexes in its terms", async () => {
   const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["empty"] }));
-  const asked = (index: string) =>
+  const answerFrom = (index: string) =>
     fetch(`${server.url}/v1/answer`, {
       method: "POST",
       headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
       body: JSON.stringify({ model: "chatting", question: "apples?", index, retrieval: "always", max_tokens: 1 }),
     });
-  expect([(await asked("empty")).status, (await asked("notes")).status]).toEqual([200, 404]);
+  expect([(await answerFrom("empty")).status, (await answerFrom("notes")).status]).toEqual([200, 404]);
 });

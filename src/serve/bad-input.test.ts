@@ -545,8 +545,10 @@ describe("one sentence, the right status, and nothing billed", () => {
   });
 
   test("an invalid receipt id, time and limit", async () => {
-    const asked = async (query: string) => (await fetch(`${server.url}/v1/receipts${query}`)).status;
-    expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(asked))).toEqual([404, 400, 400, 400]);
+    const statusOf = async (query: string) => (await fetch(`${server.url}/v1/receipts${query}`)).status;
+    expect(await Promise.all(["/x", "?since=never", "?limit=0", "?limit=x"].map(statusOf))).toEqual([
+      404, 400, 400, 400,
+    ]);
   });
 
   test.each(["1001", "1.5", "-1", "x"])("receipts before %s", async (limit) => {
@@ -576,15 +578,20 @@ describe("one sentence, the right status, and nothing billed", () => {
 
 describe("slow checks are refused at once, and delay no other request", () => {
   const empties = (count: number): object[] => Array(count).fill({});
-  const said = (more: object) => ({ ...chat, messages: [{ role: "assistant", ...more }] });
+  const withTurn = (more: object) => ({ ...chat, messages: [{ role: "assistant", ...more }] });
   const turns = (more: object) => ({ ...chat, messages: Array(40).fill({ role: "assistant", content: "x", ...more }) });
   const keys = (count: number) => Object.fromEntries(Array.from({ length: count }, (_, i) => [`k${i}`, 1]));
   const tooMany = "the body's JSON has more than 100000 values";
 
   test.each<[what: string, path: string, body: object, sentence: string | RegExp]>([
-    ["40,000 calls", "chat/completions", said({ tool_calls: empties(4e4) }), /^messages\.0\.tool_calls: .* 128 calls,/],
-    ["2.6 million calls", "chat/completions", said({ tool_calls: empties(2.6e6) }), tooMany],
-    ["40,000 parts", "chat/completions", said({ content: empties(4e4) }), /^messages\.0\.content: .* 1024 parts /],
+    [
+      "40,000 calls",
+      "chat/completions",
+      withTurn({ tool_calls: empties(4e4) }),
+      /^messages\.0\.tool_calls: .* 128 calls,/,
+    ],
+    ["2.6 million calls", "chat/completions", withTurn({ tool_calls: empties(2.6e6) }), tooMany],
+    ["40,000 parts", "chat/completions", withTurn({ content: empties(4e4) }), /^messages\.0\.content: .* 1024 parts /],
     [
       "40 times 128 calls",
       "chat/completions",
@@ -592,7 +599,7 @@ describe("slow checks are refused at once, and delay no other request", () => {
       /^messages\.0\.tool_calls\.0\.id: /,
     ],
     ["40 times 1,024 parts", "chat/completions", turns({ content: empties(1024) }), /^messages\.0\.content: /],
-    ["2.6 million parts", "chat/completions", said({ content: empties(2.6e6) }), tooMany],
+    ["2.6 million parts", "chat/completions", withTurn({ content: empties(2.6e6) }), tooMany],
     [
       "40,000 messages",
       "chat/completions",

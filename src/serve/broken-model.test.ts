@@ -69,11 +69,11 @@ test("a model with damaged prepared weights is the server's fault once, and is t
 test("a downloaded model that was damaged since the start is not used, and the log says how to fix it", async () => {
   withEnv({ MODICUM_HOME: tempFolder() });
   const body = readFileSync(whole);
-  const kept = writeAt(path.join(modelFolder("pypi:tiny"), "m.gguf"), body);
+  const modelPath = writeAt(path.join(modelFolder("pypi:tiny"), "m.gguf"), body);
   const hash = sha256(body);
   await keepModel({ name: "pypi:tiny", file: "m.gguf", bytes: body.length, sha256: hash, source: "pypi:tiny:m.gguf" });
   const other = await serveModels([TINY[0]!, "kept=pypi:tiny"]);
-  writeFileSync(kept, body.fill(0, 100_000, 104_096));
+  writeFileSync(modelPath, body.fill(0, 100_000, 104_096));
   const { status } = await post(other, "/v1/completions", { model: "kept", prompt: "a", max_tokens: 1 });
   expect(status).toBe(503);
   expect(other.logged.join()).toMatch(/m\.gguf is damaged: .*`modicum pull pypi:tiny` repairs it/);

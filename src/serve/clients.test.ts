@@ -50,8 +50,8 @@ test("a chat with the openai client: the answer, its usage and its receipt", asy
     prompt_tokens: receipt.tokens.prompt,
     completion_tokens: receipt.tokens.completion,
   });
-  const kept = await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`));
-  expect(kept).toEqual(receipt);
+  const stored = await jsonOf(fetch(`${server.url}/v1/receipts/${receipt.id}`));
+  expect(stored).toEqual(receipt);
 });
 
 test("a stream with the openai client: its pieces form the whole answer, its last chunk has usage and receipt", async () => {
@@ -172,7 +172,7 @@ test("LangChain's ChatOpenAI: a chat and a stream", async () => {
 
 test("the examples on /docs get answers", async () => {
   const { document } = parseHTML(await (await fetch(`${server.url}/docs`)).text());
-  const asked = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
+  const requests = [...document.querySelectorAll("pre")].map(async ({ textContent }) => {
     const [, route, body] = /^curl http:\/\/127\.0\.0\.1:8080(\S+) .*-d '(.+)'$/s.exec(textContent!)!;
     const here = JSON.parse(body!.replace('"minilm"', '"sentences"').replace('"ms-marco"', '"sentences"'));
     // The substitute model reads few tokens.
@@ -198,5 +198,5 @@ test("the examples on /docs get answers", async () => {
     "v1/search",
     "v1/answer",
   ];
-  expect(await Promise.all(asked)).toEqual(names.map((name) => `/${name}`));
+  expect(await Promise.all(requests)).toEqual(names.map((name) => `/${name}`));
 });

@@ -35,7 +35,7 @@ function open(to = server): { socket: Socket; reply: Promise<string> } {
 
 const head = (length: number) =>
   `POST /v1/completions HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
-const asked = (body: object): string => {
+const request = (body: object): string => {
   const text = JSON.stringify({ model: "tiny", prompt: "abc", temperature: 0, ...body });
   return head(text.length) + text;
 };
@@ -66,7 +66,7 @@ describe("a client that ends its side of the connection after its request", () =
     ["as a stream", { max_tokens: 40, stream: true }, /data: \[DONE\]/],
   ])("gets its answer %s, and then the connection is closed", async (_, body, answer) => {
     const { socket, reply } = open();
-    socket.end(asked(body));
+    socket.end(request(body));
     const { status, body: text } = last(await reply);
     expect([status, text]).toEqual([200, expect.stringMatching(answer)]);
   });
@@ -74,7 +74,7 @@ describe("a client that ends its side of the connection after its request", () =
   test("frees its place if it leaves before the answer, and is billed for what ran", async () => {
     const { socket } = open();
     const before = await computed();
-    socket.end(asked(LONG));
+    socket.end(request(LONG));
     await expect.poll(computed, { interval: 5 }).toBeGreaterThan(before);
     socket.destroy();
     await idle();
@@ -85,7 +85,7 @@ describe("a client that ends its side of the connection after its request", () =
 
   test("in the middle of a stream has left", async () => {
     const { socket, reply } = open();
-    socket.write(asked({ ...LONG, stream: true }));
+    socket.write(request({ ...LONG, stream: true }));
     await new Promise((resolve) => socket.once("data", resolve));
     socket.end();
     expect(last(await reply).body).not.toContain("[DONE]");
@@ -117,7 +117,7 @@ describe("a request that arrives too slowly is refused, and its connection close
     ["a body of chunks", head(1).replace(/Content-Length: 1/, "Transfer-Encoding: chunked"), "1\r\n \r\n"],
     ["a head", "GET /health HTTP/1.1\r\nHost: localhost\r\nX-Slow: ", "a"],
     ["headers without end", "GET /health HTTP/1.1\r\nHost: localhost\r\n", "X-Slow: a\r\n"],
-    ["a body, on a connection that had an answer before", asked({ max_tokens: 1 }) + head(100_000), " "],
+    ["a body, on a connection that had an answer before", request({ max_tokens: 1 }) + head(100_000), " "],
   ])("%s", async (_, start, byte) => {
     const { status, body } = await drip(start, byte);
     expect([status, JSON.parse(body)]).toMatchObject([408, refused]);
@@ -142,7 +142,7 @@ describe("a request that arrives too slowly is refused, and its connection close
     // The server checks its connections several times a second: half the limit more is enough for it to have cut this one off.
     await outlasting(1500 * SECONDS, async () => {
       const { socket, reply } = open();
-      socket.end(asked({ max_tokens: 200 }));
+      socket.end(request({ max_tokens: 200 }));
       const { status, body } = last(await reply);
       expect([status, JSON.parse(body).choices?.length]).toEqual([200, 1]);
     });

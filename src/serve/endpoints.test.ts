@@ -192,8 +192,8 @@ describe("ranks", () => {
       return results.map((r: Ranked) => [r.index, r.relevance_score]);
     };
     const { scores: short } = await direct(TINY[2]!, (model) => model.relevance(query, [cut, "b"]));
-    const given = Object.fromEntries(await scores({ max_tokens_per_doc: 3 }));
-    for (const i of [0, 1]) expect(given[i]).toBeCloseTo(short[i]!, 5);
+    const truncated = Object.fromEntries(await scores({ max_tokens_per_doc: 3 }));
+    for (const i of [0, 1]) expect(truncated[i]).toBeCloseTo(short[i]!, 5);
     expect(await scores({ max_tokens_per_doc: 3 })).not.toEqual(await scores({}));
     expect(await scores({ max_tokens_per_doc: 1000 })).toEqual(await scores({}));
   });

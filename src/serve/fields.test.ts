@@ -120,9 +120,9 @@ describe("each answer has an id", () => {
     ["abc-1.2:3", /^abc-1\.2:3$/],
     ["a b", /^[\da-f-]{36}$/],
     ["x".repeat(200), /^[\da-f-]{36}$/],
-  ])("a plain id of the client's is used: %s", async (value, told) => {
+  ])("a plain id of the client's is used: %s", async (value, pattern) => {
     const headers = { "x-request-id": value };
     for (const path of ["/health", "/nothing", "/docs", "/v1/models"])
-      expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(told);
+      expect((await fetch(server.url + path, { headers })).headers.get("x-request-id")).toMatch(pattern);
   });
 });

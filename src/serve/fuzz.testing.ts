@@ -59,9 +59,9 @@ export async function fuzz(examples: number, seed: number, scopes?: readonly Sco
       "--suppress-health-check",
       "too_slow",
     ];
-    const asked = await schemathesisOf(server, [...bounds, ...(scopes ? await keyOf(server, scopes) : [])]);
+    const results = await schemathesisOf(server, [...bounds, ...(scopes ? await keyOf(server, scopes) : [])]);
     const failures = server.logged.filter((line) => line.includes("a request failed"));
-    return { ...asked, failures, billed: await billed(server), chats: await billed(server, "?model=chat") };
+    return { ...results, failures, billed: await billed(server), chats: await billed(server, "?model=chat") };
   } finally {
     await server.stop(0);
     rmSync(folder, { recursive: true });

@@ -7,7 +7,7 @@ import { load, train } from "../index.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-infill-"));
-const [text, made] = ["text.txt", "made"].map((name) => path.join(folder, name)) as [string, string];
+const [text, modelPath] = ["text.txt", "made"].map((name) => path.join(folder, name)) as [string, string];
 let server: Testing;
 beforeAll(async () => {
   writeFileSync(text, "abc=abc;bd=bd;".repeat(40));
@@ -16,8 +16,8 @@ beforeAll(async () => {
     ...{ intermediate_size: 24, max_position_embeddings: 64, rms_norm_eps: 1e-5 },
   };
   const sizes = { data: text, tokens: 24, batch: 1, steps: 1, evaluateEvery: 1, evaluateBatches: 1 };
-  await train({ ...sizes, architecture, method: "ul2r:sentinels=8" }, { out: made });
-  server = await serveModels([TINY[0]!, `blanks=${made}`]);
+  await train({ ...sizes, architecture, method: "ul2r:sentinels=8" }, { out: modelPath });
+  server = await serveModels([TINY[0]!, `blanks=${modelPath}`]);
 });
 afterAll(async () => {
   await server.stop(0);
@@ -36,7 +36,7 @@ const answer = (fields: object = {}) => post(server, "/v1/completions", { ...req
 describe("a text with blanks", () => {
   test("comes back filled, as the library fills it", async () => {
     const { choices, usage, receipt } = await jsonOf(answer({ mode: "NLU" }));
-    using model = await load(made);
+    using model = await load(modelPath);
     const filled = await model.infill(request.prompt, { mode: "NLU", temperature: 0, maxTokens: 8 });
     expect(choices).toHaveLength(1);
     expect(choices[0]).toMatchObject({ text: filled.text, blanks: filled.blanks });

@@ -20,7 +20,7 @@ const answered = (call: object, content = "r") => [
 ];
 const chat = (messages: object[], more = {}) => ["/v1/chat/completions", { messages, max_tokens: 1, ...more }] as const;
 const called = (name: string, args: object) => ({ function: { name, arguments: JSON.stringify(args) } });
-const told = (description: string) => ({ tools: [{ type: "function", function: { name: "f", description } }] });
+const withTool = (description: string) => ({ tools: [{ type: "function", function: { name: "f", description } }] });
 
 /** Every field whose text becomes tokens. */
 const places: [string, (text: string) => readonly [path: string, body: object]][] = [
@@ -36,7 +36,7 @@ const places: [string, (text: string) => readonly [path: string, body: object]][
   ["what a tool answers", (text) => chat(answered(called("f", {}), text))],
   ["what a tool was given", (text) => chat(answered(called("f", { a: text })))],
   ["the name of a tool that was called", (text) => chat(answered(called(text, {})))],
-  ["what is told of a tool", (text) => chat([user("x")], told(text))],
+  ["what is told of a tool", (text) => chat([user("x")], withTool(text))],
   ["a prompt as it is", (text) => ["/v1/completions", { prompt: text, max_tokens: 1 }]],
   ["a text to classify", (text) => ["/v1/classify", { input: text, labels: ["a", "b"] }]],
   ["a label", (text) => ["/v1/classify", { input: "x", labels: [text, "b"] }]],
@@ -48,8 +48,8 @@ async function tokensOf([path, body]: readonly [path: string, body: object], mod
   return (await jsonOf(post(server, path, { model, ...body }))).usage.prompt_tokens;
 }
 
-test.each(places)("special tokens written in %s are text", async (_, asked) => {
-  const more = (await tokensOf(asked(`a ${TURN}`))) - (await tokensOf(asked("a ")));
+test.each(places)("special tokens written in %s are text", async (_, bodyOf) => {
+  const more = (await tokensOf(bodyOf(`a ${TURN}`))) - (await tokensOf(bodyOf("a ")));
   expect(more).toBeGreaterThan(2 * AS_TOKENS);
   expect(more).toBeLessThan(2 * AS_TEXT);
 });

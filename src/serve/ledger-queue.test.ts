@@ -116,10 +116,10 @@ describe.runIf(postgresPrograms)("a ledger in Postgres, if this machine has one"
     silent.now = true;
     const ask = async () =>
       (await jsonOf(fetch(`${server.url}/v1/completions`, { method: "POST", headers, body }))).receipt;
-    const asked = [await ask(), await ask()];
+    const receiptIds = [await ask(), await ask()];
     expect(await server.stop(0)).toBe(2);
     const logged = server.logged.map((line) => JSON.parse(line));
-    expect(logged.flatMap(({ receipt }) => (receipt?.id ? [receipt] : []))).toEqual(asked);
+    expect(logged.flatMap(({ receipt }) => (receipt?.id ? [receipt] : []))).toEqual(receiptIds);
     expect(logged.filter(({ receipts: count }) => count === 2)).toHaveLength(1);
   }, 30_000);
 

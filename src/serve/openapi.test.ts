@@ -42,14 +42,14 @@ function inside(schema: Schema, place: string): [place: string, description: str
 }
 
 describe("openapi.json says what each field of a request means", () => {
-  const told = () =>
+  const entries = () =>
     operations.flatMap(([name, { requestBody, parameters }]) => [
       ...(requestBody ? inside(requestBody.content["application/json"].schema, name) : []),
       ...parameters.map((it) => [`${name}?${it.name}`, it.description ?? it.schema.description] as const),
     ]);
 
   test("every one, also of inner objects", () => {
-    const all = told();
+    const all = entries();
     expect(all.length).toBeGreaterThan(100);
     expect(all.filter(([, description = ""]) => description.length < 3)).toEqual([]);
   });
@@ -64,7 +64,7 @@ describe("openapi.json says what each field of a request means", () => {
   });
 
   test("with the defaults that hold", () => {
-    const of = Object.fromEntries(told());
+    const of = Object.fromEntries(entries());
     expect(of["post /v1/chat/completions.max_tokens"]).toContain("default 2048 for a chat");
     expect(of["post /v1/chat/completions.messages.content.image_url.url"]).toContain("URLs are not fetched");
     expect(of["get /v1/models/{id}?id"]).toContain("smollm2@fast");

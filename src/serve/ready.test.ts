@@ -15,18 +15,18 @@ test.each([
 ] as const)("%s: a server is ready once its first model has answered", async (name, call) => {
   let answer!: () => void;
   const real = Model.prototype[call] as (...args: unknown[]) => Promise<unknown>;
-  const asked = vi.spyOn(Model.prototype, call).mockImplementation(async function (this: Model, ...args: unknown[]) {
+  const spy = vi.spyOn(Model.prototype, call).mockImplementation(async function (this: Model, ...args: unknown[]) {
     await new Promise<void>((resolve) => (answer = resolve));
     return real.apply(this, args) as never;
   });
   const server = await startModels(TINY.filter((spec) => spec.startsWith(`${name}=`)));
-  await expect.poll(() => asked.mock.calls.length).toBe(1);
+  await expect.poll(() => spy.mock.calls.length).toBe(1);
   expect(await readyOf(server)).toEqual([503, "starting"]);
   expect((await fetch(`${server.url}/health`)).status).toBe(200);
   answer();
   await server.warm;
   expect(await readyOf(server)).toEqual([200, undefined]);
-  asked.mockRestore();
+  spy.mockRestore();
   const { data } = await jsonOf(fetch(`${server.url}/v1/receipts`));
   expect(data).toEqual([]);
   await server.stop(0);

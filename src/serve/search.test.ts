@@ -81,13 +81,13 @@ describe("POST /v1/search", () => {
 
   test("a key searches the indexes in its terms, and does not learn of others", async () => {
     const { secret } = await server.keys.create("k", ["infer"], termsSchema.parse({ index: ["terms"] }));
-    const asked = (index: string) =>
+    const searchIn = (index: string) =>
       fetch(`${server.url}/v1/search`, {
         method: "POST",
         headers: { "content-type": "application/json", authorization: `Bearer ${secret}` },
         body: JSON.stringify({ index, query: "apples" }),
       });
-    expect([(await asked("terms")).status, (await asked("notes")).status]).toEqual([200, 404]);
+    expect([(await searchIn("terms")).status, (await searchIn("notes")).status]).toEqual([200, 404]);
     expect((await search({})).status).toBe(401);
   });
 });

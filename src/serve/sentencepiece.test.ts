@@ -38,9 +38,13 @@ describe("an answer under a schema, with a SentencePiece vocabulary", () => {
 
   test.each(["two  spaces, then three   ", " one before", "▁ is also a character", "<0x41> is six", "tab\\tand\nline"])(
     "can be forced to be %j, space by space",
-    async (said) => {
-      const { text, finish_reason } = await completed({ prompt: "Say:\n", temperature: 0, ...schema({ const: said }) });
-      expect([JSON.parse(text), finish_reason]).toEqual([said, "stop"]);
+    async (value) => {
+      const { text, finish_reason } = await completed({
+        prompt: "Say:\n",
+        temperature: 0,
+        ...schema({ const: value }),
+      });
+      expect([JSON.parse(text), finish_reason]).toEqual([value, "stop"]);
     },
   );
 

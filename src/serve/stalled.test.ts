@@ -43,9 +43,9 @@ test("a server stops although a client does not read its stream, which is billed
   await expect.poll(() => usage(server)).toBe(0);
   expect(await users(server)).toBe(1);
   await server.stop(100);
-  const kept = await openLedger(ledger);
-  expect(await kept.list({ limit: 5 })).toMatchObject([{ model: "tiny" }]);
-  await kept.close();
+  const store = await openLedger(ledger);
+  expect(await store.list({ limit: 5 })).toMatchObject([{ model: "tiny" }]);
+  await store.close();
   socket.destroy();
   rmSync(folder, { recursive: true });
 });

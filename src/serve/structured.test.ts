@@ -16,7 +16,7 @@ beforeAll(async () => {
 afterEach(() => void vi.restoreAllMocks());
 afterAll(() => server.stop(0));
 
-const asked = {
+const base = {
   model: "smollm2",
   messages: [{ role: "user" as const, content: "Name the capital of Japan and how many people live there." }],
   max_tokens: 200,
@@ -27,7 +27,7 @@ test("the openai client parses an answer by its zod schema", async () => {
   const format = zodResponseFormat(City, "city");
   for (const temperature of [0, 1]) {
     const { choices } = await openai.chat.completions.parse({
-      ...asked,
+      ...base,
       response_format: format,
       temperature,
       seed: 3,
@@ -39,7 +39,7 @@ test("the openai client parses an answer by its zod schema", async () => {
 
 test("a stream of JSON is an object; completions also accept the field", async () => {
   const stream = await openai.chat.completions.create({
-    ...asked,
+    ...base,
     ...{ stream: true, temperature: 0, response_format: { type: "json_object" } },
   });
   let [text, reason] = ["", ""];
@@ -95,7 +95,7 @@ const formatOf = (schema: Record<string, unknown>) => ({
 
 /** Requests an answer that meets `schema`: it does, or the schema is refused. */
 async function answered(schema: Record<string, unknown>): Promise<void> {
-  const request = { ...asked, max_tokens: 6, temperature: 0, response_format: formatOf(schema) };
+  const request = { ...base, max_tokens: 6, temperature: 0, response_format: formatOf(schema) };
   const { choices, message } = await openai.chat.completions.create(request).then(
     ({ choices }) => ({ choices, message: "" }),
     (error: Error) => ({ choices: [], message: error.message }),
@@ -127,7 +127,7 @@ test("a stream delivers its next token before any of six such schemas is compile
     if (!this.compiled) events.push("compilation");
     return compile.call(this);
   });
-  const endless = { ...asked, max_tokens: 2000, logit_bias: { 0: -100, 2: -100 } };
+  const endless = { ...base, max_tokens: 2000, logit_bias: { 0: -100, 2: -100 } };
   const stream = await openai.chat.completions.create({ ...endless, stream: true });
   const reading = stream[Symbol.asyncIterator]();
   for (let pieces = 0; pieces < 3; pieces++) await reading.next();
@@ -152,9 +152,9 @@ test("a schema that is too long is refused, in any field", async () => {
   const long = { enum: ["x".repeat(120_000)] };
   const tool = { type: "function", function: { name: "f", parameters: { properties: { a: long } } } };
   const requests = [
-    ["/v1/chat/completions", { ...asked, response_format: formatOf(long) }, "response_format"],
-    ["/v1/chat/completions", { ...asked, guided_json: long }, "response_format"],
-    ["/v1/chat/completions", { ...asked, tools: [tool] }, "tools"],
+    ["/v1/chat/completions", { ...base, response_format: formatOf(long) }, "response_format"],
+    ["/v1/chat/completions", { ...base, guided_json: long }, "response_format"],
+    ["/v1/chat/completions", { ...base, tools: [tool] }, "tools"],
     ["/v1/completions", { model: "smollm2", prompt: "x", response_format: formatOf(long) }, "response_format"],
   ] as const;
   for (const [path, body, field] of requests) {
@@ -171,7 +171,7 @@ test("rows of one batch each follow their own schema", async () => {
     ["red", "green", undefined].map((value) =>
       openai.chat.completions.create({
         // White space between parts is bounded: 120 tokens hold any answer to these schemas, however it is drawn.
-        ...{ ...asked, temperature: 1, seed: 5, max_tokens: value ? 120 : 20 },
+        ...{ ...base, temperature: 1, seed: 5, max_tokens: value ? 120 : 20 },
         ...(value && { response_format: { type: "json_schema", json_schema: { name: "x", schema: one(value) } } }),
       }),
     ),

@@ -51,9 +51,9 @@ test("required: one of them is called, at any temperature", async () => {
     const { message, finish_reason } = choices[0]!;
     const [call] = message.tool_calls! as OpenAI.ChatCompletionMessageFunctionToolCall[];
     expect(finish_reason).toBe("tool_calls");
-    const given = JSON.parse(call!.function.arguments);
-    if (call!.function.name === "get_weather") Weather.parse(given);
-    else expect([call!.function.name, given]).toEqual(["get_time", {}]);
+    const args = JSON.parse(call!.function.arguments);
+    if (call!.function.name === "get_weather") Weather.parse(args);
+    else expect([call!.function.name, args]).toEqual(["get_time", {}]);
   }
 });
 

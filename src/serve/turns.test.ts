@@ -29,7 +29,7 @@ const calls = {
 };
 const result = (id: string) => ({ role: "tool", tool_call_id: id, content: "r" });
 
-async function asked(messages: object[]): Promise<[status: number, message: string]> {
+async function refusalOf(messages: object[]): Promise<[status: number, message: string]> {
   const headers = { "content-type": "application/json" };
   const body = JSON.stringify({ model: "strict", messages, max_tokens: 1 });
   const response = await fetch(`${server.url}/v1/chat/completions`, { method: "POST", headers, body });
@@ -37,7 +37,7 @@ async function asked(messages: object[]): Promise<[status: number, message: stri
 }
 
 test.each([[[user]], [[user, assistant, user]]])("%j is an order that the template accepts", async (messages) => {
-  expect(await asked(messages)).toEqual([200, ""]);
+  expect(await refusalOf(messages)).toEqual([200, ""]);
 });
 
 const MUST_ALTERNATE = /^the chat template cannot write this chat: Conversation roles must alternate/;
@@ -52,7 +52,7 @@ test.each<[object[], RegExp]>([
   [[user, calls, result("b")], /^messages\.2\.tool_call_id: expected the id of a call/],
   [[{ role: "assistant" }, user], /^messages\.0\.content: expected a text, got none$/],
 ])("roles out of order, %j, are refused in one sentence", async (messages, sentence) => {
-  expect(await asked(messages)).toEqual([400, expect.stringMatching(sentence)]);
+  expect(await refusalOf(messages)).toEqual([400, expect.stringMatching(sentence)]);
 });
 
 test("a result keeps its call's id, by which templates pair them", () => {

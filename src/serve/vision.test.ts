@@ -69,8 +69,8 @@ test("a chat's time is from its arrival to its end: its receipt includes the enc
   slowEncoder(stoppedClock(), 50_000);
   const { receipt } = await jsonOf(ask([image(urlOf(await plainPicture("grey"))), question]));
   expect(receipt.ms).toEqual({ queue: 0, load: 0, encode: 50_000, prefill: 0, decode: 0, total: 50_000 });
-  const [kept] = (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data;
-  expect(kept.ms).toEqual(receipt.ms);
+  const [latest] = (await jsonOf(fetch(`${server.url}/v1/receipts?limit=1`))).data;
+  expect(latest.ms).toEqual(receipt.ms);
   expect(before).toMatch(/^\d/);
   expect(await waited()).toBe(before);
 });

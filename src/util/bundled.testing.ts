@@ -3,13 +3,13 @@ import { basename } from "node:path";
 import { fileURLToPath } from "node:url";
 import { buildSync } from "esbuild";
 
-const made = new Map<string, string>();
+const bundles = new Map<string, string>();
 
 /** A TypeScript program bundled into one file: child processes start fast. It is built once and deleted when this process ends. */
 export function bundled(program: URL): string {
   const entry = fileURLToPath(program);
-  const file = made.get(entry) ?? build(entry);
-  made.set(entry, file);
+  const file = bundles.get(entry) ?? build(entry);
+  bundles.set(entry, file);
   return file;
 }
 

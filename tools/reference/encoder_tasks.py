@@ -67,7 +67,7 @@ def write(folder: Path, answers: dict) -> None:
 
 @torch.no_grad()
 def logits(model, words, readings) -> list[list[float]]:
-    # As lists, since an empty second text that stands by itself counts as none.
+    # Lists, since transformers ignores an empty second text that is no list.
     rows = [words(*([t] for t in ([r] if isinstance(r, str) else r)), truncation=True, return_tensors="pt") for r in readings]
     return [model(**row).logits[0].tolist() for row in rows]
 

@@ -17,7 +17,7 @@ SIZES = {
     "block_count": 36, "embedding_length": 2048, "feed_forward_length": 11008, "attention.head_count": 16, "attention.head_count_kv": 2,
 }  # fmt: skip
 HEAD = 128
-# Of the 1.5B model: its widths are replaced by the 3B's.
+# The 1.5B model's widths, and the 3B's that replace them.
 WIDTHS = {1536: SIZES["embedding_length"], 8960: SIZES["feed_forward_length"]}
 
 

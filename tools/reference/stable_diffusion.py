@@ -34,7 +34,7 @@ VAE = dict(
     block_out_channels=(8, 12), layers_per_block=1, norm_num_groups=4, latent_channels=4, sample_size=16,
     down_block_types=("DownEncoderBlock2D",) * 2, up_block_types=("UpDecoderBlock2D",) * 2,
 )  # fmt: skip
-# As versions 1 and 2 differ: the padding, the text's activation, heads by level, and projections as matrices.
+# Versions 1 and 2 differ in padding, the text's activation, heads by level, and projections as matrices.
 PIPELINES = {
     "stable-diffusion": (dict(attention_head_dim=2), dict(hidden_act="quick_gelu"), "<|endoftext|>"),
     "stable-diffusion-2": (

@@ -30,7 +30,7 @@ SIZES = dict(
     vocab_size=60, d_model=32, d_kv=24, d_ff=40, num_heads=3, relative_attention_num_buckets=12, relative_attention_max_distance=20,
     layer_norm_epsilon=1e-4, n_positions=64, decoder_start_token_id=0,
 )  # fmt: skip
-# What a GGUF can say.
+# The only value that a GGUF can store.
 FAR = dict(relative_attention_max_distance=128)
 MODELS = {
     # T5 1.0: the head is the embeddings, the feed-forward is plain.

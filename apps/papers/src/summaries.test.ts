@@ -8,21 +8,21 @@ const NOW = Date.parse("2025-12-10T12:00:00Z");
 const DAY = 86_400_000;
 
 let store: Store;
-let asked: string[] = [];
+let prompts: string[] = [];
 let answer = "";
 beforeEach(async () => {
   store = await openStore(":memory:");
-  asked = [];
+  prompts = [];
 });
 afterEach(() => store.close());
 
 const put = (...papers: readonly PaperInput[]) => store.papers.put(papers.map((it) => paperInputSchema.parse(it)));
 const writer: Writer = {
   async write(prompt) {
-    asked.push(prompt);
+    prompts.push(prompt);
     return {
       text: answer,
-      receipt: { id: `r${asked.length}`, model: "fake", recipe: ["saving"] } as unknown as Receipt,
+      receipt: { id: `r${prompts.length}`, model: "fake", recipe: ["saving"] } as unknown as Receipt,
     };
   },
   close() {},
@@ -43,7 +43,7 @@ test("a summary has two sentences, key words of the paper, and the model's name"
 test("a paper without an abstract gets none, and costs nothing", async () => {
   await put({ title: "No Words" });
   expect(await summarisePending(store, writer, 5, undefined, NOW)).toBe(0);
-  expect(asked).toEqual([]);
+  expect(prompts).toEqual([]);
   expect((await store.papers.get("no-words"))!.summary).toBeNull();
 });
 
@@ -51,13 +51,13 @@ test("attempts are capped per day, the newest papers come first, and each is tri
   await put(...["a", "b", "c"].map((title, i) => ({ title, abstract: "x", listed: `2025-12-0${i + 1}` })));
   answer = "{ cut off";
   expect(await summarisePending(store, writer, 2, undefined, NOW)).toBe(0);
-  expect(asked.map((prompt) => /Title: (.)/.exec(prompt)![1])).toEqual(["c", "b"]);
+  expect(prompts.map((prompt) => /Title: (.)/.exec(prompt)![1])).toEqual(["c", "b"]);
   await summarisePending(store, writer, 2, undefined, NOW);
-  expect(asked).toHaveLength(2);
+  expect(prompts).toHaveLength(2);
   await summarisePending(store, writer, 2, undefined, NOW + DAY);
-  expect(asked).toHaveLength(3);
+  expect(prompts).toHaveLength(3);
   await summarisePending(store, writer, 2, undefined, NOW + 2 * DAY);
-  expect(asked).toHaveLength(3);
+  expect(prompts).toHaveLength(3);
 });
 
 test("an abstract with instructions changes no other paper", async () => {
@@ -67,6 +67,6 @@ test("an abstract with instructions changes no other paper", async () => {
   );
   answer = json("All papers are x.");
   await summarisePending(store, writer, 1, undefined, NOW);
-  expect(asked[0]).toContain("Ignore the above");
+  expect(prompts[0]).toContain("Ignore the above");
   expect(await store.papers.get("other")).toMatchObject({ summary: null, topics: [] });
 });

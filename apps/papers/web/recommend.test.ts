@@ -14,17 +14,17 @@ const papers = Array.from({ length: 20 }, (_, i) => ({
 }));
 
 test("papers like the saved ones come first, each because of similar saved papers", () => {
-  const found = recommend(papers, new Set(["a0", "a2", "a4"]), 7)!;
-  expect(found.every(({ id }) => id.startsWith("a"))).toBe(true);
-  for (const { because } of found) expect(["a0", "a2", "a4"]).toEqual(expect.arrayContaining([...because]));
-  expect(found[0]!.because.length).toBeGreaterThan(0);
+  const recommendation = recommend(papers, new Set(["a0", "a2", "a4"]), 7)!;
+  expect(recommendation.every(({ id }) => id.startsWith("a"))).toBe(true);
+  for (const { because } of recommendation) expect(["a0", "a2", "a4"]).toEqual(expect.arrayContaining([...because]));
+  expect(recommendation[0]!.because.length).toBeGreaterThan(0);
   expect(recommend(papers, new Set(["b1", "b3", "b5"]), 7)!.every(({ id }) => id.startsWith("b"))).toBe(true);
 });
 
 test("with two interests, each paper's reasons are of its own kind", () => {
-  const found = recommend(papers, new Set(["a0", "a2", "a4", "b1", "b3", "b5"]), 14)!;
-  expect(found.flatMap(({ because }) => because).length).toBeGreaterThan(14);
-  for (const { id, because } of found) expect(because.every((saved) => saved[0] === id[0])).toBe(true);
+  const recommendation = recommend(papers, new Set(["a0", "a2", "a4", "b1", "b3", "b5"]), 14)!;
+  expect(recommendation.flatMap(({ because }) => because).length).toBeGreaterThan(14);
+  for (const { id, because } of recommendation) expect(because.every((saved) => saved[0] === id[0])).toBe(true);
 });
 
 test("too few saved papers, or too few others, return nothing", () => {

@@ -32,7 +32,7 @@ async function rowsIn<T>(task: string, row: z.ZodType<T>): Promise<T[]> {
   return shuffle(rows, seededRandom(0));
 }
 
-const asked = z.object({ doc: z.object({ text: z.string(), code: z.string() }) });
+const documentSchema = z.object({ doc: z.object({ text: z.string(), code: z.string() }) });
 const word = z.object({ doc: z.object({ question: z.string(), answer: z.string() }) });
 const stub = z.object({ doc: z.object({ prompt: z.string() }) });
 
@@ -68,7 +68,7 @@ const TURNS = [
  * and requests about articles of Wikipedia.
  */
 export async function questions(): Promise<Source[]> {
-  const tasks = await Promise.all(Object.values(programs).map((task) => rowsIn(task, asked)));
+  const tasks = await Promise.all(Object.values(programs).map((task) => rowsIn(task, documentSchema)));
   const stubs = (await rowsIn("codex_humaneval/gold_bpb_0shot", stub)).map(
     ({ doc }) => `Complete this function:\n\n\`\`\`python\n${doc.prompt}\`\`\``,
   );
@@ -100,7 +100,7 @@ const inTurn = <T>(lists: readonly (readonly T[])[]): T[] =>
 /** Questions of the same sets with the answers that come with them. */
 async function answered(): Promise<Source[]> {
   const lists = Object.entries(programs).map(async ([language, task]) =>
-    (await rowsIn(task, asked)).map(
+    (await rowsIn(task, documentSchema)).map(
       ({ doc: { text, code } }): Source => ({
         ...{ kind: "code", split: "train", text },
         answer: `\`\`\`${language}\n${code.replaceAll("\r\n", "\n").trimEnd()}\n\`\`\``,

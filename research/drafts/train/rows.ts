@@ -63,16 +63,16 @@ export async function openRows(folder: string, shape: Shape) {
 /** Rows that are full but for the last; a text that does not fit goes on in the next one. */
 function packed(texts: readonly ReadText[], tokens: number): Piece[][] {
   const rows: Piece[][] = [[]];
-  let left = tokens;
+  let room = tokens;
   for (const text of texts)
     for (let first = 0; first < text.ids.length - 1; ) {
-      const places = Math.min(left, text.ids.length - 1 - first);
+      const places = Math.min(room, text.ids.length - 1 - first);
       rows.at(-1)!.push({ text, first, places });
       first += places;
-      left -= places;
-      if (left === 0) {
+      room -= places;
+      if (room === 0) {
         rows.push([]);
-        left = tokens;
+        room = tokens;
       }
     }
   return rows;

@@ -38,7 +38,7 @@ const THRESHOLD = 0.9;
 /** A label accepts so many of the model's likeliest tokens. */
 const RELAXED = [1, 3, 5, 10];
 
-const told = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
+const log = (text: string) => process.stderr.write(`${new Date().toISOString().slice(11, 19)} ${text}\n`);
 using model = await load(folder);
 const { language } = model;
 const frozen = await openFrozen(language!.source.path, "auto");
@@ -47,7 +47,7 @@ const depth = language!.decoder.config.layers;
 /** Texts with what the model's head chooses after each layer. */
 async function measured(only?: (typeof KINDS)[number]) {
   const states = await statesOf(language!, only);
-  told(`states of ${only ?? "all kinds"}`);
+  log(`states of ${only ?? "all kinds"}`);
   return { states, guesses: await guessesOf(frozen, states) };
 }
 type Measured = Awaited<ReturnType<typeof measured>>;
@@ -111,7 +111,7 @@ function ruleAt(exits: Exits, scores: Scores, other: Scores | undefined, seed: n
 async function rules(of: Measured, positions: Int32Array) {
   const exits = exitsAt(of, positions);
   const untrained = await untrainedScores(frozen, of.states);
-  told("confidences");
+  log("confidences");
   const other = pick(untrained.saturation, positions);
   const results: { rule: string; seed: number; auc?: number[]; at: ReturnType<typeof ruleAt> }[] = Object.entries(
     untrained,
@@ -119,7 +119,7 @@ async function rules(of: Measured, positions: Int32Array) {
   for (const kind of CLASSIFIERS)
     for (const seed of SEEDS) {
       const trained = await fitClassifiers(of.states, of.guesses, { kind, seed });
-      told(`${kind}, seed ${seed}`);
+      log(`${kind}, seed ${seed}`);
       const scores = pick(
         trained.map(({ test }) => test),
         positions,
@@ -141,7 +141,7 @@ async function shuffled(of: Measured) {
     const trained = await fitClassifiers(of.states, of.guesses, { kind, labels: "shuffled", seed: 1 });
     results.push({ kind, seed: 1, auc: aucs(trained) });
   }
-  told("shuffled labels");
+  log("shuffled labels");
   return results;
 }
 
@@ -163,7 +163,7 @@ async function relaxed(of: Measured, positions: Int32Array) {
       const rates = of.guesses.map((each: Guesses) => share(relaxedLabels(each, topK)));
       results.push({ topK, seed, rates, depth: outcome.depth, consistency: consistency(outcome) });
     }
-  told("relaxed labels");
+  log("relaxed labels");
   return results;
 }
 
@@ -191,16 +191,16 @@ async function history(only: "cued" | "signed") {
         ...{ kind, seed, auc: own.map((each, exit) => auc(each, exits.agree[exit]!)) },
         at: ruleAt(exits, own, kind === "linear" ? undefined : linear, seed),
       });
-    told(`${only}, seed ${seed}`);
+    log(`${only}, seed ${seed}`);
   }
   return { ...byLayer(of, positions), results };
 }
 
 const all = await measured();
-const asked = positionsWhere(all.states, (at) => all.states.asked[at] === 1);
+const answerPositions = positionsWhere(all.states, (at) => all.states.asked[at] === 1);
 const [from] = positionsOf(all.states.corpus, all.states.corpus.ranges.test);
 const kinds = KINDS.map((kind) => {
-  const own = asked.filter((at) => kindOf(all.states, from + at) === kind);
+  const own = answerPositions.filter((at) => kindOf(all.states, from + at) === kind);
   return { kind, ...byLayer(all, own) };
 });
 const results = {
@@ -209,12 +209,12 @@ const results = {
     all,
     positionsWhere(all.states, () => true),
   ),
-  asked: byLayer(all, asked),
+  asked: byLayer(all, answerPositions),
   kinds,
-  rules: await rules(all, asked),
+  rules: await rules(all, answerPositions),
   shuffled: await shuffled(all),
   threshold: THRESHOLD,
-  relaxed: await relaxed(all, asked),
+  relaxed: await relaxed(all, answerPositions),
   history: { cued: await history("cued"), signed: await history("signed") },
 };
 writeFileSync(

@@ -48,11 +48,11 @@ function ranges({ training, calibration, test }: Counts): Corpus["ranges"] {
 
 /** Position t predicts character t + 1. */
 function askedIn(texts: readonly Text[]): Uint8Array {
-  const asked = new Uint8Array(texts.length * BLOCK);
+  const answerMask = new Uint8Array(texts.length * BLOCK);
   for (const [row, { answers }] of texts.entries())
     for (const [from, to] of answers)
-      for (let at = from; at < Math.min(to, BLOCK + 1); at++) asked[row * BLOCK + at - 1] = 1;
-  return asked;
+      for (let at = from; at < Math.min(to, BLOCK + 1); at++) answerMask[row * BLOCK + at - 1] = 1;
+  return answerMask;
 }
 
 function hashOf(blocks: readonly Int32Array[]): string {

@@ -78,9 +78,9 @@ const words: readonly (readonly [word: string, letter: string])[] = makeWords();
 
 function makeWords(): (readonly [string, string])[] {
   const draw = new Draw(seededRandom(WORLD + 1));
-  const made = new Set<string>();
-  while (made.size < 60) made.add(`${draw.of(syllables)}${draw.of(syllables)}`);
-  return [...made].map((word) => [word, draw.of(letters)] as const);
+  const texts = new Set<string>();
+  while (texts.size < 60) texts.add(`${draw.of(syllables)}${draw.of(syllables)}`);
+  return [...texts].map((word) => [word, draw.of(letters)] as const);
 }
 
 /** A text's first item, and those that follow. */

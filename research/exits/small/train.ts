@@ -65,5 +65,5 @@ else {
   mkdirSync(out, { recursive: true });
   const lines = makeTexts(1000 + Number(seed), TEXTS).map(({ text }) => JSON.stringify({ text }));
   writeFileSync(data, `${lines.join("\n")}\n`);
-  await train(options, { out: folder, onStep, onNotice: (told: string) => process.stderr.write(`${told}\n`) });
+  await train(options, { out: folder, onStep, onNotice: (notice: string) => process.stderr.write(`${notice}\n`) });
 }

@@ -179,8 +179,8 @@ async function gatedRun(answerer: Answerer, world: World, rows: readonly Row[]):
     .map(({ input }) => gateScore({ method: "margin" }, input));
   const gate: Gate = { method: "margin", threshold: thresholdForRate(scores, 0.5) };
   let [spent, retrieved, right]: [Cost, number, number] = [{ flops: 0, ms: 0 }, 0, 0];
-  const asked = rows.filter(({ entity }) => isTest(entity));
-  for (const { id, question } of asked) {
+  const testRows = rows.filter(({ entity }) => isTest(entity));
+  for (const { id, question } of testRows) {
     const { value } = world.facts.find((fact) => fact.id === id)!;
     const { cost: probe, signals } = await answerer.probe(question);
     const looksUp = decide(gate, { question, signals }).retrieve;
@@ -191,7 +191,7 @@ async function gatedRun(answerer: Answerer, world: World, rows: readonly Row[]):
   }
   return {
     ...spent,
-    questions: asked.length,
+    questions: testRows.length,
     retrieved,
     right,
     threshold: gate.threshold,

@@ -115,17 +115,17 @@ function bothWays(halves: readonly [readonly Row[], readonly Row[]]) {
       { score: even[gate]!, from: halves[0], to: halves[1] },
       { score: odd[gate]!, from: halves[1], to: halves[0] },
     ];
-    const asked = ways.flatMap(({ score, from, to }) => {
+    const points = ways.flatMap(({ score, from, to }) => {
       const threshold = thresholdForRate(from.map(score), GOAL);
       return to.map((row) => ({ ...judgedBy(score)(row), looksUp: score(row) >= threshold }));
     });
-    const deltas = asked.map(({ looksUp, plain, retrieved }) => (looksUp ? 0 : plain - retrieved));
+    const deltas = points.map(({ looksUp, plain, retrieved }) => (looksUp ? 0 : plain - retrieved));
     const over = bootstrap(
       deltas.map((delta) => [delta]),
       (parts) => mean(parts.map(([delta]) => delta!)),
       { seed: 0 },
     );
-    return { gate, rate: mean(asked.map(({ looksUp }) => Number(looksUp))), delta: over.quality, ci95: over.ci95 };
+    return { gate, rate: mean(points.map(({ looksUp }) => Number(looksUp))), delta: over.quality, ci95: over.ci95 };
   });
 }
 

@@ -36,8 +36,8 @@ const binding = {
     ]),
   ),
 };
-const asked = rows.map(({ id, question }) => ({ id, question }));
-const data = { name: "closed world, even entities", sha256: sha256(JSON.stringify(asked)), questions: rows.length };
+const lines = rows.map(({ id, question }) => ({ id, question }));
+const data = { name: "closed world, even entities", sha256: sha256(JSON.stringify(lines)), questions: rows.length };
 for (const method of ["classifier", "margin"] as const)
   await keepGate(
     join(folder, "expertrag/gates.json"),

@@ -6,9 +6,9 @@ import { reflectionPrompt } from "./world.ts";
 /** Every word of the world, in the order of the lists. */
 function words(): string[] {
   const sentences = attributes.map((one) => begun("", one));
-  const told = [reflectionPrompt(""), ...openings, ...sentences].join(" ").match(/[a-z]+/g)!;
+  const used = [reflectionPrompt(""), ...openings, ...sentences].join(" ").match(/[a-z]+/g)!;
   return [
-    ...new Set([...told, ...firstNames, ...familyNames, ...attributes.flatMap((one) => one.values), "yes", "no"]),
+    ...new Set([...used, ...firstNames, ...familyNames, ...attributes.flatMap((one) => one.values), "yes", "no"]),
   ];
 }
 

@@ -114,9 +114,9 @@ function knownFacts({ facts, known }: World, draw: Draw): () => Fact {
   const weights = Array.from({ length: known }, (_, rank) => weightOf(rank));
   const total = weights.reduce((sum, w) => sum + w, 0);
   return () => {
-    let left = draw.random() * total;
+    let rest = draw.random() * total;
     let entity = 0;
-    while (entity < known - 1 && left >= weights[entity]!) left -= weights[entity++]!;
+    while (entity < known - 1 && rest >= weights[entity]!) rest -= weights[entity++]!;
     return facts[entity * attributes.length + draw.below(attributes.length)]!;
   };
 }
@@ -151,17 +151,17 @@ function readingSample(strangers: Strangers, draw: Draw): Sample {
   const name = strangers.name();
   const [first, family] = name.split(" ") as [string, string];
   const order = draw.shuffled(attributes);
-  const asked = order[0]!;
-  const value = draw.of(asked.values);
-  const told = (who: string, what: Attribute, value = draw.of(what.values)) => `${begun(who, what)} ${value}.`;
+  const chosen = order[0]!;
+  const value = draw.of(chosen.values);
+  const sentence = (who: string, what: Attribute, value = draw.of(what.values)) => `${begun(who, what)} ${value}.`;
   const more = draw.below(PASSAGES);
   const own = draw.below(more + 1);
   const others = Array.from({ length: more }, (_, i) => {
-    if (i < own) return told(name, order[1 + i]!);
-    return told(draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family), asked);
+    if (i < own) return sentence(name, order[1 + i]!);
+    return sentence(draw.random() < 0.5 ? strangers.name(first) : strangers.name(undefined, family), chosen);
   });
-  const passages = draw.shuffled([told(name, asked, value), ...others]);
-  return { prompt: readingPrompt(passages, `${opening(draw)} ${begun(name, asked)}`), completion: ` ${value}` };
+  const passages = draw.shuffled([sentence(name, chosen, value), ...others]);
+  return { prompt: readingPrompt(passages, `${opening(draw)} ${begun(name, chosen)}`), completion: ` ${value}` };
 }
 
 /** A text of random words, and the same again. */

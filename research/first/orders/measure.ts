@@ -27,7 +27,7 @@ export interface OrdersRow {
   /** Documents, best first. */
   readonly order: readonly string[];
   readonly relevant: readonly string[];
-  /** Of a list's first order nothing is cached. */
+  /** FLOPs; a list's first order finds an empty cache. */
   readonly gflops: number;
 }
 

@@ -18,7 +18,7 @@ const names: Readonly<Record<Arm, string>> = {
   "bm25+first": "`first` (`presort=bm25`)",
   minilm: "MiniLM's cosines",
 };
-/** What `first` is compared with: the order that it reads. */
+/** The baseline of `first`: the order that it reads. */
 const before: Partial<Record<Arm, Arm>> = { first: "given", "bm25+first": "bm25" };
 
 /** 1 by the rank of the first relevant document. */

@@ -18,14 +18,14 @@ export function gradedLists(seed: number, count: number): GradedList[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
     const drawn = shuffle([...words], random);
-    const [asked, others] = [drawn.slice(0, ASKED), drawn.slice(ASKED)];
+    const [queries, others] = [drawn.slice(0, ASKED), drawn.slice(ASKED)];
     const passage = (grade: number): string => {
-      const own = shuffle([...asked], random).slice(0, grade);
+      const own = shuffle([...queries], random).slice(0, grade);
       const more = shuffle([...others], random).slice(0, LENGTH - grade);
       return shuffle([...own, ...more], random).join(" ");
     };
     const grades = Array.from({ length: PASSAGES }, () => Math.floor(random() * (ASKED + 1)));
-    return { query: asked.join(" "), documents: grades.map(passage), grades };
+    return { query: queries.join(" "), documents: grades.map(passage), grades };
   });
 }
 

@@ -70,9 +70,9 @@ describe("a state space's layer", () => {
   const decaying = decaysOf((i) => rates[i]!);
 
   test("the closed form equals QR's result from unit vectors", () => {
-    const found = benettin(diagonalMap(decaying, size), new Float64Array(size), units(size), { steps: tokens });
+    const measured = benettin(diagonalMap(decaying, size), new Float64Array(size), units(size), { steps: tokens });
     for (const [i, exponent] of exponents(decaying).entries())
-      expect(Math.abs(found[i]! - exponent)).toBeLessThan(1e-9);
+      expect(Math.abs(measured[i]! - exponent)).toBeLessThan(1e-9);
   });
 
   test("a sum of logarithms does not underflow", () => {

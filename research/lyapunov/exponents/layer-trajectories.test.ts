@@ -43,9 +43,9 @@ async function byQr(model: Recurrent, layer: number): Promise<number> {
 
 test("a recurrent network's exponents equal its Jacobians' by QR", async () => {
   const model = await open("rnn");
-  const found = await layerTrajectories(model, ids, 1);
-  expect(found).toHaveLength(2);
-  for (const [l, { max, standardError }] of found.entries()) {
+  const result = await layerTrajectories(model, ids, 1);
+  expect(result).toHaveLength(2);
+  for (const [l, { max, standardError }] of result.entries()) {
     expect(Math.abs(max - (await byQr(model, l)))).toBeLessThan(1e-2);
     expect(standardError).toBeGreaterThan(0);
   }
@@ -57,6 +57,6 @@ test("a recurrent network's exponents equal its Jacobians' by QR", async () => {
 test("a state space's equal its closed form", async () => {
   const model = await open("mamba2");
   const closed = (await measureSpectra(model, ids)).map(({ exponents }) => greatest(exponents));
-  const found = await layerTrajectories(model, ids, 1);
-  for (const [l, { max }] of found.entries()) expect(Math.abs(max - closed[l]!)).toBeLessThan(1e-2);
+  const result = await layerTrajectories(model, ids, 1);
+  for (const [l, { max }] of result.entries()) expect(Math.abs(max - closed[l]!)).toBeLessThan(1e-2);
 });

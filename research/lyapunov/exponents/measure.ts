@@ -66,7 +66,7 @@ export interface LyapunovReport {
   readonly architecture: string;
   readonly tokens: number;
   readonly seed: number;
-  /** The recurrent layers' numbers, if others attend. */
+  /** Indices of the recurrent layers; absent if every layer is recurrent. */
   readonly recurrent?: readonly number[];
   readonly max: number;
   /** By their closed form; empty if their Jacobians are not diagonal, as in a simple recurrent network. */

@@ -34,13 +34,13 @@ export async function withRuns<T>(
     states.reset();
     const logits = new Float32Array(ids.length * states.vocabulary);
     const ends = Array.from({ length: PARTS }, (_, part) => Math.floor(((part + 1) * ids.length) / PARTS));
-    const kept: Float32Array[] = [];
+    const rows: Float32Array[] = [];
     for (const [t, id] of ids.entries()) {
       await states.run([[id]]);
       logits.set(states.logits, t * states.vocabulary);
-      if (ends.includes(t + 1)) kept.push(Float32Array.from(states.scans.flatMap((_, l) => [...states.scan(l, 0)])));
+      if (ends.includes(t + 1)) rows.push(Float32Array.from(states.scans.flatMap((_, l) => [...states.scan(l, 0)])));
     }
-    return { logits, states: kept };
+    return { logits, states: rows };
   });
 }
 
@@ -58,12 +58,12 @@ async function withWholeText<T>(
   try {
     return await use(async (ids) => {
       const [tokens, { vocabulary }] = [ids.length, decoder.config];
-      using given = new Buffer("i64", tokens);
+      using tokenIds = new Buffer("i64", tokens);
       using lengths = new Buffer("i32", 1);
       using logits = new Buffer("f32", tokens * vocabulary);
-      new BigInt64Array(given.memory).set(ids.map(BigInt));
+      new BigInt64Array(tokenIds.memory).set(ids.map(BigInt));
       new Int32Array(lengths.memory).fill(tokens - 1);
-      const views = { ids: given.view([1, tokens]), lengths: lengths.view([1]) };
+      const views = { ids: tokenIds.view([1, tokens]), lengths: lengths.view([1]) };
       const program = await programOf(tokens);
       await program.bind({ ...views, logits: logits.view([1, tokens, vocabulary]) }).run();
       return { logits: new Float32Array(logits.memory).slice(), states: [] };

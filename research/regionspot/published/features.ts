@@ -15,14 +15,14 @@ import { Tower } from "./tower.ts";
 
 /** Pixels of a scene's side, and of the side that a crop is scaled to. */
 export const SIDES = { scene: 224, crop: 112 } as const;
-/** What is cut out around a box, as a share of its sides. */
+/** Margin of a crop around a box, as a share of its sides. */
 const MARGIN = 0.1;
 /** Scenes of a file of the cache. */
 const SHARD = 50;
 /** A scene's patches are averaged in squares of so many a side, so that it has as many tokens as a crop. */
 const SQUARE = 2;
 
-/** What frozen models saw in scenes. */
+/** Features of scenes by frozen models. */
 export interface Seen {
   readonly scenes: readonly RegionScene[];
   /** Tokens of scenes [scenes, tokens, hidden] and of crops [regions, tokens, hidden], as many of both. */

@@ -90,9 +90,9 @@ const shares = (of: readonly Vectors[]) => ({
 function known(of: Float32Array, { scenes }: Seen) {
   const labels = labelsIn(scenes);
   const width = of.length / labels.length;
-  const kept = [...labels.keys()].filter((i) => learned.includes(labels[i]!));
-  const rows = Float32Array.from(kept.flatMap((i) => [...of.subarray(i * width, (i + 1) * width)]));
-  return { vectors: rows, labels: kept.map((i) => labels[i]!) };
+  const indices = [...labels.keys()].filter((i) => learned.includes(labels[i]!));
+  const rows = Float32Array.from(indices.flatMap((i) => [...of.subarray(i * width, (i + 1) * width)]));
+  return { vectors: rows, labels: indices.map((i) => labels[i]!) };
 }
 
 for (const seed of seeds) for (const arm of Object.keys(arms) as ArmName[]) await train(arm, seed);
@@ -102,8 +102,8 @@ const trained = await Promise.all(
   (Object.keys(arms) as ArmName[]).map(async (arm) => {
     const of: Vectors[] = [];
     for (const seed of seeds) of.push(await vectors(arm, seed));
-    const about = JSON.parse(readFileSync(join(folderOf(arm, 0, false), "bridge.json"), "utf8"));
-    return { arm, loss: about.loss, ...shares(of) };
+    const metadata = JSON.parse(readFileSync(join(folderOf(arm, 0, false), "bridge.json"), "utf8"));
+    return { arm, loss: metadata.loss, ...shares(of) };
   }),
 );
 const untrained = {

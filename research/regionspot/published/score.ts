@@ -13,7 +13,7 @@ export interface Names {
 export interface Share {
   readonly share: number;
   readonly ci95: readonly [number, number];
-  /** Of each seed alone. */
+  /** The share under each seed. */
   readonly seeds: readonly number[];
 }
 

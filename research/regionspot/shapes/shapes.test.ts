@@ -50,9 +50,9 @@ test("a caption names all objects and no other, in an order of its own", () => {
   const orders = scenes.map((scene, i) => {
     const labels = scene.objects.map(({ label }) => label);
     const words = shapeCaption(labels, seeds[i]!).replaceAll(/\b(a picture of|a|and)\b|,/g, " ");
-    const told = words.trim().split(/\s{2,}/);
-    expect(told.toSorted()).toEqual(labels.toSorted());
-    return told.join() === labels.join();
+    const parts = words.trim().split(/\s{2,}/);
+    expect(parts.toSorted()).toEqual(labels.toSorted());
+    return parts.join() === labels.join();
   });
   const several = orders.filter((_, i) => scenes[i]!.objects.length > 1);
   expect(several.filter((same) => same).length).toBeLessThan(several.length / 3);
@@ -63,8 +63,8 @@ test("a brief row leaves out textures and colours, no shape", () => {
   const row = { image: "", masks: "", boxes: [], labels, caption: "" };
   const brief = briefly(row, 5);
   const words = brief.labels.map((label) => label.split(" "));
-  expect(words.map((told) => told.at(-1))).toEqual(looks.map(({ shape }) => shape));
-  expect(words.every((told, i) => told.every((word) => labels[i]!.split(" ").includes(word)))).toBe(true);
+  expect(words.map((parts) => parts.at(-1))).toEqual(looks.map(({ shape }) => shape));
+  expect(words.every((parts, i) => parts.every((word) => labels[i]!.split(" ").includes(word)))).toBe(true);
   const untold = words.filter(({ length }) => length < 3).length / labels.length;
   expect(untold).toBeGreaterThan(0.3);
   expect(untold).toBeLessThan(0.6);

@@ -77,8 +77,8 @@ export function briefly(row: ShapeRow, seed: number): ShapeRow {
   const random = seededRandom(seed + 2);
   const labels = row.labels.map((label) => {
     const [texture, colour, shape] = label.split(" ") as [string, string, string];
-    const told = [texture, colour].filter(() => random() >= UNTOLD);
-    return [...told, shape].join(" ");
+    const words = [texture, colour].filter(() => random() >= UNTOLD);
+    return [...words, shape].join(" ");
   });
   return { ...row, labels, caption: shapeCaption(labels, seed) };
 }

@@ -44,14 +44,14 @@ export class Attributes {
       for await (const some of engine.chunks(slot, prompt, { plan, meter, embeddings })) logits = some ?? logits;
       const text = prompt.length - cells.length;
       const lengths = Array.from({ length: decoder.config.layers }, (_, layer) => slot.group(layer).length);
-      const told: number[] = [];
+      const answers: number[] = [];
       const wanted = question.answer.map(this.#id);
       for (let step = 0; step < wanted.length; step++) {
-        if (step > 0) logits = await engine.step(slot, told.at(-1)!, meter, plan);
-        told.push(best(logits!));
+        if (step > 0) logits = await engine.step(slot, answers.at(-1)!, meter, plan);
+        answers.push(best(logits!));
       }
       return {
-        right: told.every((token, i) => token === wanted[i]),
+        right: answers.every((token, i) => token === wanted[i]),
         tokens: lengths.map((length) => length - text),
         spent: meter.total(),
       };

@@ -95,8 +95,8 @@ function keptBy(scores: Float32Array): number[] {
   const image = { first: 0, grid: [SIDE, SIDE + 1] as const };
   const options = featherOptions.parse({ after: 1, ratio: 0.73, equal: true });
   const positions = [...scores.keys(), scores.length];
-  const kept = keptTokens(options, "first", [image], { positions, scores: Float32Array.from([...scores, 0]) });
-  return [...kept].filter((i) => i < scores.length);
+  const remaining = keptTokens(options, "first", [image], { positions, scores: Float32Array.from([...scores, 0]) });
+  return [...remaining].filter((i) => i < scores.length);
 }
 
 async function trainedMaps(world: Attributes): Promise<Pick<Attention, "trained" | "map">> {

@@ -66,8 +66,8 @@ export async function measure(
   for (const kind of askedKinds)
     for (const [i, scene] of scenes.entries()) {
       const seen = shuffled ? shuffledScene(scene, i) : scene;
-      const asked: Case = { id: `${i} ${shuffled === true}`, scene: seen, question: questionOf(scene, kind, i) };
-      const answer = await world.answer(asked, lease.plan);
+      const testCase: Case = { id: `${i} ${shuffled === true}`, scene: seen, question: questionOf(scene, kind, i) };
+      const answer = await world.answer(testCase, lease.plan);
       right[kind] += answer.right ? "1" : "0";
       for (const [layer, count] of answer.tokens.entries()) tokens[layer]! += count / scenes.length / askedKinds.length;
       if (kind !== "where") continue;
@@ -93,7 +93,7 @@ async function chooseHeads(world: Attributes, out: string): Promise<HeadFiles> {
   const mask = await learn(texts);
   const halves = [await learn(texts.slice(0, texts.length / 2)), await learn(texts.slice(texts.length / 2))];
   const same = (a: HeadMask, b: HeadMask) =>
-    a.kept.flat().filter((kept, i) => kept === b.kept.flat()[i]).length / a.kept.flat().length;
+    a.kept.flat().filter((keep, i) => keep === b.kept.flat()[i]).length / a.kept.flat().length;
   const all = mask.kept.flat();
   const mixed = shuffle([...all], seededRandom(1));
   const layered = (flat: readonly boolean[]) => mask.kept.map((row, l) => row.map((_, h) => flat[l * row.length + h]!));
@@ -104,7 +104,7 @@ async function chooseHeads(world: Attributes, out: string): Promise<HeadFiles> {
   };
   const write = (file: string, value: object) => writeFileSync(file, `${JSON.stringify(value)}\n`);
   write(files.kept, mask);
-  write(files.most, { ...mask, kept: mask.kept.map((row) => row.map((kept) => !kept)) });
+  write(files.most, { ...mask, kept: mask.kept.map((row) => row.map((keep) => !keep)) });
   write(files.random, { ...mask, kept: layered(mixed) });
   const deep = halfBelow(mask);
   const below = shuffle([...deep.slice(WHOLE).flat()], seededRandom(1));

@@ -36,7 +36,7 @@ export function mapsSvg({ map }: Attention): string {
 function gridSvg(
   at: { readonly x: number; readonly y: number },
   scores: readonly number[],
-  asked: number,
+  cell: number,
   kept: readonly number[],
 ): string {
   const most = Math.sqrt(Math.max(...scores));
@@ -50,7 +50,7 @@ function gridSvg(
     const [x, y] = place(cell);
     return `<circle cx="${x + CELL / 2}" cy="${y + CELL / 2}" r="2.5"/>`;
   });
-  const [x, y] = place(asked);
+  const [x, y] = place(cell);
   return [
     `<g transform="translate(${at.x},${at.y})">`,
     `<rect width="${GRID.width}" height="${GRID.height}" fill="${colour("panel")}"/>`,

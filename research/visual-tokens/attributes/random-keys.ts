@@ -87,14 +87,14 @@ export class RandomReader implements Disposable {
     const { vocabulary } = this.model.decoder.config;
     const batch = { rows: 1, tokens, ids, labels: ids, labelled: 0, samples: 1, visual: [this.visual] };
     const { "hidden:0": hidden } = this.#stack.inputs(batch);
-    using given = new Buffer("i64", tokens);
+    using tokenIds = new Buffer("i64", tokens);
     using lengths = new Buffer("i32", 1);
     using mask = new Buffer("f32", tokens ** 2);
     using logits = new Buffer("f32", tokens * vocabulary);
-    new BigInt64Array(given.memory).set(BigInt64Array.from(ids, BigInt));
+    new BigInt64Array(tokenIds.memory).set(BigInt64Array.from(ids, BigInt));
     new Int32Array(lengths.memory).fill(tokens - 1);
     new Float32Array(mask.memory).set(hidden!.values);
-    const views = { ids: given.view([1, tokens]), lengths: lengths.view([1]) };
+    const views = { ids: tokenIds.view([1, tokens]), lengths: lengths.view([1]) };
     const program = await this.#programOf(tokens);
     await program
       .bind({

@@ -16,8 +16,8 @@ const scenes = makeScenes(Number(side), Number(pictures), SEED);
 for (const kind of askedKinds) {
   let right = 0;
   for (const [i, scene] of scenes.entries()) {
-    const asked = { id: `${i}`, scene, question: questionOf(scene, kind, i) };
-    right += Number((await world.answer(asked, () => densePlan)).right);
+    const testCase = { id: `${i}`, scene, question: questionOf(scene, kind, i) };
+    right += Number((await world.answer(testCase, () => densePlan)).right);
   }
   console.log(`${kind}: ${right} of ${scenes.length}`);
 }

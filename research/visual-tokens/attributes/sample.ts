@@ -16,11 +16,11 @@ export function sample({ cells, questions }: Scene, random: () => number): { mes
     questions.filter(({ kind }) => kind === "any"),
     random,
   ).slice(ANY);
-  const asked = shuffle(
+  const cases = shuffle(
     questions.filter((question) => !any.includes(question)),
     random,
   );
-  const messages = asked.flatMap(({ words, answer }, i): Message[] => [
+  const messages = cases.flatMap(({ words, answer }, i): Message[] => [
     { role: "user", content: textOf([...(i === 0 ? [IMAGE, ...cells] : []), ...words]) },
     { role: "assistant", content: textOf(answer) },
   ]);

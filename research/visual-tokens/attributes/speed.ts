@@ -116,21 +116,21 @@ async function measure(shape: Shape, folder: string): Promise<Timed[]> {
   );
   using engine = await Engine.create(decoder, weights);
   const modelSha256 = "0".repeat(64);
-  for (const [file, kept] of Object.entries(keptHeads(shape))) {
-    const ratios = kept.map((row) => row.map(Number));
-    writeFileSync(join(folder, file), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept }));
+  for (const [file, mask] of Object.entries(keptHeads(shape))) {
+    const ratios = mask.map((row) => row.map(Number));
+    writeFileSync(join(folder, file), JSON.stringify({ modelSha256, keep: 0.5, ratios, kept: mask }));
   }
   using prepared = new Recipes({ decoder, hash: async () => modelSha256 }, (plan) => engine.prepare(plan));
   const embeddings = Float32Array.from({ length: grid[0] * grid[1] * hidden }, normals(seededRandom(2)));
   const image = { embeddings, contentHash: `speed ${shape}`, grid };
-  const asked = promptOfSpans([[1, 2, 3], image, [4, 5, 6, 7, 8, 9]], hidden);
+  const prompt = promptOfSpans([[1, 2, 3], image, [4, 5, 6, 7, 8, 9]], hidden);
 
   async function run(plan: Plan) {
     engine.forget();
-    const slot = engine.acquireEmpty(asked.prompt, plan);
+    const slot = engine.acquireEmpty(prompt.prompt, plan);
     const meter = new Meter(engine.programs);
     const started = process.cpuUsage();
-    for await (const _ of engine.chunks(slot, asked.prompt, { plan, meter, embeddings: asked.embeddings }));
+    for await (const _ of engine.chunks(slot, prompt.prompt, { plan, meter, embeddings: prompt.embeddings }));
     const { user, system } = process.cpuUsage(started);
     engine.release(slot);
     return { ms: (user + system) / 1000, flops: meter.total().flops };
@@ -141,7 +141,7 @@ async function measure(shape: Shape, folder: string): Promise<Timed[]> {
     const steps = recipe.map((text) => text.replace(/heads=/, `heads=${folder}/`));
     // Not given back: a recipe that nobody uses may be dropped before its rounds are over.
     const lease = await prepared.use(parseRecipe(steps));
-    const plan = lease.plan(asked.prompt.length, asked.visual);
+    const plan = lease.plan(prompt.prompt.length, prompt.visual);
     // The first run warms up.
     const { flops } = await run(plan);
     found.push({ recipe, plan, ms: Number.POSITIVE_INFINITY, flops: flops.spent / flops.dense });
@@ -160,7 +160,7 @@ function timed(found: readonly Omit<Timed, "time">[]): Timed[] {
   }));
 }
 
-/** Of vlm-tiny, as it is served: each prompt has a picture that no prompt before it had. */
+/** Times of vlm-tiny as served: every prompt has a new picture. */
 async function served(): Promise<Timed[]> {
   using model = await loadModel("vlm-tiny", { quant: "f32" });
   const found = drawn.map(({ recipe }) => ({ recipe: listOf(recipe), ms: Number.POSITIVE_INFINITY, flops: 1 }));

@@ -7,9 +7,9 @@ export interface Timed {
   readonly recipe: readonly string[];
   /** The least of all rounds. */
   readonly ms: number;
-  /** Of dense's. */
+  /** A share of dense's time. */
   readonly time: number;
-  /** FLOPs of dense's. */
+  /** A share of dense's FLOPs. */
   readonly flops: number;
 }
 
@@ -21,7 +21,7 @@ export const shapes = {
 } as const;
 export type Shape = keyof typeof shapes;
 
-/** What `speed.ts` measured: processor milliseconds of random decoders, and of vlm-tiny `ms.prefill` of receipts. */
+/** Measurements of `speed.ts`: processor milliseconds of random decoders, and `ms.prefill` of vlm-tiny's receipts. */
 export interface Times {
   readonly machine: string;
   readonly of: Readonly<Record<Shape | "vlm-tiny", readonly Timed[]>>;

@@ -79,8 +79,8 @@ async function randomAnswers(world: Attributes, radius: number): Promise<{ reado
       const { words, answer } = questionOf(scene, kind, i);
       const ids = Int32Array.from(world.model.tokenizer.encode(textOf([IMAGE, ...scene.cells, ...words, ...answer])));
       const first = ids.length - answer.length;
-      const told = await reader.likeliest(ids);
-      right[kind] += answer.every((_, at) => told[first + at - 1] === ids[first + at]) ? "1" : "0";
+      const likeliest = await reader.likeliest(ids);
+      right[kind] += answer.every((_, at) => likeliest[first + at - 1] === ids[first + at]) ? "1" : "0";
     }
   return { right };
 }

@@ -22,8 +22,10 @@ function collect(out: string): void {
   const files = arms.flatMap(({ name }) =>
     ["before", "after"].map((when) => join(out, "answers", `${name} ${when}.json`)),
   );
-  const told = files.filter((file) => existsSync(file)).map((file) => JSON.parse(readFileSync(file, "utf8")) as Told);
-  writeFileSync(FILE, `${JSON.stringify(told)}\n`);
+  const records = files
+    .filter((file) => existsSync(file))
+    .map((file) => JSON.parse(readFileSync(file, "utf8")) as Told);
+  writeFileSync(FILE, `${JSON.stringify(records)}\n`);
 }
 
 /** The answers by arm and time. */
@@ -35,8 +37,8 @@ class Tuned {
   }
 
   share(name: string, when: Told["when"], kind: Asked): number {
-    const told = this.find(name, when);
-    return told ? shareOf(told.right[kind]) : Number.NaN;
+    const record = this.find(name, when);
+    return record ? shareOf(record.right[kind]) : Number.NaN;
   }
 
   /** The difference of all right answers between two arms, in points, with the interval. */
@@ -46,16 +48,16 @@ class Tuned {
   }
 }
 
-const saved = (told: Told): number => savedOf("yopo", { ...(told as Answers), name: told.name }, load("yopo"));
+const saved = (record: Told): number => savedOf("yopo", { ...(record as Answers), name: record.name }, load("yopo"));
 
 function rowOf(tuned: Tuned, { name, recipe }: Arm): string[] | undefined {
   const [before, after, dense] = [tuned.find(name, "before"), tuned.find(name, "after"), tuned.find("dense", "after")];
-  const told = after ?? before;
-  if (!told) return undefined;
-  const { flops } = told;
+  const record = after ?? before;
+  if (!record) return undefined;
+  const { flops } = record;
   return [
     recipe === undefined ? name : `\`${recipe}\``,
-    flops ? percent(saved(told)) : "",
+    flops ? percent(saved(record)) : "",
     flops ? percent(1 - flops.spent / flops.dense) : "",
     flops ? timeOf("world", recipe === undefined ? [] : [recipe]) : "",
     before ? askedKinds.map((kind) => percent(shareOf(before.right[kind]))).join(", ") : "",
@@ -127,9 +129,9 @@ function gates(tuned: Tuned): Gate[] {
 function farthest(tuned: Tuned): Gate[] {
   const dense = tuned.find("dense", "after");
   const far = arms.flatMap(({ name, recipe }) => {
-    const told = tuned.find(name, "after");
-    return told && dense && recipe !== undefined && saved(told) >= 0.8
-      ? [{ recipe, ...tuned.against(told, dense) }]
+    const record = tuned.find(name, "after");
+    return record && dense && recipe !== undefined && saved(record) >= 0.8
+      ? [{ recipe, ...tuned.against(record, dense) }]
       : [];
   });
   const best = far.toSorted((a, b) => b.delta - a.delta)[0];

@@ -68,9 +68,9 @@ const counts = new Map<string, number>();
 for (const { caption } of drawings) counts.set(caption, (counts.get(caption) ?? 0) + 1);
 const order = shuffle([...drawings.keys()], seededRandom(0));
 const heldOut = new Set(order.filter((i) => counts.get(drawings[i]!.caption) === 1).slice(0, HELD_OUT));
-const part = (kept: (i: number) => boolean) =>
+const part = (belongs: (i: number) => boolean) =>
   order
-    .filter(kept)
+    .filter(belongs)
     .map((i) => lines[i])
     .join("");
 writeFileSync(

@@ -102,17 +102,17 @@ let tokens = 0;
 function write(count: number): void {
   const median = (values: readonly number[]) =>
     Number(values.toSorted((a, b) => a - b)[values.length >> 1]!.toFixed(1));
-  const about: About = {
+  const metadata: About = {
     ...{ tokens, captionTokens: captions.slice(0, count).map(({ length }) => length), layers: decoder.config.layers },
     ...{ words: blind.slice(0, count).map((sum) => Number(sum.toFixed(3))), machine: machine() },
     encoder: { ms: median(encoder.ms), flops: encoder.flops },
   };
   const rows = [...arms.values()].map((arm) => ({
     ...{ ...arm, ms: median(times.get(arm.arm)!) },
-    natsPerToken: Number(perToken(partsOf(arm, about)).toFixed(3)),
+    natsPerToken: Number(perToken(partsOf(arm, metadata)).toFixed(3)),
     shareOverWords: Number(shareOf(arm.rightOverWords).toFixed(4)),
   }));
-  writeFileSync(out!, [about, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
+  writeFileSync(out!, [metadata, ...rows].map((row) => `${JSON.stringify(row)}\n`).join(""));
   console.error(`${count} of ${items.length}`);
 }
 

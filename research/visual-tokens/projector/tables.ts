@@ -13,13 +13,13 @@ const RESULTS = `${FOLDER}/trained.jsonl`;
 
 /** The arms of the committed results. */
 export function projectorSection(): string {
-  const [about, ...arms] = readFileSync(join(root, RESULTS), "utf8")
+  const [metadata, ...arms] = readFileSync(join(root, RESULTS), "utf8")
     .trim()
     .split("\n")
     .map((line) => JSON.parse(line)) as [About, Arm, ...Arm[]];
   const [dense] = arms as [Arm, ...Arm[]];
-  const parts = (arm: Arm) => partsOf(arm, about);
-  const { encoder, tokens, machine, words, captionTokens } = about;
+  const parts = (arm: Arm) => partsOf(arm, metadata);
+  const { encoder, tokens, machine, words, captionTokens } = metadata;
   const blind = perToken(words.map((nats, i) => [nats, captionTokens[i]!]));
   const random = arms.find(({ arm }) => arm.includes("random"))!;
   const against = (arm: Arm, other: Arm): string => {

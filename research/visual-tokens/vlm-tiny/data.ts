@@ -27,11 +27,11 @@ const DRAWS = 6;
 /** Questions of several draws of which none tells the answer of another. */
 function questionsAbout(scene: Scene, seed: number): SceneQuestion[] {
   const draws = Array.from({ length: DRAWS }, (_, i) => questionsOf(scene, names, seed + i * 2 ** 28)).flat();
-  const told = new Set<string>();
+  const answers = new Set<string>();
   return shuffle(draws, seededRandom(seed)).flatMap((question) => {
     const tells = ownFacts(question);
-    if (tells.some((it) => told.has(it))) return [];
-    for (const it of tells) told.add(it);
+    if (tells.some((it) => answers.has(it))) return [];
+    for (const it of tells) answers.add(it);
     return [question.kind === "digits" ? { ...question, answer: [...question.answer].join(" ") } : question];
   });
 }

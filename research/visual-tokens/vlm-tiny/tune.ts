@@ -87,16 +87,16 @@ async function ask(folder: string, { name, recipe }: Arm, when: Told["when"]): P
     );
     right.push(items.map((item, i) => rightness(item, answers[i]!.text)).join(""));
   }
-  const told = { name, when, right: { one: right[0]!, several: right[1]! } };
+  const record = { name, when, right: { one: right[0]!, several: right[1]! } };
   console.error(when, name, right.map((digits) => shareOf(digits).toFixed(3)).join(" "));
-  return told;
+  return record;
 }
 
-const told: Told[] = [];
-for (const arm of arms) told.push(await ask(await tune(arm), arm, "after"));
-for (const arm of arms) told.push(await ask(MODEL, arm, "before"));
+const records: Told[] = [];
+for (const arm of arms) records.push(await ask(await tune(arm), arm, "after"));
+for (const arm of arms) records.push(await ask(MODEL, arm, "before"));
 const others: Tuned[] = existsSync(tunedFile) ? JSON.parse(readFileSync(tunedFile, "utf8")) : [];
-const all = [...others.filter((one) => one.steps !== Number(steps)), { steps: Number(steps), told }];
+const all = [...others.filter((one) => one.steps !== Number(steps)), { steps: Number(steps), told: records }];
 await writeJson(
   tunedFile,
   all.toSorted((a, b) => a.steps - b.steps),

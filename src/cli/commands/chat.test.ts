@@ -117,8 +117,8 @@ test("Ctrl-C stops the answer and keeps its text; the next one leaves", async ()
   input.write(CTRL_C);
   await talk;
   // Stopped answers are billed for the part that was printed.
-  const said = stdout.split("\n").map((line) => line.split("word").length - 1);
-  expect((await ledgered()).slice(0, 2)).toEqual([said[1], said[0]]);
+  const wordCounts = stdout.split("\n").map((line) => line.split("word").length - 1);
+  expect((await ledgered()).slice(0, 2)).toEqual([wordCounts[1], wordCounts[0]]);
 });
 
 test("the end of the input leaves", async () => {
@@ -185,8 +185,8 @@ test("/image adds a picture to the next turn alone, and a chat with one is not s
   await asksFor(7);
   input.write("/quit\r");
   await talk;
-  const asked = model.asked.map((messages) => messages.at(-1)!.content);
-  expect(asked).toEqual([[{ type: "image" }, { type: "text", text: "what is it?" }], "sure?"]);
+  const questions = model.asked.map((messages) => messages.at(-1)!.content);
+  expect(questions).toEqual([[{ type: "image" }, { type: "text", text: "what is it?" }], "sure?"]);
   expect(conversation.images).toEqual([picture]);
   for (const message of [
     "expected a file: /image FILE",

@@ -98,11 +98,11 @@ describe("a small decoder", () => {
 
   exact("runs under int8-prefill as without it, and says so", async () => {
     const notices: string[] = [];
-    using told = await LanguageModel.load(await resolveModel(folder), "q8r", undefined, "cpu", (notice) =>
+    using languageModel = await LanguageModel.load(await resolveModel(folder), "q8r", undefined, "cpu", (notice) =>
       notices.push(notice),
     );
     for (const recipe of ["int8-prefill", "int8-prefill:digits=2,rotation=0"]) {
-      using lease = await told.use(parseRecipe([recipe]));
+      using lease = await languageModel.use(parseRecipe([recipe]));
       expect(lease.plan(text.length)).toBe(densePlan);
     }
     const why = "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)";

@@ -89,8 +89,8 @@ describe("float32, dequantised", () => {
   test("48 greedy tokens after each of five prompts, decoded together", async () => {
     const expected = prompts.map(({ next }) => next);
     expect(expected.map((next) => next.length)).toEqual([48, 48, 48, 48, 48]);
-    const given = prompts.map(({ tokens }) => tokens);
-    expect(await greedy(model.language.engine, given, 48)).toEqual(expected);
+    const inputs = prompts.map(({ tokens }) => tokens);
+    expect(await greedy(model.language.engine, inputs, 48)).toEqual(expected);
   });
 
   test("its tokenizer and chat template give the reference's prompts", () => {

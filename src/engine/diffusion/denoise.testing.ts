@@ -30,9 +30,9 @@ export async function stepsOf(
   options: DiffusionInput,
   task: Partial<Task> = {},
 ): Promise<Denoised[]> {
-  const given = { prompt: [7, 7], mask: MASK, ends: new Set([END]), temperature: 0, random: () => 0.5, ...task };
+  const request = { prompt: [7, 7], mask: MASK, ends: new Set([END]), temperature: 0, random: () => 0.5, ...task };
   const checked = diffusionOptions.parse(options);
   const steps: Denoised[] = [];
-  for await (const step of denoise(scorer, given, scheduleOf(length, checked), checked)) steps.push(step);
+  for await (const step of denoise(scorer, request, scheduleOf(length, checked), checked)) steps.push(step);
   return steps;
 }

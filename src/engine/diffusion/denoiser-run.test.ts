@@ -38,8 +38,8 @@ describe.each(names)("%s", async (name) => {
 
   test("logits and states equal transformers'", async () => {
     using one = run();
-    const found = (await one.score(ids, places)).slice();
-    const off = Math.max(...places.map((place) => apart(row(found, place), row(logits, at(place)))));
+    const result = (await one.score(ids, places)).slice();
+    const off = Math.max(...places.map((place) => apart(row(result, place), row(logits, at(place)))));
     worst.set(name, Math.max(off, apart(await one.states(ids, places), states)));
     expect(worst.get(name)).toBeLessThan(1e-4);
     expect(denoiser).toEqual({ mask: 70, shifted: name === "dream" });

@@ -25,8 +25,8 @@ const task = { prompt: [7, 7], mask: MASK, random: seededRandom(5) };
 test("with exact conditionals the estimate converges to the likelihood", async () => {
   for (const code of [0, 3, 6]) {
     const exact = Math.log(joint[code]!);
-    const found = await logLikelihood(scorer(), { ...task, answer: bits(code), samples: 4000 });
-    expect(Math.abs(found - exact)).toBeLessThan(0.03);
+    const result = await logLikelihood(scorer(), { ...task, answer: bits(code), samples: 4000 });
+    expect(Math.abs(result - exact)).toBeLessThan(0.03);
   }
 });
 

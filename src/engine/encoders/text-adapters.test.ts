@@ -56,14 +56,14 @@ describe.each([
 
   test("equals PEFT", async () => {
     const headless = name === "bert-plain";
-    const found = async (way: How) => {
+    const outputOf = async (way: How) => {
       const { encoder, weights } = await openEncoder(...parts(file, folder, way));
       const rows = await run({ weights }, () => (headless ? traceHidden : traceScores)(encoder), reference);
       if (!headless) weights.loraLayers?.check(file);
       return headless ? unpadded(rows, reference.texts, encoder.config.hidden) : rows;
     };
-    expect(difference(await found(how), expected)).toBeLessThan(1e-4);
-    expect(difference(await found("alone"), expected)).toBeGreaterThan(1);
+    expect(difference(await outputOf(how), expected)).toBeLessThan(1e-4);
+    expect(difference(await outputOf("alone"), expected)).toBeGreaterThan(1);
   });
 });
 
@@ -76,7 +76,7 @@ describe.each([
 
   test("equals PEFT, whole and step by step", async () => {
     const length = reference.targets[0].length;
-    const found = async (way: How, steps: number[]) => {
+    const outputOf = async (way: How, steps: number[]) => {
       const { model, weights } = await openSeq2Seq(...parts(file, folder, way));
       const programs = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
       const logits = await decode(model, programs, reference, steps);
@@ -84,8 +84,8 @@ describe.each([
       return logits;
     };
     for (const steps of [[length], new Array<number>(length).fill(1)])
-      expect(difference(await found(how, steps), expected)).toBeLessThan(1e-4);
-    expect(difference(await found("alone", [length]), expected)).toBeGreaterThan(1);
+      expect(difference(await outputOf(how, steps), expected)).toBeLessThan(1e-4);
+    expect(difference(await outputOf("alone", [length]), expected)).toBeGreaterThan(1);
   });
 });
 

@@ -56,8 +56,8 @@ test("a decoder's table and head that PEFT saved whole replace the base's; a tie
   const { checkpoint } = await openAdapted(fixture("llama-biased"), { adapter: saved });
   const { decoder, weights } = await openDecoder(checkpoint, tempFolder(), "f32");
   using stack = await Stack.compile(decoder, weights, "whole");
-  const found = await stack.run(tokens);
-  expect(Math.max(...found.map((v, i) => Math.abs(v - logits[i]!)))).toBeLessThan(1e-4);
+  const result = await stack.run(tokens);
+  expect(Math.max(...result.map((v, i) => Math.abs(v - logits[i]!)))).toBeLessThan(1e-4);
   const tied = openAdapted(fixture("ernie4_5"), { adapter: saved });
   await expect(tied).rejects.toThrow(/llama-saved: the adapter does not fit .*ernie4_5: /);
   await expect(openAdapted(base, { adapter: saved })).rejects.toThrow(/tensors that do not belong to a plain LoRA/);
@@ -122,8 +122,8 @@ describe("two adapters beside one base", () => {
     const [hidden, ffn, heads, kvHeads] = [64, 32, 64, 32];
     const before = 8 * (hidden + heads + 2 * kvHeads);
     const after = 4 * (heads + hidden) + 4 * (hidden + 2 * ffn);
-    const { prompt: asked, completion } = poet.tokens;
-    const tokens = asked + completion - 1;
+    const { prompt: promptIds, completion } = poet.tokens;
+    const tokens = promptIds + completion - 1;
     expect(poet.tokens).toEqual(plain.tokens);
     // After the last attention, only tokens with needed logits run.
     const branch = 2 * before * tokens + after * (tokens + completion);

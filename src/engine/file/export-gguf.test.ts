@@ -170,8 +170,8 @@ describe("refused in one sentence, with nothing written", () => {
     ["a folder without a tokenizer", () => model("qwen2"), /tokenizer\.json: there is no such file/],
     ["an adapter of another base", () => adapter("gpt2", "llama-tiny.gguf"), /gpt2: the adapter does not fit/],
     ["a tied head", () => adapter("llama-gguf-head", "llama-tiny.gguf"), /changes the token table/],
-  ])("%s", async (_, given, says) => {
-    const { folder, run } = given();
+  ])("%s", async (_, build, says) => {
+    const { folder, run } = build();
     await expect(run).rejects.toThrow(says);
     expect(existsSync(folder)).toBe(false);
   });

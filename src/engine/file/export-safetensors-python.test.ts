@@ -36,12 +36,12 @@ test.skipIf(!there)(
       writeFileSync(path.join(root, name, "logits.json"), JSON.stringify({ ids: tokens, model: logits }));
     }
     const { stdout } = await promisify(execFile)(python, [script, ...names.map((name) => path.join(root, name))]);
-    const found = stdout
+    const lines = stdout
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(found.map(({ name }) => name)).toEqual(names);
-    for (const { name, model, amiss } of found) {
+    expect(lines.map(({ name }) => name)).toEqual(names);
+    for (const { name, model, amiss } of lines) {
       expect(amiss, name).toEqual([]);
       expect(model, name).toBeLessThan(1e-4);
     }

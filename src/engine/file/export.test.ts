@@ -157,9 +157,9 @@ test.each([
       .flatMap((l) => [`past_key_values.${l}.key`, `past_key_values.${l}.value`])
       .concat("past_states.0", "past_states.1"),
   ],
-])("%s in stock ONNX Runtime equals transformers, its states handed on", async (name, kept) => {
+])("%s in stock ONNX Runtime equals transformers, its states handed on", async (name, inputNames) => {
   const { inputs, apart } = await handedOn(name);
-  expect(inputs).toEqual(kept);
+  expect(inputs).toEqual(inputNames);
   expect(apart).toBeLessThan(1e-4);
 });
 
@@ -193,13 +193,13 @@ async function handedOn(name: string) {
     }),
   );
   const inputs = Object.keys(states).toSorted();
-  const found: number[] = [];
+  const results: number[] = [];
   for (const part of [tokens.slice(0, 30), ...tokens.slice(30).map((token) => [token])]) {
     const { logits: own, ...present } = (await session.run({ input_ids: i64([part], ort), ...states })) as Values;
     states = Object.fromEntries(Object.entries(present).map(([n, value]) => [keptAs(n), value]));
-    found.push(...(own!.data as Float32Array));
+    results.push(...(own!.data as Float32Array));
   }
-  return { inputs, apart: difference(found, logits) };
+  return { inputs, apart: difference(results, logits) };
 }
 
 // Merged; beside a token table that is also the head; and beside a GGUF.
@@ -301,8 +301,8 @@ test("tells its inputs, outputs and files; configuration and tokenizer come alon
     writeFileSync(path.join(model, name), "{}");
   const { folder, files } = await exportModel(modelAt(model), newFolder(), "f32");
   expect(files.at(-1)).toBe("model.onnx");
-  const kept = ["chat_template.jinja", "config.json", "model.onnx", "model.onnx.data", "tokenizer.json"];
-  expect(readdirSync(folder).sort()).toEqual(kept);
+  const names = ["chat_template.jinja", "config.json", "model.onnx", "model.onnx.data", "tokenizer.json"];
+  expect(readdirSync(folder).sort()).toEqual(names);
   const { session } = await Stock.open(folder);
   expect(session.inputNames.slice(0, 4)).toEqual([
     "input_ids",

@@ -52,7 +52,7 @@ function madeUp(times: (form: string, rows: number) => Twice) {
     calls.push({ forms, rows });
     return Object.fromEntries(Object.keys(forms).map((form) => [form, times(form, rows)])) as never;
   };
-  return { timer, asked: calls };
+  return { timer, calls };
 }
 
 /**
@@ -60,32 +60,32 @@ function madeUp(times: (form: string, rows: number) => Twice) {
  * `again`.
  */
 async function choice(factor: number, again = 1) {
-  const { timer, asked } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
+  const { timer, calls } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
   const result = await tune(modelOf("q4"), timer);
   if (result?.bits === undefined) throw new Error("no width was chosen");
-  return { made: result, asked };
+  return { tuning: result, calls };
 }
 
 test("the processor's own width stays unless the other is clearly faster", async () => {
-  expect((await choice(0.5)).made.bits).toBe(own);
-  expect((await choice(1.05)).made.bits).toBe(own);
-  expect((await choice(1.2)).made.bits).toBe(other);
+  expect((await choice(0.5)).tuning.bits).toBe(own);
+  expect((await choice(1.05)).tuning.bits).toBe(own);
+  expect((await choice(1.2)).tuning.bits).toBe(other);
 });
 
 test("times that differ from one measurement to the next decide nothing", async () => {
-  expect((await choice(1.2, 1.1)).made).toMatchObject({ bits: other, steady: true });
-  expect((await choice(1.2, 1.3)).made).toMatchObject({ bits: own, steady: false });
+  expect((await choice(1.2, 1.1)).tuning).toMatchObject({ bits: other, steady: true });
+  expect((await choice(1.2, 1.3)).tuning).toMatchObject({ bits: own, steady: false });
 });
 
 test("the model's own matrices of 4 bits are timed, with one row and with many", async () => {
-  const { asked, made } = await choice(1);
-  expect(asked.map(({ rows }) => rows === 1)).toEqual([true, false]);
+  const { calls, tuning } = await choice(1);
+  expect(calls.map(({ rows }) => rows === 1)).toEqual([true, false]);
   // Four in each of 4 layers; the head keeps 8 bits.
-  const { 4: four, 8: eight } = asked[0]!.forms;
+  const { 4: four, 8: eight } = calls[0]!.forms;
   expect(four).toHaveLength(16);
   expect(four![0]).toMatchObject({ k: 192, form: { bits: 4, corrected: true } });
   expect(eight![0]).toMatchObject({ n: four![0]!.n, k: 192, form: { bits: 8, corrected: false } });
-  expect(made.ms[4].prefill).toBeLessThan(made.ms[4].decode);
+  expect(tuning.ms[4].prefill).toBeLessThan(tuning.ms[4].decode);
 });
 
 test("nothing is timed for a model that has one form alone", async () => {
@@ -95,14 +95,14 @@ test("nothing is timed for a model that has one form alone", async () => {
 });
 
 test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async () => {
-  const { made } = await choice(2);
-  await keepTuning(folder, made);
+  const { tuning } = await choice(2);
+  await keepTuning(folder, tuning);
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([own, undefined]);
   vi.stubEnv("MODICUM_TUNE", "");
-  expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, made]);
+  expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, tuning]);
   // The choice exists: nothing is timed.
   await tuneOnce(modelOf("q4"));
-  expect(tuningOf(folder)).toEqual(made);
+  expect(tuningOf(folder)).toEqual(tuning);
   vi.stubEnv("MODICUM_THREADS", "77");
   expect(chosenBits(folder)).toBe(own);
 });
@@ -113,27 +113,27 @@ describe("rotated bytes", () => {
 
   /** Times of rotated bytes by row count, relative to the default form; a prompt's row takes a third of a step. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
-    const { timer, asked } = madeUp((form, rows) => {
+    const { timer, calls } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];
       const ms = rows === 256 ? 256 / 3 : 1;
       return [first * ms, second * ms];
     });
-    return { made: await tune(rotated, timer), asked };
+    return { tuning: await tune(rotated, timer), calls };
   }
   const fast: Readonly<Record<number, Twice>> = { 1: [0.8, 0.8], 8: [0.7, 0.7], 256: [0.5, 0.5] };
-  const chosenBy = async (times: Readonly<Record<number, Twice>>) => (await rotatedChoice(times)).made?.rotated;
+  const chosenBy = async (times: Readonly<Record<number, Twice>>) => (await rotatedChoice(times)).tuning?.rotated;
 
   test("are chosen if a step, a batch and a prompt are faster", async () => {
-    const { made, asked } = await rotatedChoice(fast);
-    expect(made).toMatchObject({ rotated: { chosen: true, steady: true } });
-    expect(asked.map(({ rows }) => rows)).toEqual([1, 8, 256]);
-    const { default: blocks, rotated: bytes } = asked[0]!.forms;
+    const { tuning, calls } = await rotatedChoice(fast);
+    expect(tuning).toMatchObject({ rotated: { chosen: true, steady: true } });
+    expect(calls.map(({ rows }) => rows)).toEqual([1, 8, 256]);
+    const { default: blocks, rotated: bytes } = calls[0]!.forms;
     // Four in each of 4 layers, without the head.
     expect(bytes).toHaveLength(16);
     expect(bytes!.every(({ form }) => form.kind === "bytes" && form.rotation === 32)).toBe(true);
     expect(blocks!.map(({ n, k }) => [n, k])).toEqual(bytes!.map(({ n, k }) => [n, k]));
     expect(blocks!.every(({ form }) => form.kind === "codes" && form.bits === 8 && form.block === 32)).toBe(true);
-    const { step, batch } = made!.rotated!.ms.rotated;
+    const { step, batch } = tuning!.rotated!.ms.rotated;
     expect(batch / step).toBeCloseTo(0.7 / 0.8 / 8);
   });
 
@@ -166,7 +166,7 @@ describe("rotated bytes", () => {
   });
 
   test("are the form of auto once they were chosen, unless MODICUM_TUNE is off", async () => {
-    await keepTuning(folder, (await rotatedChoice(fast)).made!);
+    await keepTuning(folder, (await rotatedChoice(fast)).tuning!);
     const source = { path: file, sha256: known! };
     expect(quantHere(source, "auto")).toBe("auto");
     vi.stubEnv("MODICUM_TUNE", "");
@@ -182,13 +182,13 @@ describe("rotated bytes", () => {
 
   test("are timed for an older file, whose width of codes stays", async () => {
     vi.stubEnv("MODICUM_TUNE", "");
-    const { made: codes } = await choice(2);
+    const { tuning: codes } = await choice(2);
     await keepTuning(folder, codes);
     const written = JSON.parse(readFileSync(path.join(folder, "tuning.json"), "utf8"));
     expect(Object.keys(Object.values(written)[0] as object)).toEqual(["bits", "steady", "ms"]);
-    const { timer, asked } = madeUp((form) => (form === "rotated" ? [0.5, 0.5] : [1, 1]));
+    const { timer, calls } = madeUp((form) => (form === "rotated" ? [0.5, 0.5] : [1, 1]));
     const both = await tune(rotated, timer, tuningOf(folder));
-    expect(asked.map(({ rows }) => rows)).toEqual([1, 8, 256]);
+    expect(calls.map(({ rows }) => rows)).toEqual([1, 8, 256]);
     expect(both).toMatchObject({ ...codes, rotated: { chosen: true } });
     await keepTuning(folder, both!);
     expect(tuningOf(folder)).toEqual(both);
@@ -198,9 +198,9 @@ describe("rotated bytes", () => {
 
   test("are timed once: what is kept of a model without 4-bit types is not timed or written again", async () => {
     vi.stubEnv("MODICUM_TUNE", "");
-    const kept = (await rotatedChoice(fast)).made as Tuning;
-    await keepTuning(folder, kept);
-    expect(tuningOf(folder)).toEqual(kept);
+    const tuning = (await rotatedChoice(fast)).tuning as Tuning;
+    await keepTuning(folder, tuning);
+    expect(tuningOf(folder)).toEqual(tuning);
     const place = path.join(folder, "tuning.json");
     const text = readFileSync(place, "utf8");
     writeFileSync(place, ` ${text}`);

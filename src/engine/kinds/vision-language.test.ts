@@ -15,13 +15,13 @@ test.each(["qwen2-vl", "qwen2-5-vl", "qwen3-vl"])(
   "%s: an image is described with the cost that it has",
   async (name) => {
     const folder = path.join(fixtures, name);
-    const [checkpoint, kept] = [openCheckpoint(folder), tempFolder()];
+    const [checkpoint, weightsFolder] = [openCheckpoint(folder), tempFolder()];
     const plain = { flops: () => ({}) } as unknown as Described;
-    const { image, flops } = await withImages(plain, checkpoint, kept, "f32");
+    const { image, flops } = await withImages(plain, checkpoint, weightsFolder, "f32");
     const side = image!.imageSize;
     expect(image).toMatchObject({ imageSize: 128, tokens: 256 });
 
-    const { vision, weights } = await openVision(checkpoint, kept, "f32");
+    const { vision, weights } = await openVision(checkpoint, weightsFolder, "f32");
     if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
     const [graph] = prepare(weights, () => [traceMerged(vision)]);
     using runner = await PatchRunner.compile(graph!, vision, readPatchProcessor(folder, vision.encoder.config));

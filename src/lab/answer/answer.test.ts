@@ -103,10 +103,10 @@ describe("one model under several recipes", () => {
     { kind: "generation", id: "g again", prompt: `${prompt}a`, stop: [], maxTokens: 12, answers: ["x"] },
   ];
   const answersOf = async (answerer: Answerer) => {
-    const found = [];
-    for (const item of items) found.push(await answerer.plan(item)!());
-    found.push(...(await answerer.together!(items.filter(({ kind }) => kind === "generation"))));
-    return found;
+    const results = [];
+    for (const item of items) results.push(await answerer.plan(item)!());
+    results.push(...(await answerer.together!(items.filter(({ kind }) => kind === "generation"))));
+    return results;
   };
 
   test("is loaded once, and each recipe answers to the bit as with its own model", async () => {
@@ -145,12 +145,12 @@ describe("one model under several recipes", () => {
 
   test("scores the text after a context under savings that drop some of its tokens, or exit early after it", async () => {
     using model = await openAnswering({ source: await resolveModel(TINY), quant: "f32", truncate: undefined });
-    const found = [];
+    const results = [];
     for (const recipe of [[], [dropping], [leaving], [dropping]]) {
       using answerer = await model.under(recipe);
-      found.push(await answerer.plan(items[1]!)!());
+      results.push(await answerer.plan(items[1]!)!());
     }
-    const [dense, dropped, left, again] = found as [Answered, Answered, Answered, Answered];
+    const [dense, dropped, left, again] = results as [Answered, Answered, Answered, Answered];
     const nats = ({ answer }: Answered) => (answer as AnswerOf["continuation"]).logLikelihood;
     expect(again).toEqual(dropped);
     for (const saved of [dropped, left]) {

@@ -23,9 +23,9 @@ function items(shots: number): Item[] {
 }
 
 async function answered(answerer: Answerer, all: readonly Item[]): Promise<Map<string, Answered>> {
-  const found = new Map<string, Answered>();
-  for (const item of all) found.set(item.id, await answerer.plan(item)!());
-  return found;
+  const results = new Map<string, Answered>();
+  for (const item of all) results.set(item.id, await answerer.plan(item)!());
+  return results;
 }
 
 const billed = ({ shared: _, ...answered }: Answered) => answered;
@@ -35,11 +35,11 @@ describe("on SmolLM2", () => {
   const shots = 13;
   let answerer: Answerer;
   let alone: Map<string, Answered>;
-  const asked = items(shots);
+  const questions = items(shots);
   beforeAll(async () => {
     answerer = await openAnswerer({ source: await resolveModel("smollm2"), quant: "auto", truncate: undefined });
     alone = new Map();
-    for (const item of asked) {
+    for (const item of questions) {
       // A short unrelated text in between: each then starts without a shared prefix.
       await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
       alone.set(item.id, await answerer.plan(item)!());
@@ -49,7 +49,7 @@ describe("on SmolLM2", () => {
 
   test("shared prefixes run once; each item has, to the bit, the same answer and bill as alone", async () => {
     expect(sharedOf(alone)).toEqual([0, 0, 0, 0]);
-    for (const order of [asked, asked.toReversed()]) {
+    for (const order of [questions, questions.toReversed()]) {
       await answerer.plan({ kind: "text", id: "t", text: "b c" })!();
       const got = await answered(answerer, order);
       expect(sharedOf(got)[0]).toBe(0);
@@ -58,12 +58,12 @@ describe("on SmolLM2", () => {
           .slice(1)
           .every((tokens) => tokens >= 256 && tokens % 256 === 0),
       ).toBe(true);
-      for (const { id } of asked) expect(billed(got.get(id)!)).toEqual(billed(alone.get(id)!));
+      for (const { id } of questions) expect(billed(got.get(id)!)).toEqual(billed(alone.get(id)!));
     }
   });
 
   test("side by side, each generation has its bill, and here also its text", async () => {
-    const group = asked.filter(({ kind }) => kind === "generation");
+    const group = questions.filter(({ kind }) => kind === "generation");
     const got = await answerer.together!(group);
     const again = await answerer.together!(group);
     expect(again).toEqual(got);

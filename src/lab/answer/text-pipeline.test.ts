@@ -17,12 +17,12 @@ const UNTIED = fileURLToPath(new URL("../../models/fixtures/llama-tiny-untied.gg
 /** The results of a pair on the words' task, by recipe. */
 async function results(pair: string): Promise<Map<string, Result[]>> {
   const pipeline = textPipelineNamed(pair)!;
-  const found = new Map<string, Result[]>();
+  const resultsByName = new Map<string, Result[]>();
   const watcher: Watcher = {
     begin() {},
     recipe(_, recipe) {
       const all: Result[] = [];
-      found.set(recipe, all);
+      resultsByName.set(recipe, all);
       return (result) => void all.push(result);
     },
   };
@@ -30,7 +30,7 @@ async function results(pair: string): Promise<Map<string, Result[]>> {
   const cell = { task: textTask(6), source, quant: "auto" as const, pipeline, options: runOptions.parse({}) };
   const grid = { cells: [cell], recipes: [], searches: [], budget: {}, reuse: "refuse" as const };
   await runGrid({ ...grid, out: join(tempFolder(), "run"), command: "lab run", version: "0" }, watcher);
-  return found;
+  return resultsByName;
 }
 
 const texts = (all: readonly Result[]) =>

@@ -46,10 +46,10 @@ test("every arm runs on every text, with the control, and is compared with plain
   expect(shuffled!.looked_up).toBe(1);
   expect(margin!.looked_up).toBeLessThanOrEqual(1);
   expect(always!.gain.mean).toBeCloseTo(always!.accuracy - plain!.accuracy, 12);
-  const kept = readFileSync(join(folder, "out", "results.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line)); // biome-ignore format: one line
-  expect(kept).toHaveLength(4);
+  const results = readFileSync(join(folder, "out", "results.jsonl"), "utf8").trim().split("\n").map((line) => JSON.parse(line)); // biome-ignore format: one line
+  expect(results).toHaveLength(4);
   for (const arm of arms)
-    expect(kept.filter((row) => row[arm.arm] === row.gold).length / 4).toBeCloseTo(arm.accuracy, 12);
+    expect(results.filter((row) => row[arm.arm] === row.gold).length / 4).toBeCloseTo(arm.accuracy, 12);
   expect(JSON.parse(readFileSync(join(folder, "out", "report.json"), "utf8"))).toMatchObject({ arms, model });
 });
 

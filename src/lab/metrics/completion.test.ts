@@ -19,7 +19,7 @@ const item = (answer: string, answerTokens: readonly number[] = []): GenerationI
 });
 
 const judged = (metric: Metric<"generation">, ...pairs: readonly (readonly [GenerationItem, Answer])[]) =>
-  metric.quality(pairs.map(([asked, answer]) => metric.part(asked, answer, answer)));
+  metric.quality(pairs.map(([question, answer]) => metric.part(question, answer, answer)));
 
 const ofTokens = (metric: Metric<"generation">, tokens: readonly number[], reference: readonly number[]) =>
   judged(metric, [item("", reference), { text: "", tokens }]);
@@ -68,12 +68,12 @@ describe("a completion's first line", () => {
 });
 
 test("among shown completions, a stopped one is compared with the reference's beginning", () => {
-  const asked = item("return compute(a, b, c);");
+  const question = item("return compute(a, b, c);");
   const shown = { text: "return compute(" };
-  const none = [asked, { text: "", stopped: true }] as const;
-  expect(judged(shownAcceptedProxy, [asked, shown], none)).toBe(0);
-  expect(judged(shownAcceptedProxy, [asked, { ...shown, stopped: true }], none)).toBe(1);
-  expect(judged(acceptedProxy, [asked, { ...shown, stopped: true }], none)).toBe(0);
+  const none = [question, { text: "", stopped: true }] as const;
+  expect(judged(shownAcceptedProxy, [question, shown], none)).toBe(0);
+  expect(judged(shownAcceptedProxy, [question, { ...shown, stopped: true }], none)).toBe(1);
+  expect(judged(acceptedProxy, [question, { ...shown, stopped: true }], none)).toBe(0);
   expect(judged(shownAcceptedProxy, none)).toBe(0);
 });
 

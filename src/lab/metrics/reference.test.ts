@@ -59,12 +59,12 @@ interface Reference {
 
 const reference = JSON.parse(readFileSync(new URL("./fixtures/reference.json", import.meta.url), "utf8")) as Reference;
 
-const asked = (answers: readonly string[]): ItemOf<"generation"> => ({
+const itemWith = (answers: readonly string[]): ItemOf<"generation"> => ({
   ...{ kind: "generation", id: "0", prompt: "?", stop: [], maxTokens: 1 },
   answers,
 });
 const generated = (metric: Metric<"generation">, text: string, answers: readonly string[], dense = "") =>
-  metric.part(asked(answers), { text }, { text: dense });
+  metric.part(itemWith(answers), { text }, { text: dense });
 const one = <K extends ItemKind>(metric: Metric<K>, part: readonly number[]) => metric.quality([part]);
 
 describe("texts against references", () => {

@@ -55,8 +55,8 @@ export async function addByQueue(
   await using queue = await JobQueue.open(url, notice);
   const command = randomUUID();
   const jobs = await Promise.all(
-    files.map(async (given): Promise<IndexJob> => {
-      const file = path.resolve(given);
+    files.map(async (source): Promise<IndexJob> => {
+      const file = path.resolve(source);
       return { version, command, store, name, file, hash: await fileHash(file) };
     }),
   );
@@ -78,7 +78,7 @@ export async function addFile(
   const { notice, signal, fetching } = around;
   const open = async () => {
     if (version !== around.version)
-      throw new UserError(`the command is of Modicum ${version}, and this worker of ${around.version}`);
+      throw new UserError(`the command needs Modicum ${version}, and this worker has ${around.version}`);
     if ((await fileHash(file)) !== hash) throw new UserError(`${file} has other contents here than at the command`);
     return openIndex(name, { store, signal, onNotice: notice, ...fetching });
   };

@@ -39,7 +39,7 @@ export class JobQueue {
 
   /**
    * The results of jobs as they arrive, by job id. A job from an earlier call is not enqueued again.
-   * @throws UserError if a worker fails, or several refuse the jobs and no other is there
+   * @throws UserError if a worker fails, or several refuse the jobs and no other is connected
    */
   async *results(
     kind: JobKind,
@@ -106,7 +106,7 @@ export class Round implements AsyncDisposable {
 
   /**
    * The next result.
-   * @throws UserError if a worker fails, or several refuse the jobs and no other is there
+   * @throws UserError if a worker fails, or several refuse the jobs and no other is connected
    */
   async next(): Promise<[id: string, value: unknown]> {
     for (;;) {

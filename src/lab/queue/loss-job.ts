@@ -114,7 +114,7 @@ export class LossBench implements Disposable {
   async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
     // Jobs of another version may have another form.
     if (setting.version !== this.around.version)
-      throw new UserError(`the tuning is of Modicum ${setting.version}, and this worker of ${this.around.version}`);
+      throw new UserError(`the tuning needs Modicum ${setting.version}, and this worker has ${this.around.version}`);
     await requireFiles(recipes.flatMap(recipeOf), files);
     const key = JSON.stringify(setting);
     if (this.#loaded?.key === key) return this.#loaded.serving;
@@ -157,7 +157,7 @@ export class LossBench implements Disposable {
   }
 }
 
-/** @throws UserError if `auto`, as in the run, selects rotated bytes here: at its start it was the default form */
+/** @throws UserError if `auto` selects another form here than where the run started */
 export function requireQuant(source: ResolvedModel, quant: Quant): void {
   const own = quantHere(source, quant);
   if (own !== quant) throw otherForm(source.name, own, quant);
@@ -167,7 +167,7 @@ const otherForm = (name: string, here: string, there: Quant): UserError =>
   new UserError(`the form of ${name} is ${here} here, and the queue's is ${there}${formAdvice(there, here)}`);
 
 const differs = (what: string, here: string, there: string): UserError =>
-  new UserError(`${what} is ${here} here, and the tuning is of ${there}`);
+  new UserError(`${what} is ${here} here, and ${there} in the tuning`);
 
 /** @throws UserError if the model runs in another form here, or samples differently */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {

@@ -92,7 +92,7 @@ export async function runPart(
   { version, directory, sweep, part }: RunJob,
   { version: own, notice, signal, fetching }: Training,
 ): Promise<{ fault?: string }> {
-  if (version !== own) throw new Unfit(new UserError(`the sweep is of Modicum ${version}, and this worker of ${own}`));
+  if (version !== own) throw new Unfit(new UserError(`the sweep needs Modicum ${version}, and this worker has ${own}`));
   if (!existsSync(markFile(sweep.folder)) || (await markOf(sweep.folder)) !== sweep.mark)
     throw new Unfit(
       new UserError(`${sweep.folder} is not the sweep's folder here; expected one that all workers share`),

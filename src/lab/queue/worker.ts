@@ -126,7 +126,7 @@ class Workbench implements Disposable {
     if (this.#ready?.key === key) return this.#ready.answerer;
     this.#endRecipe();
     if (job.version !== this.version)
-      throw new UserError(`the run is of Modicum ${job.version}, and this worker of ${this.version}`);
+      throw new UserError(`the run needs Modicum ${job.version}, and this worker has ${this.version}`);
     const steps = parseRecipe(recipe);
     const loaded = await this.#model(job);
     await requireFiles(steps, files);
@@ -156,7 +156,7 @@ class Workbench implements Disposable {
     const source = await resolveModel(model, { ...this.fetching, onNotice: this.notice });
     const hash = await modelHash(source);
     if (hash === expected) return source;
-    throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and the run is of ${expected.slice(0, 12)}…`);
+    throw new UserError(`${model} is ${hash.slice(0, 12)}… here, and ${expected.slice(0, 12)}… in the run`);
   }
 
   #endRecipe(): void {

@@ -44,16 +44,19 @@ test("items and recipes in only one run are left out, and such recipes are named
 });
 
 test("different questions under the same ids are counted; results without question hashes are not", () => {
-  const asked = (hash: (item: string) => string) => (result: Result) => ({ ...result, item_hash: hash(result.item) });
+  const withHash = (hash: (item: string) => string) => (result: Result) => ({
+    ...result,
+    item_hash: hash(result.item),
+  });
   const a = run(
     "a",
     2,
-    asked((item) => item),
+    withHash((item) => item),
   );
   const b = run(
     "b",
     2,
-    asked((item) => (item === "n3" ? "another" : item)),
+    withHash((item) => (item === "n3" ? "another" : item)),
   );
   expect(compareRuns(a, b).recipes.map(({ other_items }) => other_items)).toEqual([1, 1]);
   expect(compareRuns(a, run("b", 2)).recipes.map(({ other_items }) => other_items)).toEqual([0, 0]);

@@ -42,8 +42,8 @@ describe("the page", () => {
   });
 
   test("reports the form of the weights and the selection of items, as far as the summary does", () => {
-    const told = { ...report.summary, quant: "q8", limit: 40, truncate: "left", rows: 4 };
-    expect(page({ ...report, summary: told })).toContain(
+    const withOptions = { ...report.summary, quant: "q8", limit: 40, truncate: "left", rows: 4 };
+    expect(page({ ...report, summary: withOptions })).toContain(
       "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts beyond the context cut: left, 4 generated together</dd>",
     );
     expect(text).toContain("<dd>not recorded</dd>\n<dt>items</dt><dd>seed 0</dd>");
@@ -67,17 +67,17 @@ describe("the page", () => {
 });
 
 describe("what the run says", () => {
-  const said = (recipes: number) => {
+  const textOf = (recipes: number) => {
     const summary = sampleSummary(recipes);
     return verdict(summary, pointsOf(summary)).text.replaceAll(/<[^>]*>/g, "");
   };
 
   test("names the recipe that saves the most and is proven to lose little, and the one that saves the most of all", () => {
-    expect(said(13)).toContain(
+    expect(textOf(13)).toContain(
       "xattention:threshold=0.8,stride=16,minLengthForSparse=2048 saves the most: 25.2 % of FLOPs",
     );
-    expect(said(13)).toContain("as bad as −0.030 is not excluded");
-    expect(said(13)).toContain(
+    expect(textOf(13)).toContain("as bad as −0.030 is not excluded");
+    expect(textOf(13)).toContain(
       "exit:layer=20,confidence=0.95 saves the most of all: 33.0 %, contains-answer 0.410, −0.302",
     );
   });
@@ -108,7 +108,7 @@ describe("what the run says", () => {
   });
 
   test("says so when nothing saves", () => {
-    expect(said(1)).toBe("No recipe of this run saves FLOPs.");
+    expect(textOf(1)).toBe("No recipe of this run saves FLOPs.");
   });
 });
 
@@ -120,10 +120,10 @@ describe("differences", () => {
   test("for a metric where less is better, more is a loss; items of one side only never count", () => {
     const before = [result("a", [10, 5]), result("b", [10, 5]), result("c", [10, 5]), result("d", [1, 1])];
     const after = [result("a", [12, 5]), result("b", [15, 5]), result("c", [9, 5]), result("e", [1, 1])];
-    const found = differences({ name: "perplexity", better: "lower" }, before, after);
-    expect([found.better, found.same, found.worse]).toEqual([1, 0, 2]);
-    expect(found.losses.map(({ item }) => item)).toEqual(["b", "a"]);
-    expect(found.losses[0]!.gain).toBeCloseTo(Math.exp(2) - Math.exp(3), 9);
+    const changes = differences({ name: "perplexity", better: "lower" }, before, after);
+    expect([changes.better, changes.same, changes.worse]).toEqual([1, 0, 2]);
+    expect(changes.losses.map(({ item }) => item)).toEqual(["b", "a"]);
+    expect(changes.losses[0]!.gain).toBeCloseTo(Math.exp(2) - Math.exp(3), 9);
   });
 });
 

@@ -84,6 +84,6 @@ test.each(["bm25", fileURLToPath(new URL("../../engine/fixtures/sentences", impo
 test.each([
   ["another kind of task", choiceTask(2), windows, "letters+first ranks documents; the task's kind is choice"],
   ["a presort without its model", ranking(6), "presort=no-such-model", "no-such-model"],
-])("%s is refused", async (name, task, given, sentence) => {
-  await expect(run(name, task, given)).rejects.toThrow(sentence);
+])("%s is refused", async (name, task, input, sentence) => {
+  await expect(run(name, task, input)).rejects.toThrow(sentence);
 });

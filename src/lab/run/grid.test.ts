@@ -29,7 +29,7 @@ const written = (text: string): string => {
 const silent: Watcher = { begin() {}, recipe: () => () => {} };
 const sparse = parseRecipe(["xattention:threshold=0.9"]);
 
-async function grid(name: string, given: Partial<Grid> = {}, options = {}): Promise<Grid> {
+async function grid(name: string, changes: Partial<Grid> = {}, options = {}): Promise<Grid> {
   const cell = {
     task: choiceTask(20),
     source: await resolveModel(TINY),
@@ -46,7 +46,7 @@ async function grid(name: string, given: Partial<Grid> = {}, options = {}): Prom
     reuse: "refuse",
     command: "lab run",
     version: "0",
-    ...given,
+    ...changes,
   };
 }
 
@@ -193,14 +193,14 @@ test("answers generated side by side: the same groups and results however often 
   const whole = { ...base, cells };
   const [summary] = await runGrid(whole, silent);
   const file = path.join(whole.out, "results.jsonl");
-  const kept = lines(whole.out).map((line) => JSON.parse(line));
+  const rows = lines(whole.out).map((line) => JSON.parse(line));
   for (const at of [1, 4, 6]) {
     writeFileSync(file, `${lines(whole.out).slice(0, at).join("\n")}\n`);
     let again = 0;
     const [resumed] = await runGrid({ ...whole, reuse: "resume" }, { begin() {}, recipe: () => () => void again++ });
     expect(again).toBe(10 - at);
     expect(lines(whole.out).map((line) => ({ ...JSON.parse(line), ms: 0 }))).toEqual(
-      kept.map((r) => ({ ...r, ms: 0 })),
+      rows.map((r) => ({ ...r, ms: 0 })),
     );
     expect(resumed!.recipes[0]).toEqual({ ...summary!.recipes[0], ms_per_item: expect.any(Number) });
   }
@@ -212,12 +212,12 @@ test("answers generated side by side: the same groups and results however often 
 
 test("a run that fails in the middle leaves its queue", async () => {
   const failing = await grid("failing", { recipes: [] }, { limit: 2 });
-  const left = vi.spyOn(LocalExecutor.prototype, Symbol.asyncDispose);
+  const disposal = vi.spyOn(LocalExecutor.prototype, Symbol.asyncDispose);
   const gone = () => {
     throw new Error("gone");
   };
   await expect(runGrid(failing, { ...silent, recipe: () => gone })).rejects.toThrow("gone");
-  expect(left).toHaveBeenCalledOnce();
+  expect(disposal).toHaveBeenCalledOnce();
 });
 
 test("an unavailable queue leaves no new folder, and keeps the run that it would replace", async () => {
@@ -326,9 +326,9 @@ describe("a folder with contents", () => {
     const files = lines(own.out).map((line) => resultSchema.parse(JSON.parse(line)).files);
     expect(files).toEqual([undefined, undefined, ...Array(2).fill({ [profile]: expect.stringMatching(/^\w{16}$/) })]);
     const seen = parseRecipe([`xattention:thresholds=${path.relative(process.cwd(), profile)}`]);
-    const [told] = await runGrid({ ...own, recipes: [seen], reuse: "resume" }, silent);
-    expect(told!.recipes.map(({ steps }) => steps)).toEqual([undefined, [`xattention:thresholds=${profile}`]]);
-    expect(told!.model_file).toBe(TINY);
+    const [outcome] = await runGrid({ ...own, recipes: [seen], reuse: "resume" }, silent);
+    expect(outcome!.recipes.map(({ steps }) => steps)).toEqual([undefined, [`xattention:thresholds=${profile}`]]);
+    expect(outcome!.model_file).toBe(TINY);
     await runGrid({ ...own, reuse: "resume" }, silent);
     write(0.8);
     await expect(runGrid({ ...own, reuse: "resume" }, silent)).rejects.toThrow(/with an older .*profile\.json;/);
@@ -363,8 +363,8 @@ describe("prompts beyond the context", () => {
   test("are counted and left out, or cut if allowed", async () => {
     const base = await grid("long");
     const cells = [{ ...base.cells[0]!, task: long(3000) }];
-    const [left] = await runGrid({ ...base, cells }, silent);
-    expect(left).toMatchObject({ items: 2, too_long: 1 });
+    const [outcome] = await runGrid({ ...base, cells }, silent);
+    expect(outcome).toMatchObject({ items: 2, too_long: 1 });
     for (const truncate of ["left", "middle"] as const) {
       const options = runOptions.parse({ truncate });
       const cutting = { ...base, out: `${base.out}-${truncate}`, cells: [{ ...cells[0]!, options }] };

@@ -88,8 +88,8 @@ describe("a registered recipe", () => {
   const file = path.join(folder, "summary.json");
 
   /** Registers a recipe as `lab pick` does, from a run's folder that holds the summary. */
-  async function registered(given: Summary, name: string): Promise<Registered> {
-    writeFileSync(file, JSON.stringify(given));
+  async function registered(contents: Summary, name: string): Promise<Registered> {
+    writeFileSync(file, JSON.stringify(contents));
     const read = await readSummary(folder);
     const { entry } = await evidenced(folder, read, pick(read, { quality: -0.01 }));
     await registerRecipe(name, entry);

@@ -160,8 +160,8 @@ describe("a registered recipe's evidence", () => {
 
   afterAll(() => void vi.unstubAllEnvs());
 
-  const refusal = (name: string, measured: string, asked: string) =>
-    `chatting.gguf@${name} was measured on ${measured} (own.jsonl), and this prompt is read as ${asked}`;
+  const refusal = (name: string, measured: string, actual: string) =>
+    `chatting.gguf@${name} was measured on ${measured} (own.jsonl), and this prompt is read as ${actual}`;
 
   test("of generated answers binds the library to their prompt's form", async () => {
     using raw = await load("chatting.gguf@raw", { quant: "f32" });

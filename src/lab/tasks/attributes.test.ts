@@ -30,8 +30,8 @@ test("options select kinds and sizes; each answer has as many tokens as allowed"
 });
 
 test("presence questions go through the shapes in turn", async () => {
-  const asked = (await itemsOf("attributes:any", 4)).map(({ prompt }) => prompt.split(" ").at(-1));
-  expect(new Set(asked).size).toBe(4);
+  const lastWords = (await itemsOf("attributes:any", 4)).map(({ prompt }) => prompt.split(" ").at(-1));
+  expect(new Set(lastWords).size).toBe(4);
 });
 
 test.each([

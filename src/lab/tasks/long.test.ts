@@ -50,7 +50,7 @@ describe("variable tracking", () => {
     for (const { prompt, answers, maxTokens } of items) {
       expect(countTokens(prompt) + maxTokens).toBeLessThanOrEqual(700);
       expect(countTokens(prompt) + maxTokens).toBeGreaterThan(690);
-      const asked = /have the value (\d{5})/.exec(prompt)![1]!;
+      const target = /have the value (\d{5})/.exec(prompt)![1]!;
       const values = new Map<string, string>();
       // A name is read only after its assignment: the text is in order.
       for (const [name, value] of assignments(prompt)) {
@@ -59,7 +59,7 @@ describe("variable tracking", () => {
         values.set(name, number!);
       }
       expect(values.size).toBe(9);
-      const right = [...values].filter(([, number]) => number === asked).map(([name]) => name);
+      const right = [...values].filter(([, number]) => number === target).map(([name]) => name);
       expect([...answers].sort()).toEqual(right.sort());
       expect(answers.length).toBe(3);
     }

@@ -16,12 +16,12 @@ const numbersIn = (text: string) => [...text.matchAll(/special magic number for 
 describe("a single needle", () => {
   test("is hidden once, with a question for its name, answered by its number", () => {
     const { prompt, answer } = needle(options);
-    const [found, ...more] = numbersIn(prompt);
+    const [hidden, ...more] = numbersIn(prompt);
     expect(more).toEqual([]);
-    expect(found![2]).toBe(answer);
+    expect(hidden![2]).toBe(answer);
     expect(
       prompt.endsWith(
-        `What is the special magic number for ${found![1]} in the text above? The special magic number for ${found![1]} is`,
+        `What is the special magic number for ${hidden![1]} in the text above? The special magic number for ${hidden![1]} is`,
       ),
     ).toBe(true);
   });
@@ -52,17 +52,17 @@ describe("a single needle", () => {
 
 describe("multi-key retrieval", () => {
   const item = needle({ ...options, keys: 8 });
-  const found = numbersIn(item.prompt);
+  const numbers = numbersIn(item.prompt);
 
   test("hides every key with its own name and number", () => {
-    expect(found).toHaveLength(8);
-    expect(new Set(found.map(([, name]) => name)).size).toBe(8);
-    expect(new Set(found.map(([, , number]) => number)).size).toBe(8);
+    expect(numbers).toHaveLength(8);
+    expect(new Set(numbers.map(([, name]) => name)).size).toBe(8);
+    expect(new Set(numbers.map(([, , number]) => number)).size).toBe(8);
   });
 
   test("asks for the one at the requested depth", () => {
     const key = /What is the special magic number for (\w+)/.exec(item.prompt)![1];
-    expect(found.find(([, name]) => name === key)![2]).toBe(item.answer);
+    expect(numbers.find(([, name]) => name === key)![2]).toBe(item.answer);
     expect(Math.abs(item.depth - 0.5)).toBeLessThan(0.03);
   });
 });

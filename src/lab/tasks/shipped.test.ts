@@ -69,7 +69,7 @@ describe("contexts and continuations are lm-evaluation-harness's", () => {
     const items = await everyItem(name);
     const lines = items.map((item) =>
       Buffer.from(
-        `${asked(item)
+        `${partsOf(item)
           .map((part) => `${part}\0`)
           .join("")}\n`,
       ),
@@ -78,7 +78,7 @@ describe("contexts and continuations are lm-evaluation-harness's", () => {
     expect({ items: items.length, sha256: hash.digest("hex") }).toEqual(reference);
   });
 
-  const asked = (item: Item): string[] => {
+  const partsOf = (item: Item): string[] => {
     if (item.kind === "choice")
       return [...item.choices.flatMap(({ context, continuation }) => [context, continuation]), String(item.gold)];
     return item.kind === "generation" ? [item.prompt, ""] : [];

@@ -55,7 +55,7 @@ const MARKS = 3;
 /** Answered questions before the last one. */
 const EXAMPLES = 3;
 
-/** Minimum words of a row to repeat before the next one is asked for. */
+/** Words of a row that the question repeats, at least, before it asks for the next one. */
 const SAID = 3;
 
 const metadata = {

@@ -137,8 +137,8 @@ test.each([
   [{ tasks: ["scicq"] }, /no task is called "scicq"; did you mean "sciq"/],
   [{ tasks: ["consistency:gsm8k"] }, /tasks: consistency:gsm8k compares recipes/],
   [{ best: "sciq" }, /best: expected loss or .*letters\.jsonl, got "sciq"/],
-])("%j is refused before anything is trained", async (changed, said) => {
+])("%j is refused before anything is trained", async (changed, message) => {
   const out = outOf("refused");
-  await expect(train({ ...options, ...changed }, { out })).rejects.toThrow(said);
+  await expect(train({ ...options, ...changed }, { out })).rejects.toThrow(message);
   expect(existsSync(out)).toBe(false);
 });

@@ -17,9 +17,9 @@ test("every saving is either tried or left out for a reason", () => {
   const names = savings.map(({ name }) => name);
   for (const layers of [1, 2, 30]) {
     const tried = new Set(declared(layers).map(({ family }) => family));
-    const left = undeclared(layers);
-    expect([...tried, ...left.map(({ family }) => family)].toSorted()).toEqual(names.toSorted());
-    expect(left.every(({ reason }) => reason.length > 0)).toBe(true);
+    const others = undeclared(layers);
+    expect([...tried, ...others.map(({ family }) => family)].toSorted()).toEqual(names.toSorted());
+    expect(others.every(({ reason }) => reason.length > 0)).toBe(true);
   }
   expect(undeclared(30)).toEqual(
     ["feather", "yopo"].map((name) => ({
@@ -34,7 +34,7 @@ test("every saving is either tried or left out for a reason", () => {
 });
 
 test("settings go from mild to bold: each retains less than the one before", () => {
-  const kept = (family: string, option: string) =>
+  const valuesOf = (family: string, option: string) =>
     declared(30)
       .filter((candidate) => candidate.family === family)
       .map(({ recipe }) => Number(new RegExp(`${option}=([\\d.]+)`).exec(recipe)![1]));
@@ -45,7 +45,7 @@ test("settings go from mild to bold: each retains less than the one before", () 
     ["xattention", "threshold"],
     ["prune", "after"],
   ] as const) {
-    const values = kept(family, option);
+    const values = valuesOf(family, option);
     expect(values.length).toBeGreaterThan(1);
     expect(values).toEqual(values.toSorted((a, b) => b - a));
   }
@@ -64,10 +64,10 @@ test("a saving that leaves short prompts dense reports from which length it acts
 
 test("a candidate that cannot act is reported with its reason: short prompts, or the model", async () => {
   const candidates = own(["xattention", "lookup", "prune:after=99,minLength=2"].map((text) => parseRecipe([text])));
-  const { candidates: found, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
+  const { candidates: remaining, excluded } = await acting(candidates, [300, 310, 4000], async ([step]) => {
     if (step!.saving.name === "prune") throw new UserError("nothing is deeper than layer 99");
   });
-  expect(found.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
+  expect(remaining.map(({ recipe }) => recipe)).toEqual(["lookup:match=3,tokens=8"]);
   expect(excluded.map(({ reason }) => reason)).toEqual([
     "prompts have a median of 310 tokens; acts from 4,096",
     "nothing is deeper than layer 99",

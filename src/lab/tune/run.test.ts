@@ -435,7 +435,7 @@ test("the certificate has the least limit at which an answer of the test was cut
     const setup = await setUp(request(fileOf(prompts(120))));
     // Items of one file share a limit; a task's own may have several.
     const items = setup.problem.items.map((item) => ({ ...item, maxTokens: 8 + (item.tokens % 5) }));
-    const made = { ...setup, problem: { ...setup.problem, items } };
+    const ownSetup = { ...setup, problem: { ...setup.problem, items } };
     const cutting: Serving = {
       ...serving(),
       answer: async (recipe, item) => ({
@@ -443,7 +443,7 @@ test("the certificate has the least limit at which an answer of the test was cut
         reason: cut(recipe, item) ? "length" : "stop",
       }),
     };
-    const { certificate, outcome } = await tuned(made, cutting, silent);
+    const { certificate, outcome } = await tuned(ownSetup, cutting, silent);
     return { limit: certificate!.maxTokens, test: outcome.test, search: outcome.search };
   };
   expect(await limits(() => false)).toMatchObject({ limit: undefined });

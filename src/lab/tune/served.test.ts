@@ -26,9 +26,9 @@ const items = Array.from({ length: 60 }, (_, i): ServedItem => {
 
 /** How much less likely dense finds a recipe's drawn answers than the recipe does. */
 async function excesses(recipe: string): Promise<number[]> {
-  const found: number[] = [];
-  for (const item of items) found.push(...(await serving.excess(item, [await serving.answer(recipe, item, true)])));
-  return found;
+  const results: number[] = [];
+  for (const item of items) results.push(...(await serving.excess(item, [await serving.answer(recipe, item, true)])));
+  return results;
 }
 
 test("draws of a recipe that equals dense are as likely under dense", async () => {

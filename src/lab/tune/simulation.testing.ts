@@ -129,15 +129,15 @@ export async function simulate(world: World, runs: number, procedure?: Procedure
 async function tunings(world: World, random: () => number, procedure?: Procedure): Promise<Ladder[]> {
   const { count, more } = world.attempts ?? { count: 1, more: 0 };
   const items = itemsOf(world, world.items, random);
-  const found: Ladder[] = [];
+  const ladders: Ladder[] = [];
   for (let attempt = 1; attempt <= count; attempt++) {
     if (attempt > 1) items.push(...itemsOf(world, more, random));
     const bound = { risk: world.risk, confidence: 1 - (1 - CONFIDENCE) / 2 ** (attempt - 1) };
     const problem: Problem<MadeUpItem> = { items, candidates: world.candidates, type: world.type, bound };
     const outcome: Outcome<MadeUpItem> = await tune(problem, answersOf(world), {}, procedure);
-    if (outcome.chosen) found.push(outcome.chosen.ladder);
+    if (outcome.chosen) ladders.push(outcome.chosen.ladder);
   }
-  return found;
+  return ladders;
 }
 
 const flat = (recipe: string, risk: number, price: number, family = recipe, boldness = 0): MadeUp => ({

@@ -84,14 +84,14 @@ test("a recipe has dense's time on the items on which it did not act", async () 
 test("pairs come from one round, and items on which a recipe failed are NaN", async () => {
   let busy = 1;
   const failing = serving(() => busy);
-  const asked = failing.answer.bind(failing);
+  const original = failing.answer.bind(failing);
   await using times = await Times.open(
     tempFolder(),
     {
       ...failing,
       answer: async (recipe, item) => {
         if (recipe === "b" && item.tokens > 200) throw new Error("out of memory");
-        return asked(recipe, item);
+        return original(recipe, item);
       },
     },
     items,

@@ -83,9 +83,9 @@ describe.each(cases)("$name, $format: logits equal transformers'", ({ name, form
   test.each(cutsOf(name))("cut: %s", async (cut) => {
     for (const way of cut === "whole" ? ways : ways.slice(2)) {
       using stack = await compile(file, cut);
-      const found = difference(await inChunks(stack, tokens, way.lengths), logits);
-      expect(found, way.name).toBeLessThan(1e-4);
-      worst.set(keyOf(name, format), Math.max(found, worst.get(keyOf(name, format)) ?? 0));
+      const error = difference(await inChunks(stack, tokens, way.lengths), logits);
+      expect(error, way.name).toBeLessThan(1e-4);
+      worst.set(keyOf(name, format), Math.max(error, worst.get(keyOf(name, format)) ?? 0));
     }
   });
 });

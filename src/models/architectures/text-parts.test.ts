@@ -20,7 +20,7 @@ async function logitsOf(checkpoint: Checkpoint, prepared: string): Promise<Float
 
 /** Gates above ups, with all experts in one tensor, as in Qwen3.5's published mixtures. */
 function stacked(tensors: ReadonlyMap<string, WritableTensor>): Map<string, WritableTensor> {
-  const found = new Map([...tensors].filter(([name]) => !/\.experts\.\d+\./.test(name)));
+  const results = new Map([...tensors].filter(([name]) => !/\.experts\.\d+\./.test(name)));
   for (const name of tensors.keys()) {
     const experts = /^(.*\.experts)\.0\.gate_proj\.weight$/.exec(name)?.[1];
     if (experts === undefined) continue;
@@ -33,12 +33,12 @@ function stacked(tensors: ReadonlyMap<string, WritableTensor>): Map<string, Writ
       ).flat();
       const [rows, width] = all[0]!.shape as [number, number];
       const values = () => Float32Array.from(all.flatMap((tensor) => [...tensor.values()]));
-      found.set(`${experts}.${stack}`, { shape: [count, parts.length * rows, width], values });
+      results.set(`${experts}.${stack}`, { shape: [count, parts.length * rows, width], values });
     };
     join("gate_up_proj", ["gate_proj", "up_proj"]);
     join("down_proj", ["down_proj"]);
   }
-  return found;
+  return results;
 }
 
 test.each([

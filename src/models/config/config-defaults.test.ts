@@ -30,8 +30,8 @@ function bare(type: string, values: Values) {
   symlinkSync(path.join(from, "model.safetensors"), path.join(to, "model.safetensors"));
   const config = JSON.parse(readFileSync(path.join(from, "config.json"), "utf8"));
   const dropped = [...Object.keys(values), ...("rope_theta" in values ? ROTARY : [])];
-  const kept = Object.entries(config).filter(([key]) => !dropped.includes(key));
-  writeFileSync(path.join(to, "config.json"), JSON.stringify({ ...Object.fromEntries(kept), model_type: type }));
+  const remaining = Object.entries(config).filter(([key]) => !dropped.includes(key));
+  writeFileSync(path.join(to, "config.json"), JSON.stringify({ ...Object.fromEntries(remaining), model_type: type }));
   return openCheckpoint(to);
 }
 

@@ -43,9 +43,9 @@ const worst = new Map<string, number>();
 
 describe.each(cases)("$name, $format, equals transformers", ({ name, format, file, headed }) => {
   const key = `${name} ${format}`;
-  function note(found: number): void {
-    expect(found).toBeLessThan(1e-4);
-    worst.set(key, Math.max(found, worst.get(key) ?? 0));
+  function note(actual: number): void {
+    expect(actual).toBeLessThan(1e-4);
+    worst.set(key, Math.max(actual, worst.get(key) ?? 0));
   }
 
   const reference = referenceOf(name);

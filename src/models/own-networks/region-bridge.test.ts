@@ -23,9 +23,9 @@ function traced() {
   const g = new Graph();
   const tokens = g.input("tokens", "f32", [1, 2, config.token]);
   const image = g.input("image", "f32", [1, 3, config.hidden]);
-  const found = new RegionBridge(config, weights).vectors(g, tokens, image);
-  g.output("vectors", found.vectors);
-  g.output("attention", found.attention);
+  const outputs = new RegionBridge(config, weights).vectors(g, tokens, image);
+  g.output("vectors", outputs.vectors);
+  g.output("attention", outputs.attention);
   const values = new Map(
     weights.inputsOf(g).map(({ input, tensor }) => {
       const [rows, columns = 1] = tensor.shape as number[];

@@ -35,11 +35,11 @@ export class InputWeights extends FloatRows implements Disposable {
   }
 
   override update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
-    const found = Object.entries(outputs).flatMap(([name, size]) => {
+    const results = Object.entries(outputs).flatMap(([name, size]) => {
       const loraLayer = this.loraLayers?.matrix(inputs, { [name]: size });
       return loraLayer ? [[name, this.#lowRank(graph, name, loraLayer)] as const] : [];
     });
-    return found.length > 0 ? { kind: "apart", factors: Object.fromEntries(found) } : undefined;
+    return results.length > 0 ? { kind: "apart", factors: Object.fromEntries(results) } : undefined;
   }
 
   override tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined {

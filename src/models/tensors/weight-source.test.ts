@@ -67,9 +67,9 @@ describe.each([
     const other = await ofInputs();
     using source = other.source;
     const graphs = traceDense(other.decoder);
-    const asked = new Set(graphs.flatMap((graph) => graph.inputs.map(({ name }) => name)));
+    const inputNames = new Set(graphs.flatMap((graph) => graph.inputs.map(({ name }) => name)));
     expect(Object.keys(source.views).length).toBeGreaterThan(10);
-    for (const name of Object.keys(source.views)) expect(asked).toContain(name);
+    for (const name of Object.keys(source.views)) expect(inputNames).toContain(name);
     const constants = graphs.flatMap((graph) => graph.constants.map(({ name }) => name));
     for (const name of constants) expect(name).toMatch(/rope|cos|sin/);
   });
@@ -101,8 +101,8 @@ test.each([
   using source = new InputWeights(checkpoint, architecture.tensors(checkpoint));
   const other = architecture.open(source);
   const texts = { texts: [ids, ids.slice(3)] };
-  const found = await run({ inputs: source.views }, () => traceHidden(other), texts);
-  expect(difference(found, await run({ weights }, () => traceHidden(encoder), texts))).toBeLessThan(1e-5);
+  const result = await run({ inputs: source.views }, () => traceHidden(other), texts);
+  expect(difference(result, await run({ weights }, () => traceHidden(encoder), texts))).toBeLessThan(1e-5);
 });
 
 test("t5-gated: an encoder–decoder's logits over inputs", async () => {
@@ -113,7 +113,7 @@ test("t5-gated: an encoder–decoder's logits over inputs", async () => {
   const texts = { texts: [ids], targets: [[0, 2, 3]] };
   const constants = await compile({ weights }, () => [traceSource(model), traceDecoded(model)]);
   const inputs = await Promise.all([traceSource(other), traceDecoded(other)].map((graph) => Program.compile(graph)));
-  const found = await decode(other, inputs, texts, [3], source.views);
-  expect(difference(found, await decode(model, constants, texts, [3]))).toBeLessThan(1e-5);
+  const result = await decode(other, inputs, texts, [3], source.views);
+  expect(difference(result, await decode(model, constants, texts, [3]))).toBeLessThan(1e-5);
   for (const program of [...constants, ...inputs]) program[Symbol.dispose]();
 });

@@ -60,8 +60,8 @@ test.each(cases)(`$active of ${experts} experts, as in ${repository}`, ({ active
   const along = times(y, input("along", [tokens, hidden], numbers(35, tokens * hidden)));
   const [dx, drouter] = gradient(plus(sumTo(along, []), loss), [x, router]);
   for (const [name, tensor] of Object.entries({ y, loss, dx: dx!, drouter: drouter! })) g.output(name, tensor);
-  const found = interpret(g, feeds, {});
+  const result = interpret(g, feeds, {});
   const results = { y: of.y, loss: [of.loss], dx: of.dx, drouter: of.drouter };
   for (const [name, expected] of Object.entries(results))
-    expect(farthest([...found[name]!.data], expected), name).toBeLessThanOrEqual(1e-5);
+    expect(farthest([...result[name]!.data], expected), name).toBeLessThanOrEqual(1e-5);
 });

@@ -46,8 +46,8 @@ class Bench {
 
   run(outputs: Readonly<Record<string, Tensor>>): Record<string, number[]> {
     for (const [name, tensor] of Object.entries(outputs)) this.graph.output(name, tensor);
-    const found = interpret(this.graph, this.#feeds, {});
-    return Object.fromEntries(Object.entries(found).map(([name, { data }]) => [name, [...data]]));
+    const result = interpret(this.graph, this.#feeds, {});
+    return Object.fromEntries(Object.entries(result).map(([name, { data }]) => [name, [...data]]));
   }
 }
 
@@ -83,18 +83,18 @@ test("R1: routing, its order and its losses", () => {
   const b = new Bench();
   const logits = b.input("logits", [3, 4], [1, 0, -1, 2, 0.5, 1.5, 0.2, -0.3, 2, 1, 0.5, 0]);
   const { chosen, gates, order, sizes } = route(logits, { count: 4, active: 2, gates: "chosen" });
-  const found = b.run({ chosen, gates, order, sizes, ...losses(logits) });
-  expect(found.chosen).toEqual([3, 0, 1, 0, 0, 1]);
+  const result = b.run({ chosen, gates, order, sizes, ...losses(logits) });
+  expect(result.chosen).toEqual([3, 0, 1, 0, 0, 1]);
   expectClose(
-    found.gates!,
+    result.gates!,
     [0, 1, 2].flatMap(() => [0.73105858, 0.26894142]),
     1e-8,
   );
-  expect(found.order).toEqual([1, 3, 4, 2, 5, 0]);
-  expect(found.sizes).toEqual([3, 2, 0, 1]);
-  expectClose(found.balance!, [1.24034422], 1e-8);
-  expectClose(found.z!, [5.60292089], 1e-8);
-  expectClose([found.balance![0]! + 0.1 * found.z![0]!], [1.80063631], 1e-8);
+  expect(result.order).toEqual([1, 3, 4, 2, 5, 0]);
+  expect(result.sizes).toEqual([3, 2, 0, 1]);
+  expectClose(result.balance!, [1.24034422], 1e-8);
+  expectClose(result.z!, [5.60292089], 1e-8);
+  expectClose([result.balance![0]! + 0.1 * result.z![0]!], [1.80063631], 1e-8);
 });
 
 /** The specification's attention layer; k and v come from one projection. */
@@ -195,12 +195,12 @@ describe("a mixture of feed-forwards", () => {
 
   test("a shift of all logits changes the z-loss alone", () => {
     expectClose(fed(three, input, 5), R3);
-    const found = [0, 5].map((shift) => {
+    const results = [0, 5].map((shift) => {
       const { bench, logits } = feedForward(three, input, shift);
       return bench.run({ ...losses(logits) });
     });
-    expectClose(found[1]!.balance!, found[0]!.balance!, 1e-12);
-    expect(found[1]!.z![0]).toBeGreaterThan(found[0]!.z![0]! + 1);
+    expectClose(results[1]!.balance!, results[0]!.balance!, 1e-12);
+    expect(results[1]!.z![0]).toBeGreaterThan(results[0]!.z![0]! + 1);
   });
 
   test.each([
@@ -227,13 +227,13 @@ describe("a mixture of feed-forwards", () => {
       const hidden = activateMlp(matmulTransposed(x, weightOf(inside)), "silu", true);
       return matmulTransposed(hidden, weightOf(matrices.down[e]!));
     });
-    const found = bench.run({ y, logits, ...Object.fromEntries(dense.map((d, e) => [`dense${e}`, d])) });
-    const expected = found.y!.map((_, i) => {
-      const row = found.logits!.slice(3 * Math.floor(i / 4), 3 * Math.floor(i / 4) + 3).map(Math.exp);
+    const result = bench.run({ y, logits, ...Object.fromEntries(dense.map((d, e) => [`dense${e}`, d])) });
+    const expected = result.y!.map((_, i) => {
+      const row = result.logits!.slice(3 * Math.floor(i / 4), 3 * Math.floor(i / 4) + 3).map(Math.exp);
       const all = row.reduce((a, b) => a + b);
-      return BIAS[i % 4]! + row.reduce((sum, weight, e) => sum + (weight / all) * found[`dense${e}`]![i]!, 0);
+      return BIAS[i % 4]! + row.reduce((sum, weight, e) => sum + (weight / all) * result[`dense${e}`]![i]!, 0);
     });
-    expectClose(found.y!, expected, 1e-12);
+    expectClose(result.y!, expected, 1e-12);
   });
 
   test("gates over all logits keep the share of the others", () => {
@@ -255,8 +255,8 @@ const weightOf = (matrix: Matrix): Tensor => {
 describe("the balance loss", () => {
   const balance = (logits: readonly number[], active: number): number => {
     const b = new Bench();
-    const given = b.input("logits", [logits.length / 4, 4], logits);
-    return b.run({ loss: balanceLoss(given, active, evenly(given)) }).loss![0]!;
+    const operand = b.input("logits", [logits.length / 4, 4], logits);
+    return b.run({ loss: balanceLoss(operand, active, evenly(operand)) }).loss![0]!;
   };
 
   test("is 1 for routers that choose alike, and the number of experts if one is always chosen", () => {
@@ -270,18 +270,18 @@ describe("the balance loss", () => {
     const [first, second] = [b.input("a", [1, 4], [50, 0, 0, 0]), b.input("b", [1, 4], [0, 50, 0, 0])];
     const others = b.input("others", [4], [1, 0, 0, 0]);
     const both = (shares: Tensor) => scale(plus(shares, others), 0.5);
-    const found = b.run({
+    const result = b.run({
       alone: balanceLoss(first, 1, evenly(first)),
       together: balanceLoss(second, 1, evenly(second), both),
     });
-    expectClose(found.alone!, [4], 1e-12);
-    expectClose(found.together!, [2], 1e-12);
+    expectClose(result.alone!, [4], 1e-12);
+    expectClose(result.together!, [2], 1e-12);
   });
 });
 
 test("padding changes no loss", () => {
   const rows = [1, 0, -1, 2, 0.5, 1.5, 0.2, -0.3, 2, 1, 0.5, 0];
-  const found = [rows, [...rows.slice(0, 4), 9, 9, -9, 3, ...rows.slice(4), 0, 0, 0, 9]].map((value, padded) => {
+  const results = [rows, [...rows.slice(0, 4), 9, 9, -9, 3, ...rows.slice(4), 0, 0, 0, 9]].map((value, padded) => {
     const b = new Bench();
     const weights = padded ? [1 / 3, 0, 1 / 3, 1 / 3, 0] : [1 / 3, 1 / 3, 1 / 3];
     const [logits, shares] = [
@@ -290,8 +290,8 @@ test("padding changes no loss", () => {
     ];
     return b.run(losses(logits, shares));
   });
-  expectClose(found[1]!.balance!, found[0]!.balance!, 1e-12);
-  expectClose(found[1]!.z!, found[0]!.z!, 1e-12);
+  expectClose(results[1]!.balance!, results[0]!.balance!, 1e-12);
+  expectClose(results[1]!.z!, results[0]!.z!, 1e-12);
 });
 
 describe("the router's gradient", () => {

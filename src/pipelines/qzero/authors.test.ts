@@ -26,10 +26,10 @@ const vectors = Object.fromEntries(
 );
 const scorer = new StaticScorer("authors", smallVectors(vectors));
 
-test.each(keywords)(`counted keywords as in ${repository}: $best`, async ({ words: found, best, scores }) => {
+test.each(keywords)(`counted keywords as in ${repository}: $best`, async ({ words: counts, best, scores }) => {
   const labels = Object.keys(scores);
   const options = { when: "always", mode: "replace", keywords: "content" } as const;
-  const { results } = await classified(scorer, { text: found }, options, { labels });
+  const { results } = await classified(scorer, { text: counts }, options, { labels });
   const own = results[0]!;
   expect(own.label).toBe(best);
   expect(

@@ -76,7 +76,7 @@ afterAll(() => rmSync(home, { recursive: true }));
 /** The share of all texts classified correctly, with the categories of `articles`. */
 async function accuracy(
   texts: readonly LabelledText[],
-  found: readonly (readonly { id: string }[])[],
+  actual: readonly (readonly { id: string }[])[],
   options: QZeroInput,
   { articles = book.articles, labels = book.labels }: { articles?: readonly Article[]; labels?: LabelsInput } = {},
 ): Promise<number> {
@@ -92,7 +92,7 @@ async function accuracy(
       ...{ explain: false, prices: new LookupPrices(), named: { model: "topics", recipe: [] } },
       source: {
         searched: false,
-        find: async (place, { topK }) => ({ documents: found[place]!.slice(0, topK).map(({ id }) => byId.get(id)!) }),
+        find: async (place, { topK }) => ({ documents: actual[place]!.slice(0, topK).map(({ id }) => byId.get(id)!) }),
       },
     },
   );

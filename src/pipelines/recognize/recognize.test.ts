@@ -130,13 +130,13 @@ test("features are cached and equal; regions look at the image, and each head's 
 
 test("auto finds boxes inside the picture, the best first, without overlap; a picture is drawn", async () => {
   const { image } = scene();
-  const found = await recognize(recognizer, { image: { image }, boxes: "auto", labels, options: { fit: 0, most: 5 } });
-  expect(found.regions.length).toBeGreaterThan(0);
-  expect(found.regions.length).toBeLessThanOrEqual(5);
-  const scores = found.regions.map(({ score }) => score);
+  const result = await recognize(recognizer, { image: { image }, boxes: "auto", labels, options: { fit: 0, most: 5 } });
+  expect(result.regions.length).toBeGreaterThan(0);
+  expect(result.regions.length).toBeLessThanOrEqual(5);
+  const scores = result.regions.map(({ score }) => score);
   expect(scores).toEqual(scores.toSorted((a, b) => b - a));
-  for (const { box } of found.regions) expect(box.every((edge) => edge >= 0 && edge <= 32)).toBe(true);
-  const { width, height } = await sharp(await annotate({ image }, found)).metadata();
+  for (const { box } of result.regions) expect(box.every((edge) => edge >= 0 && edge <= 32)).toBe(true);
+  const { width, height } = await sharp(await annotate({ image }, result)).metadata();
   expect([width, height]).toEqual([480, 480]);
 });
 

@@ -276,9 +276,9 @@ describe("under a certificate", () => {
     const onStopped = vi.fn();
     const { receipt } = await answered(route(pairOf(), "9", routing({ named: named(["route:t=5"]) })));
     expect(receipt).toMatchObject({ recipe: ["route:t=5"], guarantee });
-    const left = route(pairOf(), "9", routing({ named: named(["route:t=5"]), onStopped }));
-    await left.next();
-    await left.return();
+    const generator = route(pairOf(), "9", routing({ named: named(["route:t=5"]), onStopped }));
+    await generator.next();
+    await generator.return();
     expect(onStopped.mock.calls[0]![0]).toMatchObject({ guarantee });
   });
 

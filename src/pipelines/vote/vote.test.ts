@@ -63,9 +63,9 @@ function voting(name: string, script: readonly string[]) {
 }
 
 async function all<T extends ModelPiece>(pieces: AsyncIterable<T>): Promise<T[]> {
-  const found: T[] = [];
-  for await (const piece of pieces) found.push(piece);
-  return found;
+  const results: T[] = [];
+  for await (const piece of pieces) results.push(piece);
+  return results;
 }
 
 test("returns the most frequent answer as first written, and stops once it has won", async () => {

@@ -196,15 +196,15 @@ describe.each([
   it("without words, with empty documents, and without documents", async () => {
     const { store } = await opened();
     expect(await add(store, [])).toEqual(NONE);
-    const given = [
+    const inputs = [
       documentOf("empty", " \n"),
       documentOf("title", "", { title: "Wings" }),
       documentOf("stop", "the of"),
     ];
-    expect(await add(store, given)).toEqual({ ...NONE, added: 3, empty: 1 });
+    expect(await add(store, inputs)).toEqual({ ...NONE, added: 3, empty: 1 });
     expect(await store.counts()).toMatchObject({ documents: 3, chunks: 2, terms: 1 });
     expect((await search(store, "wing", "hybrid", 5, embed)).results.map(({ id }) => id)).toEqual(["title", "stop"]);
-    expect(await add(store, given)).toEqual({ ...NONE, unchanged: 3 });
+    expect(await add(store, inputs)).toEqual({ ...NONE, unchanged: 3 });
     await store.close();
   });
 
@@ -279,13 +279,13 @@ both("an approximate index is read by HNSW, and has more candidates than results
     await createStore(folder, "near", settings),
   ];
   const [query] = await embed(["jet"]);
-  const found = async (from: Store) => {
+  const hitsIn = async (from: Store) => {
     await add(from, corpus);
     return (await from.byVector(normalised(query!), 60)).hits.map(({ chunk }) => chunk);
   };
-  const expected = await found(exact);
+  const expected = await hitsIn(exact);
   expect(expected).toHaveLength(60);
-  expect(await found(store)).toEqual(expected);
+  expect(await hitsIn(store)).toEqual(expected);
   await Promise.all([store.close(), exact.close()]);
   const client = new Client(place);
   await client.connect();
@@ -296,11 +296,11 @@ both("an approximate index is read by HNSW, and has more candidates than results
 
 test("a file is not approximate, nor is an index without vectors", async () => {
   const without = { ...settings, embedding: null };
-  for (const [place, given] of [
+  for (const [place, options] of [
     [folder, settings],
     ["postgres://nobody@127.0.0.1/none", without],
   ] as const)
-    await expect(createStore(place, "far", { ...given, approximate: true })).rejects.toThrow(
+    await expect(createStore(place, "far", { ...options, approximate: true })).rejects.toThrow(
       /^approximate: expected an index in Postgres, with vectors$/,
     );
 });

@@ -33,9 +33,9 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
     });
     // Rows of padding do not matter.
     const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
-    const kept = { shape: [0], data: y!.got.data.filter(keep) };
-    expect(kept.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);
-    expect(error({ got: kept, expected: { shape: [0], data: y!.expected.data.filter(keep) } })).toBeLessThan(1e-5);
+    const gathered = { shape: [0], data: y!.got.data.filter(keep) };
+    expect(gathered.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);
+    expect(error({ got: gathered, expected: { shape: [0], data: y!.expected.data.filter(keep) } })).toBeLessThan(1e-5);
   });
 
   test("encoderAttention with a bias", async () => {

@@ -13,12 +13,12 @@ import { compare, error, integers, noise, type Trial, worst } from "../compare.t
 function trialOf(c: GradientCase): Trial {
   const of = traced(c);
   const names = reached(of);
-  const given = of.given.map(({ of: { shape } }, i) => {
+  const seeds = of.given.map(({ of: { shape } }, i) => {
     const feed = { dtype: "f32", ...of.feeds[`given${i}`]!, symbolic: shape } as const;
     return [`given${i}`, feed] as const;
   });
   return {
-    inputs: { ...c.inputs, ...Object.fromEntries(given) },
+    inputs: { ...c.inputs, ...Object.fromEntries(seeds) },
     bindings: c.bindings ?? {},
     trace(tensors) {
       const outputs = c.trace(tensors, Object.values(tensors)[0]!.graph).filter((t) => t.dtype === "f32");

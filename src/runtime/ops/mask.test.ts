@@ -17,7 +17,7 @@ test.each([
     bindings: { batch: 3, tokens, total: 5 },
     trace: (t) => ({ ...maskLengths(t.ids!, t.mask!) }),
   });
-  for (const { got: found, expected } of Object.values(got)) expect([...found.data]).toEqual([...expected.data]);
+  for (const { got: actual, expected } of Object.values(got)) expect([...actual.data]).toEqual([...expected.data]);
   expect([...got.lengths!.got.data]).toEqual([4, 1, 3]);
   expect([...got.total!.got.data]).toEqual([5]);
   expect([...got.ends!.got.data]).toEqual(ends);
@@ -32,7 +32,7 @@ test.each([0, 4])("lengths of rows of one length, %i of them cached", async (pas
     bindings: { batch: 2, tokens: 3, past },
     trace: (t) => ({ ...cacheLengths(t.ids!, t.cache!) }),
   });
-  for (const { got: found, expected } of Object.values(got)) expect([...found.data]).toEqual([...expected.data]);
+  for (const { got: actual, expected } of Object.values(got)) expect([...actual.data]).toEqual([...expected.data]);
   expect([...got.lengths!.got.data]).toEqual([past + 2, past + 2]);
   expect([...got.total!.got.data]).toEqual([past + 3]);
 });

@@ -65,12 +65,12 @@ async function run(precision: PrecisionPolicy): Promise<Float64Array> {
 
 test("a state that is held in bf16 drifts away; in mixed precision it does not", async () => {
   const exact = await run("fp32");
-  const error = (found: Float64Array, from: number, to: number) => {
+  const error = (actual: Float64Array, from: number, to: number) => {
     let sum = 0;
-    for (let i = from * D; i < to * D; i++) sum += Math.abs(found[i]! - exact[i]!);
+    for (let i = from * D; i < to * D; i++) sum += Math.abs(actual[i]! - exact[i]!);
     return sum / (to - from) / D;
   };
-  const ratio = (found: Float64Array) => error(found, T - 100, T) / error(found, 0, 100);
+  const ratio = (actual: Float64Array) => error(actual, T - 100, T) / error(actual, 0, 100);
   expect(ratio(await run("amp-bf16"))).toBeLessThan(2);
   // More than 10 for this seed; 2.5 and 7.9 with other steps and inputs (docs/log.md).
   expect(ratio(await run("pure-bf16"))).toBeGreaterThan(2);

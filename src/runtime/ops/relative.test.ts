@@ -17,8 +17,8 @@ test.each([1, 4, 9, 30])("relativeBias of all of %d tokens", async (count) => {
     ids: { ...integers(2, "i64", [2, count], 9), symbolic: [batch, tokens] },
   };
   const bindings = { batch: 2, tokens: count };
-  const found = await worst({ inputs, bindings, trace: (t) => ({ y: relativeBias(t.table!, t.ids!) }) });
-  expect(found).toBe(0);
+  const result = await worst({ inputs, bindings, trace: (t) => ({ y: relativeBias(t.table!, t.ids!) }) });
+  expect(result).toBe(0);
 });
 
 test.each([
@@ -71,7 +71,7 @@ test.each([
   const cache = (seed: number) =>
     noise(seed, [rows, heads, capacity, headSize], [batch, heads, sym("capacity"), headSize]);
   const attrs = { heads, headSize, scale: 1, past: sym("past") };
-  const found = await worst({
+  const result = await worst({
     inputs: {
       qkv: noise(1, [rows, count, width], [batch, tokens, width]),
       ...{ pastKey: cache(2), pastValue: cache(3) },
@@ -86,5 +86,5 @@ test.each([
       return { ...biasedAttention(t.qkv!, tensors, t.bias!, attrs) };
     },
   });
-  expect(found).toBeLessThan(1e-5);
+  expect(result).toBeLessThan(1e-5);
 });

@@ -37,8 +37,8 @@ describe.each(["interleaved", "half"] as const)("rotary embedding, %s", (pairs) 
     expect(await worst({ inputs, constants, trace })).toBeLessThan(1e-6);
     // The same tokens with explicit positions that have gaps.
     const gaps = Array.from({ length: tokens }, (_, t) => (first + 5 * t) % 24);
-    const told = { x: inputs.x, first: whole("i64", [1, tokens], ...gaps) };
-    expect(await worst({ inputs: told, constants, trace })).toBeLessThan(1e-6);
+    const feeds = { x: inputs.x, first: whole("i64", [1, tokens], ...gaps) };
+    expect(await worst({ inputs: feeds, constants, trace })).toBeLessThan(1e-6);
   });
 });
 

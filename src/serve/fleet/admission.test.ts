@@ -110,13 +110,13 @@ test("over HTTP: an excess request gets 429 and a time to retry, and a client th
   const running = await ask();
   const leaving = new AbortController();
   const init = { method: "POST", headers: { "content-type": "application/json" }, body: JSON.stringify(body) };
-  const left = fetch(`${front.url}/v1/chat/completions`, { ...init, signal: leaving.signal }).catch((e) => e.name);
+  const errorName = fetch(`${front.url}/v1/chat/completions`, { ...init, signal: leaving.signal }).catch((e) => e.name);
   await expect.poll(metric).toBe("1");
   const refused = await ask();
   expect([refused.status, (await jsonOf(refused)).error.code, vllm.got.length]).toEqual([429, "full", 1]);
   expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   leaving.abort();
-  expect(await left).toBe("AbortError");
+  expect(await errorName).toBe("AbortError");
   await expect.poll(metric).toBe("0");
   vllm.pause = briefly;
   const next = ask();

@@ -50,7 +50,7 @@ export function fieldsFor(
     case "/v1/rerank":
     case "/v2/rerank":
       if (input["texts"]) throw new HttpError(400, TEXTS, { param: "texts" });
-      // A Modicum ignores the other fields of documents, and returns documents whole.
+      // Modicum ignores the other fields of documents, and returns documents whole.
       return kind === "modicum" ? input : textsAlone(input, limits);
     default:
       return input;

@@ -64,7 +64,7 @@ const all = (manner: Vllm["manner"]) => {
 const pausing = (pause: Vllm["pause"]) => {
   for (const server of servers) server.pause = pause;
 };
-const asked = () => servers.map(({ got }) => got.length);
+const requestCounts = () => servers.map(({ got }) => got.length);
 
 describe("answers of another server", () => {
   test("arrive whole, under the requested name, with a receipt by the model's shape", async () => {
@@ -144,15 +144,15 @@ describe("of several servers", () => {
     const gate = new Promise<void>((resolve) => (open = resolve));
     pausing(() => gate);
     const four = Promise.all([streamed(), streamed(), streamed(), streamed()]);
-    await expect.poll(asked).toEqual([2, 2]);
+    await expect.poll(requestCounts).toEqual([2, 2]);
     open();
     await four;
     pausing(withoutEnd);
     const leaving = new AbortController();
     await openai.chat.completions.create({ ...question, stream: true }, { signal: leaving.signal });
-    const busy = asked().indexOf(3);
+    const busy = requestCounts().indexOf(3);
     for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
-    expect(asked()[1 - busy]).toBe(5);
+    expect(requestCounts()[1 - busy]).toBe(5);
     leaving.abort();
   });
 
@@ -164,14 +164,14 @@ describe("of several servers", () => {
       expect(events.filter((e) => e.choices[0]?.delta.role)).toHaveLength(1);
       expect(events.at(-1).receipt.server).toBe("b");
     }
-    expect(asked()[0]).toBeGreaterThanOrEqual(1);
+    expect(requestCounts()[0]).toBeGreaterThanOrEqual(1);
   });
 
   test("none takes over after the first token: an event says so", async () => {
     all("dies-late");
     const failed = await streamed().catch((e) => e);
     expect(failed.message).toMatch("the server that answered for big broke off");
-    expect(asked().sort()).toEqual([0, 1]);
+    expect(requestCounts().sort()).toEqual([0, 1]);
     const { data } = await jsonOf(fetch(`${front.url}/v1/receipts?model=big&limit=1`));
     expect(data[0]).toMatchObject({ estimated: true, tokens: { prompt: 7, completion: 1 } });
   });
@@ -189,7 +189,7 @@ describe("of several servers", () => {
     servers[0].healthy = false;
     await answering(1);
     for (let i = 0; i < 3; i++) await openai.chat.completions.create(question);
-    expect(asked()).toEqual([0, 3]);
+    expect(requestCounts()).toEqual([0, 3]);
     servers[1].healthy = false;
     await answering(0);
     const refused = await openai.chat.completions.create(question).catch((e) => e);
@@ -208,7 +208,7 @@ describe("of several servers", () => {
     servers[1].healthy = false;
     await answering(1);
     const answer = streamed();
-    await expect.poll(asked).toEqual([1, 0]);
+    await expect.poll(requestCounts).toEqual([1, 0]);
     servers[1].healthy = true;
     await answering(2);
     servers[0].healthy = false;

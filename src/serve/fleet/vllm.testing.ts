@@ -87,8 +87,8 @@ export async function startVllm(): Promise<Vllm> {
         if (it.manner === "dies-late") return void c.env.outgoing.destroy();
       }
       await say({ content: "" }, { finish_reason: "stop", stop_reason: null });
-      const asked = (body["stream_options"] as JsonObject | undefined)?.["include_usage"];
-      if (asked) await stream.writeSSE({ data: JSON.stringify({ ...head, choices: [], usage }) });
+      const includesUsage = (body["stream_options"] as JsonObject | undefined)?.["include_usage"];
+      if (includesUsage) await stream.writeSSE({ data: JSON.stringify({ ...head, choices: [], usage }) });
       await stream.writeSSE({ data: "[DONE]" });
     });
   });

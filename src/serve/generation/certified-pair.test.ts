@@ -140,8 +140,8 @@ describe("over HTTP", () => {
   test("it is not audited, which the log says once", async () => {
     await answer(server);
     await answer(server);
-    const said = server.logged.filter((line) => line.includes("not audited") && line.includes('"mine"'));
-    expect(said).toHaveLength(1);
+    const warnings = server.logged.filter((line) => line.includes("not audited") && line.includes('"mine"'));
+    expect(warnings).toHaveLength(1);
   });
 
   test("another pair, other weights, one model and other savings are refused by name", async () => {

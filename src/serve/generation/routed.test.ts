@@ -305,8 +305,8 @@ test("a key's terms apply to both models, and the ledger has one entry", async (
     );
   const { receipt } = await as(ops, SUPER);
   const headers = { authorization: `Bearer ${ops}` };
-  const kept = await jsonOf(fetch(`${keyed.url}/v1/receipts/${receipt.id}`, { headers }));
-  expect(kept).toMatchObject({ model: "tiny>untied", flops: receipt.flops });
+  const stored = await jsonOf(fetch(`${keyed.url}/v1/receipts/${receipt.id}`, { headers }));
+  expect(stored).toMatchObject({ model: "tiny>untied", flops: receipt.flops });
 
   const bound = await keyWith({ maxTokens: 2 });
   for (const model of [SWIFT, SUPER])

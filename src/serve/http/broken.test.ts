@@ -45,8 +45,8 @@ test.each<[string, string, number]>([
   expect((await reply).split(" ")[1]).toBe(String(status));
   socket.destroy();
   await expect.poll(() => failures(status)).toBe(before + 1);
-  const told = server.logged.slice(lines).map((line) => JSON.parse(line));
-  expect(told.filter((line) => line.path !== "/metrics")).toMatchObject([{ status, level: 30 }]);
+  const entries = server.logged.slice(lines).map((line) => JSON.parse(line));
+  expect(entries.filter((line) => line.path !== "/metrics")).toMatchObject([{ status, level: 30 }]);
 });
 
 test("a client that keeps its side open after a refusal loses the connection", async () => {

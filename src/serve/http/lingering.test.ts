@@ -65,10 +65,10 @@ describe("the answer to a body that is too large reaches a client that reads onl
 });
 
 test("fetch gets the answer to a chunked body that is too long", async () => {
-  let left = PIECES;
+  let remaining = PIECES;
   const body = new ReadableStream({
     pull(controller) {
-      if (left-- > 0) controller.enqueue(new Uint8Array(PIECE));
+      if (remaining-- > 0) controller.enqueue(new Uint8Array(PIECE));
       else controller.close();
     },
   });

@@ -20,7 +20,7 @@ function discard(request: IncomingMessage): void {
   const { socket } = request;
   const before = socket.bytesRead;
   const timer = setTimeout(() => socket.destroy(), LONGEST).unref();
-  // Its reader stops; Node by itself would discard a body without a reader, without limit.
+  // The reader stops. Node alone would read and discard the rest of the body without limit.
   request.removeAllListeners("data").read(0);
   request.on("data", () => {
     if (socket.bytesRead - before > MOST) socket.destroy();

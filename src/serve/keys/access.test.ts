@@ -243,8 +243,8 @@ describe("over HTTP", () => {
     ["/v1/models", "infer", 200],
   ])("%s under an unlisted proxy's Host, with the key %s: %i", async (at, key, status) => {
     const headers = { host: "api.example.org", ...(key && { authorization: `Bearer ${keys[key]}` }) };
-    const asked = get(server.url + at, { headers });
-    const [response] = (await once(asked, "response")) as [IncomingMessage];
+    const pending = get(server.url + at, { headers });
+    const [response] = (await once(pending, "response")) as [IncomingMessage];
     response.resume();
     expect(response.statusCode).toBe(status);
   });

@@ -148,16 +148,16 @@ describe("models in memory", () => {
 
   test("count with their keys and values; ended answers' go before any model does", async () => {
     using pool = new Pool(bytesOf("tiny", "sentences"), { scheduling: nobodyWaits });
-    const kept = () => pool.list()[0]!.keyValues!.bytes;
+    const cacheBytes = () => pool.list()[0]!.keyValues!.bytes;
     using lease = await pool.lease(await choose("tiny"));
     const answer = lease.model.generate("abc", { maxTokens: 50 })[Symbol.asyncIterator]();
     await answer.next();
     await expect(pool.lease(await choose("sentences"))).rejects.toMatchObject({ reason: "full" });
     await answer.return?.();
     await lease.model.complete("abc", { maxTokens: 5 });
-    expect(kept()).toBeGreaterThan(0);
+    expect(cacheBytes()).toBeGreaterThan(0);
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
-    expect([kept(), ...idsOf(pool)]).toEqual([0, "tiny:1", "sentences:0"]);
+    expect([cacheBytes(), ...idsOf(pool)]).toEqual([0, "tiny:1", "sentences:0"]);
   });
 
   test("make no room for a model that cannot be loaded", async () => {
@@ -227,17 +227,17 @@ describe("requests under recipes", () => {
     const bodies = [{}, { model: "tiny@fast" }, { savings }].map((body, i) => ({
       ...{ ...body, prompt: `${"xyz"[i]} ${prompt}`, temperature: 0.8, seed: i, logit_bias: END },
     }));
-    const told = async (to: Testing, body: object) => {
+    const answerOf = async (to: Testing, body: object) => {
       const response = post(to, "/v1/completions", { model: "tiny", max_tokens: 16, ...body });
       const { choices, receipt } = await jsonOf(response);
       return [choices[0].text, receipt.recipe, receipt.tokens.completion, receipt.work.blocks];
     };
     const other = await serveModels(TINY.slice(0, 1));
     const alone = [];
-    for (const body of bodies) alone.push(await told(other, body));
+    for (const body of bodies) alone.push(await answerOf(other, body));
     await other.stop(0);
     const goOn = hold();
-    const answers = Promise.all(bodies.map((body) => told(server, body)));
+    const answers = Promise.all(bodies.map((body) => answerOf(server, body)));
     await expect.poll(atWork).toBe(3);
     goOn();
     const stepped = vi.spyOn(Engine.prototype, "stepAll");

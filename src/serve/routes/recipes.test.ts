@@ -55,10 +55,10 @@ test("a recipe whose default has changed shows the option that it keeps; an unre
   const created = new Date(0).toISOString();
   for (const [name, recipe] of Object.entries({ older: ["dynamax"], newer: ["dynamax:from=1"], gone: ["nosuch:a=1"] }))
     await registerRecipe(`tiny@${name}`, { model: "tiny", recipe, created });
-  const kept = "dynamax:fill=copy-kv/ssm-partial";
+  const step = "dynamax:fill=copy-kv/ssm-partial";
   for (const path of ["/v1/recipes", "/v1/models"]) {
     const { data } = (await call("GET", path))[1];
-    expect(data).toContainEqual(expect.objectContaining({ recipe: [kept] }));
+    expect(data).toContainEqual(expect.objectContaining({ recipe: [step] }));
     expect(data).toContainEqual(expect.objectContaining({ recipe: ["nosuch:a=1"] }));
   }
   for (const name of ["older", "newer", "gone"]) await call("DELETE", `/v1/recipes/tiny@${name}`);
@@ -67,8 +67,8 @@ test("a recipe whose default has changed shows the option that it keeps; an unre
 test("simultaneous registrations are all stored", async () => {
   const names = Array.from({ length: 12 }, (_, i) => `r${i}`);
   await Promise.all(names.map((name) => add({ ...fast, name })));
-  const kept = Object.keys(JSON.parse(readFileSync(path.join(home, "recipes.json"), "utf8")));
-  expect(kept).toEqual(expect.arrayContaining(names.map((name) => `tiny@${name}`)));
+  const registry = Object.keys(JSON.parse(readFileSync(path.join(home, "recipes.json"), "utf8")));
+  expect(registry).toEqual(expect.arrayContaining(names.map((name) => `tiny@${name}`)));
 });
 
 test.each<[object, string, number, RegExp]>([

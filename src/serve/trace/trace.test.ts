@@ -124,8 +124,8 @@ test("without an endpoint nothing is reported, and a client's trace still contin
   expect(await tracerFrom({ OTEL_EXPORTER_OTLP_ENDPOINT: "http://a", OTEL_SDK_DISABLED: "true" }, "0", log)).toBe(
     untraced,
   );
-  const given = new Headers({ traceparent: headers.traceparent, authorization: "Bearer mine" });
-  expect(untraced.begin({ headers: given } as Any).headers).toEqual({ traceparent: headers.traceparent });
+  const incoming = new Headers({ traceparent: headers.traceparent, authorization: "Bearer mine" });
+  expect(untraced.begin({ headers: incoming } as Any).headers).toEqual({ traceparent: headers.traceparent });
 });
 
 test("an unsupported protocol is reported", async () => {

@@ -139,9 +139,9 @@ for (const [width, scheme] of [
       for (const prompt of [undefined, "abc abc abc"]) {
         if (prompt !== undefined) await answer(page, prompt);
         await page.evaluate(axe);
-        const found =
+        const state =
           "axe.run().then(({ violations }) => violations.map(({ id, nodes }) => [id, ...nodes.map((node) => node.html)]))";
-        expect(await page.evaluate(found)).toEqual([]);
+        expect(await page.evaluate(state)).toEqual([]);
         expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(width);
         const targets = await page
           .locator("a:visible, button:visible, select:visible, input:visible, textarea:visible, summary:visible")

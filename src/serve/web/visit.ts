@@ -71,7 +71,7 @@ export class Visit {
     this.#api = apiFor(c.req.raw, this.#secret, options.answer);
   }
 
-  /** The console, or the way to it. */
+  /** The console, or a page that asks for a key. */
   page(): Promise<Response> {
     return this.#admitted(undefined);
   }

@@ -29,7 +29,7 @@ describe.each([
   const names = architecture.tensors(checkpoint);
   const { decoder } = await openDecoder(checkpoint, path.join(folder, `${file}-weights`), "f32");
   const layout = layoutOf(checkpoint, architecture, decoder);
-  const made = factorsOf(tensorsOf(checkpoint, architecture, names), matrices, RANK, random);
+  const factors = factorsOf(tensorsOf(checkpoint, architecture, names), matrices, RANK, random);
   const adapter: WritableAdapter = {
     ...{
       base: file,
@@ -37,14 +37,14 @@ describe.each([
       lora: loraOptions.parse({ rank: RANK, alpha: 2 * RANK }),
       layout,
       names,
-      factors: made,
+      factors: factors,
     },
   };
 
   test("a written adapter reads back as it was trained", async () => {
     await writeAdapter(path.join(folder, file), adapter);
     const loraLayers = new LoraLayers(openLora(path.join(folder, file)), layout);
-    for (const [name, { inputs, outputs, down, up }] of made) {
+    for (const [name, { inputs, outputs, down, up }] of factors) {
       const loraLayer = loraLayers.matrix(inputs, { [name]: outputs })!;
       expect(loraLayer.down).toEqual(down());
       expect(loraLayer.up).toEqual(up().map((value) => 2 * value));
@@ -63,13 +63,13 @@ describe.each([
 test("a model of hidden states alone omits the outermost name", async () => {
   const layout: Layout = { modules: bert.modules, row: (_, row) => row };
   const table = new Map([["blk.0.attn_q.weight", { shape: [8, 8], values: () => new Float32Array(64) }]]);
-  const made = factorsOf(table, ["attn_q"], RANK, random);
+  const factors = factorsOf(table, ["attn_q"], RANK, random);
   const shared = {
     base: "b",
     lora: loraOptions.parse({ rank: RANK, alpha: 1 }),
     layout,
     names: (name: string) => name,
-    factors: made,
+    factors: factors,
   };
   const modulesFor = async (task: WritableAdapter["task"]) => {
     await writeAdapter(path.join(folder, task), { ...shared, task });

@@ -21,20 +21,20 @@ const tuned: Checkpoint = { ...base, path: "tuned", floats: (tensor) => base.flo
 
 test("weights lie between the two models', and the folder opens as a model", async () => {
   await interpolateModels({ base, tuned }, 0.25, at("quarter"));
-  const made = openCheckpoint(at("quarter"));
-  expect([...made.tensors.keys()].sort()).toEqual([...base.tensors.keys()].sort());
-  for (const tensor of made.tensors.values()) {
+  const blend = openCheckpoint(at("quarter"));
+  expect([...blend.tensors.keys()].sort()).toEqual([...base.tensors.keys()].sort());
+  for (const tensor of blend.tensors.values()) {
     const from = base.floats(base.tensors.get(tensor.name)!);
-    const far = made.floats(tensor).reduce((most, value, i) => Math.max(most, Math.abs(value - from[i]! - 0.25)), 0);
+    const far = blend.floats(tensor).reduce((most, value, i) => Math.max(most, Math.abs(value - from[i]! - 0.25)), 0);
     expect(far, tensor.name).toBeLessThan(1e-6);
   }
 });
 
 test("a share of 0 is the base, to the last bit", async () => {
   await interpolateModels({ base, tuned }, 0, at("none"));
-  const made = openCheckpoint(at("none"));
+  const blend = openCheckpoint(at("none"));
   for (const [name, tensor] of base.tensors)
-    expect(made.floats(made.tensors.get(name)!), name).toEqual(base.floats(tensor));
+    expect(blend.floats(blend.tensors.get(name)!), name).toEqual(base.floats(tensor));
 });
 
 test("models with other tensors are refused, and so are GGUFs", async () => {

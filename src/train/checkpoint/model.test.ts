@@ -67,8 +67,8 @@ describe.each(cases)("%s", (name, architecture) => {
 });
 
 function namedBy(names: Names, canonical: string): string {
-  const found = names(canonical);
-  return typeof found === "string" ? found : found.name;
+  const canonicalNames = names(canonical);
+  return typeof canonicalNames === "string" ? canonicalNames : canonicalNames.name;
 }
 
 test("a quantised base is refused before anything is written", async () => {

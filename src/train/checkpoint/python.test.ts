@@ -94,12 +94,12 @@ test.skipIf(!there)(
     const folders: string[] = [];
     for (const one of cases) folders.push(await write(one));
     const { stdout } = await promisify(execFile)(path.join(venv, "bin", "python"), [script, ...folders]);
-    const told = stdout
+    const lines = stdout
       .trim()
       .split("\n")
       .map((line) => JSON.parse(line));
-    expect(told.map(({ name }) => name)).toEqual(cases.map(({ name }) => name));
-    for (const { model, adapted, amiss } of told) {
+    expect(lines.map(({ name }) => name)).toEqual(cases.map(({ name }) => name));
+    for (const { model, adapted, amiss } of lines) {
       expect(amiss).toEqual([]);
       expect(model).toBeLessThan(1e-4);
       expect(adapted).toBeLessThan(1e-4);

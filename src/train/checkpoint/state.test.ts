@@ -96,9 +96,9 @@ test("a full disk: one sentence that says what remains, and nothing half-written
   const full = () => {
     throw Object.assign(new Error("ENOSPC: no space left on device, write"), { code: "ENOSPC" });
   };
-  const kept = keepState(run, at(2), new Map([...buffers(2), ["last", { shape: [1], values: full }]]));
-  await expect(kept).rejects.toThrow(UserError);
-  await expect(kept).rejects.toThrow(
+  const saving = keepState(run, at(2), new Map([...buffers(2), ["last", { shape: [1], values: full }]]));
+  await expect(saving).rejects.toThrow(UserError);
+  await expect(saving).rejects.toThrow(
     /step-2\/state.safetensors: the disk is full.*; the checkpoint of step 1 is whole$/,
   );
   expect(readdirSync(inside())).toEqual(["step-1"]);

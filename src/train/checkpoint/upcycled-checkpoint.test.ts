@@ -21,11 +21,11 @@ function base() {
 
 test("each copy is the dense matrix with noise of its own, whatever rows are read in whatever order", () => {
   const dense = base();
-  const made = upcycledCheckpoint(dense, upcycleOptions.parse({ experts: 3, noise: 0.1 }), 5);
-  expect(made.config).toMatchObject({
+  const upcycled = upcycledCheckpoint(dense, upcycleOptions.parse({ experts: 3, noise: 0.1 }), 5);
+  expect(upcycled.config).toMatchObject({
     config: { model_type: "mixtral", num_local_experts: 3, num_experts_per_tok: 2 },
   });
-  const of = (name: string) => made.floats(made.tensors.get(`model.layers.0.${name}`)!);
+  const of = (name: string) => upcycled.floats(upcycled.tensors.get(`model.layers.0.${name}`)!);
   const whole = dense.floats(dense.tensors.get("model.layers.0.mlp.gate_proj.weight")!);
   const copies = [0, 1, 2].map((expert) => of(`block_sparse_moe.experts.${expert}.w1.weight`));
   for (const copy of copies) {
@@ -34,9 +34,9 @@ test("each copy is the dense matrix with noise of its own, whatever rows are rea
   }
   expect(copies[0]).not.toEqual(copies[1]);
   expect(of("block_sparse_moe.experts.1.w1.weight")).toEqual(copies[1]);
-  const tensor = made.tensors.get("model.layers.0.block_sparse_moe.experts.1.w1.weight")!;
-  expect(made.floats(tensor, [3, 5])).toEqual(copies[1]!.slice(3 * 160, 5 * 160));
-  expect(made.tensors.has("model.layers.0.mlp.gate_proj.weight")).toBe(false);
+  const tensor = upcycled.tensors.get("model.layers.0.block_sparse_moe.experts.1.w1.weight")!;
+  expect(upcycled.floats(tensor, [3, 5])).toEqual(copies[1]!.slice(3 * 160, 5 * 160));
+  expect(upcycled.tensors.has("model.layers.0.mlp.gate_proj.weight")).toBe(false);
   expect(of("block_sparse_moe.gate.weight")).toHaveLength(3 * 160);
 });
 

@@ -83,8 +83,8 @@ describe("labels are what a generation would have written, with the token that e
 });
 
 test("unmask: contents of every turn but the system's, without markers or the ends of others' turns", () => {
-  const found = labelled(withTemplate(CHATML), { messages: chat, unmask: true });
-  expect(found).toEqual(["user", "  One.\n<|im_end|>", "And <|im_end|> two?", "Two<|im_end|>"]);
+  const labels = labelled(withTemplate(CHATML), { messages: chat, unmask: true });
+  expect(labels).toEqual(["user", "  One.\n<|im_end|>", "And <|im_end|> two?", "Two<|im_end|>"]);
 });
 
 test("the whole chat is there, once", () => {

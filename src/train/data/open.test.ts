@@ -60,9 +60,10 @@ test("held-out data from a separate file; the hash depends on contents", () => {
 test("dropped samples are reported, for both shares together", () => {
   const chat = JSON.stringify({ prompt: "", completion: "" });
   const odd = file("o.jsonl", `${lines(10)}\n${JSON.stringify({ text: "x".repeat(9) })}\n${chat}`);
-  const told = (files: string[], tokens: number) => droppedSentence(open({ files, tokens, validation: 0.5 }), tokens);
-  expect(told([odd], 8)).toBe("dropped samples: 1 longer than 8 tokens, 1 without a token to predict");
-  expect(told([file("p.jsonl", lines(3))], 8)).toBeUndefined();
+  const sentenceOf = (files: string[], tokens: number) =>
+    droppedSentence(open({ files, tokens, validation: 0.5 }), tokens);
+  expect(sentenceOf([odd], 8)).toBe("dropped samples: 1 longer than 8 tokens, 1 without a token to predict");
+  expect(sentenceOf([file("p.jsonl", lines(3))], 8)).toBeUndefined();
 });
 
 test.each([

@@ -39,10 +39,10 @@ const shown = [
 
 test.each([false, true])("packing %s: three samples, with marks around what the loss does not count", (packing) => {
   const data = openData({ ...usual, packing }, tokenizer, 0);
-  const found = previewOf(data, tokenizer);
+  const preview = previewOf(data, tokenizer);
   expect(previewOf(openData({ ...usual, packing, rows: 1 }, tokenizer, 0), tokenizer)).toHaveLength(3);
-  expect(found).toHaveLength(3);
-  expect(new Set(shown)).toEqual(new Set([...found, ...shown]));
+  expect(preview).toHaveLength(3);
+  expect(new Set(shown)).toEqual(new Set([...preview, ...shown]));
   const trained = previewOf(openData({ ...usual, packing, labels: "all" }, tokenizer, 0), tokenizer);
   for (const text of trained) expect(text).toMatch(/^‹.›[^‹]+$/);
 });

@@ -55,11 +55,11 @@ test.each([
 });
 
 test("a chat of three turns: every label, position by position", () => {
-  const said = (role: string, content: string) => ({ role, content });
+  const turn = (role: string, content: string) => ({ role, content });
   const messages = [
-    said("system", "s"),
-    ...[said("user", "a"), said("assistant", "One"), said("user", "b"), said("assistant", "Two")],
-    ...[said("user", "c"), said("assistant", "")],
+    turn("system", "s"),
+    ...[turn("user", "a"), turn("assistant", "One"), turn("user", "b"), turn("assistant", "Two")],
+    ...[turn("user", "c"), turn("assistant", "")],
   ];
   /**
    * Labels as text: a dot for no label,

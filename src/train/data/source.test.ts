@@ -38,9 +38,9 @@ test.each([
   ["a.csv", 'prompt,completion\n"a, b",é\nc,d\n', "line", 2],
   ["a.tsv", "prompt\tcompletion\na, b\té\nc\td\n", "line", 2],
 ])("%s: records with their places", async (name, contents, unit, first) => {
-  const found = await recordsOf(file(name, contents));
-  expect(found.map(([, record]) => record)).toEqual(PAIRS);
-  expect(found.map(([where]) => where)).toEqual([0, 1].map((i) => `${name}: ${unit} ${first + i}`));
+  const records = await recordsOf(file(name, contents));
+  expect(records.map(([, record]) => record)).toEqual(PAIRS);
+  expect(records.map(([where]) => where)).toEqual([0, 1].map((i) => `${name}: ${unit} ${first + i}`));
 });
 
 test.each(["snappy.parquet", "zstd.parquet", "file.arrow", "stream.arrow"])(

@@ -27,10 +27,10 @@ const llama = {
 const gpt2 = { model_type: "gpt2", n_embd: 32, n_layer: 2, n_head: 2, n_positions: 32, layer_norm_epsilon: 1e-5 };
 
 const common = { data: samples, tokens: 32, batch: 2, accumulate: 2, steps: 3, validation: 0, optimizer: { lr: 1e-2 } };
-const given = (options: object): TrainOptions => trainOptions.parse({ ...common, ...options });
+const optionsOf = (options: object): TrainOptions => trainOptions.parse({ ...common, ...options });
 const open = (model: string) => openBase(model, {});
 
-const packed = given({
+const packed = optionsOf({
   architecture: llama,
   tokenizer: "bytes",
   packing: true,
@@ -40,7 +40,7 @@ const packed = given({
 });
 const base = at("base");
 beforeAll(async () => {
-  const options = given({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
+  const options = optionsOf({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
   await runSession({ options, out: base, reuse: "refuse" }, open, {});
 });
 /** Each covers another part of the export. */
@@ -49,7 +49,7 @@ const runs: readonly [name: string, options: () => TrainOptions][] = [
   [
     "adapter",
     () =>
-      given({
+      optionsOf({
         model: base,
         lora: { rank: 4, targets: "attn_qkv,ffn_down", use_dora: true, loraplus_lr_ratio: 3 },
         quant: "f32",
@@ -87,7 +87,7 @@ test("the settings have each step's rates, the base and the trained names", asyn
     await exportTrl(options, at(name), open);
     return JSON.parse(readFileSync(path.join(at(name), "export.json"), "utf8"));
   };
-  const settings = await read("settings", given({ model: base, train: ["blk.1.*"] }));
+  const settings = await read("settings", optionsOf({ model: base, train: ["blk.1.*"] }));
   expect(settings.model).toBe(base);
   expect(settings.rates).toHaveLength(3);
   expect(settings.trained).toContain("transformer.h.1.attn.c_attn.weight");

@@ -109,15 +109,15 @@ async function served(visual: readonly VisualSpan[], recipe: string, prompt: num
   const spans = image
     ? [all.slice(0, image.first), { embeddings, contentHash: "x", grid: image.grid }, all.slice(end, prompt)]
     : [all.slice(0, prompt)];
-  const given = promptOfSpans(spans, hidden);
+  const spanPrompt = promptOfSpans(spans, hidden);
   using lease = await model.recipes.use(parseRecipe([recipe]));
-  const plan = lease.plan(prompt, given.visual);
+  const plan = lease.plan(prompt, spanPrompt.visual);
   await engine.prepare(plan);
   engine.forget();
-  const slot = engine.acquireEmpty(given.prompt, plan);
+  const slot = engine.acquireEmpty(spanPrompt.prompt, plan);
   const meter = new Meter(engine.programs);
   const logits: Float32Array[] = [];
-  for await (const some of engine.chunks(slot, given.prompt, { plan, meter, embeddings: given.embeddings }))
+  for await (const some of engine.chunks(slot, spanPrompt.prompt, { plan, meter, embeddings: spanPrompt.embeddings }))
     if (some) logits.push(some.slice());
   for (const id of all.slice(prompt)) logits.push((await engine.step(slot, id, meter, plan)).slice());
   engine.release(slot);
@@ -166,9 +166,9 @@ test("gradients equal central differences, in float64", async () => {
     const g = new Graph();
     const x = g.input("x", "f32", [rows, tokens, 32]);
     const y = stack.layer(g, layer, x, { rows, tokens, packed: false });
-    const given = g.input("given", "f32", y.shape);
+    const upstream = g.input("given", "f32", y.shape);
     const inputs = weights.inputsOf(g);
-    const gradients = pullback([{ of: y, gradient: given }], [x, ...inputs.map(({ tensor }) => tensor)]);
+    const gradients = pullback([{ of: y, gradient: upstream }], [x, ...inputs.map(({ tensor }) => tensor)]);
     const names = ["x", ...inputs.map(({ input }) => input)];
     g.output("y", y);
     for (const [i, name] of names.entries()) g.output(`by ${name}`, gradients[i]!);
@@ -190,7 +190,7 @@ test("gradients equal central differences, in float64", async () => {
       const { data } = interpret(g, feeds, {})["y"]!;
       return data.reduce((sum, v, i) => sum + v * feeds["given"]!.data[i]!, 0);
     };
-    const found = interpret(g, feeds, {});
+    const result = interpret(g, feeds, {});
     for (const name of names) {
       const { data } = feeds[name]!;
       for (const at of [Math.floor(data.length / 3), data.length - 1]) {
@@ -201,7 +201,7 @@ test("gradients equal central differences, in float64", async () => {
         };
         const slope = (changed(1e-5) - changed(-1e-5)) / 2e-5;
         data[at] = value;
-        expect(Math.abs(found[`by ${name}`]!.data[at]! - slope), `layer ${layer}, ${name} ${at}`).toBeLessThan(1e-6);
+        expect(Math.abs(result[`by ${name}`]!.data[at]! - slope), `layer ${layer}, ${name} ${at}`).toBeLessThan(1e-6);
       }
     }
   }

@@ -22,8 +22,8 @@ test.each(spellings)("$name:$key has the same value from text", ({ key, type, op
   const texts = type === "boolean" ? ["true", "false"] : ["8", "0.5", "-1", "1e-3"];
   for (const text of texts) {
     const value = JSON.parse(text) as unknown;
-    const issuesOf = (given: unknown) => {
-      const { success, data, error } = options.safeParse({ [key]: given });
+    const issuesOf = (input: unknown) => {
+      const { success, data, error } = options.safeParse({ [key]: input });
       // Missing required options.
       const own = error?.issues.filter(({ path }) => path[0] === key).map(({ message }) => message);
       return success ? (data as Record<string, unknown>)[key] : own;

@@ -34,16 +34,16 @@ async function drawn(noise: Noise, number: number | undefined, columns: Float32A
   new Int32Array(r!.memory).set(ids!.values);
   new Float32Array(c!.memory).set(columns);
   new Float32Array(k!.memory).set(keep!.values);
-  const [kept, uniforms] = [new Buffer("f32", rows * tokens * width), new Buffer("f32", rows * tokens * width)];
+  const [mask, uniforms] = [new Buffer("f32", rows * tokens * width), new Buffer("f32", rows * tokens * width)];
   const program = await Program.compile(g);
   const whole = [rows, tokens, width];
   await program
     .bind({
       ...{ x: x!.view(whole), rows: r!.view([rows, tokens]), columns: c!.view([width]), keep: k!.view([]) },
-      ...{ kept: kept.view(whole), noise: uniforms.view(whole) },
+      ...{ kept: mask.view(whole), noise: uniforms.view(whole) },
     })
     .run();
-  return { kept: new Float32Array(kept.memory), noise: new Float32Array(uniforms.memory) };
+  return { kept: new Float32Array(mask.memory), noise: new Float32Array(uniforms.memory) };
 }
 
 test("dropout keeps its share in every row and column, other elements in each batch and layer, and all in evaluations", async () => {

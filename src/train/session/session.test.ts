@@ -163,14 +163,14 @@ test("a checkpoint is written five minutes after the last", async () => {
   vi.spyOn(performance, "now").mockImplementation(() => minutes * 60_000);
   const call = session("slow", { options: { ...options, saveEvery: 100 } });
   const checkpoints = path.join(call.out, "checkpoints");
-  const kept: string[][] = [];
+  const folders: string[][] = [];
   const onStep = () => {
-    kept.push(existsSync(checkpoints) ? readdirSync(checkpoints) : []);
+    folders.push(existsSync(checkpoints) ? readdirSync(checkpoints) : []);
     minutes += 2;
   };
   await runSession(call, noBase, { onStep });
   vi.restoreAllMocks();
-  expect(kept).toEqual([[], [], [], ["step-3"], ["step-3"], ["step-3"]]);
+  expect(folders).toEqual([[], [], [], ["step-3"], ["step-3"], ["step-3"]]);
 });
 
 test("a run reports where it begins", async () => {
@@ -344,14 +344,14 @@ test("keepBest writes the weights of the best evaluation, also in a resumed run;
   // At this rate each step makes the model worse.
   const schedule = { ...options.schedule, name: "constant" as const, warmup: 0 };
   const worse = { optimizer: { ...options.optimizer, lr: 3 }, clip: 0, schedule, evaluateEvery: 1 };
-  const kept = { ...options, ...worse, keepBest: true };
-  await runSession(session("best", { options: kept }), noBase, {});
+  const bestOptions = { ...options, ...worse, keepBest: true };
+  await runSession(session("best", { options: bestOptions }), noBase, {});
   const best = readMetrics(path.join(folder, "best")).findLast((report) => report.best)!.step;
   expect(best).toBeLessThan(5);
-  await stopped(session("best-halves", { options: kept }), best + 1);
-  await runSession(session("best-halves", { options: kept, reuse: "resume" }), noBase, {});
+  await stopped(session("best-halves", { options: bestOptions }), best + 1);
+  await runSession(session("best-halves", { options: bestOptions, reuse: "resume" }), noBase, {});
   expect(weightsOf("best-halves")).toBe(weightsOf("best"));
-  await runSession(session("best-alone", { options: { ...kept, keepBest: false, steps: best } }), noBase, {});
+  await runSession(session("best-alone", { options: { ...bestOptions, keepBest: false, steps: best } }), noBase, {});
   expect(weightsOf("best-alone")).toBe(weightsOf("best"));
   const start = path.join(folder, "best");
   const still = { ...options, start, steps: 1, optimizer: { ...options.optimizer, lr: 1e-30, weightDecay: 0 } };

@@ -51,8 +51,8 @@ test("a run whose loss does not fall, or whose held-out loss rises, is never ret
     ["flat", "flat", null],
     ["worse", "worse", null],
   ]);
-  const kept = survivors({ share: 0.2, keep: 2 }, runs, options({ mode: "paper" }), measure);
-  expect(names(kept)).toEqual(["sound"]);
+  const selected = survivors({ share: 0.2, keep: 2 }, runs, options({ mode: "paper" }), measure);
+  expect(names(selected)).toEqual(["sound"]);
 });
 
 test("halving retains the best by the measure alone, up to the rung's step", () => {

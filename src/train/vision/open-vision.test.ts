@@ -36,8 +36,8 @@ const architecture = {
 const optionsOf = (more: Partial<TrainInput>) => trainOptions.parse({ data: "none.jsonl", architecture, ...more });
 
 test("a new model has its tokenizer's vocabulary and image token", () => {
-  const { architecture: made } = withImageToken(optionsOf({}), tokenizer);
-  expect(made).toMatchObject({ image_token_index: 256, text_config: { vocab_size: tokenizer.vocabSize } });
+  const { architecture: vlmConfig } = withImageToken(optionsOf({}), tokenizer);
+  expect(vlmConfig).toMatchObject({ image_token_index: 256, text_config: { vocab_size: tokenizer.vocabSize } });
   const plain = optionsOf({ architecture: { model_type: "gpt2" } });
   expect(withImageToken(plain, tokenizer)).toBe(plain);
 });

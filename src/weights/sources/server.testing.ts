@@ -77,13 +77,13 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   if (request.headers.range === "bytes=0-0")
     return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
   const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
-  const asked = Number(from ?? 0);
-  state.starts.push(asked);
+  const offset = Number(from ?? 0);
+  state.starts.push(offset);
   state.authorizations.push(request.headers.authorization);
   const failure = failures?.[nth];
   if (failure) return void response.writeHead(failure.status, failure.headers).end("no");
   const ranged = ranges && from !== undefined;
-  const start = ranged ? asked : 0;
+  const start = ranged ? offset : 0;
   const stop = ranged && last ? Math.min(Number(last) + 1, body.length) : body.length;
   if (start > 0 && start >= body.length) return void response.writeHead(416).end();
   const headers: Record<string, string> = length ? { "content-length": String(stop - start) } : {};

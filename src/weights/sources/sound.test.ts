@@ -13,7 +13,7 @@ const HASH = sha256(Buffer.from("GGUF!"));
 const SENTENCE = /m\.gguf is damaged: its SHA-256 differs from the download's; `modicum pull pypi:tiny` repairs it$/;
 
 /** Caches a model of five bytes that is known to be sound. */
-async function kept(): Promise<string> {
+async function modelPath(): Promise<string> {
   withEnv({ MODICUM_HOME: tempFolder() });
   const path = writeAt(join(modelFolder("pypi:tiny"), "m.gguf"), "GGUF!");
   await keepModel({ name: "pypi:tiny", file: "m.gguf", bytes: 5, sha256: HASH, source: "pypi:tiny:m.gguf" });
@@ -26,7 +26,7 @@ const note = (path: string) =>
   writeAt(join(modelFolder("pypi:tiny"), "model.state"), sha256(Buffer.from(`${HASH}\0${fileState(path)}`)));
 
 test("a file that was changed in place is told by whatever asks for the model", async () => {
-  writeAt(await kept(), "GGUG!");
+  writeAt(await modelPath(), "GGUG!");
   await expect(cachedModel("pypi:tiny")).rejects.toThrow(DamagedModel);
   await expect(localModel("pypi:tiny")).rejects.toThrow(SENTENCE);
   await expect(resolveModel("pypi:tiny", { offline: true })).rejects.toThrow(SENTENCE);
@@ -34,7 +34,7 @@ test("a file that was changed in place is told by whatever asks for the model", 
 });
 
 test("a file that is as it was when it was last read is not read again, unless that is asked for", async () => {
-  const path = await kept();
+  const path = await modelPath();
   writeAt(path, "GGUG!");
   note(path);
   expect(await cachedModel("pypi:tiny")).toBeDefined();
@@ -43,7 +43,7 @@ test("a file that is as it was when it was last read is not read again, unless t
 });
 
 test("files are taken as they are where their state cannot be noted, unless they are to be read", async () => {
-  const path = await kept();
+  const path = await modelPath();
   const state = join(modelFolder("pypi:tiny"), "model.state");
   rmSync(state);
   mkdirSync(state);
@@ -53,7 +53,7 @@ test("files are taken as they are where their state cannot be noted, unless they
 });
 
 test("a file that was only touched is sound", async () => {
-  const path = await kept();
+  const path = await modelPath();
   utimesSync(path, 1000, 1000);
   expect(await cachedModel("pypi:tiny")).toBeDefined();
 });

@@ -5,7 +5,7 @@ test("the alphabet writes every byte, each as one character", () => {
   const characters = Array.from({ length: 0x144 }, (_, code) => String.fromCharCode(code)).filter(
     (c) => !/[\0- \x7f]/.test(c),
   );
-  const bytes = characters.map((character) => bytesOfToken(character)).filter((found) => found.length === 1);
+  const bytes = characters.map((character) => bytesOfToken(character)).filter((list) => list.length === 1);
   expect(bytes.map(([byte]) => byte).sort((a, b) => a! - b!)).toEqual(Array.from({ length: 256 }, (_, byte) => byte));
 });
 

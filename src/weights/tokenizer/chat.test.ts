@@ -108,16 +108,16 @@ describe("halves of a special token", () => {
   function expected(pieces: { text: string; own: boolean }[]): string[] {
     const text = textOf(pieces);
     const own = pieces.flatMap((piece) => Array.from(piece.text, () => piece.own));
-    const found: string[] = [];
+    const results: string[] = [];
     for (let at = 0; at < text.length; ) {
       const fits = specialTokens.filter(
         (token) => text.startsWith(token, at) && own.slice(at, at + token.length).every((mine) => mine),
       );
       const longest = fits.sort((a, b) => b.length - a.length)[0];
-      if (longest !== undefined) found.push(longest);
+      if (longest !== undefined) results.push(longest);
       at += longest?.length ?? 1;
     }
-    return found;
+    return results;
   }
 
   test.each(["c", "c | trim"])("no special token holds a user's character, however {{ %s }} is set", (expression) => {
@@ -142,7 +142,7 @@ describe("halves of a special token", () => {
     ];
     const draw = (most: number) =>
       Array.from({ length: Math.floor(next() * (most + 1)) }, () => bits[Math.floor(next() * bits.length)]!).join("");
-    let found = 0;
+    let count = 0;
     for (let i = 0; i < 3000; i++) {
       const pieces = Array.from({ length: 5 }, (_, at) => ({ text: draw(3), own: at % 2 === 0 }));
       const template = pieces.map(({ text, own }, at) =>
@@ -153,9 +153,9 @@ describe("halves of a special token", () => {
       const segments = render(template.join(""), ...messages);
       expect(textOf(segments)).toBe(textOf(shown));
       expect(specialOf(segments)).toEqual(expected(shown));
-      found += specialOf(segments).length;
+      count += specialOf(segments).length;
     }
-    expect(found).toBeGreaterThan(1000);
+    expect(count).toBeGreaterThan(1000);
   });
 });
 

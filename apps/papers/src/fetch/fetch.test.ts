@@ -12,7 +12,7 @@ const atom = `<feed xmlns="http://www.w3.org/2005/Atom"><entry><id>http://arxiv.
   <title>XAttention</title><summary>Words.</summary><published>2025-03-20T00:00:00Z</published></entry></feed>`;
 
 /** A fake of the sites on loopback, by path; its requests are recorded. */
-let asked: IncomingMessage[] = [];
+let requests: IncomingMessage[] = [];
 let busy = 0;
 const answers: Readonly<Record<string, (request: IncomingMessage, response: ServerResponse) => void>> = {
   "/atom": (request, response) => {
@@ -36,7 +36,7 @@ let server: Server;
 let site: string;
 beforeAll(async () => {
   server = createServer((request, response) => {
-    asked.push(request);
+    requests.push(request);
     (answers[request.url!] ?? ((_, missing) => void missing.writeHead(404).end()))(request, response);
   }).listen(0, "127.0.0.1");
   await new Promise((resolve) => server.once("listening", resolve));
@@ -55,7 +55,7 @@ const clock = {
   },
 };
 beforeEach(() => {
-  [asked, slept, busy, now] = [[], [], 0, 1_000_000];
+  [requests, slept, busy, now] = [[], [], 0, 1_000_000];
 });
 
 async function fetched(path: string, allowPrivate = true) {
@@ -66,8 +66,8 @@ async function fetched(path: string, allowPrivate = true) {
 describe("a fetcher", () => {
   test("identifies itself, follows redirects, and spaces requests to a host", async () => {
     expect(await fetched("/moved")).toEqual({ text: atom, validators: { etag: '"one"', modified: null } });
-    expect(asked.map(({ url }) => url)).toEqual(["/moved", "/atom"]);
-    expect(asked[0]!.headers["user-agent"]).toContain("modicum-papers");
+    expect(requests.map(({ url }) => url)).toEqual(["/moved", "/atom"]);
+    expect(requests[0]!.headers["user-agent"]).toContain("modicum-papers");
     expect(slept).toEqual([3000]);
   });
 
@@ -77,7 +77,7 @@ describe("a fetcher", () => {
     const imported = () => importSource(store, `${site}/atom`, fetcher, {});
     expect(await imported()).toMatchObject({ papers: 1, added: 1, isSame: false });
     expect(await imported()).toMatchObject({ papers: 0, isSame: true });
-    expect(asked[1]!.headers["if-none-match"]).toBe('"one"');
+    expect(requests[1]!.headers["if-none-match"]).toBe('"one"');
     expect(await importSource(store, `${site}/none`, fetcher, {})).toMatchObject({
       failure: `${site}/none: the server answers 404`,
     });
@@ -107,7 +107,7 @@ describe("a fetcher", () => {
     await using fetcher = new Fetcher({ clock });
     const named = site.replace("127.0.0.1", "localhost");
     await expect(fetcher.fetch(named, undefined)).rejects.toThrow("localhost is an address of this machine");
-    expect(asked).toEqual([]);
+    expect(requests).toEqual([]);
   });
 });
 

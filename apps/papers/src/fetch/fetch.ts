@@ -39,7 +39,7 @@ export class Fetcher implements AsyncDisposable {
     for (let failures = 1; ; failures++) {
       const got = await this.#attempt(new URL(address), known, signal);
       if (!(got instanceof Busy)) return got;
-      const wait = backOff(failures, got.asked);
+      const wait = backOff(failures, got.wanted);
       if (failures === TRIES || wait > LONGEST_WAIT) throw new UserError(`${address}: ${got.reason}`);
       await this.#clock.sleep(wait, signal);
     }
@@ -101,7 +101,7 @@ class Busy {
   constructor(
     readonly reason: string,
     /** Milliseconds to wait, as the server asks. */
-    readonly asked: number | undefined,
+    readonly wanted: number | undefined,
   ) {}
 }
 

@@ -67,9 +67,9 @@ describe("a subscription", () => {
     await active();
     for (const minute of [1, 2, 10]) await mailing.subscribe("ADA@example.org", { most: 5 }, NOON + minute * MINUTE);
     await mailing.round(NOON + 10 * MINUTE);
-    const asked = smtp.mails.filter(({ raw }) => raw.includes("Confirm"));
-    expect(asked).toHaveLength(1);
-    await mailing.confirm(tokenIn(asked[0]!.raw), NOON + 10 * MINUTE);
+    const confirmations = smtp.mails.filter(({ raw }) => raw.includes("Confirm"));
+    expect(confirmations).toHaveLength(1);
+    await mailing.confirm(tokenIn(confirmations[0]!.raw), NOON + 10 * MINUTE);
     expect(await store.subscriptions.active()).toMatchObject([{ wish: { most: 5 } }]);
   });
 

@@ -93,9 +93,9 @@ describe("an answer", () => {
     // The prompt is then cached for all.
     await model.complete(STORY, { maxTokens: 1 });
     const plain = await model.complete(STORY, { maxTokens: 16 });
-    const given = await model.complete(STORY, { maxTokens: 16, ...settings });
+    const reference = await model.complete(STORY, { maxTokens: 16, ...settings });
     const own = await model.complete(STORY, { maxTokens: 16, temperature: 1, modelSampling: true });
-    expect(own.tokens).toEqual(given.tokens);
+    expect(own.tokens).toEqual(reference.tokens);
     expect(own.tokens).not.toEqual(plain.tokens);
   });
 

@@ -264,10 +264,10 @@ describe("an answer that a saving stops", () => {
   test("gives the text that a stop string might have begun with", async () => {
     const { text } = await answer(model, densePlan);
     const begins = text.slice(0, 6);
-    const { text: given, finish } = await answer(model, stopAt(36), { stop: [`${begins}?!`] });
+    const { text: prefix, finish } = await answer(model, stopAt(36), { stop: [`${begins}?!`] });
     expect(finish.reason).toBe("stopped");
-    expect(text.startsWith(given)).toBe(true);
-    expect(given.length).toBeGreaterThanOrEqual(6);
+    expect(text.startsWith(prefix)).toBe(true);
+    expect(prefix.length).toBeGreaterThanOrEqual(6);
   });
 });
 
@@ -319,12 +319,12 @@ test("likelihoods under drafts are dense's", async () => {
     { context: ids(20), continuation: ids(15, 300) },
     { context: ids(20), continuation: ids(4, 350) },
   ];
-  const found = [];
+  const results = [];
   for (const plan of [densePlan, always(2), varied]) {
     using likelihoods = await Likelihoods.create(engine, () => plan);
     const meter = new Meter(engine.programs);
-    found.push((await likelihoods.ofPairs(pairs, meter)).flat().map(({ nats }) => nats));
+    results.push((await likelihoods.ofPairs(pairs, meter)).flat().map(({ nats }) => nats));
   }
-  for (const nats of found.slice(1))
-    for (const [i, value] of nats.entries()) expect(value).toBeCloseTo(found[0]![i]!, 3);
+  for (const nats of results.slice(1))
+    for (const [i, value] of nats.entries()) expect(value).toBeCloseTo(results[0]![i]!, 3);
 });

@@ -31,7 +31,7 @@ describe("how far a completion goes", () => {
 });
 
 /** The answer is kept up to the mark, and nothing is decided before its end is visible. */
-function kept(marked: string, answer: string): string {
+function inScope(marked: string, answer: string): string {
   const scope = at(marked);
   const end = endIn(answer, scope);
   for (let length = 0; length <= answer.length; length++) {
@@ -54,7 +54,7 @@ describe("an answer ends", () => {
     ["before the next line that is there", "f({|\n});", "\n  a: 1,\n});\ng();", "\n  a: 1,"],
     ["with tabs as with spaces", "\tif x:|", "\n\t\ta()\n\tb()\n", "\n\t\ta()"],
   ])("%s", (_name, marked, answer, text) => {
-    expect(kept(marked, answer)).toBe(text);
+    expect(inScope(marked, answer)).toBe(text);
   });
 
   test.each([
@@ -63,6 +63,6 @@ describe("an answer ends", () => {
     ["the rest of the line", "const a = | + 1;", "b + 1;", "b "],
     ["spaces at its end", "const a = |", "1;  ", "1;"],
   ])("without %s", (_name, marked, answer, text) => {
-    expect(kept(marked, answer)).toBe(text);
+    expect(inScope(marked, answer)).toBe(text);
   });
 });

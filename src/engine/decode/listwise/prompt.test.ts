@@ -36,9 +36,9 @@ test("a passage with the chat's own marks stays a passage", () => {
 test("passages are cut until the prompt fits, never the number of passages", () => {
   const prompts = new Prompts(tokenizer);
   const passages = Array.from({ length: 20 }, () => words(300));
-  const { ids, words: kept } = prompts.fitted("q", passages, { ...limits, contextSize: 1000 }, 50);
+  const { ids, words: wordCount } = prompts.fitted("q", passages, { ...limits, contextSize: 1000 }, 50);
   expect(ids.length).toBeLessThanOrEqual(950);
-  expect(kept).toBeLessThan(30);
+  expect(wordCount).toBeLessThan(30);
   expect(tokenizer.decode(ids).match(/^\[[A-T]\] w0 w1/gm)).toHaveLength(20);
   expect(() => prompts.fitted(words(2000), passages, { ...limits, contextSize: 1000 }, 1)).toThrow(
     "the query and 20 passages of a word each take more than 1000 tokens",

@@ -88,7 +88,7 @@ test("in the first layer, scores without rotary do not depend on positions; with
   ];
   const scored = async (rotary: boolean): Promise<number[][]> => {
     using scores = await LastQueryScores.create(decoder, 0, { rotary, some: true });
-    const found: number[][] = [];
+    const results: number[][] = [];
     for (const [i, [before, grid]] of prompts.entries()) {
       const spans = [before, { embeddings, contentHash: `axes scores ${i}`, grid }, [3, 4]];
       const { prompt, embeddings: rows } = promptOfSpans(spans, 32);
@@ -97,7 +97,7 @@ test("in the first layer, scores without rotary do not depend on positions; with
         ...{ after: 1, scope: "prompt" as const },
         probe: { look: (at: ProbePoint) => scores.look(at, among) },
         decide: ({ tokens, probed }: { tokens: number; probed: Float32Array }) => {
-          found.push([...among].map((at) => probed[at]!));
+          results.push([...among].map((at) => probed[at]!));
           return { kind: "keep" as const, positions: Int32Array.from(Array(tokens).keys()) };
         },
       };
@@ -108,7 +108,7 @@ test("in the first layer, scores without rotary do not depend on positions; with
       for await (const _ of engine.chunks(slot, prompt, terms));
       engine.release(slot);
     }
-    return found;
+    return results;
   };
   const worst = (a: readonly number[], b: readonly number[]) => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));
   const [none, rotary] = [await scored(false), await scored(true)];

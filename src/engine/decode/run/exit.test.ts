@@ -171,8 +171,8 @@ test("rows under different recipes step together, each with its own logits and b
     rows.push({ slot, plan, meter, lease, logits });
   }
   for (const token of next) {
-    const found = await engine.stepAll(rows.map(({ slot, plan, meter }) => ({ slot, plan, meter, token })));
-    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
+    const results = await engine.stepAll(rows.map(({ slot, plan, meter }) => ({ slot, plan, meter, token })));
+    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(results[i]!).slice());
   }
   for (const [i, { slot, meter, lease, logits }] of rows.entries()) {
     expect(worst(logits, alone[i]!.logits)).toBeLessThan(1e-5);

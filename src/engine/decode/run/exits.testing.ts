@@ -140,9 +140,9 @@ export async function stepRows(
   rows: readonly ExitRow[],
   token: number,
 ): Promise<Stepped[]> {
-  const found = await engine.stepAll(rows.map((row) => ({ ...row, token })));
-  for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
-  return found;
+  const results = await engine.stepAll(rows.map((row) => ({ ...row, token })));
+  for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(results[i]!).slice());
+  return results;
 }
 
 /** Logits after a prompt and after each following token. */

@@ -55,10 +55,10 @@ const tokenizer = {
 const options = (maxTokens: number) => generateOptions.parse({ maxTokens, logprobs: 1 });
 
 /** The largest difference of the sampled tokens' log-probabilities from the reference's logits. */
-function worst(found: readonly { id: number; logprob?: number | undefined }[], { next, logits }: Case): number {
-  expect(found.map(({ id }) => id)).toEqual(next);
+function worst(actual: readonly { id: number; logprob?: number | undefined }[], { next, logits }: Case): number {
+  expect(actual.map(({ id }) => id)).toEqual(next);
   return Math.max(
-    ...found.map(({ id, logprob }, i) => {
+    ...actual.map(({ id, logprob }, i) => {
       const row = logits.subarray(i * VOCABULARY, (i + 1) * VOCABULARY);
       const sum = row.reduce((all, v) => all + Math.exp(v), 0);
       return Math.abs(logprob! - (row[id]! - Math.log(sum)));
@@ -149,12 +149,12 @@ describe.each([
     using likelihoods = await Likelihoods.create(engine);
     const { prompt, next } = cases[0]!;
     const pairs = [5, 20].map((length) => ({ context: prompt, continuation: next.slice(0, length) }));
-    const found = await likelihoods.ofPairs(pairs, new Meter(engine.programs));
+    const result = await likelihoods.ofPairs(pairs, new Meter(engine.programs));
     const alone = await likelihoods.ofText([...prompt, ...next], prompt.length, new Meter(engine.programs));
-    expect(found[1]).toEqual(alone);
+    expect(result[1]).toEqual(alone);
     const short = await likelihoods.ofText([...prompt, ...next.slice(0, 5)], prompt.length, new Meter(engine.programs));
-    for (const [i, { nats }] of found[0]!.entries()) expect(nats).toBeCloseTo(short[i]!.nats, 4);
-    expect(Math.abs(found[0]![0]!.nats - alone[0]!.nats)).toBeGreaterThan(1e-3);
+    for (const [i, { nats }] of result[0]!.entries()) expect(nats).toBeCloseTo(short[i]!.nats, 4);
+    expect(Math.abs(result[0]![0]!.nats - alone[0]!.nats)).toBeGreaterThan(1e-3);
   });
 
   test("savings at the attention seam refuse it", () => {

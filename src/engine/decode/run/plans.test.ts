@@ -57,8 +57,8 @@ test("five plans step together as each does alone, with the same bills", { timeo
   for (const i of recipes.keys()) rows.push(await begin(i));
   expect(new Set(rows.map(({ slot }) => engine.slots.batches.findIndex((b) => b.slots.includes(slot)))).size).toBe(1);
   for (const token of next) {
-    const found = await engine.stepAll(rows.map(({ slot, meter, plan }) => ({ slot, meter, plan, token })));
-    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(found[i]!).slice());
+    const results = await engine.stepAll(rows.map(({ slot, meter, plan }) => ({ slot, meter, plan, token })));
+    for (const [i, { logits }] of rows.entries()) logits.push(tokenLogits(results[i]!).slice());
   }
   for (const [i, { slot, meter, logits, lease }] of rows.entries()) {
     for (const [step, row] of logits.entries()) expect(worst(row, alone[i]!.logits[step]!)).toBeLessThan(1e-3);
@@ -78,8 +78,8 @@ test("five plans step together as each does alone, with the same bills", { timeo
 
 test("the layers that a cut lets through hold what was kept, each group its own", async () => {
   const { slot, lease } = await begin(4);
-  const kept = slot.groups.map(({ layers, length }) => [layers.from, layers.to, length]);
-  expect(kept).toEqual([
+  const lengths = slot.groups.map(({ layers, length }) => [layers.from, layers.to, length]);
+  expect(lengths).toEqual([
     [0, 3, 90],
     [3, 12, 63],
     [12, 30, 38],

@@ -140,10 +140,10 @@ test("a step that stops has no logits, and costs the layers that ran", async () 
   expect(work).toEqual({ layers: { dense: 8, run: 7 }, stops: { dense: 0, run: 1 } });
   expect(flops.dense).toBeGreaterThan(before);
   model.engine.release(row.slot);
-  const given = await begin(model, prompt, plan);
-  const [onward] = await model.engine.stepAll([{ ...given, token: next[0]!, forced: true }]);
+  const start = await begin(model, prompt, plan);
+  const [onward] = await model.engine.stepAll([{ ...start, token: next[0]!, forced: true }]);
   expect(onward!.kind).toBe("token");
-  model.engine.release(given.slot);
+  model.engine.release(start.slot);
 });
 
 describe("a probe with a state", () => {

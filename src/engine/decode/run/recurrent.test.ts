@@ -46,15 +46,15 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
   test("a prompt continues from a chunk's end, from its own end and from its answer's, with a fresh run's logits", async () => {
     using engine = await open(name);
     const text = ids(2 * PREFILL_CHUNK + 40);
-    const said = ids(5);
+    const turn = ids(5);
     const turns = [
       { prompt: text, runs: text.length },
       // They part from it in the second chunk.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       // Continues with the answer unchanged.
-      { prompt: [...text, ...said, ...ids(3)], runs: 3 },
+      { prompt: [...text, ...turn, ...ids(3)], runs: 3 },
       // Continues from the prompt with another answer.
-      { prompt: [...text, ...said.slice(0, 2), ...ids(3)], runs: 5 },
+      { prompt: [...text, ...turn.slice(0, 2), ...ids(3)], runs: 5 },
     ];
     for (const { prompt, runs } of turns) {
       const again = await logitsOf(engine, prompt);
@@ -65,7 +65,7 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
       for (const [i, value] of fresh.logits.entries()) expect(again.logits[i]).toBeCloseTo(value, 4);
       // Leaves the text and the answer for the next request.
       engine.forget();
-      await logitsOf(engine, text, answer(engine, said));
+      await logitsOf(engine, text, answer(engine, turn));
     }
   });
 
@@ -73,20 +73,20 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
     using engine = await open(name);
     const text = ids(PREFILL_CHUNK + 30);
     const other = [...text.slice(0, PREFILL_CHUNK + 5), ...ids(6)];
-    const [said, fresh] = [ids(3), await logitsOf(engine, other)];
+    const [turn, fresh] = [ids(3), await logitsOf(engine, other)];
     engine.forget();
     const meter = new Meter(engine.programs);
     const steps: Float32Array[] = [];
     for (const beside of [false, true]) {
       const running = engine.acquireEmpty();
       await engine.prefill(running, text, meter);
-      await engine.step(running, said[0]!, meter);
+      await engine.step(running, turn[0]!, meter);
       if (beside) {
         const second = await logitsOf(engine, other);
         expect(second.ran).toBe(other.length - PREFILL_CHUNK);
         for (const [i, value] of fresh.logits.entries()) expect(second.logits[i]).toBeCloseTo(value, 4);
       }
-      steps.push((await engine.step(running, said[1]!, meter)).slice());
+      steps.push((await engine.step(running, turn[1]!, meter)).slice());
       engine.release(running);
       engine.forget();
     }
@@ -117,26 +117,26 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
     const { program } = programs.segments(0, config.layers, [])[0]!;
     const noise = (size: number) => Float32Array.from({ length: size }, () => random() - 0.5);
     const floats = Array.from({ length: config.layers }, (_, l) => config.recurrent!(l)!);
-    const [given, stream] = [floats.map(noise), noise(7 * config.hidden)];
+    const [inputs, stream] = [floats.map(noise), noise(7 * config.hidden)];
     const run = async (inPlace: boolean) => {
       const held: Buffer[] = [];
       const buffer = (values: Float32Array) => {
-        const made = new Buffer("f32", values.length);
-        held.push(made);
-        new Float32Array(made.memory).set(values);
-        return made;
+        const tensor = new Buffer("f32", values.length);
+        held.push(tensor);
+        new Float32Array(tensor.memory).set(values);
+        return tensor;
       };
       const wide = () => buffer(stream).view([1, 7, config.hidden]);
-      const before = given.map(buffer);
-      const after = inPlace ? before : given.map((values) => buffer(values.map(() => 9)));
+      const before = inputs.map(buffer);
+      const after = inPlace ? before : inputs.map((values) => buffer(values.map(() => 9)));
       const states = floats.flatMap((size, l) => [
         [`state${l}`, before[l]!.view([1, size])],
         [`stateOut${l}`, after[l]!.view([1, size])],
       ]);
       const [branchOut, residualOut] = [wide(), wide()];
       await program.bind({ ...Object.fromEntries(states), branch: wide(), branchOut, residualOut }).run();
-      const found = [branchOut.buffer, residualOut.buffer, ...after];
-      const copies = found.map(({ memory }) => new Float32Array(memory.slice(0)));
+      const outputs = [branchOut.buffer, residualOut.buffer, ...after];
+      const copies = outputs.map(({ memory }) => new Float32Array(memory.slice(0)));
       for (const each of held) each[Symbol.dispose]();
       return copies;
     };

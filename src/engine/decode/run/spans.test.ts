@@ -88,7 +88,7 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
   test("steps follow such a prompt as any other", async () => {
     const { hidden } = engine.programs.decoder.config;
     const spans = [before, { embeddings: await embedded(image), contentHash: `${file} a` }, after];
-    const found: Float32Array[] = [];
+    const results: Float32Array[] = [];
     for (const { prompt, embeddings } of [
       promptOfSpans(spans, hidden),
       { prompt: [...before, ...image, ...after], embeddings: new Map() },
@@ -97,10 +97,10 @@ describe.each(["llama-tiny.gguf", "gemma3/model.safetensors"])("%s", (file) => {
       const slot = engine.acquire(prompt);
       const meter = new Meter(engine.programs);
       for await (const _ of engine.chunks(slot, prompt, { plan: densePlan, meter, embeddings }));
-      found.push((await engine.step(slot, 9, meter)).slice());
+      results.push((await engine.step(slot, 9, meter)).slice());
       engine.release(slot);
     }
-    expect(worst(found[0]!, found[1]!)).toBe(0);
+    expect(worst(results[0]!, results[1]!)).toBe(0);
   });
 });
 

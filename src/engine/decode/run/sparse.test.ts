@@ -66,8 +66,8 @@ describe("a tiny model in float32", () => {
     return model;
   };
   const step = (options: string) => {
-    const given = Object.fromEntries(options.split(",").map((pair) => pair.split("=")));
-    const all = Object.entries({ blockSize: 8, stride: 4, minLengthForSparse: 0, ...given });
+    const fields = Object.fromEntries(options.split(",").map((pair) => pair.split("=")));
+    const all = Object.entries({ blockSize: 8, stride: 4, minLengthForSparse: 0, ...fields });
     return `xattention:${all.map(([key, value]) => `${key}=${value}`).join()}`;
   };
   const prompt = randomIds(1, 203, 64);
@@ -233,7 +233,7 @@ describe("SmolLM2", () => {
     expect(likeliest(logits)).toBe(likeliest(dense.logits));
     const { report } = sparse(model);
     expect(report.length).toBe(model.model.decoder.config.layers);
-    for (const { keptMass } of report) for (const kept of keptMass) expect(kept!).toBeGreaterThanOrEqual(0.9 - 1e-6);
+    for (const { keptMass } of report) for (const mass of keptMass) expect(mass!).toBeGreaterThanOrEqual(0.9 - 1e-6);
     expect(spent.flops.overhead).toBeLessThan(0.1 * spent.flops.spent);
   });
 });

@@ -122,9 +122,9 @@ test.runIf(process.platform === "linux")(
     };
     // A window of 8, 512 tokens to turn back, a step of 64; and less than two pages of 64 tokens shared with neighbours.
     for (const layer of [0, 4]) {
-      const kept = written(layer);
-      expect(kept.slice(1500 - 8 - 512, 1500)).not.toContain(false);
-      expect(kept.filter((w) => w).length).toBeLessThan(8 + 512 + 64 + 2 * 64);
+      const cells = written(layer);
+      expect(cells.slice(1500 - 8 - 512, 1500)).not.toContain(false);
+      expect(cells.filter((w) => w).length).toBeLessThan(8 + 512 + 64 + 2 * 64);
     }
     expect(written(5).filter((w) => w).length).toBe(1500);
     engine.release(slot);
@@ -161,17 +161,17 @@ describe("a prompt that shares its beginning with what is in the cache", () => {
     { what: "goes back before anything was given back", length: 500, shared: 9, end: 700 },
     { what: "is the same", length: 1300, shared: 1300, end: 1300, cached: 1299 },
   ])("$what: it goes on from there", async ({ length, shared, end, cached = shared }) => {
-    const found = await resume(length, shared, end);
-    expect(found.cached).toBe(cached);
-    expect(found.difference).toBeLessThan(1e-4);
-    expect(found.flops.spent).toBeLessThan(found.whole.spent);
+    const result = await resume(length, shared, end);
+    expect(result.cached).toBe(cached);
+    expect(result.difference).toBeLessThan(1e-4);
+    expect(result.flops.spent).toBeLessThan(result.whole.spent);
   });
 
   test("goes back further than is kept: it runs from the beginning, bit for bit, and its bill says so", async () => {
-    const found = await resume(1300, 600, 900);
-    expect(found.cached).toBe(0);
-    expect(found.difference).toBe(0);
-    expect(found.flops).toEqual(found.whole);
+    const result = await resume(1300, 600, 900);
+    expect(result.cached).toBe(0);
+    expect(result.difference).toBe(0);
+    expect(result.flops).toEqual(result.whole);
   });
 });
 
@@ -186,7 +186,7 @@ test("continuations of one context, a long one among them: each is predicted as 
   for (const [i, pair] of pairs.entries()) {
     const [alone] = await likelihoods.ofPairs([pair], meterOf(engine));
     expect(together[i]!.length).toBe(pair.continuation.length);
-    const nats = (found: typeof alone) => found!.map((f) => f.nats);
+    const nats = (actual: typeof alone) => actual!.map((f) => f.nats);
     expect(difference(nats(together[i]), nats(alone))).toBeLessThan(1e-4);
   }
 });

@@ -105,9 +105,9 @@ describe.each(names)("%s", (name) => {
       const spent: number[] = [];
       for (const slot of [whole, divided]) {
         const meter = new Meter(engine.programs);
-        const [found] = await engine.stepAll([{ slot, token, ahead, meter, plan }]);
-        if (found?.kind !== "checked") throw new Error("drafts were not checked");
-        expect(found.logits.map((row, i) => sameBits(row, steps[i]!))).toEqual([true, true, true, true]);
+        const [result] = await engine.stepAll([{ slot, token, ahead, meter, plan }]);
+        if (result?.kind !== "checked") throw new Error("drafts were not checked");
+        expect(result.logits.map((row, i) => sameBits(row, steps[i]!))).toEqual([true, true, true, true]);
         spent.push(meter.spent().flops);
       }
       expect(spent[0]! / spent[1]!).toBeCloseTo(1, 9);

@@ -13,8 +13,8 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const file = path.join(folder, "generation_config.json");
 
 const huggingface: ConfigSource = { kind: "huggingface", path: path.join(folder, "config.json"), config: {} };
-function settings(said: object) {
-  writeFileSync(file, JSON.stringify(said));
+function settings(fields: object) {
+  writeFileSync(file, JSON.stringify(fields));
   return samplingOf(huggingface, undefined)?.settings;
 }
 
@@ -42,7 +42,7 @@ describe("generation_config.json", () => {
     ],
     [{ repetition_penalty: 1.2 }, { repetitionPenalty: 1.2 }],
     [{ eos_token_id: [1, 2], top_k: null, temperature: null }, undefined],
-  ])("%j means %j", (said, expected) => expect(settings(said)).toEqual(expected));
+  ])("%j means %j", (fields, expected) => expect(settings(fields)).toEqual(expected));
 
   test("is named as the source, and so is a setting that is out of range", () => {
     settings({ temperature: 0.5 });
@@ -61,14 +61,14 @@ test("a GGUF's general.sampling keys, whose float32 is rounded", () => {
   const metadata = new Metadata("model.gguf");
   const gguf: ConfigSource = { kind: "gguf", path: "model.gguf", metadata };
   expect(samplingOf(gguf, undefined)).toBeUndefined();
-  const said = {
+  const fields = {
     temp: Math.fround(0.7),
     top_k: 20,
     top_p: Math.fround(0.8),
     min_p: 0,
     penalty_repeat: Math.fround(1.05),
   };
-  for (const [key, value] of Object.entries(said)) metadata.set(`general.sampling.${key}`, value);
+  for (const [key, value] of Object.entries(fields)) metadata.set(`general.sampling.${key}`, value);
   expect(samplingOf(gguf, "ab")).toEqual({
     settings: { temperature: 0.7, topK: 20, topP: 0.8, minP: 0, repetitionPenalty: 1.05 },
     from: "model.gguf",

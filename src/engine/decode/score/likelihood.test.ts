@@ -19,16 +19,16 @@ async function stepwise(engine: Engine, tokens: readonly number[]): Promise<Toke
   const meter = new Meter(engine.programs);
   const slot = engine.acquire(tokens.slice(0, 1));
   slot.truncate(0);
-  const found: TokenScore[] = [];
+  const scores: TokenScore[] = [];
   let logits = await engine.prefill(slot, tokens.slice(0, 1), meter);
   for (const token of tokens.slice(1)) {
     const top = logits.reduce((a, b) => Math.max(a, b));
     const norm = top + Math.log(logits.reduce((sum, v) => sum + Math.exp(v - top), 0));
-    found.push({ nats: logits[token]! - norm, best: top - norm });
+    scores.push({ nats: logits[token]! - norm, best: top - norm });
     logits = await engine.step(slot, token, meter);
   }
   engine.release(slot);
-  return found;
+  return scores;
 }
 
 function worst(got: readonly TokenScore[], expected: readonly TokenScore[]): number {

@@ -45,16 +45,16 @@ test.each([
   ];
   const longest = Array.from({ length: length - context.length }, (_, i) => (7 * i) % vocabulary);
   const along = [...several, several[0]!.slice(0, 1), longest];
-  const found: number[][][] = along.map(() => []);
+  const results: number[][][] = along.map(() => []);
   await logitsAlong(engine, { context, texts: along }, new Meter(engine.programs), (text, token, logits) => {
-    expect(token).toBe(found[text]!.length);
-    found[text]!.push(Array.from(logits));
+    expect(token).toBe(results[text]!.length);
+    results[text]!.push(Array.from(logits));
   });
   for (const [i, text] of along.entries()) {
     const expected = await stepwise(engine, context, text);
-    expect(found[i]!.length).toBe(text.length);
+    expect(results[i]!.length).toBe(text.length);
     const worst = Math.max(
-      ...expected.flatMap((row, at) => row.map((value, id) => Math.abs(value - found[i]![at]![id]!))),
+      ...expected.flatMap((row, at) => row.map((value, id) => Math.abs(value - results[i]![at]![id]!))),
     );
     expect(worst).toBeLessThan(1e-4);
   }

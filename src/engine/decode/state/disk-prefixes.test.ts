@@ -136,9 +136,9 @@ test("chunks are bound to the model's form and to each adapter", async () => {
     if (model.kind !== "decoder") throw new Error("expected a decoder");
     await keepPrefixes(model, folder, adapters);
     const { named } = adapters.adapters ?? {};
-    const found = JSON.stringify([model.engine, ...(named ? [model.engineFor("named")] : [])].map((e) => e.prefixes));
+    const results = JSON.stringify([model.engine, ...(named ? [model.engineFor("named")] : [])].map((e) => e.prefixes));
     model[Symbol.dispose]();
-    return JSON.parse(found) as unknown[];
+    return JSON.parse(results) as unknown[];
   };
   const adapter = fixture("weights/adapter/fixtures/llama-gguf");
   const [[base], [again], [other], [own], [beside, named]] = await Promise.all([

@@ -111,10 +111,10 @@ test.each(["llama-tiny.gguf", "gemma3/model.safetensors"])(
     }
     expect(disposals).not.toHaveBeenCalled();
     expect(engine.slots.reusable(prompts[0]!, "")).toBe(0);
-    const kept = prompts.at(-BATCH_ROWS - 2)!;
-    const again = await filled(engine, [...kept, 9]);
-    expect(again.cached).toBe(kept.length);
-    expect(worst(again.logits, (await filled(other, [...kept, 9])).logits)).toBeLessThan(1e-5);
+    const cachedPrompt = prompts.at(-BATCH_ROWS - 2)!;
+    const again = await filled(engine, [...cachedPrompt, 9]);
+    expect(again.cached).toBe(cachedPrompt.length);
+    expect(worst(again.logits, (await filled(other, [...cachedPrompt, 9])).logits)).toBeLessThan(1e-5);
   },
 );
 

@@ -47,26 +47,26 @@ describe("an answer that is one call as a whole is that call", () => {
     ["get_weather", { unit: "f", city: 'Zürich "Süd" ```' }],
     ["get_weather", { place: { lon: 1.5, lat: 2 }, city: "🌍" }],
     ["sort", { all: [3, null, 1] }],
-  ])("%s of %j: properties may come in any order", (name, given) => {
-    expect(read(JSON.stringify({ name, arguments: given }))).toEqual(calls(name, given));
+  ])("%s of %j: properties may come in any order", (name, properties) => {
+    expect(read(JSON.stringify({ name, arguments: properties }))).toEqual(calls(name, properties));
   });
 });
 
 describe("other answers are text, to the last character", () => {
-  const given = (it: unknown, name = "get_weather") => JSON.stringify({ name, arguments: it });
+  const callOf = (it: unknown, name = "get_weather") => JSON.stringify({ name, arguments: it });
   test.each([
-    ["another function", given({}, "get_whether")],
-    ["an argument that lacks", given({ unit: "c" })],
-    ["an argument by no schema", given({ city: 7 })],
-    ["an argument that there is not", given({ city: "Paris", days: 3 })],
-    ["an argument of a function that has none", given({ a: 1 }, "get_time")],
+    ["another function", callOf({}, "get_whether")],
+    ["an argument that lacks", callOf({ unit: "c" })],
+    ["an argument by no schema", callOf({ city: 7 })],
+    ["an argument that there is not", callOf({ city: "Paris", days: 3 })],
+    ["an argument of a function that has none", callOf({ a: 1 }, "get_time")],
     ["no arguments", '{"name":"get_time"}'],
-    ["words after it", `${given({ city: "Paris" })}\n\nThis tells the weather.`],
-    ["words before it", `Sure: ${given({ city: "Paris" })}`],
-    ["two of them", `${given({ city: "Paris" })}\n${given({}, "get_time")}`],
-    ["a list", `[${given({ city: "Paris" })}]`],
-    ["its beginning", given({ city: "Paris" }).slice(0, -1)],
-    ["a fence without end", `\`\`\`json\n${given({ city: "Paris" })}`],
+    ["words after it", `${callOf({ city: "Paris" })}\n\nThis tells the weather.`],
+    ["words before it", `Sure: ${callOf({ city: "Paris" })}`],
+    ["two of them", `${callOf({ city: "Paris" })}\n${callOf({}, "get_time")}`],
+    ["a list", `[${callOf({ city: "Paris" })}]`],
+    ["its beginning", callOf({ city: "Paris" }).slice(0, -1)],
+    ["a fence without end", `\`\`\`json\n${callOf({ city: "Paris" })}`],
     ["other JSON", '{"title": "x", "name": "get_time"}'],
     ["code", "```python\nprint(1)\n```"],
     ["nothing", ""],
@@ -83,9 +83,9 @@ test.each([
   ["```json\n[1]", "```json\n[".length],
 ])("of %j the text flows from the character on that makes it no call", (answer, held) => {
   const reader = new FreeReader(tools);
-  const told = [...answer].map((letter) => reader.push(letter, false).text);
-  expect(told.findIndex((text) => text !== "") + 1).toBe(held);
-  expect(told[held - 1]).toBe(answer.slice(0, held));
+  const texts = [...answer].map((letter) => reader.push(letter, false).text);
+  expect(texts.findIndex((text) => text !== "") + 1).toBe(held);
+  expect(texts[held - 1]).toBe(answer.slice(0, held));
 });
 
 test("calls in their own form are read as ever", () => {

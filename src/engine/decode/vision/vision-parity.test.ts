@@ -41,7 +41,7 @@ const worst = (a: Float32Array, b: Float32Array) => {
 
 const names = ["idefics3", "llava", "llava-dinov2", "llava-qwen2", "llava-siglip", "smolvlm"];
 /** The largest difference of each fixture's logits. */
-const found = new Map<string, number>();
+const results = new Map<string, number>();
 
 describe.each(names)("%s", (name) => {
   const reference = JSON.parse(readFileSync(path.join(fixture(name), "vision-language.json"), "utf8"));
@@ -60,8 +60,8 @@ describe.each(names)("%s", (name) => {
     expect(worst(Float32Array.from(images.flatMap((each) => [...each])), rows)).toBeLessThan(1e-4);
 
     const all = await logitsBehind(checkpoint, folder, spansOf(tokens, vision.config.imageToken, images, name));
-    found.set(`${name} safetensors`, worst(all, logits));
-    expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
+    results.set(`${name} safetensors`, worst(all, logits));
+    expect(results.get(`${name} safetensors`)).toBeLessThan(1e-4);
   });
 });
 
@@ -90,8 +90,8 @@ describe.each(patched)("%s", (name) => {
   const reference = JSON.parse(readFileSync(path.join(folder, "placed-images.json"), "utf8"));
 
   /** Opens the image part of a checkpoint that may have other weights. */
-  async function patchReader(checkpoint: Checkpoint, kept: string) {
-    const { vision, weights } = await openVision(checkpoint, kept, "f32");
+  async function patchReader(checkpoint: Checkpoint, weightsFolder: string) {
+    const { vision, weights } = await openVision(checkpoint, weightsFolder, "f32");
     if (vision.pictures !== "patches") throw new Error("a fixture of patches was expected");
     const processor = readPatchProcessor(folder, vision.encoder.config);
     const [graph] = prepare(weights, () => [traceMerged(vision)]);
@@ -99,7 +99,7 @@ describe.each(patched)("%s", (name) => {
     const sizedOf = async (file: string) => patchSized(await decodeImage(readFileSync(picture(file)), file), processor);
     const read = async (file: string) => ({
       ...(await runner.run(await sizedOf(file))),
-      contentHash: `${kept} ${file}`,
+      contentHash: `${weightsFolder} ${file}`,
     });
     return { vision, processor, sizedOf, read, [Symbol.dispose]: () => runner[Symbol.dispose]() };
   }
@@ -132,8 +132,8 @@ describe.each(patched)("%s", (name) => {
     }
     const width = rowWidth(reader.vision.config);
     const all = await behind(images, reference.ids, width);
-    found.set(`${name} safetensors`, worst(all, floats(reference.logits)));
-    expect(found.get(`${name} safetensors`)).toBeLessThan(1e-4);
+    results.set(`${name} safetensors`, worst(all, floats(reference.logits)));
+    expect(results.get(`${name} safetensors`)).toBeLessThan(1e-4);
     if (!reference.alone) return;
     const last = floats(reference.alone.logits);
     const one = await behind(images.slice(1), reference.alone.ids, width);
@@ -206,8 +206,8 @@ test("llava-next: tiles of five images, their rows, and logits behind two of the
     reference.seen.map((file: string) => seen.get(file)!),
   );
   const all = await logitsBehind(checkpoint, path.join(prepared, "llava-next"), spans);
-  found.set("llava-next safetensors", worst(all, floats(reference.logits)));
-  expect(found.get("llava-next safetensors")).toBeLessThan(1e-4);
+  results.set("llava-next safetensors", worst(all, floats(reference.logits)));
+  expect(results.get("llava-next safetensors")).toBeLessThan(1e-4);
 });
 
 test.each(["gemma3-vision", "internvl"])(
@@ -257,7 +257,7 @@ test.each(["gemma3-vision", "internvl"])(
       const expected = floats(logits);
       most = Math.max(most, worst(all.subarray(all.length - expected.length), expected));
     }
-    found.set(`${name} safetensors`, most);
+    results.set(`${name} safetensors`, most);
     expect(most).toBeLessThan(1e-4);
   },
 );
@@ -273,7 +273,7 @@ test.each([
   ["llava-dinov2", "layer.1.mlp.fc2.weight"],
 ])("%s: %s, shuffled, changes an image's rows", async (name, part) => {
   const checkpoint = openCheckpoint(fixture(name));
-  const tensor = [...checkpoint.tensors.keys()].find((found) => found.includes(part))!;
+  const tensor = [...checkpoint.tensors.keys()].find((key) => key.includes(part))!;
   const floats: Checkpoint["floats"] = (of, ...rest) => {
     const values = checkpoint.floats(of, ...rest);
     return of.name === tensor ? values.toReversed() : values;
@@ -295,8 +295,8 @@ test("docs/reference/models.md states these differences", () => {
   const doc = fileURLToPath(new URL("../../../../docs/reference/models.md", import.meta.url));
   const all = [...names, "gemma3-vision", "internvl", "llava-next", ...patched].sort();
   const stated = new Parity(readFileSync(doc, "utf8"), "vision and language");
-  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, found));
-  else for (const name of all) stated.check(name, "safetensors", found.get(`${name} safetensors`)!);
+  if (process.env["PARITY"] === "write") writeFileSync(doc, stated.with(all, results));
+  else for (const name of all) stated.check(name, "safetensors", results.get(`${name} safetensors`)!);
 });
 
 /** How a model's images are placed between two tokens. */

@@ -39,9 +39,9 @@ describe.each(folders)("%s equals transformers", (name) => {
   const source = { name, path: folder, source: "file", bytes: 0 } as const;
   const images = reference.pictures.filter(isExact).map((file) => ({ image: picture(file) }));
   const rowsOf = (packed: string) => exactRows(reference.pictures, packed);
-  function note(found: number): void {
-    expect(found).toBeLessThan(1e-4);
-    worst.set(`${name} safetensors`, Math.max(found, worst.get(`${name} safetensors`) ?? 0));
+  function note(actual: number): void {
+    expect(actual).toBeLessThan(1e-4);
+    worst.set(`${name} safetensors`, Math.max(actual, worst.get(`${name} safetensors`) ?? 0));
   }
 
   test.each(reference.pictures.map((file, i) => ({ file, i })))("pixels of $file", async ({ file, i }) => {

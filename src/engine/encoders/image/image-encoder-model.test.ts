@@ -52,8 +52,8 @@ describe.each(folders)("%s equals transformers", (name) => {
     expect(usage.tokens.prompt).toBe(tokens);
     expect(usage.flops.spent).toBeGreaterThan(0);
     if (labels && probabilities) {
-      const found = await model.classify(images, undefined);
-      const scores = found.answers.flatMap(({ scores }) => labels.map((label) => scores[label]!));
+      const result = await model.classify(images, undefined);
+      const scores = result.answers.flatMap(({ scores }) => labels.map((label) => scores[label]!));
       off.push(difference(scores, exactRows(pictures, probabilities)));
     }
     worst.set(`${name} safetensors`, Math.max(...off));

@@ -5,10 +5,10 @@ import { BATCH_TOKENS, nextBatch, sharesOf } from "./encoder-batches.ts";
 
 /** Takes batches until nothing is left. Returns each batch's lengths, by list, and its padded length. */
 function batchesOf(lists: readonly (readonly number[])[], limit?: number) {
-  const left = lists.map((lengths) => [...lengths]);
+  const remaining = lists.map((lengths) => [...lengths]);
   const batches: { lengths: number[][]; tokens: number }[] = [];
   for (;;) {
-    const some = left.filter(({ length }) => length > 0);
+    const some = remaining.filter(({ length }) => length > 0);
     if (some.length === 0) return batches;
     const { tokens, parts } = nextBatch(some, limit);
     batches.push({ tokens, lengths: parts.map(({ from, count }, i) => some[i]!.splice(from, count)) });

@@ -42,7 +42,7 @@ const tokensOf = (lists: readonly (readonly number[])[], { parts }: TextBatch): 
     return lengths.slice(from, from + count).reduce((a, b) => a + b, sum);
   }, 0);
 
-/** Texts that fit in rows of `tokens`, from the first list first. */
+/** Texts that fit in rows of `tokens`; the first list has precedence. */
 function batchOf(lists: readonly (readonly number[])[], tokens: number, limit: number): TextBatch {
   let room = Math.max(1, Math.floor(limit / tokens));
   const parts = lists.map((lengths) => {

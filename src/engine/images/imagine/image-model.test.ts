@@ -46,8 +46,8 @@ describe.each(networks)("%s equals diffusers", async (name) => {
     const [graph] = prepare(weights, () => [traceNoise(model.unet)]);
     using runner = await NoiseRunner.compile(model.unet, graph);
     const rows = reference.classes?.map((row) => ({ row })) ?? [];
-    const found = await runner.run(unpack(reference.x), reference.times, rows);
-    const most = difference([...found], unpack(reference.predicted));
+    const result = await runner.run(unpack(reference.x), reference.times, rows);
+    const most = difference([...result], unpack(reference.predicted));
     expect(most).toBeLessThan(1e-4);
     worst.set(`${name} safetensors`, most);
   });
@@ -96,8 +96,8 @@ test("a step's noise keeps a share of the image's variance, and a grey picture i
   expect(difference([...x], [1.1, -0.5])).toBeLessThan(1e-6);
   const data = Uint8Array.of(0, 0, 0, 255, 255, 255, 255, 0, 0, 0, 255, 255);
   const sizes = { channels: 1, imageSize: 2 };
-  const found = asInput({ width: 2, height: 2, data }, sizes, "a");
-  expect(difference([...found], [-1, 1, -1 / 3, 1 / 3])).toBeLessThan(1e-6);
+  const input = asInput({ width: 2, height: 2, data }, sizes, "a");
+  expect(difference([...input], [-1, 1, -1 / 3, 1 / 3])).toBeLessThan(1e-6);
 });
 
 test("guidance goes from no class to the class and beyond", () => {

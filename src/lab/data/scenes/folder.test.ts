@@ -72,7 +72,7 @@ test("a folder's scenes have its drawings, whole masks and questions about them;
     `${stamps}: drawings 3, names 2; 1 left out, whose texts begin with no name of one or two words`,
   ]);
   const names = namesOf(pictures);
-  const asked = new Set<string>();
+  const kinds = new Set<string>();
   for (let seed = 0; seed < 20; seed++) {
     const scene = drawScene(pictures, options, seed);
     for (const [i, { label, box, area }] of scene.objects.entries()) {
@@ -84,9 +84,9 @@ test("a folder's scenes have its drawings, whole masks and questions about them;
       expect(label === "sheep" ? green! > red! : red! > green!).toBe(true);
     }
     expect(captionOf(labelsOf(scene), seed)).toMatch(/^((a|two|three) (black cats?|sheep)( and )?)+$/);
-    for (const { kind } of questionsOf(scene, names, seed)) asked.add(kind);
+    for (const { kind } of questionsOf(scene, names, seed)) kinds.add(kind);
   }
-  expect(asked).toEqual(new Set(["where", "which", "count"]));
+  expect(kinds).toEqual(new Set(["where", "which", "count"]));
 });
 
 test("a tint comes before a name of two words", async () => {

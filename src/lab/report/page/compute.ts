@@ -27,7 +27,7 @@ function meanFlops(results: readonly Result[]): Spent {
 export function computeTable(points: readonly PlotPoint[], resultsOf: (recipe: string) => readonly Result[]): Html {
   const rows = points.map((point) => ({ point, flops: meanFlops(resultsOf(point.recipe)) }));
   const most = Math.max(...rows.map(({ flops }) => Math.max(flops.dense, flops.spent)));
-  const head = ["#", "recipe", "dense", "spent", "of that overhead", "spent of dense"];
+  const head = ["#", "recipe", "dense", "spent", "overhead", "spent of dense"];
   return table(
     "FLOPs per item",
     head,
@@ -40,7 +40,7 @@ function row(point: PlotPoint, { dense, spent, overhead }: Spent, most: number):
     ...recipeCell(point),
     html`<td>${flopsText(dense)}</td>`,
     html`<td>${flopsText(spent)}</td>`,
-    html`<td>${overhead === undefined ? "not told" : overhead === 0 ? "none" : `${flopsText(overhead)}, ${percent(overhead / spent)}`}</td>`,
+    html`<td>${overhead === undefined ? "unknown" : overhead === 0 ? "none" : `${flopsText(overhead)}, ${percent(overhead / spent)}`}</td>`,
     html`<td class="bar">${bar(dense / most, (spent - (overhead ?? 0)) / most, (overhead ?? 0) / most)}</td>`,
   ];
 }

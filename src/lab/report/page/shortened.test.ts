@@ -15,9 +15,9 @@ test("the surroundings of an answer remain, only whole numbers match, and adjace
   const shown = shortened(text, ["42", "not 742", "nowhere"]).text;
   expect(shown).toContain("word not 742 but 42 is it. word");
   expect(shown.match(/left out/g)).toHaveLength(2);
-  const left = [...shown.matchAll(/([\d,]+) characters/g)].map(([, n]) => Number(n!.replace(",", "")));
-  const kept = shown.replaceAll(/<em.*?<\/em>/g, "").length;
-  expect(kept + left[0]! + left[1]!).toBe(text.length);
+  const omitted = [...shown.matchAll(/([\d,]+) characters/g)].map(([, n]) => Number(n!.replace(",", "")));
+  const shownLength = shown.replaceAll(/<em.*?<\/em>/g, "").length;
+  expect(shownLength + omitted[0]! + omitted[1]!).toBe(text.length);
 });
 
 test("an answer at the beginning or the end changes nothing", () => {

@@ -26,7 +26,7 @@ function prober(point: (options: Options, items: number) => Point, most: BudgetO
     },
     estimate: async (_recipe, some) => ({ item: { flops: 1, minutes: 0 }, all: { flops: some, minutes: 1 } }),
   };
-  return { prober, asked: calls };
+  return { prober, calls };
 }
 
 const thresholds = (recipes: readonly Recipe[]) => recipes.map(([s]) => (s!.options as Options).threshold);
@@ -36,41 +36,41 @@ describe("the middle of the widest gap", () => {
   const cliff = ({ threshold: t }: Options): Point => ({ quality: t >= 0.8 ? 0.9 : t, saved: 1 - t });
 
   test("is tried until neighbours are close: more where more changes", async () => {
-    const { prober: p, asked } = prober(cliff);
-    const found = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
-    expect(found).toEqual(asked.map(({ options }) => options.threshold).sort());
-    expect([found[0], found.at(-1)]).toEqual([0.5, 1]);
-    const points = found.map((threshold) => cliff({ threshold } as Options));
-    for (let i = 1; i < found.length; i++) {
+    const { prober: p, calls } = prober(cliff);
+    const result = thresholds(await search(parseSearch("xattention:threshold=0.5..1"), p));
+    expect(result).toEqual(calls.map(({ options }) => options.threshold).sort());
+    expect([result[0], result.at(-1)]).toEqual([0.5, 1]);
+    const points = result.map((threshold) => cliff({ threshold } as Options));
+    for (let i = 1; i < result.length; i++) {
       const near = Math.abs(points[i]!.saved - points[i - 1]!.saved) / 0.5 <= 0.11;
-      expect(near || found[i]! - found[i - 1]! < 0.5 / 32).toBe(true);
+      expect(near || result[i]! - result[i - 1]! < 0.5 / 32).toBe(true);
     }
-    expect(found.length).toBeLessThan(30);
+    expect(result.length).toBeLessThan(30);
   });
 
   test("ends with the budget, and reports what was spent", async () => {
     const { prober: p } = prober(cliff, { budgetFlops: 64 * 5 });
-    const found = await search(parseSearch("xattention:threshold=0.5..1"), p);
-    expect(found).toHaveLength(5);
+    const result = await search(parseSearch("xattention:threshold=0.5..1"), p);
+    expect(result).toHaveLength(5);
     expect(p.budget.spent).toEqual({ probes: 5, flops: 320, minutes: 5 });
     const { prober: q } = prober(cliff, { budgetMinutes: 3.5 });
     expect(await search(parseSearch("xattention:threshold=0.5..1"), q)).toHaveLength(3);
   });
 
   test("a budget below the first probe costs one item, and finds nothing", async () => {
-    const { prober: p, asked } = prober(cliff, { budgetFlops: 63 });
+    const { prober: p, calls } = prober(cliff, { budgetFlops: 63 });
     expect(await search(parseSearch("xattention:threshold=0.5..1"), p)).toEqual([]);
-    expect([asked, p.budget.spent, p.budget.allows]).toEqual([[], { probes: 1, flops: 1, minutes: 0 }, false]);
+    expect([calls, p.budget.spent, p.budget.allows]).toEqual([[], { probes: 1, flops: 1, minutes: 0 }, false]);
     const { prober: q } = prober(cliff, { budgetFlops: 7 });
     expect(await search(parseSearch("xattention:threshold=0.5|1"), q)).toEqual([]);
   });
 
   test("uses whole numbers if the option does, and stops where nothing changes", async () => {
-    const { prober: p, asked } = prober(({ after }) => ({ quality: 1, saved: 1 / after }));
+    const { prober: p, calls } = prober(({ after }) => ({ quality: 1, saved: 1 / after }));
     await search(parseSearch("prune:after=1..9"), p);
-    for (const { options } of asked) expect(Number.isInteger(options.after)).toBe(true);
-    expect(new Set(asked.map(({ options }) => options.after)).size).toBe(asked.length);
-    const { prober: narrow, asked: narrowly } = prober(({ threshold }) => ({ quality: threshold, saved: 0 }));
+    for (const { options } of calls) expect(Number.isInteger(options.after)).toBe(true);
+    expect(new Set(calls.map(({ options }) => options.after)).size).toBe(calls.length);
+    const { prober: narrow, calls: narrowly } = prober(({ threshold }) => ({ quality: threshold, saved: 0 }));
     await search(parseSearch("xattention:threshold=0.999999..0.9999999"), narrow);
     expect(new Set(narrowly.map(({ options }) => options.threshold)).size).toBe(narrowly.length);
     const { prober: flat } = prober(() => ({ quality: 1, saved: 0 }));
@@ -84,9 +84,9 @@ describe("values that a saving or a model refuses", () => {
   const divisors = "xattention:stride=4..16,blockSize=16";
 
   test("are replaced by the nearest accepted ones", async () => {
-    const { prober: p, asked } = prober(byStride);
+    const { prober: p, calls } = prober(byStride);
     expect(strides(await search(parseSearch(divisors), p))).toEqual([4, 8, 16]);
-    expect(asked.map(({ options }) => options.stride)).toEqual([4, 16, 8]);
+    expect(calls.map(({ options }) => options.stride)).toEqual([4, 16, 8]);
     const { prober: wide } = prober(byStride);
     expect(strides(await search(parseSearch("xattention:stride=1..128"), wide))).toEqual([1, 8, 16, 32, 64, 128]);
   });
@@ -112,12 +112,12 @@ describe("successive halving", () => {
   const grid = "xattention:threshold=0.5|0.6|0.7|0.8,stride=8|16";
 
   test("tries all on few items, the better half on twice as many, to the end", async () => {
-    const { prober: p, asked } = prober(point);
-    const found = await search(parseSearch(grid), p);
-    const sizes = asked.map(({ items }) => items);
+    const { prober: p, calls } = prober(point);
+    const result = await search(parseSearch(grid), p);
+    const sizes = calls.map(({ items }) => items);
     expect([8, 16, 32, 64].map((n) => sizes.filter((s) => s === n).length)).toEqual([8, 4, 2, 1]);
     // At stride 16, no setting beats another; at stride 8, better ones of stride 16 beat each.
-    expect(found.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
+    expect(result.map(([s]) => s!.options)).toEqual([expect.objectContaining({ stride: 16 })]);
     expect(p.budget.spent.flops).toBe(8 * 8 + 4 * 8 + 2 * 16 + 32);
   });
 

@@ -117,9 +117,9 @@ test("if the energy predicts Swift's errors, their share is certified", async ()
   expect(readCertificate("mine")).toEqual(certificate);
   // One answer of each model and item, whatever the thresholds.
   const alone = models.calls.filter((call) => !call.startsWith("route"));
-  const kept = lines(folder, "pair.jsonl").length;
-  expect(kept).toBeLessThanOrEqual(2 * 300);
-  expect(new Set(alone).size).toBe(kept);
+  const lineCount = lines(folder, "pair.jsonl").length;
+  expect(lineCount).toBeLessThanOrEqual(2 * 300);
+  expect(new Set(alone).size).toBe(lineCount);
 });
 
 test("a score without information certifies nothing", async () => {
@@ -157,8 +157,8 @@ test("killed anywhere and resumed, it returns the same certificate, and answers 
   const again = await tuned(await setUp(request(task)), new PairServing(last), silent);
   const { created: __, ...certificate } = again.certificate!;
   expect(certificate).toEqual(expected);
-  const kept = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
-  expect(new Set(kept.map(({ role, item }) => `${role} ${item}`)).size).toBe(kept.length);
+  const records = lines(again.folder, "pair.jsonl").map((line) => JSON.parse(line));
+  expect(new Set(records.map(({ role, item }) => `${role} ${item}`)).size).toBe(records.length);
   // Only timing runs Super again.
   const swifts = [...calls, ...last.calls].filter((call) => call.startsWith("swift"));
   expect(new Set(swifts).size).toBe(swifts.length);
@@ -256,15 +256,15 @@ test("nats score Swift's tokens by Super, whose tokenizer has to be the same", a
 test("a tuning of real models ends with or without a certificate, and its answers are the models' own", async () => {
   const setup = await setUp(request(fileOf(60, {}), { risk: 0.5, temperature: 0, loss: "agreement" }, "tiny>untied"));
   const { folder, outcome } = await runTuning(setup, silent);
-  const kept = lines(folder, "pair.jsonl").map((line) => JSON.parse(line));
-  expect(kept.length).toBeGreaterThan(outcome.search.length);
+  const records = lines(folder, "pair.jsonl").map((line) => JSON.parse(line));
+  expect(records.length).toBeGreaterThan(outcome.search.length);
   const item = outcome.search[0]!;
   for (const [role, model] of [
     ["swift", swift],
     ["super", strong],
   ] as const) {
     const { text } = await model.complete(item.prompt, { maxTokens: 8 });
-    expect(kept.find((line) => line.role === role && line.item === item.id).text).toBe(text);
+    expect(records.find((line) => line.role === role && line.item === item.id).text).toBe(text);
   }
   const timed = lines(folder, "times.jsonl").map((line) => JSON.parse(line));
   const flops = (recipe: RegExp) =>

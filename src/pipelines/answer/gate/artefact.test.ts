@@ -17,7 +17,7 @@ const gate: CalibratedGate = {
   measured: { rate: 0.5, accuracy: 0.4, always: 0.42, never: 0.2 },
 };
 
-async function kept(...gates: CalibratedGate[]): Promise<{ home: string; file: string }> {
+async function gatesFile(...gates: CalibratedGate[]): Promise<{ home: string; file: string }> {
   const home = mkdtempSync(join(tmpdir(), "modicum-gates-"));
   const file = gatePath(binding, home);
   for (const one of gates) await keepGate(file, binding, one);
@@ -25,7 +25,7 @@ async function kept(...gates: CalibratedGate[]): Promise<{ home: string; file: s
 }
 
 test("a gate is found by the model's hash, whatever the model's name", async () => {
-  const { home } = await kept(gate, { ...gate, method: "margin", threshold: 0.2 }, { ...gate, threshold: 1.25 });
+  const { home } = await gatesFile(gate, { ...gate, method: "margin", threshold: 0.2 }, { ...gate, threshold: 1.25 });
   const files = gateFiles(home, []);
   const renamed = { ...binding, model: { ...binding.model, name: "./copy.gguf" } };
   expect(findGate(renamed, "margin", undefined, files)?.gate.threshold).toBe(0.2);
@@ -35,7 +35,7 @@ test("a gate is found by the model's hash, whatever the model's name", async () 
 });
 
 test("another model, form, recipe or template has no gate, and a named file is refused", async () => {
-  const { home, file } = await kept(gate);
+  const { home, file } = await gatesFile(gate);
   const { model, template } = binding;
   const others: GateBinding[] = [
     { model: { ...model, sha256: "d".repeat(64) }, template },
@@ -50,7 +50,7 @@ test("another model, form, recipe or template has no gate, and a named file is r
 });
 
 test("a damaged file is refused and named", async () => {
-  const { file } = await kept(gate);
+  const { file } = await gatesFile(gate);
   writeFileSync(file, JSON.stringify({ ...binding, gates: [{ ...gate, method: "classifier" }] }));
   expect(() => findGate(binding, undefined, file)).toThrow(/gates.*expected weights/);
   writeFileSync(file, '{"model": ');

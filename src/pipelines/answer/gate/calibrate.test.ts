@@ -29,8 +29,8 @@ test("a rate's threshold looks up that share, and of new questions within 3/√n
       judgedQuestions(400, seed).map(({ score }) => score),
       rate,
     );
-    const { rate: found } = atThreshold(judgedQuestions(400, 100 + seed), threshold);
-    expect(Math.abs(found - rate)).toBeLessThan(3 / Math.sqrt(400));
+    const { rate: actualRate } = atThreshold(judgedQuestions(400, 100 + seed), threshold);
+    expect(Math.abs(actualRate - rate)).toBeLessThan(3 / Math.sqrt(400));
     expect(atThreshold(judgedQuestions(400, seed), threshold).rate).toBe(rate);
   }
 });

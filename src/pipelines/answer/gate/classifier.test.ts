@@ -82,8 +82,8 @@ test("features come from the question and the first token", () => {
     signals: signalsOf([2, 1]),
     rarity: { most: 9, mean: 7 },
   };
-  const found = Object.fromEntries(featuresOf(input).map((value, i) => [featureNames[i]!, value]));
-  expect(found).toMatchObject({ capitals: 2, numbers: 1, who: 1, when: 0, rarestWord: 9, meanWord: 7 });
-  expect(found["words"]).toBeCloseTo(Math.log(8), 12);
-  expect(found["energy"]).toBeCloseTo(Math.log(Math.exp(2) + Math.E), 12);
+  const features = Object.fromEntries(featuresOf(input).map((value, i) => [featureNames[i]!, value]));
+  expect(features).toMatchObject({ capitals: 2, numbers: 1, who: 1, when: 0, rarestWord: 9, meanWord: 7 });
+  expect(features["words"]).toBeCloseTo(Math.log(8), 12);
+  expect(features["energy"]).toBeCloseTo(Math.log(Math.exp(2) + Math.E), 12);
 });

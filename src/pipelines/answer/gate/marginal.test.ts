@@ -83,24 +83,24 @@ function traced() {
 test("the marginal likelihood is the sum over branches, passages and experts", () => {
   const { g, feeds, p } = traced();
   g.output("p", p);
-  const found = [...interpret(g, feeds, {}).p!.data];
+  const results = [...interpret(g, feeds, {}).p!.data];
   const retrieve = 1 / (1 + Math.exp(-GATE));
-  for (const [answer, likelihood] of found.entries()) {
+  for (const [answer, likelihood] of results.entries()) {
     const { plain, read } = branches(answer);
     expect(Math.abs(likelihood - (retrieve * read + (1 - retrieve) * plain))).toBeLessThan(1e-9);
   }
-  expect(Math.abs(found.reduce((sum, x) => sum + x) - 1)).toBeLessThan(1e-9);
+  expect(Math.abs(results.reduce((sum, x) => sum + x) - 1)).toBeLessThan(1e-9);
 });
 
 test("the gate's gradient is g (1 − g) (p plain − p read) / p: it rises where reading explains the answer better", () => {
   const { g, feeds, gate, p, loss } = traced();
   g.output("p", p);
   g.output("slope", gradient(loss, [gate])[0]!);
-  const found = interpret(g, feeds, {});
+  const result = interpret(g, feeds, {});
   const { plain, read } = branches(0);
   const retrieve = 1 / (1 + Math.exp(-GATE));
-  const slope = (retrieve * (1 - retrieve) * (plain - read)) / found.p!.data[0]!;
-  expect(Math.abs(found.slope!.data[0]! - slope)).toBeLessThan(1e-9);
+  const slope = (retrieve * (1 - retrieve) * (plain - read)) / result.p!.data[0]!;
+  expect(Math.abs(result.slope!.data[0]! - slope)).toBeLessThan(1e-9);
   // The first answer is likelier without retrieval, so a step down the slope lowers the gate.
   expect(slope).toBeGreaterThan(0);
 });

@@ -40,8 +40,8 @@ test("rows from denseFrom on are dense", () => {
 });
 
 test("kept mass is averaged over a head's rows, and absent where nothing was estimated", () => {
-  const kept = new BlockMask(shape, mask.offsets, mask.indices, Float64Array.of(0, 0.5, 1, 1, 1, 1));
-  expect(kept.meanKeptMass(0)).toBe(0.5);
-  expect(kept.meanKeptMass(1)).toBe(1);
+  const massMask = new BlockMask(shape, mask.offsets, mask.indices, Float64Array.of(0, 0.5, 1, 1, 1, 1));
+  expect(massMask.meanKeptMass(0)).toBe(0.5);
+  expect(massMask.meanKeptMass(1)).toBe(1);
   expect(mask.meanKeptMass(0)).toBeUndefined();
 });

@@ -23,8 +23,8 @@ function chanceMask(rig: Rig, chunk: Chunk, share: number, { maskHeads = heads, 
   const random = seededRandom(seed);
   const shape = { heads: maskHeads, rows: rowsOf(chunk, rig.kernels.shape.blockSize), rowOffset };
   return BlockMask.from(shape, (_, row, block) => {
-    const kept = random() < share;
-    return block === rowOffset + row ? diagonal || block === 0 : kept || block === 0;
+    const keep = random() < share;
+    return block === rowOffset + row ? diagonal || block === 0 : keep || block === 0;
   });
 }
 

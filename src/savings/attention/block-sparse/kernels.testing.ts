@@ -57,14 +57,14 @@ export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] =
  * uniform.
  */
 export function randomPrompt(seed: number, length: number): Head[] {
-  const made = (n: number) => {
+  const noiseOf = (n: number) => {
     const { q, k, v } = randomHead(seed * 1000 + n, length, headSize);
     return { q: q.map((x) => Math.fround(3 * x)), k: k.map(Math.fround), v: v.map(Math.fround) };
   };
-  const shared = Array.from({ length: kvHeads }, (_, kv) => made(kv));
+  const shared = Array.from({ length: kvHeads }, (_, kv) => noiseOf(kv));
   return Array.from({ length: heads }, (_, h) => ({
     ...shared[Math.floor((h * kvHeads) / heads)]!,
-    q: made(100 + h).q,
+    q: noiseOf(100 + h).q,
     headDim: headSize,
   }));
 }

@@ -118,8 +118,8 @@ describe("invariants over random rows", () => {
     for (const { head, row, diagonal, causal } of rowsOf) {
       const free = causal.map((_, block) => block).filter((block) => block !== 0 && block !== diagonal);
       const chosen = free.filter((block) => mask.has(head, row, block)).map((block) => causal[block]!);
-      const left = free.filter((block) => !mask.has(head, row, block)).map((block) => causal[block]!);
-      expect(Math.max(0, ...left)).toBeLessThanOrEqual(Math.min(1, ...chosen));
+      const others = free.filter((block) => !mask.has(head, row, block)).map((block) => causal[block]!);
+      expect(Math.max(0, ...others)).toBeLessThanOrEqual(Math.min(1, ...chosen));
     }
   });
 

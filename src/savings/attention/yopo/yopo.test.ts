@@ -261,9 +261,9 @@ test("a token that is far away changes nothing of another in the first layer", a
     const meter = new Meter(model.engine.programs);
     for await (const _ of model.engine.chunks(slot, spanned.prompt, { plan, meter, embeddings: spanned.embeddings }));
     const { key, offset } = slot.cache.place(1, 0, BEFORE);
-    const found = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
+    const result = new Float32Array(key.memory, 4 * offset, (CELLS - 1) * model.decoder.config.headSize).slice();
     model.engine.release(slot);
-    return found;
+    return result;
   };
   const [one, other] = [await keysOf(prompt), await keysOf(far)];
   const { headSize } = model.decoder.config;
@@ -275,10 +275,10 @@ test("a token that is far away changes nothing of another in the first layer", a
 
 test("with feather in one recipe: neighbours among the tokens that are left", async () => {
   const text = "feather:after=1,mode=uniform,stride=2 yopo:radius=2";
-  const left = ({ row, column }: { row: number; column: number }) => row % 2 === 0 && column % 2 === 0;
+  const survives = ({ row, column }: { row: number; column: number }) => row % 2 === 0 && column % 2 === 0;
   using masked = await MaskedAttention.create(model.decoder, (p) => {
     const key = cellOf(p.key);
-    const gone = p.layer >= 1 && key !== undefined && !left(key) && p.key !== p.query;
+    const gone = p.layer >= 1 && key !== undefined && !survives(key) && p.key !== p.query;
     return (bothSeen(p) || p.key <= p.query) && near(2)(p.query, p.key) && !gone;
   });
   const reference = await run(prompt, planOf([{ attention: () => masked }]), []);
@@ -321,16 +321,16 @@ describe("heads", () => {
       prefill: async ({ prompt, embeddings }: CalibrationPrompt, part: Parameters<typeof planOf>[0][number]) =>
         (await run({ prompt: [...prompt], embeddings }, planOf([part]), [])).logits[0]!,
     };
-    const asked = headCalibration.options.parse({ first: BEFORE, rows: GRID[0], columns: GRID[1], whole: 0 });
-    const { artefact, use } = await headCalibration.learn(host, prompts, asked);
+    const options = headCalibration.options.parse({ first: BEFORE, rows: GRID[0], columns: GRID[1], whole: 0 });
+    const { artefact, use } = await headCalibration.learn(host, prompts, options);
     const { layers, kvHeads } = model.decoder.config;
     expect((artefact["kept"] as boolean[][]).flat().filter(Boolean).length).toBe(Math.round((layers * kvHeads) / 2));
     expect(use("h.json")).toBe("yopo:heads=h.json");
-    expect(await headCalibration.learn(host, prompts, asked)).toMatchObject({ artefact });
-    const eighth = await headCalibration.learn(host, prompts, { ...asked, budget: "eighth" });
+    expect(await headCalibration.learn(host, prompts, options)).toMatchObject({ artefact });
+    const eighth = await headCalibration.learn(host, prompts, { ...options, budget: "eighth" });
     expect((eighth.artefact["kept"] as boolean[][]).flat().filter(Boolean).length).toBe(1);
     expect(eighth.use("h.json")).toBe("yopo:layers=1,ffn=0.25,heads=h.json");
-    await expect(headCalibration.learn(host, [promptOfSpans([[1, 2]], 1)], asked)).rejects.toThrow(
+    await expect(headCalibration.learn(host, [promptOfSpans([[1, 2]], 1)], options)).rejects.toThrow(
       "text 0 has 2 tokens, expected more than 45",
     );
   });

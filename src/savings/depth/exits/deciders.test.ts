@@ -17,7 +17,7 @@ const known = new Map<string, Float64Array>(
 );
 
 /** A decider's findings on tokens [tokens, HIDDEN], in float64; with a state, it continues from there. */
-function found(kind: DeciderKind, stream: Float64Array, state?: Float64Array) {
+function decide(kind: DeciderKind, stream: Float64Array, state?: Float64Array) {
   const g = new Graph();
   const tokens = stream.length / HIDDEN;
   const feeds: Record<string, ReturnType<typeof ndarray>> = { stream: ndarray([1, tokens, HIDDEN], stream) };
@@ -39,15 +39,15 @@ function found(kind: DeciderKind, stream: Float64Array, state?: Float64Array) {
 
 test("mamba token by token finds what it finds over the whole sequence", () => {
   const stream = noise(6 * HIDDEN);
-  const whole = found("mamba", stream);
+  const whole = decide("mamba", stream);
   let state: Float64Array = new Float64Array(stateSizeOf(settings("mamba")));
   for (let t = 0; t < 6; t++) {
-    const step = found("mamba", stream.subarray(t * HIDDEN, (t + 1) * HIDDEN), state);
+    const step = decide("mamba", stream.subarray(t * HIDDEN, (t + 1) * HIDDEN), state);
     expect(step.found[0]).toBeCloseTo(whole.found[t]!, 9);
     state = step.state!;
   }
-  const start = found("mamba", stream.subarray(0, 4 * HIDDEN), new Float64Array(state.length));
-  const end = found("mamba", stream.subarray(4 * HIDDEN), start.state);
+  const start = decide("mamba", stream.subarray(0, 4 * HIDDEN), new Float64Array(state.length));
+  const end = decide("mamba", stream.subarray(4 * HIDDEN), start.state);
   expect(end.found[1]).toBeCloseTo(whole.found[5]!, 9);
 });
 
@@ -57,7 +57,7 @@ test.each([
   ["ffn", true],
 ] as const)("%s: the same last stream after another history is found the same: %s", (kind, same) => {
   const last = noise(HIDDEN);
-  const after = (history: Float64Array) => found(kind, Float64Array.of(...history, ...last)).found.at(-1)!;
+  const after = (history: Float64Array) => decide(kind, Float64Array.of(...history, ...last)).found.at(-1)!;
   const [a, b] = [after(noise(3 * HIDDEN)), after(noise(3 * HIDDEN))];
   if (same) expect(a).toBe(b);
   else expect(Math.abs(a - b)).toBeGreaterThan(1e-3);

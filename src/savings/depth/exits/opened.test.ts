@@ -11,7 +11,7 @@ const shipped = (["dynamax", "sec"] as const).flatMap((saving) =>
 );
 
 /** A user's notices for exits whose model has this hash and runs in `form`. */
-async function told({ saving, model, layers }: (typeof shipped)[number], form: ModelForm): Promise<string[]> {
+async function noticesOf({ saving, model, layers }: (typeof shipped)[number], form: ModelForm): Promise<string[]> {
   const notices: string[] = [];
   const decoder = { config: { layers: layers.at(-1)! + 1 } } as never;
   const onNotice = (sentence: string) => void notices.push(sentence);
@@ -31,11 +31,13 @@ test.each(shipped.map((metadata) => [metadata.saving, metadata.model.name, metad
     expect({ quant, coded: codes !== undefined }).toEqual(
       name === "code-tiny" ? { quant: "q8", coded: false } : { quant: "auto", coded: true },
     );
-    expect(await told(about, { quant, codes })).toEqual([]);
-    expect(await told(about, { quant: "f32" })).toEqual([expect.stringContaining(`ran in form ${quant}`)]);
+    expect(await noticesOf(about, { quant, codes })).toEqual([]);
+    expect(await noticesOf(about, { quant: "f32" })).toEqual([expect.stringContaining(`ran in form ${quant}`)]);
     if (codes) {
       const other = codes === 4 ? 8 : 4;
-      expect(await told(about, { quant, codes: other })).toEqual([expect.stringContaining(`run in ${other} here`)]);
+      expect(await noticesOf(about, { quant, codes: other })).toEqual([
+        expect.stringContaining(`run in ${other} here`),
+      ]);
     }
   },
 );

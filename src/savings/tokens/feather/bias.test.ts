@@ -40,7 +40,7 @@ test("without rotary, scores do not depend on positions; with it, on distances a
   ];
   expect(worst(one.none, other.none)).toBeLessThan(1e-6);
   expect(worst(one.rotary, other.rotary)).toBeGreaterThan(1e-3);
-  const later = await planted.scores(0.5, (cell) => inOrder(cell) + 50, normal(), { asked: CELLS + GAP + 50 });
+  const later = await planted.scores(0.5, (cell) => inOrder(cell) + 50, normal(), { queryPosition: CELLS + GAP + 50 });
   expect(worst(one.rotary, later.rotary)).toBeLessThan(1e-5);
 });
 

@@ -9,7 +9,7 @@ const random = seededRandom(3);
 const IMAGE = { first: 1, grid: [27, 27] as const };
 const positions = Array.from({ length: 1 + 729 + 20 }, (_, i) => i);
 const scores = Float32Array.from(positions, () => random());
-const kept = (more: object, stage: "first" | "second" = "first", at = { positions, scores }) => [
+const positionsOf = (more: object, stage: "first" | "second" = "first", at = { positions, scores }) => [
   ...keptTokens(options(more), stage, [IMAGE], at),
 ];
 const visual = (indices: readonly number[]) => indices.filter((i) => i >= 1 && i < 730);
@@ -23,8 +23,8 @@ test("grids: 27×27 has 196 cells at stride 2, 81 at stride 3", () => {
 });
 
 test("the union: sorted, unique, with both parts, and all text", () => {
-  const union = kept({ ratio: 0.7 });
-  const parts = [kept({ ratio: 0.7, stride: 0 }), kept({ mode: "uniform", stride: 3 })];
+  const union = positionsOf({ ratio: 0.7 });
+  const parts = [positionsOf({ ratio: 0.7, stride: 0 }), positionsOf({ mode: "uniform", stride: 3 })];
   expect(visual(parts[0]!).length).toBe(218);
   expect(visual(parts[1]!).length).toBe(81);
   for (const part of parts) expect(union).toEqual(expect.arrayContaining(part));
@@ -34,17 +34,17 @@ test("the union: sorted, unique, with both parts, and all text", () => {
 });
 
 test("equal counts: the grid takes places of attended tokens", () => {
-  const equal = kept({ ratio: 0.7, equal: true });
+  const equal = positionsOf({ ratio: 0.7, equal: true });
   expect(visual(equal).length).toBe(218);
-  expect(equal).toEqual(expect.arrayContaining(kept({ mode: "uniform", stride: 3 })));
-  expect(visual(kept({ ratio: 0.95, equal: true })).length).toBe(36);
+  expect(equal).toEqual(expect.arrayContaining(positionsOf({ mode: "uniform", stride: 3 })));
+  expect(visual(positionsOf({ ratio: 0.95, equal: true })).length).toBe(36);
 });
 
 test("the second stage keeps a share of the first's survivors: 3.3 % in all", () => {
-  const first = kept({ ratio: 0.7 });
+  const first = positionsOf({ ratio: 0.7 });
   const at = { positions: first, scores: Float32Array.from(first, (i) => scores[i]!) };
   for (const mode of ["feather", "fastv", "uniform", "random"]) {
-    const second = kept({ ratio: 0.7, mode, second: 16 }, "second", at).map((i) => first[i]!);
+    const second = positionsOf({ ratio: 0.7, mode, second: 16 }, "second", at).map((i) => first[i]!);
     expect(first).toEqual(expect.arrayContaining(second));
     expect(visual(second).length).toBe(Math.floor(visual(first).length * 0.3 ** 2));
     expect(second.length).toBe(visual(second).length + 21);
@@ -53,10 +53,10 @@ test("the second stage keeps a share of the first's survivors: 3.3 % in all", ()
 
 test("of equal scores the first are kept; at least one is; a last visual token stays", () => {
   const flat = { positions, scores: new Float32Array(positions.length) };
-  expect(visual(kept({ ratio: 0.99, stride: 0 }, "first", flat))).toEqual([1, 2, 3, 4, 5, 6, 7]);
-  expect(visual(kept({ ratio: 0.9999, stride: 0 }, "first", flat))).toEqual([1]);
+  expect(visual(positionsOf({ ratio: 0.99, stride: 0 }, "first", flat))).toEqual([1, 2, 3, 4, 5, 6, 7]);
+  expect(visual(positionsOf({ ratio: 0.9999, stride: 0 }, "first", flat))).toEqual([1]);
   const cut = { positions: positions.slice(0, 730), scores: scores.slice(0, 730) };
-  expect(kept({ ratio: 0.9, mode: "random" }, "first", cut).at(-1)).toBe(729);
+  expect(positionsOf({ ratio: 0.9, mode: "random" }, "first", cut).at(-1)).toBe(729);
 });
 
 test("each of several images keeps its own share", () => {
@@ -72,7 +72,7 @@ test("each of several images keeps its own share", () => {
 });
 
 test("random tokens go by the seed", () => {
-  const of = (seed: number) => kept({ mode: "random", seed });
+  const of = (seed: number) => positionsOf({ mode: "random", seed });
   expect(of(1)).toEqual(of(1));
   expect(of(1)).not.toEqual(of(2));
   expect(visual(of(1)).length).toBe(218);

@@ -51,8 +51,8 @@ function traceTurn(decoder: Decoder): Graph {
  * cell, row by row.
  */
 export function meanKeptRow(scores: Float32Array, [rows, columns]: VisualSpan["grid"], share: number): number {
-  const kept = top([...scores.keys()], scores, Math.floor(share * rows * columns));
-  return kept.reduce((sum, cell) => sum + Math.floor(cell / columns), 0) / kept.length / (rows - 1);
+  const cells = top([...scores.keys()], scores, Math.floor(share * rows * columns));
+  return cells.reduce((sum, cell) => sum + Math.floor(cell / columns), 0) / cells.length / (rows - 1);
 }
 
 /** Scores random images whose queries and keys share a direction, with and without rotary embedding. */
@@ -88,29 +88,29 @@ export class PlantedBias implements Disposable {
     const normal = normals(seededRandom(4));
     const sum = { rotary: 0, none: 0 };
     for (let trial = 0; trial < TRIALS; trial++) {
-      const found = await this.scores(strength, at, normal);
-      for (const way of ways) sum[way] += meanKeptRow(found[way], [SIDE, SIDE], KEPT) / TRIALS;
+      const result = await this.scores(strength, at, normal);
+      for (const way of ways) sum[way] += meanKeptRow(result[way], [SIDE, SIDE], KEPT) / TRIALS;
     }
     return sum;
   }
 
-  /** Scores an image's cells. The query is at position `asked` and is multiplied by `factor`. */
+  /** Scores an image's cells. The query is at position `queryPosition` and is multiplied by `factor`. */
   async scores(
     strength: number,
     at: At,
     normal: () => number,
-    { asked = CELLS + GAP, factor = 1 }: { asked?: number; factor?: number } = {},
+    { queryPosition = CELLS + GAP, factor = 1 }: { queryPosition?: number; factor?: number } = {},
   ): Promise<Ways<Float32Array>> {
     const { heads } = this.decoder.config;
     const drawn = Array.from({ length: heads }, () => this.#draw(strength, normal));
-    const found = { rotary: new Float32Array(CELLS), none: new Float32Array(CELLS) };
+    const sums = { rotary: new Float32Array(CELLS), none: new Float32Array(CELLS) };
     for (const way of ways) {
-      using q = await this.#query(drawn, way, asked, factor);
+      using q = await this.#query(drawn, way, queryPosition, factor);
       for (const [head, { keys }] of drawn.entries())
         for (const [cell, score] of (await this.#head(q, head, keys, at, way)).entries())
-          found[way][cell]! += score / heads;
+          sums[way][cell]! += score / heads;
     }
-    return found;
+    return sums;
   }
 
   #draw(strength: number, normal: () => number): Drawn {
@@ -122,13 +122,13 @@ export class PlantedBias implements Disposable {
     return { query: vectors(1), keys: vectors(CELLS) };
   }
 
-  async #query(drawn: readonly Drawn[], way: Way, asked: number, factor: number): Promise<Buffer> {
+  async #query(drawn: readonly Drawn[], way: Way, queryPosition: number, factor: number): Promise<Buffer> {
     const { heads, kvHeads, headSize } = this.decoder.config;
     const width = (heads + 2 * kvHeads) * headSize;
     using qkv = new Buffer("f32", width);
     new Float32Array(qkv.memory).set(drawn.flatMap(({ query }) => query.map((v) => factor * v)));
     using position = new Buffer("i64", 1);
-    new BigInt64Array(position.memory)[0] = BigInt(asked);
+    new BigInt64Array(position.memory)[0] = BigInt(queryPosition);
     const q = new Buffer("f32", heads * headSize);
     const views = { qkv: qkv.view([1, 1, width]), position: position.view([1, 1]), q: q.view([heads, headSize]) };
     await this.queries[way].bind(views).run();

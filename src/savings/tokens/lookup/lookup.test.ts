@@ -49,12 +49,12 @@ test("drafts grow while they are right; after wrong ones, more and more occasion
   expect(new Set(lengths(await drafter(), true, 4))).toEqual(new Set([1]));
   const repeated = await drafter();
   const text = Array.from({ length: 60 }, (_, i) => i % 20);
-  const found = Array.from({ length: 4 }, (_, i) => {
+  const result = Array.from({ length: 4 }, (_, i) => {
     const draft = repeated.draft(text.slice(0, 40 + i), text[40 + i]!, 20);
     repeated.judge(draft.length);
     return draft.length;
   });
-  expect(found).toEqual([2, 4, 8, 8]);
+  expect(result).toEqual([2, 4, 8, 8]);
   const wrong = lengths(await drafter(), false, 200);
   const waits = wrong.flatMap((length, i) => (length > 0 ? [i] : [])).map((at, i, all) => at - (all[i - 1] ?? -1) - 1);
   expect(waits.slice(0, 7)).toEqual([0, 1, 2, 4, 8, 16, 32]);

@@ -8,7 +8,7 @@ const says = (content: string) => ({ role: "assistant", content });
 const chat = (...items: object[]) => turnsIn(inputSchema.parse(items), undefined);
 const called = (...ids: string[]) =>
   ids.map((id) => ({ id, type: "function", function: { name: "f", arguments: "{}" } }));
-const given = (id: string) => ({ role: "tool", content: id, tool_call_id: id });
+const toolTurn = (id: string) => ({ role: "tool", content: id, tool_call_id: id });
 
 test("a text is the user's turn after the instructions", () => {
   expect(turnsIn("x", "y")).toEqual({
@@ -24,9 +24,9 @@ test("consecutive text and calls form one assistant turn, and outputs end it", (
   const { messages, fields } = chat(says("a"), call("1"), call("2"), result("1"), result("2"), call("3"), result("3"));
   expect(messages).toEqual([
     { role: "assistant", content: "a", tool_calls: called("1", "2") },
-    ...[given("1"), given("2")],
+    ...[toolTurn("1"), toolTurn("2")],
     { role: "assistant", tool_calls: called("3") },
-    given("3"),
+    toolTurn("3"),
   ]);
   expect(fields).toEqual(["input.0", "input.3", "input.4", "input.5", "input.6"]);
 });
@@ -45,7 +45,7 @@ test("reasoning joins the next message or call, by its content or its summary", 
   const second = thinks({ summary: text("summary_text", "so") });
   expect(chat(first, call("1"), result("1"), second, says("a"), { role: "user", content: "b" }).messages).toEqual([
     { role: "assistant", content: "", reasoning_content: "hm", tool_calls: called("1") },
-    given("1"),
+    toolTurn("1"),
     { role: "assistant", content: "a", reasoning_content: "so" },
     { role: "user", content: "b" },
   ]);

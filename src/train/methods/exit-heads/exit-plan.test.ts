@@ -42,21 +42,21 @@ test.each([
     const out = path.join(home, `dry-${saving}`);
     const method = { name: "exit-heads", saving, head, decider, from: 1, block: 32 };
     const run = { method, model: file, quant: "f32", data: textsOf(saving) } as const;
-    const kept = namesIn(states);
+    const names = namesIn(states);
     const rows = vi.spyOn(StateCache.prototype, "add");
-    const found = await estimateTraining(run);
+    const result = await estimateTraining(run);
     expect(rows).toHaveBeenCalledTimes(2);
     rows.mockRestore();
-    expect(namesIn(states)).toEqual(kept);
+    expect(namesIn(states)).toEqual(names);
     const { receipt } = await train(run, { out });
-    expect(found.steps).toBe(receipt.steps);
+    expect(result.steps).toBe(receipt.steps);
     // The last batch of a pass is short; its step takes a part of the next pass.
-    for (const share of [found.tokens / receipt.tokens, found.flops / receipt.flops.spent])
+    for (const share of [result.tokens / receipt.tokens, result.flops / receipt.flops.spent])
       expect(Math.abs(1 - share)).toBeLessThan(0.05);
-    expect(found.hours).toBeGreaterThan(0);
+    expect(result.hours).toBeGreaterThan(0);
     // Stored states and heads are not computed again.
     const again = await estimateTraining(run);
-    expect(again.flops).toBeLessThan(found.flops / 2);
+    expect(again.flops).toBeLessThan(result.flops / 2);
     expect(again.steps).toBe(readMetrics(out).filter(({ stage }) => stage !== "head-1").length);
   },
 );

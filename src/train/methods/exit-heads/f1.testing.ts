@@ -7,12 +7,12 @@ export interface F1 {
 }
 
 export function f1Of(predicted: ArrayLike<number>, labels: ArrayLike<number>, of: number): F1 {
-  let [both, said, there] = [0, 0, 0];
+  let [both, claims, there] = [0, 0, 0];
   for (let i = 0; i < labels.length; i++) {
-    if (predicted[i] === of) said++;
+    if (predicted[i] === of) claims++;
     if (labels[i] === of) there++;
     if (predicted[i] === of && labels[i] === of) both++;
   }
-  const [precision, recall] = [said === 0 ? 0 : both / said, there === 0 ? 0 : both / there];
+  const [precision, recall] = [claims === 0 ? 0 : both / claims, there === 0 ? 0 : both / there];
   return { precision, recall, f1: both === 0 ? 0 : (2 * precision * recall) / (precision + recall) };
 }

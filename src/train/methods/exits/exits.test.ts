@@ -89,9 +89,9 @@ describe.each([
       const names = [...gradients.keys()].filter((name) => Number(/^blk\.(\d+)/.exec(name)?.[1] ?? -1) < depth);
       if (names.length === 0) continue;
       using part = await model(depth, names);
-      const found = await train(part, shares[i]! / batch.labelled);
-      if (depth === LAYERS) expect(nats).toBeCloseTo(found.nats, 4);
-      for (const [name, values] of found.gradients) for (const [k, v] of values.entries()) sums.get(name)![k]! += v;
+      const result = await train(part, shares[i]! / batch.labelled);
+      if (depth === LAYERS) expect(nats).toBeCloseTo(result.nats, 4);
+      for (const [name, values] of result.gradients) for (const [k, v] of values.entries()) sums.get(name)![k]! += v;
     }
     for (const [name, sum] of sums) {
       const norm = Math.sqrt(sum.reduce((total, v) => total + v * v, 0));

@@ -101,8 +101,8 @@ test("frozen tensors keep their bytes, the others move, and the optimiser holds 
 });
 
 function readShape(run: string): number {
-  const { folder: kept } = latestState(run)!;
-  return JSON.parse(readFileSync(path.join(kept, "state.json"), "utf8")).buffers.first[0];
+  const { folder: stateFolder } = latestState(run)!;
+  return JSON.parse(readFileSync(path.join(stateFolder, "state.json"), "utf8")).buffers.first[0];
 }
 
 test("a learned mask is the same for the same seed, and records its data", async () => {

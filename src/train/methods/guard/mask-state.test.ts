@@ -16,13 +16,13 @@ const drawn = (seed: number, count: number, from = -1, to = 1) => {
 };
 const published = drawn(1, SIZE);
 const tuned = drawn(2, SIZE);
-const begun = (given: Partial<MaskTerms> = {}, logits = drawn(3, 3, -0.3, 0.3)) =>
+const begun = (changes: Partial<MaskTerms> = {}, logits = drawn(3, 3, -0.3, 0.3)) =>
   new MaskState(
     slices,
     tuned.slice(),
     published.map((v, i) => v - tuned[i]!),
     logits,
-    { ...terms, ...given },
+    { ...terms, ...changes },
   );
 
 /** Four samples with a squared error each; the first two are illegal. */

@@ -30,9 +30,9 @@ function lossOf(ids: Int32Array, place: number, token: number): number {
 test.each(texts)(
   `$tokens tokens after $prompt of a prompt, as ${repository} trains them`,
   ({ tokens, prompt, ...of }) => {
-    const given = Int32Array.from({ length: tokens }, (_, i) => i % WORDS);
-    const labels = given.map((id, i) => (i < prompt ? -1 : id));
-    const batch: Batch = { rows: 1, tokens, ids: given, labels, labelled: tokens - prompt, samples: 1 };
+    const tokenIds = Int32Array.from({ length: tokens }, (_, i) => i % WORDS);
+    const labels = tokenIds.map((id, i) => (i < prompt ? -1 : id));
+    const batch: Batch = { rows: 1, tokens, ids: tokenIds, labels, labelled: tokens - prompt, samples: 1 };
     const [time, ...all] = numbers(11, 1 + tokens).map((x) => (x + 1) / 2);
     const draws = [time!, ...all.slice(prompt)];
     const masking = { mask: MASK, shifted: false, epsilon: 1e-3 };

@@ -27,7 +27,7 @@ const architecture = (name: string) => ({
   ...{ model_type: name, projection_dim: 16, text_config: { ...layers, max_position_embeddings: 24 } },
   vision_config: { ...layers, image_size: 32, patch_size: 8 },
 });
-const given = (name: string, more: object) => ({ data, architecture: architecture(name), batch: 6, ...more });
+const optionsOf = (name: string, more: object) => ({ data, architecture: architecture(name), batch: 6, ...more });
 
 /** A learning rate too small to change any weight. */
 const STILL = { lr: 1e-20 };
@@ -49,7 +49,7 @@ const losses: Record<string, (logits: number[][]) => number> = {
 
 test.each(["clip", "siglip"])("%s: the first batch's loss equals that of the written model's vectors", async (name) => {
   const out = at(`${name}-still`);
-  const { loss } = await trainImageText(given(name, { steps: 1, optimizer: STILL }), { out });
+  const { loss } = await trainImageText(optionsOf(name, { steps: 1, optimizer: STILL }), { out });
   using model = await ImageTextModel.load(await resolveModel(out));
   const batch = batchesOf(readPairs([data]), 6, 0).next().value;
   const { answers: images } = await model.embed(batch.map(({ image }) => ({ image })));
@@ -63,9 +63,9 @@ test.each(["clip", "siglip"])("%s: the first batch's loss equals that of the wri
 });
 
 test("a SigLIP learns, and continues from its weights, including its bias", async () => {
-  const first = await trainImageText(given("siglip", { steps: 30, optimizer: { lr: 3e-3 } }), { out: at("first") });
+  const first = await trainImageText(optionsOf("siglip", { steps: 30, optimizer: { lr: 3e-3 } }), { out: at("first") });
   expect(first.loss.last).toBeLessThan(first.loss.first);
-  const more = given("siglip", { start: at("first"), steps: 1, optimizer: STILL });
+  const more = optionsOf("siglip", { start: at("first"), steps: 1, optimizer: STILL });
   await trainImageText(more, { out: at("second") });
   const load = async (name: string) => ImageTextModel.load(await resolveModel(at(name)));
   using before = await load("first");
@@ -79,7 +79,7 @@ test("a SigLIP learns, and continues from its weights, including its bias", asyn
 });
 
 test("an architecture of another kind is refused", async () => {
-  await expect(trainImageText(given("bert", {}), { out: at("bert") })).rejects.toThrow(/bert/);
+  await expect(trainImageText(optionsOf("bert", {}), { out: at("bert") })).rejects.toThrow(/bert/);
 });
 
 const hashOf = (run: string) =>

@@ -113,7 +113,7 @@ test(`the focal loss and its gradient equal ${repository}'s`, () => {
   g.output("gradient", gradient(sum(loss, 0), [logits])[0]!);
   const right = fixture.right.flatMap((label) => Array.from({ length: labels }, (_, i) => Number(i === label)));
   const drawn = Array.from(numbers(194, regions * labels), (x) => 4 * x);
-  const found = interpret(g, { logits: ndarray(shape, drawn), right: ndarray(shape, right) }, {});
-  expect(farthest([...found["loss"]!.data], [fixture.loss])).toBeLessThanOrEqual(1e-5);
-  expect(farthest([...found["gradient"]!.data], fixture.gradient)).toBeLessThanOrEqual(1e-5);
+  const result = interpret(g, { logits: ndarray(shape, drawn), right: ndarray(shape, right) }, {});
+  expect(farthest([...result["loss"]!.data], [fixture.loss])).toBeLessThanOrEqual(1e-5);
+  expect(farthest([...result["gradient"]!.data], fixture.gradient)).toBeLessThanOrEqual(1e-5);
 });

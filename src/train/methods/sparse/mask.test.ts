@@ -17,7 +17,7 @@ const randomValues = (seed: number): Float32Array => {
 };
 const single = { rows: 1, columns: 1 };
 const magnitudes = (values: Float32Array) => (blocks: Blocks, index: number) => blocks.magnitude(index, values);
-const left = (mask: PruningMask, from = 0, to = WEIGHTS): number =>
+const remaining = (mask: PruningMask, from = 0, to = WEIGHTS): number =>
   mask.bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0);
 
 test("exactly as many of the greatest are chosen as requested, ties in order", () => {
@@ -30,20 +30,20 @@ test("exactly as many of the greatest are chosen as requested, ties in order", (
 test("counts are exact, and no weight comes back", () => {
   const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
   let before = mask.bytes.slice();
-  for (const [i, kept] of [0.9, 0.7, 0.5, 1 - 0.8].entries()) {
-    mask.prune(kept, magnitudes(randomValues(i)));
-    expect(left(mask)).toBe(Math.floor(WEIGHTS * kept + 1e-9));
-    expect(mask.weightsLeft(kept)).toBe(left(mask));
+  for (const [i, density] of [0.9, 0.7, 0.5, 1 - 0.8].entries()) {
+    mask.prune(density, magnitudes(randomValues(i)));
+    expect(remaining(mask)).toBe(Math.floor(WEIGHTS * density + 1e-9));
+    expect(mask.weightsLeft(density)).toBe(remaining(mask));
     expect(mask.bytes.every((byte, place) => byte <= before[place]!)).toBe(true);
     before = mask.bytes.slice();
   }
-  expect(left(mask, WEIGHTS, WEIGHTS + REST)).toBe(REST);
+  expect(remaining(mask, WEIGHTS, WEIGHTS + REST)).toBe(REST);
 });
 
 test("equal weights still leave the exact count", () => {
   const mask = new PruningMask(WEIGHTS, matrices, single, "global");
   mask.prune(0.3, magnitudes(new Float32Array(WEIGHTS)));
-  expect(left(mask)).toBe(57);
+  expect(remaining(mask)).toBe(57);
 });
 
 test("the smallest magnitudes are pruned", () => {
@@ -57,20 +57,20 @@ test("the smallest magnitudes are pruned", () => {
 
 test("a matrix ten times as large retains more of itself by global scope, and its share by layer", () => {
   const values = randomValues(3).map((value, i) => (i >= 128 ? 10 * value : value));
-  const kept = (scope: "global" | "layer") => {
+  const survivorsBy = (scope: "global" | "layer") => {
     const mask = new PruningMask(WEIGHTS + REST, matrices, single, scope);
     mask.prune(0.5, magnitudes(values));
-    return left(mask, 128, WEIGHTS) / 64;
+    return remaining(mask, 128, WEIGHTS) / 64;
   };
-  expect(kept("global")).toBeGreaterThan(0.9);
-  expect(kept("layer")).toBe(0.5);
+  expect(survivorsBy("global")).toBeGreaterThan(0.9);
+  expect(survivorsBy("layer")).toBe(0.5);
 });
 
 test("whole blocks are pruned, the least mean magnitude first", () => {
   const values = randomValues(5);
   const mask = new PruningMask(WEIGHTS + REST, matrices, { rows: 4, columns: 2 }, "global");
   mask.prune(0.5, magnitudes(values));
-  expect(left(mask)).toBe(96);
+  expect(remaining(mask)).toBe(96);
   for (let block = 0; block < 16; block++) {
     const [top, across] = [4 * Math.floor(block / 4), 2 * (block % 4)];
     const places = [0, 1, 2, 3].flatMap((row) => [0, 1].map((column) => (top + row) * 8 + across + column));

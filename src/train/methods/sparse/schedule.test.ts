@@ -25,8 +25,8 @@ test.each([
 });
 
 test("the released 1B configuration has compute shares of 25, 50 and 25 %", () => {
-  const [start, end, steps, left] = [12_500, 47_200, 72_200, 0.5];
-  const compute = [start, ((end - start) * (1 - left)) / Math.log(1 / left), left * (steps - end)];
+  const [start, end, steps, density] = [12_500, 47_200, 72_200, 0.5];
+  const compute = [start, ((end - start) * (1 - density)) / Math.log(1 / density), density * (steps - end)];
   const whole = compute.reduce((sum, part) => sum + part, 0);
   for (const [i, share] of [0.25, 0.5, 0.25].entries()) expect(compute[i]! / whole).toBeCloseTo(share, 3);
   const own = scheduleOf({ sparsity: 0.5 }, steps);
@@ -37,8 +37,8 @@ test("retained weights: all before the start, an equal share per pruning, no cha
   const schedule = scheduleOf({ sparsity: 0.6, start: 100, end: 300, every: 50 }, 400);
   expect(schedule.events).toBe(5);
   const weights = 1000;
-  const left = (step: number) => Math.floor(weights * densityAt(step, schedule));
-  expect([0, 99, 100, 149, 150, 200, 299, 300, 399].map(left)).toEqual([
+  const remainingAt = (step: number) => Math.floor(weights * densityAt(step, schedule));
+  expect([0, 99, 100, 149, 150, 200, 299, 300, 399].map(remainingAt)).toEqual([
     ...[1000, 1000, 832, 832, 693, 577, 480, 400, 400],
   ]);
   expect(keptAfter(2, schedule) / keptAfter(1, schedule)).toBeCloseTo(0.4 ** 0.2, 12);
@@ -83,8 +83,8 @@ describe("a run's shape", () => {
   test.each([
     [{ start: 10, end: 100 }, 100, "end: expected a step before the run's 100, got 100"],
     [{ start: 10, end: 95, every: 10 }, 100, "every: expected a divisor of end − start, 85, got 10"],
-  ])("%j is refused", (given, steps, message) => {
-    expect(() => scheduleOf(given, steps)).toThrow(message);
+  ])("%j is refused", (input, steps, message) => {
+    expect(() => scheduleOf(input, steps)).toThrow(message);
   });
 });
 

@@ -68,8 +68,8 @@ test.each(["adamw", "sgd"])("%s leaves pruned weights at 0 over 100 updates, wit
   const after = trained(run, store.values.memory);
   expect(after.some((value, i) => maskOf(run)[i] === 1 && value !== before[i])).toBe(true);
   const prunable = prunableOf(store);
-  const left = weightsIn(prunable) - maskOf(run).reduce((sum, byte) => sum + 1 - byte, 0);
-  expect(left).toBe(Math.floor(weightsIn(prunable) * 0.5));
+  const remaining = weightsIn(prunable) - maskOf(run).reduce((sum, byte) => sum + 1 - byte, 0);
+  expect(remaining).toBe(Math.floor(weightsIn(prunable) * 0.5));
 });
 
 test("clipping uses the norm of masked gradients", async () => {
@@ -110,8 +110,8 @@ test("the receipt's mean sums the retained weights over the steps", async () => 
   const { work, flops } = run.receipt("m");
   expect(work!["parameters"]).toEqual({ dense: 20 * prunable, run: sum });
   expect(work!["prunable"]).toEqual({ dense: prunable, run: Math.floor(0.4 * prunable) });
-  const { dense, run: left } = work!["weights"]!;
-  expect(dense - left).toBe(prunable - Math.floor(0.4 * prunable));
+  const { dense, run: remaining } = work!["weights"]!;
+  expect(dense - remaining).toBe(prunable - Math.floor(0.4 * prunable));
   expect(flops.spent).toBe(flops.dense);
 });
 

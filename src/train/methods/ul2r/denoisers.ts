@@ -18,8 +18,8 @@ const spans = (kind: "R" | "X", meanSpan: number, rate: number, weight: number) 
 
 const mixtures = {
   /**
-   * UL2R (Tay et al. 2022): half S, a quarter R, a quarter X. The paper does not say which X: long spans or a high
-   * rate, half each.
+   * UL2R (Tay et al. 2022): half S, a quarter R, a quarter X. The paper leaves X open; here half of X has long spans,
+   * half a high rate.
    */
   ul2r: [
     { kind: "S", weight: 0.5 } as const,

@@ -182,8 +182,8 @@ test.each<[string, CallForm, string, object]>([
   ],
   ["the usual form", glmCalls, '<tool_call>\n{"name": "weather", "arguments": {"days": 1}}\n</tool_call>', { days: 1 }],
   ["the usual form", qwen3CoderCalls, '<tool_call>{"name": "weather", "arguments": {}}</tool_call>', {}],
-])("%s", (_, form, answer, given) => {
-  expect(readAlways(form, answer)).toEqual({ text: "", calls: [call("weather", given)] });
+])("%s", (_, form, answer, weather) => {
+  expect(readAlways(form, answer)).toEqual({ text: "", calls: [call("weather", weather)] });
 });
 
 test("a function that may not be called is text, also where its name was cut", () => {

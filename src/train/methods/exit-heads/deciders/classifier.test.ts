@@ -26,12 +26,12 @@ async function classifiers(
   how: typeof options,
   exits = layers.length,
 ) {
-  const made = states();
-  using _ = made.cache;
+  const trainingStates = states();
+  using _ = trainingStates.cache;
   const all = [];
   for (const [i, layer] of layers.slice(0, exits).entries()) {
     const job = { settings: { kind, width: 32 }, layer, labels: labels[i]!, share: 1 };
-    all.push(await finish(classifierStages(made, job, how)));
+    all.push(await finish(classifierStages(trainingStates, job, how)));
   }
   return all;
 }
@@ -56,19 +56,19 @@ test("a classifier with an inner layer learns what no linear one can", async () 
 });
 
 test("the weights work on plain streams: they give the measured probabilities", async () => {
-  const made = states();
-  using _ = made.cache;
+  const trainingStates = states();
+  using _ = trainingStates.cache;
   const job = { settings: { kind: "linear" as const }, layer: 2, labels: linearLabels[1]!, share: 1 };
-  const { weights, temperature, test: measured } = await finish(classifierStages(made, job, options));
+  const { weights, temperature, test: measured } = await finish(classifierStages(trainingStates, job, options));
   const [weight, bias] = [weights.get("linear.2.weight")!.values, weights.get("linear.2.bias")!.values];
-  const [first] = batchesOf(made.cache, [2], { range: made.corpus.ranges.test, size: 8 });
+  const [first] = batchesOf(trainingStates.cache, [2], { range: trainingStates.corpus.ranges.test, size: 8 });
   const x = new Float32Array(8 * weight.length);
   first!.stream(2, x);
   for (let i = 0; i < 8; i++) {
     const logit = weight.reduce((sum, w, k) => sum + w * x[i * weight.length + k]!, bias[0]!);
     expect(measured[i]).toBeCloseTo(1 / (1 + Math.exp(-logit / temperature)), 4);
   }
-  expect(first!.at[0]).toBe(positionsOf(made.corpus, made.corpus.ranges.test)[0]);
+  expect(first!.at[0]).toBe(positionsOf(trainingStates.corpus, trainingStates.corpus.ranges.test)[0]);
 });
 
 test("mamba learns what depends on the token before, and a linear classifier does not", async () => {

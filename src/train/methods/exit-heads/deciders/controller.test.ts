@@ -40,10 +40,10 @@ const chosen = ({ found }: TrainedController): number[][] =>
   );
 
 async function trained(how: typeof options) {
-  const made = states();
-  using _ = made.cache;
-  const controller = await finish(controllerStages(made, layers, labels, how));
-  const range = positionsOf(made.corpus, made.corpus.ranges.test);
+  const trainingStates = states();
+  using _ = trainingStates.cache;
+  const controller = await finish(controllerStages(trainingStates, layers, labels, how));
+  const range = positionsOf(trainingStates.corpus, trainingStates.corpus.ranges.test);
   return { controller, range, choices: chosen(controller) };
 }
 
