@@ -109,6 +109,10 @@ const benches: Readonly<Record<string, { summary: string; load: () => Promise<Be
     summary: `32 clients' sentences to MiniLM's vectors, against transformers.js behind a thin server (--model minilm; ${ONNX})`,
     load: async () => (await import("./serve/embed.ts")).serveEmbed,
   },
+  "serve-deterministic": {
+    summary: "8 clients behind one known system prompt with the field deterministic, against without",
+    load: async () => (await import("./serve/deterministic.ts")).serveDeterministic,
+  },
   "serve-restart": {
     summary: "time to first token behind a long system prompt after a restart, kept on disk, against nothing kept",
     load: async () => (await import("./serve/restart.ts")).serveRestart,

@@ -78,6 +78,7 @@ test("modicum-models has every model made here, each with its card, and nothing 
     "planner-words",
     "planner-words+smollm2",
     "shakespeare",
+    "think-tiny",
     "vlm-tiny",
   ]);
   for (const name of models.filter((name) => !name.includes("+"))) expect(files).toContain(`${name}/README.md`);

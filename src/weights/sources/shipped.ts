@@ -44,6 +44,10 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     summary: "LLaDA of 0.7 million parameters that plans paths in small graphs for smollm2, by planner-words+smollm2",
     licence: "Apache-2.0",
   },
+  "think-tiny": {
+    summary: "Llama of 0.5 million parameters that computes step by step between <think> and </think>, then answers",
+    licence: "Apache-2.0",
+  },
   "vlm-tiny": {
     summary: "LLaVA of 1.8 million parameters, trained on questions about drawings and digits, with clip-tiny's eyes",
     licence: "Apache-2.0",

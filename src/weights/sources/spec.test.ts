@@ -56,7 +56,7 @@ describe("a MODEL argument", () => {
     ["smolm2", 'no model is called "smolm2"; did you mean "smollm2"?'],
     [
       "llama-7b-of-doom",
-      'no model is called "llama-7b-of-doom"; expected an alias (smollm2, qwen2.5-coder, qwen2.5-coder-1.5b, gemma3, minilm, mpnet, bge-small, ms-marco, colbert-small, dinov2-small, clip-tiny, code-tiny, digits-tiny, executor-tiny, jetmoe-tiny, mamba-tiny, planner-tiny, planner-words, vlm-tiny), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path',
+      'no model is called "llama-7b-of-doom"; expected an alias (smollm2, qwen2.5-coder, qwen2.5-coder-1.5b, gemma3, minilm, mpnet, bge-small, ms-marco, colbert-small, dinov2-small, clip-tiny, code-tiny, digits-tiny, executor-tiny, jetmoe-tiny, mamba-tiny, planner-tiny, planner-words, think-tiny, vlm-tiny), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path',
     ],
     ["toString", 'no model is called "toString"'],
     ["", "the model's name is empty"],
