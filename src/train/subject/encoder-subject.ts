@@ -35,7 +35,7 @@ export async function encoderSubject(
   const model = textModelOf(architecture.open(weights), head.kind, sentenceSettingsOf(base).pooling);
   const names = architecture.tensors(base);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, base, names, isNew));
-  const opened = openTrainee({ ...model, weights }, options.train, frozen);
+  const opened = openTrainee({ ...model, weights }, options, frozen);
   const { store } = opened;
   for (const { name, shape } of store.parameters)
     if (!isNew(name)) store.valuesOf(store.parameter(name)).set(new Part(base, names, name, shape).floats());

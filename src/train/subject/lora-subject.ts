@@ -16,12 +16,13 @@ import { isTrainedLora, LoraWeights, magnitudeName, rowsName, squaresName, upNam
 import { savingMasks } from "../graphs/saving-masks.ts";
 import { TracedWeights } from "../graphs/traced-weights.ts";
 import type { LoraOptions, TrainOptions } from "../options.ts";
-import { ParameterStore } from "../step/parameters.ts";
+import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 import { seenLanguageModelOf } from "../vision/seen-stack.ts";
 import { addingOf, sightOf } from "../vision/vision-model.ts";
 import { fillLora } from "./initial.ts";
 import { startFromAdapter } from "./lora-start.ts";
+import { frozenIn } from "./open-trainee.ts";
 import type { Base, Subject } from "./subject.ts";
 
 /**
@@ -31,7 +32,8 @@ import type { Base, Subject } from "./subject.ts";
 export async function loraSubject(
   lora: LoraOptions,
   { name, hub = name, checkpoint, prepared, extended }: Base,
-  options: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save"> & Partial<Pick<TrainOptions, "data">>,
+  options: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save"> &
+    Partial<Pick<TrainOptions, "data" | "freeze">>,
 ): Promise<Subject> {
   const { quant, seed, freezeMask, save } = options;
   const architecture = await decoderArchitecture(checkpoint);
@@ -44,11 +46,14 @@ export async function loraSubject(
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
   const modelOf = (decoder: Decoder) =>
     adding === undefined ? languageModelOf(decoder, saving) : seenLanguageModelOf(decoder, adding, saving);
-  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: isTrainedLora };
-  const joined = weightsOf(trainee);
+  const model = { ...modelOf(architecture.open(weights)), weights };
+  const joined = weightsOf({ ...model, trained: isTrainedLora });
   frozen.commit();
   weights.checkTargets();
-  const store = new ParameterStore(joined, isTrainedLora);
+  const isFrozen = frozenIn(options.freeze, trainedNames(joined));
+  const trained = (parameter: string) => isTrainedLora(parameter) && !isFrozen(parameter);
+  const trainee: Trainee = { ...model, trained };
+  const store = new ParameterStore(joined, trained);
   fillLora(store, seed);
   const names = architecture.tensors(checkpoint);
   const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];
@@ -106,6 +111,9 @@ function factorsOf({ adapted }: LoraWeights, store: ParameterStore, isDora: bool
     }),
   );
 }
+
+const trainedNames = (joined: readonly Joined[]): string[] =>
+  joined.flatMap(({ sizes }) => Object.keys(sizes)).filter(isTrainedLora);
 
 const trainedIn = ({ adapted, saved }: LoraWeights): string[] => [
   ...adapted.keys(),
