@@ -28,16 +28,19 @@ export interface TrainedUnits {
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses all units but a share: those of the greatest gradients, above the lowest layer that gives the most squared
- * norm for the time of a step. A step runs all layers forward, and those from the lowest trained one backward.
+ * Chooses all units but a share: those of the greatest gradients from a layer on, the highest at which they hold as much
+ * of the squared norm as a random choice from all layers would on average. Nothing runs backward below it.
  */
-export function chooseTrained(units: readonly Unit[], layers: number, share: number): TrainedUnits {
+export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));
+  const whole = sumOf(units);
   const sorted = units.toSorted((a, b) => b.square - a.square);
-  const choices = [...new Set(units.map(({ layer }) => layer))].flatMap((lowest) => {
+  const from = (lowest: number): TrainedUnits => {
     const above = sorted.filter(({ layer }) => layer >= lowest).slice(0, count);
-    return above.length === count ? [{ lowest, above, worth: sumOf(above) / (2 * layers - Math.max(0, lowest)) }] : [];
-  });
-  const { lowest, above } = choices.reduce((best, one) => (one.worth > best.worth ? one : best));
-  return { units: above, lowest, retained: sumOf(above) / sumOf(units) };
+    return { units: above, lowest, retained: sumOf(above) / whole };
+  };
+  const layers = [...new Set(units.map(({ layer }) => layer))].sort((a, b) => b - a);
+  const choices = layers.map(from).filter((choice) => choice.units.length === count);
+  // The greatest of all units hold at least their share, up to rounding.
+  return choices.find(({ retained }) => retained >= 1 - share) ?? choices.at(-1)!;
 }

@@ -30,7 +30,7 @@ export async function chosenFreeze(
   await stage.prepare();
   const units = unitsOf(subject, await stage.squaredGradients(freezeSteps));
   const { layers } = subject.trainee.stack;
-  const { units: trained, lowest, retained } = chooseTrained(units, layers, freezeShare);
+  const { units: trained, lowest, retained } = chooseTrained(units, freezeShare);
   const { forward, backward, exits } = stage.takeCost();
   const frozen = units.filter((unit) => !trained.includes(unit));
   const choice = { names: frozen.flatMap(({ names }) => names), flops: forward + backward + exits };
