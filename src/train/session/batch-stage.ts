@@ -267,7 +267,7 @@ export async function* batchStages(
   using stage = await BatchStage.open(options, subject, withMask(options, data), terms);
   yield stage;
   await subject.write(out);
-  if (options.lora) await writeRecord(out, stage.prompts);
+  if (options.lora && !data.head) await writeRecord(out, stage.prompts);
 }
 
 /** Adds the mask's contents to the data's hash, so that a run cannot resume under another mask. */

@@ -45,7 +45,7 @@ export async function encoderSubject(
 }
 
 /** A checkpoint with a classifier's configuration. */
-function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
+export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {
     architectures: [classifiers[base.architecture] ?? "ForSequenceClassification"],
@@ -68,7 +68,10 @@ const classifiers: Readonly<Record<string, string>> = {
 };
 
 /** The classifier tensors that a checkpoint lacks; for other labels, the output layer is new. */
-async function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): Promise<(name: string) => boolean> {
+export async function newTensors(
+  base: HuggingFaceCheckpoint,
+  labels: readonly string[],
+): Promise<(name: string) => boolean> {
   const has = await hasTensor(base);
   const same = (await labelsOf(base)).join("\n") === labels.join("\n");
   const { classifier, shifted } = (await encoderOf(base)).config;
