@@ -11,43 +11,11 @@ import { train } from "../../src/library/train.ts";
 import { mean } from "../../src/util/mean.ts";
 import { median } from "../../src/util/median.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
-import { doneRunsIn } from "../common/done-runs.ts";
+import { ARMS, type FreezeRun, freezeRuns, RESULTS } from "./done.ts";
 
-export const RESULTS = "research/freeze/results/smollm2.jsonl";
-const [STEPS, SAMPLES] = [40, 3000];
+const [STEPS, SAMPLES] = [24, 4000];
 const SEEDS = [0, 1, 2];
 const TARGETS = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
-
-/** `random`: as many tensors as `auto`, from all layers; `above`: from the layers that `auto` trains; `upper`: the upper half. */
-const ARMS = ["auto", "full", "random", "above", "upper"] as const;
-
-const run = z.object({
-  arm: z.enum(ARMS),
-  seed: z.number(),
-  /** Trained LoRA layers, of all. */
-  trained: z.number(),
-  tensors: z.number(),
-  /** The lowest layer with a trained tensor. */
-  lowest: z.number(),
-  /** Share of the squared gradient of the steps that `auto` read. */
-  retained: z.number(),
-  /** Nats per label of held-out samples after the last step. */
-  heldOut: z.number(),
-  /** Mean nats per label of the last ten steps. */
-  loss: z.number(),
-  /** Median of a step's CPU time. */
-  cpuMs: z.number(),
-  /** CPU time before the first step, which includes reading gradients. */
-  startMs: z.number(),
-  /** Peak of the process's resident memory. */
-  peakMb: z.number(),
-  /** FLOPs of all steps, and of reading gradients. */
-  flops: z.number(),
-  overhead: z.number(),
-  machine: z.string(),
-});
-export type FreezeRun = z.output<typeof run>;
-export const freezeRuns = (): FreezeRun[] => doneRunsIn(RESULTS, run);
 
 const tensor = z.object({ names: z.array(z.string()), layer: z.number(), square: z.number(), frozen: z.boolean() });
 type Tensor = z.output<typeof tensor>;
@@ -69,8 +37,6 @@ function trainedIn(arm: FreezeRun["arm"], seed: number, tensors: readonly Tensor
       return drawn(tensors);
     case "above":
       return drawn(tensors.filter(({ layer }) => layer >= lowest));
-    case "upper":
-      return tensors.slice(-auto.length);
   }
 }
 
@@ -93,8 +59,8 @@ async function trained(arm: FreezeRun["arm"], seed: number, work: string): Promi
   let [heldOut, startMs, before] = [Number.NaN, 0, 0];
   const { receipt } = await train(
     {
-      ...{ model: "smollm2", data: path.join(work, "samples.jsonl"), seed, steps: STEPS, batch: 2, tokens: 128 },
-      ...{ columns: { prompt: "{question}\n", completion: "{answer}" }, evaluateEvery: STEPS, evaluateBatches: 32 },
+      ...{ model: "smollm2", data: path.join(work, "samples.jsonl"), seed, steps: STEPS, batch: 2, tokens: 96 },
+      ...{ columns: { prompt: "{question}\n", completion: "{answer}" }, evaluateEvery: STEPS, evaluateBatches: 16 },
       ...{ lora: { rank: 8, targets: TARGETS }, quant: "f32", optimizer: { lr: 1e-3 }, schedule: { warmup: 5 } },
       ...(arm === "full" ? {} : { freeze: arm === "auto" ? arm : names }),
     },
@@ -117,7 +83,7 @@ async function trained(arm: FreezeRun["arm"], seed: number, work: string): Promi
   const own = trainedIn(arm, seed, tensors);
   return {
     ...{ arm, seed, trained: own.length, tensors: tensors.length, lowest: lowestOf(own) },
-    ...{ retained: squareOf(own) / squareOf(tensors), heldOut, loss: mean(losses.slice(-10)) },
+    ...{ retained: squareOf(own) / squareOf(tensors), heldOut, loss: mean(losses.slice(-8)) },
     ...{ cpuMs: median(steps), startMs, peakMb: process.resourceUsage().maxRSS / 1024 },
     ...{ flops: receipt.flops.spent, overhead: receipt.flops.overhead, machine: cpus()[0]!.model.trim() },
   };
