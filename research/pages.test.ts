@@ -10,6 +10,7 @@ import { committedRuns } from "./common/committed-runs.ts";
 import { detailSection, disagreements } from "./common/lab-page.ts";
 import { cutSection, PAGE, SECTION } from "./exits/cuts/page.ts";
 import * as exits from "./exits/page.ts";
+import * as freeze from "./freeze/page.ts";
 import * as guard from "./guard/page.ts";
 import * as lyapunov from "./lyapunov/page.ts";
 import * as planner from "./planner/page.ts";
@@ -142,6 +143,10 @@ test("the page of ul2r says what its results say: npx tsx research/ul2r/page.ts"
 
 test("the page of fine-tuning says what its results say: npx tsx research/sft/page.ts", () => {
   expect(disagreements([[sft.PAGE, sft.SECTION, sft.sftSection()]], [])).toEqual([]);
+});
+
+test("the page of freeze auto says what its results say: npx tsx research/freeze/page.ts", () => {
+  expect(disagreements([[freeze.PAGE, freeze.SECTION, freeze.freezeTable()]], [])).toEqual([]);
 });
 
 test("the results of sparse training are what its committed runs say: npx tsx research/sparse/page.ts", () => {

@@ -85,6 +85,9 @@ export function shareOf({ validation }: Pick<TrainOptions, "validation">): numbe
  */
 export const methodOption = z.union([z.string(), z.looseObject({ name: z.string() })]).meta({ type: "string" });
 
+/** Lets the run choose what it freezes. */
+export const AUTO = "auto";
+
 /** A complete training run: the source of its YAML or JSON fields, its flags and its docs. */
 export const trainOptions = z.strictObject({
   method: methodOption
@@ -141,6 +144,16 @@ export const trainOptions = z.strictObject({
     .optional()
     .describe("a mask of tensors to freeze, from train guard or train mask")
     .register(flagHelp, { value: "file" }),
+  freeze: z
+    .preprocess(
+      (value) => (typeof value === "string" && value !== AUTO ? [value] : value),
+      z.union([z.literal(AUTO), z.array(z.string())], "expected auto, or names of parameters"),
+    )
+    .optional()
+    .meta({ type: "string" })
+    .describe("parameters to freeze: names, * for any part; auto: the lowest layers and those of small gradients"),
+  freezeShare: z.number().gt(0).lt(1).default(0.5).describe("freeze auto: share of the tensors to freeze"),
+  freezeSteps: count.default(4).describe("freeze auto: steps of gradients to read before the first update"),
   lora: loraOptions
     .optional()
     .describe("train only LoRA layers: rank, alpha, targets")

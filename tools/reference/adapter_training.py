@@ -42,11 +42,11 @@ def optimizer(model, name: str) -> torch.optim.Optimizer:
     )
 
 
-def save(model, folder: Path) -> None:
+def save(model, folder: Path, base: str = "llama-biased") -> None:
     model.save_pretrained(folder)
     (folder / "README.md").unlink()
     config = json.loads((folder / "adapter_config.json").read_text())
-    config["base_model_name_or_path"] = "llama-biased"
+    config["base_model_name_or_path"] = base
     (folder / "adapter_config.json").write_text(json.dumps(config, indent=2) + "\n")
 
 

@@ -28,9 +28,9 @@ export interface TrainedRows {
   values(): Float32Array;
 }
 
-/** A matrix that is trained whole, in float32. */
+/** A tensor that is trained whole, in float32. */
 export interface SavedTensor {
-  /** Its canonical name without `.weight`. */
+  /** Its canonical name. */
   readonly name: string;
   readonly shape: readonly number[];
   values(): Float32Array;
@@ -65,9 +65,10 @@ export async function writeAdapter(folder: string, adapter: WritableAdapter): Pr
   }
   await writeJson(path.join(folder, "adapter_config.json"), configOf(adapter));
   const layers = [...modulesIn(adapter)].flatMap(([module, names]) => tensorsOf(module, names, adapter));
-  const saved = (adapter.saved ?? []).map(
-    ({ name, ...tensor }) => [`base_model.model.${moduleOf(adapter, name)}.weight`, tensor] as const,
-  );
+  const saved = (adapter.saved ?? []).map(({ name, ...tensor }) => {
+    const { module, kind } = savedIn(adapter, name);
+    return [`base_model.model.${module}.${kind}`, tensor] as const;
+  });
   const tensors = [...layers, ...saved, ...(adapter.rows ?? []).map((rows) => rowsTensor(rows, adapter))];
   await writeTensors(path.join(folder, "adapter_model.safetensors"), new Map(tensors));
 }
@@ -82,7 +83,8 @@ function configOf(adapter: WritableAdapter) {
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
-    modules_to_save: saved && saved.length > 0 ? saved.map(({ name }) => moduleOf(adapter, name)) : null,
+    modules_to_save:
+      saved && saved.length > 0 ? [...new Set(saved.map(({ name }) => savedIn(adapter, name).module))] : null,
     ...(rows && rows.length > 0 && { trainable_token_indices: indicesOf(rows, adapter) }),
   };
 }
@@ -165,6 +167,12 @@ function placed(
   const out = new Float32Array(rows * columns);
   for (let r = 0; r < rows; r++) for (let c = 0; c < columns; c++) out[r * columns + c] = values[from(r, c)]!;
   return out;
+}
+
+/** The module of a tensor, and which of its tensors it is: `weight` or `bias`. */
+function savedIn(adapter: WritableAdapter, name: string): { module: string; kind: string } {
+  const at = name.lastIndexOf(".");
+  return { module: moduleOf(adapter, name.slice(0, at)), kind: name.slice(at + 1) };
 }
 
 /** The module's name in the base's code; models of hidden states leave out the outermost name. */

@@ -12,6 +12,7 @@ import { withFile } from "../../weights/read-file.ts";
 import { parseHeader, type SafeTensor } from "../../weights/safetensors/header.ts";
 import { readFloats } from "../../weights/safetensors/read.ts";
 import { type WritableTensor, writeTensors } from "../../weights/safetensors/write.ts";
+import { type FrozenChoice, frozenChoice } from "../freeze/choice.ts";
 import type { TrainedStep } from "../session/run.ts";
 import type { Machine } from "./machine.ts";
 
@@ -24,6 +25,7 @@ const stateFile = z.object({
   data: z.string(),
   machine: z.object({ onnxruntime: z.string(), processor: z.string() }),
   buffers: z.record(z.string(), z.array(z.int().min(0))),
+  frozen: frozenChoice.optional(),
 });
 
 /** A run between two steps: everything that the rest of it depends on, except the buffers. */
@@ -39,6 +41,8 @@ export interface TrainingState {
   /** Hash of the data. */
   readonly data: string;
   readonly machine: Machine;
+  /** What `freeze: auto` chose. */
+  readonly frozen?: FrozenChoice | undefined;
 }
 
 /** A state found in a folder. */

@@ -50,10 +50,11 @@ export async function exportTrl(
 }
 
 /** @throws UserError for options that train.py cannot follow */
-function refuseBeyond({ method, start, save }: TrainOptions): void {
+function refuseBeyond({ method, start, save, freeze }: TrainOptions): void {
   if (save !== undefined) throw new UserError(`save: ${save} is not exported; expected a run without a saving`);
   if (method !== undefined)
     throw new UserError(`method: ${methodName(method)} is not exported; expected a run without a method`);
+  if (freeze !== undefined) throw new UserError("freeze: frozen parameters are not exported; name the others in train");
   if (start !== undefined)
     throw new UserError("start: the weights of another run are not exported; give its folder as model");
 }

@@ -69,8 +69,10 @@ export class LoraWeights implements TrainableWeights {
     readonly tokens?: readonly number[],
     /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
+    /** Tensors of a classifier's head, which is trained whole. */
+    head: readonly string[] = [],
   ) {
-    this.saved = savedModules(options.modules_to_save, layout, (name) => base.has(name));
+    this.saved = [...savedModules(options.modules_to_save, layout, (name) => base.has(name)), ...head];
     this.#targets = new LoraTargets(options.targets);
   }
 
@@ -96,7 +98,7 @@ export class LoraWeights implements TrainableWeights {
   }
 
   has(name: string): boolean {
-    return this.base.has(name);
+    return this.saved.includes(name) || this.base.has(name);
   }
 
   values(name: string): Float32Array | undefined {
@@ -120,6 +122,8 @@ export class LoraWeights implements TrainableWeights {
   }
 
   vector(graph: Graph, sizes: Sizes): Tensor {
+    const [name, size] = Object.entries(sizes)[0]!;
+    if (this.saved.includes(name)) return this.#input(graph, name, size, []);
     const scratch = new Graph();
     return this.#frozen(graph, scratch, this.base.vector(scratch, sizes));
   }
@@ -148,7 +152,7 @@ export class LoraWeights implements TrainableWeights {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
       const modules = this.layout.modules(name);
       // No adapter in Hugging Face's format could hold its update.
-      if (modules.length === 0) return [];
+      if (modules.length === 0 || this.saved.includes(`${name}.weight`)) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
       if (!this.#targets.include([...together, ...modules])) return [];
       const factors = this.#factors(graph, name, { inputs, outputs: size, down: downName(together[0]!) });

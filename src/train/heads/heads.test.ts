@@ -46,7 +46,7 @@ async function open(head: TextHeadKind) {
   const checkpoint = openCheckpoint(folder);
   const weights = new TracedWeights(checkpoint.config, await hasTensor(checkpoint));
   const encoder = bert.open(weights);
-  const opened = openTrainee({ ...textModelOf(encoder, head, "mean"), weights }, []);
+  const opened = openTrainee({ ...textModelOf(encoder, head, "mean"), weights }, {});
   const names = bert.tensors(checkpoint);
   for (const p of opened.store.parameters)
     opened.store.valuesOf(p).set(new Part(checkpoint, names, p.name, p.shape).floats());

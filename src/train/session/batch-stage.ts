@@ -5,6 +5,7 @@ import { type Batch, type TrainingData, tokensIn } from "../data/batch.ts";
 import { hashOf, readText } from "../data/files.ts";
 import { droppedSentence, mixedSentence, type RunData, recordOf } from "../data/open.ts";
 import { previewOf } from "../data/preview.ts";
+import type { FrozenChoice } from "../freeze/choice.ts";
 import { frozenWork } from "../freeze/frozen-work.ts";
 import { hasPlusRate } from "../graphs/lora-weights.ts";
 import type { ActiveMethod, ChosenMethod, Fitted, MethodBill } from "../methods/method.ts";
@@ -46,6 +47,7 @@ export interface BatchTerms {
   readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
+  readonly frozen?: FrozenChoice | undefined;
   /** Shows samples as text; absent: the method reads them in its own form. */
   readonly tokenizer?: Tokenizer | undefined;
 }
@@ -127,6 +129,10 @@ export class BatchStage extends GradientStage {
     );
   }
 
+  get frozen(): FrozenChoice | undefined {
+    return this.terms.frozen;
+  }
+
   get preview(): readonly string[] {
     const { tokenizer } = this.terms;
     return tokenizer ? previewOf(this.data, tokenizer) : [];
@@ -152,6 +158,23 @@ export class BatchStage extends GradientStage {
       tokens: accumulate * tokensIn(batch),
       ms: accumulate * ms,
     };
+  }
+
+  /** Each trained tensor's squared gradient, summed over the first steps; changes no weights. */
+  async squaredGradients(steps: number): Promise<Map<string, number>> {
+    const trained = this.store.parameters.filter((parameter) => parameter.trained);
+    const sums = new Map(trained.map(({ name }) => [name, 0]));
+    for (let i = 0; i < steps; i++) {
+      await this.gradients(i, { updates: 0, skipped: 0 });
+      for (const parameter of trained) {
+        const gradient = this.store.gradientOf(parameter);
+        sums.set(
+          parameter.name,
+          gradient.reduce((sum, value) => sum + value * value, sums.get(parameter.name)!),
+        );
+      }
+    }
+    return sums;
   }
 
   /** Gradients of the step's batches, with equal weight per label. */
@@ -211,8 +234,9 @@ export class BatchStage extends GradientStage {
 
   bill(steps: number): MethodBill {
     const bill = this.method?.bill?.(steps) ?? {};
-    if (this.options.freezeMask === undefined) return bill;
-    return { ...bill, work: { ...bill.work, ...frozenWork(this.store, this.optimizer) } };
+    if (this.options.freezeMask === undefined && this.options.freeze === undefined) return bill;
+    const overhead = (bill.overhead ?? 0) + (this.frozen?.flops ?? 0);
+    return { ...bill, overhead, work: { ...bill.work, ...frozenWork(this.store, this.optimizer) } };
   }
 
   override [Symbol.dispose](): void {
@@ -234,15 +258,16 @@ export async function* batchStages(
   { subject, data, tokenizer }: Opened,
   { options, out, labTasks, signal }: OpenTerms,
   chosen: ChosenMethod | undefined,
+  frozen?: FrozenChoice,
 ): AsyncGenerator<BatchStage, void> {
   const scorer = await openScorer(options, labTasks, tokenizer);
   const score = () => scoreWritten(out, (folder) => writeSubject(subject, options, { out, folder }), scorer!, signal);
   const scoring = scorer && { tasks: scorer.tasks, score };
-  const terms = { chosen, scoring, ...(!chosen?.method.arrange && { tokenizer }) };
+  const terms = { chosen, scoring, frozen, ...(!chosen?.method.arrange && { tokenizer }) };
   using stage = await BatchStage.open(options, subject, withMask(options, data), terms);
   yield stage;
   await subject.write(out);
-  if (options.lora) await writeRecord(out, stage.prompts);
+  if (options.lora && !data.head) await writeRecord(out, stage.prompts);
 }
 
 /** Adds the mask's contents to the data's hash, so that a run cannot resume under another mask. */

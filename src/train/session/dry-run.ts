@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { UserError } from "../../util/errors.ts";
 import { hasState } from "../checkpoint/state.ts";
-import type { TrainOptions } from "../options.ts";
+import { AUTO, type TrainOptions } from "../options.ts";
 import type { Base } from "../subject/subject.ts";
 import { type Estimate, estimate } from "./estimate.ts";
 import { methodOf, stagesOf } from "./open-stages.ts";
@@ -37,9 +37,11 @@ export async function dryRun(
  * nothing. @throws UserError if it cannot
  */
 export async function checkOptions(
-  { options, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
+  { options: wanted, out, labTasks }: Pick<Session, "options" | "out" | "labTasks">,
   openBase: (model: string) => Promise<Base>,
 ): Promise<number> {
+  // `auto` would run batches.
+  const options = wanted.freeze === AUTO ? { ...wanted, freeze: undefined } : wanted;
   const terms = { options, openBase, labTasks, losses: () => [] };
   const chosen = await methodOf(terms);
   if (chosen?.method.steps) return chosen.method.steps(chosen.options, { ...terms, out, resumes: hasState(out) });

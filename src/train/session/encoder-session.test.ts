@@ -51,6 +51,24 @@ test("a classifier of a tiny encoder learns its classes, and is served", async (
   expect(later.first).toBeLessThan(0.3);
 });
 
+test("LoRA layers and the head of a classifier learn, resume to the bit, and are served with their labels", async () => {
+  const data = lines("lora.jsonl", texts);
+  const options = { ...usual(data), lora: { rank: 4, targets: "q_lin,v_lin,lin1,lin2" } };
+  const call = out("lora");
+  const { loss } = await train(options, call);
+  expect(loss.last).toBeLessThan(0.2);
+  using served = await load(model, { adapter: call.out });
+  const { results } = await served.classify(texts.map(({ text }) => text));
+  const right = texts.filter(({ label }, i) => results[i]!.label === label).length;
+  expect(right / texts.length).toBeGreaterThan(0.9);
+  const controller = new AbortController();
+  const onStep = ({ step }: { step: number }) => step === 7 && controller.abort();
+  await expect(train(options, { ...out("lora-halves"), onStep, signal: controller.signal })).rejects.toThrow("abort");
+  await train(options, { ...out("lora-halves"), reuse: "resume" });
+  const weights = (of: string) => readFileSync(path.join(of, "adapter_model.safetensors")).toString("hex");
+  expect(weights(out("lora-halves").out)).toBe(weights(call.out));
+});
+
 test("embeddings of queries approach their documents', and are served with the base's settings", async () => {
   const pairs = texts.map(({ text, label }) => ({ query: text, positive: label, negatives: ["nothing at all"] }));
   const call = out("embedding");
@@ -83,7 +101,12 @@ test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
     /line 3: expected "text" and "label" to train classes, got "query" and "positive"/,
   ],
   ["lm", texts, { head: "lm" }, /is an encoder, expected classes or embedding, got lm/],
-  ["lora", texts, { lora: {} }, /lora: .* is an encoder, which is trained whole/],
+  [
+    "dropout",
+    texts,
+    { lora: { targets: "q_lin", lora_dropout: 0.1 } },
+    /lora.lora_dropout: .* is an encoder, expected 0/,
+  ],
   ["packing", texts, { packing: true }, /packing: encoders already run without padding/],
 ])("%s: refused with a sentence", async (name, records, options, expected) => {
   await expect(train({ ...usual(lines(`${name}.jsonl`, records)), ...options }, out(name))).rejects.toThrow(expected);

@@ -6,7 +6,7 @@ import type { Counters, TrainedStep, TrainingRun } from "./run.ts";
 
 /** Stores a run's state as a checkpoint in its folder. @throws UserError if the disk refuses it */
 export async function keepRun(run: TrainingRun, options: TrainOptions, out: string): Promise<void> {
-  const { name, data } = run.stage;
+  const { name, data, frozen } = run.stage;
   const tensors = Object.entries(run.states).map(([name, values]): [string, WritableTensor] => [
     name,
     { shape: [values.length], values: () => values },
@@ -14,6 +14,7 @@ export async function keepRun(run: TrainingRun, options: TrainOptions, out: stri
   const state = {
     ...{ step: run.done, counters: finite(run.counters), config: options, data: data.hash, machine: thisMachine() },
     ...(run.trained && { trained: run.trained }),
+    ...(frozen && { frozen }),
   };
   await keepState(out, state, new Map(tensors), name);
 }

@@ -7,6 +7,7 @@ import { checkSave } from "../graphs/saving-masks.ts";
 import type { ChosenMethod, NewTokens } from "../methods/method.ts";
 import { chosenMethod } from "../methods/registry.ts";
 import type { TrainOptions } from "../options.ts";
+import { encoderLoraSubject } from "../subject/encoder-lora.ts";
 import { readingOf } from "../subject/encoder-reading.ts";
 import { encoderSubject } from "../subject/encoder-subject.ts";
 import { loraSubject } from "../subject/lora-subject.ts";
@@ -144,7 +145,7 @@ async function subjectOf(
   if (!base) return newSubject(options, tokenizer.vocabSize);
   if (head && options.neftuneNoiseAlpha !== undefined)
     throw new UserError(`neftuneNoiseAlpha: ${base.name} is an encoder, expected a decoder`, 2);
-  if (head && options.lora) throw new UserError(`lora: ${base.name} is an encoder, which is trained whole`, 2);
+  if (head && options.lora) return encoderLoraSubject(options.lora, base, options, head);
   if (head) return encoderSubject(options, base.checkpoint, head);
   return options.lora
     ? await loraSubject(options.lora, base, options)

@@ -4,6 +4,7 @@ import type { ChosenMethod } from "../methods/method.ts";
 import { chosenMethod, methods } from "../methods/registry.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
 import { batchStages } from "./batch-stage.ts";
+import { chosenFreeze } from "./chosen-freeze.ts";
 import { openRun } from "./open-run.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 
@@ -11,8 +12,13 @@ import type { OpenTerms, Stage } from "./stage.ts";
 export async function* stagesOf(terms: OpenTerms): AsyncGenerator<Stage, void> {
   const { options, out, openBase, resumes } = terms;
   const chosen = await methodOf(terms);
-  if (chosen?.method.stages) yield* chosen.method.stages(chosen.options, terms);
-  else yield* batchStages(await openRun(options, out, openBase, resumes), terms, chosen);
+  if (chosen?.method.stages) {
+    yield* chosen.method.stages(chosen.options, terms);
+    return;
+  }
+  const frozen = await chosenFreeze(terms, chosen);
+  const freeze = frozen?.names ?? options.freeze;
+  yield* batchStages(await openRun({ ...options, freeze }, out, openBase, resumes), terms, chosen, frozen);
 }
 
 /** The method of a run, if any. @throws UserError for options that it does not read */

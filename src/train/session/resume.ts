@@ -10,9 +10,9 @@ import type { Session } from "./session.ts";
 
 /** Options that determine the parameters in a state. */
 const SHAPING =
-  /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freezeMask|lora\.(rank|targets|use_dora|modules_to_save)|optimizer\.name|keepBest|ema): /;
+  /^(method(\.\S+)?|model|head|architecture(\.\S+)?|tokenizer|train|freeze\w*|lora\.(rank|targets|use_dora|modules_to_save)|optimizer\.name|keepBest|ema): /;
 /** Options that determine the meaning of trained values. */
-const MEANING = /^(model|architecture(\.\S+)?|train|freezeMask|lora\.\S+): /;
+const MEANING = /^(model|architecture(\.\S+)?|train|freeze\w*|lora\.\S+): /;
 
 const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
   differences(options, trainOptions.safeParse(config).data ?? config);

@@ -1,4 +1,5 @@
 import type { AdapterRecord } from "../../weights/adapter/record.ts";
+import type { FrozenChoice } from "../freeze/choice.ts";
 import type { MethodBill } from "../methods/method.ts";
 import type { TrainOptions } from "../options.ts";
 import type { PassCost } from "../step/passes.ts";
@@ -64,6 +65,8 @@ export interface Stage extends Disposable {
   readonly head?: Trained;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
+  /** What `freeze: auto` chose. */
+  readonly frozen?: FrozenChoice | undefined;
   /** Notices about its options and data. */
   readonly notices?: readonly string[];
   /** The prompt form of its data, if they have one. */

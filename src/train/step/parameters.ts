@@ -83,6 +83,11 @@ export class ParameterStore implements Disposable {
     return new Float32Array(this.values.memory, 4 * offset, volume(shape));
   }
 
+  /** The gradient of one trained parameter: the memory itself. */
+  gradientOf({ shape, offset }: Parameter): Float32Array {
+    return new Float32Array(this.gradients.memory, 4 * offset, volume(shape));
+  }
+
   /** A view of adjacent parameters, of their values or gradients. */
   view(of: "values" | "gradients", { sizes, inner }: Joined): View {
     const rows = Object.values(sizes).reduce((sum, size) => sum + size, 0);

@@ -1,4 +1,4 @@
-import type { Graph, PrecisionPolicy, Spent } from "../../graph/index.ts";
+import type { PrecisionPolicy, Spent } from "../../graph/index.ts";
 import type { Batch } from "../data/batch.ts";
 import { type ExitLoss, layersOf, type Trainee, traceEmbedding, traceLayer } from "../graphs/graphs.ts";
 import { traceLoss } from "../graphs/loss.ts";
@@ -29,13 +29,25 @@ const ALONE: StepTerms = { before: 0, scale: 1 };
 /** The shape for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
-/** A model's weights in its own order. */
-export function weightsOf(trainee: Trainee): Joined[] {
-  const layers = layersOf(trainee).map((l) => traceLayer(trainee, l, ANY_SHAPE));
-  const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
-  const graphs = [traceEmbedding(trainee, ANY_SHAPE), ...layers, traceLoss(trainee), ...exits];
-  return graphs.flatMap((g) => trainee.weights.inputsOf(g));
+/** Weights that a layer reads: −1 is the embedding, the number of layers the heads. */
+export interface PlacedWeights {
+  readonly layer: number;
+  readonly joined: Joined;
 }
+
+/** A model's weights in its own order, some of them in several places. */
+export function placedWeights(trainee: Trainee): PlacedWeights[] {
+  const { layers } = trainee.stack;
+  const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
+  const graphs = [
+    { layer: -1, graph: traceEmbedding(trainee, ANY_SHAPE) },
+    ...layersOf(trainee).map((layer) => ({ layer, graph: traceLayer(trainee, layer, ANY_SHAPE) })),
+    ...[traceLoss(trainee), ...exits].map((graph) => ({ layer: layers, graph })),
+  ];
+  return graphs.flatMap(({ layer, graph }) => trainee.weights.inputsOf(graph).map((joined) => ({ layer, joined })));
+}
+
+export const weightsOf = (trainee: Trainee): Joined[] => placedWeights(trainee).map(({ joined }) => joined);
 
 /**
  * Runs batches forward and backward. The backward pass needs each layer's products: they are stored, or only the
@@ -129,8 +141,6 @@ export class Passes implements Disposable {
 
 /** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
 export function firstTrained(trainee: Trainee): number {
-  const { weights, trained } = trainee;
-  const any = (graph: Graph) => weights.inputsOf(graph).some(({ sizes }) => Object.keys(sizes).some(trained));
-  if (any(traceEmbedding(trainee, ANY_SHAPE))) return -1;
-  return layersOf(trainee).find((l) => any(traceLayer(trainee, l, ANY_SHAPE))) ?? trainee.stack.layers;
+  const isTrained = ({ joined }: PlacedWeights) => Object.keys(joined.sizes).some(trainee.trained);
+  return placedWeights(trainee).find(isTrained)?.layer ?? trainee.stack.layers;
 }

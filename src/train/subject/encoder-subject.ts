@@ -35,7 +35,7 @@ export async function encoderSubject(
   const model = textModelOf(architecture.open(weights), head.kind, sentenceSettingsOf(base).pooling);
   const names = architecture.tensors(base);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, base, names, isNew));
-  const opened = openTrainee({ ...model, weights }, options.train, frozen);
+  const opened = openTrainee({ ...model, weights }, options, frozen);
   const { store } = opened;
   for (const { name, shape } of store.parameters)
     if (!isNew(name)) store.valuesOf(store.parameter(name)).set(new Part(base, names, name, shape).floats());
@@ -45,7 +45,7 @@ export async function encoderSubject(
 }
 
 /** A checkpoint with a classifier's configuration. */
-function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
+export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {
     architectures: [classifiers[base.architecture] ?? "ForSequenceClassification"],
@@ -68,7 +68,10 @@ const classifiers: Readonly<Record<string, string>> = {
 };
 
 /** The classifier tensors that a checkpoint lacks; for other labels, the output layer is new. */
-async function newTensors(base: HuggingFaceCheckpoint, labels: readonly string[]): Promise<(name: string) => boolean> {
+export async function newTensors(
+  base: HuggingFaceCheckpoint,
+  labels: readonly string[],
+): Promise<(name: string) => boolean> {
   const has = await hasTensor(base);
   const same = (await labelsOf(base)).join("\n") === labels.join("\n");
   const { classifier, shifted } = (await encoderOf(base)).config;

@@ -19,7 +19,7 @@ export function startFromAdapter(
   factors: ReadonlyMap<string, LoraFactors>,
   saved: readonly SavedTensor[],
 ): void {
-  const modules = saved.map(({ name }) => layout.modules(name)[0]!);
+  const modules = saved.map(({ name }) => layout.modules(moduleIn(name))[0]!);
   const adapter = openLora(folder, modules);
   refuseOtherTargets(adapter, layout, factors.keys());
   const layers = new LoraLayers(adapter, layout);
@@ -30,8 +30,8 @@ export function startFromAdapter(
   layers.check(model);
   const other = starts.find(({ layer }) => layer.rank !== lora.rank)?.layer;
   if (other) throw new UserError(`start: ${folder} has rank ${other.rank}; expected lora.rank=${other.rank}`);
-  for (const [i, { values }] of saved.entries()) {
-    const tensor = adapter.head.get(`${modules[i]}.weight`);
+  for (const [i, { name, values }] of saved.entries()) {
+    const tensor = adapter.head.get(modules[i]! + name.slice(moduleIn(name).length));
     if (tensor) values().set(readFloats(tensor));
   }
   const isDora = starts.some(({ layer }) => layer.magnitude);
@@ -44,6 +44,8 @@ export function startFromAdapter(
     up.set(layer.up.map((value) => value / scale));
   }
 }
+
+const moduleIn = (name: string): string => name.slice(0, name.lastIndexOf("."));
 
 /** @throws UserError that names an adapter's modules if some of them are not trained */
 function refuseOtherTargets({ folder, updates }: Lora, layout: Layout, names: Iterable<string>): void {

@@ -22,6 +22,7 @@ import { seenLanguageModelOf } from "../vision/seen-stack.ts";
 import { addingOf, sightOf } from "../vision/vision-model.ts";
 import { fillLora } from "./initial.ts";
 import { startFromAdapter } from "./lora-start.ts";
+import { frozenIn } from "./open-trainee.ts";
 import type { Base, Subject } from "./subject.ts";
 
 /**
@@ -31,7 +32,8 @@ import type { Base, Subject } from "./subject.ts";
 export async function loraSubject(
   lora: LoraOptions,
   { name, hub = name, checkpoint, prepared, extended }: Base,
-  options: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save"> & Partial<Pick<TrainOptions, "data">>,
+  options: Pick<TrainOptions, "quant" | "seed" | "freezeMask" | "save"> &
+    Partial<Pick<TrainOptions, "data" | "freeze">>,
 ): Promise<Subject> {
   const { quant, seed, freezeMask, save } = options;
   const architecture = await decoderArchitecture(checkpoint);
@@ -44,29 +46,18 @@ export async function loraSubject(
   const adding = (await sightOf({ ...options, lora }, checkpoint)) && (await addingOf(checkpoint));
   const modelOf = (decoder: Decoder) =>
     adding === undefined ? languageModelOf(decoder, saving) : seenLanguageModelOf(decoder, adding, saving);
-  const trainee: Trainee = { ...modelOf(architecture.open(weights)), weights, trained: isTrainedLora };
-  const joined = weightsOf(trainee);
-  frozen.commit();
-  weights.checkTargets();
-  const store = new ParameterStore(joined, isTrainedLora);
-  fillLora(store, seed);
   const names = architecture.tensors(checkpoint);
+  const part = (tensor: string, shape?: readonly number[]) => new Part(checkpoint, names, tensor, shape);
+  const model = { ...modelOf(architecture.open(weights)), weights };
+  const { trainee, store, factors } = openLayers(model, lora, options, frozen, part);
   const tables = extended ? TABLES.filter((table) => store.parameters.some((p) => p.name === rowsName(table))) : [];
   for (const table of tables) {
-    const part = new Part(checkpoint, names, `${table}.weight`);
-    store
-      .valuesOf(store.parameter(rowsName(table)))
-      .set(rowsOfTokens(part.floats(), plain.config, extended!.ids, seed));
+    const rows = rowsOfTokens(part(`${table}.weight`).floats(), plain.config, extended!.ids, seed);
+    store.valuesOf(store.parameter(rowsName(table))).set(rows);
   }
-  const traced = new TracedWeights(checkpoint.config, (tensor) => new Part(checkpoint, names, tensor).exists);
+  const traced = new TracedWeights(checkpoint.config, (tensor) => part(tensor).exists);
   const whole = { ...modelOf(architecture.open(traced)), weights: traced, trained: () => true };
   refuseOnFrozen(trainedIn(weights), frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
-  for (const tensor of weights.saved) {
-    const parameter = store.parameter(tensor);
-    store.valuesOf(parameter).set(new Part(checkpoint, names, tensor, parameter.shape).floats());
-  }
-  const factors = factorsOf(weights, store, lora.use_dora);
-  if (lora.use_dora) fillNorms(weights, store, (tensor, shape) => new Part(checkpoint, names, tensor, shape));
   return {
     ...{ trainee, store, whole },
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors, savedTensors(weights, store)),
@@ -78,6 +69,35 @@ export async function loraSubject(
       }),
     [Symbol.dispose]: () => store[Symbol.dispose](),
   };
+}
+
+/**
+ * The parameters of LoRA layers, with their first values, and of tensors that are trained whole: `part` has the base's.
+ * `isNew`: the base lacks it.
+ */
+export function openLayers(
+  model: Omit<Trainee, "trained"> & { readonly weights: LoraWeights },
+  lora: LoraOptions,
+  { seed, freeze }: Pick<TrainOptions, "seed"> & Partial<Pick<TrainOptions, "freeze">>,
+  base: { commit(): void },
+  part: (tensor: string, shape: readonly number[]) => Part,
+  isNew: (tensor: string) => boolean = () => false,
+) {
+  const { weights } = model;
+  const joined = weightsOf({ ...model, trained: isTrainedLora });
+  base.commit();
+  weights.checkTargets();
+  const names = joined.flatMap(({ sizes }) => Object.keys(sizes)).filter(isTrainedLora);
+  const isFrozen = frozenIn(freeze, names);
+  const trained = (parameter: string) => isTrainedLora(parameter) && !isFrozen(parameter);
+  const store = new ParameterStore(joined, trained);
+  fillLora(store, seed);
+  for (const tensor of weights.saved.filter((name) => !isNew(name))) {
+    const parameter = store.parameter(tensor);
+    store.valuesOf(parameter).set(part(tensor, parameter.shape).floats());
+  }
+  if (lora.use_dora) fillNorms(weights, store, part);
+  return { trainee: { ...model, trained }, store, factors: factorsOf(weights, store, lora.use_dora) };
 }
 
 /**
@@ -112,10 +132,10 @@ const trainedIn = ({ adapted, saved }: LoraWeights): string[] => [
   ...saved.map((tensor) => tensor.replace(/\.weight$/, "")),
 ];
 
-const savedTensors = ({ saved }: LoraWeights, store: ParameterStore): SavedTensor[] =>
+export const savedTensors = ({ saved }: LoraWeights, store: ParameterStore): SavedTensor[] =>
   saved.map((name) => {
     const parameter = store.parameter(name);
-    return { name: name.replace(/\.weight$/, ""), shape: parameter.shape, values: () => store.valuesOf(parameter) };
+    return { name, shape: parameter.shape, values: () => store.valuesOf(parameter) };
   });
 
 /** DoRA starts with the norms of the frozen rows. */

@@ -3,27 +3,39 @@ import { few, UserError } from "../../util/errors.ts";
 import { wildcard } from "../../util/wildcard.ts";
 import { nothingFrozen } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
+import { AUTO, type TrainOptions } from "../options.ts";
 import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 
 /**
- * A model with its parameters, not yet filled. Those that match a pattern and are not frozen are trained; no patterns:
- * all.
+ * A model with its parameters, not yet filled. Those that match the patterns of `train` and are not frozen are trained;
+ * no patterns: all.
  * @throws UserError for a pattern without a match
  */
 export function openTrainee(
   model: Omit<Trainee, "trained">,
-  patterns: readonly string[],
+  { train, freeze }: Partial<Pick<TrainOptions, "train" | "freeze">>,
   frozenOf: (joined: readonly Joined[]) => (name: string) => boolean = () => nothingFrozen,
 ) {
   const joined = weightsOf({ ...model, trained: () => false });
   const names = joined.flatMap(({ sizes }) => Object.keys(sizes));
-  const [wanted, frozen] = [trainedBy(patterns, names), frozenOf(joined)];
-  const trained = (name: string) => wanted(name) && !frozen(name);
+  const [wanted, masked, frozen] = [trainedBy(train ?? [], names), frozenOf(joined), frozenIn(freeze, names)];
+  const trained = (name: string) => wanted(name) && !masked(name) && !frozen(name);
   const store = new ParameterStore(joined, trained);
   const trainee: Trainee = { ...model, trained };
   const whole: Trainee = { ...model, trained: () => true };
   return { trainee, whole, store, [Symbol.dispose]: () => store[Symbol.dispose]() };
+}
+
+/**
+ * A test for names that the option `freeze` lists. While `auto` reads gradients, nothing is frozen.
+ * @throws UserError for a pattern without a match, or if nothing is left to train
+ */
+export function frozenIn(freeze: TrainOptions["freeze"], names: readonly string[]): (name: string) => boolean {
+  if (freeze === undefined || freeze === AUTO || freeze.length === 0) return nothingFrozen;
+  const frozen = trainedBy(freeze, names, "freeze");
+  if (names.every(frozen)) throw new UserError("freeze: expected some parameters that are still trained", 2);
+  return frozen;
 }
 
 /**

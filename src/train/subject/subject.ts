@@ -192,7 +192,7 @@ export function checkTrainable(checkpoint: Checkpoint): asserts checkpoint is Hu
 async function opened(checkpoint: Checkpoint, options: TrainOptions, has: (name: string) => boolean) {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const frozen = (joined: readonly Joined[]) => frozenBy(options, tensorsOf(joined, checkpoint, names));
-  return { ...openTrainee(await modelOf(checkpoint, has, options), options.train, frozen), names };
+  return { ...openTrainee(await modelOf(checkpoint, has, options), options, frozen), names };
 }
 
 const writer =

@@ -23,7 +23,7 @@ export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules):
   const scores = output === undefined ? undefined : lora.head.get(`${output}.weight`);
   return {
     ...adapted(base, lora),
-    config: scores ? classifying(base.config, scores) : base.config,
+    config: scores ? classifying(base.config, scores, lora.record?.labels) : base.config,
     tensors: new Map<string, StoredTensor>([
       ...base.tensors,
       ...[...own].map(([name, t]) => [name, { ...t, name }] as const),
@@ -51,10 +51,14 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   return !tensors.has(name) && tensors.has(inner) ? inner : name;
 }
 
-/** The classifier's fields of config.json. PEFT does not save label names: the base's are kept if their number matches. */
-function classifying(source: ConfigSource, { shape: [labels = 0] }: SafeTensor): ConfigSource {
+/** The classifier's fields of config.json. Without `own` label names, the base's are kept if their number matches. */
+function classifying(
+  source: ConfigSource,
+  { shape: [labels = 0] }: SafeTensor,
+  own: readonly string[] | undefined,
+): ConfigSource {
   if (source.kind === "gguf") return source;
-  const named = source.config.id2label as Record<string, unknown> | null | undefined;
+  const named = own ? { ...own } : (source.config.id2label as Record<string, unknown> | null | undefined);
   const isSame = Object.keys(named ?? {}).length === labels;
   const id2label = isSame ? named : Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `LABEL_${i}`]));
   return { ...source, config: { ...source.config, architectures: ["ForSequenceClassification"], id2label } };

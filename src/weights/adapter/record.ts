@@ -12,6 +12,8 @@ const adapterRecord = z.strictObject({
   prompt: z.enum(promptForms),
   /** SHA-256 of the model's chat template at training; absent if it had none. */
   template: sha256.optional(),
+  /** A classifier's labels, which PEFT does not save. */
+  labels: z.array(z.string()).optional(),
 });
 export type AdapterRecord = z.output<typeof adapterRecord>;
 

@@ -30,7 +30,7 @@ function otherOf({ precision, recompute, packing, method, ...others }: TrainOpti
   if (precision !== "fp32") return "precision";
   if (recompute || packing) return recompute ? "recompute" : "packing";
   if (method !== undefined && methodName(method) !== "noise") return "method";
-  return (["save", "lora", "head", "upcycle"] as const).find((name) => others[name] !== undefined);
+  return (["save", "lora", "head", "upcycle", "freeze"] as const).find((name) => others[name] !== undefined);
 }
 
 /** The one stage of a run that trains an image generator. @throws UserError */

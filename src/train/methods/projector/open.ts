@@ -41,7 +41,7 @@ export async function openProjector(
   own: ProjectorOptions,
   openBase: (model: string) => Promise<Base>,
 ): Promise<Opened> {
-  const other = (["lora", "head", "start", "upcycle", "freezeMask"] as const).find(
+  const other = (["lora", "head", "start", "upcycle", "freezeMask", "freeze"] as const).find(
     (name) => options[name] !== undefined,
   );
   if (other || options.train.length > 0)
@@ -113,7 +113,7 @@ async function subjectOf(
   const { hidden } = decoder.config;
   const config = { from, inner: own.inner ?? hidden, to: hidden, latents: own.plan };
   const stack = new ProjectorStack(decoder, weights, config);
-  const opened = openTrainee({ stack, objective: languageModel(decoder), weights }, ["projector.*"]);
+  const opened = openTrainee({ stack, objective: languageModel(decoder), weights }, { train: ["projector.*"] });
   for (const parameter of opened.store.parameters)
     if (!parameter.trained) opened.store.valuesOf(parameter).set(part(parameter.name).floats());
   fillProjector(opened.store, part("token_embd.weight").floats(), seed);
