@@ -69,6 +69,8 @@ export class LoraWeights implements TrainableWeights {
     readonly tokens?: readonly number[],
     /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
+    /** For an engine: frozen weights are constants, which it packs, and a program has the inputs of several layers. */
+    private readonly served = false,
   ) {
     this.saved = savedModules(options.modules_to_save, layout, (name) => base.has(name));
     this.#targets = new LoraTargets(options.targets);
@@ -200,7 +202,7 @@ export class LoraWeights implements TrainableWeights {
 
   #input(graph: Graph, name: string, rows: number, inner: readonly number[]): Tensor {
     const { stored } = this.#of(graph);
-    const input = withoutLayer(name);
+    const input = this.served ? name : withoutLayer(name);
     const tensor = stored.get(input)?.tensor ?? graph.input(input, "f32", [rows, ...inner]);
     stored.set(input, { input, tensor, sizes: { [name]: rows }, inner });
     return tensor;
@@ -215,10 +217,10 @@ export class LoraWeights implements TrainableWeights {
     return { ...form, codes: c, scale: s, zero: z };
   }
 
-  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory. */
+  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory or is served. */
   #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
     const { name, data } = constantOf(scratch, tensor);
-    if (data.kind === "memory") return graph.constant(name, tensor, data);
+    if (data.kind === "memory" || this.served) return graph.constant(name, tensor, data);
     const { frozen } = this.#of(graph);
     const input = withoutLayer(name);
     const known = frozen.get(input);
