@@ -100,9 +100,10 @@ export class ActiveGrpo implements ActiveMethod {
       `rewards/${name}/mean`,
       mean(scores.flat().map((all) => all[k]!)),
     ]);
+    const scaled = this.own.scale_rewards === "batch" ? [rewards.flat()] : rewards;
     return {
       ...{ reward: mean(rewards.flat()), reward_std: deviation(rewards.flat()) },
-      frac_reward_zero_std: mean(rewards.map((group) => Number(isUniform(group)))),
+      frac_reward_zero_std: mean(scaled.map((group) => Number(isUniform(group)))),
       ...Object.fromEntries(named),
       "completions/mean_length": mean(completions.map(({ ids }) => ids.length)),
       "completions/clipped_ratio": mean(completions.map(({ clipped }) => Number(clipped))),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { checked } from "../../../util/checked.ts";
-import { inFile, UserError } from "../../../util/errors.ts";
+import { UserError } from "../../../util/errors.ts";
 import { encodeChat, type Tokenizer } from "../../../weights/tokenizer/index.ts";
 import { hashOf } from "../../data/files.ts";
 import { type DataFiles, promptsOf, type RunData, refuseWeights } from "../../data/open.ts";
