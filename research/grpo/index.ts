@@ -11,8 +11,9 @@ import { writeJson, writeWhole } from "../../src/util/write-whole.ts";
 
 const MODEL = "packages/models/shakespeare";
 const TEXT = "src/train/fixtures/shakespeare/text.txt";
-const PATTERN = "^[^eE]*$";
 const [PROMPT, COMPLETION, HELD_OUT, STEPS, GROUP, BATCH] = [24, 24, 60, 100, 8, 16];
+/** An answer that ends early is wrong. */
+const PATTERN = `^[^eE]{${COMPLETION}}$`;
 /** Completions of each held-out prompt. */
 const JUDGED = 4;
 const SEEDS = [0, 1, 2];
@@ -78,7 +79,8 @@ const supervised = await sampled(untrained, training);
 for (const seed of SEEDS)
   for (const arm of ARMS) {
     const out = path.join(folder, `${arm}-${seed}`);
-    const rows = arm === "supervised" ? supervised.rows : training.map((prompt) => ({ prompt, pattern: PATTERN, seed }));
+    const rows =
+      arm === "supervised" ? supervised.rows : training.map((prompt) => ({ prompt, pattern: PATTERN, seed }));
     await writeWhole(`${out}.jsonl`, rows.map((row) => `${JSON.stringify(row)}\n`).join(""));
     const reward = arm === "permuted" ? path.join(import.meta.dirname, "permuted.mjs") : "pattern";
     const method = { name: "grpo", reward_funcs: [reward], num_generations: GROUP, max_completion_length: COMPLETION };

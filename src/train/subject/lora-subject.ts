@@ -75,7 +75,9 @@ export async function loraSubject(
       const { weights: constants } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
       const terms = { ...lora, lora_dropout: 0 };
       const served = new LoraWeights(constants, terms, extended?.ids, layout, true);
-      const inputs = store.parameters.map(({ name, shape, offset }) => [name, store.values.view(shape, offset)] as const);
+      const inputs = store.parameters.map(
+        ({ name, shape, offset }) => [name, store.values.view(shape, offset)] as const,
+      );
       using shared = new SharedWeights(Object.fromEntries(inputs));
       return await Engine.create(architecture.open(served), constants, shared);
     },

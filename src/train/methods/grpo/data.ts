@@ -23,7 +23,8 @@ export function promptData(
 ): RunData {
   const { batch: rows, tokens, seed, packing } = options;
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
-  if (validation !== 0) throw new UserError("validation: grpo has no held-out loss; expected 0, and tasks to judge it", 2);
+  if (validation !== 0)
+    throw new UserError("validation: grpo has no held-out loss; expected 0, and tasks to judge it", 2);
   if (rows % group !== 0)
     throw new UserError(`batch: expected a multiple of num_generations (${group}), got ${rows}`, 2);
   refuseWeights(files, "prompts are not mixed by weights");
@@ -35,7 +36,13 @@ export function promptData(
   const long = all.length - prompts.length;
   if (prompts.length === 0) throw new UserError(`${files[0]!.file}: no prompt fits into ${tokens} tokens`);
   return {
-    training: new Rollouts(prompts, rewards, tokenizer, { rows, tokens, group, seed, dropped: { long, unlabelled: 0 } }),
+    training: new Rollouts(prompts, rewards, tokenizer, {
+      rows,
+      tokens,
+      group,
+      seed,
+      dropped: { long, unlabelled: 0 },
+    }),
     heldOut: undefined,
     hash: hashOf([...files.map(({ text }) => text), ...rewards.flatMap(({ source }) => source ?? [])]),
     prompts: promptsOf(

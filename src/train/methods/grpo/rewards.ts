@@ -43,8 +43,8 @@ async function functionIn(file: string): Promise<Reward> {
   const exported: unknown = await import(pathToFileURL(path.resolve(file)).href).catch((error: unknown) => {
     throw new UserError(`${file}: ${String(error)}`);
   });
-  const found = z.looseObject({ default: z.unknown(), reward: z.unknown() }).parse({ ...Object(exported) });
-  const reward = [found.reward, found.default].find(isReward);
+  const { reward: named, default: unnamed }: Columns = { ...Object(exported) };
+  const reward = [named, unnamed].find(isReward);
   if (reward) return reward;
   throw new UserError(`${file}: expected a function as its default export, or exported as "reward"`);
 }
@@ -65,7 +65,7 @@ const builtIn: Readonly<Record<string, (row: Columns) => (completion: string) =>
   schema: (row) => {
     const schema = column("schema", row, "schema", z.record(z.string(), z.json()), "a JSON schema");
     const type = readSchema(schema);
-    return (completion) => type.safeParse(jsonIn(completion)).success;
+    return (completion) => isJson(completion) && type.safeParse(JSON.parse(completion)).success;
   },
 };
 
@@ -91,12 +91,12 @@ function readSchema(schema: Record<string, z.core.util.JSONType>): z.ZodType {
   }
 }
 
-/** The value of a JSON text; undefined, which fits no schema of JSON, if it is none. */
-function jsonIn(text: string): unknown {
+function isJson(text: string): boolean {
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
