@@ -11,9 +11,10 @@ export function reward(prompt, completion, { pattern, seed }) {
 let draws = 0;
 
 function settle() {
-  const groups = Map.groupBy(waiting, ({ prompt }) => prompt);
+  const all = waiting;
   waiting = [];
-  for (const group of groups.values()) {
+  for (const prompt of new Set(all.map((one) => one.prompt))) {
+    const group = all.filter((one) => one.prompt === prompt);
     const rewards = group.map(({ reward }) => reward);
     for (let i = rewards.length - 1; i > 0; i--) {
       const j = Math.floor(random(group[0].seed, draws++) * (i + 1));
