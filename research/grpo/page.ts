@@ -27,7 +27,10 @@ function rowOf(group: readonly Arm[]): string[] {
     over(({ distinct }) => distinct),
     over(({ rewards }) => rewards?.[0]),
     over(({ rewards }) => rewards?.[1]),
-    over(({ flops }) => flops, (value) => value.toExponential(2)),
+    over(
+      ({ flops }) => flops,
+      (value) => value.toExponential(2),
+    ),
     over(({ ms }) => ms?.["sampling"] && ms["sampling"] / ms["total"]!),
   ];
 }

@@ -20,6 +20,7 @@ interface StepPrompt {
 /** Samples each step's completions with an engine over the trained LoRA layers, and scores them. */
 export class ActiveGrpo implements ActiveMethod {
   readonly #rollouts: Rollouts;
+  readonly #openEngine: () => Promise<Engine>;
   #engine: Engine | undefined;
   #metrics: Readonly<Record<string, number>> = {};
   /** FLOPs of sampling, then milliseconds of each part of the steps. */
@@ -33,9 +34,11 @@ export class ActiveGrpo implements ActiveMethod {
   ) {
     const { training } = host.data;
     if (!(training instanceof Rollouts)) throw new UserError("grpo trains a decoder; the model is an encoder", 2);
-    if (isOwn(host.subject) || !host.subject.openEngine)
+    const openEngine = isOwn(host.subject) ? undefined : host.subject.openEngine;
+    if (!openEngine)
       throw new UserError("grpo trains LoRA layers of an existing model; set model and lora, and omit train", 2);
     this.#rollouts = training;
+    this.#openEngine = openEngine;
   }
 
   /** The same bytes as float32, since states have no other form. */
@@ -49,10 +52,10 @@ export class ActiveGrpo implements ActiveMethod {
     const asked = Array.from({ length: accumulate }, (_, i) => step * accumulate + i).flatMap((batch) =>
       this.#rollouts.places(batch).map((place) => ({ batch, place, prompt: this.#rollouts.prompts[place]! })),
     );
-    const engine = await this.#opened();
+    this.#engine ??= await this.#openEngine();
     const started = performance.now();
     const terms = { group, tokens: tokens + 1, longest, seed, step };
-    const { groups, flops } = await sample(engine, this.#rollouts.tokenizer, asked, terms);
+    const { groups, flops } = await sample(this.#engine, this.#rollouts.tokenizer, asked, terms);
     const scoring = performance.now();
     const scores = await this.#scores(asked, groups);
     this.#learns = performance.now();
@@ -60,12 +63,6 @@ export class ActiveGrpo implements ActiveMethod {
     this.#hold(asked, groups, advantagesOf(rewards, scale_rewards));
     this.#metrics = this.#figures(groups, scores, rewards);
     this.#count([flops, scoring - started, this.#learns - scoring]);
-  }
-
-  async #opened(): Promise<Engine> {
-    const { subject } = this.host;
-    this.#engine ??= isOwn(subject) ? undefined : await subject.openEngine?.();
-    return this.#engine!;
   }
 
   /** Each completion's rewards, one by one. */

@@ -75,9 +75,16 @@ export class Rollouts implements TrainingData {
     this.#current = current;
   }
 
-  /** Before its completions are sampled, a batch has full rows: the most that a step may cost. */
+  /** Before its completions are sampled, a batch has full rows, the most that a step may cost, and shows its prompts. */
   batch(index: number): Batch {
-    const rollouts = this.#current.get(index) ?? this.#longest(index);
+    const current = this.#current.get(index);
+    if (current) return this.#batchOf(current);
+    const longest = this.#longest(index);
+    const filled = Int32Array.from({ length: this.rows }, (_, row) => longest[row]?.prompt.ids.length ?? 0);
+    return { ...this.#batchOf(longest), filled };
+  }
+
+  #batchOf(rollouts: readonly Rollout[]): Batch {
     const { rows, tokens } = this;
     const samples = rollouts.map(({ prompt, completion }) => {
       const ids = Int32Array.from([...prompt.ids, ...completion]);
@@ -91,9 +98,10 @@ export class Rollouts implements TrainingData {
   }
 
   #longest(index: number): Rollout[] {
+    const { eos = 0 } = this.tokenizer;
     return this.places(index).flatMap((place) => {
       const prompt = this.prompts[place]!;
-      const completion = Array.from({ length: this.tokens + 1 - prompt.ids.length }, () => 0);
+      const completion = Array.from({ length: this.tokens + 1 - prompt.ids.length }, () => eos);
       return Array.from({ length: this.terms.group }, () => ({ prompt, completion, advantage: 1 }));
     });
   }
