@@ -70,7 +70,7 @@ export const sections: readonly Section[] = [
       page("Train exits", "train-exits"),
       page("Train on GPUs", "train-export"),
       page("Export a model", "export"),
-      ...["dpo", "exits", "first", "guard", "kto", "masked-diffusion", "moe", "orpo", "projector"].map(method),
+      ...["dpo", "exits", "first", "grpo", "guard", "kto", "masked-diffusion", "moe", "orpo", "projector"].map(method),
       ...["sft", "simpo", "sparse", "ul2r"].map(method),
     ],
   },

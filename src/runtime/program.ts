@@ -71,10 +71,14 @@ export class Program implements Disposable {
     }
   }
 
-  /** Binds views once for many runs. Throws if one is missing. */
+  /** Binds views, beside shared inputs, once for many runs. Throws if one is missing. */
   bind(binding: Binding): BoundProgram {
     this.#check();
-    return new BoundProgram(this, views(this.inputs, binding), views(this.outputs, binding));
+    return new BoundProgram(
+      this,
+      views(this.inputs, { ...this.weights?.inputs, ...binding }),
+      views(this.outputs, binding),
+    );
   }
 
   /** The allocator of its device's memory; it lives as long as the program. */

@@ -1,4 +1,5 @@
 import type { ConstantData, Graph } from "../graph/graph.ts";
+import type { Bindable } from "./buffer.ts";
 import { trimHeap } from "./libc.ts";
 import { MappedTensors } from "./mapped-tensors.ts";
 import { ort, ortCreate, type Pointer, release } from "./ort/api.ts";
@@ -22,6 +23,9 @@ export class SharedWeights implements Disposable {
   /** The number of programs that compile or wait for runs to end. */
   #compiling = 0;
   readonly #gates: { forRuns: (() => void)[]; forCompiling: (() => void)[] } = { forRuns: [], forCompiling: [] };
+
+  /** `inputs`: weights that may change between runs, by the names of the graphs' inputs; their owner outlives the programs. */
+  constructor(readonly inputs: Readonly<Record<string, Bindable>> = {}) {}
 
   /** Makes the session that will be created from the graph take its mapped constants from here. */
   offer(graph: Graph, options: Pointer): void {

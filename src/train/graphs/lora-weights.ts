@@ -40,6 +40,14 @@ interface Inputs {
   readonly frozen: Map<string, FrozenInput>;
 }
 
+/** How the weights differ from a decoder's that is trained. */
+interface LoraUse {
+  /** Tensors of a classifier's head, which is trained whole. */
+  readonly head?: readonly string[];
+  /** For an engine: frozen weights are constants, which it packs, and a program has the inputs of several layers. */
+  readonly served?: boolean;
+}
+
 /** A matrix with a LoRA layer. */
 interface AdaptedMatrix {
   readonly inputs: number;
@@ -61,6 +69,7 @@ export class LoraWeights implements TrainableWeights {
 
   /** Tensors that are trained whole. */
   readonly saved: readonly string[];
+  private readonly served: boolean;
 
   constructor(
     private readonly base: WeightSource,
@@ -69,10 +78,10 @@ export class LoraWeights implements TrainableWeights {
     readonly tokens?: readonly number[],
     /** Hugging Face's modules. */
     private readonly layout: Pick<Layout, "modules"> = { modules: () => [] },
-    /** Tensors of a classifier's head, which is trained whole. */
-    head: readonly string[] = [],
+    { head = [], served = false }: LoraUse = {},
   ) {
     this.saved = [...savedModules(options.modules_to_save, layout, (name) => base.has(name)), ...head];
+    this.served = served;
     this.#targets = new LoraTargets(options.targets);
   }
 
@@ -204,7 +213,7 @@ export class LoraWeights implements TrainableWeights {
 
   #input(graph: Graph, name: string, rows: number, inner: readonly number[]): Tensor {
     const { stored } = this.#of(graph);
-    const input = withoutLayer(name);
+    const input = this.served ? name : withoutLayer(name);
     const tensor = stored.get(input)?.tensor ?? graph.input(input, "f32", [rows, ...inner]);
     stored.set(input, { input, tensor, sizes: { [name]: rows }, inner });
     return tensor;
@@ -219,10 +228,10 @@ export class LoraWeights implements TrainableWeights {
     return { ...form, codes: c, scale: s, zero: z };
   }
 
-  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory. */
+  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory or is served. */
   #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
     const { name, data } = constantOf(scratch, tensor);
-    if (data.kind === "memory") return graph.constant(name, tensor, data);
+    if (data.kind === "memory" || this.served) return graph.constant(name, tensor, data);
     const { frozen } = this.#of(graph);
     const input = withoutLayer(name);
     const known = frozen.get(input);

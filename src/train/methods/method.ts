@@ -12,6 +12,7 @@ import type { Estimate } from "../session/estimate.ts";
 import type { OpenTerms, Stage } from "../session/stage.ts";
 import type { Optimizer } from "../step/optimizer.ts";
 import type { ParameterStore } from "../step/parameters.ts";
+import type { AnySubject } from "../subject/own-subject.ts";
 
 /** One way to spend less in training: typed options, and its changes to a run. */
 export interface Method<O = unknown> {
@@ -36,7 +37,7 @@ export interface Method<O = unknown> {
   /** A loss of each router's logits. @throws UserError if the model has no experts */
   routerLoss?(options: O, model: Pick<Trainee, "stack">, run: TrainOptions): Trainee["routerLoss"];
   /** Reads the run's files in the method's own form. @throws UserError with file and line */
-  openData?(options: O, run: DataHost, files: DataFiles): RunData;
+  openData?(options: O, run: DataHost, files: DataFiles): RunData | Promise<RunData>;
   /** The data that replace the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
   /** The run's options once its data are known; undefined if unchanged. Batches exist by then: `batch` cannot change. */
@@ -103,6 +104,7 @@ export interface DataHost {
 /** A run before its first step, or before its state is restored. */
 export interface MethodHost {
   readonly options: TrainOptions;
+  readonly subject: AnySubject;
   readonly store: ParameterStore;
   readonly optimizer: Optimizer;
   readonly data: RunData;
@@ -121,10 +123,12 @@ export interface MethodBill {
   readonly work?: Readonly<Record<string, Counted>>;
   /** FLOPs of the method that no program of the step counts. */
   readonly overhead?: number;
+  /** Milliseconds of the parts of its steps. */
+  readonly ms?: Readonly<Record<string, number>>;
 }
 
 /** A method in one run. Steps count from 0. */
-export interface ActiveMethod {
+export interface ActiveMethod extends Partial<Disposable> {
   /** Its part of the run's state by name, changed in place; stored with each checkpoint, and restored when a run resumes. */
   readonly states?: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
   /** Called before a step's batches run; `evaluate` runs a batch forward. */

@@ -6,6 +6,7 @@ import type { TrainOptions } from "../options.ts";
 import { exitHeads } from "./exit-heads/exit-heads.ts";
 import { exits } from "./exits/exits.ts";
 import { first } from "./first/first.ts";
+import { grpo } from "./grpo/grpo.ts";
 import { guard } from "./guard/guard.ts";
 import { maskedDiffusion } from "./masked-diffusion/masked-diffusion.ts";
 import type { ChosenMethod, Method } from "./method.ts";
@@ -30,6 +31,7 @@ export const methods: readonly Method[] = [
   exitHeads,
   exits,
   first,
+  grpo,
   guard,
   kto,
   localiser,

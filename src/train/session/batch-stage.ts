@@ -82,7 +82,7 @@ export class BatchStage extends GradientStage {
     const fitted: Partial<Fitted> = chosen?.method.fit?.(chosen.options, input, data) ?? {};
     const { options = input, notice } = fitted;
     const optimizer = await Optimizer.create(options.optimizer, subject.store, rateFactors(options));
-    const host = { options, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
+    const host = { options, subject, store: subject.store, optimizer, data, steps: stepsOf(options, data.training) };
     const method = chosen?.method.open?.(chosen.options, host);
     const stage = new BatchStage(options, subject, data, optimizer, method, notice, terms);
     stage.#cost.apart = data.encoded ?? 0;
@@ -240,7 +240,7 @@ export class BatchStage extends GradientStage {
   }
 
   override [Symbol.dispose](): void {
-    for (const part of [this.#opened?.passes, this.subject]) part?.[Symbol.dispose]();
+    for (const part of [this.#opened?.passes, this.method, this.subject]) part?.[Symbol.dispose]?.();
     super[Symbol.dispose]();
   }
 }

@@ -128,7 +128,7 @@ async function dataOf(
     readSeen: seen?.read,
   };
   const data =
-    (!reading && chosen?.method.openData?.(chosen.options, host, files)) ||
+    (!reading && (await chosen?.method.openData?.(chosen.options, host, files))) ||
     openData({ ...options, ...files, rows, reading, readers }, tokenizer, seed);
   const own = chosen?.method.data?.(chosen.options, data, host);
   if (host.denoiser && !own)

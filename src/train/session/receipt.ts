@@ -36,7 +36,8 @@ export interface TrainingReceipt {
   readonly work?: Readonly<Record<string, Counted>>;
   /** The prompt form of the data, with the hash of the model's chat template; absent if they have several forms. */
   readonly prompts?: AdapterRecord;
-  readonly ms: { readonly total: number };
+  /** Also milliseconds of the parts of the method's steps. */
+  readonly ms: { readonly total: number } & Readonly<Record<string, number>>;
   readonly estimated: boolean;
 }
 
@@ -66,6 +67,7 @@ export function sumOfWork(stages: readonly Work[]): Work {
     ...{ tokens: sum((work) => work.tokens), samples: sum((work) => work.samples) },
     ...{ steps: sum((work) => work.steps), ms: sum((work) => work.ms), prompts: stages.at(-1)?.prompts },
     bill: {
+      ms: Object.assign({}, ...stages.map(({ bill }) => bill?.ms ?? {})),
       overhead: sum(({ bill }) => bill?.overhead),
       ...(counters.length > 0 && { work: Object.assign({}, ...counters) }),
     },
@@ -81,7 +83,7 @@ export function trainingReceipt(model: string, { bill = {}, method = "", prompts
     ...{ id: randomUUID(), model, method, tokens, samples, steps, flops },
     ...(counters && { work: counters }),
     ...(prompts && { prompts }),
-    ...{ ms: { total: ms }, estimated: false },
+    ...{ ms: { total: ms, ...bill.ms }, estimated: false },
   };
 }
 

@@ -47,7 +47,7 @@ export async function encoderLoraSubject(
   const saved = weightsOf(whole).flatMap(({ sizes }) => Object.keys(sizes).filter(isSaved));
   const { weights: frozen } = await openEncoder(checkpoint, prepared, frozenForm(options.quant, base));
   const layout = { modules: architecture.modules, row: (_: string, row: number) => row };
-  const weights = new LoraWeights(frozen, lora, undefined, layout, [...new Set(saved)]);
+  const weights = new LoraWeights(frozen, lora, undefined, layout, { head: [...new Set(saved)] });
   const model = { ...textModelOf(architecture.open(weights), head.kind, pooling), weights };
   const { trainee, store, factors } = openLayers(model, lora, options, frozen, part, isNew);
   fillRandomly(store, model.stack.layers, options.seed, isNew);

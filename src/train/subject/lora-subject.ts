@@ -1,7 +1,9 @@
 import { totalmem } from "node:os";
+import { Engine } from "../../engine/decode/run/engine.ts";
 import type { Decoder } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, isOfKind, openDecoder } from "../../models/registry.ts";
 import { layoutOf } from "../../models/tensors/adapter-layout.ts";
+import { SharedWeights } from "../../runtime/shared-weights.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Layout } from "../../weights/adapter/lora-layers.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
@@ -60,6 +62,16 @@ export async function loraSubject(
   refuseOnFrozen(trainedIn(weights), frozenBy({ freezeMask }, tensorsOf(weightsOf(whole), checkpoint, names)));
   return {
     ...{ trainee, store, whole },
+    openEngine: async () => {
+      const { weights: constants } = await openDecoder(checkpoint, prepared, frozenForm(quant, checkpoint));
+      const terms = { ...lora, lora_dropout: 0 };
+      const served = new LoraWeights(constants, terms, extended?.ids, layout, { served: true });
+      const inputs = store.parameters.map(
+        ({ name, shape, offset }) => [name, store.values.view(shape, offset)] as const,
+      );
+      using shared = new SharedWeights(Object.fromEntries(inputs));
+      return await Engine.create(architecture.open(served), constants, shared);
+    },
     startFrom: (folder) => startFromAdapter(folder, name, lora, layout, factors, savedTensors(weights, store)),
     write: (folder) =>
       writeAdapter(folder, {

@@ -1,3 +1,4 @@
+import type { Engine } from "../../engine/decode/run/engine.ts";
 import type { DenoiserConfig } from "../../models/decoder/decoder.ts";
 import { decoderArchitecture, isOfKind } from "../../models/registry.ts";
 import { UserError } from "../../util/errors.ts";
@@ -64,6 +65,8 @@ export interface Subject extends Disposable {
   readonly whole: Trainee;
   /** Loads the values of a PEFT adapter; only LoRA layers can. @throws UserError */
   startFrom?(adapter: string): void;
+  /** Opens an engine that reads the LoRA layers in the store's memory, as they are at each run; only LoRA layers have one. */
+  openEngine?(): Promise<Engine>;
   /**
    * Writes a Hugging Face folder, without a new model's tokenizer, which exists already; or writes the LoRA layers as a
    * PEFT adapter.

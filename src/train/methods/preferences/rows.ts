@@ -54,7 +54,8 @@ export const readJudged = (sources: readonly DataSource[]): JudgedRow[] =>
 
 const fields = z.record(z.string(), z.unknown(), "expected an object");
 
-const rowsOf = <R>(
+/** The rows of tables, as a method reads them. @throws UserError with file and line */
+export const rowsOf = <R>(
   sources: readonly DataSource[],
   read: (value: Record<string, unknown>) => R,
 ): (R & { where: string })[] =>

@@ -167,6 +167,7 @@ test("a run of LoRA layers is refused, and so is one that writes its best evalua
   using run = await opened("sparse:sparsity=0");
   const host = {
     options: optionsWith("sparse"),
+    subject: run.stage.subject,
     store: run.stage.subject.store,
     optimizer: run.stage.optimizer,
     data: run.stage.data,

@@ -1,0 +1,34 @@
+import type { Spent } from "../../../graph/index.ts";
+import type { Batch } from "../../data/batch.ts";
+import type { Head, HeadTensors, Judged, Objective } from "../../heads/objective.ts";
+
+/** A language model's objective with GRPO's loss. */
+export const byAdvantage = (objective: Objective): Objective => ({
+  ...objective,
+  open: (hidden, programs, before) => new AdvantageHead(objective.open(hidden, programs, before)),
+});
+
+/**
+ * GRPO's loss with one update per sampling: each token's ratio of probabilities is 1, so nothing is clipped, the loss is
+ * minus the advantages' sum, and its gradient is the language model's with advantages as the labels' weights.
+ */
+class AdvantageHead implements Head {
+  constructor(private readonly lm: Head) {}
+
+  async forward(batch: Batch): Promise<Judged> {
+    return { nats: lossOf(batch) };
+  }
+
+  async backward(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
+    const labels = batch.labels.map((label, at) => (batch.weights?.[at] === 0 ? -1 : label));
+    await this.lm.backward({ ...batch, labels }, weight, tensors, spent);
+    return lossOf(batch);
+  }
+
+  [Symbol.dispose](): void {
+    this.lm[Symbol.dispose]();
+  }
+}
+
+const lossOf = ({ labels, weights = new Float32Array() }: Batch): number =>
+  labels.reduce((sum, label, at) => (label < 0 ? sum : sum - weights[at]!), 0);

@@ -1,0 +1,108 @@
+import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
+import type { Batch, Dropped, TrainingData } from "../../data/batch.ts";
+import { epochOrder } from "../../data/order.ts";
+import { joined } from "../../data/rows.ts";
+import type { Columns, NamedReward } from "./rewards.ts";
+
+/** A prompt with its row's columns. */
+export interface Prompt {
+  /** File and line. */
+  readonly where: string;
+  readonly prompt: unknown;
+  readonly columns: Columns;
+  readonly ids: readonly number[];
+  /** True for a text, which completions continue. */
+  readonly raw: boolean;
+}
+
+/** A sampled completion, as it counts in the loss. */
+export interface Rollout {
+  readonly prompt: Prompt;
+  readonly completion: readonly number[];
+  readonly advantage: number;
+}
+
+interface RolloutTerms {
+  readonly rows: number;
+  readonly tokens: number;
+  /** Completions of a prompt. */
+  readonly group: number;
+  readonly seed: number;
+  readonly dropped: Dropped;
+}
+
+/** Prompts in batches, and the completions of the current step's batches. */
+export class Rollouts implements TrainingData {
+  readonly rows: number;
+  readonly tokens: number;
+  readonly dropped: Dropped;
+  readonly #order: (epoch: number) => Uint32Array;
+  #current: ReadonlyMap<number, readonly Rollout[]> = new Map();
+
+  constructor(
+    readonly prompts: readonly Prompt[],
+    readonly rewards: readonly NamedReward[],
+    readonly tokenizer: Tokenizer,
+    private readonly terms: RolloutTerms,
+  ) {
+    const { rows, tokens, seed, dropped } = terms;
+    this.rows = rows;
+    this.tokens = tokens;
+    this.dropped = dropped;
+    this.#order = epochOrder(prompts.length, seed);
+  }
+
+  get samples(): number {
+    return this.prompts.length;
+  }
+
+  get batches(): number {
+    return Math.ceil(this.prompts.length / this.#perBatch);
+  }
+
+  get #perBatch(): number {
+    return this.rows / this.terms.group;
+  }
+
+  /** The places of a batch's prompts among all. */
+  places(index: number): number[] {
+    const from = (index % this.batches) * this.#perBatch;
+    return [...this.#order(Math.floor(index / this.batches)).subarray(from, from + this.#perBatch)];
+  }
+
+  /** Replaces the completions, by batch. */
+  hold(current: ReadonlyMap<number, readonly Rollout[]>): void {
+    this.#current = current;
+  }
+
+  /** Before its completions are sampled, a batch has full rows, the most that a step may cost, and shows its prompts. */
+  batch(index: number): Batch {
+    const current = this.#current.get(index);
+    if (current) return this.#batchOf(current);
+    const longest = this.#longest(index);
+    const filled = Int32Array.from({ length: this.rows }, (_, row) => longest[row]?.prompt.ids.length ?? 0);
+    return { ...this.#batchOf(longest), filled };
+  }
+
+  #batchOf(rollouts: readonly Rollout[]): Batch {
+    const { rows, tokens } = this;
+    const samples = rollouts.map(({ prompt, completion }) => {
+      const ids = Int32Array.from([...prompt.ids, ...completion]);
+      const labels = ids.slice(1).fill(-1, 0, prompt.ids.length - 1);
+      return { ids: ids.slice(0, -1), labels, samples: 1 };
+    });
+    const batch = joined(samples, { rows, tokens, packed: false });
+    const weights = new Float32Array(rows * tokens);
+    for (const [row, { advantage }] of rollouts.entries()) weights.fill(advantage, row * tokens, (row + 1) * tokens);
+    return { ...batch, weights };
+  }
+
+  #longest(index: number): Rollout[] {
+    const { eos = 0 } = this.tokenizer;
+    return this.places(index).flatMap((place) => {
+      const prompt = this.prompts[place]!;
+      const completion = Array.from({ length: this.tokens + 1 - prompt.ids.length }, () => eos);
+      return Array.from({ length: this.terms.group }, () => ({ prompt, completion, advantage: 1 }));
+    });
+  }
+}
