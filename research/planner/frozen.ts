@@ -6,7 +6,7 @@ import { writeJson } from "../../src/util/write-whole.ts";
 import { modelHash, resolveModel, shippedFolder } from "../../src/weights/sources/index.ts";
 import { root } from "../../tools/section.ts";
 import { type ArmRow, armsOf } from "./arm-rows.ts";
-import { asked, planned, save } from "./data.ts";
+import { lineOf, planned, save } from "./data.ts";
 import { type StepRow, stepsOf } from "./plan-rows.ts";
 import { roleOptions, trainer } from "./training.ts";
 import { words } from "./worlds/words.ts";
@@ -86,7 +86,7 @@ if (only === "ship") {
 }
 mkdirSync(folder, { recursive: true });
 save(folder, "planner.jsonl", samples(1, GRAPHS).map(planned));
-save(folder, "questions.jsonl", samples(2, QUESTIONS).map(asked));
+save(folder, "questions.jsonl", samples(2, QUESTIONS).map(lineOf));
 await trained("planner", { ...roleOptions("planner", words, at("planner.jsonl")), batch: 16, steps: STEPS });
 if (only === "planner") process.exit();
 for (const source of ["plan", "constant"] as const) await trained(`projector-${source}`, projectorOptions(source));

@@ -10,7 +10,7 @@ import { load, openPlanner, type PlanPipeline } from "../../src/index.ts";
 import { seededRandom } from "../../src/util/random.ts";
 import { digits } from "./arm-rows.ts";
 import { answerBy, noise, type Place, planningOf, planOf } from "./arms.ts";
-import { asked, save } from "./data.ts";
+import { lineOf, save } from "./data.ts";
 import { type ArmName, arms, seedRows, writeRow } from "./seed-rows.ts";
 import { trainer } from "./training.ts";
 import { words } from "./worlds/words.ts";
@@ -42,7 +42,7 @@ const onePass = planningOf("latent", words, { steps: 1 });
 async function projected(seed: number, source: string, more = ""): Promise<PlanPipeline> {
   if (seed === SHIPPED && source === "plan" && more === "") return openPlanner(PAIR);
   const name = `${source}${more}-${count}-${seed}`;
-  save(folder, `questions-${count}-${seed}.jsonl`, trainingOf(seed).map(asked));
+  save(folder, `questions-${count}-${seed}.jsonl`, trainingOf(seed).map(lineOf));
   await trained(name, {
     ...common(seed),
     method: `projector:plan=${words.planTokens},template=${words.template},source=${source}${more}`,
