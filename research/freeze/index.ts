@@ -1,6 +1,6 @@
 /**
- * What `freeze: auto` saves and costs: npx tsx research/freeze/index.ts GSM8K, the file of GSM8K's training samples.
- * Each run is a process of its own. Writes research/freeze/results/smollm2.jsonl, and goes on where it was stopped.
+ * Savings and cost of `freeze: auto`: npx tsx research/freeze/index.ts GSM8K, the file of GSM8K's training samples.
+ * Each run is a process of its own. Writes research/freeze/results/smollm2.jsonl, and continues a stopped run.
  */
 import { spawnSync } from "node:child_process";
 import { appendFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -97,9 +97,9 @@ function runAll(data: string): void {
   const done = freezeRuns();
   const isDone = (arm: FreezeRun["arm"], seed: number) => done.some((one) => one.arm === arm && one.seed === seed);
   for (const seed of SEEDS) {
-    const left = ARMS.filter((arm) => !isDone(arm, seed));
-    // The others need what `auto` chose, which is the same again.
-    const wanted = left.length > 0 && !left.includes("auto") ? (["auto", ...left] as const) : left;
+    const remaining = ARMS.filter((arm) => !isDone(arm, seed));
+    // The other arms need the choice of `auto`; a second run chooses the same.
+    const wanted = remaining.length > 0 && !remaining.includes("auto") ? (["auto", ...remaining] as const) : remaining;
     for (const arm of wanted) {
       const call = ["--import", "tsx", import.meta.filename, arm, String(seed), work];
       const { stdout, status } = spawnSync(process.execPath, call, { stdio: ["ignore", "pipe", "inherit"] });

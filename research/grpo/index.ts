@@ -28,7 +28,7 @@ export interface Arm {
   readonly distinct: number;
   /** Mean rewards of the first and the last ten steps. */
   readonly rewards?: readonly [number, number];
-  /** Of the whole arm, with its sampling. */
+  /** FLOPs of the whole arm, sampling included. */
   readonly flops?: number;
   readonly ms?: Readonly<Record<string, number>>;
 }
@@ -55,7 +55,7 @@ async function judged(model: Model, heldOut: readonly string[]): Promise<Pick<Ar
   return { correct: mean(texts.map((text) => Number(correct(text)))), distinct: once.length / texts.length };
 }
 
-/** As many completions of the untrained model as grpo samples: the correct ones, and the FLOPs of all. */
+/** Samples as many completions from the untrained model as grpo does: the correct ones, and the FLOPs of all. */
 async function sampled(model: Model, all: readonly string[]): Promise<{ rows: object[]; flops: number }> {
   const rows: object[] = [];
   let sum = 0;

@@ -16,7 +16,7 @@ const ARMS = [
   ...[40, 20, 10, 0].map((thinking_token_budget) => ({ thinking_token_budget })),
 ];
 
-/** The fields that are read of an answer. */
+/** The fields of an answer that this script reads. */
 const completion = z.object({
   choices: z.tuple([z.object({ message: z.object({ content: z.string() }) })]),
   usage: z.object({ completion_tokens_details: z.object({ reasoning_tokens: z.int() }) }),

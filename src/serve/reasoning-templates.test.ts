@@ -1,4 +1,4 @@
-/** What requests set of reasoning, in the chat templates of Qwen3 and SmolLM3. */
+/** Reasoning options of requests, in the chat templates of Qwen3 and SmolLM3. */
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -15,7 +15,7 @@ const QWEN3: string = JSON.parse(
   gunzipSync(readFileSync(new URL("../weights/tokenizer/fixtures/models/qwen3.json.gz", import.meta.url))).toString(),
 ).config.chat_template;
 
-/** Written here with what matters of the published one: its switch, its mode in the system's turn, and its empty reasoning. */
+/** A short form of the published template: its switch, its mode in the system's turn, and its empty reasoning. */
 const SMOLLM3 = `{%- set mode = "/no_think" if enable_thinking is false else "/think" -%}
 {%- if messages[0].role == "system" and "/no_think" in messages[0].content -%}{%- set mode = "/no_think" -%}{%- endif -%}
 {{- "<|im_start|>system\\n## Metadata\\n\\nReasoning Mode: " ~ mode ~ "\\n\\n<|im_end|>\\n" -}}

@@ -70,8 +70,8 @@ export const dataFiles = z.preprocess(
 );
 
 /** A flag's text as a number, if it is one. */
-const numberIn = (given: unknown): unknown =>
-  typeof given === "string" && given.trim() !== "" && Number.isFinite(Number(given)) ? Number(given) : given;
+const numberIn = (value: unknown): unknown =>
+  typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
 
 /** The share of a model's own kind of data to hold out. @throws UserError for files */
 export function shareOf({ validation }: Pick<TrainOptions, "validation">): number {
@@ -117,7 +117,7 @@ export const trainOptions = z.strictObject({
     .optional()
     .describe("a sample's fields from a table's columns in braces, as in prompt=Question: {question}"),
   validation: z
-    .preprocess((given) => numberIn(given), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
+    .preprocess((value) => numberIn(value), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
     .default(0.1)
     .meta({ type: "string" })
     .describe("share of the data to hold out, 0 to 0.9 (default: 0.1), or files")

@@ -9,12 +9,12 @@ const exponent = (value: number): string => (value > 0 ? "+" : "") + value.toPre
 export function reportLines(report: LyapunovReport): string[] {
   const { controls, loops, deviations } = report;
   return [
-    `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats a token`,
+    `${report.model}, ${report.architecture}, ${report.tokens} tokens: λ max ${exponent(report.max)} nats per token`,
     "",
     layerTable(report),
     "",
     markdownTable(
-      ["measured", "nats a token, or the distance"],
+      ["measured", "nats per token, or the distance"],
       [
         ...controls.map(({ gain, max }) => [`control: tanh RNN, gain ${gain}`, exponent(max)]),
         ...(loops ? loopLines(loops) : []),

@@ -1,6 +1,6 @@
 import { z } from "zod";
 
-/** What `freeze: auto` chose, as a checkpoint stores it. */
+/** The choice of `freeze: auto`, as a checkpoint stores it. */
 export const frozenChoice = z.object({
   names: z.array(z.string()).min(1),
   /** FLOPs of the gradients that it read. */
@@ -28,8 +28,8 @@ export interface TrainedUnits {
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses all units but a share: those of the greatest gradients from a layer on, the highest at which they hold as much
- * of the squared norm as a random choice from all layers would on average. Nothing runs backward below it.
+ * Chooses the units with the greatest gradients from a layer on. It is the highest layer from which they hold as much of
+ * the squared norm as a random choice from all layers would on average. Nothing runs backward below it.
  */
 export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));

@@ -12,8 +12,8 @@ import { openRun } from "./open-run.ts";
 import type { OpenTerms } from "./stage.ts";
 
 /**
- * What `freeze: auto` freezes in a run: a resumed run's choice, or a new one by the gradients of the first steps, which
- * is written into the run's folder; undefined without the option. @throws UserError
+ * The choice of `freeze: auto`: a resumed run's own, or a new one by the gradients of the first steps, which is written
+ * into the run's folder; undefined without the option. @throws UserError
  */
 export async function chosenFreeze(
   { options, out, openBase, resumes, onNotice }: OpenTerms,

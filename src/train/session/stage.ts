@@ -65,7 +65,7 @@ export interface Stage extends Disposable {
   readonly head?: Trained;
   /** Lab tasks that `evaluate` scores. */
   readonly tasks?: readonly ScoredTask[];
-  /** What `freeze: auto` chose. */
+  /** The choice of `freeze: auto`. */
   readonly frozen?: FrozenChoice | undefined;
   /** Notices about its options and data. */
   readonly notices?: readonly string[];

@@ -9,7 +9,7 @@ import { openReward } from "./rewards.ts";
 
 const options = z.strictObject({
   reward_funcs: z
-    .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string()).min(1).default(["exact"]))
+    .preprocess((value) => (typeof value === "string" ? [value] : value), z.array(z.string()).min(1).default(["exact"]))
     .describe("exact, pattern, schema, or modules that export a function; a file may list several, which are summed"),
   num_generations: z.coerce.number().int().min(2).default(8).describe("completions of each prompt"),
   max_completion_length: z.coerce
