@@ -10,8 +10,13 @@ import { openReward } from "./rewards.ts";
 const options = z.strictObject({
   reward_funcs: z
     .preprocess((given) => (typeof given === "string" ? [given] : given), z.array(z.string()).min(1).default(["exact"]))
-    .describe("exact, pattern, schema, or modules that export a function; a file may list several, which are summed"),
-  num_generations: z.coerce.number().int().min(2).default(8).describe("completions of each prompt"),
+    .describe("exact, pattern, schema, or a module that exports a function; a list, in a file, is summed"),
+  num_generations: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .default(8)
+    .describe("completions of each prompt, sampled at temperature 1; batch is a multiple of it"),
   max_completion_length: z.coerce
     .number()
     .int()
