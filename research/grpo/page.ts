@@ -1,6 +1,7 @@
 /** The table of research/grpo/results: `npx tsx research/grpo/page.ts` writes it. */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import { mean } from "../../src/util/mean.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { overSeeds } from "../common/over-seeds.ts";
 import type { Arm } from "./index.ts";
@@ -17,20 +18,17 @@ export function grpoTable(): string {
 }
 
 function rowOf(group: readonly Arm[]): string[] {
-  const over = (of: (arm: Arm) => number | undefined, show: (value: number) => string = percent) => {
+  const over = (of: (arm: Arm) => number | undefined) => {
     const values = group.flatMap((arm) => of(arm) ?? []);
-    return values.length === 0 ? "" : overSeeds(values, show);
+    return values.length === 0 ? "" : overSeeds(values, percent);
   };
   return [
     group[0]!.arm,
     over(({ correct }) => correct),
-    over(({ distinct }) => distinct),
+    percent(mean(group.map(({ distinct }) => distinct))),
     over(({ rewards }) => rewards?.[0]),
     over(({ rewards }) => rewards?.[1]),
-    over(
-      ({ flops }) => flops,
-      (value) => value.toExponential(2),
-    ),
+    group[0]!.flops?.toExponential(2) ?? "",
     over(({ ms }) => ms?.["sampling"] && ms["sampling"] / ms["total"]!),
   ];
 }

@@ -3,7 +3,8 @@ import { UserError } from "../../../util/errors.ts";
 import { mean } from "../../../util/mean.ts";
 import { isOwn } from "../../subject/own-subject.ts";
 import type { ActiveMethod, MethodBill, MethodHost } from "../method.ts";
-import { advantagesOf, deviation, isUniform } from "./advantages.ts";
+import { advantagesOf } from "./advantages.ts";
+import { figuresOf } from "./figures.ts";
 import type { GrpoOptions } from "./grpo.ts";
 import { rewardOf } from "./rewards.ts";
 import { type Prompt, type Rollout, Rollouts } from "./rollouts.ts";
@@ -49,62 +50,47 @@ export class ActiveGrpo implements ActiveMethod {
   async beforeStep(step: number): Promise<void> {
     const { accumulate, seed, tokens } = this.host.options;
     const { num_generations: group, max_completion_length: longest = tokens, scale_rewards } = this.own;
-    const asked = Array.from({ length: accumulate }, (_, i) => step * accumulate + i).flatMap((batch) =>
+    const prompts = Array.from({ length: accumulate }, (_, i) => step * accumulate + i).flatMap((batch) =>
       this.#rollouts.places(batch).map((place) => ({ batch, place, prompt: this.#rollouts.prompts[place]! })),
     );
     this.#engine ??= await this.#openEngine();
     const started = performance.now();
     const terms = { group, tokens: tokens + 1, longest, seed, step };
-    const { groups, flops } = await sample(this.#engine, this.#rollouts.tokenizer, asked, terms);
+    const { groups, flops } = await sample(this.#engine, this.#rollouts.tokenizer, prompts, terms);
     const scoring = performance.now();
-    const scores = await this.#scores(asked, groups);
+    const scores = await this.#scores(prompts, groups);
     this.#learns = performance.now();
     const rewards = scores.map((completions) => completions.map((all) => all.reduce((sum, reward) => sum + reward, 0)));
-    this.#hold(asked, groups, advantagesOf(rewards, scale_rewards));
-    this.#metrics = this.#figures(groups, scores, rewards);
+    this.#hold(prompts, groups, advantagesOf(rewards, scale_rewards));
+    this.#metrics = { ...figuresOf(groups, rewards, scale_rewards), ...this.#means(scores) };
     this.#count([flops, scoring - started, this.#learns - scoring]);
   }
 
   /** Each completion's rewards, one by one. */
-  #scores(asked: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
+  #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>
       Promise.all(rewards.map((reward) => rewardOf(reward, prompt, text)));
-    return Promise.all(groups.map((group, i) => Promise.all(group.map((one) => scored(asked[i]!.prompt, one)))));
+    return Promise.all(groups.map((group, i) => Promise.all(group.map((one) => scored(prompts[i]!.prompt, one)))));
   }
 
   #hold(
-    asked: readonly StepPrompt[],
+    prompts: readonly StepPrompt[],
     groups: readonly (readonly Completion[])[],
     advantages: readonly (readonly number[])[],
   ): void {
     const current = new Map<number, Rollout[]>();
-    for (const [i, { batch, prompt }] of asked.entries()) {
+    for (const [i, { batch, prompt }] of prompts.entries()) {
       const own = groups[i]!.map(({ ids }, k) => ({ prompt, completion: ids, advantage: advantages[i]![k]! }));
       current.set(batch, [...(current.get(batch) ?? []), ...own]);
     }
     this.#rollouts.hold(current);
   }
 
-  /** The step's figures, by TRL's names. */
-  #figures(
-    groups: readonly (readonly Completion[])[],
-    scores: readonly (readonly (readonly number[])[])[],
-    rewards: readonly (readonly number[])[],
-  ): Readonly<Record<string, number>> {
-    const completions = groups.flat();
-    const named = this.#rollouts.rewards.map(({ name }, k) => [
-      `rewards/${name}/mean`,
-      mean(scores.flat().map((all) => all[k]!)),
-    ]);
-    const scaled = this.own.scale_rewards === "batch" ? [rewards.flat()] : rewards;
-    return {
-      ...{ reward: mean(rewards.flat()), reward_std: deviation(rewards.flat()) },
-      frac_reward_zero_std: mean(scaled.map((group) => Number(isUniform(group)))),
-      ...Object.fromEntries(named),
-      "completions/mean_length": mean(completions.map(({ ids }) => ids.length)),
-      "completions/clipped_ratio": mean(completions.map(({ clipped }) => Number(clipped))),
-    };
+  /** The mean of each reward. */
+  #means(scores: readonly (readonly (readonly number[])[])[]): Readonly<Record<string, number>> {
+    const meanOf = (k: number) => mean(scores.flat().map((all) => all[k]!));
+    return Object.fromEntries(this.#rollouts.rewards.map(({ name }, k) => [`rewards/${name}/mean`, meanOf(k)]));
   }
 
   #count(added: readonly number[]): void {

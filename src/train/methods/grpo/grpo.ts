@@ -11,7 +11,12 @@ const options = z.strictObject({
   reward_funcs: z
     .preprocess((value) => (typeof value === "string" ? [value] : value), z.array(z.string()).min(1).default(["exact"]))
     .describe("exact, pattern, schema, or modules that export a function; a file may list several, which are summed"),
-  num_generations: z.coerce.number().int().min(2).default(8).describe("completions of each prompt"),
+  num_generations: z.coerce
+    .number()
+    .int()
+    .min(2)
+    .default(8)
+    .describe("completions of each prompt, sampled at temperature 1; batch is a multiple of it"),
   max_completion_length: z.coerce
     .number()
     .int()

@@ -9,6 +9,7 @@ import { openRun } from "../../session/open-run.ts";
 import { completeOptions } from "../complete.ts";
 import { tinyChatModel } from "../preferences/tiny-model.testing.ts";
 import { advantagesOf, type scales } from "./advantages.ts";
+import { figuresOf } from "./figures.ts";
 import { type Rollout, Rollouts } from "./rollouts.ts";
 
 interface Fixture {
@@ -23,6 +24,7 @@ interface Fixture {
     readonly rate: number;
     readonly losses: readonly number[];
     readonly norms: readonly number[];
+    readonly metrics: Readonly<Record<string, number>>;
   }[];
 }
 const fixture = path.join(import.meta.dirname, "fixtures/trl.json");
@@ -34,7 +36,7 @@ afterAll(() => rmSync(folder, { recursive: true }));
 
 test.each(cases)(
   "$form, scale_rewards $scale_rewards, $accumulate batches: three steps as TRL's",
-  async ({ form, scale_rewards, accumulate, rate, losses, norms }) => {
+  async ({ form, scale_rewards, accumulate, rate, losses, norms, metrics }) => {
     const data = path.join(folder, `${form}.jsonl`);
     const promptOf = (prompt: string) => (form === "chat" ? [{ role: "user", content: prompt }] : prompt);
     const rows = groups.map(({ prompt }) => ({ prompt: promptOf(prompt), answer: "" }));
@@ -48,10 +50,8 @@ test.each(cases)(
     using stage = await BatchStage.open(options, opened.subject, opened.data);
     const rollouts = opened.data.training;
     if (!(rollouts instanceof Rollouts)) throw new Error("expected rollouts");
-    const advantages = advantagesOf(
-      groups.map(({ completions }) => completions.map(({ reward }) => reward)),
-      scale_rewards,
-    );
+    const rewards = groups.map(({ completions }) => completions.map(({ reward }) => reward));
+    const advantages = advantagesOf(rewards, scale_rewards);
     const rolloutsOf = (place: number): Rollout[] =>
       groups[place]!.completions.map(({ text }, k) => ({
         prompt: rollouts.prompts[place]!,
@@ -60,6 +60,11 @@ test.each(cases)(
       }));
     const batches = Array.from({ length: accumulate * losses.length }, (_, i) => i);
     rollouts.hold(new Map(batches.map((i) => [i, rollouts.places(i).flatMap(rolloutsOf)])));
+    const completions = groups.map((_, place) =>
+      rolloutsOf(place).map(({ completion: ids }) => ({ ids, clipped: ids.at(-1) !== opened.tokenizer.eos })),
+    );
+    const figures = figuresOf(completions, rewards, scale_rewards);
+    for (const [name, value] of Object.entries(metrics)) expect(figures[name], name).toBeCloseTo(value, 5);
     await stage.prepare();
     for (const [i, expected] of losses.entries()) {
       const { loss, norm } = await stage.step(i, { updates: i, skipped: 0 });
