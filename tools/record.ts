@@ -46,7 +46,7 @@ const withoutTimes = (text: string): string =>
   text
     .replace(/\d{4}-\d\d-\d\d[T ][\d:.]+Z?/g, "<date>")
     .replace(/\b[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f-]{22}\b/g, "<id>")
-    .replace(/[\d.,]+ ?(ms|s|min|h|tok\/s|steps\/s|tokens\/s|MB\/s|GB)(?![\w])/g, "<n> $1");
+    .replace(/( ?) *\b\d[\d.,]* ?(ms|s|min|h|tok\/s|steps\/s|tokens\/s|MB\/s|GB)(?!\w)/g, "$1<n> $2");
 
 function lineText(line: string): string {
   try {
