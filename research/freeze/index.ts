@@ -9,8 +9,8 @@ import path from "node:path";
 import { z } from "zod";
 import { train } from "../../src/library/train.ts";
 import { mean } from "../../src/util/mean.ts";
-import { median } from "../../src/util/median.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
+import { median } from "../common/median.ts";
 import { ARMS, type FreezeRun, freezeRuns, RESULTS } from "./done.ts";
 
 const [STEPS, SAMPLES] = [24, 4000];
