@@ -55,7 +55,7 @@ for file in weights/gguf/kernel runtime/ops/matmul runtime/ops/quantized runtime
   say "$file"
   tests "src/$file.test.ts"
 done
-# Whole, these would take hours: here LoRA and DoRA beside a quantised model, and neutral settings of a tiny one.
+# Whole, these take very long: here LoRA and DoRA beside a quantised model, and neutral settings of a tiny one.
 say "train/subject/lora-subject: learns beside"
 tests src/train/subject/lora-subject.test.ts -t "learns beside"
 say "engine/decode/run/sparse: a tiny model in float32"
