@@ -28,6 +28,7 @@ const QUOTES = "to be or not to be, to be or not to be, to be ";
 const quotesFor: Readonly<Record<string, string>> = {
   "executor-tiny": "gc,ab,bd,af,fg|ac4=afgc>f,gc,ab,bd,af,fg|ac4=afgc>",
   "exits-small": "capital of lusori? batu. capital of lusori? ",
+  "think-tiny": "9:72 8:5*72+3=72 7:5*72+3=72 6:5*72+3=72 5:5*72+3=72 ",
   "expertrag-world": `${" tana harkin pet fox. complete:".repeat(6)} tana harkin pet`,
 };
 

@@ -11,6 +11,8 @@ const [FEWEST, MOST] = [3, 9];
 const SAMPLES = 30_000;
 const EFFORTS = ["high", "high", "low", "low", "none"] as const;
 type Effort = (typeof EFFORTS)[number];
+/** Share of reasoning that ends at a random character, as under a budget: the model is to answer all the same. */
+const CUT = 0.1;
 
 export interface Chain {
   /** The number of steps and the start, as in 9:42. */
@@ -57,7 +59,9 @@ function chats(): object[] {
     const { question, answer, reasoning } = trained[Math.floor(random() * trained.length)]!;
     const effort = EFFORTS[i % EFFORTS.length]!;
     const system = effort === "high" ? [] : [{ role: "system", content: `reasoning: ${effort}` }];
-    const reply = { role: "assistant", reasoning_content: reasoning[effort], content: answer };
+    const steps = reasoning[effort];
+    const shown = random() < CUT ? steps.slice(0, Math.floor(random() * steps.length)) : steps;
+    const reply = { role: "assistant", reasoning_content: shown, content: answer };
     return { messages: [...system, { role: "user", content: question }, reply] };
   });
 }

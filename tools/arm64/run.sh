@@ -55,8 +55,8 @@ for file in weights/gguf/kernel runtime/ops/matmul runtime/ops/quantized runtime
   say "$file"
   tests "src/$file.test.ts"
 done
-# These would take hours whole: LoRA layers of three architectures, and a tiny model.
-say "train/subject/lora-subject: learns beside, cohere2, mamba2"
-tests src/train/subject/lora-subject.test.ts -t "learns beside|(cohere2|mamba2)''s projections"
+# Whole, these take very long: here LoRA and DoRA beside a quantised model, and neutral settings of a tiny one.
+say "train/subject/lora-subject: learns beside"
+tests src/train/subject/lora-subject.test.ts -t "learns beside"
 say "engine/decode/run/sparse: a tiny model in float32"
 tests src/engine/decode/run/sparse.test.ts -t "a tiny model in float32"
