@@ -6,7 +6,6 @@ import {
   evalCost,
   Graph,
   gather,
-  plus,
   rmsNorm,
   type Spent,
   sumCosts,
