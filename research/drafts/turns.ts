@@ -17,8 +17,8 @@ import { resolveModel } from "../../src/weights/sources/index.ts";
 import { MODEL } from "./train/answered.ts";
 import { questions } from "./train/documents.ts";
 
-const QUESTIONS = 3;
-const TOKENS = 96;
+const QUESTIONS = 2;
+const TOKENS = 64;
 const KINDS = ["code", "chat"] as const;
 
 const [folder = "", quant = "auto", rounds = "5", name = "turns"] = process.argv.slice(2);
