@@ -5,12 +5,15 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { machine, median } from "../../bench/report.ts";
+import { Meter } from "../../src/engine/bill/meter.ts";
 import { generateAll } from "../../src/engine/decode/answer/batch-generate.ts";
 import { generateOptions } from "../../src/engine/decode/answer/generate.ts";
 import { LanguageModel } from "../../src/engine/decode/language-model.ts";
 import { densePlan, planOf } from "../../src/savings/plan.ts";
 import type { PreparedSaving, Saving } from "../../src/savings/saving.ts";
+import { findDraft } from "../../src/savings/tokens/draft/artefact.ts";
 import { draft } from "../../src/savings/tokens/draft/draft.ts";
+import { DraftCache, DraftNetwork } from "../../src/savings/tokens/draft/network.ts";
 import { lookup } from "../../src/savings/tokens/lookup/lookup.ts";
 import type { Quant } from "../../src/weights/prepared/quant.ts";
 import { resolveModel } from "../../src/weights/sources/index.ts";
@@ -69,6 +72,7 @@ for (let round = -1; round < Number(rounds); round++)
     if (texts.size > 1) throw new Error(`${KINDS[kind]}: the arms' texts differ`);
   }
 
+const profile = await profiled();
 const results = KINDS.map((kind, k) => {
   const dense = times[k]!.get("dense")!;
   const measured = [...arms.keys()].map((arm) => {
@@ -94,7 +98,8 @@ const about = {
   tokens: TOKENS,
   machine: machine(source),
 };
-writeFileSync(path.join(out, `${name}.json`), `${JSON.stringify({ ...about, results }, null, 1)}\n`);
+writeFileSync(path.join(out, `${name}.json`), `${JSON.stringify({ ...about, profile, results }, null, 1)}\n`);
+console.log(JSON.stringify(profile));
 for (const { kind, arms } of results) for (const arm of arms) console.log(JSON.stringify({ kind, ...arm }));
 for (const saving of arms.values()) saving?.[Symbol.dispose]();
 
@@ -104,4 +109,38 @@ async function answer(prompt: readonly number[], saving: PreparedSaving | undefi
   const options = generateOptions.parse({ maxTokens: TOKENS, temperature: 0 });
   const [all] = await generateAll(engine, tokenizer, [{ prompt, options, plan: planOn(saving) }]);
   return { usage: all!.usage, ids: all!.tokens.map(({ id }) => id) };
+}
+
+/** A step's milliseconds behind a prompt, and what the network's pass over two places and checks take of it. */
+async function profiled() {
+  const { engine, decoder } = model;
+  using network = await DraftNetwork.open(await findDraft(folder, host), decoder);
+  const [prompt] = prompts[0]!;
+  const slot = engine.acquireEmpty(prompt);
+  const meter = () => new Meter(engine.programs);
+  await engine.prefill(slot, prompt!, meter());
+  const plan = planOn(arms.get("draft"));
+  const stream = new Float32Array(decoder.config.hidden).fill(1);
+  const [cache, places] = [new DraftCache(), { streams: [stream, stream], behind: [1, 2], past: 100 }];
+  const check = (ahead: number[]) => engine.stepAll([{ slot, token: 1, ahead, meter: meter(), plan }]);
+  const runs = { draft: async () => network.run(cache, places), check1: () => check([2]), check2: () => check([2, 3]) };
+  const time = async (run: () => Promise<unknown>) => {
+    const started = performance.now();
+    await run();
+    const ms = performance.now() - started;
+    slot.truncate(prompt!.length);
+    return ms;
+  };
+  const step = () => time(() => engine.step(slot, 1, meter()));
+  const steps: number[] = [];
+  const ratios: Record<string, number[]> = { draft: [], check1: [], check2: [] };
+  for (let round = 0; round < 15; round++)
+    for (const [key, run] of Object.entries(runs)) {
+      const [before, ms, after] = [await step(), await time(run), await step()];
+      steps.push(before, after);
+      ratios[key]!.push((2 * ms) / (before + after));
+    }
+  engine.release(slot);
+  const short = (values: readonly number[]) => Number(median(values).toFixed(3));
+  return { step: short(steps), ...Object.fromEntries(Object.entries(ratios).map(([key, all]) => [key, short(all)])) };
 }
