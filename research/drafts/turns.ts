@@ -20,7 +20,7 @@ import { resolveModel } from "../../src/weights/sources/index.ts";
 import { MODEL } from "./train/answered.ts";
 import { questions } from "./train/documents.ts";
 
-const QUESTIONS = 2;
+const QUESTIONS = 4;
 const TOKENS = 64;
 const KINDS = ["code", "chat"] as const;
 
