@@ -4,11 +4,11 @@
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
-import { writeDraft } from "../../../src/savings/tokens/draft/written.testing.ts";
 import { normals } from "../../../src/util/normals.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { safetensorsFile } from "../../../src/weights/safetensors/read.ts";
 import { resolveModel } from "../../../src/weights/sources/index.ts";
+import { writeDraft } from "../../../tools/draft-files.ts";
 import { MODEL } from "./answered.ts";
 import { ownRows } from "./rows.ts";
 import { readShard, shardNames } from "./shards.ts";

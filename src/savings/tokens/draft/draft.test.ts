@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { writeDraft } from "../../../../tools/draft-files.ts";
 import { generateAll } from "../../../engine/decode/answer/batch-generate.ts";
 import { type GenerateInput, generateOptions } from "../../../engine/decode/answer/generate.ts";
 import { LanguageModel } from "../../../engine/decode/language-model.ts";
@@ -15,7 +16,6 @@ import { checkSeams, parseRecipe } from "../../recipe.ts";
 import type { PreparedSaving } from "../../saving.ts";
 import type { SavingHost } from "../../seams.ts";
 import { draft } from "./draft.ts";
-import { writeDraft } from "./written.testing.ts";
 
 const world = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 const own = "ab".repeat(32);
@@ -97,5 +97,5 @@ test("no draft is dense; a network of another model is refused, and exits beside
   expect(await draft.prepare({ ...options, tokens: 0 }, host())).toBeUndefined();
   await expect(draft.prepare(options, host("cd".repeat(32)))).rejects.toThrow("the draft network is for world");
   await expect(draft.check(draft.options.parse({}), host())).rejects.toThrow("no draft network for this model");
-  expect(() => checkSeams(parseRecipe(["lookup", "exit:layer=2"]))).toThrow("the exits of an answer");
+  expect(() => checkSeams(parseRecipe(["draft", "exit:layer=2"]))).toThrow("the exits of an answer");
 });

@@ -19,7 +19,7 @@ export type DraftOptions = z.infer<typeof options>;
 export const draft: Saving<DraftOptions> = {
   name: "draft",
   group: "tokens",
-  summary: "a small network drafts tokens from the model's stream, and one pass checks them",
+  summary: "a small network drafts tokens, and one pass checks them",
   needs: ["tokens in"],
   options,
   unsupported: unsupportedDrafts,

@@ -1,8 +1,8 @@
 import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
-import type { Field } from "../../../weights/gguf/fields.ts";
-import { type WritableGguf, writeGguf } from "../../../weights/gguf/write.ts";
-import type { DraftFile } from "./artefact.ts";
+import type { DraftFile } from "../src/savings/tokens/draft/artefact.ts";
+import type { Field } from "../src/weights/gguf/fields.ts";
+import { type WritableGguf, writeGguf } from "../src/weights/gguf/write.ts";
 
 interface Sizes {
   readonly hidden: number;
