@@ -6,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { writeDraft } from "../../../../tools/draft-files.ts";
 import { generateAll } from "../../../engine/decode/answer/batch-generate.ts";
+import { compare, observe } from "../../../engine/decode/answer/dense-text.testing.ts";
 import { type GenerateInput, generateOptions } from "../../../engine/decode/answer/generate.ts";
 import { LanguageModel } from "../../../engine/decode/language-model.ts";
 import { normals } from "../../../util/normals.ts";
@@ -76,9 +77,20 @@ test.each<[string, GenerateInput]>([
   for (const { ids } of together) expect(ids).toEqual(dense!.ids);
 });
 
+test("on Qwen2.5-Coder in its running form, the shipped network's drafts leave text, log-probabilities and state", async () => {
+  using coder = await LanguageModel.load(await resolveModel("qwen2.5-coder"));
+  const prompt = coder.encode([{ role: "user", content: "Why is the sky blue?" }]);
+  const dense = await observe(coder, "dense", prompt, 24);
+  const answer = await observe(coder, "draft:match=0", prompt, 24);
+  expect(compare(dense, answer)).toEqual({ positions: dense.tokens.length, worst: 0, sameState: true });
+  expect(answer.accepted).toBeGreaterThan(2);
+});
+
 test("requests that share the network draft as each does alone", async () => {
-  const drafted = ({ usage }: Awaited<ReturnType<typeof answers>>[number]) => usage.work["accepted"]!.run;
-  const plan = async () => planOf([prepared[0]!.plan({ prompt: 30, visual: [] })!]);
+  const drafted = ({ usage }: Awaited<ReturnType<typeof answers>>[number]) => usage.work["drafts"]!.run;
+  const sharing = (await draft.prepare(draft.options.parse({ file: folder, match: 0, confidence: 0.005 }), host()))!;
+  prepared.push(sharing);
+  const plan = async () => planOf([sharing.plan({ prompt: 30, visual: [] })!]);
   const [alone] = await answers([await plan()], {});
   const together = await answers([await plan(), await plan()], {});
   expect(together.map(drafted)).toEqual([drafted(alone!), drafted(alone!)]);

@@ -20,7 +20,7 @@ export const draft: Saving<DraftOptions> = {
   name: "draft",
   group: "tokens",
   summary: "a small network drafts tokens, and one pass checks them",
-  needs: ["tokens in"],
+  needs: ["tokens in", "head"],
   options,
   unsupported: unsupportedDrafts,
   files: ["file"],
