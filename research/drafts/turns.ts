@@ -42,8 +42,8 @@ async function answer(prompts: readonly string[], save: readonly string[]): Prom
     sum.text += text;
     sum.tokens += receipt.tokens.completion;
     sum.ms += receipt.ms.decode;
-    sum.drafts += receipt.work?.["drafts"]?.run ?? 0;
-    sum.accepted += receipt.work?.["accepted"]?.run ?? 0;
+    sum.drafts += Number(receipt.work?.["drafts"]?.run ?? 0);
+    sum.accepted += Number(receipt.work?.["accepted"]?.run ?? 0);
   }
   return sum;
 }
