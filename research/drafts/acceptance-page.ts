@@ -39,16 +39,30 @@ const shares = (all: readonly number[]): string => all.map((each) => each.toFixe
 /** Runs that only show what the trained draft owes to its training and to the model's streams. */
 const CONTROLS = { untrained: "untrained", "trained-shuffled": "streams shuffled" } as const;
 
-/** How often drafts are right at each step, beside the controls that have run. */
+/** The run before, on more tokens, which never read its own streams. */
+const EARLIER = "earlier";
+
+/** How often drafts are right at each step, beside the run before and the controls that have run. */
 function acceptances(all: readonly Group[]): string {
+  const earlier = groupsOf(EARLIER);
   const controls = Object.entries(CONTROLS).filter(([name]) => existsSync(fileOf(name)));
   return markdownTable(
-    ["text", "drafts", "in its 8,192", "trained", ...controls.map(([, title]) => title), "lookup drafts", "right"],
+    [
+      "text",
+      "drafts",
+      "in its 8,192",
+      "trained",
+      "earlier",
+      ...controls.map(([, title]) => title),
+      "lookup drafts",
+      "right",
+    ],
     all.map((group, i) => [
       `${group.kind}, ${group.text}`,
       String(group.drafts),
       group.reached.toFixed(2),
       shares(group.acceptance),
+      shares(earlier.find(({ kind, text }) => kind === group.kind && text === group.text)!.acceptance),
       ...controls.map(([name]) => groupsOf(name)[i]!.acceptance[0]!.toFixed(2)),
       group.quotes.toFixed(2),
       shares(group.quoteAcceptance),
@@ -71,12 +85,18 @@ function gains(all: readonly Group[]): string {
   );
 }
 
+const count = (value: number): string => value.toLocaleString("en");
+
+function trainingOf(run: string): string {
+  const { tokens, answers, steps, epochs, loss, heldOut } = read<Training>("training", `${run}.json`);
+  return `${count(tokens)} tokens, ${count(answers)} of them in answers of the model's own, in ${count(steps)} steps (${epochs} epochs); its loss ends at ${loss.toFixed(2)} nats, on held-out texts at ${heldOut.toFixed(2)}`;
+}
+
 export function acceptanceSection(): string {
-  const { tokens, answers, steps, epochs, parameters, loss, heldOut } = read<Training>("training", "trained.json");
+  const { parameters } = read<Training>("training", "trained.json");
   const all = groupsOf("trained");
-  const count = (value: number) => value.toLocaleString("en");
-  const intro = `${count(parameters)} weights are trained on ${count(tokens)} tokens, ${count(answers)} of them in answers of the model's own, in ${count(steps)} steps (${epochs} epochs). The loss ends at ${loss.toFixed(2)} nats, on held-out texts at ${heldOut.toFixed(2)}.`;
-  return [intro, acceptances(all), "Gains by the formula, with these shares:", gains(all)].join("\n\n");
+  const about = `${count(parameters)} weights are trained on ${trainingOf("trained")}. The earlier run, on the model's streams alone, had ${trainingOf(EARLIER)}.`;
+  return [about, acceptances(all), "Gains by the formula, with these shares:", gains(all)].join("\n\n");
 }
 
 if (process.argv[1] === import.meta.filename) writeSection(PAGE, ACCEPTANCE, acceptanceSection());

@@ -5,6 +5,7 @@ import { root, unaligned, withSection } from "../../tools/section.ts";
 import { ACCEPTANCE, acceptanceSection } from "./acceptance-page.ts";
 import { bestOf, type DraftTimes, gainOf, neededFor, tokensOf } from "./gain.ts";
 import { draftSection, PAGE, SECTION } from "./page.ts";
+import { TURNS, turnsSection } from "./turns-page.ts";
 
 const times: DraftTimes = { check: [1.2, 1.4], pieces: [1.6, 2], whole: [1.1, 1.2], draft: 0.1, follow: 0.2 };
 
@@ -33,4 +34,9 @@ test("the page says what was measured: npx tsx research/drafts/page.ts", () => {
 test("and how often the trained draft is right: npx tsx research/drafts/acceptance-page.ts", () => {
   const page = readFileSync(path.join(root, PAGE), "utf8");
   expect(unaligned(withSection(page, ACCEPTANCE, acceptanceSection()))).toBe(unaligned(page));
+});
+
+test("and what the saving gained in turns with dense: npx tsx research/drafts/turns-page.ts", () => {
+  const page = readFileSync(path.join(root, PAGE), "utf8");
+  expect(unaligned(withSection(page, TURNS, turnsSection()))).toBe(unaligned(page));
 });

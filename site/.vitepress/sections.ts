@@ -45,7 +45,9 @@ export const sections: readonly Section[] = [
       page("Which saving for which task", "savings/"),
       page("auto: a recipe with a guarantee", "auto"),
       page("How a tuning works", "tune"),
-      ...["lookup", "int8-prefill", "prune", "xattention", "minference", "flexprefill", "tri-shape"].map(saving),
+      ...["lookup", "draft", "int8-prefill", "prune", "xattention", "minference", "flexprefill", "tri-shape"].map(
+        saving,
+      ),
       ...["exit", "dynamax", "sec", "feather", "yopo"].map(saving),
       page("Route between two models", "pipelines/route"),
       page("Route between two classifiers", "route-classify"),

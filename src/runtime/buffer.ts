@@ -60,8 +60,14 @@ export class View extends NativeTensor {
     readonly dtype: DType,
     readonly shape: readonly number[],
     address: Pointer,
+    private readonly offset: number,
   ) {
     super(tensorOver(address, count(shape) * bytesPerElement[dtype], dtype, shape), "a view");
+  }
+
+  /** Its memory as numbers, not a copy; only of an f32 buffer. */
+  get floats(): Float32Array {
+    return new Float32Array(this.buffer.memory, this.offset * bytesPerElement.f32, count(this.shape));
   }
 
   /** Throws if the view or its buffer was disposed of. */
@@ -125,7 +131,7 @@ export class Buffer implements Disposable {
       throw new RangeError(`a view starts at a whole number of elements, not at ${offset}`);
     if (offset + count(shape) > this.elements)
       throw new RangeError(`a view of [${shape}] at ${offset} passes the end of ${this.elements} elements`);
-    return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]));
+    return new View(this, this.dtype, shape, this.#address + BigInt(offset * bytesPerElement[this.dtype]), offset);
   }
 
   /**

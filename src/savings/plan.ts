@@ -31,7 +31,14 @@ export interface Drafter {
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Records how many tokens of the last draft were right. */
   judge(right: number): void;
+  /** Reads the model's stream after its last layer for the latest tokens, before `draft` or `judge`; absent: it reads none. */
+  read?(stream: LastStream): void;
+  /** The cost of its drafts since the last call; absent: none. */
+  takeCost?(): Spent;
 }
+
+/** The two sides of a stream, [1, tokens, hidden] each; later runs overwrite them. */
+export type LastStream = Readonly<Record<"branch" | "residual", View>>;
 
 /**
  * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. Dense

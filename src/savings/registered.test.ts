@@ -12,6 +12,7 @@ import { savingNamed, savings } from "./registry.ts";
 
 /** Settings from pages and results, and some with every kind of value. */
 const settings: Readonly<Record<string, readonly string[]>> = {
+  draft: ["", "tokens=1,confidence=0.7,match=0,file=a b/c=d:e"],
   dynamax: ["", "rule=softmax-max,threshold=0.9,fill=verify", "file=exits,classifier=ffn,from=20"],
   exit: ["layer=20", "layer=20,mode=random,rate=0.3,fill=recompute,seed=7"],
   feather: ["after=8", "after=4,second=8,ratio=0.5,stride=0,equal=true", "after=3,mode=fastv"],

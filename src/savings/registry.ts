@@ -9,12 +9,14 @@ import { exit } from "./depth/exit.ts";
 import { sec } from "./depth/sec/sec.ts";
 import { int8Prefill } from "./precision/int8-prefill.ts";
 import type { Saving } from "./saving.ts";
+import { draft } from "./tokens/draft/draft.ts";
 import { feather } from "./tokens/feather/feather.ts";
 import { lookup } from "./tokens/lookup/lookup.ts";
 import { prune } from "./tokens/prune.ts";
 
 /** Every saving, one per line. */
 export const savings: readonly Saving[] = [
+  draft,
   dynamax,
   exit,
   feather,

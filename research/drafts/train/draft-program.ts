@@ -47,6 +47,12 @@ export class DraftProgram implements Disposable {
     return new DraftProgram(await Program.compile(graph), store, trainee.weights.inputsOf(graph), [kvHeads, headSize]);
   }
 
+  /** Takes the weights of another store. */
+  copy(from: ParameterStore): void {
+    for (const parameter of this.store.parameters)
+      this.store.valuesOf(parameter).set(from.valuesOf(from.parameter(parameter.name)));
+  }
+
   /** Reads places from `past` on, [count, 2·hidden]; returns their choices, and the streams behind them. */
   run(joined: Float32Array, past: number): { chosen: number[]; streams: Float32Array } {
     const count = joined.length / (2 * HIDDEN);

@@ -23,7 +23,7 @@ const CHARACTERS = 8 * LONGEST;
 const SHORTEST = 32;
 const SHARD = 16_384;
 /** Held-out tokens of texts. */
-const HELD_TEXTS = 24_000;
+const HELD_TEXTS = 6_000;
 /** Rows that the head takes at once. */
 const ROWS = 256;
 /** The tokenizer's first ids, which are its commonest. */

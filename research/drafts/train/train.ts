@@ -1,5 +1,5 @@
 /**
- * Trains the draft on what the model has read; goes on where it ended:
+ * Trains the draft on what the model has read, and on its own streams; goes on where it ended:
  *
  *     npx tsx research/drafts/train/train.ts FOLDER RUN EPOCHS MINUTES
  *
@@ -16,7 +16,9 @@ import { normals } from "../../../src/util/normals.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { writeTensors } from "../../../src/weights/safetensors/write.ts";
 import { norm } from "../../common/norm.ts";
+import { DraftProgram } from "./draft-program.ts";
 import { linearStart } from "./linear-start.ts";
+import { withOwnStreams } from "./own-streams.ts";
 import { openRows } from "./rows.ts";
 import { draftTrainee, FROZEN, HIDDEN, JOIN } from "./stack.ts";
 
@@ -24,6 +26,8 @@ const SHAPE = { rows: 2, tokens: 512, packed: true };
 const RATE = 6e-4;
 const WARMUP = 40;
 const LEAST = 0.05;
+/** Places at which the draft reads its own stream. */
+const OWN = 0.35;
 const CLIP = 1;
 const SAVE_EVERY = 20;
 const HELD_BATCHES = 3;
@@ -41,6 +45,7 @@ const trainee = await draftTrainee();
 const store = new ParameterStore(weightsOf(trainee), trainee.trained);
 if (!existsSync(path.join(out, "state"))) await fill();
 else fillFrozen();
+using reader = await DraftProgram.create(() => {});
 const passes = await Passes.create(trainee, store, SHAPE, false);
 using optimizer = await Optimizer.create(
   trainOptions.parse({ data: "none", optimizer: { weightDecay: 0.01 } }).optimizer,
@@ -53,7 +58,8 @@ let sum = { nats: 0, labels: 0, ms: 0 };
 let lastLoss = lossBefore();
 for (; step < steps && Date.now() < end; step++) {
   const started = performance.now();
-  const batch = rows.batch(step);
+  reader.copy(store);
+  const batch = withOwnStreams(rows.batch(step), reader, OWN, step);
   store.zeroGradients();
   sum.nats += await passes.train(batch, 1 / Math.max(1, batch.labelled));
   sum.labels += batch.labelled;

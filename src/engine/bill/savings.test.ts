@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { writeDraft } from "../../../tools/draft-files.ts";
 import { multipliesBytes } from "../../runtime/processor.ts";
 import { exampleSteps, onShortPrompts } from "../../savings/examples.testing.ts";
 import { stateFills } from "../../savings/plan.ts";
@@ -40,6 +41,7 @@ beforeAll(async () => {
   models = Object.fromEntries(await Promise.all(all)) as Record<Name, LanguageModel>;
   await writeDeciders();
   await writeHeads();
+  await writeNetwork();
 });
 afterAll(() => {
   for (const model of Object.values(models)) model[Symbol.dispose]();
@@ -75,6 +77,20 @@ async function writeDeciders(): Promise<void> {
     metadata: { ...about, saving: "sec", deciders: [{ kind: "controller", ...decider }] },
     weights: new Map([["controller.weight", noise([3, hidden])]]),
   });
+}
+
+/** A network with random weights that drafts for the world. */
+async function writeNetwork(): Promise<void> {
+  const { hidden, vocabulary } = models.world.decoder.config;
+  const random = seededRandom(6);
+  const about = {
+    model: { name: "world", sha256: await modelHash(models.world.source) },
+    tokens: Array.from({ length: vocabulary }, (_, id) => id),
+    trained: 0,
+  };
+  await writeDraft(at("draft"), about, { hidden, heads: 6, kvHeads: 6, ffn: 64, theta: 1e4 }, (_, count) =>
+    Float32Array.from({ length: count }, () => random() - 0.5),
+  );
 }
 
 /** Every second head of the tiny model drops its visual tokens. */
@@ -135,6 +151,10 @@ const recipes: Readonly<Record<string, readonly Case[]>> = {
   dynamax: ["verify", ...stateFills.filter((fill) => !isState(fill))].map(
     (fill): Case => ["world", `dynamax:file=${at("linear")},threshold=0.4,fill=${fill}`],
   ),
+  draft: [
+    ["world", `draft:file=${at("draft")},match=0,confidence=0`],
+    ["world", `draft:file=${at("draft")},match=1,confidence=0 prune:after=1,minLength=8`],
+  ],
   exit: [
     ["world", "exit:layer=1"],
     ["world", "exit:layer=1,fill=verify"],

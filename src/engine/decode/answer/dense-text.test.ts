@@ -36,7 +36,8 @@ afterAll(() => model[Symbol.dispose]());
 test("each saving whose page claims dense's text is here", () => {
   const page = (name: string) => readFileSync(new URL(`../../../../docs/savings/${name}.md`, import.meta.url), "utf8");
   const claims = savings.map(({ name }) => name).filter((name) => page(name).includes("text is dense's"));
-  expect(Object.keys(denseTextRecipes).toSorted()).toEqual(claims.toSorted());
+  // The network of draft is not SmolLM2's: draft.test.ts compares its answers.
+  expect([...Object.keys(denseTextRecipes), "draft"].toSorted()).toEqual(claims.toSorted());
 });
 
 test.each(Object.values(denseTextRecipes).flat())(

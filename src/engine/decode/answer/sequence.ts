@@ -169,6 +169,7 @@ export class Sequence implements Disposable {
     const most = Math.min(this.#draft.left - 1, PREFILL_CHUNK - 1);
     if (!drafter || token === undefined || most < 1) return undefined;
     const ahead = drafter.draft(this.slot.tokens, token, most);
+    if (drafter.takeCost) this.#meter.overhead(drafter.takeCost());
     return ahead.length > 0 ? ahead : undefined;
   }
 

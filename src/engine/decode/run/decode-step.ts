@@ -158,6 +158,7 @@ export class DecodeStep {
     for (const slot of this.#active) {
       this.#bill(slot, this.#programs.decoder.config.layers);
       this.#step(slot).meter.part(this.#programs.headCost, 1, 0);
+      planOf(this.#step(slot)).drafter?.read?.(this.batch.stream(slot, this.#done));
       this.#leave(slot, { kind: "token", logits: this.batch.logitsOf(slot) });
     }
   }
@@ -218,7 +219,9 @@ async function runAhead(step: Step): Promise<Stepped> {
     ? await runSegments(job, [], { apart: tokens.length })
     : await slot.apart.run(job, { total: tokens.length, whole: tokens.length });
   slot.grow(tokens, planOf(step).state.answer);
-  const logits = await slot.logitsOfAll(await chunk.rows(0, tokens.length), tokens.length);
+  const stream = await chunk.rows(0, tokens.length);
+  planOf(step).drafter?.read?.(stream);
+  const logits = await slot.logitsOfAll(stream, tokens.length);
   meter.part(programs.headCost, tokens.length, 0);
   meter.count("drafts", 0, ahead.length);
   return { kind: "checked", logits };

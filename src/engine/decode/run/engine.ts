@@ -7,7 +7,7 @@ import { fitsDevice } from "../../../models/state/device-rows.ts";
 import { hasWindows } from "../../../models/state/window-start.ts";
 import type { Device } from "../../../runtime/device.ts";
 import type { SharedWeights } from "../../../runtime/shared-weights.ts";
-import { type Drafter, densePlan, type Plan } from "../../../savings/plan.ts";
+import { type Drafter, densePlan, type LastStream, type Plan } from "../../../savings/plan.ts";
 import { UserError } from "../../../util/errors.ts";
 import type { Weights } from "../../../weights/prepared/weights.ts";
 import type { Meter } from "../../bill/meter.ts";
@@ -20,6 +20,9 @@ import { DecodeStep } from "./decode-step.ts";
 import { computedBy } from "./fills.ts";
 import { bordersOf, PromptRun, type Run, type RunTerms } from "./prompt-run.ts";
 import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./stepped.ts";
+
+/** Tokens at a prompt's end whose stream a drafter reads. */
+const READ_BY_DRAFTER = 64;
 
 /** A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
@@ -169,9 +172,17 @@ export class Engine implements Disposable {
         meter.head(1, await run.headRuns(run.tokens - 1, 1));
         const { layers } = this.programs.decoder.config;
         if (decidesSteps(plan)) meter.count("layers", layers, layers);
+        if (plan.drafter?.read) plan.drafter.read(await this.#lastStream(run, meter));
         yield await slot.logitsOf(await run.rows(run.tokens - 1, 1));
       }
     }
+  }
+
+  /** The stream of a run's last tokens, which a drafter reads. */
+  async #lastStream(run: Run, meter: Meter): Promise<LastStream> {
+    const count = Math.min(run.tokens, READ_BY_DRAFTER);
+    if (this.programs.tail) meter.overheadPart(this.programs.tail.cost, count, 0);
+    return run.rows(run.tokens - count, count);
   }
 
   /** Like `prefill`, some tokens at a time, with the stream of each run. */

@@ -13,7 +13,7 @@ const options = z.strictObject({
 export type LookupOptions = z.infer<typeof options>;
 
 /** Why a model's drafts cannot be rolled back; undefined: they can. */
-function unsupported({ config }: Decoder): string | undefined {
+export function unsupportedDrafts({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states cannot be rolled back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
 }
@@ -28,11 +28,11 @@ export const lookup: Saving<LookupOptions> = {
   summary: "draft tokens from earlier text, and check them in one pass",
   needs: ["tokens in"],
   options,
-  unsupported,
+  unsupported: unsupportedDrafts,
   seams: () => ["the exits of an answer"],
   settings: () => ["match=4", "match=3", "match=2"],
   async check(_, { decoder }) {
-    const why = unsupported(decoder);
+    const why = unsupportedDrafts(decoder);
     if (why !== undefined) throw new UserError(`lookup does not support this model: it has ${why}`, 2);
   },
   async prepare(options, host) {
@@ -57,7 +57,7 @@ const lengthsUpTo = (most: number): number[] => [
  * Drafts from the text so far. A wrong draft costs part of a step: drafts grow while they are right, and skip more
  * and more opportunities after wrong ones.
  */
-class LookupDrafter implements Drafter {
+export class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #seen: Seen;
   #length = CAUTIOUS;

@@ -1,0 +1,42 @@
+import path from "node:path";
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { bundledFolders } from "../../../util/model-folders.ts";
+import { readJson, sha256 } from "../../../weights/json-file.ts";
+import { modelForm } from "../../../weights/prepared/quant.ts";
+import type { SavingHost } from "../../seams.ts";
+
+/** `draft.json` in the folder of a draft network, next to `draft.gguf`. */
+const draftFile = z.strictObject({
+  model: z.strictObject({ name: z.string().min(1), sha256 }),
+  /** The form of the model's weights when its streams were read. */
+  ...modelForm.shape,
+  /** The only tokens that it can draft, ascending. */
+  tokens: z.array(z.int().min(0)).min(2),
+  /** Training tokens. */
+  trained: z.int().min(0),
+});
+export type DraftFile = z.output<typeof draftFile>;
+
+const FILE = "draft.json";
+const read = (folder: string): DraftFile => readJson(path.join(folder, FILE), draftFile, "a draft network");
+
+/** A draft network on disk. */
+export interface StoredDraft {
+  /** A GGUF of one layer, with a matrix that joins a token's vector and the model's stream. */
+  readonly weights: string;
+  readonly tokens: readonly number[];
+}
+
+/** The network in the user's folder, or the one that ships for the model. @throws UserError if there is none for this model */
+export async function findDraft(file: string | undefined, { hash }: SavingHost): Promise<StoredDraft> {
+  const own = await hash();
+  const folder = file ?? bundledFolders("draft", FILE).find((each) => read(each).model.sha256 === own);
+  if (folder === undefined) throw new UserError("draft: there is no draft network for this model", 2);
+  const { model, tokens } = read(folder);
+  if (model.sha256 !== own)
+    throw new UserError(
+      `${path.join(folder, FILE)}: the draft network is for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, and this model has ${own.slice(0, 12)}…`,
+    );
+  return { weights: path.join(folder, "draft.gguf"), tokens };
+}

@@ -1,0 +1,46 @@
+import { z } from "zod";
+import { UserError } from "../../../util/errors.ts";
+import { file, fraction, integer, integerBetween } from "../../option-schemas.ts";
+import type { Saving } from "../../saving.ts";
+import { unsupportedDrafts } from "../lookup/lookup.ts";
+
+const options = z.strictObject({
+  tokens: integerBetween(0, 4, 2).describe("maximum tokens of a draft; 0 is dense"),
+  confidence: fraction(0.4).describe("least probability, by the draft network, that all tokens of a draft are right"),
+  match: integer(0, 3).describe("last tokens to find earlier in the text, as in `lookup`; 0: text is never quoted"),
+  file: file().describe("folder of a draft network; default: the one shipped for the model"),
+});
+export type DraftOptions = z.infer<typeof options>;
+
+/**
+ * A network of one layer drafts from the model's last stream (EAGLE, arXiv 2401.15077), and text that repeats is quoted, as by
+ * `lookup`. The model checks all drafts in one pass: the text equals dense's.
+ */
+export const draft: Saving<DraftOptions> = {
+  name: "draft",
+  group: "tokens",
+  summary: "a small network drafts tokens, and one pass checks them",
+  needs: ["tokens in", "head"],
+  options,
+  unsupported: unsupportedDrafts,
+  files: ["file"],
+  seams: () => ["the exits of an answer"],
+  settings: () => ["confidence=0.6", "confidence=0.4"],
+  async check({ file }, host) {
+    const why = unsupportedDrafts(host.decoder);
+    if (why !== undefined) throw new UserError(`draft does not support this model: it has ${why}`, 2);
+    await (await import("./artefact.ts")).findDraft(file, host);
+  },
+  async prepare(options, host) {
+    await draft.check(options, host);
+    if (options.tokens === 0) return undefined;
+    const { findDraft } = await import("./artefact.ts");
+    const { DraftNetwork } = await import("./network.ts");
+    const { NetworkDrafter } = await import("./drafter.ts");
+    const network = await DraftNetwork.open(await findDraft(options.file, host), host.decoder);
+    return {
+      plan: () => ({ drafter: new NetworkDrafter(network, options) }),
+      [Symbol.dispose]: () => network[Symbol.dispose](),
+    };
+  },
+};
