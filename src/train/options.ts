@@ -151,7 +151,9 @@ export const trainOptions = z.strictObject({
     )
     .optional()
     .meta({ type: "string" })
-    .describe("parameters to freeze: names, * for any part; auto: the lowest layers and those of small gradients"),
+    .describe(
+      "parameters to freeze: names (* for any part), or auto: the lowest layers and tensors with small gradients",
+    ),
   freezeShare: z.number().gt(0).lt(1).default(0.5).describe("freeze auto: share of the tensors to freeze"),
   freezeSteps: count.default(4).describe("freeze auto: steps of gradients to read before the first update"),
   lora: loraOptions

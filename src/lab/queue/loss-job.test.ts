@@ -114,13 +114,9 @@ describe("a worker's side", () => {
 
   test.each<[string, (setting: LossSetting) => LossSetting, string | RegExp]>([
     ["version", (s) => ({ ...s, version: "0.0.1" }), "the tuning needs Modicum 0.0.1, and this worker has 0.0.0"],
-    ["model", (s) => ({ ...s, modelHash: "f".repeat(64) }), /is [0-9a-f]{12}… here, and ffffffffffff… in the tuning$/],
-    ["codes", (s) => ({ ...s, codes: 4 }), /^the codes of .* is none here, and 4 bits in the tuning$/],
-    [
-      "sampling",
-      (s) => ({ ...s, sampling: { topK: 3 } }),
-      /^the sampling of .* is greedy here, and topK 3 in the tuning$/,
-    ],
+    ["model", (s) => ({ ...s, modelHash: "f".repeat(64) }), /: [0-9a-f]{12}… here, ffffffffffff… in the tuning$/],
+    ["codes", (s) => ({ ...s, codes: 4 }), /^the codes of .*: none here, 4 bits in the tuning$/],
+    ["sampling", (s) => ({ ...s, sampling: { topK: 3 } }), /^the sampling of .*: greedy here, topK 3 in the tuning$/],
     ["adapter", (s) => ({ ...s, adapter: { folder: "/nowhere/adapter", hash: "" } }), "/nowhere/adapter"],
   ])("another %s is refused by name", async (_, change, sentence) => {
     using own = bench();

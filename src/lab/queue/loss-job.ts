@@ -167,7 +167,7 @@ const otherForm = (name: string, here: string, there: Quant): UserError =>
   new UserError(`the form of ${name} is ${here} here, and the queue's is ${there}${formAdvice(there, here)}`);
 
 const differs = (what: string, here: string, there: string): UserError =>
-  new UserError(`${what} is ${here} here, and ${there} in the tuning`);
+  new UserError(`${what}: ${here} here, ${there} in the tuning`);
 
 /** @throws UserError if the model runs in another form here, or samples differently */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {

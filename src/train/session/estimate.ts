@@ -16,8 +16,12 @@ export interface Estimate {
 
 /** The estimate as a sentence. */
 export function sentence({ steps, tokens, flops, bytes, hours }: Estimate): string {
-  const time = hours < 1 ? `${Math.max(1, Math.round(60 * hours))} min` : `${hours.toFixed(1)} h`;
-  return `${steps} steps of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${time} here`;
+  return `${steps} ${steps === 1 ? "step" : "steps"} of ${Math.round(tokens / steps)} tokens: ${flops.toExponential(2)} FLOPs, ${Math.round(bytes / 1e6)} MB, about ${timeOf(hours)} here`;
+}
+
+function timeOf(hours: number): string {
+  if (hours >= 1) return `${hours.toFixed(1)} h`;
+  return hours < 1 / 60 ? `${Math.ceil(3600 * hours)} s` : `${Math.round(60 * hours)} min`;
 }
 
 /** Tries the first batch of a stage with `steps` remaining; does not change weights. */

@@ -28,7 +28,7 @@ export interface StoredDraft {
   readonly tokens: readonly number[];
 }
 
-/** The network in the user's folder, or the one that ships for the model. @throws UserError if there is none for this model */
+/** Finds the network in the user's folder, or the one bundled with Modicum. @throws UserError if it is for another model, or none is bundled */
 export async function findDraft(file: string | undefined, { hash }: SavingHost): Promise<StoredDraft> {
   const own = await hash();
   const folder = file ?? bundledFolders("draft", FILE).find((each) => read(each).model.sha256 === own);

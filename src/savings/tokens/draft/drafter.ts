@@ -48,7 +48,7 @@ export class NetworkDrafter implements Drafter {
   }
 
   judge(right: number): void {
-    // Only the streams of right drafts stay, and that of the token before them.
+    // The streams of wrong drafts are dropped.
     this.#waiting.length -= this.#added - right - 1;
     if (this.#quoted) this.#quotes!.judge(right);
   }

@@ -2,7 +2,7 @@ import { mean } from "../../../util/mean.ts";
 
 export const scales = ["group", "batch", "none"] as const;
 
-/** Bessel's correction, as in TRL. */
+/** The standard deviation with Bessel's correction, as in TRL; 0 for one value. */
 export function deviation(values: readonly number[]): number {
   const center = mean(values);
   return Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / Math.max(1, values.length - 1));

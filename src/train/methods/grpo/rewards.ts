@@ -65,7 +65,10 @@ const builtIn: Readonly<Record<string, (row: Columns) => (completion: string) =>
   schema: (row) => {
     const schema = column("schema", row, "schema", z.record(z.string(), z.json()), "a JSON schema");
     const type = readSchema(schema);
-    return (completion) => isJson(completion) && type.safeParse(JSON.parse(completion)).success;
+    return (completion) => {
+      const value = jsonIn(completion);
+      return value !== undefined && type.safeParse(value).success;
+    };
   },
 };
 
@@ -91,12 +94,12 @@ function readSchema(schema: Record<string, z.core.util.JSONType>): z.ZodType {
   }
 }
 
-function isJson(text: string): boolean {
+/** A text's JSON value; undefined if it is not JSON. */
+function jsonIn(text: string): unknown {
   try {
-    JSON.parse(text);
-    return true;
+    return JSON.parse(text);
   } catch {
-    return false;
+    return undefined;
   }
 }
 
