@@ -3,9 +3,7 @@ import { seededRandom } from "../util/random.ts";
 import {
   aggregated,
   energy,
-  energyOfProbs,
   margin,
-  negativeEntropy,
   type ScoreKind,
   Scorer,
   scoreKinds,
@@ -15,6 +13,8 @@ import {
 } from "./scores.ts";
 
 const options = (values: Parameters<typeof scoreOptions.parse>[0]) => scoreOptions.parse(values);
+const energyOfProbs = (logits: readonly number[]) => scoreOf(logits, options({ score: "energy-of-probs" }));
+const negativeEntropy = (logits: readonly number[]) => scoreOf(logits, options({ score: "entropy" }));
 
 describe("values", () => {
   test.each([

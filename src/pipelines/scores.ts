@@ -94,8 +94,6 @@ export const energy = (logits: Logits, temperature = 1): number => energyOf(new 
 const energyOf = ({ temperature, logSum }: Distribution): number => temperature * logSum;
 
 /** log Σ exp(p_i), as in the released code, which applies the softmax first. Between ln(n) + 1/n and ln(e + n − 1). */
-export const energyOfProbs = (logits: Logits, temperature = 1): number =>
-  energyOfProbsOf(new Distribution(logits, temperature));
 function energyOfProbsOf(of: Distribution): number {
   // Most probabilities of a vocabulary are about 0, and exp(p) − 1 of a small p is p: sums of small numbers stay exact.
   let more = 0;
@@ -108,8 +106,6 @@ export const softmax = (logits: Logits, temperature = 1): number => softmaxOf(ne
 const softmaxOf = ({ max, logSum }: Distribution): number => Math.exp(max - logSum);
 
 /** −H = Σ p log p, in nats: higher is easier, as for the other scores. */
-export const negativeEntropy = (logits: Logits, temperature = 1): number =>
-  negativeEntropyOf(new Distribution(logits, temperature));
 function negativeEntropyOf(of: Distribution): number {
   let total = 0;
   for (let i = 0; i < of.z.length; i++) total += of.p(i) * (of.z[i]! - of.logSum);

@@ -1,8 +1,10 @@
 import { expect, test } from "vitest";
-import { alwaysCost, breakEven, costsOf, gatedCost } from "./cost.ts";
+import { breakEven, costsOf, gatedCost } from "./cost.ts";
 
 // A token of the prompt costs 1/192, decoding four times that; 64 + 32 tokens are 1. The context has 1,000 tokens.
 const extra = 1000 / 192 + 0.5;
+/** Always retrieving, without a gate. */
+const alwaysCost = ({ plain, extra }: { plain: number; extra: number }) => plain + extra;
 
 test.each([
   { gate: 0.02, totals: [1.02, 2.4471, 3.8742, 6.7283], even: 0.9965 },

@@ -12,9 +12,6 @@ export interface GateCosts {
   readonly wasted?: number;
 }
 
-/** Always retrieving, without a gate. */
-export const alwaysCost = ({ plain, extra }: Pick<GateCosts, "plain" | "extra">): number => plain + extra;
-
 /** The expected cost of an answer if a share `rate` of the questions is looked up. */
 export const gatedCost = ({ gate, plain, extra, wasted = 0 }: GateCosts, rate: number): number =>
   gate + rate * (extra + wasted) + plain;

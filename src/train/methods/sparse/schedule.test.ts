@@ -1,8 +1,10 @@
 import { describe, expect, test } from "vitest";
 import { sparseOptions } from "./options.ts";
-import { densityAt, eventsUntil, keptAfter, pruneSchedule, stepsFromComputeFractions } from "./schedule.ts";
+import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule, stepsFromComputeFractions } from "./schedule.ts";
 
 const scheduleOf = (options: object, steps: number) => pruneSchedule(sparseOptions.parse(options), steps);
+/** The share of weights at a step, counted from 0. */
+const densityAt = (step: number, schedule: PruneSchedule) => keptAfter(eventsUntil(step, schedule), schedule);
 
 test("compute shares become steps", () => {
   const { dense, prune, recover, total } = stepsFromComputeFractions(0.5, 50_030);

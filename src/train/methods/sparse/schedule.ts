@@ -84,7 +84,3 @@ export function eventsUntil(step: number, { start, every, events }: PruneSchedul
 /** The share of weights after pruning number `event` (from 1): each prunes an equal share of the rest. */
 export const keptAfter = (event: number, { sparsity, events }: PruneSchedule): number =>
   event === 0 ? 1 : (1 - sparsity) ** (event / events);
-
-/** The share of weights at step `step`, counted from 0. */
-export const densityAt = (step: number, schedule: PruneSchedule): number =>
-  keptAfter(eventsUntil(step, schedule), schedule);
