@@ -1,7 +1,8 @@
-import { once } from "node:events";
+import { type EventEmitter, once } from "node:events";
 import { existsSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { QueueEvents } from "bullmq";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { createIndex, openIndex, type SearchIndex } from "../src/index-search.ts";
 import { Postgres, postgresPrograms } from "../src/ledger/postgres.testing.ts";
@@ -54,17 +55,26 @@ test.skipIf(!able)(
     const url = `redis://127.0.0.1:${port}`;
     const add = (...names: string[]) =>
       processes.modicum(["index", "add", "shared", ...names, "--store", store, "--queue", url]);
-    const adding = add(...files);
     const random = seededRandom(1);
     const worker = () => processes.modicum(["lab", "worker", "--queue", url]);
-    const kills = await killsUntil(
+    const events = new QueueEvents("modicum-lab", { connection: { url } });
+    await events.waitUntilReady();
+    const returned = once(events as EventEmitter, "stalled");
+    const held = once(events as EventEmitter, "active");
+    const first = worker();
+    const adding = add(...files);
+    await held;
+    first.kill("SIGKILL");
+    await killsUntil(
       () => adding.exitCode !== null,
       worker,
       () => 1000 + 4000 * random(),
       random,
     );
     expect([adding.exitCode, adding.said()]).toEqual([0, expect.stringMatching(/\n\d+ added.*\n$/)]);
-    expect(kills).toBeGreaterThan(0);
+    // The first worker died with a file in hand, which the queue then gave to another.
+    await returned;
+    await events.close();
     expect(await contents(shared)).toEqual(await contents(alone));
     await alone.close();
 
