@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { PREFILL_CHUNK } from "../engine/decode/run/chunk.ts";
-import { PrefixFolder } from "../engine/decode/state/disk-prefixes.ts";
+import { PrefixFolder } from "../engine/decode/state/prefix-folder.ts";
 import { jsonOf, post, serveModels } from "./serve.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-cache-disk-"));

@@ -2,7 +2,7 @@ import { createServer, type Server } from "node:http";
 import type { AddressInfo } from "node:net";
 import { getRequestListener } from "@hono/node-server";
 import type { Logger } from "pino";
-import type { PrefixFolder } from "../engine/decode/state/disk-prefixes.ts";
+import type { PrefixFolder } from "../engine/decode/state/prefix-folder.ts";
 import type { SchedulerOptions } from "../engine/schedule/scheduler.ts";
 import { openLedger } from "../ledger/store.ts";
 import { UserError } from "../util/errors.ts";

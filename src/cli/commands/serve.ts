@@ -153,7 +153,7 @@ async function opened(
   signal: AbortSignal,
 ): Promise<Serving> {
   const { schedulerOptions } = await import("../../engine/schedule/scheduler.ts");
-  const { PrefixFolder } = await import("../../engine/decode/state/disk-prefixes.ts");
+  const { PrefixFolder } = await import("../../engine/decode/state/prefix-folder.ts");
   const { Catalogue, checkBind, Fleet, Indexes, KeyStore, limitOptions, serve, tracerFrom } = await import(
     "../../serve/index.ts"
   );

@@ -1,4 +1,5 @@
-import { keepPrefixes, type PrefixFolder } from "../../engine/decode/state/disk-prefixes.ts";
+import { keepPrefixes } from "../../engine/decode/state/disk-prefixes.ts";
+import type { PrefixFolder } from "../../engine/decode/state/prefix-folder.ts";
 import { describeModel } from "../../engine/file/describe.ts";
 import { openModel, runsOn } from "../../engine/file/open-model.ts";
 import type { KeyValues, Turns } from "../../engine/schedule/fair-queue.ts";

@@ -14,7 +14,8 @@ import type { AdapterFolders } from "../../file/adapters.ts";
 import { openModel } from "../../file/open-model.ts";
 import { PREFILL_CHUNK } from "../run/chunk.ts";
 import { Engine } from "../run/engine.ts";
-import { DiskPrefixes, keepPrefixes, PrefixFolder } from "./disk-prefixes.ts";
+import { DiskPrefixes, keepPrefixes } from "./disk-prefixes.ts";
+import { PrefixFolder } from "./prefix-folder.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-prefixes-"));
 afterAll(() => rmSync(root, { recursive: true }));
