@@ -25,8 +25,8 @@ export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   /** The prompt's images, whose encoder has run. */
   readonly images?: ImageBill | undefined;
   /**
-   * True for the results and the bill of a fresh engine, whatever ran before; the tokens in `usage.tokens.cached` are
-   * then not run, but billed.
+   * True for the results and the bill of a fresh engine, whatever ran before: tokens in `usage.tokens.cached` do not
+   * run again, but are billed.
    */
   readonly alone?: boolean | undefined;
 }

@@ -102,7 +102,7 @@ describe("a tiny model in float32", () => {
     "threshold=0,firstDenseLayers=2",
     "threshold=0,lastDenseTokens=203",
     "threshold=0,minLengthForSparse=204",
-    // Chunks of one and of two blocks' rows: 16 rows of blocks make a chunk.
+    // Chunks that hold the rows of one block, and of two blocks: a chunk has 16 rows of blocks.
     "threshold=0.9999999,blockSize=4",
     "threshold=0.9999999,blockSize=128",
   ])("%s equals dense", async (options) => {
@@ -188,7 +188,7 @@ describe("a tiny model in float32", () => {
 
 describe("SmolLM2", () => {
   const open = new Map<Quant, Loaded>();
-  /** One model for each `quant`, however many recipes it runs. */
+  /** One model per `quant`, however many recipes it runs. */
   const load = async (quant: Quant, ...save: string[]): Promise<Loaded> => {
     const model = open.get(quant) ?? (await loaded("smollm2", [], quant));
     open.set(quant, model);

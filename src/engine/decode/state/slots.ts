@@ -14,7 +14,10 @@ const KEPT_BYTES = 256 * 2 ** 20;
  */
 export const WORTH_COPYING = 8;
 
-/** The most tokens of two rows whose exchange takes less than a few steps of a separate row. */
+/**
+ * The maximum number of tokens in two rows for which exchanging the rows takes less time than a few steps of a separate
+ * row.
+ */
 const WORTH_MOVING = 2048;
 
 /** The key of a plan's state; undefined for state that is never reused. */
@@ -52,7 +55,7 @@ export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
   #shelf: Shelved[] = [];
   #clock = 0;
-  /** The most bytes kept for ended sequences; the last one's are always kept. */
+  /** The maximum number of bytes kept for ended sequences; the last sequence is always kept. */
   limit = KEPT_BYTES;
 
   constructor(private readonly programs: DecoderPrograms) {}
@@ -88,7 +91,7 @@ export class Slots implements Disposable {
 
   /**
    * A free row with as much of `prompt` as is stored anywhere under the key of a plan's state; its last token always
-   * runs. `cuts` are the plan's. A row on the device has its earlier contents.
+   * runs. `cuts` are the plan's. A row on the device keeps only its own earlier contents.
    */
   take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
     const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
@@ -221,7 +224,7 @@ export class Slots implements Disposable {
   }
 }
 
-/** The sequence that shares most with the prompt; the least recently used among equals. */
+/** The sequence that shares most with the prompt; if several share equally much, the least recently used. */
 function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {

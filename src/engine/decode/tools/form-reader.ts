@@ -21,7 +21,7 @@ export class FormReader implements AnswerReader {
     private readonly tools: readonly Tool[],
   ) {}
 
-  /** Text that is not a call after all stays text. */
+  /** Text that turns out not to be a call stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];
