@@ -13,9 +13,7 @@ export const diffusionOptions = z.strictObject({
     "keep each token at least this probable, in as many passes as needed; instead of steps",
   ),
   guidance: number(0).describe("classifier-free guidance: how far logits move away from a masked prompt's logits"),
-  cache: flag(false).describe(
-    "compute keys and values before a block only once per block: fewer FLOPs, but slightly different results",
-  ),
+  cache: flag(false).describe("compute keys and values before a block once per block: fewer FLOPs, different results"),
   ends: choice(["free", "last", "never"])
     .default("free")
     .describe("end tokens: fill them in like other tokens, only last, or never"),

@@ -217,7 +217,7 @@ describe("sentence-transformers' files", () => {
     [
       "config_sentence_transformers.json",
       { default_prompt_name: "other" },
-      /the default prompt is "other", but no prompt has this name/,
+      /the default prompt, "other", does not exist/,
     ],
     ["sentence_bert_config.json", { max_seq_length: "many" }, /sentence_bert_config\.json: "max_seq_length": /],
   ])("%s %j is refused", async (file, change, message) => {

@@ -128,8 +128,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
   const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
   if (!name) return { prompt: "", prompts: prompts ?? {} };
   const prompt = prompts?.[name];
-  if (prompt === undefined)
-    throw new UserError(`${file}: the default prompt is "${name}", but no prompt has this name`);
+  if (prompt === undefined) throw new UserError(`${file}: the default prompt, "${name}", does not exist`);
   return { prompt, prompts: prompts ?? {} };
 }
 
