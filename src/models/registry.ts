@@ -252,7 +252,7 @@ export async function openSeq2Seq(
 export const imageTextArchitecture = (checkpoint: Checkpoint): Promise<ImageTextArchitecture> =>
   architectureOf(checkpoint, imageTexts);
 
-/** Like `imageTextArchitecture`, for encoders of images alone. */
+/** Like `imageTextArchitecture`, for image-only encoders. */
 export const imageArchitecture = (checkpoint: Checkpoint): Promise<ImageArchitecture> =>
   architectureOf(checkpoint, imageEncoders);
 

@@ -156,8 +156,9 @@ const scheme: Scheme = {
 };
 
 /**
- * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared
- * ReLU, dense or experts. There, a feed-forward is a separate layer; here, it belongs to the layer before it.
+ * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with
+ * squared ReLU, dense or experts. In its checkpoints, a feed-forward is a separate layer; here, it belongs to the layer
+ * before it.
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,
