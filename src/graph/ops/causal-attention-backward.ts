@@ -158,7 +158,10 @@ interface Contribution extends Pick<Block, "from" | "to"> {
   readonly value: string;
 }
 
-/** Sums the blocks' gradients of their visible keys, from the last block on: keys after an earlier block are then complete. */
+/**
+ * Sums the blocks' gradients of their visible keys, starting at the last block, so that keys after an earlier block
+ * are already complete.
+ */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
   const first = parts.toReversed().reduce((later, part) => {

@@ -10,7 +10,7 @@ export interface EncoderAttentionAttrs {
   readonly heads: number;
   /** Softmax scale, usually 1/√headSize. */
   readonly scale: number;
-  /** A query sees keys within this distance on either side; absent: all. */
+  /** A query sees keys within this distance on either side; all if absent. */
   readonly reach?: number | undefined;
   /** True if a query sees no key after it. */
   readonly causal?: boolean | undefined;
@@ -24,8 +24,8 @@ export const sees = (
 ): boolean => Math.abs(key - query) <= reach && !(causal && key > query);
 
 /**
- * The score of padding and of keys out of reach: far below any other, but finite, so that a row of only those does
- * not give NaN.
+ * The score of padding and of keys out of reach: far below any other, but finite, so that a row in which all keys are
+ * hidden does not give NaN.
  */
 export const MASKED = -1e9;
 
