@@ -35,11 +35,11 @@ export interface ScoredGates {
   readonly score: "softmax" | "sigmoid";
   /** True if experts are chosen by score plus a bias each, which balances their load. */
   readonly biased: boolean;
-  /** Added to the sum that divides the chosen gates; absent: gates are not divided. */
+  /** Added to the sum that divides the chosen gates; if absent, gates are not divided. */
   readonly epsilon?: number | undefined;
   /** A factor for the gates. */
   readonly factor: number;
-  /** Experts are chosen from a few groups of neighbours; absent: from all. */
+  /** Experts are chosen from a few groups of neighbours; from all if absent. */
   readonly groups?: ColumnGroups | undefined;
 }
 
