@@ -14,7 +14,7 @@ import {
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
-/** A product with a matrix [n, k] in one form of the weights. */
+/** The product of an input with a matrix [n, k] in one form of the weights. */
 export interface Product {
   readonly n: number;
   readonly k: number;

@@ -68,7 +68,7 @@ function at(index: number, result: string, args: readonly string[]): Callable {
 
 const callable = (name: OrtFunction) => at(functions[name][0], "void *", functions[name][1]);
 
-/** Throws the message of a failed call's status and frees it. */
+/** If a call failed, frees its status and throws an error with the status's message. */
 function check(name: string, status: Pointer | null): void {
   if (!status) return;
   const message = at(2, "const char *", ["void *"])(status) as unknown as string;
