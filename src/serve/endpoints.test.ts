@@ -230,7 +230,7 @@ describe("ranks", () => {
 
   test("a query that is too long is reported as the query", async () => {
     const response = await post(server, "/v1/rerank", { model: "sentences", query: "x ".repeat(5000), documents });
-    expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, and the model reads/);
+    expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, but the model reads/);
   });
 
   test("in the form of each version of Cohere's API", async () => {

@@ -144,7 +144,7 @@ describe("a model without a chat template", () => {
   test.each([
     [undefined, /has no labels of its own; expected labels to choose among/],
     [[], /expected labels to choose from, none of them empty/],
-    [["a", " "], /none empty/],
+    [["a", " "], /none of them empty/],
     [["a", "b", "a"], /the label "a" is given twice/],
   ])("the labels %j are refused", async (labels, message) => {
     await expect(model.classify(["x"], { ...(labels && { labels }) })).rejects.toThrow(message);
