@@ -12,7 +12,7 @@ import { traceDense } from "./programs/segments.ts";
 /** The smallest share of common tensor kinds, among all kinds in the checkpoint and the architecture. */
 const NEAR = 0.5;
 
-/** Preferred among equals: other architectures are described as changes to it. */
+/** Preferred among equals, because other architectures are described as changes to it. */
 const USUAL = "llama";
 
 interface Candidate {

@@ -78,8 +78,8 @@ export class View extends NativeTensor {
 }
 
 /**
- * Native memory outside JavaScript's heap. The operating system maps large buffers lazily: only written pages count as
- * resident, so a cache may be as long as the model's context.
+ * Native memory outside JavaScript's heap. The operating system maps large buffers lazily, so only written pages count
+ * as resident, so a cache may be as long as the model's context.
  */
 export class Buffer implements Disposable {
   #owner: Pointer;

@@ -35,7 +35,9 @@ export type Timer = <F extends string | number>(
   rows: number,
 ) => Promise<Readonly<Record<F, Twice>>>;
 
-/** Rounds per measurement; forms take turns. The least time counts: other work on the machine only adds time. */
+/**
+ * Rounds per measurement; forms take turns. The least time counts, because other work on the machine only adds time.
+ */
 const ROUNDS = 12;
 
 /** Runs products one after another on matrices of zeros; kernels take the same time for any values. */

@@ -173,7 +173,7 @@ const completions: Bad[] = (
       "too long a prompt",
       { ...text, prompt: "a ".repeat(3000) },
       400,
-      /^the prompt has \d+ tokens, and the model's context is \d+/,
+      /^the prompt has \d+ tokens, but the model's context is \d+/,
     ],
     [
       "ten megabytes",

@@ -119,7 +119,7 @@ export class Meter implements AttentionBill {
     this.#wasted.push(...runs);
   }
 
-  /** A bill for work that replaces a part of dense: its excess cost is overhead. */
+  /** A bill for work that replaces a part of dense; any cost in excess of that part is overhead. */
   insteadOfPart(cost: Cost, tokens: number, past: number): AttentionBill {
     let remaining = this.#priced([{ cost, tokens, past }]).flops;
     return {
@@ -212,7 +212,7 @@ export class Meter implements AttentionBill {
   /** `drafts`: runs over unchecked tokens, which are overhead if the request ends here. */
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
-    // Dense excludes the cost added by the form of the weights: it is overhead.
+    // Dense excludes the cost added by the form of the weights, because that cost is overhead.
     dense.flops -= dense.overhead;
     addSpent(dense, this.#dense);
     const spent = this.spent();

@@ -100,7 +100,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([own, undefined]);
   vi.stubEnv("MODICUM_TUNE", "");
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, tuning]);
-  // The choice exists: nothing is timed.
+  // The choice exists, so nothing is timed.
   await tuneOnce(modelOf("q4"));
   expect(tuningOf(folder)).toEqual(tuning);
   vi.stubEnv("MODICUM_THREADS", "77");

@@ -43,7 +43,7 @@ const STEADY = 1.15;
  */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
-/** A model to time: only a known hash may run in rotated bytes by default. */
+/** A model to time; only models with a known hash may run in rotated bytes by default. */
 interface TunedModel {
   readonly source: Pick<ResolvedModel, "path" | "sha256">;
   readonly checkpoint: Checkpoint;

@@ -245,10 +245,10 @@ export interface CacheTensors {
 
 /**
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
- * buffer: the new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ
- * in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv [batch,
- * tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes have
- * `sinks` → y [batch, tokens, heads·headSize].
+ * buffer, so that the new keys and values are written in place, and a step costs the same at any capacity. Rows may
+ * differ in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv
+ * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes
+ * have `sinks` → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,

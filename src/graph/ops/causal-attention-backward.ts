@@ -123,7 +123,10 @@ const backwardOp: Op<OptionalAttrs> = {
 /** Optional operands before the blocks' weights. */
 const optionalCount = ({ present, sinks }: OptionalAttrs): number => present.length + (sinks ? 1 : 0);
 
-/** The sinks' shares of a block's rows times Σ dy·y. A sink has no value: the gradient of its score is minus their sum. */
+/**
+ * The sinks' shares of a block's rows times Σ dy·y. A sink has no value, so the gradient of its score is minus their
+ * sum.
+ */
 function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
   const total = emit.value("ReduceSum", [weights, emit.ints([-1])], { keepdims: { int: 1 } });
   return emit.value("Mul", [emit.value("Sub", [emit.floats([1], []), total]), drift]);

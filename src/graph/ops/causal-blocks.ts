@@ -191,7 +191,7 @@ export class CausalEmitter {
     return weights;
   }
 
-  /** Keys before the block's queries are separate: without a window, none is hidden. */
+  /** Keys before the block's queries are separate, because without a window none of them is hidden. */
   #causal(q: string, k: string, block: Block): string {
     const { from, first, to } = block;
     const spans = first > from ? [[from, first] as const, [first, to] as const] : [[first, to] as const];

@@ -55,8 +55,8 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
         throw new ShapeError("encoderAttentionBackward", operand, showType(t), showType(q!));
     return [q!, k!, v!, ...(bias ? [bias] : [])];
   },
-  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy. All
-  // texts share the bias: its gradient is the sum of their ds.
+  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy. All texts
+  // share the bias, so its gradient is the sum of their ds.
   onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, attrs) {
     const { heads, scale } = attrs;
     const width = Number(types[0]!.shape[2]);

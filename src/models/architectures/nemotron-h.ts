@@ -71,7 +71,7 @@ const MIXER_KEYS = {
   head_dim: "mamba_head_dim",
   state_size: "ssm_state_size",
   hidden_act: "mamba_hidden_act",
-  // The mixer's width comes from its heads: this key is the feed-forward's.
+  // The mixer's width comes from its heads, because this key is the feed-forward's width.
   intermediate_size: "mamba_intermediate_size",
 };
 

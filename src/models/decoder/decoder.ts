@@ -180,7 +180,7 @@ export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
   return Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => isOfKind(config, layer));
 };
 
-/** True if any layer is recurrent: a text can then continue only from positions with stored states. */
+/** True if any layer is recurrent, so that a text can continue only from positions with stored states. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
 /** True if the model's last layer has attention: the part after it then runs only for the wanted tokens. */

@@ -84,7 +84,7 @@ export function ort(name: OrtFunction, ...args: Argument[]): void {
 /** Arguments of running calls: the library uses their memory, so it must not be freed. */
 const inFlight = new Set<readonly Argument[]>();
 
-/** Like `ort`, on a worker thread: the event loop is not blocked. */
+/** Like `ort`, on a worker thread, so that the event loop is not blocked. */
 export function ortAsync(name: OrtFunction, ...args: Argument[]): Promise<void> {
   inFlight.add(args);
   return new Promise((resolve, reject) => {

@@ -48,7 +48,10 @@ function installed(name: string, file: string): string {
   }
 }
 
-/** Keeps a reference to the loaded library: without it, garbage collection would leave every function pointer dangling. */
+/**
+ * Keeps a reference to the loaded library, because without it, garbage collection would leave every function pointer
+ * dangling.
+ */
 let loaded: { library: LibraryHandle; table: bigint; version: string } | undefined;
 
 /** Loads the library once per process: the address of its `OrtApi` table, and its version. */

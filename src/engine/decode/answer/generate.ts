@@ -41,7 +41,7 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   form?: AnswerForm | undefined;
   /** Special tokens that belong to the answer's text, such as those around calls. */
   shown?: ReadonlySet<number> | undefined;
-  /** True if the answer continues the prompt's text: its first word may need the space before it. */
+  /** True if the answer continues the prompt's text, so that its first word may need the space before it. */
   continues?: boolean | undefined;
   /** A token that ends the answer, in addition to the model's own. */
   end?: number | undefined;
@@ -81,7 +81,7 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, one step per piece read: a reader that pauses or leaves stops the computation. `signal`
+ * Generates after `prompt`, one step per piece read, so a reader that pauses or leaves stops the computation. `signal`
  * stops it within one step with an AbortError, and frees the slot.
  * @throws UserError if the prompt is empty or longer than the context
  */

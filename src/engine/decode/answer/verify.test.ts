@@ -22,7 +22,7 @@ import { type GenerateInput, type GenerateOptions, generate, generateOptions, ty
 
 const source = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 
-/** A model whose last layers add nothing to the stream: its exits are always right. */
+/** A model whose last layers add nothing to the stream, so its exits are always right. */
 async function quietModel(folder: string): Promise<LanguageModel> {
   await cp(source, folder, { recursive: true });
   const checkpoint = openCheckpoint(source);

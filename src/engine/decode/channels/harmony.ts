@@ -21,7 +21,7 @@ export class HarmonyReader implements PartReader {
   #message: Message | undefined;
   /** The header so far, or a call's arguments. */
   #held = "";
-  /** Parts that have begun: a later message in them begins with an empty line. */
+  /** Parts that have begun; a later message in the same part begins with an empty line. */
   #begun: Record<keyof Parts, boolean> = { text: false, reasoning: false };
   /** True if the next message is not the first of its part. */
   #apart = false;

@@ -208,8 +208,8 @@ describe("SmolLM2", () => {
     for (const model of open.values()) model[Symbol.dispose]();
   });
 
-  // Activations are rounded to 8 bits before every product: a last-bit difference in attention moves some by a whole step.
-  // Two runs may then differ by both roundings; in float32, the tolerance is tight.
+  // Activations are rounded to 8 bits before every product, so a last-bit difference in attention moves some of them by
+  // a whole step. Two runs may then differ by both roundings; in float32, the tolerance is tight.
   test("every block kept through the sparse path: in float32 as dense, else as far as two roundings", async () => {
     const options = "xattention:blockSize=64,minLengthForSparse=0,threshold=0.9999999";
     const [exact, exactSparse] = [await load("f32"), await load("f32", options)];

@@ -2,7 +2,7 @@ import { type Candidates, keep } from "./candidates.ts";
 import { BOTTOM, decay, STEP } from "./softmax.ts";
 
 // Every filter keeps a head of the candidates sorted by descending logit (ties by ascending id). A histogram over depth
-// finds the bucket at the end of that head: only the bucket's few tokens need sorting.
+// finds the bucket at the end of that head, so only the bucket's few tokens need sorting.
 const buckets = new Float64Array(BOTTOM);
 
 /** Counts the candidates by depth, except those that no draw can reach. */

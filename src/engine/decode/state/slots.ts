@@ -9,8 +9,8 @@ import type { Slot } from "./slot.ts";
 const KEPT_BYTES = 256 * 2 ** 20;
 
 /**
- * The number of shared tokens from which copying them from another row beats running them: each costs a hundredth of a run,
- * and the copy a few calls per layer.
+ * The number of shared tokens from which copying them from another row beats running them, because each costs a
+ * hundredth of a run, and the copy a few calls per layer.
  */
 export const WORTH_COPYING = 8;
 
@@ -141,8 +141,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The slot, or one with more busy neighbours and the slot's contents: adjacent rows step as one batch, at half the
-   * price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
+   * The slot, or one with more busy neighbours and the slot's contents, because adjacent rows step as one batch, at
+   * half the price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;

@@ -2,7 +2,7 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** After this many closings without a call, an opening is text: a call's text may contain some of them. */
+/** After this many closings without a call, an opening is text. A call's text may contain some of them. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */

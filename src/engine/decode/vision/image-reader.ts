@@ -113,7 +113,7 @@ export class ImageReader implements Disposable {
     return span;
   }
 
-  /** Drops the stored rows: the next image has the bill of a first one. */
+  /** Drops the stored rows, so that the next image has the bill of a first one. */
   forget(): void {
     this.#cache.clear();
   }

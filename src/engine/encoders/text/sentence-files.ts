@@ -120,7 +120,7 @@ function readPooling(file: string, prompts: readonly string[]): Pooling {
       `${file}: token vectors are pooled by ${modes.join(" and ") || "nothing"}, expected mean, cls or lasttoken`,
     );
   if (prompts.some((prompt) => prompt !== "") && !settings.include_prompt)
-    throw new UserError(`${file}: "include_prompt" is false, and a prompt left out of pooling is not supported`);
+    throw new UserError(`${file}: "include_prompt" is false, but pooling without the prompt is not supported`);
   return pooling;
 }
 

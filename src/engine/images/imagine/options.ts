@@ -19,7 +19,9 @@ export const imagineOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("runs of the network per image (default: 50, or as many as trained; 1 for a consistency model)"),
+    .describe(
+      "runs of the network per image (default: 50, at most the number of trained steps; 1 for a consistency model)",
+    ),
   sampler: z
     .enum(samplers)
     .optional()

@@ -8,7 +8,7 @@ import { Program } from "../../../runtime/program.ts";
 
 /** Runs the parts around a network that draws from a text, one text or image at a time. */
 export class PromptRunner implements Disposable {
-  /** Compiled for the first call with an initial image: most calls begin with noise. */
+  /** Compiled for the first call with an initial image, because most calls begin with noise. */
   #encoder: Promise<Program> | undefined;
 
   private constructor(

@@ -68,7 +68,7 @@ export function readImageProcessor(folder: string, usual: FilterName = "bicubic"
   const crop = read.do_center_crop ? sidesOf(read.crop_size ?? undefined) : undefined;
   const resize = resizeOf(read.size, crop !== undefined);
   const result = crop ?? ("shortest" in resize ? undefined : resize);
-  if (!result) throw new UserError(`${file}: "size" has a shortest edge and no crop, expected one size for all images`);
+  if (!result) throw new UserError(`${file}: "size" has a shortest edge but no crop, expected one size for all images`);
   const least = "shortest" in resize ? { width: resize.shortest, height: resize.shortest } : resize;
   if (result.width > least.width || result.height > least.height)
     throw new UserError(
