@@ -275,9 +275,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
   const width = found.shape.at(-1);
   if (typeof width !== "number" || (state === undefined) !== (before === undefined))
-    throw new Error(
-      `the probe ${key} does not find a fixed number of values, or has a state only as input or only as output`,
-    );
+    throw new Error(`the probe ${key} has no fixed number of results, or only one of input and output state`);
   g.output("found", found);
   if (own) g.output("logits", own);
   if (state) g.output("stateOut", state);

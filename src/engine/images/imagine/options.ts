@@ -19,9 +19,7 @@ export const imagineOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe(
-      "runs of the network per image (default: 50, at most the number of trained steps; 1 for a consistency model)",
-    ),
+    .describe("runs of the network per image (default: 50, or all trained steps if fewer; 1 for consistency models)"),
   sampler: z
     .enum(samplers)
     .optional()
