@@ -167,7 +167,7 @@ const completions: Bad[] = (
       "more ids than the context has",
       { ...text, prompt: Array(3000).fill(5) },
       400,
-      /^the prompt has 3000 tokens, and/,
+      /^the prompt has 3000 tokens, but/,
     ],
     [
       "too long a prompt",
