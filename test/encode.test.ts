@@ -60,7 +60,7 @@ describe("embed", () => {
     const { status, stdout, stderr } = await ours(["embed", "--model", fixture("sentences"), "good", long, long]);
     expect([status, stdout.trimEnd().split("\n").length]).toEqual([0, 3]);
     expect(stderr).toMatch(
-      /^warning: text 2 has \d+ tokens, and the model reads at most \d+; longer texts are cut at their end\n$/,
+      /^warning: text 2 has \d+ tokens, but the model reads at most \d+; longer texts are cut at their end\n$/,
     );
   });
 

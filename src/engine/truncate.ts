@@ -3,7 +3,7 @@ import { ContextExceeded } from "../util/errors.ts";
 /** The treatment of a text that is too long: true cuts its end, a number cuts it to that many tokens, false refuses it. */
 export type Truncate = boolean | number;
 
-/** The most tokens to read of a text; the model's limit is `most`. */
+/** The maximum number of tokens to read per text; the model's limit is `most`. */
 export function limitOf(truncate: Truncate = true, most: number): number {
   if (typeof truncate === "number") return Math.min(truncate, most);
   return truncate ? most : Number.POSITIVE_INFINITY;
@@ -26,5 +26,5 @@ export const documentName: TextName = (index) => `document ${index + 1}`;
 /** @throws TextTooLong if an uncut text is too long; `text` names it */
 export function checkTokens(tokens: number, most: number, text: string): void {
   if (tokens <= most) return;
-  throw new TextTooLong(`${text} has ${tokens} tokens, and the model reads at most ${most}`);
+  throw new TextTooLong(`${text} has ${tokens} tokens, but the model reads at most ${most}`);
 }

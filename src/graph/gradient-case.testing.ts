@@ -12,7 +12,7 @@ export interface Input {
   readonly data: Float64Array;
   /** The graph's shape, if it is not `shape`. */
   readonly symbolic?: Shape;
-  /** True for inputs that are never trained, such as rotary tables. */
+  /** True for inputs that are never trained, such as the tables of rotary embeddings. */
   readonly fixed?: true;
 }
 
@@ -55,7 +55,7 @@ export const unary = (name: string, f: (x: Tensor) => Tensor, x: Input = noise(1
   trace: (t) => [f(t["x"]!)],
 });
 
-/** A function of two tensors; the second takes each suffix of the first's shape. */
+/** A function of two tensors; the second's shape is, in turn, each suffix of the first's shape. */
 export const binary = (name: string, f: (a: Tensor, b: Tensor) => Tensor): GradientCase[] =>
   [[2, 3, 5], [3, 5], [5], []].map((shape) => ({
     name: `${name}, b of [${shape}]`,

@@ -72,7 +72,7 @@ test("every operator that has a gradient rule, or says that it has none, is in a
   const folder = new URL("./ops/", import.meta.url);
   // The gradient passes through rounding; central differences are 0 almost everywhere.
   covered.add("round");
-  // Its gradient is not the derivative of its function.
+  // The operator's gradient is not the derivative of its function.
   covered.add("withoutGradient");
   const missing = readdirSync(folder).flatMap((file) => untested(readFileSync(new URL(file, folder), "utf8"), covered));
   expect(missing).toEqual([]);
@@ -112,11 +112,11 @@ describe("gradient", () => {
     const logits = g.input("logits", "f32", [3, 5]);
     const { nats } = logLikelihoods(logits, g.input("targets", "i64", [3, 1]));
     expect(() => gradient(loss(nats), [logits])).toThrow(
-      "logLikelihoods has no gradient: a model is trained with crossEntropy in its place",
+      "logLikelihoods has no gradient: training uses crossEntropy instead",
     );
     const x = g.input("x", "f32", [3, 5]);
     expect(() => gradient(loss(siluBackward(x, x)), [x])).toThrow("siluBackward has no gradient");
-    // Tensors without a requested gradient do not matter.
+    // Tensors whose gradient is not requested do not matter.
     const w = g.input("w", "f32", [1]);
     expect(gradient(loss(times(nats, w)), [w])[0]!.shape).toEqual([1]);
   });

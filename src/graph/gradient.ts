@@ -77,7 +77,7 @@ function pull(
 }
 
 const untrained = ({ name, trainedAs }: Op<unknown>): string =>
-  `${name} has no gradient: ${trainedAs ? `a model is trained with ${trainedAs} in its place` : "it runs only in inference"}`;
+  `${name} has no gradient: ${trainedAs ? `training uses ${trainedAs} instead` : "it runs only in inference"}`;
 
 function unreached(graph: Graph, tensor: Tensor): never {
   const port = [...graph.inputs, ...graph.constants].find((p) => p.tensor.id === tensor.id);

@@ -49,7 +49,7 @@ export class Graph {
 
   /** A named constant; the same name gives the same tensor, so tied weights are stored once. */
   constant(name: string, type: TensorType, data: ConstantData): Tensor {
-    // Others, such as `carve`, may have added `constants`.
+    // Functions such as `carve` may have added `constants` themselves.
     for (const added of this.constants.slice(this.#named.size)) this.#named.set(added.name, added.tensor);
     const known = this.#named.get(name);
     if (known) return known;

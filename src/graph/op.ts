@@ -16,7 +16,7 @@ export interface Cost {
   readonly written: Dim;
   /** Experts that ran, one count per token; absent if none. */
   readonly experts?: Dim;
-  /** The part of `flops` that no dense run has; absent: none. */
+  /** The part of `flops` that a dense run would not spend; 0 if absent. */
   readonly overhead?: Dim;
 }
 
@@ -34,7 +34,7 @@ interface Pullback<A> {
 /** The loss's gradient with respect to each wanted input, in the input's shape, built from operators. Others may be undefined. */
 export type GradientRule<A> = (p: Pullback<A>) => readonly (Tensor | undefined)[];
 
-/** An operator, defined in one place. `A` is the type of its attributes, known while tracing. */
+/** An operator, defined in one place. `A` is the type of its attributes, which are known while tracing. */
 export interface Op<A> {
   readonly name: string;
   /** Names of the operands, for error messages. */
@@ -45,9 +45,11 @@ export interface Op<A> {
   infer(inputs: readonly TensorType[], attrs: A): TensorType[];
   /** ONNX form: emits nodes that compute `outputs` from `inputs`. */
   onnx(emit: Emitter, io: { inputs: string[]; outputs: string[]; types: readonly TensorType[] }, attrs: A): void;
-  /** Cost rule. Absent: no products; every input is read and every output written once. */
+  /** Cost rule. If absent, the operator has no products, reads every input once and writes every output once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
-  /** Gradient rule; "none" if a small change of a float input changes no output. Absent: the operator does not train. */
+  /**
+   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator does not train.
+   */
   readonly gradient?: "none" | GradientRule<A>;
   /** The optional last operand: a sum to which the one output is added. */
   readonly addsTo?: number;

@@ -51,7 +51,7 @@ function pure(format: HalfFormat): Changes {
     operand(node, i, tensor) {
       if (LOSSES.has(node.op.name) || node.op.operands[i] === "columns") return tensor;
       const value = rounded(tensor);
-      // A scan multiplies by the exponential of its decays: that value is rounded.
+      // A scan multiplies by the exponential of its decays, so that value is rounded.
       return isGatedScan(node) && i === DECAY ? log(round(exp(value), format)) : value;
     },
     result: (node, _, tensor) => (LOSSES.has(node.op.name) ? tensor : rounded(tensor)),

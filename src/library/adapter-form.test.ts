@@ -85,7 +85,7 @@ test("another chat template is one notice; a damaged record is one sentence", as
   for (const adapter of [at("other"), at("chat"), at("raw"), at("none")])
     (await load(base, { adapter, onNotice })).dispose();
   expect(notices).toEqual([
-    `the adapter "other" was trained with another chat template than that of ${base}, which is used: answers may be worse`,
+    `the adapter "other" was trained with a different chat template, but the template of ${base} is used: answers may be worse`,
   ]);
   writeFileSync(path.join(at("other"), "modicum.json"), '{ "prompt": "plain" }');
   await expect(load(base, { adapter: at("other") })).rejects.toThrow(

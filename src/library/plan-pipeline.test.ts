@@ -193,7 +193,7 @@ describe("a planner with an executor", () => {
 
   test.each([
     ["latent", { maxPlanTokens: 3 }, "trained for plans of 4 tokens, got 3"],
-    ["text", { steps: 3, block: 2 }, "steps: 3 are not a multiple of the 2 blocks"],
+    ["text", { steps: 3, block: 2 }, "steps: 3 is not a multiple of the number of blocks, 2"],
     ["text", { block: 5 }, "block: 5 tokens are more than the 4 to fill in"],
     ["text", { maxPlanTokens: 60 }, "reads at most 64"],
   ] as const)("%s with %o is refused", async (channel, options, sentence) => {

@@ -88,7 +88,12 @@ function changedGemma(changes: Readonly<Record<string, (json: Record<string, obj
 }
 
 test.each([
-  ["do_pan_and_scan", { do_pan_and_scan: true }, {}, "expected false: crops of an image are not read beside it"],
+  [
+    "do_pan_and_scan",
+    { do_pan_and_scan: true },
+    {},
+    "expected false: reading crops next to the whole image is not supported",
+  ],
   ["rows", {}, { image_size: 68 }, "an image has 289 rows, expected at most 256"],
 ])("a Gemma 3 is refused by %s", async (_, processor, vision, sentence) => {
   const rows = Object.keys(vision).length > 0 && { mm_tokens_per_image: 289 };

@@ -87,7 +87,7 @@ test.each([
   ["an SVG", { images: [svg] }, "this is an SVG, a drawing without pixels"],
   ["a cut file", { images: [Buffer.from("\x89PNG\r\n\x1a\n", "latin1")] }, "image 1: the image cannot be decoded"],
   ["an address", { images: ["http://example.com/a.png"] }, "images are not fetched over a network"],
-  ["more than a context", { images: Array(20).fill(red) }, /tokens, 80 of them from images, and .* context is 64,/],
+  ["more than a context", { images: Array(20).fill(red) }, /tokens, 80 of them from images, but .* context is 64,/],
   ["a missing file", { images: ["/none.png"] }, "/none.png: the file cannot be read"],
   ["scores of the prompt", { images: [red], promptLogprobs: 0 }, "images: expected no promptLogprobs with them"],
 ])("%s is refused", async (_, options, sentence) => {
@@ -96,7 +96,7 @@ test.each([
 
 test("an image count other than the number of places is reported; so is a model that reads text alone", async () => {
   const two = [{ role: "user", content: [{ type: "image" }, { type: "image" }] }];
-  await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, and 1 images were given");
+  await expect(answered(red, two)).rejects.toThrow("the prompt has 2 places for images, but 1 images were given");
   using tiny = await load(fileURLToPath(new URL("../models/fixtures/llama-tiny.gguf", import.meta.url)));
-  await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads only text, and got an image; expected/);
+  await expect(tiny.complete("a", { images: [red] })).rejects.toThrow(/reads only text, but got an image; expected/);
 });

@@ -12,7 +12,7 @@ import { modulesOf, namesOf, partOf, type Scheme, shapedNames } from "./tensors/
 /** An architecture by its names in checkpoints: `general.architecture`, `model_type`. Its code loads when a checkpoint needs it. */
 export interface Listed<A> {
   readonly names: readonly string[];
-  /** False for checkpoints with one of these names but another architecture; absent: true for all. */
+  /** False for checkpoints with one of these names but a different architecture; if absent, true for all. */
   serves?(checkpoint: Checkpoint): boolean;
   load(): Promise<A>;
 }
@@ -28,7 +28,7 @@ export interface Traits<C> {
   readonly unread?: RegExp;
   /** True if checkpoints may have extra layers that predict further tokens; they are not read. */
   readonly moreLayers?: true;
-  /** `has`: whether the checkpoint holds a tensor, for facts that a GGUF shows only this way. */
+  /** `has`: returns whether the checkpoint holds a tensor, for facts that a GGUF shows only in this way. */
   configure(fields: Fields, has: (tensor: string) => boolean): C;
 }
 

@@ -31,7 +31,7 @@ const refusal = (checkpoint: Checkpoint) =>
 test("a configuration without weights is near the architecture that reads most of it", async () => {
   const alone = { ...renamed("granite"), tensors: new Map() };
   expect(await refusal(alone)).toBe(
-    'architecture "mystery" is not supported; the nearest supported one, by the configuration alone, is "granite"',
+    'architecture "mystery" is not supported; the nearest supported one, judged only by the configuration, is "granite"',
   );
 });
 

@@ -12,7 +12,7 @@ import { traceDense } from "./programs/segments.ts";
 /** The smallest share of common tensor kinds, among all kinds in the checkpoint and the architecture. */
 const NEAR = 0.5;
 
-/** Preferred among equals: other architectures are described as changes to it. */
+/** Preferred among equals, because other architectures are described as changes to it. */
 const USUAL = "llama";
 
 interface Candidate {
@@ -52,16 +52,19 @@ export async function nearestArchitecture(
   return near[0] && sentence(near[0]);
 }
 
-/** The fewest configuration values that make an architecture near: sizes of a stream, layers, heads, a feed-forward and a vocabulary. */
+/**
+ * The smallest number of values read at which an architecture counts as near: sizes of a stream, layers, heads, a
+ * feed-forward and a vocabulary.
+ */
 const LEAST_FIELDS = 5;
 
-/** The architecture that reads the most values of a configuration without weights. */
+/** The architecture that reads the largest number of values from a configuration without weights. */
 function byConfiguration(checkpoint: Checkpoint, candidates: readonly Candidate[]): string | undefined {
   const [near] = candidates
     .flatMap((one) => comparedBy(kindOf, checkpoint, one) ?? [])
     .filter(({ fields }) => fields >= LEAST_FIELDS)
     .sort((a, b) => b.fields - a.fields || Number(b.name === USUAL) - Number(a.name === USUAL));
-  return near && `the nearest supported one, by the configuration alone, is "${near.name}"`;
+  return near && `the nearest supported one, judged only by the configuration, is "${near.name}"`;
 }
 
 async function candidate<A extends Pick<Candidate, "tensors">>(

@@ -1,6 +1,6 @@
 import { expect } from "vitest";
 
-/** Machines round differently: a difference may exceed the table's by this factor. */
+/** Machines round differently, so a difference may exceed the table's by this factor. */
 const SLACK = 5;
 
 const formats = ["safetensors", "GGUF"] as const;

@@ -135,7 +135,7 @@ export function requireForm(quant: Quant, checkpoint: Checkpoint, config?: Decod
   if (why !== undefined) throw new UserError(`${checkpoint.path}: q8r does not support this model: it has ${why}`, 2);
   if (!namesByteProducts())
     throw new UserError(
-      "q8r: expected a processor with byte dot products (VNNI, AMX, dotprod), and this one lists none",
+      "q8r: expected a processor with byte dot products (VNNI, AMX, dotprod), but this one lists none",
       2,
     );
 }
@@ -171,7 +171,10 @@ function openStack(
   return adapter ? open(new LoraLayers(adapter, layoutOf(checkpoint, architecture, plain.decoder))) : plain;
 }
 
-/** Modules that an adapter may replace entirely; undefined if none: a GGUF's tensors have other names than PEFT's. */
+/**
+ * Modules that an adapter may replace entirely; undefined if none, because a GGUF's tensors and PEFT's have different
+ * names.
+ */
 export async function headModules(checkpoint: Checkpoint): Promise<HeadModules | undefined> {
   const { config } = checkpoint;
   if (config.kind === "gguf") return undefined;
@@ -252,7 +255,7 @@ export async function openSeq2Seq(
 export const imageTextArchitecture = (checkpoint: Checkpoint): Promise<ImageTextArchitecture> =>
   architectureOf(checkpoint, imageTexts);
 
-/** Like `imageTextArchitecture`, for encoders of images alone. */
+/** Like `imageTextArchitecture`, for image-only encoders. */
 export const imageArchitecture = (checkpoint: Checkpoint): Promise<ImageArchitecture> =>
   architectureOf(checkpoint, imageEncoders);
 

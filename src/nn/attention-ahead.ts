@@ -18,7 +18,7 @@ import {
 } from "../graph/index.ts";
 import type { Tables } from "./rope-axes.ts";
 
-/** One row's cache of a layer, and the number of later tokens that each new token sees, i64 [tokens]. */
+/** The cache of a layer, for one row, and the number of later tokens that each new token sees, i64 [tokens]. */
 interface AheadTensors extends Omit<CacheTensors, "total"> {
   readonly positions: Tensor;
   readonly ahead: Tensor;

@@ -78,7 +78,7 @@ test.each([
   }
 });
 
-/** A token whose keys are far longer than the term added to their squares. */
+/** A token whose keys are much longer than the epsilon added to the sum of their squares. */
 const KEYED = [100, 200, 300, 400];
 
 test("a value that the state already gives for its key is not written again", () => {

@@ -161,7 +161,7 @@ function overPlaces(x: Tensor, image: Tensor): Tensor {
   return reshape(spread(x, 2, height * width), image.shape);
 }
 
-/** The channels of both images. */
+/** The channels of two images, concatenated. */
 export const joinChannels = (a: Tensor, b: Tensor): Tensor => concat([a, b], 1);
 
 /** An image with one row (axis 2) or column (axis 3) of zeros appended. */

@@ -5,7 +5,7 @@ import { type Norm, normalise } from "./norm.ts";
 export interface LatentSizes {
   /** Width of the latent that gives keys and values. */
   readonly rank: number;
-  /** Width of the latent that gives queries; undefined: queries come from the input. */
+  /** Width of the latent that gives queries; undefined if queries come from the input. */
   readonly queryRank: number | undefined;
   /** Elements of a query's or key's head without rotation. */
   readonly plain: number;

@@ -31,7 +31,7 @@ export interface MambaConfig {
   readonly stepRank: number;
   /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
-  /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined: it has none. */
+  /** Epsilon of Falcon-Mamba's norms of the step input, B and C; undefined if it has none. */
   readonly normEpsilon?: number | undefined;
 }
 

@@ -11,7 +11,7 @@ import { tensorsOf } from "./mixer-weights.ts";
 
 type Values = Readonly<Record<string, ArrayLike<number>>>;
 
-/** A mixer's weights as inputs of a graph. */
+/** A mixer's weights, given as inputs of a graph. */
 const weightsIn = (g: Graph) => {
   const known = new Map<string, Tensor>();
   return (name: string, shape: readonly number[]) => {
@@ -126,7 +126,7 @@ const configs: readonly Mamba2Config[] = [
   mamba2Config(8, { headSize: 2, groups: 2, stateSize: 3, outputs: 1 }),
 ];
 
-/** Larger weights than the initial ones: those leave long memories. */
+/** Larger weights than the initial ones, which would leave long memories. */
 const weightsFor = (config: Mamba2Config, seed = 1): Values => {
   const random = seededRandom(seed);
   const initial = initialMamba2(config, random);

@@ -35,9 +35,9 @@ export interface Mamba2Config {
   /** Tokens that the convolution sees, including the current one. */
   readonly convWidth: number;
   readonly epsilon: number;
-  /** The norm of the result by groups, after or before the product with the gate; absent: after. */
+  /** The norm of the result by groups, after or before the product with the gate; after if absent. */
   readonly norm?: "behind" | "before" | "none";
-  /** Factors for the parts of its input projection; absent: 1. */
+  /** Factors for the parts of its input projection; 1 if absent. */
   readonly factors?: ProjectionFactors | undefined;
 }
 

@@ -52,7 +52,7 @@ interface Heads {
 interface HeadNorms {
   readonly q: Norm;
   readonly k: Norm;
-  /** Absent: values have no norm. */
+  /** If absent, values have no norm. */
   readonly v?: Norm | undefined;
 }
 

@@ -15,8 +15,8 @@ const enter = (weights: MixerWeights, { inner }: RnnConfig, x: Tensor): Tensor =
 
 /**
  * A layer over whole sequences, for training: x [batch, tokens, hidden] → [batch, tokens, hidden], out_proj(h) of h_t =
- * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W as in PyTorch's nn.RNN). `tokens` is a number: it takes as
- * many sequential products.
+ * tanh(in_proj(x_t) + W h_(t−1)) (Elman 1990; in_proj and W as in PyTorch's nn.RNN). `tokens` is a number, because the
+ * layer takes one sequential product per token.
  */
 export function rnn(weights: MixerWeights, config: RnnConfig, x: Tensor): Tensor {
   const { hidden, inner } = config;

@@ -11,8 +11,8 @@ export interface Tables {
 export type Axes<T> = readonly [time: T, height: T, width: T];
 
 /**
- * The pairs of a head's elements that rotate by each axis. Sections follow each other; or they are woven: a pair of
- * each axis in turn while height and width have pairs left, then time's.
+ * The pairs of a head's elements that rotate by each axis. The axes' sections follow each other, or they are woven: one
+ * pair of each axis after another while height and width have pairs left, then time's remaining pairs.
  */
 export interface Sections {
   readonly pairs: Axes<number>;

@@ -1,4 +1,4 @@
-/** Compared with the chunked scan of Mamba-2's own code, and its gradients. */
+/** Compares with the chunked scan of Mamba-2's own code, and its gradients. */
 import { expect, test } from "vitest";
 import { Graph, gradient, sumTo, times } from "../graph/index.ts";
 import { interpret } from "../graph/interpret.testing.ts";

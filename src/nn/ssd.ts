@@ -25,7 +25,7 @@ export interface ScanInputs {
   readonly c: Tensor;
 }
 
-/** The most tokens of a chunk, as in the reference implementation's small models. */
+/** The maximum number of tokens per chunk, as in the reference implementation's small models. */
 const CHUNK = 64;
 
 /** The greatest divisor of a token count, up to the wanted chunk length. */

@@ -64,7 +64,7 @@ function runsOf(ids: readonly number[], table: number): Run[] {
   return begins.map((at, i) => ({ first: ids[at]!, at, size: (begins[i + 1] ?? ids.length) - at }));
 }
 
-/** Columns from … to − 1 of x, for each of ascending ranges. */
+/** Columns `from` to `to` − 1 of x, for each of ascending ranges. */
 function slices(x: Tensor, ranges: readonly (readonly [from: number, to: number])[]): Tensor[] {
   const axis = x.shape.length - 1;
   const borders = [...new Set([0, ...ranges.flat(), Number(x.shape[axis])])].sort((a, b) => a - b);

@@ -8,8 +8,8 @@ export interface TextBatch {
   readonly mask: Tensor;
   readonly padding: Padding;
   /**
-   * Rotates queries or keys [batch, tokens, width] by their places, the same in every layer; absent: each layer uses its own
-   * rotation.
+   * Rotates queries or keys [batch, tokens, width] by their places, the same in every layer; if absent, each layer uses
+   * its own rotation.
    */
   readonly turn?: (x: Tensor) => Tensor;
 }

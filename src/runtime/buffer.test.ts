@@ -77,7 +77,7 @@ describe("a buffer", () => {
 
 describe("memory given back", () => {
   const page = 16_384;
-  /** Without file pages, which the system takes back when memory is scarce. */
+  /** Resident memory without file pages, which the system takes back when memory is scarce. */
   const resident = () => 1024 * Number(/RssAnon:\s+(\d+)/.exec(readFileSync("/proc/self/status", "utf8"))![1]);
 
   test.runIf(process.platform === "linux")("is resident no more, reads as zeros, and can be written anew", () => {

@@ -65,7 +65,7 @@ export class View extends NativeTensor {
     super(tensorOver(address, count(shape) * bytesPerElement[dtype], dtype, shape), "a view");
   }
 
-  /** Its memory as numbers, not a copy; only of an f32 buffer. */
+  /** Its memory as numbers, not a copy; only for an f32 buffer. */
   get floats(): Float32Array {
     return new Float32Array(this.buffer.memory, this.offset * bytesPerElement.f32, count(this.shape));
   }
@@ -78,8 +78,8 @@ export class View extends NativeTensor {
 }
 
 /**
- * Native memory outside JavaScript's heap. The operating system maps large buffers lazily: only written pages count as
- * resident, so a cache may be as long as the model's context.
+ * Native memory outside JavaScript's heap. The operating system maps large buffers lazily, so only written pages count
+ * as resident, so a cache may be as long as the model's context.
  */
 export class Buffer implements Disposable {
   #owner: Pointer;
@@ -147,7 +147,7 @@ export class Buffer implements Disposable {
     copyMemory(this.#at(offset, elements), from.#at(start, elements), elements * bytesPerElement[this.dtype]);
   }
 
-  /** Copies elements from `offset` on into bytes, as many as fill them. */
+  /** Copies elements from `offset` on into bytes, as many as fit. */
   read(offset: number, into: Uint8Array): void {
     copyMemory(into, this.#at(offset, into.length / bytesPerElement[this.dtype]), into.length);
   }

@@ -4,7 +4,10 @@ import type { BoundProgram, Program } from "./program.ts";
 /** A program below both limits takes a few milliseconds on any core. */
 const BRIEF = { bytes: 40e6, flops: 1e8 };
 
-/** True if a program with these sizes should run on the calling thread. Programs of other devices run in turn. */
+/**
+ * True if a program with these sizes should run on the calling thread. Programs on other devices do not, because they
+ * run one at a time.
+ */
 export function isBrief(program: Program, sizes: Bindings): boolean {
   if (program.device !== "cpu") return false;
   const { bytes, flops } = evalCost(program.cost, sizes);
@@ -16,7 +19,7 @@ const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve)
 
 /**
  * Runs programs in order. `brief` ones, of a few milliseconds, run on the calling thread and yield to the event loop
- * after each: a thread change (about 0.1 ms, and a cold core) would cost more.
+ * after each, because a thread change (about 0.1 ms, and a cold core) would cost more.
  */
 export async function runChain(programs: readonly BoundProgram[], brief: boolean): Promise<void> {
   for (const program of programs)

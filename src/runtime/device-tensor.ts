@@ -5,8 +5,8 @@ import { ortCreate } from "./ort/api.ts";
 import type { Program } from "./program.ts";
 
 /**
- * A tensor in the memory of a program's device, for programs there: nothing is copied between runs, and the host
- * cannot read it. Dispose of it before the program.
+ * A tensor in the memory of a program's device, for programs on that device: nothing is copied between runs, and the
+ * host cannot read it. Dispose of it before the program.
  */
 export class DeviceTensor extends NativeTensor {
   /** @throws Error if the device has no room for it */

@@ -12,12 +12,15 @@ class MappedTensor extends NativeTensor {
   }
 }
 
-/** Tensors that lie in files. Programs read them as inputs or share them as constants; the files are mapped, not read. */
+/**
+ * Tensors that are stored in files. Programs read them as inputs or share them as constants; the files are mapped into
+ * memory instead of being read.
+ */
 export class MappedTensors implements Disposable {
   readonly #files = new Map<string, MappedFile>();
   readonly #tensors = new Map<string, MappedTensor>();
 
-  /** The tensor at this place of a file; the same one for the same place and shape. */
+  /** The tensor at this place of a file; the same place and shape return the same tensor. */
   of(type: TensorType, { path, offset, bytes }: FileData): Bindable {
     const key = `${path}\0${offset}\0${type.dtype}\0${type.shape.join()}`;
     const known = this.#tensors.get(key);

@@ -14,7 +14,7 @@ import {
 import { Buffer } from "./buffer.ts";
 import { type BoundProgram, Program } from "./program.ts";
 
-/** A product with a matrix [n, k] in one form of the weights. */
+/** The product of an input with a matrix [n, k] in one form of the weights. */
 export interface Product {
   readonly n: number;
   readonly k: number;
@@ -35,7 +35,9 @@ export type Timer = <F extends string | number>(
   rows: number,
 ) => Promise<Readonly<Record<F, Twice>>>;
 
-/** Rounds per measurement; forms take turns. The least time counts: other work on the machine only adds time. */
+/**
+ * Rounds per measurement; forms take turns. The least time counts, because other work on the machine only adds time.
+ */
 const ROUNDS = 12;
 
 /** Runs products one after another on matrices of zeros; kernels take the same time for any values. */

@@ -93,7 +93,7 @@ export class Program implements Disposable {
     return this.#memory;
   }
 
-  /** Resolves when no program that shares its weights is being compiled; undefined: it can run now. */
+  /** Resolves when no program that shares its weights is being compiled; undefined if it can run now. */
   get busy(): Promise<void> | undefined {
     return this.weights?.busy;
   }

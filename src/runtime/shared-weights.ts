@@ -36,7 +36,7 @@ export class SharedWeights implements Disposable {
 
   /**
    * ONNX Runtime's container of weights in the kernels' own layout. Programs over the same weights name the same block.
-   * Only one program at a time can pack into a container; programs over other weights name another.
+   * Only one program at a time can pack into a container; programs over other weights name a different block.
    */
   container(block: string): Pointer {
     const container = this.#containers.get(block) ?? ortCreate("CreatePrepackedWeightsContainer");
@@ -60,7 +60,7 @@ export class SharedWeights implements Disposable {
     return this.#compiling > 0;
   }
 
-  /** Resolves when a run may start; undefined: at once. */
+  /** Resolves when a run may start; undefined if it may start at once. */
   get busy(): Promise<void> | undefined {
     if (!this.compilesNow) return undefined;
     return new Promise((resolve) => this.#gates.forRuns.push(resolve));

@@ -27,7 +27,7 @@ let poolSize: number | undefined;
 
 /**
  * Sets the size of the thread pool before the first model creates it.
- * @throws UserError if the process's pool already has another size
+ * @throws UserError if the process's pool already has a different size
  */
 export function chooseThreads(threads: number): void {
   if (poolSize !== undefined && poolSize !== threads)

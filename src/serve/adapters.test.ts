@@ -149,7 +149,7 @@ describe("a server of a base with two adapters", () => {
   });
 
   test("another chat template is one notice in the log", () => {
-    const notices = server.logged.filter((line) => line.includes("trained with another chat template"));
+    const notices = server.logged.filter((line) => line.includes("trained with a different chat template"));
     expect(notices).toHaveLength(1);
     expect(notices[0]).toContain('\\"poet\\"');
   });

@@ -167,13 +167,13 @@ const completions: Bad[] = (
       "more ids than the context has",
       { ...text, prompt: Array(3000).fill(5) },
       400,
-      /^the prompt has 3000 tokens, and/,
+      /^the prompt has 3000 tokens, but/,
     ],
     [
       "too long a prompt",
       { ...text, prompt: "a ".repeat(3000) },
       400,
-      /^the prompt has \d+ tokens, and the model's context is \d+/,
+      /^the prompt has \d+ tokens, but the model's context is \d+/,
     ],
     [
       "ten megabytes",

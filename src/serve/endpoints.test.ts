@@ -113,7 +113,7 @@ describe("embeddings", () => {
         const { error } = await jsonOf(response);
         expect([response.status, error.code]).toEqual([400, "context_length_exceeded"]);
         expect(error.message).toMatch(
-          /^text 1 has \d+ tokens, and the model reads at most \d+; expected fewer, or truncate$/,
+          /^text 1 has \d+ tokens, but the model reads at most \d+; expected fewer, or truncate$/,
         );
       }
       const cut = [{ truncate: true }, { truncate: "END" }, { truncation: true }, { truncate_prompt_tokens: -1 }];
@@ -221,7 +221,7 @@ describe("ranks", () => {
       const response = await post(server, "/v1/rerank", request);
       const { code, message } = (await jsonOf(response)).error;
       expect([response.status, code]).toEqual([400, "context_length_exceeded"]);
-      expect(message).toMatch(/^document 1(, with the query,)? has \d+ tokens, and the model reads at most \d+/);
+      expect(message).toMatch(/^document 1(, with the query,)? has \d+ tokens, but the model reads at most \d+/);
       const cut = [{ truncate: true }, { truncate_prompt_tokens: -1 }, { max_tokens_per_doc: 4096 }];
       for (const fields of cut)
         expect((await answered("/v1/rerank", { ...request, ...fields })).results).toHaveLength(1);
@@ -230,7 +230,7 @@ describe("ranks", () => {
 
   test("a query that is too long is reported as the query", async () => {
     const response = await post(server, "/v1/rerank", { model: "sentences", query: "x ".repeat(5000), documents });
-    expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, and the model reads/);
+    expect((await jsonOf(response)).error.message).toMatch(/^the query has \d+ tokens, but the model reads/);
   });
 
   test("in the form of each version of Cohere's API", async () => {

@@ -54,7 +54,7 @@ test.each([
     { image: `data:image/svg+xml;base64,${Buffer.from("<svg/>").toString("base64")}` },
     "image 1: this is an SVG, a drawing without pixels; expected one of PNG",
   ],
-  ["a label twice", { labels: ["cat", "cat"] }, 'the label "cat" is given twice, expected different ones'],
+  ["a label twice", { labels: ["cat", "cat"] }, 'the label "cat" is given twice, expected different labels'],
   [
     "a model of texts",
     { model: "tiny" },

@@ -20,7 +20,7 @@ afterAll(() => server.stop(0));
 test("documents are ranked token by token, with a receipt", async () => {
   const body = { model: "late", query, documents: texts };
   const { error } = await jsonOf(post(server, "/v1/rerank", body));
-  expect(error.message).toMatch(/^document 4 has 32 tokens, and the model reads at most 24/);
+  expect(error.message).toMatch(/^document 4 has 32 tokens, but the model reads at most 24/);
   const { results, receipt } = await jsonOf(post(server, "/v1/rerank", { ...body, truncate_prompt_tokens: -1 }));
   const best = [...scores.entries()].sort(([, a], [, b]) => b - a);
   expect(results).toEqual(best.map(([index, score]) => ({ index, relevance_score: expect.closeTo(score, 4) })));

@@ -137,6 +137,6 @@ test("a GIF of one pixel is an image; a model that reads text alone refuses it",
   const response = await ask(parts, { model: "tiny" });
   expect(response.status).toBe(400);
   expect((await jsonOf(response)).error.message).toMatch(
-    /reads only text, and got an image; expected a model that reads images/,
+    /reads only text, but got an image; expected a model that reads images/,
   );
 });

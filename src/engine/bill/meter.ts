@@ -15,7 +15,7 @@ export interface Counter {
 /** Counters by name: `blocks`, `layers`, `tokens`. */
 export type Work = Readonly<Record<string, Counter>>;
 
-/** A prompt's images: their tokens, and the cost of their encoder before the decoder. */
+/** The images of a prompt: their tokens, and the cost of encoding them for the decoder. */
 export interface ImageBill {
   readonly tokens: number;
   readonly spent: Spent;
@@ -36,11 +36,11 @@ export class Meter implements AttentionBill {
   /** Dense costs beyond the runs below. */
   readonly #dense: Spent = { flops: 0, bytes: 0 };
   readonly #denseRuns: PartRun[] = [];
-  /** Texts that dense reads in chunks, `tokens` after `past`. */
+  /** Dense costs in addition to the runs below. */
   readonly #texts: { readonly past: number; readonly images: readonly WholeImage[]; tokens: number }[] = [];
   readonly #spent = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
   readonly #overhead: Spent = { flops: 0, bytes: 0 };
-  /** Runs not yet in `#spent`. */
+  /** Texts that a dense run reads in chunks: `tokens` tokens after `past` earlier ones. */
   readonly #runs: PartRun[] = [];
   /** Billed runs that dense would not have made. */
   readonly #wasted: PartRun[] = [];
@@ -65,8 +65,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Bills the head, and what follows the last attention, on `tokens` rows; `runs`: their actual runs, if they differ from
-   * dense's.
+   * Bills the head, and the part after the last attention, on `tokens` rows; `runs` is how often they really ran, if
+   * that differs from dense.
    */
   head(tokens: number, runs: readonly PartRun[] = [{ cost: this.programs.headCost, tokens, past: 0 }]): void {
     this.insteadOfHead(tokens);
@@ -80,8 +80,8 @@ export class Meter implements AttentionBill {
   }
 
   /**
-   * Bills dense for the stack over a text after `past` tokens, in dense's own chunks; `images` are not divided. The result
-   * takes the text's tokens as they run.
+   * Bills dense for the stack over a text after `past` tokens, in dense's own chunks; `images` are not divided. Returns
+   * a function to call with the number of tokens after each run.
    */
   insteadOfText(past: number, images: readonly WholeImage[] = []): (tokens: number) => void {
     const text = { past, images, tokens: 0 };
@@ -119,7 +119,7 @@ export class Meter implements AttentionBill {
     this.#wasted.push(...runs);
   }
 
-  /** A bill for work that replaces a part of dense: its excess cost is overhead. */
+  /** A bill for work that replaces a part of dense; any cost in excess of that part is overhead. */
   insteadOfPart(cost: Cost, tokens: number, past: number): AttentionBill {
     let remaining = this.#priced([{ cost, tokens, past }]).flops;
     return {
@@ -134,7 +134,7 @@ export class Meter implements AttentionBill {
     };
   }
 
-  /** Adds to dense's cost beyond its runs. */
+  /** Adds a dense cost that is not part of any run. */
   insteadOf(cost: Spent): void {
     addSpent(this.#dense, cost);
   }
@@ -164,7 +164,9 @@ export class Meter implements AttentionBill {
     this.insteadOfPart(this.programs.head.cost, 1, 0).run(this.#priced([{ cost, tokens: 1, past: 0 }]));
   }
 
-  /** The cost of runs, the number of experts run (one per token each), and the FLOPs that no dense run has. */
+  /**
+   * The cost of runs, the number of experts run (one per token each), and the FLOPs that a dense run would not spend.
+   */
   #priced(runs: Iterable<PartRun>): Spent & { readonly experts: number; readonly overhead: number } {
     const sum = { flops: 0, bytes: 0, experts: 0, overhead: 0 };
     for (const { cost, tokens, past } of runs) {
@@ -189,7 +191,9 @@ export class Meter implements AttentionBill {
     this.#work.set(name, { dense: sum.dense + dense, run: sum.run + run });
   }
 
-  /** Experts run per token, against all experts of every mixture; `active`: those of a dense run. */
+  /**
+   * Experts run per token, against all experts of every mixture; `active`: the number of experts that a dense run uses.
+   */
   #expertWork(active: number): Work {
     const { experts } = this.programs.decoder.config;
     if (!experts) return {};
@@ -208,13 +212,13 @@ export class Meter implements AttentionBill {
   /** `drafts`: runs over unchecked tokens, which are overhead if the request ends here. */
   total(drafts: readonly PartRun[] = []) {
     const dense = this.#priced(this.#allOfDense());
-    // Dense excludes the cost added by the form of the weights: it is overhead.
+    // Dense excludes the cost added by the form of the weights, because that cost is overhead.
     dense.flops -= dense.overhead;
     addSpent(dense, this.#dense);
     const spent = this.spent();
     const drafted = this.#priced([...this.#wasted, ...drafts]).flops;
     const caused = this.#overhead.flops + this.#spent.overhead + drafted;
-    // Windows are bound in steps: with fewer entries, a run may cost slightly more than dense.
+    // Windows are bound in steps, so a run with fewer entries may cost slightly more than dense.
     const overhead = Math.max(caused, spent.flops - dense.flops);
     const work: Work = { ...Object.fromEntries(this.#work), ...this.#expertWork(dense.experts) };
     return {

@@ -31,7 +31,10 @@ export function priceOfTexts(cost: Cost, lengths: readonly number[]): Spent {
   return sum;
 }
 
-/** FLOPs of scoring the continuations, for dense runs from an empty cache, but with shared prefixes of adjacent contexts. */
+/**
+ * FLOPs of scoring the continuations by dense runs that start from an empty cache and share the prefixes of adjacent
+ * contexts.
+ */
 export function priceOfRequests(programs: DecoderPrograms, requests: readonly Continuations[]): number {
   const meter = new Meter(programs);
   let before: readonly number[] = [];

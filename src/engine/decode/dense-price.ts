@@ -34,7 +34,7 @@ function notePrompt(meter: Meter, ids: number, cached: number): void {
 function noteSteps(meter: Meter, past: number, steps: number): void {
   const { config } = meter.programs.decoder;
   for (let tokens = past; tokens < past + steps; tokens++) {
-    // The first token that needs the long rope factors makes all others run again.
+    // Once a token needs the long rope factors, all earlier tokens run again.
     const again = usesLongRope(config, tokens + 1) && !usesLongRope(config, tokens);
     if (again) notePrompt(meter, tokens + 1, 0);
     else {

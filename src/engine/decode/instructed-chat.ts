@@ -2,8 +2,8 @@ import { UserError } from "../../util/errors.ts";
 import { type ChatMessage, chatSegments, type Tokenizer } from "../../weights/tokenizer/index.ts";
 
 /**
- * A chat of one question with an instruction: as the system turn, or at the question's start if the template refuses
- * system turns.
+ * A chat with one question and an instruction, which is the system turn, or precedes the question if the template
+ * refuses system turns.
  */
 export function instructedChat(tokenizer: Tokenizer, instruction: string): (question: string) => ChatMessage[] {
   const withSystem = (question: string): ChatMessage[] => [

@@ -43,7 +43,7 @@ import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
 
-/** How a text is read by a model that fills in. */
+/** How an infilling model reads a text. */
 export interface InfillTerms {
   /** True if the text has blanks. */
   readonly infill?: boolean | undefined;
@@ -85,7 +85,7 @@ export class LanguageModel implements Loaded {
     return this.#vision;
   }
 
-  /** How its chat template divides answers; undefined if they are undivided text. */
+  /** How its chat template divides answers; undefined if answers are undivided text. */
   get marks(): AnswerMarks | undefined {
     return answerMarks(this.tokenizer);
   }

@@ -47,8 +47,8 @@ function moreThanText(turns: readonly ChatMessage[], tools: readonly Tool[]): st
 }
 
 /**
- * A notice for an adapter trained with another chat template; undefined if the template is the same. The model's own
- * template is used: adapters do not include the text of theirs.
+ * A notice for an adapter trained with a different chat template; undefined if the template is the same. The model's
+ * own template is used: adapters do not include the text of theirs.
  */
 export function otherTemplate(
   { name, prompt, template }: NamedRecord,
@@ -56,5 +56,5 @@ export function otherTemplate(
   tokenizer: Tokenizer,
 ): string | undefined {
   if (prompt === "raw" || template === templateHash(tokenizer)) return undefined;
-  return `the adapter "${name}" was trained with another chat template than that of ${model}, which is used: answers may be worse`;
+  return `the adapter "${name}" was trained with a different chat template, but the template of ${model} is used: answers may be worse`;
 }

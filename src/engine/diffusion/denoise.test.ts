@@ -23,8 +23,8 @@ test("a block's tokens are shared out among its steps, the larger parts first", 
 test.each([
   [8, { block: 3 }, "block: 3 does not divide the 8 tokens to fill in"],
   [8, { block: 9 }, "block: 9 tokens are more than the 8 to fill in"],
-  [8, { block: 4, steps: 3 }, "steps: 3 are not a multiple of the 2 blocks"],
-  [8, { cache: true, guidance: 1 }, "cache: guidance does not use one"],
+  [8, { block: 4, steps: 3 }, "steps: 3 is not a multiple of the number of blocks, 2"],
+  [8, { cache: true, guidance: 1 }, "cache: guidance does not use a cache"],
 ])("%s tokens, %o: refused", (length, options, sentence) => {
   expect(() => scheduleOf(length, diffusionOptions.parse(options))).toThrow(sentence);
 });

@@ -31,7 +31,7 @@ export interface Denoised {
   readonly full: boolean;
   /** The answer's tokens; some may be masks. */
   readonly answer: Int32Array;
-  /** The tokens committed by the step; places count from the answer's first token. */
+  /** The tokens committed by the step; places are counted from the answer's first token. */
   readonly committed: readonly Candidate[];
 }
 

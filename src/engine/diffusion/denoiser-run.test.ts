@@ -31,7 +31,7 @@ describe.each(names)("%s", async (name) => {
   const { vocabulary, denoiser } = decoder.config;
   const places = [...ids.keys()];
   const run = () => new DenoiserRun(programs, ids.length, ids.length);
-  /** The place of a token's logits. */
+  /** The position at which a token's logits are computed. */
   const at = (place: number) => (denoiser!.shifted ? Math.max(0, place - 1) : place);
   const row = (all: Float32Array, place: number) => all.subarray(place * vocabulary, (place + 1) * vocabulary);
   const apart = (a: Float32Array, b: Float32Array) => Math.max(...a.map((v, i) => Math.abs(v - b[i]!)));

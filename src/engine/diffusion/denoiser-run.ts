@@ -21,7 +21,7 @@ export class DenoiserRun implements Scorer, Disposable {
   constructor(
     private readonly programs: DenoiserPrograms,
     private readonly tokens: number,
-    /** The most places scored at once. */
+    /** The maximum number of places scored at once. */
     most: number,
   ) {
     const { hidden, vocabulary } = programs.decoder.config;
@@ -77,7 +77,7 @@ export class DenoiserRun implements Scorer, Disposable {
     };
   }
 
-  /** The cache as the outputs of a pass over everything, or its first `past` tokens as the inputs of another pass. */
+  /** The cache as the outputs of a pass over all tokens, or its first `past` tokens as the inputs of a later pass. */
   #layers(kind: "written" | "read", past: number): Record<string, View> {
     const { layers, heads, headSize } = this.programs.decoder.config;
     const width = heads * headSize;

@@ -76,7 +76,7 @@ export class DiffusionModel implements Loaded {
     return promptFormOf(prompt, this.tokenizer, raw, this.record);
   }
 
-  /** Ids of a prompt in its form. @throws UserError if it alone fills the context */
+  /** Ids of a prompt in its form. @throws UserError if it leaves no room for an answer in the context */
   encode(prompt: Prompt, raw?: boolean): number[] {
     const { tokenizer } = this;
     if (isIds(prompt)) return checkIds(prompt, this.programs.decoder.config.vocabulary);
@@ -180,7 +180,7 @@ export class DiffusionModel implements Loaded {
     const tokens = prompt.length + answer.length;
     if (answer.length === 0) throw new UserError("the answer is empty, expected at least one token", 2);
     if (tokens > this.context)
-      throw new ContextExceeded(`the text has ${tokens} tokens, and ${this.source.name} reads at most ${this.context}`);
+      throw new ContextExceeded(`the text has ${tokens} tokens, but ${this.source.name} reads at most ${this.context}`);
     using run = this.run(tokens, answer.length);
     const nats = await logLikelihood(run, { prompt, answer, mask: this.mask, samples, random: seededRandom(seed) });
     return { nats, tokens, passes: run.passes, spent: { ...run.spent } };
@@ -190,7 +190,7 @@ export class DiffusionModel implements Loaded {
   schedule(prompt: readonly number[], length: number, options: DiffusionOptions): Schedule {
     if (prompt.length + length > this.context)
       throw new ContextExceeded(
-        `the prompt has ${prompt.length} tokens and the answer ${length}, and ${this.source.name} reads at most ${this.context}`,
+        `the prompt has ${prompt.length} tokens and the answer ${length}, but ${this.source.name} reads at most ${this.context}`,
       );
     return scheduleOf(length, options);
   }

@@ -10,13 +10,13 @@ export const diffusionOptions = z.strictObject({
     .default("low_confidence")
     .describe("the tokens that stay after a step: the most probable, or random ones"),
   threshold: optionalNumber().describe(
-    "keep each token at least this probable, in as many passes as needed; in place of steps",
+    "keep each token at least this probable, in as many passes as needed; instead of steps",
   ),
   guidance: number(0).describe("classifier-free guidance: how far logits move away from a masked prompt's logits"),
-  cache: flag(false).describe("compute keys and values before a block only once per block: fewer FLOPs, other numbers"),
+  cache: flag(false).describe("compute keys and values before a block once per block: fewer FLOPs, different results"),
   ends: choice(["free", "last", "never"])
     .default("free")
-    .describe("end tokens: fill them in like others, only last, or never"),
+    .describe("end tokens: fill them in like other tokens, only last, or never"),
 });
 export type DiffusionOptions = z.output<typeof diffusionOptions>;
 export type DiffusionInput = z.input<typeof diffusionOptions>;
@@ -37,9 +37,9 @@ export function scheduleOf(length: number, { steps = length, block = length, ...
     throw new UserError(`block: ${block} does not divide the ${length} tokens to fill in, expected a divisor`, 2);
   const blocks = length / block;
   if (own.threshold === undefined && steps % blocks !== 0)
-    throw new UserError(`steps: ${steps} are not a multiple of the ${blocks} blocks, expected one`, 2);
+    throw new UserError(`steps: ${steps} is not a multiple of the number of blocks, ${blocks}`, 2);
   if (own.cache && own.guidance > 0)
-    throw new UserError("cache: guidance does not use one, expected guidance=0 or cache=false", 2);
+    throw new UserError("cache: guidance does not use a cache; expected guidance=0 or cache=false", 2);
   return { length, block, blocks, stepsPerBlock: Math.max(1, Math.floor(steps / blocks)) };
 }
 

@@ -1,4 +1,4 @@
-/** LoRA adapters of encoders and of T5, merged and separate, from PEFT: tools/reference/adapters.py. */
+/** LoRA adapters of encoders and of T5, merged and separate; results are from PEFT: tools/reference/adapters.py. */
 import { Buffer as Bytes } from "node:buffer";
 import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -33,7 +33,7 @@ function fixture(name: string) {
   return { base, folder, expected: unpack(outputs) };
 }
 
-/** A base by itself, with a merged adapter, or with a separate one. */
+/** A base without an adapter, with a merged adapter, or with a separate one. */
 function parts(file: string, folder: string, how: How) {
   const plain = openCheckpoint(path.join(bases, file));
   const checkpoint = how === "merged" ? withAdapter(plain, openLora(folder)) : plain;
@@ -41,7 +41,7 @@ function parts(file: string, folder: string, how: How) {
 }
 type How = "alone" | "merged" | "apart";
 
-/** A case in each of its formats and ways. */
+/** One case per pair of a file and a way to apply the adapter. */
 const ways = (name: string, ...more: [file: string, how: How][]): [string, string, How][] =>
   more.map(([file, how]) => [name, file, how]);
 

@@ -25,7 +25,7 @@ export interface Adapted {
   /** The adapter of requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
-  /** Keyed by the names of adapters with a record; undefined: for requests that choose no adapter. */
+  /** Keyed by the names of adapters with a record; the key undefined is for requests that choose no adapter. */
   readonly records: ReadonlyMap<string | undefined, NamedRecord>;
   /** The folder of the adapter for every request, if it has its own tokenizer. */
   readonly tokenizer?: string | undefined;
@@ -39,7 +39,7 @@ export interface Adapted {
 export async function openAdapted(model: string, { adapter, adapters = {} }: AdapterFolders): Promise<Adapted> {
   const folders = Object.entries(adapters);
   if (adapter !== undefined && folders.length > 0)
-    throw new UserError(`adapter is for every request and adapters are for some, expected one of the two`, 2);
+    throw new UserError("adapter serves all requests, adapters serve some: expected one of the two", 2);
   const base = openCheckpoint(model);
   const named = new Map(folders.map(([name, folder]) => [name, withoutTokens(name, openLora(folder))]));
   if (adapter === undefined) return { checkpoint: base, named, records: new Map([...named].flatMap(recordOf)) };

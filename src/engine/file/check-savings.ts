@@ -7,8 +7,8 @@ import type { ResolvedModel } from "../../weights/sources/index.ts";
 import { kindOf } from "../kinds/index.ts";
 
 /**
- * Finds the errors of loading a model under a recipe, mostly from its file's header; returns the recipe with the
- * model's presets.
+ * Finds errors that loading a model under a recipe would raise, mostly from its file's header; returns the recipe with
+ * the model's presets.
  * @throws UserError
  */
 export async function checkSavings(model: ResolvedModel, recipe: Recipe): Promise<Recipe> {

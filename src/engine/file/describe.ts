@@ -43,13 +43,13 @@ export interface ModelDescription
   sampling?: ModelSampling;
   /** For each storage type: the form of its running tensors, their memory, and the error against the file's weights. */
   tensors: Holding[];
-  /** The form of all of them. */
+  /** The form of all tensors together. */
   form: ModelForm;
   /** Dense FLOPs of one token; a multiply-add is 2. For a decoder with a source, of one generated token. */
   flopsPerToken: Flops;
   /** FLOPs of a source token, if there is a source. */
   sourceFlopsPerToken?: Flops;
-  /** FLOPs of an image, if the model reads images; of one step of one, if it draws. */
+  /** FLOPs of an image, if the model reads images; of one step of an image, if it draws. */
   flopsPerImage?: number;
   /** For a recurrent model, at rest. */
   stability?: RestStability;
@@ -162,7 +162,7 @@ const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) =>
 interface RestStability {
   /** The greatest Lyapunov exponent of its layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
-  /** Tokens after which that channel has forgotten all but 1/e; null: it never forgets. */
+  /** Tokens after which that channel has forgotten all but 1/e; null if it never forgets. */
   readonly memory: number | null;
 }
 

@@ -23,7 +23,7 @@ export interface DescribedImages extends Pick<DecoderConfig, "layers" | "hidden"
   readonly patchSize: number;
   /** Tokens of an image. */
   readonly tokens: number;
-  /** The sizes are for a tile, or for an example if images have any size; absent: for every image. */
+  /** The sizes are for a tile, or for an example if images have any size; if absent, they are for every image. */
   readonly of?: "tile" | "example";
 }
 
@@ -38,7 +38,7 @@ interface DescribedDrawings {
 
 /** A kind's description of a model. */
 export interface Described {
-  /** `layers` counts the decoder's if the model has both. */
+  /** `layers` is the number of decoder layers if the model also has an encoder. */
   readonly config: Pick<
     DecoderConfig,
     "layers" | "hidden" | "heads" | "kvHeads" | "headSize" | "vocabulary" | "context"

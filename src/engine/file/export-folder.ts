@@ -33,7 +33,7 @@ function namesIn(folder: string): string[] {
   }
 }
 
-/** Moves the files that `write` makes into `folder`: all of them, with the weights or graphs last, or none. */
+/** Moves the files that `write` makes into `folder`: all or none; the weights or graphs come last. */
 export async function intoFolder(folder: string, write: (aside: string) => Promise<void>): Promise<string[]> {
   const aside = path.join(folder, ASIDE);
   let outermost: string | undefined;

@@ -76,7 +76,7 @@ describe.each(["F16", "Q8_0", "Q4_0", "Q4_1"] as const)("%s", (type) => {
   });
 });
 
-/** A GGUF with more metadata, in a separate folder. */
+/** A GGUF with further metadata, in a separate folder. */
 async function withMetadata(file: string, more: readonly [string, Field][]): Promise<string> {
   const gguf = await asGguf(openCheckpoint(file), "tiny", "F32");
   const out = path.join(mkdtempSync(path.join(root, "more-")), "tiny.gguf");

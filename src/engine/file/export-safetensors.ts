@@ -76,7 +76,7 @@ const writable = (checkpoint: Checkpoint, type: SafetensorsType): Map<string, Wr
     ]),
   );
 
-/** transformers 5 uses another key for the type than earlier versions. */
+/** transformers 5 uses a different key for the type. */
 function typed(config: JsonObject, type: SafetensorsType): JsonObject {
   const { torch_dtype, dtype, ...rest } = config;
   return { ...rest, [dtype === undefined ? "torch_dtype" : "dtype"]: safetensorsTypes[type] };

@@ -28,7 +28,7 @@ import { checkExportFolder, type Exported } from "./export-folder.ts";
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-"));
 process.env["MODICUM_HOME"] = path.join(root, "home");
 process.env["ORT_DISABLE_TELEMETRY"] = "1";
-// A process has one environment, the first: this project's would not start beside the binding's.
+// A process has only one ONNX Runtime environment, the first: this project's could not start after the binding's.
 beforeAll(() => void environment());
 afterAll(() => rmSync(root, { recursive: true }));
 

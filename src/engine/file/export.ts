@@ -10,7 +10,7 @@ import { openAdapted } from "./adapters.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 export interface ExportOptions extends WriteOptions {
-  /** Folder of a PEFT LoRA adapter: merged into safetensors, or a branch of the graph beside a GGUF's weights. */
+  /** Folder of a PEFT LoRA adapter: merged into safetensors, or added in the graph to a GGUF's weights. */
   readonly adapter?: string | undefined;
 }
 

@@ -11,7 +11,7 @@ export const mergeOptions = z.object({
     .enum(combinationTypes)
     .default("cat")
     .describe(
-      "how adapters become one: cat (their exact sum, of all ranks together), or linear, ties, dare_linear, dare_ties (of equal ranks, an approximation)",
+      "how adapters become one: cat (their exact sum; ranks add up), or linear, ties, dare_linear, dare_ties (approximations; ranks must be equal)",
     ),
   density: z.number().gt(0).max(1).optional().describe("the share of values that ties, dare_linear and dare_ties keep"),
   majoritySignMethod: z

@@ -16,8 +16,8 @@ export interface CalibrateTerms {
   /** The calibration's own options, as text or as values. */
   readonly options?: Readonly<Record<string, unknown>>;
   /**
-   * The most tokens to read of each text, from its beginning, up to the context; absent: all, and no text may be longer
-   * than the context.
+   * The maximum number of tokens to read from the beginning of each text, at most the context; if absent, all are read,
+   * and no text may be longer than the context.
    */
   readonly tokens?: number | undefined;
   readonly signal?: AbortSignal | undefined;

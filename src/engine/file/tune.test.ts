@@ -1,4 +1,4 @@
-/** Choosing forms of weights by given times. */
+/** Tests of the choice of forms of weights, with predetermined times. */
 import { mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -39,13 +39,13 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/** The small decoder under a hash: of a model known to lose little in rotated bytes, or of an unknown one. */
+/** The small decoder with a model hash: of a model known to lose little in rotated bytes, or of an unknown model. */
 const modelOf = (quant: Quant, sha256?: string) => ({
   ...{ checkpoint, quant },
   source: { path: file, ...(sha256 !== undefined && { sha256 }) },
 });
 
-/** A timer with given times by form and row count, and a record of its calls. */
+/** A timer that returns predetermined times by form and row count, and a record of its calls. */
 function madeUp(times: (form: string, rows: number) => Twice) {
   const calls: { forms: Record<string, readonly Product[]>; rows: number }[] = [];
   const timer: Timer = async (forms, rows) => {
@@ -56,8 +56,8 @@ function madeUp(times: (form: string, rows: number) => Twice) {
 }
 
 /**
- * The choice if the other width is this many times as fast as the processor's own, whose second measurement differs by
- * `again`.
+ * The choice if the other width is this many times as fast as the processor's own width, whose second measurement
+ * differs by `again`.
  */
 async function choice(factor: number, again = 1) {
   const { timer, calls } = madeUp((form) => (form === String(own) ? [factor, factor * again] : [1, 1]));
@@ -100,7 +100,7 @@ test("a kept choice holds for this processor, unless MODICUM_TUNE is off", async
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([own, undefined]);
   vi.stubEnv("MODICUM_TUNE", "");
   expect([chosenBits(folder), tuningOf(folder)]).toEqual([other, tuning]);
-  // The choice exists: nothing is timed.
+  // The choice exists, so nothing is timed.
   await tuneOnce(modelOf("q4"));
   expect(tuningOf(folder)).toEqual(tuning);
   vi.stubEnv("MODICUM_THREADS", "77");

@@ -43,7 +43,7 @@ const STEADY = 1.15;
  */
 const SAMPLE = { decode: 2 ** 27, prefill: 2 ** 21 };
 
-/** A model to time: only a known hash may run in rotated bytes by default. */
+/** A model to time; only models with a known hash may run in rotated bytes by default. */
 interface TunedModel {
   readonly source: Pick<ResolvedModel, "path" | "sha256">;
   readonly checkpoint: Checkpoint;
@@ -69,7 +69,10 @@ export const awaitsTuning = (model: Omit<TunedModel, "checkpoint">): boolean =>
 const mayRotate = ({ source, quant }: Omit<TunedModel, "checkpoint">): boolean =>
   quant === "auto" && rotatedLoss(source) !== undefined && namesByteProducts() === true;
 
-/** The fastest forms of a model on this machine, by timing matrices of its sizes, unless `known` already has them; undefined: there is no choice. */
+/**
+ * The fastest forms of a model on this machine, by timing matrices of its sizes, unless `known` already has them;
+ * undefined if there is no choice.
+ */
 export async function tune(
   model: TunedModel,
   timer: Timer = timeProducts,
@@ -109,9 +112,9 @@ const inEightBits = ({ n, k }: Product): Product => ({
 });
 
 /**
- * The choice between rotated bytes and the default form of a decoder's layers; undefined for a model that may not run in
- * rotated bytes. They are not chosen if both measurements of a step, a batch or a prompt are slower by more than a
- * quarter.
+ * The choice between rotated bytes and the default form of a decoder's layers; undefined for a model that may not run
+ * in rotated bytes. Rotated bytes are not chosen if both of their measurements for a step, a batch or a prompt are more
+ * than a quarter slower.
  */
 async function tuneRotated(model: TunedModel, bits: CodeBits, timer: Timer): Promise<RotatedTuning | undefined> {
   if (!mayRotate(model)) return undefined;

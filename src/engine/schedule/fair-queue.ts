@@ -39,8 +39,8 @@ export class FairQueue<T extends Keyed> {
   }
 
   /**
-   * Adds a request if at most `limit` may wait. Returns the request without room: this one, or the last one of the key
-   * with the most waiting.
+   * Adds a request if at most `limit` may wait. Returns the request that no longer fits: this one, or the last request
+   * of the key with the most waiting requests.
    */
   add(one: T, limit: number): T | undefined {
     const own = this.#waiting.get(one.key) ?? [];

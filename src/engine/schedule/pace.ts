@@ -9,9 +9,9 @@ export class Pace {
   }
 
   /**
-   * Seconds, at least one, until `waiting` requests have run on `places`. `underWay`: how many milliseconds each
-   * running request has taken so far. They count before any request has ended: slow answers then affect even the first
-   * refusal.
+   * The estimated seconds, at least one, until `waiting` requests have run on `places`. `underWay` holds the
+   * milliseconds that each running request has taken so far; they count even before any request has ended, so slow
+   * answers affect even the first refusal.
    */
   secondsFor(waiting: number, places: number, underWay: readonly number[] = []): number {
     const mean = Math.max(this.#mean ?? 0, sum(underWay) / Math.max(1, underWay.length));

@@ -267,7 +267,7 @@ describe("an answer ends", () => {
     const waiting = read(many.submit(job([7], 5, { deadline: performance.now() + 1 })));
     const pieces = [(await running.next()).value!];
     await expect(waiting).rejects.toMatchObject({ name: "Refused", reason: "deadline" });
-    // Set now: with a clock, a fast machine would finish earlier.
+    // Set now, because a fast machine would finish before a deadline set in advance.
     begun.deadline = performance.now();
     pieces.push(...(await read({ [Symbol.asyncIterator]: () => running })));
     const { reason, cut, usage } = finishOf(pieces);

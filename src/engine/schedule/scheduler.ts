@@ -129,7 +129,7 @@ export class Scheduler implements Turns {
     this.#loop = undefined;
   }
 
-  /** One run of an idle job, unless requests arrive first. */
+  /** Runs an idle job once, unless requests arrive first. */
   async #pause(): Promise<void> {
     await setImmediate();
     if (this.#closes !== undefined) this.#idle.end(this.#refused("closing"));
@@ -183,7 +183,7 @@ export class Scheduler implements Turns {
         : new Sequence(engine, this.tokenizer, job.prompt, job.options, { ...job, time });
     this.#rows.add(Object.assign(ticket, { sequence }));
     ticket.began = performance.now();
-    // The shortest first, but each waits for at most as many tokens as it has itself.
+    // The shortest first, but each waits for at most as many tokens of other prompts as it has itself.
     ticket.due = this.#clock + sequence.left;
     job.onBegun?.();
   }
@@ -216,11 +216,11 @@ export class Scheduler implements Turns {
       this.#guard(ticket, async () =>
         this.#give(ticket, ticket.sequence.take((await stepped)[tickets.indexOf(ticket)]!)),
       );
-    // An error ends each request by itself.
+    // If the shared step fails, each request ends with its error separately.
     await Promise.allSettled([stepped]);
     const free = tickets.filter(({ grammar }) => !grammar);
     await Promise.all(free.map(take));
-    // A grammar may need long for its allowed tokens: earlier tokens are sent first.
+    // Computing a grammar's allowed tokens may take long, so earlier tokens are sent first.
     for (const ticket of tickets.filter(({ grammar }) => grammar)) {
       await setImmediate();
       await take(ticket);

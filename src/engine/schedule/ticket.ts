@@ -16,7 +16,7 @@ export interface Request extends Omit<SequenceTerms, "ceiling"> {
   readonly visual?: readonly VisualSpan[] | undefined;
   /** The facts that a certificate depends on. */
   readonly facts?: RequestFacts | undefined;
-  /** Runs it instead of the common engine: an adapter's engine. */
+  /** The engine that runs the request instead of the common one: an adapter's engine. */
   readonly engine?: Engine | undefined;
 }
 
@@ -26,7 +26,7 @@ export type Work = Pick<Sequence, "left" | "chunks" | "advance" | "next" | "take
 /** A request to generate. */
 export interface Job extends Request, Terms {}
 
-/** A prompt that runs for a result other than an answer. */
+/** A prompt that runs for a result other than an answer, such as scores. */
 export interface CustomJob extends Terms {
   readonly prompt: readonly number[];
   readonly engine: Engine;

@@ -32,7 +32,7 @@ export class Seq2SeqModel implements Loaded {
     readonly source: ResolvedModel,
     readonly model: Seq2Seq,
     readonly tokenizer: Tokenizer,
-    /** Its own settings, if it has any. */
+    /** The sampling settings in the model's own files, if it has any. */
     readonly sampling: ModelSampling | undefined,
     private readonly programs: Seq2SeqPrograms,
   ) {}
@@ -62,7 +62,7 @@ export class Seq2SeqModel implements Loaded {
     checkText(prompt, this.tokenizer, context);
     const { ids } = this.tokenizer.input(prompt);
     if (ids.length > context)
-      throw new ContextExceeded(`the text has ${ids.length} tokens, and ${this.source.name} reads at most ${context}`);
+      throw new ContextExceeded(`the text has ${ids.length} tokens, but ${this.source.name} reads at most ${context}`);
     return ids;
   }
 

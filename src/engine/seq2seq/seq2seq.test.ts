@@ -98,13 +98,13 @@ describe("what it cannot do ends in a sentence", () => {
     await expect(model.completeAll([{ prompt: "on" }])).rejects.toThrow(error(/turns one text into another/));
     await expect(model.embed(["on"])).rejects.toThrow(error(/generates text; expected an encoder/));
     await expect(model.complete("a1".repeat(40))).rejects.toThrow(
-      error(/the text has 82 tokens, and .* reads at most 64/),
+      error(/the text has 82 tokens, but .* reads at most 64/),
     );
   });
 
   test("a saving", async () => {
     await expect(load(path.join(fixtures, "t5"), { save: ["xattention"] })).rejects.toThrow(
-      error(/has an encoder, and no saving has a seam in it: "xattention" cannot act/),
+      error(/has an encoder, so no saving has a seam in it: "xattention" cannot act/),
     );
   });
 });

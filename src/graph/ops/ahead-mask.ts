@@ -7,7 +7,7 @@ import type { Tensor } from "../tensor.ts";
 interface AheadAttrs {
   /** Tokens already in the cache. */
   readonly past: Dim;
-  /** Keys that a query sees up to and including its own; absent: all. */
+  /** Keys that a query sees up to and including its own; all if absent. */
   readonly window?: number | undefined;
 }
 

@@ -16,13 +16,16 @@ export interface AttentionAttrs {
   readonly scale: number;
   /** Rotary embedding of q and k inside the kernel: pairs (2i, 2i+1), pairs (i, i + d/2), or none. */
   readonly rotary: RotaryPairs;
-  /** The first elements of a head, which are rotated; absent: all. */
+  /** The number of elements at the start of a head that are rotated; all if absent. */
   readonly rotated?: number | undefined;
-  /** Keys that a query sees up to and including its own (sliding window); absent: all. */
+  /** Keys that a query sees up to and including its own (sliding window); all if absent. */
   readonly window?: number | undefined;
-  /** The positions of a chunk: a query sees only keys of its own chunk. Absent: all positions are one chunk. */
+  /**
+   * The number of positions in a chunk: a query sees only keys of its own chunk. If absent, all positions are one
+   * chunk.
+   */
   readonly chunk?: number | undefined;
-  /** A tanh keeps scores within ± this; absent: no cap. */
+  /** A tanh keeps scores within ± this; no cap if absent. */
   readonly softcap?: number | undefined;
   /** True if each head has a sink: an extra score without a value. */
   readonly sinks?: true | undefined;
@@ -235,17 +238,17 @@ export interface CacheTensors {
   readonly total: Tensor;
   /**
    * i64 [batch, tokens]: the new tokens' positions. Needed if the bound cache starts at a later token: `lengths` and
-   * `total` count from there. Absent: positions follow `lengths`.
+   * `total` count from there. If absent, positions follow `lengths`.
    */
   readonly positions?: Tensor | undefined;
 }
 
 /**
  * Causal attention over a key–value cache, grouped queries (Ainslie et al. 2023). Past and present must be bound to one
- * buffer: the new keys and values are then written in place, and a step costs the same at any capacity. Rows may differ
- * in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv [batch,
- * tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes have
- * `sinks` → y [batch, tokens, heads·headSize].
+ * buffer, so that the new keys and values are written in place, and a step costs the same at any capacity. Rows may
+ * differ in length if each has one new token; after a past, the kernel refuses several rows of several new tokens. qkv
+ * [batch, tokens, (heads + 2·kvHeads)·headSize], tables [positions, rotated/2], `sinks` f32 [heads] if the attributes
+ * have `sinks` → y [batch, tokens, heads·headSize].
  */
 export function cachedAttention(
   qkv: Tensor,

@@ -77,7 +77,7 @@ const biasedOp: Op<BiasedAttrs> = {
       };
       keys.data.set(part(1), at(b, h, end - tokens + t));
       values.data.set(part(2), at(b, h, end - tokens + t));
-      // Tokens come in order: the visible keys are already written.
+      // Tokens come in order, so the visible keys are already written.
       const seen = Array.from({ length: end - tokens + t + 1 }, (_, key) => key);
       const added = (key: number) => bias!.data[(h * tokens + t) * end + key]!;
       y.data.set(

@@ -11,9 +11,9 @@ export interface ByteMatrix {
   readonly codes: Tensor;
   /** f32 [N] */
   readonly scale: Tensor;
-  /** A second digit, like `codes`; activations then have one as well. Absent: none. */
+  /** A second digit, like `codes`; activations then have a second digit as well. None if absent. */
   readonly low?: Tensor | undefined;
-  /** f32 [n, n], orthogonal: multiplies each n inputs of x and of the weights; absent: no rotation. */
+  /** f32 [n, n], orthogonal: multiplies each n inputs of x and of the weights; no rotation if absent. */
   readonly block?: Tensor | undefined;
 }
 

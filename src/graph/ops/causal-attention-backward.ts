@@ -123,7 +123,10 @@ const backwardOp: Op<OptionalAttrs> = {
 /** Optional operands before the blocks' weights. */
 const optionalCount = ({ present, sinks }: OptionalAttrs): number => present.length + (sinks ? 1 : 0);
 
-/** The sinks' shares of a block's rows times Σ dy·y. A sink has no value: the gradient of its score is minus their sum. */
+/**
+ * The sinks' shares of a block's rows times Σ dy·y. A sink has no value, so the gradient of its score is minus their
+ * sum.
+ */
 function emitSinkShares({ emit }: CausalEmitter, weights: string, drift: string): string {
   const total = emit.value("ReduceSum", [weights, emit.ints([-1])], { keepdims: { int: 1 } });
   return emit.value("Mul", [emit.value("Sub", [emit.floats([1], []), total]), drift]);
@@ -158,7 +161,10 @@ interface Contribution extends Pick<Block, "from" | "to"> {
   readonly value: string;
 }
 
-/** Sums the blocks' gradients of their visible keys, from the last block on: keys after an earlier block are then complete. */
+/**
+ * Sums the blocks' gradients of their visible keys, starting at the last block, so that keys after an earlier block
+ * are already complete.
+ */
 function emitSum(e: CausalEmitter, parts: readonly Contribution[]): string {
   const complete: string[] = [];
   const first = parts.toReversed().reduce((later, part) => {

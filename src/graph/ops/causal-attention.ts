@@ -28,7 +28,7 @@ const causalOp: Op<OptionalAttrs> = {
     if (q!.shape.length !== 3 || q!.shape[2] !== heads * headSize)
       throw new ShapeError("causalAttention", "q", showType(q!), `[batch, tokens, ${heads * headSize}]`);
     if (typeof batch !== "number" || typeof tokens !== "number")
-      throw new ShapeError("causalAttention", "q", showType(q!), "known sizes of batch and tokens");
+      throw new ShapeError("causalAttention", "q", showType(q!), "a known batch size and number of tokens");
     for (const [operand, t] of Object.entries({ k: k!, v: v! }))
       if (!sameShape(t.shape, [batch, tokens, kvHeads * headSize]))
         throw new ShapeError("causalAttention", operand, showType(t), `[${batch}, ${tokens}, ${kvHeads * headSize}]`);

@@ -62,7 +62,7 @@ export const pairsOf = (tokens: number, attrs: OptionalAttrs): number =>
 /** Queries scored together; more would score too many hidden keys. */
 const BLOCK = 128;
 
-/** Queries first … last − 1; they see only keys from … to − 1. */
+/** Queries `first` to `last` − 1; they see only keys `from` to `to` − 1. */
 export interface Block {
   readonly from: number;
   readonly first: number;
@@ -81,8 +81,8 @@ export function blocksOf(tokens: number, { window = tokens }: CausalAttrs, prefi
 }
 
 /**
- * The shapes of the blocks' weights, if they are outputs. They save the gradient a computation: if they take no more
- * memory than queries, keys and values, and the gradient does not need scores.
+ * The shapes of the blocks' weights, if they are outputs. Outputs save the gradient a computation; weights are outputs
+ * if they take no more memory than queries, keys and values, and the gradient does not need scores.
  */
 export function weightShapes([batch, tokens]: readonly number[], attrs: OptionalAttrs): number[][] {
   const { heads, kvHeads, headSize } = attrs;
@@ -131,7 +131,7 @@ export class CausalEmitter {
     emit.node("Reshape", [turned, emit.ints([batch, tokens, kvHeads * group * headSize])], [output]);
   }
 
-  /** Rows from … to − 1 of x [batch, kvHeads, rows, …], which has `of` rows. */
+  /** Rows `from` to `to` − 1 of x [batch, kvHeads, rows, …], which has `of` rows. */
   slice(x: string, from: number, to: number, of: number): string {
     const { emit } = this;
     if (from === 0 && to === of) return x;
@@ -191,7 +191,7 @@ export class CausalEmitter {
     return weights;
   }
 
-  /** Keys before the block's queries are separate: without a window, none is hidden. */
+  /** Keys before the block's queries are separate, because without a window none of them is hidden. */
   #causal(q: string, k: string, block: Block): string {
     const { from, first, to } = block;
     const spans = first > from ? [[from, first] as const, [first, to] as const] : [[first, to] as const];
@@ -225,7 +225,10 @@ export class CausalEmitter {
     return emit.value("Mul", [share, emit.floats([softcap], [])]);
   }
 
-  /** A term added to scores: it hides keys start … end − 1 from queries that do not see them; undefined if all do. */
+  /**
+   * A term added to scores: it hides keys `start` to `end` − 1 from queries that do not see them; undefined if all
+   * queries see them.
+   */
   #mask({ first, last }: Block, start: number, end: number, prefix: boolean): string | undefined {
     const [queries, keys] = [last - first, end - start];
     const mask = Float32Array.from({ length: queries * this.group * keys }, (_, i) => {

@@ -10,7 +10,7 @@ export interface EncoderAttentionAttrs {
   readonly heads: number;
   /** Softmax scale, usually 1/√headSize. */
   readonly scale: number;
-  /** A query sees keys within this distance on either side; absent: all. */
+  /** A query sees keys within this distance on either side; all if absent. */
   readonly reach?: number | undefined;
   /** True if a query sees no key after it. */
   readonly causal?: boolean | undefined;
@@ -24,8 +24,8 @@ export const sees = (
 ): boolean => Math.abs(key - query) <= reach && !(causal && key > query);
 
 /**
- * The score of padding and of keys out of reach: far below any other, but finite, so that a row of only those does
- * not give NaN.
+ * The score of padding and of keys out of reach: far below any other, but finite, so that a row in which all keys are
+ * hidden does not give NaN.
  */
 export const MASKED = -1e9;
 
@@ -55,8 +55,8 @@ const backwardOp: Op<EncoderAttentionAttrs> = {
         throw new ShapeError("encoderAttentionBackward", operand, showType(t), showType(q!));
     return [q!, k!, v!, ...(bias ? [bias] : [])];
   },
-  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy. All
-  // texts share the bias: its gradient is the sum of their ds.
+  // With p the weights: ds = p·(dy vᵀ − Σ dy·y, the sum over a head); then dq = ds k, dk = dsᵀ q, dv = pᵀ dy. All texts
+  // share the bias, so its gradient is the sum of their ds.
   onnx(emit, { inputs: [q, k, v, mask, y, dy, bias], outputs: [dq, dk, dv, dbias], types }, attrs) {
     const { heads, scale } = attrs;
     const width = Number(types[0]!.shape[2]);

@@ -34,7 +34,10 @@ const gatherOp: Op<{ axis: number }> = {
 /** The slices of x along `axis` at `indices` (i64), in their shape. */
 export const gather = (x: Tensor, indices: Tensor, axis: number): Tensor => apply1(gatherOp, [x, indices], { axis });
 
-/** The most rows of a table whose gradient is a product with one-hot columns: scattering single elements takes longer. */
+/**
+ * The maximum number of rows of a table whose gradient is a product with one-hot columns: scattering single elements
+ * takes longer.
+ */
 const ONE_HOT_ROWS = 256;
 
 const isSmallTable = (shape: Shape): shape is [number, number] =>

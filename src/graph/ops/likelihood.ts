@@ -10,7 +10,7 @@ const logLikelihoodsOp: Op<null> = {
   infer([logits, targets]) {
     const rows = logits!.shape.slice(0, -1);
     if (targets!.dtype !== "i64" || !sameShape(targets!.shape.slice(0, -1), rows))
-      throw new ShapeError("logLikelihoods", "targets", showType(targets!), `i64, ${showShape(rows)} with one more`);
+      throw new ShapeError("logLikelihoods", "targets", showType(targets!), `i64, ${showShape(rows)} plus one axis`);
     return [
       { dtype: "f32", shape: targets!.shape },
       { dtype: "f32", shape: rows },

@@ -82,8 +82,8 @@ const dropoutOp: Op<null> = {
 };
 
 /**
- * x [rows..., n] with a random share `keep` (f32 []) of its elements divided by it, and the others 0; rows and columns
- * as for `uniform`. Rows of 0 stay as they are if `keep` is 1.
+ * Dropout: a random share `keep` (f32 []) of the elements of x [rows..., n] is divided by `keep`, and the others become
+ * 0; rows and columns as for `uniform`. Rows whose number in `rows` is 0 do not change if `keep` is 1.
  */
 export const dropout = (x: Tensor, rows: Tensor, columns: Tensor, keep: Tensor): Tensor =>
   apply1(dropoutOp, [x, rows, columns, keep], null);

@@ -6,7 +6,7 @@ import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface PositionsAttrs {
-  /** Rows with more tokens than this use LongRoPE's second table, at an offset of this size; absent: never. */
+  /** Rows with more tokens than this use LongRoPE's second table, at an offset of this size; never if absent. */
   readonly beyond?: number | undefined;
 }
 

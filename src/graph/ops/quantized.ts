@@ -200,7 +200,10 @@ export const quantizedLinearOp: Op<LinearAttrs> = {
   },
 };
 
-/** dy [..., N] times the matrix. Codes become floats only here; they must not be constants, or the compiler keeps the floats. */
+/**
+ * dy [..., N] times the matrix. Codes become floats only here; they must not be constants, otherwise the compiler keeps
+ * the floats.
+ */
 export const quantizedLinearBackwardOp: Op<MatrixAttrs> = {
   name: "quantizedLinearBackward",
   operands: ["dy", ...operands.slice(1)],

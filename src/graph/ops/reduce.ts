@@ -75,7 +75,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    // A size of 1 keeps x's own size.
+    // x's own size stays where the target size is 1.
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },
@@ -138,7 +138,7 @@ const sumToOp: Op<{ rank: number }> = {
   },
 };
 
-/** The sum over all leading dimensions that `shape`, a suffix of x's shape, does not have. */
+/** The sum over all leading dimensions of x that `shape` lacks; `shape` is a suffix of x's shape. */
 export function sumTo(x: Tensor, shape: Shape): Tensor {
   if (!sameShape(x.shape.slice(x.shape.length - shape.length), shape))
     throw new ShapeError("sumTo", "x", showType(x), `[…, ${shape.join(", ")}]`);

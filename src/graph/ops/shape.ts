@@ -7,7 +7,9 @@ import { apply, apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 import { full } from "./reduce.ts";
 
-/** A reshape's target in ONNX: known sizes, 0 for a symbolic size in the same place, and −1 for at most one other. */
+/**
+ * A reshape's target in ONNX: known sizes, 0 for a symbolic size in the same place, and −1 for at most one other size.
+ */
 function onnxTarget(from: Shape, shape: Shape): number[] {
   const target = shape.map((d, i) =>
     typeof d === "number" ? d : from[i] !== undefined && sameDim(from[i], d) ? 0 : -1,

@@ -113,7 +113,8 @@ const padOp: Op<{ clear: boolean }> = {
     emit.node("Mul", [emit.value("Gather", [x!, rows!]), column], outputs);
   },
   cost: ([, , , rows], [y], { clear }) => ({ ...moved(rows!, y!), flops: clear ? mul(1, ...y!.shape) : 0 }),
-  // Nothing may depend on padding: its gradient is zero, and a gather replaces a scatter, many times as fast.
+  // Nothing may depend on padding, so its gradient is zero, and a gather can replace a scatter, which is many times
+  // slower.
   gradient: ({ inputs, upstream: [dy] }) => [unpad(dy!, placesOf(inputs))],
   reference([x, mask, , rows], { clear }) {
     const width = x!.shape[1]!;

@@ -54,8 +54,8 @@ export const dinov2Names = (checkpoint: Checkpoint, config: ImageEncoderConfig, 
   withScales(withVectors(namesOf(checkpoint, scheme(config, prefixes)), config, config.context));
 
 /**
- * DINOv2 (Oquab et al. 2023): a ViT with a factor per element after attention and feed-forward. It reads images of any size:
- * its trained positions are interpolated. A classifier reads the first token and the mean of the others.
+ * DINOv2 (Oquab et al. 2023): a ViT with a factor per element after attention and feed-forward. It reads images of any
+ * size, because its trained positions are interpolated. A classifier reads the first token and the mean of the others.
  */
 export const dinov2: ImageArchitecture = {
   tensors(checkpoint: Checkpoint): Names {

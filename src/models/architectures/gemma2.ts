@@ -29,8 +29,8 @@ export function readGemma(
 }
 
 /**
- * A GGUF does not store it. Like llama.cpp, this derives it from the size: only the 27B models have a scalar other
- * than the head size.
+ * A GGUF does not store the scalar. Like llama.cpp, this derives it from the size: only the 27B models have a scalar
+ * other than the head size.
  */
 function attentionScale(fields: Fields, config: TransformerConfig): number {
   const { hidden, heads, layers } = config;

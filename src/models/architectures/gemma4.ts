@@ -165,7 +165,7 @@ function configure(whole: Fields, has: (tensor: string) => boolean): Transformer
     const shared = heads[keysOf?.(layer) ?? layer]!;
     if (shared.kvHeads !== own.kvHeads || shared.headSize !== own.headSize)
       throw new UserError(
-        `${fields.source.path}: layer ${layer} has ${own.kvHeads} key-value heads of ${own.headSize}, and the one that it shares keys with ${shared.kvHeads} of ${shared.headSize}`,
+        `${fields.source.path}: layer ${layer} has ${own.kvHeads} key-value heads of size ${own.headSize}, but the layer whose keys it uses has ${shared.kvHeads} of size ${shared.headSize}`,
       );
   }
   const isShort = (layer: number) =>

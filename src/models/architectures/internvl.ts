@@ -22,8 +22,8 @@ const usual = {
 };
 
 /**
- * The decoder's architecture and fields. Published ones scale only positions beyond their context, which are not supported
- * here.
+ * The decoder's architecture and fields. Published decoders scale only positions beyond their context; such positions
+ * are not supported here.
  */
 function textOf(fields: Fields): ReturnType<typeof languageOf> {
   const { decoder: own, source } = languageOf(fields, WHAT);

@@ -47,7 +47,7 @@ function configure(stored: Fields): Lfm2Config {
   return readLfm2(fields, fields.gguf ? {} : { ffn: readWidth(fields) });
 }
 
-/** The configuration of LFM2 and its mixture; `own`: values of one of them. */
+/** The configuration of LFM2 and its mixture; `own`: values that apply to only one of the two. */
 export function readLfm2(fields: Fields, own: Partial<TransformerConfig>): Lfm2Config {
   fields.only("conv_bias", [false]);
   const config = readTransformer(fields, { headNorm: "head", ...own });

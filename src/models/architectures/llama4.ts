@@ -32,7 +32,7 @@ const withImages: Scheme = { ...scheme, top: { ...scheme.top, output: `/${HEAD}`
 /** llama.cpp's values, which a GGUF does not store. */
 const USUAL = { chunk: 8192, floor: 8192, scale: 0.1, every: 4 };
 
-/** The maximum of positions: larger tables take too much memory. */
+/** The maximum number of positions, because larger tables take too much memory. */
 const CONTEXT = 1 << 18;
 
 /** True for layers with rotary embedding. */

@@ -160,8 +160,8 @@ export function llavaOf(kind: Kind): VisionLanguageArchitecture {
 const lineEndOf = ({ tensors }: Checkpoint): string => (tensors.has(LINE_END) ? LINE_END : `model.${LINE_END}`);
 
 /**
- * LLaVA-1.5 (Liu et al. 2023): an image encoder, CLIP's or another, two layers that project its patches into the stream, and
- * a decoder.
+ * LLaVA-1.5 (Liu et al. 2023): an image encoder (CLIP or a similar one), two layers that project its patches into the
+ * stream, and a decoder.
  */
 export const llava: VisionLanguageArchitecture = llavaOf({
   ...{ name: "llava", what: "a LLaVA" },

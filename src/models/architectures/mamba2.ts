@@ -52,7 +52,7 @@ function checkHeads(fields: Fields, { inner, ssmHeads, groups }: Config): void {
   if (ssmHeads % groups !== 0) throw new UserError(`${path}: ${groups} groups do not divide the ${ssmHeads} heads`);
   const size = fields.value("head_dim") === "auto" ? undefined : fields.optional(undefined, "head_dim");
   if (size !== undefined && size * ssmHeads !== inner)
-    throw new UserError(`${path}: ${ssmHeads} heads of ${size} are not the inner width ${inner}`);
+    throw new UserError(`${path}: ${ssmHeads} heads of ${size} do not add up to the inner width ${inner}`);
 }
 
 /** The sizes of its mixers. */

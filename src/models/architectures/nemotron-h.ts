@@ -71,7 +71,7 @@ const MIXER_KEYS = {
   head_dim: "mamba_head_dim",
   state_size: "ssm_state_size",
   hidden_act: "mamba_hidden_act",
-  // The mixer's width comes from its heads: this key is the feed-forward's.
+  // The mixer's width comes from its heads, because this key is the feed-forward's width.
   intermediate_size: "mamba_intermediate_size",
 };
 
@@ -156,8 +156,9 @@ const scheme: Scheme = {
 };
 
 /**
- * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with squared
- * ReLU, dense or experts. There, a feed-forward is a separate layer; here, it belongs to the layer before it.
+ * Nemotron-H (NVIDIA 2025): Mamba-2 in most layers, attention without positions in a few, and feed-forwards with
+ * squared ReLU, dense or experts. In its checkpoints, a feed-forward is a separate layer; here, it belongs to the layer
+ * before it.
  */
 export const nemotronH = hybrid<Config>("nemotron_h", {
   scheme,

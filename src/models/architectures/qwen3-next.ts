@@ -60,7 +60,7 @@ function readMixer(fields: Fields, { hidden, epsilon }: TransformerConfig, proje
     ...projections,
   });
   if (mixer.heads % mixer.keyHeads === 0) return mixer;
-  throw new UserError(`${fields.source.path}: ${heads} heads of values cannot share ${mixer.keyHeads} of keys evenly`);
+  throw new UserError(`${fields.source.path}: ${heads} value heads cannot share ${mixer.keyHeads} key heads evenly`);
 }
 
 /** Experts beside a shared one with its own gate. */

@@ -15,7 +15,7 @@ import { clipTextTower, readClipText } from "./clip.ts";
 
 const NAME = "StableDiffusionPipeline";
 
-/** A part's own configuration; it names its own file in errors. */
+/** A part's own configuration; errors name its own file. */
 function partOf(source: ConfigSource, part: string, file = "config.json"): ConfigSource {
   const fields = new Fields(source, NAME);
   const config = fields.object(part) ?? fields.refuse(part, undefined, "a folder of the pipeline");

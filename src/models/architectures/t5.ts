@@ -94,7 +94,7 @@ function readSizes(fields: Fields) {
 export function configureT5(config: Fields["source"], has: Has = () => false, name = "t5"): Seq2SeqConfig {
   const fields = new Fields(config, name);
   const checked = readSizes(fields);
-  // Half of the decoder's buckets hold one distance each; the others divide the distances up to `reach`.
+  // Half of the decoder's buckets hold one distance each; the other buckets divide the distances up to `reach`.
   if (checked.reach <= checked.buckets / 2)
     fields.refuse("relative_attention_max_distance", checked.reach, `more than half of its ${checked.buckets} buckets`);
   if (checked.start >= checked.vocabulary)
@@ -105,7 +105,7 @@ export function configureT5(config: Fields["source"], has: Has = () => false, na
   return { ...checked, ...readForm(fields, has), logitScale: scaled ? checked.hidden ** -0.5 : 1 };
 }
 
-/** A table in T5 1.0's checkpoints that no layer uses: attention to the encoder has no relative positions. */
+/** A table in T5 1.0's checkpoints that no layer uses, because attention to the encoder has no relative positions. */
 const UNUSED = [
   "decoder.block.0.layer.1.EncDecAttention.relative_attention_bias.weight",
   "dec.blk.0.cross_attn_rel_b.weight",

@@ -57,7 +57,10 @@ export const withVectors =
     return names(canonical);
   };
 
-/** Unused tensors: heads of other tasks, such as the masked patches' decoder, and the layer after the first token. */
+/**
+ * Unused tensors: heads of other tasks, such as the masked patches' decoder, and the layer that transforms the first
+ * token.
+ */
 const UNREAD = /(^|\.)(pooler\.dense\.(weight|bias)|mask_token)$/;
 
 /** Vision Transformer (Dosovitskiy et al. 2021): an image's vector is its first token's; a classifier may read it. */

@@ -66,7 +66,7 @@ function mutated(source: ConfigSource, changes: number): ConfigSource {
   return { ...source, metadata };
 }
 
-/** Opens a checkpoint like `show`: reads no weights and writes nothing. */
+/** Opens a checkpoint as `show` does, without reading weights or writing files. */
 async function survey(checkpoint: Checkpoint): Promise<void> {
   const [weights, trace] = await opened(checkpoint);
   weights.survey(trace);

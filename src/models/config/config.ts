@@ -55,7 +55,7 @@ export const readHeadSize = (fields: Fields): number =>
   fields.optional("attention.key_length", "head_dim") ??
   fields.number("embedding_length", "hidden_size") / fields.number("attention.head_count", "num_attention_heads");
 
-/** Sizes that an architecture reads itself. Latents have keys and values for every head. */
+/** Sizes that an architecture reads itself. With latents, every head has its own keys and values. */
 type OwnSizes = Pick<Partial<TransformerConfig>, "latent" | "kvHeads" | "headSize" | "ffn" | "context">;
 
 /** The checked sizes of a model; `epsilon` is for architectures that do not configure it. */
@@ -83,13 +83,13 @@ function readSizes(fields: Fields, norm: Norm["kind"], epsilon?: number, own: Ow
   });
 }
 
-/** A number shared by all layers. If a GGUF has one per layer, it is that of the layers where it is not 0. */
+/** A number shared by all layers. If a GGUF has one per layer, all numbers other than 0 must be equal. */
 function readShared(fields: Fields, gguf: string, huggingface: string, fallback?: number): number {
   const each = numbersByLayer(fields, gguf)?.filter((number) => number > 0);
   if (!each) return fields.number(gguf, huggingface, fallback);
   const [first = fallback ?? 0] = each;
   const other = each.find((number) => number !== first);
-  return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer that has any`);
+  return other === undefined ? first : fields.refuse(gguf, other, `${first} in every layer whose number is not 0`);
 }
 
 /** A GGUF's numbers per layer; undefined if it has one for all. */

@@ -52,7 +52,7 @@ const wholeOf = (fields: Fields, original: number): number =>
 function byLength(fields: Fields, { context, kind }: Span, { short, ...more }: Omit<Long, "type">): RopeScaling {
   const { original, magnitude } = more;
   // All positions of a sequence move by the same offset.
-  if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "another type where kinds of layer differ");
+  if (kind !== undefined) fields.refuse("rope_scaling", "longrope", "a different type if kinds of layers differ");
   return original < context ? { type: "long", short, ...more } : { type: "factors", factors: short, magnitude };
 }
 

@@ -1,7 +1,7 @@
 import { readVocabulary } from "./config.ts";
 import type { Fields } from "./fields.ts";
 
-/** The most tokens of one text for a recurrent model: it has no positions, and GGUFs state this number. */
+/** The maximum number of tokens per text for a recurrent model, which has no positions; GGUFs state this number. */
 export const CONTEXT = 1 << 20;
 
 /**

@@ -15,7 +15,9 @@ export interface Pair {
   readonly className: string;
   /** True for the variant with experts, if several share a GGUF name. */
   readonly experts?: true;
-  /** True if llama.cpp cannot read the fixture's GGUF, or computes something else: none is written. */
+  /**
+   * True if llama.cpp cannot read the fixture's GGUF, or computes different results from it; no GGUF is then written.
+   */
   readonly readOnly?: true;
 }
 

@@ -90,7 +90,7 @@ const alphaOf = ({ scale, rank }: Update): number => scale * rank;
 
 function factorsOf(name: string, update: Update, alpha: number, layout: Layout): [string, WritableTensor][] {
   const { rank, inputs, outputs } = update;
-  // For modules with a separate alpha.
+  // Folds the alpha of a module with a separate one into its factors.
   const share = alphaOf(update) / alpha;
   const up = {
     shape: [outputs, rank],

@@ -1,6 +1,6 @@
 import type { WritableTensor } from "../../weights/safetensors/write.ts";
 
-/** A tensor with its rows in another order: row i of the result is row `from(i)`. */
+/** A tensor with its rows in a different order: row i of the result is row `from(i)`. */
 export const gathered = (tensor: WritableTensor, from: (row: number) => number): WritableTensor => ({
   ...tensor,
   values() {

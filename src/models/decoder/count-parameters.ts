@@ -8,7 +8,7 @@ import type { Architecture } from "./decoder.ts";
 /** A model's parameters. */
 export interface ParameterCount {
   readonly total: number;
-  /** Parameters that a token's computation reads: in each mixture, only the token's experts count. */
+  /** Parameters that a token's computation reads: in each mixture, only the experts chosen for the token count. */
   readonly active: number;
   /** Active parameters outside the token tables. */
   readonly activeWithoutEmbedding: number;

@@ -14,25 +14,31 @@ export interface DecoderConfig {
   readonly heads: number;
   readonly kvHeads: number;
   readonly headSize: number;
-  /** A layer's key and value heads, and their size, if layers differ; the sizes above are then the most common ones. */
+  /**
+   * A layer's key and value heads, and their size, if layers differ; the sizes above are then the most common ones
+   * among layers.
+   */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;
-  /** The earlier layer whose keys and values a layer attends to instead of its own; undefined: it has its own. */
+  /** The earlier layer whose keys and values a layer attends to instead of its own; undefined if it has its own. */
   keysOf?(layer: number): number | undefined;
-  /** Width of each layer's own input from a token, separate from the stream; absent: layers have none. */
+  /** Width of each layer's own input from a token, separate from the stream; absent if layers have none. */
   readonly layerInput?: number | undefined;
-  /** Width of a head in the weights, if attention's heads are padded with zeros; absent: `headSize`. */
+  /** Width of a head in the weights, if attention's heads are padded with zeros; `headSize` if absent. */
   readonly storedHeadSize?: number | undefined;
   readonly vocabulary: number;
   /** The number of positions in training. */
   readonly context: number;
   /**
-   * The length beyond which a sequence uses the long rope factors for all its tokens (LongRoPE); these are this many
-   * rows further in the rotary tables. Tokens that ran while the sequence was shorter run again.
+   * The length beyond which a sequence uses the long rope factors for all its tokens (LongRoPE); they start this many
+   * rows further down in the rotary tables. Tokens that ran while the sequence was shorter run again.
    */
   readonly longRopeBeyond?: number | undefined;
-  /** The number of keys that a layer's queries see, including their own; undefined: all. Absent if no layer has a window. */
+  /**
+   * The number of keys that a layer's queries see, including their own; undefined if all. Absent if no layer has a
+   * window.
+   */
   window?(layer: number): number | undefined;
-  /** Width of the extra input of a layer's output projection, next to attention's result; absent: none. */
+  /** Width of the extra input of a layer's output projection, next to attention's result; absent if there is none. */
   readonly beside?: number;
   /** The elements of a head that are rotated together, adjacent in a GGUF; absent without rotary embedding. */
   readonly pairs?: "interleaved" | "half";
@@ -48,7 +54,10 @@ export interface DecoderConfig {
   readonly bothWays?: boolean;
   /** Present if the model fills in masked tokens. */
   readonly denoiser?: DenoiserConfig;
-  /** Floats of a recurrent layer's state for one sequence; undefined: the layer has attention. Absent if all layers do. */
+  /**
+   * Floats of a recurrent layer's state for one sequence; undefined if the layer has attention, absent if all layers
+   * have it.
+   */
   recurrent?(layer: number): number | undefined;
   /** Present if recurrent layers also have attention, in parallel. */
   readonly sides?: SideScales;
@@ -63,7 +72,7 @@ export interface SideScales {
 
 /** A model that fills in masked tokens: each token sees all others, and no step is causal. */
 export interface DenoiserConfig {
-  /** The id of the mask token; undefined: the tokenizer's. */
+  /** The id of the mask token; undefined if it is the tokenizer's. */
   readonly mask: number | undefined;
   /** True if a token's logits are at the previous position, as in a causal model. */
   readonly shifted: boolean;
@@ -94,7 +103,7 @@ export function attendedWidth(config: Heads, layer: number): number {
   return heads * headSize;
 }
 
-/** The largest of a width over all layers. */
+/** The largest value of a width over all layers. */
 export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
   Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
 
@@ -123,8 +132,8 @@ export interface AttentionBlock {
   /** The output projection of attention's result, [batch, tokens, heads·headSize]. */
   attentionOut(attended: Tensor, residual: Tensor, beside?: Tensor): Stream;
   /**
-   * `share` below 1 runs only the first neurons, of that share; 0 leaves the stream unchanged. With `some` i64 [batch,
-   * tokens], all neurons run, and the rest are masked for tokens with a 1.
+   * `share` below 1 runs only the first neurons, this share of all; 0 leaves the stream unchanged. With `some` i64
+   * [batch, tokens], all neurons run, and the rest are masked for tokens with a 1.
    * @throws UserError if the weights cannot be split: experts, adapted weights, or weights with biases
    */
   feedForward(stream: Stream, share?: number, some?: Tensor): Stream;
@@ -143,7 +152,7 @@ export interface RecurrentBlock {
   update(stream: Stream, state: Tensor): Tensor;
   /** Whole sequences from their first token on, with gradients. */
   train(stream: Stream): Stream;
-  /** Like an attention layer's. */
+  /** Like the member of an attention layer. */
   readonly routers?: readonly Tensor[];
 }
 
@@ -171,13 +180,13 @@ export const layersOf = (config: Kinds, kind: Block["kind"]): number[] => {
   return Array.from({ length: config.layers }, (_, layer) => layer).filter((layer) => isOfKind(config, layer));
 };
 
-/** True if any layer is recurrent: a text can then continue only from positions with stored states. */
+/** True if any layer is recurrent, so that a text can continue only from positions with stored states. */
 export const hasRecurrent = (config: Kinds): boolean => layersOf(config, "recurrent").length > 0;
 
-/** True if the model's last layer has attention: what follows it runs for the wanted tokens only. */
+/** True if the model's last layer has attention: the part after it then runs only for the wanted tokens. */
 export const endsInAttention = (config: Kinds): boolean => attends(config, config.layers - 1);
 
-/** Why a model's layers cannot run in bytes; undefined: they can. */
+/** Why a model's layers cannot run in bytes; undefined if they can. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
   return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
@@ -194,7 +203,7 @@ export function attentionBlock(decoder: Decoder, graph: Graph, layer: number, in
 export function nextState(decoder: Decoder, graph: Graph, layer: number, stream: Stream, state: Tensor): Tensor {
   const next = decoder.block(graph, layer).update?.(stream, state);
   if (next) return next;
-  throw new Error(`layer ${layer} attends, and keeps no state`);
+  throw new Error(`layer ${layer} is an attention layer and keeps no state`);
 }
 
 /** The first attention layer, or the first layer if there is none. */
@@ -244,7 +253,7 @@ export interface Architecture {
   tensors(checkpoint: Checkpoint): Names;
   /** Possible names of a matrix's module in Hugging Face's code, by its canonical name without `.weight`. */
   modules(canonical: string, config: ConfigSource): readonly string[];
-  /** The index of a matrix in a module of several; absent: each matrix is its own module. */
+  /** The index of a matrix in a module of several; if absent, each matrix is its own module. */
   part?(canonical: string): readonly [at: number, of: number] | undefined;
   open(weights: WeightSource): Decoder;
 }

@@ -19,7 +19,10 @@ export class ExpertLayer {
     private readonly layer: number,
   ) {}
 
-  /** x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: the router's input, for experts beside a dense feed-forward. */
+  /**
+   * x [batch, tokens, hidden] → the mixture's output, of the same shape. `stream`: the router's input, if the experts
+   * run in parallel with a dense feed-forward.
+   */
   feedForward(x: Tensor, stream?: Tensor): Tensor {
     const { hidden, activation, gated } = this.config;
     const { count, width, attention, shared, gatedInputs } = this.experts;

@@ -8,12 +8,13 @@ import type { Architecture } from "./decoder.ts";
 import type { Mixer } from "./mixer-layer.ts";
 import { type RecurrentConfig, RecurrentDecoder } from "./recurrent-decoder.ts";
 
-/** The stored shapes of a layer's tensors that differ from the model's, by GGUF's name of the part, for each format. */
+/**
+ * The stored shapes of a layer's tensors, by GGUF's name of the part and by format, where they differ from the model's.
+ */
 export type StoredShapes = Readonly<Record<"gguf" | "huggingface", Readonly<Record<string, readonly number[]>>>>;
 
 /** The arguments of `recurrent`, apart from the name. */
 interface Traits<C extends RecurrentConfig> {
-  /** Other names that checkpoints have for it. */
   /** Hugging Face's names of parts whose tensors do not end in `.weight` or `.bias`. */
   readonly bare: Readonly<Record<string, string>>;
   shapes(config: C): StoredShapes;

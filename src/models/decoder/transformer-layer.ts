@@ -11,7 +11,7 @@ import { type AttentionBlock, headsOf, type LayerHeads } from "./decoder.ts";
 import { ExpertLayer } from "./expert-layer.ts";
 import type { TransformerConfig } from "./transformer.ts";
 
-/** The padding of heads whose size the engine does not support; undefined: it supports them. */
+/** The padding of heads whose size the engine does not support; undefined if it supports them. */
 export const paddedHeads = ({
   headSize: padded,
   storedHeadSize: stored,
@@ -214,7 +214,10 @@ export class TransformerLayer implements AttentionBlock {
     return this.parts.firstOf(size, kept, some);
   }
 
-  /** With a parallel feed-forward: it reads the norm of the stream before attention, which is the residual beside its output. */
+  /**
+   * A parallel feed-forward reads the norm of the stream before attention, which is the residual next to attention's
+   * output.
+   */
   #enterFeedForward(stream: Stream): { normed: Tensor; residual: Tensor } {
     const { parallel, hidden } = this.config;
     if (!parallel) return this.#enter(stream, "ffn_norm");

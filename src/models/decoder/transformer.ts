@@ -30,7 +30,7 @@ import { paddedHeads, scaled, TransformerLayer } from "./transformer-layer.ts";
 export interface ExpertsConfig extends RouterConfig {
   /** Width of one expert's feed-forward. */
   readonly width: number;
-  /** A feed-forward beside them for every token; gated: a sigmoid of its input weights its output. */
+  /** A feed-forward beside them for every token; if gated, a sigmoid of its input weights its output. */
   readonly shared?: { readonly width: number; readonly gated: boolean } | undefined;
   /** True for layers that have them. */
   has(layer: number): boolean;
@@ -54,15 +54,15 @@ export interface TransformerConfig extends DecoderConfig {
   /** A layer's feed-forward width, if layers differ. */
   ownFfn?(layer: number): number;
   readonly experts?: ExpertsConfig | undefined;
-  /** False for layers without a feed-forward, dense or experts; absent: all have one. */
+  /** False for layers without a feed-forward, dense or experts; if absent, all have one. */
   hasFeedForward?(layer: number): boolean;
   readonly epsilon: number;
   /** The epsilon of the layers' norms, if it differs from `epsilon`. */
   readonly layerEpsilon?: number;
   readonly norm: Norm["kind"];
-  /** The normalised tensors: a sublayer's input, its output, or both. */
+  /** Which tensors are normalised: a sublayer's input, its output, or both. */
   readonly norms: "before" | "after" | "around";
-  /** False for layer norms without a bias; absent: they have one. */
+  /** False for layer norms without a bias; if absent, they have one. */
   readonly shifted?: boolean;
   /** True if attention and feed-forward both read the layer's single norm, and both outputs are added to the stream. */
   readonly parallel?: boolean;
@@ -79,9 +79,11 @@ export interface TransformerConfig extends DecoderConfig {
   readonly biases: readonly string[];
   /** Present if keys and values come from a latent, whose norms have this epsilon if it differs from the layers'. */
   readonly latent?: LatentSizes & { readonly epsilon?: number };
-  /** True if `attn_q` also gives a gate for attention's result, head by head; it is carried beside attention. */
+  /**
+   * True if `attn_q` also gives a gate for attention's result, head by head; the gate is carried alongside attention.
+   */
   readonly gatedAttention?: boolean;
-  /** True if q, k and v are one tensor, `attn_qkv`, and gate and up another, `ffn_up`. */
+  /** True if q, k and v are stored as one tensor, `attn_qkv`, and gate and up as one tensor, `ffn_up`. */
   readonly fused: boolean;
   readonly activation: Activation;
   readonly gated: boolean;
@@ -89,7 +91,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly pairs: "interleaved" | "half";
   /** A layer's rotary embedding; undefined if it has none. */
   rope(layer: number): RopeConfig | undefined;
-  /** Pairs of a head that rotate by each axis of a position; absent: a position is one number. */
+  /** Pairs of a head that rotate by each axis of a position; if absent, a position is one number. */
   readonly sections?: Sections;
   window(layer: number): number | undefined;
   /** True if a learned vector for each position is added to its token's (`position_embd`). */
@@ -105,7 +107,7 @@ export interface TransformerConfig extends DecoderConfig {
   readonly residualScale: number;
   /** True if the stream after a layer may have a factor, which is stored but not trained (`layer_output_scale`). */
   readonly scaledOutputs?: true;
-  /** A separate factor for the feed-forward; absent: 1. */
+  /** A separate factor for the feed-forward; 1 if absent. */
   readonly feedForwardScale?: number;
   readonly logitScale: number;
   readonly attentionSoftcap?: number | undefined;
@@ -195,7 +197,7 @@ export class Transformer implements Decoder {
   #withFactors(rope: RopeConfig): RopeConfig {
     const { scaling } = rope;
     if (this.weights.config.kind !== "gguf") return rope;
-    // Layers that do not use the tensor's factors have their own.
+    // Layers that do not use the tensor's factors configure their own factors.
     if (scaling?.type === "factors" && scaling.factors.length > 0) return rope;
     if (scaling?.type === "long")
       return {

@@ -50,14 +50,14 @@ export interface EncoderConfig extends Sizes {
   readonly activation: Activation;
   /** True if attention and feed-forward are followed by a factor per element (Touvron et al. 2021, LayerScale). */
   readonly layerScale?: boolean;
-  /** The number of token types (first and second text); 0 if the model has none. */
+  /** The number of token types, for the first and the second text; 0 if the model has none. */
   readonly types: number;
-  /** The row of the first token in the position table; undefined: positions have no vectors. */
+  /** The row of the first token in the position table; undefined if positions have no vectors. */
   readonly firstPosition: number | undefined;
   /** Rows of the position table. */
   readonly positions: number;
   rope(layer: number): RopeConfig | undefined;
-  /** A query sees keys within this distance; undefined: all. */
+  /** A query sees keys within this distance; all keys if undefined. */
   reach(layer: number): number | undefined;
   /** Scores have biases by the distance of query and key, the same in all layers. */
   readonly biases?: Buckets;
@@ -75,7 +75,7 @@ export interface EncoderInput {
   readonly ids: Tensor;
   readonly mask: Tensor;
   readonly types?: Tensor | undefined;
-  /** 1 for a token that the others see; absent: the mask. */
+  /** 1 for a token that the others see; the mask if absent. */
   readonly seen?: Tensor | undefined;
 }
 

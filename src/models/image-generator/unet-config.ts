@@ -4,7 +4,9 @@ import type { Fields } from "../config/fields.ts";
 
 export const size = z.int().min(1).max(4096);
 
-/** A network's names for blocks without and with attention; plain blocks change the size like the network's others. */
+/**
+ * A network's names for blocks without and with attention; plain blocks change the size in the same way as the others.
+ */
 export interface BlockNames {
   readonly down: readonly [plain: string, attending: string];
   readonly up: readonly [plain: string, attending: string];

@@ -8,7 +8,7 @@ export interface UNetLevel {
   readonly channels: number;
   /** True if attention follows each residual block. */
   readonly attends: boolean;
-  /** Channels of a head of attention. */
+  /** Channels per attention head. */
   readonly headSize: number;
 }
 
@@ -21,7 +21,10 @@ export interface UNetConfig extends ImageLayerSettings {
   readonly levels: readonly UNetLevel[];
   /** Residual blocks per level on the way down; there is one more on the way up. */
   readonly blocks: number;
-  /** True if the size changes inside a residual block, not in a convolution after the blocks: on the way down, and up. */
+  /**
+   * True if a residual block changes the size, instead of a convolution after the blocks; on the way down, and on the
+   * way up.
+   */
   readonly resamples?: { readonly down: boolean; readonly up: boolean };
   /** True if the middle has attention. */
   readonly middleAttends: boolean;
@@ -46,7 +49,7 @@ export interface UNetInput {
   readonly texts?: Tensor | undefined;
 }
 
-/** One pass: its layers, the vector that every block adds, and the texts. */
+/** One pass: its layers, the condition vector that every block adds, and the texts. */
 interface Pass {
   readonly layers: ImageLayers;
   readonly condition: Tensor;

@@ -26,7 +26,7 @@ const only: Readonly<Record<string, readonly (string | number | boolean)[]>> = {
   class_embeddings_concat: [false],
 };
 
-/** Settings of other diffusers networks with this name. */
+/** Settings that other diffusers networks of this name use. */
 const absent = [
   ...["addition_embed_type", "class_embed_type", "num_class_embeds", "encoder_hid_dim", "encoder_hid_dim_type"],
   ...["cross_attention_norm", "num_attention_heads", "time_cond_proj_dim", "time_embedding_act_fn"],

@@ -45,7 +45,10 @@ export const patchBias = (names: Names): string => placeOf(names("patch_embd.bia
 
 const placeOf = (stored: ReturnType<Names>): string => (typeof stored === "string" ? stored : stored.name);
 
-/** The stored vector of the class token is a row of a table here; a patch bias does not have a patch's shape. */
+/**
+ * The checkpoint's vector of the class token is a row of a table here; a patch bias is stored as a plain vector, not in a
+ * patch's shape.
+ */
 export const withClassVector =
   (names: Names, { hidden }: ImageEncoderConfig): Names =>
   (canonical) => {
@@ -61,7 +64,7 @@ const usual = {
   ...{ num_channels: 3, image_size: 224, patch_size: 32, layer_norm_eps: 1e-5, hidden_act: "quick_gelu" },
 };
 
-/** Fields that no tower has: no classifier head, no token prediction. */
+/** Fields with equal values in all towers; the classifier is a placeholder. */
 export const clipShared = {
   ...({ norms: "before", firstNorm: true } as const),
   classifier: { dense: "cls", activation: "tanh", output: "cls.output", pooling: "cls" } as const,
@@ -73,7 +76,7 @@ const imageSizes = z.object({
   patchSize: z.int().min(1).max(1024),
 });
 
-/** The most tokens of an image: each layer's attention scores every pair. */
+/** The maximum number of tokens per image, because each layer's attention scores every pair. */
 const MOST_TOKENS = 2 ** 14;
 
 type HuggingFaceConfig = Extract<ConfigSource, { kind: "huggingface" }>;

@@ -25,7 +25,7 @@ export interface ImageEncoderConfig extends EncoderConfig {
   readonly patchBias: boolean;
   /** True if the stream is normalised before the first layer. */
   readonly embeddingNorm: boolean;
-  /** True if a learned query pools an image's tokens into its vector; absent: the first token's vector. */
+  /** True if a learned query pools an image's tokens into its vector; if absent, the vector is the first token's. */
   readonly probe?: boolean;
 }
 

@@ -24,7 +24,7 @@ export interface ImageTextTraits {
   readonly projected: readonly ("t" | "v")[];
   /** The function from an image's logits to its labels' scores: over all labels, or for each separately. */
   readonly activation: "softmax" | "sigmoid";
-  /** The length to which every text is padded, with padding read like any token; absent: texts are not padded. */
+  /** The length to which every text is padded, with padding read like any token; if absent, texts are not padded. */
   readonly textLength?: number;
 }
 

@@ -43,6 +43,6 @@ export interface ImageArchitecture {
   tensors(checkpoint: Checkpoint): Names;
   /** Unused tensors. */
   unread(checkpoint: Checkpoint): string[];
-  /** Opens a model for images of `side` pixels. @throws UserError if it only reads images of another size */
+  /** Opens a model for images of `side` pixels. @throws UserError if it reads only images of a different size */
   open(weights: WeightSource, side?: number): Images;
 }

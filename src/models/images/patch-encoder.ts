@@ -29,9 +29,12 @@ export interface PatchEncoderConfig extends EncoderConfig {
   readonly rotaryBase: number;
   /** True if patch vectors have a bias. */
   readonly patchBias: boolean;
-  /** Layers in which a patch sees only its window, `side` merged squares wide; absent: no layer has windows. */
+  /** Layers in which a patch sees only its window, `side` merged squares wide; if absent, no layer has windows. */
   readonly windows?: { readonly side: number; has(layer: number): boolean };
-  /** Side of the learned position grid, which is stretched to an image's patches; absent: only rotations encode positions. */
+  /**
+   * Side of the learned position grid, which is stretched to an image's patches; if absent, only rotations encode
+   * positions.
+   */
   readonly positionSide?: number;
   /** Layers whose streams have separate mergers, in the mergers' order. */
   readonly deep: readonly number[];

@@ -102,7 +102,7 @@ function windowInputs({ rows, columns, grid }: PicturePatches, merge: number, si
   };
 }
 
-/** Bilinear, with the grid's corners on the corner patches. */
+/** Bilinear interpolation, with the grid's corners at the corner patches. */
 function positionInputs({ rows, columns, grid }: PicturePatches, merge: number, side: number) {
   const next = new BigInt64Array(NEXT * rows.length);
   const shares = new Float32Array(next.length);

@@ -18,7 +18,7 @@ const sizes = z.object({
   frames: z.int().min(1).max(16),
 });
 
-/** The most patches on a side of an image. */
+/** The maximum number of patches per side of an image. */
 const SIDE = 2 ** 14;
 
 /** Differences between patch encoders. */

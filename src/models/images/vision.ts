@@ -13,7 +13,7 @@ export interface ImagePlace {
   readonly hidden: number;
   /** The prompt token that is replaced by an image's rows. */
   readonly imageToken: number;
-  /** The number of first decoder layers after which an image adds to the stream; absent: none. */
+  /** The number of first decoder layers after which an image adds to the stream; absent if it adds to none. */
   readonly adding?: number;
 }
 
@@ -39,8 +39,8 @@ export interface SquareVision {
   readonly config: ImagePlace;
   readonly encoder: ImageEncoder;
   /**
-   * The square images made from one image: itself, also between two tokens; its tiles and itself, with tokens around each or
-   * around all; or itself and the tiles of a fitting size.
+   * The square images made from one image: only itself; itself between two tokens; its tiles and itself, with tokens
+   * around each or around all of them; or itself and the tiles of a fitting size.
    */
   readonly pictures: "one" | "framed" | "tiles" | "shaped" | "fitted";
   /** Rows of one square image. */

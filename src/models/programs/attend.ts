@@ -57,8 +57,8 @@ export class CachedLayers {
   }
 
   /**
-   * The attention of each token of one row, one after another like decode steps: each reads the entries written by the
-   * previous one. All are bound to the layer's single cache.
+   * The attention of each token of one row, one token after another, as in decode steps: each token reads the entries
+   * that the previous one wrote. All of them are bound to the layer's single cache.
    */
   attendApart(layer: number, qkv: Tensor, lengths: readonly LengthInputs[]): Tensor {
     let entries = cache(this.g, this.decoder, layer);
@@ -99,7 +99,9 @@ export class CachedLayers {
     return entries;
   }
 
-  /** Attention over a cache's entries; `earlier`: new tokens of the same run already among them. */
+  /**
+   * Attention over a cache's entries; `earlier`: the number of new tokens of the same run that the cache already holds.
+   */
   #over(entries: Entries, layer: number, qkv: Tensor, lengths: LengthInputs, earlier = 0) {
     const { g, decoder } = this;
     const { tensors, attrs } = this.#cached(layer, entries, lengths, earlier);

@@ -31,7 +31,7 @@ import {
 } from "./segments.ts";
 import type { CompiledProbe, ExitHead, StepProbe } from "./step-probe.ts";
 
-/** A decoder over other weights. */
+/** The same decoder over weights in a different form. */
 interface OtherForm {
   readonly decoder: Decoder;
   readonly weights: Weights;
@@ -39,7 +39,7 @@ interface OtherForm {
 
 type OpenBytes = (form: ByteForm) => OtherForm;
 
-/** Layers from … to − 1 as one program. */
+/** Layers `from` to `to` − 1 as one program. */
 export interface Segment {
   readonly from: number;
   readonly to: number;
@@ -79,8 +79,8 @@ export class DecoderPrograms implements Disposable {
   }
 
   /**
-   * `shared`: weights shared with other decoders' programs, which must not run meanwhile. `openBytes` opens the decoder
-   * over byte weights.
+   * `shared`: weights shared with other decoders' programs, which must not run while these compile. `openBytes` opens
+   * the decoder over byte weights.
    */
   static async compile(
     decoder: Decoder,
@@ -110,12 +110,12 @@ export class DecoderPrograms implements Disposable {
     return endsInAttention(this.decoder.config) ? this.get(afterKey(this.decoder.config.layers - 1)) : undefined;
   }
 
-  /** Runs on the stream after any layer. */
+  /** The head, which runs on the stream after any layer. */
   get head(): Program {
     return this.get("head");
   }
 
-  /** Layers from … to − 1 as segments, cut at `cuts`. @throws Error without an earlier `prepareCuts` */
+  /** Layers `from` to `to` − 1 as segments, cut at `cuts`. @throws Error without an earlier `prepareCuts` */
   segments(from: number, to: number, cuts: readonly number[], form: LayerForm = "own"): Segment[] {
     return spansOf(this.decoder, [...cuts, from, to])
       .filter((span) => span.from >= from && span.to <= to)
@@ -247,7 +247,7 @@ export class DecoderPrograms implements Disposable {
     );
   }
 
-  /** Recurrent layers from … to − 1, between layers with open attention. */
+  /** Recurrent layers `from` to `to` − 1, between layers with open attention. */
   recurrent(from: number, to: number): Promise<Segment[]> {
     const spans = spansOf(this.decoder, [from, to]).filter((span) => span.from >= from && span.to <= to);
     const trace = (span: LayerRange) => () => traceLayers(this.decoder, span.from, span.to);
@@ -344,8 +344,8 @@ interface Home {
 }
 
 /**
- * Settles at once: otherwise, while others compile, file pages already packed here would set the process's peak memory. A
- * program without weights belongs to no block.
+ * Drops packed file pages at once: if it waited for the other compilations, these pages would set the process's peak
+ * memory. A program without weights belongs to no block.
  */
 async function compiled(graph: Graph, block: string | undefined, { shared, device }: Home): Promise<Program> {
   if (block === undefined) return Program.compile(graph, "shared", undefined, "", device);

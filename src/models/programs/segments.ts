@@ -65,14 +65,14 @@ interface Attending {
   /** True if an image's tokens see each other. */
   readonly images?: boolean;
   /**
-   * The number of tokens of one row that attend separately, with windows from the same token on: bit-equal to as many decode
-   * steps.
+   * The number of tokens of one row that attend separately, with windows from the same token on: bit-equal to the same
+   * number of decode steps.
    */
   readonly apart?: number;
 }
 
 /**
- * Layers from … to − 1 as one graph, from stream to stream. If the last layer has attention, the graph ends there:
+ * Layers `from` to `to` − 1 as one graph, from stream to stream. If the last layer has attention, the graph ends there:
  * the rest runs only for the needed tokens, by `traceAfter`.
  */
 export function traceLayers(
@@ -123,7 +123,9 @@ function recur(g: Graph, decoder: Decoder, block: RecurrentBlock, layer: number,
   return { ...after, ...(after.residual && { residual: apart(after.residual, stream) }) };
 }
 
-/** True if a model's layers can run apart: all have only attention, with their own keys and positions on one axis. */
+/**
+ * True if a model's layers can run separately: all have only attention, with their own keys, and positions on one axis.
+ */
 export const runApart = ({ config }: Decoder): boolean =>
   !hasRecurrent(config) &&
   !config.axes &&
@@ -185,9 +187,9 @@ export function traceAfter(decoder: Decoder, layer: number, share = 1): Graph {
 export type Filled = "all" | "recurrent";
 
 /**
- * The state of layers from … to − 1 for tokens that skip them, computed from the stream at `from` without attention.
- * Attention layers write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent ones return the
- * next state.
+ * The state of layers `from` to `to` − 1 for tokens that skip them, computed from the stream at `from` without
+ * attention. Attention layers write keys and values into their caches from entry `first` (i64 [batch]) on; recurrent
+ * ones return the next state.
  */
 export function traceFill(decoder: Decoder, from: number, to: number, filled: Filled = "all"): Graph {
   const g = new Graph();
@@ -217,7 +219,7 @@ class FillInputs {
   }
 }
 
-/** The stream before a layer, and the layer's state if it keeps one. */
+/** The stream before a layer, and the state that the layer keeps, if any. */
 interface Before {
   readonly stream: Stream;
   readonly state: Tensor | undefined;
@@ -273,7 +275,7 @@ export function traceProbe(decoder: Decoder, probe: StepProbe): TracedProbe {
   const { found, logits: own, state } = probe.trace(g, decoder, stream, before);
   const width = found.shape.at(-1);
   if (typeof width !== "number" || (state === undefined) !== (before === undefined))
-    throw new Error(`the probe ${key} finds no fixed number of values, or has a state on one side only`);
+    throw new Error(`the probe ${key} has no fixed number of results, or only one of input and output state`);
   g.output("found", found);
   if (own) g.output("logits", own);
   if (state) g.output("stateOut", state);
@@ -313,7 +315,7 @@ export function attentionKind(decoder: Decoder, layer: number): string {
   return JSON.stringify([attrs, tables?.cos.graph.constants.map((c) => c.name), ...own, ...shares]);
 }
 
-/** The stream before a layer: embeddings have no residual beside them. */
+/** The stream before a layer; embeddings have no residual next to them. */
 function streamIn(g: Graph, decoder: Decoder, layer: number, count?: number): Stream {
   const branch = wide(g, "branch", decoder.config.hidden, count);
   return layer === 0 ? { branch } : { branch, residual: wide(g, "residual", decoder.config.hidden, count) };

@@ -18,8 +18,8 @@ export function traceEncoded(model: Seq2Seq): Graph {
 }
 
 /**
- * `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: everything that the decoder reads of a
- * text.
+ * `ids`, `mask` → `sourceKey0`, `sourceValue0`, … [batch, heads, tokens, headSize]: everything that the decoder reads
+ * from a text.
  */
 export function traceSource(model: Seq2Seq): Graph {
   const g = new Graph();

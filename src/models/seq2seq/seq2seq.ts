@@ -203,7 +203,7 @@ class Layer {
 export interface Seq2SeqArchitecture {
   /** Reads the configuration. `has`: whether the checkpoint holds a tensor. @throws UserError that names the key */
   configure(config: ConfigSource, has?: (tensor: string) => boolean): Seq2SeqConfig;
-  /** Tensors of a checkpoint that no layer uses. */
+  /** Checkpoint tensors that no layer uses. */
   unread(checkpoint: Checkpoint): readonly string[];
   /** Maps canonical names to the checkpoint's own. */
   tensors(checkpoint: Checkpoint): Names;

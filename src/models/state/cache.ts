@@ -53,7 +53,10 @@ export class KvRows {
     return this.from(index, start, views);
   }
 
-  /** Returns the tokens from `first` to `end` of every row to the system, in these layers: they then read as zeros. */
+  /**
+   * Returns the tokens from `first` to `end` of every row to the system, in these layers, where they then read as
+   * zeros.
+   */
   giveBack(layers: readonly number[], first: number, end: number): void {
     for (const { key, value, offset, headSize } of this.#heads(layers))
       for (const buffer of [key, value]) buffer.giveBack(offset + first * headSize, (end - first) * headSize);

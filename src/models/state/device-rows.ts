@@ -6,7 +6,7 @@ import { CACHE_BLOCK, KvRows } from "./cache.ts";
 import { sequenceBytes } from "./state-groups.ts";
 import { hasWindow } from "./window-start.ts";
 
-/** The most bytes of one row. Device memory is allocated at once for the whole context. */
+/** The maximum size of one row in bytes; device memory is allocated at once for the whole context. */
 const MOST_BYTES = 2 ** 30;
 
 /** True if a row of the model's keys and values can be on a device: each layer has its own keys and no window, and the row is not too long. */

@@ -14,7 +14,7 @@ const TURN_BACK = 512;
 export const firstKept = (config: DecoderConfig, length: number): number => windowStart(config, length - TURN_BACK);
 
 /**
- * The state that some layers keep of one sequence between steps, with entries for the same tokens. All kinds of state
+ * The state that some layers keep for one sequence between steps, with entries for the same tokens. All kinds of state
  * implement this.
  */
 export interface StateGroup {
@@ -59,11 +59,13 @@ export interface LayerRange {
  */
 export class KvGroup implements StateGroup {
   #length = 0;
-  /** Positions of the entries; undefined: 0, 1, 2 …. */
+  /** Positions of the entries; 0, 1, 2 … if undefined. */
   #positions: number[] | undefined;
   /** Tokens with freed memory, in layers with a window. */
   #gone = 0;
-  /** The most tokens written since memory was last returned: this many are resident. */
+  /**
+   * The largest number of tokens written since memory was last returned; the memory of this many tokens is resident.
+   */
   #written = 0;
   readonly #windowed: readonly number[];
   /** Layers without a window. */

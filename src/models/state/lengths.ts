@@ -12,7 +12,7 @@ export interface Place {
   /** Their positions on the other axes, for a model with several; `positions` is then the time axis. */
   readonly height?: ArrayLike<number>;
   readonly width?: ArrayLike<number>;
-  /** The number of later tokens that each new one sees, in a model with bidirectional images; absent: none. */
+  /** The number of later tokens that each new one sees, in a model with bidirectional images; absent if none does. */
   readonly ahead?: ArrayLike<number>;
   /** True if the sequence uses the long rope factors. */
   readonly longRope?: boolean;
@@ -57,13 +57,14 @@ export class Lengths implements Disposable {
     }
     const { ahead } = places[0]!;
     if (this.#ahead && ahead) new BigInt64Array(this.#ahead.memory).set(Array.from(ahead, BigInt));
-    // The kernel assumes that a row's first run has no gaps, and counts from its first position, unless its total is different.
+    // The kernel assumes that a row's first run has no gaps, and counts from its first position, unless its total
+    // differs from the number of tokens.
     const gaps = tokens > 1 && places.some((place) => typeof place.positions !== "number");
     this.#put(this.#totals, this.#windowTotals, first, Math.max(...entries) + tokens + (gaps ? 1 : 0), start);
     return start;
   }
 
-  /** Like `set`, for one new token per row; each row runs by itself, whatever the others' lengths. */
+  /** Like `set`, for one new token per row; each row runs separately, whatever the lengths of the others. */
   setApart(places: readonly Place[]): void {
     for (const [row, place] of places.entries()) this.set(row, [place], 1);
   }

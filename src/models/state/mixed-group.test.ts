@@ -14,7 +14,7 @@ const FLOATS = 6 + 8;
 
 const positions = (from: number, to: number) => Array.from({ length: to - from }, (_, i) => from + i);
 
-/** Runs tokens from … to − 1: keys hold their positions, states the number of tokens. */
+/** Runs tokens `from` to `to` − 1: keys hold their positions, states the number of tokens. */
 function run(cache: KvCache, group: StateGroup, from: number, to: number): void {
   group.begin();
   for (const layer of [0, 2]) {

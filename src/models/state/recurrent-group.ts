@@ -9,12 +9,12 @@ interface Snapshot {
   readonly states: ReadonlyMap<number, Float32Array>;
 }
 
-/** Snapshots per sequence: each is as large as its state. */
+/** Snapshots per sequence; each is as large as the sequence's state. */
 const SNAPSHOTS = 4;
 
 /**
- * The states of some recurrent layers in one row of a cache. Each state covers all tokens so far: a sequence can continue
- * only from its end or from a snapshot. Chunks of its prompt leave snapshots.
+ * The states of some recurrent layers in one row of a cache. Each state covers all tokens so far, so a sequence can
+ * continue only from its end or from a snapshot. Chunks of its prompt leave snapshots.
  */
 export class RecurrentGroup implements StateGroup {
   #length = 0;
@@ -87,7 +87,7 @@ export class RecurrentGroup implements StateGroup {
     this.#resident = other.#resident = this.#resident || other.#resident;
   }
 
-  /** Its memory does not grow with its tokens: it is freed whole or not at all. */
+  /** Its memory does not grow with its tokens, so it is freed whole or not at all. */
   trim(keep: number): void {
     if (keep > 0 || !this.#resident) return;
     this.cache.giveBackStates(this.#layers);
@@ -152,7 +152,7 @@ export function stateBytes({ recurrent }: KvRows["config"], { from, to }: LayerR
   return floats * bytesPerElement.f32;
 }
 
-/** Without the snapshot nearest to its neighbours, if there are too many; the last stays. */
+/** The snapshots without the one nearest to its neighbours, if there are too many; the last one stays. */
 function thinned(snapshots: readonly Snapshot[]): readonly Snapshot[] {
   if (snapshots.length <= SNAPSHOTS) return snapshots;
   const gap = (i: number) => snapshots[i + 1]!.end - (snapshots[i - 1]?.end ?? 0);

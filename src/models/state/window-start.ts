@@ -1,6 +1,9 @@
 import type { DecoderConfig } from "../decoder/decoder.ts";
 
-/** The most tokens before a window that are also bound: skipping some keys costs less than a new binding for every token. */
+/**
+ * The maximum number of tokens before a window that are also bound: skipping some keys costs less than a new binding
+ * for every token.
+ */
 const STEP = 64;
 
 type Windows = Pick<DecoderConfig, "layers" | "window">;

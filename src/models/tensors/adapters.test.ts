@@ -94,7 +94,8 @@ describe.each(["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora"])("%s me
 describe.each([
   ...["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora", "gemma3"].map((name) => [name, fixture(name).base]),
   ...["llama-gguf", "llama-gguf-head", "llama-gguf-dora"].map((name) => [name, fixture(name).base]),
-  // The same weights in llama.cpp's form: other row orders of q and k, GPT-2's transposed, Gemma's norms plus one.
+  // The same weights as llama.cpp stores them: different row orders of q and k, GPT-2's matrices transposed, Gemma's
+  // norms plus one.
   ...["llama", "gpt2", "llama-head", "llama-dora", "gpt2-dora", "gemma3"].map((name) => [
     name,
     `${fixture(name).base}/model.gguf`,

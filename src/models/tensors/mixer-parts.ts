@@ -36,7 +36,7 @@ export function mixerParts(
 ): { readonly together: MixerWeights; readonly apart: MixerWeights } {
   const parts = new Parts(weights, graph);
   const place = (name: string) => `blk.${layer}.${name}`;
-  /** A vector, or one in another shape: training decays no rates. */
+  /** Read as a vector, so that training does not decay rates, and then reshaped. */
   const values = (name: string, shape: readonly number[]) => {
     const size = shape.reduce((product, n) => product * n, 1);
     const vector = weights.vector(graph, { [place(name)]: size });

@@ -93,10 +93,13 @@ export class Parts {
   requirePart(inputs: number, outputs: Sizes): void {
     const biased = Object.keys(outputs).some((name) => this.weights.has(`${name}.bias`));
     if (biased || this.weights.update(this.graph, inputs, outputs))
-      throw new UserError("a part of a feed-forward needs weights without an adapter and without biases", 2);
+      throw new UserError("running a part of a feed-forward needs weights without an adapter and without biases", 2);
   }
 
-  /** Rows of `size` numbers for each 0 or 1 in `which` i64 [...]: ones for a 0; for a 1, `kept` ones, then zeros. */
+  /**
+   * Rows of `size` numbers, one row per element of `which` i64 [...]: all ones for a 0; `kept` ones, then zeros, for a
+   * 1.
+   */
   firstOf(size: number, count: number, which: Tensor): Tensor {
     const values = Float32Array.from({ length: 2 * size }, (_, i) => Number(i < size + count));
     const data = { kind: "memory", bytes: new Uint8Array(values.buffer) } as const;
@@ -152,7 +155,7 @@ export class Parts {
     const scores = own ? scoreBeside(logits, x, own) : logits;
     if (scores.shape.at(-1) === tokensWith(vocabulary, this.weights.tokens)) return scores;
     throw new UserError(
-      `${this.weights.config.path}: the head is separate from the token table, and the adapter's new tokens are not in both`,
+      `${this.weights.config.path}: the head is separate from the token table, but the adapter's new tokens are not in both`,
     );
   }
 
@@ -181,7 +184,7 @@ export class Parts {
     return plus(addUpdate(project(x, matrix), x, outputs, update), bias);
   }
 
-  /** Rows of a table [rows, width] at indices i64, from blocks if the table is in blocks. */
+  /** Rows of a table [rows, width] at indices i64, read from blocks if the table is stored in blocks. */
   rowsOf(name: string, indices: Tensor, rows: number, width: number): Tensor {
     const shape = [rows, width] as const;
     return this.weights.inBlocks(`${name}.weight`, shape)

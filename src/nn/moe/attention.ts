@@ -3,7 +3,7 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { projectGroups } from "./experts.ts";
 import type { Routing } from "./route.ts";
 
-/** The number of heads of each attention expert, equal to that of keys and values, and their size. */
+/** The number of heads of each attention expert, which is also the number of key-value heads, and their size. */
 interface ExpertHeads {
   readonly kvHeads: number;
   readonly headSize: number;

@@ -1,4 +1,4 @@
-/** Compared with JetMoE's own mixture: outputs, its router's auxiliary loss, and gradients. */
+/** Compares with JetMoE's own mixture: outputs, its router's auxiliary loss, and gradients. */
 import { expect, test } from "vitest";
 import { gradient } from "../../graph/gradient.ts";
 import { Graph } from "../../graph/graph.ts";

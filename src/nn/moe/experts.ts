@@ -26,7 +26,7 @@ export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matri
     else if (matrix.kind === "bytes") throw new Error("experts do not run in bytes");
     else floats.push(matrix.weight);
   if (floats.length === 0) return groupedQuantizedLinear(x, sizes, blocks);
-  if (blocks.length > 0) throw new Error("some experts' matrices are in blocks, others are not");
+  if (blocks.length > 0) throw new Error("some experts' matrices are in blocks and others are not");
   return groupedLinear(x, sizes, floats, { rows: matrices[0]!.kind === "float32 rows" });
 }
 

@@ -35,11 +35,11 @@ export interface ScoredGates {
   readonly score: "softmax" | "sigmoid";
   /** True if experts are chosen by score plus a bias each, which balances their load. */
   readonly biased: boolean;
-  /** Added to the sum that divides the chosen gates; absent: gates are not divided. */
+  /** Added to the sum that divides the chosen gates; if absent, gates are not divided. */
   readonly epsilon?: number | undefined;
   /** A factor for the gates. */
   readonly factor: number;
-  /** Experts are chosen from a few groups of neighbours; absent: from all. */
+  /** Experts are chosen from a few groups of neighbours; from all if absent. */
   readonly groups?: ColumnGroups | undefined;
 }
 
@@ -53,8 +53,8 @@ export interface Routing extends ExpertOrder {
 
 /**
  * Chooses experts by a router's logits [..., count] (Shazeer et al. 2017). Of equal logits the first expert wins. No
- * expert has a capacity: every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] belongs to
- * biased gates.
+ * expert has a capacity, so every choice is computed (dropless, MegaBlocks, Gale et al. 2022). `bias` [count] belongs
+ * to biased gates.
  */
 export function route(logits: Tensor, { count, active, gates }: RouterConfig, bias?: Tensor): Routing {
   if (typeof gates === "object") {

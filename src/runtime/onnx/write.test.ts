@@ -69,5 +69,5 @@ test("weights that end too early are an error", async () => {
   const to = folder();
   const files = portable({ "model.onnx": graphOf() }, to);
   writeFileSync(source, bytes.subarray(0, 25_000));
-  await expect(writeOnnx(files, to, {})).rejects.toThrow(/weights\.bin ends 5000 bytes short/);
+  await expect(writeOnnx(files, to, {})).rejects.toThrow(/weights\.bin is cut off: 5000 bytes of a tensor are missing/);
 });

@@ -80,7 +80,7 @@ async function copy(
     signal?.throwIfAborted();
     const length = Math.min(buffer.length, bytes - done);
     const { bytesRead } = await source.read(buffer, 0, length, offset + done);
-    if (bytesRead === 0) throw new Error(`${from} ends ${bytes - done} bytes short of its index`);
+    if (bytesRead === 0) throw new Error(`${from} is cut off: ${bytes - done} bytes of a tensor are missing`);
     await out.write(buffer, 0, bytesRead, to + done);
     done += bytesRead;
     report(to + done);

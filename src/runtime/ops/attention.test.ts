@@ -51,7 +51,7 @@ function trial(s: Setting): Trial {
     },
     constants: {
       ...(s.rotary !== "none" && { cos: table(Math.cos), sin: table(Math.sin) }),
-      // Some far above the scores, some far below.
+      // Some sinks are far above the scores, some far below.
       ...(sinks && { sinks: { dtype: "f32", shape: [heads], data: [2, -3, 0.5, 30, -30, 1].slice(0, heads) } }),
     },
     bindings: { batch, tokens, capacity, past: Math.max(...s.past) },

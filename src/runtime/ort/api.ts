@@ -68,7 +68,7 @@ function at(index: number, result: string, args: readonly string[]): Callable {
 
 const callable = (name: OrtFunction) => at(functions[name][0], "void *", functions[name][1]);
 
-/** Throws the message of a failed call's status and frees it. */
+/** If a call failed, frees its status and throws an error with the status's message. */
 function check(name: string, status: Pointer | null): void {
   if (!status) return;
   const message = at(2, "const char *", ["void *"])(status) as unknown as string;
@@ -84,7 +84,7 @@ export function ort(name: OrtFunction, ...args: Argument[]): void {
 /** Arguments of running calls: the library uses their memory, so it must not be freed. */
 const inFlight = new Set<readonly Argument[]>();
 
-/** Like `ort`, on a worker thread: the event loop is not blocked. */
+/** Like `ort`, on a worker thread, so that the event loop is not blocked. */
 export function ortAsync(name: OrtFunction, ...args: Argument[]): Promise<void> {
   inFlight.add(args);
   return new Promise((resolve, reject) => {

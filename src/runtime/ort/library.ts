@@ -48,7 +48,10 @@ function installed(name: string, file: string): string {
   }
 }
 
-/** Keeps a reference to the loaded library: without it, garbage collection would leave every function pointer dangling. */
+/**
+ * Keeps a reference to the loaded library, because without it, garbage collection would leave every function pointer
+ * dangling.
+ */
 let loaded: { library: LibraryHandle; table: bigint; version: string } | undefined;
 
 /** Loads the library once per process: the address of its `OrtApi` table, and its version. */
@@ -58,7 +61,7 @@ export function ortLibrary(): { table: bigint; version: string } {
 }
 
 function open(file: string) {
-  // Without it, the library stores a record of its runs with a machine id, and sends it to its makers.
+  // Without this setting, the library stores a record of its runs with a machine id, and sends it to its makers.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();

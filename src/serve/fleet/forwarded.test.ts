@@ -142,6 +142,6 @@ describe("images in a chat", () => {
     const response = await post(front!, "/v1/chat/completions", chat("tiny", PNG));
     const { error } = await jsonOf(response);
     expect(response.status).toBe(400);
-    expect(error.message).toMatch(/reads only text, and got an image; expected a model that reads images/);
+    expect(error.message).toMatch(/reads only text, but got an image; expected a model that reads images/);
   });
 });

@@ -16,8 +16,8 @@ export interface Ceiling {
 }
 
 /**
- * The ceiling, if any, that cut an answer: that of FLOPs if `over`; otherwise the one that allowed fewer tokens than
- * the request or the model's context.
+ * The ceiling, if any, that cut an answer: the FLOP ceiling if `over`; otherwise the ceiling that allowed fewer tokens
+ * than the request or the model's context.
  */
 export function cutOf(
   { tokens }: Ceiling,

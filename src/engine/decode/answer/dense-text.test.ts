@@ -84,7 +84,7 @@ test("answers beside others, of any number, have the logits of each alone", asyn
     const prompt = encoded(PROMPTS[i % PROMPTS.length]!);
     const options = generateOptions.parse({ maxTokens: TOKENS - 2 * i, temperature: 0 });
     const observed = { ...options, observe: (logits: Float32Array) => void own.push(logits.slice()) };
-    // A prompt's shared tokens would run in other chunks.
+    // Each runs as on a fresh engine: tokens shared with other prompts would run in different chunks.
     return { prompt, options: observed, plan: i % 4 === 0 ? lease.plan(prompt.length) : densePlan, alone: true };
   });
   await generateAll(engine, tokenizer, requests);

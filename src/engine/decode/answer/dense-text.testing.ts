@@ -5,7 +5,7 @@ import type { LanguageModel } from "../language-model.ts";
 import { logSumExp } from "../sampling/softmax.ts";
 import { type GenerateOptions, generate, generateOptions } from "./generate.ts";
 
-/** Recipes of each saving that claims dense's text; each must draft in these models without its own files. */
+/** Recipes of each saving that claims dense's text; each drafts on these models without extra files. */
 export const denseTextRecipes: Readonly<Record<string, readonly string[]>> = {
   lookup: ["lookup", "lookup:match=2,tokens=4"],
   exit: ["exit:layer=20,fill=verify"],
@@ -22,7 +22,7 @@ export interface ObservedAnswer {
   readonly logits: readonly Float32Array[];
   readonly drafts: number;
   readonly accepted: number;
-  /** Tokens that a next turn finds in the cache, and the logits after it. */
+  /** Tokens that the next turn finds in the cache, and the logits after that turn. */
   readonly cached: number;
   readonly next: Float32Array;
 }
@@ -33,7 +33,7 @@ export interface Comparison {
   readonly positions: number;
   /** The greatest difference of log-probabilities there, over the whole vocabulary. */
   readonly worst: number;
-  /** The first different token, counted from 0; absent: none. */
+  /** The first different token, counted from 0; absent if there is none. */
   readonly differsAt?: number;
   /** Nats between dense's two likeliest tokens there. */
   readonly gap?: number;
@@ -120,7 +120,7 @@ const PASSAGE =
   "burned whale oil at first, then paraffin, and from 1926 on it was lit by electricity.";
 const TABLE = '[{"name": "ash", "height": 21}, {"name": "birch", "height": 17}, {"name": "cedar", "height": 30}]';
 
-/** Prompts whose answers quote them, and others. */
+/** Prompts whose answers quote them, and prompts whose answers do not. */
 export const denseTextPrompts: readonly string[] = [
   `Repeat this text word by word:\n\n${PASSAGE}`,
   `Rename the parameter \`items\` to \`goods\` and write the whole function:\n\n\`\`\`ts\n${CODE}\`\`\``,

@@ -23,7 +23,7 @@ export class Guesses {
     return this.#ended;
   }
 
-  /** Drafts a token; none if these logits allow none: only the model's own may raise that error. */
+  /** Drafts a token, or none if these logits allow none: only the model's own logits may raise that error. */
   add(logits: Float32Array): void {
     try {
       const { id } = this.sampler.sample(logits);
@@ -60,7 +60,7 @@ export function joinedPieces(all: readonly Added[]): Added {
 
 /** Tokens chosen from the model's own logits after drafts. */
 export interface Checked extends UnbilledPiece {
-  /** The number of logits used: all drafts before the last one were right. */
+  /** The number of logits used: one more than the drafts that were right. */
   readonly used: number;
   /** The number of right drafts. */
   readonly right: number;
@@ -160,7 +160,7 @@ export class Draft {
   }
 
   /**
-   * Chooses tokens from the model's own logits in place of drafts, in order, until one differs. `ahead`: drafts made
+   * Chooses tokens from the model's own logits instead of the drafts, in order, until one differs. `ahead`: drafts made
    * without logits.
    */
   check(rows: readonly Float32Array[], last = false, ahead?: readonly number[]): Checked {
@@ -193,7 +193,7 @@ export class Draft {
     return this.tokenizer.stopIds.has(id) || id === this.#end;
   }
 
-  /** The last piece of an answer without another token: the text held back, except half a character. */
+  /** The last piece of an answer to which no token was added: the text held back, except an incomplete character. */
   end(): Omit<Added, "tokens"> {
     return this.#shown(this.#flush(), true);
   }

@@ -23,7 +23,7 @@ const textOf = (chunks: readonly Chunk[]) => chunks.map((c) => c.text).join("");
 
 describe("an answer", () => {
   test("streams: chunks make up the whole text, only the last has a receipt", async () => {
-    // The prompt is then cached for both: a kernel for one token may round differently from one for many.
+    // Fills the cache for both calls, because a kernel for one token may round differently from one for many.
     await model.complete(QUESTION, { maxTokens: 1 });
     const whole = await model.complete(QUESTION);
     const chunks = await chunksOf(model, QUESTION);
@@ -90,7 +90,7 @@ describe("an answer", () => {
 
   test("by the model's own settings is drawn as if they were given, and only if that is asked for", async () => {
     const { settings } = model.sampling!;
-    // The prompt is then cached for all.
+    // Fills the cache for all calls.
     await model.complete(STORY, { maxTokens: 1 });
     const plain = await model.complete(STORY, { maxTokens: 16 });
     const reference = await model.complete(STORY, { maxTokens: 16, ...settings });
@@ -228,7 +228,7 @@ test("deterministic: the same numbers behind a cached prompt and beside others, 
   expect(tokens.prompt).toBeGreaterThan(PREFILL_CHUNK + 1);
   const byDefault = await answer({});
   expect(byDefault.tokens.cached).toBe(tokens.prompt - 1);
-  // One token rounds otherwise than a chunk does.
+  // A run over one token rounds differently from a run over a chunk.
   expect(byDefault.logprobs).not.toEqual(logprobs);
   const together = Array.from({ length: 3 }, () => answer({ deterministic: true }));
   for (const again of await Promise.all(together)) {
@@ -316,7 +316,7 @@ test("without savings the receipt says dense = spent, to the FLOP by the closed 
   expect(Math.abs(receipt.flops.spent / expected - 1)).toBeLessThan(1e-9);
 });
 
-/** Float32 throughout: the same sums in another order differ little. */
+/** All is in float32, so a different order of summation changes little. */
 describe("a model of random weights in float32", () => {
   let tiny: Model;
   beforeAll(async () => {

@@ -37,19 +37,19 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   /** Constrains the answer: from its first token on, or after each `trigger`. */
   grammar?: LazyGrammar | undefined;
   trigger?: Trigger | undefined;
-  /** How the answer is divided into reasoning and text; absent: it is all text. */
+  /** How the answer is divided into reasoning and text; if absent, it is all text. */
   form?: AnswerForm | undefined;
   /** Special tokens that belong to the answer's text, such as those around calls. */
   shown?: ReadonlySet<number> | undefined;
-  /** True if the answer continues the prompt's text: its first word may need the space before it. */
+  /** True if the answer continues the prompt's text, so that its first word may need the space before it. */
   continues?: boolean | undefined;
   /** A token that ends the answer, in addition to the model's own. */
   end?: number | undefined;
-  /** Scores the prompt's own tokens, each with this many likeliest tokens; a small number. */
+  /** Scores the prompt's own tokens, each with this many of the likeliest tokens; expects a small number. */
   promptLogprobs?: number | undefined;
-  /** False to use no cached tokens of the prompt. */
+  /** False to ignore cached tokens of the prompt. */
   cachePrompt?: boolean | undefined;
-  /** True for the same bits whatever the cache holds and whoever runs beside it. */
+  /** True for bit-equal results, whatever the cache holds and whichever requests run at the same time. */
   deterministic?: boolean | undefined;
   /** Called with each step's raw logits, one per vocabulary token, before a token is chosen; they are valid until it returns. */
   observe?: ((logits: Float32Array) => void) | undefined;
@@ -81,7 +81,7 @@ export interface Piece {
 }
 
 /**
- * Generates after `prompt`, one step per piece read: a reader that pauses or leaves stops the computation. `signal`
+ * Generates after `prompt`, one step per piece read, so a reader that pauses or leaves stops the computation. `signal`
  * stops it within one step with an AbortError, and frees the slot.
  * @throws UserError if the prompt is empty or longer than the context
  */

@@ -143,8 +143,8 @@ describe("a model without a chat template", () => {
 
   test.each([
     [undefined, /has no labels of its own; expected labels to choose among/],
-    [[], /expected labels to choose among, none empty/],
-    [["a", " "], /none empty/],
+    [[], /expected labels to choose from, none of them empty/],
+    [["a", " "], /none of them empty/],
     [["a", "b", "a"], /the label "a" is given twice/],
   ])("the labels %j are refused", async (labels, message) => {
     await expect(model.classify(["x"], { ...(labels && { labels }) })).rejects.toThrow(message);
@@ -163,5 +163,5 @@ test("a text is cut to what fits, however many tokens its characters make", () =
   expect(fitted("aaa", 4, encode)).toEqual([0, 4, 4, 4]);
   for (const text of ["x".repeat(100), `${"a".repeat(50)}${"x".repeat(50)}`, "xa".repeat(999)])
     expect(fitted(text, 20, encode).length).toBeLessThanOrEqual(20);
-  expect(() => fitted("a", 0, encode)).toThrow(/takes 1 tokens, and there is room for 0/);
+  expect(() => fitted("a", 0, encode)).toThrow(/takes 1 tokens, but there is room for only 0/);
 });

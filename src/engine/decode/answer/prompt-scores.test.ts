@@ -22,7 +22,7 @@ async function reference({ language: { engine, recipes } }: Model, ids: readonly
   return { found, bill: meter.total() };
 }
 
-/** Checks whether the likeliest token is the token itself, and the order of all. */
+/** Checks whether the likeliest token is the token itself, and whether each list is sorted. */
 function compare(scored: readonly Sampled[] | undefined, ids: readonly number[], found: readonly TokenScore[]): void {
   expect(scored!.map(({ id }) => id)).toEqual(ids);
   const [first, ...rest] = scored!;

@@ -29,7 +29,10 @@ export class PromptScores implements Disposable {
     this.#logits = new Buffer("f32", ROWS * this.#vocabulary);
   }
 
-  /** Scores the tokens that the next run of the prompt predicts. Yields after every few rows: other answers need not wait. */
+  /**
+   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that other answers need
+   * not wait.
+   */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);
     for (let first = 0; first < rows; first += ROWS) {

@@ -6,7 +6,7 @@ import { Repetition } from "./repetition.ts";
 /** Words, single digits, signs and runs of white space, about as fine as model tokens. */
 const pieces = (text: string): string[] => text.match(/ ?\p{L}+| ?\d|\n *| *[^\p{L}\d\s]| +/gu) ?? [];
 
-/** The number of tokens after which a loop is found in a text; undefined: never. */
+/** The number of tokens after which a loop is found in a text; undefined if there is no loop. */
 function foundIn(text: string): number | undefined {
   const ids = new Map<string, number>();
   const repetition = new Repetition();

@@ -25,8 +25,8 @@ export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   /** The prompt's images, whose encoder has run. */
   readonly images?: ImageBill | undefined;
   /**
-   * True for the results and the bill of a fresh engine, whatever ran before; the tokens in `usage.tokens.cached` are
-   * then not run, but billed.
+   * True for the results and the bill of a fresh engine, whatever ran before: tokens in `usage.tokens.cached` do not
+   * run again, but are billed.
    */
   readonly alone?: boolean | undefined;
 }
@@ -297,7 +297,7 @@ export function checkTokens(prompt: { readonly tokens: number; readonly ofImages
 
 const tooLong = (tokens: string, context: number): ContextExceeded =>
   new ContextExceeded(
-    `the prompt has ${tokens}, and the model's context is ${context}, of which an answer needs at least one`,
+    `the prompt has ${tokens}, but the model's context is ${context}, of which an answer needs at least one token`,
   );
 
 /** The number of characters above which a prompt's length is checked before templating and encoding, which take a second per million. */

@@ -17,7 +17,7 @@ export interface Terms {
   readonly ceiling?: Ceiling | undefined;
   /** A time of `performance.now()`: a running answer then ends as it is; a waiting request is refused. */
   readonly deadline?: number | undefined;
-  /** Started at the request's arrival; absent: it arrives with the call. */
+  /** Started when the request arrived; if absent, the request arrives with the call. */
   readonly time?: Stopwatch | undefined;
   /** Called when the scheduler starts this request. */
   readonly onBegun?: (() => void) | undefined;

@@ -1,4 +1,7 @@
-/** Exit drafts checked by the deep layers, on a float32 model of four layers, and one whose last two layers do nothing. */
+/**
+ * Exit drafts that the deep layers check, on a float32 model of four layers, and on one whose last two layers do
+ * nothing.
+ */
 import { cp, mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -19,7 +22,7 @@ import { type GenerateInput, type GenerateOptions, generate, generateOptions, ty
 
 const source = fileURLToPath(new URL("../../../../packages/models/expertrag-world", import.meta.url));
 
-/** A model whose last layers add nothing to the stream: its exits are always right. */
+/** A model whose last layers add nothing to the stream, so its exits are always right. */
 async function quietModel(folder: string): Promise<LanguageModel> {
   await cp(source, folder, { recursive: true });
   const checkpoint = openCheckpoint(source);
@@ -118,7 +121,7 @@ test("drafts that are always right: few passes check all, and weights are read l
     const dense = await answer(quiet, densePlan, { ...options, maxTokens: 37 });
     const { tokens, pieces, finish } = await answer(quiet, always(2), { ...options, maxTokens: 37 });
     expect(tokens).toEqual(dense.tokens);
-    // The first is the prompt's; then nine at a time, eight drafts and the token after them.
+    // The first step is the prompt's; then nine tokens at a time, eight drafts and the token after them.
     expect(pieces.map((piece) => piece.tokens.length)).toEqual([1, 9, 9, 9, 9]);
     const { work, bytes, flops } = finish.usage;
     expect(work["drafts"]).toEqual({ dense: 0, run: 32 });

@@ -13,7 +13,10 @@ export const joinedParts = (a: Parts, b: Parts): Parts => ({
   reasoning: a.reasoning + b.reasoning,
 });
 
-/** The place of an answer's next token: before the first word, in the reasoning, in the text, or in neither, such as a header. */
+/**
+ * The place of an answer's next token: before the first word, in the reasoning, in the text, or in neither, for example
+ * in a header.
+ */
 type Place = "begin" | "reasoning" | "text" | "aside";
 
 /** True if a format constrains this place. */

@@ -7,9 +7,9 @@ import { thinkForm } from "./think.ts";
 export interface AnsweredPrompt {
   readonly tokenizer: Tokenizer;
   readonly ids: readonly number[];
-  /** The text of the answer at its end. */
+  /** The part of the answer that the prompt already contains, at its end. */
   readonly begun: string | undefined;
-  /** The function whose call is at its end. */
+  /** The function whose call the prompt has begun, at its end. */
   readonly name: string | undefined;
 }
 

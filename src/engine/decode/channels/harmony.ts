@@ -13,14 +13,15 @@ interface Message {
 }
 
 /**
- * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message to a
- * function is a call, the others are text. A call is returned whole, with the tags that all models' calls have here.
+ * Reads an answer of messages in channels, each `header <|message|> body <|end|>`: `analysis` is reasoning, a message
+ * to a function is a call, and all other messages are text. A call is returned whole, with the tags that all models'
+ * calls have here.
  */
 export class HarmonyReader implements PartReader {
   #message: Message | undefined;
   /** The header so far, or a call's arguments. */
   #held = "";
-  /** Parts that have begun: a later message in them begins with an empty line. */
+  /** Parts that have begun; a later message in the same part begins with an empty line. */
   #begun: Record<keyof Parts, boolean> = { text: false, reasoning: false };
   /** True if the next message is not the first of its part. */
   #apart = false;
@@ -36,7 +37,7 @@ export class HarmonyReader implements PartReader {
   get place(): PartReader["place"] {
     const kind = this.#message?.kind;
     if (kind === "reasoning" || kind === "text") return kind;
-    // The answer consists of the arguments, if the prompt begins the call.
+    // If the prompt begins the call, the whole answer is its arguments.
     return kind === "call" && this.#message === this.opening ? "text" : "aside";
   }
 
@@ -65,7 +66,7 @@ export class HarmonyReader implements PartReader {
   }
 
   flush(): Parts {
-    // Without any message, it has no channels: another model's answer, or a cut one.
+    // An answer without any message has no channels: it is another model's answer, or was cut.
     if (!this.#any) return { ...NOTHING, text: this.#held.replaceAll(/<\|\w+\|>/g, "") };
     return this.#close();
   }
@@ -144,7 +145,7 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
-/** The division of an answer in channels; `begun`: the part of it at the prompt's end, a call of a function or text. */
+/** The division of an answer in channels; `begun`: the part already in the prompt, either a function call or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
   return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }

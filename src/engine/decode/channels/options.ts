@@ -2,18 +2,18 @@ import { z } from "zod";
 import { jsonOf } from "../../../util/checked.ts";
 import type { Json, TemplateVariables } from "../../../weights/tokenizer/index.ts";
 
-/** The amount of reasoning, with OpenAI's names and others'. */
+/** Reasoning efforts, named as by OpenAI and other servers. */
 const efforts = ["none", "minimal", "low", "medium", "high", "xhigh", "max"] as const;
 export const reasoningEffort = z.enum(efforts, `expected one of ${efforts.join(", ")}`);
 
-/** Variables that the engine sets, and names with other meanings on other servers. */
+/** Variables that the engine sets, and names that mean something else on other servers. */
 const TAKEN = [
   ...["messages", "conversation", "tools", "documents", "bos_token", "eos_token", "chat_template"],
   ...["add_generation_prompt", "continue_final_message", "tokenize"],
 ];
 const FREE_NAME = new RegExp(`^(?!(${TAKEN.join("|")})$)[a-z_]\\w*$`, "i");
 
-/** The most characters of all variables as JSON, because a template may write them into the prompt. */
+/** The maximum length of all variables as JSON, in characters, because a template may write them into the prompt. */
 const MOST = 1 << 16;
 
 /** Other variables of a chat template. */

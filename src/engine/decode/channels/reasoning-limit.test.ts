@@ -25,7 +25,7 @@ function allowed(hold: Hold, logits = new Float32Array(think.vocabSize).fill(1))
   return [...logits.keys()].filter((id) => logits[id] !== Number.NEGATIVE_INFINITY);
 }
 
-/** An answer that takes the only allowed token if there is one, and otherwise the model's. */
+/** An answer that takes the only allowed token, if there is only one, and otherwise the model's choice. */
 function answer(limit: Hold, written: string, tokenizer = think): string {
   const [ids, free] = [[] as number[], idsOf(tokenizer, written)];
   for (;;) {
@@ -102,7 +102,7 @@ test("two stretches of reasoning share the budget", () => {
   const { start, channel, message, end } = HARMONY;
   const analysis = `${channel}analysis${message}`;
   const closing = `${end}${start}assistant${channel}final${message}`;
-  // The token that ends the first is a separate one.
+  // The token that ends the first message counts as well.
   const written = `${analysis}a${end}${start}assistant${analysis}bcd`;
   const text = `${analysis}a${end}${start}assistant${analysis}b${closing}cd`;
   expect(answer(limitOf(3, harmonyForm(), undefined, harmony), written, harmony)).toBe(shown(text, harmony));

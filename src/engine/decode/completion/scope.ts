@@ -7,11 +7,11 @@ export interface Scope {
   readonly begun: string;
   /** The rest of its line, without surrounding spaces. */
   readonly rest: string;
-  /** The next line with content after its own. */
+  /** The next non-empty line after its own. */
   readonly next: string | undefined;
 }
 
-/** Closing characters that an editor may have inserted after the place. */
+/** Closing characters that an editor may have inserted after the cursor. */
 const CLOSERS = /^[\s)\]}>"'`;,:]*$/;
 const OPENS = /(?:[{([:]|=>)\s*$/;
 const CLOSING = /^\s*[)\]}]/;
@@ -91,7 +91,7 @@ function indent(line: string): number {
   return columns;
 }
 
-/** A completion without text after its end, text already on its line, and trailing spaces. */
+/** The completion's text up to its end, without trailing spaces and without text that is already on its line. */
 export function trimmed(text: string, scope: Scope): string {
   const own = text.slice(0, endIn(text, scope));
   const { rest } = scope;

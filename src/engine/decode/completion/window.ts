@@ -13,7 +13,9 @@ const STEP = 16;
 /** Code has about 3 characters per token; a line with more than this per token is cut without counting. */
 const MOST_CHARACTERS = 8;
 
-/** The nearest whole lines before and after a place that fit a budget; of a line that does not fit, its nearest part. */
+/**
+ * The nearest whole lines before and after a place that fit a budget; if a line does not fit, only its nearest part.
+ */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),
   after: linesAfter(after, budget.after, count),

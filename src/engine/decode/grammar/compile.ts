@@ -9,7 +9,7 @@ import { sound } from "./sound.ts";
 /** The constraint on an answer: any JSON object, a JSON schema, or a regular expression for the whole answer. */
 export type Format = "json" | Schema | RegExp;
 
-/** The most nodes of a schema. */
+/** The maximum number of nodes in a schema. */
 const MOST_NODES = 2_000_000;
 
 const tooLarge = () => new UserError("the schema is too large to enforce; simplify it");

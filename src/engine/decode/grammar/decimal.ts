@@ -9,7 +9,7 @@ export function parts(value: number): [whole: string, rest: string] {
   return [whole!, rest.replace(/0+$/, "")];
 }
 
-/** Writes a number without an exponent: numbers below 10^21 need none. */
+/** Writes a number below 10^21 without an exponent. */
 function decimal(value: number): string {
   const text = String(value);
   const [, mantissa, exponent] = /^(.+)e-(\d+)$/.exec(text) ?? [];
@@ -17,13 +17,16 @@ function decimal(value: number): string {
   return `0.${"0".repeat(Number(exponent) - 1)}${mantissa.replace(".", "")}`;
 }
 
-/** The remaining digits of a bound that a fraction has followed so far; without any left, the fraction equals the bound. */
+/**
+ * The remaining digits of a bound whose earlier digits the fraction shares; if none remain, the fraction equals the
+ * bound.
+ */
 export interface Edge {
   readonly digits: string;
   readonly open: boolean;
 }
 
-/** True if a fraction may end here: a shorter one is smaller. */
+/** True if a fraction may end here: if it stopped before a lower bound's last digit, it would be below the bound. */
 export function ends(low: Edge | undefined, high: Edge | undefined): boolean {
   if (low && (low.digits !== "" || low.open)) return false;
   return !(high && high.digits === "" && high.open);

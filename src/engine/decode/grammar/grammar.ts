@@ -4,12 +4,12 @@ import type { Forest, Node } from "./forest.ts";
 import { spaceNode } from "./json.ts";
 import type { Vocabulary } from "./vocabulary.ts";
 
-/** The most nodes that one token may visit; a grammar that needs more is too ambiguous. */
+/** The maximum number of nodes that one token may visit; a grammar that needs more is too ambiguous. */
 const MOST_WORK = 3_000_000;
-/** The most stored states and nodes; beyond this limit they are rebuilt when needed. */
+/** The maximum number of stored states and nodes; beyond this limit they are rebuilt when needed. */
 const MOST_STATES = 20_000;
 const MOST_NODES = 400_000;
-/** The most stored bytes of masks. */
+/** The maximum size of all stored masks, in bytes. */
 const MOST_MASKS = 1 << 22;
 
 const UNKNOWN = -2;
@@ -18,7 +18,7 @@ const DEAD = -1;
 /** A point in a text: the set of texts that may follow. */
 interface State {
   readonly node: Node;
-  /** The state after each class of bytes, `DEAD`, or `UNKNOWN` so far. */
+  /** The state after each class of bytes, `DEAD`, or `UNKNOWN` until it is computed. */
   readonly next: Int32Array;
   mask: Uint32Array | undefined;
 }

@@ -14,9 +14,9 @@ export type { Format } from "./compile.ts";
 export { Constraint, type Hold } from "./constraint.ts";
 export { type Trigger, Triggered } from "./triggered.ts";
 
-/** The most characters of a schema's JSON. */
+/** The maximum length of a schema's JSON, in characters. */
 export const MOST_SCHEMA: number = 1 << 18;
-/** The most grammars stored per vocabulary; the least recently used is dropped first. */
+/** The maximum number of grammars stored per vocabulary; the least recently used is dropped first. */
 const KEPT = 24;
 
 /** The grammar of a format for a model's answers, compiled on first use. */

@@ -89,7 +89,7 @@ export class Json {
     return seq(text(open), whole, text(close));
   }
 
-  /** A value written without spaces; `{"a": 1}` has them, like a schema's objects. */
+  /** A literal value without spaces, unlike a schema's objects, which may have them: `{"a": 1}`. */
   literal(value: unknown): Node {
     return this.forest.text(JSON.stringify(value));
   }

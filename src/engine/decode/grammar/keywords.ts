@@ -10,7 +10,7 @@ const MORE_REMARKS = ["examples", "deprecated", "readOnly", "writeOnly", "conten
 const remarks = new Set([...REMARKS, ...MORE_REMARKS, "strict", "nullable"]);
 
 const schema = z.union([z.boolean(), z.record(z.string(), z.unknown())], "expected a schema, an object or a boolean");
-/** The most items of a list. */
+/** The maximum number of items in a list. */
 const MOST = 10_000;
 const schemas = listOf(schema, { of: "schemas", min: 1, max: MOST });
 const named = z.record(z.string(), schema, "expected schemas by name");
@@ -19,7 +19,7 @@ export const TYPES = ["string", "number", "integer", "boolean", "null", "object"
 export type Type = (typeof TYPES)[number];
 const type = z.enum(TYPES, `expected one of ${TYPES.join(", ")}`);
 
-/** The expectation for a value of another type; a wrong length has a separate sentence. */
+/** What the error says was expected if the value has the wrong type; a wrong length has its own message. */
 const listExpected = ({ code }: z.core.$ZodRawIssue) =>
   code === "invalid_type" ? "expected a list of values" : undefined;
 
@@ -57,7 +57,7 @@ export const keywords = z.object({
   maximum: z.number().optional(),
   exclusiveMinimum: z.number().optional(),
   exclusiveMaximum: z.number().optional(),
-  multipleOf: z.literal(1, "expected 1, since others cannot be enforced").optional(),
+  multipleOf: z.literal(1, "expected 1, since other values cannot be enforced").optional(),
   unevaluatedProperties: schema.optional(),
   unevaluatedItems: schema.optional(),
 });

@@ -27,7 +27,7 @@ function tighter(of: typeof Math.max, closed: number, open: number): Bound {
   return { at, open: at === open && Number.isFinite(at) };
 }
 
-/** Larger numbers are never written: a double may not keep all of their digits. */
+/** Larger numbers are never written, because a double may not keep all of their digits. */
 const MOST = 10 ** DIGITS - 1;
 
 /** The numbers within the bounds, as JSON without an exponent. @throws UserError if none */

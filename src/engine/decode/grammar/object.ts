@@ -13,8 +13,8 @@ interface Member {
 }
 
 /**
- * The objects that match a schema: its properties in order, then others if the schema allows them or names no properties. A
- * schema that does not mention others gets none, which is always allowed.
+ * The objects that match a schema: its properties in order, then further properties if the schema allows them or names
+ * none. If the schema does not mention further properties, none are written, which is always valid.
  * @throws UserError for keywords that cannot be satisfied or enforced
  */
 export function objectNode(reader: SchemaReader, words: Keywords, place: string): Node {
@@ -37,7 +37,10 @@ export function objectNode(reader: SchemaReader, words: Keywords, place: string)
 const nameNode = (reader: SchemaReader, schema: Schema, place: string): Node =>
   reader.node(narrowed(schema, { type: ["string"] }), `${place}/propertyNames`);
 
-/** The members to allow, and the number of others beside them: without room for all, optional members are dropped. */
+/**
+ * The members to allow, and the maximum number of further ones. If there is no room for all, optional members are
+ * dropped.
+ */
 function room(members: readonly Member[], { minProperties = 0, maxProperties }: Keywords): [readonly Member[], number] {
   const needed = members.filter((member) => member.required);
   if (minProperties > needed.length)
@@ -48,7 +51,7 @@ function room(members: readonly Member[], { minProperties = 0, maxProperties }: 
   return [retained, most - retained.length];
 }
 
-/** Members in order, with optional ones present or absent, then others. */
+/** Members in order, with optional ones present or absent, then further members. */
 function body(json: Json, members: readonly Member[], other: Node, most: number): Node {
   const { forest } = json;
   const others = forest.repeat(json.further(other), 0, most);

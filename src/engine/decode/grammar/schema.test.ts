@@ -37,7 +37,7 @@ const tagged = (tag: unknown, type: unknown) => ({ type, properties: { tag: { co
 test.each<[Schema, RegExp]>([
   [{ minimum: 1e16 }, /numbers of more than 15 digits/],
   [{ maximum: -1e16 }, /numbers of more than 15 digits/],
-  [{ multipleOf: 2 }, /"multipleOf": expected 1, since others cannot be enforced/],
+  [{ multipleOf: 2 }, /"multipleOf": expected 1, since other values cannot be enforced/],
   [{ format: "email", maxLength: 8 }, /"minLength" or "maxLength" with such a "pattern" or "format"/],
   [{ const: 1, enum: [2] }, /"enum" with "const"/],
   [{ enum: Array(20_000).fill(1) }, /"enum": has 20000 values; the limit is 2000$/],

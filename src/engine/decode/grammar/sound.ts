@@ -3,7 +3,7 @@ import { partsOf, reachable } from "./byte-classes.ts";
 import type { Forest, Node, Ref } from "./forest.ts";
 
 /**
- * `root` without branches that never end: a text can then always be completed.
+ * `root` without branches that never end, so that a text can always be completed.
  * @throws UserError if nothing is left, or if it refers to itself without a character in between
  */
 export function sound(forest: Forest, root: Node): Node {

@@ -16,7 +16,7 @@ const TYPE_OF: Partial<Record<Keyword, Type>> = {
 };
 const ALL_TYPES: readonly Type[] = ["object", "array", "string", "number", "boolean", "null"];
 
-/** The type of values that a keyword constrains; undefined if it constrains all. */
+/** The type of values that a keyword constrains; undefined if it constrains all types. */
 export const typeOf = (keyword: string): Type | undefined => TYPE_OF[keyword as Keyword];
 
 /** The types of a schema's values: named, or implied by keywords; otherwise all. */

@@ -23,7 +23,7 @@ export const task = (query: string, passages: number): string =>
 /** The answer with this order, including the bracket at the prompt's end. */
 export const answerOf = (order: readonly number[]): string => order.map((place) => `[${letterOf(place)}]`).join(" > ");
 
-/** The most words per passage, and the most tokens per prompt. */
+/** The maximum number of words per passage, and of tokens per prompt. */
 interface Limits {
   readonly maxPassageWords: number;
   readonly contextSize: number;
@@ -83,7 +83,7 @@ export class Prompts {
       const apart = ids.length > alone.length && alone.length === open.length + 1;
       if (apart && alone.every((id, i) => id === ids[i]) && open.every((id, i) => id === ids[i])) return alone.at(-1)!;
       throw new UserError(
-        `${this.tokenizer.path}: the tokens of "[${letterOf(place)}]" do not separate the letter, and first ranks by it`,
+        `${this.tokenizer.path}: the tokens of "[${letterOf(place)}]" do not separate the letter, but first ranks by it`,
       );
     });
   }

@@ -30,7 +30,10 @@ const repaired = (text: string): string =>
     .normalize("NFC")
     .replace(/[\p{Cc}\p{Bidi_Control}\u2028\u2029\ufffd]/gu, " ");
 
-/** A text on one line, at most `words` words long. Square brackets become round: only prompts have identifiers. */
+/**
+ * A text on one line, at most `words` words long. Square brackets become round, because they mark identifiers in
+ * prompts.
+ */
 export function oneLine(text: string, words = Number.POSITIVE_INFINITY): string {
   const all = repaired(unwrapped(text)).replaceAll("[", "(").replaceAll("]", ")").trim().split(/\s+/u);
   return all.slice(0, words).join(" ");

@@ -99,7 +99,7 @@ describe("many prompts at once", () => {
 
   test("an abort ends all, and their slots are free again", async () => {
     const { engine, tokenizer } = model.language;
-    // No text ends before the last has started: a later one would take its slot.
+    // No text ends before the last has started, because a later one would take its slot.
     const logitBias = Object.fromEntries([...tokenizer.stopIds].map((id) => [id, -100]));
     const endless = { maxTokens: 150, stop: [], logitBias };
     const eight = requests.slice(0, 8).map((r) => ({ ...r, options: { ...r.options, ...endless } }));

@@ -22,7 +22,7 @@ export interface Rows {
 
 /**
  * Adjacent slots in one cache, and the decode steps over them: adjacent slots run as one batch. Every buffer has space
- * for each row: steps of other rows may run at the same time.
+ * for each row, because steps of other rows may run at the same time.
  */
 export class Batch implements Disposable {
   readonly slots: readonly Slot[];

@@ -16,7 +16,7 @@ test("chunks get shorter as the past gets longer, so that none takes longer than
   using engine = await Engine.create(decoder, weights);
   const { programs } = engine;
   const flops = (tokens: number, past: number) => evalCost(programs.stackCost, { batch: 1, tokens, past, windowPast: past }).flops; // biome-ignore format: one line
-  // Attention to the past counts by its time.
+  // Attention to the past is weighted by the time that it takes.
   const cost = (tokens: number, past: number) => 1.4 * flops(tokens, past) - 0.4 * flops(tokens, 0);
   const first = cost(PREFILL_CHUNK, 0);
   let before = PREFILL_CHUNK;
@@ -25,7 +25,7 @@ test("chunks get shorter as the past gets longer, so that none takes longer than
     expect(tokens).toBeLessThanOrEqual(before);
     expect(tokens % 32).toBe(0);
     if (tokens > 32) expect(cost(tokens, past)).toBeLessThanOrEqual(first);
-    // It is as long as possible.
+    // The chunk is as long as possible.
     if (tokens < PREFILL_CHUNK) expect(cost(tokens + 32, past)).toBeGreaterThan(first);
     before = tokens;
   }

@@ -3,7 +3,10 @@ import type { DecoderPrograms } from "../../../models/programs/programs.ts";
 import { pastSizes } from "../../../models/state/window-start.ts";
 import { looksAhead, undividedEnd, type WholeImage } from "./whole-images.ts";
 
-/** The most tokens of a prompt that run at once: wide enough for the matrix products, narrow enough for attention's scratch. */
+/**
+ * The maximum number of a prompt's tokens that run at once: enough for efficient matrix products, few enough for
+ * attention's scratch memory.
+ */
 export const PREFILL_CHUNK = 256;
 
 /** Chunks are multiples of this, to limit the number of bound lengths. */
@@ -18,7 +21,7 @@ const ATTENTION = 1.4;
 
 /**
  * The number of tokens in the next chunk after `past`. Attention to the past makes tokens more expensive, so later
- * chunks are shorter: no chunk takes longer than the first, and answers beside it wait no longer.
+ * chunks are shorter: no chunk takes longer than the first, and concurrent answers wait no longer.
  */
 export function chunkAfter(
   { decoder, stackCost }: Pick<DecoderPrograms, "decoder" | "stackCost">,
@@ -26,7 +29,7 @@ export function chunkAfter(
 ): number {
   const flops = (tokens: number, past: number) =>
     evalCost(stackCost, { batch: 1, tokens, ...pastSizes(decoder.config, past) }).flops;
-  // Equal to the first chunk's if attention adds nothing.
+  // Equals the cost of the first chunk if attention to the past adds nothing.
   const cost = (tokens: number) => flops(tokens, 0) + ATTENTION * (flops(tokens, past) - flops(tokens, 0));
   const most = flops(PREFILL_CHUNK, 0);
   return sizes.find((tokens) => cost(tokens) <= most) ?? STEP;
@@ -36,7 +39,7 @@ export function chunkAfter(
 interface DenseChunk {
   readonly past: number;
   readonly tokens: number;
-  /** True if its image tokens see later ones. */
+  /** True if the chunk's image tokens see later ones. */
   readonly ahead: boolean;
 }
 

@@ -146,7 +146,7 @@ export class DecodeStep {
     this.#leave(slot, await stopOf(this.#step(slot), after));
   }
 
-  /** Continues a row by itself, with its tokens that waited here. */
+  /** Continues a row separately from the batch, with its tokens that waited here. */
   async #goAlone(slot: Slot, after: number): Promise<void> {
     this.#bill(slot, after);
     holdBack(this.#at(slot, after));
@@ -168,7 +168,7 @@ export class DecodeStep {
     this.#active.delete(slot);
   }
 
-  /** Bills the layers that a row has run, as if it had run alone. */
+  /** Bills the layers that a row has run, as if no other row had run. */
   #bill(slot: Slot, depth: number): void {
     const step = this.#step(slot);
     const { meter } = step;
@@ -186,7 +186,7 @@ export class DecodeStep {
   }
 }
 
-/** A probe's logits for a row, if the exit has no head of its own. */
+/** A probe's logits for a row, used if the exit has no head of its own. */
 const probedLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
 /** Rows grouped by the key of their probe or head. */

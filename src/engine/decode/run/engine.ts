@@ -27,7 +27,7 @@ const READ_BY_DRAFTER = 64;
 /** A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
-  /** Prompts' chunks on disk, if the server keeps them. */
+  /** Prompt chunks on disk, if the server keeps them. */
   prefixes: DiskPrefixes | undefined;
   readonly #onDevice: boolean;
   #disposed = false;
@@ -230,13 +230,16 @@ export class Engine implements Disposable {
     slot.truncate(first + accepted);
   }
 
-  /** Bills an answer that stopped at a token after `past` others: dense would have run it. */
+  /** Bills an answer that stopped at a token after `past` others; a dense run would have computed that token. */
   billStop(step: Step, past: number): void {
     this.#billDense(step, past);
     step.meter.count("stops", 0, 1);
   }
 
-  /** Bills dense for a token after `past` others. Dense reads an existing text in chunks, billed by its reader. */
+  /**
+   * Bills dense for a token after `past` others. An existing text is billed by its reader, because dense reads it in
+   * chunks.
+   */
   #billDense(step: Step, past: number): void {
     const { meter, forced = false } = step;
     if (!forced) {

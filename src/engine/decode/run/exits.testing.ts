@@ -134,7 +134,7 @@ export async function begin(
   return { slot, meter, plan, logits: [(await engine.prefill(slot, prompt, meter, plan)).slice()] };
 }
 
-/** One step of all rows together; each must decide a token. */
+/** One step of all rows together; every row must decide a token. */
 export async function stepRows(
   { engine }: Pick<LanguageModel, "engine">,
   rows: readonly ExitRow[],

@@ -31,7 +31,7 @@ export class HeldBack implements Disposable {
   /** Adds tokens at these positions, after `depth` layers, from index `first` on in other streams. */
   add(from: StreamMemory, first: number, positions: readonly number[], depth: number): void {
     if (positions.length === 0) return;
-    if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one that ran fewer`);
+    if (depth > (this.depth ?? depth)) throw new Error(`a token waits after ${depth} layers behind one after fewer`);
     this.#streams.add(from, first, positions.length);
     this.#tokens.push(...positions.map((position) => ({ position, depth })));
   }

@@ -33,7 +33,7 @@ async function open(name = "granitemoehybrid"): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and the number of its tokens run. */
+/** Logits after a prompt, and how many of its tokens ran. */
 async function logitsOf(engine: Engine, prompt: readonly number[], plan: Plan = densePlan) {
   const slot = engine.acquire(prompt, plan);
   const ran = prompt.length - slot.tokens.length;
@@ -73,7 +73,7 @@ describe.each([
   test("a prefix is reused as far as the states are kept, though keys can be cut anywhere", async () => {
     using engine = await open(name);
     const turns = [
-      // They part from it in the second chunk, which has no stored state.
+      // They diverge from it in the second chunk, which has no stored state.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       { prompt: [...text, ...ids(3)], runs: 3 },
       { prompt: [...text.slice(0, PREFILL_CHUNK - 1), ...ids(4)], runs: PREFILL_CHUNK + 3 },

@@ -6,7 +6,10 @@ import type { Found } from "./probes.ts";
 import type { Span } from "./stack-buffers.ts";
 import { billExit, decisionAt, outcomeOf, planOf, type Step, type Stepped, stepCut } from "./stepped.ts";
 
-/** The outcome of a row that stops after `after` layers. Drafts before its token are checked first: it may stop on a wrong one. */
+/**
+ * The outcome of a row that stops after `after` layers. Drafts before its token are checked first, because a wrong
+ * draft may have caused the stop.
+ */
 export async function stopOf(step: Step, after: number): Promise<Stepped> {
   const { drafts, depth } = step.slot.held;
   if (!drafts || depth === undefined) return { kind: "stop" };
@@ -15,7 +18,7 @@ export async function stopOf(step: Step, after: number): Promise<Stepped> {
   return checked.kind === "checked" ? { ...checked, stops } : checked;
 }
 
-/** A row that goes deeper by itself, together with its waiting tokens. */
+/** A row that goes deeper separately from its batch, together with its waiting tokens. */
 export class LoneRow {
   /** Positions of the tokens on their way. */
   #positions: readonly number[] = [];

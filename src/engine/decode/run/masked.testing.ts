@@ -15,8 +15,8 @@ export interface Pair {
 type Decoder = LanguageModel["decoder"];
 
 /**
- * Attends, in float64, to the pairs that a rule allows; a head whose query sees no key gives 0. After the softmax, the
- * weights of pairs that another rule `zeroes` become 0. For comparisons.
+ * For comparisons: float64 attention over only the pairs that a rule allows; a head whose query sees no key gives 0. A
+ * second rule, `zeroes`, sets weights to 0 after the softmax.
  */
 export class MaskedAttention implements AttentionSaving, Disposable {
   readonly chunk = 256;

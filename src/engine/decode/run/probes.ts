@@ -53,7 +53,7 @@ class ProbeBuffers implements Disposable {
     return { state: this.#state.view(shape, at), stateOut: this.#stateOut.view(shape, at) };
   }
 
-  /** Sets a row's state; undefined: zeros. */
+  /** Sets a row's state; zeros if undefined. */
   setState(row: number, state: Float32Array | undefined): void {
     const own = this.#row(this.#state, row, this.compiled.stateSize);
     if (state) own.set(state);

@@ -9,7 +9,7 @@ import type { SavingHost } from "../../../savings/seams.ts";
 /** The number of recipes that stay prepared without a request. */
 const KEPT = 8;
 
-/** A request on which every saving acts. */
+/** A request so large that every saving acts on it. */
 const LARGEST: PlanRequest = { prompt: Number.MAX_SAFE_INTEGER, visual: [{ first: 0, grid: [64, 64] }] };
 
 /** A recipe prepared for one model. */
@@ -71,7 +71,7 @@ export class Recipes implements Disposable {
     this.#letGo();
   }
 
-  /** Later calls prepare it anew; current users keep it. */
+  /** The next call prepares it again; current users keep it. */
   #retire(key: string, entry: Entry): void {
     this.#ready.delete(key);
     entry.retired = true;

@@ -28,7 +28,7 @@ async function open(name: string): Promise<Engine> {
   return Engine.create(decoder, weights);
 }
 
-/** Logits after a prompt, and the number of its tokens run. */
+/** Logits after a prompt, and how many of its tokens ran. */
 async function logitsOf(engine: Engine, prompt: readonly number[], use?: (slot: Slot) => Promise<unknown>) {
   const slot = engine.acquire(prompt);
   const ran = prompt.length - slot.tokens.length;
@@ -49,7 +49,7 @@ describe.each(["mamba", "mamba2-groups", "rnn"])("%s", (name) => {
     const turn = ids(5);
     const turns = [
       { prompt: text, runs: text.length },
-      // They part from it in the second chunk.
+      // They diverge from it in the second chunk.
       { prompt: [...text.slice(0, PREFILL_CHUNK + 9), ...ids(4)], runs: 13 },
       // Continues with the answer unchanged.
       { prompt: [...text, ...turn, ...ids(3)], runs: 3 },

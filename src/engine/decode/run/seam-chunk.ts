@@ -12,8 +12,8 @@ import type { Chunk, ChunkJob } from "./chunk-run.ts";
 import { cacheBinding, type Span, StackBuffers, stateBinding } from "./stack-buffers.ts";
 
 /**
- * Runs chunks layer by layer with the attention seam open: a saving replaces a layer's attention between the pieces of the
- * stack. Buffers live for one prompt: they are wide, and few prompts need them.
+ * Runs chunks layer by layer with the attention seam open: a saving replaces a layer's attention between the pieces of
+ * the stack. Buffers live for one prompt, because they are wide, and few prompts need them.
  */
 export class SeamChunks implements Disposable {
   readonly buffers: StackBuffers;

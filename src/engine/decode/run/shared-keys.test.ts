@@ -42,7 +42,7 @@ function leaving(after: number, fill: StateFill): Plan {
 
 test("layers without keys of their own keep none, and read the owner's", () => {
   const { config } = engine.programs.decoder;
-  // One head of 16 with a window, one of 32 without, twice each; keys and values in float32.
+  // Two layers with a head of 16 and a window, two with a head of 32 and no window; keys and values in float32.
   expect(sequenceBytes(config, 100)).toBe(100 * 2 * 4 * (2 * 16 + 2 * 32));
   using cache = new KvCache(config, 2, 128);
   for (const [layer, owner] of [

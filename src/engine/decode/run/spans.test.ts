@@ -110,7 +110,7 @@ test("rows of another width, and one hash for two contents, are refused", () => 
   );
   promptOfSpans([{ embeddings: new Float32Array(8), contentHash: "twice" }], 4);
   expect(() => promptOfSpans([{ embeddings: new Float32Array(4), contentHash: "twice" }], 4)).toThrow(
-    "the content hash twice stands for 2 rows, and 1 were given under it",
+    "the content hash twice was given 2 rows before, and now 1",
   );
 });
 
@@ -125,6 +125,6 @@ test("images are where their spans begin; a grid of another size is refused", ()
     { first: 11, grid: [2, 3] },
   ]);
   expect(() => promptOfSpans([{ ...image, grid: [2, 2] }], 4)).toThrow(
-    "an image has a grid of 2×2, and 6 rows of embeddings",
+    "an image has a grid of 2×2, but 6 rows of embeddings",
   );
 });

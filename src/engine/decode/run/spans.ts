@@ -85,7 +85,7 @@ function checkedGrid(grid: VisualSpan["grid"], { embeddings }: EmbeddedSpan, wid
   const [rows, columns] = grid;
   const tokens = embeddings.length / width;
   if (rows * columns === tokens) return grid;
-  throw new UserError(`an image has a grid of ${rows}×${columns}, and ${tokens} rows of embeddings`, 2);
+  throw new UserError(`an image has a grid of ${rows}×${columns}, but ${tokens} rows of embeddings`, 2);
 }
 
 function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): number[] {
@@ -97,10 +97,7 @@ function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): 
     );
   const own = known.get(contentHash) ?? { first: next, rows, grid };
   if (own.rows !== rows)
-    throw new UserError(
-      `the content hash ${contentHash} stands for ${own.rows} rows, and ${rows} were given under it`,
-      2,
-    );
+    throw new UserError(`the content hash ${contentHash} was given ${own.rows} rows before, and now ${rows}`, 2);
   if (!known.has(contentHash)) {
     next -= rows;
     assignments.push(own);

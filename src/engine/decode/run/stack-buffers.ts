@@ -33,7 +33,10 @@ interface Binds {
   readonly lengths: Binding;
   /** Programs that run before the segments. */
   readonly first?: readonly BoundProgram[];
-  /** The number of tokens that attend separately, and write the cache one after another; absent: they attend together. */
+  /**
+   * The number of tokens that attend separately, and write the cache one after another; if absent, they attend
+   * together.
+   */
   readonly apart?: number;
 }
 
@@ -43,7 +46,7 @@ export class StackBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #idsMemory: BigInt64Array;
   readonly #attended: Buffer;
-  /** Extra inputs beside attention's result: pieces around attention read one buffer and write the other. */
+  /** Extra inputs used with attention's result: pieces around attention read one buffer and write the other. */
   readonly #besides: readonly Buffer[];
   /** Buffers for the output projection's other input, used the same way; empty if it has none. */
   readonly #routes: readonly Buffer[];
@@ -105,7 +108,7 @@ export class StackBuffers implements Disposable {
     return { branch: this.#wide(branch, span), residual: this.#wide(residual, span) };
   }
 
-  /** The memory of that stream, and of the layers' own inputs beside it. */
+  /** The memory of that stream, and of the layers' own inputs. */
   streamBuffers(after: number): StreamMemory {
     return { ...this.#streams[after % 2]!, ...(this.#inputs && { inputs: this.#inputs }) };
   }

@@ -4,20 +4,20 @@ import type { Meter, PartRun } from "../../bill/meter.ts";
 import type { Slot } from "../state/slot.ts";
 import { PREFILL_CHUNK } from "./chunk.ts";
 
-/** The most tokens that wait for verification. */
+/** The maximum number of tokens that may wait for verification. */
 export const DRAFTS = 8;
 
 /** A sequence's part in a decode step. */
 export interface Step {
   readonly slot: Slot;
-  /** Absent: only tokens that wait for verification run. */
+  /** If absent, only tokens that wait for verification run. */
   readonly token?: number | undefined;
-  /** Guesses after `token`: all run in one pass that checks them. */
+  /** Guesses after `token`; all of them run in one pass that checks them. */
   readonly ahead?: readonly number[] | undefined;
   readonly meter: Meter;
   /** Absent: dense. */
   readonly plan?: Plan | undefined;
-  /** The most tokens that may wait for verification after this step; absent: DRAFTS. */
+  /** The maximum number of tokens that may wait for verification after this step; DRAFTS if absent. */
   readonly drafts?: number | undefined;
   /** True for a token of an existing text, which cannot stop like an answer. */
   readonly forced?: boolean | undefined;
@@ -80,7 +80,10 @@ export const outcomeOf = (fill: StateFill, logits: Float32Array): Stepped => ({
   logits,
 });
 
-/** Bills an exit whose head has this cost; absent if it has already run. A draft's head is overhead: the model's own follows. */
+/**
+ * Bills an exit whose head has this cost; absent if it has already run. A draft's head is overhead, because the model's
+ * own head follows.
+ */
 export function billExit(meter: Meter, fill: StateFill, head: Cost | undefined): void {
   meter.count("exits", 0, 1);
   if (fill === "verify") {

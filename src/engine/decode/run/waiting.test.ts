@@ -23,7 +23,7 @@ const prompt = ids(30);
 const next = ids(24, 500);
 const LAYERS = 4;
 
-/** Tokens that leave after these layers, in turn; 4: through all layers. */
+/** A plan under which each token leaves after its wanted number of layers; 4: it runs all layers. */
 function depths(fill: StateFill, wanted: readonly number[], ...further: Plan["cuts"]): Plan {
   const cuts = [1, 2, 3].map((after) => ({
     ...{ after, scope: "step" as const },

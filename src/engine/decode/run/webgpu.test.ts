@@ -19,7 +19,10 @@ afterAll(() => rmSync(folder, { recursive: true }));
 const problem = await deviceProblem("webgpu");
 const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixtures/${name}`, import.meta.url));
 
-/** Logits after a prompt, after one more token, and after a longer prompt that continues with both; and the total bill. */
+/**
+ * Logits after a prompt, after one more token, and after a longer prompt that continues with these tokens; and the
+ * total bill.
+ */
 async function logitsOn(device: Device, name: string, quant: Quant) {
   const { decoder, weights } = await openDecoder(
     openCheckpoint(fixture(name)),
@@ -31,7 +34,7 @@ async function logitsOn(device: Device, name: string, quant: Quant) {
   const prompt = [5, 9, 2, 7, 1, 3];
   const slot = engine.acquire(prompt);
   const first = (await engine.prefill(slot, prompt, meter)).slice();
-  // Another sequence in between has its own row.
+  // A sequence that runs in between has its own row.
   const other = engine.acquire([9, 9]);
   await engine.prefill(other, [9, 9], new Meter(engine.programs));
   const second = (await engine.step(slot, 4, meter)).slice();
@@ -65,7 +68,7 @@ test.skipIf(problem !== undefined).each([
     }
     expect(gpu.flops).toEqual(cpu.flops);
     expect([cpu.reused, gpu.reused]).toEqual([7, 7]);
-    // Only requests without savings have keys and values there.
+    // Only requests without savings keep keys and values on the device.
     expect([cpu.places, gpu.places]).toEqual([
       [false, false, false],
       [true, true, false],

@@ -120,7 +120,8 @@ test.runIf(process.platform === "linux")(
       const head = new Float32Array(key.memory, 4 * offset, capacity * config.headSize);
       return Array.from({ length: capacity }, (_, t) => head.subarray(t * 16, (t + 1) * 16).some((v) => v !== 0));
     };
-    // A window of 8, 512 tokens to turn back, a step of 64; and less than two pages of 64 tokens shared with neighbours.
+    // A window of 8 tokens, 512 tokens to go back, and steps of 64; less than two pages of 64 tokens are shared with
+    // neighbours.
     for (const layer of [0, 4]) {
       const cells = written(layer);
       expect(cells.slice(1500 - 8 - 512, 1500)).not.toContain(false);

@@ -1,4 +1,7 @@
-/** Models with windowed and full-attention layers, from fixtures with random weights: long prompts, reused prefixes, rows of other lengths. */
+/**
+ * Models with windowed and full-attention layers, from fixtures with random weights: long prompts, reused prefixes,
+ * rows of different lengths.
+ */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -21,7 +21,7 @@ export interface Candidates {
   readonly scratch: Scratch;
 }
 
-// Sampling is synchronous: all samplers share one set of buffers per vocabulary size.
+// Sampling is synchronous, so all samplers share one set of buffers per vocabulary size.
 const scratches = new Map<number, Scratch>();
 
 /** The shared buffers for `vocabulary` tokens; the next draw overwrites them. */

@@ -2,7 +2,7 @@ import { type Candidates, keep } from "./candidates.ts";
 import { BOTTOM, decay, STEP } from "./softmax.ts";
 
 // Every filter keeps a head of the candidates sorted by descending logit (ties by ascending id). A histogram over depth
-// finds the bucket at the end of that head: only the bucket's few tokens need sorting.
+// finds the bucket at the end of that head, so only the bucket's few tokens need sorting.
 const buckets = new Float64Array(BOTTOM);
 
 /** Counts the candidates by depth, except those that no draw can reach. */
@@ -47,7 +47,8 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
   while (bucket < BOTTOM - 1 && sum + buckets[bucket]! < target) sum += buckets[bucket++]!;
   const near = keep(c, c.max - (bucket + 1.5) / c.scale, Infinity);
   const places = placesIn(near, bucket);
-  // The last one needs no check: a bucket's weights were summed in another order, so the last bits might fall short.
+  // The last one needs no check: a bucket's weights were summed in a different order, so the last bits might fall
+  // short.
   const end = places.slice(0, -1).find((place) => {
     sum += measure((c.max - near.logits[place]!) * c.scale);
     return sum >= target;
@@ -60,7 +61,7 @@ function head(c: Candidates, target: number, measure: (depth: number) => number)
 export function topK(c: Candidates, k: number): Candidates {
   if (k === 0 || k >= c.count) return c;
   fillCounts(c);
-  // If no more than k can be drawn, the rest does no harm.
+  // If at most k candidates can be drawn, the others do no harm.
   return k >= filled() ? c : head(c, k, () => 1);
 }
 

@@ -24,7 +24,7 @@ export const samplingOptions = z.strictObject({
     .default(1)
     .describe("draw from the fewest tokens whose probabilities reach p; 1 for all")
     .register(flagHelp, { common: true }),
-  minP: z.number().min(0).max(1).default(0).describe("draw from tokens at least this share as likely as the likeliest"),
+  minP: z.number().min(0).max(1).default(0).describe("draw from tokens at least p times as likely as the likeliest"),
   repetitionPenalty: z
     .number()
     .positive()

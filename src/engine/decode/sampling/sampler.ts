@@ -27,7 +27,7 @@ export class Sampler {
   readonly #bias: [id: number, bias: number][];
   readonly #draws: Draws;
 
-  /** `constraint` restricts the tokens; `from` is another sampler whose state to continue. */
+  /** `constraint` restricts the tokens; `from` is a sampler whose state to continue. */
   constructor(
     options: SamplingOptions,
     prompt: ArrayLike<number> = [],
@@ -40,7 +40,7 @@ export class Sampler {
     this.#draws = from?.draws ?? new Draws(seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53)));
   }
 
-  /** A copy that chooses from other logits, without scores, what this one would choose from them: both draw the same numbers. */
+  /** A copy that draws the same numbers: from equal logits, it chooses the same tokens. It has no log-probabilities. */
   fork(): Sampler {
     const from = { penalties: this.#penalties.fork(), draws: this.#draws.fork() };
     return new Sampler({ ...this.#options, logprobs: undefined }, [], this.constraint?.fork(), from);

@@ -3,8 +3,8 @@ import { NotFinite } from "../../not-finite.ts";
 /** Depth is a logit's distance below the highest, in steps of 1/64. */
 export const STEP = 1 / 64;
 /**
- * From this depth on (50 in logits), a token has less than 2^-72 of the likeliest one's weight: a draw of 53 bits cannot
- * reach it.
+ * From this depth on (50 in logits), a token has less than 2^-72 of the likeliest token's weight, which a draw of 53
+ * bits cannot reach.
  */
 export const BOTTOM = 50 / STEP;
 const table = Float64Array.from({ length: BOTTOM }, (_, i) => Math.exp(-(i + 0.5) * STEP));

@@ -1,6 +1,6 @@
 import { UserError } from "../../../util/errors.ts";
 
-/** The most characters per token, except in texts with little content, such as long runs of spaces. */
+/** The maximum number of characters per token, except in texts with little content, such as long runs of spaces. */
 const CHARACTERS = 16;
 
 /**
@@ -12,7 +12,7 @@ export function fitted(text: string, room: number, encode: (text: string) => num
   let ids = encode(part);
   while (ids.length > room) {
     if (part === "")
-      throw new UserError(`the question about a text takes ${ids.length} tokens, and there is room for ${room}`);
+      throw new UserError(`the question about a text takes ${ids.length} tokens, but there is room for only ${room}`);
     // Shortens in proportion, by at least one character.
     part = part.slice(0, Math.min(part.length - 1, Math.floor((part.length * room) / ids.length)));
     ids = encode(part);

@@ -5,7 +5,7 @@ import type { LanguageModel } from "../language-model.ts";
 import { fitted } from "./fitted.ts";
 import { type Continuations, natsOf, type TokenScore } from "./likelihood.ts";
 
-/** The question about a label for a language model. */
+/** The prompt that asks a language model for a text's label. */
 export const labelled = (text: string, label: string) => ({
   context: `Text: ${text}\nLabel:`,
   continuation: ` ${label}`,
@@ -36,7 +36,7 @@ export function checkLabels(labels: readonly string[]): void {
   const twice = labels.find((label, i) => labels.indexOf(label) < i);
   if (twice !== undefined) throw new UserError(`the label "${twice}" is given twice`, 2);
   if (labels.length === 0 || labels.some((label) => label.trim() === ""))
-    throw new UserError("expected labels to choose among, none empty", 2);
+    throw new UserError("expected labels to choose from, none of them empty", 2);
 }
 
 /**

@@ -11,8 +11,8 @@ import type { Slot } from "../state/slot.ts";
 import { scoreSteps } from "./step-scores.ts";
 
 /**
- * The number of rows that the head takes at once: their logits are its scratch memory, a megabyte per row for the
- * largest vocabularies.
+ * The number of rows that the head takes at once. Their logits need scratch memory, a megabyte per row for the largest
+ * vocabularies.
  */
 const ROWS = 64;
 
@@ -59,7 +59,7 @@ export class Likelihoods implements Disposable {
     return new Likelihoods(engine, await engine.programs.likelihoods(), planFor);
   }
 
-  /** A slot for contexts that share a beginning with this one. */
+  /** A slot for contexts that begin like this one. */
   acquire(context: readonly number[]): Slot {
     return this.engine.acquire(context, this.planFor(context.length));
   }
@@ -98,7 +98,9 @@ export class Likelihoods implements Disposable {
     return scores;
   }
 
-  /** Contexts that run in turn in one slot: all, or each by itself if plans cut the layers apart. */
+  /**
+   * Contexts to run one after the other in one slot: all of them, or each in its own slot if plans divide the layers.
+   */
   #together(contexts: Numbered[][]): Numbered[][][] {
     const apart = contexts.some(([pair]) => this.planFor(pair!.context.length).cuts.length > 0);
     if (apart) return contexts.map((group) => [group]);
@@ -236,7 +238,7 @@ async function last<T>(steps: AsyncGenerator<void, T>): Promise<T> {
   }
 }
 
-/** Runs as many rows at once as the head accepts. */
+/** Runs the head on as many rows at once as it accepts. */
 async function pieces<T>(
   targets: readonly number[],
   run: (some: readonly number[], at: number) => Promise<T[]>,

@@ -14,7 +14,9 @@ const fixture = (name: string) => fileURLToPath(new URL(`../../../models/fixture
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-logits-along-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** The same by one decode step after another, for a text that runs alone; a text beyond the short rope runs again. */
+/**
+ * The same, token by token in decode steps, for a text that runs on its own; a text beyond the short rope runs again.
+ */
 async function stepwise(engine: Engine, context: readonly number[], text: readonly number[]): Promise<number[][]> {
   const meter = new Meter(engine.programs);
   const slot = engine.acquireEmpty(context);

@@ -13,7 +13,7 @@ interface Followed {
   readonly texts: readonly (readonly number[])[];
 }
 
-/** Receives the logits before a token of a text; the next logits overwrite them. */
+/** Receives the logits before a token of a text; the next call overwrites them. */
 type OnLogits = (text: number, token: number, logits: Float32Array) => void;
 
 /**

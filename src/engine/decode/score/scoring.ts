@@ -19,7 +19,7 @@ export class ScoringJob implements Work {
   readonly #slot: Slot;
   readonly #meter: Meter;
   readonly #runs: AsyncGenerator<void, void>;
-  /** The number of tokens at the start of all contexts: they stay in the cache at the end. */
+  /** The number of tokens at the start of all contexts; they stay in the cache at the end. */
   readonly #shared: number;
 
   constructor(
@@ -94,6 +94,6 @@ export class ScoringJob implements Work {
   }
 }
 
-/** Tokens read for it: the last token of a continuation is predicted, not read. */
+/** Tokens read for it; the last token of a continuation is predicted, not read. */
 const read = ({ context, continuations }: Continuations): number =>
   continuations.reduce((sum, { length }) => sum + length - 1, context.length);

@@ -7,7 +7,7 @@ import type { TokenScore } from "./likelihood.ts";
 
 /**
  * Log-probabilities of `tokens` except the first; each token runs like an answer's: step by step, under the plan.
- * Drafts count by the model's own logits. Yields after each. Dense would read them all at once.
+ * Drafts are scored by the model's own logits. Yields after each token. Dense would read all of them at once.
  */
 export async function* scoreSteps(
   engine: Engine,

@@ -1,6 +1,6 @@
 import type { BoundStack } from "../run/stack-buffers.ts";
 
-/** The number of stacks that stay bound: each takes 50 kB, and prompt lengths vary. */
+/** The number of stacks that stay bound, limited because each takes 50 kB, and prompt lengths vary. */
 const MOST_STACKS = 12;
 
 /** A slot's stacks by binding; the most recently used stay bound. */

@@ -10,7 +10,7 @@ export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: Deco
 /** Answer tokens whose memory is kept between two sequences of a row: keeping it costs less than allocating it again. */
 export const SPARE = 64;
 
-/** Tokens whose state is in one row of a cache, in groups of layers with the same entries. */
+/** Tokens whose state is in one row of a cache, kept per group of layers that hold entries for the same tokens. */
 export class Cached {
   tokens: number[] = [];
   /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
@@ -19,7 +19,7 @@ export class Cached {
   longRope = false;
   /** The time of its last use, on the owner's clock. */
   used = 0;
-  /** The number of leading tokens that other sequences may reuse; undefined: all. */
+  /** The number of leading tokens that other sequences may reuse; all of them if undefined. */
   #offered: number | undefined;
   /** Ends of the whole chunks run densely, one after another, from the first token on. */
   #ends: number[] = [];
@@ -35,7 +35,7 @@ export class Cached {
     return this.groups.find(({ layers: { from, to } }) => layer >= from && layer < to)!;
   }
 
-  /** Lets the layers from `at` on hold other entries than the layers before. */
+  /** Lets the layers from `at` on hold entries for different tokens than the layers before. */
   split(at: number): void {
     this.groups = splitAt(this.groups, at);
   }

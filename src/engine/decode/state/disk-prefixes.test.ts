@@ -67,7 +67,7 @@ describe.each([
     expect(first.restored).toBe(0);
     for (const file of readdirSync(at)) expect(statSync(path.join(at, file)).mode & 0o777).toBe(0o600);
     using again = await open(name, "a", folder);
-    // A few tokens in memory do not stand in the way.
+    // A few tokens in memory do not prevent reading from disk.
     await answered(again, densePlan, prompt.slice(0, 9));
     const { restored, logits } = await answered(again);
     expect(restored).toBeGreaterThan(PREFILL_CHUNK);

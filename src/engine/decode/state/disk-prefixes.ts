@@ -15,7 +15,7 @@ import type { Slot } from "./slot.ts";
 export class DiskPrefixes {
   constructor(
     private readonly folder: PrefixFolder,
-    /** Everything that decides a chunk's bits, except its tokens and its plan. */
+    /** Everything that determines a chunk's bits, except its tokens and its plan. */
     private readonly bound: string,
   ) {}
 
@@ -45,7 +45,7 @@ export class DiskPrefixes {
     }
   }
 
-  /** Writes the slot's last tokens if they are a whole chunk. */
+  /** Writes the slot's last tokens to disk if they are a whole chunk. */
   keep(slot: Slot, plan: Plan, used: Date): void {
     const chunk = applies(slot, plan) ? slot.lastChunk : undefined;
     if (!chunk || slot.tokens.some((id) => id < 0)) return;

@@ -8,17 +8,20 @@ import { fillWhole } from "../../../util/write-whole.ts";
 /** Bytes of a SHA-256, which follows the contents of each file. */
 const DIGEST = 32;
 
-/** The most chunks in memory that wait for the disk; more are not written. */
+/** The maximum number of chunks in memory that wait for the disk; further ones are not written. */
 const WAITING = 8;
 
-/** The part of the limit that is written between two looks at the folder, and stays free after each. */
+/** The fraction of the limit that is written between two checks of the folder's size, and left free after each. */
 const SPARE = 0.05;
 
-/** A folder of chunks of prompts, shared by all models of a server, within a limit in bytes. The least recently used go. */
+/**
+ * A folder of chunks of prompts, shared by all models of a server, within a limit in bytes. The least recently used
+ * chunks are deleted first.
+ */
 export class PrefixFolder {
   #writing: Promise<void> = Promise.resolve();
   #waiting = 0;
-  /** Bytes written since the last look at the folder. */
+  /** Bytes written since the last check of the folder's size. */
   #unseen = Number.POSITIVE_INFINITY;
   #failed = false;
 
@@ -56,7 +59,7 @@ export class PrefixFolder {
     await utimes(this.#file(name), used, used).catch(() => {});
   }
 
-  /** Writes a chunk after those before it. */
+  /** Writes a chunk once the earlier chunks are written. */
   keep(name: string, contents: Uint8Array, used: Date): void {
     if (this.#waiting >= WAITING) return;
     this.#waiting++;

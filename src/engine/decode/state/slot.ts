@@ -41,7 +41,7 @@ export class Slot extends Cached implements Disposable {
   readonly #stacks = new BoundStacks();
   /** The states of the sequence's probes. */
   readonly memory = new ProbeMemory();
-  /** Probes of this sequence alone. */
+  /** Probes that only this sequence uses. */
   readonly probes: Probes;
   #held: HeldBack | undefined;
   /** Positions of the prompt and the answer, if they have several axes. */
@@ -88,7 +88,7 @@ export class Slot extends Cached implements Disposable {
     this.memory.put(key, tokens, state, this.tokens.length - this.waiting);
   }
 
-  /** The layers at which groups begin, except the first. */
+  /** The layers at which groups begin, except the first group. */
   get borders(): number[] {
     return this.groups.slice(1).map(({ layers }) => layers.from);
   }
@@ -100,7 +100,7 @@ export class Slot extends Cached implements Disposable {
     this.memory.truncate(this.tokens.length);
   }
 
-  /** The groups that hold any of the layers from … to − 1. */
+  /** The groups that hold any of the layers from `from` to `to` − 1. */
   groupsOf({ from, to }: LayerRange): StateGroup[] {
     return this.groups.filter(({ layers }) => layers.from < to && layers.to > from);
   }
@@ -123,9 +123,9 @@ export class Slot extends Cached implements Disposable {
   }
 
   /**
-   * Runs the layers from … to − 1 over tokens whose stream is in the buffers after `done` segments; segments are also cut at
-   * `borders`, with weights of this form. Records the entries of groups whose last layer ran, and bills the meter. Returns
-   * the number of segments run.
+   * Runs the layers from `from` to `to` − 1 over tokens whose stream is in the buffers after `done` segments; segments
+   * are also cut at `borders`, with weights of this form. Records the entries of groups whose last layer ran, and bills
+   * the meter. Returns the number of segments run.
    */
   async pass(
     range: LayerRange,

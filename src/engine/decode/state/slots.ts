@@ -9,12 +9,15 @@ import type { Slot } from "./slot.ts";
 const KEPT_BYTES = 256 * 2 ** 20;
 
 /**
- * The number of shared tokens from which copying them from another row beats running them: each costs a hundredth of a run,
- * and the copy a few calls per layer.
+ * The number of shared tokens from which copying them from another row beats running them, because each costs a
+ * hundredth of a run, and the copy a few calls per layer.
  */
 export const WORTH_COPYING = 8;
 
-/** The most tokens of two rows whose exchange takes less than a few steps of a separate row. */
+/**
+ * The maximum number of tokens in two rows for which exchanging the rows takes less time than a few steps of a separate
+ * row.
+ */
 const WORTH_MOVING = 2048;
 
 /** The key of a plan's state; undefined for state that is never reused. */
@@ -52,7 +55,7 @@ export class Slots implements Disposable {
   readonly #batches: Batch[] = [];
   #shelf: Shelved[] = [];
   #clock = 0;
-  /** The most bytes kept for ended sequences; the last one's are always kept. */
+  /** The maximum number of bytes kept for ended sequences; the last sequence is always kept. */
   limit = KEPT_BYTES;
 
   constructor(private readonly programs: DecoderPrograms) {}
@@ -88,7 +91,7 @@ export class Slots implements Disposable {
 
   /**
    * A free row with as much of `prompt` as is stored anywhere under the key of a plan's state; its last token always
-   * runs. `cuts` are the plan's. A row on the device has its earlier contents.
+   * runs. `cuts` are the plan's. A row on the device keeps only its own earlier contents.
    */
   take(prompt: readonly number[], key: StateKey, cuts: readonly number[] = [], onDevice = false): Slot {
     const slot = this.#beside(this.#choose(prompt, key, onDevice), cuts);
@@ -138,8 +141,8 @@ export class Slots implements Disposable {
   }
 
   /**
-   * The slot, or one with more busy neighbours and the slot's contents: adjacent rows step as one batch, at half the
-   * price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
+   * The slot, or one with more busy neighbours and the slot's contents, because adjacent rows step as one batch, at
+   * half the price of separate rows. Neighbours with the same cuts stay adjacent to the end of the layers.
    */
   #beside(slot: Slot, cuts: readonly number[]): Slot {
     const { slots } = this.#batches.find((batch) => batch.slots.includes(slot))!;
@@ -221,7 +224,7 @@ export class Slots implements Disposable {
   }
 }
 
-/** The sequence that shares most with the prompt; the least recently used among equals. */
+/** The sequence that shares most with the prompt; if several share equally much, the least recently used. */
 function longest<H extends Cached>(held: readonly [H, ...H[]], prompt: readonly number[], key: StateKey): H;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined;
 function longest<H extends Cached>(held: readonly H[], prompt: readonly number[], key: StateKey): H | undefined {

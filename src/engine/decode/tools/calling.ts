@@ -48,7 +48,7 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
   const [tool, ...others] = chosen;
   if (others.length > 0)
     throw new UserError(
-      `the model's chat format begins a call with the function's name: expected the name of one to call, got ${chosen.length} to choose from`,
+      `the model's chat format begins a call with the function's name: expected the name of one function, got ${chosen.length} to choose from`,
       2,
     );
   const { name } = tool!.function;
@@ -79,7 +79,7 @@ export const isForced = (choice: ToolChoice): boolean =>
 export function chosenOf(tools: readonly Tool[], choice: ToolChoice): readonly Tool[] {
   if (choice === "none") return [];
   if (choice === "auto") return tools;
-  if (tools.length === 0) throw new UserError("a tool call is required, and there are no tools", 2);
+  if (tools.length === 0) throw new UserError("a tool call is required, but there are no tools", 2);
   if (choice === "required") return tools;
   const names = "mode" in choice ? [...new Set(choice.names)] : [choice.name];
   return names.map((name) => toolOf(tools, name));
@@ -96,5 +96,5 @@ function checkNames(tools: readonly Tool[]): void {
   const names = tools.map((it) => it.function.name);
   const twice = names.find((name, i) => names.indexOf(name) < i);
   if (twice !== undefined)
-    throw new UserError(`two tools are called "${twice}"; expected a name of its own for each`, 2);
+    throw new UserError(`two tools are called "${twice}"; expected a different name for each`, 2);
 }

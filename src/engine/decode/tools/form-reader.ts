@@ -2,7 +2,7 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/** After this many closings without a call, an opening is text: a call's text may contain some of them. */
+/** After this many closings without a call, an opening is text. A call's text may contain some of them. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */
@@ -21,7 +21,7 @@ export class FormReader implements AnswerReader {
     private readonly tools: readonly Tool[],
   ) {}
 
-  /** Text that is not a call after all stays text. */
+  /** Text that turns out not to be a call stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];

@@ -30,7 +30,7 @@ export class CallReader implements AnswerReader {
     this.#text = begun ? OPEN : "";
   }
 
-  /** Text that is not a call after all stays text. */
+  /** Text that turns out not to be a call stays text. */
   push(text: string, last: boolean): Read {
     this.#text += text;
     const calls: ToolCall[] = [];

@@ -62,7 +62,7 @@ export function callFormat(tools: readonly Tool[], keys: CallKeys = { name: "nam
     properties: {
       ...Object.fromEntries(before),
       [keys.name]: { const: it.function.name },
-      // With an `$id`, a schema's references start from its own root.
+      // With an `$id`, references in a schema start from the schema's own root.
       [keys.arguments]: { $id: it.function.name, ...argumentsOf(it) },
     },
     required: [...before.map(([key]) => key), keys.name, keys.arguments],

@@ -6,7 +6,7 @@ import { placeOf, schemaAt } from "../grammar/pointer.ts";
 import type { ToolCall } from "./reader.ts";
 import { argumentsOf, type Tool } from "./tools.ts";
 
-/** The most nodes that checking one call's arguments may visit. */
+/** The maximum number of nodes visited to check one call's arguments. */
 const MOST_WORK = 2_000_000;
 
 /**

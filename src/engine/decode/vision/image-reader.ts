@@ -34,10 +34,13 @@ import {
   placeWhole,
 } from "./placed-image.ts";
 
-/** The most floats of stored rows, 128 MiB: a chat sends the images of all its turns again with each turn. */
+/**
+ * The maximum number of floats in stored rows, 128 MiB; rows are stored because a chat sends the images of all turns
+ * with each new turn.
+ */
 const MOST_KEPT = 2 ** 25;
 
-/** An image of which only the header is read. */
+/** An image of which only the header has been read. */
 export interface UnreadImage extends Pick<PlacedImage, "rows" | "tokens"> {
   /** Decodes and encodes it. @throws UserError if it cannot be decoded */
   read(): Promise<SeenImage>;
@@ -63,7 +66,7 @@ export class ImageReader implements Disposable {
     readonly vision: Vision,
     private readonly place: PlaceImage,
     private readonly encoder: PictureEncoder,
-    /** Text around an image's token, which no template writes. */
+    /** The text around an image's token that chat templates leave out. */
     readonly gap: Gap | undefined,
   ) {}
 
@@ -110,7 +113,7 @@ export class ImageReader implements Disposable {
     return span;
   }
 
-  /** Drops the stored rows: the next image has the bill of a first one. */
+  /** Drops the stored rows, so that the next image has the bill of a first one. */
   forget(): void {
     this.#cache.clear();
   }

@@ -27,7 +27,7 @@ export function joinedRows(grid: TileGrid): number {
 
 /**
  * The rows of tiles joined to one image, without padding, each line with its end row, like transformers'
- * `LlavaNextModel.pack_image_features`; undefined if all is padding, as for an image that is a line.
+ * `LlavaNextModel.pack_image_features`; undefined if everything is padding, as for an extremely narrow image.
  */
 export function joinedTiles(tiles: readonly EmbeddedSpan[], grid: TileGrid): EmbeddedSpan | undefined {
   if (joinedRows(grid) === 0) return undefined;
@@ -59,7 +59,7 @@ function unpadded({ rows, columns, side, original }: TileGrid): { down: Unpadded
   return { down: all(high), across: middle(wide, width * (high / height)) };
 }
 
-/** First rounded to seven digits, as in transformers. */
+/** Rounded to seven digits first, as in transformers. */
 function middle(all: number, size: number): UnpaddedPart {
   const from = Math.floor((all - Math.trunc(Number(size.toFixed(7)))) / 2);
   return { from, count: all - 2 * from };

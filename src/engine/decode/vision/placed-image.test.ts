@@ -73,7 +73,7 @@ test("shapes of tiles are those nearest to an image's; tiles of another size tha
     return [rows, columns, shapedPictures({ width, height }, shaped)];
   };
   expect(shape(30, 30)).toEqual([1, 1, 1]);
-  // This image is as square, and large enough for four tiles.
+  // This image is also square, and large enough for four tiles.
   expect(shape(40, 40)).toEqual([2, 2, 5]);
   expect(shape(90, 30)).toEqual([1, 3, 4]);
   expect(shape(10, 900)).toEqual([4, 1, 5]);

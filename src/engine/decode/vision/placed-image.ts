@@ -24,7 +24,7 @@ export interface PlacedImage {
 /** Places an image by its size, before it is decoded. @throws UserError if the model reads no image of that size */
 export type PlaceImage = (size: PictureSize) => PlacedImage;
 
-/** An image as one picture, replaced by its rows alone. */
+/** An image as one picture, replaced by its rows only. */
 export const placeWhole =
   (sized: (picture: Pixels) => Promise<Pixels>, rowsOf: (size: PictureSize) => number): PlaceImage =>
   (size) => {

@@ -27,7 +27,7 @@ export interface SeenPrompt extends SpannedPrompt {
 
 /** The refusal of images by a model without an image encoder. */
 export const blind = (model: string): UserError =>
-  new UserError(`${model} reads only text, and got an image; expected a model that reads images, such as a LLaVA`, 2);
+  new UserError(`${model} reads only text, but got an image; expected a model that reads images, such as a LLaVA`, 2);
 
 /** How a prompt is read: see `LanguageModel.formOf`, with functions that the model may call. */
 interface Reading {
@@ -85,7 +85,7 @@ export async function seenPrompt(
   const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
-    throw new UserError(`the prompt has ${places} places for images, and ${images.length} images were given`, 2);
+    throw new UserError(`the prompt has ${places} places for images, but ${images.length} images were given`, 2);
   time.enter("encode");
   const unread: UnreadImage[] = [];
   for (const [i, image] of images.entries()) unread.push(await reader.readHeader({ image }, i));

@@ -17,7 +17,7 @@ export interface PlanTerms {
 /** A plan, and its cost. */
 export interface PlanResult {
   readonly ids: readonly number[];
-  /** Without end tokens; empty if there are no others. */
+  /** The plan without its end tokens; empty if it consists only of end tokens. */
   readonly text: string;
   /** The last layer's normalised states at the plan's places, [tokens, hidden]. */
   readonly states?: Float32Array;

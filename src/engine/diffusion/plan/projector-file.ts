@@ -41,7 +41,7 @@ export function checkProjector(
   for (const role of ["planner", "executor"] as const)
     if (metadata[role].sha256 !== own[role])
       throw new UserError(
-        `${projectorJson(folder)}: the projector is for the ${role} ${metadata[role].name} with SHA-256 ${metadata[role].sha256.slice(0, 12)}…, and this one has ${own[role].slice(0, 12)}…`,
+        `${projectorJson(folder)}: the projector is for the ${role} ${metadata[role].name} with SHA-256 ${metadata[role].sha256.slice(0, 12)}…, but this one has ${own[role].slice(0, 12)}…`,
       );
 }
 

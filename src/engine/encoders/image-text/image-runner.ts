@@ -4,7 +4,7 @@ import type { ImageEncoderConfig } from "../../../models/images/image-encoder.ts
 import { Buffer, ViewSet } from "../../../runtime/buffer.ts";
 import { Program } from "../../../runtime/program.ts";
 
-/** Runs an image encoder on one image at a time: one image has enough tokens to keep all threads busy. */
+/** Runs an image encoder on one image at a time, because one image has enough tokens to keep all threads busy. */
 export class ImageRunner implements Disposable {
   readonly #pixels: Buffer;
   readonly #out: Buffer;

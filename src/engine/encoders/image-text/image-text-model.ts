@@ -247,6 +247,6 @@ export const exact = (quant: Quant): Quant => (quant === "auto" ? "f32" : quant)
 export function checkLabels(labels: readonly string[]): void {
   if (labels.length === 0) throw new UserError("no labels are given, expected some to choose among", 2);
   const again = labels.find((label, i) => labels.indexOf(label) !== i);
-  if (again !== undefined) throw new UserError(`the label "${again}" is given twice, expected different ones`, 2);
+  if (again !== undefined) throw new UserError(`the label "${again}" is given twice, expected different labels`, 2);
   if (labels.includes("")) throw new UserError("a label is empty, expected at least one character", 2);
 }

@@ -8,7 +8,7 @@ export function squareOf(folder: string, { width, height }: ImageProcessor): num
   throw new UserError(`${folder}: the processor makes images of ${width} × ${height}, expected squares`);
 }
 
-/** The image processor in a model's folder. @throws UserError if its images have another size than the model's */
+/** The image processor in a model's folder. @throws UserError if its images differ in size from the model's */
 export function processorFor(folder: string, { imageSize }: Pick<ImageEncoderConfig, "imageSize">): ImageProcessor {
   const processor = readImageProcessor(folder);
   const { width, height } = processor;

@@ -135,7 +135,10 @@ export class ImageEncoderModel implements Loaded {
   }
 }
 
-/** The labels of a classifier's head; undefined if the model has none. @throws UserError for another kind of head */
+/**
+ * The labels of a classifier's head; undefined if the model has none.
+ * @throws UserError for an unsupported kind of head
+ */
 export const classifierOf = (
   { classes }: Images,
   config: Parameters<typeof readClassifier>[0],

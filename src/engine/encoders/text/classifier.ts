@@ -32,7 +32,7 @@ const configSchema = z.looseObject({
 
 /**
  * Reads the meaning of a classifier's `count` outputs from a configuration.
- * @throws UserError for another kind of classifier
+ * @throws UserError for an unsupported kind of classifier
  */
 export function readClassifier(
   source: ConfigSource,
@@ -52,7 +52,7 @@ export function readClassifier(
       `${source.path}: "${architecture}" has a head that is not supported, expected one for whole ${what}`,
     );
   }
-  if (count === 0) throw new UserError(`${source.path}: "id2label" is empty, expected a label or more`);
+  if (count === 0) throw new UserError(`${source.path}: "id2label" is empty, expected at least one label`);
   const named = config.sentence_transformers?.activation_fn ?? config.sbert_ce_default_activation_function;
   return {
     labels: Array.from({ length: count }, (_, i) => id2label?.[i] ?? `LABEL_${i}`),

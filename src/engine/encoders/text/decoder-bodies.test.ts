@@ -30,7 +30,9 @@ function changed(name: string, file: string, change: Readonly<Record<string, unk
   return copy;
 }
 
-/** The greatest difference of a prompt's vectors from the reference; `truncate`: the most tokens of a text. */
+/**
+ * The greatest difference of a prompt's vectors from the reference; `truncate`: the maximum number of tokens per text.
+ */
 async function furthest(model: string, { texts, vectors }: Task, prompt: string, truncate?: number): Promise<number> {
   using loaded = await load(model);
   const { embeddings } = await loaded.embed([...texts], { ...(prompt !== "" && { prompt }), truncate });

@@ -8,7 +8,7 @@ import { safetensorsFile } from "../../../weights/safetensors/read.ts";
 
 /** One of sentence-transformers' linear layers after a model. */
 export interface DenseModule extends DenseLayer {
-  /** The safetensors file with its weights; undefined: they are among the model's own. */
+  /** The safetensors file with its weights; undefined if they are among the model's own weights. */
   readonly file: string | undefined;
   /** Its weights' name in that file, without `.weight`. */
   readonly name: string;
@@ -52,7 +52,7 @@ export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[
     }
   }
   const added = [...layers].map(([name, { tensor }]) => [name, { ...tensor, name }] as const);
-  /** The place of a tensor, and its description there. */
+  /** The file of a tensor, and the tensor's description in it. */
   const stored = (tensor: StoredTensor): [Source, StoredTensor] => {
     const layer = layers.get(tensor.name);
     return layer ? [layer.source, { ...layer.tensor, shape: tensor.shape }] : [checkpoint, tensor];
@@ -78,7 +78,7 @@ export function withDense(checkpoint: Checkpoint, modules: readonly DenseModule[
 
 type Source = Pick<Checkpoint, "tensors" | "floats" | "form" | "blocks">;
 
-/** A file without blocks of codes. */
+/** A file that stores no tensor in blocks. */
 const floatsAlone: Pick<Checkpoint, "form" | "blocks"> = {
   form: () => undefined,
   blocks: ({ name }) => {

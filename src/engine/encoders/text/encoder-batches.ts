@@ -24,9 +24,9 @@ export interface TextBatch {
 }
 
 /**
- * The next batch of texts, from lists of their lengths, each with the longest first. It contains the longest text of the
- * first list, and has the padded length at which the most tokens run beside it. It has at most `limit` tokens, including
- * padding, or one text.
+ * The next batch of texts, from lists of their lengths, each with the longest first. It contains the longest text of
+ * the first list, and has the padded length that lets the most other tokens run in the batch. It has at most `limit`
+ * tokens, including padding, or one text.
  */
 export function nextBatch(lists: readonly (readonly number[])[], limit: number = BATCH_TOKENS): TextBatch {
   const lead = lists[0]![0]!;

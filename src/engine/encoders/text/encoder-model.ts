@@ -40,7 +40,7 @@ export interface ReadTerms extends EncodeTerms {
   readonly onStopped?: OnStopped | undefined;
   /** Default: true. */
   readonly truncate?: Truncate | undefined;
-  /** The task whose prompt is written before each text to embed, such as `query`; absent: the model's default. */
+  /** The task whose prompt is written before each text to embed, such as `query`; the model's default if absent. */
   readonly prompt?: string | undefined;
 }
 
@@ -245,7 +245,9 @@ export class EncoderModel implements Loaded {
     return this.tokenizer.encode(this.#cased(whole)).length;
   }
 
-  /** The most tokens that the model reads of a text, or of a pair of texts together; longer ones are cut at the end. */
+  /**
+   * The maximum number of tokens that the model reads per text, or per pair of texts; longer ones are cut at the end.
+   */
   room(texts: 1 | 2): number {
     return this.#most - this.tokenizer.input("", texts === 2 ? { pair: "" } : {}).ids.length;
   }
@@ -262,7 +264,7 @@ export class EncoderModel implements Loaded {
     return readings.map((reading, i) => this.#input(reading, textName(i)));
   }
 
-  /** Token ids unchanged, but cut to the model's limit. */
+  /** Token ids unchanged, but at most the model's limit. */
   #tokenInput(ids: readonly number[], name: string, truncate?: Truncate): Input {
     const { vocabulary } = this.encoder.config;
     const beyond = ids.find((id) => id >= vocabulary);

@@ -48,7 +48,7 @@ test("calls of one moment run in common batches: vectors and tokens as alone, an
     const gaps = embeddings[0]!.map((v, at) => Math.abs(v - alone[i]!.embeddings[0]![at]!));
     expect(Math.max(...gaps)).toBeLessThan(1e-5);
     expect(receipt.tokens).toEqual(alone[i]!.receipt.tokens);
-    // Padding of a batch to its longest text, at most.
+    // A batch costs more only by its padding to the longest text.
     expect(receipt.flops.spent).toBeGreaterThanOrEqual(alone[i]!.receipt.flops.spent);
     expect(receipt.bytes.spent).toBeLessThan(1.01 * alone[i]!.receipt.bytes.spent);
   }

@@ -20,7 +20,7 @@ export interface EncodeTerms {
   readonly key?: string | undefined;
   /** Stops it before the next batch, with the signal's reason. */
   readonly signal?: AbortSignal | undefined;
-  /** When the request arrived, on the clock of `performance.now()`; absent: with the call. */
+  /** When the request arrived, on the clock of `performance.now()`; if absent, with the call. */
   readonly arrived?: number | undefined;
   /** A time of `performance.now()`: texts that have not run by then are refused. */
   readonly deadline?: number | undefined;
@@ -118,7 +118,7 @@ export class EncoderQueue implements Turns, Disposable {
   readonly #open = new Set<Call>();
   /** Running lanes; each stops when it finds no work. */
   readonly #lanes = new Map<number, Promise<void>>();
-  /** The most waiting calls; further ones are refused. */
+  /** The maximum number of waiting calls; further ones are refused. */
   limit = Number.POSITIVE_INFINITY;
   /** The time when all waiting calls end, once it is closing. */
   #closes: number | undefined;
@@ -175,7 +175,7 @@ export class EncoderQueue implements Turns, Disposable {
   }
 
   async #work(lane: number): Promise<void> {
-    // Calls that arrive in the same tick run together.
+    // Waits for calls that arrive in the same tick, so that they run together.
     await Promise.resolve();
     for (;;) {
       this.#sweep(performance.now());
@@ -205,7 +205,7 @@ export class EncoderQueue implements Turns, Disposable {
       calls[i]!.take(from, count).map((text) => ({ call: calls[i]!, text })),
     );
     for (const call of calls) if (call.remaining.length === 0) this.#calls.remove(call);
-    // The call moves behind the others.
+    // The call moves behind all other calls.
     if (first.remaining.length > 0) {
       this.#calls.serve(first);
       this.#calls.add(first, Number.POSITIVE_INFINITY);

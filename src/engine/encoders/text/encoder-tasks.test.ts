@@ -108,7 +108,7 @@ describe("a classifier", () => {
 
   test("no label at all is refused", async () => {
     await expect(load(changed("classifier", "config.json", { id2label: {} }))).rejects.toThrow(
-      error(/config\.json: "id2label" is empty, expected a label or more/),
+      error(/config\.json: "id2label" is empty, expected at least one label/),
     );
   });
 
@@ -214,7 +214,11 @@ describe("sentence-transformers' files", () => {
     ],
     ["1_Pooling/config.json", { pooling_mode: ["cls", "mean"] }, /pooled by cls and mean/],
     ["1_Pooling/config.json", { include_prompt: false }, /"include_prompt" is false/],
-    ["config_sentence_transformers.json", { default_prompt_name: "other" }, /no prompt of the default's name, "other"/],
+    [
+      "config_sentence_transformers.json",
+      { default_prompt_name: "other" },
+      /the default prompt, "other", does not exist/,
+    ],
     ["sentence_bert_config.json", { max_seq_length: "many" }, /sentence_bert_config\.json: "max_seq_length": /],
   ])("%s %j is refused", async (file, change, message) => {
     await expect(load(changed("sentences", file, change))).rejects.toThrow(error(message));
@@ -245,7 +249,7 @@ describe("sentence-transformers' files", () => {
 
 test("a decoder does not embed, and an encoder takes no savings", async () => {
   await expect(load(fixture("sentences"), { save: ["xattention"] })).rejects.toThrow(
-    error(/is an encoder, and no saving has a seam in it: "xattention" cannot act/),
+    error(/is an encoder, so no saving has a seam in it: "xattention" cannot act/),
   );
   const tiny = fileURLToPath(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
   await using(tiny, async (m) => {

@@ -8,7 +8,7 @@ import { type DenseModule, readDense } from "./dense-modules.ts";
 /** How a late interaction model reads one kind of text: a marker after the first token, and a token limit. */
 interface Side {
   readonly marker: string;
-  /** Including the marker and the tokens that the tokenizer adds. */
+  /** The maximum number of tokens, including the marker and the tokens that the tokenizer adds. */
   readonly tokens: number;
 }
 

@@ -134,7 +134,7 @@ test("a document that may not be cut is refused by its name", async () => {
   using model = await load(fixture("colbert"));
   const long = "soup ".repeat(40);
   await expect(model.relevance("soup", ["soup", long], { truncate: false })).rejects.toThrow(
-    "document 2 has 43 tokens, and the model reads at most 24",
+    "document 2 has 43 tokens, but the model reads at most 24",
   );
 });
 

@@ -17,7 +17,7 @@ export interface OpenedEncoder {
   readonly encoder: TextEncoder;
   readonly weights: Weights;
   readonly settings: SentenceSettings;
-  /** Undefined: it embeds or compares. */
+  /** Undefined if it embeds or compares texts. */
   readonly classifier: ClassifierSettings | undefined;
   /** Set if it compares texts token by token. */
   readonly late: LateSettings | undefined;

@@ -14,7 +14,7 @@ export interface SentenceSettings {
   readonly dense: readonly DenseModule[];
   /** True if vectors are scaled to length 1. */
   readonly normalise: boolean;
-  /** The most tokens of a text, including those added around it; undefined: the model's limit. */
+  /** The maximum number of tokens per text, including the tokens added around it; the model's limit if undefined. */
   readonly limit: number | undefined;
   /** Written before a text without a task. */
   readonly prompt: string;
@@ -120,7 +120,7 @@ function readPooling(file: string, prompts: readonly string[]): Pooling {
       `${file}: token vectors are pooled by ${modes.join(" and ") || "nothing"}, expected mean, cls or lasttoken`,
     );
   if (prompts.some((prompt) => prompt !== "") && !settings.include_prompt)
-    throw new UserError(`${file}: "include_prompt" is false, and a prompt left out of pooling is not supported`);
+    throw new UserError(`${file}: "include_prompt" is false, but pooling without the prompt is not supported`);
   return pooling;
 }
 
@@ -128,7 +128,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
   const { prompts, default_prompt_name: name } = readOptionalJson(file, promptsSchema) ?? {};
   if (!name) return { prompt: "", prompts: prompts ?? {} };
   const prompt = prompts?.[name];
-  if (prompt === undefined) throw new UserError(`${file}: there is no prompt of the default's name, "${name}"`);
+  if (prompt === undefined) throw new UserError(`${file}: the default prompt, "${name}", does not exist`);
   return { prompt, prompts: prompts ?? {} };
 }
 

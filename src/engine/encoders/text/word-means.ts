@@ -6,7 +6,10 @@ import { checkCeiling } from "../../bill/price.ts";
 import { Stopwatch } from "../../bill/stopwatch.ts";
 import type { Answers, ReadTerms } from "./encoder-model.ts";
 
-/** Embeds a text as the mean of its words' vectors; a text without a known word is all zeros. No program runs: the means cost microseconds. */
+/**
+ * Embeds a text as the mean of its words' vectors; a text without a known word is all zeros. No program runs, because
+ * the means cost only microseconds.
+ */
 export class WordMeans {
   readonly #cost: Cost;
 

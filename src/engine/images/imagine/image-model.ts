@@ -22,7 +22,7 @@ import type { ImagineOptions } from "./options.ts";
 import { type Drawing, type DrawingBill, Painter } from "./painter.ts";
 import { asInput } from "./picture.ts";
 
-/** Images that run together: more at once do not run faster, and images from a prompt are larger. */
+/** The number of images that run together: more do not run faster, and images from a prompt are larger. */
 const TOGETHER = { pixels: 64, latents: 4 };
 
 export interface ImagineTerms {

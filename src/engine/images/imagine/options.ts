@@ -7,7 +7,7 @@ export type SamplerName = (typeof samplers)[number];
 export const imagineOptions = z.strictObject({
   class: z.string().optional().describe("the label of the class to draw (default: no class)"),
   prompt: z.string().optional().describe("the prompt, for a model that reads texts"),
-  image: z.string().optional().describe("an image to start from, in place of noise; as large as the model's images"),
+  image: z.string().optional().describe("an image to start from, instead of noise; as large as the model's images"),
   strength: z
     .number()
     .gt(0)
@@ -19,19 +19,19 @@ export const imagineOptions = z.strictObject({
     .int()
     .min(1)
     .optional()
-    .describe("runs of the network per image (default: 50, or as many as trained; 1 for a consistency model)"),
+    .describe("runs of the network per image (default: 50, or all trained steps if fewer; 1 for consistency models)"),
   sampler: z
     .enum(samplers)
     .optional()
     .describe(
-      "ddim adds no noise between steps, ddpm does; consistency is for consistency models, and their only sampler (default: ddim)",
+      "ddim adds no noise between steps, ddpm does; consistency is the only sampler for consistency models (default: ddim)",
     ),
   guidance: z
     .number()
     .min(0)
     .optional()
     .describe(
-      "classifier-free guidance; 1 runs the network once per step, others twice (default: 1, or 7.5 with a prompt)",
+      "classifier-free guidance; 1 runs the network once per step, other values twice (default: 1, or 7.5 with a prompt)",
     ),
   seed: z.int().min(0).default(0).describe("seed of the noise; image i has seed + i"),
 });

@@ -8,7 +8,7 @@ import { Program } from "../../../runtime/program.ts";
 
 /** Runs the parts around a network that draws from a text, one text or image at a time. */
 export class PromptRunner implements Disposable {
-  /** Compiled for the first call with an initial image: most calls begin with noise. */
+  /** Compiled for the first call with an initial image, because most calls begin with noise. */
   #encoder: Promise<Program> | undefined;
 
   private constructor(
@@ -50,7 +50,7 @@ export class PromptRunner implements Disposable {
     return evalCost(this.decoder.cost, { batch: 1 });
   }
 
-  /** Hidden states [tokens, width] of a text's ids, in the encoder's length. Padding counts as text. */
+  /** Hidden states [tokens, width] of a text's ids, padded to the encoder's length. Padding is not masked. */
   async states(ids: readonly number[]): Promise<Float32Array> {
     const { hidden } = this.parts.texts.config;
     using input = new Buffer("i64", ids.length);

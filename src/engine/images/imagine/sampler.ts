@@ -25,7 +25,7 @@ export interface Step {
   /** The time input of the network. */
   readonly time: number;
   readonly signal: number;
-  /** After the step; 1: no noise remains. */
+  /** The share of the image's variance that remains after the step; 1 if no noise remains. */
   readonly signalNext: number;
 }
 

@@ -7,7 +7,7 @@ type Sharp = typeof import("sharp").default;
 /** Bytes of the largest accepted file. */
 export const MOST_BYTES = 2 ** 26;
 
-/** The largest picture: a camera's 100 megapixels take 300 MB. */
+/** The maximum number of pixels in a picture: a camera's 100 megapixels take 300 MB. */
 export const MOST_PIXELS = 1e8;
 
 /** Formats by the bytes at an offset in their files. */
@@ -47,7 +47,7 @@ export async function pictureSize(bytes: Uint8Array, name: string): Promise<Pict
   });
 }
 
-/** Runs `read` with the decoder, which is loaded for the first image: most runs have none. */
+/** Runs `read` with the decoder, which is loaded for the first image, because most runs have none. */
 async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Promise<T> {
   const { default: sharp } = await import("sharp");
   try {
@@ -58,7 +58,7 @@ async function decoding<T>(name: string, read: (sharp: Sharp) => Promise<T>): Pr
   }
 }
 
-/** Runs a decoder only for the expected formats: other decoders have had vulnerabilities. */
+/** Runs a decoder only for the expected formats, because other decoders have had vulnerabilities. */
 function checkFormat(bytes: Uint8Array, name: string): void {
   if (bytes.length > MOST_BYTES)
     throw new UserError(`${name}: the image has ${bytes.length} bytes, expected at most ${MOST_BYTES}`);

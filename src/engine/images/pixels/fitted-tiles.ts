@@ -61,13 +61,13 @@ export async function fittedTiles(picture: Pixels, { side, sizes, filter }: Fitt
   return { pictures: [await resized(picture, side, side, filter), ...pictures], rows, columns };
 }
 
-/** The counts of `fittedTiles` for a picture's size. */
+/** The rows and columns of tiles that `fittedTiles` makes from a picture of this size. */
 export function fittedCounts(size: PictureSize, { side, sizes }: FittedProcessor): TileCounts {
   const [height, width] = bestOf(size, sizes);
   return { rows: height / side, columns: width / side };
 }
 
-/** The size that keeps the most of an image's pixels; the smallest among equals. */
+/** The size that keeps most pixels of an image; if several do, the smallest. */
 function bestOf({ width, height }: PictureSize, sizes: readonly Sides[]): Sides {
   const scored = sizes.map((of) => {
     const scale = Math.min(of[1] / width, of[0] / height);

@@ -26,7 +26,10 @@ export async function readImage(input: ImageInput, index: number): Promise<Pixel
 /** The image in memory, and those that wait for it. */
 let turn: Promise<void> = Promise.resolve();
 
-/** Decodes images for `use` one at a time, over all calls: a large one takes hundreds of megabytes. @throws UserError */
+/**
+ * Decodes images for `use` one at a time, over all calls, because a large one takes hundreds of megabytes.
+ * @throws UserError
+ */
 export function withPixels<T>({ bytes, name }: ImageFile, use: (picture: Pixels) => Promise<T>): Promise<T> {
   const result = turn.then(async () => use(await decodeImage(bytes, name)));
   turn = result.then(

@@ -22,7 +22,7 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** The default for the most squares of patches per image, from transformers' processor. */
+/** The default maximum number of patch squares per image, from transformers' processor. */
 const USUAL_MOST = 1280;
 const USUAL_LEAST = 4;
 

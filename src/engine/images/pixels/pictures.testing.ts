@@ -21,7 +21,7 @@ export const unpack = (packed: string): Float32Array =>
 /** JPEG decoders may differ in the last bit, which changes a vector: those pictures are compared by their pixels. */
 export const isExact = (file: string): boolean => !file.endsWith(".jpg");
 
-/** The rows, one per picture, of those that every decoder reads the same way. */
+/** The rows, one per picture, for only the pictures that every decoder reads the same way. */
 export function exactRows(pictures: readonly string[], packed: string): Float32Array {
   const all = unpack(packed);
   const width = all.length / pictures.length;

@@ -37,7 +37,7 @@ test("only the crop of an extreme picture is computed", async () => {
 
 test.each([
   [{ do_resize: false, size: 8 }, /"do_resize" is false, expected true/],
-  [{ size: { shortest_edge: 8 } }, /"size" has a shortest edge and no crop/],
+  [{ size: { shortest_edge: 8 } }, /"size" has a shortest edge but no crop/],
   [{ size: 8, do_center_crop: true, crop_size: 9 }, /the crop is 9 × 9, expected at most the size, 8 × 8/],
   [{ size: 8, resample: 0 }, /resample.*expected 2 \(bilinear\) or 3 \(bicubic\)/],
   [{ size: { longest_edge: 8 } }, /size/],

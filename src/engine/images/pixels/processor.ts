@@ -36,7 +36,7 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
-  do_pan_and_scan: z.literal(false, "expected false: crops of an image are not read beside it").nullish(),
+  do_pan_and_scan: z.literal(false, "expected false: reading crops next to the whole image is not supported").nullish(),
   ...scaleFields,
 });
 
@@ -64,11 +64,11 @@ export interface ImageProcessor extends PixelScale {
 export function readImageProcessor(folder: string, usual: FilterName = "bicubic"): ImageProcessor {
   const file = path.join(folder, PROCESSOR_FILE);
   const read = readJson(file, schema, "how the model's images are prepared");
-  if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true: images are of any size`);
+  if (!read.do_resize) throw new UserError(`${file}: "do_resize" is false, expected true: images may have any size`);
   const crop = read.do_center_crop ? sidesOf(read.crop_size ?? undefined) : undefined;
   const resize = resizeOf(read.size, crop !== undefined);
   const result = crop ?? ("shortest" in resize ? undefined : resize);
-  if (!result) throw new UserError(`${file}: "size" has a shortest edge and no crop, expected one size for all images`);
+  if (!result) throw new UserError(`${file}: "size" has a shortest edge but no crop, expected one size for all images`);
   const least = "shortest" in resize ? { width: resize.shortest, height: resize.shortest } : resize;
   if (result.width > least.width || result.height > least.height)
     throw new UserError(

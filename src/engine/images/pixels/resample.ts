@@ -75,7 +75,7 @@ class Turns {
   }
 }
 
-/** A whole picture in another size. */
+/** A whole picture, scaled to a different size. */
 export const resized = (picture: Pixels, width: number, height: number, filter: FilterName): Promise<Pixels> =>
   resample(picture, { size: width, from: 0, count: width }, { size: height, from: 0, count: height }, filter);
 
@@ -86,7 +86,7 @@ const isWhole = ({ size, from, count }: Axis, source: number): boolean =>
 /** Weights are whole multiples of its inverse, as in Pillow, for equal bytes. */
 const UNIT = 2 ** 22;
 
-/** The source places of one place of the result, from `start` on, and their weights. */
+/** The source pixels that contribute to one result pixel, from `start` on, and their weights. */
 interface Taps {
   readonly start: number;
   readonly weights: Float64Array;

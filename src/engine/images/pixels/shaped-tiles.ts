@@ -63,8 +63,8 @@ export async function shapedTiles(picture: Pixels, processor: ShapedProcessor): 
 }
 
 /**
- * The shape with the ratio of sides nearest to the picture's. Among equals, a later one wins if its tiles have less than
- * twice the picture's pixels.
+ * The shape with the ratio of sides nearest to the picture's. If several are equally near, a later one wins if its
+ * tiles have less than twice the picture's pixels.
  */
 export function shapeOf({ width, height }: PictureSize, { side, shapes }: ShapedProcessor): TileCounts {
   const off = ({ rows, columns }: TileCounts) => Math.abs(width / height - columns / rows);

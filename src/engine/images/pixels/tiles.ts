@@ -64,7 +64,7 @@ export async function tilesOf(picture: Pixels, { longest, side, splits, filter }
   return { pictures: [...pictures, await small(whole)], rows, columns };
 }
 
-/** The counts of `tilesOf` for a picture's size. */
+/** The rows and columns of tiles that `tilesOf` makes from a picture of this size. */
 export function tileCounts(size: PictureSize, { longest, side, splits }: TileProcessor): TileCounts {
   if (!splits) return NO_TILES;
   const { width, height } = wholeTiles(longestSizes(size, longest), side);

@@ -23,7 +23,7 @@ export const bridgeFile = z.strictObject({
   imageNorm: z.boolean().default(false),
   /** The factor from cosines to logits. */
   scale: z.number().positive(),
-  /** Training labels; it works with any. */
+  /** Training labels; the bridge works with any labels. */
   labels: z.array(z.string()),
   data: z.strictObject({ sha256, regions: count }),
   steps: count,
@@ -49,7 +49,7 @@ export function openBridge(folder: string): { readonly bridge: RegionBridge; rea
 export function checkBridge(folder: string, metadata: BridgeFile, own: { model: string; localiser: string }): void {
   const refuse = (what: string, expected: string, got: string) => {
     throw new UserError(
-      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${expected.slice(0, 12)}…, and this one has ${got.slice(0, 12)}…`,
+      `${bridgeJson(folder)}: the bridge is for ${what} with SHA-256 ${expected.slice(0, 12)}…, but this one has ${got.slice(0, 12)}…`,
     );
   };
   if (metadata.model.sha256 !== own.model) refuse(metadata.model.name, metadata.model.sha256, own.model);

@@ -12,13 +12,13 @@ const count = z.int().min(1).max(4096);
 
 /** Sizes of a localiser. */
 export const localiserSizes = z.strictObject({
-  imageSize: count.default(96).describe("pixels of a side, to which a picture is scaled"),
+  imageSize: count.default(96).describe("pixels per side of the square to which a picture is scaled"),
   patchSize: count.default(8).describe("pixels of a patch's side"),
-  hidden: count.default(64).describe("width, and that of a region's token"),
-  imageLayers: count.default(3).describe("layers of the encoder of pictures"),
-  layers: count.default(2).describe("layers of the decoder of boxes"),
+  hidden: count.default(64).describe("width of the network, and of a region's token"),
+  imageLayers: count.default(3).describe("layers of the picture encoder"),
+  layers: count.default(2).describe("layers of the box decoder"),
   heads: count.default(4).describe("attention heads of both"),
-  cells: count.default(4).describe("cells of a mask along a patch's side"),
+  cells: count.default(4).describe("mask cells along a patch's side"),
   maskWidth: count.default(32).describe("width of the vectors whose product is a mask"),
 });
 export type LocaliserSizes = z.output<typeof localiserSizes>;

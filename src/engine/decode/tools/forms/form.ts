@@ -15,11 +15,11 @@ export interface CallForm {
   readonly inside?: readonly string[];
   /** True if a chat template, or a vocabulary (by `isSpecial`), belongs to a model with this form. */
   matches(template: string, isSpecial: (text: string) => boolean): boolean;
-  /** The calls between the two; undefined if they are not in this form. */
+  /** The calls in the text between the opening and the closing; undefined if they are not in this form. */
   read(text: string, tools: readonly Tool[]): readonly ToolCall[] | undefined;
   /** Writes calls of earlier turns, for templates that write none. */
   write?(calls: readonly { readonly name: string; readonly arguments: unknown }[]): string;
-  /** A required call of one of these functions; absent or undefined: the usual form is enforced. */
+  /** A required call of one of these functions; if absent or undefined, the usual form is enforced. */
   forced?(tools: readonly Tool[]): ForcedCall | undefined;
   /** Earlier turns in the template's form, if call results are not separate turns in it. */
   turns?(template: string, turns: readonly ChatMessage[]): readonly ChatMessage[];
@@ -37,25 +37,25 @@ export interface ForcedCall {
   read(text: string): ToolCall | undefined;
 }
 
-/** A call from a name and arguments; undefined if they are not. */
+/** A call from a name and arguments; undefined if they do not have the right types. */
 export function callOf(name: unknown, values: unknown): ToolCall | undefined {
   if (typeof name !== "string" || !/^[\w.-]+$/.test(name) || !isObject(values)) return undefined;
   try {
     return { name, arguments: JSON.stringify(values) };
   } catch {
-    // Lists nested deeper than the stack.
+    // The lists are nested too deep for the stack.
     return undefined;
   }
 }
 
-/** A call in the usual form, which models with another form also write. */
+/** A call in the usual form, which models with their own form also write. */
 export const jsonCall = (text: string): ToolCall | undefined => callIn(jsonIn(text));
 
 /** The call in a JSON value. */
 export const callIn = (value: unknown): ToolCall | undefined =>
   isObject(value) ? callOf(value["name"], value["arguments"] ?? {}) : undefined;
 
-/** All of them; undefined if one is missing, or there are none. */
+/** All calls; undefined if one is missing, or if there are none. */
 export function allOf(calls: readonly (ToolCall | undefined)[]): readonly ToolCall[] | undefined {
   const known = calls.filter((call) => call !== undefined);
   return known.length === calls.length && known.length > 0 ? known : undefined;

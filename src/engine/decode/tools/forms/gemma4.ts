@@ -115,7 +115,10 @@ interface Call {
   readonly function: { readonly name: string };
 }
 
-/** Call results, in the calls' order, in the calls' turn: templates read them there, as `tool_responses`. */
+/**
+ * Call results are placed in the turn of their calls, in the same order: templates read them there, as
+ * `tool_responses`.
+ */
 function withResults(turns: readonly ChatMessage[]): ChatMessage[] {
   const all: ChatMessage[] = [];
   for (const [at, turn] of turns.entries()) {

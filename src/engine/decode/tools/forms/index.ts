@@ -26,7 +26,7 @@ export type Vocabulary = Pick<Tokenizer, "templates" | "specialId">;
 /** The chat template for chats with tools. */
 export const toolTemplate = ({ templates }: Vocabulary): string => templates.tools ?? templates.chat ?? "";
 
-/** The form in which a model writes calls; undefined: the usual one, or its chat template has no tools. */
+/** The form in which a model writes calls; undefined if it is the usual form, or if the chat template has no tools. */
 export function callFormOf(tokenizer: Vocabulary): CallForm | undefined {
   const template = toolTemplate(tokenizer);
   if (!/\btools\b/.test(template)) return undefined;
