@@ -5,7 +5,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
-/** Single models, then models of pipelines that are not among them. @throws UserError for an invalid pipeline name */
+/** Single models, then the pipelines' models that are not among them. @throws UserError for an invalid pipeline name */
 export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
   const alone = specs.filter((spec) => !rolesIn(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
