@@ -165,7 +165,7 @@ async function bill(receipt: Receipt): Promise<void> {
   await keep(receipt);
 }
 
-/** Stores a receipt in the ledger. The answer is already printed: a failing ledger is only a warning. */
+/** Stores a receipt in the ledger. The answer is already printed, so a failing ledger only causes a warning. */
 async function keep(receipt: Receipt): Promise<void> {
   try {
     const { openLedger } = await import("../ledger/store.ts");

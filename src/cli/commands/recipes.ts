@@ -50,7 +50,7 @@ export function define(command: Command): void {
 }
 
 /** A name for `on`, `off` and `rm`. */
-const NAMED = "MODEL@NAME, as listed, or NAME alone";
+const NAMED = "MODEL@NAME, as listed, or only NAME";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
   const recipes = Object.entries(await registeredRecipes());
