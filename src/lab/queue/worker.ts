@@ -14,7 +14,7 @@ import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
-/** Milliseconds of silence after which a worker counts as dead, and its job goes to another. */
+/** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
 const SILENCE = 10_000;
 
 /** The settings of a worker. */

@@ -26,7 +26,10 @@ export interface Grid {
   readonly version: string;
 }
 
-/** The recipes of a cell, with its model's presets: a pipeline is one itself. @throws UserError if it lacks one */
+/**
+ * The recipes of a cell, with its model's presets; a pipeline is its own only recipe.
+ * @throws UserError if a preset is missing
+ */
 export const recipesFor = async (
   { recipes }: Pick<Grid, "recipes">,
   { first, pipeline, source }: Cell,

@@ -48,7 +48,7 @@ function keyValue(piece: string, keys: readonly string[], main: string | undefin
 function explain(issue: z.core.$ZodIssue, keys: readonly string[]): string {
   if (issue.code !== "unrecognized_keys")
     return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
-  return `there is no option "${issue.keys[0]}"${suggest(issue.keys[0]!, keys) || `; there are ${keys.join(", ")}`}`;
+  return `there is no option "${issue.keys[0]}"${suggest(issue.keys[0]!, keys) || `; the options are ${keys.join(", ")}`}`;
 }
 
 /** A whole number in an option's text. */

@@ -49,7 +49,7 @@ export interface Progress {
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
-  /** Called after each timed answer, with the number of timed answers of this round, and of those in all. */
+  /** Called after each timed answer, with the number of timed answers of this round, and of answers to time in all. */
   timed(done: number, of: number): void;
 }
 
@@ -72,7 +72,7 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered: it had failed whatever they lose. */
+  /** True if some groups were not answered, since the ladder had failed whatever they lost. */
   readonly early: boolean;
   /** About how many more items it needs in the next attempt; undefined: no number helps. */
   readonly more: number | undefined;
