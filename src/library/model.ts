@@ -291,8 +291,8 @@ export class Model implements Disposable {
 
   /**
    * Complete answers to many prompts, in the same order, decoded together for the highest throughput; each answer takes
-   * longer than alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then called
-   * for each that had begun.
+   * longer than it would by itself. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is
+   * then called for each that had begun.
    * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {
