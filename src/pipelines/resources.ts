@@ -46,7 +46,7 @@ export interface HeldModel {
   attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
 }
 
-/** The savings of a call; absent: those that the model was loaded with. */
+/** The savings of a call; by default, the savings that the model was loaded with. */
 type Saving = { readonly save?: Recipe | undefined };
 
 type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } | undefined };

@@ -51,7 +51,7 @@ export class BridgeRunner implements Disposable {
     private readonly sizes: BridgeConfig,
   ) {}
 
-  /** A folder's bridge, for pictures of so many tokens. @throws UserError if a file is missing or damaged */
+  /** A folder's bridge, for pictures of this many tokens. @throws UserError if a file is missing or damaged */
   static open(folder: string, imageTokens: number): Promise<BridgeRunner> {
     return BridgeRunner.compile(openBridge(folder).bridge, imageTokens);
   }

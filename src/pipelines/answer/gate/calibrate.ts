@@ -68,7 +68,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
 
 /**
  * The threshold with the least retrieval whose accuracy is at least `ratio` of always retrieving's.
- * @throws UserError if none has it
+ * @throws UserError if none reaches it
  */
 function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
   const least = ratio * mean(judged.map(({ retrieved }) => retrieved));
