@@ -128,6 +128,6 @@ function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): Ea
 function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
-    `${folder} is a run with ${file}, which is missing; repeat this in the run's working directory, with its files in place`,
+    `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in place`,
   );
 }
