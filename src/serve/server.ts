@@ -48,7 +48,7 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 selects a free one. */
   readonly port: number;
-  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined: no such port. */
+  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined if there is no such port. */
   readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
   /** Names under which a proxy calls the server, in lower case. */
@@ -71,7 +71,7 @@ export interface ServeOptions {
   readonly tracer: Tracer;
   /** Modicum's version, for the documentation. */
   readonly version: string;
-  /** The console at `/`, and the folder of lab runs that it shows; undefined: no console. */
+  /** The console at `/`, and the folder of lab runs that it shows; undefined without a console. */
   readonly console?: { readonly lab: string | undefined } | undefined;
 }
 

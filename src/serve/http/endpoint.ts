@@ -37,7 +37,7 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly input?: In;
   /** A short input for the documentation. */
   readonly example?: z.input<In>;
-  /** The schema of the answer; undefined: not JSON. */
+  /** The schema of the answer; undefined if it is not JSON. */
   readonly output?: z.ZodType;
   /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;

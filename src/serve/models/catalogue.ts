@@ -177,17 +177,17 @@ export class Catalogue {
     return hashes.includes(certificate.model) ? all.filter((_, i) => hashes[i] !== certificate.model) : [];
   }
 
-  /** The text pipeline that a name stands for; undefined for other names. @throws HttpError 400 */
+  /** The text pipeline of this name; undefined for other names. @throws HttpError 400 */
   text(name: string): NamedText | undefined {
     return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
-  /** The reranker that a name stands for; undefined for a model's name. @throws HttpError 400 */
+  /** The reranker of this name; undefined for a model's name. @throws HttpError 400 */
   ranker(name: string): NamedRank | undefined {
     return this.#isOne(name) ? undefined : configuredOr(name, this.rankers, rankPipelineNamed);
   }
 
-  /** True for a model's or an adapter's name, which stands for no pipeline. */
+  /** True for the name of a model or an adapter, not of a pipeline. */
   #isOne(name: string): boolean {
     return this.#served.has(name) || this.#bases.has(name);
   }

@@ -91,9 +91,9 @@ export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turn
 /** How models are held in memory. */
 export interface Holding {
   readonly scheduling: SchedulerOptions;
-  /** Audits answers under certificates; undefined: no audits. */
+  /** Audits answers under certificates; undefined without audits. */
   readonly auditor?: Auditor | undefined;
-  /** Chunks of prompts on disk; undefined: none. */
+  /** Chunks of prompts on disk; undefined if there are none. */
   readonly prefixes?: PrefixFolder | undefined;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }

@@ -33,7 +33,9 @@ export const pipelinesIn = <N extends Named<ModelsPipeline>>(
     return [{ ...parsed, roles, name: parsed.pipeline.nameOf(roles) }];
   });
 
-/** A name without options stands for the pipeline from the server's startup. @throws HttpError 400 that names the option */
+/**
+ * A name without options selects the pipeline from the server's startup. @throws HttpError 400 that names the option
+ */
 export function configuredOr<N extends Named>(
   model: string,
   configured: readonly N[],

@@ -58,7 +58,7 @@ export class Pool implements Disposable {
     }
   }
 
-  /** Audits answers under certificates; undefined: no audits. */
+  /** Audits answers under certificates; undefined without audits. */
   get auditor(): Auditor | undefined {
     return this.holding.auditor;
   }

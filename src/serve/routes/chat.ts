@@ -194,7 +194,7 @@ export const chat = (context: ServerContext): Endpoint =>
     },
   });
 
-/** The answers; with a lookup field, those of its pipeline. @throws HttpError for fields that conflict with it */
+/** The answers, by the lookup pipeline if its field is set. @throws HttpError for fields that conflict with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
   const named = context.catalogue.text(input.model);
   const all = await asks(input, context.limits, named?.pipeline.settings?.maxTokens);
