@@ -76,7 +76,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   });
 }
 
-/** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
+/** Opens the pipeline that the options name. @throws UserError, for example for options that belong to one model */
 export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
   const { save, recipe, adapter } = options;
   const { pipeline, roles, optionText } = textPipelineNamed(options.model)!;

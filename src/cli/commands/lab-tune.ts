@@ -124,7 +124,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
 }
 
-/** The pair that a name stands for; undefined for one model's name. @throws UserError */
+/** The pair of this name; undefined for a single model's name. @throws UserError */
 function pairNamed(model: string) {
   const named = textPipelineNamed(model);
   if (!named?.pipeline.certified) return undefined;
