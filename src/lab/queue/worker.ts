@@ -19,7 +19,7 @@ const SILENCE = 10_000;
 
 /** The settings of a worker. */
 export interface Working {
-  /** Modicum's version; jobs of another version are refused. */
+  /** Modicum's version; jobs of other versions are refused. */
   readonly version: string;
   readonly notice: Notice;
   /** Stops the work; items in progress are finished first, and a training run stores its state. */

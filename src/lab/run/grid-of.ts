@@ -16,7 +16,7 @@ export interface Grid {
   /** Settings to search for; each search has its own budget. */
   readonly searches: readonly SearchSpec[];
   readonly budget: BudgetOptions;
-  /** Redis, through which other processes answer; undefined: this process answers. */
+  /** Redis, through which other processes answer; if undefined, this process answers. */
   readonly queue?: string | undefined;
   readonly out: string;
   readonly reuse: Reuse;

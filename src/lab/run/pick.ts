@@ -21,7 +21,7 @@ export async function readSummary(folder: string): Promise<Summary> {
 
 /**
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
- * the best one among those that save at least `saving` (0.3). A change of quality counts by the worse end of its
+ * the best one among the recipes that save at least `saving` (0.3). A change of quality counts by the worse end of its
  * interval.
  * @throws UserError if none
  */

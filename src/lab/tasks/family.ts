@@ -15,7 +15,7 @@ export type Family = Omit<Task, "items" | "kind"> & {
 export type Entry = Task | Family;
 
 /**
- * Parses `key=value,key=value` by a schema; a piece of another form is the value of the option `main`, including its
+ * Parses `key=value,key=value` by a schema; a piece of any other form is the value of the option `main`, including its
  * commas, as in `a.txt,tokens=512`.
  * @throws UserError that names the task, the option, and the expected value
  */

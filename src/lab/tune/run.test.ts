@@ -357,7 +357,7 @@ test("with answers, the loss is harm; a risk above a quarter of dense's quality 
   });
   const { certificate } = await tuned(setup, serving(), silent);
   expect(certificate).toMatchObject({ quality: 1, type: "binary" });
-  // No answer differs from dense's: the bound for audits is the least that so many items can have.
+  // No answer differs from dense's: the bound for audits is the smallest possible with this number of items.
   expect(certificate!.nats).toBeGreaterThan(0.03);
   expect(certificate!.nats).toBeLessThan(0.08);
   const reworded = serving((recipe, { id }) =>

@@ -112,7 +112,7 @@ function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["c
   return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
-/** Why there was no test; undefined if there was one. */
+/** Why there was no test; undefined if there was a test. */
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
@@ -133,14 +133,14 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** The ladders that a failure kept from being tested; undefined: none. */
+/** The ladders that a failure kept from being tested; undefined if there are none. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
   return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` skips a certificate's answers, for a person; undefined: it does not. */
+/** Why `serve --audit` skips a certificate's answers, for a person; undefined if it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;
