@@ -140,7 +140,7 @@ export class Model implements Disposable {
     return formOf(this.generative, prompt, options);
   }
 
-  /** @throws UserError if the model's recipe was measured on prompts of another form */
+  /** @throws UserError if the model's recipe was measured on prompts of a different form */
   checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
     this.options.onForm?.(this.formOf(prompt, options), recipe);
   }

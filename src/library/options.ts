@@ -53,8 +53,8 @@ export interface Stoppable {
 
 interface Saves {
   /**
-   * Savings of this call, replacing those that the model was loaded with; an empty list is dense. Recipes share the
-   * model's weights.
+   * Savings of this call, replacing the savings that the model was loaded with; an empty list is dense. Recipes share
+   * the model's weights.
    */
   save?: readonly string[] | Recipe | undefined;
 }
