@@ -11,7 +11,7 @@ export interface Pipeline {
   readonly naming?: Naming;
 }
 
-/** The names of models that stand for a pipeline. */
+/** The model names that select a pipeline. */
 interface Naming {
   /** True for such a name. */
   is(model: string): boolean;

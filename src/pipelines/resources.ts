@@ -64,7 +64,7 @@ export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** False: dense answers a request that differs from the test's requests; true: it is refused. */
+  /** True if a request that differs from the test's requests is refused; otherwise dense answers it. */
   readonly strict: boolean;
 }
 

@@ -218,7 +218,7 @@ export class Scorer {
     return aggregated(this.#scores, this.options.aggregate);
   }
 
-  /** A token's score is NaN: later tokens cannot change that. */
+  /** True if a token's score is NaN, which later tokens cannot change. */
   get failed(): boolean {
     return this.#scores.some(Number.isNaN);
   }

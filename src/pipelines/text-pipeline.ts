@@ -22,7 +22,7 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   ): AsyncGenerator<ShownPiece, void> | Promise<AsyncGenerator<ShownPiece, void>>;
 }
 
-/** A pipeline that a model's name stands for, and that answers as a model does. */
+/** A pipeline that a model name selects, and that answers as a model does. */
 export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsPipeline {
   readonly naming: ModelsPipeline["naming"];
   /** Absent if all models continue texts. @throws UserError for models that their roles cannot use */

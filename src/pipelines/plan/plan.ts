@@ -93,7 +93,7 @@ const planWithCost = (
   ...(states && { states }),
 });
 
-/** @throws UserError if no projector was trained, or one for plans of another length */
+/** @throws UserError if no projector was trained for plans of this length */
 function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefined, tokens: number): Latent {
   if (!latent)
     throw new UserError(

@@ -8,7 +8,7 @@ export type ScorerKind = (typeof SCORER_KINDS)[number];
 
 const modes = ["replace", "append", "interpolate"] as const;
 
-/** Defaults with word vectors that differ from those with encoders. */
+/** Defaults for word vectors that differ from the defaults for encoders. */
 const ofWords = { alpha: 0.25, when: "always" } as const;
 
 /** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */

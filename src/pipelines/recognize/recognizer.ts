@@ -95,7 +95,7 @@ export class Recognizer implements Disposable {
   ) {}
 
   /**
-   * Opens a folder's localiser and bridge for a loaded model, or those that the package ships for it.
+   * Opens a folder's localiser and bridge for a loaded model, or the ones that the package ships for it.
    * @throws UserError if it is missing, damaged, or for another model or localiser
    */
   static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {

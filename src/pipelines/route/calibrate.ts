@@ -11,7 +11,7 @@ export type CalibrateBy = (typeof calibrations)[number];
 
 /** One calibration input: its score, and the quality of the answers (0 to 1) if known. */
 export interface Sample {
-  /** NaN: the input goes to Super at any threshold. */
+  /** If NaN, the input goes to Super at any threshold. */
   readonly score: number;
   readonly swift?: number | undefined;
   readonly super?: number | undefined;

@@ -6,7 +6,7 @@ import type { Outcome } from "./classifier.ts";
 
 /** A calibration question: its score, larger to retrieve, and the quality of either answer, 0 to 1. */
 export interface Judged extends Outcome {
-  /** NaN: the question is looked up at any threshold. */
+  /** If NaN, the question is looked up at any threshold. */
   readonly score: number;
 }
 
