@@ -100,7 +100,7 @@ interface SavingsResult {
   readonly machine: string;
 }
 
-/** Times each saving in turn with dense, on requests for which it is meant: whole answers, from an empty cache. */
+/** Times each saving alternately with dense, on requests that suit it: whole answers, from an empty cache. */
 export const savings: Survey = { name: "savings", survey };
 
 async function survey(

@@ -103,7 +103,7 @@ export const estimateTraining: Training["estimateTraining"] = later(async () => 
 export const resumeTraining: Training["resumeTraining"] = later(async () => (await training()).resumeTraining);
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
  * it with the same losses to the last bit.
  * @throws UserError
  */
@@ -118,7 +118,7 @@ export const trainPhases: Training["trainPhases"] = later(async () => (await tra
 
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
- * `out`, and writes `report.html` over all. A call with the same arguments resumes a stopped one.
+ * `out`, and writes `report.html` about all of them. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export const trainSweep: Training["trainSweep"] = later(async () => (await training()).trainSweep);
@@ -202,8 +202,8 @@ export const openPlanner = later(async () => (await import("./library/plan-pipel
 export const openTextPipeline = later(async () => (await import("./library/text-pipeline.ts")).openTextPipeline);
 
 /**
- * Calibrates a saving for a model on representative texts; a model that reads images also accepts questions about
- * pictures. Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
+ * Calibrates a saving for a model on representative texts, or, if the model reads images, on questions about pictures.
+ * Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
  */
@@ -249,7 +249,7 @@ export const exportTraining: Training["exportTraining"] = later(async () => (awa
 /**
  * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
  * folder, a weaker adapter.
- * @throws UserError if the two have other tensors
+ * @throws UserError if the two have different tensors
  */
 export const interpolate: Training["interpolate"] = later(async () => (await training()).interpolate);
 
@@ -306,7 +306,8 @@ export const openClassifyPair = later(
 
 /**
  * Writes a model's folder without the MLP neurons that contribute nothing: those whose gate row, up row or down column
- * is all zero. Every layer keeps as many as the layer that needs most, rounded up to whole blocks of quantised weights.
+ * is all zero. Every layer keeps as many neurons as the layer that needs the most, rounded up to whole blocks of
+ * quantised weights.
  * @throws UserError for a model without gated MLPs of one size
  */
 export const shrinkModel: Training["shrinkModel"] = later(async () => (await training()).shrinkModel);

@@ -144,7 +144,9 @@ test.skipIf(!server).concurrent(
     for (const _ of [1, 2, 3]) unfit(url);
     expect(await once(handing, "close")).toEqual([1, null]);
     expect(handing.said().match(/a worker leaves: .*mine\.jsonl/g)).toHaveLength(3);
-    expect(handing.said()).toMatch(/error: 3 workers have refused the jobs and left, and no other is there\n$/);
+    expect(handing.said()).toMatch(
+      /error: 3 workers have refused the jobs and left, and no other worker is connected\n$/,
+    );
   },
   600_000,
 );

@@ -80,7 +80,7 @@ describe("refused in one sentence", () => {
   const answered = rows.map((row) => ({ ...row, answer: "zebra" }));
   test.each<[string, readonly object[], string[], RegExp]>([
     ["one row", rows.slice(0, 1), [], /a calibration needs two rows or more, got 1/],
-    ["one class only", answered, ["--max-tokens", "4"], /Swift answers none of the 4 rows right/],
+    ["one class only", answered, ["--max-tokens", "4"], /Swift answers none of the 4 rows correctly/],
     ["no answers", rows, ["--by", "crossing"], /by=crossing needs an answer to every row, and 4 of 4 have none/],
     ["a row of something else", [{ text: "Hi" }], [], /odd\.jsonl: line 1: field "prompt"/],
     ["no row", [], [], /odd\.jsonl has no rows/],

@@ -26,7 +26,7 @@ export const CACHE_FOLDER = "cache folder";
 export const ORT = "ONNX Runtime";
 
 const run = promisify(execFile);
-/** The limit for a source to answer, in milliseconds. */
+/** Milliseconds to wait for a source's answer. */
 const SOURCE_TIMEOUT = 10_000;
 
 const gigabytes = (bytes: number): string => `${(bytes / 1e9).toFixed(1)} GB`;
@@ -115,7 +115,7 @@ function cacheFolder(): string {
   return `${home()}, ${gigabytes(bavail * bsize)} free`;
 }
 
-/** Maximum named folders of other versions; a developer's home may have a thousand. */
+/** Maximum folders of other versions to list by name; a developer's home may have a thousand. */
 const NAMED = 3;
 
 /** Other versions stay until someone deletes them: another program may use them. */
@@ -144,7 +144,7 @@ async function hub(): Promise<string> {
   return `${await hubAnswers(AbortSignal.timeout(SOURCE_TIMEOUT))} answers`;
 }
 
-/** One package of every kind of registry that has aliases. */
+/** One package from every kind of registry that aliases use. */
 const packages = (): PackageMirror[] =>
   Object.values(aliases)
     .flatMap(({ mirrors }) => mirrors)

@@ -17,7 +17,7 @@ export interface EncodeFlags extends Readonly<Record<string, unknown>> {
   adapter?: string;
 }
 
-/** Adds the flags of `EncodeFlags`; without a default model, one must be named. */
+/** Adds the flags of `EncodeFlags`; without a default model, the flag is required. */
 export function addEncodeFlags(command: Command, usual?: string): Command {
   const model = common("--model <model>", MODEL);
   command.addOption(usual === undefined ? model.makeOptionMandatory() : model.default(usual));

@@ -48,7 +48,7 @@ export function report(error: unknown, command: Command | undefined): number {
 const sentenceOf = (error: UserError): string =>
   error instanceof OptionError ? `${flagOf(error.option)} ${error.reason}` : error.message;
 
-/** Compared by name: benches are loaded from the sources, which have another class of that name. */
+/** Compared by name: benches are loaded from the sources, which have a different class of that name. */
 const isUserError = (error: Error): error is UserError => error.name === "UserError";
 
 const interruptionOf = (error: unknown): Interrupted | undefined =>

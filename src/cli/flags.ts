@@ -36,7 +36,7 @@ export function addFlags(command: Command, schema: Schema, group?: string): Comm
     const choices = [...(property.enum ?? property.items?.enum ?? [])];
     const description = withChoices(property.description ?? "", choices);
     const added = option(flagOf(key), { ...property, description }, value ?? "text");
-    // Only for help and completion: the schema checks values.
+    // Used only for help and completion, since the schema checks values.
     added.argChoices = choices;
     if (common) markCommon(added);
     if (heading !== undefined) added.helpGroup(`${heading}:`);
@@ -71,7 +71,7 @@ function option(flag: string, { type, description, default: usual, anyOf = [] }:
 const numeric = (text: string): number | string =>
   text.trim() === "" || Number.isNaN(Number(text)) ? text : Number(text);
 
-/** Schemas fill in defaults themselves, so that missing flags can be detected. */
+/** A default as help shows it; the schema fills it in, so that missing flags can be detected. */
 const shown = (usual: unknown): string =>
   typeof usual === "number" || typeof usual === "string" ? `(default: ${usual})` : "";
 

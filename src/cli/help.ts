@@ -61,7 +61,7 @@ function page(command: Command, helper: Help, choose: Choose, width = helper.hel
   const own: Help = Object.assign(Object.create(helper), {
     helpWidth: width,
     visibleOptions: () => shown,
-    // The last line names `help` itself.
+    // `help` itself is left out, since the last line names it.
     visibleCommands: () => command.commands.filter((inner) => inner.name() !== "help"),
     subcommandTerm: (inner: Command) => inner.name(),
     optionDescription,
@@ -83,7 +83,7 @@ function moreText(command: Command, hidden: number): string {
   return hidden === 0 ? "" : `${hidden} more options: ${call} --all`;
 }
 
-/** A description with its choices, unless it names them. */
+/** A description with its choices added, unless it already names them. */
 export const withChoices = (description: string, choices: readonly string[]): string =>
   choices.every((choice) => description.includes(choice)) ? description : `${description}: ${choices.join(", ")}`;
 

@@ -1,5 +1,5 @@
 /**
- * The command that reproduces a run's results, for its summary and report: without words about an existing folder, and
+ * The command that reproduces a run's results, for its summary and report: without flags about an existing folder, and
  * without the queue, since it does not change results, and its address may hold a password.
  */
 export function commandOf(words: readonly string[]): string {

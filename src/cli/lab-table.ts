@@ -20,7 +20,7 @@ export function summaryTable(summary: Summary): string[] {
 const consistent = ({ recipe, consistency }: RecipeSummary): string[] =>
   consistency
     ? [
-        `${recipe}: ${percent(consistency.same)} of answers are dense's, edit similarity ${figure(consistency.similarity)}`,
+        `${recipe}: ${percent(consistency.same)} of answers are the same as dense's, edit similarity ${figure(consistency.similarity)}`,
       ]
     : [];
 

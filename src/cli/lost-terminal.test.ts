@@ -7,7 +7,7 @@ import { expect, onTestFailed, test } from "vitest";
 
 const url = (file: string) => JSON.stringify(fileURLToPath(new URL(file, import.meta.url)));
 
-/** Logs until it is stopped, then ends by itself. It writes its process id to another channel than its log. */
+/** Logs until it is stopped, then ends by itself. It does not write its process id to the same channel as its log. */
 const server = `import { writeSync } from "node:fs";
   import { endAtOnce } from ${url("../runtime/libc.ts")};
   import { createLog, endUnread, standardError } from ${url("../serve/log.ts")};

@@ -2,7 +2,10 @@ import { writeSync } from "node:fs";
 import { isatty } from "node:tty";
 import { codeOf } from "../util/system-errors.ts";
 
-/** Ends the process at its exit if its terminal is gone: Node would restore the terminal's settings, and abort if it cannot. */
+/**
+ * Ends the process at its exit if its terminal is gone. Otherwise, Node would try to restore the terminal's settings,
+ * and abort if it cannot.
+ */
 export function endWithoutTerminal(): void {
   const terminals = [0, 1, 2].filter((fd) => isatty(fd));
   if (terminals.length === 0) return;

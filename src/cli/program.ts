@@ -44,7 +44,7 @@ const verbs: Readonly<Record<string, Verb>> = {
   },
   bench: { summary: "run a benchmark (in a clone of the project)", load: () => import("./commands/bench.ts") },
   export: { summary: "export a model as ONNX, safetensors or GGUF", load: () => import("./commands/export.ts") },
-  merge: { summary: "merge LoRA adapters, also into a model", load: () => import("./commands/merge.ts") },
+  merge: { summary: "merge LoRA adapters with each other or into a model", load: () => import("./commands/merge.ts") },
   lab: { summary: "measure what savings cost in quality", load: () => import("./commands/lab.ts") },
   receipts: { summary: "list receipts with totals", local: true, load: () => import("./commands/receipts.ts") },
   papers: { summary: "collect daily papers and serve their pages", load: () => import("./commands/papers.ts") },
@@ -76,7 +76,7 @@ function build(): Command {
     .enablePositionalOptions()
     .configureOutput({ outputError: (text, write) => write(text.replace("\n(", " (")) })
     .showHelpAfterError()
-    // Set in the environment, so that every fetch obeys, also in processes that the verb starts.
+    // Set in the environment, so that every fetch obeys it, even in processes that the verb starts.
     .hook("preAction", (_, command) => {
       if (command.optsWithGlobals()["offline"]) process.env["HF_HUB_OFFLINE"] = "1";
     });
@@ -91,7 +91,7 @@ export async function wholeProgram(): Promise<Command> {
   return program;
 }
 
-/** Defines the options of a verb, and of those below it that `words` name. */
+/** Defines the options of a verb, and of the verbs below it that `words` name. */
 async function defineVerb(command: Command, words: Words): Promise<void> {
   const { load, local = false } = verbs[command.name()]!;
   await (await load()).define(command, words);

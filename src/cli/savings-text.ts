@@ -6,7 +6,7 @@ import { methods } from "../train/methods/registry.ts";
 
 /** A terminal's columns. */
 const WIDTH = 80;
-/** A usual number of layers, whose settings represent other models'. */
+/** A usual number of layers; help shows the settings that `lab tune` tries for it. */
 const LAYERS = 32;
 
 const KINDS = { saving: "Savings", pipeline: "Pipelines", method: "Methods" } as const;
@@ -68,7 +68,7 @@ function heading(name: string, { default: usual, enum: choices, type }: z.core.J
   return `${usual === undefined ? name : `${name}=${value}`} (${choices?.join(", ") ?? type ?? "several types"})`;
 }
 
-/** The meaning of the name alone on models with a preset, or the training settings that a method selects. */
+/** The meaning of the name without options on models with a preset, or the training settings that a method selects. */
 function presetsOf({ kind, name }: Listed): string {
   if (kind === "saving")
     return bundledPresets(name)

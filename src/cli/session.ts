@@ -76,7 +76,7 @@ export async function open(options: SessionOptions, signal: AbortSignal): Promis
   });
 }
 
-/** Opens the pipeline that the options name. @throws UserError, also for options that belong to one model */
+/** Opens the pipeline that the options name. @throws UserError, for example for options that belong to one model */
 export async function openText(options: SessionOptions, signal: AbortSignal): Promise<OpenedPipeline> {
   const { save, recipe, adapter } = options;
   const { pipeline, roles, optionText } = textPipelineNamed(options.model)!;
@@ -165,7 +165,7 @@ async function bill(receipt: Receipt): Promise<void> {
   await keep(receipt);
 }
 
-/** Stores a receipt in the ledger. The answer is already printed: a failing ledger is only a warning. */
+/** Stores a receipt in the ledger. The answer is already printed, so a failing ledger only causes a warning. */
 async function keep(receipt: Receipt): Promise<void> {
   try {
     const { openLedger } = await import("../ledger/store.ts");

@@ -3,7 +3,7 @@ import { Interrupted } from "./errors.ts";
 import { interrupt, sayHowToGoOn, stoppable } from "./interrupt.ts";
 import { listenForStop } from "./stop-signal.ts";
 
-/** Calls only the newest listener: the test's own process also listens. */
+/** Calls only the newest listener, since the test's own process also listens. */
 const raise = (signal: NodeJS.Signals) => process.listeners(signal).at(-1)!(signal);
 
 afterEach(() => void vi.restoreAllMocks());

@@ -3,8 +3,8 @@ import { Interrupted } from "./errors.ts";
 import { endWithoutTerminal } from "./lost-terminal.ts";
 
 /**
- * Milliseconds in which one signal may arrive twice: some senders signal a group and its first process, which forwards
- * it, as npx does.
+ * Milliseconds in which one signal may arrive twice, since some senders signal a group and its first process, which
+ * forwards it, as npx does.
  */
 const ONE_SIGNAL = 500;
 

@@ -121,7 +121,7 @@ pip and npm keep their own settings, such as registries and proxies.`,
   130  stopped by Ctrl-C
   143  stopped by SIGTERM
 
-Stdout has the result alone; progress and errors go to stderr. With --json,
+Stdout has only the result; progress and errors go to stderr. With --json,
 stdout is one JSON object on the last line. DEBUG=modicum adds the stack to
 an error. A stopped training or lab run prints the command that continues it.`,
   },

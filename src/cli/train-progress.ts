@@ -30,7 +30,7 @@ export function showTraining(
   let [ms, count] = [0, 0];
   return {
     onNotice: (sentence) => display.say(sentence),
-    // An earlier process's steps took none of this one's time.
+    // Steps of an earlier process took none of this process's time.
     onBegin(done) {
       since.tokens = done.tokens;
     },

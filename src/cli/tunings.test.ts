@@ -20,7 +20,7 @@ test.each([
 });
 
 test.each([
-  ["off", true, [expect.stringMatching(/^--tune does nothing: MODICUM_TUNE=off keeps the forms/)]],
+  ["off", true, [expect.stringMatching(/^--tune does nothing, since MODICUM_TUNE=off keeps the forms/)]],
   ["off", false, []],
   ["", true, []],
 ])("MODICUM_TUNE=%j and --tune %s: one sentence if it does nothing", async (value, again, found) => {

@@ -28,8 +28,7 @@ export async function tunings(again: boolean): Promise<Check[]> {
   return checks;
 }
 
-const UNUSED =
-  "--tune does nothing: MODICUM_TUNE=off keeps the forms that the processor's instructions suggest, whatever the timing";
+const UNUSED = "--tune does nothing, since MODICUM_TUNE=off keeps the forms that the processor's instructions suggest";
 
 async function timeAgain(source: ResolvedModel): Promise<void> {
   const checkpoint = openCheckpoint(source.path);

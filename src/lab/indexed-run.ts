@@ -6,7 +6,7 @@ export interface IndexedRun {
   readonly model: string;
   readonly task: Task;
   readonly index: string;
-  /** The index's Postgres; undefined: files. */
+  /** The index's Postgres address; undefined if the index is in files. */
   readonly store?: string | undefined;
   /** The folder of results. */
   readonly out: string;

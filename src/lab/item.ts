@@ -32,7 +32,7 @@ export interface ContinuationItem extends Base, Continuation {
 export interface GenerationItem extends Base {
   readonly kind: "generation";
   readonly prompt: string;
-  /** The prompt as turns of the model's chat template; absent: the prompt is read as plain text. */
+  /** The prompt as turns of the model's chat template; if absent, the prompt is read as plain text. */
   readonly messages?: readonly ChatMessage[];
   /** The prompt as tokens, for cuts between tokens. */
   readonly promptTokens?: readonly number[];

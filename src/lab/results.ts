@@ -20,7 +20,7 @@ export const resultSchema = z.object({
   parts: z.record(z.string(), z.array(real)),
   /** `spent` includes `overhead`, the savings' own work, if known. */
   flops: z.object({ dense: z.number(), spent: z.number(), overhead: z.number().optional() }),
-  /** Read and written, by the rules that count FLOPs. */
+  /** Bytes read and written, by the rules that count FLOPs. */
   bytes: z.object({ dense: z.number(), spent: z.number() }).optional(),
   /** Counters that the recipe changed, as in a receipt: layers, blocks, exits, drafts …; absent in older results. */
   work: receiptSchema.shape.work,
@@ -47,7 +47,9 @@ const recipeSummary = z.object({
   acted: z.object({ items: real, change: real }).optional(),
   /** 1 − spent/dense. */
   flops_saved: z.number(),
-  /** Spent; an answer longer than dense's costs more, whatever it saves against dense of its own length. */
+  /**
+   * FLOPs spent. An answer longer than dense's costs more, even if it saves against a dense answer of its own length.
+   */
   flops_per_item: z.number().optional(),
   ms_per_item: z.number(),
   bytes_per_item: z.number().optional(),

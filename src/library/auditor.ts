@@ -15,7 +15,7 @@ const REMEMBERED = 10_000;
 /** An answer under a certificate. */
 export interface Audited {
   readonly certificate: string;
-  /** SHA-256 of its certificate: another one of the same name knows nothing of it. */
+  /** SHA-256 of its certificate, since a different one of the same name says nothing about the answer. */
   readonly sha256: string;
   readonly model: string;
   readonly prompt: readonly number[];
@@ -39,7 +39,7 @@ export interface AuditOptions {
   /** Uniform numbers from 0 to 1. */
   readonly random?: () => number;
   readonly onAudit?: (outcome: AuditOutcome) => void;
-  /** Called if a certificate's loss cannot be audited, once, or its state cannot be stored. */
+  /** Called once if a certificate's loss cannot be audited, and whenever its state cannot be stored. */
   readonly onFault?: (certificate: string, fault: string) => void;
 }
 
@@ -68,8 +68,8 @@ export class Auditor {
   }
 
   /**
-   * Draws, when a request arrives and before its answer is known, whether to audit it. A conversation is drawn once,
-   * and of several answers to one request the first. Another request with the same prompt begins a new conversation.
+   * Draws, when a request arrives and before its answer is known, whether to audit it. A conversation is drawn once; if
+   * a request has several answers, only the first is. Another request with the same prompt begins a new conversation.
    */
   draws({ earlier, prompt, arrived }: Turn): boolean {
     if (this.#waiting >= MOST_WAITING) return false;
@@ -118,8 +118,8 @@ async function scoresOf({ prompt, answer }: Pick<Audited, "prompt" | "answer">, 
 }
 
 /**
- * A drawn answer, replayed when it ends. An interrupted answer has no loss, and counts as one that cannot be replayed:
- * no drawn answer is dropped.
+ * A drawn answer, replayed when it ends. An interrupted answer has no loss, and counts as one that cannot be replayed,
+ * so that no drawn answer is dropped.
  */
 export async function* replayed(
   answer: () => AsyncIterable<Piece>,

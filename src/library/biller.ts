@@ -32,7 +32,7 @@ export class Biller {
   receipt({ tokens, flops, bytes, work, arrived, ms }: Usage, { recipe, choice }: RanUnder, cut?: CutReason): Receipt {
     const load = this.#unbilledLoad;
     this.#unbilledLoad = 0;
-    // A request that arrived earlier is billed this time as loading, not as waiting.
+    // If a request arrived before loading ended, the time until then is billed as loading, not as waiting.
     const waited = Math.min(load, Math.max(0, this.#loaded - arrived));
     return makeReceipt({
       model: this.name,

@@ -12,7 +12,7 @@ import { requestOf, settingsOf } from "./request.ts";
 
 /**
  * The recipe that a certificate selects for a request, empty for dense; `model` counts a prompt's tokens.
- * @throws UserError if the request is read or drawn in another way than in the test
+ * @throws UserError if the request is read or drawn differently than in the test
  */
 export async function choiceUnder(
   { name, certificate, strict }: NamedCertificate,

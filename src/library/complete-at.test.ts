@@ -81,7 +81,7 @@ test("stops the model where the line ends, and is billed for what ran", async ()
   expect([text, finishReason]).toEqual(["", "stop"]);
   expect(receipt.tokens.completion).toBeLessThan(4);
   expect(receipt.flops.spent).toBeGreaterThan(0);
-  // Its caller did not stop it.
+  // The caller did not stop the answer.
   expect(receipts).toEqual([]);
 });
 

@@ -10,7 +10,7 @@ import type { CodeCompletion } from "./options.ts";
 
 /** Tokens of the text before and after the place to read. */
 const [BEFORE, AFTER] = [1024, 256];
-/** The largest part of a model's context for them, so that a short one leaves room for the answer. */
+/** The largest share of a model's context for these tokens, so that a short context leaves room for the answer. */
 const SHARE = 0.75;
 
 /** The part of a text around a place that a model reads, and how far its completion goes. */

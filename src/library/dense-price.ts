@@ -8,7 +8,10 @@ import type { RunOptions } from "./options.ts";
 type Reading = Pick<RunOptions, "raw" | "suffix" | "tools" | "infill" | "mode">;
 type Held = Reading & Pick<RunOptions, "cachePrompt">;
 
-/** Prices a prompt and an answer of this text by the model's own cost rules, dense, as `Meter` bills a run. `cached`: the share of the prompt in a cache, 0 to 1. */
+/**
+ * The dense price of a prompt and an answer with this text, by the model's own cost rules, as `Meter` bills a run.
+ * `cached`: the share of the prompt in a cache, 0 to 1.
+ */
 export function priceOfAnswer(
   model: LanguageModel,
   prompt: Prompt,

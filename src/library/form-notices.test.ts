@@ -1,4 +1,4 @@
-/** A route and a gate that were calibrated in another form than the model's say so. */
+/** A route and a gate that were calibrated in a form that differs from the model's say so. */
 import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";

@@ -140,7 +140,7 @@ export class Model implements Disposable {
     return formOf(this.generative, prompt, options);
   }
 
-  /** @throws UserError if the model's recipe was measured on prompts of another form */
+  /** @throws UserError if the model's recipe was measured on prompts of a different form */
   checkForm(prompt: Prompt, options: PromptReading, recipe: Recipe = this.recipe): void {
     this.options.onForm?.(this.formOf(prompt, options), recipe);
   }
@@ -291,8 +291,8 @@ export class Model implements Disposable {
 
   /**
    * Complete answers to many prompts, in the same order, decoded together for the highest throughput; each answer takes
-   * longer than alone. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is then called
-   * for each that had begun.
+   * longer than it would by itself. Each has its own options, end and receipt. `signal` stops all, and `onStopped` is
+   * then called for each that had begun.
    * @throws UserError as `generate` does, before anything runs
    */
   async completeAll(requests: readonly BatchRequest[], options: Stoppable = {}): Promise<Completion[]> {

@@ -53,8 +53,8 @@ export interface Stoppable {
 
 interface Saves {
   /**
-   * Savings of this call, replacing those that the model was loaded with; an empty list is dense. Recipes share the
-   * model's weights.
+   * Savings of this call, replacing the savings that the model was loaded with; an empty list is dense. Recipes share
+   * the model's weights.
    */
   save?: readonly string[] | Recipe | undefined;
 }
@@ -64,8 +64,8 @@ interface AnswerOptions extends Saves {
   /** One of the model's `adapters`; by default none. */
   adapter?: string | undefined;
   /**
-   * The maximum cost of the answer, under `auto:NAME`: selects the certified recipe of least loss whose price fits,
-   * else the cheapest. The receipt says whether it was met.
+   * The maximum cost of the answer, under `auto:NAME`: selects the certified recipe with the least loss whose price
+   * fits, else the cheapest. The receipt says whether it was met.
    */
   budget?: Budget | undefined;
   /** True: `maxTokens` is a default, and under `auto:NAME` the certificate's limit applies if it is less. */
@@ -172,8 +172,8 @@ export interface ReadOptions extends Stoppable {
 
 interface CutOptions extends ReadOptions {
   /**
-   * True (the default): texts longer than the model's limit are cut at their ends; a number: to at most so many tokens;
-   * false: they are refused.
+   * True (the default): texts longer than the model's limit are cut at their ends; a number: to at most that many
+   * tokens; false: they are refused.
    */
   truncate?: Truncate | undefined;
 }
@@ -250,7 +250,7 @@ export interface ImagineOptions extends ImagineInput, Stoppable {
 /** A place in a text to complete, and the options of the completion. */
 export interface CompleteAtOptions extends Place, z.input<typeof completionOptions>, Stoppable, Saves {}
 
-/** Text to insert at a place in a text. `receipt` counts all generated tokens, also those after the end. */
+/** Text to insert at a place in a text. `receipt` counts all generated tokens, including tokens after the end. */
 export interface CodeCompletion {
   text: string;
   /** True if a saving ended it before a token that it judged wrong. */

@@ -25,7 +25,7 @@ afterAll(() => {
   rmSync(dirname(calibration), { recursive: true });
 });
 
-/** A prompt that runs in other chunks than before is rounded differently. */
+/** A prompt that runs in different chunks is rounded differently. */
 function forget({ models }: RoutePipeline): void {
   for (const { language } of Object.values(models)) language.engine.forget();
 }
@@ -161,7 +161,7 @@ describe("refused", () => {
     const judged = rows.slice(0, 2).map((row) => ({ ...row, answer: "Tokyo" }));
     await expect(calibrateRoute(NAME, judged, { out })).rejects.toThrow("so a judge is needed");
     const judge = () => 1;
-    await expect(calibrateRoute(NAME, judged, { out, judge })).rejects.toThrow("Swift answers all of the 2 rows right");
+    await expect(calibrateRoute(NAME, judged, { out, judge })).rejects.toThrow("answers all of the 2 rows correctly");
     expect(existsSync(out)).toBe(false);
   });
 });

@@ -68,7 +68,7 @@ export class RoutePipeline implements Disposable {
     this.models = opened.models as RoutePipeline["models"];
   }
 
-  /** A lower score goes to Super; undefined under a certificate, which chooses for each request. */
+  /** A request with a lower score goes to Super; undefined under a certificate, which chooses for each request. */
   get threshold(): number | undefined {
     const { rule } = this.opened.prepared as Prepared;
     return "threshold" in rule ? rule.threshold : undefined;

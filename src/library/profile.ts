@@ -41,8 +41,8 @@ const calibrationTexts = z.array(
 );
 
 /**
- * Calibrates a saving for a model on representative texts; a model that reads images also accepts questions about
- * pictures. Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
+ * Calibrates a saving for a model on representative texts, or, if the model reads images, on questions about pictures.
+ * Store the result with `saveCalibration(file, learnt)`; `learnt.use(file)` is the saving that uses it.
  * @throws UserError if the saving needs no calibration, the model has no hash on record, or a text is empty or longer
  * than the context
  */

@@ -210,14 +210,14 @@ function maskedOf(model: DiffusionModel, prompt: Prompt, terms: GenerationTerms,
   const one = Object.entries({ suffix, infill, mode, promptLogprobs, logprobs, format }).find(([, value]) => value);
   const extra = tools.length > 0 ? "tools" : one?.[0];
   if (extra !== undefined) throw new UserError(`${model.source.name} fills in masked tokens; expected no ${extra}`, 2);
-  if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 of a model that fills in masked tokens", 2);
+  if (maxTokens === 0) throw new UserError("maxTokens: expected at least 1 for a model that fills in masked tokens", 2);
   checkDrawing(model, terms);
   return model.encode(prompt, raw);
 }
 
 const usual = samplingOptions.parse({});
 
-/** Masked tokens are sampled by temperature and seed alone. @throws UserError for other sampling options */
+/** Masked tokens are sampled only by temperature and seed. @throws UserError for other sampling options */
 function checkDrawing({ source }: DiffusionModel, terms: GenerationTerms): void {
   const penalties = ["repetitionPenalty", "frequencyPenalty", "presencePenalty"] as const;
   const changed = (["topK", "topP", "minP", ...penalties] as const).find((name) => terms[name] !== usual[name]);

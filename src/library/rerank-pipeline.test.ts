@@ -129,7 +129,7 @@ test("a model that scores single texts ranks by its scores, and takes no options
   expect(scores).toEqual((await model.relevance("why", documents)).scores);
   expect(order.map((i) => scores[i])).toEqual(scores.toSorted((a, b) => b - a));
   expect([windows, receipt.tokens.completion]).toEqual([[], 0]);
-  const refused = `first: ${folder} reads each text alone; expected MODEL+first, such as smollm2+first`;
+  const refused = `first: ${folder} reads each text by itself; expected MODEL+first, such as smollm2+first`;
   await expect(openReranker(folder, { first: { windowSize: 3 } })).rejects.toThrow(refused);
 });
 

@@ -38,7 +38,7 @@ export async function openReranker(
   const found = rankPipelineNamed(checkArgument("openReranker's name", modelName, name));
   if (found) return openListwise(found, first, { ...loading, adapter });
   if (first)
-    throw new UserError(`first: ${name} reads each text alone; expected MODEL+first, such as smollm2+first`, 2);
+    throw new UserError(`first: ${name} reads each text by itself; expected MODEL+first, such as smollm2+first`, 2);
   const model = await load(name, { ...loading, adapter });
   return new RerankPipeline(name, model, (request) => byRelevance(model, request));
 }
@@ -80,7 +80,7 @@ async function openListwise(
   return new RerankPipeline(named.name, model, (request) => pipeline.rank(named, { use }, request, prepared), free);
 }
 
-/** Ranks by the score of each text alone; ties keep their order. */
+/** Ranks by each text's own score; ties keep their order. */
 async function byRelevance(model: Model, request: RankRequest): Promise<Reranked> {
   const { query, documents, ceiling, ...terms } = request;
   const limit = ceiling === undefined ? {} : { ceiling: { flops: ceiling } };

@@ -33,7 +33,7 @@ function planned(request: Request, plan: Plan | undefined): Request {
 /** A caller who may stop a run, and then gets its receipt. */
 type Stops = Pick<AnswerTerms, "signal" | "onStopped">;
 
-/** The environment of a reading; `lease` is undefined for models without seams. */
+/** The environment of a call that reads texts; `lease` is undefined for models without seams. */
 interface Under {
   readonly arrived: number;
   readonly lease: Lease | undefined;
@@ -127,7 +127,7 @@ export class Runs {
     }
   }
 
-  /** A reading under its recipe, with its receipt, also if it is stopped. */
+  /** Reads texts under a recipe, and makes a receipt, even if it is stopped. */
   async read<T, O extends ReadTerms & Pick<AnswerTerms, "save">>(
     { save = this.model.recipe, onStopped, arrived = performance.now(), ...terms }: O,
     reading: (terms: Omit<O, "save" | "onStopped" | "arrived"> & Under) => Promise<Answers<T>>,

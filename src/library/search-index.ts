@@ -65,7 +65,7 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * Adds documents, replacing those with the same ids. Unchanged documents are not embedded again. Documents added
+   * Adds documents, replacing documents with the same ids. Unchanged documents are not embedded again. Documents added
    * before a stop remain.
    * @throws UserError for a document without id or text, or a repeated id
    */
@@ -162,7 +162,7 @@ export class SearchIndex implements AsyncDisposable {
   }
 
   /**
-   * The documents closest to one of them by vectors, without itself; empty if it is missing.
+   * The documents whose vectors are closest to a given document's, without that document; empty if it is missing.
    * @throws UserError if the index has no vectors
    */
   async similar(
@@ -239,7 +239,7 @@ async function* parsed(documents: Iterable<DocumentInput> | AsyncIterable<Docume
   for await (const document of documents) yield checkArgument(`add's document ${++number}`, documentSchema, document);
 }
 
-/** The model's name in a receipt of work by terms alone. */
+/** The model's name in a receipt of work that uses only terms. */
 const BY_TERMS = "bm25";
 
 interface Work {

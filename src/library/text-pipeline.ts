@@ -18,7 +18,7 @@ import type { Chunk, Completion, LoadOptions, RunOptions } from "./options.ts";
 import { wholeOf } from "./whole-answer.ts";
 
 export interface TextPipelineOptions extends Omit<LoadOptions, "save" | "adapter" | "adapters"> {
-  /** Called with the reason if a model failed, such as a pair's Super, and another one answered. */
+  /** Called with the reason if a model failed, such as a pair's Super, and another model answered. */
   onDegraded?: ((why: string) => void) | undefined;
   /** The pipeline's own flags of `run`, such as `{ planning }` of a planner with an executor. */
   settings?: unknown;
@@ -61,7 +61,10 @@ export async function openNamed(
   }
 }
 
-/** A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names unchanged. */
+/**
+ * Replaces a registered recipe in a pipeline's name, such as `A>B@mine`, with its certificate; other names are
+ * unchanged.
+ */
 export async function spelledOut(name: string): Promise<string> {
   if (!pipelineNamed(name)) return name;
   const all = await registeredRecipes();

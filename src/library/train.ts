@@ -38,7 +38,7 @@ export interface TrainCall
 }
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
  * it with the same losses to the last bit.
  * @throws UserError
  */
@@ -68,13 +68,13 @@ const checkedTrainOptions = (options: TrainInput): TrainOptions =>
 
 /** The folder of a sweep, and its events. */
 export interface SweepCall extends Omit<TrainCall, "reuse">, Pick<SweepEvents, "onRun"> {
-  /** Advances the runs on other machines; absent: here, one after the other. */
+  /** Advances the runs on other machines; if absent, they run here, one after the other. */
   readonly elsewhere?: Elsewhere | undefined;
 }
 
 /**
  * Trains every combination of `sweep.grid`, one after the other, each in its folder within `out`, and writes
- * `report.html` over all. A call with the same arguments resumes a stopped one.
+ * `report.html` about all of them. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(
@@ -108,7 +108,7 @@ export interface InterpolateOptions extends ResolveOptions {
 /**
  * Writes weights between a model and its fine-tuned form into `out`: a model in float32, or, if `tuned` is an adapter's
  * folder, a weaker adapter.
- * @throws UserError if the two have other tensors
+ * @throws UserError if the two have different tensors
  */
 export async function interpolate(
   base: string,

@@ -41,7 +41,7 @@ export type Priced = Spent & { readonly prompt: number };
 export interface CalledModel<O extends object> {
   /** Answers a raw prompt; each model has its own template and tokens. */
   generate(prompt: Prompt, options: O & CallTerms): AsyncIterable<ModelPiece>;
-  /** The cached share of a prompt, 0 to 1; absent: unknown. */
+  /** The cached share of a prompt, 0 to 1; absent if unknown. */
   held?(prompt: Prompt, options: O): number;
   /**
    * This model's own dense cost of the prompt and an answer of that length, if a cache has this share of the prompt;
@@ -65,7 +65,7 @@ export const modelIdentity = z.strictObject({
     .optional(),
   recipe: z.array(z.string()).default([]),
   quant: z.string().default("auto"),
-  /** Bits of the codes that its 4-bit types ran in, if known: other bits change scores slightly. */
+  /** Bits of the codes that its 4-bit types ran in, if known, since a different width changes scores slightly. */
   codes: modelForm.shape.codes,
   /** The form in which its layers ran, if those were rotated bytes, chosen here or named in `quant`. */
   form: z.literal("q8r").optional(),
@@ -78,5 +78,5 @@ export const recordedForm = ({ quant, codes }: ModelForm): Pick<ModelIdentity, "
   ...(quant === "q8r" && { form: quant }),
 });
 
-/** True if two records of a model's scores have one form of its weights. */
+/** True if two records of a model's scores have the same form of its weights. */
 export const runAlike = (a: ModelIdentity, b: ModelIdentity): boolean => a.codes === b.codes && a.form === b.form;

@@ -11,7 +11,7 @@ export interface Pipeline {
   readonly naming?: Naming;
 }
 
-/** The names of models that stand for a pipeline. */
+/** The model names that select a pipeline. */
 interface Naming {
   /** True for such a name. */
   is(model: string): boolean;
@@ -30,7 +30,7 @@ export interface ModelsPipeline extends Pipeline {
   parse(model: string): Parsed | undefined;
   /** The name of models by role, without options. */
   nameOf(roles: Roles): string;
-  /** The role of the model that alone is dense. */
+  /** The role of the model that is dense by itself. */
   readonly dense: string;
   /** The field for its models in a server's list; default `models`. */
   readonly listed?: Field & { of?(named: Named): unknown };
@@ -56,7 +56,10 @@ export interface Named<P extends Pipeline = Pipeline> extends Parsed {
   readonly pipeline: P;
   /** Without its options. */
   readonly name: string;
-  /** The options are the server's default: dense answers requests that differ from the certificate's test; none is refused. */
+  /**
+   * True if the options are the server's default. Dense then answers requests that differ from the certificate's test;
+   * none is refused.
+   */
   readonly byDefault?: true;
 }
 

@@ -14,7 +14,7 @@ import { vote } from "./vote/vote.ts";
 /** Every pipeline. The first one that can parse a name owns it: `+` separates two models only if no suffix follows it. */
 export const pipelines: readonly Pipeline[] = [route, first, vote, qzero, expertrag, plan, recognize];
 
-/** The pipeline that a model's name stands for; undefined for one model's name. */
+/** The pipeline that a model name selects; undefined for a single model's name. */
 export const pipelineNamed = (model: string): Pipeline | undefined => pipelines.find(({ naming }) => naming?.is(model));
 
 /** @throws UserError for a pipeline's name, where one model is expected */
@@ -39,7 +39,10 @@ export function checkSpelling(name: string): void {
 
 const isOverModels = (pipeline: Pipeline): pipeline is ModelsPipeline => "parse" in pipeline;
 
-/** The models in a pipeline's name by their roles; undefined for one model's name. @throws UserError for an invalid name */
+/**
+ * The models in a pipeline's name by their roles; undefined for a single model's name. @throws UserError for an invalid
+ * name
+ */
 export const rolesIn = (model: string): Roles | undefined => named(model, isOverModels)?.roles;
 
 const answersTexts = (pipeline: Pipeline): pipeline is TextPipeline => "answer" in pipeline && isOverModels(pipeline);

@@ -9,7 +9,7 @@ import type { CallTerms } from "./model.ts";
 /** The conditions under which texts are read or ranked. */
 export type TurnTerms = Omit<EncodeTerms, "signal"> & Pick<CallTerms, "signal" | "onStopped">;
 
-/** A request's options, passed to models unchanged, and those that a pipeline may set. */
+/** A request's options, passed to models unchanged, and the options that a pipeline may set. */
 export type CallOptions = AnswerOptions & CallTerms;
 
 export interface AnswerOptions extends GenerateInput {

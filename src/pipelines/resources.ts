@@ -46,7 +46,7 @@ export interface HeldModel {
   attached<T extends Disposable>(key: string, make: () => Promise<T>): Promise<T>;
 }
 
-/** The savings of a call; absent: those that the model was loaded with. */
+/** The savings of a call; by default, the savings that the model was loaded with. */
 type Saving = { readonly save?: Recipe | undefined };
 
 type Ceiling = { readonly ceiling?: { readonly flops?: number | undefined } | undefined };
@@ -64,7 +64,7 @@ export type AnyPrompt = Prompt | ((model: HeldModel) => Promise<SpannedPrompt>);
 export interface NamedCertificate {
   readonly name: string;
   readonly certificate: Certificate;
-  /** False: dense answers a request that differs from the test's requests; true: it is refused. */
+  /** True if a request that differs from the test's requests is refused; otherwise dense answers it. */
   readonly strict: boolean;
 }
 

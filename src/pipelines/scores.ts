@@ -3,7 +3,7 @@ import { fnv1a } from "../util/fnv.ts";
 import { seededRandom } from "../util/random.ts";
 
 /**
- * Scores of an input's ease, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
+ * Scores of how easy an input is, from Swift's logits (E-LANG, arXiv 2203.00748). Higher is easier in all of them.
  * `energy-of-probs` is the formula of the authors' released code, the energy of probabilities; `random` is a control.
  */
 export const scoreKinds = ["energy", "energy-of-probs", "softmax", "entropy", "margin", "random"] as const;
@@ -26,7 +26,7 @@ export const aggregate = z
 const MOST_SEED = 2 ** 20;
 
 export const scoreOptions = z.strictObject({
-  score: z.enum(scoreKinds).default("energy").describe("the score of an input's ease, from the smaller model's logits"),
+  score: z.enum(scoreKinds).default("energy").describe("how to rate an input's ease by the smaller model's logits"),
   temperature: z.coerce.number().positive().default(1).describe("divides the logits, and multiplies the energy"),
   aggregate: aggregate.default("first").describe("first, mean, min or a quantile (q0.25) over the answer's tokens"),
   labelTokens: z
@@ -218,7 +218,7 @@ export class Scorer {
     return aggregated(this.#scores, this.options.aggregate);
   }
 
-  /** A token's score is NaN: later tokens cannot change that. */
+  /** True if a token's score is NaN, which later tokens cannot change. */
   get failed(): boolean {
     return this.#scores.some(Number.isNaN);
   }

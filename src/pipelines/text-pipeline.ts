@@ -12,7 +12,7 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   prepare?(named: Named<this>, resources: Resources): Promise<P>;
   /**
    * Answers a request. The last piece has the one receipt of all calls; the first and the last have the pipeline's
-   * field. The promise settles before any model is called: a refused request has no bill.
+   * field. The promise settles before any model is called, so a refused request has no bill.
    */
   answer(
     named: Named<this>,
@@ -22,7 +22,7 @@ export interface AnsweringPipeline<P = unknown> extends Pipeline {
   ): AsyncGenerator<ShownPiece, void> | Promise<AsyncGenerator<ShownPiece, void>>;
 }
 
-/** A pipeline that a model's name stands for, and that answers as a model does. */
+/** A pipeline that a model name selects, and that answers as a model does. */
 export interface TextPipeline<P = unknown> extends AnsweringPipeline<P>, ModelsPipeline {
   readonly naming: ModelsPipeline["naming"];
   /** Absent if all models continue texts. @throws UserError for models that their roles cannot use */
@@ -42,7 +42,10 @@ export interface Serving {
   readonly form: string;
   /** Why a request's savings are refused, unless they stand for options. */
   readonly noSavings: string;
-  /** Options that another name stands for, on a server of one such pipeline. @throws UserError that names the option */
+  /**
+   * The options that an alias stands for, on a server with one such pipeline.
+   * @throws UserError that names the option
+   */
   alias(model: string): string | undefined;
   /** An option that its answers do not support, and why; `remote`: its models on other servers, by role. */
   refusal(request: TextRequest, remote: Roles): readonly [option: string, why: string] | undefined;

@@ -17,7 +17,7 @@ const home = mkdtempSync(path.join(tmpdir(), "modicum-answer-"));
 const TEMPLATE = "{% for m in messages %}{{ m.role }} {{ m.content }} {% endfor %}";
 
 let server: Testing;
-/** The same with memory for one of its models; both close their indexes. */
+/** The same server with memory for only one of its models. Both servers close their indexes. */
 let narrow: Testing;
 beforeAll(async () => {
   const before = process.env["MODICUM_HOME"];

@@ -31,11 +31,11 @@ afterAll(async () => {
   rmSync(home, { recursive: true });
 });
 
-/** Stores a certificate of this model. Its exit at the first layer differs from dense; `lookup` returns dense's text. */
+/** Stores a certificate for this model. An exit at the first layer changes its answers; `lookup` does not. */
 const keep = (name: string, recipe: string, over: Partial<Certificate> = {}) =>
   keepCertificate(name, certificateOf(recipe, { model, loss: "nats", type: "unit", ...over }));
 
-/** Audits have switched `lossy` off: its state starts afresh once it is on again. */
+/** Answers audited before `lossy` was switched off; its state starts afresh once it is on again. */
 let untilOff = 0;
 
 let calls = 0;
@@ -65,7 +65,7 @@ test("answers that lose more than certified switch the certificate off, for the 
   }
   expect(receipt).toMatchObject({ recipe: [], unguaranteed: "off" });
   untilOff = count;
-  // It is off before the server learns of it.
+  // The certificate is off before the server logs it.
   while (!server.logged.some((line) => line.includes("a certificate is off: its answers lose too much")))
     await new Promise((resolve) => setImmediate(resolve));
   const metrics = await (await fetch(`${server.url}/metrics`)).text();
@@ -150,7 +150,7 @@ test("a conversation is drawn once, however many turns it has, and two with the 
   one.push(user("and a bird"), await chat([...one, user("and a bird")]));
   await chat([...one, user("and a road")]);
   await chat([...two, user("and a cloud")]);
-  // Examples before a question are not earlier turns of it.
+  // Examples before a question do not count as earlier turns of its conversation.
   for (const question of ["a light?", "a bird?"]) await chat([...examples, user(question)]);
   await audited("turns", 4);
   await chats.stop(0);

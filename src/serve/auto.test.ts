@@ -167,7 +167,7 @@ describe("a certificate for one of two models", () => {
   beforeAll(async () => {
     await keepCertificate("theirs", certificateOf(EXIT, { model: await modelHash(await resolveModel(other)) }));
     const catalogue = await open(["auto:mine"]);
-    expect(await catalogue.checkUsual()).toEqual(["auto:mine was tuned on tiny: other models answer without it"]);
+    expect(await catalogue.checkUsual()).toEqual(["auto:mine was tuned on tiny, so other models answer without it"]);
     both = await serveModels([], { catalogue });
   });
   afterAll(() => both.stop(0));
@@ -188,8 +188,8 @@ describe("a certificate for one of two models", () => {
   test("leaves the other one its own, and refuses another recipe beside it", async () => {
     const catalogue = await open(["auto:mine", "auto:theirs"]);
     expect(await catalogue.checkUsual()).toEqual([
-      "auto:mine was tuned on tiny: other models answer without it",
-      "auto:theirs was tuned on untied: other models answer without it",
+      "auto:mine was tuned on tiny, so other models answer without it",
+      "auto:theirs was tuned on untied, so other models answer without it",
     ]);
     const usual = ["auto:mine", "auto:theirs"];
     const textOf = async (model: string) => (await catalogue.choose({ model }, usual)).recipe.map(({ text }) => text);

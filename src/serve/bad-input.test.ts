@@ -651,7 +651,7 @@ describe("slow checks are refused at once, and delay no other request", () => {
     ["50,000 names", "completions", held({ required: Array(5e4).fill(1) }), /"required": .* at most 10000 names, got/],
   ])("%s", async (_, path, body, sentence) => {
     const sent = JSON.stringify(body);
-    // Client and server share a process: while it makes the body, the server's timeout for an idle connection may expire.
+    // Client and server share a process, so the server's idle timeout may expire while the client builds the body.
     const headers = { ...JSON_TYPE, connection: "close" };
     const calls = await callsOf(async () => {
       const answer = fetch(`${server.url}/v1/${path}`, { method: "POST", headers, body: sent });
@@ -704,7 +704,7 @@ describe("an odd but harmless request is answered", () => {
   });
 });
 
-/** The server's response to invalid HTTP: everything until it closes the connection, or has sent `enough`. */
+/** The server's response to invalid HTTP: everything until it closes the connection, or until `enough` matches. */
 function raw(bytes: string, enough?: RegExp): Promise<string> {
   const { port } = new URL(server.url);
   return new Promise((resolve, reject) => {

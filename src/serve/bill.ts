@@ -20,13 +20,13 @@ export class Bill {
     model: string,
     private readonly call: Asker,
     private readonly context: Pick<ServerContext, "ledger" | "metrics" | "rates" | "limits">,
-    /** Its name is the one on the receipt, as in requests. */
+    /** An adapter's name, which replaces the model's on the receipt, as in requests. */
     private readonly adapter?: string,
   ) {
     this.#label = { model_name: adapter ?? model };
   }
 
-  /** The terms of the request's parts; their receipts are added here, also if they are stopped. */
+  /** The terms of the request's parts. A part that is stopped also adds its receipt to this bill. */
   get terms() {
     return {
       key: this.call.key?.id,
@@ -42,7 +42,7 @@ export class Bill {
     this.call.trace.part(receipt);
   }
 
-  /** A token of one of its answers has arrived. */
+  /** Records that a token of one of the answers has arrived. */
   token(answer = 0): void {
     const { firstToken, betweenTokens } = this.context.metrics;
     const last = this.#last.get(answer);

@@ -74,7 +74,7 @@ const models = {
 /** The beginning of a required call of g, in forms that are JSON. */
 const held: Readonly<Record<string, RegExp>> = {
   cohere: /^\{\s*"tool_call_id":\s*"0/,
-  // Its name precedes the answer, which is complete with no arguments.
+  // The function's name precedes the answer, which is complete without arguments.
   deepseek: /^g$/,
 };
 
@@ -123,7 +123,7 @@ describe.each(Object.keys(models))("%s", (model) => {
 
   test("a required call uses the model's form if that is JSON, else the usual one", async () => {
     const bare = [{ type: "function", function: { name: "g" } }];
-    // It fills its tokens with the white space that JSON allows, so the call remains text.
+    // The model fills its tokens with white space, which JSON allows, so the unfinished call remains text.
     const { message } = await answer(model, { tools: bare, tool_choice: "required" });
     expect(message.content ?? message.tool_calls[0].function.name).toMatch(held[model] ?? /^\{\s*"name":\s*"g"/);
   });

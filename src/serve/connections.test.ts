@@ -4,8 +4,8 @@ import { limitOptions } from "./limits.ts";
 import { jsonOf, outlasting, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 /**
- * The head gets a quarter of it: a client that sends nothing in that time gets no answer. A busy machine may take some
- * of it.
+ * Maximum seconds for a request to arrive; its headers have a quarter of them. A client that sends nothing in that time
+ * gets no answer, and a busy machine may use up some of it.
  */
 const SECONDS = 2;
 let server: Testing;
@@ -40,7 +40,7 @@ const request = (body: object): string => {
   return head(text.length) + text;
 };
 
-/** The last response on a connection, after interim ones and those to earlier requests. */
+/** The last response on a connection, after interim responses and responses to earlier requests. */
 function last(reply: string): { status: number; body: string; count: number } {
   const answers = reply.split(/(?=HTTP\/1\.1 \d{3} )/).filter((answer) => !answer.startsWith("HTTP/1.1 102 "));
   const [start, ...rest] = answers.at(-1)!.split("\r\n\r\n");
@@ -139,7 +139,7 @@ describe("a request that arrives too slowly is refused, and its connection close
   });
 
   test("an answer may take longer than its request", async () => {
-    // The server checks its connections several times a second: half the limit more is enough for it to have cut this one off.
+    // The server checks its connections several times a second, so within 1.5 limits it would have cut this one off.
     await outlasting(1500 * SECONDS, async () => {
       const { socket, reply } = open();
       socket.end(request({ max_tokens: 200 }));

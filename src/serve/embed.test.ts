@@ -79,7 +79,7 @@ describe("embed in Cohere's form", () => {
 });
 
 test.each([
-  [{ embedding_types: ["int8"] }, "embedding_types.0", /expected "float" or "base64": models here have no vectors/],
+  [{ embedding_types: ["int8"] }, "embedding_types.0", /expected "float" or "base64": models here return no quantized/],
   [{ images: ["data:image/png;base64,AA=="] }, "images", /expected none: models here read text/],
   [{ input_type: "image" }, "input_type", /models here read text/],
   [{ inputs: [{ content: [{ type: "image_url" }] }], texts: null }, "inputs.0.content.0.type", /expected "text"/],

@@ -14,11 +14,11 @@ import { termsSchema } from "./keys/terms.ts";
 import { limitOptions } from "./limits.ts";
 import { jsonOf, serveModels, type Testing, TINY, tinyWithTemplate } from "./serve.testing.ts";
 
-/** Has the packages of tools/reference/clients.txt; `.ci/run` installs it. */
+/** From the Python environment with the packages of tools/reference/clients.txt, installed by `.ci/run`. */
 const schemathesis = fileURLToPath(new URL("../../.ci/venv/bin/schemathesis", import.meta.url));
 export const canFuzz = existsSync(schemathesis);
 
-/** Among other things, they check that no status is 5xx and that answers match the description. */
+/** Schemathesis's checks; among others, no status may be 5xx, and answers must match the description. */
 const CHECKS = "not_a_server_error,response_schema_conformance,content_type_conformance,status_code_conformance";
 
 /** Turns in any order, with calls and results. */
@@ -68,7 +68,7 @@ export async function fuzz(examples: number, seed: number, scopes?: readonly Sco
   }
 }
 
-/** An option: a key with a ceiling. */
+/** The command-line option that sends a new key with ceilings. */
 async function keyOf({ keys }: Testing, scopes: readonly Scope[]): Promise<string[]> {
   const { secret } = await keys.create("fuzz", scopes, termsSchema.parse({ maxTokens: 2, maxFlops: 1e9 }));
   return ["--header", `Authorization: Bearer ${secret}`];

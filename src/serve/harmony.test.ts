@@ -69,7 +69,7 @@ async function streamed(model: string, more: object = {}) {
   return chunks.flatMap(({ choices }) => choices.map(({ delta }: { delta: object }) => delta));
 }
 
-/** The first of equally likely tokens is chosen: not white space, if a format allows it. */
+/** Bans white space, which would be chosen as the first of equally likely tokens where a format allows it. */
 const NO_SPACES = { 9: -1, 10: -1, 32: -1 };
 const REASONING = "Two and two is four.";
 const parameters = {

@@ -10,7 +10,7 @@ const script = `import { createLog, endUnread, standardError } from ${JSON.strin
   for (let i = 0; i < 500; i++) log.info({ i, long: "x".repeat(1000) });
   process.exitCode = 3;
   endUnread();`;
-/** Its standard error is a pipe from the shell, read by another process or not. */
+/** Runs the script; its standard error is a pipe from the shell, which `reader` may or may not read. */
 const start = (reader: string) =>
   spawn("bash", [
     "-c",

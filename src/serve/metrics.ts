@@ -36,7 +36,7 @@ export class Metrics {
   readonly #dense = this.#counter("modicum:flops_dense_total", "FLOPs of the dense runs", bySaving);
   readonly #spent = this.#counter("modicum:flops_spent_total", "FLOPs spent, overhead included", bySaving);
   readonly #overhead = this.#counter("modicum:flops_overhead_total", "FLOPs of the savings' own overhead", bySaving);
-  readonly #decoding = this.#counter("modicum:decode_seconds_total", "time of generating after a prompt", bySaving);
+  readonly #decoding = this.#counter("modicum:decode_seconds_total", "time spent generating after a prompt", bySaving);
   readonly #decoded = this.#counter("modicum:decode_tokens_total", "tokens generated in that time", bySaving);
 
   readonly adapters = new AdapterUse();
@@ -68,7 +68,7 @@ export class Metrics {
     );
     this.#gauge(
       "modicum:audit_wealth",
-      "wealth bet against a certificate; it is off at 1/(1 - confidence)",
+      "wealth bet against a certificate, which is switched off at 1/(1 - confidence)",
       (gauge) => {
         for (const { certificate, wealth } of watchedCertificates()) gauge.set({ certificate }, wealth);
       },
@@ -135,7 +135,10 @@ export class Metrics {
     this.#bySaving(receipt);
   }
 
-  /** Adds a request's cost by the savings' names: their options, which users choose, would make unlimited labels. */
+  /**
+   * Adds a request's cost, labelled by the savings' names without their options: users choose those, so the number of
+   * labels would be unlimited.
+   */
   #bySaving({ model: name, recipe, flops, ms, tokens }: Receipt): void {
     const saving = recipe.map((text) => text.split(":")[0]).join("+") || "dense";
     const by = { model_name: name, saving };

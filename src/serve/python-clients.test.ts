@@ -5,7 +5,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { serveModels, type Testing, TINY } from "./serve.testing.ts";
 
-/** Has the packages of tools/reference/clients.txt; `.ci/run` installs it. */
+/** From the Python environment with the packages of tools/reference/clients.txt, installed by `.ci/run`. */
 const python = fileURLToPath(new URL("../../.ci/venv/bin/python", import.meta.url));
 const script = fileURLToPath(new URL("../../tools/reference/clients.py", import.meta.url));
 const there = existsSync(python);

@@ -10,7 +10,7 @@ import { jsonOf, post, serveModels, type Testing } from "./serve.testing.ts";
 const SPECIAL = ["<|im_end|>", "<|im_start|>", "<think>", "</think>"];
 const SCRIPT = ["<think>", "\nTwo and", " two is", " four.\n", "</think>", "\n\nIt", " is 4"];
 
-/** The published one, from tools/reference/tokenizer_models.py. */
+/** Qwen3's published template, from tools/reference/tokenizer_models.py. */
 const QWEN3: string = JSON.parse(
   gunzipSync(readFileSync(new URL("../weights/tokenizer/fixtures/models/qwen3.json.gz", import.meta.url))).toString(),
 ).config.chat_template;
@@ -50,7 +50,7 @@ const send = async (route: string, model: string, more: object) =>
     post(server, `/v1/chat/completions${route}`, { model, messages: [user], temperature: 0, max_tokens: 60, ...more }),
   );
 const answer = async (model: string, more: object = {}) => (await send("", model, more)).choices[0].message;
-/** The prompt of a chat; its tokens are bytes and the special ones, of which the script has its own. */
+/** The prompt of a chat, whose tokens are bytes and special tokens; the script adds two of these. */
 async function prompt(model: string, more: object = {}): Promise<string> {
   const { token_ids } = await send("/render", model, more);
   const special = [...SPECIAL, "<think>", "</think>"];

@@ -11,7 +11,7 @@ const TURNS =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.reasoning_content %}<think>\n{{ m.reasoning_content }}\n</think>\n\n{% endif %}{{ m.content }}<|im_end|>\n{% endfor %}";
 /** The model opens its reasoning itself, as in Qwen3; a variable closes it at once. */
 const ASKS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n{% if enable_thinking is false %}<think>\n\n</think>\n\n{% endif %}{% endif %}`;
-/** The prompt opens it, as in DeepSeek-R1. */
+/** The prompt opens the reasoning, as in DeepSeek-R1. */
 const OPENS = `${TURNS}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}`;
 /** A template that names only one of the tags. */
 const BEGINS = "{% for m in messages %}{{ m.content }}<|im_end|>{% endfor %}<|im_start|>assistant\n<think>\n";

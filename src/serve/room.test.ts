@@ -5,7 +5,7 @@ import { Catalogue } from "./models/catalogue.ts";
 import { jsonOf, post, serveModels, type Testing, TINY } from "./serve.testing.ts";
 
 const models = TINY.slice(0, 2);
-/** Enough for the larger of the two only. */
+/** Enough for only the larger of the two models. */
 const memory = Math.max(...(await Catalogue.open(models)).list().map(({ source }) => source.bytes));
 let server: Testing;
 let goOn: () => void;

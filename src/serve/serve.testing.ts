@@ -28,7 +28,10 @@ export const TINY = [
   `labels=${fixture("engine/fixtures/classifier")}`,
 ];
 
-/** The first of them with more fields at the beginning of the file, and one long enough to keep the tensors aligned. */
+/**
+ * The first of these models with more fields at the beginning of its file, and one field long enough to keep the
+ * tensors aligned.
+ */
 export function tinyWith(fields: Readonly<Record<string, Field>>): Buffer {
   const gguf = readFileSync(fixture("models/fixtures/llama-tiny.gguf"));
   const more = Buffer.concat(Object.entries(fields).map(([key, field]) => entry(key, field)));

@@ -48,7 +48,7 @@ export interface ServeOptions {
   readonly host: string;
   /** 0 selects a free one. */
   readonly port: number;
-  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined: no such port. */
+  /** The port of `/metrics` alone, without a key; 0 selects a free one. Undefined if there is no such port. */
   readonly metricsPort?: number | undefined;
   readonly allowAnonymous: boolean;
   /** Names under which a proxy calls the server, in lower case. */
@@ -71,7 +71,7 @@ export interface ServeOptions {
   readonly tracer: Tracer;
   /** Modicum's version, for the documentation. */
   readonly version: string;
-  /** The console at `/`, and the folder of lab runs that it shows; undefined: no console. */
+  /** The console at `/`, and the folder of lab runs that it shows; undefined without a console. */
   readonly console?: { readonly lab: string | undefined } | undefined;
 }
 
@@ -83,7 +83,7 @@ export interface Serving {
   /** Resolves when the first model has answered once. @throws the error of loading it */
   readonly warm: Promise<void>;
   /**
-   * Accepts no more requests, lets running ones end for `patience` milliseconds, then ends them, and writes the ledger.
+   * Accepts no more requests, gives running ones `patience` milliseconds, then ends them, and writes the ledger.
    * Returns the number of lost receipts.
    */
   stop(patience: number): Promise<number>;
@@ -95,10 +95,12 @@ const TO_SAY_SO = 2_000;
 /** Milliseconds for sent data to leave, and for requests with closed connections to be billed. */
 const ON_ITS_WAY = 200;
 
-/** Milliseconds for the last receipts to be written: a silent ledger would delay the stop. */
+/** Milliseconds to wait for the last receipts to be written; without a limit, a silent ledger would delay shutdown. */
 const TO_BE_WRITTEN = 5_000;
 
-/** Milliseconds for the last traces to be sent: an unavailable collector would delay the stop. */
+/**
+ * Milliseconds to wait for the last traces to be sent; without a limit, an unavailable collector would delay shutdown.
+ */
 const TO_BE_SENT = 1_000;
 
 /** Opens the server. @throws UserError if it is not allowed to open, or cannot */
@@ -133,7 +135,7 @@ export async function serve(options: ServeOptions): Promise<Serving> {
   const refused = noteRefusal(context);
   const listener = getRequestListener(app.fetch, {
     overrideGlobalObjects: false,
-    // Unread bodies are discarded.
+    // `letPass` discards unread bodies.
     autoCleanupIncoming: false,
     errorHandler: refuseAddress(refused),
   });
@@ -209,9 +211,9 @@ async function stop(context: ServerContext, server: Server, underWay: UnderWay, 
   server.closeIdleConnections();
   context.fleet.close(patience);
   const ended = Promise.all([context.pool.close(patience), underWay.drain(patience + TO_SAY_SO)]);
-  // A client that does not read its answer would delay the stop for ever.
+  // Without a limit, a client that does not read its answer would delay shutdown for ever.
   await within(patience + TO_SAY_SO + ON_ITS_WAY, ended);
-  // An idle persistent connection is not waited for.
+  // Idle persistent connections are closed without waiting for them.
   setTimeout(() => server.closeAllConnections(), ON_ITS_WAY).unref();
   await closed;
   await within(ON_ITS_WAY, ended);

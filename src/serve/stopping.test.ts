@@ -37,7 +37,7 @@ test("a stopping server lets a stream end, and accepts no more", async () => {
 test("a stream that does not end in time is cut off with its last event, including the receipt", async () => {
   const server = await serveModels(TINY.slice(0, 1), { scheduling: { rows: 64, queue: 0 } });
   const response = await post(server.url, longest);
-  // The server's patience with its clients ends once the answer is read.
+  // With fake timers, the server's patience with its clients does not end before the answer is read.
   vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout"] });
   const stopped = server.stop(0);
   const events = (await response.text()).trimEnd().split("\n\n");

@@ -170,7 +170,7 @@ test("rows of one batch each follow their own schema", async () => {
   const answers = await Promise.all(
     ["red", "green", undefined].map((value) =>
       openai.chat.completions.create({
-        // White space between parts is bounded: 120 tokens hold any answer to these schemas, however it is drawn.
+        // White space between parts is bounded, so 120 tokens hold any answer that meets these schemas.
         ...{ ...base, temperature: 1, seed: 5, max_tokens: value ? 120 : 20 },
         ...(value && { response_format: { type: "json_schema", json_schema: { name: "x", schema: one(value) } } }),
       }),

@@ -11,7 +11,10 @@ afterAll(() => server.stop(0));
 /** Six steps from 42, each times 5 plus 3, modulo 97. */
 const QUESTION = "6:42";
 const STEPS = "5:5*42+3=19 4:5*19+3=01 3:5*01+3=08 2:5*08+3=43 1:5*43+3=24 0:5*24+3=26";
-/** Tokens of reasoning that are no part of its text: the tags, and a line break after the first and before the second. */
+/**
+ * Reasoning tokens that are not part of its text: the two tags, a line break after the first, and one before the
+ * second.
+ */
 const TAGS = 4;
 const body = (question: string, more: object) => ({
   ...{ model: "think-tiny", messages: [{ role: "user", content: question }], temperature: 0, max_tokens: 128, ...more },

@@ -11,7 +11,7 @@ const folder = mkdtempSync(path.join(tmpdir(), "modicum-vision-load-"));
 let server: Testing;
 beforeAll(async () => {
   const colours = `colours=${await trainedColours(folder)}`;
-  // The model's context alone refuses the images.
+  // Only the model's context limit refuses the images.
   server = await serveModels([colours], { limits: limitOptions.parse({ maxImagePixels: 1e8, maxPixels: 1e9 }) });
 });
 afterAll(async () => {

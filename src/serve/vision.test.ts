@@ -57,7 +57,7 @@ test("an image whose rows see each other is answered over HTTP; a further turn f
   expect(second.receipt.tokens.cached).toBeGreaterThan(9 + question.text.length);
 });
 
-/** Seconds that all answers so far have waited, by the metrics. */
+/** Total seconds that answers have waited so far, from the metrics. */
 async function waited(): Promise<string | undefined> {
   const text = await (await fetch(`${server.url}/metrics`)).text();
   return /^vllm:request_queue_time_seconds_sum\{model_name="colours"\} (.*)$/m.exec(text)?.[1];

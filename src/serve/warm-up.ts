@@ -22,7 +22,7 @@ async function answerOnce(model: Model): Promise<void> {
   switch (loaded.kind) {
     case "decoder":
       await model.complete(TEXT, { maxTokens: 1, raw: true });
-      // No request finds state of another.
+      // Otherwise, a request could find the state of this text.
       return loaded.engine.forget();
     case "encoder":
       if (loaded.compares) return void (await model.relevance(TEXT, [TEXT]));
@@ -30,7 +30,7 @@ async function answerOnce(model: Model): Promise<void> {
     case "encoder of images and texts":
       return void (await model.embed([TEXT]));
     case "image encoder":
-      // It is compiled with the first image.
+      // An image encoder is compiled with the first image.
       return;
     case "image generator":
       return void (await model.imagine({ ...drawable(loaded.model), steps: 1 }));

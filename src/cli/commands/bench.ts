@@ -18,7 +18,7 @@ const options = z.strictObject({
   save: z.array(z.string()).default([]).describe("a saving to compare with dense, in benchmarks of completions"),
 });
 
-/** The face of `bench/index.ts`, which is not part of the package. */
+/** The interface of `bench/index.ts`, which is not part of the package. */
 interface Benches {
   list(): { name: string; summary: string }[];
   run(
@@ -46,7 +46,7 @@ async function bench(name: string | undefined, flags: Readonly<Record<string, un
   });
 }
 
-/** Benches are written in TypeScript and compare with development packages: a clone has them, the published package does not. */
+/** Loads the benches, which only a clone has: they are written in TypeScript and compare with development packages. */
 async function loadBenches(): Promise<Benches> {
   const file = join(packageRoot(), "bench", "index.ts");
   if (!existsSync(file))

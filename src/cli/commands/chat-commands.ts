@@ -11,7 +11,7 @@ export interface Talk {
   images: string[];
   /** True if the model reads images. */
   readonly sees: boolean;
-  /** True if each turn is sent alone: an adapter trained on plain text reads no conversation. */
+  /** True if each turn is sent by itself, since an adapter trained on plain text reads no conversations. */
   readonly plain: boolean;
   /** The model's name. */
   readonly model: string;
@@ -73,7 +73,7 @@ function image(talk: Talk, file: string): string {
   return `${file} comes before your next turn`;
 }
 
-/** Images of earlier turns. */
+/** The number of images in earlier turns. */
 export const imagesIn = (messages: readonly ChatMessage[]): number =>
   messages.reduce((sum, { content }) => sum + (Array.isArray(content) ? content.filter(isPlace).length : 0), 0);
 

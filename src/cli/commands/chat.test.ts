@@ -62,7 +62,7 @@ function start(words: number, plain = false) {
   let shown = "";
   output.on("data", (text) => (shown += text));
   const terminal = createInterface({ input, output, terminal: true });
-  /** Resolves when it asks for line number `nth`. */
+  /** Resolves when the chat asks for line number `nth`. */
   const asksFor = (nth: number) => until(() => shown.split("> ").length === nth + 1);
   const conversation: Answered = {
     ...{ messages: [], images: [], sees: true, plain, model: "slow", answering: model },

@@ -99,7 +99,7 @@ export async function converse(talk: Answered, terminal: Interface, settings: Ru
   }
 }
 
-/** A line, after the images that have not been sent. */
+/** A turn's content: the images that have not been sent, then the line. */
 function contentOf(line: string, { messages, images }: Talk): ChatMessage["content"] {
   const count = images.length - imagesIn(messages);
   if (count === 0) return line;

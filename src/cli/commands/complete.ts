@@ -32,7 +32,7 @@ export function define(command: Command): void {
   );
 }
 
-/** Prints what to insert at the place. */
+/** Prints the text to insert at the place. */
 async function complete(file: string, { at, json, ...options }: Flags): Promise<void> {
   const terms = readFlags(completionOptions, options);
   const text = sourceOf(file, at);

@@ -27,7 +27,7 @@ export function define(command: Command): void {
     .option("--type <name>", `the weights' type: ${typesShown}`)
     .option(
       "--adapter <folder>",
-      "a PEFT LoRA adapter: merged into safetensors, alone as llama.cpp's GGUF, in ONNX merged or apart",
+      "a PEFT LoRA adapter: merged into safetensors, by itself as llama.cpp's GGUF, in ONNX merged or separate",
     );
   addFlags(command, quantOptions).action(exportTo);
   examples(command, "modicum export minilm minilm-onnx");
@@ -42,7 +42,7 @@ interface Options {
 
 async function exportTo(name: string, dir: string, options: Options): Promise<void> {
   const write = writerOf(options);
-  // Before anything is downloaded.
+  // Checked before anything is downloaded.
   checkExportFolder(dir);
   const signal = interruptSignal();
   const model = await resolved(name, signal);
@@ -54,7 +54,7 @@ async function exportTo(name: string, dir: string, options: Options): Promise<vo
 
 type Write = (model: ResolvedModel, dir: string, options: WriteOptions) => Promise<Exported>;
 
-/** The writer of a format. @throws UserError for options of another format */
+/** The writer of a format. @throws UserError for options of a different format */
 function writerOf({ format, type, quant, adapter }: Options): Write {
   if (format === "onnx") {
     if (type !== undefined) throw new UserError("--type is for safetensors and gguf; ONNX takes --quant", 2);

@@ -126,7 +126,7 @@ function tellAdded(all: readonly (Added & { receipt: Receipt })[], { json }: Sto
 const sentence = ({ empty, added, replaced, unchanged, removed }: Added): string => {
   const parts = Object.entries({ added, replaced, unchanged, removed }).filter(([, count]) => count > 0);
   const summary = parts.map(([change, count]) => `${count} ${change}`).join(", ") || "no documents";
-  return empty > 0 ? `${summary} (${empty} without a word)` : summary;
+  return empty > 0 ? `${summary} (${empty} without words)` : summary;
 };
 
 async function remove(name: string, documents: string[], flags: StoreFlags & { all?: boolean }): Promise<void> {

@@ -20,7 +20,7 @@ async function compare(a: string, b: string, { json = false }: { json?: boolean 
   print(...columns(comparisonRows(comparisons)));
   const others = Math.max(0, ...comparisons.recipes.map(({ other_items }) => other_items));
   if (others > 0)
-    print(`${others} items have different questions under the same ids, so their differences are not only the models'`);
+    print(`${others} items have different questions under the same ids, so not all differences are due to the models`);
   for (const [name, only] of [
     [a, comparisons.only_a],
     [b, comparisons.only_b],

@@ -17,7 +17,7 @@ const options = z.strictObject({
   quality: z
     .number()
     .optional()
-    .describe("pick the cheapest recipe that loses no more than this (-0.01) at the worse end of its interval"),
+    .describe("pick the cheapest recipe proven to change quality by this or better, such as -0.01"),
   saving: z.number().max(1).optional().describe("pick the best recipe that saves at least this share (0.3) of FLOPs"),
   as: recipeName.default("fast").describe("the recipe's name, used as MODEL@NAME"),
 });
@@ -45,7 +45,7 @@ async function pickRecipe(folder: string | undefined, flags: Readonly<Record<str
   const earlier = await registerRecipe(name, entry);
   if (flags["json"]) return printJson({ name, ...entry });
   print(picked.recipe);
-  // The model reads an adapter's prompts in the form of its training by itself.
+  // By itself, a model with an adapter reads prompts in the form that the adapter was trained on.
   const raw = entry.evidence?.prompt === "raw" && !entry.adapter ? "--raw " : "";
   process.stderr.write(
     `${noteOn(summary, picked, goal)}\nregistered as ${registeredText(name, earlier)}: \`modicum run ${raw}--model ${name} …\` uses it\n`,
@@ -57,13 +57,13 @@ function requireSolid(summary: Summary, picked: RecipeSummary, force: boolean): 
   const dense = summary.recipes.find(({ recipe }) => recipe === "dense")!;
   const faults = [...new Set([dense, picked])].flatMap((recipe) => hollow(summary, recipe));
   if (summary.prompt === undefined)
-    warn("this run does not record its prompt form; the server may read prompts in another");
+    warn("this run does not record its prompt form; the server may read prompts differently");
   if (faults.length === 0) return;
   if (!force) throw new UserError(`${faults.join("; ")}; --force registers the recipe anyway`);
   for (const fault of faults) warn(fault);
 }
 
-/** Notes to read before deploying it. */
+/** The notes to read before deploying the recipe. */
 function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted): string {
   const { metric, items } = summary;
   if (recipe === "dense") {
@@ -74,7 +74,7 @@ function noteOn(summary: Summary, { recipe, delta }: RecipeSummary, goal: Wanted
   return `with ${count(items, "item")}, a change of ${metric.name} as bad as ${signed(worst)} cannot be excluded`;
 }
 
-/** A recipe that only saves time is never picked. */
+/** Names a recipe that saves only time, since such a recipe is never picked. */
 function byTime(summary: Summary, quality: number): string {
   const found = fasterWithoutFlops(summary, quality);
   if (!found) return "";

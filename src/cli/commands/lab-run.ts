@@ -113,12 +113,12 @@ function nextStep(grid: Grid, i: number, { recipes }: Summary): string {
   const report = `report: ${path.join(folder, "report.html")}`;
   if (cell.first || cell.pipeline || recipes.length === 1) return report;
   const pick = commandOf(["lab", "pick", folder, "--quality", "-0.01"]);
-  return `${report}; \`${pick}\` registers the recipe that saves the most at no worse than -0.01`;
+  return `${report}; \`${pick}\` registers the recipe that saves the most with a change no worse than -0.01`;
 }
 
 const command = (): string => commandOf(process.argv.slice(2));
 
-/** The queue's address may hold a password. */
+/** The command that continues a run. It leaves out the queue's address, which may hold a password. */
 const howToGoOn = ({ queue }: Flags): string =>
   `\`${command()} --resume\`${queue === undefined ? "" : " with the same --queue"} continues it`;
 

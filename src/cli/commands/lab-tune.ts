@@ -100,9 +100,11 @@ async function run(flags: Flags): Promise<void> {
   if (audits !== undefined) process.stderr.write(`${audits}\n`);
 }
 
-/** The queue's address may hold a password; the tuning also continues without a queue. */
+/**
+ * The command that continues a tuning. It leaves out the queue's address, which may hold a password and is not needed.
+ */
 const howToGoOn = (queue: string | undefined): string =>
-  `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with the same --queue or without"}`;
+  `\`${commandOf(process.argv.slice(2))}\` continues it${queue === undefined ? "" : ", with or without the same --queue"}`;
 
 /** The tuned model or pair. @throws UserError */
 async function openTuned({ model: name, adapter, candidates, queue }: Flags, signal: AbortSignal) {
@@ -122,7 +124,7 @@ async function openTuned({ model: name, adapter, candidates, queue }: Flags, sig
   return { model, pair: pair && { name: pair, swift: swift! }, [Symbol.dispose]: dispose };
 }
 
-/** The pair that a name stands for; undefined for one model's name. @throws UserError */
+/** The pair of this name; undefined for a single model's name. @throws UserError */
 function pairNamed(model: string) {
   const named = textPipelineNamed(model);
   if (!named?.pipeline.certified) return undefined;
@@ -193,7 +195,7 @@ function watch(setup: Setup, stream = process.stderr): Watcher & Disposable {
       if (done === 1) timing = performance.now();
       // The time of the first answer is unknown.
       const each = (performance.now() - timing) / Math.max(1, done - 1);
-      if (done > 1) display.show({ title: "times in turn with dense", done, of, seconds: (each / 1000) * (of - done) });
+      if (done > 1) display.show({ title: "timing against dense", done, of, seconds: (each / 1000) * (of - done) });
     },
     [Symbol.dispose]: () => display[Symbol.dispose](),
   };

@@ -50,7 +50,7 @@ export function define(command: Command): void {
 }
 
 /** A name for `on`, `off` and `rm`. */
-const NAMED = "MODEL@NAME, as listed, or NAME alone";
+const NAMED = "MODEL@NAME, as listed, or only NAME";
 
 async function list({ json = false }: { json?: boolean }): Promise<void> {
   const recipes = Object.entries(await registeredRecipes());
@@ -160,7 +160,7 @@ async function turn(name: string, on: boolean): Promise<void> {
   print(`${AUTO}:${certificate} is ${on ? "on" : "off: its requests run dense"}`);
 }
 
-/** The certificate that `MODEL@NAME`, or its own name, stands for. @throws UserError if none */
+/** The certificate of the recipe `MODEL@NAME`, or of this name itself. @throws UserError if there is none */
 async function certificateNamed(name: string): Promise<string> {
   const entry = await registeredAs(name);
   if (!entry) return name;

@@ -56,7 +56,7 @@ async function run(argument: string | undefined, options: Options): Promise<void
   const format = options.format === undefined ? {} : { format: formatOf(options.format) };
   const mode = options.mode === undefined ? {} : { mode: options.mode as Mode };
   const settings = {
-    // Such a pipeline has its own defaults.
+    // A pipeline with settings has its own defaults.
     ...(text?.settings ? flagsSet(generateOptions, options) : generation(options)),
     ...(options.raw !== undefined && { raw: options.raw }),
     ...mode,

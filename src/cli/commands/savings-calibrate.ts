@@ -26,7 +26,7 @@ interface Options extends Readonly<Record<string, unknown>> {
 
 /** A command for each saving with a calibration, with its own flags. */
 export function define(command: Command): void {
-  // A saving without calibration is reported whatever its flags.
+  // Any flags are allowed here, so that a saving without calibration is reported first.
   command.allowUnknownOption().allowExcessArguments();
   command.argument("<saving>", learners.map(({ name }) => name).join(", ")).action((name: string) => {
     calibrationOf(name);

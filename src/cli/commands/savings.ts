@@ -10,7 +10,7 @@ import * as train from "./savings-train.ts";
 export function define(command: Command): void {
   calibrate.define(command.command("calibrate").description("calibrate a saving for a model on texts"));
   train.define(command.command("train").description("train the exits of a saving for a model on texts"));
-  // Last: adding a subcommand copies the parent's settings.
+  // This comes last, since adding a subcommand copies the parent's settings.
   command
     .argument("[saving|pipeline|method]", "a saving, a pipeline or a method: show its options, presets and needs")
     .option("--json", "print a JSON array with option schemas")

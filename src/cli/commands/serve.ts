@@ -25,7 +25,7 @@ const bindOptions = z.strictObject({
   allowHost: z
     .array(z.string().regex(/^[\w-]+(\.[\w-]+)*$/, "expected a name such as api.example.org"))
     .default([])
-    .describe("another Host name to answer for, such as a proxy's"),
+    .describe("an additional Host name to answer for, such as a proxy's"),
   port: z
     .int()
     .min(0)
@@ -50,13 +50,13 @@ const bindOptions = z.strictObject({
     .regex(/^\d+(\.\d+)?GB$/, "expected a size such as 20GB")
     .transform((size) => Number.parseFloat(size) * 1e9)
     .optional()
-    .describe("most disk for prefixes of prompts that outlive the server, such as 20GB (default: none)"),
+    .describe("maximum disk space for prompt prefixes that outlive the server, such as 20GB (default: none)"),
   keepAlive: z
     .number()
     .min(0)
     .max(20_000)
     .optional()
-    .describe("minutes before an unused model is unloaded (default: until another needs its memory)")
+    .describe("minutes before an unused model is unloaded (default: until another model needs its memory)")
     .register(flagHelp, { common: true }),
   quant: z
     .enum(quants)
@@ -72,7 +72,7 @@ const bindOptions = z.strictObject({
     .min(0)
     .max(1, "expected a share from 0 to 1")
     .default(0)
-    .describe("share of conversations under certificates that idle time checks against dense"),
+    .describe("share of conversations under certificates to check against dense when the server is idle"),
   logPrompts: z.boolean().default(false).describe("log whole requests with their prompts; otherwise no text is logged"),
   console: z.boolean().default(true).describe("show the console at /"),
   lab: z
@@ -176,7 +176,7 @@ async function opened(
   const { device } = readFlags(deviceOptions, flags);
   await requireDevice(device);
   checkPlace(ledger);
-  // Without this check, a mistyped path would be a server without keys.
+  // Without this check, a mistyped path would start a server without keys.
   if (keysFile !== undefined && !existsSync(keysFile)) throw new UserError(`--keys: there is no file ${keysFile}`, 2);
   const keys = new KeyStore(keysFile);
   const allowHosts = allowHost.map((name) => name.toLowerCase());
@@ -188,7 +188,7 @@ async function opened(
     memory: memory * 1e9,
     allowAnonymous: flags.allowAnonymous === true,
   };
-  // Before anything is downloaded for it.
+  // Checked before anything is downloaded for the server.
   await checkBind(keys, bound);
   const fleet = await Fleet.open(await remotes(flags), log);
   const elsewhere = fleet.list().map(({ options }) => options.name);

@@ -79,7 +79,7 @@ function purpose({ embedding, compared, labels }: ModelDescription): [string, st
   return [["embeddings", `${vector}${normalise ? ", of length 1" : ""}${cut}`]];
 }
 
-/** A recurrent model's exponent with steps that its inputs do not move. */
+/** A recurrent model's Lyapunov exponent at rest: its step sizes do not depend on the input. */
 function stability({ stability }: ModelDescription): [string, string][] {
   if (!stability) return [];
   const { lambdaMax, memory } = stability;
@@ -96,7 +96,7 @@ function sampling({ sampling }: ModelDescription): [string, string][] {
 }
 
 const tokenizer = ({ noTokenizer }: ModelDescription): [string, string][] =>
-  noTokenizer === undefined ? [] : [["tokenizer", `missing: ${noTokenizer}, without which no text is read`]];
+  noTokenizer === undefined ? [] : [["tokenizer", `missing: ${noTokenizer}, without which the model reads no text`]];
 
 /** The image part of a model, and the cost of one image. */
 function images({ image, flopsPerImage, textAlone }: ModelDescription): [string, string][] {
@@ -128,7 +128,7 @@ function flops({ kind, flopsPerToken, sourceFlopsPerToken }: ModelDescription): 
   const whole = kind === "encoder" || kind === "encoder of images and texts";
   const costs = ({ empty, full }: ModelDescription["flopsPerToken"], what: string) =>
     `${scientific(empty)} a token${what}, ${scientific(full)} at full context`;
-  if (!sourceFlopsPerToken) return [["dense FLOPs", costs(flopsPerToken, whole ? " of a text of one" : "")]];
+  if (!sourceFlopsPerToken) return [["dense FLOPs", costs(flopsPerToken, whole ? " in a text of one token" : "")]];
   return [
     ["dense FLOPs", costs(sourceFlopsPerToken, " read")],
     ["", costs(flopsPerToken, " written")],
@@ -139,11 +139,9 @@ const parameters = ({
   parameters: all,
   activeParameters: active,
 }: Pick<ModelDescription, "parameters" | "activeParameters">) =>
-  active === undefined
-    ? grouped(all)
-    : `${grouped(all)}, of which a token's experts and the rest are ${grouped(active)}`;
+  active === undefined ? grouped(all) : `${grouped(all)}, of which each token uses ${grouped(active)}`;
 
-/** `form`: of the layers, with its reason, if there was a choice. */
+/** `form`: the layers' form and its reason, if there was a choice. */
 const rows = ({ config, bytes, ...model }: ModelDescription, form: string | undefined): [string, string][] => [
   ["name", model.name],
   ["file", model.path],

@@ -9,8 +9,8 @@ import { tellRuns } from "./train-report.ts";
 
 export function define(command: Command): void {
   command
-    .description("train in phases, each from the weights of the last")
-    .argument("<file>", "a YAML or JSON file: options of all phases, and phases, a list of each one's own")
+    .description("train in phases, each from the weights of the previous one")
+    .argument("<file>", "a YAML or JSON file: options of all phases, and phases, a list with the options of each")
     .requiredOption("--out <folder>", "the folder of all phases; finished phases in it are kept")
     .option("--json", "print one JSON object")
     .action(phases);

@@ -10,7 +10,7 @@ import { tellRuns } from "./train-report.ts";
 export function define(command: Command): void {
   command
     .description("train every combination of a grid of options; a screen stops weak runs early")
-    .argument("<grid>", "a YAML or JSON file: a run's options, and grid with lists of values by option")
+    .argument("<grid>", "a YAML or JSON file: a run's options, and grid, which lists the values of each option")
     .requiredOption("--out <folder>", "the folder of all runs; a sweep in it continues")
     .option("--queue <url>", "redis://host:port: let `lab worker` processes train, on machines that share the folder")
     .option("--json", "print one JSON object")
@@ -39,5 +39,5 @@ async function sweep(grid: string, { out, queue, json = false }: Flags): Promise
 
 function tellScreen({ stopped, screen }: SweepResult): void {
   if (stopped.length > 0) print(...stopped.map(({ out, reason }) => `${out}: ${reason}`));
-  if (screen) print(`${(100 * screen.cost.flops).toFixed(1)} % of the FLOPs of all runs to their end`);
+  if (screen) print(`${(100 * screen.cost.flops).toFixed(1)} % of the FLOPs of running all to the end`);
 }

@@ -52,7 +52,7 @@ export async function define(command: Command, words: Words): Promise<void> {
   command
     .argument("[config]", "a YAML or JSON file of options; flags override it")
     .optionsGroup("Run:")
-    .addOption(common("--out <folder>", "the run's folder, at the end the model's"))
+    .addOption(common("--out <folder>", "the run's folder; at the end, also the model's"))
     .addOption(common("--resume <folder>", "continue the run in this folder, with its own options"))
     .option("--force", "replace the run in the folder; with --resume, allow changed options and data")
     .addOption(common("--dry-run", "estimate time and memory, show samples, and stop"))
@@ -125,7 +125,7 @@ function tellEstimate(estimate: Estimate, { json }: Flags): void {
 
 function samplesOf({ samples = [] }: Estimate): string[] {
   if (samples.length === 0) return [];
-  const legend = `${MASKED.join("…")} encloses text that is read and not trained.`;
+  const legend = `${MASKED.join("…")} encloses text that the model reads but is not trained on.`;
   return [legend, ...samples.map((text, i) => `\nSample ${i + 1}:\n${text}`)];
 }
 

@@ -51,7 +51,7 @@ export interface Answerer extends Disposable {
   cutTexts?(items: readonly Item[]): number;
   /**
    * Answers items that fit, generating side by side; absent if the model cannot. In near ties, an answer may differ
-   * from the item's own plan's.
+   * from the one by the item's own plan.
    */
   together?(items: readonly Item[], signal?: AbortSignal): Promise<Answered[]>;
 }

@@ -101,7 +101,7 @@ export class DecoderAnswerer implements Answerer {
     return before && { context: before, continuation };
   }
 
-  /** A text of any length fits: it is read in windows. */
+  /** A text of any length fits, since it is read in windows. */
   #text({ text }: TextItem): Plan {
     const ids = this.model.tokenizer.encode(text);
     const pieces = windows(ids, this.#start, this.model.decoder.config.context);
@@ -121,7 +121,7 @@ export class DecoderAnswerer implements Answerer {
     if (plan(tokens).cuts.every(({ scope }) => scope !== "prompt")) return;
     const named = recipe.map((step) => step.text).join(" ");
     throw new UserError(
-      `${named} drops tokens of the prompt, and a task of the kind text scores them all; after-text scores what follows them`,
+      `${named} drops tokens of the prompt, and a task of the kind text scores them all; expected after-text, which scores what follows them`,
       2,
     );
   }

@@ -35,7 +35,7 @@ export class EncoderAnswerer implements Answerer {
     }
   }
 
-  /** A corpus takes much longer than a query, and labels than a text. */
+  /** Embedding a corpus takes much longer than embedding a query, and embedding labels longer than embedding a text. */
   async prepare(item: Item, signal?: AbortSignal): Promise<void> {
     if (this.model.classifier) return;
     if (item.kind === "label") await this.#embedded(item.labels, item.labels, signal);
@@ -68,7 +68,7 @@ export class EncoderAnswerer implements Answerer {
     return { answer: { order: ordered(documents, answers) }, ...bill(usage) };
   }
 
-  /** The bill is the item's own, as if nothing were shared: it does not depend on earlier items. */
+  /** The bill is the item's own, as if nothing were shared, so it does not depend on earlier items. */
   async #similarity(text: string, list: object, others: readonly string[], signal?: AbortSignal) {
     const own = await this.model.embed([text], { signal });
     const shared = await this.#embedded(list, others, signal);

@@ -9,7 +9,7 @@ import type { Answerer, Answering } from "./answerer.ts";
 import { bill } from "./pieces.ts";
 
 /**
- * A ranking pipeline, beside dense: the same models, which write the rankings of the same windows.
+ * A ranking pipeline, compared with dense: the same models writing the rankings of the same windows.
  * @throws UserError if the model does not generate, or has no single tokens for letters
  */
 export async function rankAnswering(loaded: LanguageModel, named: NamedRank): Promise<Answering> {

@@ -12,7 +12,7 @@ import type { Answered, Answerer, Answering, Plan, Truncation } from "./answerer
 import { DecoderAnswerer } from "./decoder.ts";
 import { bill } from "./pieces.ts";
 
-/** A pipeline as a recipe of the lab, beside dense. */
+/** A pipeline as a recipe of the lab, compared with dense. */
 export const pipelineStep = ({ name, summary }: Pipeline, text: string): Step => ({
   ...{ text, options: {} },
   saving: {
@@ -24,7 +24,10 @@ export const pipelineStep = ({ name, summary }: Pipeline, text: string): Step =>
   },
 });
 
-/** A pipeline beside dense: `loaded` alone, the model in its dense role. Other models are loaded by name. */
+/**
+ * A pipeline, compared with dense, which is only `loaded`, the model in its dense role. Other models are loaded by
+ * name.
+ */
 export async function pipelineAnswering(
   loaded: LanguageModel,
   named: NamedText,
@@ -69,7 +72,7 @@ class PipelineAnswerer implements Answerer {
     if (item.kind !== "generation")
       throw new UserError(`${name} answers with texts; the task's kind is ${item.kind}, expected generation`);
     if (item.images || item.suffix !== undefined || item.promptTokens)
-      throw new UserError(`${name} answers only texts; the task has images, tokens or places to fill`);
+      throw new UserError(`${name} answers only text prompts; the task has images, tokens or places to fill`);
     return this.dense.plan(item) && ((signal) => this.#answer(item, signal));
   }
 

@@ -21,7 +21,7 @@ export interface ArmRun {
   readonly ms: number;
 }
 
-/** Texts per call: a stop loses no more than these. */
+/** Texts per call; a stop loses at most these. */
 const CHUNK = 32;
 
 interface ArmTerms {
@@ -53,7 +53,7 @@ export async function runArm(
   return { arm: name, results, flops, ms: performance.now() - started };
 }
 
-/** Each item's documents, moved to another item. */
+/** Moves each item's documents to a different item. */
 export function atOtherPlaces<T>(all: readonly T[], seed: number): T[] {
   const order = shuffle([...all.keys()], seededRandom(seed));
   const moved = Array<T>(all.length);

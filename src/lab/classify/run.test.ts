@@ -63,7 +63,7 @@ test("a task without labels, and words for an unknown label, are refused", async
   writeFileSync(choices, '{"prompt":"a","choices":["b","c"],"gold":0}\n');
   await expect(run({ task: await findTask(choices) })).rejects.toThrow("has no labels; expected a task such as");
   await expect(run({ words: { sports: ["x"] } })).rejects.toThrow(
-    '--label-words: the task has no label "sports", expected of: business, sport',
+    '--label-words: the task has no label "sports", expected one of business, sport',
   );
 });
 

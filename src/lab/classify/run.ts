@@ -36,8 +36,8 @@ interface ClassifyReport {
 }
 
 /**
- * Classifies every text plainly, with lookup always, by margin if the options say so, and with other texts' documents
- * as a control. Writes `results.jsonl`, one item per line, and `report.json`.
+ * Classifies every text without lookup, with lookup, with lookup by margin if the options say so, and with other texts'
+ * documents as a control. Writes `results.jsonl`, one item per line, and `report.json`.
  * @throws UserError
  */
 export async function runClassify(run: ClassifyRun): Promise<ClassifyReport> {
@@ -86,7 +86,7 @@ async function itemsOf({ task, options, signal, notice }: ClassifyRun): Promise<
 function labelsOf(names: readonly string[], words: ClassifyRun["words"]): LabelsInput {
   const strange = Object.keys(words).find((name) => !names.includes(name));
   if (strange !== undefined)
-    throw new UserError(`--label-words: the task has no label "${strange}", expected of: ${names.join(", ")}`, 2);
+    throw new UserError(`--label-words: the task has no label "${strange}", expected one of ${names.join(", ")}`, 2);
   return Object.fromEntries(names.map((name) => [name, words[name] ?? name]));
 }
 

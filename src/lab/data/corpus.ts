@@ -10,7 +10,7 @@ import { languages, splits } from "./code/file.ts";
 
 /** A file of a corpus. */
 export interface CorpusFile {
-  /** Within the corpus, with `/`. */
+  /** The path within the corpus, with `/`. */
   readonly name: string;
   readonly path: string;
 }

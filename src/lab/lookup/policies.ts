@@ -168,7 +168,7 @@ function policyOf(
   };
 }
 
-/** Deals a set's covered questions to the halves in turn, and the uncovered ones as well. */
+/** Deals a set's covered questions to the two halves alternately, and the uncovered ones as well. */
 function halvesOf(
   rows: readonly ComparedQuestion[],
 ): readonly [readonly ComparedQuestion[], readonly ComparedQuestion[]] {

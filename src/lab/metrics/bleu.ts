@@ -44,7 +44,10 @@ const nearestLength = (length: number, references: readonly string[][]): number 
     .map((reference) => reference.length)
     .sort((a, b) => Math.abs(a - length) - Math.abs(b - length) || a - b)[0]!;
 
-/** The part of tokens: matched n-grams and all n-grams, by order, the number of tokens and the nearest reference's. */
+/**
+ * An item's part, from its tokens: matched n-grams and all n-grams, by order, the number of tokens and the nearest
+ * reference's.
+ */
 export function statistics(tokens: readonly string[], refs: readonly string[][]): Part {
   const matched = ORDERS.map((order) => matches(tokens, refs, order));
   const total = ORDERS.map((order) => Math.max(0, tokens.length - order + 1));

@@ -93,5 +93,5 @@ describe("if all items are alike, the interval over few is still wide", () => {
 });
 
 test("lists of different lengths cannot be paired", () => {
-  expect(() => pairedDelta([[1]], [[1], [0]], mean, options)).toThrow("expected as many parts of both, got 1 and 2");
+  expect(() => pairedDelta([[1]], [[1], [0]], mean, options)).toThrow("expected equal numbers of parts, got 1 and 2");
 });

@@ -41,7 +41,7 @@ export function pairedDelta(
   options: BootstrapOptions,
 ): { mean: number; ci95: Interval } {
   if (a.length !== b.length)
-    throw new Error(`pairedDelta: expected as many parts of both, got ${a.length} and ${b.length}`);
+    throw new Error(`pairedDelta: expected equal numbers of parts, got ${a.length} and ${b.length}`);
   const shares = areShares(a, quality) && areShares(b, quality);
   const alike = shares
     ? ofAlike(

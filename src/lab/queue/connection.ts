@@ -1,10 +1,10 @@
 import { Redis } from "ioredis";
 import { UserError } from "../../util/errors.ts";
 
-/** A process's runs and workers on one Redis share it. */
+/** The queue's name, shared by all runs and workers on one Redis. */
 export const QUEUE = "modicum-lab";
 
-/** The limit for Redis's first answer, in milliseconds. */
+/** Milliseconds to wait for Redis's first answer. */
 const PATIENCE = 5000;
 
 export type Notice = (sentence: string) => void;

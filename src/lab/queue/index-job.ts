@@ -17,7 +17,7 @@ import { Unfit } from "./refusal.ts";
 export interface IndexJob {
   /** Modicum's version; the worker must have the same. */
   readonly version: string;
-  /** The command: a later one adds the file again. */
+  /** Identifies the command, since a later one adds the file again. */
   readonly command: string;
   readonly store: string;
   readonly name: string;
@@ -79,7 +79,7 @@ export async function addFile(
   const open = async () => {
     if (version !== around.version)
       throw new UserError(`the command needs Modicum ${version}, and this worker has ${around.version}`);
-    if ((await fileHash(file)) !== hash) throw new UserError(`${file} has other contents here than at the command`);
+    if ((await fileHash(file)) !== hash) throw new UserError(`${file} differs here from the command's file`);
     return openIndex(name, { store, signal, onNotice: notice, ...fetching });
   };
   await using index = await open().catch((error: unknown) => {

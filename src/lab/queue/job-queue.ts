@@ -169,7 +169,7 @@ export class Round implements AsyncDisposable {
       notice("no worker has joined the queue; `modicum lab worker --queue …` starts one");
       if (this.#refusals >= ENOUGH)
         this.#arrivals.fail(
-          new UserError(`${this.#refusals} workers have refused the jobs and left, and no other is there`),
+          new UserError(`${this.#refusals} workers have refused the jobs and left, and no other worker is connected`),
         );
     }
     this.#again();

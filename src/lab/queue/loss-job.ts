@@ -28,7 +28,7 @@ export interface LossSetting {
   readonly codes?: number;
   /** The adapter's absolute path, valid for the worker as well. */
   readonly adapter?: { readonly folder: string; readonly hash: string };
-  /** Absent: the model's own settings. */
+  /** If absent, the model's own settings apply. */
   readonly temperature?: number;
   readonly sampling: Readonly<Record<string, number>>;
 }
@@ -112,7 +112,7 @@ export class LossBench implements Disposable {
   }
 
   async #serving({ setting, recipes, files }: LossJob): Promise<ModelServing> {
-    // Jobs of another version may have another form.
+    // Jobs of a different version may have a different form.
     if (setting.version !== this.around.version)
       throw new UserError(`the tuning needs Modicum ${setting.version}, and this worker has ${this.around.version}`);
     await requireFiles(recipes.flatMap(recipeOf), files);
@@ -157,7 +157,7 @@ export class LossBench implements Disposable {
   }
 }
 
-/** @throws UserError if `auto` selects another form here than where the run started */
+/** @throws UserError if `auto` selects a different form here than where the run started */
 export function requireQuant(source: ResolvedModel, quant: Quant): void {
   const own = quantHere(source, quant);
   if (own !== quant) throw otherForm(source.name, own, quant);
@@ -169,7 +169,7 @@ const otherForm = (name: string, here: string, there: Quant): UserError =>
 const differs = (what: string, here: string, there: string): UserError =>
   new UserError(`${what}: ${here} here, ${there} in the tuning`);
 
-/** @throws UserError if the model runs in another form here, or samples differently */
+/** @throws UserError if the model runs in a different form here, or samples differently */
 function requireSame(model: Model, { model: name, form, codes, temperature, sampling }: LossSetting): void {
   const own = model.language.form;
   if (own.quant !== form) throw otherForm(name, `${own.quant}`, form);

@@ -13,7 +13,7 @@ import { type LossAnswers, type LossJob, type LossSetting, lossAnswers } from ".
 
 /** Items distributed per worker: one in progress, the others waiting. */
 const AHEAD = 4;
-/** Milliseconds between checks whether any worker has the awaited item. */
+/** Milliseconds between checks of whether a worker has the awaited item. */
 const LOOK = 1000;
 
 /** The parts of a tuning that its jobs depend on. */
@@ -151,7 +151,7 @@ export class LossQueue implements Losses, AsyncDisposable {
   #checked({ upcoming: { recipes, item } }: Handed, value: unknown): LossAnswers | undefined {
     const parsed = lossAnswers.safeParse(value);
     if (parsed.success && parsed.data.length === recipes.length) return parsed.data;
-    this.notice(`a worker returned an answer of another form for item ${item.id.slice(0, 12)}; it is answered here`);
+    this.notice(`a worker returned an answer in a wrong form for item ${item.id.slice(0, 12)}; it is answered here`);
     return undefined;
   }
 

@@ -14,12 +14,12 @@ import { LossBench, type LossJob, requireQuant } from "./loss-job.ts";
 import { giveBack, putBack, Unfit } from "./refusal.ts";
 import { type RunJob, runPart } from "./run-job.ts";
 
-/** Milliseconds of silence after which a worker counts as dead, and its job goes to another. */
+/** Milliseconds of silence after which a worker counts as dead, and its job goes to another worker. */
 const SILENCE = 10_000;
 
 /** The settings of a worker. */
 export interface Working {
-  /** Modicum's version; jobs of another version are refused. */
+  /** Modicum's version; jobs of other versions are refused. */
   readonly version: string;
   readonly notice: Notice;
   /** Stops the work; items in progress are finished first, and a training run stores its state. */

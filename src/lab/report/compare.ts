@@ -17,7 +17,10 @@ export interface Run {
 export interface Comparison {
   readonly recipe: string;
   readonly items: number;
-  /** Items whose question differs under the same id: a task that fills a length makes other items for another model. */
+  /**
+   * Items whose question differs under the same id, since a task that fills a length makes different items for
+   * different models.
+   */
   readonly other_items: number;
   readonly a: Side;
   readonly b: Side;

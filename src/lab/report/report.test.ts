@@ -44,7 +44,7 @@ describe("the page", () => {
   test("reports the form of the weights and the selection of items, as far as the summary does", () => {
     const withOptions = { ...report.summary, quant: "q8", limit: 40, truncate: "left", rows: 4 };
     expect(page({ ...report, summary: withOptions })).toContain(
-      "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts beyond the context cut: left, 4 generated together</dd>",
+      "<dd>q8</dd>\n<dt>items</dt><dd>the first 40, seed 0, prompts longer than the context are cut: left, 4 generated together</dd>",
     );
     expect(text).toContain("<dd>not recorded</dd>\n<dt>items</dt><dd>seed 0</dd>");
   });

@@ -169,7 +169,7 @@ const ways = (how: Aggregate | "choices", scored: readonly (readonly number[])[]
     }),
   );
 
-/** Generates greedily after a prompt, alone, and scores each token by every score. */
+/** Generates greedily after a prompt, with nothing beside it, and rates each token by every score. */
 async function tokens(
   { engine, tokenizer }: LanguageModel,
   prompt: readonly number[],

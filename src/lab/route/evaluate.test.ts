@@ -63,5 +63,5 @@ describe("the ends of the curves", () => {
 });
 
 test("too few items are refused", () => {
-  expect(() => evaluate(swift.slice(0, 3), strong.slice(0, 3), 0)).toThrow("two items or more in either half, got 3");
+  expect(() => evaluate(swift.slice(0, 3), strong.slice(0, 3), 0)).toThrow("two items or more in each half, got 3");
 });

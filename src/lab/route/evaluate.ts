@@ -33,7 +33,7 @@ export interface Applied {
   readonly quality: number;
   /** Compared with Super alone, on the same items. */
   readonly delta: Estimate;
-  /** Super alone divided by the route: above 1 means less compute, less time. */
+  /** Super's cost divided by the route's; above 1, the route takes less compute or time. */
   readonly flops_ratio: number;
   readonly ms_ratio: number;
 }
@@ -82,8 +82,7 @@ const SHARES = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9];
 
 /** Two models' answers to the same items, by every score. @throws UserError for too few items */
 export function evaluate(swift: readonly ItemAnswer[], strong: readonly ItemAnswer[], seed: number): PairResult {
-  if (swift.length < 4)
-    throw new UserError(`a route needs two items or more in either half, got ${swift.length} in all`);
+  if (swift.length < 4) throw new UserError(`a route needs two items or more in each half, got ${swift.length} in all`);
   const names = Object.keys(swift[0]!.scores);
   const of = (way: string) => swift.map((answer, i) => pairOf(answer, strong[i]!, way));
   const any = of(names[0]!).map(({ flops }) => flops);

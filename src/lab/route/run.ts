@@ -42,8 +42,8 @@ export interface RouteReport extends PairResult {
 }
 
 /**
- * Answers every item with every model, once, then reports what each pair's routes would have done: an answer does not
- * depend on the pair. Answers in the folder are reused. Writes `<pair>/<task>.json` and a table.
+ * Answers every item with every model, once, then reports what each pair's routes would have done, since an answer does
+ * not depend on the pair. Answers in the folder are reused. Writes `<pair>/<task>.json` and a table.
  * @throws UserError
  */
 export async function runRoutes(run: RouteRun): Promise<RouteReport[]> {

@@ -18,8 +18,8 @@ const HEAD = [
 export function resultTable(reports: readonly RouteReport[], command: string): string {
   const lead = [
     "# Routes between two models",
-    `Made by \`${command}\`. AUROC and the height above random are of all items. Thresholds are found on one half of the items and judged on the other, both ways.`,
-    "FLOPs and time are Super alone over the route: above 1 is less. Intervals are 95 %, by bootstrap over items.",
+    `Made by \`${command}\`. AUROC and the height above random cover all items. Thresholds are found on one half of the items and judged on the other, both ways.`,
+    "FLOPs and time are Super's divided by the route's; above 1, the route takes less. Intervals are 95 %, by bootstrap over items.",
     "The threshold by accuracy is the smallest share for Super that was at most a point worse than Super on the other half. The best share is chosen on the judged items themselves: no threshold could do better.",
   ];
   return `${[...lead, ...reports.map(section)].join("\n\n")}\n`;
@@ -29,7 +29,7 @@ function section(report: RouteReport): string {
   const { pair, task, metric, items, swift, super: strong, oracle } = report;
   const lines = [
     `## ${pair.replace(">", " → ")}, ${task}`,
-    `${items} items; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer of Super's costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs, ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
+    `${items} items; ${metric}: Swift ${estimate(swift.quality)}, Super ${estimate(strong.quality)}, oracle ${figure(Math.max(...oracle.curve.map(({ quality }) => quality)))}. An answer from Super costs ${ratio(strong.flops_per_item / swift.flops_per_item)} times Swift's FLOPs and ${ratio(strong.ms_per_item / swift.ms_per_item)} times its time.`,
     table(report.ways.filter(shown).map(row)),
   ];
   return lines.join("\n\n");

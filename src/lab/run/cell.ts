@@ -107,7 +107,7 @@ export async function openCell(request: Cell, fetching: Fetching = {}): Promise<
   }
 }
 
-/** The task in the form in which the model reads a user's text: the lab measures what `run` and `serve` do. */
+/** The task in the form in which the model reads a user's text, since the lab measures what `run` and `serve` do. */
 function inForm({ task, options }: Cell, dense: Answerer): Task {
   return !options.raw && dense.formOf?.("") === "chat" ? (overChat(task) ?? task) : task;
 }
@@ -138,7 +138,7 @@ async function itemsOf({ task, options }: Cell, dense: Answerer, fetching: Fetch
 /** A recipe as written in results: savings in order, separated by spaces; `dense` if there are none. */
 export const recipeText = (recipe: Recipe): string => recipe.map((step) => step.text).join(" ") || "dense";
 
-/** Groups of items answered in one go: always the same ones, since an answer may depend on its neighbours. */
+/** Groups of items answered in one go, always the same groups, since an answer may depend on its neighbours. */
 const grouped = ({ items, identity: { rows } }: OpenCell): (readonly Item[])[] =>
   Array.from({ length: Math.ceil(items.length / rows) }, (_, i) => items.slice(i * rows, (i + 1) * rows));
 

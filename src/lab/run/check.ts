@@ -10,7 +10,7 @@ import { fileHashes, requireUnchanged } from "./recipe-files.ts";
 import type { SearchSpec } from "./search/spec.ts";
 
 /**
- * Opens and checks every cell in turn, so that an error in the last is reported before the first is answered.
+ * Opens and checks all cells first, so that an error in the last one is reported before the first is answered.
  * @throws UserError
  */
 export async function checkAll(grid: Grid, watcher: Watcher, signal?: AbortSignal): Promise<KnownCell[]> {

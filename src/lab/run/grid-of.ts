@@ -16,7 +16,7 @@ export interface Grid {
   /** Settings to search for; each search has its own budget. */
   readonly searches: readonly SearchSpec[];
   readonly budget: BudgetOptions;
-  /** Redis, through which other processes answer; undefined: this process answers. */
+  /** Redis, through which other processes answer; if undefined, this process answers. */
   readonly queue?: string | undefined;
   readonly out: string;
   readonly reuse: Reuse;
@@ -26,7 +26,10 @@ export interface Grid {
   readonly version: string;
 }
 
-/** The recipes of a cell, with its model's presets: a pipeline is one itself. @throws UserError if it lacks one */
+/**
+ * The recipes of a cell, with its model's presets; a pipeline is its own only recipe.
+ * @throws UserError if a preset is missing
+ */
 export const recipesFor = async (
   { recipes }: Pick<Grid, "recipes">,
   { first, pipeline, source }: Cell,

@@ -283,7 +283,7 @@ describe("a folder with contents", () => {
         `${whole}${first!.replace('"q0"', '"other"')}\n`,
         /line 5 is not a result of this run: letters has no item "other"/,
       ],
-      [whole.replace(/"item_hash":"\w+"/, '"item_hash":"deadbeef"'), /line 1 .*: its item "q0" is another question/],
+      [whole.replace(/"item_hash":"\w+"/, '"item_hash":"deadbeef"'), /line 1 .*"q0" is a different question/],
       [whole.replace('"accuracy":', '"bleu":'), /line 1 .*: it has no part for accuracy; --force/],
       [`${whole}${first}\n`, /line 5 .*: item "q0" occurs twice under dense/],
     ] as const)

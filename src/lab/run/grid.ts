@@ -75,7 +75,7 @@ interface Outcome {
   readonly searches: readonly Searched[];
 }
 
-/** Runs every recipe of the grid, dense first, then those that searches find. */
+/** Runs every recipe of the grid, dense first, then the recipes that searches find. */
 async function answered({ searches, budget, ...grid }: Grid, run: CellRun): Promise<Outcome> {
   const recipes = await recipesFor(grid, run.cell);
   for (const recipe of withDense(recipes)) await run.complete(recipe);

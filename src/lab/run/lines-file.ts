@@ -12,7 +12,7 @@ const BATCH = 16;
 /** A file of JSON lines, each appended as soon as it is known. A killed process loses no completed line. */
 export class LinesFile<T> {
   #unsynced = 0;
-  /** Runs beside the next lines. */
+  /** The running sync, during which further lines are written. */
   #syncing: Promise<void> = Promise.resolve();
 
   private constructor(

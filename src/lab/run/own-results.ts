@@ -31,7 +31,7 @@ export function requireOwn(path: string, results: readonly Result[], { task, ite
     const hash = hashes.get(item);
     if (hash === undefined) return `${task.name} has no item "${item}" here`;
     // Older runs have no hash.
-    if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is another question`;
+    if (item_hash !== undefined && item_hash !== hash) return `its item "${item}" is a different question`;
     const missing = metrics.find((name) => parts[name] === undefined);
     return missing && `it has no part for ${missing}`;
   }

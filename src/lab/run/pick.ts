@@ -11,7 +11,7 @@ import { parseSpec } from "../../weights/sources/spec.ts";
 import { type RecipeSummary, type Summary, summarySchema } from "../results.ts";
 import { summaryFile } from "./folder.ts";
 
-/** The goal of a recipe: a change of quality that is not worse, or a share of FLOPs that is not smaller. */
+/** The goal of a pick: the worst acceptable change of quality, or the smallest acceptable share of FLOPs saved. */
 export type Wanted = { readonly quality: number } | { readonly saving: number };
 
 /** The summary in a run's folder. @throws UserError if it is missing */
@@ -21,7 +21,7 @@ export async function readSummary(folder: string): Promise<Summary> {
 
 /**
  * The recipe to deploy: the one that saves the most among those proven to be at most `quality` (-0.01) below dense; or
- * the best one among those that save at least `saving` (0.3). A change of quality counts by the worse end of its
+ * the best one among the recipes that save at least `saving` (0.3). A change of quality counts by the worse end of its
  * interval.
  * @throws UserError if none
  */
@@ -71,7 +71,7 @@ export function moreItems({ recipes, metric, items }: Summary, quality: number):
   if (recipes.every((r) => r.flops_saved <= 0)) return "no recipe of this run saves FLOPs";
   if (least === undefined)
     return "every recipe that saves FLOPs is below that on average, and more items are unlikely to change it";
-  return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays as on these ${items}`;
+  return `about ${least.items} items might be enough for ${least.recipe}, if its mean change stays the same as on these ${items} items`;
 }
 
 /** The fastest recipe that took less time than dense, saves no FLOPs, and changes quality by `quality` or better on average. */
@@ -128,6 +128,6 @@ function stepsOf({ recipe, steps, resolved }: RecipeSummary, folder: string): Ea
 function existingPath(file: string, folder: string): string {
   if (existsSync(file)) return path.resolve(file);
   throw new UserError(
-    `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in their places`,
+    `${folder} is a run with ${file}, which is missing; pick in the run's working directory, with its files in place`,
   );
 }

@@ -31,5 +31,5 @@ export function requireUnchanged(path: string, now: FileHashes, held: readonly R
 /** @throws UserError if the recipe's files differ from the files of the worker's run */
 export async function requireFiles(recipe: Recipe, hashes: FileHashes): Promise<void> {
   const changed = changedFile(hashes, await fileHashes(recipe));
-  if (changed !== undefined) throw new UserError(`${changed} has other contents here than at the run`);
+  if (changed !== undefined) throw new UserError(`${changed} has different contents here than in the run`);
 }

@@ -69,6 +69,6 @@ describe.skipIf(!works)("a program in the sandbox", () => {
 
 test("if a program cannot be isolated, the error is one sentence, and nothing is executed", () => {
   expect(() => checkSandbox({ executable: "/usr/bin/no-such-python", prefix: "/usr" })).toThrow(
-    /^code is executed only if it can be isolated, by Linux with unshare, prlimit and setpriv \(util-linux\) and user namespaces allowed; here: .+$/,
+    /^code is executed only if it can be isolated, which needs Linux with unshare, prlimit and setpriv \(util-linux\) and with user namespaces allowed; here: .+$/,
   );
 });

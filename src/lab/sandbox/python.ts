@@ -70,6 +70,6 @@ export function checkSandbox(python: Python = findPython()): void {
   if (stdout?.trim() === "in") return;
   const why = error ? error.message : stderr.trim().split("\n").at(-1);
   throw new UserError(
-    `code is executed only if it can be isolated, by Linux with unshare, prlimit and setpriv (util-linux) and user namespaces allowed; here: ${why}`,
+    `code is executed only if it can be isolated, which needs Linux with unshare, prlimit and setpriv (util-linux) and with user namespaces allowed; here: ${why}`,
   );
 }

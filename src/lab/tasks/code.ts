@@ -11,8 +11,8 @@ const options = z.strictObject({
 });
 
 /**
- * Code tasks: scored by similarity to the authors' own code, without executing anything; or, if the user allows it, by
- * whether it passes its tests.
+ * Code tasks: scored by similarity to the authors' own code, without executing anything; or, if the user allows
+ * execution, by whether the answer passes the task's tests.
  */
 function family<R>(task: Omit<RowsTask<"generation", R>, "kind" | "metrics">): Family {
   const likeness = fromRows<"generation", R>({ ...task, kind: "generation", metrics: [editSimilarity, bleu] });

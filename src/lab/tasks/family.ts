@@ -15,7 +15,7 @@ export type Family = Omit<Task, "items" | "kind"> & {
 export type Entry = Task | Family;
 
 /**
- * Parses `key=value,key=value` by a schema; a piece of another form is the value of the option `main`, including its
+ * Parses `key=value,key=value` by a schema; a piece of any other form is the value of the option `main`, including its
  * commas, as in `a.txt,tokens=512`.
  * @throws UserError that names the task, the option, and the expected value
  */
@@ -48,7 +48,7 @@ function keyValue(piece: string, keys: readonly string[], main: string | undefin
 function explain(issue: z.core.$ZodIssue, keys: readonly string[]): string {
   if (issue.code !== "unrecognized_keys")
     return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
-  return `there is no option "${issue.keys[0]}"${suggest(issue.keys[0]!, keys) || `; there are ${keys.join(", ")}`}`;
+  return `there is no option "${issue.keys[0]}"${suggest(issue.keys[0]!, keys) || `; the options are ${keys.join(", ")}`}`;
 }
 
 /** A whole number in an option's text. */

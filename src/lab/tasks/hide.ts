@@ -4,7 +4,9 @@ import { UserError } from "../../util/errors.ts";
 export interface Hiding {
   /** Text that hides them; repeated if it is too short. */
   readonly haystack: string;
-  /** Maximum tokens of the whole prompt and `reserve`, by `countTokens`; missed by a word's tokens at most. */
+  /**
+   * Maximum tokens of the whole prompt and `reserve`, by `countTokens`; the prompt has at most one word's tokens less.
+   */
   readonly tokens: number;
   /** Tokens kept free for the answer; none by default. */
   readonly reserve?: number;
@@ -19,7 +21,7 @@ export interface Hiding {
 
 export interface HiddenIn {
   readonly prompt: string;
-  /** The actual depth of each, at the end of the sentence nearest to the requested depth. */
+  /** The actual depth of each text, at the end of the sentence nearest to the requested depth. */
   readonly depths: readonly number[];
   readonly tokens: number;
 }
@@ -41,7 +43,7 @@ export function hide(hiding: Hiding): HiddenIn {
 
 interface Sentences {
   readonly words: readonly string[];
-  /** The index of the word where each begins. */
+  /** The index of the word where each text begins. */
   readonly starts: readonly number[];
 }
 

@@ -52,7 +52,9 @@ export const scenes: Family = {
   },
 };
 
-/** One question for each held-out scene, the kinds in turn; a scene without a question of the kind is skipped. */
+/**
+ * One question for each held-out scene, cycling through the kinds; a scene without a question of the kind is skipped.
+ */
 async function* itemsOf({ ask, picture, ...of }: ScenesOptions, run: ItemsFor): AsyncGenerator<GenerationItem> {
   const [read, count] = [sceneOptions.parse(of), run.limit ?? USUAL];
   const pictures = await openPictures("test", read, run);

@@ -40,7 +40,7 @@ export function chosenFirst<K extends ItemKind>(
   const chosen = name === undefined ? metrics[0]! : metrics.find((metric) => metric.name === name);
   if (chosen) return [chosen, ...metrics.slice(0, first).filter((metric) => metric !== chosen)];
   throw new UserError(
-    `there is no metric "${name}" for such items${suggest(name!, names) || `; there are ${names.join(", ")}`}`,
+    `there is no metric "${name}" for such items${suggest(name!, names) || `; the metrics are ${names.join(", ")}`}`,
     2,
   );
 }

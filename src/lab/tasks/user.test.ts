@@ -76,7 +76,7 @@ test.each([
       { prompt: "a", answer: "b" },
       { messages: [{ role: "user", content: "a" }], answer: "b" },
     ],
-    'line 2: this item has "messages", those before it have an "answer"; expected one kind',
+    'line 2: this item has "messages", the ones before it have an "answer"; expected one kind',
   ],
 ])("invalid messages are reported with their line: %j", async (rows, sentence) => {
   await expect(userTask(written(...rows))).rejects.toThrow(sentence);
@@ -125,7 +125,7 @@ describe("a user's choice of metric", () => {
       'there is no metric "rouge" for such items; did you mean "rouge-l"?',
     );
     await expect(userTask(`${texts},metric=accuracy`)).rejects.toThrow(
-      /no metric "accuracy" for such items; there are /,
+      /no metric "accuracy" for such items; the metrics are /,
     );
     await expect(userTask(`${texts},metrik=bleu`)).rejects.toThrow(
       'there is no option "metrik"; did you mean "metric"?',
@@ -206,7 +206,7 @@ describe("refused, with the line's number", () => {
     [
       "mixed kinds",
       [fine, fine, choice],
-      'line 3: this item has "choices", those before it have an "answer"; expected one kind',
+      'line 3: this item has "choices", the ones before it have an "answer"; expected one kind',
     ],
     [
       "equal choices",
@@ -228,12 +228,12 @@ describe("refused, with the line's number", () => {
     [
       "no gold",
       [{ prompt: "a", choices: ["b", "c"] }],
-      'line 1: field "gold": expected the place of the right choice, from 0',
+      'line 1: field "gold": expected the place of the right choice, counted from 0',
     ],
     [
       "gold as text",
       [{ ...choice, gold: "b" }],
-      'line 1: field "gold": expected the place of the right choice, from 0',
+      'line 1: field "gold": expected the place of the right choice, counted from 0',
     ],
   ])("%s", async (_name, lines, message) => {
     const file = written(...lines);
@@ -265,7 +265,7 @@ describe("prompts for tuning", () => {
   test.each([
     [[{ prompt: "a" }, { prompt: "" }], /line 2: field "prompt": expected a text, got an empty one/],
     [[{ prompt: "a" }, { text: "b" }], /line 2: expected a "prompt" or "messages", only "text"/],
-    [[{ prompt: "a" }, { prompt: "b", answer: "c" }], /line 2: this item has an "answer", those before it have none/],
+    [[{ prompt: "a" }, { prompt: "b", answer: "c" }], /line 2: .* "answer", the ones before it have none/],
     [[{ prompt: "a", choices: ["b", "c"], gold: 0 }], /line 1: "choices" are scored, not generated/],
     [["[1]"], /line 1: expected an object with a "prompt" or "messages"/],
     [[], /there are no items in it/],

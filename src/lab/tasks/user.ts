@@ -59,7 +59,7 @@ const chosen = z
       fromCell,
       z.array(value, "expected a list of texts").min(2, "expected two choices or more").check(differing),
     ),
-    gold: z.preprocess(fromCell, z.int("expected the place of the right choice, from 0")),
+    gold: z.preprocess(fromCell, z.int("expected the place of the right choice, counted from 0")),
   })
   .refine(({ choices, gold }) => gold >= 0 && gold < choices.length, {
     path: ["gold"],
@@ -90,7 +90,7 @@ export async function userTask(
   for (const row of rows)
     if (kindOf(row) !== kind)
       throw new UserError(
-        `${row.where}: this item has ${words[kindOf(row)]}, those before it have ${words[kind]}; expected one kind`,
+        `${row.where}: this item has ${words[kindOf(row)]}, the ones before it have ${words[kind]}; expected one kind`,
       );
   switch (kind) {
     case "choice":
@@ -113,7 +113,7 @@ export async function userTask(
 /** A prompt from a user's file, with its answers and group. */
 export interface UserPrompt {
   readonly prompt: string | readonly ChatMessage[];
-  /** Right answers; empty if the file has prompts alone. */
+  /** Right answers; empty if the file has only prompts. */
   readonly answers: readonly string[];
   /** Prompts of one group may succeed or fail together. */
   readonly group: string | undefined;
@@ -142,7 +142,7 @@ export async function userPrompts(
   const other = prompts.findIndex(({ answers }) => answers.length > 0 !== answered);
   if (other >= 0) {
     const [has, before] = answered ? ["no", "one"] : ["an", "none"];
-    throw new UserError(`${rows[other]!.where}: this item has ${has} "answer", those before it have ${before}`);
+    throw new UserError(`${rows[other]!.where}: this item has ${has} "answer", the ones before it have ${before}`);
   }
   if (!answered && metric !== undefined)
     throw new UserError(`${spec}: a metric needs answers, but the items have none; omit ,metric=${metric}`, 2);

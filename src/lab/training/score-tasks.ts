@@ -65,7 +65,7 @@ async function questionsOf(task: Task, run: ItemsFor): Promise<Questions> {
   return { task, items };
 }
 
-/** Loads the model once, and leaves no trace of it. */
+/** Loads the model once, and leaves none of its files behind. */
 async function scored(
   tasks: readonly OpenTask[],
   { folder, base, saving, quant }: WrittenModel,
@@ -82,7 +82,7 @@ async function scored(
     for (const task of tasks) scores[task.name] = await scoreOf(task, answerer, signal);
     return scores;
   } finally {
-    // A saving's model is the user's.
+    // With a saving, the model is the user's own, whose prepared weights stay.
     if (!saving) await rm(prepared, { recursive: true, force: true });
   }
 }

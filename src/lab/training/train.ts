@@ -29,7 +29,7 @@ const withTasks = <C extends ResolveOptions>(call: C): C & { labTasks: LabTasks 
 });
 
 /**
- * Trains a model, a new one or an existing one. If `signal` stops a run, its state stays; `reuse: "resume"` continues
+ * Trains a model, a new one or an existing one. If `signal` stops a run, its state is kept; `reuse: "resume"` continues
  * it with the same losses to the last bit.
  * @throws UserError
  */
@@ -46,7 +46,7 @@ export const estimateTraining = (options: TrainInput, resolving: ResolveOptions 
 
 /**
  * Trains every combination of `sweep.grid`, one after the other or all through a `queue`, each in its folder within
- * `out`, and writes `report.html` over all. A call with the same arguments resumes a stopped one.
+ * `out`, and writes `report.html` about all of them. A call with the same arguments resumes a stopped one.
  * @throws UserError for the first combination that cannot begin, before any does
  */
 export async function trainSweep(sweep: SweepInput, { queue, ...call }: SweepCall): Promise<SweepResult> {

@@ -25,7 +25,7 @@ const answerLine = z.strictObject({
   cut: z.literal(true).optional(),
   /** Milliseconds of the answer. */
   ms: z.number(),
-  /** Why there is no answer, or no number for it: its loss is then 1. */
+  /** Why there is no answer, or no number for it, in which case its loss is 1. */
   failed: z.string().optional(),
 });
 export type AnswerLine = z.infer<typeof answerLine>;

@@ -90,5 +90,5 @@ test("a union has both recipes, unless they share a saving or a place in the mod
 });
 
 test("a list with only dense is refused", () => {
-  expect(() => own([parseRecipe(["dense"])])).toThrow("there are no recipes in it besides dense");
+  expect(() => own([parseRecipe(["dense"])])).toThrow("the file has no recipes besides dense");
 });

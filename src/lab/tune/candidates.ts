@@ -28,7 +28,7 @@ export const declared = (layers: number): Candidate[] =>
     })),
   );
 
-/** The savings without settings for a model of so many layers, and why. */
+/** The savings without settings for a model with this number of layers, and why. */
 export const undeclared = (layers: number): Excluded[] =>
   savings
     .filter(({ settings }) => (settings?.(layers) ?? []).length === 0)
@@ -41,12 +41,12 @@ export const undeclared = (layers: number): Excluded[] =>
 /** A user's own candidates, each its own family. @throws UserError */
 export function own(recipes: readonly Recipe[]): Candidate[] {
   const texts = [...new Set(recipes.map(textOf))].filter((text) => text !== "");
-  if (texts.length === 0) throw new UserError("--candidates: there are no recipes in it besides dense");
+  if (texts.length === 0) throw new UserError("--candidates: the file has no recipes besides dense");
   return texts.map((recipe) => ({ recipe, family: recipe, boldness: 0 }));
 }
 
 /**
- * Splits candidates into those that can act in the model on some prompt, and others.
+ * Splits candidates into the ones that can act in the model on some prompt, and the others.
  * @param check refuses a recipe that the model cannot run
  */
 export async function acting(

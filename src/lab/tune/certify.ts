@@ -16,7 +16,9 @@ import type { Setup } from "./setup.ts";
 import type { Cost, Times } from "./times.ts";
 import type { Outcome } from "./tune.ts";
 
-/** The cost of answers under a certificate, as shares of dense's, each item's run in turn with dense: medians over the items. */
+/**
+ * The cost of answers under a certificate, as shares of dense's: medians over items, each run alternately with dense.
+ */
 export interface Shares extends Readonly<Record<Cost, number>> {
   readonly items: number;
 }

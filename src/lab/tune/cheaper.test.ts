@@ -36,7 +36,7 @@ test("items on which a recipe failed do not count", () => {
 test("counts are compared directly", () => {
   expect(isCheaper([{ saved: 9, dense: 10 }])).toBe(true);
   expect(isCheaper([{ saved: 10, dense: 10 }])).toBe(false);
-  // One gains what another loses.
+  // One item gains what another loses.
   expect(
     isCheaper([
       { saved: 9, dense: 10 },

@@ -89,7 +89,7 @@ export function attemptOf(name: string, identity: Identity, prompts: readonly st
 
 /**
  * Counts a tuning as an attempt on its model, loss and items, as its test begins.
- * @throws UserError if another one began since `attempt` was counted: the bound would change
+ * @throws UserError if another one began since `attempt` was counted, since the bound would change
  */
 export async function claimAttempt(name: string, prompts: readonly string[], attempt: number): Promise<void> {
   const held = heldState(name);

@@ -17,7 +17,7 @@ export interface ServedItem extends TuningItem {
   readonly prompt: string | readonly ChatMessage[];
   readonly stop: readonly string[];
   readonly maxTokens: number;
-  /** The quality of an answer; absent for prompts alone. */
+  /** The quality of an answer; absent if there are only prompts. */
   readonly quality?: (answer: AnswerOf["generation"]) => number;
 }
 
@@ -43,12 +43,12 @@ export interface Wanted extends Pick<ItemsFor, "seed" | "limit" | "signal" | "on
 /** An item before the model's tokens are known. */
 interface UntokenizedItem extends Pick<ServedItem, "prompt" | "stop" | "maxTokens"> {
   readonly group: string | undefined;
-  /** The question with its answers; absent for prompts alone. */
+  /** The question with its answers; absent if there are only prompts. */
   readonly item?: GenerationItem;
 }
 
 /**
- * Reads the items of a task: one of the lab's that generates, or a user's file, also of prompts alone.
+ * Reads the items of a task: one of the lab's that generates, or a user's file, which may have only prompts.
  * @throws UserError if none, or the task does not generate text from text
  */
 export async function tuningItems(spec: string, model: LanguageModel, options: Wanted): Promise<TuningItems> {

@@ -28,7 +28,7 @@ const ALL: Range = [0, null];
 /** Maximum ranges of length, and minimum items of each. */
 const RANGES = 3;
 const FEWEST = 12;
-/** Shares of the risk that the recipe of a range may lose on the search items. */
+/** Fractions of the risk: the most that the recipe of a range may lose on the search items. */
 const SHARES = [0, 0.25, 0.5, 0.75, 1];
 
 /**
@@ -61,15 +61,15 @@ function rangesOf(lengths: readonly number[]): Range[] {
 }
 
 /**
- * A recipe and, if that is not enough, dense. Not if benefits offset harm: running a recipe less often would change the
- * mean.
+ * A recipe and, if that is not enough, dense. If benefits offset harm, there is no dense rung, since running a recipe
+ * less often would change the mean.
  */
 const rungsOf = (tokens: Range, { recipe }: Measured, { type }: Searched): Rungs => ({
   tokens,
   rungs: type === "signed" || recipe === "dense" ? [recipe] : [recipe, "dense"],
 });
 
-/** The cheapest recipe that loses at most so much in the range. */
+/** The cheapest recipe that loses at most this much in the range. */
 function cheapest(range: Range, searched: Searched, most: number): Rungs {
   const inside = searched.items.flatMap(({ tokens }, i) => (covers(range, tokens) ? [i] : []));
   const lossIn = ({ losses }: Measured) => mean(inside.map((i) => losses[i]!));

@@ -22,8 +22,9 @@ interface Sources {
 }
 
 /**
- * The least bound on `nats` that a ladder's test gives, for audits of a certificate by another loss whose reference
- * answers no request has; undefined if there is no bound. Answers equal to dense's lose nothing and are not scored.
+ * The smallest bound on `nats` that a ladder's test gives; undefined if there is none. Audits use it for a certificate
+ * of another loss, which needs reference answers that requests do not have. Answers equal to dense's lose nothing and
+ * are not scored.
  */
 export async function natsBound(
   ladder: Ladder,

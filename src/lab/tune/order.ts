@@ -4,7 +4,7 @@ import type { Rated } from "./ladders.ts";
 /** Maximum ladders to test: each may need new answers. */
 const MOST = 8;
 
-/** Ladders cheaper than dense: those to test, and others whose gain may be noise. */
+/** Ladders cheaper than dense: the ones to test, and the ones whose gain may be noise. */
 export interface Order {
   readonly order: readonly Rated[];
   readonly unsure: readonly Rated[];

@@ -45,7 +45,7 @@ export interface Answers<T extends TuningItem = TuningItem> {
    * announcements that are not repeated are cancelled.
    */
   announce?(items: readonly T[], recipesOf: (item: T) => readonly string[]): void;
-  /** Prices of the recipes, in order, measured in turn with dense. */
+  /** Prices of the recipes, in order, measured alternately with dense. */
   pricesOf(recipes: readonly string[]): Promise<readonly Price[]>;
   /** True if the ladder of recipes with known prices is cheaper than dense beyond the measurement noise. */
   isCheaper(ladder: Ladder): boolean;

@@ -11,7 +11,7 @@ import type { Tuned } from "./run.ts";
 import type { Cost } from "./times.ts";
 import { ladderText, pText, unsureText, verdictOf } from "./words.ts";
 
-/** The report as one self-contained page without scripts or requests. */
+/** The report as one self-contained page without scripts or network requests. */
 export function tuningPage(tuned: Tuned): string {
   const { setup } = tuned;
   const title = `${setup.request.options.name}: ${setup.identity.task} with ${setup.identity.model}`;
@@ -22,7 +22,7 @@ export function tuningPage(tuned: Tuned): string {
 <header><h1>${title}</h1><p class="lead">${lead(tuned)}</p></header>
 <main><p>${verdictOf(tuned)}</p>
 <figure><div role="img" aria-label="Loss against ${setup.request.options.cost}, dense's being 100 %">${new Html(plot(tuned))}</div>
-<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. Both lie where their price is, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
+<figcaption>Hollow points: recipes on the searched items. Filled points: ladders as tested, by their number in the table below. All are placed by their price, which is fitted to the measured costs. The shaded region is what may be certified: cheaper than dense, and a loss of at most the risk.</figcaption></figure>
 ${spending(tuned)}
 ${path(tuned)}
 ${candidates(tuned)}
@@ -56,7 +56,7 @@ function spending({ certificate, shares }: Tuned): Html {
   ] as const;
   return html`<h2>What it spends</h2>
 ${table(
-  `Measured: medians of ${count(shares.items, "item")}, each timed in turn with dense`,
+  `Measured: medians of ${count(shares.items, "item")}, each timed alternately with dense`,
   ["", "dense", "certified, of dense's"],
   measured.map((cells) => cells.map((cell) => html`<td>${cell}</td>`)),
 )}
@@ -94,7 +94,7 @@ function path({ outcome, setup }: Tuned): Html {
   const rows = [...tested, ...unsure];
   if (rows.length === 0) return html``;
   const head = ["#", "ladder", "price of dense's", "loss, searched", "loss, tested", "p", "result"];
-  return html`<h2>The test</h2>${table("Ladders from dearest to cheapest by their price, which is fitted; the first that fails ends the test", head, rows)}`;
+  return html`<h2>The test</h2>${table("Ladders from the dearest to the cheapest by fitted price; the first that fails ends the test", head, rows)}`;
 }
 
 function candidates({ rated, dropped, setup, certificate }: Tuned): Html {

@@ -115,7 +115,7 @@ test("the report shows the choice, its cost, and the path of the test; it has no
     silent,
   );
   expect(verdictOf(dense)).toBe(
-    "Nothing is certified: dense answers. Nothing that survived the search is cheaper than dense.",
+    "Nothing is certified, so all requests run dense. Nothing that survived the search is cheaper than dense.",
   );
   expect(tuningPage(dense)).toContain("lost too much in");
 });
@@ -258,7 +258,7 @@ test("a failing recipe keeps cheaper ones from the test, and the report says wha
   const blocked = await tuned(setup, losing, silent);
   expect(blocked.near).toMatchObject({ early: true, next: { attempt: 2, needed: { all: 107, test: 72 } } });
   expect(verdictOf(blocked)).toMatch(
-    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with their recipes alone is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
+    /mean loss 1\.000 on 1 group, where the test ended, since p could at best still become 0\.\d+; about \d+ more items might certify it in attempt 2, at half the error\. 1 cheaper ladder behind it was not tested: "lookup:match=2,tokens=8"\. --candidates with only their recipes is attempt 2, at half the error: it needs 107 groups in the file, 72 of them for the test, if nothing is lost\.$/,
   );
   expect(tuningPage(blocked)).toContain("107 groups in the file");
 });
@@ -357,7 +357,7 @@ test("with answers, the loss is harm; a risk above a quarter of dense's quality 
   });
   const { certificate } = await tuned(setup, serving(), silent);
   expect(certificate).toMatchObject({ quality: 1, type: "binary" });
-  // No answer differs from dense's: the bound for audits is the least that so many items can have.
+  // No answer differs from dense's: the bound for audits is the smallest possible with this number of items.
   expect(certificate!.nats).toBeGreaterThan(0.03);
   expect(certificate!.nats).toBeLessThan(0.08);
   const reworded = serving((recipe, { id }) =>
@@ -399,7 +399,7 @@ test("a gain that may be noise is not tested, and a gain of a fifth is", async (
   expect([none.certificate, none.outcome.order, none.outcome.verdicts]).toEqual([undefined, [], []]);
   expect(none.outcome.unsure.length).toBeGreaterThan(0);
   expect(verdictOf(none)).toMatch(
-    /^Nothing is certified: dense answers\. Nothing that survived the search is provably faster/,
+    /^Nothing is certified, so all requests run dense\. Nothing that survived the search is provably faster/,
   );
   expect(tuningPage(none)).toContain("not provably faster");
   const fifth = await tuned(await setUp(request(fileOf(prompts(120)))), noisy(0.8), silent);
@@ -415,7 +415,7 @@ test("the gain is one measured figure with its interval, in words and in the rep
   const share = percent(ms);
   expect(share).not.toBe(percent(cost.ms.chosen / cost.ms.dense));
   expect(verdictOf(done)).toContain(
-    ` An answer takes ${share} of dense's time (${percent(low)} to ${percent(high)} at 0.95) and 79.2 % of its FLOPs: medians of 12 items, each timed in turn with dense, which takes ${duration(cost.ms.dense)}. `,
+    ` An answer takes ${share} of dense's time (${percent(low)} to ${percent(high)} at 0.95) and 79.2 % of its FLOPs: medians of 12 items, each timed alternately with dense, which takes ${duration(cost.ms.dense)}. `,
   );
   const page = tuningPage(done);
   expect(page).toContain(`<td>${share} [${percent(low)}, ${percent(high)}]</td>`);

@@ -49,7 +49,7 @@ export interface Progress {
 export interface Watcher {
   notice(sentence: string): void;
   answered(progress: Progress): void;
-  /** Called after each timed answer, with the number of timed answers of this round, and of those in all. */
+  /** Called after each timed answer, with the number of timed answers of this round, and of answers to time in all. */
   timed(done: number, of: number): void;
 }
 
@@ -72,9 +72,9 @@ export interface Tuned {
 /** The ladder that failed the test. */
 export interface NearMiss {
   readonly verdict: Verdict;
-  /** True if some groups were not answered: it had failed whatever they lose. */
+  /** True if some groups were not answered, since the ladder had failed whatever they lost. */
   readonly early: boolean;
-  /** About how many more items it needs in the next attempt; undefined: no number helps. */
+  /** About how many more items it needs in the next attempt; undefined if no number would help. */
   readonly more: number | undefined;
   /** Cheaper ladders that were not tested because of its failure. */
   readonly untested: readonly Ladder[];
@@ -276,7 +276,7 @@ const riskInWords = ({ problem, items }: Setup, quality: number): string =>
 
 const isGreedy = ({ identity: { sampling } }: Setup): boolean => (sampling["temperature"] ?? 0) === 0;
 
-/** Why no recipe can exceed the risk, if dense is right so rarely; undefined: no fault. */
+/** Why no recipe can exceed the risk, if dense is right so rarely; undefined if one can. */
 function qualityFault({ problem, items }: Setup, qualities: readonly number[]): UserError | undefined {
   const quality = mean(qualities);
   const { risk } = problem.bound;

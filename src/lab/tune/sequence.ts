@@ -20,7 +20,7 @@ export interface Verdict {
 }
 
 /**
- * Tests ladders in order on items that were not used to choose, up to the first failure: those before it are all
+ * Tests ladders in order on items that were not used to choose, up to the first failure; all ladders before it are
  * certified with the bound's confidence (fixed-sequence testing, Angelopoulos et al., arXiv 2110.01052).
  */
 export async function testInOrder<T extends TuningItem>(

@@ -45,8 +45,8 @@ export interface Serving extends Disposable {
   /**
    * The nats per token by which dense finds each answer less likely than a reference: for a greedy answer, the tokens
    * that dense prefers in their places; for a drawn one, the answer under its own recipe, both after penalties and
-   * temperature. Its mean over a recipe's draws is the recipe's Kullback–Leibler divergence from dense, except for the
-   * filters' cuts, which is never below 0.
+   * temperature. Except for the filters' cuts, its mean over a recipe's draws is the recipe's Kullback–Leibler
+   * divergence from dense, which is never below 0.
    */
   excess(item: ServedItem, answers: readonly Served[]): Promise<number[]>;
 }
@@ -54,7 +54,7 @@ export interface Serving extends Disposable {
 /** Supplies the inputs of losses: answers and their scores, but no times. */
 export type Losses = Pick<Serving, "answer" | "excess" | "announce">;
 
-/** How a model samples; no temperature: by its own settings. */
+/** How a model samples; without a temperature, by its own settings. */
 export const drawingOf = ({ sampling }: Pick<Model, "sampling">, temperature: number | undefined): SamplingOptions =>
   samplingOptions.parse(temperature === undefined ? (sampling?.settings ?? {}) : { temperature });
 

@@ -27,12 +27,12 @@ export interface Request {
   readonly model: Model;
   readonly task: string;
   readonly options: TuneOptions;
-  /** The user's own candidates, instead of those that savings declare. */
+  /** The user's own candidates, instead of the ones that savings declare. */
   readonly candidates: readonly Recipe[] | undefined;
   readonly adapter: string | undefined;
   readonly force: boolean;
   readonly version: string;
-  /** Redis, through which other processes compute the losses; undefined: this process computes them. */
+  /** Redis, through which other processes compute the losses; if undefined, this process computes them. */
   readonly queue?: string | undefined;
   /** Its name and first model, if a pair is tuned; `model` is then the second one, which is dense. */
   readonly pair?: TunedPair | undefined;

@@ -10,7 +10,7 @@ import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
 
 const timeLine = z.strictObject({
-  /** Recipes of one round took turns with dense. */
+  /** The recipes of one round alternated with dense. */
   round: z.int().min(1),
   recipe: z.string(),
   item: z.string(),
@@ -23,7 +23,7 @@ const timeLine = z.strictObject({
 export type TimeLine = z.infer<typeof timeLine>;
 export type Cost = "ms" | "flops" | "bytes";
 
-/** Called with the number of timed answers, and of those in all. */
+/** Called with the number of timed answers, and of answers to time in all. */
 export type OnTime = (done: number, of: number) => void;
 
 /** Items that are timed. */
@@ -39,7 +39,7 @@ export function timedItems<T extends ServedItem>(items: readonly T[], count = TI
   );
 }
 
-/** Costs of answers, measured in turn with dense and stored in a file. */
+/** Costs of answers, measured alternately with dense and stored in a file. */
 export class Times implements AsyncDisposable {
   readonly #lines: TimeLine[];
   #round = 0;
@@ -67,7 +67,7 @@ export class Times implements AsyncDisposable {
     return new Times(file, lines, serving, timedItems(items), signal, onTime);
   }
 
-  /** Measures recipes that are not in an earlier round, in turn with dense. */
+  /** Measures recipes that are not in an earlier round, alternately with dense. */
   async measure(recipes: readonly string[]): Promise<void> {
     const round = ++this.#round;
     const earlier = new Set(this.#lines.filter((line) => line.round < round).map(({ recipe }) => recipe));
@@ -93,7 +93,7 @@ export class Times implements AsyncDisposable {
       if (recipe === "dense" || this.signal?.aborted) throw error;
       return undefined;
     });
-    // It has already lost the item.
+    // The recipe has already lost the item.
     if (served === undefined) return;
     const { ms, flops, bytes, tokens } = served;
     const line = { round, recipe, item: item.id, prompt: item.tokens, answer: tokens.length, ms, flops, bytes };
@@ -133,7 +133,7 @@ export class Times implements AsyncDisposable {
     });
   }
 
-  /** A cost as if measured in the first round: the machine may be busier in another one, for dense as well. */
+  /** A cost as if measured in the first round, since the machine may be busier in a later one, for dense as well. */
   #cost(line: TimeLine, by: Cost): number {
     const dense = this.#denseOf(line);
     // An idle recipe ran as dense: a second time would be noise.

@@ -31,7 +31,7 @@ export interface Outcome<T extends TuningItem> {
   readonly unsure: readonly Rated[];
   /** The executed tests, in order; the last one may have failed. */
   readonly verdicts: readonly Verdict[];
-  /** The cheapest certified ladder; undefined: dense. */
+  /** The cheapest certified ladder; undefined if only dense remains. */
   readonly chosen: Verdict | undefined;
 }
 

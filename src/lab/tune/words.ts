@@ -84,7 +84,7 @@ export const unsureText = ({ request }: Setup): string =>
 export function verdictOf({ certificate, shares, near, outcome, setup }: Tuned): string {
   const missed = near && ` ${[nearText(near), blockedText(near)].filter(Boolean).join(" ")}`;
   if (certificate === undefined || shares === undefined) {
-    return `Nothing is certified: dense answers. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
+    return `Nothing is certified, so all requests run dense. ${untestedText(outcome, setup) ?? missed?.trim() ?? "Nothing passed the test."}`;
   }
   return (
     `Certified: ${ladderText(certificate.ladder)}. Its expected loss is at most ${riskText(certificate)} with a confidence of ${certificate.confidence}; on ${count(certificate.items.groups, "test group")} it was ${figure(certificate.mean)} (p = ${certificate.p.toPrecision(2)}). ` +
@@ -103,16 +103,16 @@ function costSentence({ cost: { by, ms } }: Certificate, shares: Shares): string
   const all = [...new Set<Cost>([by, "ms", "flops"])].map(
     (each, i) => `${percent(shares[each])} of ${i === 0 ? "dense's" : "its"} ${names[each]}`,
   );
-  return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed in turn with dense, which takes ${duration(ms.dense)}.`;
+  return `An answer takes ${all.join(" and ")}: medians of ${count(shares.items, "item")}, each timed alternately with dense, which takes ${duration(ms.dense)}.`;
 }
 
 /** The requests that a certificate holds for. */
 function lengthsText({ lengths: [least, most], maxTokens }: NonNullable<Tuned["certificate"]>): string {
   const answers = maxTokens === undefined ? "" : ` and answers of ${maxTokens} tokens at most`;
-  return `It holds for prompts of ${least} to ${most} tokens${answers}; others are dense's.`;
+  return `It holds for prompts of ${least} to ${most} tokens${answers}; other prompts run dense.`;
 }
 
-/** Why there was no test; undefined if there was one. */
+/** Why there was no test; undefined if there was a test. */
 function untestedText({ order, unsure }: Tuned["outcome"], setup: Setup): string | undefined {
   if (order.length > 0) return undefined;
   if (unsure.length === 0 || setup.request.options.cost !== "ms")
@@ -133,14 +133,14 @@ function nearText({ verdict, early, more, next }: NearMiss): string {
     : `${missed}; about ${count(more, "more item")} might certify it in attempt ${next.attempt}, at half the error.`;
 }
 
-/** The ladders that a failure kept from being tested; undefined: none. */
+/** The ladders that a failure kept from being tested; undefined if there are none. */
 function blockedText({ untested, next }: NearMiss): string | undefined {
   if (untested.length === 0) return undefined;
   const names = untested.map((ladder) => `"${ladderText(ladder)}"`).join(", ");
-  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with their recipes alone is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
+  return `${count(untested.length, "cheaper ladder")} behind it ${untested.length === 1 ? "was" : "were"} not tested: ${names}. --candidates with only their recipes is attempt ${next.attempt}, at half the error: it needs ${neededText(next.needed, "group")}, if nothing is lost.`;
 }
 
-/** Why `serve --audit` skips a certificate's answers, for a person; undefined: it does not. */
+/** Why `serve --audit` skips a certificate's answers, for a person; undefined if it does not. */
 export function auditText(certificate: Certificate): string | undefined {
   const reason = unaudited(certificate);
   if (reason === undefined) return undefined;

@@ -23,7 +23,7 @@ export type Generative = LanguageModel | Seq2SeqModel | DiffusionModel;
 /** A request to generate. `audit` is false to exclude it from audits. */
 export type AnswerJob = Job & { readonly audit?: boolean | undefined };
 
-/** The terms of a reading, and its recipe; none for models without seams. */
+/** The terms of a call that reads texts, and its recipe, which models without seams do not have. */
 export type LeasedTerms = ReadTerms & { readonly lease?: Lease | undefined };
 
 /** The calls of `Model` that not every kind of model has. */

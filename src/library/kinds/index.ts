@@ -3,7 +3,7 @@ import type { KindName, LoadedModel } from "../../engine/kinds/index.ts";
 import { UserError } from "../../util/errors.ts";
 import type { Calls, Face } from "./face.ts";
 
-/** The face of a loaded model: one file for each kind, loaded with the first model of the kind. */
+/** The calls of a loaded model: one file for each kind, loaded with the first model of the kind. */
 export async function faceOf(loaded: LoadedModel): Promise<Face> {
   switch (loaded.kind) {
     case "decoder":
@@ -25,7 +25,10 @@ export async function faceOf(loaded: LoadedModel): Promise<Face> {
 
 const writes = "generates text; expected an encoder, such as minilm for embeddings";
 
-/** Why models of a kind do not continue texts, or do not encode texts alone: the rest of a sentence about one. */
+/**
+ * Why models of a kind do not continue texts, or are not encoders of texts: the rest of a sentence that begins with a
+ * model's name.
+ */
 const refusals: Record<KindName, { readonly text?: string; readonly encoding?: string }> = {
   decoder: { encoding: writes },
   "diffusion language model": {

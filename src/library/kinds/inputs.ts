@@ -16,7 +16,7 @@ export const oneTextEach = (name: string, inputs: readonly (Reading | ImageInput
     throw new UserError("a pair of texts is for a classifier; expected a text");
   });
 
-/** The inputs of a model that reads texts alone. @throws UserError if one of them is an image */
+/** The inputs of a model that reads only texts. @throws UserError if one of them is an image */
 export function textsAlone<T>(model: string, inputs: readonly T[]): Exclude<T, ImageInput>[] {
   return inputs.map((input) => {
     if (!isImage(input)) return input as Exclude<T, ImageInput>;

@@ -24,7 +24,7 @@ type ReadDocument = Pick<SearchResult, "id" | "title" | "text" | "score">;
 export interface Retrieval {
   readonly used: boolean;
   readonly method: GateMethod;
-  /** The gate's score; null if it has none: the question is then searched for. */
+  /** The gate's score; null if it has none, in which case the question is searched for. */
   readonly score: number | null;
   /** A score of at least this retrieves. */
   readonly threshold: number;
@@ -229,5 +229,5 @@ function expectedPrompt(
   return model.count(prompts.with(Array.from({ length: passages }, () => filler(each))));
 }
 
-/** A text of about so many tokens. */
+/** A text of about this many tokens. */
 const filler = (tokens: number): string => Array.from({ length: tokens }, () => "the").join(" ");

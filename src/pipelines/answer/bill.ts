@@ -58,7 +58,7 @@ export class AnswerBill {
     });
   }
 
-  /** A search without results would have none in a dense run either. */
+  /** A search without results would find nothing in a dense run either. */
   #measured(own: Receipt | undefined): Spent {
     const { flops, bytes } = amountsOf([...this.#searches, ...(own ? [own] : [])]);
     return { flops: flops.dense, bytes: bytes.dense };

@@ -42,7 +42,7 @@ const searchShape = {
 const modeField = z
   .enum(retrievalModes)
   .nullish()
-  .describe("auto (the default): search if the gate says so; always, never: no gate");
+  .describe("auto (the default): search if the gate says so; always, never: without a gate");
 
 /** The fields of `POST /v1/answer`. */
 export const answerShape = { retrieval: modeField, ...searchShape };
@@ -68,7 +68,7 @@ interface Lookup {
 export const ofAnswer = ({ retrieval, ...fields }: z.output<z.ZodObject<typeof answerShape>>): Lookup =>
   lookupOf({ ...fields, mode: retrieval });
 
-/** Undefined if the chat is for a model alone. @throws UserError */
+/** Undefined if the chat goes to a model without this pipeline. @throws UserError */
 export const ofChat = ({ retrieval }: z.output<z.ZodObject<typeof chatShape>>): Lookup | undefined =>
   retrieval ? lookupOf(retrieval) : undefined;
 
@@ -98,7 +98,7 @@ const citations = z.array(z.int()).describe("indices of the documents that the a
 /** A gate's decision in a response. */
 const decision = {
   method: z.enum(gateMethods),
-  score: z.number().nullable().describe("the gate's score; null without one: the question is then looked up"),
+  score: z.number().nullable().describe("the gate's score; null if none, so that the question is looked up"),
   threshold: z.number().describe("the score from which the gate retrieves"),
 };
 const nothing_found = z.literal(true).optional().describe("the search found no passage; the answer is the model's own");

@@ -14,7 +14,7 @@ export const answerOptions = z.strictObject({
   retrieval: z
     .enum(retrievalModes)
     .default("auto")
-    .describe("auto: search if the gate says so, or always without a calibrated gate; always, never: no gate"),
+    .describe("auto: search if the gate says so, and always if no gate is calibrated; always, never: without a gate"),
   gate: z
     .enum(gateMethods)
     .optional()

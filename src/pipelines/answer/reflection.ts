@@ -16,7 +16,7 @@ export function reflectionTokens(tokenizer: Tokenizer): { yes: number[]; no: num
   const single = (word: Word) => {
     const ids = tokensOf(tokenizer, word);
     if (ids.length > 0) return ids;
-    throw new UserError(`${tokenizer.path}: "${word}" is no token, which self-reflection needs`);
+    throw new UserError(`${tokenizer.path}: "${word}" is not a single token, which self-reflection needs`);
   };
   return { yes: single("yes"), no: single("no") };
 }
@@ -27,7 +27,7 @@ export const canReflect = (tokenizer: Tokenizer): boolean =>
 
 type Word = "yes" | "no";
 
-/** Tokens for the word alone, with or without a leading space and a capital. */
+/** Tokens that consist of only the word, with or without a leading space and a capital. */
 function tokensOf(tokenizer: Tokenizer, word: Word): number[] {
   const spelled = [word, word[0]!.toUpperCase() + word.slice(1)].flatMap((w) => [w, ` ${w}`]);
   const ids = spelled.map((text) => tokenizer.encode(text)).filter(({ length }) => length === 1);

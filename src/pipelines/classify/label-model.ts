@@ -15,7 +15,7 @@ export interface LabelModel {
 }
 
 /**
- * A classifier checkpoint as such a model; the caller disposes of it.
+ * A classifier checkpoint as a `LabelModel`; the caller disposes of it.
  * @throws UserError if it is not a classifier of two labels or more
  */
 export function labelModelOf(model: EncoderModel): LabelModel {

@@ -8,7 +8,7 @@ interface WindowCost {
   readonly receipt: Receipt;
   /** Letters whose logits were compared; 0 if the model wrote the ranking. */
   readonly letters: number;
-  /** Decode steps of the whole ranking beyond those that ran. */
+  /** Decode steps of the whole ranking, without the steps that ran. */
   readonly spared: { readonly tokens: number; readonly flops: number; readonly bytes: number };
 }
 

@@ -120,7 +120,10 @@ class Rerank {
     this.#bill.window({ receipt, letters: this.options.method === "single-token" ? count : 0, spared });
   }
 
-  /** Prompts in the order before any window is ranked; a window's length hardly depends on its passages. */
+  /**
+   * Prices the prompts in the order before any window is ranked, since a window's length hardly depends on its
+   * passages.
+   */
   #checkCeiling(ranker: WindowRanker, windows: readonly Window[]): void {
     const { ceiling } = this.terms;
     if (ceiling === undefined) return;

@@ -23,7 +23,7 @@ export interface RankModel {
   generate(prompt: readonly number[], terms: RankTerms): AsyncIterable<ModelPiece>;
   /** The dense cost of `steps` decode steps after `past` tokens. */
   priceSteps(past: number, steps: number): Spent;
-  /** The dense cost of a prompt of so many tokens and its first token. */
+  /** The dense cost of a prompt of this many tokens and of the first token after it. */
   pricePrompt(tokens: number): Spent;
 }
 

@@ -35,7 +35,7 @@ export class WindowRanker {
       if (!this.#letters[place]!.includes(id)) throw new Error(`${model.name}: ${letterOf(place)} is not token ${id}`);
   }
 
-  /** Tokens of a whole ranking of so many passages. */
+  /** Tokens of a whole ranking of this many passages. */
   answerTokens(count: number): number {
     return this.#prompts.answerTokens(count);
   }

@@ -32,7 +32,7 @@ export interface Planning {
   readonly terms: Omit<PlanTerms, "states">;
 }
 
-/** An answer's plan as a reader sees it, also if it was passed as vectors. */
+/** An answer's plan as a reader sees it, even if it was passed as vectors. */
 export interface ShownPlan {
   readonly channel: Channel;
   readonly text: string;
@@ -93,7 +93,7 @@ const planWithCost = (
   ...(states && { states }),
 });
 
-/** @throws UserError if no projector was trained, or one for plans of another length */
+/** @throws UserError if no projector was trained for plans of this length */
 function latentOf({ source: { name } }: DiffusionModel, latent: Latent | undefined, tokens: number): Latent {
   if (!latent)
     throw new UserError(
@@ -120,7 +120,7 @@ export async function carried(
 export function checkPlanText({ tokens, text }: ShownPlan, planner: string): void {
   if (tokens > 0 && text === "")
     throw new UserError(
-      `${planner}: the plan has end tokens only; expected others, as with the option ends=last or ends=never`,
+      `${planner}: the plan has only end tokens; expected others, as with the option ends=last or ends=never`,
     );
 }
 

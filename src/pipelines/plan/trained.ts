@@ -26,7 +26,7 @@ export interface Trained {
   readonly metadata: ProjectorFile;
 }
 
-/** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for others */
+/** A folder's projector, or the one found by the two models' hashes. @throws UserError if it is for other models */
 export function trainedFor(own: Hashes, place?: string): Trained | undefined {
   const folder = place ?? projectorFor(own);
   if (folder === undefined) return undefined;

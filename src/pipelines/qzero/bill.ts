@@ -69,13 +69,14 @@ export class QZeroBill {
   }
 
   /**
-   * `price`: the estimated cost of looking up one more text, for texts that were not; without one, nothing is saved.
+   * `price`: the estimated cost of looking up one more text, for texts that were not looked up; without a price,
+   * nothing is saved.
    */
   receipt({ texts, skipped, fallbacks, gated, searched }: Outcome, price: Spent | undefined): Receipt {
     const all = amountsOf(this.#all);
     const plain = amountsOf(this.#plain);
     const share = (part: number) => (gated ? part / texts : 0);
-    // Plain readings that dense does not need, and those that only led to a lookup.
+    // Plain readings that dense does not need, and plain readings that only led to a lookup.
     const [spared, gate] = [share(texts - fallbacks), share(texts - fallbacks - skipped)];
     const run = this.#searches.length;
     const dense = (of: "flops" | "bytes") =>
@@ -108,7 +109,7 @@ export class QZeroBill {
 const MOST_KEPT = 1000;
 
 interface LookedUp {
-  /** True if documents come from an index: the search is part of the cost. */
+  /** True if documents come from an index, so that the search is part of the cost. */
   readonly searched: boolean;
   readonly options: QZeroOptions;
 }
@@ -133,6 +134,6 @@ export class LookupPrices {
   }
 }
 
-/** The choice of texts does not change the cost of one. */
+/** Options that only choose the texts to look up are left out, since they do not change a lookup's cost. */
 const keyOf = ({ searched, options: { when: _, margin: __, alpha: ___, ...options } }: LookedUp): string =>
   JSON.stringify({ searched, ...options });

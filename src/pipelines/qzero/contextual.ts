@@ -50,7 +50,7 @@ class BoundContextual implements LabelScorer {
   }
 }
 
-/** The text to read: the categories alone, or after the text. */
+/** The text to read: only the categories, or the text and the categories after it. */
 function cutLookup({ encoder }: EncodingModel, { text, categories }: Lookup, { mode, maxTokens }: QZeroOptions): Cut {
   const parts = mode === "append" ? [text, ...categories] : categories;
   return cutToTokens(parts, Math.min(maxTokens, encoder.room(1)), (it) => encoder.tokensOf(it));

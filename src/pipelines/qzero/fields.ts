@@ -49,7 +49,7 @@ export function fields({ maxTexts, maxPrompt }: { readonly maxTexts: number; rea
       .describe("classify by the categories of documents, with a model of embeddings or glove"),
     evidence: listOf(documents, { of: "lists of documents", max: maxTexts })
       .nullish()
-      .describe("documents for each text, best first, in place of an index"),
+      .describe("documents for each text, best first, instead of an index"),
     explain: z.boolean().nullish().describe("with retrieval: also return documents, categories and keywords"),
   };
 }
@@ -82,7 +82,7 @@ export const shown = {
 /** A request's settings. */
 type Fields = z.output<z.ZodObject<ReturnType<typeof fields>>> & { readonly labels?: LabelsInput | null | undefined };
 
-/** Undefined if the request is for a model alone. @throws UserError */
+/** Undefined if the request goes to a model without this pipeline. @throws UserError */
 export function read({ labels, retrieval, evidence, explain }: Fields): QZeroRequest | undefined {
   if (!retrieval && !evidence) {
     if (explain) throw new UserError("explain: needs retrieval or evidence", 2, "explain");

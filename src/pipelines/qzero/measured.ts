@@ -13,4 +13,4 @@ const names: Readonly<Record<ScorerKind, string>> = { words: "word vectors", enc
 
 /** The notice at the first lookup. */
 export const measuredNotice = (kind: ScorerKind): string =>
-  `qzero with ${names[kind]} is no better than the text alone on headlines, recipes and opinions: accuracy ${measured[kind]}, by its defaults`;
+  `qzero with ${names[kind]} is no better than the text alone on headlines, recipes and opinions: accuracy ${measured[kind]}, with its defaults`;

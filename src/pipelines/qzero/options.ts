@@ -8,7 +8,7 @@ export type ScorerKind = (typeof SCORER_KINDS)[number];
 
 const modes = ["replace", "append", "interpolate"] as const;
 
-/** Defaults with word vectors that differ from those with encoders. */
+/** Defaults for word vectors that differ from the defaults for encoders. */
 const ofWords = { alpha: 0.25, when: "always" } as const;
 
 /** Options of classifying through retrieved categories. `replace`, `always` and 50 documents are the paper's. */
@@ -31,7 +31,7 @@ export const qzeroOptions = z.strictObject({
     .number()
     .min(0)
     .default(0.05)
-    .describe("look a text up if the cosines of its two best labels differ by less"),
+    .describe("look a text up if the cosines of its two best labels differ by less than this"),
   topK: z.int().min(1).max(999).default(5).describe("documents whose categories to read"),
   retriever: z.enum(rankers).optional().describe("bm25, dense or hybrid (default: hybrid, or bm25 without vectors)"),
   maxTokens: z

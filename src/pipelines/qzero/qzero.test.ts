@@ -17,7 +17,7 @@ function encoder() {
   return { model, scorer: new ContextualScorer((use) => use(model)) };
 }
 
-/** The midpoint of both labels, and texts close to one. */
+/** The midpoint of the two labels, and texts close to one of them. */
 const texts = { "goal market": ["goal"], goal: ["market", "market"], market: ["goal"] };
 const labelsOf = (results: readonly { label: string | null }[]) => results.map(({ label }) => label);
 

@@ -6,7 +6,7 @@ import type { QZeroOptions, ScorerKind } from "./options.ts";
 /** A text's score for each label. */
 export interface Scored {
   readonly scores: readonly number[];
-  /** False: none of its words is known, and all scores are 0. */
+  /** False if none of its words is known; all scores are then 0. */
   readonly known: boolean;
 }
 

@@ -13,7 +13,7 @@ export const recognize = {
   /** Fields of `POST /v1/recognize`. */
   fields: () => import("./options.ts"),
   /**
-   * Attaches a folder's localiser and bridge to a loaded model, or those that the package ships for it.
+   * Attaches a folder's localiser and bridge to a loaded model, or the ones that the package ships for it.
    * @throws UserError if it has none
    */
   async attach(model: ImageTextModel, held: Holder, folder?: string): Promise<Recognizer> {

@@ -37,17 +37,17 @@ export interface RecognizeRequest {
   readonly image: ImageInput;
   /** In pixels: left, top, right, bottom; `auto` finds them. */
   readonly boxes: readonly (readonly number[])[] | "auto";
-  /** Labels to choose from, in any words. */
+  /** Labels to choose from, of any wording. */
   readonly labels: readonly string[];
   readonly options?: RecognizeInput | undefined;
   readonly signal?: AbortSignal | undefined;
-  /** The arrival, by `performance.now()`; absent: the time of the call. */
+  /** The arrival, by `performance.now()`; by default, the time of the call. */
   readonly arrived?: number | undefined;
 }
 
 /**
- * Names the regions of a picture by labels in any words (RegionSpot, Yang et al., arXiv 2311.01373): the localiser and
- * the image–text model see the picture once each, however many its regions are.
+ * Names the regions of a picture with labels of any wording (RegionSpot, Yang et al., arXiv 2311.01373): the localiser
+ * and the image–text model see the picture once each, however many its regions are.
  * @throws UserError for an unreadable picture, an invalid box, or equal labels
  */
 export async function recognize(recognizer: Recognizer, request: RecognizeRequest): Promise<Recognized> {

@@ -51,7 +51,7 @@ export class BridgeRunner implements Disposable {
     private readonly sizes: BridgeConfig,
   ) {}
 
-  /** A folder's bridge, for pictures of so many tokens. @throws UserError if a file is missing or damaged */
+  /** A folder's bridge, for pictures of this many tokens. @throws UserError if a file is missing or damaged */
   static open(folder: string, imageTokens: number): Promise<BridgeRunner> {
     return BridgeRunner.compile(openBridge(folder).bridge, imageTokens);
   }
@@ -95,7 +95,7 @@ export class Recognizer implements Disposable {
   ) {}
 
   /**
-   * Opens a folder's localiser and bridge for a loaded model, or those that the package ships for it.
+   * Opens a folder's localiser and bridge for a loaded model, or the ones that the package ships for it.
    * @throws UserError if it is missing, damaged, or for another model or localiser
    */
   static async open(model: ImageTextModel, place?: string): Promise<Recognizer> {

@@ -35,7 +35,7 @@ export class RouteBill<O extends object> {
   readonly #held: number;
   /** FLOPs of scoring. */
   scoring = 0;
-  /** Super was chosen and failed: no certificate covers Swift's answer. */
+  /** True if Super was chosen and failed; no certificate covers Swift's answer. */
   degraded = false;
 
   constructor(

@@ -3,7 +3,7 @@ import { seededRandom } from "../../util/random.ts";
 import { atThreshold } from "../metrics.ts";
 import { checkSamples, histograms, type Sample, thresholdFrom } from "./calibrate.ts";
 
-/** Inputs with scores closer to 1 the easier they are. */
+/** Inputs whose scores are closer to 1 the easier the input is. */
 function samples(count: number, seed: number): Required<Sample>[] {
   const random = seededRandom(seed);
   return Array.from({ length: count }, () => {
@@ -104,13 +104,13 @@ describe("refused", () => {
       "right answers only",
       [1, 2].map((score) => ({ score, swift: 1 })),
       "share",
-      "Swift answers all of the 2 rows right",
+      "Swift answers all of the 2 rows correctly",
     ],
     [
       "wrong answers only",
       [1, 2].map((score) => ({ score, swift: 0 })),
       "crossing",
-      "Swift answers none of the 2 rows right",
+      "Swift answers none of the 2 rows correctly",
     ],
     [
       "no answers",

@@ -11,7 +11,7 @@ export type CalibrateBy = (typeof calibrations)[number];
 
 /** One calibration input: its score, and the quality of the answers (0 to 1) if known. */
 export interface Sample {
-  /** NaN: the input goes to Super at any threshold. */
+  /** If NaN, the input goes to Super at any threshold. */
   readonly score: number;
   readonly swift?: number | undefined;
   readonly super?: number | undefined;
@@ -64,7 +64,7 @@ export function checkSamples(samples: readonly Sample[], by: CalibrateBy): void 
   const right = samples.filter(({ swift }) => swift !== undefined && swift >= RIGHT).length;
   if (known === count && (right === 0 || right === count))
     throw new UserError(
-      `Swift answers ${right === 0 ? "none" : "all"} of the ${count} rows right; a calibration needs right and wrong answers`,
+      `Swift answers ${right === 0 ? "none" : "all"} of the ${count} rows correctly; a calibration needs right and wrong answers`,
     );
 }
 
@@ -93,7 +93,7 @@ export const thresholdForShare = (scores: readonly number[], share: number): num
 
 /**
  * The threshold with the smallest share for Super whose accuracy is at least `least`, by default Super's own. @throws
- * UserError if none has it
+ * UserError if none reaches it
  */
 export function thresholdForAccuracy(outcomes: readonly Outcome[], least = superQuality(outcomes)): number {
   const sorted = ordered(outcomes.map(({ score }) => score));

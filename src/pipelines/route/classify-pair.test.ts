@@ -111,7 +111,7 @@ describe("refused", () => {
       { scores: [1], swift: [1], super: [1] },
       /a calibration needs two rows or more, got 1/,
     ],
-    ["one whose answers are all right", { swift: [1, 1, 1, 1] }, /Swift answers all of the 4 rows right/],
+    ["one whose answers are all right", { swift: [1, 1, 1, 1] }, /Swift answers all of the 4 rows correctly/],
     [
       "one that lacks answers",
       { super: [1] },

@@ -41,7 +41,7 @@ export const routeOptions = z
       .number()
       .positive()
       .optional()
-      .describe("seconds the larger model has to begin; after that the smaller model's answer is sent"),
+      .describe("seconds for the larger model to begin; after that, the smaller model's answer is sent"),
   })
   .refine(({ share, t }) => share === undefined || t === undefined, {
     path: ["share"],

@@ -53,7 +53,7 @@ export interface Routing<O extends object> extends Decider {
  * precedes the first piece: it follows Swift's first token if that is scored, else its whole draft. If Swift's answer
  * is chosen, its own stream continues. If Super fails, or has not begun in time, the result is Swift's answer,
  * `degraded`.
- * @throws UserError for a prompt of token ids: they mean different things to two models
+ * @throws UserError for a prompt of token ids, which mean different things to two models
  */
 export async function* route<O extends object>(
   pair: Pair<O>,

@@ -22,7 +22,7 @@ export interface Prepared {
 interface CalibrationSource {
   /** A file that replaces the pair's own. */
   readonly file?: string | undefined;
-  /** Called if it was made with another form of Swift's weights. */
+  /** Called if it was made with a different form of Swift's weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 

@@ -94,7 +94,10 @@ class Run {
     return { pieces, receipt };
   }
 
-  /** Dense is the model alone, which answers once, with as many tokens as `own`, the winning answer. All others are overhead. */
+  /**
+   * Dense is a single answer of the model, with as many tokens as `own`, the winning answer. All other answers are
+   * overhead.
+   */
   #receipt(own: Receipt, facts: Facts): Receipt {
     const all = amountsOf(this.#receipts);
     const { cached } = this.#receipts[0]!.tokens;

@@ -5,7 +5,7 @@ import { checkedNamed } from "../../util/named-options.ts";
 const draws = z.coerce
   .number("expected a whole number from 3 to 64")
   .int("expected a whole number from 3 to 64")
-  .min(3, "expected at least 3: of two answers the first always wins")
+  .min(3, "expected at least 3, since of two answers the first always wins")
   .max(64, "expected at most 64");
 
 /** When two answers count as equal. */

@@ -105,7 +105,7 @@ test("a stopped request reports what was drawn", async () => {
 });
 
 test.each([
-  ["m+vote@n=2", "vote: n: expected at least 3: of two answers the first always wins"],
+  ["m+vote@n=2", "vote: n: expected at least 3, since of two answers the first always wins"],
   ["m+vote@size=3", 'vote: there is no option "size"'],
   ["m+vote@by=words", 'vote: by: expected one of text, number, got "words"'],
 ])("%s is refused", (name, message) => {

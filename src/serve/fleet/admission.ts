@@ -23,7 +23,7 @@ interface Waiting extends Applicant {
 /** Assigns places at a model's servers to requests, a fixed number at each; the others wait, and keys take turns. */
 export class Admission {
   readonly #queue = new FairQueue<Waiting>();
-  /** Requests that a server has failed: they have waited before, and come first. */
+  /** Requests that a server failed to answer; they come first, since they have already waited. */
   readonly #again = new Set<Waiting>();
   /** Running requests, by key. */
   readonly #running = new Map<string, number>();
@@ -74,7 +74,7 @@ export class Admission {
     return this.#queue.next((key) => this.#running.get(key) ?? 0);
   }
 
-  /** Returns whether it need not wait. A request for a server in doubt waits for the next check. */
+  /** Returns true if the request need not wait any longer. A request for a server in doubt waits for the next check. */
   #offer({ tried, key, resolve }: Waiting): boolean {
     const able = this.servers.filter((server) => !server.down && !tried.has(server));
     const [best] = able

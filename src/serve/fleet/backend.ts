@@ -13,11 +13,11 @@ const LONGEST_PAUSE = 60;
 export class Backend {
   /** Requests from this server in progress. */
   running = 0;
-  /** When it was last chosen, on a clock of choices. */
+  /** When it was last chosen, counted in choices. */
   chosen = 0;
   /** Failed checks in a row. */
   #failed = 0;
-  /** Broken requests since the last check began. */
+  /** Requests that broke off since the last check began. */
   #doubts = 0;
   #lost = new AbortController();
   #pause = new AbortController();
@@ -38,7 +38,7 @@ export class Backend {
     return this.#doubts === 0 && !this.down;
   }
 
-  /** Its checks have failed; a server in doubt until the next check is not up either. */
+  /** True if too many checks in a row have failed. A server in doubt is neither down nor up until its next check. */
   get down(): boolean {
     return this.#failed >= this.options.health.failures;
   }
@@ -61,7 +61,7 @@ export class Backend {
     this.#failed = 0;
   }
 
-  /** A request broke: the server is checked at once, and not chosen before. */
+  /** Called when a request breaks off. The server is checked at once, and not chosen until then. */
   suspect(): void {
     this.#doubts++;
     this.#pause.abort();
@@ -99,10 +99,10 @@ export class Backend {
       reasonOf,
     );
     if (this.#closed.signal.aborted) return;
-    // This check says nothing about a request that broke meanwhile.
+    // This check says nothing about requests that broke off while it ran.
     this.#doubts -= doubts;
     this.#failed = reason === undefined ? 0 : this.#failed + 1;
-    // Requests that still wait for it would wait for ever.
+    // Otherwise, requests that still wait for this server would wait for ever.
     if (this.#failed === health.failures) this.#lose();
     if (this.up !== before || (reason && this.#failed === 1)) this.#tell(reason);
   }

@@ -14,7 +14,7 @@ export interface ReceivedRequest {
   readonly input: JsonObject;
 }
 
-/** Fields of OpenAI's API without use for the models here; they make no server fetch anything or spend more. */
+/** Fields of OpenAI's API that the models here do not use; they cannot make a server fetch anything or spend more. */
 const OPENAI = ["metadata", "prompt_cache_key", "reasoning_effort", "safety_identifier", "user", "verbosity"];
 
 /** Undocumented fields that are forwarded to the servers of a request's model, if it runs elsewhere. */
@@ -30,9 +30,8 @@ export function forwardedFields(
 const isGeneration = (path: string): boolean => path === "/v1/chat/completions" || path === "/v1/completions";
 
 /**
- * The forwarded fields of a request: those that this server describes, OpenAI's further fields, and those that the
- * model's entry in the fleet's file allows. Unknown fields are left out, since many a field can send a server to an
- * address.
+ * The forwarded fields of a request: fields that this server describes, OpenAI's further fields, and fields that the
+ * model's entry in the fleet file allows. Unknown fields are left out, since they could make a server fetch an address.
  * @throws HttpError
  */
 export function fieldsFor(

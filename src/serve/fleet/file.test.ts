@@ -74,7 +74,11 @@ describe("reported in one sentence", () => {
     ],
     ["a shape that is not there", { ...base, shape: "none.json" }, /none\.json: there is no such file/],
     ["a slip", { ...base, servers: [], server: ["http://a"] }, /"models\.0/],
-    ["a field that lifts a ceiling", { ...base, pass: ["n_predict"] }, /expected no field of an answer's length/],
+    [
+      "a field that lifts a ceiling",
+      { ...base, pass: ["n_predict"] },
+      /expected no field that sets an answer's length/,
+    ],
     ["no server", { ...base, servers: [] }, /"models\.0\.servers": /],
   ])("%s", async (_, model, sentence) => {
     const file = written("fleet.json", JSON.stringify({ models: [model] }));

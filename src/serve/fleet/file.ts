@@ -36,7 +36,7 @@ const pass = z
     z
       .string()
       .regex(/^\w{1,100}$/, "expected a field's name")
-      .refine((name) => !LENGTHS.includes(name), "expected no field of an answer's length; the server sets it"),
+      .refine((name) => !LENGTHS.includes(name), "expected no field that sets an answer's length; the server does"),
   )
   .max(100)
   .default([])
@@ -80,7 +80,7 @@ export interface RemoteOptions {
   /** The servers' API key. */
   readonly key: string | undefined;
   readonly health: HealthOptions;
-  /** Fields that its servers get besides the known ones. */
+  /** Fields that are forwarded to its servers besides the known ones. */
   readonly pass: readonly string[];
   /** Maximum running requests at each server, and maximum waiting ones. */
   readonly rows: number;

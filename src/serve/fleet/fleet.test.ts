@@ -60,7 +60,7 @@ const textOf = (events: Any[]): string => events.map((e) => e.choices[0]?.delta.
 const all = (manner: Vllm["manner"]) => {
   for (const server of servers) server.manner = manner;
 };
-/** Awaited between each server's words. */
+/** Sets what each server awaits between words. */
 const pausing = (pause: Vllm["pause"]) => {
   for (const server of servers) server.pause = pause;
 };
@@ -199,7 +199,7 @@ describe("of several servers", () => {
     ]);
     for (const server of servers) server.healthy = true;
     await answering(2);
-    expect(front.logged.join("")).toMatch(/"reason":"GET \/health has the status 500"/);
+    expect(front.logged.join("")).toMatch(/"reason":"GET \/health returned the status 500"/);
     expect(front.logged.join("")).not.toMatch(/secret|capital/);
   });
 

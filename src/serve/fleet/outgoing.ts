@@ -10,7 +10,7 @@ import type { Destination } from "./fleet.ts";
 import { LENGTHS } from "./lengths.ts";
 import { guessedTokens, type RequestSize } from "./request-size.ts";
 
-/** A forwarded request, and the reason that ends its answers at full length. */
+/** A forwarded request, and which limit of this server or the key ends its answers at full length, if one does. */
 export interface Forwarded {
   readonly body: JsonObject;
   readonly cut: CutReason | undefined;
@@ -92,8 +92,8 @@ const boundOf = (
 const USUAL_TOKENS = 16;
 
 /**
- * Sets the one length field that all servers know to the least of the requested length and the ceilings; also returns
- * which of these it is.
+ * Sets the only length field that all servers know to the smallest of the requested length and the ceilings; also
+ * returns which ceiling it is, if any.
  */
 function capped(
   body: JsonObject,
@@ -111,8 +111,8 @@ function capped(
 }
 
 /**
- * The maximum tokens of each answer, at least one, for which all together cost at most `flops`, with the prompt's
- * length estimated.
+ * The maximum tokens per answer, at least one, such that all answers together cost at most `flops`. The prompt's length
+ * is estimated.
  */
 function tokensWithin(shape: Shape, size: RequestSize, flops: number, tokens: number): number {
   const cost = (each: number) =>

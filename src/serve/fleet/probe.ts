@@ -23,7 +23,7 @@ export async function probe(
 }
 
 const fault = (path: string, status: number): string | undefined =>
-  status === 200 ? undefined : `GET ${path} has the status ${status}`;
+  status === 200 ? undefined : `GET ${path} returned the status ${status}`;
 
 /** Checks that a server is a Modicum and has the model; otherwise the mistake would only show with the first answer. */
 async function offered(model: string, { status, body }: Reply): Promise<string | undefined> {

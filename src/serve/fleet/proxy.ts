@@ -46,7 +46,7 @@ class ProxiedRequest {
   readonly #usage: RemoteUsage;
   readonly #streams: boolean;
   readonly #wantsUsage: boolean;
-  /** Aborted once its time is over. */
+  /** Aborted at the request's deadline. */
   readonly #late: AbortSignal;
   /** Aborted when its answers must end at once. */
   readonly #ends: AbortSignal;
@@ -88,7 +88,7 @@ class ProxiedRequest {
     return this.to.remote.answer(outgoing, this.call.key?.id ?? "");
   }
 
-  /** The reason that an answer was cut short. */
+  /** Why an answer was cut short; undefined if it was not. */
   #cut(reason: string): CutReason | undefined {
     if (this.context.fleet.cut.aborted) return "closing";
     if (this.#late.aborted) return "deadline";
@@ -114,7 +114,8 @@ class ProxiedRequest {
   async *#stream(): Events {
     using bill = this.#bill();
     let [reason, ended] = ["stop", false];
-    // An event that may be the last, to which the receipt is added; only the stream's end shows which is last.
+    // The latest event, held back because the last one carries the receipt, and only the stream's end shows which is
+    // last.
     let held: JsonObject | undefined;
     try {
       for await (const event of this.#events((answer) => bill.token(answer))) {
@@ -130,7 +131,7 @@ class ProxiedRequest {
     yield { ...held, receipt: bill.close(reason) };
   }
 
-  /** The servers' events; if this server stops, an end for each answer. */
+  /** The servers' events; if this server stops, a final event for each open answer. */
   async *#events(onText: (answer: number) => void): AsyncGenerator<JsonObject, void> {
     let latest: JsonObject | undefined;
     const open = new Set<unknown>();
@@ -173,7 +174,10 @@ export function lateAfter(seconds: number | undefined, start: number): AbortSign
 const isEnd = (event: JsonObject): boolean =>
   choicesOf(event).length === 0 || choicesOf(event).some(({ finish_reason: reason }) => Boolean(reason));
 
-/** OpenAI's reasons and this server's; other servers' values would make unlimited labels. */
+/**
+ * Finish reasons of OpenAI's API and of this server. With other servers' values, the number of labels would be
+ * unlimited.
+ */
 const reasons = ["stop", "length", "repetition", "tool_calls", "content_filter"];
 
 function reasonIn(event: JsonObject): string | undefined {

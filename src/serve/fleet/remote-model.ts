@@ -87,7 +87,7 @@ export class RemoteModel implements CalledModel<RunOptions> {
   }
 }
 
-/** Undefined without a reason, or for the model's own end. */
+/** Undefined if there is no reason, or if the model itself ended its answer. */
 function reasonOf({ finish_reason: reason }: JsonObject): FinishReason | undefined {
   return reason === "length" || reason === "repetition" ? reason : undefined;
 }

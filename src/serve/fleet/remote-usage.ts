@@ -38,8 +38,8 @@ export class RemoteUsage {
   }
 
   /**
-   * A Modicum's own figures, marked as estimated; otherwise an estimate from the model's shape and the lengths that the
-   * server counted, or, for an interrupted answer, a guess at them.
+   * The figures of a Modicum server, marked as estimated; for other servers, an estimate from the model's shape and the
+   * token counts that the server reported, which are guessed if the answer was interrupted.
    */
   receipt(cut?: CutReason): Receipt {
     const { name } = this.remote.options;

@@ -36,7 +36,7 @@ const sizes: Readonly<Record<string, (body: JsonObject) => RequestSize>> = {
   "/v1/classify": reading,
 };
 
-/** Servers of OpenAI's API lack this endpoint, or have other fields. */
+/** Servers of OpenAI's API lack this endpoint, or have different fields for it. */
 const ofModicum = ["/v1/classify"];
 
 /** Undefined for an endpoint that is not forwarded to servers of this kind. */

@@ -59,7 +59,7 @@ test.each<[string, (response: ServerResponse) => unknown]>([
   for (let i = 0; i < 5; i++) {
     expect(await read("[DONE]")).toEqual(["a", "[DONE]"]);
     await expect.poll(() => over).toBe(i + 1);
-    // Lets the client also read the end, which is on its way.
+    // Gives the client time to read the end of the stream, which is on its way.
     for (let turn = 0; turn < 20; turn++) await setImmediate();
   }
   expect([connections, ended]).toEqual([1, 0]);

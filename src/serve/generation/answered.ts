@@ -7,14 +7,14 @@ import { type Ask, answers, type Part } from "./answers.ts";
 import type { Naming } from "./naming.ts";
 import { choosePipeline, pipelineAnswers } from "./pipeline-answers.ts";
 
-/** The own fields of some pipelines. They are known by name only at run time. */
+/** The fields that only some pipelines have. Their names are known only at run time. */
 const shownFields = (of: readonly TextPipeline[]): Record<never, never> =>
   Object.fromEntries(of.map(({ shows }) => [shows.field, shows.schema.optional()]));
 
 /** A pipeline's additional answer fields. */
 export const shownShape = shownFields(textPipelines.filter(({ settings }) => !settings));
 
-/** The fields of pipelines that answer only chats, once per request: they refuse several answers. */
+/** The fields of pipelines that answer only chats, and refuse requests for several answers. */
 export const ownShape = shownFields(textPipelines.filter(({ settings }) => settings));
 
 /** The answers of the model, or the pipeline, that a request names. @throws HttpError for an unknown name */
@@ -39,7 +39,7 @@ type Shown = Pick<Part, "shown">;
 /** The fields of a whole answer. */
 const shownOf = (pieces: readonly Shown[]): object => ({ ...pieces.at(-1)?.shown });
 
-/** One answer's fields are beside the receipt; several answers' fields are with each answer. */
+/** The fields of a single answer are beside the receipt; if there are several answers, each has its own fields. */
 export const shownFieldsOf = (choices: readonly (readonly Shown[])[]) => ({
   beside: choices.length === 1 ? shownOf(choices[0]!) : {},
   of: (pieces: readonly Shown[]): object => (choices.length > 1 ? shownOf(pieces) : {}),

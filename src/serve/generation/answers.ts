@@ -19,7 +19,7 @@ export interface Ask {
   readonly options: RunOptions;
 }
 
-/** A piece of one of the answers; the last piece of all has the request's receipt. */
+/** A piece of one of the answers; the very last piece has the request's receipt. */
 export interface Part extends Omit<Chunk, "receipt"> {
   /** The index of the requested answer. */
   readonly choice: number;
@@ -27,13 +27,15 @@ export interface Part extends Omit<Chunk, "receipt"> {
   readonly tokenizer: Tokenizer;
   /** The pipeline's own field, in an answer's first and last piece. */
   readonly shown?: Readonly<Record<string, unknown>>;
-  /** Tokens of a plan that were written for the answer but are not part of it, in the same pieces. */
+  /**
+   * Tokens of the plan, which was written for the answer but is not part of it; in an answer's first and last piece.
+   */
   readonly planTokens?: number;
   /** True if a stream has `shown` in its first event. */
   readonly shownFirst?: boolean;
 }
 
-/** Runs all answers of a request side by side, and bills it once, also for the finished part if it is stopped. */
+/** Runs all answers of a request side by side, and bills the request once; if it is stopped, for the finished part. */
 export async function* answers(
   context: ServerContext,
   chosen: Chosen,
@@ -62,7 +64,9 @@ export async function* answers(
   for await (const part of billedParts(bill, runs, () => controller.abort())) yield { ...part, tokenizer };
 }
 
-/** The pieces of several answers as they arrive; the last of all has the receipt of their bill. `stop` ends all of them. */
+/**
+ * The pieces of several answers as they arrive; the very last has the receipt of their bill. `stop` ends all answers.
+ */
 export async function* billedParts<P extends Chunk>(
   bill: Bill,
   runs: readonly AsyncGenerator<P, void>[],
@@ -77,7 +81,7 @@ export async function* billedParts<P extends Chunk>(
   }
 }
 
-/** A model that continues texts or fills them in. @throws UserError for another */
+/** A model that continues texts or fills them in. @throws UserError for other models */
 function writerOf(model: Model): { readonly tokenizer: Tokenizer; readonly vocabulary: number } {
   const { loaded } = model;
   const writer = loaded.kind === "diffusion language model" ? loaded : model.language;
@@ -108,7 +112,10 @@ function checkIds(prompt: Prompt, vocabulary: number): void {
   throw new HttpError(400, message, { param: "prompt" });
 }
 
-/** The ceiling of each answer: an equal share of the request's FLOPs, from its own field or its key's terms, and tokens by the server's limit or the key's terms. */
+/**
+ * The ceiling of each answer: an equal share of the FLOPs that the request and its key allow, and the tokens that the
+ * server and the key allow.
+ */
 export function ceilingOf(asks: readonly Ask[], { maxTokens }: Limits, key: Key | undefined): Ceiling {
   const most = leastOf(asks[0]?.options.ceiling?.flops, key?.terms.maxFlops);
   return { flops: most && most / asks.length, tokens: leastOf(maxTokens, key?.terms.maxTokens) };

@@ -10,7 +10,7 @@ interface Reading extends Call {
   readonly body: { readonly max_flops?: number | null | undefined };
 }
 
-/** Has a model read texts, and bills the request once, also for the finished part if it is stopped. */
+/** Has a model read texts, and bills the request once; if it is stopped, for the finished part. */
 export async function billed<T extends { receipt: Receipt }>(
   context: ServerContext,
   chosen: Chosen,

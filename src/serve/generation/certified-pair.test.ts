@@ -16,7 +16,7 @@ import { jsonOf, post, serveModels, type Testing, TINY } from "../serve.testing.
 const gguf = (name: string) => fileURLToPath(new URL(`../../models/fixtures/${name}.gguf`, import.meta.url));
 const [A, B] = [gguf("llama-tiny"), gguf("llama-tiny-untied")];
 const SHARE = "route:share=0.4,score=energy,temperature=1,aggregate=first";
-/** Both models' scores of the prompts lie between. */
+/** Thresholds below and above both models' scores of the prompts. */
 const [EASY, HARD] = ["-100", "100"].map((t) => `route:t=${t},score=energy,temperature=1,aggregate=first`);
 const PROMPT = "once upon a time there was a house";
 const guarantee = { risk: 0.05, confidence: 0.95, loss: "agreement", certificate: "mine" };
@@ -127,7 +127,7 @@ describe("over HTTP", () => {
     expect(single.recipe).toEqual([]);
     expect(single).not.toHaveProperty("guarantee");
     const none = await Catalogue.open([TINY[0]!], { usual: ["auto:mine"] });
-    await expect(none.checkUsual()).rejects.toThrow("--save auto:mine is for a pair of models, and no --model is one");
+    await expect(none.checkUsual()).rejects.toThrow("--save auto:mine is for a pair of models; no --model names one");
   });
 
   test("while it is switched off, everything is Super's", async () => {

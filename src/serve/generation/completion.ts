@@ -25,7 +25,7 @@ const shape = (limits: Limits) => ({
     .boolean()
     .nullish()
     .describe(
-      "return the prompt before the answer; with logprobs, also the prompt's; with max_tokens 0, only the prompt",
+      "return the prompt before the answer, and with logprobs also the prompt's log-probabilities; with max_tokens 0, only the prompt",
     ),
   suffix: z
     .string()
@@ -75,7 +75,7 @@ function together(input: Fields, { addIssue }: z.RefinementCtx): void {
     if (input[field] === 0 && !echo) refuse(field, "expected at least 1 without echo: true");
 }
 
-/** Blanks and modes apply to texts; an answer with blanks is whole. */
+/** Blanks and modes need prompts that are texts, and an answer with filled blanks is sent whole. */
 function ofTexts(
   { prompt, suffix, echo, stream, infill, response_format: format }: Fields,
   field: "infill" | "mode",

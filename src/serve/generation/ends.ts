@@ -16,7 +16,7 @@ const stops = z
     `expected a text, or at most ${MOST_STOPS} texts, of 1 to ${LONGEST_STOP} characters`,
   )
   .nullish()
-  .describe("texts that end the answer; left out of it");
+  .describe("texts that end the answer and are left out of it");
 
 const tokens = (least: number) => z.int().min(least).nullish();
 

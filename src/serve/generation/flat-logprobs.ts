@@ -36,7 +36,7 @@ export class FlatLogprobs {
     return this.echo ? prompt.map((token) => this.#prompt.row(tokenizer, token, true)) : [];
   }
 
-  /** With a prompt, readers count from the end: the end token is included. */
+  /** After a prompt, the end token is included, since readers count tokens from the end. */
   #answered({ tokens, tokenizer }: Part): LogprobRow[] {
     const shown = tokens.filter(({ id }) => this.echo || !tokenizer.stopIds.has(id));
     return shown.map((token) => this.#answer.row(tokenizer, token, false));
@@ -59,14 +59,17 @@ const flat = (rows: readonly LogprobRow[]): Flat => ({
   text_offset: rows.map(({ offset }) => offset),
 });
 
-/** Counts characters; a token may hold a part of one. */
+/** Counts characters over tokens, which may hold parts of characters. */
 class Offsets {
   readonly #decoder = new TextDecoder("utf-8", { ignoreBOM: true });
   #begun = false;
 
   constructor(private offset: number) {}
 
-  /** The next token, starting at the character that it continues. `opens`: the first token of all. */
+  /**
+   * The row of the next token, which starts at the character that it continues. `opens`: the token may be the first of
+   * the text.
+   */
   row(tokenizer: Tokenizer, token: Sampled, opens: boolean): LogprobRow {
     const special = opens && tokenizer.isSpecial(token.id);
     const entry = entryOf(tokenizer, token, opens && !special && !this.#begun);

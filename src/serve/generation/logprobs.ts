@@ -7,12 +7,12 @@ const entry = z.object({ token: z.string(), logprob: z.number(), bytes: z.array(
 export const logprobsSchema = z.object({ content: z.array(entry.extend({ top_logprobs: z.array(entry) })) });
 export type Entry = z.output<typeof entry>;
 
-/** OpenAI's numbers have no infinity: this stands for the log-probability of an impossible token. */
+/** The log-probability of an impossible token, since OpenAI's format has no infinity. */
 const NEVER = -9999;
 
 const utf8 = new TextDecoder("utf-8", { ignoreBOM: true });
 
-/** `first`: the first token of a text. */
+/** `first`: true for the first token of a text. */
 export function entryOf(
   tokenizer: Tokenizer,
   { id, logprob = NEVER }: Pick<Sampled, "id" | "logprob">,

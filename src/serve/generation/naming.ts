@@ -30,7 +30,7 @@ export const modelShape = {
     .max(300)
     .default("")
     .describe(
-      "a model (default: the server's only one; of several, to rerank, ms-marco if it is served), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
+      "a model (default: the server's only one, or ms-marco to rerank if it is served), or a registered recipe such as smollm2@fast; for chats and completions also a pair such as smollm2>qwen2.5-coder@share=0.3, to rerank also smollm2+first",
     ),
   savings: savingsField
     .nullish()
@@ -46,7 +46,7 @@ export type Naming = z.output<z.ZodObject<typeof modelShape>>;
 /** Fields of requests with texts to read. */
 export const readingShape = {
   ...modelShape,
-  max_flops: z.number().positive().nullish().describe("maximum FLOPs; texts that cost more, run dense, are refused"),
+  max_flops: z.number().positive().nullish().describe("maximum FLOPs; texts that cost more when dense are refused"),
   truncation: z
     .literal(true, "expected true: texts longer than the model's limit are cut")
     .nullish()

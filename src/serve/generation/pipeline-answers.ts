@@ -32,7 +32,7 @@ export async function choosePipeline(
   const chosen: Record<string, Chosen | Destination> = {};
   for (const [role, model] of Object.entries(named.roles)) {
     const one = (serving && fleet.find(model)) ?? (await catalogue.choose({ model, keep_alive }, recipe));
-    // Other pipelines check their models themselves.
+    // Pipelines with `checkModels` check their models themselves.
     if (!isRemote(one) && !named.pipeline.checkModels) checkDecoder(one);
     chosen[role] = one;
   }
@@ -43,7 +43,10 @@ export async function choosePipeline(
 const certificateFor = ({ pipeline, optionText }: NamedText, usual: readonly string[]): readonly string[] =>
   pipeline.certified && optionText === "" ? usual.filter(isPairCertificate).slice(0, 1) : [];
 
-/** A pipeline under the only savings that may replace its options, a certificate's. @throws HttpError for others */
+/**
+ * A pipeline under a certificate's savings, the only ones that may replace its options.
+ * @throws HttpError for others
+ */
 function underSavings(named: NamedText, savings: Naming["savings"], usual: readonly string[]): NamedText {
   const [saving, ...others] = savings ?? certificateFor(named, usual);
   if (saving === undefined) return named;
@@ -57,7 +60,10 @@ function underSavings(named: NamedText, savings: Naming["savings"], usual: reado
   throw new HttpError(400, message, { param: "savings" });
 }
 
-/** The answer of a request's model by a pipeline that may look into an index. @throws HttpError for an unknown name */
+/**
+ * The answer of a request's model, through a pipeline that may search an index.
+ * @throws HttpError for an unknown name
+ */
 export async function lookupAnswer(
   context: ServerContext,
   path: string,
@@ -78,7 +84,7 @@ export async function lookupAnswer(
   return pipelineAnswers(context, { named, chosen: { model }, index, call, posted }, [ask]);
 }
 
-/** Answers each requested answer by a pipeline, and bills all once. */
+/** Generates each requested answer by a pipeline, and bills them together. */
 export async function* pipelineAnswers(
   context: ServerContext,
   request: PipelineRequest,
@@ -117,7 +123,7 @@ async function* parts(
   }
 }
 
-/** Options by the fields that set them, if the fields have other names. */
+/** The names of the request fields that set options, if they differ from the options' names. */
 const fields: Readonly<Record<string, string>> = {
   logitBias: "logit_bias",
   promptLogprobs: "echo",
@@ -135,7 +141,7 @@ function refuse({ named, chosen }: PipelineRequest, asks: readonly Ask[]): void 
   }
 }
 
-/** Hides the place of calibrations from clients. */
+/** Hides from clients where calibrations are stored. */
 async function withoutHome<T>(run: () => T | Promise<T>): Promise<T> {
   try {
     return await run();

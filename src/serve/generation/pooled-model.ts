@@ -28,20 +28,20 @@ export class Purse {
   }
 }
 
-/** One of a pipeline's local models, leased from the pool while a call of it runs. */
+/** One of a pipeline's local models, leased from the pool while a call to it runs. */
 export class PooledModel implements CalledModel<RunOptions> {
   constructor(
     private readonly context: ServerContext,
     private readonly chosen: Chosen,
     private readonly purse: Purse,
     private readonly call: Call,
-    /** Called while it is in the pool. */
+    /** Called while the model is leased. */
     private readonly onHeld?: (model: Model) => void,
   ) {}
 
   async *generate(prompt: AnyPrompt, options: RunOptions & CallTerms): AsyncGenerator<ModelPiece, void> {
     const last = yield* this.#run(prompt, options);
-    // The model is returned by now: the reader of a last piece does not come again.
+    // The lease has ended by now, since a reader does not come back after the last piece.
     if (last) yield last;
   }
 
@@ -73,7 +73,10 @@ export class PooledModel implements CalledModel<RunOptions> {
     return model ? heldShare(model.language, prompt, options) : 0;
   }
 
-  /** Prices by the loaded model, or else by its file and an estimate of the prompt's tokens: pricing does not load a model. */
+  /**
+   * Prices by the loaded model, or else by its file and an estimate of the prompt's tokens, since pricing must not load
+   * a model.
+   */
   async price(prompt: Prompt, answer: PricedAnswer, options: RunOptions, cached: number) {
     const model = this.context.pool.inMemory(this.chosen);
     if (model) return priceOfAnswer(model.language, prompt, answer, options, cached);
@@ -93,7 +96,7 @@ export class PooledModel implements CalledModel<RunOptions> {
 export function checkDecoder({ served }: Chosen): void {
   const kind = kindOfServed(served);
   if (kind === "decoder") return;
-  throw new HttpError(400, `${served.id} is an ${kind}; a pair takes two models that generate text`, {
+  throw new HttpError(400, `${served.id} is an ${kind}; a pair needs two models that generate text`, {
     param: "model",
   });
 }

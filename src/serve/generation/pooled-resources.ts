@@ -14,7 +14,7 @@ import { awaitsForm, type Chosen, formOfServed, quantOfServed } from "../models/
 import { leaseFor, type ServerContext } from "../server-context.ts";
 import { PooledModel, type Purse } from "./pooled-model.ts";
 
-/** A request that names a pipeline, and its models by role. A destination runs on other servers. */
+/** A request that names a pipeline, and its models by role. A `Destination` is a model on other servers. */
 export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
   readonly named: N;
   readonly chosen: Readonly<Record<string, Chosen | Destination>>;
@@ -25,7 +25,7 @@ export interface PipelineRequest<N extends Named = Named<AnsweringPipeline>> {
   readonly settings?: unknown;
 }
 
-/** The models of one answer, each in the pool while a call of it runs. */
+/** The models of one answer, each leased from the pool while a call to it runs. */
 export class PooledResources implements Resources {
   readonly index: Resources["index"];
   readonly #models: Readonly<Record<string, PooledModel | RemoteModel>>;
@@ -57,7 +57,10 @@ export class PooledResources implements Resources {
     return facts;
   }
 
-  /** The tokens of another server's model are unknown: no field then needs them, and a placeholder suffices. */
+  /**
+   * The tokenizer of a model on other servers is unknown. No field needs it then, so a local model's tokenizer stands
+   * in.
+   */
   async tokenizer(role: string): Promise<Tokenizer> {
     const { chosen } = this.request;
     const here = isRemote(chosen[role]!) ? Object.keys(chosen).find((other) => !isRemote(chosen[other]!))! : role;
@@ -130,7 +133,7 @@ export class PooledResources implements Resources {
 
 export const isRemote = (chosen: Chosen | Destination): chosen is Destination => "remote" in chosen;
 
-/** An index whose searches may cost the rest of a purse. */
+/** An index whose searches may spend what is left in a purse. */
 const indexWithin = (purse: Purse, index: TextIndex, { log }: ServerContext, { key }: Call): Resources["index"] => ({
   meanTerms: index.meanTerms,
   async search(query, options) {

@@ -2,7 +2,7 @@ import { z } from "zod";
 import { listOf } from "../../util/list-of.ts";
 import { type Limits, MOST_VALUES } from "../limits.ts";
 
-/** In one request, for any number of prompts: each takes a place in the queue. */
+/** Maximum answers per request, over all of its prompts, since each answer takes a place in the queue. */
 export const MOST_ANSWERS = 64;
 
 /** The text to continue, or its token ids. */

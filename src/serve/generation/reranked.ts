@@ -23,7 +23,7 @@ type RankRequest = Naming & { readonly max_flops?: number | null | undefined };
 export const rankFieldsIn = (input: object): [name: string, value: unknown][] =>
   Object.entries(input).filter(([name, value]) => name in fields && value !== undefined && value !== null);
 
-/** Ranks texts by a pipeline; the scores are by text. @throws HttpError, UserError */
+/** Ranks texts with a pipeline; the scores are in the order of the texts. @throws HttpError, UserError */
 export async function rerankBy(
   context: ServerContext,
   reranker: NamedRank,

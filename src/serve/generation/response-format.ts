@@ -4,7 +4,7 @@ import type { Format } from "../../index.ts";
 const schema = z.union([z.record(z.string(), z.unknown()), z.boolean()], "expected a JSON schema");
 type Schema = z.output<typeof schema>;
 
-/** The name on other servers for a schema without one. */
+/** The name that other servers get for a schema without a name. */
 const UNNAMED = "answer";
 
 const named = z.object({
@@ -63,7 +63,7 @@ type ResponseFormat = z.output<typeof responseFormat>;
 
 const isGiven = (it: Schema | null | undefined): it is Schema => it !== undefined && it !== null;
 
-/** Other servers' fields for the same. */
+/** Other servers' fields for the format of an answer. */
 export const formatShape = {
   json_schema: schema.nullish().describe("a JSON schema instead of response_format, as in llama.cpp"),
   guided_json: z

@@ -61,7 +61,7 @@ describe("a pair of models behind one name", () => {
       work: { calls: { tiny: { dense: 0, run: 1 }, untied: { dense: 1, run: 0 } } },
     });
     expect(receipt.flops.spent - swift!.spent).toBeLessThan(0.01 * swift!.spent);
-    // Dense is billed as Super with the same prompt in its cache; its answer has another length.
+    // Dense is billed as Super with the same prompt in its cache; its answer has a different length.
     expect(receipt.flops.dense).toBeGreaterThan(0.5 * strong!.dense);
     expect(receipt.flops.dense).toBeLessThan(2 * strong!.dense);
   });
@@ -148,7 +148,7 @@ describe("refused in one sentence", () => {
     ["tiny>again@t=0", 400, "tiny>again: Swift and Super are the same model, expected two of different cost"],
     ["tiny>untied@share=0.3", 400, "tiny>untied is not calibrated for score=energy,aggregate=first"],
     ["tiny>unknown@t=0", 404, 'no model is called "unknown" here'],
-    ["tiny>sentences@t=inf", 400, "sentences is an encoder; a pair takes two models that generate text"],
+    ["tiny>sentences@t=inf", 400, "sentences is an encoder; a pair needs two models that generate text"],
     ["router-odd-0.4", 400, "route: score: "],
   ])("%s", async (model, status, sentence) => {
     const [got, message] = await refusal(ask(model));
@@ -177,7 +177,7 @@ describe("refused in one sentence", () => {
     ]);
     expect(await refusal(post(two, "/v1/completions", body))).toEqual([
       400,
-      "router-energy-0.42 is for a server of one pair, and this one has 2; name the pair: tiny>untied@score=energy,t=0.42",
+      "router-energy-0.42 is for a server with one pair, and this one has 2; name the pair: tiny>untied@score=energy,t=0.42",
     ]);
     await Promise.all([one.stop(0), two.stop(0)]);
   });

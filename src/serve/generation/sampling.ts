@@ -5,7 +5,7 @@ import type { RunOptions } from "../../index.ts";
 const MOST_BIASES = 4096;
 const isShort = (value: unknown): boolean =>
   typeof value !== "object" || value === null || Object.keys(value).length <= MOST_BIASES;
-/** Counted before they are read: each fault of a million would be stored. */
+/** Biases are counted before they are checked, since zod stores an issue for each. */
 const biases = z.preprocess(
   (value) => (isShort(value) ? value : undefined),
   z.record(
@@ -32,7 +32,7 @@ export const samplingShape = {
     .min(0)
     .max(1)
     .nullish()
-    .describe("draw from the fewest tokens whose probabilities reach this; default 1: all"),
+    .describe("draw from the fewest tokens whose probabilities add up to this; default 1: all"),
   top_k: z.int().min(-1).nullish().describe("draw from this many of the likeliest tokens; default 0: all, like -1"),
   min_p: z
     .number()

@@ -53,7 +53,7 @@ export const message = z.object({
   tool_calls: listOf(toolCallSchema, { of: "calls", max: 128 })
     .nullish()
     .describe("for role assistant: the calls it made"),
-  tool_call_id: z.string().nullish().describe("for role tool: the id of the call with this result"),
+  tool_call_id: z.string().nullish().describe("for role tool: the id of the call that this message answers"),
   reasoning_content: z
     .string()
     .nullish()
@@ -119,7 +119,7 @@ function turn({ role, content, name, tool_calls: calls, tool_call_id: id, ...mes
   };
 }
 
-/** Texts are joined; images remain separate, as templates write their places. */
+/** Texts are joined; images remain separate, since templates write their placeholders. */
 function contentOf(parts: readonly ContentPart[]): string | TurnPart[] {
   const all = parts.map((it): TurnPart => (it.type === "text" ? { type: "text", text: it.text } : { type: "image" }));
   if (all.some(({ type }) => type === "image")) return all;
@@ -135,7 +135,7 @@ function withArguments(call: z.output<typeof toolCallSchema>, at: number): Json 
   }
 }
 
-/** JSON within a text was not checked with the body. */
+/** Arguments are JSON inside a text, which was not checked with the body. */
 function checkArguments(messages: readonly Message[]): void {
   const all = messages.flatMap(({ tool_calls: calls }) => (calls ?? []).map((call) => call.function.arguments));
   const { depth, values } = shapeOf(all.join(","), { depth: MOST_DEPTH, values: MOST_VALUES });

@@ -17,7 +17,10 @@ export const usageSchema = z.object({
 /** The last fields of every answer. */
 export const billedShape = { usage: usageSchema, receipt: receiptSchema };
 
-/** Tokens outside the text of answers: a plan's are counted beside the receipt's, reasoning's are included in it. */
+/**
+ * Tokens outside the text of answers: a plan's tokens are counted in addition to the receipt's, which include reasoning
+ * tokens.
+ */
 export interface AsideTokens {
   readonly plan?: number | undefined;
   readonly reasoning?: number | undefined;

@@ -5,14 +5,18 @@ import { RequestError } from "@hono/node-server";
 import { errorResponse, failure, HttpError } from "./errors.ts";
 
 /**
- * Milliseconds for a client to read its refusal: a client that leaves its side open would keep the connection for ever.
+ * Milliseconds for a client to read its refusal; without a limit, a client that leaves its side open would keep the
+ * connection for ever.
  */
 const TO_TAKE_IT = 1_000;
 
 /** Called for each refusal that no endpoint sees. */
 type Note = (fault: HttpError) => void;
 
-/** Invalid HTTP, and requests that are too slow or large to read, also get their sentence, and their connection is closed. */
+/**
+ * Answers invalid HTTP, and requests that are too slow or too large to read, with a sentence, and closes their
+ * connections.
+ */
 export function refuseBroken(server: Server, note: Note): void {
   const open = new WeakMap<Duplex, Set<ServerResponse>>();
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -57,7 +61,7 @@ export const noAddress = (): HttpError => new HttpError(400, "the request has an
  */
 const isFree = (responses: readonly ServerResponse[]): boolean => responses.length < 2 && !responses[0]?.headersSent;
 
-/** Nothing more can be read from its connection. */
+/** Nothing more can be read from the connection of a broken request. */
 const last = { headers: { connection: "close" } };
 
 function refusal(code: string | undefined): HttpError {

@@ -37,13 +37,13 @@ export interface Endpoint<In extends z.ZodType = z.ZodType> {
   readonly input?: In;
   /** A short input for the documentation. */
   readonly example?: z.input<In>;
-  /** The schema of the answer; undefined: not JSON. */
+  /** The schema of the answer; undefined if it is not JSON. */
   readonly output?: z.ZodType;
   /** The schema of its stream's events, if it has a stream. */
   readonly event?: z.ZodType;
-  /** Its handler calls another endpoint, which is forwarded to other servers if they run the model. */
+  /** True if its handler calls another endpoint, whose requests go to other servers if they run the model. */
   readonly translates?: true;
-  /** An object is answered as JSON. */
+  /** Answers a request; an object is sent as JSON. */
   handle(input: z.output<In>, call: Call): Promise<object | Events | Response>;
 }
 

@@ -22,7 +22,9 @@ export function answerHalfClosed(server: Server): void {
   });
 }
 
-/** The first one that reaches nobody causes a reset; the next one then fails and ends the request. */
+/**
+ * Sends interim responses. The first that reaches nobody causes a reset; the next one then fails and ends the request.
+ */
 function probe({ httpVersion }: IncomingMessage, response: ServerResponse): void {
   // HTTP/1.0 has no interim responses.
   if (httpVersion === "1.0") return;

@@ -9,7 +9,7 @@ const [MOST, LONGEST] = [64 * 2 ** 20, 5_000];
  */
 export function letPass(server: Server): void {
   server.on("request", (request: IncomingMessage, response: ServerResponse) => {
-    // Before Node closes the connection.
+    // This listener runs before Node closes the connection.
     response.prependOnceListener("finish", () => {
       if (!request.complete) discard(request);
     });
@@ -20,7 +20,7 @@ function discard(request: IncomingMessage): void {
   const { socket } = request;
   const before = socket.bytesRead;
   const timer = setTimeout(() => socket.destroy(), LONGEST).unref();
-  // The reader stops. Node alone would read and discard the rest of the body without limit.
+  // Removes the body's reader. By itself, Node would read and discard the rest of the body without limit.
   request.removeAllListeners("data").read(0);
   request.on("data", () => {
     if (socket.bytesRead - before > MOST) socket.destroy();

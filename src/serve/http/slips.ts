@@ -1,6 +1,6 @@
 import { distance } from "fastest-levenshtein";
 
-/** Longer names count as no typo. */
+/** Longer names do not count as typos. */
 const LONGEST = 64;
 
 /** Fields of other servers that resemble known ones: OpenRouter's fallback models. */
@@ -14,8 +14,9 @@ const plain = (name: string): string =>
     .replace(/s$/, "");
 
 /**
- * The one of `names` for which `name` is a typo: two neighbouring letters swapped; one letter off in six, two
- * in ten, since short names have many harmless neighbours; or equal except for case, underscores and a plural.
+ * The one of `names` for which `name` is a typo: two neighbouring letters swapped; one letter off in names of at least
+ * six letters, two in names of at least ten, since short names have many harmless neighbours; or equal except for case,
+ * underscores and a plural.
  */
 export function slipOf(name: string, names: Iterable<string>): string | undefined {
   if (name.length > LONGEST || FOREIGN.includes(name)) return undefined;

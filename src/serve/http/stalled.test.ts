@@ -10,7 +10,7 @@ let server: Server;
 /** Both ends of one connection after an answer. */
 let [client, served] = [{} as Socket, {} as Socket];
 beforeEach(async () => {
-  // Timeouts do not expire by themselves.
+  // This timeout is too long to expire during a test.
   server = createServer({ keepAliveTimeout: 600_000 }, (_, response) => response.end("answered"));
   closeIdle(server);
   await once(server.listen(0, "127.0.0.1"), "listening");

@@ -2,8 +2,8 @@ import type { IncomingMessage, Server, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 
 /**
- * Closes the connection of a client that reads nothing of a waiting answer for `seconds` seconds: nothing else would
- * end its request. Waiting for the answer itself is not a stall.
+ * Closes a client's connection if an answer is ready and the client reads none of it for `seconds` seconds; otherwise
+ * its request would never end. A client that still waits for its answer is not stalled.
  */
 export function closeStalled(server: Server, seconds: number): void {
   server.on("request", ({ socket }: IncomingMessage, response: ServerResponse) => {
@@ -14,7 +14,7 @@ export function closeStalled(server: Server, seconds: number): void {
   });
 }
 
-/** Milliseconds beyond the time that clients know of: a request sent in time is on its way. */
+/** Milliseconds added to the timeout that clients know of, since a request sent in time may still be on its way. */
 const ON_ITS_WAY = 1_000;
 
 /**

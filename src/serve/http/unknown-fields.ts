@@ -10,7 +10,7 @@ type Schema = z.core.JSONSchema.BaseSchema;
 interface Unknown {
   readonly path: readonly (string | number)[];
   readonly value: unknown;
-  /** The names of the schema in its place. */
+  /** The names that the schema allows in its place. */
   readonly known: ReadonlySet<string>;
 }
 

@@ -43,7 +43,7 @@ export const unsupported: ReadonlyMap<string, Unsupported> = new Map([
   ...each("reasoning think enable_thinking", only(null), "reasoning_effort or chat_template_kwargs"),
   ...each("thinking_budget", only(null), "thinking_token_budget"),
   ...each("thinking_token_budget", only(null), "POST /v1/chat/completions"),
-  // Savings, by the command line's name.
+  // The command line's name for savings.
   ...each("save", empty, "savings"),
   // Fields that change the model's input.
   ...each("system", empty, 'a message of the role "system"'),

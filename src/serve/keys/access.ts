@@ -22,7 +22,7 @@ const reachableAt = ({ host, allowHosts = [] }: AccessOptions): string | undefin
 /** @throws UserError if other machines can reach the server, there are no keys, and requests without one are not allowed */
 export async function checkBind(keys: KeyStore, options: AccessOptions): Promise<void> {
   const reachable = reachableAt(options);
-  // The keys are read wherever the server is bound: from then on it is known whether it had keys.
+  // The keys are read whatever the address, so that from now on the store knows whether there ever were any.
   if ((await keys.list()).length > 0 || reachable === undefined || options.allowAnonymous) return;
   throw new UserError(
     `${reachable} can be reached from other machines, and there are no keys; create one with \`modicum keys create\`, or add --allow-anonymous`,

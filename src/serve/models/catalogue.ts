@@ -119,8 +119,9 @@ export class Catalogue {
   }
 
   /**
-   * A pipeline's name with the certificate that a registered one stands for, `A>B@mine`; other names unchanged. The
-   * recipe is registered by its models' names here, or by the command line's. @throws HttpError 400, 404
+   * Replaces a registered recipe in a pipeline's name, such as `A>B@mine`, with its certificate; other names are
+   * unchanged. The recipe may be registered under its models' names here or on the command line.
+   * @throws HttpError 400, 404
    */
   async spelledOut(name: string): Promise<string> {
     const [bare, recipe] = atLast(name);
@@ -149,7 +150,7 @@ export class Catalogue {
     await checkRecipe({ recipe: this.usual });
     const certificate = this.usual.find(isPairCertificate);
     if (certificate !== undefined && !this.texts.some(({ pipeline }) => pipeline.certified))
-      throw new UserError(`--save ${certificate} is for a pair of models, and no --model is one`, 2);
+      throw new UserError(`--save ${certificate} is for a pair of models; no --model names one`, 2);
     const decoders = this.list().filter((served) => kindOfServed(served) === "decoder");
     for (const served of decoders) {
       const { recipe } = await this.#usual(served, this.usual);
@@ -159,38 +160,41 @@ export class Catalogue {
     const some = all.filter(([, without]) => decoders.some((served) => without.includes(served)));
     return some.map(([text, without]) => {
       const under = decoders.filter((served) => !without.includes(served)).map(({ id }) => id);
-      return `${text} was tuned on ${under.join(" and ")}: other models answer without it`;
+      return `${text} was tuned on ${under.join(" and ")}, so other models answer without it`;
     });
   }
 
-  /** The models to which a certificate among the server's own default savings does not apply: it was tuned on others here. */
+  /**
+   * The models to which a certificate among the server's own default savings does not apply, since it was tuned on
+   * other models here.
+   */
   async #withoutIt(saving: string): Promise<readonly Served[]> {
     const certificate = this.usual.includes(saving) ? certificateIn(saving) : undefined;
     if (!certificate || certificate.pair) return [];
     const all = this.list();
     const hashes = await Promise.all(all.map(({ source }) => this.hashOf(source)));
-    // A certificate for none of them is refused by each.
+    // A certificate that fits none of the models is refused for each of them.
     return hashes.includes(certificate.model) ? all.filter((_, i) => hashes[i] !== certificate.model) : [];
   }
 
-  /** The text pipeline that a name stands for; undefined for other names. @throws HttpError 400 */
+  /** The text pipeline of this name; undefined for other names. @throws HttpError 400 */
   text(name: string): NamedText | undefined {
     return this.#isOne(name) ? undefined : this.configured.find(name);
   }
 
-  /** The reranker that a name stands for; undefined for a model's name. @throws HttpError 400 */
+  /** The reranker of this name; undefined for a model's name. @throws HttpError 400 */
   ranker(name: string): NamedRank | undefined {
     return this.#isOne(name) ? undefined : configuredOr(name, this.rankers, rankPipelineNamed);
   }
 
-  /** True for a model's or an adapter's name, which stands for no pipeline. */
+  /** True for the name of a model or an adapter, not of a pipeline. */
   #isOne(name: string): boolean {
     return this.#served.has(name) || this.#bases.has(name);
   }
 
   /**
    * A model by its name or by a registered recipe (`smollm2@fast`), with further savings; by default the `usual` ones:
-   * savings, or the recipe registered for this model among several names.
+   * savings, or whichever of several recipe names is registered for this model.
    * @throws HttpError 404 with the nearest name, 400 for an adapter; UserError if the savings conflict
    */
   async choose(naming: Naming, usual: readonly string[] = []): Promise<Chosen> {
@@ -223,7 +227,8 @@ export class Catalogue {
   }
 
   /**
-   * Compares a prompt's form with those that the request's recipe was measured on; `form`: undefined for ids.
+   * Compares a prompt's form with the forms that the request's recipe was measured on; `form` is undefined for token
+   * ids.
    * @returns new notices about the recipe for the log
    * @throws UserError if the recipe was measured on answers to prompts of the other form
    */
@@ -282,7 +287,7 @@ export class Catalogue {
     const recipes = await this.recipes();
     const entry = recipes.find(([known]) => known === name)?.[1];
     const pipeline = entry ? undefined : pipelineNamed(name);
-    // If one model is expected, a pair's name is unknown.
+    // If a single model is expected, a pair's name counts as unknown.
     if (pipeline?.naming && !("serving" in pipeline) && this.text(name))
       throw new HttpError(400, notOneModel(name, pipeline.naming.kind), { param: "model" });
     if (!entry && name === "") throw unnamed(this.names);
@@ -305,8 +310,8 @@ export class Catalogue {
   }
 
   /**
-   * The savings that a model takes by name alone, and that change something in its form; empty if its file cannot be
-   * read any more.
+   * The savings that a model takes without options and that have an effect in its form; empty if its file can no longer
+   * be read.
    */
   async savingsOf(served: Served): Promise<readonly string[]> {
     const pending = this.#savings.get(served) ?? bareSavings(served.source).catch(() => []);

@@ -32,7 +32,7 @@ export interface Held extends Wanted {
   loaded: Loaded | undefined;
   /** Requests. */
   users: number;
-  /** The time of its last request, on a clock of uses. */
+  /** When it was last requested, counted in uses. */
   used: number;
   /** Milliseconds that it stays in memory once unused, as its last request set it. */
   keepAlive: number;
@@ -68,11 +68,14 @@ function atWork(loaded: Loaded | undefined, users: number): Omit<AtWork, "id"> {
   return { running, waiting };
 }
 
-/** One copy of a model for each form of its weights, and for each adapter that serves all requests. */
+/**
+ * Identifies a copy in memory: a model has one for each form of its weights, and for each adapter that serves all
+ * requests.
+ */
 export const nameOf = ({ served, quant, ownAdapter }: Pick<Chosen, "served" | "quant" | "ownAdapter">): string =>
   JSON.stringify([served.id, quant, ownAdapter]);
 
-/** With its adapters; in the default form, about the size of its files. */
+/** A model's bytes with its adapters; in the default form, about the size of its files. */
 export const bytesOf = async ({
   served: { source, adapters },
   quant,
@@ -88,9 +91,9 @@ export const sizeOf = ({ bytes, loaded }: Held): number => bytes + (loaded?.turn
 /** How models are held in memory. */
 export interface Holding {
   readonly scheduling: SchedulerOptions;
-  /** Audits answers under certificates; undefined: no audits. */
+  /** Audits answers under certificates; undefined without audits. */
   readonly auditor?: Auditor | undefined;
-  /** Chunks of prompts on disk; undefined: none. */
+  /** Chunks of prompts on disk; undefined if there are none. */
   readonly prefixes?: PrefixFolder | undefined;
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
@@ -102,7 +105,7 @@ export async function load(
 ): Promise<Loaded> {
   const started = performance.now();
   try {
-    // It may have been damaged since the server found it.
+    // The file may have been damaged since the server found it.
     await checkDownload(served.source.path);
     // Models of other kinds than decoders are served beside them, from the CPU.
     const adapters = ownAdapter === undefined ? { adapters: foldersOf(served.adapters) } : { adapter: ownAdapter };

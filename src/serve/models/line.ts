@@ -36,11 +36,11 @@ export class Line {
   constructor(
     /** Maximum waiting requests; one more is refused. */
     private readonly most: number,
-    /** Called when a request gives up: the next may have room. */
+    /** Called when a request gives up, since there may be room for the next one. */
     private readonly onLeft: () => void,
   ) {}
 
-  /** The model that the first of them waits for. */
+  /** The model that the first request waits for. */
   get first(): Wanted | undefined {
     return this.#waiting.next(() => 0)?.wanted;
   }
@@ -64,7 +64,7 @@ export class Line {
     });
   }
 
-  /** All requests for one model get it together: it need not be loaded for each. */
+  /** Serves all requests for a model together, so that it is loaded only once. */
   serve(name: string, take: (wanted: Wanted) => Held): void {
     for (const waiter of [...this.#waiting].filter(({ wanted }) => wanted.name === name)) {
       this.#waiting.serve(waiter);

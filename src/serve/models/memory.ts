@@ -3,7 +3,10 @@ import { HttpError } from "../http/errors.ts";
 import { bytesOf, type Held, sizeOf, type Wanted } from "./held.ts";
 import type { Served } from "./served.ts";
 
-/** The models in memory, counted by their weights and their keys and values, and which of them leave for another. */
+/**
+ * The models in memory, measured by their weights and their keys and values; chooses which of them must leave for
+ * another.
+ */
 export class Memory {
   readonly #held = new Map<string, Held>();
 
@@ -68,13 +71,13 @@ export class Memory {
     this.#held.set(held.name, held);
   }
 
-  /** The next request loads it again; frees it once nobody uses it. */
+  /** Makes the next request load the model again, and frees this copy once nobody uses it. */
   retire(held: Held): void {
     if (held.users === 0) this.drop(held);
     else this.forget(held);
   }
 
-  /** Frees it once it is loaded, and the audit that may run in it has ended. */
+  /** Frees a model once it is loaded and any audit that runs in it has ended. */
   drop(held: Held): void {
     clearTimeout(held.unload);
     this.forget(held);

@@ -5,7 +5,7 @@ import { nearest, UserError } from "../../util/errors.ts";
 import { HttpError } from "../http/errors.ts";
 import { isRegisteredName } from "../keys/terms.ts";
 
-/** Single models, then models of pipelines that are not among them. @throws UserError for an invalid pipeline name */
+/** Single models, then the pipelines' models that are not among them. @throws UserError for an invalid pipeline name */
 export function withoutPipelines(specs: readonly string[], elsewhere: readonly string[]): string[] {
   const alone = specs.filter((spec) => !rolesIn(spec));
   const known = new Set([...elsewhere, ...alone.map((spec) => named(spec).id)]);
@@ -33,7 +33,9 @@ export const pipelinesIn = <N extends Named<ModelsPipeline>>(
     return [{ ...parsed, roles, name: parsed.pipeline.nameOf(roles) }];
   });
 
-/** A name without options stands for the pipeline from the server's startup. @throws HttpError 400 that names the option */
+/**
+ * A name without options selects the pipeline from the server's startup. @throws HttpError 400 that names the option
+ */
 export function configuredOr<N extends Named>(
   model: string,
   configured: readonly N[],

@@ -58,7 +58,7 @@ export class Pool implements Disposable {
     }
   }
 
-  /** Audits answers under certificates; undefined: no audits. */
+  /** Audits answers under certificates; undefined without audits. */
   get auditor(): Auditor | undefined {
     return this.holding.auditor;
   }
@@ -96,7 +96,7 @@ export class Pool implements Disposable {
     await this.holding.prefixes?.written;
   }
 
-  /** A model that cannot run delays or evicts no other. */
+  /** Checks that the model can run; otherwise, it could delay or evict others in vain. */
   async #wanted({ recipe, ...chosen }: Chosen): Promise<Wanted> {
     const name = nameOf(chosen);
     const held = this.#memory.get(name);
@@ -107,7 +107,7 @@ export class Pool implements Disposable {
     return wanted;
   }
 
-  /** Nobody overtakes the first in line, except for a model that does not have to make room. */
+  /** No request overtakes the first in line, unless its model needs no room. */
   #mayHave(wanted: Wanted): boolean {
     const { first } = this.#line;
     if (!first) return this.#memory.hasRoom(wanted);

@@ -33,7 +33,7 @@ export interface Chosen {
   readonly keepAlive?: number | undefined;
   /** The name of the adapter that answers for the model. */
   readonly adapter?: string | undefined;
-  /** The folder of an adapter for all of its requests: a separate copy in memory. */
+  /** The folder of an adapter that serves all requests, in a separate copy of the model in memory. */
   readonly ownAdapter?: string | undefined;
   /** The registered recipe in the request; `notice` says which old defaults it keeps. */
   readonly registered?:
@@ -50,13 +50,13 @@ export function kindOfServed({ source }: Served): KindName {
   return kind;
 }
 
-/** The form that `auto` selected, once the model was loaded. */
+/** The form that `auto` selected, once the model has been loaded. */
 export const quantOfServed = ({ served: { source, device }, quant }: Pick<Chosen, "served" | "quant">): Quant =>
   quantHere(source, quant, device);
 
 const forms = new WeakMap<ResolvedModel, Map<Quant, ModelForm>>();
 
-/** The form of a model's weights as it runs here, once it was loaded. */
+/** The form of a model's weights as it runs here, once it has been loaded. */
 export function formOfServed(chosen: Chosen): ModelForm {
   const { source } = chosen.served;
   const form = formIn(source, quantOfServed(chosen));
@@ -70,6 +70,6 @@ function formIn(source: ResolvedModel, quant: Quant): ModelForm {
   return form;
 }
 
-/** True if the form of a model's weights is chosen at its next loading. */
+/** True if the form of a model's weights is chosen when it is next loaded. */
 export const awaitsForm = ({ served: { source, device }, quant }: Chosen): boolean =>
   device === "cpu" && awaitsTuning({ source, quant });

@@ -16,12 +16,12 @@ export class Texts {
     throw new UserError(`two ${pipeline.serving?.noun ?? pipeline.name}s are named "${name}"`, 2);
   }
 
-  /** A name without options stands for the pipeline from the server's startup. @throws HttpError 400, 404 */
+  /** A name without options selects the pipeline from the server's startup. @throws HttpError 400, 404 */
   find(model: string): NamedText | undefined {
     return configuredOr(model, this.all, textPipelineNamed) ?? inModel(() => this.#aliased(model));
   }
 
-  /** Options that stand for the server's only pipeline of their kind, with these options. */
+  /** The server's only pipeline of the kind that the alias `model` selects, with the alias's options. */
   #aliased(model: string): NamedText | undefined {
     for (const pipeline of textPipelines) {
       const { serving } = pipeline;
@@ -32,7 +32,7 @@ export class Texts {
       if (only && others.length === 0) return { ...only, optionText };
       if (only) {
         const count = others.length + 1;
-        const message = `${model} is for a server of one ${noun}, and this one has ${count}; name the ${noun}: ${only.name}@${optionText}`;
+        const message = `${model} is for a server with one ${noun}, and this one has ${count}; name the ${noun}: ${only.name}@${optionText}`;
         throw new HttpError(400, message, { param: "model" });
       }
       const message = `${model} is for a server that has a ${noun}, such as --model "${form}"; this one has none`;

@@ -40,7 +40,7 @@ const modalities = listOf(z.literal("text", 'expected "text", the only modality'
 /** Request settings for pipelines. */
 const allSettings = textPipelines.flatMap(({ settings, naming: { form } }) => (settings ? { ...settings, form } : []));
 
-/** The fields of these. They are known by name only at run time. */
+/** The fields for these settings. Their names are known only at run time. */
 const settingsShape: Record<never, never> = Object.fromEntries(
   await Promise.all(allSettings.map(async ({ field, load }) => [field, (await load()).schema] as const)),
 );
@@ -90,7 +90,7 @@ const chatShape = (limits: Limits) => ({
   add_generation_prompt: z.boolean().nullish().describe("false: continue the last message, as in vLLM; otherwise true"),
 });
 
-/** A final assistant message is always continued; vLLM's fields may say so, and nothing else. */
+/** A final assistant message is always continued; vLLM's fields may only confirm this. */
 function continuing(
   { messages, ...input }: z.output<z.ZodObject<ReturnType<typeof chatShape>>>,
   { addIssue }: z.RefinementCtx,
@@ -194,7 +194,7 @@ export const chat = (context: ServerContext): Endpoint =>
     },
   });
 
-/** The answers; with a lookup field, those of its pipeline. @throws HttpError for fields that conflict with it */
+/** The answers, by the lookup pipeline if its field is set. @throws HttpError for fields that conflict with it */
 async function partsOf(context: ServerContext, input: ChatInput, call: Call): Promise<AsyncGenerator<Part>> {
   const named = context.catalogue.text(input.model);
   const all = await asks(input, context.limits, named?.pipeline.settings?.maxTokens);
@@ -330,7 +330,7 @@ class Streamed {
 
   constructor(private readonly input: ChatInput) {}
 
-  /** The choices of the next events: the role first, and alone; the end last, and without text. */
+  /** The choices of the next events: first the role by itself; last the end, without text. */
   *take(part: Part): Generator<EventChoice, void> {
     const { choice: index, finishReason } = part;
     const base = { index, delta: {}, logprobs: null, finish_reason: null };

@@ -14,7 +14,7 @@ import { leastOf } from "../keys/terms.ts";
 import { billFor, leaseFor, type ServerContext } from "../server-context.ts";
 import { pooledIndex } from "./search.ts";
 
-/** Maximum texts times labels in one request: for a generating model, each pair is a piece of a prompt that runs. */
+/** Maximum texts times labels in one request, since a generating model runs a piece of a prompt for each pair. */
 const MOST_SCORES = 4096;
 
 /** Maximum labels of one request. */

@@ -94,7 +94,7 @@ function completionOptions(input: CompletionInput, usual: number, choice: number
   const logprobs = input.logprobs ?? undefined;
   return {
     ...optionsOf(input, usual, choice),
-    // They select the best answers.
+    // The log-probabilities select the best answers.
     logprobs: logprobs ?? (drawnOf(input) > (input.n ?? 1) ? 0 : undefined),
     promptLogprobs: input.echo ? logprobs : undefined,
     suffix: input.suffix || undefined,
@@ -119,7 +119,7 @@ async function whole(parts: AsyncGenerator<Part>, input: CompletionInput, metada
   return { ...metadata, choices: all, ...shown.beside, usage: usageOf(receipt, drawn), receipt };
 }
 
-/** The `n` best of each prompt's `drawn` answers; one prompt's are adjacent, and have log-probabilities. */
+/** The `n` best of each prompt's `drawn` answers; a prompt's answers are adjacent, and have log-probabilities. */
 function bestOf(choices: readonly Part[][], n: number, drawn: number): Part[][] {
   if (n === drawn) return [...choices];
   const prompts = Array.from({ length: choices.length / drawn }, (_, i) => choices.slice(i * drawn, (i + 1) * drawn));

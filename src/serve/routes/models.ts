@@ -8,7 +8,7 @@ import { type Endpoint, endpoint } from "../http/endpoint.ts";
 import { kindOfServed, type Served } from "../models/served.ts";
 import type { ServerContext } from "../server-context.ts";
 
-/** Each pipeline's own field of its models. */
+/** The fields in which pipelines list their models. */
 const listedFields = Object.fromEntries(
   [...textPipelines, ...rankPipelines].flatMap(({ listed }) =>
     listed ? [[listed.field, listed.schema.optional()]] : [],

@@ -58,7 +58,10 @@ export const receipts = (context: ServerContext): Endpoint =>
 
 const timeOf = (text: string | undefined): Date | undefined => (text === undefined ? undefined : parseSince(text));
 
-/** The one key whose receipts the caller may see; undefined: all. @throws HttpError for callers who may see none */
+/**
+ * The only key whose receipts the caller may see; undefined if the caller may see all. @throws HttpError for callers
+ * who may see none
+ */
 function ownerOf({ key, admin }: Call): string | undefined {
   if (admin) return undefined;
   if (key) return key.id;

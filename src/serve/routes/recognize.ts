@@ -20,7 +20,7 @@ export const recognize = (context: ServerContext): Endpoint =>
   endpoint({
     method: "post",
     paths: ["/v1/recognize"],
-    summary: "Name the regions of a picture by labels in any words",
+    summary: "Name the regions of a picture with labels of any wording",
     scope: "infer",
     input: z.object({
       ...readingShape,

@@ -118,7 +118,7 @@ async function scored(context: ServerContext, input: RerankInput, texts: readonl
   if (ranker) return rerankBy(context, ranker, call, input, { query: input.query, documents: texts });
   const [param] = rankFieldsIn(input)[0] ?? [];
   if (param !== undefined)
-    throw new HttpError(400, `${input.model} reads each document alone; expected ${param} for a listwise reranker`, {
+    throw new HttpError(400, `${input.model} reads documents one by one; expected ${param} for a listwise reranker`, {
       param,
     });
   const chosen = await context.catalogue.choose(input);

@@ -5,7 +5,7 @@ import type { HttpError } from "../http/errors.ts";
 /** A request on arrival. */
 export interface TracedRequest {
   readonly it: Endpoint;
-  /** Its fields; only those without text are recorded. */
+  /** The request's fields; only fields without text are recorded. */
   readonly body: unknown;
   readonly headers: Headers;
 }

@@ -55,7 +55,7 @@ seen("dense and a saving that pays are chosen, and lists have what fits the mode
   const options = list(page, "Second recipe").locator("option");
   const values = await options.evaluateAll((all) => all.map((option) => option.getAttribute("value")));
   expect(values).toEqual(expect.arrayContaining(["dense", "lookup", "own"]));
-  // Their names alone do nothing here: two need options, and no prompt of the model is long enough for the third.
+  // Without options, these do nothing here: two need options, and no prompt of the model is long enough for the third.
   for (const refused of ["exit", "prune", "xattention"]) expect(values).not.toContain(refused);
   await list(page, "Second recipe").selectOption("dense");
   await list(page, "Model").selectOption("tiny");

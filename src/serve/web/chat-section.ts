@@ -106,7 +106,7 @@ const listed = ({ savings, named }: ModelChoice, recipe: string): string =>
 function ownRecipe(place: 0 | 1, chosen: ModelChoice, trial: Trial | undefined): Html {
   const recipe = trial?.recipes[place] ?? "dense";
   const value = listed(chosen, recipe) === OWN ? recipe : "";
-  return html`<label class="own own-${place}">Your own: savings with spaces between<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
+  return html`<label class="own own-${place}">Your own: savings separated by spaces<input name="${ownField(place)}" value="${value}" placeholder="xattention:threshold=0.9" maxlength="500" autocomplete="off" spellcheck="false"></label>`;
 }
 
 /** Shown until the answer is there, which hides it. */
@@ -149,7 +149,7 @@ const rowsOf = ({ tokens, flops, bytes, work = {}, ms, estimated }: Receipt): [n
   ["With waiting and loading", duration(ms.total)],
 ];
 
-/** Work that dense does not do has no share. */
+/** Kinds of work that dense does not do have no share, so they get no row. */
 function workRow(name: string, { dense, run }: Readonly<Record<string, unknown>>): [string, string][] {
   if (typeof dense !== "number" || typeof run !== "number") return [];
   const title = `${name[0]!.toUpperCase()}${name.slice(1)}`;

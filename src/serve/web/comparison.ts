@@ -50,7 +50,7 @@ interface Chart {
   readonly title: string;
   readonly write: (amount: number) => string;
   readonly spent: (receipt: Receipt) => number;
-  /** Absent: dense did not run. */
+  /** Absent for time, since dense did not run. */
   readonly dense?: (receipt: Receipt) => number;
 }
 

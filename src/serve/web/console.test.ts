@@ -28,7 +28,7 @@ const folder = mkdtempSync(join(tmpdir(), "modicum-console-"));
 const keys = new KeyStore(join(folder, "keys.json"));
 const requests: { path: string; authorization: string | null; body: unknown }[] = [];
 let [admin, user] = ["", ""];
-/** Answers under a recipe called `waits` wait for it. */
+/** Opens the gate that answers under a recipe called `waits` wait for. */
 let open = () => {};
 const gate = new Promise<void>((resolve) => {
   open = resolve;

@@ -11,7 +11,7 @@ export interface RecipeChoice {
 export interface ModelChoice {
   readonly id: string;
   readonly savings: readonly RecipeChoice[];
-  /** The model's registered recipes, and its pairs and plans: each is a model's name in a request. */
+  /** The model's registered recipes, and its pairs and plans; a request names each as its model. */
   readonly named: readonly RecipeChoice[];
   /** The recipe to compare with dense first. */
   readonly preferred: string;

@@ -112,7 +112,7 @@ export function keysSection(keys: readonly Key[]): Html {
     return section(
       "keys",
       "Keys",
-      quiet("There are none: everybody on this machine is an admin. `modicum keys create NAME` creates one."),
+      quiet("There are no keys, so everybody on this machine is an admin. `modicum keys create NAME` creates one."),
     );
   return section(
     "keys",

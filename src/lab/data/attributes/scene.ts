@@ -5,7 +5,7 @@ import * as words from "./words.ts";
 const STRIP = 3;
 /** Shapes of a picture's objects: half of all, so a random one is present as often as not. */
 const SHAPES = words.shapes.length / 2;
-/** Share of blank cells that have the ground's colour regardless of chance. */
+/** Share of blank cells that always have the ground's colour; the others have random colours. */
 const GROUND = 0.6;
 
 /** Objects in a picture, all different. */

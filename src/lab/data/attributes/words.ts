@@ -1,4 +1,4 @@
-/** The attribute world's words: each is one token, in letters alone. */
+/** The attribute world's words: each is one token that consists only of letters. */
 
 const list = (text: string): readonly string[] => text.split(" ");
 

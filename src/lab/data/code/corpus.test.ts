@@ -72,7 +72,7 @@ describe("a licence", () => {
 
   test("that differs from the list's is refused", () => {
     expect(() => checkLicence("npm:a@1", "MIT", "Apache-2.0")).toThrow(
-      "npm:a@1: expected the licence MIT, one that is permissive, got Apache-2.0",
+      "npm:a@1: expected the licence MIT, a permissive one, got Apache-2.0",
     );
   });
 });
@@ -82,7 +82,7 @@ test("every listed package has one split and a permissive licence", () => {
   expect(new Set(codePackages.map(({ package: name }) => name)).size).toBe(codePackages.length);
 });
 
-/** Wheels of a fake registry: two packages, one with a file of the other. */
+/** Wheels of a fake registry: two packages, one of which contains a file of the other. */
 async function registry(): Promise<CodePackage[]> {
   const wheels = { one: ["a", "b"], two: ["b", "c"] };
   const answers: Parameters<typeof fakePip>[0] = {};
@@ -126,7 +126,7 @@ describe("the corpus", () => {
       `pypi:one==1.0: its sources have SHA-256 ${one.content}, expected ${two.content}`,
     );
     await expect(codeFiles("python", "train", {}, [{ ...one, licence: "GPL-3.0" }, two])).rejects.toThrow(
-      "pypi:one==1.0: expected the licence GPL-3.0, one that is permissive, got MIT",
+      "pypi:one==1.0: expected the licence GPL-3.0, a permissive one, got MIT",
     );
   });
 });

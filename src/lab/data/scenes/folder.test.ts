@@ -68,9 +68,7 @@ const options = sceneOptions.parse({ drawings: "0", folder: stamps, digits: 0, l
 test("a folder's scenes have its drawings, whole masks and questions about them; nothing is fetched", async () => {
   const notices: string[] = [];
   const pictures = await openPictures("train", options, { onNotice: (sentence) => notices.push(sentence) });
-  expect(notices).toEqual([
-    `${stamps}: drawings 3, names 2; 1 left out, whose texts begin with no name of one or two words`,
-  ]);
+  expect(notices).toEqual([`${stamps}: drawings 3, names 2; 1 left out, without a name of one or two words`]);
   const names = namesOf(pictures);
   const kinds = new Set<string>();
   for (let seed = 0; seed < 20; seed++) {
@@ -106,7 +104,7 @@ test.each([
 
 test("no drawings at all are refused", async () => {
   await expect(openPictures("train", sceneOptions.parse({ drawings: 0, digits: 0 }))).rejects.toThrow(
-    "drawings: expected at least 1 without a folder of others, got 0",
+    "drawings: expected at least 1 if there is no folder of drawings, got 0",
   );
 });
 

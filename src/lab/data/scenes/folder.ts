@@ -30,7 +30,7 @@ export async function readFolder(folder: string): Promise<FolderDrawings> {
   return { drawings, unnamed };
 }
 
-/** PNG drawings, without those that Tux Paint shows instead of another's mirror image. */
+/** PNG drawings, except the ones that Tux Paint shows instead of mirroring another drawing. */
 async function drawingsIn(folder: string): Promise<string[]> {
   try {
     const all = await readdir(folder, { recursive: true });
@@ -59,7 +59,7 @@ async function nameOf(file: string): Promise<string | undefined> {
 
 /** One or two words: longer names rarely have a regular plural. */
 const WORDS = String.raw`[\p{L}-]+(?: [\p{L}-]+)?`;
-/** A sentence with an article and a name, or a name alone. */
+/** A sentence with an article and a name, or only a name. */
 const NAME = new RegExp(`^(?:(?:an?|the) (?<said>${WORDS})[.!?]|(?:(?:an?|the) )?(?<alone>${WORDS})$)`, "iu");
 
 /** The name in the first line of a text, which is in English; other lines are translations. */

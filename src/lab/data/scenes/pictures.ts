@@ -48,7 +48,7 @@ export async function openPictures(
 ): Promise<Pictures> {
   const drawn = new Map(await readEmoji(options.drawings, pull));
   for (const [name, rasters] of await readOwn(options, pull)) drawn.set(name, [...(drawn.get(name) ?? []), ...rasters]);
-  if (drawn.size === 0) throw new UserError("drawings: expected at least 1 without a folder of others, got 0");
+  if (drawn.size === 0) throw new UserError("drawings: expected at least 1 if there is no folder of drawings, got 0");
   return { drawings: drawn, digits: options.digits > 0 ? await readDigits(split, pull) : [] };
 }
 
@@ -70,7 +70,7 @@ async function readOwn({ folder }: SceneOptions, { onNotice }: PullOptions): Pro
   if (folder === undefined) return new Map();
   const { drawings, unnamed } = await readFolder(folder);
   const named = [...drawings.values()].flat().length;
-  const leftOut = unnamed > 0 ? `; ${unnamed} left out, whose texts begin with no name of one or two words` : "";
+  const leftOut = unnamed > 0 ? `; ${unnamed} left out, without a name of one or two words` : "";
   onNotice?.(`${folder}: drawings ${named}, names ${drawings.size}${leftOut}`);
   return drawings;
 }

@@ -92,7 +92,7 @@ function line({ text, marks }: { text: string; marks: readonly (string | false)[
   return html`<li>${shortened(text)}${present.length === 0 ? "" : html` <strong>${present.join(", ")}</strong>`}</li>`;
 }
 
-/** A text with everything after its common prefix with another marked. */
+/** A text in which everything after its common prefix with another text is marked. */
 function marked(text: string, other: string): Html {
   let same = 0;
   while (same < text.length && text[same] === other[same]) same++;

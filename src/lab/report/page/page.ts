@@ -19,7 +19,10 @@ export interface Report {
   readonly items: ReadonlyMap<string, Item>;
 }
 
-/** The report as one self-contained page without scripts or requests, readable from a disk or in a mail. */
+/**
+ * The report as one self-contained page without scripts or network requests, readable from disk or as an email
+ * attachment.
+ */
 export function page({ summary, results, items }: Report): string {
   const points = pointsOf(summary);
   const byRecipe = new Map(points.map(({ recipe }) => [recipe, results.filter((result) => result.recipe === recipe)]));
@@ -52,7 +55,7 @@ const figure = (summary: Summary): Html => html`<figure>
 <div class="wide" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 760, height: 400 }))}</div>
 <div class="narrow" role="img" aria-label="${describe(summary)}">${new Html(chart(summary, { width: 360, height: 340 }))}</div>
 <figcaption>A point is a recipe, numbered as in the table; its line is the 95&nbsp;% interval. Filled points are on the frontier: no other recipe is as good
-and saves as much. The diamond and the dashed line are dense. The stepped line is the best quality to be had for at least so much saved.</figcaption></figure>`;
+and saves as much. The diamond and the dashed line are dense. The stepped line is the best quality of any recipe that saves at least that much.</figcaption></figure>`;
 
 const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 <dl>
@@ -69,6 +72,6 @@ const origin = (summary: Summary): Html => html`<pre>${summary.command}</pre>
 /** How the items were selected. */
 function chosen({ seed, limit, truncate, rows = 1 }: Summary): string {
   const most = limit === undefined ? [] : [limit === null ? "all" : `the first ${limit}`];
-  const cut = truncate ? [`prompts beyond the context cut: ${truncate}`] : [];
+  const cut = truncate ? [`prompts longer than the context are cut: ${truncate}`] : [];
   return [...most, `seed ${seed}`, ...cut, ...(rows > 1 ? [`${rows} generated together`] : [])].join(", ");
 }

@@ -22,7 +22,7 @@ function spanAbout(text: string, answer: string): Span | undefined {
   return at < 0 ? undefined : [Math.max(0, at - ABOUT), Math.min(text.length, at + answer.length + ABOUT)];
 }
 
-/** Sorts ranges by their start and joins those that touch. */
+/** Sorts ranges by their start and joins ranges that touch. */
 function joined(spans: readonly Span[]): Span[] {
   const whole: Span[] = [];
   for (const [from, to] of spans.toSorted(([a], [b]) => a - b)) {

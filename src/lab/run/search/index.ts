@@ -32,7 +32,7 @@ export async function search(spec: SearchSpec, prober: Prober): Promise<Recipe[]
   }
 }
 
-/** True if a first probe fits the budget: a far too small budget must not cost a whole probe. */
+/** True if a first probe fits the budget, since a budget that is far too small must not cost a whole probe. */
 async function affordable(spec: SearchSpec, prober: Prober): Promise<boolean> {
   if (!prober.budget.limited) return true;
   const { item, all } = await (spec.kind === "range"

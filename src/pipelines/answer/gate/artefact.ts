@@ -69,7 +69,7 @@ export async function keepGate(file: string, binding: GateBinding, gate: Calibra
 function existing(file: string, binding: GateBinding): readonly CalibratedGate[] {
   try {
     const held = readGates(file);
-    // Scores of another form would look like this model's own.
+    // Scores from a different form would look like this model's own.
     return key(held) === key(binding) && runAlike(held.model, binding.model) ? held.gates : [];
   } catch {
     return [];
@@ -105,7 +105,7 @@ export function findGate(
 function mismatch({ path, model }: GateFile & { readonly path: string }, binding: GateBinding): string {
   const again = "`modicum answer calibrate` makes one for it";
   if (key({ model, template: binding.template }) === key(binding))
-    return `${path} was made for another prompt template; ${again}`;
+    return `${path} was made for a different prompt template; ${again}`;
   return `${path} was made for ${named(model)}, and the model is ${named(binding.model)}; ${again}`;
 }
 
@@ -114,5 +114,5 @@ const named = ({ name, sha256, recipe, quant }: GateFile["model"]): string => {
   return more.length > 0 ? `${name} (${more.join(", ")})` : name;
 };
 
-/** The gate alone, for a decision. */
+/** Only the gate, for a decision. */
 export const gateOf = ({ method, threshold, classifier }: CalibratedGate): Gate => ({ method, threshold, classifier });

@@ -6,7 +6,7 @@ import type { Outcome } from "./classifier.ts";
 
 /** A calibration question: its score, larger to retrieve, and the quality of either answer, 0 to 1. */
 export interface Judged extends Outcome {
-  /** NaN: the question is looked up at any threshold. */
+  /** If NaN, the question is looked up at any threshold. */
   readonly score: number;
 }
 
@@ -68,7 +68,7 @@ export const thresholdForRate = (scores: readonly number[], rate: number): numbe
 
 /**
  * The threshold with the least retrieval whose accuracy is at least `ratio` of always retrieving's.
- * @throws UserError if none has it
+ * @throws UserError if none reaches it
  */
 function thresholdForAccuracy(judged: readonly Judged[], ratio: number): number {
   const least = ratio * mean(judged.map(({ retrieved }) => retrieved));

@@ -12,7 +12,7 @@ export const classifierSchema = z.strictObject({
   features: z.array(z.string()),
   /** P(the plain answer is wrong and retrieval corrects it). */
   fixes: linear,
-  /** P(retrieval breaks a right answer); the score is then the difference of both. */
+  /** P(retrieval breaks a right answer); the score is then the difference of the two. */
   breaks: linear.optional(),
 });
 export type Classifier = z.output<typeof classifierSchema>;
@@ -89,7 +89,7 @@ function fitted(rows: readonly JudgedFeatures[], labels: readonly number[], what
   return { weights: weights.map((w) => scale.weight * w), bias: scale.weight * bias + scale.bias };
 }
 
-/** Deals both labels to the folds in turn. */
+/** Deals the questions of each label to the folds alternately. */
 function foldsOf(labels: readonly number[]): number[] {
   const dealt = [0, 0];
   return labels.map((label) => dealt[label]!++ % FOLDS);

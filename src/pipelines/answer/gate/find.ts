@@ -41,7 +41,7 @@ interface GateSource {
   readonly binding: () => Promise<GateBinding>;
   /** A file of gates that replaces the model's own. */
   readonly file?: string | undefined;
-  /** Called if the model has no calibrated gate, or if its gate was calibrated with another form of its weights. */
+  /** Called if the model has no calibrated gate, or if its gate was calibrated with a different form of its weights. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }
 

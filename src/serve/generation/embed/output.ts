@@ -13,7 +13,7 @@ export const embedded = z.object({
 const floats = z.array(z.array(z.number()));
 const byType = z.object({ float: floats.optional(), base64: z.array(z.string()).optional() });
 
-/** Versions of Cohere's API; the first has another form for a request that names no types. */
+/** Versions of Cohere's API; the first answers in a different form if a request names no types. */
 export type Version = "1" | "2";
 
 export const embedOutput = z.object({

@@ -4,7 +4,7 @@ import type { Limits } from "../../limits.ts";
 import { readingShape } from "../naming.ts";
 
 const NO_IMAGES = "models here read text";
-const FORMS = 'expected "float" or "base64": models here have no vectors of fewer bits';
+const FORMS = 'expected "float" or "base64": models here return no quantized vectors';
 
 const inputOf = (text: z.ZodString) => {
   const part = z.object({

@@ -43,7 +43,7 @@ const call = z.object({
 
 const result = z.object({
   type: z.literal("function_call_output").describe("a function's result"),
-  call_id: z.string().describe("id of the call with this output"),
+  call_id: z.string().describe("id of the call that returned this output"),
   output: content.describe("its text"),
   ...ofOutput,
 });

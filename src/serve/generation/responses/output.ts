@@ -111,5 +111,5 @@ export const responseEvent = z.discriminatedUnion("type", [
 export type ResponseEvent = z.output<typeof responseEvent>;
 
 type WithoutNumber<E> = E extends unknown ? Omit<E, "sequence_number"> : never;
-/** An event before it has its number in the stream. */
+/** An event before it is numbered in its stream. */
 export type Unnumbered = WithoutNumber<ResponseEvent>;

@@ -51,7 +51,7 @@ const shape = (limits: Limits) => ({
   text: textField,
   reasoning: z
     .object({
-      effort: reasoningEffort.nullish().describe("how much the model reasons, as reasoning_effort of chats"),
+      effort: reasoningEffort.nullish().describe("how much the model reasons, like reasoning_effort in chats"),
       summary: z.enum(["auto", "concise", "detailed"]).nullish().describe("no effect: reasoning is returned whole"),
     })
     .nullish()

@@ -51,7 +51,7 @@ export class ResponseWriter {
 
   #billed({ receipt, reasoningTokens }: Pick<Piece, "receipt" | "reasoningTokens">): Partial<Response> {
     if (!receipt) return {};
-    // A chat counts a planner's plan as reasoning; here it is not an item.
+    // A chat counts a planner's plan as reasoning; a response has no item for it.
     const reasoning = this.#reasons ? reasoningTokens : undefined;
     return { receipt, usage: shownUsage(usageOf(receipt, 1, { reasoning })) };
   }
