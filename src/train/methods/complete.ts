@@ -14,7 +14,7 @@ export function withPresets(input: unknown): unknown {
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
-/** LoRA layers belong to an existing model, and are not among its own parameters. */
+/** The methods' presets for parameters do not suit LoRA layers, which are beside an existing model's own parameters. */
 function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }
