@@ -47,7 +47,7 @@ export const exit: Saving<ExitOptions> = {
   summary: "generated tokens exit after a layer, all or at random",
   needs: ["between layers"],
   options,
-  withoutPreset: "no layer has been measured to be deep enough on this model; choose one, such as exit:layer=20",
+  withoutPreset: "no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20",
   unsupported: exitUnsupported,
   seams: () => ["the exits of an answer"],
   settings: (layers) => [1, 2, 4].filter((fewer) => fewer < layers).map((fewer) => `layer=${layers - fewer}`),

@@ -56,7 +56,7 @@ export const prune: Saving<PruneOptions> = {
   needs: ["between layers"],
   options,
   withoutPreset:
-    "no choice of tokens has been measured on this model; choose one, such as prune:after=8,keep=0.5,by=attention",
+    "no choice of tokens has been shown to work on this model; choose one, such as prune:after=8,keep=0.5,by=attention",
   unsupported: unsupportedCut,
   servesAxes: true,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],

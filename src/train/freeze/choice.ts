@@ -28,8 +28,8 @@ export interface TrainedUnits {
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses the units with the greatest gradients, all at or above some layer: the highest one above which they hold as
- * much of the squared norm as a random choice from all layers would on average. The backward pass ends at that layer.
+ * Chooses the units with the greatest gradients from some layer on: the highest layer for which they hold as much of
+ * the squared norm as a random choice from all layers would on average. The backward pass ends at that layer.
  */
 export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));

@@ -201,7 +201,7 @@ test("answers that left early are never offered: a prompt that goes on from one 
 });
 
 test.each([
-  ["exit", "exit: no layer has been measured to be deep enough on this model; choose one, such as exit:layer=20"],
+  ["exit", "exit: no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20"],
   ["exit:mode=random", "exit: expected a layer, such as exit:layer=20"],
   ["exit:layer=0", "exit: layer: expected a whole number of at least 1, got 0"],
   ["exit:layer=99", `exit: there is no layer 99; the model's last is layer`],

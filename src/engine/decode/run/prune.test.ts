@@ -308,7 +308,7 @@ describe("which tokens are kept", () => {
 });
 
 test.each([
-  ["prune", "prune: no choice of tokens has been measured on this model; choose one, such as prune:after=8"],
+  ["prune", "prune: no choice of tokens has been shown to work on this model; choose one, such as prune:after=8"],
   ["prune:keep=0.5", "prune: expected the layer after which tokens are dropped, such as prune:after=8"],
   ["prune:after=1,keep=0", "prune: keep: expected more than 0 and at most 1, got 0"],
   ["prune:after=1,keep=2", "prune: keep: expected a number between 0 and 1, got 2"],
