@@ -7,7 +7,10 @@ import { postgresSteps } from "./schema.ts";
 
 const ledgerTables: PostgresKind = { noun: "ledger", fault: (sentence) => new LedgerFault(sentence) };
 
-/** Servers that start at once create the tables in turn, under this lock. Other programs are unlikely to use the number. */
+/**
+ * Servers that start at the same time create the tables one after another, under this lock. Other programs are unlikely
+ * to use its number.
+ */
 const LOCK = 0x4d4f4449;
 
 const VERSION = postgresSteps.length;
@@ -33,7 +36,7 @@ class PostgresDatabase implements Database {
     return this.postgres.rows<SqlRow>(...bound(sql, values));
   }
 
-  /** Migrates the tables to this program's version. @throws UserError if a ledger opened for reading has none */
+  /** Migrates the tables to this program's version. @throws UserError if a ledger opened for reading has no tables */
   async update(purpose: Purpose): Promise<void> {
     const { place } = this.postgres;
     await this.postgres.transaction(async (client) => {

@@ -9,7 +9,7 @@ export interface LedgerFilter {
   key?: string | undefined;
 }
 
-/** Filters receipts for sums. Audits, which are nobody's requests, count only if `audits` is true. */
+/** Filters receipts for sums. Audits, which no user requested, count only if `audits` is true. */
 export interface SumFilter extends LedgerFilter {
   audits?: boolean | undefined;
 }
@@ -29,7 +29,7 @@ const conditions: Readonly<Record<keyof LedgerFilter, string>> = {
 
 /** `FROM receipts` and the filter's conditions, with their values. */
 export function from({ since, until, model, key }: LedgerFilter): { from: string; values: Values } {
-  // ISO times of one precision sort as text.
+  // ISO times of the same precision sort as text.
   const all = { since: since?.toISOString(), until: until?.toISOString(), model, key };
   const entries = Object.entries(all).filter((entry): entry is [keyof LedgerFilter, string] => entry[1] !== undefined);
   const where = entries.map(([name], at) => `${at === 0 ? " WHERE" : " AND"} ${conditions[name]}`);

@@ -5,7 +5,7 @@ import { budget, type Choice, type Cost, guarantee, unguaranteed } from "../savi
 
 const amount = z.number().min(0);
 const count = z.int().min(0);
-/** Missing in receipts from earlier versions. */
+/** Missing from receipts of earlier versions. */
 const later = amount.default(0);
 const counter = z.strictObject({ dense: count, run: count });
 const cost = z.strictObject({ ms: amount, flops: amount });
@@ -25,7 +25,9 @@ export const receiptSchema = z
     work: z
       .record(z.string(), z.union([counter, z.record(z.string(), z.union([count, counter]))], "is no counter"))
       .optional()
-      .describe("work that a recipe changed, as dense and run: layers, blocks, tokens …; calls are by model"),
+      .describe(
+        "work that a recipe changed (layers, blocks, tokens …): the amount that dense would run, and the amount run; calls are listed by model",
+      ),
     ms: z.strictObject({
       queue: later.describe("waiting for memory or for a place in the batch"),
       load: amount.describe("loading the model, billed to its first request"),

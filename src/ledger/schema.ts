@@ -81,7 +81,7 @@ const postgresColumn = (path: string, kind: Kind): string => {
   return `${postgresTypes[kind]} NOT NULL GENERATED ALWAYS AS (${value}) STORED`;
 };
 
-/** Like `sqliteSteps`, for a ledger in Postgres. `rowid`, which SQLite has by itself, keeps the order of insertion. */
+/** Like `sqliteSteps`, for a ledger in Postgres. `rowid`, which SQLite adds by itself, keeps the order of insertion. */
 export const postgresSteps: readonly string[] = [
   `CREATE TABLE receipts (
   rowid bigint GENERATED ALWAYS AS IDENTITY,

@@ -7,7 +7,7 @@ import { from, type LedgerFilter, type LedgerSum, SUMS, type SumFilter, summedFr
 import { type Receipt, receiptSchema } from "./receipt.ts";
 import { openSqlite } from "./sqlite.ts";
 
-/** The sum of one key's receipts; null: those without a key. */
+/** The sum of one key's receipts; a null key stands for receipts without a key. */
 export interface KeySum extends LedgerSum {
   key: string | null;
 }

@@ -65,7 +65,7 @@ const calls = (a: number | Counter, b: number | Counter): number | Counter =>
 const counterOf = (count: number | Counter): Counter =>
   typeof count === "number" ? { dense: count, run: count } : count;
 
-/** Sums by key, over the keys of both. */
+/** Sums by key, over the keys of either. */
 function sums<T extends Record<string, number>>(rows: readonly T[]): T {
   const total: Record<string, number> = {};
   for (const row of rows) for (const [key, value] of Object.entries(row)) total[key] = (total[key] ?? 0) + value;

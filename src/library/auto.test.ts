@@ -133,7 +133,7 @@ test("a budget without a certificate, and a certificate beside a saving, are ref
 
 test("another way to sample is refused by name", async () => {
   await expect(ask({ temperature: 0.7 })).rejects.toThrow(
-    "auto:mine was certified with temperature off, and this request's is 0.7; tune for it",
+    "auto:mine was certified with temperature off, but this request's is 0.7; tune for it",
   );
 });
 
@@ -143,8 +143,8 @@ test("a model with an adapter has separate certificates", async () => {
   const under = (name: string, to: Model) => to.complete(PROMPT, { maxTokens: 4, raw: true, save: [`auto:${name}`] });
   await keep("adapted", { adapter: adapterHash(adapter) });
   expect((await under("adapted", adapted)).receipt.guarantee).toMatchObject({ certificate: "adapted" });
-  await expect(under("mine", adapted)).rejects.toThrow(/with no adapter, and this request's is the adapter \w{12};/);
-  await expect(under("adapted", model)).rejects.toThrow(/with the adapter \w{12}, and this request's is no adapter;/);
+  await expect(under("mine", adapted)).rejects.toThrow(/with no adapter, but this request's is the adapter \w{12};/);
+  await expect(under("adapted", model)).rejects.toThrow(/with the adapter \w{12}, but this request's is no adapter;/);
 });
 
 test("while it is switched off, everything is dense", async () => {
@@ -155,21 +155,21 @@ test("while it is switched off, everything is dense", async () => {
 
 test("a certificate of another model or form, a changed one and a missing one are refused", async () => {
   await keep("other", { model: "f".repeat(64) });
-  await expect(ask({ save: ["auto:other"] })).rejects.toThrow(/certified for the model f{12}…, and this is \w{12}…/);
+  await expect(ask({ save: ["auto:other"] })).rejects.toThrow(/certified for the model f{12}…, but this is \w{12}…/);
   await keep("rounded", { form: "q4" });
   await expect(ask({ save: ["auto:rounded"] })).rejects.toThrow("certified for weights of the form q4");
   await keep("rotated", { form: "q8r" });
   await expect(ask({ save: ["auto:rotated"] })).rejects.toThrow(
-    /form q8r, and this is \w+; tune again, or name the model that it was tuned on; --quant q8r runs in that form$/,
+    /form q8r, but this is \w+; tune again, or name the model that it was tuned on; --quant q8r runs in that form$/,
   );
   const inBytes = { model: certificateOf(EXIT, shared).model, quant: "q8r" } as const;
   expect(() => requireWeights("mine", "", certificateOf(EXIT, shared), inBytes)).toThrow(
-    /and this is q8r; .*; MODICUM_TUNE=off keeps auto in the default form$/,
+    /but this is q8r; .*; MODICUM_TUNE=off keeps auto in the default form$/,
   );
   await keep("edited");
   const certificate = certificateOf(EXIT, { ...shared, risk: 0.001 });
   writeFileSync(certificateFile("edited"), JSON.stringify({ certificate, sha256: "0".repeat(64) }));
   await expect(ask({ save: ["auto:edited"] })).rejects.toThrow("was changed after it was issued");
-  await expect(ask({ save: ["auto:none"] })).rejects.toThrow("there is no certificate of that name");
+  await expect(ask({ save: ["auto:none"] })).rejects.toThrow("there is no certificate with that name");
   await expect(ask({ save: ["auto:"] })).rejects.toThrow("expected the name of a certificate");
 });

@@ -159,7 +159,7 @@ describe("a classifier that looks texts up", () => {
     changed[changed.length - 1] = (changed.at(-1)! + 1) & 0xff;
     writeFileSync(weights, changed);
     await using classifier = await open({ index: "vectors", qzero: { retriever: "dense" } });
-    await expect(classifier.classify(["Apples"], labels)).rejects.toThrow("has vectors of another");
+    await expect(classifier.classify(["Apples"], labels)).rejects.toThrow("has vectors of a different");
     writeFileSync(weights, bytes);
   });
 });

@@ -23,7 +23,7 @@ const identity = (name: string, codes?: CodeBits) => ({
   ...(codes && { codes }),
 });
 const sentenceOn = (file: string) =>
-  `${file} was made while the model's 4-bit types ran in 8 bits, and they run in 4 here`;
+  `${file} was made while the model's 4-bit types ran in 8 bits, but they run in 4 here`;
 
 test.each<[CodeBits, number]>([
   [4, 1],
@@ -63,7 +63,7 @@ test.each<[CodeBits, number]>([
 });
 
 const AWAY =
-  "made while the model's weights ran in form auto, and they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form";
+  "made while the model's weights ran in form auto, but they run in q8r here; its thresholds may be slightly off; MODICUM_TUNE=off keeps auto in the default form";
 
 test("a route and a gate made in the default form, run in rotated bytes, name the remedy", async () => {
   const notices: string[] = [];
@@ -83,7 +83,7 @@ test("a registered recipe that was measured in the default form says so in rotat
   const entry = { model: "a", quant: "auto" as const, recipe: ["lookup"], evidence, created: "" };
   const rotated = { quant: "q8r" } as const;
   expect(otherForm("a@fast", entry, rotated)).toBe(
-    "a@fast was measured in form auto, and the model runs in q8r here; MODICUM_TUNE=off keeps auto in the default form",
+    "a@fast was measured in form auto, but the model runs in q8r here; MODICUM_TUNE=off keeps auto in the default form",
   );
   const fine = [
     otherForm("a@fast", entry, { quant: "auto" }),
@@ -95,7 +95,7 @@ test("a registered recipe that was measured in the default form says so in rotat
 });
 
 const RISKY = "dynamax:risk=0.05";
-const elsewhere = `${RISKY} is certified on plain text, and this prompt is read as a chat: its risk is not certified here`;
+const elsewhere = `${RISKY} is certified on plain text, but this prompt is read as a chat: its risk is not certified here`;
 
 test("a certified risk that applies to a chat is one notice, in the library and on a server", async () => {
   const notices: string[] = [];

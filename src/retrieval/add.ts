@@ -28,14 +28,14 @@ export const sumOf = (a: Added, b: Added): Added => ({
   empty: a.empty + b.empty,
 });
 
-/** Limits of a transaction: its documents, and the characters after which no document is added. */
+/** Limits of a transaction: its number of documents, and the number of characters after which no document is added. */
 interface BatchSize {
   readonly documents: number;
   readonly characters: number;
 }
 /** Embedding takes far longer than writing. */
 const EMBEDDED: BatchSize = { documents: 256, characters: 100_000 };
-/** Each batch rewrites a term's postings: many small batches would write the index over and over. */
+/** Each batch rewrites its terms' postings, so many small batches would write the index over and over. */
 const BARE: BatchSize = { documents: 8192, characters: 8_000_000 };
 
 type Documents = AsyncIterable<Document> | Iterable<Document>;
@@ -67,7 +67,7 @@ async function* once(documents: Documents, source: string | null, seen: Set<stri
   const where = source === null ? "" : `${source}: `;
   for await (const document of documents) {
     if (seen.has(document.id))
-      throw new UserError(`${where}two documents have the id ${few([document.id])}; expected one`);
+      throw new UserError(`${where}two documents have the id ${few([document.id])}; expected unique ids`);
     seen.add(document.id);
     yield document;
   }
@@ -96,7 +96,7 @@ async function addBatch(
   const changed = batch.filter(isChanged);
   const prepared = await prepare(changed, source, store.settings, embed);
   if (prepared.length > 0) await patiently(() => store.put(prepared));
-  // An unchanged document may come from another file than before.
+  // An unchanged document may now come from a different file.
   const moved = batch.map(({ id }) => id).filter((id) => stored.has(id) && stored.get(id)!.source !== source);
   if (moved.length > 0) await patiently(() => store.move(moved, source));
   const replaced = changed.filter(({ id }) => stored.has(id)).length;

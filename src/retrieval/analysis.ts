@@ -1,7 +1,7 @@
 import { stemmer } from "stemmer";
 import { UNSPACED } from "./words.ts";
 
-/** Stored with an index: terms of another analysis do not match. */
+/** Stored with an index, because terms of a different analysis do not match. */
 export const ANALYSIS = "english-porter-1";
 
 /** The 33 English stop words of Lucene's EnglishAnalyzer. */
@@ -18,7 +18,7 @@ const LONGEST = 64;
 
 /**
  * The terms of a text in order: words in lower case without accents, without stop words, and stemmed (Porter 1980).
- * Words in other languages than English keep most of their ends.
+ * Words in languages other than English keep most of their endings.
  */
 export function termsOf(text: string): string[] {
   const plain = text
@@ -39,7 +39,7 @@ export function termsOf(text: string): string[] {
 const MOST_KEPT = 100_000;
 const stems = new Map<string, string>();
 
-/** Stems of known words are cached: stemming takes longer than all the rest. */
+/** Stems of known words are cached: stemming takes longer than everything else. */
 function stemOf(word: string): string {
   const known = stems.get(word);
   if (known !== undefined) return known;

@@ -1,7 +1,7 @@
 import { BLOCK, numbersOf, type PostingBlock, postingsIn } from "./postings.ts";
 import { type Hit, Top } from "./top.ts";
 
-/** Saturation of a term's count, and the share of a chunk's length that counts. */
+/** How soon a term's count saturates (k1), and how much a chunk's length counts (b). */
 const [K1, B] = [1.2, 0.75];
 
 /** The size of an index. */
@@ -11,7 +11,7 @@ export interface Corpus {
   readonly terms: number;
 }
 
-/** A term of the query: how often the query has it, and its postings. */
+/** A term of the query, with its count in the query and its postings. */
 export interface QueryTerm {
   readonly count: number;
   readonly blocks: readonly PostingBlock[];
@@ -27,13 +27,16 @@ export interface Ranked {
 /** FLOPs of one posting: two for the length's part, one sum, one product, one quotient, one sum. */
 export const FLOPS_PER_POSTING = 6;
 
-/** The inverse document frequency of Lucene, ln(1 + (N − df + ½) / (df + ½)): never negative, even for a term in all. */
+/**
+ * The inverse document frequency of Lucene, ln(1 + (N − df + ½) / (df + ½)): never negative, even for a term in every
+ * chunk.
+ */
 export const idf = (chunks: number, frequency: number): number =>
   Math.log1p((chunks - frequency + 0.5) / (frequency + 0.5));
 
 /**
  * Ranks chunks by BM25 (Robertson and Zaragoza 2009): Σ idf · count · (k1 + 1) / (count + k1 · (1 − b + b · length /
- * mean length)), with k1 = 1.2 and b = 0.75. A term that the query has twice counts twice.
+ * mean length)), with k1 = 1.2 and b = 0.75. A term that occurs twice in the query counts twice.
  */
 export function rankByBm25(query: readonly QueryTerm[], { chunks, terms }: Corpus, top: number): Ranked {
   const perLength = chunks === 0 ? 0 : (K1 * B * chunks) / terms;

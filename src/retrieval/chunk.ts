@@ -8,7 +8,7 @@ export const chunkOptions = z.strictObject({
     .int()
     .min(0)
     .default(25)
-    .describe("words that a chunk repeats from the last, in whole sentences; less than half of a chunk"),
+    .describe("words that a chunk repeats from the previous one, in whole sentences; less than half of a chunk"),
 });
 export type ChunkOptions = z.output<typeof chunkOptions>;
 
@@ -79,7 +79,7 @@ function lastOf(pieces: readonly Piece[], first: number, ends: ReadonlySet<numbe
 }
 
 /**
- * The first piece of the next chunk: as many whole pieces are repeated as fit into the overlap and leave room for a new
+ * The first piece of the next chunk: it repeats as many whole pieces as fit into the overlap and leave room for a new
  * one.
  */
 function firstOf(pieces: readonly Piece[], first: number, last: number, most: number, overlap: number): number {

@@ -4,7 +4,7 @@ import { linear } from "../graph/ops/matmul.ts";
 import { Buffer } from "../runtime/buffer.ts";
 import { Program } from "../runtime/program.ts";
 
-/** Rows of a full table: 50 MB of vectors of 384 numbers. Only written rows take memory. */
+/** Rows of a full table: 50 MB of vectors of 384 numbers. Only rows that have been written take memory. */
 const ROWS = 32_768;
 
 /** Inner products of a query with the rows of tables, by ONNX Runtime: four times as fast as JavaScript. */

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { StoreFault } from "./store/store.ts";
 
-/** Milliseconds before each retry, for a database that is away. */
+/** Milliseconds before each retry, for a database that is temporarily unreachable. */
 const PAUSES = [500, 1000, 2000, 4000];
 
 /** Retries a repeatable action while the index's storage fails. */

@@ -31,7 +31,7 @@ export class PostingWriter {
     }
   }
 
-  /** In the order of terms: stores write fastest and lock without deadlock. */
+  /** Sorted by term, so that stores write fastest and lock without deadlock. */
   *blobs(): Generator<PostingBlock & { readonly term: string }> {
     for (const term of [...this.#terms.keys()].sort())
       for (const [block, numbers] of this.#terms.get(term)!) yield { term, block, data: bytesOf(numbers) };

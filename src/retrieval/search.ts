@@ -28,7 +28,7 @@ export interface Found {
   readonly flops: number;
 }
 
-/** Documents of each ranking that are fused. */
+/** The number of documents of each ranking that are fused. */
 const FUSED = 100;
 
 interface Scored {

@@ -18,10 +18,10 @@ export type EmbeddingIdentity = z.output<typeof embeddingIdentity>;
 /** An index's settings, fixed when it is created. */
 const indexSettings = z.strictObject({
   analysis: z.string(),
-  /** Null: an index without vectors. */
+  /** Null for an index without vectors. */
   embedding: embeddingIdentity.nullable(),
   chunks: chunkOptions,
-  /** Vectors are searched by HNSW. */
+  /** True if vectors are searched approximately, by HNSW. */
   approximate: z.literal(true).optional(),
 });
 export type IndexSettings = z.output<typeof indexSettings>;
@@ -32,7 +32,7 @@ export function parseSettings(text: string, place: string): IndexSettings {
   if (data === undefined) throw new UserError(`the index ${place} has settings that this program can't read`);
   if (data.analysis === ANALYSIS) return data;
   throw new UserError(
-    `the index ${place} has terms of the analysis ${data.analysis}, this program's is ${ANALYSIS}; create it again`,
+    `the index ${place} was made with text analysis ${data.analysis}, and this program uses ${ANALYSIS}; create it again`,
   );
 }
 
@@ -44,7 +44,7 @@ export function checkEmbedding(index: string, embedding: EmbeddingIdentity | nul
     throw new UserError(`the index ${index} has vectors of ${name}, not of ${model.name}; create one for it`, 2);
   if (sha256 === model.sha256 && width === model.width) return;
   throw new UserError(
-    `the index ${index} has vectors of another ${name} (${digits(sha256)}…, here it is ${digits(model.sha256)}…); create it again`,
+    `the index ${index} has vectors of a different ${name} (SHA-256 ${digits(sha256)}…, here it is ${digits(model.sha256)}…); create it again`,
   );
 }
 

@@ -2,7 +2,7 @@ import type { z } from "zod";
 import type { PlanPart, VisualSpan } from "./plan.ts";
 import type { SavingHost } from "./seams.ts";
 
-/** Calibrates a saving for one model on typical prompts: thresholds, heads. */
+/** Calibrates a saving for one model on typical prompts, for example its thresholds or heads. */
 export interface Calibration<S extends z.ZodObject = z.ZodObject> {
   /** Names the result: "a threshold for each layer and head". */
   readonly summary: string;

@@ -8,7 +8,7 @@ export interface DefaultChange {
   readonly before: string;
   readonly now: string;
   readonly reason: string;
-  /** An option of the saving; if it is set, this one has no default. */
+  /** An option of the saving; if it is set, the changed option has no default. */
   readonly unless?: string;
 }
 
@@ -21,12 +21,12 @@ export const defaultChanges: readonly DefaultChange[] = [
     ...{ version: "unreleased", saving: "dynamax", option: "fill" },
     ...{ before: "copy-kv/ssm-partial", now: "copy-hidden/copy-kv/ssm-partial", unless: "risk" },
     reason:
-      "on models that were not trained for exits, most of what a text's likelihood loses comes from copied keys and values ([figures](research/exits/README.md))",
+      "on models that were not trained for exits, most of the loss in a text's likelihood comes from copied keys and values ([figures](research/exits/README.md))",
   },
   {
     ...{ version: "unreleased", saving: "int8-prefill", option: "rotation", before: "0", now: "32" },
     reason:
-      "several times as near to float32, and no slower that could be seen ([figures](research/forms/log.md#prompts-in-bytes-rotated-by-hadamard-blocks-of-32))",
+      "several times closer to float32, and not measurably slower ([figures](research/forms/log.md#prompts-in-bytes-rotated-by-hadamard-blocks-of-32))",
   },
 ];
 

@@ -1,4 +1,4 @@
-/** Examples for the tests of every saving, derived from its options: a new saving needs no line in them. */
+/** Examples for the tests of every saving, derived from its options, so that a new saving needs no line of its own. */
 import { z } from "zod";
 import type { Saving } from "./saving.ts";
 
@@ -51,11 +51,11 @@ export function exampleSteps(saving: Saving, layers: number): string[] {
     [option]: sample(property),
   }));
   const steps = [least, ...each].filter((values) => takes(saving, values)).map((values) => textOf(saving, values));
-  // A bare name that means a preset has no options.
+  // If a bare name means a preset, it has no options.
   return [...new Set(steps)].filter((step) => saving.withoutPreset === undefined || step !== saving.name);
 }
 
-/** The step on short prompts, if an option sets a minimum prompt length. */
+/** The step changed to act on short prompts, if an option sets a minimum prompt length. */
 export function onShortPrompts(step: string, { leastPrompt }: Saving): string {
   return leastPrompt && !step.includes(leastPrompt.option)
     ? `${step}${step.includes(":") ? "," : ":"}${leastPrompt.option}=8`

@@ -8,10 +8,10 @@ export const uncertified = (recipe: Recipe, form: PromptForm | undefined): strin
     const certified = saving.certifiedOn?.(options);
     if (form === undefined || certified === undefined || certified === form) return [];
     const [own, read] = [formNames[certified], formNames[form]];
-    return [`${text} is certified on ${own}, and this prompt is read as ${read}: its risk is not certified here`];
+    return [`${text} is certified on ${own}, but this prompt is read as ${read}: its risk is not certified here`];
   });
 
-/** Notifies the user if `file` was learnt while the model's weights ran in another form. */
+/** Notifies the user if `file` was learnt while the model's weights ran in a different form. */
 export function noticeForm(
   file: string,
   learnt: ModelForm,
@@ -24,14 +24,14 @@ export function noticeForm(
   onNotice?.(`${file} was made while ${differs} here; its thresholds may be slightly off${advice}`);
 }
 
-/** The difference in words; undefined: none is known. Codes are compared only for the same form of the floats. */
+/** The difference in words; undefined if none is known. Codes are compared only if the floats have the same form. */
 export function formDifference(learnt: ModelForm, running: ModelForm): string | undefined {
   // Files without a form are older than rotated bytes.
   const known = learnt.quant !== undefined || running.quant === "q8r";
   if (known && running.quant && learnt.quant !== running.quant)
-    return `the model's weights ran in form ${learnt.quant ?? "auto"}, and they run in ${running.quant}`;
+    return `the model's weights ran in form ${learnt.quant ?? "auto"}, but they run in ${running.quant}`;
   if (learnt.codes && running.codes && learnt.codes !== running.codes)
-    return `the model's 4-bit types ran in ${learnt.codes} bits, and they run in ${running.codes}`;
+    return `the model's 4-bit types ran in ${learnt.codes} bits, but they run in ${running.codes}`;
   return undefined;
 }
 

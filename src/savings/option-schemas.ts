@@ -1,7 +1,7 @@
 import { z } from "zod";
 
 // Schemas of savings' options: the command line gives every value as text, recipe files and HTTP give numbers and
-// flags. Both are parsed alike.
+// flags. The two are parsed alike.
 
 /** `0.9` and `"0.9"` mean the same; `""` and `"abc"` stay text and are refused. */
 export const numberFromText = (value: unknown) =>

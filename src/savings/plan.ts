@@ -10,13 +10,13 @@ export type { ExitHead, StepProbe } from "../models/programs/step-probe.ts";
 
 /** A recipe's plan for one request, made before its first token. The empty plan is dense. */
 export interface Plan {
-  /** Replaces a layer's attention during the prompt; undefined: dense. */
+  /** Replaces a layer's attention during the prompt; undefined if it is dense. */
   attention(layer: number): AttentionSaving | undefined;
   /** Ordered by depth. */
   readonly cuts: readonly Cut[];
-  /** Guesses the answer's next tokens; undefined: one token per step. */
+  /** Guesses the answer's next tokens; if undefined, each step yields one token. */
   readonly drafter?: Drafter | undefined;
-  /** The byte form of the weights for the prompt's tokens; absent: the model's own form. */
+  /** The byte form of the weights for the prompt's tokens; by default, the model's own form. */
   readonly bytes?: ByteForm | undefined;
   readonly state: StateKeys;
   /** The recipe that a certificate chose; absent without a certificate. */
@@ -27,22 +27,25 @@ export interface Plan {
 export interface Drafter {
   /** The possible lengths of its drafts; a check is compiled for each. */
   readonly lengths: readonly number[];
-  /** Likely tokens after `tokens` and `next`, at most `most`; none: the model runs `next` only. */
+  /** Likely tokens after `tokens` and `next`, at most `most`; if there are none, the model runs only `next`. */
   draft(tokens: readonly number[], next: number, most: number): readonly number[];
   /** Records how many tokens of the last draft were right. */
   judge(right: number): void;
-  /** Reads the model's stream after its last layer for the latest tokens, before `draft` or `judge`; absent: it reads none. */
+  /**
+   * Reads the model's stream after its last layer for the latest tokens, before `draft` or `judge`; absent if the
+   * drafter needs no stream.
+   */
   read?(stream: LastStream): void;
-  /** The cost of its drafts since the last call; absent: none. */
+  /** The cost of its drafts since the last call; absent if they cost nothing. */
   takeCost?(): Spent;
 }
 
-/** The two sides of a stream, [1, tokens, hidden] each; later runs overwrite them. */
+/** The two summands of a stream, [1, tokens, hidden] each; later runs overwrite them. */
 export type LastStream = Readonly<Record<"branch" | "residual", View>>;
 
 /**
- * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. Dense
- * has "". If `answer` is undefined, the answer's state is never reused.
+ * Identifies the states that requests leave: a prefix is reused only under the key of the plan that wrote it. The key
+ * of dense is "". If `answer` is undefined, the answer's state is never reused.
  */
 interface StateKeys {
   readonly prompt: string | undefined;
@@ -52,7 +55,7 @@ interface StateKeys {
 /** A place between two layers where a decision is made. */
 export type Cut = PromptCut | StepCut;
 
-/** All chunks of the prompt reach the cut, with their streams kept, before any token goes deeper. */
+/** If set, all chunks of the prompt reach the cut, with their streams kept, before any token goes deeper. */
 export interface PromptCut {
   /** Layers that have run: at least 1, fewer than the model's layers. */
   readonly after: number;
@@ -66,9 +69,12 @@ export interface PromptCut {
 export interface StepCut {
   readonly after: number;
   readonly scope: "step";
-  /** Reads each generated token's stream at the cut; its cost is overhead. If it finds NaN, the token goes on. */
+  /** Reads each generated token's stream at the cut; its cost is overhead. If its result is NaN, the token goes on. */
   readonly probe?: StepProbe;
-  /** Predicts the token of a row that leaves; absent: the probe's logits, or else the model's final norm and head. */
+  /**
+   * Predicts the token of a row that leaves; by default, from the probe's logits, or else with the model's final norm
+   * and head.
+   */
   readonly head?: ExitHead;
   /** The usual fill of its exits, if any: its programs are then compiled before a request runs. */
   readonly fill?: StateFill;
@@ -95,7 +101,7 @@ export interface ProbePoint {
   readonly tokens: number;
   /** Their positions in the prompt. */
   readonly positions: readonly number[];
-  /** The same by time, height and width, for models whose positions have these axes. */
+  /** The same positions by time, height and width, for models whose positions have these axes. */
   readonly axes?: Axes<readonly number[]> | undefined;
   /** The last layer that ran, counted from 0. */
   readonly layer: number;
@@ -106,21 +112,21 @@ export interface ProbePoint {
 
 export type Decision =
   | { readonly kind: "continue" }
-  /** The row's token is decided here; deeper layers are not called. Cuts of steps only. */
+  /** The row's token is decided here; deeper layers are not called. Only for cuts of steps. */
   | { readonly kind: "exit"; readonly fill: StateFill }
-  /** The answer ends, and the token of this step is not emitted. Cuts of steps only. */
+  /** The answer ends, and the token of this step is not emitted. Only for cuts of steps. */
   | { readonly kind: "stop" }
   /** Only these tokens of the cut go deeper, by ascending index; the last is always included. */
   | { readonly kind: "keep"; readonly positions: Int32Array };
 
 /**
- * State for the layers an exited token skips: keys and values, or recurrent state (DYNAMAX b.7). `none`: nothing, it is
- * never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from the stream at the exit;
- * `recompute`: the layers' own, computed when a later token goes deeper; `mask`: nothing, and later tokens do not see the
- * token there; `verify`: like `recompute`, but the exit's token is only a draft. The deep layers check all drafts in one
- * pass, and the text equals dense's. For recurrent layers, `ssm-partial` updates their states from the stream at the exit,
- * and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is for attention layers, the second for
- * recurrent ones.
+ * State for the layers an exited token skips: keys and values, or recurrent state (DYNAMAX b.7). `none`: nothing,
+ * because it is never read again; `copy-kv`: copied from the last layer that ran; `copy-hidden`: computed from the
+ * stream at the exit; `recompute`: the layers' own, computed when a later token goes deeper; `mask`: nothing, and later
+ * tokens do not see the token there; `verify`: like `recompute`, but the exit's token is only a draft. The deep layers
+ * check all drafts in one pass, and the text equals dense's. For recurrent layers, `ssm-partial` updates their states
+ * from the stream at the exit, and `ssm-skip` leaves them unchanged. A pair is for hybrids: the first fill is for
+ * attention layers, the second for recurrent ones.
  */
 export const stateFills = ["copy-kv", "copy-hidden", "recompute", "mask", "ssm-partial", "ssm-skip"] as const;
 export const mixedFills = ["copy-kv/ssm-partial", "copy-hidden/ssm-partial"] as const;
@@ -132,7 +138,7 @@ export interface PlanPart {
   readonly cuts?: readonly Cut[];
   readonly drafter?: Drafter | undefined;
   readonly bytes?: ByteForm | undefined;
-  /** The saving's change to the state; absent: no change. */
+  /** The saving's change to the state; absent if it changes nothing. */
   readonly state?: StateKeys;
   readonly choice?: Choice | undefined;
 }

@@ -62,7 +62,7 @@ function requireRoom({ saving: { name, leastPrompt }, options }: Step, { decoder
   if (tokens <= config.context) return;
   const choose = `choose fewer, such as ${name}:${leastPrompt!.option}=${Math.ceil(config.context / 2)}`;
   throw new UserError(
-    `${name}: by default it acts on prompts of ${tokens} tokens or more, and this model's context is ${config.context}; ${choose}`,
+    `${name}: by default it acts on prompts of ${tokens} tokens or more, but this model's context is ${config.context}; ${choose}`,
     2,
   );
 }

@@ -29,7 +29,7 @@ export function parseStep(text: string): Step {
   return step(name, values);
 }
 
-// A certificate holds for the options of its measurement, even if defaults have changed.
+// A certificate holds for the options that it was measured with, even if defaults have changed since.
 const auto: Saving = autoSaving((texts) => texts.map((text) => earlierStep(text).step)) as Saving;
 
 /** `auto:NAME`, with or without `,else=dense`: recipes chosen by a certificate. */
@@ -132,14 +132,14 @@ export function recipeFromValues(values: unknown, file: string): Recipe {
 export function checkSeams(recipe: Recipe): void {
   const certified = recipe.find(({ saving }) => saving === auto);
   if (certified && recipe.length > 1)
-    throw new UserError(`${certified.text} is a whole recipe; expected no other saving with it`, 2);
+    throw new UserError(`${certified.text} is a whole recipe; leave out the other savings`, 2);
   const bySeam = new Map<string, string>();
   for (const { saving, options } of recipe.filter((step) => !meansPreset(step)))
     for (const seam of saving.seams(options)) {
       const other = bySeam.get(seam);
       if (other !== undefined)
         throw new UserError(
-          `both ${other} and ${saving.name} take ${seam} of the model; a recipe can have only one`,
+          `${other} and ${saving.name} both take ${seam} of the model; a recipe can have only one of them`,
           2,
         );
       bySeam.set(seam, saving.name);

@@ -10,7 +10,7 @@ import { parseRecipe, parseStep, resolvedStep } from "./recipe.ts";
 import { chosenRecipe, registeredAs, registeredRecipes, registerRecipe } from "./registered.ts";
 import { savingNamed, savings } from "./registry.ts";
 
-/** Settings from pages and results, and some with every kind of value. */
+/** Settings from docs and results, and some that cover every kind of value. */
 const settings: Readonly<Record<string, readonly string[]>> = {
   draft: ["", "tokens=1,confidence=0.7,match=0,file=a b/c=d:e"],
   dynamax: ["", "rule=softmax-max,threshold=0.9,fill=verify", "file=exits,classifier=ffn,from=20"],
@@ -32,7 +32,7 @@ const home = () => path.join(process.env["MODICUM_HOME"]!, "recipes.json");
 beforeEach(() => void vi.stubEnv("MODICUM_HOME", tempFolder()));
 afterEach(() => void vi.unstubAllEnvs());
 
-/** Runs `act` with other options of a saving. */
+/** Runs `act` with a saving's options replaced. */
 async function withOptions(name: string, options: z.ZodType, act: () => Promise<void>): Promise<void> {
   const saving = savingNamed(name);
   const { options: own } = saving;

@@ -17,7 +17,7 @@ const schema = z.object({
   model: z.string(),
   /** SHA-256 of the measured model. */
   model_hash: z.string().optional(),
-  /** The form of the weights in the measurement; absent without a measurement: the usual form. */
+  /** The form of the weights in the measurement; absent if nothing was measured; the form is then the usual one. */
   quant: z.enum(quants).optional(),
   /** Its savings as typed. */
   recipe: z.array(z.string()),
@@ -184,18 +184,18 @@ export async function requireModel(
   const sha256 = await hash(source);
   if (sha256 === model_hash) return;
   throw new UserError(
-    `${name} was chosen for the model ${model_hash.slice(0, 12)}…, and this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
+    `${name} was chosen for the model ${model_hash.slice(0, 12)}…, but this one is ${sha256.slice(0, 12)}…; measure again with \`lab run\``,
   );
 }
 
 /**
- * The adapter folder of a registered recipe. `named`: another adapter that the caller requests.
+ * The adapter folder of a registered recipe. `named`: an adapter that the caller requests.
  * @throws UserError if the adapter's files have changed, or the recipe was measured without the other adapter
  */
 export function requireAdapter(name: string, { adapter, evidence }: Registered, named?: string): string | undefined {
   if (named !== undefined && (adapter ?? evidence))
     throw new UserError(
-      `${name} was ${evidence ? "measured" : "registered"} ${adapter ? `with the adapter ${adapter.folder}` : "without an adapter"}, expected no other`,
+      `${name} was ${evidence ? "measured" : "registered"} ${adapter ? `with the adapter ${adapter.folder}` : "without an adapter"}; expected the same here`,
       2,
     );
   if (adapter === undefined) return named;
@@ -212,7 +212,7 @@ export function otherForm(
   running: ModelForm,
 ): string | undefined {
   if (evidence === undefined || recipe.length === 0 || running.quant !== "q8r" || quant === "q8r") return undefined;
-  return `${name} was measured in form ${quant}, and the model runs in q8r here${formAdvice(quant, "q8r")}`;
+  return `${name} was measured in form ${quant}, but the model runs in q8r here${formAdvice(quant, "q8r")}`;
 }
 
 /**
@@ -235,7 +235,7 @@ export function requireForm(
     return `${name} was measured by the likelihood of given texts (${task}); its generated answers are not measured`;
   if (form === undefined || form === prompt) return undefined;
   throw new UserError(
-    `${name} was measured on ${formNames[prompt]} (${task}), and this prompt is read as ${formNames[form]}; measure it in this form with \`lab run\`, or ask in the other`,
+    `${name} was measured on ${formNames[prompt]} (${task}), but this prompt is read as ${formNames[form]}; measure it in this form with \`lab run\`, or send prompts in the measured form`,
     2,
   );
 }

@@ -27,24 +27,24 @@ export interface Saving<O = unknown> {
   readonly options: z.ZodType<O>;
   /**
    * If present, no defaults suit every model: the bare name means the preset for the model, and this sentence refuses
-   * models without one. Absent: the defaults work for every supported model.
+   * models without one. If absent, the defaults work for every supported model.
    */
   readonly withoutPreset?: string;
-  /** The option that sets the minimum prompt length, and its value in tokens; absent: it acts on all prompts. */
+  /** The option that sets the minimum prompt length, and its value in tokens; absent if it acts on all prompts. */
   readonly leastPrompt?: { readonly option: string; tokens(options: O): number };
   /**
-   * Why a model is unsupported although it has the seams ("a sliding window"); undefined: it is supported. The form of its
-   * weights may be unknown.
+   * Why a model is unsupported although it has the seams ("a sliding window"); undefined if it is supported. The form
+   * of its weights may be unknown.
    */
   unsupported(decoder: Decoder, form?: ModelForm): string | undefined;
   /**
-   * A sentence if weights in this form already have the saving's effect; undefined: they do not. Listings then show the
-   * saving as unsupported; a recipe with it runs as if without it.
+   * A sentence if weights in this form already have the saving's effect, else undefined. Listings then show the saving
+   * as unsupported, and a recipe runs as if it were left out.
    */
   idle?(form: ModelForm | undefined): string | undefined;
   /** True if it supports positions with time, height and width. */
   readonly servesAxes?: boolean;
-  /** The saving's calibration; its options name the resulting file. Absent: it needs none. */
+  /** The saving's calibration; its options name the resulting file. Absent if it needs none. */
   readonly calibration?: Calibration | undefined;
   /** Options that name a file on this machine; remote requests may not use them. */
   readonly files?: readonly string[];
@@ -56,8 +56,8 @@ export interface Saving<O = unknown> {
   /** Checks options against a model before anything is loaded. @throws UserError */
   check(options: O, host: SavingHost): Promise<void>;
   /**
-   * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. Absent:
-   * it is tried only by name, and `untuned` says why.
+   * Options for `lab tune` to try in a model with this many layers, from mild to bold, without the saving's name. If
+   * absent, it is tried only by name, and `untuned` says why.
    */
   settings?(layers: number): readonly string[];
   readonly untuned?: string;
@@ -66,10 +66,10 @@ export interface Saving<O = unknown> {
    * @throws UserError like `check`
    */
   prepare(options: O, host: SavingHost): Promise<PreparedSaving | undefined>;
-  /** The prompt form for which a risk in the options is certified; absent or undefined: none is certified. */
+  /** The prompt form for which a risk in the options is certified; absent or undefined if none is certified. */
   certifiedOn?(options: O): PromptForm | undefined;
   /**
-   * The saving in training, one mask per layer; absent: training does not support it.
+   * The saving in training, one mask per layer; absent if training does not support it.
    * @throws UserError if the model cannot be trained with it
    */
   masks?(options: O, decoder: Decoder): readonly LayerMask[];
@@ -79,7 +79,7 @@ export interface Saving<O = unknown> {
 export interface PreparedSaving extends Disposable {
   /** The recipes that it chooses among, if any; the programs of each are compiled. */
   readonly variants?: readonly (readonly PreparedSaving[])[];
-  /** False once a file behind it has changed: it is then prepared again. Absent: it depends on no file. */
+  /** False once a file that it depends on has changed; it is then prepared again. Absent if it depends on no file. */
   current?(): boolean;
   /** The saving's part of a request's plan; undefined if it does not act on this request. */
   plan(request: PlanRequest): PlanPart | undefined;

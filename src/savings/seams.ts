@@ -23,7 +23,7 @@ export interface AttentionCall {
   readonly places: readonly number[];
   /** The chunk's positions, i64 [chunk], for rotary embedding. */
   readonly positions: Buffer;
-  /** The same by height and width, if the model's positions have these axes; `positions` is then the time axis. */
+  /** The positions by height and width, if the model's positions have these axes; `positions` is then the time axis. */
   readonly axes: readonly Buffer[];
   /**
    * [chunk · (heads + 2·kvHeads)·headSize], before rotary embedding; memory after the chunk's tokens may be
@@ -39,7 +39,7 @@ export interface AttentionCall {
   readonly bill: AttentionBill;
 }
 
-/** Records what a saving spent. */
+/** Records a saving's costs. */
 export interface AttentionBill {
   /** Attention that ran. */
   run(cost: Spent): void;
@@ -51,12 +51,12 @@ export interface AttentionBill {
 
 /** Replaces attention while a prompt is prefilled. */
 export interface AttentionSaving {
-  /** The most tokens of a chunk. */
+  /** The maximum number of tokens per chunk. */
   readonly chunk: number;
-  /** The most tokens for the chunk after `past`. */
+  /** The maximum number of tokens of the chunk after `past`. */
   chunkAfter(past: number): number;
   attend(call: AttentionCall): Promise<void>;
-  /** Shares of the feed-forward for the tokens at these positions, in order; absent: all tokens run all of it. */
+  /** Shares of the feed-forward for the tokens at these positions, in order; if absent, all tokens run all of it. */
   feedForward?(positions: readonly number[]): readonly FeedForwardPart[];
 }
 
@@ -71,8 +71,8 @@ export interface SavingHost {
   readonly decoder: Decoder;
   /** The SHA-256 of the model: the recorded one, or computed by reading its whole file or folder. */
   hash(): Promise<string>;
-  /** The form of its weights; absent: unknown. */
+  /** The form of its weights; absent if unknown. */
   readonly form?: ModelForm;
-  /** Tells the user one sentence. */
+  /** Shows the user one sentence. */
   readonly onNotice?: ((sentence: string) => void) | undefined;
 }

@@ -151,7 +151,7 @@ test("a running server uses a new certificate of the same name from the next req
   writeFileSync(certificateFile("renewed"), text);
   expect((await ask()).status).toBe(200);
   rmSync(certificateFile("renewed"));
-  expect((await jsonOf(ask())).error.message).toContain("auto:renewed: there is no certificate of that name");
+  expect((await jsonOf(ask())).error.message).toContain("auto:renewed: there is no certificate with that name");
 });
 
 test("a default that does not fit the models is refused before the server listens", async () => {

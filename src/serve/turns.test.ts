@@ -40,7 +40,7 @@ test.each([[[user]], [[user, assistant, user]]])("%j is an order that the templa
   expect(await refusalOf(messages)).toEqual([200, ""]);
 });
 
-const MUST_ALTERNATE = /^the chat template cannot write this chat: Conversation roles must alternate/;
+const MUST_ALTERNATE = /^the chat template cannot render this chat: Conversation roles must alternate/;
 
 test.each<[object[], RegExp]>([
   [[assistant], MUST_ALTERNATE],

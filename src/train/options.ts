@@ -12,9 +12,9 @@ const count = z.int().min(1);
 export const optimizerOptions = z.strictObject({
   name: z.enum(["adamw", "sgd"]).default("adamw").describe("the optimiser"),
   lr: z.number().positive().default(1e-3).describe("peak learning rate"),
-  beta1: z.number().min(0).max(1).default(0.9).describe("adamw: decay of the mean gradient"),
-  beta2: z.number().min(0).max(1).default(0.95).describe("adamw: decay of the mean square"),
-  eps: z.number().positive().default(1e-8).describe("adamw: added to the divisor"),
+  beta1: z.number().min(0).max(1).default(0.9).describe("for adamw: decay of the mean gradient"),
+  beta2: z.number().min(0).max(1).default(0.95).describe("for adamw: decay of the mean square"),
+  eps: z.number().positive().default(1e-8).describe("for adamw: added to the divisor"),
   weightDecay: z.number().min(0).default(0.1).describe("decay of matrices and tables; vectors never decay"),
   momentum: z.number().min(0).max(1).default(0.9).describe("sgd: momentum"),
 });
@@ -57,7 +57,7 @@ export const upcycleOptions = z
       .default(0.01)
       .describe("noise in each copy, as a share of the matrix's standard deviation"),
   })
-  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected at most the experts" });
+  .refine(({ experts, active }) => active <= experts, { path: ["active"], error: "expected no more than experts" });
 export type UpcycleOptions = z.output<typeof upcycleOptions>;
 
 const SHARE = "expected a share, 0 to 0.9, or files";
@@ -73,10 +73,10 @@ export const dataFiles = z.preprocess(
 const numberIn = (value: unknown): unknown =>
   typeof value === "string" && value.trim() !== "" && Number.isFinite(Number(value)) ? Number(value) : value;
 
-/** The share of a model's own kind of data to hold out. @throws UserError for files */
+/** The share to hold out for models with their own kind of data. @throws UserError for files */
 export function shareOf({ validation }: Pick<TrainOptions, "validation">): number {
   if (typeof validation === "number") return validation;
-  throw new UserError("validation: this model's data have no other files; expected a share, 0 to 0.9", 2);
+  throw new UserError("validation: held-out files are not supported for this model; expected a share, 0 to 0.9", 2);
 }
 
 /**
@@ -108,14 +108,14 @@ export const trainOptions = z.strictObject({
     .record(z.string(), z.unknown())
     .optional()
     .describe("train from random weights: fields of a Hugging Face config.json, with model_type"),
-  tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words or a MODEL"),
+  tokenizer: z.string().default("characters").describe("for random weights: characters, bytes, words, or a MODEL's"),
   data: dataFiles
-    .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a name: a weight")
+    .describe("texts, or tables of samples (.jsonl, .csv, .parquet …); =3 after a name sets its weight")
     .register(flagHelp, { common: true, value: "file", group: "Data" }),
   columns: z
     .record(z.string(), z.string())
     .optional()
-    .describe("a sample's fields from a table's columns in braces, as in prompt=Question: {question}"),
+    .describe("templates that make a sample's fields from a table's columns, as in prompt=Question: {question}"),
   validation: z
     .preprocess((value) => numberIn(value), z.union([z.number().min(0).max(0.9), dataFiles], SHARE))
     .default(0.1)
@@ -131,14 +131,14 @@ export const trainOptions = z.strictObject({
   labels: z
     .enum(["answers", "all"])
     .default("answers")
-    .describe("the tokens that count in the loss: completions and answers, or all"),
+    .describe("the tokens that count in the loss: only completions and answers, or all"),
   start: z
     .string()
     .optional()
     .describe("start from the weights of this run's or LoRA adapter's folder")
     .register(flagHelp, { value: "folder", group: "Trained weights" }),
   upcycle: upcycleOptions.optional().describe("make the model a mixture of experts: experts, active, noise"),
-  train: z.array(z.string()).default([]).describe("names of parameters to train, * for any part; default all"),
+  train: z.array(z.string()).default([]).describe("names of parameters to train, * for any part (default: all)"),
   freezeMask: z
     .string()
     .optional()
@@ -154,8 +154,8 @@ export const trainOptions = z.strictObject({
     .describe(
       "parameters to freeze: names (* for any part), or auto: the lowest layers and tensors with small gradients",
     ),
-  freezeShare: z.number().gt(0).lt(1).default(0.5).describe("freeze auto: share of the tensors to freeze"),
-  freezeSteps: count.default(4).describe("freeze auto: steps of gradients to read before the first update"),
+  freezeShare: z.number().gt(0).lt(1).default(0.5).describe("with freeze auto: share of the tensors to freeze"),
+  freezeSteps: count.default(4).describe("with freeze auto: steps of gradients to read before the first update"),
   lora: loraOptions
     .optional()
     .describe("train only LoRA layers: rank, alpha, targets")
@@ -172,7 +172,9 @@ export const trainOptions = z.strictObject({
   excessLengthStrategy: z
     .enum(["drop", "truncate", "raise"])
     .default("drop")
-    .describe("for a sample of more tokens than a row: drop it, cut its end, or end with its line"),
+    .describe(
+      "for a sample with more tokens than a row: drop it, cut off its end, or stop with an error that names its line",
+    ),
   batch: count.default(8).describe("rows per batch").register(flagHelp, { common: true }),
   accumulate: count.default(1).describe("batches per optimiser step"),
   recompute: z
@@ -213,14 +215,14 @@ export const trainOptions = z.strictObject({
     .string()
     .default("loss")
     .describe("the measure for patience and sweeps: loss (held-out), or one of the tasks"),
-  patience: count.optional().describe("end the run after so many evaluations without a better one (default: never)"),
+  patience: count.optional().describe("end the run after this many evaluations without a better one (default: never)"),
   ema: z
     .number()
     .min(0)
     .max(1)
     .optional()
     .describe("evaluate and write the moving average of the weights, with this decay per step (default: none)"),
-  keepBest: z.boolean().default(false).describe("write the weights of the best evaluation, not the last step"),
+  keepBest: z.boolean().default(false).describe("write the weights of the best evaluation instead of the last step's"),
   saveEvery: count
     .default(200)
     .describe("maximum steps between checkpoints; one is also written every five minutes")

@@ -16,7 +16,8 @@ export function bundled(program: URL): string {
 function build(entry: string): string {
   const name = `${basename(entry, ".ts")}-${process.pid}.mjs`;
   const outfile = fileURLToPath(new URL(`../../node_modules/.cache/modicum/${name}`, import.meta.url));
-  // Packages are bundled as well, except native ones: loading their many files takes longer than everything else.
+  // Packages are bundled as well, except native ones, because loading their many files would take longer than
+  // everything else.
   const js = 'import { createRequire as made } from "node:module"; const require = made(import.meta.url);';
   const target = { bundle: true, platform: "node", format: "esm", target: "node20" } as const;
   const external = ["libsql", "koffi"];

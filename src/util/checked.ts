@@ -43,7 +43,7 @@ function sized(length: number, units: string, words: string, limit: number | big
 /** zod's message for a union, which does not name its alternatives. */
 const NONE_FITS = "Invalid input";
 
-/** The message of a union, unless one of its alternatives fails deeper inside. */
+/** The message of a union; undefined if one of its alternatives matches on the outside and fails deeper inside. */
 export const unlessInside = (expected: string) => ({
   error: ({ errors }: z.core.$ZodRawIssue<z.core.$ZodIssueInvalidUnion>) => (innerFault(errors) ? undefined : expected),
 });
@@ -63,7 +63,7 @@ const expectedBy = ({ message }: z.core.$ZodIssue): string =>
     ? "expected another value"
     : message.replace(/^(Invalid (input|option|key)|Too (small|big)): /, "").replace(/, received .*$/, "");
 
-/** A schema's own message may show the value itself. */
+/** A schema's own message may already show the value. */
 const withValue = (expected: string, actual: unknown): string =>
   expected.includes(", got ") ? expected : `${expected}, got ${shown(actual)}`;
 

@@ -25,6 +25,6 @@ const written = (value: Value): string => {
   return typeof value === "object" ? value.map(({ text }) => text).join("") : escaped(String(value));
 };
 
-/** HTML with inserted values: everything that is not HTML is escaped. */
+/** HTML with inserted values; every value that is not `Html` is escaped. */
 export const html = (strings: TemplateStringsArray, ...values: readonly Value[]): Html =>
   new Html(strings.reduce((text, string, i) => text + written(values[i - 1]!) + string));

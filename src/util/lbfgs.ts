@@ -5,11 +5,14 @@ export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 export interface MinimiseOptions {
   /** The largest number of iterations. Each takes one gradient, or several if its step is cut. */
   readonly iterations: number;
-  /** Stops when no component of the gradient is larger. */
+  /** Stops when no component of the gradient exceeds this. */
   readonly tolerance: number;
   /** The number of remembered pairs of a step and its gradient change. */
   readonly memory?: number;
-  /** Turns a gradient, in place, into a first guess of the step against it: an approximate inverse Hessian, symmetric and positive definite. */
+  /**
+   * Multiplies a gradient, in place, by an approximate inverse Hessian, symmetric and positive definite; the result,
+   * negated, is a first guess of the step.
+   */
   readonly precondition?: (gradient: Float64Array) => void;
 }
 
@@ -26,7 +29,7 @@ export interface Minimum {
 interface Pair {
   readonly step: Float64Array;
   readonly change: Float64Array;
-  /** Their product, positive. */
+  /** Their inner product, which is positive. */
   readonly curvature: number;
 }
 
@@ -51,7 +54,7 @@ export function minimise(objective: Objective, start: Float64Array, options: Min
     const direction = descent(gradient, pairs, options);
     const first = pairs.length > 0 || options.precondition ? 1 : Math.min(1, 1 / norm(gradient));
     const next = search(objective, { x, value, gradient }, direction, first);
-    // Rounding hides any further decrease.
+    // Any further decrease would be lost to rounding.
     if (!next) return { x, value, iterations: done, converged: true };
     remember(pairs, memory, difference(next.x, x), difference(next.gradient, gradient));
     ({ x, value, gradient } = next);
@@ -80,7 +83,7 @@ function search(objective: Objective, from: Place, direction: Float64Array, firs
   return undefined;
 }
 
-/** The factor for shortening a step: to the lowest point of the parabola through both ends, within 0.1 … 0.5. */
+/** The factor for shortening a step: to the lowest point of the parabola through the two ends, within 0.1 … 0.5. */
 function shorter(rise: number, promised: number): number {
   const lowest = -promised / (2 * (rise - promised));
   return Number.isFinite(lowest) ? Math.min(0.5, Math.max(0.1, lowest)) : 0.1;

@@ -8,8 +8,8 @@ interface Bounds {
 }
 
 /**
- * A list whose length is checked before its items, which are read up to the first fault. `z.array` alone reads all and
- * keeps every fault: minutes for a million items.
+ * A list whose length is checked before its items, which are read up to the first fault. `z.array` alone reads all
+ * items and keeps every fault, which takes minutes for a million items.
  */
 export function listOf<T extends z.ZodType>(item: T, { of, min = 0, max }: Bounds) {
   const expected = `expected a list of ${min === 0 ? "at most" : `${min} to`} ${max} ${of}`;

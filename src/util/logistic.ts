@@ -11,7 +11,7 @@ import { minimise, type Objective } from "./lbfgs.ts";
 /** The options of a fit. */
 const logisticOptions = z.strictObject({
   l2: z.number().positive().default(1e-3).describe("weight of half the squared length of all weights"),
-  iterations: z.int().min(1).default(200).describe("most iterations of the solver"),
+  iterations: z.int().min(1).default(200).describe("maximum number of iterations of the solver"),
   tolerance: z.number().positive().default(1e-4).describe("largest component of the gradient at the end"),
 });
 export type LogisticOptions = z.input<typeof logisticOptions>;
@@ -42,8 +42,8 @@ export type Features = ArrayLike<number>;
 /**
  * The classifier with the least loss; classes are 0 … the largest of `labels`. The same rows give the same bits, and in
  * another order the same up to rounding. Its logits have mean 0 over the classes: their common shift is free, and the
- * solver starts at 0 and never moves it. `from` is a fit to start from, such as one with another l2: it takes fewer
- * iterations to the same result, up to the tolerance.
+ * solver starts at 0 and never moves it. `from` is a fit to start from, such as one with a different l2: the result is
+ * the same up to the tolerance, after fewer iterations.
  * @throws UserError for rows of several lengths or with a number that is not finite, and for labels of one class or
  * none
  */
@@ -153,13 +153,13 @@ export function logisticLoss(data: LogisticData, l2: number): Objective {
 /** Rows that are multiplied at once: 4 rows by 2 classes fill a processor's registers. */
 const ROWS_AT_ONCE = 4;
 
-/** The offsets of four rows in `values`; the last row stands in for missing ones. */
+/** The offsets of four rows in `values`; the last row is repeated for missing ones. */
 function startsOf(row: number, rows: number, width: number): Starts {
   const start = (r: number) => (row + Math.min(r, rows - 1)) * width;
   return [start(0), start(1), start(2), start(3)];
 }
 
-/** Turns logits at `at` into probabilities less 1 at the row's class; returns −log p of that class. */
+/** Turns logits at `at` into probabilities, minus 1 at the row's class; returns −log p of that class. */
 function toResidual(scores: Float64Array, at: number, classes: number, label: number): number {
   let most = Number.NEGATIVE_INFINITY;
   for (let c = 0; c < classes; c++) most = Math.max(most, scores[at + c]!);
@@ -177,7 +177,10 @@ function toResidual(scores: Float64Array, at: number, classes: number, label: nu
 
 type Starts = readonly [number, number, number, number];
 
-/** Logits [4, classes] of the rows that begin at `starts`. By hand, two classes at a time: a general product is four times slower. */
+/**
+ * Logits [4, classes] of the rows that begin at `starts`. Unrolled by hand, two classes at a time, because a general
+ * product is four times slower.
+ */
 function multiply(
   values: Float64Array,
   [v0, v1, v2, v3]: Starts,
@@ -250,8 +253,9 @@ function accumulate(
 }
 
 /**
- * Solves by the Hessian that all classes have at equal probabilities, (p − p²)·XᵀX/rows + l2, with the constant 1 as a last feature of every row:
- * correlated features, which embeddings have, then cost no more iterations than independent ones.
+ * Solves by the Hessian that all classes have at equal probabilities, (p − p²)·XᵀX/rows + l2, with the constant 1 as
+ * the last feature of every row. Correlated features, as in embeddings, then take no more iterations than independent
+ * ones.
  */
 function preconditioner(data: LogisticData, l2: number): (gradient: Float64Array) => void {
   const { width, classes } = data;
@@ -274,7 +278,7 @@ function preconditioner(data: LogisticData, l2: number): (gradient: Float64Array
   };
 }
 
-/** XᵀX/rows [width + 1, width + 1], the constant 1 as a last feature. */
+/** XᵀX/rows [width + 1, width + 1], with the constant 1 as the last feature. */
 function moments({ count, width, values }: LogisticData): Float64Array {
   const n = width + 1;
   const sums = new Float64Array(n * n);

@@ -3,9 +3,9 @@ import { suggest, UserError } from "./errors.ts";
 
 /** How help shows an option; not part of its JSON schema. */
 interface FlagHelp {
-  /** True if short help shows it even when it cannot show all options. */
+  /** True if short help shows this option even if it has no room for all options. */
   readonly common?: true;
-  /** The kind of thing that a text value names. */
+  /** The kind of thing that a text value names, as help shows it. */
   readonly value?: "file" | "folder" | "model" | "saving" | "method" | "task";
   /** The heading of this option and those after it. */
   readonly group?: string;
@@ -55,7 +55,7 @@ function explain(issue: z.core.$ZodIssue, options: z.ZodType): string {
   return `there is no option "${key}"${suggest(key, optionNames(options))}`;
 }
 
-/** The JSON types of options by their names; undefined if an option takes several. */
+/** The JSON types of options by their names; undefined for an option that takes several. */
 export function optionTypes(options: z.ZodType): ReadonlyMap<string, string | undefined> {
   const { properties = {} } = z.toJSONSchema(options, { io: "input" }) as {
     properties?: Readonly<Record<string, { type?: string }>>;

@@ -3,7 +3,7 @@ const rotateLeft = (x: number, k: number): number => (x << k) | (x >>> (32 - k))
 /** xoshiro128** 1.1 (Blackman & Vigna 2018): successive unsigned 32-bit integers; `state` (4 words, not all zero) is advanced in place. */
 export function xoshiro128(state: Uint32Array): () => number {
   return () => {
-    // By index: destructuring a typed array goes through its iterator, seven times slower.
+    // Read by index, because destructuring a typed array uses its iterator and is seven times slower.
     const [a, b, c, d] = [state[0]!, state[1]!, state[2]!, state[3]!];
     const c1 = c ^ a;
     const d1 = d ^ b;
@@ -24,7 +24,8 @@ function mix(x: number): number {
 
 /** Uniform numbers in [0, 1) with 53 random bits, the same for the same `seed` (an integer, |seed| < 2^53) on every machine. */
 export function seededRandom(seed: number): () => number {
-  // One to one from the seed's two words to the state's first two, each mixed with all bits; the constant keeps the state from being all zero.
+  // The seed's two words map one to one to the state's first two, each mixed from all bits; the constant keeps the
+  // state from being all zero.
   const a = mix((seed >>> 0) + 0x9e3779b9);
   const b = mix(a + Math.floor(seed / 2 ** 32));
   const next = xoshiro128(Uint32Array.of(a, b, mix(a ^ b), 0x9e3779b9));

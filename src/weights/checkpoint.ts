@@ -10,7 +10,8 @@ import { isPickle, pickleError } from "./safetensors/folder.ts";
 import { isPipeline, pipelineCheckpoint } from "./safetensors/pipeline.ts";
 
 /**
- * The configuration that an architecture reads: a GGUF's metadata, or `config.json`. `path` names the file in errors.
+ * The configuration that an architecture reads, from a GGUF's metadata or `config.json`. `path` names the file in
+ * errors.
  */
 export type ConfigSource =
   | { readonly kind: "gguf"; readonly path: string; readonly metadata: Metadata }

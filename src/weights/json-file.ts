@@ -5,7 +5,7 @@ import { inFile, KeptFault, UserError } from "../util/errors.ts";
 import { isObject, type JsonObject, parseJson } from "./json.ts";
 import { withFile } from "./read-file.ts";
 
-/** An index of 100,000 tensors has about 10 MB. */
+/** An index of 100,000 tensors takes about 10 MB. */
 const MOST_BYTES = 2 ** 25;
 
 /** Any object. */
@@ -15,7 +15,7 @@ export const jsonObject = z.custom<JsonObject>(isObject, "expected an object");
 export const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 hexadecimal digits");
 
 /**
- * Reads a JSON file with `schema`. `what` describes a missing file's expected content.
+ * Reads a JSON file with `schema`. `what` describes the expected content if the file is missing.
  * @throws UserError that names the file: missing, unreadable, too large, not JSON, or the invalid field
  */
 export function readJson<S extends z.ZodType>(file: string, schema: S, what: string, most = MOST_BYTES): z.output<S> {
@@ -40,7 +40,7 @@ export function readKeptJson<S extends z.ZodType>(file: string, schema: S): z.ou
 
 function contentsOf(file: string, most: number): unknown {
   const value = withFile(file, ({ size, read }) => {
-    if (size > most) throw new UserError(`${file}: ${size} bytes are too many; the limit is ${most}`);
+    if (size > most) throw new UserError(`${file}: the file has ${size} bytes; the limit is ${most}`);
     return parseJson(read(0, size));
   });
   if (value === undefined) throw new UserError(`${file}: this is not JSON`);

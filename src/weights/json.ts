@@ -3,7 +3,9 @@ export type JsonObject = Readonly<Record<string, unknown>>;
 /** Configurations nest about four levels deep; a parser's memory grows with every level. */
 const MAX_DEPTH = 64;
 
-/** Python writes numbers that JSON does not have: infinity is read as a number that is too large, NaN as null. */
+/**
+ * Python writes numbers that JSON does not have: infinity is replaced by a number too large for a double, NaN by null.
+ */
 const STRING_OR_CONSTANT = /"(?:[^"\\]|\\.)*"|-?\bInfinity\b|\bNaN\b/g;
 const constants: Readonly<Record<string, string>> = { Infinity: "1e999", "-Infinity": "-1e999", NaN: "null" };
 
@@ -38,7 +40,7 @@ export function jsonIn(text: string): unknown {
 const [QUOTE, BACKSLASH] = [0x22, 0x5c];
 const [OPEN, CLOSE] = [new Set([0x5b, 0x7b]), new Set([0x5d, 0x7d])];
 
-/** True if brackets nest too deep, apart from those in strings. */
+/** True if brackets nest too deep; brackets in strings do not count. */
 function isDeep(bytes: Uint8Array): boolean {
   let [open, quoted] = [0, false];
   for (let i = 0; i < bytes.length && open <= MAX_DEPTH; i++) {

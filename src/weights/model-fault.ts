@@ -15,6 +15,6 @@ export class MissingWeights extends ModelFault {
   }
 }
 
-/** Converts a user's mistake into the model's fault; other errors are returned unchanged. */
+/** Converts a UserError into a ModelFault; other errors are returned unchanged. */
 export const asModelFault = (error: unknown): unknown =>
   error instanceof UserError && !(error instanceof ModelFault) ? new ModelFault(error.message, error.exitCode) : error;

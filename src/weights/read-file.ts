@@ -5,7 +5,7 @@ import { UserError } from "../util/errors.ts";
 /** Node reads at most 2 GiB at once. */
 const MAX_READ = 2 ** 30;
 
-/** A file open for positioned reads. `path` is the user's; it names the file in every error. */
+/** A file open for positioned reads. `path`, as the user wrote it, names the file in every error. */
 export interface OpenFile {
   readonly path: string;
   readonly size: number;
@@ -24,7 +24,7 @@ export function withFile<T>(path: string, use: (file: OpenFile) => T): T {
     if (!statSync(path).isFile()) throw new UserError(`${path}: this is not a file`);
     const opened = openSync(path, "r");
     fd = opened;
-    // The path may already name another file: writers replace whole files.
+    // The path may already name a different file, because writers replace whole files.
     return use({ path, size: fstatSync(opened).size, read: (...span) => read(path, opened, ...span) });
   } catch (error) {
     throw asUserError(path, error);

@@ -20,7 +20,7 @@ export interface LowRank {
   readonly up: Tensor;
   /** DoRA's factors of the updated product, [outputs]. */
   readonly gain?: Tensor | undefined;
-  /** In training, the change of its input. */
+  /** In training, the change to its input. */
   readonly dropout?: (x: Tensor) => Tensor;
 }
 
@@ -55,7 +55,7 @@ export interface WeightSource {
   /** The configuration that the model is read from. */
   readonly config: ConfigSource;
 
-  /** True if there is a tensor of this name. */
+  /** True if there is a tensor with this name. */
   has(name: string): boolean;
 
   /** The numbers of a small tensor that changes the trace, such as LongRoPE's divisors; undefined if it is absent. */
@@ -79,7 +79,7 @@ export interface WeightSource {
   /** A table in blocks, with codes row by row. @throws Error if it is not in blocks */
   rowsInBlocks(graph: Graph, name: string, shape: TableShape): QuantizedMatrix;
 
-  /** Rows of a matrix as a separate matrix in the same form, by row index. Absent: matrices are only used whole. */
+  /** Rows of a matrix as a separate matrix in the same form, by row index. Absent if matrices are only used whole. */
   someRows?(graph: Graph, name: string, shape: TableShape, rows: readonly number[]): Matrix;
 
   /**

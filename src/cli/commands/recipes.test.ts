@@ -80,7 +80,7 @@ test("a saving's name alone is registered with the options of the model's preset
     recipe: [preset],
     resolved: [expect.stringContaining("stride=3")],
   });
-  await expect(add("--model", "vlm-tiny", "--save", "prune")).rejects.toThrow("no choice of tokens is shown to work");
+  await expect(add("--model", "vlm-tiny", "--save", "prune")).rejects.toThrow("no choice of tokens has shown to work");
   await expect(add("--model", "smollm2", "--save", "prune")).rejects.toThrow(
     "a preset of smollm2, which is not downloaded",
   );
@@ -106,7 +106,7 @@ test("a certified recipe is listed with its saving, its loss by name, and whethe
     /^smollm2@byte +auto:byte +50.0 % bytes +nats 0.0100 \(at most 0.05\) +made up +off, 0 audited/m,
   );
   expect(shown).toMatch(/^smollm2@drawn .+ chats +on, not auditable \(repetitionPenalty 1.05\)/m);
-  expect(shown).toMatch(/^smollm2@lost +auto:lost +auto:lost: there is no certificate of that name/m);
+  expect(shown).toMatch(/^smollm2@lost +auto:lost +auto:lost: there is no certificate with that name/m);
   expect(JSON.parse(await run("--json"))[0].certificate).toMatchObject({
     name: "mine",
     by: "ms",
@@ -132,7 +132,7 @@ test("a name that several models have, a recipe without a certificate and an unk
   await registerRecipe("smollm2@plain", { model: "smollm2", recipe: ["lookup"], created });
   await expect(run("rm", "fast")).rejects.toThrow("expected one of smollm2@fast, other@fast");
   await expect(run("off", "smollm2@plain")).rejects.toThrow("smollm2@plain has no certificate");
-  await expect(run("off", "none")).rejects.toThrow("there is no certificate of that name");
+  await expect(run("off", "none")).rejects.toThrow("there is no certificate with that name");
   await expect(run("off", "smollm2@none")).rejects.toThrow('no recipe is registered as "smollm2@none"');
   await expect(run("rm", "none")).rejects.toThrow('no recipe is registered as "none"');
   expect(Object.keys(await registeredRecipes())).toHaveLength(3);

@@ -124,7 +124,7 @@ describe("a registered recipe", () => {
     const bytes = readFileSync(own);
     bytes[bytes.length - 1]! ^= 1;
     writeFileSync(own, bytes);
-    const refusal = /^own@fast was chosen for the model [0-9a-f]{12}…, and this one is [0-9a-f]{12}…; measure again/;
+    const refusal = /^own@fast was chosen for the model [0-9a-f]{12}…, but this one is [0-9a-f]{12}…; measure again/;
     await expect(load("own@fast")).rejects.toThrow(refusal);
     const catalogue = await Catalogue.open([`own=${own}`]);
     await expect(catalogue.choose({ model: "own@fast" })).rejects.toThrow(refusal);

@@ -161,7 +161,7 @@ describe("a registered recipe's evidence", () => {
   afterAll(() => void vi.unstubAllEnvs());
 
   const refusal = (name: string, measured: string, actual: string) =>
-    `chatting.gguf@${name} was measured on ${measured} (own.jsonl), and this prompt is read as ${actual}`;
+    `chatting.gguf@${name} was measured on ${measured} (own.jsonl), but this prompt is read as ${actual}`;
 
   test("of generated answers binds the library to their prompt's form", async () => {
     using raw = await load("chatting.gguf@raw", { quant: "f32" });

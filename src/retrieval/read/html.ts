@@ -9,7 +9,10 @@ const BLOCKS =
   "address, article, aside, blockquote, dd, details, div, dl, dt, figcaption, figure, footer, form, h1, h2, h3, h4, " +
   "h5, h6, header, hr, li, main, nav, ol, p, pre, section, table, tr, ul";
 
-/** Reads an HTML page as a document: its title, or else its first heading of level 1; its text, a paragraph for each block. */
+/**
+ * Reads an HTML page as a document. Its title is the page's, or else the first heading of level 1; each block becomes a
+ * paragraph of its text.
+ */
 export async function* htmlDocument(path: string): AsyncGenerator<Document> {
   yield wholeFile(path, await htmlParts(await textOf(path)));
 }
@@ -19,7 +22,7 @@ const oneLine = (element: { readonly textContent: string | null } | null): strin
 
 async function htmlParts(html: string): Promise<{ title: string; text: string }> {
   const { parseHTML } = await import("linkedom");
-  // linkedom makes no body of its own.
+  // linkedom does not add a missing body.
   const { document } = parseHTML(/<body[\s>]/i.test(html) ? html : `<html><body>${html}</body></html>`);
   const title = oneLine(document.querySelector("title")) || oneLine(document.querySelector("h1"));
   for (const silent of document.querySelectorAll(SILENT)) silent.remove();

@@ -20,7 +20,7 @@ const readers: Readonly<Record<string, Reader>> = {
   text: textDocument,
 };
 
-/** A file's full path; its documents are later removed by it. */
+/** A file's full path, by which its documents are later removed. */
 export const sourceOf = (file: string): string => resolve(file);
 
 /**

@@ -7,7 +7,7 @@ export async function* markdownDocument(path: string): AsyncGenerator<Document> 
   yield wholeFile(path, markdownParts(await textOf(path)));
 }
 
-/** Fenced code, also from an unclosed fence to the end: its comments are not headings. */
+/** Fenced code, whose comments are not headings; an unclosed fence reaches to the end. */
 const FENCED = /^ {0,3}(`{3,}|~{3,})[\s\S]*?(?:^ {0,3}\1|$(?![\s\S]))/gm;
 
 /** The text keeps its markup, without front matter and the title's heading. */

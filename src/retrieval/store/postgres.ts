@@ -23,9 +23,12 @@ const indexTables: PostgresKind = { noun: "index", fault: (sentence) => new Stor
 
 const SNAPSHOT = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
-/** Edges of a vector in HNSW's lowest layer, by pgvector's default: about as many are compared for each candidate. */
+/**
+ * Edges per vector in HNSW's lowest layer, by pgvector's default. A search compares about this many vectors per
+ * candidate.
+ */
 const NEIGHBOURS = 32;
-/** Candidates of an approximate search: pgvector takes at most 1,000. */
+/** Candidates of an approximate search; pgvector allows at most 1,000. */
 const candidatesFor = (top: number): number => Math.min(1000, Math.max(100, 2 * top));
 
 type BlobRow = PostingBlock & { readonly term: string };
@@ -105,7 +108,7 @@ class PostgresStore implements Store {
       const counts = await client.query<Counts>(this.#sql("SELECT chunks, terms::float8 AS terms FROM @info"));
       const sql = "SELECT term, block, data FROM @postings WHERE term = ANY($1)";
       const { rows } = await client.query<BlobRow>(this.#sql(sql), [[...query.keys()]]);
-      // The order of terms and blocks determines how sums are rounded.
+      // In a fixed order of terms and blocks, sums are rounded alike.
       const blocks = (word: string) => rows.filter(({ term }) => term === word).sort((a, b) => a.block - b.block);
       return rankByBm25(
         [...query].map(([term, count]) => ({ count, blocks: blocks(term) })),
@@ -198,7 +201,7 @@ async function enableVectors(client: PoolClient, place: string): Promise<void> {
   }
 }
 
-/** Opens an index of a database. @throws UserError if there is none of that name */
+/** Opens an index of a database. @throws UserError if there is no index of that name */
 export async function openPostgresStore(address: string, name: string): Promise<Store> {
   const postgres = await Postgres.at(address, indexTables);
   try {

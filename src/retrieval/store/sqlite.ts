@@ -46,7 +46,7 @@ async function openTable(width: number): Promise<VectorTable> {
   return VectorTable.open(width);
 }
 
-/** Ids as SQL's list: `IN (SELECT value FROM json_each(?))`. */
+/** A list of ids in SQL: `IN (SELECT value FROM json_each(?))`. */
 const listed = (ids: readonly (string | number)[]): string => JSON.stringify(ids);
 const AMONG = "IN (SELECT value FROM json_each(?))";
 
@@ -126,7 +126,7 @@ class SqliteStore implements Store {
         terms += chunk.terms.length;
       }
     }
-    // `||` returns a text of the same bytes.
+    // `||` returns text, with the same bytes.
     const append =
       "INSERT INTO postings VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET data = CAST(data || excluded.data AS BLOB)";
     for (const { term, block, data } of writer.blobs()) this.#run(append, term, block, bytes(data));
@@ -209,7 +209,7 @@ class SqliteStore implements Store {
     return rows.map(({ block, data }) => ({ block, data: new Uint8Array(data) }));
   }
 
-  /** One query at a time, so that none reads a table that another frees. */
+  /** One query runs at a time, so that none reads a table that another frees. */
   byVector(query: Float32Array, top: number) {
     const search = this.#turn.then(() => this.#byVector(query, top));
     this.#turn = search.catch(() => {});

@@ -125,7 +125,7 @@ describe.each([
     const changed = documentOf("d03", "Something else entirely.");
     expect(await add(store, [changed, ...corpus.slice(4, 6)])).toEqual({ ...NONE, replaced: 1, unchanged: 2 });
     expect(await store.remove(["d00", "nobody"])).toBe(1);
-    // Equals an index that never had the others.
+    // The index equals one that never had the removed documents.
     const { store: fresh } = await opened();
     await add(fresh, [...corpus.slice(1, 3), ...corpus.slice(4), changed]);
     const [ours, expected] = [await answers(store), await answers(fresh)];
@@ -211,7 +211,7 @@ describe.each([
   it("has one document per id", async () => {
     const { store } = await opened();
     const twice = [documentOf("a", "x"), documentOf("b", "x"), documentOf("a", "y")];
-    await expect(add(store, twice)).rejects.toThrow(/^two documents have the id "a"; expected one$/);
+    await expect(add(store, twice)).rejects.toThrow(/^two documents have the id "a"; expected unique ids$/);
     await expect(add(store, twice, "/x.jsonl")).rejects.toThrow(/^\/x\.jsonl: two documents have the id "a"/);
     await store.close();
   });
@@ -269,7 +269,7 @@ both("both stores give the same, to the last bit by terms (skipped without Postg
   await Promise.all(stores.map((store) => store.close()));
 });
 
-/** Postgres plans no sequential scan, which small tables would get. */
+/** Keeps Postgres from planning sequential scans, as it would for small tables. */
 const NO_SCANS = `DO $$ BEGIN EXECUTE format('ALTER DATABASE %I SET enable_seqscan = off', current_database()); END $$`;
 
 both("an approximate index is read by HNSW, and has more candidates than results", async () => {
@@ -315,7 +315,7 @@ both("a database that is away is one sentence, and an addition waits until it is
   );
   const adding = add(store, corpus).catch(() => undefined);
   await postgres!.goUp();
-  // A busy machine's server may take longer to start than one addition waits.
+  // On a busy machine, the server may take longer to start than one addition waits.
   expect((await adding) ?? (await add(store, corpus))).toEqual({ ...NONE, added: 25, unchanged: 5 });
   await store.close();
 });

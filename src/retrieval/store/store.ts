@@ -58,7 +58,7 @@ export interface Store {
   counts(): Promise<Counts>;
   /** True if a document has categories. */
   hasCategories(): Promise<boolean>;
-  /** The documents of these ids that the index has. */
+  /** The documents with these ids that are in the index. */
   kept(ids: readonly string[]): Promise<ReadonlyMap<string, KeptDocument>>;
   /** Adds documents, replacing those with the same ids; once it resolves, they survive the death of the process. */
   put(documents: readonly PreparedDocument[]): Promise<void>;
@@ -76,9 +76,9 @@ export interface Store {
   byVector(query: Float32Array, top: number): Promise<{ hits: readonly Hit[]; compared: number }>;
   /** The vectors of documents' chunks, in the order of the text; documents without vectors are left out. */
   vectorsOf(ids: readonly string[]): Promise<ReadonlyMap<string, readonly Float32Array[]>>;
-  /** The document ids of the chunks that the index has. */
+  /** The document ids of the chunks, for chunks that are in the index. */
   documentsOf(chunks: readonly number[]): Promise<ReadonlyMap<number, string>>;
-  /** In the order of `chunks`; removed chunks are left out. */
+  /** Chunks in the order of `chunks`; removed ones are left out. */
   passages(chunks: readonly number[]): Promise<Passage[]>;
   close(): Promise<void>;
 }
@@ -92,5 +92,5 @@ export function vectorsByDocument(
   return byDocument;
 }
 
-/** The terms that find a chunk: its document's title is part of each. */
+/** The terms by which a chunk is found, with its document's title. */
 export const chunkTerms = (title: string, text: string): string[] => termsOf(`${title}\n${text}`);

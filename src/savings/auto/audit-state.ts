@@ -19,19 +19,22 @@ const schema = z.strictObject({
   failed: z.int(),
 });
 
-/** The wealth bet against a certificate so far: one for all its recipes, because only the whole ladder was certified. */
+/**
+ * The wealth of the bets against a certificate so far. All its recipes share one wealth, because only the whole ladder
+ * was certified.
+ */
 export type AuditState = z.infer<typeof schema>;
 
 const auditFile = (name: string): string => path.join(home(), "certificates", `${name}.audit.json`);
 
 /**
  * The bound that an audit can bet against: the nats that greedy answers lose. Undefined for pairs of models and for
- * certificates without that bound: requests do not include the right answer.
+ * certificates without that bound, since requests do not include the right answer for any other loss.
  */
 export const auditedRisk = ({ loss, risk, nats, sampling, pair }: Certificate): number | undefined =>
   pair || Object.keys(sampling).length > 0 ? undefined : loss === "nats" ? risk : nats;
 
-/** Why no audit can bet against a certificate; undefined: one can. */
+/** Why no audit can bet against a certificate; undefined if one can. */
 export function unaudited(certificate: Certificate): string | undefined {
   if (auditedRisk(certificate) !== undefined) return undefined;
   if (certificate.pair) return "a pair of models";
@@ -49,7 +52,7 @@ export function auditState(name: string): AuditState {
   return stored?.certificate === certificate ? stored : { certificate, ...noWealth, last: [], failed: 0 };
 }
 
-/** A certificate of this machine, the wealth bet against it so far, and whether it is off. */
+/** A certificate of this machine, the wealth of the bets against it so far, and whether it is off. */
 export interface Watched {
   readonly certificate: string;
   readonly wealth: number;
@@ -74,7 +77,7 @@ function watched(certificate: string): Watched[] {
   }
 }
 
-/** Lets a certificate choose again; its audit starts over. @throws UserError if it is missing */
+/** Switches a certificate on again; its audit starts over. @throws UserError if it is missing */
 export async function switchOn(name: string): Promise<void> {
   await switchCertificate(name, true);
   rmSync(auditFile(name), { force: true });
@@ -82,7 +85,7 @@ export async function switchOn(name: string): Promise<void> {
 
 const TYPE: LossType = "unit";
 
-/** The certificate of an answer, by its SHA-256. @throws UserError if the name now has another one */
+/** The certificate of an answer, by its SHA-256. @throws UserError if the name now has a different one */
 export function requireIssued(name: string, sha256: string): Certificate {
   const certificate = readCertificate(name);
   if (certificateHash(certificate) === sha256) return certificate;
@@ -92,7 +95,7 @@ export function requireIssued(name: string, sha256: string): Certificate {
 /**
  * Bets one more loss (undefined if the answer could not be replayed), and writes the state before acting on it.
  * @returns true if this switched the certificate off
- * @throws UserError if the name now has another certificate
+ * @throws UserError if the name now has a different certificate
  */
 export async function keepAudit(
   name: string,

@@ -32,7 +32,7 @@ export const AUTO = "auto";
 
 /**
  * `auto:NAME`: each request runs under the cheapest recipe that a certificate of `lab tune` allows for it. A request whose
- * prompt form or sampling differs from the test's is refused; with `,else=dense`, a server's default, dense answers it.
+ * prompt form or sampling differs from the test's is refused; with `,else=dense`, a server's default, it runs dense.
  * `read` parses the ladder's recipes.
  */
 export const autoSaving = (read: (texts: readonly string[]) => Recipe): Saving<AutoOptions> => ({
@@ -82,7 +82,7 @@ interface Ready {
   readonly strict: boolean;
 }
 
-/** Reads a certificate's switch, and reports each change. */
+/** Reads whether a certificate is on, and reports each change. */
 function watchedSwitch(name: string, onNotice: SavingHost["onNotice"]): () => boolean {
   let off = false;
   return () => {
@@ -127,7 +127,7 @@ async function requireModel(name: string, certificate: Certificate, host: Saving
   const { pair } = certificate;
   if (pair)
     throw new UserError(
-      `auto:${name} was certified for the pair ${pair.name}, and this is one model; name the pair`,
+      `auto:${name} was certified for the pair ${pair.name}, but this is one model; name the pair instead`,
       2,
     );
   requireWeights(name, "", certificate, { model: await host.hash(), ...host.form });

@@ -19,7 +19,7 @@ const length = z.int().min(0);
 const price = z.strictObject({ fixed: z.number(), new: z.number(), attended: z.number(), answer: z.number() });
 export type Price = z.infer<typeof price>;
 
-/** Recipes by prompt length in tokens; null: no upper end. */
+/** Recipes by prompt length in tokens; null if there is no upper end. */
 const rungs = z.strictObject({ tokens: z.tuple([length, length.nullable()]), rungs: z.array(z.string()).min(1) });
 
 /** A pair's first model, and the router setting for each recipe of the ladder, with its threshold. */
@@ -64,7 +64,7 @@ export const certificateSchema = z.strictObject({
   /** Tokens of the test's shortest and longest prompt, and the 90th percentile of answer lengths. */
   lengths: z.tuple([length, length]),
   answer: length,
-  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent: none was cut. */
+  /** The smallest token limit that cut an answer in the test: longer answers are untested. Absent if none was cut. */
   maxTokens: z.int().min(1).optional(),
   model: z.string(),
   form: z.enum(quants),
@@ -113,7 +113,7 @@ export async function keepCertificate(name: string, certificate: Certificate): P
   rmSync(switchFile(name), { force: true });
 }
 
-/** Changes whenever the certificate's file does; undefined if none. */
+/** Changes whenever the certificate's file does; undefined if there is none. */
 export function certificateStamp(name: string): string | undefined {
   const stat = statSync(certificateFile(name), { throwIfNoEntry: false, bigint: true });
   return stat && `${stat.mtimeNs} ${stat.ino} ${stat.size}`;
@@ -123,20 +123,23 @@ export function certificateStamp(name: string): string | undefined {
 export function readCertificate(name: string): Certificate {
   const file = certificateFile(name);
   if (!existsSync(file))
-    throw new UserError(`auto:${name}: there is no certificate of that name; \`lab tune --name ${name}\` makes one`, 2);
+    throw new UserError(
+      `auto:${name}: there is no certificate with that name; \`lab tune --name ${name}\` makes one`,
+      2,
+    );
   const { certificate, sha256 } = readJson(file, stored, "a certificate");
   if (certificateHash(certificate) === sha256) return certificate;
   throw new UserError(`auto:${name}: the certificate was changed after it was issued: its hash differs; tune again`);
 }
 
-/** The certificate of `auto:NAME`; undefined for another saving. @throws UserError if the certificate is missing */
+/** The certificate of `auto:NAME`; undefined for any other saving. @throws UserError if the certificate is missing */
 export const certificateIn = (saving: string): Certificate | undefined =>
   saving.startsWith("auto:") ? readCertificate(saving.slice("auto:".length)) : undefined;
 
 /** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if the certificate is missing */
 export const isPairCertificate = (saving: string): boolean => certificateIn(saving)?.pair !== undefined;
 
-/** A certificate's identity of a model's weights. */
+/** What identifies a model's weights in a certificate. */
 export type Weights = Pick<Certificate, "model" | "form" | "codes">;
 
 /**
@@ -151,7 +154,7 @@ export function requireWeights(
 ): void {
   const refuse = (what: string, held: unknown, actual: unknown, advice = "") => {
     throw new UserError(
-      `auto:${name} was certified for ${what} ${held}, and this is ${actual}; tune again, or name the model that it was tuned on${advice}`,
+      `auto:${name} was certified for ${what} ${held}, but this is ${actual}; tune again, or name the model that it was tuned on${advice}`,
     );
   };
   const { model, form, codes } = certified;

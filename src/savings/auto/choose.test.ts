@@ -88,10 +88,12 @@ test("answers may be no longer than the least at which the test's were cut", () 
 });
 
 test.each<[Unguaranteed, string, Partial<RequestFacts>]>([
-  ["form", "with prompts of the form raw, and this request's is chat", { form: "chat" }],
-  ["sampling", "with temperature off, and this request's is 0.7", { sampling: { temperature: 0.7 } }],
-  ["adapter", "with no adapter, and this request's is the adapter mine", { adapter: "mine" }],
+  ["form", "with prompts of the form raw, but this request's is chat", { form: "chat" }],
+  ["sampling", "with temperature off, but this request's is 0.7", { sampling: { temperature: 0.7 } }],
+  ["adapter", "with no adapter, but this request's is the adapter mine", { adapter: "mine" }],
 ])("another %s is refused by name, or dense where nobody named the recipe", (reason, sentence, over) => {
-  expect(() => chosen(50, over)).toThrow(`auto:mine was certified ${sentence}; tune for it, or name another recipe`);
+  expect(() => chosen(50, over)).toThrow(
+    `auto:mine was certified ${sentence}; tune for this case, or name a different recipe`,
+  );
   expect(choose("mine", certificate, asking(50, over), false)).toMatchObject({ recipe: "dense", reason });
 });

@@ -4,7 +4,7 @@ import type { Certificate, Price } from "./certificate.ts";
 import type { Budget, Choice, Cost, RequestFacts, Unguaranteed } from "./guarantee.ts";
 import { rungsAt } from "./ladder.ts";
 
-/** A recipe of the ladder as text, or dense with the reason for no guarantee. */
+/** A recipe of the ladder as text; or dense, with the reason why the answer has no guarantee. */
 export type Chosen = Pick<Choice, "maxTokens"> & { readonly recipe: string; readonly cost: Cost } & (
     | { readonly reason: undefined }
     | { readonly reason: Unguaranteed }
@@ -30,7 +30,10 @@ export function choose(
   if (facts === undefined) return { recipe: "dense", cost: costOf("dense"), reason: "scored" };
   const difference = differenceOf(certificate, facts);
   if (difference !== undefined && strict)
-    throw new UserError(`auto:${name} was certified ${difference.sentence}; tune for it, or name another recipe`, 2);
+    throw new UserError(
+      `auto:${name} was certified ${difference.sentence}; tune for this case, or name a different recipe`,
+      2,
+    );
   const limited = limitedBy(certificate, facts);
   const reason = difference?.reason ?? outside(certificate, request, limited);
   if (reason !== undefined) return { recipe: "dense", cost: costOf("dense"), reason };
@@ -68,8 +71,8 @@ function measureOf({ cost: { by } }: Certificate, budget: Budget | undefined): M
 type Priced = [certificate: Certificate, recipe: string, request: PlanRequest, cached: number];
 
 /**
- * The expected cost of a request under a recipe with `cached` of its tokens; the answer length is one that most answers stay
- * below.
+ * The expected cost of a request under a recipe with `cached` of its tokens; the assumed answer length is one that most
+ * answers stay below.
  */
 export const costs = (...request: Priced): Cost => ({
   ms: costIn("ms", ...request),
@@ -107,14 +110,14 @@ interface Difference {
 /** How the prompt form or sampling differs from the test's; undefined if it does not. */
 function differenceOf({ prompt, sampling, adapter }: Certificate, facts: RequestFacts): Difference | undefined {
   if (facts.form !== undefined && facts.form !== prompt)
-    return { reason: "form", sentence: `with prompts of the form ${prompt}, and this request's is ${facts.form}` };
+    return { reason: "form", sentence: `with prompts of the form ${prompt}, but this request's is ${facts.form}` };
   if (facts.adapter !== adapter)
-    return { reason: "adapter", sentence: `with ${named(adapter)}, and this request's is ${named(facts.adapter)}` };
+    return { reason: "adapter", sentence: `with ${named(adapter)}, but this request's is ${named(facts.adapter)}` };
   const settings = [...new Set([...Object.keys(sampling), ...Object.keys(facts.sampling)])];
   const other = settings.find((setting) => sampling[setting] !== facts.sampling[setting]);
   if (other === undefined) return undefined;
   const [held, actual] = [sampling[other] ?? "off", facts.sampling[other] ?? "off"];
-  return { reason: "sampling", sentence: `with ${other} ${held}, and this request's is ${actual}` };
+  return { reason: "sampling", sentence: `with ${other} ${held}, but this request's is ${actual}` };
 }
 
 /** An adapter's name, or the start of its hash. */

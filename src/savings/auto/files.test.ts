@@ -23,7 +23,7 @@ test("a file that a certificate's recipes name is refused by name once it is cha
     `auto:mine was certified before ${heads} was changed; put it back, or tune again`,
   );
   rmSync(heads);
-  await expect(prepare()).rejects.toThrow(`${heads}: the recipe names it, and it cannot be read (ENOENT)`);
+  await expect(prepare()).rejects.toThrow(`${heads}: this file of the recipe cannot be read (ENOENT)`);
   writeFileSync(heads, "one");
   expect(await prepare()).toBeDefined();
 });

@@ -58,7 +58,7 @@ export interface RequestFacts {
   readonly defaultLength?: boolean | undefined;
   /** Counts the prompt's tokens cached under a prompt state key; does not change the cache. */
   readonly cached?: ((key: string | undefined) => number) | undefined;
-  /** For an audit, which samples each conversation once. */
+  /** For audits, which sample each conversation once. */
   readonly turn?: (() => Turn) | undefined;
   readonly budget?: Budget | undefined;
 }

@@ -40,17 +40,17 @@ test.each([
     hybrid([2]),
     "copy-kv",
     1,
-    /fill=copy-kv is for layers of one kind, and the model's are of two: expected recompute, /,
+    /fill=copy-kv is for layers of one kind, but the model's are of two: expected recompute, /,
   ],
   [hybrid([2]), "ssm-partial", 1, /fill=ssm-partial is for layers of one kind/],
-  [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits after an attention layer, and the first is layer 4/],
+  [hybrid([0, 1, 2]), "copy-kv/ssm-partial", 2, /is for exits after an attention layer, but the first one is layer 4/],
   [hybrid([0]), "verify", 2, /fill=verify is for models without recurrent layers, whose states cannot be rolled back/],
 ] as const)("what a hybrid cannot do is refused with the reason", (model, fill, layer, sentence) => {
   expect(() => fillFor("exit", fill, layer, model)).toThrow(sentence);
 });
 
 test.each([
-  [recurrent, "copy-kv", /^dynamax: fill=copy-kv is for attention layers, and the model's are recurrent/],
+  [recurrent, "copy-kv", /^dynamax: fill=copy-kv is for attention layers, but the model's are recurrent/],
   [partly(true), "copy-hidden/ssm-partial", /^dynamax: fill=copy-hidden is for fully rotated heads/],
   [decoder, "ssm-skip", /^dynamax: fill=ssm-skip is for recurrent layers/],
 ] as const)("where none fits, the first says why", (model, fill, sentence) => {

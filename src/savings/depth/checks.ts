@@ -30,7 +30,7 @@ export function exitsFrom(saving: string, all: readonly number[], from = 1): rea
   throw new UserError(`${saving}: there is no exit from layer ${from} on; the last is after ${all.at(-1)}`, 2);
 }
 
-/** Fills of recurrent layers. Drafts would need to roll their states back. */
+/** Fills for recurrent layers; `verify` is missing, because it would have to roll their states back. */
 const STATE_FILLS: readonly StateFill[] = ["ssm-partial", "ssm-skip", "recompute", "none"];
 
 /** Fills for layers of either kind. */
@@ -89,13 +89,13 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
     case "recurrent":
       return STATE_FILLS.includes(fill)
         ? undefined
-        : `attention layers, and the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
+        : `attention layers, but the model's are recurrent: expected ${STATE_FILLS.slice(0, -1).join(", ")}`;
     case "mixed": {
       const [entries, states] = fill.split("/") as StateFill[];
       if (states !== undefined) return unsupportedEntries(entries!, layer, decoder);
       return SHARED_FILLS.includes(fill)
         ? undefined
-        : `layers of one kind, and the model's are of two: expected recompute, ${mixedFills.join(", ")}`;
+        : `layers of one kind, but the model's are of two: expected recompute, ${mixedFills.join(", ")}`;
     }
   }
 }
@@ -104,40 +104,40 @@ function unsupportedFill(fill: StateFill, layer: number, decoder: Decoder): stri
 function unsupportedEntries(fill: StateFill, layer: number, decoder: Decoder): string | undefined {
   const { config } = decoder;
   const isLacking = fill === "none" || fill === "mask";
-  // Only some of the layers that a token skips would have its keys.
+  // Otherwise only some of the layers that a token skips would have its keys.
   if (isLacking && deeperLayers(layer, decoder).some((l) => (config.keysOf?.(l) ?? l) < layer))
-    return "layers with their own keys and values, and some of the model's use earlier layers'";
+    return "layers with their own keys and values, but some of the model's use earlier layers'";
   switch (fill) {
     case "ssm-partial":
     case "ssm-skip":
-      return "recurrent layers, and the model's are attention layers";
+      return "recurrent layers, but the model's are attention layers";
     case "copy-kv":
       return unsupportedCopy(layer, decoder);
     case "copy-hidden":
-      return firstAttention(decoder).rotated === undefined ? undefined : "fully rotated heads, and the model's are not";
+      return firstAttention(decoder).rotated === undefined ? undefined : "fully rotated heads, but the model's are not";
     case "mask":
       return deeperLayers(layer, decoder).some((l) => hasWindow(config, l))
-        ? "layers without a sliding window, and the model has one"
+        ? "layers without a sliding window, but the model has one"
         : undefined;
     case "verify":
       return hasRecurrent(config) ? "models without recurrent layers, whose states cannot be rolled back" : undefined;
     case "copy-kv/ssm-partial":
     case "copy-hidden/ssm-partial":
-      return "layers of two kinds, and the model's are of one";
+      return "layers of two kinds, but the model's are of one";
     case "recompute":
     case "none":
       return undefined;
   }
 }
 
-/** The layers whose keys and values can be copied to deeper ones, if the model's cannot. */
+/** The end of an error message, if the keys and values of the model's layers cannot be copied to deeper ones. */
 function unsupportedCopy(layer: number, decoder: Decoder): string | undefined {
   const attending = layersOf(decoder.config, "attention");
   const source = attending.findLast((l) => l < layer);
-  if (source === undefined) return `exits after an attention layer, and the first is layer ${attending[0]! + 1}`;
+  if (source === undefined) return `exits after an attention layer, but the first one is layer ${attending[0]! + 1}`;
   const kind = attentionKind(decoder, source);
   const other = attending.find((l) => l >= layer && keepsKeys(decoder.config, l) && attentionKind(decoder, l) !== kind);
   return other === undefined
     ? undefined
-    : `layers with equal attention, and layers ${source + 1} and ${other + 1} differ`;
+    : `layers with equal attention, but layers ${source + 1} and ${other + 1} differ`;
 }

@@ -13,7 +13,7 @@ const options = z
     mode: choice(["fixed", "random"])
       .default("fixed")
       .describe("fixed: every generated token exits; random: each exits with the probability rate"),
-    rate: fraction(0.5).describe("mode=random: share of the tokens that exit"),
+    rate: fraction(0.5).describe("with mode=random: share of the tokens that exit"),
     seed: integer(0, 0).describe("seed of mode=random"),
     fill: choice([...stateFills, "verify", ...fillLists])
       .default("copy-kv/ssm-partial")
@@ -31,7 +31,7 @@ type ExitOptions = z.infer<typeof options>;
 function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder): StateFill {
   const { layers } = decoder.config;
   requireExits("exit", decoder);
-  if (layer! > layers) throw new UserError(`exit: layer ${layer} is past the model's last, which is ${layers}`, 2);
+  if (layer! > layers) throw new UserError(`exit: there is no layer ${layer}; the model's last is layer ${layers}`, 2);
   // Deeper layers are never read if every token exits and none is verified.
   if (mode === "fixed" && option !== "verify") return "none";
   return fillFor("exit", option, layer!, decoder);
@@ -39,7 +39,7 @@ function checkExit({ layer, mode, fill: option }: ExitOptions, decoder: Decoder)
 
 /**
  * Every generated token, or a random share of them, exits after a layer: the control for savings that choose tokens.
- * Prompts run whole.
+ * Prompts run through all layers.
  */
 export const exit: Saving<ExitOptions> = {
   name: "exit",
@@ -47,7 +47,7 @@ export const exit: Saving<ExitOptions> = {
   summary: "generated tokens exit after a layer, all or at random",
   needs: ["between layers"],
   options,
-  withoutPreset: "no layer is shown to be deep enough on this model; choose one, such as exit:layer=20",
+  withoutPreset: "no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20",
   unsupported: exitUnsupported,
   seams: () => ["the exits of an answer"],
   settings: (layers) => [1, 2, 4].filter((fewer) => fewer < layers).map((fewer) => `layer=${layers - fewer}`),

@@ -22,7 +22,7 @@ const hadamard = vi.mocked(await import("../../weights/prepared/hadamard.ts"));
 const { multipliesBytes } =
   await vi.importActual<typeof import("../../runtime/processor.ts")>("../../runtime/processor.ts");
 
-/** Sums of bytes overflow on other processors, regardless of the mock. */
+/** On other processors, sums of bytes overflow whatever the mock says. */
 const exact = test.skipIf(!multipliesBytes());
 
 const folder = fileURLToPath(new URL("../../../packages/models/expertrag-world", import.meta.url));
@@ -82,7 +82,7 @@ exact("rotated, logits are as near, and the rotation is overhead beside dense's 
   const [one, other] = [await logitsUnder(plain), await logitsUnder(turned)];
   expect(error(other.logits, dense.logits)).toBeLessThan(0.05);
   expect(other.logits).not.toEqual(one.logits);
-  // qkv, attention's output, gate with up, and down, except after the last layer's attention.
+  // qkv, the attention output, gate with up, and down; none of them after the last layer's attention.
   const { hidden, layers } = model.decoder.config;
   const inputs = 3 * hidden + FFN;
   const rotation = 2 * 32 * text.length * (layers * inputs - 2 * hidden - FFN);

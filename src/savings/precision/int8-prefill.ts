@@ -11,7 +11,7 @@ import type { Saving } from "../saving.ts";
 const options = z.strictObject({
   digits: oneOf([1, 2], 1).describe("bytes per weight and per input; 2 is nearly exact, but slower than 1"),
   rotation: oneOf([0, 32], 32).describe(
-    "size of the Hadamard rotation of weights and inputs, which spreads outliers and is several times as exact; 0: none",
+    "size of the Hadamard rotation of weights and inputs, which spreads outliers and reduces the error several times; 0: none",
   ),
   minLength: integer(1, 32).describe("shorter prompts, in tokens, stay dense"),
 });
@@ -23,17 +23,17 @@ function partOf(bytes: ByteForm): PlanPart {
   return { bytes, state: { prompt: state, answer: state } };
 }
 
-/** Why a model's prompts cannot run in bytes apart from its steps; undefined: they can. */
+/** Why a model's prompts cannot run in bytes separately from its steps; undefined if they can. */
 const unsupported = ({ config }: Decoder, form?: ModelForm): string | undefined =>
-  unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are bytes already (q8r)" : undefined);
+  unsupportedInBytes(config) ?? (form?.quant === "q8r" ? "weights that are already bytes (q8r)" : undefined);
 
 const idle = (form: ModelForm | undefined): string | undefined =>
   form?.quant === "q8r" ? "int8-prefill changes nothing here: prompts run in rotated bytes already (q8r)" : undefined;
 
 /**
- * A prompt's products in bytes: weights rounded to 8 bits with a scale for each output, activations with one for each
- * token (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each.
- * Both may be rotated first, block by block, which changes no exact product. The answer's steps run dense.
+ * A prompt's products in bytes: weights rounded to 8 bits with a scale per output, activations with a scale per token
+ * (the per-token quantisation of ZeroQuant, Yao et al. 2022, without its distillation), or two digits of each. Both may
+ * be rotated first, block by block, which changes no exact product. The answer's steps run dense.
  */
 export const int8Prefill: Saving<Int8PrefillOptions> = {
   name: "int8-prefill",
@@ -51,7 +51,7 @@ export const int8Prefill: Saving<Int8PrefillOptions> = {
     if (why !== undefined) throw new UserError(`int8-prefill does not support this model: it has ${why}`, 2);
     if (!multipliesBytes())
       throw new UserError(
-        "int8-prefill: expected a processor with byte dot products (VNNI, AMX, dotprod), and this one has none",
+        "int8-prefill: expected a processor with byte dot products (VNNI, AMX, dotprod), but this one has none",
         2,
       );
   },

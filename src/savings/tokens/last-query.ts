@@ -38,7 +38,7 @@ export function traceQuery(decoder: Decoder, layer: number, rotary: boolean): Gr
 
 /** How to compute the scores. */
 export interface ScoreOptions {
-  /** True for the layer's own attention; false leaves out rotary embedding. */
+  /** True to score as in the layer's own attention; false to leave out rotary embedding. */
   readonly rotary: boolean;
   /** True if the softmax covers only some keys. */
   readonly some: boolean;

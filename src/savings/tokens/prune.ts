@@ -16,9 +16,9 @@ const options = z
       .describe(
         "the tokens to keep: evenly spaced, the latest, random, or the most attended by the last token in the last layer before the cut",
       ),
-    sinks: integer(0, 4).describe("first tokens that are always kept"),
-    last: integer(1, 32).describe("last tokens that are always kept"),
-    rotary: flag(true).describe("by=attention: score with the rotary embedding, or without"),
+    sinks: integer(0, 4).describe("number of first tokens that are always kept"),
+    last: integer(1, 32).describe("number of last tokens that are always kept"),
+    rotary: flag(true).describe("with by=attention: score with the rotary embedding, or without"),
     seed: integer(0, 0).describe("seed of by=random"),
     minLength: integer(2, 512).describe("shorter prompts, in tokens, stay dense"),
   })
@@ -39,7 +39,10 @@ function checkPrune({ after }: PruneOptions, decoder: Decoder): void {
   if (why !== undefined) throw new UserError(`prune does not support this model: it has ${why}`, 2);
   const { layers } = decoder.config;
   if (after! >= layers)
-    throw new UserError(`prune: nothing is deeper than layer ${after}; the model has ${layers}, expected fewer`, 2);
+    throw new UserError(
+      `prune: after=${after} leaves no deeper layer; expected fewer than the model's ${layers} layers`,
+      2,
+    );
 }
 
 /**
@@ -53,7 +56,7 @@ export const prune: Saving<PruneOptions> = {
   needs: ["between layers"],
   options,
   withoutPreset:
-    "no choice of tokens is shown to work on this model; choose one, such as prune:after=8,keep=0.5,by=attention",
+    "no choice of tokens has been shown to work on this model; choose one, such as prune:after=8,keep=0.5,by=attention",
   unsupported: unsupportedCut,
   servesAxes: true,
   seams: ({ after }) => [`the cut of a prompt after layer ${after}`],

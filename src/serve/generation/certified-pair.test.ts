@@ -147,21 +147,21 @@ describe("over HTTP", () => {
   test("another pair, other weights, one model and other savings are refused by name", async () => {
     const refusal = async (fields: object) => (await jsonOf(complete(server, fields))).error.message;
     expect(await refusal({ model: "untied>tiny@auto:mine" })).toMatch(
-      /auto:mine was certified for the model of tiny>untied's Swift \w{12}…, and this is \w{12}…; tune again/,
+      /auto:mine was certified for the model of tiny>untied's Swift \w{12}…, but this is \w{12}…; tune again/,
     );
     await keep("rounded", { form: "q4" });
     expect(await refusal({ model: "tiny>untied@auto:rounded" })).toContain(
       "certified for weights of tiny>untied's Super of the form q4",
     );
     expect(await refusal({ model: "untied", savings: ["auto:mine"] })).toContain(
-      "auto:mine was certified for the pair tiny>untied, and this is one model",
+      "auto:mine was certified for the pair tiny>untied, but this is one model",
     );
     await keep("single", { pair: undefined });
     expect(await refusal({ model: "tiny>untied@auto:single" })).toContain(
       "auto:single was certified for one model, and tiny>untied is a pair",
     );
     expect(await refusal({ savings: ["exit:layer=1"] })).toContain("savings belong to one model");
-    expect(await refusal({ model: "tiny>untied@auto:none" })).toContain("there is no certificate of that name");
+    expect(await refusal({ model: "tiny>untied@auto:none" })).toContain("there is no certificate with that name");
   });
 });
 

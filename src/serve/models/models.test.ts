@@ -165,7 +165,7 @@ describe("models in memory", () => {
     (await pool.lease(await choose("sentences")))[Symbol.dispose]();
     (await pool.lease(await choose("tiny")))[Symbol.dispose]();
     const lease = async (name: string, ...savings: string[]) => pool.lease(await choose(name, savings));
-    await expect(lease("tiny", SPARSE, SPARSE)).rejects.toThrow("a recipe can have only one");
+    await expect(lease("tiny", SPARSE, SPARSE)).rejects.toThrow("a recipe can have only one of them");
     await expect(lease("ranker", SPARSE)).rejects.toThrow("no saving has a seam in it");
     expect(idsOf(pool)).toEqual(["sentences:0", "tiny:0"]);
   });
@@ -263,9 +263,13 @@ describe("requests under recipes", () => {
     [
       "two savings at one place of the model",
       { savings: [SPARSE, SPARSE] },
-      /take .* of the model; a recipe can have only one/,
+      /take .* of the model; a recipe can have only one of them/,
     ],
-    ["one beside the registered recipe's", { model: "tiny@fast", savings: [SPARSE] }, /a recipe can have only one/],
+    [
+      "one beside the registered recipe's",
+      { model: "tiny@fast", savings: [SPARSE] },
+      /a recipe can have only one of them/,
+    ],
     ["an option that names a file", { savings: ["xattention:thresholds=/x"] }, /thresholds names a file, which a req/],
     ["an option that there is not", { savings: ["xattention:treshold=1"] }, /did you mean "threshold"/],
   ])("are refused with one sentence for %s", async (_, body, sentence) => {
@@ -280,7 +284,7 @@ describe("requests under recipes", () => {
         const body = { model: "tiny", prompt, max_tokens: 3, stream, savings: ["exit:layer=99"] };
         const response = await post(to, "/v1/completions", body);
         const { error } = await jsonOf(response);
-        expect([response.status, error.message]).toEqual([400, expect.stringMatching(/^exit: layer 99 is past the/)]);
+        expect([response.status, error.message]).toEqual([400, expect.stringMatching(/^exit: there is no layer 99/)]);
       }
     expect((await jsonOf(fetch(`${other.url}/v1/models/tiny`))).loaded).toEqual([]);
     await other.stop(0);

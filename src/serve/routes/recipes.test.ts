@@ -79,7 +79,7 @@ test.each<[object, string, number, RegExp]>([
   [{ ...fast, name: "../x" }, "admin", 400, /^name: expected letters/],
   [{ ...fast, name: "__proto__@" }, "admin", 400, /^name: expected letters/],
   [{ ...fast, savings: ["xattention:treshold=1"] }, "admin", 400, /there is no option "treshold"/],
-  [{ ...fast, savings: [SPARSE, SPARSE] }, "admin", 400, /a recipe can have only one/],
+  [{ ...fast, savings: [SPARSE, SPARSE] }, "admin", 400, /a recipe can have only one of them/],
   [{ ...fast, savings: SPARSE }, "admin", 400, /^savings: expected a list of at most 8 savings/],
   [
     { ...fast, savings: ["xattention:thresholds=/etc/passwd"] },

@@ -40,7 +40,7 @@ export interface SavedTensor {
 export interface WritableAdapter {
   /** The base's name as other tools resolve it. */
   readonly base: string;
-  /** The task that the base was opened for: with its head, or for its hidden states alone. */
+  /** The task that the base was opened for: with its head, or only for its hidden states. */
   readonly task: "CAUSAL_LM" | "SEQ_CLS" | "FEATURE_EXTRACTION";
   readonly lora: LoraOptions;
   readonly layout: Layout;
@@ -79,7 +79,7 @@ function configOf(adapter: WritableAdapter) {
     ...{ peft_type: "LORA", task_type: task, base_model_name_or_path: base },
     ...{ r: lora.rank, lora_alpha: lora.alpha, use_rslora: lora.use_rslora, lora_dropout: lora.lora_dropout },
     ...{ use_dora: lora.use_dora, bias: "none", init_lora_weights: true },
-    // Whole names: PEFT would also match the end of one in other modules.
+    // Whole names, because PEFT would also match the end of a shorter name in other modules.
     target_modules: [...modulesIn(adapter).keys()],
     fan_in_fan_out: [...factors.keys()].some((name) => isTransposed(names, name)),
     inference_mode: true,
@@ -127,7 +127,7 @@ function tensorsOf(module: string, names: readonly string[], adapter: WritableAd
   return tensors;
 }
 
-/** A matrix's own rows in the order of PEFT's. */
+/** The matrix's own rows, in the order of PEFT's rows. */
 function rowsInModule(name: string, { layout, factors }: WritableAdapter): Int32Array {
   const { outputs } = factors.get(name)!;
   const rows = new Int32Array(outputs);
@@ -169,13 +169,13 @@ function placed(
   return out;
 }
 
-/** The module of a tensor, and which of its tensors it is: `weight` or `bias`. */
+/** The module of a tensor, and the tensor's name there: `weight` or `bias`. */
 function savedIn(adapter: WritableAdapter, name: string): { module: string; kind: string } {
   const at = name.lastIndexOf(".");
   return { module: moduleOf(adapter, name.slice(0, at)), kind: name.slice(at + 1) };
 }
 
-/** The module's name in the base's code; models of hidden states leave out the outermost name. */
+/** The module's name in the base's code; models that only compute hidden states leave out the outermost name. */
 function moduleOf({ layout, task }: WritableAdapter, name: string): string {
   const modules = layout.modules(name);
   const shortest = modules.toSorted((a, b) => a.length - b.length)[0];

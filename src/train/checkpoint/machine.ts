@@ -17,8 +17,8 @@ export const thisMachine = (): Machine => ({
 /** Why a run resumed here may differ in its last bits from one resumed there; undefined if it does not. */
 export function driftOf(before: Machine, now: Machine): string | undefined {
   if (before.onnxruntime !== now.onnxruntime)
-    return `the checkpoint is of ONNX Runtime ${before.onnxruntime}, this is ${now.onnxruntime}: losses may differ in their last bits`;
+    return `the checkpoint was written with ONNX Runtime ${before.onnxruntime}, and this is ${now.onnxruntime}: losses may differ in their last bits`;
   if (before.processor !== now.processor)
-    return "the checkpoint is of a processor with other instructions: losses may differ in their last bits";
+    return "the checkpoint was written on a processor with different instructions: losses may differ in their last bits";
   return undefined;
 }

@@ -46,7 +46,7 @@ describe.each(cases)("%s", (name, architecture) => {
     }
     for (const stored of original.tensors.values()) {
       expect(written.tensors.get(stored.name)?.shape).toEqual(stored.shape);
-      // Gains that are stored less one lose their last bits.
+      // Gains that are stored minus 1 lose their last bits.
       if (name !== "gemma3")
         expect(bits(written.floats(written.tensors.get(stored.name)!))).toBe(bits(original.floats(stored)));
     }
@@ -75,7 +75,7 @@ test("a quantised base is refused before anything is written", async () => {
   const base = openCheckpoint(fixture("gpt_oss-mxfp4"));
   const out = path.join(folder, "blocks");
   const written = writeModel(out, { config: configOf(base), names: gptOss.tensors(base), tensors: new Map(), base });
-  await expect(written).rejects.toThrow(/experts\.\w+" is in MXFP4, which cannot be written as floats; give the/);
+  await expect(written).rejects.toThrow(/experts\.\w+" is in MXFP4, which cannot be written as floats; use the/);
   expect(existsSync(out)).toBe(false);
 });
 

@@ -15,7 +15,7 @@ import { writeConfig } from "../../weights/safetensors/write-config.ts";
 export interface WritableModel {
   /** The contents of `config.json`. */
   readonly config: JsonObject;
-  /** The architecture's names, in the base's checkpoint or in a new one. */
+  /** Maps canonical names to the names in the base's checkpoint or in a new one. */
   readonly names: Names;
   /** Tensors by canonical name; matrices as [outputs, inputs]. */
   readonly tensors: ReadonlyMap<string, WritableTensor>;
@@ -37,7 +37,7 @@ export async function writeModel(
   const packed = [...(base?.tensors.values() ?? [])].find(({ type }) => type === "MXFP4");
   if (packed)
     throw new UserError(
-      `${base!.path}: tensor "${packed.name}" is in MXFP4, which cannot be written as floats; give the model's weights as floats`,
+      `${base!.path}: tensor "${packed.name}" is in MXFP4, which cannot be written as floats; use the model's weights in float form`,
     );
   try {
     makeFolders(folder);
@@ -55,7 +55,7 @@ const stored = (base: Checkpoint, copied: (name: string) => boolean = () => true
     .filter(([name]) => copied(name))
     .map(([name, tensor]) => [name, { shape: tensor.shape, values: () => base.floats(tensor) }]);
 
-/** transformers 5 uses another key than earlier versions. */
+/** transformers 5 uses a different key for the type. */
 const float32 = (config: JsonObject): JsonObject =>
   "dtype" in config ? { dtype: "float32" } : { torch_dtype: "float32" };
 

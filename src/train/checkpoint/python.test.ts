@@ -20,7 +20,7 @@ import { writeAdapter } from "./adapter.ts";
 import { writeModel } from "./model.ts";
 import { configOf, factorsOf, fixture, tensorsOf } from "./written.testing.ts";
 
-/** Has the packages of tools/reference/train.txt. */
+/** A Python environment with the packages of tools/reference/train.txt. */
 const venv = fileURLToPath(new URL("../../../.ci/venv", import.meta.url));
 const script = fileURLToPath(new URL("../../../tools/reference/check_trained.py", import.meta.url));
 const libraries = path.join(venv, "lib");

@@ -88,7 +88,7 @@ test.each([
   expect(damaged).toHaveLength(1);
   expect(damaged[0]).toContain("step-2");
   damage(inside("step-1"));
-  expect(() => latestState(run)).toThrow(/no checkpoint is whole: /);
+  expect(() => latestState(run)).toThrow(/every checkpoint is damaged: /);
 });
 
 test("a full disk: one sentence that says what remains, and nothing half-written", async () => {
@@ -99,7 +99,7 @@ test("a full disk: one sentence that says what remains, and nothing half-written
   const saving = keepState(run, at(2), new Map([...buffers(2), ["last", { shape: [1], values: full }]]));
   await expect(saving).rejects.toThrow(UserError);
   await expect(saving).rejects.toThrow(
-    /step-2\/state.safetensors: the disk is full.*; the checkpoint of step 1 is whole$/,
+    /step-2\/state.safetensors: the disk is full.*; the checkpoint of step 1 is intact$/,
   );
   expect(readdirSync(inside())).toEqual(["step-1"]);
   expect(latestState(run)!.step).toBe(1);

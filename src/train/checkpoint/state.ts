@@ -28,7 +28,7 @@ const stateFile = z.object({
   frozen: frozenChoice.optional(),
 });
 
-/** A run between two steps: everything that the rest of it depends on, except the buffers. */
+/** A run between two steps: everything that its further steps depend on, except the buffers. */
 export interface TrainingState {
   /** Steps done. */
   readonly step: number;
@@ -50,11 +50,11 @@ export interface KeptState extends TrainingState {
   readonly folder: string;
   /** Newer states that are damaged, and why; one sentence each. */
   readonly damaged: readonly string[];
-  /** The values of a buffer. @throws UserError if none has this name and shape */
+  /** The values of a buffer. @throws UserError if there is none with this name and shape */
   buffer(name: string, shape: readonly number[]): Float32Array<ArrayBuffer>;
 }
 
-/** How many states are retained. */
+/** The number of states that are kept. */
 const KEPT = 2;
 
 /** The folder of a run's states, or of one stage's. */
@@ -95,7 +95,7 @@ export async function keepState(
 function withLast(all: string, error: unknown, named: (message: string) => string): unknown {
   if (!(error instanceof UserError)) return error;
   const [last] = stepsIn(all);
-  const advice = last === undefined ? "" : `; the checkpoint of step ${last} is whole`;
+  const advice = last === undefined ? "" : `; the checkpoint of step ${last} is intact`;
   return new UserError(named(error.message) + advice);
 }
 
@@ -138,7 +138,7 @@ export function latestState(run: string, stage = ""): KeptState | undefined {
       damaged.push(error.message);
     }
   }
-  if (damaged.length > 0) throw new UserError(`${run}: no checkpoint is whole: ${damaged[0]}`);
+  if (damaged.length > 0) throw new UserError(`${run}: every checkpoint is damaged: ${damaged[0]}`);
   return undefined;
 }
 

@@ -45,7 +45,7 @@ const mixtures: Readonly<Record<string, Mixture>> = { llama: mixtral, mistral: m
 /**
  * A dense checkpoint as a mixture of experts (sparse upcycling, Komatsuzaki et al., arXiv 2212.05055): each
  * feed-forward becomes `experts` copies with a little noise, and its router gets random weights, determined by the
- * seed. Gates sum to 1: without noise, the mixture's outputs equal the dense model's.
+ * seed. Gates sum to 1, so that without noise the mixture's outputs equal the dense model's.
  * @throws UserError for an architecture without such a mixture, and for feed-forwards with biases
  */
 export function upcycledCheckpoint(
@@ -60,7 +60,7 @@ export function upcycledCheckpoint(
       2,
     );
   if (base.config.config["mlp_bias"] === true)
-    throw new UserError(`upcycle: ${base.path} has biases in its feed-forwards, and experts have none`, 2);
+    throw new UserError(`upcycle: ${base.path} has biases in its feed-forwards, but experts have none`, 2);
   const added = newTensors(base, mixture, options, seed);
   const dense = [...base.tensors].filter(([name]) => matrixAt(name) < 0);
   const { config } = base.config;

@@ -40,22 +40,25 @@ export interface Batch {
   /** [rows, tokens]; 0 after a row's last token. */
   readonly ids: Int32Array;
   /**
-   * The targets. Language models: the token that each position [rows, tokens] should predict, −1: none. Texts: each
-   * row's class. Pairs: for each query, the index of its document; queries are the first rows.
+   * The targets. For language models: the token that each position [rows, tokens] should predict, or −1. For texts:
+   * each row's class. For pairs: the index of each query's document; queries are the first rows.
    */
   readonly labels: Int32Array;
   /** The number of labels other than −1; with `weights`, the number of places that the loss averages over. */
   readonly labelled: number;
-  /** [rows, tokens]: each label's weight in the loss; absent: 1. */
+  /** [rows, tokens]: each label's weight in the loss; default: 1. */
   readonly weights?: Float32Array;
   /** The number of samples; rows that pad an epoch's last batch hold none. */
   readonly samples: number;
   /**
-   * [rows, tokens]: the index of each position's sample in its row, from 0; −1: none. Absent if no row holds more than
-   * one.
+   * [rows, tokens]: the index of each position's sample in its row, from 0, or −1. Absent if no row holds more than one
+   * sample.
    */
   readonly documents?: Int32Array;
-  /** [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if none. */
+  /**
+   * [rows, tokens]: 1 for positions in their sample's prefix, which attends in both directions; absent if there are no
+   * prefixes.
+   */
   readonly prefix?: Int32Array;
   /** Lists that the samples rank; absent if they rank none. */
   readonly lists?: readonly RankedList[];
@@ -73,7 +76,7 @@ export interface Batch {
   readonly latents?: readonly PlacedLatents[];
   /** Each row's tokens; absent if programs read all of them. */
   readonly lengths?: Int32Array;
-  /** Each row's tokens without padding, if `lengths` is absent; absent: all. */
+  /** The number of each row's tokens without padding, if `lengths` is absent; default: all. */
   readonly filled?: Int32Array;
 }
 
@@ -84,7 +87,7 @@ export const lengthsOf = ({ rows, tokens, lengths }: Batch): Int32Array => lengt
 export const tokensIn = ({ rows, tokens, lengths, filled = lengths }: Batch): number =>
   filled ? filled.reduce((sum, length) => sum + length, 0) : rows * tokens;
 
-/** Sizes that are symbolic in graphs for batches of any size. */
+/** Sizes that are symbolic in graphs, so that these serve batches of any size. */
 export function sizesOf(batch: Batch): Bindings {
   const { rows, tokens, labelled, labels, compared } = batch;
   const unpadded = lengthsOf(batch).reduce((sum, length) => sum + length, 0);
@@ -115,7 +118,7 @@ export interface Dropped {
   readonly long: number;
   /** Samples without a label, such as a chat without an answer. */
   readonly unlabelled: number;
-  /** Longer than a row and cut; absent: none. */
+  /** Samples that are longer than a row and were cut; absent if none were. */
   readonly truncated?: number;
 }
 

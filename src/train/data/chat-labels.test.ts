@@ -29,7 +29,9 @@ const chat: ChatMessage[] = [
 
 const CHATML =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}";
-/** Thoughts in all answers but the last are dropped; the prompt may hold more than an answer's beginning. */
+/**
+ * The template drops thoughts from all answers but the last; the prompt may hold more than the beginning of an answer.
+ */
 const THINKING =
   "{% for m in messages %}<|im_start|>{{ m.role }}\n{% if m.role == 'assistant' and not loop.last %}{{ m.content.split('</think>')[-1].lstrip('\n') }}{% else %}{{ m.content }}{% endif %}<|im_end|>\n{% endfor %}{% if add_generation_prompt %}<|im_start|>assistant\n<think>\n{% endif %}";
 /** No marker before an answer; only its end has a token. */

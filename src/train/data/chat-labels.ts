@@ -24,9 +24,9 @@ export interface ChatTurns {
   readonly tools?: readonly Json[] | undefined;
   /** Labels on the content of every turn but the system's. */
   readonly unmask?: boolean;
-  /** The first turn with labels; absent: 0. */
+  /** The index of the first turn with labels; default: 0. */
   readonly from?: number;
-  /** Delimiters of an image's token, which no template writes. */
+  /** Delimiters around an image's token, which templates do not write. */
   readonly gap?: Gap | undefined;
 }
 
@@ -63,13 +63,13 @@ class RenderedChat {
     return this.chat.messages;
   }
 
-  /** The text that a generation would write in place of an assistant's message. */
+  /** The text that a generation would write instead of an assistant's message. */
   answer(i: number): Span {
     const before = this.messages.slice(0, i);
     const prompt = textOf(this.#write(before, true));
     const from = this.#startOf(sharedStart(this.#text, prompt));
     if (from < prompt.length && from < textOf(this.#write(before)).length)
-      throw unclear(i, "writes the turns before it in another way than without it");
+      throw unclear(i, "writes the turns before it differently if it follows");
     const stop = this.#stopFrom(from);
     const next = this.messages[i + 1] ? this.content(i + 1)?.from : undefined;
     if (stop !== undefined && stop <= (next ?? stop)) return { from, to: stop };
@@ -82,7 +82,8 @@ class RenderedChat {
   content(i: number): Span | undefined {
     if (typeof this.messages[i]!.content !== "string") return undefined;
     const other = OTHER.find((mark) => !this.#text.includes(mark));
-    if (other === undefined) throw new UserError(`messages[${i}]: the chat holds noncharacters (U+FDE0 to U+FDE2)`);
+    if (other === undefined)
+      throw new UserError(`messages[${i}]: the chat holds all of the noncharacters U+FDE0 to U+FDE2; remove one`);
     const changed = textOf(this.#write(this.messages.with(i, { ...this.messages[i]!, content: other })));
     const from = sharedStart(this.#text, changed);
     const to = this.#text.length - sharedEnd(this.#text, changed);
@@ -101,7 +102,7 @@ class RenderedChat {
     return stop && stop.at + stop.text.length;
   }
 
-  /** A place within a special token moves to its start. */
+  /** Moves a place within a special token to the token's start. */
   #startOf(place: number): number {
     const holds = placed(this.segments).find(
       ({ text, special, at }) => special && at < place && place < at + text.length,
@@ -114,7 +115,7 @@ class RenderedChat {
 const OTHER = ["\ufde0", "\ufde1", "\ufde2"];
 
 const unclear = (i: number, why: string): UserError =>
-  new UserError(`messages[${i}]: the chat template ${why}; its tokens cannot be identified`);
+  new UserError(`messages[${i}]: the chat template ${why}, so the message's tokens cannot be identified`);
 
 const textOf = (segments: readonly Segment[]): string => segments.map(({ text }) => text).join("");
 

@@ -5,7 +5,8 @@ import type { LabelledRecord, PlacedRecord } from "./records.ts";
 import { byLength, inRows, type TextSample, type TextSamples } from "./text-rows.ts";
 
 /**
- * Reads texts of classes. The classes are the model's own if it has all labels of the data, else the data's, in order.
+ * Reads texts of classes. The classes are the model's own if these include all labels of the data, else the data's, in
+ * order.
  * @throws UserError with file and line
  */
 export function classesOf(records: readonly PlacedRecord[], reading: TextReading, limit: number): TextSamples {
@@ -34,7 +35,7 @@ function labelsOf(used: readonly string[], known: readonly string[]): readonly s
   if (used.every((label) => known.includes(label))) return known;
   const labels = [...new Set(used)].sort(new Intl.Collator("en", { numeric: true }).compare);
   if (labels.length > 1) return labels;
-  throw new UserError(`all texts have the label "${labels[0]}", expected at least two`);
+  throw new UserError(`all texts have the label "${labels[0]}", expected at least two labels`);
 }
 
 function classBatch(samples: readonly TextSample[]): Batch {

@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import { utf8 } from "../../weights/json.ts";
 import { withFile } from "../../weights/read-file.ts";
 
-/** The longest text that V8 holds, rounded. */
+/** The maximum length of a text in V8, rounded. */
 const MOST_BYTES = 2 ** 29 - 2 ** 10;
 
 /** A file's text. @throws UserError if it cannot be read, is too large, or is not UTF-8 */
@@ -25,5 +25,5 @@ export function hashOf(texts: Iterable<string>): string {
   return hash.digest("hex");
 }
 
-/** True if a file's name says that it holds JSON lines. */
+/** True if a file holds JSON lines, by its name. */
 export const isJsonLines = (file: string): boolean => /\.(jsonl|ndjson)$/i.test(file);

@@ -22,7 +22,7 @@ import { type TextSamples, textBatches } from "./text-rows.ts";
 export interface DataOptions {
   /** Texts, or tables. */
   readonly files: readonly DataFile[];
-  /** The share of the data to hold out, or other files. */
+  /** The share of the data to hold out, or separate held-out files. */
   readonly validation: number | readonly DataFile[];
   /** Positions per row. */
   readonly tokens: number;
@@ -31,7 +31,7 @@ export interface DataOptions {
   /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
-  /** The fate of samples that are longer than a row; absent: they are dropped. */
+  /** What happens to samples that are longer than a row; by default, they are dropped. */
   readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
   /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;
@@ -39,7 +39,7 @@ export interface DataOptions {
   readonly readers?: SampleReaders | undefined;
 }
 
-/** A run's files, and the held-out share of their samples or the files of other data. */
+/** A run's files, and the share of their samples to hold out or separate held-out files. */
 export interface DataFiles {
   readonly files: readonly DataSource[];
   readonly validation: number | readonly DataSource[];
@@ -54,11 +54,14 @@ export interface RunData {
   readonly hash: string;
   /** Present if a method compares completions. */
   readonly comparisons?: Comparisons;
-  /** FLOPs that an encoder spent on the data's images; absent: none. */
+  /** FLOPs that an encoder spent on the data's images; default: 0. */
   readonly encoded?: number;
   /** The head over whole texts; absent for language models. */
   readonly head?: TextHeadSettings;
-  /** The form of its prompts; mixed: some are raw, some are chats. Absent if an encoder or a method reads them in its own way. */
+  /**
+   * The form of its prompts; `mixed` if some are raw and some are chats. Absent if an encoder or a method reads them in
+   * its own way.
+   */
   readonly prompts?: AdapterRecord | "mixed" | undefined;
 }
 
@@ -73,7 +76,7 @@ export function openData(options: DataOptions, tokenizer: Tokenizer, seed: numbe
   return { ...data, heldOut, hash: hashOf([...sources, ...others].map(({ text }) => text)) };
 }
 
-/** The options for more data of the same head. */
+/** The options for further data of the same head. */
 function alike(options: DataOptions, { head }: Split): DataOptions {
   const { reading } = options;
   if (!reading || !head) return options;
@@ -83,7 +86,7 @@ function alike(options: DataOptions, { head }: Split): DataOptions {
   };
 }
 
-/** The form of the data's prompts, if all have one. */
+/** The form of the data's prompts, if all have the same. */
 export const recordOf = ({ prompts }: RunData): AdapterRecord | undefined =>
   prompts === "mixed" ? undefined : prompts;
 
@@ -177,14 +180,14 @@ function ofSamples(sources: Sources, share: number, options: DataOptions, tokeni
   };
 }
 
-/** The files' weights, if any has one; the others count once. */
+/** The files' weights, if any file has one; the other files have the weight 1. */
 const weightsOf = (sources: Sources): number[] | undefined =>
   sources.some(({ weight }) => weight !== undefined) ? sources.map(({ weight = 1 }) => weight) : undefined;
 
 /** @throws UserError for a weight where samples are not drawn by it */
 export function refuseWeights(sources: Sources, why: string): void {
   const other = sources.find(({ weight }) => weight !== undefined);
-  if (other) throw new UserError(`${other.file}=${other.weight}: ${why}; expected no weight`, 2);
+  if (other) throw new UserError(`${other.file}=${other.weight}: ${why}; omit the weight`, 2);
 }
 
 export function promptsOf(all: readonly (PromptForm | undefined)[], tokenizer: Tokenizer): RunData["prompts"] {

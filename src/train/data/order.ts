@@ -46,8 +46,8 @@ export function quotasOf(parts: readonly MixturePart[]): number[] {
 }
 
 /**
- * Each epoch's items of parts that lie one after another, in a random order: a pure function of seed and epoch. A part
- * goes on where it ended in the epoch before, and draws none of its items again before all were drawn.
+ * Each epoch's items of parts that lie one after another, in a random order: a pure function of seed and epoch. Each
+ * part continues where it ended in the previous epoch, and repeats an item only after all its items were drawn.
  */
 export function mixedOrder(parts: readonly MixturePart[], seed: number): (epoch: number) => Uint32Array {
   const quotas = quotasOf(parts);

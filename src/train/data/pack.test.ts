@@ -81,7 +81,7 @@ test.each([
     [{ ids: Int32Array.of(1), labels: Int32Array.of(-1) }],
     "none of the 1 samples has a token to predict: all labels are masked",
   ],
-  [[sample(1, 9), sample(2, 7)], "all 2 samples are longer than a row of 4 tokens, the shortest has 7"],
+  [[sample(1, 9), sample(2, 7)], "all 2 samples are longer than a row of 4 tokens; the shortest has 7"],
 ])("nothing to train on: one sentence", (samples, sentence) => {
   expect(() => sampleData(samples, { packing: false, rows: 1, tokens: 4 })).toThrow(sentence);
 });

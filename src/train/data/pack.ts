@@ -8,13 +8,13 @@ export interface Packing extends Batching {
   readonly packing: boolean;
   /** True if samples that are too long lose their end. */
   readonly truncate?: boolean;
-  /** The share of each sample's file in a mixture; absent: files count by their sizes. */
+  /** The share of each sample's file in a mixture; by default, files count by their sizes. */
   readonly weights?: readonly number[] | undefined;
 }
 
 /**
  * Samples as rows of `tokens` positions: one per row, or several. Samples that are too long are
- * dropped or cut; those and samples without a label are counted.
+ * dropped or cut; these, and samples without a label, are counted.
  * @throws UserError if none remain
  */
 export function sampleData(
@@ -33,7 +33,7 @@ export function sampleData(
   return inBatches({ ...source, row: (index) => rows[index]! }, batching);
 }
 
-/** Lists and images need all of their tokens. */
+/** Samples with lists or images need all of their tokens, so they are not cut. */
 function cut(sample: Sample, tokens: number): Sample {
   const { ids, labels, list, image, seen, visual } = sample;
   if (ids.length <= tokens || (list ?? image ?? seen ?? visual)) return sample;
@@ -51,7 +51,7 @@ function sorted(samples: readonly Sample[], tokens: number): { kept: readonly Sa
     throw new UserError(`none of the ${samples.length} samples has a token to predict: all labels are masked`);
   const least = labelled.reduce((min, { ids }) => Math.min(min, ids.length), Number.POSITIVE_INFINITY);
   throw new UserError(
-    `all ${labelled.length} samples are longer than a row of ${tokens} tokens, the shortest has ${least}`,
+    `all ${labelled.length} samples are longer than a row of ${tokens} tokens; the shortest has ${least}`,
   );
 }
 

@@ -32,7 +32,7 @@ const usual: DataOptions = { files: [file], validation: 0, tokens: 32, rows: 4, 
 const shown = [
   "‹Wie heißt› er?</s>",
   "‹user:a\nassistant:›é</s>",
-  // The first token has none before it that could predict it.
+  // No token comes before the first one, so nothing could predict it.
   "‹a›ll</s>",
   "‹f›ourth</s>",
 ];

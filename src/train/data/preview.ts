@@ -2,10 +2,10 @@ import type { Tokenizer } from "../../weights/tokenizer/index.ts";
 import type { Batch } from "./batch.ts";
 import type { RunData } from "./open.ts";
 
-/** Samples that a preview shows. */
+/** The number of samples that a preview shows. */
 const SHOWN = 3;
 
-/** The marks around text that is read and not trained. */
+/** The marks around text that is read but not trained on. */
 export const MASKED = ["‹", "›"] as const;
 
 /** The first samples of training as text, special tokens included. */
@@ -21,7 +21,7 @@ export function previewOf({ training, head }: Pick<RunData, "training" | "head">
   return [...batch.labels.subarray(0, SHOWN)].map((label, row) => `${rowText(row)} → ${target(label)}`);
 }
 
-/** Tokens, and for each whether the loss counts it. */
+/** Tokens, each with a flag that is true if it counts in the loss. */
 type Shown = readonly { readonly id: number; readonly trained: boolean }[];
 
 const rowOf = (values: Int32Array, row: number, { tokens }: Batch): Int32Array =>
@@ -44,7 +44,7 @@ function samplesIn(batch: Batch): Shown[] {
   });
 }
 
-/** A sample's text, with marks around what is not trained. */
+/** A sample's text, with marks around the parts that are not trained on. */
 function marked(sample: Shown, tokenizer: Tokenizer): string {
   const starts = sample.flatMap(({ trained }, i) => (i === 0 || trained !== sample[i - 1]!.trained ? [i] : []));
   return starts

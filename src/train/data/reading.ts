@@ -4,15 +4,15 @@ import type { DataRecord, PlacedRecord } from "./records.ts";
 
 /** How an encoder reads texts. */
 export interface TextReading {
-  /** The head to train; undefined: determined by the data. */
+  /** The head to train; if undefined, the data determine it. */
   readonly head: TextHeadKind | undefined;
   /** The labels of the model's classifier. */
   readonly labels: readonly string[];
-  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if none */
+  /** A text's token ids as the trained model will read them, at most `limit`. @throws UserError if there are none */
   read(text: string, head: TextHeadKind, limit: number): Int32Array;
 }
 
-/** The head that fits the data's first record. @throws UserError if none does */
+/** The head that fits the data's first record. @throws UserError if no head does */
 export function headFor(records: readonly PlacedRecord[]): TextHeadKind {
   const [first] = records;
   if (!first) throw new UserError("there are no samples");

@@ -15,7 +15,7 @@ const visual = z.array(z.strictObject({ first: z.int().min(0), grid: z.tuple([si
 const text = z.object({ text: z.string(), visual });
 /** A text and its continuation. */
 const completion = z.object({ prompt: z.string(), completion: z.string(), visual });
-/** A chat; `unmask` asks for labels on every turn but the system's. */
+/** A chat; `unmask` puts labels on every turn except the system's. */
 const chat = z.object({
   messages: z.array(message).min(1),
   tools: z.array(z.json()).optional(),
@@ -32,7 +32,7 @@ const list = z
   .object({ query: z.string().min(1), documents: z.array(z.string()).min(2), ranking: z.array(z.int().min(0)) })
   .refine(({ documents, ranking }) => isPermutation(ranking, documents.length), {
     path: ["ranking"],
-    error: "expected the index of each document once, the best first",
+    error: "expected the index of each document exactly once, the best first",
   });
 
 /** A question and its answer. */
@@ -109,7 +109,7 @@ export interface PlacedRecord {
 export const readRecords = (file: string, contents: string): PlacedRecord[] =>
   recordsIn({ file, text: contents, rows: jsonRows(file, contents) });
 
-/** The records of a table; a text has none. @throws UserError with the number of the line or row */
+/** The records of a table; undefined for a text. @throws UserError with the number of the line or row */
 export function recordsIn(data: DataFile): PlacedRecord[] {
   const { file, rows = [] } = sourceOf(data);
   const folder = path.dirname(file);

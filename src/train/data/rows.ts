@@ -18,7 +18,7 @@ interface Source {
   readonly dropped?: Dropped;
   /** True if a row may hold several samples. */
   readonly packed?: boolean | undefined;
-  /** The files of a mixture, one after another; absent: all rows count alike. */
+  /** The files of a mixture, one after another; if absent, all rows count equally. */
   readonly parts?: readonly MixturePart[] | undefined;
   row(index: number, epoch: number): BatchRow;
 }

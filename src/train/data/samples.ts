@@ -14,7 +14,7 @@ import type {
   TextRecord,
 } from "./records.ts";
 
-/** A text's tokens without the last, and for each the next token if it is a label, else −1. */
+/** A text's tokens without the last one; the label of each is the next token, or −1 if that is not trained on. */
 export interface Sample {
   readonly ids: Int32Array;
   readonly labels: Int32Array;
@@ -48,13 +48,16 @@ export type LabelRule = "answers" | "all";
 export interface SampleReaders {
   /** Reads lists; without it, they are refused. */
   readonly readList?: ListReader | undefined;
-  /** The form of samples; absent: each place predicts the next token. */
+  /** The form of samples; by default, each place predicts the next token. */
   readonly arrange?: Arrange | undefined;
   /** Reads questions about pictures, for models that see; without it, they are refused. */
   readonly readSeen?: SeenReader | undefined;
 }
 
-/** Samples of a language model. @throws UserError with file and line, also for samples of more than `longest` tokens */
+/**
+ * Samples of a language model. @throws UserError with file and line, including for samples of more than `longest`
+ * tokens
+ */
 export const samplesOf = (
   records: readonly PlacedRecord[],
   tokenizer: Tokenizer,

@@ -69,7 +69,7 @@ test("a template that is one column keeps a chat", async () => {
 test.each([
   [file("b.jsonl", `${json[0]}\n{`), {}, /b\.jsonl: line 2: this is not JSON/],
   [file("c.csv", "prompt,completion\nx\n"), {}, /c\.csv: .*line 2/],
-  [file("d.parquet", "no"), {}, /d\.parquet: this is not a sound parquet file/],
+  [file("d.parquet", "no"), {}, /d\.parquet: this is not a valid parquet file/],
   [file("e.txt", "text"), { text: "{a}" }, /e\.txt: a text has no columns/],
   [file("f.jsonl", '{"question": null}'), { text: "{question}" }, /f\.jsonl: line 1: columns: .*; it is empty$/],
   [file("g.jsonl", '{"question": "x"}'), { text: "{qestion}" }, /line 1: columns: .*did you mean "question"/],

@@ -16,7 +16,7 @@ export interface DataSource {
   readonly text: string;
   /** The rows of a table; undefined for a text. */
   readonly rows?: readonly Row[];
-  /** Its weight in the mixture, beside the other files' weights; absent: its size. */
+  /** Its weight in the mixture, relative to the other files' weights; default: its size. */
   readonly weight?: number;
 }
 
@@ -40,7 +40,7 @@ export const jsonRows = (file: string, text: string): Row[] =>
 
 /**
  * Reads a run's files: texts, JSON lines and tables, here or on a hub, each with a weight if its name ends in `=3`.
- * Templates make a sample's fields of a row's columns.
+ * Templates make a sample's fields from a row's columns.
  * @throws UserError
  */
 export async function readSources(names: readonly string[], templates: Templates = {}): Promise<DataSource[]> {
@@ -55,7 +55,7 @@ export async function readSources(names: readonly string[], templates: Templates
   return sources;
 }
 
-/** Local files. On the hub, a path without an ending names a split, which may be in several files. */
+/** Local files. On the hub, a path without an extension names a split, which may consist of several files. */
 async function filesAt(place: string): Promise<string[]> {
   const remote = remoteSource(place);
   if (!remote) return [place];
@@ -75,7 +75,7 @@ async function filesAt(place: string): Promise<string[]> {
   return paths;
 }
 
-/** A file's path without the number of its shard and its ending: `data/train` of `data/train-00000-of-00002.parquet`. */
+/** A file's path without its shard number and extension: `data/train` of `data/train-00000-of-00002.parquet`. */
 const splitOf = (path: string): string => path.replace(/(-\d+-of-\d+)?(\.\w+)+$/, "");
 
 const splitsOf = (tables: readonly string[]): string[] => [...new Set(tables.map(splitOf))];

@@ -5,7 +5,7 @@ import { type Batching, inBatches } from "./rows.ts";
 
 /**
  * A text as windows of `tokens` tokens, each predicting the next token. With a seed, each epoch begins its first window
- * at another place and shuffles the windows.
+ * at a different place and shuffles the windows.
  * @throws UserError if the text is shorter than one window
  */
 export function textData(text: Int32Array, batching: Batching): TrainingData {
@@ -13,9 +13,9 @@ export function textData(text: Int32Array, batching: Batching): TrainingData {
   // The token after a window is its last label.
   if (text.length <= tokens)
     throw new UserError(
-      `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and what follows it`,
+      `the text has ${text.length} tokens, expected at least ${tokens + 1}: one row and the token after it`,
     );
-  // With a seed there is one window fewer, whatever the place of the first.
+  // With a seed, there is one window fewer, wherever the first one begins.
   const count = Math.max(1, Math.floor((text.length - (seed === undefined ? 1 : tokens)) / tokens));
   const slack = Math.min(tokens, text.length - count * tokens);
   const offset = lastKept((epoch) =>

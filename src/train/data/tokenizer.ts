@@ -7,8 +7,8 @@ const END = "<|endoftext|>";
 const START = "<|startoftext|>";
 
 /**
- * Each character of the texts is a token, in the order of code points; then comes the end token. Encoding drops unknown
- * characters.
+ * Each character of the texts is a token, with ids in the order of code points; the end token comes last. Encoding
+ * drops unknown characters.
  */
 export function characterTokenizer(texts: Iterable<string>): TokenizerFiles {
   const alphabet = new Set<string>();
@@ -49,7 +49,7 @@ interface Components {
   readonly pre_tokenizer: object | null;
   readonly post_processor?: object;
   readonly decoder: object;
-  /** Words with a token are not built from bytes. */
+  /** A word that is a token is not split into bytes. */
   readonly wholeWords?: boolean;
   /** The end token is also the padding. */
   readonly padded?: boolean;

@@ -43,7 +43,7 @@ beforeAll(async () => {
   const options = optionsOf({ architecture: gpt2, tokenizer: "bytes", steps: 1 });
   await runSession({ options, out: base, reuse: "refuse" }, open, {});
 });
-/** Each covers another part of the export. */
+/** Each run covers a different part of the export. */
 const runs: readonly [name: string, options: () => TrainOptions][] = [
   ["packed", () => packed],
   [

@@ -51,12 +51,15 @@ export async function exportTrl(
 
 /** @throws UserError for options that train.py cannot follow */
 function refuseBeyond({ method, start, save, freeze }: TrainOptions): void {
-  if (save !== undefined) throw new UserError(`save: ${save} is not exported; expected a run without a saving`);
+  if (save !== undefined) throw new UserError(`save: ${save} cannot be exported; expected a run without a saving`);
   if (method !== undefined)
-    throw new UserError(`method: ${methodName(method)} is not exported; expected a run without a method`);
-  if (freeze !== undefined) throw new UserError("freeze: frozen parameters are not exported; name the others in train");
+    throw new UserError(`method: ${methodName(method)} cannot be exported; expected a run without a method`);
+  if (freeze !== undefined)
+    throw new UserError(
+      "freeze: a list of frozen parameters cannot be exported; list the trained ones in train instead",
+    );
   if (start !== undefined)
-    throw new UserError("start: the weights of another run are not exported; give its folder as model");
+    throw new UserError("start: the weights of another run cannot be exported; give its folder as model");
 }
 
 async function written(
@@ -69,7 +72,7 @@ async function written(
   makeFolders(base ? out : model);
   const { subject, data } = await openRun(options, model, async (name) => base ?? (await openBase(name)));
   using _ = subject;
-  if (data.head) throw new UserError(`head: ${data.head.kind} is not exported; expected a language model`);
+  if (data.head) throw new UserError(`head: ${data.head.kind} cannot be exported; expected a language model`);
   if (!base) await subject.write(model);
   else if (options.lora) {
     await subject.write(adapter);
@@ -87,7 +90,7 @@ async function written(
   return { out, files: readdirSync(out).sort(), rows, notices: noticesOf(options, place) };
 }
 
-/** The checkpoint names of the trained tensors. */
+/** The names of the trained tensors in the checkpoint. */
 async function trainedNames(checkpoint: Checkpoint, { store }: Subject): Promise<string[]> {
   const names = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
   const entries = store.parameters.filter(({ trained }) => trained).map(({ name }) => names(name));
@@ -125,15 +128,17 @@ function noticesOf(options: TrainOptions, place: string | undefined): string[] {
   const { patience, keepBest } = options;
   const omitted = ["evaluations", ...(patience === undefined ? [] : ["patience"]), ...(keepBest ? ["keepBest"] : [])];
   const needed =
-    "the base is a GGUF, which transformers does not train: give train.py its Hugging Face form by --model";
+    "the base is a GGUF, which transformers does not train: pass its Hugging Face form to train.py as --model";
   return [
     ...(place === undefined ? [`${needed}; its weights are not rounded, so the losses differ`] : []),
-    ...(noiseOf(options) ? ["train.py draws other dropout and noise, so the losses differ"] : []),
+    ...(noiseOf(options)
+      ? ["train.py draws different random numbers for dropout and noise, so the losses differ"]
+      : []),
     `not exported: ${omitted.join(", ")}; train.py trains every step`,
   ];
 }
 
-/** A row of a batch as a line of `rows.jsonl`, up to its last label: the rest does not change the loss. */
+/** A row of a batch as a line of `rows.jsonl`, cut after its last label, since the rest does not change the loss. */
 function rowLine({ tokens, ids, labels, documents }: Batch, row: number): string {
   const from = row * tokens;
   const own = labels.subarray(from, from + tokens);

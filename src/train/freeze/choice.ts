@@ -21,15 +21,15 @@ export interface Unit {
 export interface TrainedUnits {
   readonly units: readonly Unit[];
   readonly lowest: number;
-  /** Their share of the squared norm. */
+  /** The share of the squared norm that they hold. */
   readonly retained: number;
 }
 
 const sumOf = (units: readonly Unit[]): number => units.reduce((sum, { square }) => sum + square, 0);
 
 /**
- * Chooses the units with the greatest gradients from a layer on. It is the highest layer from which they hold as much of
- * the squared norm as a random choice from all layers would on average. Nothing runs backward below it.
+ * Chooses the units with the greatest gradients from some layer on: the highest layer for which they hold as much of
+ * the squared norm as a random choice from all layers would on average. The backward pass ends at that layer.
  */
 export function chooseTrained(units: readonly Unit[], share: number): TrainedUnits {
   const count = Math.max(1, Math.round((1 - share) * units.length));
@@ -41,6 +41,6 @@ export function chooseTrained(units: readonly Unit[], share: number): TrainedUni
   };
   const layers = [...new Set(units.map(({ layer }) => layer))].sort((a, b) => b - a);
   const choices = layers.map(from).filter((choice) => choice.units.length === count);
-  // The greatest of all units hold at least their share, up to rounding.
+  // Chosen from all layers, the greatest units hold at least this share, up to rounding.
   return choices.find(({ retained }) => retained >= 1 - share) ?? choices.at(-1)!;
 }

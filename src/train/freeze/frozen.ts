@@ -6,7 +6,7 @@ import type { TrainOptions } from "../options.ts";
 import type { Joined } from "../step/parameters.ts";
 import { checkMask, type ModelTensor, readMask } from "./mask-file.ts";
 
-/** A checkpoint's tensors as a model requests them, each once; new ones have no values yet. */
+/** A checkpoint's tensors as a model requests them, each once; new tensors have no values yet. */
 export function tensorsOf(
   joined: readonly Joined[],
   checkpoint: Checkpoint,
@@ -25,7 +25,7 @@ export const nothingFrozen = (): boolean => false;
 
 /**
  * The names that the options' mask freezes; checks that the mask belongs to the model.
- * @throws UserError for a mask of another model, or one that freezes everything
+ * @throws UserError if the mask is for a different model, or freezes everything
  */
 export function frozenBy(
   { freezeMask: file }: Pick<TrainOptions, "freezeMask">,
@@ -44,5 +44,8 @@ export function frozenBy(
 export function refuseOnFrozen(adapted: readonly string[], frozen: (name: string) => boolean): void {
   const refused = adapted.filter((name) => frozen(`${name}.weight`));
   if (refused.length > 0)
-    throw new UserError(`lora: the mask freezes ${few(refused)}, and an adapter would change what it does`, 2);
+    throw new UserError(
+      `lora: the mask freezes ${few(refused)}, but an adapter would change the effect of these matrices`,
+      2,
+    );
 }

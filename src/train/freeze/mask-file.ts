@@ -54,7 +54,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
   const more = own.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
   if (missing.length + more.length > 0)
     throw new UserError(
-      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} of its tensors or the model's are not in both`,
+      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} are tensors of only one of the mask and the model`,
     );
   const other = own.find(({ name, shape }) => tensors[name]!.shape.join() !== shape.join());
   if (other)
@@ -64,7 +64,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
   const hash = tensorsHash(own);
   if (hash !== model.sha256)
     throw new UserError(
-      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, and this model's have ${hash.slice(0, 12)}…`,
+      `${file}: the mask is for ${model.name} whose tensors have SHA-256 ${model.sha256.slice(0, 12)}…, but this model's have ${hash.slice(0, 12)}…`,
     );
 }
 
@@ -86,7 +86,7 @@ export const maskOf = (
   ),
 });
 
-/** A mask's shares: of tensors that are frozen, and of parameters. */
+/** The shares of tensors and of parameters that a mask freezes. */
 export function ratiosOf({ tensors }: FreezeMask): { readonly tensors: number; readonly parameters: number } {
   const sizes = Object.values(tensors).map((t) => ({ ...t, size: t.shape.reduce((a, b) => a * b, 1) }));
   const frozen = sizes.filter((t) => t.frozen);

@@ -3,8 +3,8 @@ import { type DecoderConfig, headsOf } from "../../models/decoder/decoder.ts";
 import type { Shape } from "./stack.ts";
 
 /**
- * Tensors that travel with the stream before a layer: the own inputs of this layer and all deeper ones, then keys and
- * values of earlier layers that some of these attend to.
+ * Tensors that travel with the stream before a layer: the layer's own input and those of all deeper layers, then keys
+ * and values of earlier layers that any of these layers attend to.
  */
 interface Layout {
   /** Width of a layer's own input. */
@@ -83,14 +83,14 @@ export class Carried {
     return owner === undefined ? qkv : concat([qkv, this.#keys.get(owner)!], 2);
   }
 
-  /** The tensors that travel on after a layer with these queries, keys and values; undefined if none. */
+  /** The tensors that travel on after a layer with these queries, keys and values; undefined if there are none. */
   next(qkv: Tensor): Tensor | undefined {
     const { owners } = layoutAt(this.config, this.layer + 1);
     const own = (width: number) => split(qkv, 2, [Number(qkv.shape[2]) - width, width])[1]!;
     const keys = owners.map(({ layer, width }) => this.#keys.get(layer) ?? own(width));
     const all = [...(this.#deeper ? [this.#deeper] : []), ...keys];
     if (all.length === 0) return undefined;
-    // A single part would be an input that is also an output.
+    // Without concatenation, a single part would be an input that is also an output.
     return all.length === 1 ? reshape(all[0]!, all[0]!.shape) : concat(all, 2);
   }
 }

@@ -72,7 +72,9 @@ export class DecoderStack implements Stack {
     return y;
   }
 
-  /** A term for attention's scores, f32 [rows, tokens, tokens]; undefined: a token sees those before it. */
+  /**
+   * A term added to attention's scores, f32 [rows, tokens, tokens]; if undefined, a token sees the tokens before it.
+   */
   protected hiddenPairs(g: Graph, layer: number, shape: Shape): Tensor | undefined {
     return this.saving?.scores(g, layer, shape);
   }
@@ -90,7 +92,7 @@ export class DecoderStack implements Stack {
     return this.decoder.config.denoiser ? { ...shape, packed: true, prefixed: true } : shape;
   }
 
-  /** `lengths` are one less, for models with learned positions. */
+  /** For models with learned positions, `lengths` are one less. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>> {
     const { rows, tokens, ids, documents } = batch;
     const prefix = this.decoder.config.denoiser ? new Int32Array(ids.length).fill(1) : batch.prefix;
@@ -121,8 +123,8 @@ function routedOf({ rows, tokens, labels, documents }: Batch): Float32Array {
 /** A recurrent layer reads a row from its first token to its last. @throws UserError */
 function checkRows({ packed, prefixed }: Shape): void {
   const why = "every layer of a recurrent model carries its state from one token of a row to the next";
-  if (packed) throw new UserError(`packing: ${why}, also across documents; omit packing`, 2);
-  if (prefixed) throw new UserError(`${why}: no token of a prefix can see those after it`, 2);
+  if (packed) throw new UserError(`packing: ${why}, even across documents; omit packing`, 2);
+  if (prefixed) throw new UserError(`${why}, so no token of a prefix can see later ones`, 2);
 }
 
 /** A decoder, trained as a language model. */

@@ -36,7 +36,7 @@ export async function hasTensor(checkpoint: Checkpoint): Promise<(name: string) 
 export const encoderOf = async (checkpoint: Checkpoint): Promise<Encoder> =>
   (await encoderArchitecture(checkpoint)).open(new TracedWeights(checkpoint.config, await hasTensor(checkpoint)));
 
-/** The labels of a classifier; empty if the checkpoint has none. @throws UserError if it is of another kind */
+/** The labels of a classifier; empty if the checkpoint has none. @throws UserError if it is of a different kind */
 export async function labelsOf(checkpoint: Checkpoint): Promise<readonly string[]> {
   const { classifier, labels } = (await encoderOf(checkpoint)).config;
   const classifies = (await hasTensor(checkpoint))(`${classifier.output}.weight`);

@@ -17,7 +17,10 @@ export function hiddenIn(g: Graph, encoder: Encoder) {
   return { x, mask, hidden: encoder.finish(g, { branch: x }, textBatch(mask)) };
 }
 
-/** Tokens of the texts that run together: fewer make products thin; more make attention score padding. */
+/**
+ * The number of tokens of texts that run together. With fewer, matrix products are inefficiently small; with more,
+ * attention spends work on padding.
+ */
 const PART_TOKENS = 1024;
 
 /** An encoder's layers over texts without padding: one program serves batches of every size. */

@@ -38,22 +38,22 @@ export interface ExitLosses {
 
 /** A head at a layer before the last, with its loss. */
 export interface ExitLoss {
-  /** Layers that have run by then. */
+  /** The number of layers that have run by then. */
   readonly layer: number;
   readonly share: number;
   readonly objective: Objective;
 }
 
 /**
- * Graphs of a step. Between layers the stream is one tensor. Weight inputs have the weights' names. A gradient is the
- * input `sum:NAME` and the output `gradient:NAME`, which adds to it: both may be bound to one buffer.
+ * Graphs of a step. Between layers, the stream is a single tensor. Weight inputs have the weights' names. A gradient
+ * has the input `sum:NAME` and the output `gradient:NAME`, which adds to it: the two may be bound to the same buffer.
  */
 export const sumName = (input: string): string => `sum:${input}`;
 export const gradientName = (input: string): string => `gradient:${input}`;
 
 /**
- * The sum of a router's shares over the step's batches, as an input before a batch and an output after it: both may be
- * bound to one buffer.
+ * The sum of a router's shares over the step's batches, as an input before a batch and an output after it: the two may
+ * be bound to the same buffer.
  */
 const SHARES = "shares:";
 export const sharesAfter = (input: string): string => `after ${input}`;
@@ -105,8 +105,8 @@ export interface LayerPasses {
   /** `x` → `y`, the tensors that travel with them, and the retained tensors. */
   readonly forward: Graph;
   /**
-   * `x`, the retained tensors, `dy` → `dx`, if anything before the layer is trained, and the gradients of its weights.
-   * The same for the tensors that travel along.
+   * `x`, the retained tensors and `dy` → `dx`, if anything before the layer is trained, and the gradients of its
+   * weights; likewise for the tensors that travel along.
    */
   readonly backward: Graph;
   /** Retained tensors, by their name as output of one graph and input of the other. */

@@ -5,8 +5,8 @@ import { withoutLayer } from "./trainable.ts";
 const NAMES = /^[\w.\-,\s]*$/;
 
 /**
- * The matrices that get LoRA layers, as PEFT's `target_modules` names them: names or ends of names after a dot, or one
- * regular expression of a whole name. Names are Hugging Face's, or the matrix's canonical one.
+ * The matrices that get LoRA layers, as PEFT's `target_modules` names them: names or ends of names after a dot, or a
+ * regular expression for whole names. Names are Hugging Face's, or the matrix's canonical one.
  */
 export class LoraTargets {
   readonly #unmatched: Set<string>;

@@ -40,11 +40,14 @@ interface Inputs {
   readonly frozen: Map<string, FrozenInput>;
 }
 
-/** How the weights differ from a decoder's that is trained. */
+/** How these weights differ from the weights of a decoder in training. */
 interface LoraUse {
   /** Tensors of a classifier's head, which is trained whole. */
   readonly head?: readonly string[];
-  /** For an engine: frozen weights are constants, which it packs, and a program has the inputs of several layers. */
+  /**
+   * True for an engine: frozen weights are then constants, which it packs, and a program has the inputs of several
+   * layers.
+   */
   readonly served?: boolean;
 }
 
@@ -58,8 +61,8 @@ interface AdaptedMatrix {
 
 /**
  * A model's frozen weights, with trained LoRA layers beside some of its matrices (Hu et al. 2021). Frozen weights are
- * inputs as well, bound to their files if quantised: as constants, the compiler would expand them to floats for the
- * backward pass.
+ * inputs as well, bound to their files if they are quantised, because the compiler would expand constants to floats for
+ * the backward pass.
  */
 export class LoraWeights implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Inputs>();
@@ -123,7 +126,7 @@ export class LoraWeights implements TrainableWeights {
       case "blocks":
         return { kind: "blocks", matrix: this.#codes(graph, scratch, matrix.matrix) };
       case "bytes":
-        throw new Error("weights in bytes are not trained");
+        throw new Error("weights in bytes cannot be trained");
       case "float32":
       case "float32 rows":
         return { kind: matrix.kind, weight: this.#frozen(graph, scratch, matrix.weight) };
@@ -160,7 +163,7 @@ export class LoraWeights implements TrainableWeights {
   update(graph: Graph, inputs: number, outputs: Sizes): LowRankUpdate | undefined {
     const factors = Object.entries(outputs).flatMap(([name, size]) => {
       const modules = this.layout.modules(name);
-      // No adapter in Hugging Face's format could hold its update.
+      // An adapter in Hugging Face's format could not hold its update.
       if (modules.length === 0 || this.saved.includes(`${name}.weight`)) return [];
       const together = Object.keys(outputs).filter((other) => this.layout.modules(other)[0] === modules[0]);
       if (!this.#targets.include([...together, ...modules])) return [];
@@ -171,11 +174,11 @@ export class LoraWeights implements TrainableWeights {
   }
 
   /**
-   * DoRA (Liu et al. 2024): each row of W + s · (down · up)ᵀ gets a trained norm. Its own norm is a constant in the
-   * gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
+   * DoRA (Liu et al. 2024): each row of W + s · (down · up)ᵀ gets a trained norm. The row's own norm counts as a
+   * constant in the gradient, as in PEFT. ‖w + s · d u‖² = ‖w‖² + u · (2 s · w d + s² · dᵀd u) needs no copy of W.
    */
   #withGain(graph: Graph, name: string, factors: LowRank, inputs: number, outputs: Sizes): LowRank {
-    if (name === "output") throw new UserError("use_dora: the head takes plain LoRA; omit it in targets", 2);
+    if (name === "output") throw new UserError("use_dora: the head takes only plain LoRA; omit it from targets", 2);
     const size = outputs[name]!;
     const [down, up] = [factors.down, factors.up].map(withoutGradient) as [Tensor, Tensor];
     const turned = transpose(down, [1, 0]);
@@ -192,7 +195,7 @@ export class LoraWeights implements TrainableWeights {
     return undefined;
   }
 
-  /** Tokens' rows are trained in full: a low-rank update would change all tokens' rows. */
+  /** The tokens' rows are trained in full, because a low-rank update would change all rows of the table. */
   tokenRows(graph: Graph, name: string, width: number): TokenRows | undefined {
     const { tokens: ids } = this;
     return ids && { ids, rows: this.#input(graph, rowsName(name), ids.length, [width]) };
@@ -206,7 +209,7 @@ export class LoraWeights implements TrainableWeights {
     const up = scale(this.#input(graph, upName(name), rank, [outputs]), loraScale(this.options));
     if (this.options.lora_dropout === 0) return { down, up };
     if (name === "output")
-      throw new UserError("lora_dropout: the head's inputs are not dropped; omit it in targets", 2);
+      throw new UserError("lora_dropout: dropout does not apply to the head's inputs; omit the head from targets", 2);
     const columns = this.#input(graph, dropoutName(matrix.down), inputs, []);
     return { down, up, dropout: (x) => dropped(graph, x, columns) };
   }
@@ -228,7 +231,10 @@ export class LoraWeights implements TrainableWeights {
     return { ...form, codes: c, scale: s, zero: z };
   }
 
-  /** A scratch graph's constant as an input of the graph, or as a constant if it lies in memory or is served. */
+  /**
+   * A constant of a scratch graph as an input of the graph, or as a constant if it lies in memory or the model is
+   * served.
+   */
   #frozen(graph: Graph, scratch: Graph, tensor: Tensor): Tensor {
     const { name, data } = constantOf(scratch, tensor);
     if (data.kind === "memory" || this.served) return graph.constant(name, tensor, data);
@@ -272,5 +278,5 @@ export const magnitudeName = (name: string): string => `${name}.lora_magnitude`;
 export const squaresName = (name: string): string => `${name}.lora_squares`;
 /** The name of the integers that place a module's dropout. */
 const dropoutName = (down: string): string => down.replace(/lora_down$/, "lora_dropout");
-/** True for parameters that LoRA+ gives another rate: the second factors, and DoRA's norms as in PEFT. */
+/** True for parameters that LoRA+ gives a different rate: the second factors, and DoRA's norms as in PEFT. */
 export const hasPlusRate = (name: string): boolean => /\.lora_(up|magnitude)$/.test(name);

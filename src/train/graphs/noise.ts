@@ -5,12 +5,12 @@ import type { Batch } from "../data/batch.ts";
 import type { TrainOptions } from "../options.ts";
 import type { BatchInput, Shape } from "./stack.ts";
 
-/** The noise of a training: dropout before LoRA layers, and noise in embeddings (NEFTune: Jain et al. 2023). */
+/** The noise in a training run: dropout before LoRA layers, and noise in embeddings (NEFTune: Jain et al. 2023). */
 export interface Noise {
   readonly seed: number;
   /** The share of a LoRA layer's inputs that dropout keeps. */
   readonly keep: number;
-  /** NEFTune's alpha; 0: no noise in embeddings. */
+  /** NEFTune's alpha; 0 for no noise in embeddings. */
   readonly alpha: number;
 }
 
@@ -23,7 +23,10 @@ export function noiseOf({ seed, lora, neftuneNoiseAlpha: alpha = 0 }: TrainOptio
 const ROWS = "noise";
 const KEEP = "noise:keep";
 
-/** A batch's random integers: a pure function of the seed and the batch's number. Without a number, there is no noise. */
+/**
+ * A batch's random integers: a pure function of the seed and the batch's number. If the number is missing, there is no
+ * noise.
+ */
 export function noiseInputs(
   { seed, keep }: Noise,
   { rows, tokens }: Batch,

@@ -20,13 +20,13 @@ export function savedModules(
     const [, tensor] = [...known].find(([module]) => module === name || module.endsWith(`.${name}`)) ?? [];
     if (tensor !== undefined) return tensor;
     throw new UserError(
-      `lora.modules_to_save: "${name}" is no module of it (there are ${[...known.keys()].join(", ")})`,
+      `lora.modules_to_save: the model has no module "${name}" (there are ${[...known.keys()].join(", ")})`,
       2,
     );
   });
   if (has("output.weight")) return found;
   throw new UserError(
-    "lora.modules_to_save: the model's head is tied to its token table, so neither is trained alone",
+    "lora.modules_to_save: the model's head is tied to its token table, so neither can be trained without the other",
     2,
   );
 }

@@ -221,9 +221,12 @@ test.each([
   [{ save: "feather:after=1" }, "save: training with feather is not supported, expected yopo"],
   [{ save: "yopo" }, "save: expected yopo with its options, got only its name"],
   [{ save: "yopo:layers=9" }, "yopo: there is no layer 9; the model has 3"],
-  [{ save: "yopo:heads=heads.json" }, "yopo: heads: the file is for a model's weights, which training changes"],
-  [{ save: CUTS, packing: true }, "packing: a saving has no masks for samples that share a row"],
-  [{ save: CUTS, method: "ul2r:mask=prefix" }, "which no saving supports; omit save"],
+  [
+    { save: "yopo:heads=heads.json" },
+    "yopo: heads: the file holds only for a model's current weights, which training changes",
+  ],
+  [{ save: CUTS, packing: true }, "packing: savings do not support samples that share a row"],
+  [{ save: CUTS, method: "ul2r:mask=prefix" }, "which savings do not support; omit save"],
 ])("%j is refused in one sentence", async (options, sentence) => {
   await expect(train({ ...run, ...options }, { out: path.join(folder, "refused") })).rejects.toThrow(sentence);
 });

@@ -19,7 +19,7 @@ export class SavingMasks {
   /** Attention masks: layers with the same mask share an input. */
   readonly #seen: readonly LayerMask[];
   readonly #narrows: boolean;
-  /** The last mask of each input: most rows have their images in the same places. */
+  /** The last mask of each input, for reuse, since most rows have their images in the same places. */
   readonly #last = new Map<LayerMask, { readonly key: string; readonly mask: Float32Array }>();
 
   constructor(private readonly layers: readonly LayerMask[]) {
@@ -27,13 +27,15 @@ export class SavingMasks {
     this.#narrows = layers.some(({ share }) => share < 1);
   }
 
-  /** A term of a layer's scores, f32 [rows, tokens, tokens]; undefined: attention is dense. */
+  /** A term of a layer's scores, f32 [rows, tokens, tokens]; undefined if attention is dense. */
   scores(g: Graph, layer: number, { rows, tokens }: Shape): Tensor | undefined {
     const at = this.#seen.indexOf(this.layers[layer]!);
     return at < 0 ? undefined : inputOf(g, nameOf(at), "f32", [rows, tokens, tokens]);
   }
 
-  /** The share of a layer's neurons for tokens that have a 1 in `some` i64 [rows, tokens]; undefined: all neurons run. */
+  /**
+   * The share of a layer's neurons for tokens that have a 1 in `some` i64 [rows, tokens]; undefined if all neurons run.
+   */
   neurons(
     g: Graph,
     layer: number,
@@ -97,10 +99,10 @@ export function checkSave(
 ): void {
   if (save === undefined) return;
   if (head) refuseSave({ save }, "an encoder");
-  if (packing) throw new UserError("packing: a saving has no masks for samples that share a row; omit packing", 2);
+  if (packing) throw new UserError("packing: savings do not support samples that share a row; omit packing", 2);
   if (training.prefixed || arranged)
     throw new UserError(
-      `save: ${methodName(method)} has its own form of samples, which no saving supports; omit save`,
+      `save: ${methodName(method)} has its own form of samples, which savings do not support; omit save`,
       2,
     );
 }

@@ -21,24 +21,27 @@ export type BatchInput =
 export interface Stack {
   readonly layers: number;
   readonly hidden: number;
-  /** The positions of a row, at most. */
+  /** The maximum number of positions per row. */
   readonly context: number;
   /** The stream's shape: [rows, tokens, hidden] in numbers, or [kept, hidden] without padding, for batches of any size. */
   stream(shape: Shape): readonly Dim[];
   /** The stream before the first layer. */
   embed(g: Graph, shape: Shape): Tensor;
   layer(g: Graph, layer: number, x: Tensor, shape: Shape): Tensor;
-  /** Width of the tensors that travel with the stream before a layer, [rows, tokens, width]; absent or 0: none. */
+  /**
+   * Width of the tensors that travel with the stream before a layer, [rows, tokens, width]; absent or 0 if there are
+   * none.
+   */
   carriedWidth?(layer: number): number;
   /** The tensors that travel on after the embedding or the layer of a graph; the layer reads them as its input `carried`. */
   carried?(g: Graph): Tensor | undefined;
-  /** Experts of each mixture, and experts per token; absent if none. */
+  /** Experts per mixture, and experts per token; absent if there are no mixtures. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** Router logits of the layer in a graph. */
   routers?(g: Graph): readonly Tensor[];
   /**
-   * A batch's rows as batches that run through the layers separately, in order; absent: the batch itself. They differ
-   * only in the inputs of layers.
+   * A batch's rows as batches that run through the layers separately, in order; by default, the batch itself. They
+   * differ only in the inputs of layers.
    */
   parts?(batch: Batch): readonly Batch[];
   /** The graphs' inputs other than weights, by name. */

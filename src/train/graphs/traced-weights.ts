@@ -4,13 +4,13 @@ import { FloatRows } from "../../weights/float-rows.ts";
 import type { Matrix, Sizes, TableShape } from "../../weights/weight-source.ts";
 import { type TrainableWeights, type WeightInput, withoutLayer } from "./trainable.ts";
 
-/** The name of some rows of a matrix as a separate weight. */
+/** The name that some rows of a matrix have as a separate weight. */
 export const someRowsOf = (name: string): string => `some rows of ${name}`;
 
 /**
  * Weights as inputs of graphs, for training: float32, matrices as rows [outputs, inputs], as Hugging Face stores them.
- * Inputs are named without their layer: one program serves all layers with the same computation. A graph of a whole
- * model names them differently.
+ * Inputs are named without their layer, so that one program serves all layers with the same computation. A graph of a
+ * whole model keeps the layers in the names.
  */
 export class TracedWeights extends FloatRows implements TrainableWeights {
   readonly #inputs = new WeakMap<Graph, Map<string, WeightInput>>();

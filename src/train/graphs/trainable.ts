@@ -19,7 +19,10 @@ export interface FrozenInput {
   readonly data: Extract<ConstantData, { kind: "file" }>;
 }
 
-/** Weights as inputs of graphs, named without their layer: one program serves all layers with the same computation. */
+/**
+ * Weights as inputs of graphs, named without their layer, so that one program serves all layers with the same
+ * computation.
+ */
 export interface TrainableWeights extends WeightSource {
   /** The parameters that a graph uses. */
   inputsOf(graph: Graph): readonly WeightInput[];

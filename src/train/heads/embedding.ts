@@ -8,8 +8,9 @@ import { TextHead } from "./text-head.ts";
 const SCALE = 20;
 
 /**
- * An encoder's scores of documents by their cosine with a query. All documents of a batch but the query's own count as wrong:
- * InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers' MultipleNegativesRankingLoss.
+ * An encoder's scores of documents by their cosine with a query. All documents of a batch except the query's own count
+ * as wrong: InfoNCE (van den Oord et al. 2018), from queries to documents, as in sentence-transformers'
+ * MultipleNegativesRankingLoss.
  */
 export const embedding = (encoder: Encoder, pooling: Pooling): Objective => ({
   judged: true,

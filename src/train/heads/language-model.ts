@@ -5,9 +5,11 @@ import type { Batch } from "../data/batch.ts";
 import type { Head, HeadPrograms, HeadTensors, Judged, Objective, Scored } from "./objective.ts";
 import { TokenRows } from "./token-rows.ts";
 
-/** Rows of the stream that the head reads at once: a whole batch's logits would be the largest tensor of a step. */
+/**
+ * Rows of the stream that the head reads at once, since a whole batch's logits would be the largest tensor of a step.
+ */
 const LOSS_ROWS = { least: 128, most: 2048 } as const;
-/** Logits that are small beside a step's other tensors. */
+/** A number of logits that is small compared with a step's other tensors. */
 const FEW_LOGITS = 2 ** 22;
 
 /** A decoder's scores of the next token at labelled positions `x` [1, n, hidden]. */

@@ -21,7 +21,7 @@ export interface Objective {
   score(g: Graph): Scored;
   /** The graph's inputs that come with a batch, besides the layers'. */
   inputs(batch: Batch): Readonly<Record<string, BatchInput>>;
-  /** The head with its loss, as programs; `before`: anything before the head is trained. */
+  /** The head with its loss, as programs; `before` is true if anything before the head is trained. */
   open(hidden: number, programs: HeadPrograms, before: boolean): Head;
 }
 
@@ -39,7 +39,7 @@ export interface HeadPrograms {
 /** A batch after its last layer. */
 export interface HeadTensors {
   readonly stream: View;
-  /** For the stream's gradient; overwritten, or added to. */
+  /** Receives the stream's gradient, which overwrites it or, if `adds`, is added to it. */
   readonly gradient: View;
   readonly adds: boolean;
   /** The batch's inputs. */
@@ -50,7 +50,7 @@ export interface HeadTensors {
 export interface Judged {
   /** The sum of the labels' losses. */
   readonly nats: number;
-  /** Labels with the highest score; undefined if they are not counted. */
+  /** The number of labels that have the highest score; undefined if they are not counted. */
   readonly correct?: number;
 }
 

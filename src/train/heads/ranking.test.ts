@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 let subject: Subject;
 beforeAll(async () => {
   subject = await newSubject(options, VOCABULARY);
-  // Random weights are small: the letters would almost tie.
+  // Random weights are too small: the letters would almost tie.
   const random = seededRandom(3);
   const values = new Float32Array(subject.store.values.memory);
   for (let i = 0; i < values.length; i++) values[i]! += random() - 0.5;
@@ -53,7 +53,7 @@ const alone = (name: RankLossName, lambda = 2): RankingTerm => ({
   languageModel: false,
 });
 
-/** A step's mean loss and gradient with a ranking loss, or of the language model alone. */
+/** A step's mean loss and gradient with a ranking loss, or with only the language model's. */
 async function stepOf(batch: Batch, term?: RankingTerm) {
   const { trainee, store } = subject;
   const objective = term ? withRanking(trainee.objective, term) : trainee.objective;

@@ -10,11 +10,11 @@ type RankingRule = (
   ranks: ArrayLike<number>,
 ) => { readonly loss: number; readonly gradient: ArrayLike<number> };
 
-/** The shares of both losses. */
+/** The shares of the two losses. */
 export interface RankingTerm {
   readonly rule: RankingRule;
   readonly lambda: number;
-  /** False for the ranking loss alone. */
+  /** False if only the ranking loss counts. */
   readonly languageModel: boolean;
 }
 
@@ -33,13 +33,13 @@ interface Parts {
   readonly term: RankingTerm;
 }
 
-/** The most items of a list. */
+/** The maximum number of items per list. */
 const MOST = 26;
 
 /**
  * Scores a list by the language model's own programs: its position is read once for each letter, as if that were the
- * label. The nats are then the letters' negative logits plus a constant. Since the rule's gradient sums to 0, weighing
- * the labels by it gives the ranking loss's gradient.
+ * label. The nats are then the letters' negative logits plus a constant. Since the ranking loss's gradient sums to 0,
+ * weighting the labels by it gives the right gradient.
  */
 class RankingHead implements Head {
   readonly #rows: TokenRows;
@@ -70,7 +70,7 @@ class RankingHead implements Head {
     return sum;
   }
 
-  /** The language model's part, which writes the stream's gradient first. */
+  /** The language model's part, which runs first and writes the stream's gradient. */
   async #written(batch: Batch, weight: number, tensors: HeadTensors, spent: Spent): Promise<number> {
     if (this.parts.term.languageModel) return await this.lm.backward(batch, weight, tensors, spent);
     if (this.parts.before) new Float32Array(tensors.gradient.buffer.memory).fill(0);

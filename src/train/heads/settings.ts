@@ -1,4 +1,4 @@
-/** Trainable heads: a language model's, a classifier's, or a text's vector. */
+/** Trainable heads: a language model's, a classifier's, or an embedding model's. */
 export const heads = ["lm", "classes", "embedding"] as const;
 export type HeadKind = (typeof heads)[number];
 

@@ -2,7 +2,7 @@ import { addSpent, evalCost, type Spent } from "../../graph/index.ts";
 import { Buffer } from "../../runtime/buffer.ts";
 import type { HeadProgram } from "./objective.ts";
 
-/** Rows of the stream with their targets, for a language model's head: buffers for up to `most` rows. */
+/** Rows of the stream with their targets, for a language model's head: in buffers for up to `most` rows. */
 export class TokenRows implements Disposable {
   readonly #x: Buffer;
   /** The rows' gradients, written by a backward program. */

@@ -14,7 +14,7 @@ export function withPresets(input: unknown): unknown {
   return beneath(fitting(method.presets?.(options) ?? {}, input as TrainInput), input);
 }
 
-/** LoRA layers belong to an existing model, and are not among its own parameters. */
+/** Drops a preset of LoRA layers for a new model, and if the user trains the model's own parameters. */
 function fitting({ lora, ...presets }: Partial<TrainInput>, { architecture, train }: TrainInput): Partial<TrainInput> {
   return lora === undefined || architecture || train ? presets : { lora, ...presets };
 }

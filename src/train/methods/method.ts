@@ -19,14 +19,14 @@ export interface Method<O = unknown> {
   readonly name: string;
   readonly summary: string;
   readonly options: z.ZodType<O>;
-  /** A run's options under this method, unless the user sets others. */
+  /** The method's defaults for a run's options. */
   presets?(options: O): Partial<TrainInput>;
   /**
    * Special tokens that the model needs; missing ones are added to its tokenizer and tables. `base`: the tokenizer of
    * the model to continue.
    */
   newTokens?(options: O, base?: Tokenizer): NewTokens;
-  /** Reads lists as samples; other methods have none. @throws UserError if the model cannot rank */
+  /** Reads lists as samples; undefined for methods without lists. @throws UserError if the model cannot rank */
   readList?(options: O, tokenizer: Tokenizer): ListReader;
   /** The form of samples; in most methods each place predicts the next token. */
   arrange?(options: O, run: DataHost): Arrange;
@@ -40,28 +40,33 @@ export interface Method<O = unknown> {
   openData?(options: O, run: DataHost, files: DataFiles): RunData | Promise<RunData>;
   /** The data that replace the run's own. @throws UserError */
   data?(options: O, data: RunData, run: DataHost): RunData;
-  /** The run's options once its data are known; undefined if unchanged. Batches exist by then: `batch` cannot change. */
+  /**
+   * The run's options once its data are known; undefined if unchanged. Batches exist by then, so `batch` cannot change.
+   */
   fit?(options: O, run: TrainOptions, data: RunData): Fitted | undefined;
   /**
-   * A training in the method's own stages, for a model that no other method trains. After the last stage, the code
-   * behind its `yield` writes the artefact into the run's folder. @throws UserError
+   * Trains in the method's own stages, for a model that no other method trains. After the last stage, the code behind
+   * its `yield` writes the artefact into the run's folder. @throws UserError
    */
   stages?(options: O, run: OpenTerms): AsyncIterable<Stage>;
   /**
-   * Counts the steps of all stages in advance; absent: there is one stage. Writes nothing. @throws UserError if the
-   * stages cannot begin
+   * Counts the steps of all stages in advance; absent if there is only one stage. Writes nothing. @throws UserError if
+   * the stages cannot begin
    */
   steps?(options: O, run: OpenTerms): Promise<number>;
   /**
-   * Estimates all stages from a little of the data; absent: the first stage's batch is the estimate. May write into the
-   * run's folder. @throws UserError
+   * Estimates all stages from a small part of the data; if absent, a batch of the first stage gives the estimate. May
+   * write into the run's folder. @throws UserError
    */
   estimate?(options: O, run: OpenTerms): Promise<Estimate>;
-  /** True if only this method's `stages` can train a run's model; the method need not be named then. */
+  /** True if only this method's `stages` can train a run's model; it need not be named then. */
   owns?(run: TrainOptions, base: Checkpoint | undefined): Promise<boolean>;
-  /** Further options that `stages` reads, besides every run's; all others are refused. Absent: `stages` refuses them itself. */
+  /**
+   * Further options that `stages` reads, besides every run's; all others are refused. If absent, `stages` refuses them
+   * itself.
+   */
   readonly reads?: readonly (keyof TrainOptions)[];
-  /** Why no lab task scores the subject of `stages`, and what judges it instead; absent: tasks can. */
+  /** Why no lab task scores the subject of `stages`, and what judges it instead; absent if tasks can score it. */
   readonly unscored?: string;
   /** The command that uses the artefact in a folder, and its purpose; `model` is the run's. */
   next?(out: string, options: O, model?: string): string;
@@ -121,7 +126,7 @@ export interface Counted {
 /** A method's part of a run's receipt. */
 export interface MethodBill {
   readonly work?: Readonly<Record<string, Counted>>;
-  /** FLOPs of the method that no program of the step counts. */
+  /** FLOPs of the method that are not counted by the step's programs. */
   readonly overhead?: number;
   /** Milliseconds of the parts of its steps. */
   readonly ms?: Readonly<Record<string, number>>;

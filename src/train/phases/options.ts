@@ -11,8 +11,10 @@ const phaseOptions = z.looseObject({
   select: z
     .enum(["best", "last"])
     .default("best")
-    .describe("the weights to carry on: the best evaluation's, or the last; without held-out data, the last"),
-  replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples to see again"),
+    .describe(
+      "the weights that the next phase starts from: the best evaluation's, or the last; without held-out data, the last",
+    ),
+  replay: z.number().min(0).max(1).default(0).describe("share of the earlier phases' samples to repeat"),
 });
 
 const file = z.looseObject(
@@ -34,12 +36,12 @@ export interface Phase {
 /** Fields that determine the model's parameters: the same in all phases. */
 const shared = ["model", "architecture", "tokenizer", "lora", "train", "start"] as const;
 
-/** Every phase of a file. @throws UserError for the first fault */
+/** All phases of a file. @throws UserError for the first fault */
 export function phasesOf(input: unknown): Phase[] {
   const { phases, ...common } = checked(file, input);
   return phases.map(({ select, replay, ...own }, i) => {
     const other = shared.find((field) => own[field] !== undefined);
-    if (other) throw new UserError(`phase ${i + 1}: all phases have the same ${other}; set it once, above phases`);
+    if (other) throw new UserError(`phase ${i + 1}: all phases must have the same ${other}; set it once, above phases`);
     return { options: phaseIn(i, { ...common, ...own }, select), replay };
   });
 }

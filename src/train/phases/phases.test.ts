@@ -40,7 +40,7 @@ const openFolder = async (model: string) => {
 
 test("each phase starts from the last one's weights with a new optimiser; a stopped phase resumes", async () => {
   const whole = await runPhases(call("whole"), openFolder, {});
-  // Two epochs of 20 samples, then of 12 and two replayed ones.
+  // Two epochs of 20 samples, then two of 12 samples and two replayed ones.
   expect([whole.samples, whole.runs.map((run) => run.samples)]).toEqual([68, [40, 28]]);
   const controller = new AbortController();
   const seen: string[] = [];
@@ -105,7 +105,7 @@ test("the best evaluation's weights carry over if data are held out, unless the 
 
 test.each([
   [{ ...common, phases: [{ data: a }] }, '"phases": '],
-  [{ ...common, phases: [{ data: a }, { data: b, lora: { rank: 4 } }] }, "phase 2: all phases have the same lora"],
+  [{ ...common, phases: [{ data: a }, { data: b, lora: { rank: 4 } }] }, "phase 2: all phases must have the same lora"],
   [{ ...common, phases: [{ data: a }, { data: b, batch: 0 }] }, 'phase 2: "batch": '],
   [{ ...common, phases: [{ data: a }, { data: b, replay: 2 }] }, '"phases.1.replay": must be at most 1 (got 2)'],
 ])("bad phases %#: one sentence, and nothing begins", async (value, sentence) => {

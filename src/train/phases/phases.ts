@@ -28,7 +28,7 @@ export interface PhasesSession extends Pick<Session, "labTasks"> {
 }
 
 /**
- * Trains phase by phase, each in a folder within `out`. A phase starts from the last one's weights, with a new
+ * Trains phase by phase, each in a folder within `out`. A phase starts from the previous one's weights, with a new
  * optimiser and schedule. Finished phases are skipped, a stopped one resumes.
  * @throws UserError
  */
@@ -51,7 +51,7 @@ export async function runPhases(
   return { out, last: folders.at(-1)!, samples, ...(await reportRuns(folders, path.join(out, "report.html"))) };
 }
 
-/** A phase's options, with the last phase's weights and replayed samples of all earlier ones. */
+/** A phase's options, with the previous phase's weights and replayed samples of all earlier phases. */
 async function carried(all: readonly Phase[], i: number, folders: readonly string[]): Promise<TrainOptions> {
   const { options, replay } = all[i]!;
   const before = folders[i - 1];

@@ -16,7 +16,7 @@ export interface Point {
   readonly y: number;
 }
 
-/** Maximum points of a line: more add no detail, and make the page large. */
+/** The maximum number of points per line; more would add no detail, and make the page large. */
 const MOST = 500;
 
 /** Averages neighbours, so that at most `MOST` points remain; drops values that are not finite. */
@@ -57,7 +57,7 @@ export function plotted(curves: readonly Curve[], x: string, y: string): string 
   return svg.outerHTML;
 }
 
-/** A curve of few points has dots, to show even a single one. */
+/** A curve with few points has dots, so that even a single point is visible. */
 function marksOf({ run, points, thin }: Curve): Plot.Markish[] {
   const { stroke, dash } = lineOf(run);
   const look = { x: "x", y: "y", stroke, strokeWidth: thin ? 1 : 2, strokeOpacity: thin ? 0.55 : 1 };

@@ -17,7 +17,7 @@ const START = 1;
 export class EventFile {
   readonly #file: string;
 
-  /** A file in the run's folder; TensorBoard drops what older files have of the steps after `done`. @throws UserError */
+  /** A file in the run's folder. From older files, TensorBoard drops the steps after `done`. @throws UserError */
   constructor(run: string, done: number) {
     const folder = path.join(run, "tensorboard");
     this.#file = path.join(folder, `events.out.tfevents.${Date.now()}.${os.hostname()}`);
@@ -75,13 +75,13 @@ function framed(data: Uint8Array): Buffer {
   return record;
 }
 
-/** Checksums of records are rotated, so that data with checksums inside have other ones. */
+/** Checksums of records are rotated, so that they differ from checksums inside the data. */
 export function masked(data: Uint8Array): number {
   const crc = crc32c(data);
   return (((crc >>> 15) | (crc << 17)) + 0xa282ead8) >>> 0;
 }
 
-/** CRC-32 by Castagnoli's polynomial; Node has the other one. */
+/** CRC-32 by Castagnoli's polynomial; Node's `crc32` uses a different one. */
 const TABLE = Uint32Array.from({ length: 256 }, (_, byte) => {
   let crc = byte;
   for (let bit = 0; bit < 8; bit++) crc = crc & 1 ? (crc >>> 1) ^ 0x82f63b78 : crc >>> 1;

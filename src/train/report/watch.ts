@@ -5,7 +5,7 @@ import { page } from "./page.ts";
 import { readTrainedRun } from "./run.ts";
 
 /**
- * Serves a run's page on this machine alone, read again at each request; returns its address.
+ * Serves a run's page only on this machine, and reads the run again at each request; returns its address.
  * @throws UserError if the folder holds no run, or the port is taken
  */
 export async function watchRun(out: string, port: number, signal: AbortSignal): Promise<string> {

@@ -12,7 +12,10 @@ import type { Stage } from "./stage.ts";
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-advance-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-/** A stage whose number doubles and grows: the result depends on every step, run once each. */
+/**
+ * A stage whose number is doubled and increased in each step, so that the result shows if a step is missing or
+ * repeated.
+ */
 function counting(name: string, steps: number, from: number): Stage & { readonly value: number } {
   const values = Float32Array.of(from);
   return {
@@ -31,7 +34,7 @@ function counting(name: string, steps: number, from: number): Stage & { readonly
   };
 }
 
-/** Runs two stages, the second starting from the first one's end; stops after a step counted over both. */
+/** Runs two stages, the second of which starts from the end of the first; stops after a step counted over both. */
 async function advanced(out: string, reuse: Session["reuse"], stopAt = Number.POSITIVE_INFINITY, changed = {}) {
   const session: Session = { options: trainOptions.parse({ data: "none", saveEvery: 3, ...changed }), out, reuse };
   const stop = new AbortController();
@@ -77,8 +80,8 @@ test("steps, tokens and samples count through all stages, and costs are summed",
 });
 
 test.each([
-  [{ method: "sparse" }, /: a run cannot continue with another method: "sparse", was not set$/],
-  [{ seed: 5 }, /: the run was begun with other options: seed: 5, was 0; --force continues with the new ones$/],
+  [{ method: "sparse" }, /: a run cannot continue with a different method: "sparse", was not set$/],
+  [{ seed: 5 }, /: the run was begun with different options: seed: 5, was 0; --force continues with the new ones$/],
 ])("a folder of another run is unchanged: %j", async (changed, message) => {
   const out = path.join(folder, `other-${Object.keys(changed)}`);
   await expect(advanced(out, "refuse", 6)).rejects.toThrow();

@@ -36,7 +36,9 @@ export class Advance {
     return sumOfWork(this.#works);
   }
 
-  /** Runs a stage from its stored state to its end, or all stages to a step. @returns true if it has ended */
+  /**
+   * Runs a stage from its stored state to its end, or to a step counted over all stages. @returns true if it has ended
+   */
   async stage(stage: Stage, until: number): Promise<boolean> {
     const run = new TrainingRun(this.session.options, stage);
     await this.#begin(run);

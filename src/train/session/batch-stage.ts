@@ -29,11 +29,15 @@ export const stepsOf = ({ steps, epochs, accumulate }: TrainOptions, training: T
 export function checkRun(options: TrainOptions, subject: AnySubject, { training, heldOut }: RunData): void {
   const context = isOwn(subject) ? 1 : subject.trainee.stack.context;
   if (training.tokens > context)
-    throw new UserError(`tokens: ${training.tokens} are more than the model's context, expected at most ${context}`, 2);
+    throw new UserError(
+      `tokens: rows of ${training.tokens} tokens are longer than the model's context, expected at most ${context}`,
+      2,
+    );
   checkBest(options, heldOut !== undefined);
 }
 
-const RECOMPUTED = "recompute: layers run again in the backward pass, since their products do not fit in memory";
+const RECOMPUTED =
+  "recompute: layers run again in the backward pass, since their intermediate results do not fit in memory";
 
 /** LoRA+ (Hayou et al. 2024): a separate rate of the second factors. */
 const rateFactors =
@@ -41,20 +45,20 @@ const rateFactors =
   (name: string): number =>
     hasPlusRate(name) ? (lora?.loraplus_lr_ratio ?? 1) : 1;
 
-/** The losses, tasks and method beyond the data's loss. */
+/** The losses, tasks and method besides the data's loss. */
 export interface BatchTerms {
   /** The stage's name, if there are several. */
   readonly name?: string;
   readonly chosen?: ChosenMethod | undefined;
   readonly scoring?: Scoring | undefined;
   readonly frozen?: FrozenChoice | undefined;
-  /** Shows samples as text; absent: the method reads them in its own form. */
+  /** Shows samples as text; absent if the method reads them in its own form. */
   readonly tokenizer?: Tokenizer | undefined;
 }
 
 /** Steps on batches of data. It owns its subject. */
 export class BatchStage extends GradientStage {
-  /** FLOPs since the last reading; `apart`: of tasks and image encoders. */
+  /** FLOPs since the last reading; `apart` counts tasks and image encoders. */
   readonly #cost = { apart: 0, denseBackward: 0 };
   #opened: Awaited<ReturnType<typeof openPasses>> | undefined;
 
@@ -96,7 +100,7 @@ export class BatchStage extends GradientStage {
   }
 
   get #programs() {
-    if (!this.#opened) throw new Error("a stage is prepared before its first step");
+    if (!this.#opened) throw new Error("a stage must be prepared before its first step");
     return this.#opened;
   }
 

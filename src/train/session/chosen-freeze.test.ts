@@ -60,14 +60,15 @@ test("freeze auto trains the chosen LoRA layers only, and a resumed run keeps it
 
   await pauseSession(session("halves", auto), 3, openBase, {});
   expect(latestState(at("halves"))?.frozen).toEqual({ names: chosen.names, flops: chosen.flops });
-  // The checkpoint holds the choice: it is not made again.
+  // The checkpoint holds the choice, so it is not made again.
   rmSync(path.join(at("halves"), "frozen.json"));
   await runSession(session("halves", auto, "resume"), openBase, {});
   expect(lossesIn("halves")).toEqual(lossesIn("whole"));
   expect(weightsIn("halves")).toBe(weightsIn("whole"));
   expect(() => frozenIn("halves")).toThrow("ENOENT");
 
-  // The same tensors by name are the same run, without the cost of the choice; all tensors are another one.
+  // Freezing the same tensors by name gives the same run, without the cost of the choice; freezing none gives a
+  // different one.
   const named = await runSession(session("named", { freeze: chosen.names }), openBase, {});
   expect(lossesIn("named")).toEqual(lossesIn("whole"));
   expect(receipt.flops.overhead).toBe(chosen.flops);
@@ -101,8 +102,11 @@ test("a whole model freezes tensors that are multiplied as one together", async 
 
 test.each([
   [{ freeze: "blk.9.*" }, 'freeze: no parameter is named "blk.9.*"'],
-  [{ freeze: "blk.*" }, "freeze: expected some parameters that are still trained"],
-  [{ freeze: "auto", start: "somewhere" }, "start: freeze auto compares gradients of the model alone"],
+  [{ freeze: "blk.*" }, "freeze: every parameter is frozen; leave at least one to train"],
+  [
+    { freeze: "auto", start: "somewhere" },
+    "start: freeze auto reads the gradients of the model without start; omit one of them",
+  ],
 ])("%j is refused", async (changed, message) => {
   await expect(runSession(session("refused", changed), openBase, {})).rejects.toThrow(message);
 });

@@ -12,8 +12,8 @@ import { openRun } from "./open-run.ts";
 import type { OpenTerms } from "./stage.ts";
 
 /**
- * The choice of `freeze: auto`: a resumed run's own, or a new one by the gradients of the first steps, which is written
- * into the run's folder; undefined without the option. @throws UserError
+ * The choice of `freeze: auto`: a resumed run's stored choice, or a new one by the gradients of the first steps, which
+ * is written into the run's folder; undefined without the option. @throws UserError
  */
 export async function chosenFreeze(
   { options, out, openBase, resumes, onNotice }: OpenTerms,
@@ -21,11 +21,12 @@ export async function chosenFreeze(
 ): Promise<FrozenChoice | undefined> {
   const { freeze, start, freezeSteps, freezeShare } = options;
   if (freeze !== AUTO) return undefined;
-  if (start !== undefined) throw new UserError("start: freeze auto compares gradients of the model alone", 2);
+  if (start !== undefined)
+    throw new UserError("start: freeze auto reads the gradients of the model without start; omit one of them", 2);
   const stored = resumes ? latestState(out)?.frozen : undefined;
   if (stored) return stored;
   const { subject, data } = await openRun(options, out, openBase, resumes);
-  // The choice needs no more memory than the run: layers run again instead of storing their products.
+  // Layers run again instead of storing their products, so that the choice needs no more memory than the run.
   using stage = await BatchStage.open({ ...options, recompute: true }, subject, data, { chosen });
   await stage.prepare();
   const units = unitsOf(subject, await stage.squaredGradients(freezeSteps));
@@ -42,7 +43,7 @@ export async function chosenFreeze(
   return choice;
 }
 
-/** The tensors that can be frozen apart from others, with their gradients; a LoRA layer's factors are one. */
+/** The units of tensors that can be frozen separately, with their gradients; a LoRA layer's factors are one unit. */
 function unitsOf({ trainee }: Pick<Subject, "trainee">, squares: ReadonlyMap<string, number>): Unit[] {
   const units = new Map<string, { names: Set<string>; layer: number }>();
   for (const { layer, joined } of placedWeights(trainee)) {

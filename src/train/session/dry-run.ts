@@ -11,10 +11,10 @@ import type { Session } from "./session.ts";
 import type { OpenTerms, Stage } from "./stage.ts";
 import type { LabTasks } from "./tasks.ts";
 
-/** A run without a folder yet. */
+/** A run that has no folder yet. */
 type Unopened = Omit<OpenTerms, "out" | "resumes">;
 
-/** Estimates a run from a little of its data; stores nothing. @throws UserError */
+/** Estimates a run from a small part of its data; stores nothing. @throws UserError */
 export async function dryRun(
   options: TrainOptions,
   openBase: (model: string) => Promise<Base>,
@@ -25,7 +25,7 @@ export async function dryRun(
   if (chosen?.method.estimate)
     return inScratch(async (out) => chosen.method.estimate!(chosen.options, { ...terms, out, resumes: false }));
   return withFirstStage(terms, async (stage) => {
-    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; expected another", 2);
+    if (!stage.tryBatch) throw new UserError("--dry-run: this method cannot try a batch; omit --dry-run", 2);
     await stage.prepare?.();
     const samples = stage.preview ?? [];
     return { ...(await estimate(stage.tryBatch.bind(stage), stage.steps)), ...(samples.length > 0 && { samples }) };
@@ -52,7 +52,7 @@ export async function checkOptions(
 const withFirstStage = <T>(terms: Unopened, use: (stage: Stage) => Promise<T>): Promise<T> =>
   inScratch(async (out) => {
     for await (const stage of stagesOf({ ...terms, out, resumes: false })) return await use(stage);
-    throw new Error("a training has at least one stage");
+    throw new Error("a training must have at least one stage");
   });
 
 /** Uses a folder, then removes it. */

@@ -69,7 +69,7 @@ describe("one effective batch of 64 samples", () => {
 describe("samples packed into a row", () => {
   const short: Sample = { ids: Int32Array.of(5, 9, 2, 6, 5), labels: Int32Array.of(9, 2, 6, 5, 3) };
 
-  /** A longer sample, placed first in its row; its only label depends on its first token alone. */
+  /** A longer sample, placed first in its row; its only label depends only on its first token. */
   const longer = (...others: number[]): Sample => {
     const ids = Int32Array.of(7, ...others);
     return { ids, labels: ids.map((_, i) => (i === 0 ? 2 : -1)) };

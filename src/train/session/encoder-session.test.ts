@@ -44,7 +44,7 @@ test("a classifier of a tiny encoder learns its classes, and is served", async (
     architectures: ["DistilBertForSequenceClassification"],
     id2label: { 0: "animals", 1: "weather" },
   });
-  // Trained further, it keeps its classes, even if the data have only one.
+  // When trained further, the model keeps its classes, even if the data have only one.
   const some = texts.filter(({ label }) => label === "weather");
   const further = { ...usual(lines("some.jsonl", some)), model: call.out, steps: 1, optimizer: { lr: 1e-9 } };
   const { loss: later } = await train(further, out("further"));
@@ -93,7 +93,7 @@ test("a stopped run of a head resumes with the same losses to the last bit", asy
 
 test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
   ["no-label", [{ text: "a" }], {}, /line 1: expected "text" and "label" to train classes, or "query" and "positive"/],
-  ["one-label", texts.slice(0, 3), {}, /all texts have the label "animals", expected at least two/],
+  ["one-label", texts.slice(0, 3), {}, /all texts have the label "animals", expected at least two labels/],
   [
     "mixed",
     [...texts.slice(0, 2), { query: "a", positive: "b" }],
@@ -105,7 +105,7 @@ test.each<[string, readonly object[], Partial<TrainInput>, RegExp]>([
     "dropout",
     texts,
     { lora: { targets: "q_lin", lora_dropout: 0.1 } },
-    /lora.lora_dropout: .* is an encoder, expected 0/,
+    /lora.lora_dropout: .* is an encoder, which is trained without dropout; expected 0/,
   ],
   ["packing", texts, { packing: true }, /packing: encoders already run without padding/],
 ])("%s: refused with a sentence", async (name, records, options, expected) => {

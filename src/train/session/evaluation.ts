@@ -32,10 +32,10 @@ export function checkBest({ best, tasks, patience, keepBest }: TrainOptions, has
     throw new UserError(`best: expected ${measures.join(" or ")}, got "${best}"${suggest(best, measures)}`, 2);
   const wanting = patience !== undefined ? "patience" : keepBest ? "keepBest" : undefined;
   if (best === "loss" && wanting && !hasHeldOut)
-    throw new UserError(`${wanting}: no data are held out; expected a validation above 0`, 2);
+    throw new UserError(`${wanting}: no data are held out; set validation above 0`, 2);
 }
 
-/** The measure that the option `best` names, negated if more is better; undefined if it was not taken. */
+/** The measure that the option `best` names, negated if higher is better; undefined if it was not measured. */
 export function measureOf(
   { validation, tasks }: Evaluation,
   best: string,

@@ -5,9 +5,9 @@ import { readJson } from "../../weights/json-file.ts";
 import { differences } from "../checkpoint/differences.ts";
 import { type TrainOptions, trainOptions } from "../options.ts";
 
-/** The file of a run's options. A folder that has it holds a run. */
+/** The file of a run's options. A folder with this file holds a run. */
 export const optionsFile = (out: string): string => path.join(out, "run.json");
-/** The file of a run's receipt. A folder that has it holds a finished run. */
+/** The file of a run's receipt. A folder with this file holds a finished run. */
 export const receiptFile = (out: string): string => path.join(out, "receipt.json");
 
 /** The options of a folder's run. @throws UserError if it holds none */
@@ -17,11 +17,13 @@ export function optionsOf(out: string): TrainOptions {
   return readJson(file, trainOptions, "a training run's options");
 }
 
-/** True if a folder holds a finished run of these options. @throws UserError if its run has other options */
+/** True if a folder holds a finished run of these options. @throws UserError if its run has different options */
 export function isDone(out: string, options: TrainOptions): boolean {
   if (!existsSync(optionsFile(out))) return false;
   const changed = differences(options, optionsOf(out));
   if (changed.length > 0)
-    throw new UserError(`${out}: the run was begun with other options: ${changed.join("; ")}; take another --out`);
+    throw new UserError(
+      `${out}: the run was begun with different options: ${changed.join("; ")}; use a different --out`,
+    );
   return existsSync(receiptFile(out));
 }

@@ -26,7 +26,7 @@ const finite = (counters: Counters): Record<string, number> =>
 /** In JSON, null stands for a loss that is not finite. */
 const numbersOf = ({ loss, norm }: TrainedStep) => ({ loss: loss ?? Number.NaN, norm: norm ?? Number.NaN });
 
-/** Restores a run's stored state. @throws UserError if the state has other parameters */
+/** Restores a run's stored state. @throws UserError if the state has different parameters */
 export function restoreRun(run: TrainingRun, state: KeptState): void {
   for (const [name, values] of Object.entries(run.states)) values.set(state.buffer(name, [values.length]));
   run.done = state.step;

@@ -10,7 +10,7 @@ const fileOf = (run: string): string => path.join(run, "metrics.jsonl");
 export class Metrics {
   private constructor(private readonly file: string) {}
 
-  /** Lines after step `done` come from a run that stopped after its last checkpoint: they are removed. */
+  /** Lines after step `done` were written after the run's last checkpoint, and are removed. */
   static async open(run: string, done: number): Promise<Metrics> {
     const file = fileOf(run);
     const reports = readMetrics(run).filter(({ step }) => step <= done);

@@ -52,7 +52,7 @@ test("dropout keeps its share in every row and column, other elements in each ba
   const { kept, noise: uniforms } = await drawn(noise, 5, first);
   expect(new Set(kept)).toEqual(new Set([0, Math.fround(1 / Math.fround(0.7))]));
   expect(mean(kept)).toBeCloseTo(1, 2);
-  // Means of 300 and of 400 draws: standard deviations of 0.038 and 0.033.
+  // The means of 300 and of 400 draws have standard deviations of 0.038 and 0.033.
   const rowMeans = Array.from({ length: rows * tokens }, (_, r) => mean(kept.subarray(r * width, (r + 1) * width)));
   const columnMeans = Array.from({ length: width }, (_, c) =>
     mean(Float32Array.from({ length: rows * tokens }, (_, r) => kept[r * width + c]!)),

@@ -70,11 +70,11 @@ export async function openRun(
 /** Checks which model is trained, and which part of it. @throws UserError */
 function checkModel({ model, architecture, lora, train, upcycle }: TrainOptions): void {
   if ((model === undefined) === (architecture === undefined))
-    throw new UserError("expected either a model to train further, or the architecture of a new one", 2);
+    throw new UserError("expected either a model to train further, or the architecture of a new model", 2);
   if (lora && train.length > 0) throw new UserError("lora trains only its own layers; omit train", 2);
   if (upcycle && (lora || model === undefined))
     throw new UserError("upcycle needs an existing model, trained whole; set model, and omit lora", 2);
-  if (lora && model === undefined) throw new UserError("lora needs an existing model; expected a model", 2);
+  if (lora && model === undefined) throw new UserError("lora needs an existing model: name one as model", 2);
 }
 
 /** The base, if any, and the tokenizer, with the method's special tokens. */

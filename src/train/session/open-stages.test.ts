@@ -24,11 +24,11 @@ test("a method whose stages no lab task scores refuses tasks, names the reason a
   expect(unscored.map(({ name }) => name)).toEqual(["bridge", "guard", "localiser", "noise", "pairs", "projector"]);
   const sentences = await Promise.all(unscored.map(({ name }) => refusalOf({ name, ...needed[name] })));
   expect(sentences).toEqual([
-    "tasks: the lab has no task that names regions; the losses of the run judge a bridge; expected no tasks",
-    "tasks: the lab has no task for image generators; the losses of both stages judge a mask; expected no tasks",
-    "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; expected no tasks",
-    "tasks: the lab has no task for image generators; the held-out loss judges them; expected no tasks",
-    "tasks: the lab has no task for models of images and texts; the losses of the run judge them; expected no tasks",
-    "tasks: the lab has no task for projectors in training; the held-out loss judges it; expected no tasks",
+    "tasks: the lab has no task that names regions; the losses of the run judge a bridge; omit tasks",
+    "tasks: the lab has no task for image generators; the losses of both stages judge a mask; omit tasks",
+    "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; omit tasks",
+    "tasks: the lab has no task for image generators; the held-out loss judges them; omit tasks",
+    "tasks: the lab has no task for models of images and texts; the losses of the run judge them; omit tasks",
+    "tasks: the lab has no task for projectors in training; the held-out loss judges it; omit tasks",
   ]);
 });

@@ -27,7 +27,7 @@ export async function methodOf(terms: Pick<OpenTerms, "options" | "openBase">): 
   const chosen = named?.method.stages ? named : ((await ownerOf(terms)) ?? named);
   const unscored = chosen?.method.unscored;
   if (unscored !== undefined && terms.options.tasks.length > 0)
-    throw new UserError(`tasks: ${unscored}; expected no tasks`, 2);
+    throw new UserError(`tasks: ${unscored}; omit tasks`, 2);
   if (chosen?.method.reads) refuseUnread(terms.options, chosen);
   return chosen;
 }
@@ -39,7 +39,7 @@ async function ownerOf({
 }: Pick<OpenTerms, "options" | "openBase">): Promise<ChosenMethod | undefined> {
   const base = options.model === undefined ? undefined : await openBase(options.model);
   if (!base && options.freezeMask !== undefined)
-    throw new UserError("freezeMask needs an existing model; expected a model", 2);
+    throw new UserError("freezeMask needs an existing model: name one as model", 2);
   for (const method of methods)
     if (await method.owns?.(options, base?.checkpoint)) return { method, options: method.options.parse({}) };
   return undefined;
@@ -56,5 +56,5 @@ function refuseUnread(options: TrainOptions, { method: { name, reads = [] } }: C
     (key) => !read.has(key) && JSON.stringify(options[key]) !== JSON.stringify(usual[key]),
   );
   if (other !== undefined)
-    throw new UserError(`${other}: the method ${name} trains a model of its own; expected no ${other}`, 2);
+    throw new UserError(`${other}: the method ${name} trains its own kind of model; omit ${other}`, 2);
 }

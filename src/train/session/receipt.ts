@@ -8,8 +8,8 @@ import { partsOf, type Shape } from "../graphs/stack.ts";
 import type { Counted, MethodBill } from "../methods/method.ts";
 
 /**
- * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the same steps without a method and with
- * nothing frozen.
+ * The cost of a training run; FLOPs count a multiply-add as 2. `dense` is the cost of the same steps without a method
+ * and with nothing frozen.
  */
 export interface TrainingReceipt {
   readonly id: string;
@@ -34,9 +34,9 @@ export interface TrainingReceipt {
   };
   /** Counters of the method. */
   readonly work?: Readonly<Record<string, Counted>>;
-  /** The prompt form of the data, with the hash of the model's chat template; absent if they have several forms. */
+  /** The prompt form of the data, with the hash of the model's chat template; absent if the data have several forms. */
   readonly prompts?: AdapterRecord;
-  /** Also milliseconds of the parts of the method's steps. */
+  /** Besides these times, the milliseconds of the parts of the method's steps. */
   readonly ms: { readonly total: number } & Readonly<Record<string, number>>;
   readonly estimated: boolean;
 }
@@ -46,7 +46,7 @@ export interface Work {
   readonly forward: number;
   readonly backward: number;
   readonly update: number;
-  /** The backward pass if nothing were frozen. */
+  /** The cost of the backward pass if nothing were frozen. */
   readonly denseBackward: number;
   readonly tokens: number;
   readonly samples: number;

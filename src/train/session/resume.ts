@@ -21,12 +21,12 @@ const changesOf = ({ options }: Session, { config }: KeptState): string[] =>
 export function refuseOtherParameters(session: Session, state: KeptState): void {
   const shaping = changesOf(session, state).filter((difference) => SHAPING.test(difference));
   if (shaping.length > 0)
-    throw new UserError(`${session.out}: a run cannot continue with another ${shaping.join("; ")}`);
+    throw new UserError(`${session.out}: a run cannot continue with a different ${shaping.join("; ")}`);
 }
 
 /**
  * Checks that a run may resume from a state.
- * @returns sentences about anything that may make it another run
+ * @returns sentences about anything that may change the run's results
  * @throws UserError that lists changed options, unless the call accepts them
  */
 export function checkState(session: Session, state: KeptState, hash: string): string[] {
@@ -37,14 +37,14 @@ export function checkState(session: Session, state: KeptState, hash: string): st
   const drift = driftOf(state.machine, thisMachine());
   const notices = drift === undefined ? [] : [drift];
   if (changed.length === 0) return notices;
-  const sentence = `${out}: the run was begun with other options: ${changed.join("; ")}`;
+  const sentence = `${out}: the run was begun with different options: ${changed.join("; ")}`;
   if (reuse !== "resume changed") throw new UserError(`${sentence}; --force continues with the new ones`);
   return [...notices, `${sentence}; it continues with the new ones`];
 }
 
 /**
  * Loads a subject's weights from another run's folder, or from a folder with only an adapter.
- * @throws UserError if the folder holds neither, or other parameters
+ * @throws UserError if the folder holds neither, or different parameters
  */
 export function startFrom(subject: AnySubject, options: TrainOptions, folder: string): void {
   const state = latestState(folder);
@@ -56,7 +56,7 @@ export function startFrom(subject: AnySubject, options: TrainOptions, folder: st
 function startFromRun({ store }: AnySubject, options: TrainOptions, folder: string, state: KeptState): void {
   const before = trainOptions.safeParse(state.config).data ?? state.config;
   const changed = differences(options, before).filter((difference) => MEANING.test(difference));
-  if (changed.length > 0) throw new UserError(`start: ${folder} is a run of another ${changed.join("; ")}`);
+  if (changed.length > 0) throw new UserError(`start: ${folder} is a run with a different ${changed.join("; ")}`);
   const { keepBest, ema } = before as Partial<TrainOptions>;
   const weights = keepBest ? "best" : ema === undefined ? "values" : "ema";
   new Float32Array(store.values.memory).set(state.buffer(weights, [store.trainedElements]));

@@ -22,7 +22,7 @@ export interface RunFolder {
    * states are damaged
    */
   stateOf(stage: Pick<Stage, "name" | "data">): KeptState | undefined;
-  /** Removes a new run from the folder if it cannot begin; a stopped run stays. */
+  /** Removes a new run from the folder if it cannot begin; a stopped run is kept. */
   orNothing<T>(begin: () => Promise<T>): Promise<T>;
   /** Removes files that would make a new run look like the old one. */
   forget(): Promise<void>;
@@ -45,7 +45,7 @@ export async function openFolder(
       held ? `${out} holds a run; --resume continues it, --force replaces it` : `${out} is not empty; --force uses it`,
     );
   if (reuse === "unfinished" && held && nameOf(optionsOf(out)) !== nameOf(options))
-    throw new UserError(`${out} holds another training run; take another --out`);
+    throw new UserError(`${out} holds a different training run; use a different --out`);
   try {
     makeFolders(out);
   } catch (error) {
@@ -86,17 +86,20 @@ export async function openFolder(
   };
 }
 
-/** A call with other options removes nothing of a folder's run. @throws UserError for other options, unless the call accepts them */
+/**
+ * Keeps a call with different options from removing a folder's run. @throws UserError for different options, unless the
+ * call accepts them
+ */
 function refuseOtherRun({ out, options, reuse }: Session): void {
   const own = optionsOf(out);
   const changed = differences(options, own);
   if (nameOf(own) !== nameOf(options)) {
     const method = changed.filter((difference) => difference.startsWith("method"));
-    throw new UserError(`${out}: a run cannot continue with another ${method.join("; ")}`);
+    throw new UserError(`${out}: a run cannot continue with a different ${method.join("; ")}`);
   }
   if (reuse === "resume" && changed.length > 0)
     throw new UserError(
-      `${out}: the run was begun with other options: ${changed.join("; ")}; --force continues with the new ones`,
+      `${out}: the run was begun with different options: ${changed.join("; ")}; --force continues with the new ones`,
     );
 }
 

@@ -20,9 +20,9 @@ export interface StepReport extends StepResult, Evaluation {
   /** Samples of all steps so far, with repetitions; rows that pad a batch hold none. */
   readonly samples: number;
   readonly ms: number;
-  /** Present if the step ends with the best evaluation so far. */
+  /** Present if the step's evaluation is the best so far. */
   readonly best?: true;
-  /** An early end of the run: evaluations stopped improving. */
+  /** Present if the run ends early, because evaluations stopped improving. */
   readonly ended?: "patience";
 }
 
@@ -95,7 +95,7 @@ export class TrainingRun<S extends Stage = Stage> implements Disposable {
     return { ...this.stage.states, ...(best && { best }), ...(ema && { ema }) };
   }
 
-  /** Why no step follows: all are done, or the run's measure stopped improving. */
+  /** Why no step follows: all steps are done, or the run's measure stopped improving. */
   get ended(): "steps" | "patience" | undefined {
     if (this.done >= this.stage.steps) return "steps";
     const { patience } = this.options;

@@ -9,7 +9,7 @@ import type { TrainOptions } from "../options.ts";
 import type { Subject } from "../subject/subject.ts";
 import type { LabTasks, TaskScore, TaskScorer, WrittenModel } from "./tasks.ts";
 
-/** The folder under evaluation; a killed run leaves it, and the next evaluation removes it. */
+/** The folder under evaluation; if a killed run leaves it behind, the next evaluation removes it. */
 const folderOf = (out: string): string => path.join(out, "scored.part");
 
 /** Reads a run's lab tasks, if any. @throws UserError */
@@ -19,7 +19,7 @@ export async function openScorer(
   tokenizer: Pick<Tokenizer, "encode" | "addBos"> | undefined,
 ): Promise<TaskScorer | undefined> {
   if (options.tasks.length === 0) return undefined;
-  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; expected none", 2);
+  if (!labTasks) throw new UserError("tasks: this call of train cannot score tasks; omit them", 2);
   if (!tokenizer) throw new Error("a model without texts has no tasks");
   return labTasks.open(options, (text) => tokenizer.encode(text).length + Number(tokenizer.addBos));
 }

@@ -200,11 +200,11 @@ test("a run resumes with other options on request, and names them; other paramet
   const { steps } = await runSession(call, noBase, { onNotice: (notice) => notices.push(notice) });
   expect(steps).toBe(4);
   expect(notices).toContain(
-    `${call.out}: the run was begun with other options: steps: 4, was 2; it continues with the new ones`,
+    `${call.out}: the run was begun with different options: steps: 4, was 2; it continues with the new ones`,
   );
   const wider = { ...options, architecture: { ...options.architecture, intermediate_size: 64 } };
   await expect(runSession({ ...call, options: wider }, noBase, {})).rejects.toThrow(
-    /^\S+changed: a run cannot continue with another architecture.intermediate_size: 64, was 48$/,
+    /^\S+changed: a run cannot continue with a different architecture.intermediate_size: 64, was 48$/,
   );
 });
 
@@ -233,7 +233,7 @@ test("a state from a version with fewer options resumes", async () => {
 test("an excessive learning rate stops with the step and the norm", async () => {
   const wild = { ...options, clip: 0, optimizer: { ...options.optimizer, lr: 1e30 } };
   await expect(runSession(session("wild", { options: wild }), noBase, {})).rejects.toThrow(
-    /^step \d: the loss is \S+, its gradient's norm \S+, at a learning rate of /,
+    /^step \d: the loss is \S+ and the norm of its gradient \S+, at a learning rate of /,
   );
 });
 
@@ -268,7 +268,7 @@ test("rows longer than the model's context are refused", async () => {
   const long = { ...options, tokens: 32 };
   const call = session("long", { options: long });
   await expect(runSession(call, noBase, {})).rejects.toThrow(
-    "tokens: 32 are more than the model's context, expected at most 16",
+    "tokens: 32 tokens are longer than the model's context, expected at most 16",
   );
   expect(existsSync(call.out)).toBe(false);
 });
@@ -294,7 +294,7 @@ test("a run ends early once its held-out loss stops improving, and a resumed run
 test("patience without held-out data is refused", async () => {
   const none = { ...options, validation: 0, patience: 2 };
   await expect(runSession(session("impatient", { options: none }), noBase, {})).rejects.toThrow(
-    "patience: no data are held out; expected a validation above 0",
+    "patience: no data are held out; set validation above 0",
   );
 });
 
@@ -378,7 +378,7 @@ test("starting from another model is refused, and so is keepBest without held-ou
   const start = path.join(folder, "whole");
   await expect(
     runSession(session("other", { options: { ...options, architecture, start } }), noBase, {}),
-  ).rejects.toThrow(/^start: .*whole is a run of another architecture.num_hidden_layers: 1, was 2/);
+  ).rejects.toThrow(/^start: .*whole is a run with a different architecture.num_hidden_layers: 1, was 2/);
   const empty = path.join(folder, "empty");
   mkdirSync(empty);
   const begun = () => runSession(session("from-empty", { options: { ...options, start: empty } }), noBase, {});
@@ -387,7 +387,7 @@ test("starting from another model is refused, and so is keepBest without held-ou
   await expect(begun()).rejects.toThrow(/^start: .*empty is an adapter; only a run with lora can start from it$/);
   await expect(
     runSession(session("unkept", { options: { ...options, validation: 0, keepBest: true } }), noBase, {}),
-  ).rejects.toThrow("keepBest: no data are held out; expected a validation above 0");
+  ).rejects.toThrow("keepBest: no data are held out; set validation above 0");
 });
 
 test("a method reports how it adapts to the data, and determines the steps", async () => {

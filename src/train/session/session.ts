@@ -21,7 +21,7 @@ export interface Session {
   /** The run's folder; it becomes a model folder that every command accepts. */
   readonly out: string;
   /**
-   * The treatment of a run that is in the folder. `resume changed` continues even if options or data differ;
+   * What to do with a run that is already in the folder. `resume changed` continues even if options or data differ;
    * `unfinished` continues only an unfinished run with the same ones, and otherwise starts over.
    */
   readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";
@@ -40,7 +40,7 @@ export interface SessionEvents {
 
 export interface TrainResult {
   readonly out: string;
-  /** The base model if `out` is an adapter; undefined for a whole model. */
+  /** The base model's name if `out` is an adapter; undefined for a whole model. */
   readonly model?: string;
   readonly head: Trained;
   readonly steps: number;
@@ -51,7 +51,7 @@ export interface TrainResult {
   readonly samples: number;
   /** Nats per label: the first and the last step's, and the best held-out one (or the last step's, if nothing is held out). */
   readonly loss: { readonly first: number; readonly last: number; readonly best: number };
-  /** True if `best` is a held-out loss; `first` and `last` are of training. */
+  /** True if `best` is a held-out loss; `first` and `last` are training losses. */
   readonly heldOut: boolean;
   /** Each lab task's metric, for the written weights. */
   readonly tasks?: Readonly<Record<string, number>>;
@@ -121,7 +121,7 @@ async function advanced(session: Session, until: number, { openBase, events, sig
 
 /** Writes the receipt and the report of a run whose model is written. */
 async function written({ run, work, losses }: Advance, { options, out }: Session): Promise<TrainResult> {
-  if (!run) throw new Error("a training has at least one stage");
+  if (!run) throw new Error("a training must have at least one stage");
   const receipt = trainingReceipt(options.model ?? out, { ...work, method: methodName(options.method) });
   await writeJson(receiptFile(out), receipt);
   const { runs } = await reportRuns([out]);

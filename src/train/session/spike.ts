@@ -4,7 +4,7 @@ import { UserError } from "../../util/errors.ts";
 export class Spike extends UserError {
   constructor(step: number, loss: number, norm: number, rate: number) {
     super(
-      `step ${step}: the loss is ${loss}, its gradient's norm ${norm}, at a learning rate of ${rate}; use a lower one, or "spikes: skip"`,
+      `step ${step}: the loss is ${loss} and the norm of its gradient ${norm}, at a learning rate of ${rate}; use a lower rate, or "spikes: skip"`,
     );
   }
 }

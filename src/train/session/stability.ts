@@ -3,8 +3,8 @@ import { restExponents } from "../../nn/rest-exponents.ts";
 import type { ParameterStore } from "../step/parameters.ts";
 
 /**
- * A warning if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or satisfies it in name
- * only: numbers that are not finite, an A of 0, or, if decays are in bf16, decays that round to 1.
+ * A warning if a state space has left the bound λ ≤ 0 of its form, −exp(A_log)·softplus(…), or satisfies it only
+ * formally. Its causes are numbers that are not finite, an A of 0, or, if decays are in bf16, decays that round to 1.
  */
 export function stabilityWarning(store: ParameterStore, precision: PrecisionPolicy): string | undefined {
   for (const { name, ...rest } of store.parameters) {
@@ -22,7 +22,7 @@ function fault(exponents: Float64Array, precision: PrecisionPolicy): string | un
   if (!exponents.every(Number.isFinite))
     return "A_log or the bias of the steps is not finite; no exponent bounds the state";
   if (exponents.some((exponent) => exponent >= 0))
-    return "A has become 0 in a channel; its state never forgets (λ = 0)";
+    return "A has become 0 in a channel, whose state never forgets (λ = 0)";
   if (precision !== "pure-bf16") return undefined;
   const count = exponents.filter((exponent) => roundTo(Math.exp(exponent), "bf16") === 1).length;
   if (count === 0) return undefined;

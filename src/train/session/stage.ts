@@ -27,7 +27,7 @@ export interface StepResult {
 
 /** FLOPs since the last reading. */
 export interface StageCost extends PassCost {
-  /** The backward passes if nothing were frozen; absent: nothing is. */
+  /** The FLOPs of the backward passes if nothing were frozen; absent if nothing is. */
   readonly denseBackward?: number;
 }
 
@@ -48,7 +48,7 @@ export interface Stage extends Disposable {
   /** SHA-256 of the data that the steps read. */
   readonly data: { readonly hash: string };
   /**
-   * All numbers that the steps change, by name: the memory itself. Stored with each checkpoint, and restored when a run
+   * The memory of all numbers that the steps change, by name. Stored with each checkpoint, and restored when a run
    * resumes.
    */
   readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
@@ -59,7 +59,7 @@ export interface Stage extends Disposable {
   /** Judges the current weights. */
   evaluate?(): Promise<Evaluation>;
   takeCost(): StageCost;
-  /** FLOPs of one update; absent: none. */
+  /** FLOPs of one update; default: 0. */
   readonly updateFlops?: number;
   /** The artefact, if commands that take a model can run it. */
   readonly head?: Trained;
@@ -71,7 +71,7 @@ export interface Stage extends Disposable {
   readonly notices?: readonly string[];
   /** The prompt form of its data, if they have one. */
   readonly prompts?: AdapterRecord | undefined;
-  /** The first samples as text, for people; absent: it has no texts. */
+  /** The first samples as readable text; absent if it has no texts. */
   readonly preview?: readonly string[];
   /** A warning if the subject has become useless. */
   warning?(): string | undefined;

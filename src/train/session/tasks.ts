@@ -1,7 +1,7 @@
 import type { Quant } from "../../weights/prepared/quant.ts";
 import type { TrainOptions } from "../options.ts";
 
-/** The subject at a step of its training, written so that it opens like any other. */
+/** The subject at a step of its training, written in the form in which any model is opened. */
 export interface WrittenModel {
   /** The folder of a model, an adapter, or a saving's files. */
   readonly folder: string;

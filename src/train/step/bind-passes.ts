@@ -15,14 +15,14 @@ import type { ParameterStore } from "./parameters.ts";
 import type { Programs } from "./programs.ts";
 import type { BatchPart, StepBuffers } from "./step-buffers.ts";
 
-/** A program with a part's tensors. */
+/** A program bound to a part's tensors. */
 interface BoundPart {
   readonly part: BatchPart;
   readonly program: BoundProgram;
   readonly cost: Spent;
 }
 
-/** A program with its tensors, bound again for parts of other sizes. */
+/** A program with its tensors, which is bound again for parts of different sizes. */
 class Run {
   /** One per part. */
   readonly #bound: BoundPart[] = [];
@@ -56,7 +56,7 @@ export interface BoundPasses {
 
 /** One program of the backward pass. */
 interface BackwardRun {
-  /** The layer whose input gradient is then complete, if any; −1: the embedding. */
+  /** The layer whose input gradient is then complete, if any; −1 for the embedding. */
   readonly layer: number;
   readonly run: Run;
 }

@@ -3,7 +3,7 @@ import { Buffer } from "../../runtime/buffer.ts";
 import { Program } from "../../runtime/program.ts";
 import type { ParameterStore } from "./parameters.ts";
 
-/** Elements summed in float32; their sums are added in float64. */
+/** The number of elements summed in float32; their sums are added in float64. */
 const ROW = 4096;
 
 /** The norm of the gradient of everything that a store trains. */

@@ -33,7 +33,7 @@ interface Step {
  * states, and scalars.
  */
 interface Rule {
-  /** Buffers besides the values, of their length. */
+  /** Buffers besides the values, each of the same length. */
   readonly states: readonly string[];
   readonly scalars: readonly string[];
   trace(g: Graph, slice: (name: string) => Tensor, scalar: (name: string) => Tensor): Record<string, Tensor>;
@@ -177,6 +177,9 @@ const slicesOf = ({ offset, elements }: Span): Span[] =>
     elements: Math.min(SLICE, elements - i * SLICE),
   }));
 
-/** The factor that limits a gradient of norm `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; 0: no clipping. */
+/**
+ * The factor that limits a gradient of norm `norm` to `longest`, as in PyTorch's `clip_grad_norm_`; a `longest` of 0
+ * turns clipping off.
+ */
 export const clipFactor = (norm: number, longest: number): number =>
   longest === 0 ? 1 : Math.min(1, longest / (norm + 1e-6));

@@ -67,7 +67,7 @@ export class ParameterStore implements Disposable {
     return [...this.#places.values()];
   }
 
-  /** Trained elements from the start, including the few between inputs. */
+  /** The number of trained elements from the start, including the few between inputs. */
   get trainedElements(): number {
     return this.matrices.elements + this.vectors.elements;
   }
@@ -78,12 +78,12 @@ export class ParameterStore implements Disposable {
     return found;
   }
 
-  /** The values of one parameter: the memory itself. */
+  /** The memory of one parameter's values. */
   valuesOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.values.memory, 4 * offset, volume(shape));
   }
 
-  /** The gradient of one trained parameter: the memory itself. */
+  /** The memory of one trained parameter's gradient. */
   gradientOf({ shape, offset }: Parameter): Float32Array {
     return new Float32Array(this.gradients.memory, 4 * offset, volume(shape));
   }
@@ -122,7 +122,10 @@ function placeJoined(
   if (known.length === names.length) return end;
   if (known.length > 0) throw new Error(`${known.join(", ")} cannot also lie beside ${names.join(", ")}`);
   if (new Set(names.map(trained)).size > 1)
-    throw new UserError(`${names.join(", ")} are multiplied as one: expected all of them to be trained, or none`, 2);
+    throw new UserError(
+      `${names.join(", ")} are multiplied as one matrix: expected all of them to be trained, or none`,
+      2,
+    );
   let offset = end;
   for (const name of names) {
     const shape = [sizes[name]!, ...inner];

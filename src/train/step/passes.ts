@@ -23,19 +23,21 @@ interface ExitHead extends Omit<ExitLoss, "objective"> {
   readonly head: Head;
 }
 
-/** A batch that forms a step by itself. */
+/** The terms of a batch that forms a step by itself. */
 const ALONE: StepTerms = { before: 0, scale: 1 };
 
 /** The shape for graphs that do not depend on it. */
 const ANY_SHAPE: Shape = { rows: 1, tokens: 2, packed: false };
 
-/** Weights that a layer reads: −1 is the embedding, the number of layers the heads. */
+/**
+ * Weights that a layer reads. Layer −1 is the embedding; a layer equal to the number of layers stands for the heads.
+ */
 export interface PlacedWeights {
   readonly layer: number;
   readonly joined: Joined;
 }
 
-/** A model's weights in its own order, some of them in several places. */
+/** A model's weights in the order in which it reads them, some of them several times. */
 export function placedWeights(trainee: Trainee): PlacedWeights[] {
   const { layers } = trainee.stack;
   const exits = (trainee.exits?.at ?? []).map(({ objective }) => traceLoss({ ...trainee, objective }));
@@ -50,9 +52,9 @@ export function placedWeights(trainee: Trainee): PlacedWeights[] {
 export const weightsOf = (trainee: Trainee): Joined[] => placedWeights(trainee).map(({ joined }) => joined);
 
 /**
- * Runs batches forward and backward. The backward pass needs each layer's products: they are stored, or only the
- * layer's input is stored and the layer runs again (`recompute`). Below the first trained layer, nothing is stored and
- * nothing runs backward.
+ * Runs batches forward and backward. The backward pass needs each layer's products. They are stored, unless `recompute`
+ * stores only the layer's input and runs the layer again. Below the first trained layer, nothing is stored and nothing
+ * runs backward.
  */
 export class Passes implements Disposable {
   #forwards: Spent = { flops: 0, bytes: 0 };
@@ -101,7 +103,7 @@ export class Passes implements Disposable {
       await this.#exit(batch, weight, layer);
       ran.add(layer);
     }
-    // Heads below the first trained layer train alone.
+    // Below the first trained layer, only heads are trained.
     for (const layer of new Set(this.exits.map((exit) => exit.layer)))
       if (!ran.has(layer)) await this.#exit(batch, weight, layer);
     return nats;
@@ -113,7 +115,7 @@ export class Passes implements Disposable {
       await head.backward(batch, weight * share, this.buffers.at(layer, true), this.#exits);
   }
 
-  /** The loss of a batch's labels, and how many of them have the highest score. */
+  /** The loss of a batch's labels, and the number of labels that have the highest score. */
   async evaluate(batch: Batch): Promise<Judged> {
     await this.#forward(batch, ALONE);
     return this.head.forward(batch, this.buffers.last, this.#forwards);
@@ -139,7 +141,7 @@ export class Passes implements Disposable {
   }
 }
 
-/** The first layer with a trained weight; −1: the embedding; the number of layers: only the head. */
+/** The first layer with a trained weight; −1 for the embedding, the number of layers if only the head is trained. */
 export function firstTrained(trainee: Trainee): number {
   const isTrained = ({ joined }: PlacedWeights) => Object.keys(joined.sizes).some(trainee.trained);
   return placedWeights(trainee).find(isTrained)?.layer ?? trainee.stack.layers;

@@ -74,7 +74,9 @@ test("a state space that leaves its bound is reported", async () => {
     "layer 0: 100 % of the decays at rest round to 1 in bf16: such channels never forget",
   );
   rates![1] = -800;
-  expect(stabilityWarning(store, "fp32")).toBe("layer 0: A has become 0 in a channel; its state never forgets (λ = 0)");
+  expect(stabilityWarning(store, "fp32")).toBe(
+    "layer 0: A has become 0 in a channel, whose state never forgets (λ = 0)",
+  );
   rates![1] = 100;
   biases![1] = Number.NaN;
   expect(stabilityWarning(store, "fp32")).toContain("layer 0: A_log or the bias of the steps is not finite");

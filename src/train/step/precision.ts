@@ -1,6 +1,6 @@
 import { type PrecisionPolicy, roundTo } from "../../graph/index.ts";
 
-/** The initial loss scale in fp16, as in PyTorch's GradScaler: without it small gradients become 0. */
+/** The initial loss scale in fp16, as in PyTorch's GradScaler; without it, small gradients would become 0. */
 const FIRST_SCALE = 2 ** 16;
 
 /** The loss scale; each step that is skipped after an overflow halves it. */

@@ -7,13 +7,13 @@ import type { TrainOptions } from "../options.ts";
 import type { ParameterStore } from "./parameters.ts";
 import { firstTrained } from "./passes.ts";
 
-/** The share of the memory for products and parameters; programs and the data need the rest. */
+/** The share of the memory that products and parameters may take; programs and the data need the rest. */
 const SHARE = 0.5;
 
-/** Gradients, and the two moments of AdamW. */
+/** The buffers per trained parameter: gradients, and the two moments of AdamW. */
 const STATES = 3;
 
-/** True if layers run again in the backward pass; `auto`: if their products would not fit. */
+/** True if layers run again in the backward pass; with `auto`, if their products would not fit into memory. */
 export function recomputes(
   option: TrainOptions["recompute"],
   { trainee, store }: { readonly trainee: Trainee; readonly store: ParameterStore },

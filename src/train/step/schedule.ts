@@ -11,12 +11,12 @@ const fields = z.strictObject({
     .refine((steps) => steps < 1 || Number.isInteger(steps), "expected a whole number of steps, or a share below 1")
     .default(0)
     .describe("steps of warm-up, or their share if below 1"),
-  minimum: z.number().min(0).max(1).default(0.1).describe("final rate, as a share of the peak"),
-  decay: z.number().min(0).max(1).default(0.2).describe("wsd: share of the steps in which the rate falls"),
+  minimum: z.number().min(0).max(1).default(0.1).describe("final learning rate, as a share of the peak"),
+  decay: z.number().min(0).max(1).default(0.2).describe("for wsd: share of the steps in which the rate falls"),
   shape: z
     .enum(["linear", "exponential"])
     .default("linear")
-    .describe("wsd: how the rate falls; exponential needs a minimum above 0"),
+    .describe("for wsd: how the rate falls; exponential needs a minimum above 0"),
 });
 export const scheduleOptions = fields.refine(({ shape, minimum }) => shape === "linear" || minimum > 0, {
   path: ["minimum"],

@@ -10,15 +10,15 @@ import type { HeadTensors } from "../heads/objective.ts";
 
 /** A batch's place in its step. */
 export interface StepTerms {
-  /** Earlier batches of the step. */
+  /** The number of earlier batches in the step. */
   readonly before: number;
   /** The step's loss scale. */
   readonly scale: number;
-  /** The batch's number in the run, which determines its noise; absent: no noise. */
+  /** The batch's number in the run, which determines its noise; absent if there is no noise. */
   readonly number?: number;
 }
 
-/** Rows of a batch that run through the layers together: the same object for batches with the same views. */
+/** Rows of a batch that run through the layers together. Batches with the same views have the same object. */
 export interface BatchPart {
   /** Its index in the batch. */
   readonly at: number;
@@ -42,7 +42,7 @@ export class StepBuffers implements Disposable {
   readonly #inputs = new Map<string, Buffer>();
   readonly #streams: readonly Buffer[];
   readonly #gradients: readonly [Buffer, Buffer];
-  /** The tensors that travel with the streams; empty if none. */
+  /** The tensors that travel with the streams; empty if there are none. */
   readonly #carried: readonly Buffer[] = [];
   readonly #carriedGradients: readonly Buffer[] = [];
   readonly #owned: Buffer[];
@@ -118,7 +118,7 @@ export class StepBuffers implements Disposable {
     return this.#view(this.#gradients[layer % 2]!, this.#streamShape, part);
   }
 
-  /** The tensors that travel with a part's stream before a layer, under this name; empty if none. */
+  /** The tensors that travel with a part's stream before a layer, under this name; empty if there are none. */
   carried(layer: number, part: BatchPart, name: string): Binding {
     return this.#along(this.#carried[layer], layer, part, name);
   }
@@ -160,13 +160,13 @@ export class StepBuffers implements Disposable {
     return () => Object.fromEntries(buffers.flatMap(views));
   }
 
-  /** The batch as the head reads it: the same views for batches of the same sizes. */
+  /** The batch as the head reads it; batches of the same sizes have the same views. */
   get last(): HeadTensors {
     if (!this.#last) throw new Error("no batch has been loaded");
     return this.#last;
   }
 
-  /** The whole batch as read by a head before a layer; `adds`: the stream already has a gradient. */
+  /** The whole batch as read by a head before a layer; `adds` is true if the stream already has a gradient. */
   at(layer: number, adds: boolean): HeadTensors {
     const whole = (buffer: Buffer) => this.#views.of(buffer, evalShape(this.#streamShape, this.#sizes), 0);
     const [stream, gradient] = [this.#streams[layer]!, this.#gradients[layer % 2]!];

@@ -85,14 +85,17 @@ test.each<[string, string, TextHeadSettings, string]>([
   const same = await differences(name, model, head, { targets });
   expect(same.losses).toBeLessThan(1e-5);
   expect(same.tensors).toBeLessThan(1e-5);
-  // Control: LoRA+ learns the second factors faster.
+  // Control: with LoRA+, the second factors learn faster.
   const other = await differences(name, model, head, { targets, loraplus_lr_ratio: 2 });
   expect(other.tensors).toBeGreaterThan(1e-3);
 });
 
 test.each([
-  [{ lora_dropout: 0.1 }, "lora.lora_dropout: bert is an encoder, expected 0"],
-  [{ modules_to_save: "lm_head" }, "lora.modules_to_save: bert is an encoder, whose new head is trained anyway"],
+  [{ lora_dropout: 0.1 }, "lora.lora_dropout: bert is an encoder, which is trained without dropout; expected 0"],
+  [
+    { modules_to_save: "lm_head" },
+    "lora.modules_to_save: bert is an encoder, whose new head is trained anyway; omit it",
+  ],
   [{ targets: "q_proj" }, 'lora: no matrix is named "q_proj"'],
 ])("%j is refused", async (changed, message) => {
   const lora = loraOptions.parse({ targets: "query", ...changed });

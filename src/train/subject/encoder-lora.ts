@@ -28,7 +28,8 @@ export async function encoderLoraSubject(
   head: TextHeadSettings,
 ): Promise<Subject> {
   refuse(lora, options, name);
-  if (!isHuggingFace(base)) throw new UserError(`lora: ${name} is an encoder in GGUF, expected one in safetensors`, 2);
+  if (!isHuggingFace(base))
+    throw new UserError(`lora: ${name} is an encoder in a GGUF; expected one in safetensors`, 2);
   const labels = head.kind === "classes" ? head.labels : undefined;
   const checkpoint = labels ? withClasses(base, labels) : base;
   const architecture = await encoderArchitecture(base);
@@ -68,8 +69,9 @@ export async function encoderLoraSubject(
 
 /** @throws UserError for options that fit decoders alone */
 function refuse({ lora_dropout, modules_to_save }: LoraOptions, { freezeMask }: TrainOptions, name: string): void {
-  if (lora_dropout > 0) throw new UserError(`lora.lora_dropout: ${name} is an encoder, expected 0`, 2);
+  if (lora_dropout > 0)
+    throw new UserError(`lora.lora_dropout: ${name} is an encoder, which is trained without dropout; expected 0`, 2);
   if (modules_to_save !== undefined)
-    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is trained anyway`, 2);
+    throw new UserError(`lora.modules_to_save: ${name} is an encoder, whose new head is trained anyway; omit it`, 2);
   if (freezeMask !== undefined) throw new UserError(`freezeMask: expected no mask for LoRA layers of an encoder`, 2);
 }

@@ -12,7 +12,7 @@ import type { Base } from "./subject.ts";
 export function sentenceSettingsOf({ config }: Checkpoint): SentenceSettings {
   const settings = readSentenceSettings(path.dirname(config.path));
   if (settings.dense.length === 0) return settings;
-  throw new UserError(`${config.path}: linear layers after a model's pooling cannot be trained here`);
+  throw new UserError(`${config.path}: linear layers after a model's pooling cannot be trained`);
 }
 
 /**
@@ -25,7 +25,7 @@ export async function readingOf(
 ): Promise<TextReading | undefined> {
   if (!base || !isOfKind("encoder", base.checkpoint)) {
     if (head === undefined || head === "lm") return undefined;
-    throw new UserError(`head: ${head} is for an encoder, such as minilm; expected lm, or such a model`, 2);
+    throw new UserError(`head: ${head} is for an encoder, such as minilm; expected lm, or an encoder as the model`, 2);
   }
   const { name, checkpoint, tokenizer } = base;
   if (head === "lm") throw new UserError(`head: ${name} is an encoder, expected classes or embedding, got lm`, 2);

@@ -67,7 +67,10 @@ const classifiers: Readonly<Record<string, string>> = {
   "xlm-roberta": "XLMRobertaForSequenceClassification",
 };
 
-/** The classifier tensors that a checkpoint lacks; for other labels, the output layer is new. */
+/**
+ * The classifier tensors that a checkpoint lacks; if the labels differ from the checkpoint's, the output layer is also
+ * new.
+ */
 export async function newTensors(
   base: HuggingFaceCheckpoint,
   labels: readonly string[],

@@ -36,7 +36,7 @@ function fillOf(part: string, { store, parameter, layer, layers, random }: Filli
   };
   switch (part) {
     case "ssm_a_log": {
-      // Only Mamba's channels have several rates each.
+      // Only in Mamba has each channel several rates.
       const states = store.parameters.some(({ name }) => name === `${layer}.ssm_d`)
         ? parameter.shape[0]! / size("ssm_d", 0)
         : 1;

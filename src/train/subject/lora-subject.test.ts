@@ -71,7 +71,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(await natsOf(before)).toBeCloseTo(losses[0]!, 2);
     const adapted = await openDecoder(checkpoint, base.prepared, "q8", openLora(path.join(folder, form)));
     using after = await Stack.compile(adapted.decoder, adapted.weights, "whole");
-    // The next step's loss is that of the written weights.
+    // The next step's loss is the loss of the written weights.
     const { loss } = await run.step();
     expect(await natsOf(after)).toBeCloseTo(loss, 2);
 
@@ -85,7 +85,7 @@ test.each([{ form: "LoRA" }, { form: "DoRA", use_dora: true }])(
     expect(() => narrow.startFrom!(path.join(folder, form))).toThrow(/^start: .*has rank 4; expected lora.rank=4$/);
     using fewer = await other({ targets: "attn_q" });
     expect(() => fewer.startFrom!(path.join(folder, form))).toThrow(
-      /^start: .*has layers beside other matrices; expected lora.targets=q_proj,k_proj,o_proj,down_proj$/,
+      /^start: .*has LoRA layers for different matrices; set lora.targets=q_proj,k_proj,o_proj,down_proj$/,
     );
   },
 );

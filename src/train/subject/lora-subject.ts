@@ -84,8 +84,8 @@ export async function loraSubject(
 }
 
 /**
- * The parameters of LoRA layers, with their first values, and of tensors that are trained whole: `part` has the base's.
- * `isNew`: the base lacks it.
+ * The parameters of LoRA layers, with their first values, and of tensors that are trained whole, whose base values are
+ * in `part`. `isNew`: the base lacks it.
  */
 export function openLayers(
   model: Omit<Trainee, "trained"> & { readonly weights: LoraWeights },
@@ -122,7 +122,9 @@ export function frozenForm(quant: Quant, { tensors }: Pick<Checkpoint, "tensors"
   return 4 * weights <= memory / 4 ? "f32" : "auto";
 }
 
-/** transformers 4.52 and newer name the decoder of a model with images; older files lack the name. */
+/**
+ * In a model with images, transformers 4.52 and newer put the decoder's name before its modules; older files lack it.
+ */
 function withNewNames({ modules, ...layout }: Layout, checkpoint: Checkpoint): Layout {
   if (!isOfKind("vision–language model", checkpoint)) return { modules, ...layout };
   const isNew = (module: string) => module.startsWith("model.language_model.");

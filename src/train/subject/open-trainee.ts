@@ -8,8 +8,8 @@ import { type Joined, ParameterStore } from "../step/parameters.ts";
 import { weightsOf } from "../step/passes.ts";
 
 /**
- * A model with its parameters, not yet filled. Those that match the patterns of `train` and are not frozen are trained;
- * no patterns: all.
+ * A model with its parameters, not yet filled. Parameters that match the patterns of `train` and are not frozen are
+ * trained; without patterns, all match.
  * @throws UserError for a pattern without a match
  */
 export function openTrainee(
@@ -34,12 +34,12 @@ export function openTrainee(
 export function frozenIn(freeze: TrainOptions["freeze"], names: readonly string[]): (name: string) => boolean {
   if (freeze === undefined || freeze === AUTO || freeze.length === 0) return nothingFrozen;
   const frozen = trainedBy(freeze, names, "freeze");
-  if (names.every(frozen)) throw new UserError("freeze: expected some parameters that are still trained", 2);
+  if (names.every(frozen)) throw new UserError("freeze: every parameter is frozen; leave at least one to train", 2);
   return frozen;
 }
 
 /**
- * A test for names that match a pattern; `*` is any part of a name; no patterns match everything.
+ * A test for names that match a pattern; `*` stands for any part of a name; an empty list matches everything.
  * @throws UserError for a pattern without a match
  */
 export function trainedBy(
@@ -52,14 +52,14 @@ export function trainedBy(
     const test = wildcard(pattern);
     if (names.some((name) => test.test(name))) return test;
     throw new UserError(
-      `${option}: no parameter is named "${pattern}"; near it are ${few(nearestOf(pattern, names))}`,
+      `${option}: no parameter is named "${pattern}"; the nearest names are ${few(nearestOf(pattern, names))}`,
       2,
     );
   });
   return (name) => tests.some((test) => test.test(name));
 }
 
-/** The three names nearest to a pattern. Asterisks are ignored, and so is the last part if it has none. */
+/** The three names nearest to a pattern. Asterisks are ignored; if the last part has none, it is ignored as well. */
 function nearestOf(pattern: string, names: readonly string[]): string[] {
   const text = pattern.replaceAll("*", "");
   const short = (name: string) => (/\.(weight|bias)$/.test(text) ? name : name.replace(/\.(weight|bias)$/, ""));

@@ -23,7 +23,7 @@ interface RunPasses extends Disposable {
   takeCost(): PassCost;
 }
 
-/** A model other than a stack of layers over one token stream: it supplies its own passes. */
+/** A model that is not a stack of layers over one token stream, and that supplies its own passes. */
 export interface OwnSubject extends Disposable {
   readonly head: Trained;
   readonly store: ParameterStore;

@@ -106,8 +106,16 @@ test.each([
 });
 
 test.each([
-  ["lm_haed", "llama-biased", /modules_to_save: "lm_haed" is no module of it \(there are .*embed_tokens, lm_head\)$/],
-  ["lm_head", "ernie4_5", /modules_to_save: the model's head is tied to its token table, so neither is trained alone$/],
+  [
+    "lm_haed",
+    "llama-biased",
+    /modules_to_save: the model has no module "lm_haed" \(there are .*embed_tokens, lm_head\)$/,
+  ],
+  [
+    "lm_head",
+    "ernie4_5",
+    /modules_to_save: the model's head is tied to its token table, so neither can be trained without the other$/,
+  ],
 ])("modules_to_save %s of %s is refused in one sentence", async (modules_to_save, name, message) => {
   const checkpoint = openCheckpoint(path.join(models, name));
   const prepared = path.join(folder, `${name}-refused`);

@@ -29,13 +29,13 @@ import { openTrainee } from "./open-trainee.ts";
 export interface Base {
   /** The name as the caller wrote it. */
   readonly name: string;
-  /** The name for other tools; absent: the same. */
+  /** The name for other tools, if it differs. */
   readonly hub?: string;
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
   /** The folder of its prepared weights. */
   readonly prepared: string;
-  /** Hex, for a downloaded model: it was checked then. */
+  /** The hash in hex, for a downloaded model; it was checked after the download. */
   readonly sha256?: string;
   /** Set if missing tokens were added to the model. */
   readonly extended?: Extended;
@@ -63,9 +63,12 @@ export interface Subject extends Disposable {
   readonly store: ParameterStore;
   /** The same model with nothing frozen, for the cost of dense training. */
   readonly whole: Trainee;
-  /** Loads the values of a PEFT adapter; only LoRA layers can. @throws UserError */
+  /** Loads the values of a PEFT adapter; only for models with LoRA layers. @throws UserError */
   startFrom?(adapter: string): void;
-  /** Opens an engine that reads the LoRA layers in the store's memory, as they are at each run; only LoRA layers have one. */
+  /**
+   * Opens an engine that reads the LoRA layers in the store's memory, as they are at each run; only models with LoRA
+   * layers have one.
+   */
   openEngine?(): Promise<Engine>;
   /**
    * Writes a Hugging Face folder, without a new model's tokenizer, which exists already; or writes the LoRA layers as a

@@ -8,11 +8,11 @@ export interface Early {
   readonly loss: number;
   /** Median gradient norm before clipping. */
   readonly norm: number;
-  /** Why its figures do not count: its loss did not fall, or its held-out loss rose. */
+  /** Why the figures do not count: the loss did not fall, or the held-out loss rose. */
   readonly fault?: "flat" | "worse";
 }
 
-/** Figures of at least four steps. */
+/** Computes the figures from at least four steps. */
 export function earlyOf(steps: readonly StepReport[]): Early {
   const losses = steps.map(({ loss }) => loss);
   const heldOut = steps.flatMap(({ validation }) => validation ?? []);

@@ -21,13 +21,13 @@ const sweepOptions = z.looseObject(
 /** A run's options, with values to try for some of them, keyed by path such as `optimizer.lr`. */
 export type SweepInput = Partial<TrainInput> & {
   readonly grid: Readonly<Record<string, readonly unknown[]>>;
-  /** A mode, or a mode with its options; absent: every run goes to its end. */
+  /** A mode, or a mode with its options; if absent, every run goes to its end. */
   readonly screen?: ScreenOptions["mode"] | Partial<ScreenOptions>;
 };
 
 /** One run of a sweep. */
 export interface Setting {
-  /** Made of its values, such as `lr=0.001,rank=4`; unique, and valid on every file system. */
+  /** The run's name, made of its values, such as `lr=0.001,rank=4`; unique, and valid on every file system. */
   readonly name: string;
   readonly options: TrainOptions;
 }
@@ -36,7 +36,7 @@ type Choice = readonly [path: string, value: unknown];
 
 /** A parsed sweep. */
 export interface Settings {
-  /** Every combination of the grid's values; the last option's change fastest. */
+  /** Every combination of the grid's values; the last option's values change fastest. */
   readonly settings: readonly Setting[];
   readonly screen: ScreenOptions;
 }
@@ -99,14 +99,14 @@ function optionsWith(rest: unknown, choices: readonly Choice[], name: string): T
   }
 }
 
-/** A copy of `into` with another value at a path. */
+/** A copy of `into` with the value at a path replaced. */
 function placed(into: unknown, [key, ...inner]: readonly string[], value: unknown): unknown {
   if (key === undefined) return value;
   const fields = typeof into === "object" && into !== null && !Array.isArray(into) ? into : {};
   return { ...fields, [key]: placed(Object.entries(fields).find(([name]) => name === key)?.[1], inner, value) };
 }
 
-/** File systems take 255 bytes; a number may follow. */
+/** The limit of file systems is 255 bytes; a number may follow the name. */
 const MOST_CHARACTERS = 200;
 
 /** The last word of an option's path names it, unless another path ends in the same word. */
@@ -121,7 +121,7 @@ function nameOf(choices: readonly Choice[], all: readonly string[]): string {
     .slice(0, MOST_CHARACTERS);
 }
 
-/** Adds numbers to equal names, ignoring case as some file systems do. */
+/** Adds numbers to equal names; case is ignored, because some file systems ignore it. */
 function unlike(names: readonly string[]): string[] {
   const small = names.map((name) => name.toLowerCase());
   return names.map((name, i) => (small.indexOf(small[i]!) === i ? name : `${name}~${i + 1}`));

@@ -9,12 +9,15 @@ export interface Rung {
   readonly keep: number;
 }
 
-/** The share of its steps over which each run is watched. @throws UserError if that would save nothing of the shortest run */
+/**
+ * The share of its steps over which each run is watched. @throws UserError if that would not shorten even the shortest
+ * run
+ */
 export function windowOf({ window }: ScreenOptions, steps: readonly number[]): number {
   const least = Math.min(...steps);
   if (least < 2 * LEAST_STEPS)
     throw new UserError(
-      `screen: a run has ${least} steps, expected at least ${2 * LEAST_STEPS}: the first ${LEAST_STEPS} of every run are watched`,
+      `screen: a run has ${least} steps, expected at least ${2 * LEAST_STEPS}, because at least the first ${LEAST_STEPS} steps of every run are watched`,
     );
   return Math.max(window, LEAST_STEPS / least);
 }
@@ -44,7 +47,7 @@ function halvings(shares: readonly number[], runs: number, keep: number): Rung[]
   return shares.map((share, i) => ({ share, keep: Math.min(runs, survivorsAt(i)) }));
 }
 
-/** The share of all runs' steps that is done if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */
+/** The share of all runs' steps that are run if runs stop at rungs: (k + (K − k)·φ) / K for one rung. */
 export function costOf(rungs: readonly Rung[], runs: number): number {
   const stopped = rungs.map(({ share, keep }, i) => share * ((rungs[i - 1]?.keep ?? runs) - keep));
   const whole = rungs.at(-1)?.keep ?? runs;

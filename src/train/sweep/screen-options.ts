@@ -21,7 +21,7 @@ export const screenFields = z.strictObject({
 });
 export type ScreenOptions = z.output<typeof screenFields>;
 
-/** A mode alone stands for all its options. */
+/** A mode without options has the defaults. */
 export const screenOptions = z.preprocess(
   (value) => (typeof value === "string" ? { mode: value } : value),
   screenFields,

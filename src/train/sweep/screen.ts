@@ -29,7 +29,7 @@ export const stepAt = (share: number, steps: number): number => Math.ceil(share 
 const until = ({ done, steps }: Watched, share: number): StepReport[] =>
   done.filter(({ step }) => step <= stepAt(share, steps));
 
-/** The best measure over a run's first steps, less being better; undefined without an evaluation. */
+/** The best (lowest) measure over a run's first steps; undefined without an evaluation. */
 export function measured(run: Watched, share: number, { best, tasks }: Measure): number | undefined {
   const all = until(run, share).flatMap((report) => measureOf(report, best, tasks) ?? []);
   return all.length > 0 ? Math.min(...all) : undefined;
@@ -94,9 +94,9 @@ export function checkEvaluations(
 ): void {
   const step = first && stepAt(first.share, steps);
   if (step !== undefined && options.evaluateEvery > step)
-    throw new UserError(`screen: the first cut is at step ${step}; expected an evaluateEvery of at most ${step}`);
+    throw new UserError(`screen: the first cut is at step ${step}; set evaluateEvery to at most ${step}`);
   if (best === "loss" && options.validation === 0)
-    throw new UserError("screen: halving is by the held-out loss; expected a validation above 0");
+    throw new UserError("screen: halving compares the held-out loss; set validation above 0");
 }
 
 /**

@@ -18,7 +18,7 @@ export interface Screened {
   readonly agreement: { readonly loss: number | null; readonly norm: number | null; readonly measure: number | null };
   /** Shares of the cost of running all to the end. */
   readonly cost: {
-    /** From the rungs alone, if runs have equal cost: (k + (K − k)·φ) / K for one rung. */
+    /** Computed only from the rungs, as if runs had equal cost: (k + (K − k)·φ) / K for one rung. */
     readonly planned: number;
     /** FLOPs spent; a stopped run's other steps are estimated from its first ones. */
     readonly flops: number;

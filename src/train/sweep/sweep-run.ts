@@ -23,7 +23,7 @@ export interface Around {
   readonly openBase: (model: string) => Promise<Base>;
   readonly events: SweepEvents;
   readonly signal: AbortSignal | undefined;
-  /** Absent: runs go here, one after the other. */
+  /** If absent, runs are trained here, one after the other. */
   readonly elsewhere?: Elsewhere | undefined;
 }
 
@@ -56,7 +56,7 @@ export async function advanceRun(
   }
 }
 
-/** One run of a sweep: its folder and its progress. */
+/** A run of a sweep: its folder and its progress. */
 export class SweepRun {
   /** Why it does not continue, such as a loss that is not finite. */
   fault: string | undefined;

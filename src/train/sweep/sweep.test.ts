@@ -61,7 +61,9 @@ test("a stopped sweep resumes: finished runs are skipped, a half one continues; 
 test("a combination that cannot begin is refused before the first run begins", async () => {
   const call = sweepOf("long", { tokens: [16, 32] });
   const { seen, events } = followed();
-  await expect(runSweep(call, noBase, events)).rejects.toThrow("run tokens=32: tokens: 32 are more than");
+  await expect(runSweep(call, noBase, events)).rejects.toThrow(
+    "run tokens=32: tokens: rows of 32 tokens are longer than",
+  );
   expect(seen).toEqual([]);
   expect(existsSync(call.out)).toBe(false);
 });
@@ -116,7 +118,7 @@ describe("a screened sweep", () => {
   test("the paper's rule stops other runs, and a report only ranks", async () => {
     const paper = await runSweep(call("halved-paper", { mode: "paper", keep: 1 }), noBase, {});
     expect(paper.stopped).toHaveLength(3);
-    // The slowest of the runs with a falling loss has the highest early loss.
+    // Among the runs with a falling loss, the slowest has the highest early loss.
     expect(path.basename(paper.runs[0]!.out)).toBe(path.basename(paper.screen!.ranking[0]!.out));
     const { screen, stopped } = await runSweep(call("halved", "report"), noBase, {});
     expect(stopped).toEqual([]);
@@ -132,6 +134,6 @@ describe("a screened sweep", () => {
     await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; expected an evaluateEvery");
     expect(existsSync(late.out)).toBe(false);
     const blind = sweepOf("blind", grid, { ...changed, validation: 0, screen: "halving" });
-    await expect(runSweep(blind, noBase, {})).rejects.toThrow("expected a validation above 0");
+    await expect(runSweep(blind, noBase, {})).rejects.toThrow("set validation above 0");
   });
 });

@@ -12,7 +12,9 @@ import type { ScreenOptions } from "./screen-options.ts";
 import { reasonOf, type Screened, screenedOf } from "./screened.ts";
 import { type Around, advanceRuns, planned, type SweepEvents, type SweepRun } from "./sweep-run.ts";
 
-/** The runs of a sweep, the best first: by their best held-out loss, or by the last score of the task that `best` names. */
+/**
+ * The runs of a sweep, the best first, by their best held-out loss or by the last score of the task that `best` names.
+ */
 export interface SweepResult extends TrainingReport {
   readonly out: string;
   /** Runs that were screened out, or whose loss or gradient was not finite. */

@@ -67,7 +67,7 @@ async function trainedReader(
   tokenizer: Tokenizer,
 ): Promise<SeenReader> {
   const vision = await visionOf(checkpoint);
-  if (vision.pictures !== "one") throw new Error("only an encoder of one picture can be trained");
+  if (vision.pictures !== "one") throw new Error("only an encoder that reads one picture at a time can be trained");
   if (!base) await writeCompanions(vision, out);
   const processor = processorFor(base ? path.dirname(base.checkpoint.config.path) : out, vision.encoder.config);
   const pictures = await readPictures(picturesIn(files), processor);

@@ -45,7 +45,7 @@ describe.each(names)("%s", (name) => {
     const place = (await decoderArchitecture(checkpoint)).tensors(checkpoint);
     const part = new Part(expected, place, weight, shape);
     if (!part.exists) return undefined;
-    // A gain that is stored less 1 has the same gradient.
+    // A gain stored as its value minus 1 has the same gradient.
     const stored = place(weight);
     const plus = typeof stored === "string" ? 0 : (stored.plus ?? 0);
     return part.floats().map((v) => v - plus);

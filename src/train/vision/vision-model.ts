@@ -13,14 +13,16 @@ import { picturesIn } from "./pictures.ts";
 import { seenLanguageModelOf } from "./seen-stack.ts";
 import { visionLanguageModelOf } from "./vision-stack.ts";
 
-/** True for a decoder that is trained on images; one that also loads without images is trained on texts. */
+/**
+ * True for a decoder that is trained on images; a decoder that also loads without its image part is trained on texts.
+ */
 export const seesImages = (checkpoint: Checkpoint): boolean =>
   isOfKind("vision–language model", checkpoint) && !isOfKind("decoder", checkpoint);
 
-/** The image encoder is trained with its decoder, or reads the images before the first step. */
+/** Either the image encoder is trained with its decoder, or it is frozen and reads the images before the first step. */
 type Sight = "trained" | "frozen";
 
-/** How a run's model reads images; undefined: it does not. @throws UserError if it cannot be trained that way */
+/** How a run's model reads images; undefined if it does not. @throws UserError if it cannot be trained that way */
 export async function sightOf(
   { lora, data = [] }: Partial<Pick<TrainOptions, "lora" | "data">>,
   checkpoint: Checkpoint,
@@ -67,7 +69,7 @@ async function seeingModelOf(
   switch (sight) {
     case "trained": {
       const vision = (await visionArchitecture(checkpoint)).vision(weights);
-      if (vision.pictures !== "one") throw new Error("only an encoder of one picture can be trained");
+      if (vision.pictures !== "one") throw new Error("only an encoder that reads one picture at a time can be trained");
       return visionLanguageModelOf(decoder, vision, saving);
     }
     case "frozen":
@@ -86,5 +88,5 @@ export async function newVisionTensors(checkpoint: Checkpoint): Promise<(name: s
   return (name) => hasNewTensor(checkpoint.config, name);
 }
 
-/** One graph has all layers of the image encoder: its inputs keep the layers' numbers. */
+/** One graph has all layers of the image encoder, so its inputs keep the layers' numbers. */
 const inputName = (name: string): string => (name.startsWith("v.") ? name : withoutLayer(name));

@@ -10,7 +10,7 @@ import { Optimizer } from "../step/optimizer.ts";
 import { ParameterStore } from "../step/parameters.ts";
 import { type DataInputs, GivenBuffers } from "./given-buffers.ts";
 
-/** A model small enough for a step in one program, and its loss. */
+/** A model that is small enough for a step to be one program, and its loss. */
 export interface WholeModel {
   /** The weights, as inputs with their full names. */
   readonly weights: TracedWeights;

@@ -42,8 +42,8 @@ function faultOf({ code, message, lines }: CsvError): string {
 
 const quoting: Readonly<Record<string, string>> = {
   INVALID_OPENING_QUOTE:
-    "a quote stands in a value that does not begin with one; expected the whole value in quotes, and those inside twice",
+    "a value contains a quote but does not begin with one; put the whole value in quotes and double the quotes inside it",
   INVALID_CLOSING_QUOTE:
-    "a value continues after its closing quote; expected a comma or the line's end there, and quotes inside a value twice",
-  QUOTE_NOT_CLOSED: "a value begins with a quote, and none ends it",
+    "a value continues after its closing quote; expected a comma or the line's end there; double the quotes inside a value",
+  QUOTE_NOT_CLOSED: "a value begins with a quote that is never closed",
 };

@@ -45,8 +45,8 @@ describe("tables by pyarrow hold the same rows", () => {
 
   test("a damaged one is one sentence", async () => {
     const cut = (name: string) => written(name, readFileSync(fixture(name)).subarray(0, 700));
-    await expect(all(cut("stream.arrow"))).rejects.toThrow(/stream\.arrow: this is not a sound Arrow file \(/);
-    await expect(all(cut("zstd.parquet"))).rejects.toThrow(/zstd\.parquet: this is not a sound parquet file \(/);
+    await expect(all(cut("stream.arrow"))).rejects.toThrow(/stream\.arrow: this is not a valid Arrow file \(/);
+    await expect(all(cut("zstd.parquet"))).rejects.toThrow(/zstd\.parquet: this is not a valid parquet file \(/);
   });
 });
 
@@ -106,9 +106,9 @@ describe("CSV", () => {
   test("a line of another length names file and line", async () => {
     await expect(all(written("a.csv", "a,b\n1,2\n3\n"))).rejects.toThrow(/a\.csv: .*line 3/);
     for (const [text, fault] of [
-      ['a,b\nfoo "bar",2\n', /a\.csv: line 2: a quote stands in a value that does not begin with one/],
+      ['a,b\nfoo "bar",2\n', /a\.csv: line 2: a value contains a quote but does not begin with one/],
       ['a,b\n"1";2\n', /a\.csv: line 2: a value continues after its closing quote; expected a comma/],
-      ['a,b\n"1,2\n', /a\.csv: line \d: a value begins with a quote, and none ends it/],
+      ['a,b\n"1,2\n', /a\.csv: line \d: a value begins with a quote that is never closed/],
     ] as const)
       await expect(all(written("a.csv", text))).rejects.toThrow(fault);
   });

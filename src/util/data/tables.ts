@@ -29,7 +29,7 @@ async function sound<T>(path: string, what: string, read: () => T | Promise<T>):
   try {
     return await read();
   } catch (error) {
-    throw new UserError(`${path}: this is not a sound ${what} (${(error as Error).message})`);
+    throw new UserError(`${path}: this is not a valid ${what} (${(error as Error).message})`);
   }
 }
 

@@ -5,8 +5,8 @@ import { codeOf } from "../system-errors.ts";
 export const isPostgres = (place: string): boolean => /^postgres(ql)?:\/\//.test(place);
 
 /**
- * Refuses an address of another kind of database. `otherwise` begins the sentence, such as "a ledger is a file". The
- * error shows only the scheme, since an address may hold a password.
+ * Refuses the address of a different kind of database. `otherwise` begins the sentence, such as "a ledger is a file".
+ * The error shows only the scheme, since an address may hold a password.
  * @throws UserError
  */
 export function checkAddress(place: string, otherwise: string): void {
@@ -24,7 +24,7 @@ export interface PostgresKind {
   readonly fault: (sentence: string) => UserError;
 }
 
-/** Limits in milliseconds: to connect, and to answer. */
+/** Time limits in milliseconds, for connecting and for an answer. */
 const [CONNECT_WITHIN, ANSWER_WITHIN] = [10_000, 30_000];
 
 /** Connections to a Postgres database, which several processes may share. Broken ones are replaced. */
@@ -83,7 +83,7 @@ export class Postgres {
   #explained(error: unknown): unknown {
     if (!(error instanceof Error) || error instanceof UserError) return error;
     const code = codeOf(error) ?? "";
-    // SQLSTATE's classes of data, constraints and syntax: the query itself is wrong.
+    // SQLSTATE's classes for data, constraints and syntax, in which the query itself is wrong.
     if (/^(22|23|42(?!501))\w{3}$/.test(code)) return error;
     return this.kind.fault(`the ${this.kind.noun} ${this.place} can't be used: ${error.message || code}`);
   }

@@ -74,8 +74,8 @@ function pragma(db: Libsql.Database, name: string): unknown {
 }
 
 /**
- * The version of the file's tables, 0 if there are none yet; refuses a file of another program or a newer version. Call
- * it within a transaction.
+ * The version of the file's tables, 0 if there are none yet; refuses a file of a different program or a newer version.
+ * Call it within a transaction.
  */
 function versionOf(db: Libsql.Database, path: string, { noun, article, applicationId, steps }: SqliteKind): number {
   const [owner, version] = [pragma(db, "application_id"), Number(pragma(db, "user_version"))];
@@ -89,7 +89,7 @@ function versionOf(db: Libsql.Database, path: string, { noun, article, applicati
   );
 }
 
-/** Brings the tables to this program's version, unless another process was faster. */
+/** Migrates the tables to this program's version, unless another process has done so already. */
 function update(db: Libsql.Database, path: string, kind: SqliteKind): void {
   db.exec("PRAGMA journal_mode = WAL");
   db.transaction(() => {

@@ -1,7 +1,7 @@
 import { mean } from "../mean.ts";
 import type { Losses, LossType } from "./losses.ts";
 
-/** One item's loss. Items of one group may stand or fall together, such as questions about one document. */
+/** One item's loss. The losses of a group's items may be dependent, such as for questions about the same document. */
 export interface ItemLoss {
   /** A hash of what the group shares. Sorting by it gives a random order, independent of the losses. */
   readonly group: string;

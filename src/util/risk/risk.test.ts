@@ -93,7 +93,7 @@ test("a group counts once, by the mean of its items, in the order of the hashes"
   expect(groupLosses("signed", items)).toEqual({ type: "signed", values: [0, 0.5] });
 });
 
-/** How often `draws` draws of losses are certified. */
+/** The share of `draws` draws of losses that are certified. */
 function certified(draws: number, draw: (random: () => number) => Losses, risk = 0.05): number {
   const random = seededRandom(5);
   let count = 0;
@@ -118,7 +118,7 @@ test.each<[string, (random: () => number) => Losses]>([
   expect(certified(2000, draw)).toBeLessThanOrEqual(0.05 + 3 * Math.sqrt((0.05 * 0.95) / 2000));
 });
 
-/** A loss of mean TRUE_RISK. */
+/** A loss with mean TRUE_RISK. */
 const signed = (u: number): number => (u < 0.1 + TRUE_RISK ? 1 : u < 0.2 + TRUE_RISK ? -1 : 0);
 
 test("the simulation fails for a rule without a test: a mean below the bound", () => {
@@ -178,7 +178,7 @@ test("the laxest certified of a sequence is above the bound in at most one of tw
   const random = seededRandom(5);
   let failed = 0;
   for (let run = 0; run < 500; run++) {
-    // One draw per item: a laxer threshold loses on every item on which a stricter one loses.
+    // Each item has one draw, so a laxer threshold loses on every item on which a stricter one loses.
     const draws = Array.from({ length: 400 }, random);
     const values = (threshold: number) => draws.map((draw) => (draw < riskAt(threshold) ? 1 : 0));
     const certificate = certifiedOf(settings, (each) => pValue({ type: "binary", values: values(each) }, bound), 0.95);

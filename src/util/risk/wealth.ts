@@ -1,6 +1,6 @@
 import type { LossType } from "./losses.ts";
 
-/** The number of losses that set the next bet. With all of them, bets would react slowly after a long good run. */
+/** The number of losses that set the next bet. If all losses counted, bets would react slowly after a long good run. */
 const WINDOW = 50;
 
 /** A gambler's wealth and what the next bet needs; plain data that survives a restart as JSON. */
@@ -15,8 +15,8 @@ export const noWealth: Wealth = { wealth: 1, last: [], count: 0 };
 
 /**
  * The wealth after one more loss of a gambler who bets that the expected loss is above `risk` (betting, arXiv 2010.09686;
- * monitoring by it, arXiv 2506.16416). If it is not, the wealth ever reaches 1/δ with probability at most δ, however often
- * it is checked.
+ * monitoring by it, arXiv 2506.16416). If the expected loss is not above the risk, the wealth ever reaches 1/δ with
+ * probability at most δ, however often it is checked.
  */
 export function bet({ wealth, last, count }: Wealth, loss: number, type: LossType, risk: number): Wealth {
   const stake = stakeOf(last, type, risk);

@@ -57,8 +57,9 @@ export interface CombinedFactors {
 }
 
 /**
- * The updates of one module as one, in float32 like PEFT. `cat` is their exact sum, with the ranks of all. The others mix
- * the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have equal ranks.
+ * The updates of one module as one, in float32 like PEFT. `cat` is their exact sum; its rank is the sum of theirs. The
+ * other methods mix the factors themselves (Yadav et al. 2023, TIES; Yu et al. 2024, DARE), which must have equal
+ * ranks.
  */
 export function combined(module: string, updates: readonly WeightedUpdate[], how: Combination): CombinedFactors {
   if (how.type === "cat") return concatenated(updates);
@@ -70,7 +71,7 @@ export function combined(module: string, updates: readonly WeightedUpdate[], how
     });
     return summed(factors, updates.map(weightOf), how);
   };
-  // Only one side carries the sign.
+  // Only one of the two factors carries the sign.
   const signed = (update: WeightedUpdate) => (update.weight >= 0 ? root(update) : -root(update));
   return { rank: updates[0]!.rank, a: mix("A", signed), b: mix("B", root) };
 }
@@ -89,7 +90,7 @@ function concatenated(updates: readonly WeightedUpdate[]): CombinedFactors {
   return { rank, a, b };
 }
 
-/** Values after dropping all but a share. */
+/** The values, with all but a share of them set to 0. */
 function pruned(values: Float32Array, { type, mask }: Combination, place: MaskPlace): Float32Array {
   const { density } = place;
   if (type === "linear" || density >= 1) return values;

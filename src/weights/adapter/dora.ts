@@ -1,6 +1,6 @@
 import type { LoraLayer } from "./lora-layers.ts";
 
-/** A matrix's rows [outputs, inputs], one of several that are stacked. */
+/** The rows [outputs, inputs] of one of several stacked matrices. */
 interface Stacked {
   readonly shape: readonly number[];
   floats(): Float32Array;

@@ -5,7 +5,10 @@ import type { Lora } from "./lora.ts";
 import { adapted } from "./lora.ts";
 import { doesNotFit, isMissing } from "./lora-layers.ts";
 
-/** Modules that an adapter may replace: an encoder's between its hidden states and its scores, a decoder's head and table. */
+/**
+ * Modules that an adapter may replace: in an encoder, the modules between its hidden states and its scores; in a
+ * decoder, the head and the token table.
+ */
 export interface HeadModules {
   readonly all: readonly string[];
   /** A classifier's last module, whose outputs are the scores. */
@@ -13,8 +16,8 @@ export interface HeadModules {
 }
 
 /**
- * A checkpoint with an adapter's trained head (PEFT's `modules_to_save`) instead of its own. Without its own, it
- * becomes a classifier with as many labels as the head has outputs.
+ * A checkpoint with an adapter's trained head (PEFT's `modules_to_save`) instead of its own. If it has no head of its
+ * own, it becomes a classifier with as many labels as the head has outputs.
  */
 export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));

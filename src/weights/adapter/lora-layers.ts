@@ -7,7 +7,7 @@ import type { Update } from "./updates.ts";
 export interface Layout {
   /** The names that PEFT may give a matrix's module. */
   modules(name: string): readonly string[];
-  /** The index of a matrix among the equal parts of its module; absent, or undefined: it is the only one. */
+  /** The index of a matrix among the equal parts of its module; absent or undefined if it is the only one. */
   part?(name: string): readonly [at: number, of: number] | undefined;
   /** The output of the module, or of its part, for a matrix's output `row`. */
   row(name: string, row: number): number;
@@ -18,7 +18,7 @@ export interface LoraLayer {
   readonly rank: number;
   readonly down: Float32Array<ArrayBuffer>;
   readonly up: Float32Array<ArrayBuffer>;
-  /** DoRA's norms of the rows, [outputs]; NaN: as they are. */
+  /** DoRA's norms of the rows, [outputs]; NaN for rows that keep their norm. */
   readonly magnitude?: Float32Array;
 }
 
@@ -43,7 +43,7 @@ export class LoraLayers {
     private readonly layout: Layout,
   ) {}
 
-  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if none. */
+  /** The update of stacked matrices [outputs, inputs], by name with their outputs; undefined if there is none. */
   matrix(inputs: number, outputs: Readonly<Record<string, number>>): LoraLayer | undefined {
     const pieces: Piece[] = [];
     let first = 0;
@@ -61,7 +61,7 @@ export class LoraLayers {
     return update && this.#stacked([{ name, first: 0, outputs: width, update }], rows, width);
   }
 
-  /** Tokens with separate rows in the token table; undefined if none. */
+  /** Tokens with separate rows in the token table; undefined if there are none. */
   get tokens(): readonly number[] | undefined {
     return this.#rows("token_embd")?.ids;
   }
@@ -70,7 +70,7 @@ export class LoraLayers {
   rows(name: string, width: number): SavedRows | undefined {
     const rows = this.#rows(name);
     if (rows && rows.width !== width)
-      this.#problems.set(name, `${name} is ${width} wide, the adapter's rows of tokens ${rows.width}`);
+      this.#problems.set(name, `${name} is ${width} wide, but the adapter's rows of tokens are ${rows.width} wide`);
     return rows?.width === width ? rows : undefined;
   }
 
@@ -120,7 +120,7 @@ export class LoraLayers {
 
   /**
    * Called after the model has read all of its weights.
-   * @throws UserError if a part of the adapter was not used, or has another shape
+   * @throws UserError if a part of the adapter was not used, or has the wrong shape
    */
   check(model: string): void {
     const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]

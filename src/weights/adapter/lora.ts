@@ -12,7 +12,7 @@ import { type AdapterRecord, readRecord } from "./record.ts";
 import { rowsOf, type SavedRows } from "./token-rows.ts";
 import { savedOf, type Update, updatesOf } from "./updates.ts";
 
-/** The settings that change results; others concern training only, or show in the tensors' names. */
+/** The settings that change results; the others concern only training, or can be read from the tensors' names. */
 const settings = z.object({
   peft_type: z.literal("LORA"),
   lora_alpha: z.number().positive(),
@@ -26,7 +26,7 @@ const settings = z.object({
   init_lora_weights: z.union([z.boolean(), z.literal("gaussian")]).nullish(),
 });
 
-/** LoRA variants that compute something else from tensors with the same names. */
+/** LoRA variants that compute something different from tensors with the same names. */
 const variants = [
   ...["use_qalora", "use_bdlora", "layer_replication", "alora_invocation_tokens"],
   ...["arrow_config", "kasa_config", "monteclora_config", "velora_config"],
@@ -130,7 +130,7 @@ function expression(file: string, pattern: string): RegExp {
     // Reported below with the others.
   }
   throw new UserError(
-    `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple expression of names`,
+    `${file}: "alpha_pattern" has ${JSON.stringify(pattern)}, expected the name of a module or a simple regular expression`,
   );
 }
 
@@ -149,6 +149,6 @@ export const variantOf = (folder: string): string =>
 export function refuseDora({ folder, updates }: Lora, what: string): void {
   if ([...updates.values()].some(({ magnitude }) => magnitude))
     throw new UserError(
-      `${folder}: this adapter is a DoRA, whose updates are no sum of factors, so ${what}; export --format safetensors --adapter adds it to its model's weights`,
+      `${folder}: this adapter is a DoRA, whose updates are not sums of factors, so ${what}; use export --format safetensors --adapter to add it to its model's weights`,
     );
 }

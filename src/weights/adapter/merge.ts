@@ -5,7 +5,7 @@ import { doesNotFit, isMissing } from "./lora-layers.ts";
 import type { Update } from "./updates.ts";
 
 /**
- * True if the adapter can be merged into the weights: they must be floats with one use, unlike an embedding table
+ * True if the adapter can be merged into the weights: they must be floats with a single use, unlike an embedding table
  * that is also the head.
  */
 export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: Lora): boolean =>
@@ -16,8 +16,8 @@ export const isMergeable = ({ config, tensors }: Checkpoint, { updates, rows }: 
   );
 
 /**
- * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. Both sets of
- * files identify its prepared weights.
+ * A checkpoint with a LoRA adapter merged into it: every tensor that the adapter updates reads as the sum. The files of
+ * both identify its prepared weights.
  * @throws UserError if the adapter is for another model
  */
 export function withAdapter(base: Checkpoint, lora: Lora): Checkpoint {
@@ -66,7 +66,7 @@ const OLDER_LANGUAGE = ["language_model.model.", "language_model.", "model."];
 const withoutOuter = (name: string): string => name.replace(/^[^.]+\./, "");
 
 const isPlain = ({ shape }: StoredTensor, { outputs, inputs }: Update) => shape.join() === `${outputs},${inputs}`;
-/** GPT-2's Conv1D stores [inputs, outputs]. A square one is recognised by its name. */
+/** GPT-2's Conv1D stores [inputs, outputs]. A square matrix is recognised by its name. */
 const isTurned = ({ name, shape }: StoredTensor, { outputs, inputs }: Update) =>
   shape.join() === `${inputs},${outputs}` && (inputs !== outputs || /\.c_(attn|proj|fc)\.weight$/.test(name));
 
@@ -90,7 +90,7 @@ function add(values: Float32Array, update: Update, tensor: StoredTensor, rows: R
     }
 }
 
-/** Gives rows of outputs DoRA's norms. */
+/** Scales rows of outputs to DoRA's norms. */
 function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Rows = [0, 0]): void {
   const norms = magnitude!();
   for (let at = 0; at < values.length; at += inputs) {
@@ -100,7 +100,7 @@ function rescale(values: Float32Array, { inputs, magnitude }: Update, [from]: Ro
   }
 }
 
-/** Rows [inputs, outputs] of a Conv1D: an output's norm is that of a whole column. */
+/** In the rows [inputs, outputs] of a Conv1D, an output's norm is the norm of a whole column. */
 function turnedRows(base: Checkpoint, update: Update, tensor: StoredTensor, rows?: Rows): Float32Array<ArrayBuffer> {
   const { inputs, outputs } = update;
   const values = base.floats(tensor);

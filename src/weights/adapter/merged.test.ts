@@ -117,7 +117,7 @@ test("both factors are computed once, and held until both have been read", () =>
 
 describe("refused in one sentence", () => {
   test.each([
-    ["unequal ranks", () => adapters("one", "three"), /three: its .* has rank 2, but that of .*one has 4; linear/],
+    ["unequal ranks", () => adapters("one", "three"), /three: its .* has rank 2, but in .*one has 4; linear/],
     [
       "another base's name",
       () => [
@@ -132,7 +132,7 @@ describe("refused in one sentence", () => {
         ...adapters("one"),
         { folder: changed("gguf", fixture("llama-gguf"), { base_model_name_or_path: null }), weight: 1 },
       ],
-      /gguf: its .*q_proj is \[\d+, \d+\], but that of .*one is/,
+      /gguf: its .*q_proj is \[\d+, \d+\], but in .*one is/,
     ],
     [
       "another base's name in the third, the first without one",
@@ -161,7 +161,7 @@ describe("refused in one sentence", () => {
           recorded("old", merges("one"), { prompt: "chat", template: "a".repeat(64) }),
           recorded("new", merges("two"), { prompt: "chat", template: "b".repeat(64) }),
         ),
-      /new: this adapter was trained with another chat template than .*old/,
+      /new: this adapter and .*old were trained with different chat templates/,
     ],
     ["no adapter", () => [{ folder: root, weight: 1 }], /there is no adapter_config\.json/],
     [
@@ -173,7 +173,7 @@ describe("refused in one sentence", () => {
     expect(() => mergeAdapters(parts(), how("linear"))).toThrow(says);
   });
 
-  // `two` has no down_proj, so the first adapter does not give its shape.
+  // `two` has no down_proj, so the first adapter does not determine its shape.
   test.each(["linear", "cat"] as const)("%s of shapes that differ between the second and the third", async (type) => {
     const module = "model.layers.1.mlp.down_proj";
     const folder = changed(`narrow-${type}`, merges("one"), {});
@@ -184,7 +184,7 @@ describe("refused in one sentence", () => {
     ]);
     await writeTensors(path.join(folder, "adapter_model.safetensors"), tensors);
     expect(() => mergeAdapters(weightOne(merges("two"), merges("one"), folder), how(type))).toThrow(
-      new RegExp(`narrow-${type}: its ${module} is \\[16, 24\\], but that of .*one is \\[32, 40\\]`),
+      new RegExp(`narrow-${type}: its ${module} is \\[16, 24\\], but in .*one is \\[32, 40\\]`),
     );
   });
 });

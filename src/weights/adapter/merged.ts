@@ -24,7 +24,7 @@ interface MergedAdapter {
 }
 
 /**
- * Several adapters of one base as one.
+ * Several adapters of the same base as one.
  * @throws UserError if they have different bases or prompt forms, are not plain LoRA, or have ranks that the method cannot
  * mix
  */
@@ -64,7 +64,7 @@ function baseOf(opened: readonly Opened[]): unknown {
   const other = named.find(({ name }) => name !== first!.name);
   if (other)
     throw new UserError(
-      `${other.folder}: this adapter is for "${other.name}", but ${first!.folder} is for "${first!.name}"; only adapters of one base can be merged`,
+      `${other.folder}: this adapter is for "${other.name}", but ${first!.folder} is for "${first!.name}"; only adapters of the same base can be merged`,
     );
   return first?.name ?? null;
 }
@@ -76,10 +76,12 @@ function recordOf(loras: readonly Lora[]): AdapterRecord | undefined {
   for (const { folder, prompt, template } of recorded) {
     if (prompt !== first!.prompt)
       throw new UserError(
-        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of one form can be merged`,
+        `${folder}: this adapter was trained on ${formNames[prompt]}, but ${first!.folder} on ${formNames[first!.prompt]}; only adapters of the same form can be merged`,
       );
     if (template !== first!.template)
-      throw new UserError(`${folder}: this adapter was trained with another chat template than ${first!.folder}`);
+      throw new UserError(
+        `${folder}: this adapter and ${first!.folder} were trained with different chat templates; only adapters with the same template can be merged`,
+      );
   }
   return recorded.length === loras.length ? loras[0]!.record : undefined;
 }
@@ -121,16 +123,19 @@ function requireMixable(module: string, parts: readonly Found[], { type }: Combi
   for (const { folder, update } of parts) {
     if (shapeOf(update) !== shapeOf(first.update))
       throw new UserError(
-        `${folder}: its ${module} is [${shapeOf(update)}], but that of ${first.folder} is [${shapeOf(first.update)}]; only adapters of one base can be merged`,
+        `${folder}: its ${module} is [${shapeOf(update)}], but in ${first.folder} it is [${shapeOf(first.update)}]; only adapters of the same base can be merged`,
       );
     if (type !== "cat" && update.rank !== first.update.rank)
       throw new UserError(
-        `${folder}: its ${module} has rank ${update.rank}, but that of ${first.folder} has ${first.update.rank}; ${type} needs equal ranks, cat takes any`,
+        `${folder}: its ${module} has rank ${update.rank}, but in ${first.folder} it has rank ${first.update.rank}; ${type} needs equal ranks, cat takes any`,
       );
   }
 }
 
-/** Computes both factors at once. One waits for its reader, and neither is held afterwards: together they may exceed memory. */
+/**
+ * Computes both factors at once. The second one waits for its reader, and neither is held after it is read, because all
+ * factors together may exceed memory.
+ */
 function readInTurn(compute: () => CombinedFactors): Pick<Update, "a" | "b"> {
   let unread: Partial<CombinedFactors> = {};
   const read = (name: "a" | "b"): Float32Array => {

@@ -20,7 +20,7 @@ export const isRows = (name: string): boolean => ROWS.test(name);
 
 /**
  * The rows in an adapter's tensors, by module name in the base's code.
- * @throws UserError if the settings list other tokens than there are rows
+ * @throws UserError if the settings do not list one token per row
  */
 export function rowsOf(
   file: string,
@@ -46,7 +46,7 @@ function savedRows(where: string, tensor: SafeTensor, ids: readonly number[]): S
   const isValid = tensor.shape.length === 2 && new Set(ids).size === ids.length && ids.every((id) => id >= 0);
   if (!isValid || count !== ids.length)
     throw new UserError(
-      `${where}: there are rows [${tensor.shape.join(", ")}] for ${ids.length} tokens in trainable_token_indices, expected one for each`,
+      `${where}: there are rows [${tensor.shape.join(", ")}] for ${ids.length} tokens in trainable_token_indices, expected one row for each`,
     );
   const order = ids.map((_, i) => i).sort((a, b) => ids[a]! - ids[b]!);
   return {

@@ -18,7 +18,7 @@ export interface Update {
   a(): Float32Array;
   /** [outputs, rank] */
   b(): Float32Array;
-  /** DoRA (Liu et al. 2024): the norms of the updated matrix's rows, [outputs]; absent: the norms of the sum. */
+  /** DoRA (Liu et al. 2024): the norms of the updated matrix's rows, [outputs]; by default, the norms of the sum. */
   readonly magnitude?: (() => Float32Array) | undefined;
 }
 
@@ -43,7 +43,7 @@ export function savedOf(tensors: Tensors, modules: readonly string[]): Map<strin
 
 /**
  * The updates in an adapter's tensors, except for `saved` ones, by module; `scale` receives the module and its rank.
- * `dora`: each has a magnitude.
+ * `dora`: true if each has a magnitude.
  * @throws UserError if a tensor is missing or unknown
  */
 export function updatesOf(

@@ -10,7 +10,7 @@ export interface ByteSource {
   read(offset: number, length: number): Buffer;
 }
 
-/** Longer than most headers (SmolLM2's is 1.8 MB), so that one read is usually enough. */
+/** Longer than most headers (SmolLM2's has 1.8 MB), so that one read is usually enough. */
 const FIRST_READ = 2 * 2 ** 20;
 /** The largest vocabularies take about 30 MB; a larger claim is damage and must not fill memory. */
 const MAX_HEADER = 128 * 2 ** 20;
@@ -71,7 +71,7 @@ export class Cursor {
     return this.view.getInt32(at, true);
   }
 
-  /** Rounded to the nearest double above 2^53: enough for sizes, which are refused long before that. */
+  /** Above 2^53, rounded to the nearest double; this is exact enough, because such sizes are refused anyway. */
   uint64(): number {
     const at = this.take(8);
     return this.view.getUint32(at + 4, true) * 2 ** 32 + this.view.getUint32(at, true);
@@ -103,7 +103,7 @@ export class Cursor {
     return this.view.getFloat64(at, true);
   }
 
-  /** Reads the number of `things` that follow, each of at least `itemBytes`. */
+  /** Reads the number of `things` that follow, each of which takes at least `itemBytes`. */
   count(things: string, itemBytes: number, most = Number.POSITIVE_INFINITY): number {
     const count = this.uint64();
     const remaining = Math.max(0, Math.min(this.source.size, MAX_HEADER) - this.position);

@@ -6,7 +6,7 @@ import { type GgufValue, TYPED_ARRAYS, VALUE_TYPES, type ValueType } from "./val
 
 type Scalar = number | bigint | boolean | string;
 
-/** A key's value to write: its type and value, or for an array the type of its items, and the items. */
+/** A key's value to write, with its type; for an array, the type of its items and the items. */
 export type Field =
   | [type: Exclude<ValueType, "array">, value: Scalar]
   | [type: "array", item: Exclude<ValueType, "array">, values: readonly Scalar[]]

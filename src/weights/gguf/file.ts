@@ -7,7 +7,8 @@ import { joinParts } from "./split.ts";
 import type { GgufTensor } from "./tensors.ts";
 
 /**
- * Reads the header of a GGUF file, and of the other parts if it is the first of a split file; reads no weights.
+ * Reads the header of a GGUF file, and the headers of the other parts if it is the first of a split file; reads no
+ * weights.
  * @throws UserError if it is missing or malformed
  */
 export function openGguf(path: string): GgufFile {

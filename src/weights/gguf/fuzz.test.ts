@@ -20,7 +20,7 @@ import { byteLength, GGML_TYPES, type GgmlType } from "./types.ts";
 const IN_MEMORY = 16_000;
 const SPLIT = 3500;
 const ON_DISK = 500;
-/** Function calls for all of them. */
+/** Function calls for all mutations together. */
 const MOST_CALLS = 20e6;
 const MOST_BYTES = 4 * 2 ** 20;
 

@@ -6,7 +6,7 @@ export function halfBits(): Uint32Array<ArrayBuffer> {
   return table;
 }
 
-/** The same as float32 values. */
+/** The 65,536 halves as float32 values. */
 export function halfFloats(): Float32Array<ArrayBuffer> {
   return new Float32Array(halfBits().buffer);
 }

@@ -23,7 +23,7 @@ const DEFAULT_ALIGNMENT = 32;
 const MIN_ENTRY = 8 + 4 + 1;
 /** Name length, number of dimensions, type, offset. */
 const MIN_TENSOR = 8 + 4 + 4 + 8;
-/** No model has a hundredth of this; a damaged count must not fill memory. */
+/** More than a hundred times as many as any model has; a damaged count must not fill memory. */
 const MAX_ENTRIES = 2 ** 20;
 
 /**

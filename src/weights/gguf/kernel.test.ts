@@ -36,7 +36,7 @@ describe.each(inBits(exact))("%s in %i bits", (type, bits) => {
 });
 
 test("Q3_K: the extremes of scale times code fit their 8 bits", () => {
-  // With bits unset, scale −32 and code −4; with bits set, scale 31 and code 3.
+  // If all bits are unset, the scale is −32 and the code −4; if all are set, 31 and 3.
   const blocks = [0x00, 0xff].flatMap((scales) =>
     [0x00, 0xff].map((codes) => {
       const block = new Uint8Array(110).fill(codes);
@@ -103,6 +103,8 @@ test.each([4, 8] as const)("%i bits: leaves its input as it was", (bits) => {
 
 test("refuses shapes that the bytes do not have", () => {
   const bytes = new Uint8Array(40);
-  expect(() => toKernelMatrix("Q4_1", bytes, [4, 16], 8)).toThrow("Q4_1 rows have a multiple of 32 weights, got 16");
+  expect(() => toKernelMatrix("Q4_1", bytes, [4, 16], 8)).toThrow(
+    "Q4_1 rows must have a multiple of 32 weights, got 16",
+  );
   expect(() => toKernelMatrix("Q4_1", bytes, [3, 32], 8)).toThrow("96 weights of type Q4_1 take 60 bytes, got 40");
 });

@@ -6,17 +6,17 @@ import type { GgmlType } from "./types.ts";
 
 /** The kernels' form for a storage type. */
 export interface KernelForm {
-  /** The fewest bits that the kernels support and that hold its codes exactly. */
+  /** The smallest number of bits that the kernels support and that hold its codes exactly. */
   readonly bits: CodeBits;
   /** Columns that share a scale. */
   readonly block: Block;
   /** True if a block has a minimum. It is rounded: to two digits for 4-bit codes, to whole steps for 8-bit codes. */
   readonly minimum: boolean;
-  /** Bits of rounded weights, for types without an exact kernel form; absent: not rounded. */
+  /** Bits of rounded weights, for types without an exact kernel form; absent if the weights are not rounded. */
   readonly rounded?: CodeBits;
 }
 
-/** The form for types with a scale per 16 weights: kernels take a sixth longer over such blocks (docs/log.md). */
+/** The form for types with a scale per 16 weights, because kernels are a sixth slower on blocks of 16 (docs/log.md). */
 const ROUNDED: KernelForm = { bits: 8, block: 32, minimum: false, rounded: 8 };
 
 /** The kernel's form; undefined for types without one (floats, unsupported types), which run as float32. */
@@ -44,7 +44,7 @@ export function toKernelMatrix(
   if (form === undefined || form.group === 16) throw new RangeError(`${type} has no form in blocks`);
   const { group: block, bits: codeBits, zero, hasMin } = form;
   if (bits < fewestBits(form)) throw new RangeError(`${type} has no form in blocks of ${bits}-bit codes`);
-  if (cols % block !== 0) throw new RangeError(`${type} rows have a multiple of ${block} weights, got ${cols}`);
+  if (cols % block !== 0) throw new RangeError(`${type} rows must have a multiple of ${block} weights, got ${cols}`);
   checkBytes(type, bytes, rows * cols);
   const groups = emptyGroups(form, rows * cols);
   form.unpack(bytes, groups);

@@ -93,7 +93,7 @@ describe("one sentence for", () => {
   beforeEach(saveAll);
 
   test("another part than the first", () => {
-    expect(message(at(2))).toBe(`${at(2)}: this is part 2 of 3 of a split file, open the first: ${at(1)}`);
+    expect(message(at(2))).toBe(`${at(2)}: this is part 2 of 3 of a split file; open the first part: ${at(1)}`);
   });
 
   test("a part under another name", () => {

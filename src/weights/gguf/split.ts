@@ -25,7 +25,7 @@ function stemOf({ path, metadata }: GgufFile, count: number): string {
   const problem = `${path}: this is part ${index + 1} of ${count} of a split file`;
   if (!path.endsWith(own)) throw new UserError(`${problem}, expected its name to end with "${own}"`);
   const stem = path.slice(0, -own.length);
-  if (index !== 0) throw new UserError(`${problem}, open the first: ${stem}${ending(0, count)}`);
+  if (index !== 0) throw new UserError(`${problem}; open the first part: ${stem}${ending(0, count)}`);
   return stem;
 }
 
@@ -42,7 +42,7 @@ function openPart(first: GgufFile, open: (path: string) => GgufFile, path: strin
   for (const key of ["split.no", "split.count", "split.tensors.count"]) {
     const [actual, expected] = [part.metadata.integer(key), key === "split.no" ? index : count(key)];
     if (actual === expected) continue;
-    throw new UserError(`${path}: this is not ${name} of ${first.path}, its ${key} is ${actual}, expected ${expected}`);
+    throw new UserError(`${path}: this is not ${name} of ${first.path}: its ${key} is ${actual}, expected ${expected}`);
   }
   return part;
 }

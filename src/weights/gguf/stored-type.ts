@@ -1,6 +1,6 @@
 import { BLOCK, type WrittenType } from "./quantize.ts";
 
-/** Tensors that llama.cpp keeps in float32: they are small, and rounding them costs the most quality. */
+/** Tensors that llama.cpp keeps in float32: they are small, and rounding them would cost the most quality. */
 const EXACT =
   /(_norm|ffn_gate_inp|ffn_gate_inp_shexp|position_embd|token_types|ssm_conv1d|shortconv\.conv|rope_\w+)\.weight$/;
 const TOKENS = /^(token_embd|output)\.weight$/;

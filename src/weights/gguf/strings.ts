@@ -4,8 +4,8 @@ import type { Buffer } from "node:buffer";
 const PREFIX = 8;
 
 /**
- * An array of strings as stored in the file. A vocabulary has 100,000 strings, and many callers read only other keys:
- * strings are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
+ * An array of strings as stored in the file. A vocabulary has 100,000 strings, and many callers read only other keys,
+ * so strings are decoded on first use. Bytes that are not UTF-8 become U+FFFD.
  */
 export class GgufStrings {
   private decoded: string[] | undefined;

@@ -157,7 +157,7 @@ test("a matrix with scales for another axis is refused", () => {
   const node: TestNode = { op: "DequantizeLinear", inputs: ["a.weight", "s"], output: "w", attribute: ["axis", 0] };
   const checkpoint = opened(onnxModel([node], [{ ...matrix, name: "a.weight" }, scales]));
   expect(() => floatsOf(checkpoint, "a.weight")).toThrow(
-    /tensor "a\.weight" has 3 scales, expected one, or one per index of its axis 0$/,
+    /tensor "a\.weight" has 3 scales, expected one scale, or one per index of its axis 0$/,
   );
 });
 

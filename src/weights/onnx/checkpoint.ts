@@ -9,7 +9,10 @@ import { bytesOf, decoderOf } from "../safetensors/dtypes.ts";
 import { type Initializer, readGraph } from "./graph.ts";
 import { type OnnxTensor, type Stored, tensorsOf } from "./tensors.ts";
 
-/** The ONNX file of a model: the path itself, or the only one in a folder without safetensors; undefined if none. */
+/**
+ * The ONNX file of a model: the path itself, or the only ONNX file in a folder without safetensors; undefined if there
+ * is none.
+ */
 export function onnxFile(model: string): string | undefined {
   if (/\.onnx$/i.test(model)) return model;
   if (!statSync(model, { throwIfNoEntry: false })?.isDirectory()) return undefined;
@@ -87,7 +90,7 @@ function floatsOf(file: string, { data, scale, zero, axis }: Stored, range?: Ran
   const inner = data.shape.slice(along + 1).reduce((total, size) => total * size, 1);
   if (scales.length !== 1 && scales.length !== data.shape[along])
     throw new UserError(
-      `${file}: tensor ${quote(data.name)} has ${scales.length} scales, expected one, or one per index of its axis ${along}`,
+      `${file}: tensor ${quote(data.name)} has ${scales.length} scales, expected one scale, or one per index of its axis ${along}`,
     );
   const first = range?.[0] ?? 0;
   for (let i = 0; i < values.length; i++) {

@@ -13,10 +13,13 @@ interface Place {
 /** A graph's own tensor. */
 export interface Initializer {
   readonly name: string;
-  /** Undefined: a type without weights. */
+  /** Undefined for a type without weights. */
   readonly type: Dtype | undefined;
   readonly shape: readonly number[];
-  /** Its little-endian elements in the model's file or one beside it; or the elements themselves, if there are few. */
+  /**
+   * The place of its little-endian elements, in the model's file or one beside it; or the elements themselves, if there
+   * are few.
+   */
   readonly data: Place | readonly number[];
 }
 
@@ -41,7 +44,7 @@ const types: Readonly<Record<number, Dtype>> = {
 
 /** Reads an ONNX file's graph; weights stay in the file. @throws UserError if it is missing or malformed */
 export function readGraph(path: string): OnnxGraph {
-  // A separate buffer for the bytes: an offset in the buffer is then an offset in the file.
+  // The bytes get a buffer of their own, so that an offset in the buffer is an offset in the file.
   const bytes = withFile(path, ({ size, read }) => read(0, size, "the model"));
   const graphs: OnnxGraph[] = [];
   try {

@@ -1,7 +1,7 @@
 import type { StoredTensor } from "../checkpoint.ts";
 import type { Initializer, OnnxGraph, OnnxNode } from "./graph.ts";
 
-/** An initializer. It may be bytes with one scale and zero point, or one for each index of an axis. */
+/** An initializer. It may consist of bytes, with one scale and zero point for all, or one for each index of an axis. */
 export interface Stored {
   readonly data: Initializer;
   readonly scale?: Initializer | undefined;
@@ -18,7 +18,8 @@ export interface OnnxTensor extends StoredTensor {
 
 /**
  * The tensors of an exported model under its module's names. Exporters rename a transposed matrix to
- * `onnx::MatMul_123`: its name then comes from the bias added to its product, or from the node of the product.
+ * `onnx::MatMul_123`; its original name is then derived from the bias added to its product, or from the node of the
+ * product.
  */
 export function tensorsOf(graph: OnnxGraph): ReadonlyMap<string, OnnxTensor> {
   const names = new Names(graph);
@@ -31,7 +32,7 @@ const [BYTES, SCALE, ZERO] = ["_quantized", "_scale", "_zero_point"] as const;
 /** ONNX Runtime's suffix of a matrix [outputs, inputs] stored as [inputs, outputs]. */
 const TURNED = "_Transposed";
 
-/** The longest chain of nodes to follow: a malformed graph may have a cycle. */
+/** The longest chain of nodes to follow, because a malformed graph may have a cycle. */
 const LONGEST = 8;
 
 class Names {

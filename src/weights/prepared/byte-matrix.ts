@@ -68,8 +68,8 @@ function blockOf(graph: Graph, rotation: number): Tensor | undefined {
 }
 
 /**
- * Rounds a matrix [rows, inputs], given in pieces of whole rows: the first digit in whole steps, the second in fractions of
- * a step.
+ * Rounds a matrix [rows, inputs], given in pieces of whole rows: the first digit counts whole steps, the second
+ * fractions of a step.
  */
 export class ByteRounding {
   /** The step of each row's first digit. */
@@ -86,7 +86,7 @@ export class ByteRounding {
     this.digits = Array.from({ length: form.digits }, () => new Int8Array(inputs * rows));
   }
 
-  /** Takes rows from `first` on; returns the values to round, rotated if the form is. */
+  /** Takes rows from `first` on; returns the values to round, which are rotated if the form is rotated. */
   add(values: Float32Array, first: number): Float32Array {
     const { rotation } = this.form;
     const turned = rotation === 0 ? values : rotated(values, rotation);
@@ -111,7 +111,7 @@ export class ByteRounding {
     }
   }
 
-  /** A rounded number, rotated if the form is. */
+  /** A number after rounding; it is rotated if the form is rotated. */
   at(row: number, column: number): number {
     const [high, low = 0] = this.digits.map((digit) => digit[column * this.rows + row]!);
     return this.scale[row]! * (high! + low / LOW_STEPS);

@@ -9,8 +9,8 @@ import { Weights } from "./weights.ts";
 
 /**
  * A checkpoint's matrices rounded to one or two bytes per weight, with a scale for each output, in a separate folder.
- * Everything else is as in `Weights`, including matrices whose inputs are not whole rotation blocks. The model was opened
- * with other weights before: tensors exist and have the right shapes.
+ * Everything else is as in `Weights`, including matrices whose inputs are not whole rotation blocks. The model has
+ * already been opened with other weights, so tensors exist and have the right shapes.
  */
 export class ByteWeights extends Weights {
   constructor(

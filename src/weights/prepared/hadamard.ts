@@ -1,6 +1,6 @@
 /**
- * Multiplies each `size` consecutive values by the normalised Hadamard matrix of order `size`, a power of two. It is
- * symmetric and orthogonal: applied twice, it gives the original values.
+ * Multiplies each `size` consecutive values by the normalised Hadamard matrix of order `size`, a power of two. The
+ * matrix is symmetric and orthogonal, so applying it twice gives the original values.
  */
 export function rotated(values: Float32Array, size: number): Float32Array<ArrayBuffer> {
   const result = new Float32Array(values);

@@ -49,7 +49,7 @@ describe("a minimum", () => {
     const loose = Uint8Array.from([...codes(), ...codes(), ...codes()]);
     const expected = Float32Array.from(loose, (code, i) => scale[i >> 5]! * code + min[i >> 5]!);
     const matrix = fromMinimum(4, { rows: 1, codeBits: 4, codes: loose, scale, min });
-    // 7 in the low half and 1 in the high half; after it 0, the digits' zero point, which is in the middle.
+    // 7 in the low half and 1 in the high half; then 0, whose digits are their zero points in the middle of the range.
     expect([...matrix.zero]).toEqual([0x17, 0x80]);
     expect([matrix.corrected, matrix.codes.length, matrix.scale.length]).toEqual([true, 4 * 16, 4]);
     expectWeights(weightsOf(matrix), expected, 32, 1e-6);

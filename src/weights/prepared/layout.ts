@@ -45,7 +45,7 @@ function inPairs(values: Uint8Array, width: number): Uint8Array<ArrayBuffer> {
   return out;
 }
 
-/** Row `at` of every `of` rows. */
+/** Every `of`-th row, from row `at` on. */
 export function everyRow(matrix: KernelMatrix, { at, of }: { readonly at: number; readonly of: number }): KernelMatrix {
   const rows = matrix.rows / of;
   const pick = <T extends Uint8Array<ArrayBuffer> | Float32Array<ArrayBuffer>>(all: T): T => {
@@ -67,9 +67,9 @@ export interface MinimumMatrix extends Pick<KernelMatrix, "rows" | "codes" | "sc
 }
 
 /**
- * The kernels have only whole zero points. 4-bit codes stay, and a correction holds the distance from the nearest zero
- * point; 8-bit codes have room for a factor that makes the minimum nearly a whole number of steps. Takes ownership of
- * `codes` and `scale`.
+ * The kernels have only whole zero points. 4-bit codes stay unchanged, and a correction holds the distance from the
+ * nearest zero point; 8-bit codes have room for a factor that makes the minimum nearly a whole number of steps. Takes
+ * ownership of `codes` and `scale`.
  */
 export const fromMinimum = (bits: CodeBits, matrix: MinimumMatrix): KernelMatrix =>
   bits === 8 ? inWholeSteps(matrix) : withDigits(matrix);
@@ -98,11 +98,13 @@ function inWholeSteps({ rows, codes, scale, min, codeBits }: MinimumMatrix): Ker
   return packed(8, { rows, block: CORRECTED_BLOCK, codes, scale, zero });
 }
 
-/** The factor for codes up to `most` that brings `minimum`, in steps, nearest to a whole number; 0: none fits a byte. */
+/**
+ * The factor for codes up to `most` that brings `minimum`, in steps, nearest to a whole number; 0 if none fits a byte.
+ */
 function nearestFactor(minimum: number, most: number): number {
   const largest = Math.floor(255 / Math.max(most, -minimum, most + minimum));
   let [best, off] = [0, Number.POSITIVE_INFINITY];
-  // A factor up to half the maximum is no better than its double.
+  // A factor up to half the maximum is no better than twice that factor.
   for (let factor = largest; factor > largest / 2; factor--) {
     const own = Math.abs(minimum - Math.round(minimum * factor) / factor);
     if (own < off) [best, off] = [factor, own];
@@ -110,7 +112,7 @@ function nearestFactor(minimum: number, most: number): number {
   return best;
 }
 
-/** Codes from zero on for nearly equal weights of one sign; returns their step. */
+/** Codes from zero on for nearly equal weights of the same sign; returns their step. */
 function respread(codes: Uint8Array, step: number, min: number, most: number): number {
   const furthest = Math.abs(min + step * most) > Math.abs(min) ? min + step * most : min;
   const wide = furthest / 255;
@@ -174,7 +176,7 @@ function withRoom(matrix: KernelMatrix): KernelMatrix {
   };
 }
 
-/** Writes rows into the beginnings of longer ones. */
+/** Copies each row to the start of a longer row. */
 function widened<T extends Uint8Array | Float32Array>(values: T, longer: T, rows: number): T {
   const [own, width] = [values.length / rows, longer.length / rows];
   for (let row = 0; row < rows; row++) longer.set(values.subarray(row * own, (row + 1) * own), row * width);

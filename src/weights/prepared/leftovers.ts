@@ -10,7 +10,7 @@ export interface Held {
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];
 }
 
-/** Inspects the folder that holds one folder per model, each with one per form of its weights. */
+/** Inspects the folder that holds one folder per model, each with one folder per form of its weights. */
 export function preparedHeld(programs: string): Held {
   const models = foldersIn(programs);
   const old = models.flatMap((model) => (isOldModel(model) ? [model] : foldersIn(model).filter(isOldForm)));

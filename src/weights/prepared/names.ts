@@ -1,6 +1,6 @@
 import type { Rows } from "../checkpoint.ts";
 
-/** The location in the checkpoint of a tensor with a canonical name, which is GGUF's (`blk.0.attn_q.weight`). */
+/** The location in a checkpoint of a tensor with a canonical name, that is, GGUF's (`blk.0.attn_q.weight`). */
 export interface Stored {
   readonly name: string;
   /**
@@ -10,7 +10,7 @@ export interface Stored {
   readonly transposed?: true;
   /** The outputs to take from a fused tensor. */
   readonly rows?: Rows;
-  /** The checkpoint's shape, if it is a different shape with as many elements. */
+  /** The shape in the checkpoint, if it differs and has the same number of elements. */
   readonly shape?: readonly number[];
   /** One matrix of a stack [matrices, rows, columns], or one of `of` equally high blocks of a matrix. */
   readonly block?: StackBlock;

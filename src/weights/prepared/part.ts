@@ -12,7 +12,7 @@ const CHUNK = 2 ** 22;
 export class Part {
   readonly #stored: Stored;
   readonly #tensor: StoredTensor | undefined;
-  /** The rows of its matrix in a stack. */
+  /** The number of rows of its matrix in a stack. */
   readonly #matrix: Rows | undefined;
   /** The model's shape. */
   readonly shape: readonly number[];
@@ -84,7 +84,7 @@ export class Part {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }
 
-  /** True for the small matrices behind a state space's steps: rounding them changes how long its state lasts. */
+  /** True for the small matrices that compute a state space's steps: rounding them changes how long its state lasts. */
   get ofSteps(): boolean {
     return /\.ssm_(x|dt)\.weight$/.test(this.canonical);
   }

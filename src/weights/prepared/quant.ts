@@ -24,7 +24,7 @@ export const quantOptions = z.object({
     ),
 });
 
-/** The form of a model's running weights, as far as results depend on it; stored with everything learnt from them. */
+/** The form in which a model's weights run, as far as results depend on it; stored with everything learnt from them. */
 export const modelForm = z.object({
   /** Absent in older files. */
   quant: z.enum(quants).optional(),
@@ -46,7 +46,7 @@ export const mayHaveFourBits = (checkpoint: Checkpoint, quant: Quant): boolean =
     quant !== "q8r" &&
     [...checkpoint.tensors.values()].some((tensor) => checkpoint.form(tensor)?.bits === 4));
 
-/** The bits to which a checkpoint's float matrices are rounded; undefined: none. */
+/** The bits to which a checkpoint's float matrices are rounded; undefined if they are not rounded. */
 function roundedBits(quant: Quant, { config }: Checkpoint): Bits | undefined {
   switch (quant) {
     case "f32":
@@ -78,7 +78,10 @@ export interface BytesForm extends ByteForm {
 
 export const FLOAT32: Form = { kind: "float32" };
 
-/** The form of stacked matrices: blocks if all have blocks, of 8 bits if any needs them; else the form of the first without blocks. */
+/**
+ * The form of stacked matrices: blocks if all have blocks, with 8 bits if any needs them; else the form of the first
+ * matrix without blocks.
+ */
 export function stackedForm(forms: readonly Form[]): Form {
   const held = forms.filter((form) => form.kind === "blocks");
   if (held.length < forms.length) return forms.find((form) => form.kind !== "blocks")!;
@@ -137,7 +140,7 @@ export function formName(form: Form): string {
   }
 }
 
-/** The form of a running matrix, with codes of at least `fewest` bits. */
+/** The form in which a matrix runs, with codes of at least `fewest` bits. */
 export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest: CodeBits): Form {
   if (quant === "f32") return FLOAT32;
   // A head that is also the token table shares its codes.
@@ -148,7 +151,7 @@ export function formOf(part: Part, quant: Quant, checkpoint: Checkpoint, fewest:
   return form ? { ...form, kind: "blocks", bits: fewest === 8 ? 8 : form.bits } : FLOAT32;
 }
 
-/** A GGUF's form. A rounded head has larger blocks: each token waits for the whole head (docs/log.md). */
+/** A GGUF's form. A rounded head has larger blocks, because each token waits for the whole head (docs/log.md). */
 function storedForm({ storedForm: form, ofTokens }: Part): KernelForm | undefined {
   return form?.rounded && ofTokens ? { ...form, block: 64 } : form;
 }

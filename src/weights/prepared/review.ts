@@ -47,7 +47,7 @@ export class Review {
     if (problem !== undefined) this.#problems.set(name, problem);
   }
 
-  /** Records a part's `own` form and the form of its stack; `copy` identifies this use of it. */
+  /** Records a part's `own` form and the form of its stack; `copy` identifies this use of the part. */
   hold(part: Part, copy: string, own = FLOAT32, stacked = own): void {
     const rounded = own.kind === "blocks" && stacked.kind === "blocks" && own.rounded && { rounded: own.rounded };
     const form = { ...stacked, ...rounded };
@@ -116,7 +116,7 @@ function emptyRow(part: Part, own: Form, form: Form): Holding {
 
 const span = (bytes: number): Span => ({ offset: 0, bytes });
 
-/** The most sampled rows of a matrix. */
+/** The maximum number of sampled rows per matrix. */
 const ROWS = 64;
 
 /** The relative error of a matrix's weights in a form, over its first rows; undefined if the form is exact. */
@@ -154,8 +154,8 @@ function weightsIn({ rows, codes, scale, zero, ...form }: KernelMatrix): Float64
 }
 
 /**
- * Unused tensors that would change a model's results: tensors of further layers, tensors beside a used one in its module
- * (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) do not matter.
+ * Unused tensors that would change a model's results: tensors of layers beyond the last, tensors beside a used one in
+ * its module (a bias, a scale), and weights inside a used layer. Other tensors (another head, a buffer) do not matter.
  */
 export function unexpected(names: Iterable<string>, used: ReadonlySet<string>): string[] {
   const kinds = new Set([...used].map(kindOf));

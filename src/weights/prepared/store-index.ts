@@ -25,7 +25,7 @@ const indexSchema = z.object({
   source: z.string(),
   matrices: z.record(z.string(), matrix),
   floats: z.record(z.string(), floats),
-  /** Seals that cover the whole file in order; each is for the bytes that one process appended. */
+  /** Seals that cover the whole file in order, each for the bytes that one process appended. */
   seals: z.array(z.object({ from: z.number(), end: z.number(), sha256: z.string() })),
 });
 
@@ -54,8 +54,8 @@ const spans = ({ matrices, floats }: Index): Span[] => [
 export const endOf = (index: Index): number => Math.max(0, ...spans(index).map((s) => s.offset + s.bytes));
 
 /**
- * The index of sound weights made from `source` in a folder; undefined if none. Changed weights are
- * verified in full, except in a read-only folder, where every start would repeat it.
+ * The index of sound weights made from `source` in a folder; undefined if there is none. Changed weights are verified
+ * in full, except in a read-only folder, where every start would repeat it.
  */
 export function soundIndex(folder: string, source: string): Index | undefined {
   const index = readIndex(folder);
@@ -103,7 +103,7 @@ export function discard(folder: string): void {
   for (const name of [INDEX, STATE, FILE]) rmSync(path.join(folder, name), { force: true });
 }
 
-/** Bytes `from` to `end` − 1 of a file, written together, and their SHA-256. */
+/** Bytes `from` to `end` − 1 of a file, which were written together, and their SHA-256. */
 interface Seal {
   readonly from: number;
   readonly end: number;

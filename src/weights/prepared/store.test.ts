@@ -219,7 +219,7 @@ test("a disk that refuses what is appended is one sentence, and what was there b
   const { status, stderr } = spawnSync("sh", ["-c", `ulimit -f 8; exec ${words}`], { encoding: "utf8" });
   expect(status).toBe(1);
   expect(stderr).toMatch(
-    /UserError: the model is not prepared yet: cannot write .*: the file would be larger than .*; MODICUM_HOME may name another/,
+    /UserError: the model is not prepared yet: cannot write .*: the file would be larger than .*; set MODICUM_HOME to use/,
   );
   expect(files()).toEqual(FINISHED);
   expect(new PreparedStore(folder, "a model").floats("v")).toEqual(store.floats("v"));
@@ -243,7 +243,7 @@ test("a folder that cannot be made is one sentence", () => {
   writeFileSync(path.join(folder, "file"), "");
   const store = new PreparedStore(path.join(folder, "file", "auto"), "a model");
   expect(() => fill(store)).toThrow(
-    /^the model is not prepared yet: cannot write .*auto: a part of the path is a file, not a folder; MODICUM_HOME may name another folder$/,
+    /^the model is not prepared yet: cannot write .*auto: a part of the path is a file, not a folder; set MODICUM_HOME to use a different folder$/,
   );
 });
 

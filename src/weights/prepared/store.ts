@@ -34,7 +34,7 @@ export class PreparedStore {
   #known: Index | undefined;
   #draft: { readonly fd: number; readonly from: number; end: number; readonly hash: Hash } | undefined;
 
-  /** `source` identifies the origin of the weights; those of another origin are made again. */
+  /** `source` identifies the origin of the weights; weights of a different origin are made again. */
   constructor(
     readonly folder: string,
     private readonly source: string,
@@ -48,7 +48,7 @@ export class PreparedStore {
     return this.#known;
   }
 
-  /** Bytes prepared earlier; 0 if none. */
+  /** The number of bytes prepared earlier. */
   get bytes(): number {
     return endOf(this.#index);
   }
@@ -112,7 +112,9 @@ export class PreparedStore {
       this.abandon();
       const fault = writeError(error, this.folder);
       if (!(fault instanceof UserError)) throw error;
-      throw new UserError(`the model is not prepared yet: ${fault.message}; MODICUM_HOME may name another folder`);
+      throw new UserError(
+        `the model is not prepared yet: ${fault.message}; set MODICUM_HOME to use a different folder`,
+      );
     }
   }
 

@@ -52,7 +52,7 @@ function joined(name: string, slices: readonly Slice[]): WritableTensor {
   const parts = slices.toSorted((a, b) => a.rows[0] - b.rows[0]);
   const height = parts.reduce((end, { rows: [from, to] }) => {
     if (from !== end)
-      throw new Error(`${name} has no rows ${Math.min(from, end)} to ${Math.max(from, end)} of its own`);
+      throw new Error(`${name}: rows ${Math.min(from, end)} to ${Math.max(from, end)} are missing or given twice`);
     return to;
   }, 0);
   const [, ...inner] = parts[0]!.tensor.shape;

@@ -16,7 +16,10 @@ interface Report {
 const results = new URL("../../../research/forms/int8-prefill/rotated/", import.meta.url);
 const read = (file: string): string => readFileSync(new URL(file, results), "utf8");
 
-/** The hash of a model's weights, and the most nats per token that it loses in rotated bytes against its default form. */
+/**
+ * The hash of a model's weights, and an upper bound on the nats per token that it loses in rotated bytes against its
+ * default form.
+ */
 function measured(model: string): [sha256: string, nats: number] {
   const lines = read(`${model}.jsonl`).trim().split("\n");
   const hashes = new Set(lines.map((line) => (JSON.parse(line) as { model: string }).model));

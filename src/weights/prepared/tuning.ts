@@ -23,21 +23,21 @@ const codesTuning = z.object({
   ms: z.object({ 4: times, 8: times }),
 });
 
-/** Milliseconds per row of the layers' products, in a step, a batch of 8 and a prompt. */
+/** Milliseconds per row for the layers' products in a step, in a batch of 8 and in a prompt. */
 const rowTimes = z.object({ step: z.number(), batch: z.number(), prompt: z.number() });
 
 const rotatedTuning = z.object({
-  /** True if `auto` means rotated bytes. */
+  /** True if `auto` selects rotated bytes. */
   chosen: z.boolean(),
   /** False if the machine was too busy for meaningful times; nothing is then chosen. */
   steady: z.boolean(),
-  /** In the default form, and as rotated bytes. */
+  /** Times in the default form, and in rotated bytes. */
   ms: z.object({ default: rowTimes, rotated: rowTimes }),
 });
 
 const tuning = z.union([
   codesTuning.extend({ rotated: rotatedTuning.optional() }),
-  // For a model without 4-bit types.
+  // The choice for a model without 4-bit types.
   z.object({ bits: z.undefined().optional(), rotated: rotatedTuning }),
 ]);
 
@@ -66,10 +66,13 @@ export const processorKey = (): string =>
     ...[`${availableThreads()} threads`, `ONNX Runtime ${ortLibrary().version}`],
   ].join(" ");
 
-/** The choice stored on this machine for a model with this folder of prepared weights; undefined if none, or tuning is off. */
+/**
+ * The choice stored on this machine for a model with this folder of prepared weights; undefined if there is none, or
+ * tuning is off.
+ */
 export function tuningOf(folder: string): Tuning | undefined {
   const all = tunes() ? readTunings(folder) : {};
-  // The key loads the runtime's library.
+  // Computing the key loads the runtime's library.
   return Object.keys(all).length > 0 ? all[processorKey()] : undefined;
 }
 
@@ -86,13 +89,13 @@ function readTunings(folder: string): z.infer<typeof tunings> {
   }
 }
 
-/** The code width for 4-bit types: the one chosen for the model, or else for the processor. */
+/** The code width for 4-bit types: the one chosen for the model, or else the processor's default. */
 export const chosenBits = (folder: string): CodeBits => tuningOf(folder)?.bits ?? processorBits();
 
 /**
- * The most nats per token that models lose in rotated bytes against their default form, by the SHA-256 of their
- * weights: upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these models may run
- * in rotated bytes by default.
+ * Bounds on the nats per token that models lose in rotated bytes against their default form, by the SHA-256 of their
+ * weights: the upper ends of 95 % intervals over 16,352 held-out tokens (research/forms/log.md). Only these models may
+ * run in rotated bytes by default.
  */
 export const rotatedLosses: Readonly<Record<string, number>> = {
   // smollm2
@@ -108,13 +111,13 @@ export const rotatedLosses: Readonly<Record<string, number>> = {
 /** The largest loss allowed by default. */
 const MOST_NATS = 0.005;
 
-/** The most nats per token that a model loses in rotated bytes; undefined if unknown or too much. */
+/** A bound on the nats per token that a model loses in rotated bytes; undefined if it is unknown or too large. */
 export function rotatedLoss({ sha256 }: Pick<ResolvedModel, "sha256">): number | undefined {
   const loss = sha256 === undefined ? undefined : rotatedLosses[sha256];
   return loss !== undefined && loss <= MOST_NATS ? loss : undefined;
 }
 
-/** The form of a model's weights on this machine: `auto` means rotated bytes if timing chose them. */
+/** The form of a model's weights on this machine: `auto` selects rotated bytes if timing chose them. */
 export function quantHere(source: Pick<ResolvedModel, "path" | "sha256">, quant: Quant, device: Device = "cpu"): Quant {
   if (quant !== "auto" || device !== "cpu" || rotatedLoss(source) === undefined) return quant;
   const found = tuningOf(preparedFolder(source.path));

@@ -226,7 +226,7 @@ test("a fused tensor with too few rows says how many there must be", () => {
 test("a model beyond the memory is refused, prepared or not", () => {
   const weights = open("f32");
   vi.spyOn(process, "constrainedMemory").mockReturnValue(1000);
-  const sentence = "its weights take 0.0 GB of memory, this machine has 0.0 GB";
+  const sentence = "its weights take 0.0 GB of memory, but this machine has 0.0 GB";
   expect(() => weights.review(trace(weights))).toThrow(sentence);
   trace(weights)();
   weights.commit();

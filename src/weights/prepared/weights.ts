@@ -90,7 +90,7 @@ export class Weights implements WeightSource {
     return this.#joined(graph, this.#parts({ [name]: rows }, [width]), [width]);
   }
 
-  /** Shares codes with `matrix`: if both are used, they are stored once. */
+  /** Shares codes with `matrix`; if both are used, the codes are stored once. */
   rowsInBlocks(graph: Graph, name: string, [rows, width]: TableShape): QuantizedMatrix {
     const part = this.#part(name, [rows, width]);
     const form = this.form(part);
@@ -308,13 +308,13 @@ function stateOf(files: readonly string[]): string {
 }
 
 /**
- * Each choice of bits has a separate folder, if bits matter. So does each version: two versions in use must not keep
- * replacing each other's files.
+ * Each choice of bits has a separate folder, if bits matter. So does each version, because two versions in use must not
+ * keep replacing each other's files.
  */
 const folderName = (quant: Quant, fewest: CodeBits): string =>
   `${quant === "f32" || fewest === 8 ? quant : `${quant}-${fewest}bit`}.v${VERSION}`;
 
-/** A part of a stack, in its own form widened to the stack's. */
+/** A part of a stack, with its own rounding, in codes and blocks of the stack's form. */
 const inForm = (part: Part, own: Form, { bits, block }: BlockForm): KernelMatrix =>
   own.kind === "blocks" && own.rounded ? part.rounded(own.rounded, bits, block) : part.blocks(bits);
 

@@ -88,7 +88,7 @@ const refusals: [string, () => unknown, string][] = [
     () => put("pytorch_model-00001-of-00002.bin", "PK"),
     "/pytorch_model-00001-of-00002.bin: this is a Python pickle, which may run any code and is never opened; ask for the model's safetensors, or write them with transformers: AutoModel.from_pretrained(DIR).save_pretrained(DIR)",
   ],
-  ["GGUF files", () => put("m.gguf", ""), ': a folder of GGUF files, name one of them: "m.gguf"'],
+  ["GGUF files", () => put("m.gguf", ""), ': this folder holds GGUF files; name one of them: "m.gguf"'],
   [
     "several files and no index",
     () => ["x", "y", "z", "w"].map((n) => put(`${n}.safetensors`, "")),
@@ -105,7 +105,7 @@ const refusals: [string, () => unknown, string][] = [
       put("adapter_model.safetensors", writeSafetensors({}));
       put("adapter_config.json", {});
     },
-    ": this is a LoRA adapter; pass its base as the model, and this folder as --adapter",
+    ": this is a LoRA adapter; pass its base model as the model, and this folder as --adapter",
   ],
   ["a configuration that is no JSON", () => model("", "{"), "/config.json: this is not JSON"],
   ["a configuration that is a list", () => model("", "[]"), "/config.json: expected an object, got []"],

@@ -10,13 +10,13 @@ export interface WeightFiles {
   /** The folder with `config.json`. */
   readonly folder: string;
   readonly files: readonly string[];
-  /** The same file in diffusers; next to it, folders have other precisions. */
+  /** The same file in diffusers, whose folders also hold files of other precisions. */
   readonly index?: { readonly path: string; readonly files: ReadonlyMap<string, string> };
 }
 
 const WHOLE = "model.safetensors";
 const INDEX = "model.safetensors.index.json";
-/** diffusers' name of the same, beside which folders have other precisions. */
+/** The same file in diffusers, whose folders also hold files of other precisions. */
 const NETWORK = "diffusion_pytorch_model.safetensors";
 const indexSchema = z.looseObject({ weight_map: z.custom<JsonObject>(isObject, "expected the file of each tensor") });
 
@@ -29,7 +29,9 @@ export function findWeights(model: string): WeightFiles {
     return { folder: path.dirname(model), files: [model] };
   const here = (name: string) => path.join(model, name);
   if (existsSync(here("adapter_config.json")) && !existsSync(here("config.json")))
-    throw new UserError(`${model}: this is a LoRA adapter; pass its base as the model, and this folder as --adapter`);
+    throw new UserError(
+      `${model}: this is a LoRA adapter; pass its base model as the model, and this folder as --adapter`,
+    );
   if (existsSync(here(WHOLE))) return { folder: model, files: [here(WHOLE)] };
   if (existsSync(here(INDEX))) return sharded(model, here(INDEX));
   if (existsSync(here(NETWORK))) return { folder: model, files: [here(NETWORK)] };
@@ -44,7 +46,7 @@ function nothing(folder: string, names: readonly string[]): UserError {
   const pickle = names.find(isPickle);
   if (pickle !== undefined) return pickleError(path.join(folder, pickle));
   const gguf = names.filter((name) => name.endsWith(".gguf"));
-  if (gguf.length > 0) return new UserError(`${folder}: a folder of GGUF files, name one of them: ${few(gguf)}`);
+  if (gguf.length > 0) return new UserError(`${folder}: this folder holds GGUF files; name one of them: ${few(gguf)}`);
   return new NoWeights(`${folder}: there are no weights in this folder, expected ${WHOLE} or ${INDEX}`);
 }
 

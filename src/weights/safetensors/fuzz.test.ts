@@ -8,7 +8,7 @@ import { parseHeader } from "./header.ts";
 import { memoryFile, withHeader, writeSafetensors } from "./safetensors.testing.ts";
 
 const MUTATIONS = 20_000;
-/** Function calls for all of them. */
+/** Function calls for all mutations together. */
 const MOST_CALLS = 15e6;
 const MOST_BYTES = 4 * 2 ** 20;
 

@@ -95,7 +95,7 @@ function place(
   return { name, type: dtype, shape, file: path, offset: dataOffset + begin, bytes };
 }
 
-/** NaN after an overflow, even if a later factor is 0. */
+/** NaN marks an overflow, even if a later factor is 0. */
 const product = (total: number, size: number): number =>
   Number.isSafeInteger(total * size) ? total * size : Number.NaN;
 
@@ -107,7 +107,10 @@ function show(value: string | number[] | undefined): string {
   return typeof value === "string" ? quote(value) : `[${value.slice(0, 8).join(", ")}${value.length > 8 ? ", …" : ""}]`;
 }
 
-/** The sorted tensors must cover the data: each begins at the end of the previous one, and the last ends at the file's end. */
+/**
+ * The sorted tensors must cover the data: each must begin at the end of the previous one, and the last must end at the
+ * file's end.
+ */
 function checkCover({ path, size }: OpenFile, tensors: readonly SafeTensor[], dataOffset: number): void {
   let end = dataOffset;
   let before: SafeTensor | undefined;

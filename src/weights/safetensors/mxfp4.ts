@@ -5,7 +5,7 @@ import { dequantize, kernelForm, toKernelMatrix } from "../gguf/index.ts";
 import type { SafeTensor } from "./header.ts";
 import { readBytes, readFloats } from "./read.ts";
 
-/** Weights of a block, which share a power of two (OCP Microscaling Formats 1.0). */
+/** The number of weights per block, which share a power of two (OCP Microscaling Formats 1.0). */
 const BLOCK = 32;
 const BYTES = BLOCK / 2;
 
@@ -61,7 +61,10 @@ function asOne(name: string, { blocks, scales }: Packed): StoredTensor {
   return { name, shape, type: "MXFP4", bytes: blocks.bytes + scales.bytes };
 }
 
-/** Rows of blocks in ggml's layout: each block begins with its scale, and a byte holds weights 16 apart, not neighbours. */
+/**
+ * Rows of blocks in ggml's layout: each block begins with its scale, and a byte holds two weights that are 16 apart,
+ * not neighbours.
+ */
 function inGgmlBlocks({ blocks, scales }: Packed, [from, to]: Rows, each: number): Uint8Array {
   const codes = readBytes(blocks, from * each * BYTES, to * each * BYTES);
   const exponents = readBytes(scales, from * each, to * each);

@@ -8,8 +8,8 @@ const NUMBER = /-?(?:0|[1-9]\d*)(?:\.\d+)?(?:[eE][+-]?\d+)?/y;
 const MAX_LIST = 64;
 
 /**
- * Reads JSON of a known form, and refuses any deviation at its start: nothing else in a hostile header is ever built
- * in memory.
+ * Reads JSON of a known form, and refuses any deviation where it starts, so that nothing else in a hostile header is
+ * ever built in memory.
  */
 export class Scanner {
   #at = 0;

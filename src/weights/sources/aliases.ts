@@ -38,7 +38,7 @@ export interface AliasFile {
   bytes: number;
   /** Hex; the same for every mirror. */
   sha256: string;
-  /** Its contents, if the package lacks it: a setting that the published model has in a file. */
+  /** The file's contents, if the package lacks it: settings that the published model keeps in a file. */
   text?: string;
 }
 
@@ -48,7 +48,7 @@ export interface Alias {
   licence: string;
   /** The Hugging Face repository of the model in full precision: adapters name it as their base. */
   repo: string;
-  /** A single file is the model itself; several files are a model's folder. */
+  /** A single file is the model itself; several files form a model's folder. */
   files: readonly AliasFile[];
   /** Tried in order; the first that answers is used. */
   mirrors: readonly Mirror[];

@@ -127,7 +127,7 @@ async function writeAside(
       try {
         await pipeline(content, (chunks) => hashed(chunks, hash), sink, { ...(signal && { signal }) });
       } finally {
-        // After an early stop, the file could still be created once it was removed.
+        // After an early stop, the file could otherwise still be created after its removal.
         await closed;
       }
     });
@@ -152,6 +152,6 @@ async function* hashed(chunks: AsyncIterable<Uint8Array>, hash: Hash): AsyncGene
 function explain(error: unknown, archive: Archive, to: string): unknown {
   if (error instanceof UserError || (error instanceof Error && error.name === "AbortError")) return error;
   const written = writeError(error, to);
-  // The remaining errors come from the archive: a broken deflate stream, or a wrong declared size.
+  // The remaining errors are caused by the archive, such as a broken deflate stream or a wrong declared size.
   return written === error && error instanceof Error ? damaged(archive.path, archive.kind, error) : written;
 }

@@ -57,7 +57,7 @@ describe("without a path", () => {
   test.each([
     [
       ["a/config.json", "a/model.safetensors", "b/config.json", "b/x.safetensors"],
-      "the place holds several models, name one of them: a, b",
+      "the place holds several models; name one of them: a, b",
     ],
     [["a.gguf", "b-00001-of-00002.gguf", "b-00002-of-00002.gguf"], "name one of them: a.gguf, b-00001-of-00002.gguf"],
     [["b-00001-of-00002.gguf"], "the place lacks 1 of the 00002 parts of b"],

@@ -7,7 +7,7 @@ export interface Choice {
   folder: string;
   /** Their paths. */
   files: readonly string[];
-  /** The file to open; absent: the folder itself. */
+  /** The file to open; if absent, the folder itself. */
   file?: string;
 }
 
@@ -74,7 +74,7 @@ function only(names: readonly string[], where: string): Choice {
   const ggufs = names.filter((name) => isGguf(name) && Number(splitName.exec(name)?.[2] ?? 1) === 1);
   if (folders.length === 0 && ggufs.length === 1) return ofGguf(names, ggufs[0]!, where);
   const several = [...folders, ...ggufs];
-  if (several.length > 0) throw new UserError(`${where} holds several models, name one of them: ${several.join(", ")}`);
+  if (several.length > 0) throw new UserError(`${where} holds several models; name one of them: ${several.join(", ")}`);
   const pickled = names.find(isPickle);
   if (pickled !== undefined) throw pickle(`the only model in ${where}, ${pickled},`);
   throw new UserError(`${where} holds no GGUF file, and no folder with a config.json and safetensors`);

@@ -21,7 +21,8 @@ export async function runFirst(
 }
 
 function run(command: string, args: string[], signal?: AbortSignal): Promise<Answer> {
-  // Windows starts command files (npm.cmd) only through its shell; the arguments are checked names and fixed options.
+  // Windows starts command files (npm.cmd) only through its shell; the arguments are safe there, since they are checked
+  // names and fixed options.
   const options = { maxBuffer: 1 << 28, signal, windowsHide: true, shell: command.endsWith(".cmd") };
   return new Promise((resolve, reject) => {
     execFile(command, args, options, (error, stdout, stderr) => {

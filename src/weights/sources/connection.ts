@@ -16,7 +16,7 @@ export interface Pace {
   attempts: number;
   /** The wait before the second attempt, in ms; it doubles with each failure. */
   delayMs: number;
-  /** A connection with (almost) no data for this long counts as dropped, in ms. */
+  /** A connection that delivers (almost) no data for this long, in ms, counts as dropped. */
   stallMs: number;
 }
 
@@ -28,7 +28,9 @@ export class Connection {
     private readonly stall: Stall,
   ) {}
 
-  /** Requests the bytes `[from, to)`, or all from `from` if `to` is absent; other statuses than 200 and 206 are thrown. */
+  /**
+   * Requests the bytes `[from, to)`, or all from `from` if `to` is absent; throws for statuses other than 200 and 206.
+   */
   static async open(remote: Remote, pace: Pace, signal: AbortSignal, from = 0, to?: number): Promise<Connection> {
     const stall = new Stall(pace.stallMs);
     const range: Record<string, string> = to === undefined ? {} : { range: `bytes=${from}-${to - 1}` };

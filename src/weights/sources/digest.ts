@@ -4,7 +4,7 @@ import { createHash, type Hash } from "node:crypto";
 export interface Digest {
   algorithm: "sha256" | "sha512" | "sha1";
   hex: string;
-  /** Hashed before the bytes: Git's header, if the digest is a Git blob's. */
+  /** Data to hash before the bytes: Git's header, if the digest is a Git blob's. */
   prefix?: string;
 }
 

@@ -13,7 +13,7 @@ export async function ensureSpace(folder: string, bytes: number, what: string): 
   const free = await freeBytes(folder);
   if (free >= bytes) return;
   throw new UserError(
-    `the disk of ${folder} has ${megabytes(free)} free, ${what} needs ${megabytes(bytes)}; free space on it`,
+    `the disk of ${folder} has ${megabytes(free)} free, but ${what} needs ${megabytes(bytes)}; free space on it`,
   );
 }
 

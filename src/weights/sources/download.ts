@@ -119,7 +119,7 @@ async function fetchRest(job: Download, part: Part): Promise<void> {
   }
 }
 
-/** If several connections fail together, the user hears it once. */
+/** If several connections fail together, the user is told only once. */
 function once(say: ((sentence: string) => void) | undefined): (sentence: string) => void {
   let last = "";
   return (sentence) => {
@@ -141,10 +141,12 @@ async function begin({ remote, pace, signal }: Persistence, part: Part): Promise
   await part.reset();
   if (response.status === 200) return connection;
   connection.close();
-  throw new Dropped("the server sent another range than requested");
+  throw new Dropped("the server sent a different range than requested");
 }
 
-/** The whole file from one connection, if the server does not support ranges: a drop starts it over. */
+/**
+ * Downloads the whole file over one connection, if the server does not support ranges; after a drop, it starts over.
+ */
 async function inOne(job: Download, work: Persistence, part: Part, first: Connection): Promise<void> {
   let next: Connection | undefined = first;
   await persist(work, async () => {

@@ -125,7 +125,7 @@ export async function dropParts(repo: string): Promise<boolean> {
   return parts.length > 0;
 }
 
-/** The target of a snapshot's link, from its text alone. */
+/** The target of a snapshot's link, determined only from the link's text. */
 function blobOf(file: string): string | undefined {
   const found = lstatSync(file, { throwIfNoEntry: false });
   return found?.isSymbolicLink() ? resolve(dirname(file), readlinkSync(file)) : undefined;

@@ -39,6 +39,6 @@ export function token(): string | undefined {
 export const isOffline = (call?: boolean): boolean =>
   call || /^(1|true|yes|on)$/i.test(process.env["HF_HUB_OFFLINE"] ?? "");
 
-/** The message that `what` is missing, and may not be fetched. */
+/** The message that says that `what` is missing and may not be fetched. */
 export const notFetched = (what: string): string =>
   `${what} is not on this machine, and nothing is fetched offline (--offline or HF_HUB_OFFLINE)`;

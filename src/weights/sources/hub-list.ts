@@ -57,7 +57,9 @@ export async function listRepository(mirror: HubMirror, options: PullOptions): P
     return { commit, files };
   } catch (error) {
     if (error instanceof z.ZodError || error instanceof SyntaxError || error instanceof RangeError)
-      throw new UserError(`${new URL(endpoint()).host} answered about ${repo} in an unexpected form; expected a hub`);
+      throw new UserError(
+        `${new URL(endpoint()).host} answered about ${repo} in an unexpected form; expected a Hugging Face hub`,
+      );
     throw error;
   }
 }
@@ -68,7 +70,7 @@ function fileOf(item: unknown): HubFile {
   return { path, bytes, digest: lfs ? sha256(lfs.oid) : gitBlob(oid, bytes), etag: lfs?.oid ?? oid };
 }
 
-/** The size limit of an answer about a repository; the largest have a few megabytes. */
+/** The size limit of an answer about a repository; the largest answers take a few megabytes. */
 const mostBytes = 64 * 2 ** 20;
 
 /** `fetch` for the hub's client: it retries, and is restricted to the hub's host, because it sends the token. */
@@ -88,7 +90,7 @@ function hubFetch(mirror: HubMirror, { signal = new AbortController().signal, pa
 
 /** The hint if the hub does not answer. */
 const advice = (): string =>
-  process.env["HF_ENDPOINT"] ? "; HF_ENDPOINT chose this hub, is it the right one?" : "; is the network up?";
+  process.env["HF_ENDPOINT"] ? "; check HF_ENDPOINT, which selects this hub" : "; is the network up?";
 
 async function readAll(connection: Connection): Promise<Buffer> {
   const chunks: Uint8Array[] = [];

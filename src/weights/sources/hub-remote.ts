@@ -27,7 +27,7 @@ function explain(response: Response, { repo, revision = "main" }: HubMirror, wha
     return new UserError(`the hub refused the token in HF_TOKEN (HTTP 401) for ${repo}`);
   const hidden = hasToken
     ? "or is private to others"
-    : "or is private: then HF_TOKEN must hold a token that may read it";
+    : "or it is private and HF_TOKEN must hold a token that may read it";
   return new UserError(`the hub has no repository ${repo} (HTTP ${status}): it does not exist, ${hidden}`);
 }
 

@@ -168,7 +168,7 @@ describe("a GGUF repository", () => {
   });
 
   test.each([
-    ["hf:org/tiny", "org/tiny holds several models, name one of them: a-Q4_K_M.gguf, b-Q8_0.gguf"],
+    ["hf:org/tiny", "org/tiny holds several models; name one of them: a-Q4_K_M.gguf, b-Q8_0.gguf"],
     ["hf:org/tiny:a-Q4_K_S.gguf", 'org/tiny has no file a-Q4_K_S.gguf; did you mean "a-Q4_K_M.gguf"?'],
     ["hf:org/tiny:weights-of-another-name", "its models are a-Q4_K_M.gguf, b-Q8_0.gguf"],
   ])("%s is refused with the names there are", async (spec, sentence) => {
@@ -243,7 +243,7 @@ describe("in one sentence, with nothing half-written:", () => {
   test("a repository that is not there", async () => {
     await refused(
       {},
-      /^the hub has no repository org\/other \(HTTP 401\): it does not exist, or is private: then HF_TOKEN/,
+      /^the hub has no repository org\/other \(HTTP 401\): it does not exist, or it is private and HF_TOKEN/,
       "hf:org/other",
     );
     await refused(every(404, "RepoNotFound"), /^the hub has no repository org\/tiny \(HTTP 404\)/);
@@ -284,11 +284,11 @@ describe("in one sentence, with nothing half-written:", () => {
   test("too many requests, for good", () =>
     refused(
       every(429),
-      /^cannot fetch org\/tiny from 127\.0\.0\.1:\d+: HTTP 429 Too Many Requests; HF_ENDPOINT chose this hub, is it the right one\?$/,
+      /^cannot fetch org\/tiny from 127\.0\.0\.1:\d+: HTTP 429 Too Many Requests; check HF_ENDPOINT, which selects this hub$/,
     ));
 
   test("a server that fails, for good", () =>
-    refused(every(502), /: HTTP 502 Bad Gateway; HF_ENDPOINT chose this hub, is it the right one\?$/));
+    refused(every(502), /: HTTP 502 Bad Gateway; check HF_ENDPOINT, which selects this hub$/));
 
   test("storage that fails, for good", async () => {
     const failing = large(weights, { serving: { failures: Array(9).fill({ status: 503 }) } });
@@ -339,7 +339,10 @@ describe("in one sentence, with nothing half-written:", () => {
   });
 
   test.each(["<html>sign in</html>", "{}", "[]", '{"sha":"main"}'])("an answer that is not the hub's: %s", (answer) =>
-    refused({ answer }, /^127\.0\.0\.1:\d+ answered about org\/tiny in an unexpected form; expected a hub$/),
+    refused(
+      { answer },
+      /^127\.0\.0\.1:\d+ answered about org\/tiny in an unexpected form; expected a Hugging Face hub$/,
+    ),
   );
 
   test.each(["../../evil.json", "/etc/evil.json", "a\\..\\evil.json", "a/./evil.json", "a//evil.json"])(
@@ -347,7 +350,7 @@ describe("in one sentence, with nothing half-written:", () => {
     (path) =>
       refused(
         { files: { ...folder, x: { ...small("{}"), claims: { path } } } },
-        /in an unexpected form; expected a hub$/,
+        /in an unexpected form; expected a Hugging Face hub$/,
       ),
   );
 

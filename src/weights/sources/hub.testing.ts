@@ -8,7 +8,7 @@ export interface HubServed {
   body: Buffer;
   large?: boolean;
   serving?: Partial<Serving>;
-  /** The hub's false claims about it. */
+  /** False claims that the hub makes about the file. */
   claims?: { oid?: string; size?: number; path?: string };
 }
 
@@ -35,7 +35,7 @@ export interface TestHub {
   options: HubOptions;
   commit: string;
   requests: HubRequest[];
-  /** The other host of each large file. */
+  /** The host that serves each large file. */
   storage: Record<string, TestServer>;
   close: () => Promise<void>;
   /** Replaces the repository's files and commit. */

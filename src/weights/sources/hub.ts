@@ -54,7 +54,7 @@ function planListed(mirror: HubMirror, wanted: Wanted, { commit, files }: HubLis
   };
 }
 
-/** Plans to use the cached files; undefined if none. */
+/** Plans to use the cached files; undefined if there are none. */
 export async function planCached(mirror: HubMirror, wanted: Wanted): Promise<Plan | undefined> {
   const commit = cache.knownCommit(mirror.repo, mirror.revision ?? "main");
   const names = commit === undefined ? [] : await cache.snapshotFiles(cache.snapshotFolder(mirror.repo, commit));

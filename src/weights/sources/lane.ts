@@ -3,7 +3,7 @@ import { Dropped, startOf, totalOf } from "./network.ts";
 import type { Part } from "./part.ts";
 import { type Persistence, persist } from "./persist.ts";
 
-/** A range of a file, downloaded while earlier ranges are still written: its bytes wait in memory. */
+/** A range of a file, downloaded while earlier ranges are still being written; its bytes wait in memory. */
 class Lane {
   private readonly waiting: Uint8Array[] = [];
   private wake: () => void = () => {};
@@ -70,7 +70,7 @@ async function openRange({ remote, signal }: Omit<Persistence, "bytes">, pace: P
   const connection = await Connection.open(remote, pace, signal, from, to);
   if (connection.response.status === 206 && startOf(connection.response) === from) return connection;
   connection.close();
-  throw new Dropped("the server sent another range than requested");
+  throw new Dropped("the server sent a different range than requested");
 }
 
 /** Bytes per connection; everything after the written part waits in memory. */
@@ -97,7 +97,7 @@ export async function inLanes(
     while (open.length < lanes - 1 && next < total) open.push(start());
     for await (const chunk of lane.read()) {
       await part.append(chunk);
-      // Waiting bytes count as well; a lane that starts writing is counted again as it writes.
+      // Waiting bytes count as well; when a lane starts writing, its bytes are counted again as they are written.
       shown = Math.max(shown, part.bytes + open.reduce((sum, { held }) => sum + held, 0));
       onProgress?.(shown, total);
     }

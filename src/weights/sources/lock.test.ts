@@ -96,5 +96,7 @@ test("one that cannot be taken says what it was for", async () => {
   const file = join(tempFolder(), "file");
   writeFileSync(file, "");
   const taken = withLock(join(file, "a.lock"), { purpose: "download tiny" }, async () => {});
-  await expect(taken).rejects.toThrow(/^cannot download tiny: cannot write .*; MODICUM_HOME may name another folder$/);
+  await expect(taken).rejects.toThrow(
+    /^cannot download tiny: cannot write .*; set MODICUM_HOME to use a different folder$/,
+  );
 });

@@ -38,7 +38,7 @@ async function acquire(path: string, { purpose, ...options }: LockOptions): Prom
     return await patiently(path, options);
   } catch (error) {
     if (!(error instanceof UserError) || purpose === undefined) throw error;
-    throw new UserError(`cannot ${purpose}: ${error.message}; MODICUM_HOME may name another folder`);
+    throw new UserError(`cannot ${purpose}: ${error.message}; set MODICUM_HOME to use a different folder`);
   }
 }
 
@@ -94,7 +94,7 @@ function open(path: string): Database.Database {
 
 function tryLock(lock: Database.Database, path: string): boolean {
   try {
-    // Nothing is ever written: a journal on disk would be another file to clean up.
+    // Nothing is ever written, and a journal on disk would be one more file to clean up.
     lock.exec("PRAGMA journal_mode=MEMORY; BEGIN EXCLUSIVE");
     return true;
   } catch (error) {

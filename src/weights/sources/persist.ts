@@ -3,7 +3,7 @@ import { UserError } from "../../util/errors.ts";
 import type { Pace, Remote } from "./connection.ts";
 import { Dropped, hostOf, leastBytes } from "./network.ts";
 
-/** A network or a host that did not answer, rather than one that refused. */
+/** A network or a host did not answer, rather than refused. */
 export class Unreachable extends UserError {}
 
 export interface Persistence {

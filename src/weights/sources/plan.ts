@@ -10,7 +10,7 @@ import type { ResolvedModel } from "./store.ts";
 export interface Wanted {
   name: string;
   mirrors: readonly Mirror[];
-  /** Its files, if known in advance: each must have its hash, from any mirror. */
+  /** The model's files, if known in advance; each must have its hash, from any mirror. */
   files?: readonly AliasFile[] | undefined;
   /** True to ask the source again for a local model: a branch may have moved. */
   refresh?: boolean | undefined;
@@ -41,7 +41,7 @@ export interface Plan<T = ResolvedModel> {
   /** The source, as shown by `list`. */
   source: string;
   fetches: readonly Fetch[];
-  /** Bytes written to disk in addition to downloaded ones. */
+  /** Bytes written to disk in addition to the downloaded ones. */
   unpacked: number;
   /** A file to lock during the download, if the folder is shared. */
   lock?: string;
@@ -57,7 +57,7 @@ export async function carryOut<T>(plan: Plan<T>, name: string, options: PullOpti
   }
   const onWait = () => options.onNotice?.(`another process is fetching ${plan.source}; waiting for it`);
   return withLock(plan.lock, { onWait, signal: options.signal }, async () => {
-    // Some may have been downloaded while waiting.
+    // Some files may have been downloaded while this process waited.
     const fetches = plan.fetches.filter(({ to, bytes }) => heldBytes(to) !== bytes);
     await fetchAll({ ...plan, fetches }, name, options);
     return plan.finish();

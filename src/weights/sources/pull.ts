@@ -13,7 +13,7 @@ import { identity } from "./record.ts";
 import { DamagedModel } from "./sound.ts";
 import { cachedModel, type ResolvedModel } from "./store.ts";
 
-/** Downloads a model from the first mirror that has it, unless another process has meanwhile. */
+/** Downloads a model from the first mirror that has it, unless another process has done so in the meantime. */
 export async function pull(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const onWait = () => options.onNotice?.(`another process is fetching or removing ${wanted.name}; waiting for it`);
   const purpose = `download ${wanted.name}`;
@@ -41,7 +41,7 @@ async function soundOrRemoved(
   }
 }
 
-/** Uses a model that another hub client has fetched into the common cache. @throws UserError if none */
+/** Uses a model that another hub client has fetched into the common cache. @throws UserError if there is none */
 export async function adopt(wanted: Wanted, options: PullOptions): Promise<ResolvedModel> {
   const plan = await cachedPlan(wanted);
   return carryOut({ ...plan, lock: lockFile(wanted.name) }, wanted.name, options);
@@ -59,7 +59,7 @@ async function cachedPlan(wanted: Wanted): Promise<Plan> {
 export const planPull = (wanted: Wanted, options: PullOptions): Promise<Plan> =>
   isOffline(options.offline) ? cachedPlan(wanted) : fromMirrors(wanted, options, async (plan) => plan);
 
-/** The time limits for a source if there is another one to ask. */
+/** The time limits for a source if a further one is left to ask. */
 const hasty: Pace = { attempts: 2, delayMs: 250, stallMs: 10_000 };
 
 async function fromMirrors<T>(wanted: Wanted, options: PullOptions, use: (plan: Plan) => Promise<T>): Promise<T> {

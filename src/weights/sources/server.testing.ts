@@ -38,7 +38,7 @@ export interface TestServer {
   close: () => Promise<void>;
 }
 
-/** A server of one file on this machine, stopped when the test ends. */
+/** A server for one file on this machine, stopped when the test ends. */
 export async function serve(serving: Serving): Promise<TestServer> {
   let open = 0;
   const { url, close } = await listen((request, response) => {
@@ -73,7 +73,7 @@ export async function listen(handler: RequestListener): Promise<{ url: string; c
 async function respond(state: TestServer, request: IncomingMessage, response: ServerResponse): Promise<void> {
   const { body, ranges = true, length = true, failures, cuts, piece = 16_384, paceMs = 0, dripMs } = state.serving;
   const nth = state.starts.length;
-  // A request for the length is not counted: it delivers nothing of the file.
+  // A request for the length is not counted, because it delivers no part of the file.
   if (request.headers.range === "bytes=0-0")
     return void response.writeHead(206, { "content-range": `bytes 0-0/${length ? body.length : "*"}` }).end("?");
   const [, from, last] = /^bytes=(\d+)-(\d*)$/.exec(request.headers.range ?? "") ?? [];
@@ -93,7 +93,7 @@ async function respond(state: TestServer, request: IncomingMessage, response: Se
   for (let at = start; at < stop && !response.destroyed; ) {
     const end = Math.min(at + (dripMs ? 1 : piece), stop, cut, state.serving.holdAt ?? stop);
     if (end > at) await new Promise((written) => response.write(body.subarray(at, end), written));
-    // A cut is a half-close: data in transit still arrives, but a reset would lose it.
+    // The connection is cut by a half-close, so that data in transit still arrives; a reset would lose it.
     if (end === cut) return void response.socket?.end();
     await sleep(end === state.serving.holdAt ? 5 : (dripMs ?? paceMs));
     at = end;

@@ -15,7 +15,9 @@ export function heldPackage(folder: string): string | undefined {
   return held && join(folder, held);
 }
 
-/** Deletes the packages of an alias once they are no longer useful: all their aliases are local, or none is. */
+/**
+ * Deletes the packages of an alias once they are no longer useful, that is, if all their aliases are local, or none is.
+ */
 export async function dropShared(mirrors: readonly Mirror[]): Promise<void> {
   for (const mirror of mirrors) {
     const folder = mirror.kind === "pypi" || mirror.kind === "npm" ? sharedFolder(mirror) : undefined;

@@ -16,7 +16,7 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     licence: "Apache-2.0",
   },
   "code-tiny": {
-    summary: "GPT-2 of 2.7 million parameters, trained on Python, a character a token; with exits for sec",
+    summary: "GPT-2 of 2.7 million parameters, trained on Python, one character per token; with exits for sec",
     licence: "Apache-2.0",
   },
   "digits-tiny": {
@@ -25,15 +25,16 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
   },
   "executor-tiny": {
     summary:
-      "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer behind planner-tiny",
+      "Llama of 0.7 million parameters, trained on star graphs, half of them with plans, to answer by planner-tiny's plans",
     licence: "Apache-2.0",
   },
   "jetmoe-tiny": {
-    summary: "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, a character a token",
+    summary:
+      "JetMoE of 2.2 million parameters, 0.6 of them active, trained on tiny Shakespeare, one character per token",
     licence: "Apache-2.0",
   },
   "mamba-tiny": {
-    summary: "Mamba-2 of 1 million parameters, trained on tiny Shakespeare, a character a token",
+    summary: "Mamba-2 of 1 million parameters, trained on tiny Shakespeare, one character per token",
     licence: "Apache-2.0",
   },
   "planner-tiny": {
@@ -41,7 +42,8 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     licence: "Apache-2.0",
   },
   "planner-words": {
-    summary: "LLaDA of 0.7 million parameters that plans paths in small graphs for smollm2, by planner-words+smollm2",
+    summary:
+      "LLaDA of 0.7 million parameters that plans paths in small graphs for smollm2, in the pair planner-words+smollm2",
     licence: "Apache-2.0",
   },
   "think-tiny": {
@@ -49,7 +51,8 @@ export const shipped: Readonly<Record<string, ShippedModel>> = {
     licence: "Apache-2.0",
   },
   "vlm-tiny": {
-    summary: "LLaVA of 1.8 million parameters, trained on questions about drawings and digits, with clip-tiny's eyes",
+    summary:
+      "LLaVA of 1.8 million parameters, trained on questions about drawings and digits, with clip-tiny's image encoder",
     licence: "Apache-2.0",
   },
 };

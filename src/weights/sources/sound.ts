@@ -20,8 +20,8 @@ export class DamagedModel extends ModelFault {
 }
 
 /**
- * Verifies a model's files in full, unless they are unchanged since the last check; a cache that cannot be written is
- * trusted. `anew` verifies them in any case.
+ * Verifies a model's files in full, unless they are unchanged since the last check; a cache that cannot be written to
+ * is trusted. `anew` verifies them in any case.
  * @throws DamagedModel
  */
 export async function checkSound(record: ModelRecord, anew: boolean): Promise<void> {
@@ -44,7 +44,7 @@ function stateOf(record: ModelRecord): string {
   return state.digest("hex");
 }
 
-/** The damaged files; all files if their single hashes are unknown. */
+/** The damaged files; all files if their individual hashes are unknown. */
 async function damagedFiles(record: ModelRecord): Promise<string[]> {
   const files = filesOf(record);
   const found: Required<KeptFile>[] = [];

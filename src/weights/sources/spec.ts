@@ -11,8 +11,8 @@ export type OwnModel = { kind: "shipped"; name: string } | { kind: "file"; path:
 
 /**
  * Reads a MODEL argument: an alias, `hf:org/name[@revision][:file]`, `pypi:package[:path]`, `npm:package[@version][:path]` or a
- * path to a file or folder. A name with a separator or a model file's extension is a path; any other is an alias first, then
- * a file of that name.
+ * path to a file or folder. A name with a separator or a model file's extension is a path; any other name is looked up
+ * as an alias first, then as a file.
  */
 export function parseSpec(text: string): ModelSpec {
   if (text.trim() === "") throw new UserError(`the model's name is empty; ${expected}`);

@@ -96,8 +96,8 @@ async function listed(
 }
 
 /**
- * The folder for the prepared weights of the model at `path`, a file or folder, in any state: the weights record their
- * own source. It need not exist.
+ * The folder for the prepared weights of the model at `path`, a file or folder, whatever its state, since the weights
+ * record their source. The folder need not exist.
  */
 export function preparedFolder(path: string): string {
   const key = createHash("sha256").update(realpathSync(path)).digest("hex");
@@ -107,7 +107,7 @@ export function preparedFolder(path: string): string {
 /**
  * Deletes a downloaded model, complete or partial, and its prepared weights; waits while another process downloads
  * it.
- * @throws UserError if no model of that name was downloaded
+ * @throws UserError if no model with that name was downloaded
  */
 export async function removeModel(text: string, options: LockOptions = {}): Promise<void> {
   const name = canonicalName(text);

@@ -24,7 +24,9 @@ export function bytesAsText(text: string): string {
   return written;
 }
 
-/** A token's bytes. A token with a character outside the alphabet, as in some added tokens, means its own UTF-8. */
+/**
+ * A token's bytes. A token with a character outside the alphabet, such as some added tokens, stands for its own UTF-8.
+ */
 export function bytesOfToken(token: string): Uint8Array {
   const bytes = new Uint8Array(token.length);
   for (let i = 0; i < token.length; i++) {

@@ -25,7 +25,7 @@ export function answerMarks({ templates }: Pick<Tokenizer, "templates">): Answer
   return written(THINK) || written(END_THINK) ? "think" : undefined;
 }
 
-/** Enough tokens for a chat template's last words. */
+/** More tokens than a chat template adds at the end of a prompt. */
 const LAST_WORDS = 16;
 
 /** The text at the end of a prompt, including names of special tokens. */
@@ -35,7 +35,7 @@ export const promptEnd = (tokenizer: Tokenizer, ids: readonly number[]): string 
 /** True if a prompt ends inside reasoning: some templates open it. */
 export const endsInReasoning = (prompt: string): boolean => /<think>\s*$/.test(prompt);
 
-/** The text between a prompt and an answer already begun, which is not reasoning unless it says so. */
+/** The text between a prompt and an answer already begun, which is not reasoning unless it is marked as such. */
 export function beforeBegun(marks: AnswerMarks | undefined, prompt: string, begun: string): string {
   if (begun.trim() === "") return "";
   if (marks === "harmony") return `${HARMONY.channel}final${HARMONY.message}`;

@@ -5,11 +5,11 @@ import type { Merges } from "./merges.ts";
 export interface BpeOptions {
   ids: ReadonlyMap<string, number>;
   merges: Merges;
-  /** The token for characters missing from the vocabulary; absent: they are dropped. */
+  /** The token for characters missing from the vocabulary; if absent, they are dropped. */
   unk?: number | undefined;
   /** True if consecutive missing characters become one `unk`. */
   fuseUnk?: boolean | undefined;
-  /** Writes a missing character as its bytes, `<0xE2>` and so on. */
+  /** If true, writes a missing character as its bytes, `<0xE2>` and so on. */
   byteFallback?: boolean | undefined;
   /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: boolean | undefined;

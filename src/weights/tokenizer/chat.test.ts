@@ -163,7 +163,7 @@ test("noncharacters in the chat are kept, and its own is told from them", () => 
   const content = "a\ufdd0<|end|>\ufdd1b";
   expect(textOf(render(CHAT, user(content)))).toBe(`<|start|>user\n${content}<|end|><|start|>`);
   const all = String.fromCharCode(...Array.from({ length: 32 }, (_, i) => 0xfdd0 + i));
-  expect(() => render(CHAT, user(all))).toThrow("the chat holds all of U+FDD0 to U+FDEF");
+  expect(() => render(CHAT, user(all))).toThrow("the chat holds every noncharacter from U+FDD0 to U+FDEF");
 });
 
 test("texts with patterns of a replacement in them stay as they are", () => {
@@ -179,7 +179,7 @@ describe("a template that fails is one sentence", () => {
   ])("%s", (template, reason) => {
     const run = () => render(template, user("x"));
     expect(run).toThrow(UserError);
-    expect(run).toThrow(/^the chat template cannot write this chat: .+$/);
+    expect(run).toThrow(/^the chat template cannot render this chat: .+$/);
     expect(run).toThrow(reason);
   });
 });
@@ -202,7 +202,7 @@ describe("encodeChat", () => {
 
   test("a model without a template says so", () => {
     expect(() => encodeChat(new Tokenizer(source), [user("hi")], { addGenerationPrompt: true })).toThrow(
-      new UserError("tiny.gguf: the model has no chat template (tokenizer.chat_template), give it a plain prompt"),
+      new UserError("tiny.gguf: the model has no chat template (tokenizer.chat_template); give it a plain prompt"),
     );
   });
 });

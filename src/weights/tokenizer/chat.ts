@@ -14,7 +14,7 @@ export interface ChatMessage {
 }
 
 interface Turns {
-  /** Ends the prompt with the start of the assistant's answer. */
+  /** If true, ends the prompt with the start of the assistant's answer. */
   addGenerationPrompt: boolean;
   /**
    * Functions that the model may call, in the format of OpenAI and Hugging Face: `{ type: "function", function: { name,
@@ -59,7 +59,7 @@ export function renderChat(template: string, messages: readonly ChatMessage[], o
   return specialTokens.split(rendered).map(({ text, special }) => ({ text: plain.unguard(text), special }));
 }
 
-/** A chat rendered by the model's own template. @throws UserError if none, or like `renderChat` */
+/** A chat rendered by the model's own template. @throws UserError if it has none, or like `renderChat` */
 export function chatSegments(
   tokenizer: Tokenizer,
   messages: readonly ChatMessage[],
@@ -68,7 +68,7 @@ export function chatSegments(
   const { path, templates, specialTokens, bos, eos } = tokenizer;
   const template = (tools && templates.tools) ?? templates.chat;
   if (template === undefined) {
-    throw new UserError(`${path}: the model has no chat template (tokenizer.chat_template), give it a plain prompt`);
+    throw new UserError(`${path}: the model has no chat template (tokenizer.chat_template); give it a plain prompt`);
   }
   const text = (id: number | undefined) => (id === undefined ? undefined : tokenizer.text(id));
   const options = { addGenerationPrompt, tools, variables, specialTokens, bos: text(bos), eos: text(eos) };

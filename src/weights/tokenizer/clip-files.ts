@@ -15,7 +15,7 @@ const PIECES = `<\\|startoftext\\|>|<\\|endoftext\\|>|'s|'t|'re|'ve|'m|'ll|'d|[\
 
 /**
  * The `tokenizer.json` for a CLIP tokenizer published as `vocab.json` and `merges.txt`, as in Stable Diffusion;
- * undefined if the folder has another tokenizer or none (transformers' `CLIPTokenizer`).
+ * undefined if the folder has a different tokenizer or none (transformers' `CLIPTokenizer`).
  * @throws UserError
  */
 export function clipTokenizerFile(folder: string): object | undefined {

@@ -5,7 +5,7 @@ import { suggest, UserError } from "../../util/errors.ts";
 /** Makes a component of a tokenizer.json from its specification, an object with a `type`. */
 export type Kind<T> = (specification: unknown) => T;
 
-/** A kind that checks its options first. */
+/** A component type that checks its options first. */
 export function kind<S extends z.ZodType, T>(options: S, make: (options: z.output<S>) => T): Kind<T> {
   return (specification) => make(checked(options, specification));
 }

@@ -4,7 +4,7 @@ import { bytesOfToken } from "./alphabet.ts";
 import { component, kind } from "./component.ts";
 import { compile, patternSchema } from "./pattern.ts";
 
-/** The text that a token adds; `first`: it is the first one shown. */
+/** The text that a token adds; `first` is true for the first one shown. */
 export type Detokenizer = (token: string, first: boolean) => Uint8Array | string;
 
 /** SentencePiece's rule: ▁ means a space, and `<0xE2>` a byte. `strip`: the first token's leading space is not shown. */
@@ -26,7 +26,7 @@ function byteOf(token: string): Uint8Array | undefined {
 export function words(prefix: string, cleanup: boolean): Detokenizer {
   return (token, first) => {
     const text = first ? token : prefix !== "" && token.startsWith(prefix) ? token.slice(prefix.length) : ` ${token}`;
-    // Within one token, Hugging Face's clean-up can find nothing else.
+    // Within a single token, Hugging Face's clean-up finds nothing else to change.
     return cleanup ? text.replace(/^ ([.?!,]|n't|'m|'s|'ve|'re)/, "$1") : text;
   };
 }

@@ -62,7 +62,7 @@ test("Hugging Face's tokenizers refuse a split that does not say if it is invert
 
 test("a GGUF's tokenizer of another kind: one sentence", () => {
   expect(() => ggufFiles({ ...source({}), model: "t5" })).toThrow(
-    'tiny.gguf: its tokenizer is of kind "t5", only a byte-level one ("gpt2") or SentencePiece\'s BPE ("llama") can be converted',
+    'tiny.gguf: its tokenizer is of kind "t5"; only byte-level BPE ("gpt2") and SentencePiece\'s BPE ("llama") can be converted',
   );
 });
 

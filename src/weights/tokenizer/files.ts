@@ -32,14 +32,14 @@ const named = (file: string): [string, string] => [
   withFile(file, ({ size, read }) => read(0, size).toString("utf8")),
 ];
 
-/** A GGUF's tokenizer. The ends of an answer are in `generation_config.json`. */
+/** A GGUF's tokenizer. The tokens that end an answer are in `generation_config.json`. */
 export function ggufFiles(source: TokenizerSource): TokenizerFiles {
   checkIds(source);
   const { path: file, model, chatTemplate } = source;
   const write = Object.hasOwn(kinds, model) ? kinds[model as keyof typeof kinds] : undefined;
   if (!write)
     throw new UserError(
-      `${file}: its tokenizer is of kind "${model}", only a byte-level one ("gpt2") or SentencePiece's BPE ("llama") can be converted`,
+      `${file}: its tokenizer is of kind "${model}"; only byte-level BPE ("gpt2") and SentencePiece's BPE ("llama") can be converted`,
     );
   const special = specialIds(source);
   const { tokens, frame, ...own } = write(source, special);

@@ -14,9 +14,9 @@ import { preTokenizer } from "./pretokenizer.ts";
 import { vocabularyOf } from "./published-model.ts";
 import { namedEnds } from "./special.ts";
 
-/** A vocabulary of 262,144 tokens with its merges has 33 MB. */
+/** A vocabulary of 262,144 tokens with its merges takes 33 MB. */
 const MOST_BYTES = 2 ** 27;
-/** Published templates have about 20 kB. */
+/** Published templates take about 20 kB. */
 const MOST_TEMPLATE = 2 ** 20;
 
 const addedToken = z.object({
@@ -147,7 +147,9 @@ function optional<T>(specification: unknown, make: (specification: unknown) => T
   return specification === null || specification === undefined ? undefined : make(specification);
 }
 
-/** A post-processor defines the tokens around a text; without one, two flags of tokenizer_config.json do. */
+/**
+ * A post-processor defines the tokens around a text; if there is none, two flags of tokenizer_config.json define them.
+ */
 function frame(
   specification: unknown,
   { add_bos_token, add_eos_token }: Partial<z.output<typeof config>>,
@@ -163,7 +165,7 @@ const processorTemplate = z.object({ chat_template: z.string().max(MOST_TEMPLATE
 function templatesOf(folder: string, template: z.output<typeof config>["chat_template"]): Templates {
   const file = join(folder, "chat_template.jinja");
   if (existsSync(file)) return { chat: templateIn(file) };
-  // For older models with images, the template is in this file.
+  // Older models with images keep the template in this file.
   const processor = readOptionalJson(join(folder, "chat_template.json"), processorTemplate);
   if (processor) return { chat: processor.chat_template };
   if (!Array.isArray(template)) return template ? { chat: template } : {};

@@ -14,7 +14,7 @@ export interface Frame {
 export interface Input {
   ids: number[];
   types: number[];
-  /** The number of leading ids that the others see; absent: all. */
+  /** The number of leading ids that the others see; default: all. */
   seen?: number;
 }
 
@@ -36,7 +36,7 @@ export function surround(before: readonly number[], behind: readonly number[]): 
   return { single: around("A", 0), pair: [...around("A", 0), ...around("B", 1)] };
 }
 
-/** BERT's: one token before all, one after each text. */
+/** BERT's frame: one token before everything, one after each text. */
 export function bertFrame(cls: number, sep: number, secondType = 1): Frame {
   const single: FramePiece[] = [
     { id: cls, type: 0 },
@@ -46,7 +46,7 @@ export function bertFrame(cls: number, sep: number, secondType = 1): Frame {
   return { single, pair: [...single, { text: "B", type: secondType }, { id: sep, type: secondType }] };
 }
 
-/** RoBERTa's: two separators in the middle of a pair, and one segment. */
+/** RoBERTa's frame: two separators in the middle of a pair, and a single segment. */
 export function robertaFrame(cls: number, sep: number): Frame {
   const { single, pair } = bertFrame(cls, sep, 0);
   return { single, pair: [...single, { id: sep, type: 0 }, ...pair.slice(single.length)] };

@@ -10,7 +10,7 @@ import type { TokenizerSource } from "./source.ts";
 const root = mkdtempSync(path.join(tmpdir(), "modicum-tokenizer-fields-"));
 afterAll(() => rmSync(root, { recursive: true }));
 
-/** One name of each preset. */
+/** One name for each preset. */
 const presets = [
   ...["smollm", "command-r", "gpt-2", "olmo", "qwen2", "stablelm2", "qwen35", "llama-bpe", "dbrx", "gpt-4o", "tekken"],
   ...["falcon", "bloom", "viking", "seed-coder", "deepseek-llm", "deepseek-coder", "deepseek-v3"],
@@ -60,7 +60,7 @@ test("a tokenizer goes from a GGUF to a folder and back; the model's further row
 
 test.each([
   [{ model: { type: "Unigram", vocab: [["a", 0]] } }, /only byte-level BPE can be written into a GGUF, got Unigram/],
-  [{ model: { type: "BPE", byte_fallback: true, vocab: { a: 0 }, merges: [] } }, /got BPE with bytes apart/],
+  [{ model: { type: "BPE", byte_fallback: true, vocab: { a: 0 }, merges: [] } }, /got BPE with byte fallback/],
   [{ pre_tokenizer: null }, /GGUF has no name for the pre-tokenizer/],
 ])("%j is refused in one sentence", (changed, says) => {
   const files = ggufFiles(source);

@@ -71,7 +71,7 @@ function readByteLevel(file: string) {
   const { type = "BPE", byte_fallback } = whole.model;
   if (type !== "BPE" || byte_fallback)
     throw new UserError(
-      `${file}: only byte-level BPE can be written into a GGUF, got ${type}${byte_fallback ? " with bytes apart" : ""}`,
+      `${file}: only byte-level BPE can be written into a GGUF, got ${type}${byte_fallback ? " with byte fallback" : ""}`,
     );
   const { added_tokens: added, model, ...how } = inFile(file, () => byteLevel.parse(whole));
   const pre = presetName({

@@ -14,7 +14,7 @@ export function userDefined(source: TokenizerSource, tokens: readonly string[]):
   return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
 }
 
-/** A number for each token. @throws UserError */
+/** Reads a number for each token. @throws UserError */
 export function scoresOf({ path, scores, tokens }: TokenizerSource): ArrayLike<number> {
   if (scores === undefined) throw new UserError(`${path}: metadata "tokenizer.ggml.scores" is missing`);
   if (scores.length === tokens.length) return scores;
@@ -28,7 +28,10 @@ interface Edges {
   readonly separators?: Separators | undefined;
 }
 
-/** Between two texts, RoBERTa has `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but has only one. */
+/**
+ * Between two texts, RoBERTa has `</s></s>`, which GGUF calls a separator; ModernBERT's file says the same, but the
+ * model expects only one separator.
+ */
 export type Separators = "one" | "two";
 
 /** The tokens around one text, and around two. */

@@ -4,7 +4,7 @@ import type { Merges } from "./merges.ts";
 export class Merger {
   private next = new Int32Array(0);
   private previous = new Int32Array(0);
-  /** The rank at which a piece merges with the next one; other ranks in the queue are out of date. */
+  /** The current rank at which a piece merges with the next one; any other rank in the queue is out of date. */
   private ranks = new Float64Array(0);
   private joined = new Int32Array(0);
   private readonly queue = new Queue();

@@ -31,7 +31,10 @@ export function listedMerges(
 
 const MOST_KNOWN = 1 << 20;
 
-/** Merges looked up by token text when a pair first occurs: a file has half a million, and a text few. */
+/**
+ * Merges that are looked up by token text when a pair first occurs, because a file has half a million and a text needs
+ * few.
+ */
 abstract class LearntMerges implements Merges {
   private known = new PairTable(1 << 12);
   private count = 0;
@@ -79,9 +82,9 @@ export class WrittenMerges extends LearntMerges {
 }
 
 /**
- * Merges of a SentencePiece vocabulary, which lists none: two tokens merge if their joined text is a token, the one
- * with the highest score first. Ties go as in transformers' `generate_merges` (tokenization_utils_base.py): the longer
- * left part, then the longer right part, then the lower id.
+ * Merges of a SentencePiece vocabulary, which lists none: two tokens merge if their joined text is a token; the pair
+ * whose token has the highest score comes first. Ties are decided as in transformers' `generate_merges`
+ * (tokenization_utils_base.py): the longer left part, then the longer right part, then the lower id.
  */
 export class ScoredMerges extends LearntMerges {
   private readonly bases: Float64Array;
@@ -101,7 +104,7 @@ export class ScoredMerges extends LearntMerges {
     return this.bases[joined]! + shape * this.stride(joined);
   }
 
-  /** The number of tokens that share the score of `id`: among them, the parts' lengths decide before the id. */
+  /** The number of tokens that share the score of `id`: among these, the parts' lengths decide before the id. */
   private stride = (id: number): number => this.ties.get(id) ?? 1;
   private readonly ties = new Map<number, number>();
 

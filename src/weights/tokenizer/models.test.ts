@@ -12,8 +12,8 @@ import { TokenStream } from "./stream.ts";
 import { byteSource, fixture } from "./tokenizer.testing.ts";
 import { Tokenizer } from "./tokenizer.ts";
 
-// Files from tools/reference/tokenizer_models.py: vocabularies reduced to the texts' needs, and transformers' results
-// for the full ones; and files from tools/reference/tokenizer_trained.py.
+// Files from tools/reference/tokenizer_models.py: vocabularies reduced to what the texts need, and transformers'
+// results for the full ones; and files from tools/reference/tokenizer_trained.py.
 
 interface Chat {
   messages: ChatMessage[];
@@ -110,7 +110,7 @@ function checkChats(tokenizer: Tokenizer, chats: readonly Chat[]) {
   for (const { messages, tools, addGenerationPrompt, text, ids, refused } of chats) {
     const turns = { addGenerationPrompt, tools: tools ?? undefined };
     if (refused !== undefined) {
-      expect(() => encodeChat(tokenizer, messages, turns)).toThrow(/^the chat template cannot write this chat: /);
+      expect(() => encodeChat(tokenizer, messages, turns)).toThrow(/^the chat template cannot render this chat: /);
       continue;
     }
     const { specialTokens, bos, eos } = tokenizer;

@@ -13,7 +13,7 @@ export interface Templates {
 
 /** The parts of a tokenizer, from any file format. */
 export interface Parts {
-  /** Names the file in every error. */
+  /** The path that names the file in every error. */
   path: string;
   /** Texts by id, in the vocabulary's form; "" for an unknown id. */
   tokens: readonly string[];

@@ -27,7 +27,8 @@ export class PlainText {
     unmarked: string,
   ) {
     const mark = NONCHARACTERS.find((character) => !unmarked.includes(character));
-    if (mark === undefined) throw new UserError("the chat holds all of U+FDD0 to U+FDEF, expected no noncharacters");
+    if (mark === undefined)
+      throw new UserError("the chat holds every noncharacter from U+FDD0 to U+FDEF; remove at least one of them");
     this.mark = mark;
   }
 

@@ -4,7 +4,7 @@ const utf8 = new TextEncoder();
 
 /**
  * SentencePiece's own normalisation: a double-array trie (darts-clone) from byte strings to replacements, which follow
- * it, each ended by a zero byte. A grapheme of up to five bytes is looked up whole, then by character, as in
+ * the trie, each ended by a zero byte. A grapheme of up to five bytes is looked up whole, then by character, as in
  * transformers' `spm_precompiled`.
  * @throws UserError if the trie does not fit in `map`
  */

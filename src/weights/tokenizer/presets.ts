@@ -5,8 +5,8 @@ import { type PreTokenizer, preTokenizer } from "./pretokenizer.ts";
 
 const GPT2 = String.raw`'s|'t|'re|'ve|'m|'ll|'d| ?\p{L}+| ?\p{N}+| ?[^\s\p{L}\p{N}]+|\s+(?!\S)|\s+`;
 /**
- * The published patterns have (?i:'s|…). There, Oniguruma also folds the long s, and JavaScript has no such flag: this
- * spells out the cases.
+ * The published patterns have (?i:'s|…). There, Oniguruma also matches the long s, and JavaScript has no such flag, so
+ * this spells out the cases.
  */
 const CONTRACTION = "'[sSſ]|'[tT]|'[rR][eE]|'[vV][eE]|'[mM]|'[lL][lL]|'[dD]";
 const BREAKS = String.raw`\s*[\r\n]+|\s+(?!\S)|\s+`;
@@ -37,7 +37,7 @@ const SEED_CODER = String.raw`${CONTRACTION}|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^
 export interface Preset {
   normalizer?: Normalizer;
   preTokenizer: PreTokenizer;
-  /** Both in the form of a tokenizer.json. */
+  /** Both have the form of a tokenizer.json. */
   written: { normalizer: object | null; pre_tokenizer: object };
   /** A word that is itself a token is taken whole, regardless of merges. */
   ignoreMerges?: true;
@@ -131,7 +131,7 @@ export function presetOf({ path, pre }: { path: string; pre?: string | undefined
   if (preset) return preset();
   if (pre === "default")
     throw new UserError(
-      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer, expected a file from a newer converter`,
+      `${path}: "tokenizer.ggml.pre" is "default": its converter did not know the model's pre-tokenizer; use a file from a newer converter`,
     );
   const names = [...presets.keys()];
   const hint = suggest(pre, names) || `; expected one of ${few(names)}`;

@@ -9,7 +9,10 @@ export type PromptForm = (typeof promptForms)[number];
 /** The forms in words. */
 export const formNames: Readonly<Record<PromptForm, string>> = { chat: "a chat", raw: "plain text" };
 
-/** The questions of a measurement: prompts of one form, or `scored`: existing texts were scored, and none generated. */
+/**
+ * The questions of a measurement: prompts of one form, or `scored` if existing texts were scored and none were
+ * generated.
+ */
 export const questionForm = z.enum([...promptForms, "scored"]);
 
 /** SHA-256 of a model's chat template; undefined if it has none. */

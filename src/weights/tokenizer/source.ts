@@ -2,7 +2,7 @@ import type { Metadata } from "../gguf/index.ts";
 
 /** The fields of a GGUF's tokenizer, named like `tokenizer.ggml.*`. Ids are indices into `tokens`. */
 export interface TokenizerSource {
-  /** Identifies the file in every error. */
+  /** The path that names the file in every error. */
   path: string;
   /** Kind: "gpt2" for byte-level BPE, "llama" for SentencePiece's BPE, "gemma4" for the same with its merges, "t5" for its Unigram, "bert" for WordPiece. */
   model: string;
@@ -33,7 +33,7 @@ export interface TokenizerSource {
   fimMiddle?: number | undefined;
   addBos?: boolean | undefined;
   addEos?: boolean | undefined;
-  /** True if another separator follows between two texts. */
+  /** True if a second separator follows between two texts. */
   addSep?: boolean | undefined;
   /** True if a space is added before a text's first word ("llama", "gemma4", "t5"). */
   addSpacePrefix?: boolean | undefined;

@@ -16,7 +16,7 @@ const END_OF_ANSWER: ReadonlySet<string | undefined> = new Set([
   "<|endoftext|>",
   "<end_of_turn>",
   "<EOT>",
-  // Fill-in models: the rest is padding, or another file.
+  // In fill-in models, what follows is padding, or another file.
   "<|fim_pad|>",
   "<|repo_name|>",
   "<|file_sep|>",
@@ -53,7 +53,9 @@ export function checkIds(source: TokenizerSource): void {
   }
 }
 
-/** Tokens that no text encodes to: control tokens, and those with a special role, regardless of the file's types. */
+/**
+ * Tokens that no text encodes to: control tokens, and tokens with a special role, whatever types the file gives them.
+ */
 export function specialIds(source: TokenizerSource): ReadonlySet<number> {
   const roles = [source.bos, source.eos, source.cls, source.sep, source.eot, source.eom].filter(
     (id) => id !== undefined,

@@ -16,7 +16,8 @@ export class TokenStream {
   ) {}
 
   /**
-   * The text that `id` completes, often empty. All of them and `flush()` together equal `tokenizer.decode` of the ids.
+   * The text that `id` completes, often empty. All these texts and that of `flush()`, joined, equal `tokenizer.decode`
+   * of the ids.
    */
   push(id: number): string {
     if (this.tokenizer.isSpecial(id) && !this.shown?.has(id)) return "";

@@ -51,7 +51,7 @@ describe("a hostile template is stopped with one sentence", () => {
   ])("%s", (_, template, reason) => {
     const refusal = refusalOf(template);
     expect(refusal).toBeInstanceOf(UserError);
-    expect(String((refusal as Error).message)).toMatch(/^the chat template cannot write this chat: [^\n]+$/);
+    expect(String((refusal as Error).message)).toMatch(/^the chat template cannot render this chat: [^\n]+$/);
     expect(String((refusal as Error).message)).toMatch(reason);
   });
 });

@@ -3,7 +3,7 @@ import * as jinja from "@huggingface/jinja";
 import { UserError } from "../../util/errors.ts";
 import { strftime } from "./strftime.ts";
 
-/** Far more than a chat needs; a model's template is untrusted code. */
+/** Limits far above what a chat needs, because a model's template is untrusted code. */
 const MOST = { milliseconds: 1000, steps: 2_000_000, list: 100_000, characters: 1 << 24, items: 2_000_000, kept: 16 };
 
 type Program = object;
@@ -45,7 +45,7 @@ export function renderTemplate(template: string, variables: Record<string, unkno
       return String(interpreter.run(programOf(template)).value);
     });
   } catch (error) {
-    throw new UserError(`the chat template cannot write this chat: ${reasonOf(error)}`);
+    throw new UserError(`the chat template cannot render this chat: ${reasonOf(error)}`);
   }
 }
 
@@ -115,7 +115,10 @@ function refuseInternals(statement: Statement): void {
 const context = createContext({ work: undefined });
 const script = new Script("work()");
 
-/** Runs `work` until a wall-clock deadline. A process that was suspended, and hardly ran in its second, starts again. */
+/**
+ * Runs `work` until a wall-clock deadline. If the process was suspended and hardly ran within its second, the work
+ * starts again.
+ */
 function withDeadline<T>(work: () => T): T {
   const before = process.cpuUsage();
   try {

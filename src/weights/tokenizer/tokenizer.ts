@@ -10,7 +10,7 @@ const utf8 = new TextEncoder();
 
 /** Text to token ids and back, with exactly transformers' ids. */
 export class Tokenizer {
-  /** Names the model's file in errors. */
+  /** The path that names the model's file in errors. */
   readonly path: string;
   readonly vocabSize: number;
   readonly bos: number | undefined;
@@ -75,8 +75,9 @@ export class Tokenizer {
   }
 
   /**
-   * Ids of `text`. Special tokens in it are plain text, unless `special`: a template wrote it. Like transformers,
-   * skips bytes that the vocabulary lacks (SmolLM2's has no U+0004); a lone surrogate counts as U+FFFD.
+   * Ids of `text`. Special tokens in it are plain text, unless `special` says that a template wrote it. As in
+   * transformers, bytes that the vocabulary lacks are skipped (SmolLM2's has no U+0004); a lone surrogate counts as
+   * U+FFFD.
    */
   encode(text: string, { special = false }: { special?: boolean } = {}): number[] {
     return special
@@ -112,7 +113,7 @@ export class Tokenizer {
 
   /** A token's bytes, also for a special one; they need not be whole characters. Some differ for the `first` token of a text. */
   bytes(id: number, first = false): Uint8Array {
-    // Rows that only pad a model's table to a round size have no text.
+    // Ids of rows that only pad a model's table to a round size have no text.
     if (id >= this.vocabSize) return new Uint8Array();
     const shown = this.parts.detokenizer(this.text(id), first);
     return typeof shown === "string" ? utf8.encode(shown) : shown;

@@ -5,11 +5,11 @@ export interface WordPieceOptions {
   unk: number;
   /** Prefix of every piece of a word except the first. */
   prefix: string;
-  /** In characters; a longer word becomes unknown. */
+  /** The maximum length in characters; a longer word becomes unknown. */
   longest: number;
 }
 
-/** BERT's pieces: always the longest token that continues the word; a word with a gap becomes unknown. */
+/** BERT's pieces: always the longest token that continues the word; a word that they do not cover becomes unknown. */
 export class WordPiece implements Model {
   private readonly longestToken: number;
 

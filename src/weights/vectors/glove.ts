@@ -32,7 +32,7 @@ export async function openGlove(options: PullOptions = {}): Promise<WordVectors>
   ]);
   if (words.length !== matrix.rows)
     throw new UserError(
-      `${index} has ${words.length} words, and ${vectors} ${matrix.rows} vectors; expected equal numbers`,
+      `${index} has ${words.length} words, but ${vectors} has ${matrix.rows} vectors; expected equal numbers`,
     );
   return new WordVectors(GLOVE, kumoGlove.sha256, words, matrix);
 }

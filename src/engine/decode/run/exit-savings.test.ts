@@ -216,7 +216,7 @@ describe("dynamax", () => {
     cpSync(certified, other, { recursive: true });
     writeFileSync(exitsJson(other), JSON.stringify(file));
     await expect(run(`dynamax:risk=0.05,file=${other}`)).rejects.toThrow(
-      /not certified here, since the model's weights ran in form q8, and they run in f32/,
+      /not certified here, since the model's weights ran in form q8, but they run in f32/,
     );
     const texts = [model.tokenizer.decode(ids(40))];
     const { artefact } = await calibrate("a call", model, thresholdCalibration, texts, { options: { file: other } });

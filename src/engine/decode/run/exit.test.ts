@@ -201,10 +201,10 @@ test("answers that left early are never offered: a prompt that goes on from one 
 });
 
 test.each([
-  ["exit", "exit: no layer is shown to be deep enough on this model; choose one, such as exit:layer=20"],
+  ["exit", "exit: no layer has been shown to be deep enough on this model; choose one, such as exit:layer=20"],
   ["exit:mode=random", "exit: expected a layer, such as exit:layer=20"],
   ["exit:layer=0", "exit: layer: expected a whole number of at least 1, got 0"],
-  ["exit:layer=99", `exit: layer 99 is past the model's last`],
+  ["exit:layer=99", `exit: there is no layer 99; the model's last is layer`],
   ["exit:layer=1,rate=2", "exit: rate: expected a number between 0 and 1, got 2"],
   [
     "exit:layer=1,fill=none",
@@ -218,7 +218,7 @@ test.each([
 test("two savings that let tokens leave are refused by name", async () => {
   const both = ["exit:layer=1", "exit:layer=1,mode=random,rate=0.5"];
   await expect(model.recipes.use(parseRecipe(both))).rejects.toThrow(
-    "both exit and exit take the exits of an answer of the model; a recipe can have only one",
+    "both exit and exit take the exits of an answer of the model; a recipe can have only one of them",
   );
 });
 

@@ -308,11 +308,11 @@ describe("which tokens are kept", () => {
 });
 
 test.each([
-  ["prune", "prune: no choice of tokens is shown to work on this model; choose one, such as prune:after=8"],
+  ["prune", "prune: no choice of tokens has been shown to work on this model; choose one, such as prune:after=8"],
   ["prune:keep=0.5", "prune: expected the layer after which tokens are dropped, such as prune:after=8"],
   ["prune:after=1,keep=0", "prune: keep: expected more than 0 and at most 1, got 0"],
   ["prune:after=1,keep=2", "prune: keep: expected a number between 0 and 1, got 2"],
-  ["prune:after=99", "prune: nothing is deeper than layer 99"],
+  ["prune:after=99", "prune: after=99 leaves no deeper layer"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   const attempt = async () => model.recipes.use(parseRecipe([text]));
   await expect(attempt()).rejects.toThrow(sentence);

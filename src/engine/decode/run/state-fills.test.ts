@@ -136,7 +136,7 @@ test.each([
 test.each([
   [
     "exit:layer=1,mode=random,fill=copy-kv",
-    "exit: fill=copy-kv is for attention layers, and the model's are recurrent: expected ssm-partial, ssm-skip, recompute",
+    "exit: fill=copy-kv is for attention layers, but the model's are recurrent: expected ssm-partial, ssm-skip, recompute",
   ],
   ["exit:layer=1,fill=verify", "exit: fill=verify is for attention layers"],
 ])("%s is refused in one sentence", async (text, sentence) => {

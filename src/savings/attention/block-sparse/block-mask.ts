@@ -7,14 +7,14 @@ export interface MaskShape {
 
 /** Rows to choose blocks for. */
 export interface MaskRequest extends MaskShape {
-  /** Query blocks from this index on stay dense, counted from the prompt's start; absent: none. */
+  /** Query blocks from this index on stay dense, counted from the prompt's start; none by default. */
   denseFrom?: number;
 }
 
 /**
  * The key blocks that each query block of each head attends to, as compressed sparse rows: row `head * rows + row` owns
- * `indices[offsets[i] .. offsets[i + 1])`, ascending. `row` counts from the first row here, key blocks from the
- * prompt's start: the diagonal of `row` is block `rowOffset + row`.
+ * `indices[offsets[i] .. offsets[i + 1])`, ascending. `row` counts from the first row of this mask, but key blocks
+ * count from the prompt's start, so the diagonal of `row` is block `rowOffset + row`.
  */
 export class BlockMask implements MaskShape {
   readonly heads: number;

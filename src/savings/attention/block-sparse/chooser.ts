@@ -18,7 +18,7 @@ export interface PlacedChunk {
   readonly bill: AttentionBill;
 }
 
-/** Limits of the chunks that a chooser gets. */
+/** Size limits of the chunks that a chooser gets. */
 export interface ChunkLimits {
   readonly shape: BlockShape;
   /** Query blocks. */

@@ -12,5 +12,5 @@ export interface Chunk {
 /** Query blocks of a chunk. */
 export const rowsOf = (chunk: Chunk, blockSize: number): number => Math.ceil(chunk.tokens / blockSize);
 
-/** Key blocks up to its end. */
+/** Key blocks up to the chunk's end. */
 export const colsOf = (chunk: Chunk, blockSize: number): number => chunk.past / blockSize + rowsOf(chunk, blockSize);

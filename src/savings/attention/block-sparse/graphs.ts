@@ -66,8 +66,8 @@ const gathered = (blocks: Tensor, which: Tensor, { blockSize, headSize }: BlockS
 
 /**
  * Attention of `count` tiles of one key–value head; a tile is one query head's block of queries. Tile t reads `q{t}`
- * [1, b, d], its own keys `key{t}` [b, d], and the cache blocks [cols, b · d] at `kept{t}`, its own last; `past{t}`
- * is `kept{t}` without its own.
+ * [1, b, d], its own keys `key{t}` [b, d], and the cache blocks [cols, b · d] at `kept{t}`, with its own block last;
+ * `past{t}` is `kept{t}` without that block.
  */
 export function traceTiles(shape: BlockShape, scale: number, count: number): Graph {
   const g = new Graph();

@@ -53,8 +53,8 @@ export function fakeDecoder(rotary: ReturnType<Decoder["attention"]>["rotary"] =
 }
 
 /**
- * A prompt's query heads; heads of a group share keys and values. Queries are long, so that attention is far from
- * uniform.
+ * A prompt's query heads; heads of a group share keys and values. Queries have large norms, so that attention is far
+ * from uniform.
  */
 export function randomPrompt(seed: number, length: number): Head[] {
   const noiseOf = (n: number) => {
@@ -164,7 +164,7 @@ export class Rig implements Disposable {
   }
 }
 
-/** One head of attention's output, [tokens, headSize], from [tokens, heads·headSize]. */
+/** One head's slice of the attention output: [tokens, headSize] from [tokens, heads·headSize]. */
 export const headOf = (attended: Float32Array, head: number): Float32Array =>
   Float32Array.from({ length: attended.length / heads }, (_, i) => {
     const token = Math.floor(i / headSize);

@@ -53,7 +53,7 @@ class Run implements Disposable {
     using qkv = new Buffer("f32", this.saving.chunk * width);
     using attended = new Buffer("f32", this.saving.chunk * config.heads * headSize);
     using positions = positionsFrom(past, tokens, this.saving.chunk);
-    // Remains of an earlier chunk after the tokens must not matter.
+    // Data that an earlier chunk left beyond the tokens must not matter.
     new Float32Array(qkv.memory).fill(7).set(qkvOf(heads, past, tokens));
     const dense = async () => void this.dense.push(past);
     const { cache, bill } = this;

@@ -15,7 +15,7 @@ const CHUNK_ROWS = 16;
 export interface ChunkReport {
   readonly layer: number;
   readonly past: number;
-  /** Kept over causal blocks, per query head. */
+  /** Kept blocks over causal blocks, per query head. */
   readonly density: readonly number[];
   /** The kept share of the estimated mass; absent for methods without an estimate. */
   readonly keptMass: readonly (number | undefined)[];
@@ -53,7 +53,7 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
     const capacity = Math.ceil(context / CACHE_BLOCK) * CACHE_BLOCK;
     if (capacity % blockSize !== 0)
       throw new UserError(
-        `blockSize ${blockSize} does not divide the cache of ${capacity} tokens; ${CACHE_BLOCK} or a divisor of it does`,
+        `blockSize ${blockSize} does not divide the cache of ${capacity} tokens; choose ${CACHE_BLOCK} or a divisor of it`,
         2,
       );
     const shape = { heads, kvHeads, headSize, blockSize };
@@ -108,8 +108,8 @@ export class BlockSparsePrefill implements AttentionSaving, Disposable {
   }
 
   /**
-   * Blocks that only dense attention has in this layer because an earlier cut dropped tokens; counted with the
-   * prompt's last chunk.
+   * Blocks that dense attention would visit in this layer, had no earlier cut dropped tokens; counted with the prompt's
+   * last chunk.
    */
   #unseen({ past, tokens, prompt, whole }: AttentionCall): number {
     if (past + tokens < prompt) return 0;

@@ -63,7 +63,7 @@ export class TileAttention implements Disposable {
     return new TileAttention(shape, shape.heads * maxRows * maxCols, { many: many!, one: one!, open: open! }, costs);
   }
 
-  /** Heads of the mask are query heads, or key–value heads shared by their group. */
+  /** The mask's heads are query heads, or key–value heads, each shared by its group of query heads. */
   async attend(job: TileJob, mask: BlockMask): Promise<void> {
     const queue = this.#plan(job.chunk, mask);
     const worker = async () => {

@@ -13,7 +13,7 @@ const stride = 8;
 const optionsOf = (values: Record<string, unknown>) =>
   xattentionOptions.parse({ blockSize, stride, threshold: 0.7, ...values });
 
-/** `thresholds`: those of layer 0, per head. */
+/** `thresholds`: the thresholds of layer 0, per head. */
 async function chooserOf({ limits }: Rig, options: XattentionOptions, thresholds?: readonly number[]) {
   return new XattentionChooser(limits.shape, options, await createScores(limits, options), thresholds && [thresholds]);
 }

@@ -11,15 +11,15 @@ export const xattentionOptions = z
       "share of a query block's estimated attention mass to keep; 0 keeps only the forced blocks, 1 or more is dense",
     ),
     thresholds: file().describe(
-      "JSON file with a threshold per layer and head, in place of threshold; made by `savings calibrate xattention`",
+      "JSON file with a threshold per layer and head, instead of threshold; made by `savings calibrate xattention`",
     ),
     stride: integer(1, 8).describe(
-      "side of the square tiles sampled along their antidiagonal; must divide blockSize; scoring costs 1/(2*stride) of dense",
+      "side of the square tiles sampled along their antidiagonal; must divide blockSize; scoring costs 1/(2*stride) of dense attention",
     ),
     blockSize,
     select: choice(["antidiagonal", "diagonal", "random", "mean-pool"])
       .default("antidiagonal")
-      .describe("the entries of a tile to sample; all but antidiagonal are controls"),
+      .describe("the entries of a tile to sample; every choice except antidiagonal is a control"),
     alternateShift: flag(false).describe(
       "shift every second tile row's antidiagonal by one, to sample stripes at even offsets as well",
     ),

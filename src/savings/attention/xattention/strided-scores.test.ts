@@ -119,7 +119,7 @@ describe("what is billed", () => {
     }
     expect(flops).toBeGreaterThanOrEqual(rectangles);
     expect(flops / rectangles).toBeLessThan(1 + 8 / (stride * headSize));
-    // Nearly the triangle of the closed form: half of the diagonal block is computed and masked.
+    // Slightly more than the triangle of the closed form, because half of the diagonal block is computed and masked.
     expect(rectangles / triangle).toBeLessThanOrEqual(1 + blockSize / 1024 + 1e-9);
   });
 });

@@ -16,13 +16,13 @@ describe("profileHead", () => {
   });
 
   test("an estimate that ranks a needed block low must keep all above it", () => {
-    // Blocks 0 and 2 are needed; block 1 also passes the smaller of their estimates, 0.2.
+    // Blocks 0 and 2 are needed; block 1 is kept as well, since its estimate reaches the smaller of theirs, 0.2.
     expect(profileHead([0.6, 0, 0.35, 0.05], [0.4, 0.3, 0.2, 0.1], oneRow)).toBeCloseTo(0.9, 12);
   });
 
   test("future blocks are not read, and rows are weighed by their mass", () => {
     const junk = Number.NaN;
-    // Row 0 keeps all of 1; row 1 keeps 3 of 4.
+    // Row 0 keeps its whole mass of 1; row 1 keeps 3 of 4.
     const exact = [1, junk, 0.95, 0.05];
     expect(profileHead(exact, [1, junk, 3, 1], { rows: 2, cols: 2, rowOffset: 0, coverage: 0.9 })).toBeCloseTo(
       4 / 5,

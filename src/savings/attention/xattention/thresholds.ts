@@ -4,7 +4,7 @@ import { writeJson } from "../../../util/write-whole.ts";
 import { readJson } from "../../../weights/json-file.ts";
 import { modelForm } from "../../../weights/prepared/quant.ts";
 
-/** The model and sizes of a profile; its thresholds mean nothing for others. */
+/** The model and sizes of a profile; its thresholds are meaningless for any others. */
 export interface ProfileKey {
   /** SHA-256 of the model's file, hex. */
   modelSha256: string;

@@ -41,11 +41,11 @@ export class VisualPrograms implements Disposable {
 
 /** The reductions for visual tokens. */
 export interface VisualTerms {
-  /** Absent: attention is dense. */
+  /** If absent, attention is dense. */
   readonly attention?:
     | { readonly programs: VisualPrograms; readonly reach: Reach; readonly keeps: HeadsKept }
     | undefined;
-  /** The share of the feed-forward's neurons. */
+  /** The share of the feed-forward's neurons that visual tokens run. */
   readonly share: number;
 }
 
@@ -111,7 +111,7 @@ interface SomeHeads {
   readonly q: Buffer;
   readonly heads: readonly number[];
   readonly out: Buffer;
-  /** The number of heads before them in `out`. */
+  /** The number of heads before these in `out`. */
   readonly at: number;
 }
 
@@ -132,7 +132,7 @@ async function runHeads(
   using zeros = new Buffer("f32", isKept ? 1 : count * tiles.visualSlots * headSize);
   new Float32Array(zeros.memory).fill(0);
   using text = new BoundTiles("text", kind === "pre-softmax-mask" ? tiles.textAlone : tiles.text);
-  // A text tile begins with the keys of text.
+  // A text tile begins with the text's keys.
   using seen = kind === "post-softmax-zero" ? longs([...tiles.textAlone.keys.keys()]) : undefined;
   using image = new BoundTiles("visual", tiles.visual);
   const program = isKept ? programs.kept : programs.dropped;

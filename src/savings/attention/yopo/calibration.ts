@@ -9,16 +9,16 @@ import { type HeadMask, headsWithin, keptHeads } from "./heads.ts";
 const count = z.int().min(1);
 
 const options = z.strictObject({
-  first: z.int().min(0).default(1).describe("texts without pictures: tokens before the image"),
-  rows: count.default(24).describe("texts without pictures: rows of visual tokens"),
-  columns: count.default(24).describe("texts without pictures: columns of visual tokens"),
+  first: z.int().min(0).default(1).describe("for texts without pictures: number of tokens before the image"),
+  rows: count.default(24).describe("for texts without pictures: rows of visual tokens"),
+  columns: count.default(24).describe("for texts without pictures: columns of visual tokens"),
   keep: z.number().min(0).max(1).default(0.5).describe("share of the heads that visual tokens keep"),
-  vote: z.number().min(0).max(1).default(0.4).describe("share of the texts in which a kept head is active"),
-  whole: z.int().min(0).default(2).describe("first layers that keep all heads"),
+  vote: z.number().min(0).max(1).default(0.4).describe("smallest share of the texts in which a kept head is active"),
+  whole: z.int().min(0).default(2).describe("number of first layers that keep all heads"),
   budget: z
     .enum(["quarter", "eighth"], "expected quarter or eighth")
     .optional()
-    .describe("the paper's nominal budgets of visual FLOPs, in place of keep; with layers and ffn"),
+    .describe("one of the paper's nominal budgets of visual FLOPs, instead of keep; also sets layers and ffn"),
 });
 
 /** Shares of heads and neurons that, with half of the layers, leave a quarter and an eighth of the visual FLOPs. */
@@ -60,7 +60,7 @@ export const headCalibration: Calibration<typeof options> = {
   },
 };
 
-/** A budget's cuts other than heads. */
+/** The cuts of a budget, except its heads. */
 const cutsOf = (budget: Budget, decoder: Decoder): string => `layers=${visualLayers(decoder)},ffn=${budgets[budget]}`;
 
 const visualLayers = ({ config }: Decoder): number => Math.ceil(config.layers / 2);

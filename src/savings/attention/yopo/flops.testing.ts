@@ -7,7 +7,7 @@ export interface VisualSizes {
 
 /** Reductions of visual computation. */
 export interface VisualCuts {
-  /** Visual keys that a visual token sees; without a cut, all. */
+  /** Visual keys that a visual token sees; all by default. */
   readonly neighbours: number;
   /** The share of heads that visual tokens use, in each layer that they run. */
   readonly heads: readonly number[];

@@ -49,9 +49,9 @@ export async function loadHeads(
   const mask = readJson(file, headMask, "a head mask");
   if (mask.modelSha256 !== modelSha256)
     throw new UserError(
-      `${file} is for the model ${mask.modelSha256.slice(0, 12)}…, and this one is ${modelSha256.slice(0, 12)}…`,
+      `${file} is for the model ${mask.modelSha256.slice(0, 12)}…, but this model is ${modelSha256.slice(0, 12)}…`,
     );
   if (mask.kept.length !== layers || mask.kept.some((row) => row.length !== heads))
-    throw new UserError(`${file}: kept is not ${layers} layers of ${heads} heads`);
+    throw new UserError(`${file}: expected kept to list ${layers} layers of ${heads} heads`);
   return mask;
 }

@@ -9,12 +9,12 @@ const headDrops = ["pre-softmax-mask", "post-softmax-zero"] as const;
 export type HeadDrop = (typeof headDrops)[number];
 
 export const yopoOptions = z.strictObject({
-  layers: optionalInteger(1).describe("layers that visual tokens run, counted from the first; absent: all"),
+  layers: optionalInteger(1).describe("layers that visual tokens run, counted from the first; default: all"),
   radius: optionalInteger(0).describe(
-    "rows and columns within which a visual token attends to others; absent: to all before it",
+    "rows and columns within which a visual token attends to others; default: to all tokens before it",
   ),
-  causal: flag(false).describe("with radius: attend only to earlier neighbours, in place of all"),
-  ffn: fraction(1).describe("share of a feed-forward's neurons, from the first, that visual tokens run; 1: all"),
+  causal: flag(false).describe("with radius: attend only to earlier neighbours instead of all"),
+  ffn: fraction(1).describe("share of a feed-forward's neurons that visual tokens run, counted from the first; 1: all"),
   heads: file().describe(
     "a file from `savings calibrate yopo`: key–value heads that visual tokens skip; only for the paper's comparison, since it saves no FLOPs and is slower than dense",
   ),
@@ -27,8 +27,8 @@ export const yopoOptions = z.strictObject({
 
 export type YopoOptions = z.infer<typeof yopoOptions>;
 
-/** True if it replaces the attention of some layers. */
+/** True if these options replace the attention of some layers. */
 export const narrows = ({ radius, heads }: YopoOptions): boolean => radius !== undefined || heads !== undefined;
 
-/** True if it takes the attention seam, which also carries the feed-forward's share. */
+/** True if these options take the attention seam, which also carries the feed-forward's share. */
 export const attends = (options: YopoOptions): boolean => narrows(options) || options.ffn < 1;

@@ -27,7 +27,7 @@ export class HeadProfiler implements Disposable {
     return new HeadProfiler(compiled, last, longest, decoder.config);
   }
 
-  /** Attends densely to a prompt with these images, in order, and records. */
+  /** Attends densely to a prompt with these images, in order, and records its ratios. */
   of(visual: readonly VisualSpan[]): AttentionSaving {
     const { chunk } = this;
     return { chunk, chunkAfter: () => chunk, attend: (call) => this.#attend(call, visual) };
@@ -36,7 +36,7 @@ export class HeadProfiler implements Disposable {
   async #attend(call: AttentionCall, visual: readonly VisualSpan[]): Promise<void> {
     const { layer, past, tokens, cache, bill } = call;
     const { heads, headSize } = this.compiled.shape;
-    if (past > 0) throw new Error("a prompt came in several chunks");
+    if (past > 0) throw new Error("a prompt came in several chunks, expected one");
     using q = new Buffer("f32", heads * tokens * headSize);
     await placeChunk(this.compiled, call, q);
     const images = visual.map(({ first, grid }) => ({ first, end: first + grid[0] * grid[1] }));

@@ -339,7 +339,7 @@ describe("heads", () => {
     const other = join(folder, "other.json");
     const mask = { keep: 0.5, ratios: kept.map((row) => row.map(Number)) };
     writeFileSync(other, JSON.stringify({ ...mask, modelSha256: "cd".repeat(32), kept }));
-    await expect(of(`yopo:heads=${other}`)).rejects.toThrow("is for the model cdcdcdcdcdcd…, and this one is");
+    await expect(of(`yopo:heads=${other}`)).rejects.toThrow("is for the model cdcdcdcdcdcd…, but this model is");
     writeFileSync(other, JSON.stringify({ ...mask, modelSha256: await modelHash(model.source), kept: [[true]] }));
     await expect(of(`yopo:heads=${other}`)).rejects.toThrow("kept is not");
   });
@@ -348,7 +348,7 @@ describe("heads", () => {
 test.each([
   ["yopo:layers=9", "yopo: there is no layer 9; the model has 2, expected no more"],
   ["yopo:ffn=0", "yopo: ffn: expected more than 0 and at most 1, got 0"],
-  ["yopo:drop=post-softmax-zero", "yopo: drop: post-softmax-zero needs heads=FILE"],
+  ["yopo:drop=post-softmax-zero", "yopo: drop=post-softmax-zero needs heads=FILE"],
   ["yopo:radius=1 tri-shape:minLengthForSparse=8", "both yopo and tri-shape take the attention of the model"],
 ])("%s is refused in one sentence", async (text, sentence) => {
   await expect((async () => model.recipes.use(parseRecipe(text.split(" "))))()).rejects.toThrow(sentence);

@@ -21,7 +21,7 @@ function checkYopo({ layers, ffn, heads, drop }: YopoOptions, decoder: Decoder):
     throw new UserError(`yopo: there is no layer ${layers}; the model has ${depth}, expected no more`, 2);
   if (ffn === 0) throw new UserError("yopo: ffn: expected more than 0 and at most 1, got 0", 2);
   if (drop === "post-softmax-zero" && heads === undefined)
-    throw new UserError("yopo: drop: post-softmax-zero needs heads=FILE", 2);
+    throw new UserError("yopo: drop=post-softmax-zero needs heads=FILE", 2);
 }
 
 /** @throws UserError if the file is not for this model */
@@ -43,7 +43,7 @@ export const yopo: Saving<YopoOptions> = {
   summary: "visual tokens: local attention, fewer neurons and layers",
   needs: ["attention", "between layers"],
   options: yopoOptions,
-  withoutPreset: "no cut of images is shown to work on this model; choose one, such as yopo:layers=16,radius=2",
+  withoutPreset: "no cut of images has been shown to work on this model; choose one, such as yopo:layers=16,radius=2",
   files: ["heads"],
   calibration: headCalibration,
   unsupported: (decoder) => unsupportedAttention(decoder) ?? unsupportedCut(decoder),

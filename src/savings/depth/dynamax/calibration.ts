@@ -16,7 +16,7 @@ import type { calibrationOptions } from "./options.ts";
 import { thresholdGrid } from "./thresholds.ts";
 import { type ExitsSeen, watchedText } from "./watched-text.ts";
 
-/** Tokens at the start of a document that run as a prompt, whole. */
+/** Tokens at the start of a document that run as a prompt, through all layers. */
 const PROMPT = 16;
 
 /** Tokens of the shortest test document. */
@@ -24,8 +24,8 @@ const SHORTEST = 32;
 
 /**
  * The laxest threshold of each classifier that keeps a risk, by Learn then Test on documents outside all training. The
- * thresholds are for fill=recompute: every layer then has dense's states for the same text, so one dense pass over the
- * document shows the exits at any threshold.
+ * thresholds are for fill=recompute: every layer then has the same states as a dense run of the same text, so one dense
+ * pass over the document shows the exits at any threshold.
  */
 export async function learnThresholds(
   host: CalibrationHost,
@@ -65,7 +65,7 @@ interface Certified {
   readonly thresholds: readonly CertifiedThreshold[];
 }
 
-/** Thresholds certified for another form of the weights. */
+/** Thresholds certified for a different form of the weights. */
 const ofOtherForms = ({ thresholds = [] }: DeciderFile, { form }: CalibrationHost): CertifiedThreshold[] =>
   thresholds.filter((each) => form !== undefined && formDifference(each, form) !== undefined);
 
@@ -85,7 +85,7 @@ async function watch(
   const long = prompts.filter(({ prompt }) => prompt.length >= SHORTEST);
   if (long.length === 0)
     throw new UserError(
-      `dynamax: expected documents of at least ${SHORTEST} tokens, got ${prompts.length} shorter ones`,
+      `dynamax: expected documents of at least ${SHORTEST} tokens, but all ${prompts.length} are shorter`,
       2,
     );
   const texts = long.map(({ prompt }) => ({
@@ -97,8 +97,8 @@ async function watch(
 }
 
 /**
- * The laxest threshold of one classifier that keeps a risk; undefined if even the strictest does not. `depths`: those of
- * each exit and of the model.
+ * The laxest threshold of one classifier that keeps a risk; undefined if even the strictest does not. `depths`: the
+ * number of layers of each exit and of the model.
  */
 function laxest(
   documents: readonly Watched[],
@@ -120,7 +120,7 @@ function laxest(
   return { ...bound, threshold, p, mean: mean(losses), depth: mean(runs) };
 }
 
-/** The index of the exit that a token takes; −1: none. */
+/** The index of the exit that a token takes; −1 if none. */
 const exitTaken = (exits: ExitsSeen, classifier: number, threshold: number): number =>
   exits.findIndex(({ probabilities }) => probabilities[classifier]! >= threshold);
 

@@ -5,14 +5,14 @@ import { calibrationOptions, type DynamaxOptions, dynamaxOptions } from "./optio
 
 /** Exit thresholds, each certified for a risk. */
 export const thresholdCalibration: Calibration<typeof calibrationOptions> = {
-  summary: "thresholds of exits that keep a risk, on documents that no training has seen",
+  summary: "exit thresholds that keep a risk, certified on documents outside all training",
   options: calibrationOptions,
   learn: async (...call) => (await import("./calibration.ts")).learnThresholds(...call),
 };
 
 /**
  * DYNAMAX (Nogales et al., arXiv 2504.20922): a token leaves after a layer if a rule, usually a trained classifier of
- * the stream, says that the head there agrees with the whole model.
+ * the stream, predicts that the head there agrees with the whole model.
  */
 export const dynamax: Saving<DynamaxOptions> = {
   name: "dynamax",

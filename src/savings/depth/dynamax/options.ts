@@ -12,14 +12,14 @@ const fields = z.strictObject({
   rule: choice(rules)
     .default("classifier")
     .describe(
-      "how an exit decides: a trained classifier; the exit's greatest probability, its margin or entropy; the similarity of the streams around the layer; or chance, as a control",
+      "how an exit decides: a trained classifier; the exit's greatest probability, its margin or entropy; the similarity of the streams before and after the layer; or chance, as a control",
     ),
-  classifier: choice(classifiers).default("linear").describe("rule=classifier: the trained classifier"),
+  classifier: choice(classifiers).default("linear").describe("with rule=classifier: the trained classifier to use"),
   threshold: optionalFraction().describe(
     "a token exits if the rule's score reaches this; 1: no token exits; default without risk: 0.9",
   ),
   risk: optionalFraction().describe(
-    "expected share of tokens that differ from dense, in place of a threshold; uses the threshold that `savings calibrate dynamax` certified; needs rule=classifier and fill=recompute",
+    "expected share of tokens that differ from dense; picks the threshold that `savings calibrate dynamax` certified for it, so leave out threshold; needs rule=classifier and fill=recompute",
   ),
   fill: choice([...stateFills, "verify", ...fillLists])
     .optional()
@@ -27,7 +27,7 @@ const fields = z.strictObject({
       "state for the layers a token skips: the exit layer's keys and values (copy-kv), keys and values computed from the stream at the exit (copy-hidden), the layers' own once a later token needs them (recompute), or none (mask); for a recurrent model, states updated by the stream (ssm-partial) or unchanged (ssm-skip); verify checks the tokens, and the text is dense's; a chain (with /) takes the first that fits the model; default without risk: copy-hidden/copy-kv/ssm-partial",
     ),
   from: optionalInteger(1).describe("layers before the first exit to use; default: the first exit"),
-  rate: fraction(0.5).describe("rule=random: the probability that a token exits"),
+  rate: fraction(0.5).describe("with rule=random: the probability that a token exits"),
   seed: integer(0, 0).describe("seed of rule=random"),
   file: file().describe("folder of exits from `savings train dynamax`; default: the exits shipped for the model"),
 });

@@ -6,7 +6,10 @@ import type { DeciderSettings } from "../exits/deciders.ts";
 import { deciderProbe } from "../exits/exit-heads.ts";
 import { traceExitHead, usesModelHead } from "../exits/heads.ts";
 
-/** An exit's decision: a number for each token, which leaves if it reaches the threshold. NaN: it goes on. */
+/**
+ * An exit's decision: a number for each token. The token leaves if the number reaches the threshold, and goes on if it
+ * is NaN.
+ */
 export interface ExitRule {
   readonly probe?: StepProbe;
   /** True if the probe has run the exit's own head; its logits then decide the token. */
@@ -25,7 +28,7 @@ export function classifierRule(exits: Exits, settings: DeciderSettings, layer: n
 /** The indices of `confidence`'s numbers. */
 const numbers = { "softmax-max": 0, "softmax-margin": 1, entropy: 2 } as const;
 
-/** The model's own head, without extra weights. */
+/** The model's own head; it needs no extra weights. */
 const MODEL_HEAD = { mode: "shared" } as const;
 const noWeights = (name: string): never => {
   throw new Error(`the model's own head has no weight ${name} of exits`);
@@ -48,7 +51,7 @@ export function confidenceRule(exits: Exits | undefined, kind: keyof typeof numb
   };
 }
 
-/** A random choice: the control at the same exits. */
+/** A random choice at the same exits, as a control. */
 export const randomRule = (random: () => number, rate: number): ExitRule => ({
   score: () => (random() < rate ? Number.POSITIVE_INFINITY : 0),
 });

@@ -9,7 +9,9 @@ export const thresholdGrid: readonly number[] = [
   ...Array.from({ length: 99 }, (_, i) => (98 - i) / 100),
 ];
 
-/** A classifier's threshold that is certified for a risk, in the model's running form. @throws UserError if none */
+/**
+ * A classifier's threshold that is certified for a risk, in the form in which the model runs. @throws UserError if none
+ */
 export function certifiedThreshold(
   folder: string,
   { kind, thresholds = [] }: DeciderFile,
@@ -33,7 +35,7 @@ function othersOf(
   if (usable.length > 0) return `certified are ${usable.map(inWords).join(", ")}`;
   const [other] = all;
   if (other)
-    return `its thresholds are not certified here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
+    return `its thresholds are not valid here, since ${formDifference(other, running!)}${formAdvice(other.quant, running?.quant)}`;
   return "`modicum savings calibrate dynamax` certifies thresholds";
 }
 

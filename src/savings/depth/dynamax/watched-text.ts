@@ -44,7 +44,7 @@ export function watchedText(
     ...{ prompt, answer, seen, part: { cuts, state: { prompt: "", answer: "" } } },
     onLogits(logits) {
       const dense = likeliest(logits);
-      // An exit with NaN counts as a wrong exit.
+      // An exit whose score is NaN counts as a wrong exit.
       const lost = { probabilities: classifiers.map(() => 1), choice: -1 };
       seen.push(
         layers.map((layer) => {

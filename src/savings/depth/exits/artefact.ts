@@ -32,7 +32,7 @@ export type DeciderQuality = z.output<typeof accuracy>;
 const certifiedThreshold = z.strictObject({
   risk: share,
   confidence: share,
-  /** The share of a document's tokens that differ from dense's choice after the same text. */
+  /** The share of a document's tokens that differ from the dense model's choice after the same text. */
   loss: z.literal("token-disagreement"),
   fill: z.literal("recompute"),
   ...modelForm.shape,
@@ -51,7 +51,10 @@ const uncertified = z.strictObject({ delta: share, epsilon: share, threshold: z.
 
 const decider = z.strictObject({
   kind: z.enum(deciderKinds),
-  /** A token may leave if its choice is among this many of the model's likeliest; 0: if it matches the text. */
+  /**
+   * A token may leave if the exit's choice is among this many of the model's likeliest tokens; 0: if it matches the
+   * text.
+   */
   topK: z.int().min(0),
   width: z.int().min(1).optional(),
   /** The divisor of the logits, per layer. */
@@ -82,7 +85,7 @@ export const exitsFile = z.strictObject({
   }),
   deciders: z.array(decider),
   data: z.strictObject({ name: z.string(), sha256, tokens: z.int().min(1) }),
-  /** On held-out tokens, by layer; the last entry is the whole model's. */
+  /** Results on held-out tokens, by layer; the last entry is the whole model's. */
   measured: z.strictObject({
     tokens: z.int().min(1),
     /** The share of tokens for which the head's choice is the text's next token. */
@@ -130,11 +133,11 @@ function checkHost(folder: string, { model, layers }: ExitsFile, { sha256: own, 
   const file = exitsJson(folder);
   if (model.sha256 !== own)
     throw new UserError(
-      `${file}: the exits are for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, and this model has ${own.slice(0, 12)}…`,
+      `${file}: the exits are for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, but this model has ${own.slice(0, 12)}…`,
     );
   const last = layers.at(-1)!;
   if (last >= config.layers)
-    throw new UserError(`${file}: there is an exit after layer ${last}, and the model has ${config.layers} layers`);
+    throw new UserError(`${file}: there is an exit after layer ${last}, but the model has ${config.layers} layers`);
 }
 
 function constants(g: Graph, folder: string, tensors: ReadonlyMap<string, SafeTensor>): WeightsOf {

@@ -28,8 +28,8 @@ export interface ActionThresholds {
 
 /**
  * SEC's decision (ICSE 2024; `v587su/SEC`): stop or exit if that class is the likeliest and its probability is above
- * its threshold. A threshold of 0 always follows the likeliest class, one above 1 turns the action off. The first wins
- * among equals.
+ * its threshold. With a threshold of 0, the likeliest class always decides; a threshold above 1 turns the action off.
+ * The first class wins among equals.
  */
 export function actionOf(logits: ArrayLike<number>, thresholds: ActionThresholds, temperature = 1): Action {
   const p = actionProbabilities(logits, temperature);

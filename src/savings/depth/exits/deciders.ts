@@ -13,11 +13,11 @@ export type DeciderKind = (typeof deciderKinds)[number];
 
 export interface DeciderSettings {
   readonly kind: DeciderKind;
-  /** Inner width of `ffn` and `mamba`; a multiple of 32 for `mamba`. */
+  /** Inner width of `ffn` and `mamba`; for `mamba`, a multiple of 32. */
   readonly width?: number | undefined;
 }
 
-/** Elements of a head of `mamba`. */
+/** Elements per head of `mamba`. */
 const HEAD = 32;
 
 /** The usual inner width of a classifier: `ffn` and `mamba` cost less than a tenth of a layer. */
@@ -37,11 +37,11 @@ export function usualWidth(kind: DeciderKind, hidden: number): number | undefine
 export const mixerOf = ({ width }: DeciderSettings, hidden: number): Mamba2Config =>
   mamba2Config(hidden, { inner: width!, headSize: HEAD, outputs: 1 });
 
-/** Numbers that a decider keeps between tokens of a sequence; 0: none. */
+/** The number of values that a decider keeps between tokens of a sequence. */
 export const stateSizeOf = (settings: DeciderSettings): number =>
   settings.kind === "mamba" ? mamba2StateSize(mixerOf(settings, 1)) : 0;
 
-/** An ordinary norm's epsilon; the stream is far larger. */
+/** The epsilon of an ordinary norm; the stream's values are far larger. */
 const EPSILON = 1e-5;
 
 /** The output of a decider in a graph. */
@@ -54,8 +54,8 @@ export interface Decided {
 
 /**
  * The stream after `layer` layers, f32 [batch, tokens, hidden] → a decider's findings. With `state` [batch, size] it
- * continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one
- * output, so a projection after its gated product would be a vector: it is left out.
+ * continues a sequence; without, a `mamba` reads whole sequences, with their length as a number. `ffn` has one output,
+ * so it needs no projection after its gated product: that would be only one more vector.
  */
 export function traceDecider(
   _: Graph,

@@ -15,7 +15,7 @@ import type { WeightsOf } from "./weights-of.ts";
 /**
  * Ways to predict a token from the stream after an inner layer. `shared`: the model's final norm and head, without
  * training. `norm`: a gain for each layer after the final norm. `adapter`: also a low-rank update of the stream before
- * them. `separate`: a matrix for each layer on the raw stream, as in SEC (ICSE 2024).
+ * the norm. `separate`: a matrix for each layer, applied to the raw stream, as in SEC (ICSE 2024).
  */
 export const headModes = ["shared", "norm", "adapter", "separate"] as const;
 
@@ -30,7 +30,7 @@ export interface ExitHeadSettings {
 /** True if a head has weights of its own. */
 export const isTrainedHead = ({ mode }: ExitHeadSettings): boolean => mode !== "shared";
 
-/** True if a head uses the model's own head, whole. */
+/** True if a head uses the model's own head with its whole vocabulary. */
 export const usesModelHead = ({ mode, tokens }: ExitHeadSettings): boolean => mode !== "separate" && !tokens;
 
 /** The stream after `layer` layers, f32 [..., hidden] → logits [..., vocabulary]. */
@@ -76,7 +76,8 @@ export function traceExitScores(
 
 /**
  * Logits of some tokens [..., tokens], scattered among all [..., vocabulary]. Tokens that the exit cannot choose get
- * the lowest logit of those it can: they are never chosen, and their likelihood is finite if a scored text has them.
+ * the lowest logit among the tokens that it can: they are never chosen, but have a finite likelihood if a scored text
+ * contains them.
  */
 function spreadOut(logits: Tensor, tokens: readonly number[], vocabulary: number): Tensor {
   const places = new BigInt64Array(vocabulary).fill(BigInt(tokens.length));

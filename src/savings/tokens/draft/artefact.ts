@@ -23,7 +23,7 @@ const read = (folder: string): DraftFile => readJson(path.join(folder, FILE), dr
 
 /** A draft network on disk. */
 export interface StoredDraft {
-  /** A GGUF of one layer, with a matrix that joins a token's vector and the model's stream. */
+  /** A GGUF file with one layer, and a matrix that joins a token's vector and the model's stream. */
   readonly weights: string;
   readonly tokens: readonly number[];
 }
@@ -36,7 +36,7 @@ export async function findDraft(file: string | undefined, { hash }: SavingHost):
   const { model, tokens } = read(folder);
   if (model.sha256 !== own)
     throw new UserError(
-      `${path.join(folder, FILE)}: the draft network is for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, and this model has ${own.slice(0, 12)}…`,
+      `${path.join(folder, FILE)}: the draft network is for ${model.name} with SHA-256 ${model.sha256.slice(0, 12)}…, but this model has ${own.slice(0, 12)}…`,
     );
   return { weights: path.join(folder, "draft.gguf"), tokens };
 }

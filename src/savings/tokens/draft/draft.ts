@@ -5,16 +5,18 @@ import type { Saving } from "../../saving.ts";
 import { unsupportedDrafts } from "../lookup/lookup.ts";
 
 const options = z.strictObject({
-  tokens: integerBetween(0, 4, 2).describe("maximum tokens of a draft; 0 is dense"),
-  confidence: fraction(0.4).describe("least probability, by the draft network, that all tokens of a draft are right"),
+  tokens: integerBetween(0, 4, 2).describe("maximum number of tokens per draft; 0 is dense"),
+  confidence: fraction(0.4).describe(
+    "a draft ends before the probability that all its tokens are right, by the draft network, falls below this",
+  ),
   match: integer(0, 3).describe("last tokens to find earlier in the text, as in `lookup`; 0: text is never quoted"),
   file: file().describe("folder of a draft network; default: the one shipped for the model"),
 });
 export type DraftOptions = z.infer<typeof options>;
 
 /**
- * A network of one layer drafts from the model's last stream (EAGLE, arXiv 2401.15077), and text that repeats is quoted, as by
- * `lookup`. The model checks all drafts in one pass: the text equals dense's.
+ * A network of one layer drafts from the model's last stream (EAGLE, arXiv 2401.15077), and repeated text is quoted, as
+ * in `lookup`. The model checks all drafts in one pass: the text equals dense's.
  */
 export const draft: Saving<DraftOptions> = {
   name: "draft",

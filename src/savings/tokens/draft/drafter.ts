@@ -4,21 +4,21 @@ import { LookupDrafter } from "../lookup/lookup.ts";
 import type { DraftOptions } from "./draft.ts";
 import { CAPACITY, DraftCache, type DraftNetwork } from "./network.ts";
 
-/** Quoted tokens of a draft, as in `lookup`. */
+/** The maximum number of quoted tokens per draft, as in `lookup`. */
 const QUOTED = 8;
-/** Tokens whose streams wait for the network, the last ones. */
+/** The network reads the streams of at most this many of the latest tokens. */
 const WAITING = 64;
 
-/** Drafts by a network, or by quoting the text where it repeats. */
+/** Drafts by a network, or by quoting the text if it repeats itself. */
 export class NetworkDrafter implements Drafter {
   readonly lengths: readonly number[];
   readonly #quotes: LookupDrafter | undefined;
   readonly #cache = new DraftCache();
-  /** Places that the network has read. */
+  /** The number of places that the network has read. */
   #past = 0;
   /** Streams of the latest tokens, which it has not read. */
   #waiting: Float32Array[] = [];
-  /** The number of them that the last run of the model added. */
+  /** The number of these streams that the last run of the model added. */
   #added = 0;
   #quoted = false;
   #spent: Spent = { flops: 0, bytes: 0 };
@@ -62,7 +62,7 @@ export class NetworkDrafter implements Drafter {
   #guessed(tokens: readonly number[], next: number, most: number): number[] {
     const streams = this.#waiting.slice(-WAITING);
     if (streams.length === 0) return [];
-    // Places that were left out, or more than it can hold: it begins again.
+    // If places were left out, or the network cannot hold them all, it starts over.
     if (streams.length < this.#waiting.length || this.#past + streams.length + most > CAPACITY) this.#past = 0;
     this.#waiting = [];
     const behind = [...tokens, next].slice(-streams.length);

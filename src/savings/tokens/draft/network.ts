@@ -28,22 +28,22 @@ import type { StoredDraft } from "./artefact.ts";
 export const CAPACITY = 1024;
 const EPSILON = 1e-6;
 
-/** Joins a token's vector and the model's stream before it: [hidden, 2·hidden]. */
+/** Joins a token's vector and the model's stream at the token before it: [hidden, 2·hidden]. */
 const JOIN = "draft.join.weight";
 
-/** The keys and values of one request, while another one's are in the network. */
+/** The keys and values of one request while another request uses the network. */
 export class DraftCache {
   readonly stored: Float32Array[] = [];
 }
 
-/** Places to read: the streams of tokens, and the tokens behind them. */
+/** Places to read: the streams of tokens, and the token that follows each. */
 interface Places {
   readonly streams: readonly Float32Array[];
   readonly behind: readonly number[];
   readonly past: number;
 }
 
-/** The token behind the last place, its probability, and the network's own stream there. */
+/** The token that follows the last place, its probability, and the network's own stream there. */
 interface Guess {
   readonly token: number;
   readonly probability: number;
@@ -56,7 +56,7 @@ export class DraftNetwork implements Disposable {
   readonly #hidden: number;
   readonly #keys: readonly number[];
   readonly #buffers;
-  /** By the number of places. */
+  /** Bound programs, by the number of places. */
   readonly #bound = new Map<number, readonly BoundProgram[]>();
   /** The request whose keys and values are in the buffers. */
   #owner: DraftCache | undefined;
@@ -131,7 +131,7 @@ export class DraftNetwork implements Disposable {
     return this.programs.map((program) => program.bind(binding));
   }
 
-  /** Brings a request's keys and values into the buffers, in exchange for another's. */
+  /** Swaps a request's keys and values into the buffers, and another request's out. */
   #enter(cache: DraftCache): void {
     if (this.#owner === cache) return;
     for (const [i, buffer] of [this.#buffers.key, this.#buffers.value].entries()) {
@@ -160,7 +160,10 @@ const ONES = "draft.ones";
 
 const count = sym("tokens");
 
-/** The model's vectors of tokens. The constants of one graph are in one folder, so the parts of two models are apart. */
+/**
+ * The model's vectors of tokens. The constants of one graph are in one folder, so the parts of the two models need
+ * separate graphs.
+ */
 function traceVectors(model: Decoder): Graph {
   const g = new Graph();
   const vectors = model.embed(g, g.input("ids", "i64", [1, count]), () => g.input("lengths", "i32", [1]));

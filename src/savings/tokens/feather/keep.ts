@@ -18,7 +18,7 @@ interface ImageTokens {
   readonly cells: readonly number[];
 }
 
-/** Indices of an image's tokens among those at a cut. */
+/** Indices of an image's tokens among the tokens at a cut. */
 export function tokensOf({ first, grid }: VisualSpan, positions: readonly number[]): ImageTokens {
   const cells = grid[0] * grid[1];
   const indices = Array.from(positions.keys()).filter((i) => positions[i]! >= first && positions[i]! < first + cells);
@@ -51,7 +51,7 @@ export function keptTokens(
   return Int32Array.from(retained).sort();
 }
 
-/** A share of `of` tokens, rounded down, and at least one. */
+/** A share of `of` tokens, rounded down, but at least one. */
 const countOf = (of: number, share: number): number => Math.min(of, Math.max(1, Math.floor(of * share + 1e-9)));
 
 function firstOf(options: FeatherOptions, { grid }: VisualSpan, tokens: ImageTokens, { scores }: AtCut): Set<number> {

@@ -6,7 +6,7 @@ export const featherOptions = z
     after: optionalInteger(1).describe("layers that all visual tokens run, counted from the first"),
     ratio: fraction(0.7).describe("share of an image's tokens to drop there; 0 is dense"),
     second: optionalInteger(2).describe(
-      "layers before a second cut, which keeps the share (1 - ratio)² of the remaining visual tokens; absent: no second cut",
+      "layers before a second cut, which keeps the share (1 - ratio)² of the remaining visual tokens; default: no second cut",
     ),
     mode: choice(["feather", "fastv", "uniform", "random"])
       .default("feather")
@@ -14,9 +14,9 @@ export const featherOptions = z
         "the visual tokens to keep: feather: by attention without rotary embedding, and a grid; fastv: by attention; uniform: a grid; or random ones",
       ),
     stride: integer(0, 3).describe(
-      "feather and uniform: the grid takes every stride-th row and column; 0: no grid, only in feather",
+      "with mode=feather or uniform: the grid takes every stride-th row and column; 0: no grid, only in feather",
     ),
-    equal: flag(false).describe("feather: the grid replaces attended tokens, in place of adding to them"),
+    equal: flag(false).describe("with mode=feather: the grid replaces attended tokens instead of adding to them"),
     score: choice(["image", "full"])
       .optional()
       .describe(

@@ -8,11 +8,11 @@ import type { Saving } from "../../saving.ts";
 const options = z.strictObject({
   match: integer(1, 3).describe("last tokens to find earlier in the text; what followed them there is the draft"),
   // Each draft length needs its own check programs, and clients must not multiply them.
-  tokens: integerBetween(0, 16, 8).describe("maximum tokens of a draft; 0 is dense"),
+  tokens: integerBetween(0, 16, 8).describe("maximum number of tokens per draft; 0 is dense"),
 });
 export type LookupOptions = z.infer<typeof options>;
 
-/** Why a model's drafts cannot be rolled back; undefined: they can. */
+/** Why a model's drafts cannot be rolled back; undefined if they can. */
 export function unsupportedDrafts({ config }: Decoder): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose states cannot be rolled back";
   return config.longRopeBeyond === undefined ? undefined : "rotary factors that depend on the text's length";
@@ -42,9 +42,9 @@ export const lookup: Saving<LookupOptions> = {
   },
 };
 
-/** Tokens of a draft after one that was wrong at its first token. */
+/** The length of a draft that follows one that was wrong at its first token. */
 const CAUTIOUS = 2;
-/** The most opportunities skipped after wrong drafts. */
+/** The maximum number of opportunities skipped after wrong drafts. */
 const LONGEST_PAUSE = 32;
 
 /** Powers of two up to a number, and the number itself: the check of each length is a separate program. */
@@ -54,8 +54,8 @@ const lengthsUpTo = (most: number): number[] => [
 ];
 
 /**
- * Drafts from the text so far. A wrong draft costs part of a step: drafts grow while they are right, and skip more
- * and more opportunities after wrong ones.
+ * Drafts from the text so far. A wrong draft costs part of a step: drafts grow while they are right; after wrong ones,
+ * more and more opportunities are skipped.
  */
 export class LookupDrafter implements Drafter {
   readonly lengths: readonly number[];
@@ -105,7 +105,7 @@ export class Seen {
    * Each call's tokens begin with the previous call's.
    */
   after(tokens: readonly number[]): number | undefined {
-    // The last tokens are looked up before they are recorded: they do not match themselves.
+    // The last tokens are looked up before they are recorded, so that they do not match themselves.
     for (let end = Math.max(this.#noted, this.match); end < tokens.length; end++)
       this.#places.set(this.#key(tokens, end), end);
     this.#noted = tokens.length;

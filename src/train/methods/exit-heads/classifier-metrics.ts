@@ -1,4 +1,7 @@
-/** The probability that a positive label scores above a negative one; ties count half. 0.5 if a label is missing. */
+/**
+ * The probability that a positive label scores above a negative one; ties count half. The result is 0.5 if one of the
+ * two labels does not occur.
+ */
 export function auc(scores: ArrayLike<number>, labels: ArrayLike<number>): number {
   const order = Array.from({ length: scores.length }, (_, i) => i).sort((a, b) => scores[a]! - scores[b]!);
   let [below, wins, positives] = [0, 0, 0];
@@ -36,7 +39,10 @@ export function calibrationError(probabilities: ArrayLike<number>, labels: Array
 const [COLDEST, HOTTEST] = [Math.log(0.05), Math.log(20)];
 const GOLDEN = (Math.sqrt(5) - 1) / 2;
 
-/** The temperature with the least loss, by golden-section search: the loss has one minimum in its logarithm. */
+/**
+ * The temperature with the least loss, by golden-section search, because the loss has a single minimum in the
+ * temperature's logarithm.
+ */
 export function bestTemperature(loss: (temperature: number) => number): number {
   let [low, high] = [COLDEST, HOTTEST];
   while (high - low > 1e-3) {

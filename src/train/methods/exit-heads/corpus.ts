@@ -59,7 +59,7 @@ export function corpusOf(
   const rows = parts.map((part) => rowsOf(split[part], block));
   for (const [i, part] of parts.entries())
     if (rows[i]!.length === 0)
-      throw new UserError(`the data are too short: expected at least ${block + 1} tokens for ${part}, got fewer`);
+      throw new UserError(`the data are too short: expected at least ${block + 1} tokens for ${part}`);
   const starts = rows.map((_, i) => rows.slice(0, i).reduce((sum, { length }) => sum + length, 0));
   const ranges = Object.fromEntries(
     parts.map((part, i) => [part, [starts[i]!, starts[i]! + rows[i]!.length] as const]),
@@ -69,10 +69,12 @@ export function corpusOf(
   return { sha256: hashOf(blocks), block, blocks, ranges: ranges as Corpus["ranges"], unread };
 }
 
-/** The greatest share of all tokens for one document among many. */
+/** The greatest share of all tokens that one document of many may have. */
 const LARGEST = 0.1;
 
-/** Takes documents up to `most` tokens together; the last one is cut, and so is a very long one among many. */
+/**
+ * Takes documents up to `most` tokens in total. The last one is cut; so are very long ones if there are many documents.
+ */
 function limited(documents: readonly string[], tokenizer: TextEncoder, most: number): number[][] {
   const { addBos, bos, eos } = tokenizer;
   const [before, behind] = [addBos && bos !== undefined ? [bos] : [], eos === undefined ? [] : [eos]];
@@ -86,7 +88,10 @@ function limited(documents: readonly string[], tokenizer: TextEncoder, most: num
   return all;
 }
 
-/** Each document goes to the part that is furthest below its share; of fewer than three, the ends are held out. */
+/**
+ * Each document goes to the part that is furthest below its share; if there are fewer than three documents, the ends of
+ * each are held out.
+ */
 function divided(documents: readonly number[][]): Record<Part, number[]> {
   const split: Record<Part, number[]> = { training: [], calibration: [], test: [] };
   const add = (part: Part, ids: readonly number[]) => {

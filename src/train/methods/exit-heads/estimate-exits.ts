@@ -15,7 +15,7 @@ import { type TrainingStates, trainingStates } from "./training-states.ts";
 /** Rows of text for a trial: the first makes programs and buffers, the second is timed. */
 const ROWS = 2;
 
-/** Work that was tried once, and how often a run repeats it. */
+/** Work that was tried once, and the number of times that a run repeats it. */
 interface Tried {
   readonly times: number;
   readonly flops: number;
@@ -25,9 +25,12 @@ interface Tried {
 
 /** Stages of equal cost. */
 interface Alike {
-  /** Steps of all of them together. */
+  /** Steps of all these stages together. */
   readonly steps: number;
-  /** How often a run reads all of their outputs, relative to the trial's reading of one on its rows. */
+  /**
+   * The work of reading the outputs of all these stages in a run, as a multiple of the trial's reading of one stage on
+   * its rows.
+   */
   readonly readings: number;
   open(states: TrainingStates): AsyncGenerator<Stage, unknown, void>;
 }
@@ -99,7 +102,7 @@ function decidersOf({ options, layers, corpus }: ExitPlan): Alike[] {
   }));
 }
 
-/** Deciders take equally long, whatever they learn. */
+/** Deciders take the same time, whatever they learn. */
 const noGuesses = ({ truth }: TrainingStates): Guesses => ({
   places: new Uint8Array(truth.length),
   right: new Uint8Array(truth.length),

@@ -2,7 +2,7 @@ import { z } from "zod";
 import type { Method } from "../method.ts";
 import { exitTrainOptions, trainedSavings } from "./options.ts";
 
-/** The options of exits alone; every run's options have the rest. */
+/** The options that only exits have; the others are every run's options. */
 const options = exitTrainOptions.omit({ seed: true }).extend({
   saving: z.enum(trainedSavings).describe("the saving that uses the exits: dynamax or sec"),
 });

@@ -31,7 +31,7 @@ export interface ExitTraining {
   readonly options: ExitTrainOptions;
 }
 
-/** A training of exits before the model reads a text. */
+/** The plan for training exits, before the model reads any text. */
 export interface ExitPlan {
   readonly options: ExitTrainOptions;
   /** Layers with an exit. */
@@ -50,7 +50,7 @@ export async function planExits({ model, quant, saving, data, options: input }: 
   const options = withDefaults(saving, input);
   const layers = exitLayers(options, config.layers);
   if (options.block > config.context)
-    throw new UserError(`block: the model reads ${config.context} tokens, got rows of ${options.block}`, 2);
+    throw new UserError(`block: the model reads at most ${config.context} tokens, got rows of ${options.block}`, 2);
   const corpus = corpusOf(data.documents, model.tokenizer, options);
   const head = headOf(corpus, options);
   const form = { modelSha256: await modelHash(model.source), quant: formOf(model, quant) };
@@ -60,8 +60,8 @@ export async function planExits({ model, quant, saving, data, options: input }: 
 }
 
 /**
- * True if a run trains the head after a layer. A head that the run has begun stays its own, even if another run
- * finishes the same head.
+ * True if a run trains the head after a layer. The run continues a head that it has begun, even if another run has
+ * finished the same head.
  */
 export const trainsHead = ({ kept }: ExitPlan, { out, resumes }: Pick<OpenTerms, "out" | "resumes">, layer: number) =>
   (resumes && latestState(out, headName(layer)) !== undefined) || !kept.has(layer);
@@ -74,7 +74,7 @@ export function stepsOf(plan: ExitPlan, run: Pick<OpenTerms, "out" | "resumes">)
   return deciders.reduce((sum, steps) => sum + steps, heads * headSteps(corpus, options));
 }
 
-/** The decider with which a saving runs the written exits; undefined if it cannot run them. */
+/** The decider that a saving uses to run the written exits; undefined if it cannot run them. */
 export function runningDecider(saving: ExitsFile["saving"], deciders: readonly DeciderKind[]): DeciderKind | undefined {
   const kinds = { dynamax: ["linear", "ffn", "mamba"], sec: ["controller"] } as const;
   return kinds[saving].find((kind) => deciders.includes(kind));
@@ -101,7 +101,7 @@ export function withDefaults(saving: ExitsFile["saving"], options: ExitTrainOpti
   return { ...options, targets: options.targets ?? targets, decider: options.decider ?? [...decider] };
 }
 
-/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if none */
+/** Layers with an exit, except the last, which is the ordinary end. @throws UserError if there are none */
 export function exitLayers({ from, every }: Pick<ExitTrainOptions, "from" | "every">, depth: number): number[] {
   const first = from ?? Math.max(1, Math.floor(depth / 2));
   if (first >= depth) throw new UserError(`from: the model has ${depth} layers, expected 1 to ${depth - 1}`, 2);

@@ -222,7 +222,7 @@ test("a run of the method on files writes the same exits as the function", async
   writeFileSync(text, documents[0]!);
   await trainRun({ architecture: { model_type: "llama", ...tiny }, data: text, steps: 1, tokens: 8 }, { out: other });
   await expect(trainExits(loaded, "dynamax", documents, other, { ...own, quant: "f32" })).rejects.toThrow(
-    /other holds another training run; take another --out$/,
+    /other holds another training run; use a different --out$/,
   );
   await expect(trainRun({ ...run, model: undefined }, { out: path.join(home, "none") })).rejects.toThrow(
     "model: expected a model whose exits are trained",

@@ -65,7 +65,7 @@ export async function* exitStages(training: ExitTraining, terms: ExitTerms): Asy
 
 /** Completes a model's states over a corpus. Returns the FLOPs spent. */
 function fill(cache: StateCache, { engine }: LanguageModel, corpus: Corpus, terms: CollectTerms): Promise<number> {
-  // Two runs that write to one folder at once would leave holes in its files.
+  // Two runs that write to the same folder at once would leave holes in its files.
   const lock = { signal: terms.signal, purpose: "store the states" };
   return withLock(lockFile(`states ${cache.name}`), lock, () => collectStates(engine, corpus, cache, terms));
 }

@@ -11,7 +11,10 @@ import { tinyModel } from "./tiny-model.testing.ts";
 
 const { home, file, textsOf } = tinyModel();
 
-/** A task that reads the written exits, and scores the sum of their bytes; `before` counts scorings from 1. */
+/**
+ * A task that reads the written exits, and scores the sum of their bytes; `before` is called with the number of the
+ * scoring, from 1.
+ */
 function tasksThat(before: (scoring: number) => void = () => {}) {
   const seen: (WrittenModel & { deciders: string[] })[] = [];
   const tasks = [{ name: "mine", better: "higher" as const }];
@@ -84,7 +87,7 @@ test("sec is scored while its controller is trained", async () => {
 });
 
 test.each([
-  [{ method: { ...method, saving: "sec" } }, "tasks: sec cannot run exits by ffn and linear alone; expected no tasks"],
+  [{ method: { ...method, saving: "sec" } }, "tasks: sec cannot run exits that only ffn and linear decide; omit tasks"],
   [{ best: "other" }, 'best: expected loss or mine, got "other"'],
 ])("%j is refused before a text is read", async (changed, sentence) => {
   const { labTasks } = tasksThat();

@@ -1,5 +1,8 @@
 /** Precision, recall and F1 of a class, for comparing deciders in tests. */
-/** The share of right predictions among those made, of labels found among all, and their harmonic mean. */
+/**
+ * Precision is the share of predictions that are right, recall the share of labels that are found, and F1 their
+ * harmonic mean.
+ */
 export interface F1 {
   readonly precision: number;
   readonly recall: number;

@@ -31,14 +31,14 @@ export async function* stagesOfFiles(own: ExitHeadsOptions, run: OpenTerms): Asy
   await writeExits(run.out, yield* exitStages(training, terms));
 }
 
-/** The steps of all these stages. @throws UserError */
+/** The steps of all stages. @throws UserError */
 export async function stepsOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<number> {
   const training = await openTraining(own, run);
   using _ = training.model;
   return stepsOf(await planExits(training), run);
 }
 
-/** The cost of all these stages. @throws UserError */
+/** The cost of all stages. @throws UserError */
 export async function estimateOfFiles(own: ExitHeadsOptions, run: OpenTerms): Promise<Estimate> {
   const training = await openTraining(own, run);
   using _ = training.model;
@@ -54,7 +54,7 @@ async function openTraining({ saving, ...own }: ExitHeadsOptions, run: OpenTerms
   checkBest(run.options, false);
   const { decider: kinds = [] } = withDefaults(saving, options);
   if (run.options.tasks.length > 0 && !runningDecider(saving, kinds))
-    throw new UserError(`tasks: ${saving} cannot run exits by ${kinds.join(" and ")} alone; expected no tasks`, 2);
+    throw new UserError(`tasks: ${saving} cannot run exits that only ${kinds.join(" and ")} decide; omit tasks`, 2);
   const documents = documentsOf(files);
   const { checkpoint, tokenizer } = await run.openBase(name);
   if (!isOfKind("decoder", checkpoint))

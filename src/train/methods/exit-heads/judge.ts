@@ -66,7 +66,7 @@ function ask(targets: BigInt64Array, at: Int32Array, { teacher, truth }: Trainin
   }
 }
 
-/** A head's choice is the candidate that is as likely as its likeliest token. */
+/** A head chooses the candidate whose probability equals that of the head's likeliest token. */
 function note({ places, right }: Guesses, at: Int32Array, nats: Float32Array, best: Float32Array): void {
   for (const [i, position] of at.entries()) {
     const row = nats.subarray(i * ASKED, (i + 1) * ASKED);

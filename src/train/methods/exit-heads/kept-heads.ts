@@ -11,15 +11,15 @@ import type { TrainedHead, TrainedWeights } from "./head-training.ts";
 import type { ExitTrainOptions } from "./options.ts";
 
 /**
- * Stored heads, trained on a folder's states, with their guesses. A resumed run, or one with other classifiers, labels
- * or k, reuses them.
+ * Stored heads, trained on a folder's states, with their guesses. A resumed run, or one with different classifiers,
+ * labels or k, reuses them.
  */
 export class KeptHeads {
   readonly #key: string;
 
   constructor(
     private readonly folder: string,
-    /** Positions that heads guess at. */
+    /** The number of positions at which heads guess. */
     private readonly positions: number,
     settings: ExitHeadSettings,
     { targets, headEpochs, headRate, seed }: ExitTrainOptions,

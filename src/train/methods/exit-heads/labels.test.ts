@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
 import { controllerLabels, exitWeights, firstRight, NO_PLACE, relaxedLabels } from "./labels.ts";
 
-/** Four exits' guesses on four tokens, the last exit the whole model: SEC b.3's worked example. */
+/** The guesses of four exits on four tokens, as in SEC b.3's worked example; the last exit is the whole model. */
 const truth = [7, 3, 9, 2];
 const guesses = [
   [7, 1, 1, 1],

@@ -3,7 +3,7 @@ import { actions } from "../../../savings/depth/exits/decide.ts";
 
 const at = (action: Action): number => actions.indexOf(action);
 
-/** The place of a token outside the model's likeliest. */
+/** The place of a token that is not among the model's likeliest. */
 export const NO_PLACE = 255;
 
 /** A head's guesses on a stretch of tokens. */
@@ -15,8 +15,8 @@ export interface Guesses {
 }
 
 /**
- * The number of the first exit that is right about each token, from 1; 0: none (SEC, b.3). `right` has the whole
- * model's guesses last.
+ * The number of the first exit that is right about each token, from 1; 0 if there is none (SEC, b.3). `right` has the
+ * whole model's guesses last.
  */
 export const firstRight = (right: readonly Uint8Array[]): Uint8Array =>
   Uint8Array.from(right[0]!, (_, t) => 1 + right.findIndex((exit) => exit[t] === 1));
@@ -34,7 +34,9 @@ export function controllerLabels(right: readonly Uint8Array[]): Uint8Array[] {
   return right.map((_, exit) => Uint8Array.from(first, (__, t) => label(exit, t)));
 }
 
-/** DYNAMAX's relaxed label (b.5): 1 if the exit's choice is among the model's `k` likeliest. k = 1 is the strict one. */
+/**
+ * DYNAMAX's relaxed label (b.5): 1 if the exit's choice is among the model's `k` likeliest. k = 1 is the strict label.
+ */
 export const relaxedLabels = ({ places }: Pick<Guesses, "places">, k: number): Uint8Array =>
   Uint8Array.from(places, (place) => (place < k ? 1 : 0));
 

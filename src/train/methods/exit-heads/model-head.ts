@@ -27,7 +27,7 @@ export interface FrozenModel {
 }
 
 /**
- * Opens a model's file as `FrozenModel`. `tokens`: the tokens that exits can choose, whose head rows are read; absent:
+ * Opens a model's file as `FrozenModel`. `tokens`: the tokens that exits can choose, whose head rows are read; default:
  * all.
  * @throws UserError
  */

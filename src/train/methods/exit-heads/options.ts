@@ -4,7 +4,7 @@ import { headModes } from "../../../savings/depth/exits/heads.ts";
 
 const count = z.int().min(1);
 
-/** The model's likeliest tokens to store for each token: the widest relaxed label. */
+/** The number of the model's likeliest tokens to store for each token, enough for the widest relaxed label. */
 export const TEACHER_TOP = 10;
 
 /** Savings whose exits can be trained. */
@@ -35,16 +35,18 @@ export const exitTrainOptions = z.strictObject({
   topK: count
     .max(TEACHER_TOP)
     .default(1)
-    .describe("linear, ffn, mamba: a token may exit if the exit's choice is among this many of the model's likeliest"),
+    .describe(
+      "for linear, ffn and mamba: a token may exit if the exit's choice is among this many of the model's likeliest",
+    ),
   weightOrder: z
     .enum(["earliest-heavy", "latest-heavy"])
     .default("earliest-heavy")
-    .describe("linear, ffn, mamba: the exits that weigh most in the loss"),
+    .describe("for linear, ffn and mamba: the exits that weigh most in the loss"),
   labels: z
     .enum(["true", "shuffled"])
     .default("true")
     .describe("shuffled: deciders learn shuffled labels, as a control"),
-  tokens: count.default(100_000).describe("maximum tokens of the data"),
+  tokens: count.default(100_000).describe("maximum number of tokens to take from the data"),
   block: z
     .int()
     .min(16)

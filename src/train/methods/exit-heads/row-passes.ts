@@ -20,9 +20,9 @@ import type { ExitInputs } from "./exit-inputs.ts";
 /** A model over positions: x [1, n, hidden] → logits [1, n, classes]; over sequences, x [n, tokens, hidden]. */
 export interface RowModel {
   readonly hidden: number;
-  /** Tokens per sequence; absent: positions are independent. */
+  /** Tokens per sequence; if absent, positions are independent. */
   readonly sequence?: number;
-  /** The most positions that run at once. */
+  /** The maximum number of positions that run at once. */
   readonly rows: number;
   readonly inputs: ExitInputs;
   logits(g: Graph, weightsOf: WeightsOf, x: Tensor): Tensor;
@@ -75,7 +75,7 @@ export class RowPasses implements Disposable {
   }
 
   /**
-   * Adds the gradients of positions in `x`, weighing each cross-entropy by its share of the loss. Returns the sum of
+   * Adds the gradients of positions in `x`, weighting each cross-entropy by its share of the loss. Returns the sum of
    * share · cross-entropy.
    */
   async add(targets: ArrayLike<number>, shares: ArrayLike<number>): Promise<number> {

@@ -96,7 +96,7 @@ export class RowStage extends GradientStage {
   /** FLOPs of forward passes before and after its steps. */
   readonly #around: number;
   #unbilled = 0;
-  /** Steps whose positions were read. */
+  /** The number of steps whose positions have been read. */
   #read = 0;
   #parts: Generator<StepPart, never>;
 
@@ -185,7 +185,7 @@ export class RowStage extends GradientStage {
     });
   }
 
-  /** Uses its weights, and may change them meanwhile. */
+  /** Uses the stage's weights, and may change them temporarily. */
   async withWeights<T>(use: () => Promise<T>): Promise<T> {
     const values = this.states["values"]!;
     const trained = values.slice();

@@ -2,7 +2,7 @@ import { seededRandom, shuffle } from "../../../util/random.ts";
 import { halfFloats } from "../../../weights/gguf/half.ts";
 import type { StateCache } from "./states/cache.ts";
 
-/** Rows of text that are shuffled together. */
+/** The number of rows of text that are shuffled together. */
 const POOL = 16;
 
 /** Positions of texts with their streams. */
@@ -16,11 +16,11 @@ export interface Positions {
 export interface BatchTerms {
   /** Rows of text, start inclusive, end exclusive. */
   readonly range: readonly [from: number, to: number];
-  /** The most positions of a batch. */
+  /** The maximum number of positions per batch. */
   readonly size: number;
-  /** The seed of the order; undefined: the texts' order. */
+  /** The seed of the order; if undefined, positions come in the texts' order. */
   readonly seed?: number | undefined;
-  /** True if the positions of a row of text stay together in order; `size` is then a multiple of a row. */
+  /** True if the positions of a row of text stay together in order; `size` is then a multiple of a row's length. */
   readonly whole?: boolean | undefined;
 }
 

@@ -1,7 +1,7 @@
 import { batchesOf } from "./rows.ts";
 import type { TrainingStates } from "./training-states.ts";
 
-/** Rows of text that are enough for means and deviations. */
+/** A number of rows of text that is enough for means and deviations. */
 const SAMPLE = 64;
 
 /** Mean and deviation of each element of the stream. */

@@ -13,7 +13,7 @@ interface TinyModel {
   readonly home: string;
   /** The model's file, of two layers. */
   readonly file: string;
-  /** Writes a file of documents, each after its name. */
+  /** Writes a file of documents, each preceded by its name. */
   textsOf(name: string): string;
 }
 

@@ -10,7 +10,7 @@ export interface TrainingStates {
   readonly truth: Int32Array;
   /** The model's likeliest next tokens at each position, [positions, TEACHER_TOP]. */
   readonly teacher: Int32Array;
-  /** FLOPs of forward passes outside of steps, billed to the next stage. */
+  /** FLOPs of forward passes outside steps, which are billed to the next stage. */
   readonly unbilled: { flops: number };
 }
 

@@ -17,7 +17,7 @@ const optionsOf = (layers: number, train: readonly string[] = []): TrainOptions 
     ...{ data: "none.txt", tokens: TOKENS, steps: 1, validation: 0, train },
   });
 
-/** A model of some layers, with the weights of the largest. */
+/** A model with some of the layers, and the weights of the deepest model. */
 async function model(layers: number, train?: readonly string[]): Promise<Subject> {
   const subject = await newSubject(optionsOf(layers, train), VOCABULARY);
   for (const parameter of subject.store.parameters) {
@@ -106,7 +106,7 @@ describe.each([
 test("shares of the layers' losses", () => {
   expect(sharesOf("linear", [1, 2, 3, 4], 4)).toEqual([0.1, 0.2, 0.3, 0.4]);
   expect(sharesOf("uniform", [2, 4], 4)).toEqual([0.5, 0.5]);
-  // 0, 1 and 3 before the last layer, which has 3 + 3.
+  // Shares of 0, 1 and 3 for the layers before the last, and 3 + 3 for the last.
   expect(sharesOf("layerskip", [1, 2, 3, 4], 4)).toEqual([0, 0.1, 0.3, 0.6]);
 });
 

@@ -32,7 +32,7 @@ const options = z.strictObject({
     .describe("layers after which the head is trained, with + between: 4+8; all, or half: the later half"),
   weights: choice(WEIGHTS)
     .default("linear")
-    .describe("weights of the layers' losses: linear in the layer (CALM), layerskip, or uniform"),
+    .describe("weights of the layers' losses: linear in the layer's number (CALM), layerskip, or uniform"),
 });
 export type ExitsOptions = z.output<typeof options>;
 

@@ -1,4 +1,4 @@
-/** Against rank_llm's losses and their gradients. */
+/** Compared with rank_llm's losses and their gradients. */
 import { describe, expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { listNet, rankLosses } from "./losses.ts";

@@ -90,8 +90,11 @@ test.each(["first", "first:loss=rank,rule=ranknet", "first:loss=lm", "first:rule
 );
 
 test.each([
-  [{ query: "why", documents, ranking: [0, 1] }, '"ranking": expected the index of each document once, the best first'],
-  [{ query: "why", positive: "yes", negatives: [] }, '"negatives": expected at least one to rank a list'],
+  [
+    { query: "why", documents, ranking: [0, 1] },
+    '"ranking": expected the index of each document exactly once, the best first',
+  ],
+  [{ query: "why", positive: "yes", negatives: [] }, '"negatives": expected at least one, to rank a list'],
   [{ query: "why", positive: "a", negatives: Array(26).fill("b") }, "a list has 27 documents, expected at most 26"],
 ])("%j is one sentence", async (row, sentence) => {
   await expect(trained("first", [row])).rejects.toThrow(sentence);

@@ -22,7 +22,9 @@ const options = z.strictObject({
 });
 export type FirstTraining = z.output<typeof options>;
 
-/** FIRST (Reddy et al., arXiv 2406.15657): trains a reranker on lists, with the order in its first letter's logits. */
+/**
+ * FIRST (Reddy et al., arXiv 2406.15657): trains a reranker on lists, with the order in the logits of its first letter.
+ */
 export const first: Method<FirstTraining> = {
   name: "first",
   summary: "train a listwise reranker on the first letter's logits",

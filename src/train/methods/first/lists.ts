@@ -8,7 +8,7 @@ import type { Tokenizer } from "../../../weights/tokenizer/index.ts";
 import type { ListRecord, RankedRecord } from "../../data/records.ts";
 import type { ListReader, Sample } from "../../data/samples.ts";
 
-/** A list as read: its passages, their order, the best first, and their ranks. */
+/** A list as read: its passages, their order (the best first), and their ranks. */
 interface Judged {
   readonly query: string;
   readonly documents: readonly string[];
@@ -59,9 +59,12 @@ function ofTeacher({ query, documents, ranking }: ListRecord): Judged {
   return { query, documents, order: ranking, ranks };
 }
 
-/** The positive stands anywhere in its list: always first, it would teach the letter A. The negatives share one rank. */
+/**
+ * The positive takes a random place in its list; if it always came first, the model would learn the letter A. The
+ * negatives share the same rank.
+ */
 function ofPositive({ query, positive, negatives }: RankedRecord): Judged {
-  if (negatives.length === 0) throw new UserError('"negatives": expected at least one to rank a list');
+  if (negatives.length === 0) throw new UserError('"negatives": expected at least one, to rank a list');
   const random = seededRandom(fnv1a(Buffer.from(query)));
   const documents = [positive, ...shuffle([...negatives], random)];
   const place = Math.floor(documents.length * random());

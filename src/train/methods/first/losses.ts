@@ -34,7 +34,7 @@ function pairwise(scores: Numbers, ranks: Numbers, weight: Weight): RankLoss {
   return { loss: sum / pairs, gradient: gradient.map((g) => g / pairs) };
 }
 
-/** log(1 + e^x), also for a large x. */
+/** log(1 + e^x), without overflow for a large x. */
 const softplus = (x: number): number => Math.max(x, 0) + Math.log1p(Math.exp(-Math.abs(x)));
 const sigmoid = (x: number): number => 1 / (1 + Math.exp(-x));
 
@@ -57,5 +57,5 @@ function logSoftmax(values: readonly number[]): number[] {
 export const rankLosses = { "weighted-ranknet": weightedRankNet, ranknet: rankNet, listnet: listNet } as const;
 export type RankLossName = keyof typeof rankLosses;
 
-/** Shares of the ranking loss beside the language model's, as in the authors' code. */
+/** Shares of the ranking loss relative to the language model's, as in the authors' code. */
 export const LAMBDAS: Readonly<Record<RankLossName, number>> = { "weighted-ranknet": 10, ranknet: 1, listnet: 0.1 };

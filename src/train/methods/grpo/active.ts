@@ -24,7 +24,7 @@ export class ActiveGrpo implements ActiveMethod {
   readonly #openEngine: () => Promise<Engine>;
   #engine: Engine | undefined;
   #metrics: Readonly<Record<string, number>> = {};
-  /** FLOPs of sampling, then milliseconds of each part of the steps. */
+  /** The FLOPs of sampling, followed by the milliseconds of each part of the steps. */
   readonly #sums = new Float64Array(1 + PARTS.length);
   #learns = Number.NaN;
 
@@ -37,7 +37,7 @@ export class ActiveGrpo implements ActiveMethod {
     if (!(training instanceof Rollouts)) throw new UserError("grpo trains a decoder; the model is an encoder", 2);
     const openEngine = isOwn(host.subject) ? undefined : host.subject.openEngine;
     if (!openEngine)
-      throw new UserError("grpo trains LoRA layers of an existing model; set model and lora, and omit train", 2);
+      throw new UserError("grpo trains only LoRA layers of an existing model; set model and lora, and omit train", 2);
     this.#rollouts = training;
     this.#openEngine = openEngine;
   }
@@ -66,7 +66,7 @@ export class ActiveGrpo implements ActiveMethod {
     this.#count([flops, scoring - started, this.#learns - scoring]);
   }
 
-  /** Each completion's rewards, one by one. */
+  /** Each completion's rewards, computed one by one. */
   #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>

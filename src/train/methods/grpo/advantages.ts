@@ -8,7 +8,10 @@ export function deviation(values: readonly number[]): number {
   return Math.sqrt(values.reduce((sum, value) => sum + (value - center) ** 2, 0) / Math.max(1, values.length - 1));
 }
 
-/** True if a group teaches nothing: a rounded mean would make its advantages something other than 0. */
+/**
+ * True if all rewards of a group are equal, so that it teaches nothing; a rounded mean would give advantages other than
+ * 0.
+ */
 export const isUniform = (group: readonly number[]): boolean => group.every((reward) => reward === group[0]);
 
 /** Rewards above the mean of their group, divided by a standard deviation (Shao et al., arXiv 2402.03300; equal to TRL 1.16's). */

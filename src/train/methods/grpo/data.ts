@@ -14,7 +14,10 @@ import { type Prompt, Rollouts } from "./rollouts.ts";
 const textPrompt = z.looseObject({ prompt: z.string().min(1) });
 const chatPrompt = z.looseObject({ prompt: z.array(message).min(1) });
 
-/** Reads rows with a `prompt`, a text or a list of messages, and the columns of rewards. @throws UserError with file and line */
+/**
+ * Reads rows with a `prompt` (a text or a list of messages) and the columns that rewards need. @throws UserError with
+ * file and line
+ */
 export function promptData(
   { options, tokenizer }: DataHost,
   { files, validation }: DataFiles,
@@ -24,7 +27,10 @@ export function promptData(
   const { batch: rows, tokens, seed, packing } = options;
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
   if (validation !== 0)
-    throw new UserError("validation: grpo has no held-out loss; expected 0, and tasks to judge it", 2);
+    throw new UserError(
+      "validation: grpo has no held-out loss; set validation to 0, and tasks to evaluate the model",
+      2,
+    );
   if (rows % group !== 0)
     throw new UserError(`batch: expected a multiple of num_generations (${group}), got ${rows}`, 2);
   refuseWeights(files, "prompts are not mixed by weights");
@@ -34,7 +40,7 @@ export function promptData(
   });
   const prompts = all.filter(({ ids }) => ids.length <= tokens);
   const long = all.length - prompts.length;
-  if (prompts.length === 0) throw new UserError(`${files[0]!.file}: no prompt fits into ${tokens} tokens`);
+  if (prompts.length === 0) throw new UserError(`${files[0]!.file}: no prompt fits into a row of ${tokens} tokens`);
   return {
     training: new Rollouts(prompts, rewards, tokenizer, {
       rows,

@@ -179,6 +179,6 @@ test("a pattern that is no expression, and other rows or options that do not fit
   await refused({ prompt: "p" }, { validation: 0.1 }).toThrow("grpo has no held-out loss");
   await refused({ prompt: "p" }, { packing: true }).toThrow("packing: a row holds one completion");
   await refused({ prompt: "p" }, { lora: undefined, train: ["*"] }).toThrow(
-    "grpo trains LoRA layers of an existing model",
+    "grpo trains only LoRA layers of an existing model",
   );
 });

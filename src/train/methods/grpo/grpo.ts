@@ -16,20 +16,20 @@ const options = z.strictObject({
     .int()
     .min(2)
     .default(8)
-    .describe("completions of each prompt, sampled at temperature 1; batch is a multiple of it"),
+    .describe("completions per prompt, sampled at temperature 1; batch must be a multiple of this"),
   max_completion_length: z.coerce
     .number()
     .int()
     .min(1)
     .optional()
-    .describe("maximum tokens of a completion (default: the rest of its row)"),
+    .describe("maximum number of tokens per completion (default: the rest of its row)"),
   scale_rewards: choice(scales)
     .default("group")
-    .describe("divide advantages by the standard deviation of the group's or the batch's rewards, or not"),
+    .describe("divide advantages by the standard deviation of the rewards in the group or the batch, or do not divide"),
 });
 export type GrpoOptions = z.output<typeof options>;
 
-/** GRPO (Shao et al., arXiv 2402.03300): learns from rewards of completions that the model samples as it is trained. */
+/** GRPO (Shao et al., arXiv 2402.03300): learns from rewards of completions that the model samples during training. */
 export const grpo: Method<GrpoOptions> = {
   name: "grpo",
   summary: "learn from rewards of completions that the model samples",

@@ -11,7 +11,7 @@ export type Columns = Readonly<Record<string, unknown>>;
 
 type Reward = (prompt: unknown, completion: string, row: Columns) => unknown;
 
-/** A reward under the name of its figures. */
+/** A reward, and its name in figures. */
 export interface NamedReward {
   readonly name: string;
   readonly reward: Reward;

@@ -64,7 +64,7 @@ export class Rollouts implements TrainingData {
     return this.rows / this.terms.group;
   }
 
-  /** The places of a batch's prompts among all. */
+  /** The indices of a batch's prompts among all prompts. */
   places(index: number): number[] {
     const from = (index % this.batches) * this.#perBatch;
     return [...this.#order(Math.floor(index / this.batches)).subarray(from, from + this.#perBatch)];
@@ -75,7 +75,10 @@ export class Rollouts implements TrainingData {
     this.#current = current;
   }
 
-  /** Before its completions are sampled, a batch has full rows, the most that a step may cost, and shows its prompts. */
+  /**
+   * Before its completions are sampled, a batch shows its prompts in full rows, which cost the most that a step may
+   * cost.
+   */
   batch(index: number): Batch {
     const current = this.#current.get(index);
     if (current) return this.#batchOf(current);

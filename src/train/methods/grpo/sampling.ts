@@ -16,14 +16,17 @@ export interface Completion {
 interface SamplingTerms {
   /** Completions of a prompt. */
   readonly group: number;
-  /** The most tokens of prompt and completion, and of a completion. */
+  /** The maximum number of tokens of prompt and completion together, and of a completion. */
   readonly tokens: number;
   readonly longest: number;
   readonly seed: number;
   readonly step: number;
 }
 
-/** Each prompt's completions at temperature 1. Draws depend on the seed, the step, the prompt's place and the completion's alone. */
+/**
+ * Each prompt's completions at temperature 1. Draws depend only on the seed, the step, and the places of the prompt and
+ * the completion.
+ */
 export async function sample(
   engine: Engine,
   tokenizer: Tokenizer,

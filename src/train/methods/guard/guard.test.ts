@@ -63,7 +63,7 @@ beforeAll(async () => {
   await train({ ...short, architecture, data: [a, b], steps: 1 }, { out: network });
 });
 
-/** After a run, every frozen tensor has its original bytes, and no other tensor has. */
+/** After a run, the frozen tensors, and only these, have their original bytes. */
 function expectKept(run: string, mask: string): void {
   const [before, after] = [weightsOf(network), weightsOf(run)];
   const { tensors } = readMask(mask);
@@ -78,7 +78,7 @@ test("frozen tensors keep their bytes, the others move, and the optimiser holds 
   const options = { ...short, model: network, data: [a, b], freezeMask: mask };
   const { receipt } = await train(options, { out: at("guarded") });
   expectKept(at("guarded"), mask);
-  // Decay and momentum move tensors without a gradient, if the optimiser holds them.
+  // Decay and momentum would move tensors without a gradient if the optimiser held them.
   const optimizer = { name: "sgd", lr: 0.01, momentum: 0.9, weightDecay: 0.5 } as const;
   const { receipt: plain } = await train({ ...options, optimizer }, { out: at("decayed") });
   expectKept(at("decayed"), mask);
@@ -124,7 +124,7 @@ test("a learned mask is the same for the same seed, and records its data", async
     /wide.jsonl: line 1: the image has 8 × 8 pixels, expected the network's 6 × 6/,
   );
   await expect(trainGuard({ ...options, userLr: 1e9, steps: 12 }, { out: at("x.json") })).rejects.toThrow(
-    /^step \d+: the loss is (NaN|Infinity); expected finite weights, or a smaller userLr$/,
+    /^step \d+: the loss is (NaN|Infinity); check that the weights are finite, or use a smaller userLr$/,
   );
   await expect(trainGuard({ ...options, relearnSteps: 1e6 }, { out: at("gone/x.json") })).rejects.toThrow(
     /^cannot write .*gone.x\.json: a folder on its path cannot be created$/,
@@ -163,7 +163,7 @@ test("a run that is stopped in any stage resumes there, and writes the same mask
   expect(JSON.parse(readFileSync(path.join(`${verb}.run`, "receipt.json"), "utf8"))).toEqual(whole);
   expect(latestState(`${verb}.run`, "masks")).toBeUndefined();
   await expect(train({ ...run, lora: {} }, { out: at("lora") })).rejects.toThrow(
-    /^lora: the method guard trains a model of its own; expected no lora$/,
+    /^lora: the method guard trains its own kind of model; omit lora$/,
   );
 });
 
@@ -212,7 +212,7 @@ test("the verb resumes only its own unfinished run", async () => {
   await go({ seed: 1 });
   expect(steps.splice(0)).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);
   await expect(go({}, 2)).rejects.toThrow(/abort/);
-  // Other images under the same name.
+  // Different images under the same name.
   await drawings("b.jsonl", "b", 6, 7);
   await go({});
   expect(steps).toEqual([1, 2, 1, 2, 3, 4, 5, 6]);
@@ -249,12 +249,12 @@ test("a mask is bound to a model's values, whatever the order of its tensors", a
   await estimateTraining({ ...run, model: turned });
   stored[0]![1].values()[0]! += 1e-3;
   await writeTensors(path.join(changed, "model.safetensors"), new Map(stored));
-  await expect(estimateTraining({ ...run, model: changed })).rejects.toThrow(/and this model's have [0-9a-f]{12}…/);
+  await expect(estimateTraining({ ...run, model: changed })).rejects.toThrow(/but this model's have [0-9a-f]{12}…/);
   await expect(estimateTraining({ ...run, model: fixture("unet-plain") })).rejects.toThrow(
     /the mask is for .*network: .* not in both/,
   );
   await expect(estimateTraining({ ...short, data: a, freezeMask: mask, architecture: {} })).rejects.toThrow(
-    "freezeMask needs an existing model; expected a model",
+    "freezeMask needs an existing model: name one as model",
   );
 });
 
@@ -282,7 +282,7 @@ test("a decoder trains under a mask, without adapters on frozen matrices", async
     expect(Buffer.from(values.buffer).equals(Buffer.from(before.get(name)!.buffer)), name).toBe(frozen);
   }
   await expect(estimateTraining({ ...options, lora: { rank: 2 } })).rejects.toThrow(
-    /^lora: the mask freezes "blk.0.attn_q", "blk.0.attn_v", and an adapter would change what it does$/,
+    /^lora: the mask freezes "blk.0.attn_q", "blk.0.attn_v", but an adapter would change the effect of these matrices$/,
   );
   await maskTensors(model, { freeze: ["blk.0.attn_q.*"], out: mask });
   await expect(estimateTraining(options)).rejects.toThrow(/expected all of them to be trained, or none/);

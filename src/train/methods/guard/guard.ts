@@ -5,7 +5,7 @@ import type { OpenTerms } from "../../session/stage.ts";
 import type { Method } from "../method.ts";
 import { type GuardOptions, guardOptions } from "./options.ts";
 
-/** The options of a guard alone; every run's options have the rest. */
+/** The options that only a guard has; the others are every run's options. */
 const options = guardOptions.omit({ model: true, innocent: true, batch: true, seed: true, steps: true });
 type OwnOptions = z.output<typeof options>;
 
@@ -26,7 +26,7 @@ export const guard: Method<OwnOptions> = {
   },
   async steps(own, run) {
     for await (const relearning of await openStages(own, run)) return relearning.steps + wholeOf(own, run).steps;
-    throw new Error("a guard has a stage of relearning");
+    throw new Error("a guard needs a relearning stage");
   },
   next: (out) => `modicum train --model MODEL --freeze-mask ${maskFile(out)} --data FILE --out FOLDER trains under it`,
 };

@@ -18,7 +18,10 @@ import { type Gaps, PAPER } from "./upper-loss.ts";
 
 export type GuardTerms = Pick<MaskTerms, "onStep">;
 
-/** Learns which tensors of an image generator to freeze. @throws UserError for another model, or images that do not fit it */
+/**
+ * Learns which tensors of an image generator to freeze. @throws UserError for any other model, or images that do not
+ * fit it
+ */
 export async function* guardStages(
   options: GuardOptions,
   checkpoint: Checkpoint,
@@ -39,7 +42,7 @@ export async function* guardStages(
   return maskOf(options.model, tensorsIn(published.store), (name) => frozen.has(name), { options, data, shares });
 }
 
-/** Tensors with a share above one half, or exactly as many as the ratio says, the greatest shares first. */
+/** The tensors with a share above one half, or exactly the ratio of all tensors, by the greatest shares. */
 export function frozenOf(
   shares: ReadonlyMap<string, number>,
   { exactRatio, freezeRatio }: Pick<GuardOptions, "exactRatio" | "freezeRatio">,
@@ -51,13 +54,13 @@ export function frozenOf(
   return new Set(chosen.map(([name]) => name));
 }
 
-/** A learned mask: m of each tensor. */
+/** A learned mask: the m of each tensor. */
 export interface LearnedShares {
   readonly shares: ReadonlyMap<string, number>;
   readonly gaps: Gaps;
 }
 
-/** Learns the mask of a published model: relearning, then the publisher and the user in turn. */
+/** Learns the mask of a published model: relearning, then the publisher's and the user's steps in alternation. */
 export async function* shareStages(
   checkpoint: Checkpoint,
   sides: Sides,
@@ -93,7 +96,9 @@ async function openRelearning(
   return BatchStage.open(options, subject, { training, heldOut: undefined, hash }, { name: "relearn" });
 }
 
-/** The gain of relearning on each side: the published model's mean error less the relearned one's, on the same noise. */
+/**
+ * The gain of relearning on each side: the published model's mean error minus the relearned model's, on the same noise.
+ */
 async function gapsOf(
   subject: DrawingSubject,
   passes: NoisePasses,
@@ -111,7 +116,7 @@ async function gapsOf(
   values.set(published);
   const before = await errors();
   values.set(relearned);
-  // Without a gain there is no weight.
+  // Without a gain, a side could not be weighted.
   const gap = (side: keyof Gaps) => Math.max(before[side] - after[side], 1e-3);
   return { illegal: gap("illegal"), innocent: gap("innocent") };
 }

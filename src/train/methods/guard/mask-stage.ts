@@ -37,7 +37,10 @@ export interface MaskTerms {
   readonly onStep?: ((step: MaskStep) => void) | undefined;
 }
 
-/** The publisher's and the user's steps in turn, each with its own rule. The subject's store holds the relearned values. */
+/**
+ * The publisher's and the user's steps in alternation, each with its own rule. The subject's store holds the relearned
+ * values.
+ */
 export class MaskStage implements Stage {
   readonly name = "masks";
   readonly steps: number;
@@ -86,7 +89,9 @@ export class MaskStage implements Stage {
     const errors = await this.passes.weigh(images, publishes ? upperWeights(illegal, gaps) : even);
     const loss = errors.reduce((a, b) => a + b, 0) / errors.length;
     if (!Number.isFinite(loss))
-      throw new UserError(`step ${i + 1}: the loss is ${loss}; expected finite weights, or a smaller userLr`);
+      throw new UserError(
+        `step ${i + 1}: the loss is ${loss}; check that the weights are finite, or use a smaller userLr`,
+      );
     const gradients = new Float32Array(this.#store.gradients.memory);
     if (publishes) this.#mask.publish(gradients);
     else this.#mask.imitate(gradients);

@@ -10,7 +10,7 @@ export interface Slice {
   readonly length: number;
 }
 
-/** Logits stay within these bounds, so a decided tensor can still change sides. */
+/** Logits stay within these bounds, so that a decided tensor can still change sides. */
 const MOST = 1;
 
 export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskLr" | "ratioPenalty" | "userLr">;
@@ -21,7 +21,7 @@ export type MaskTerms = Pick<MaskOptions, "temperature" | "freezeRatio" | "maskL
  * are stored. θ_pre never changes.
  */
 export class MaskState {
-  /** m, one per tensor: near 1 the tensor keeps its published values. */
+  /** The shares m, one per tensor; a tensor with a share near 1 keeps its published values. */
   readonly shares: Float64Array<ArrayBuffer>;
 
   /**

@@ -19,7 +19,7 @@ const maskOptions = z.strictObject({
     .default("normalised")
     .describe("normalised: divide each side's loss by its gain from relearning; paper: do not"),
   steps: count.default(800).describe("steps of mask and user together"),
-  userInterval: z.int().min(2).default(2).describe("one step in this many moves the mask, the others the user"),
+  userInterval: z.int().min(2).default(2).describe("one step in this many moves the mask; the others move the user"),
   temperature: z.number().positive().default(0.2).describe("m is the sigmoid of x over the temperature"),
   maskLr: z.number().positive().default(10).describe("learning rate of the mask"),
   ratioPenalty: z.number().min(0).default(50).describe("weight of the squared distance to the ratio"),
@@ -31,8 +31,8 @@ export type MaskOptions = z.output<typeof maskOptions>;
 export const guardOptions = z.strictObject({
   model: z.string().describe("the image generator to publish"),
   illegal: files.describe("JSON lines with image and label: images that users must not teach it"),
-  innocent: files.describe("the same, for images that users may teach it"),
-  relearnSteps: count.default(300).describe("steps of fine-tuning on both, before the imitated user starts"),
+  innocent: files.describe("JSON lines of the same form, for images that users may teach it"),
+  relearnSteps: count.default(300).describe("steps of fine-tuning on both kinds, before the imitated user starts"),
   relearnLr: z.number().positive().default(5e-4).describe("learning rate of that fine-tuning, by AdamW"),
   batch: count.default(32).describe("images per step"),
   seed: z.int().min(0).default(0).describe("seed of the images' order, the noise and the first mask"),

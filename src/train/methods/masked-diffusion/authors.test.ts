@@ -1,4 +1,4 @@
-/** Against the noise and the loss of LLaDA's training, with the same draws. */
+/** Compared with the noise and the loss of LLaDA's training code, with the same draws. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import type { Batch } from "../../data/batch.ts";
@@ -6,7 +6,7 @@ import { maskedBatch } from "./data.ts";
 
 interface Text {
   tokens: number;
-  /** The first tokens, which are not trained. */
+  /** The first tokens, which are not trained on. */
   prompt: number;
   noisy: number[];
   /** The masked share. */

@@ -6,7 +6,7 @@ export interface Masking {
   readonly mask: number;
   /** True if a token is predicted at the place before it. */
   readonly shifted: boolean;
-  /** The least masked share of tokens. */
+  /** The smallest share of tokens to mask. */
   readonly epsilon: number;
 }
 
@@ -17,9 +17,10 @@ export function masked(data: TrainingData, masking: Masking, seed: number): Trai
 }
 
 /**
- * Masks each label of a text with the probability p = (1 − ε)·t + ε. Each text's t is uniform in [0, 1]; a batch's are
- * evenly spaced, which varies less than independent ones (Kingma et al. 2021, arXiv 2107.00630, appendix I.1). A masked
- * label weighs 1/p, and texts weigh the same, whatever the length of their answers.
+ * Masks each label of a text with the probability p = (1 − ε)·t + ε. Each text's t is uniform in [0, 1]; the t of a
+ * batch's texts are evenly spaced, which gives less variance than independent draws (Kingma et al. 2021, arXiv
+ * 2107.00630, appendix I.1). A masked label weighs 1/p, and all texts weigh the same, whatever the length of their
+ * answers.
  */
 export function maskedBatch(batch: Batch, { mask, shifted, epsilon }: Masking, random: () => number): Batch {
   const { ids: inputs, labels: tokens } = batch;

@@ -48,7 +48,7 @@ test.each([0.05, 0.3, 0.9])("at t = %s the weighted sum of masked losses has the
   const mean = sum / draws;
   const error = Math.sqrt((squares / draws - mean ** 2) / draws);
   expect(Math.abs(mean - whole)).toBeLessThan(4 * error);
-  // Without the weight 1/p the mean would be p times as large.
+  // Without the weight 1/p, the mean would be p times as large.
   expect(4 * error).toBeLessThan((1 - t) * whole);
 });
 

@@ -8,7 +8,7 @@ import { type Masking, masked } from "./data.ts";
 
 const options = z.strictObject({
   answer: integer(0, 0).describe(
-    "tokens to which end tokens pad an answer, and which are trained like others; 0: no padding",
+    "pad answers to this many tokens with end tokens, which are trained like other tokens; 0: no padding",
   ),
   epsilon: z.coerce.number().positive().max(0.5).default(1e-3).describe("the smallest share of tokens to mask"),
 });
@@ -39,21 +39,21 @@ export const maskedDiffusion: Method<MaskedDiffusionOptions> = {
 function maskOf({ denoiser, tokenizer }: DataHost): Omit<Masking, "epsilon"> {
   if (denoiser) return { mask: denoiser.mask ?? maskIdOf(tokenizer)!, shifted: denoiser.shifted };
   throw new UserError(
-    "masked-diffusion: the model is causal, expected one that fills in masked tokens (llada, dream)",
+    "masked-diffusion: the model is causal; expected one that fills in masked tokens (llada, dream)",
     2,
   );
 }
 
 /**
- * Samples whose labels are the tokens at their own places. Answers are padded to `length` tokens with the end token; 0:
- * no padding.
+ * Samples whose labels are the tokens at their own places. Answers are padded to `length` tokens with the end token; 0
+ * for no padding.
  */
 export const aligned =
   (length: number, end: number | undefined): Arrange =>
   (tokens, labelled) => {
     const answer = labelled.filter(Boolean).length;
     if (length > 0 && answer > length)
-      throw new UserError(`the answer has ${answer} tokens with the one that ends it, expected at most ${length}`);
+      throw new UserError(`the answer has ${answer} tokens, including its end token, expected at most ${length}`);
     const fill = Array.from({ length: Math.max(0, length - answer) }, () => endOf(end));
     const ids = Int32Array.from([...tokens, ...fill]);
     return { ids, labels: ids.map((id, i) => ((labelled[i] ?? true) ? id : -1)) };
@@ -61,5 +61,5 @@ export const aligned =
 
 function endOf(end: number | undefined): number {
   if (end !== undefined) return end;
-  throw new UserError("masked-diffusion: the tokenizer has no token that ends texts, expected answer=0", 2);
+  throw new UserError("masked-diffusion: the tokenizer has no token that ends texts; set answer=0", 2);
 }

@@ -4,7 +4,7 @@ import { seededRandom } from "../../../util/random.ts";
 import { type Batch, NONE_DROPPED, type TrainingData } from "../../data/batch.ts";
 import { epochOrder } from "../../data/order.ts";
 
-/** The share of images trained without their class, for guidance (Ho & Salimans 2022). */
+/** The share of images that are trained without their class, for guidance (Ho & Salimans 2022). */
 const WITHOUT_CLASS = 0.1;
 
 /** An image and its class index; undefined for a network without classes. */
@@ -25,9 +25,9 @@ export interface NoisyImages {
 export interface NoisyTerms {
   readonly size: number;
   readonly noise: NoiseConfig;
-  /** The vector for no class; undefined: every image keeps its class. */
+  /** The vector for no class; if undefined, every image keeps its class. */
   readonly unconditional: number | undefined;
-  /** The seed of order and noise; undefined: images in order, with fixed noise. */
+  /** The seed of order and noise; if undefined, images come in order, with fixed noise. */
   readonly seed: number | undefined;
 }
 
@@ -43,7 +43,7 @@ export function noisyBatches(images: readonly ClassedImage[], terms: NoisyTerms)
       const [epoch, at] = [Math.floor(index / batches), index % batches];
       const order = orderOf(epoch);
       const drawn = Array.from({ length: size }, (_, i) => images[order[(at * size + i) % images.length]!]!);
-      // A batch's noise is the same each time, and differs from its neighbours'.
+      // A batch's noise is the same each time, and differs from that of neighbouring batches.
       const random = seededRandom(seed === undefined ? at : (seed + 1) * 2 ** 26 + index);
       const samples = Math.min(size, images.length - at * size);
       return batchOf(noisy(drawn, shares, seed === undefined ? undefined : terms.unconditional, random), samples);

@@ -93,7 +93,7 @@ test("a network learns two classes, is stopped, resumes to the same weights, and
   expect(await rowsOf("rows")).toBeGreaterThan(300);
   expect(await rowsOf("columns")).toBeLessThan(-300);
   await expect(train({ ...options, method: "noise" }, { out: at("whole"), reuse: "resume" })).rejects.toThrow(
-    "a run cannot continue with another method: ",
+    "a run cannot continue with a different method: ",
   );
   await expect(model.complete("hello")).rejects.toThrow("draws images; expected a model that generates text");
 });
@@ -134,7 +134,7 @@ test("a label, a method and a mask that do not fit are named", async () => {
   const others = { method: "sparse", precision: "amp-bf16", recompute: true, packing: true } as const;
   for (const name of ["method", "precision", "recompute", "packing"] as const)
     await expect(estimateTraining({ ...options, [name]: others[name] })).rejects.toThrow(
-      `${name}: an image generator is trained to predict noise; expected no ${name}`,
+      `${name}: an image generator is trained to predict noise; omit ${name}`,
     );
 });
 

@@ -8,10 +8,10 @@ import { checked } from "../../../util/checked.ts";
 import { inFile, UserError } from "../../../util/errors.ts";
 import { hashOf, readText } from "../../data/files.ts";
 
-/** A training image: [channels, side, side], within −1 and 1. */
+/** A training image: [channels, side, side], between −1 and 1. */
 export interface LabelledImage {
   readonly pixels: Float32Array;
-  /** Undefined: without a class. */
+  /** Undefined if it has no class. */
   readonly label: string | undefined;
   /** Its file and line. */
   readonly where: string;
@@ -32,7 +32,7 @@ const INLINE = /^data:image\/\w+;base64,/;
 
 /**
  * Reads JSON lines with `image`, a file path relative to them or a data URI, and `label`.
- * @throws UserError with file and line, also for an image of another size than the network's
+ * @throws UserError with file and line, including for an image whose size is not the network's
  */
 export async function readLabelledImages(files: readonly string[], size: PictureSize): Promise<LabelledImages> {
   const texts = files.map(readText);

@@ -29,7 +29,10 @@ export interface DrawingSubject extends OwnSubject {
 /** The trained part of a network: name patterns, and a mask's file. */
 export type Frozen = Pick<TrainOptions, "train" | "freezeMask">;
 
-/** A network with random weights by its configuration, initialised as in PyTorch. `checkpoint` has no tensors. */
+/**
+ * A network with random weights, built from its configuration and initialised as in PyTorch. `checkpoint` has no
+ * tensors.
+ */
 export function newDrawing(checkpoint: Checkpoint, frozen: Frozen, seed: number): DrawingSubject {
   const subject = opened(checkpoint, frozen);
   fillUniformly(subject.store, seed);

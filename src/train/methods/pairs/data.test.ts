@@ -5,7 +5,7 @@ import { expect, test } from "vitest";
 import { batchesOf, type Pair, readPairs, rowsOf, shuffledPairs } from "./data.ts";
 
 const pair = (image: number, key: string, group: string): Pair => ({ image: `${image}`, caption: key, key, group });
-/** 40 pairs of 10 keys in each of two groups. */
+/** Two groups, each with 40 pairs that have 10 different keys. */
 const pairs = Array.from({ length: 80 }, (_, i) => pair(i, `k${i % 10}`, i < 40 ? "a" : "b"));
 
 test("a batch has one group, and no key twice", () => {
@@ -41,6 +41,8 @@ test("pairs of several files, with each picture's path relative to its own file'
   expect(readPairs(files).map(({ image, caption }) => [image, caption])).toEqual(
     ["a", "b"].map((name) => [join(folder, name, "0.png"), name]),
   );
-  expect(() => readPairs(files.slice(0, 1))).toThrow(`${files[0]}: 1 pictures with captions, expected at least two`);
+  expect(() => readPairs(files.slice(0, 1))).toThrow(
+    `${files[0]}: got 1 pictures with captions, expected at least two`,
+  );
   rmSync(folder, { recursive: true });
 });

@@ -19,7 +19,7 @@ export interface Pair {
   readonly caption: string;
   /** Pairs with the same key mean the same, and never share a batch; default: the caption. */
   readonly key: string;
-  /** A batch has one group: pairs that are hard to tell apart teach more. */
+  /** All pairs of a batch are from the same group, because pairs that are hard to tell apart teach more. */
   readonly group: string;
 }
 
@@ -27,7 +27,7 @@ export interface Pair {
 export function readPairs(files: readonly string[]): Pair[] {
   const pairs = files.flatMap(pairsOf);
   if (pairs.length > 1) return pairs;
-  throw new UserError(`${files.join(", ")}: ${pairs.length} pictures with captions, expected at least two`);
+  throw new UserError(`${files.join(", ")}: got ${pairs.length} pictures with captions, expected at least two`);
 }
 
 const pairsOf = (file: string): Pair[] =>
@@ -38,7 +38,7 @@ const pairsOf = (file: string): Pair[] =>
     group,
   }));
 
-/** Gives every picture another's caption. */
+/** Gives every picture the caption of another. */
 export function shuffledPairs(pairs: readonly Pair[], seed: number): Pair[] {
   const order = shuffle([...pairs.keys()], seededRandom(seed));
   const caption = new Map(order.map((from, i) => [from, pairs[order[(i + 1) % order.length]!]!.caption]));

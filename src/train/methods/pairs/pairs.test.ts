@@ -89,7 +89,7 @@ const hashOf = (run: string) =>
 
 test("as a method of train: a stopped run resumes to the same weights, with a receipt and a report", async () => {
   const method = { name: "pairs", shuffled: true };
-  // A verb's optimizer is complete; a method fills in missing fields with its own.
+  // The verb's optimizer has all fields; a method fills in missing ones with its own.
   const optimizer = { lr: 3e-3, beta2: 0.98, weightDecay: 0.05 };
   const run = { method, data, architecture: architecture("clip"), batch: 6, steps: 12, optimizer };
   const whole = await train(run, { out: at("whole") });
@@ -123,7 +123,7 @@ test("options that the method does not read or know are refused", async () => {
   const run = { data, architecture: architecture("clip") };
   const begun = (options: object) => train({ ...run, ...options }, { out: at("refused") });
   await expect(begun({ method: "pairs", lora: {} })).rejects.toThrow(
-    "lora: the method pairs trains a model of its own; expected no lora",
+    "lora: the method pairs trains its own kind of model; omit lora",
   );
   await expect(begun({ method: { name: "pairs", temprature: 1 } })).rejects.toThrow(
     'pairs: there is no option "temprature"; did you mean "temperature"?',

@@ -21,7 +21,7 @@ export const pairOptions = z.strictObject({
   architecture: z
     .record(z.string(), z.json())
     .describe(
-      "fields of a Hugging Face config.json of model_type clip (the default) or siglip; the vocabulary is the captions' words",
+      "fields of a Hugging Face config.json with model_type clip (the default) or siglip; the vocabulary is the captions' words",
     ),
   start: z.string().optional().describe("folder of a model trained on the same words, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
@@ -34,7 +34,7 @@ export const pairOptions = z.strictObject({
 });
 export type PairOptions = z.output<typeof pairOptions>;
 
-/** Options of this method alone. */
+/** Options that only this method has. */
 const own = pairOptions.pick({ temperature: true, shuffled: true });
 
 /** Trains a CLIP or a SigLIP from random weights on captioned pictures. */

@@ -112,7 +112,7 @@ function none(): never {
   throw new Error("a new model's checkpoint has no tensors");
 }
 
-/** Pixels between −1 and 1, of a square. */
+/** Pixels between −1 and 1, in a square. */
 const processorOf = (side: number): JsonObject => ({
   ...{ do_resize: true, size: { height: side, width: side }, resample: 3, do_center_crop: false },
   ...{ do_rescale: true, rescale_factor: 1 / 255, do_normalize: true },
@@ -126,7 +126,7 @@ function fillNew(store: ParameterStore, { image }: ImageText, seed: number): voi
     if (parameter.name === "logit_bias") store.valuesOf(parameter).fill(FIRST_BIAS);
 }
 
-/** Fills parameters from a checkpoint. @throws UserError if one is missing or has another shape */
+/** Fills parameters from a checkpoint. @throws UserError if one is missing or has a different shape */
 async function fillFrom(store: ParameterStore, checkpoint: Checkpoint): Promise<void> {
   const names = (await imageTextArchitecture(checkpoint)).tensors(checkpoint);
   for (const parameter of store.parameters)

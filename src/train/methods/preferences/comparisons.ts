@@ -1,10 +1,10 @@
 /** A sample of a batch: two sequences, in two adjacent rows. */
 export interface ComparedSample {
-  /** The place of its first sequence among the run's; the second follows. */
+  /** The index of its first sequence among the run's sequences; the second follows. */
   readonly place: number;
   /** For each sequence, the first position that predicts its completion. */
   readonly starts: readonly [number, number];
-  /** KTO: true if the completion is wanted. */
+  /** For KTO: true if the completion is wanted. */
   readonly label?: boolean;
 }
 
@@ -18,7 +18,7 @@ export interface Compared {
 
 /** A run's comparisons: the reference's log-probabilities, and the current step's figures. */
 export class Comparisons {
-  /** Each sequence's log-probability under the model as the run starts; NaN: not computed. */
+  /** Each sequence's log-probability under the model at the start of the run; NaN if it is not computed yet. */
   readonly reference: Float32Array<ArrayBuffer>;
   readonly #figures = new Map<string, number[]>();
 

@@ -22,7 +22,10 @@ interface SequencePair {
   readonly label?: boolean;
 }
 
-/** Pairs of a chosen and a rejected completion; `labels`: the labels of the chosen one. @throws UserError with file and line */
+/**
+ * Pairs of a chosen and a rejected completion; `labels` selects the labels of the chosen one. @throws UserError with
+ * file and line
+ */
 export const pairData = (labels: LabelRule, host: DataHost, files: DataFiles): RunData =>
   preferenceData(host, files, readPairs, (rows) =>
     rows.map((row) => ({
@@ -64,14 +67,14 @@ function preferenceData<R extends PromptRow>(
 ): RunData {
   const { batch, tokens, seed, packing, labels } = options;
   if (packing) throw new UserError("packing: a row holds one completion; omit packing", 2);
-  if (labels === "all") throw new UserError("labels: preferences are between completions; omit labels", 2);
+  if (labels === "all") throw new UserError("labels: preferences always compare completions; omit labels", 2);
   refuseWeights(files, "preferences are not mixed by weights");
   const all = readRows(files);
   const others = typeof validation === "number" ? [] : validation;
   const split = typeof validation === "number" ? sharedOut(all, validation) : ([all, readRows(others)] as const);
   const [training, heldOut] = [fittingOf(read(split[0]), options), fittingOf(read(split[1]), options)];
   if (training.pairs.length === 0)
-    throw new UserError(`${files[0]!.file}: no sample has a completion and fits into ${tokens} tokens`);
+    throw new UserError(`${files[0]!.file}: no sample with a completion fits into a row of ${tokens} tokens`);
   const first = 2 * training.pairs.length;
   const of = new Comparisons(first + 2 * heldOut.pairs.length);
   const form = { batch, tokens, of };
@@ -92,7 +95,7 @@ interface Fitting {
   readonly dropped: Dropped;
 }
 
-/** The samples with two completions that fit, or their beginnings. */
+/** The samples whose two completions fit into a row, or their beginnings. */
 function fittingOf(
   all: readonly SequencePair[],
   { tokens, excessLengthStrategy }: Pick<TrainOptions, "tokens" | "excessLengthStrategy">,
@@ -115,7 +118,7 @@ interface PairBatching {
   readonly tokens: number;
   readonly seed?: number;
   readonly of: Comparisons;
-  /** The place of the first sequence among the run's. */
+  /** The index of the first sequence among the run's sequences. */
   readonly first: number;
 }
 

@@ -5,7 +5,7 @@ import { beta, preferenceMethod } from "./method.ts";
 
 const options = z
   .strictObject({
-    beta: beta(0.1).describe("higher stays closer to the reference"),
+    beta: beta(0.1).describe("higher values keep the model closer to the reference"),
     loss_type: choice(["sigmoid", "ipo", "robust"])
       .default("sigmoid")
       .describe("the loss on a pair; robust expects some labels to be wrong"),
@@ -14,7 +14,7 @@ const options = z
       .min(0)
       .lt(0.5)
       .default(0)
-      .describe("robust: the share of pairs whose preference is wrong"),
+      .describe("with loss_type robust: the share of pairs whose preference is wrong"),
   })
   .refine(({ loss_type, label_smoothing }) => loss_type === "robust" || label_smoothing === 0, {
     path: ["label_smoothing"],

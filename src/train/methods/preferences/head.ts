@@ -6,7 +6,7 @@ import type { JudgedSample, PreferenceRule, ScoredSample, ScoredSequence } from 
 
 export interface PreferenceLoss {
   readonly rule: PreferenceRule;
-  /** True if the chosen rows' labels, prompts among them, also have the language model's loss. */
+  /** True if the language model's loss on the chosen rows' labels, including prompts, is added. */
   readonly languageModel: boolean;
 }
 
@@ -20,7 +20,10 @@ interface JudgedBatch {
   readonly samples: readonly JudgedSample[];
   /** The sum of the samples' losses. */
   readonly loss: number;
-  /** The language model's mean loss on the chosen rows' labels, and each label's share of it times the samples. */
+  /**
+   * The language model's mean loss on the chosen rows' labels, and each label's share of it, multiplied by the number
+   * of samples.
+   */
   readonly written: { readonly mean: number; readonly share: number } | undefined;
 }
 
@@ -31,7 +34,7 @@ interface RowLabels {
 }
 
 /**
- * Scores completions by the language model's own programs. A loss depends on a completion's log-probability alone, so
+ * Scores completions by the language model's own programs. A loss depends only on a completion's log-probability, so
  * its gradient is the language model's, with the loss's derivative as the weight of each of the completion's labels.
  */
 class PreferenceHead implements Head {
@@ -102,7 +105,10 @@ class PreferenceHead implements Head {
   }
 }
 
-/** Before the reference is known, it is the model itself. Both are rounded alike: the rewards of the same model are 0. */
+/**
+ * Before the reference is known, it is the model itself. The two are rounded alike, so that the rewards of the same
+ * model are 0.
+ */
 function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place: number): ScoredSequence {
   const policy = Math.fround(-nats);
   if (records) of.reference[place] = policy;
@@ -111,6 +117,6 @@ function sequenceOf({ nats, count }: RowLabels, { of, records }: Compared, place
 }
 
 function comparedIn({ compared }: Batch): Compared {
-  if (!compared) throw new Error("a batch of preferences has comparisons");
+  if (!compared) throw new Error("a batch of preferences must have comparisons");
   return compared;
 }

@@ -2,7 +2,7 @@
 export interface ScoredSequence {
   /** The log-probability of its completion. */
   readonly policy: number;
-  /** The same under the reference; `policy` if there is none. */
+  /** Its log-probability under the reference; equals `policy` if there is no reference. */
   readonly reference: number;
   /** The completion's tokens. */
   readonly tokens: number;
@@ -52,7 +52,7 @@ const byPair =
 const opposite = (slope: number): [number, number] => [slope, -slope];
 const logRatio = ({ policy, reference }: ScoredSequence): number => policy - reference;
 
-/** The log-probabilities per token, which TRL reports for losses on these. */
+/** The log-probabilities per token, which TRL reports for losses that use them. */
 const meansOf = (chosen: number, rejected: number) => ({ "logps/chosen": chosen, "logps/rejected": rejected });
 
 /** DPO (Rafailov et al., arXiv 2305.18290), with its logistic loss; `smoothing` makes it Robust DPO (Chowdhury et al., arXiv 2403.00409). */
@@ -96,7 +96,7 @@ export const simpoLoss = (beta: number, gamma: number): PreferenceRule =>
 /** The odds ratio's part of ORPO (Hong et al., arXiv 2403.07691). */
 export const orpoLoss = (beta: number): PreferenceRule =>
   byPair((chosen, rejected) => {
-    // A mean of 0 has infinite odds.
+    // A mean log-probability of 0 has infinite odds.
     const meanOf = ({ policy, tokens }: ScoredSequence) => Math.min(policy / tokens, -1e-7);
     const [a, b] = [meanOf(chosen), meanOf(rejected)];
     const rest = (mean: number) => -Math.expm1(mean);
@@ -116,7 +116,7 @@ interface KtoTerms {
   readonly undesirable_weight: number;
 }
 
-/** KTO (Ethayarajh et al., arXiv 2402.01306): second sequences, mismatched, estimate the batch's KL divergence. */
+/** KTO (Ethayarajh et al., arXiv 2402.01306): the second, mismatched sequences estimate the batch's KL divergence. */
 export const ktoLoss =
   ({ beta, desirable_weight, undesirable_weight }: KtoTerms): PreferenceRule =>
   (samples) => {

@@ -15,7 +15,7 @@ interface PreferenceMethod<O> {
   readonly summary: string;
   readonly options: z.ZodType<O>;
   readonly rule: (options: O) => PreferenceRule;
-  /** True if the loss compares the model to itself as the run starts. */
+  /** True if the loss compares the model with itself at the start of the run. */
   readonly reference: boolean;
   /** Pairs of completions, or single ones with a label; default pairs. */
   readonly rows?: "pairs" | "judged";
@@ -57,7 +57,7 @@ class ActivePreferences implements ActiveMethod {
     for (const { compared, ...batch } of this.#batches()) {
       if (!compared || this.#comparisons.knows(compared)) continue;
       if (step > 0)
-        throw new UserError("the run now has samples that were not scored before its first step; start again");
+        throw new UserError("the run now has samples that were not scored before its first step; start a new run");
       await evaluate({ ...batch, compared: { ...compared, records: true } });
     }
     this.#checked = true;

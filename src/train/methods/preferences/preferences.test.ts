@@ -117,11 +117,11 @@ test("options that do not fit are refused", async () => {
   const begun = (options: object) =>
     train({ ...run, data: fileOf(pairs), method: "dpo", ...options }, { out: at("no") });
   await expect(begun({ packing: true })).rejects.toThrow("packing: a row holds one completion; omit packing");
-  await expect(begun({ labels: "all" })).rejects.toThrow("labels: preferences are between completions; omit labels");
+  await expect(begun({ labels: "all" })).rejects.toThrow("labels: preferences always compare completions; omit labels");
   const chat = { prompt: [turn("user", "p")], completion: [turn("assistant", "a")], label: true };
   const mixed = fileOf([chat, { prompt: "p", completion: "a", label: false }]);
   await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected a prompt and completions that are all");
-  await expect(begun({ tokens: 4 })).rejects.toThrow("no sample has a completion and fits into 4 tokens");
+  await expect(begun({ tokens: 4 })).rejects.toThrow("no sample with a completion fits into a row of 4 tokens");
   expect(() => parseMethod("dpo:label_smoothing=0.1")).toThrow(
     /label_smoothing.*expected 0 unless loss_type is robust/,
   );

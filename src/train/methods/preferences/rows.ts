@@ -8,7 +8,7 @@ const chat = z.array(message).min(1);
 const tools = z.array(z.json()).optional();
 
 const textPair = z.object({ prompt: z.string(), chosen: z.string(), rejected: z.string() });
-/** Without a prompt, both chats begin with it. */
+/** If it is absent, the two chats begin with the prompt. */
 const chatPair = z.object({ prompt: chat.optional(), chosen: chat, rejected: chat, tools });
 const textJudged = z.object({ prompt: z.string(), completion: z.string(), label: z.boolean() });
 const chatJudged = z.object({ prompt: chat, completion: chat, label: z.boolean(), tools });
@@ -64,7 +64,7 @@ export const rowsOf = <R>(
     return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
   });
 
-/** Two chats without a prompt have the turns as prompt that they share. @throws UserError if they share none */
+/** Two chats without a prompt use the turns that they share as the prompt. @throws UserError if they share none */
 function apart({ prompt, chosen, rejected, ...row }: z.output<typeof chatPair>): Omit<PairRow, "where"> {
   if (prompt) return { ...row, prompt, chosen, rejected };
   const differs = chosen.findIndex((turn, i) => JSON.stringify(turn) !== JSON.stringify(rejected[i]));

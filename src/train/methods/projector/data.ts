@@ -34,7 +34,7 @@ export interface PlannedRow {
   readonly latents: PlacedLatents;
 }
 
-/** The latent vectors of all questions, each computed once: both models are frozen. */
+/** The latent vectors of all questions, each computed once, since both models are frozen. */
 export async function plannedRows(
   questions: readonly QuestionWithAnswer[],
   { tokenizer, template, source }: { tokenizer: Tokenizer; template: Template; source: LatentSource },

@@ -27,8 +27,8 @@ import type { ProjectorOptions } from "./projector.ts";
 import { ProjectorStack } from "./stack.ts";
 
 /**
- * Trains a projector: the planner plans every question once, then only the projector trains.
- * @throws UserError if one of the two models is of another kind
+ * Trains a projector: the planner plans every question once, then only the projector trains. @throws UserError if one
+ * of the two models is of the wrong kind
  */
 export async function* projectorStages(own: ProjectorOptions, run: OpenTerms): AsyncGenerator<Stage, void> {
   refuseSave(run.options, "a projector");
@@ -45,7 +45,10 @@ export async function openProjector(
     (name) => options[name] !== undefined,
   );
   if (other || options.train.length > 0)
-    throw new UserError(`${other ?? "train"}: a projector trains by itself; the two models stay frozen`, 2);
+    throw new UserError(
+      `${other ?? "train"}: only a projector is trained, while the two models stay frozen; omit ${other ?? "train"}`,
+      2,
+    );
   const name = planNameOf(options.model);
   const bases = { planner: await openBase(name.planner), executor: await openBase(name.executor) };
   checkKinds(name, bases);
@@ -66,10 +69,10 @@ interface Bases {
 /** @throws UserError */
 function checkKinds(name: PlanName, { planner, executor }: Bases): void {
   if (!isOfKind("diffusion language model", planner.checkpoint))
-    throw new UserError(`${name.planner} does not fill in masked tokens, expected a planner such as planner-tiny`, 2);
+    throw new UserError(`${name.planner} does not fill in masked tokens; expected a planner such as planner-tiny`, 2);
   if (!isOfKind("decoder", executor.checkpoint))
     throw new UserError(
-      `${name.executor} does not accept embeddings instead of tokens, expected a decoder as the executor`,
+      `${name.executor} does not accept embeddings instead of tokens; expected a decoder as the executor`,
       2,
     );
 }
@@ -146,8 +149,8 @@ async function write(folder: string, store: ParameterStore, { own, bases, width,
 }
 
 /**
- * Initialises a projector: matrices normal with deviation 1/√inputs, biases 0, and its norm's gain the root mean square
- * of the executor's token rows, so its outputs have their scale.
+ * Initialises a projector: matrices normal with deviation 1/√inputs, biases 0, and the gain of its norm is the root
+ * mean square of the executor's token rows, so that its outputs have the same scale.
  */
 function fillProjector(store: ParameterStore, table: Float32Array, seed: number): void {
   const normal = normals(seededRandom(seed));

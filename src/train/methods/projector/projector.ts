@@ -14,7 +14,7 @@ const options = diffusionOptions.extend({
   template: choice(templates)
     .default("chat-1")
     .describe(
-      "wording of the prompts: chat-1 asks through chat templates, bare-1 marks the plan by = and >, half-1 is bare-1 for the planner and chat-1 for the executor",
+      "wording of the prompts: chat-1 uses chat templates, bare-1 marks the plan by = and >, half-1 is bare-1 for the planner and chat-1 for the executor",
     ),
 });
 export type ProjectorOptions = z.output<typeof options>;

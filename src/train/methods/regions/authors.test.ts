@@ -1,4 +1,4 @@
-/** Against RegionSpot's own decoder, scores and loss, over the same random weights. */
+/** Compared with RegionSpot's own decoder, scores and loss, on the same random weights. */
 import { expect, test } from "vitest";
 import { Graph, gradient, scale, sum } from "../../../graph/index.ts";
 import { interpret } from "../../../graph/interpret.testing.ts";
@@ -17,7 +17,7 @@ interface Fixture extends Omit<BridgeConfig, "imageNorm"> {
   /** Each region's label. */
   right: number[];
   loss: number;
-  /** The loss's gradient by the logits. */
+  /** The gradient of the loss with respect to the logits. */
   gradient: number[];
 }
 const { repository, ...fixture } = authorsFixture<Fixture>("authors.json", import.meta.url);

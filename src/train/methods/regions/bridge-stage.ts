@@ -33,7 +33,7 @@ const FOCAL: Focal = { alpha: 0.25, gamma: 2 };
 /** A picture's regions for training. */
 interface Lesson {
   readonly scene: number;
-  /** Indices of regions among all. */
+  /** Indices of its regions among all regions. */
   readonly regions: readonly number[];
   /** Their label indices. */
   readonly labels: readonly number[];
@@ -56,7 +56,7 @@ export async function* bridgeStages(
   yield* bridgeStagesOn(features, { source: model.source, values }, options, run);
 }
 
-/** Vectors of labels [labels, width], and their model. */
+/** Vectors of labels [labels, width], and the name of their model. */
 export interface LabelSpace {
   readonly source: ResolvedModel;
   readonly values: Float32Array;
@@ -146,7 +146,7 @@ function lessonsOf({ scenes, first }: RegionFeatures, labels: readonly string[])
     return [{ scene: i, regions, labels: own.map((at) => numbers.get(scene.labels[at]!)!) }];
   });
   if (lessons.length > 0) return lessons;
-  throw new UserError("labels: no region of the data has one of them");
+  throw new UserError("labels: no region of the data has any of them");
 }
 
 /** The batches of steps from `from` on. */
@@ -168,8 +168,8 @@ async function* batchesFrom(
 }
 
 /**
- * Endless batches of pictures with the same number of regions, so none is padded. Numbers are as frequent as in the
- * data.
+ * Endless batches of pictures with the same number of regions, so that none is padded. Each number of regions is as
+ * frequent as in the data.
  */
 function* batchesOf(lessons: readonly Lesson[], size: number, seed: number): Generator<Lesson[], never> {
   const random = seededRandom(seed);

@@ -17,7 +17,7 @@ const presets = {
 
 /** Trains a bridge on labelled scenes, beside frozen models. */
 export const bridgeOptions = z.strictObject({
-  data: z.string().describe("JSON lines with image, a path from the file's folder, boxes and labels"),
+  data: z.string().describe("JSON lines with image (a path from the file's folder), boxes and labels"),
   localiser: z.string().describe("a localiser's folder"),
   labels: z.array(z.string().min(1)).min(2).describe("labels to learn; other regions are left out"),
   featureLayer: z
@@ -35,7 +35,7 @@ export const bridgeOptions = z.strictObject({
     .enum(["softmax", "focal"])
     .default("softmax")
     .describe("softmax: the right label among all, as in requests; focal: each label by itself, as in the paper"),
-  scale: z.number().positive().default(100).describe("factor of the cosines, as a published CLIP's scale"),
+  scale: z.number().positive().default(100).describe("factor of the cosines, by default that of a published CLIP"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step, all with the same number of regions"),
   seed: z.int().min(0).default(0),
@@ -44,7 +44,7 @@ export const bridgeOptions = z.strictObject({
 });
 export type BridgeOptions = z.output<typeof bridgeOptions>;
 
-/** Options of this method alone. */
+/** Options that only this method has. */
 const own = bridgeOptions.omit({
   ...{ data: true, steps: true, batch: true, seed: true, optimizer: true, schedule: true },
 });

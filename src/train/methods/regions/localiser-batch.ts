@@ -17,7 +17,7 @@ export interface LocaliserBatch {
   readonly regions: number;
 }
 
-/** The least overlap with an object at which a box counts as its own. */
+/** The minimum overlap with an object at which a box counts as the object's. */
 const OF_AN_OBJECT = 0.5;
 
 /** Draws a scene's boxes, in a picture of this size. */

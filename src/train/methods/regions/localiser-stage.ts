@@ -65,7 +65,7 @@ async function write(folder: string, store: ParameterStore, metadata: LocaliserF
   await writeJson(localiserJson(folder), metadata);
 }
 
-/** The mean overlap of the masks of a localiser as written. */
+/** The mean overlap of the masks of a localiser, measured on its written file. */
 async function measured(
   metadata: Omit<LocaliserFile, "maskIou">,
   store: ParameterStore,
@@ -80,7 +80,10 @@ async function measured(
   }
 }
 
-/** The batches of steps from `from` on. Boxes of earlier batches are drawn, too: each picture's size is read once for that. */
+/**
+ * The batches of steps from `from` on. Boxes of earlier batches are also drawn, for which each picture's size is read
+ * once.
+ */
 async function* batchesFrom(
   scenes: readonly RegionScene[],
   { seed, regions, sizes, tokens, ...options }: LocaliserOptions & { readonly tokens: number },
@@ -106,7 +109,7 @@ async function* batchesFrom(
   }
 }
 
-/** Fills parameters from a file's tensors. @throws UserError if one is missing or has another shape */
+/** Fills parameters from a file's tensors. @throws UserError if one is missing or has a different shape */
 function fillFrom(store: ParameterStore, file: string): void {
   const tensors = withFile(file, parseHeader);
   for (const parameter of store.parameters) {

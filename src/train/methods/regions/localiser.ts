@@ -16,20 +16,20 @@ const presets = {
 
 /** Trains a localiser on pictures with masks of any class. */
 export const localiserOptions = z.strictObject({
-  data: z.string().describe("JSON lines with image and masks, paths from the file's folder, and boxes"),
+  data: z.string().describe("JSON lines with image and masks (paths from the file's folder) and boxes"),
   heldOut: z.string().describe("a file of the same form for measuring masks"),
   sizes: localiserSizes.prefault({}),
   start: z.string().optional().describe("folder of a localiser with the same sizes, to start from"),
   steps: count.default(presets.steps).describe("optimiser steps"),
   batch: count.default(presets.batch).describe("pictures per step"),
-  regions: count.default(8).describe("boxes per picture: its objects', shifted a little, and some empty ones"),
+  regions: count.default(8).describe("boxes per picture: its objects' boxes, slightly shifted, and some empty ones"),
   seed: z.int().min(0).default(0),
   optimizer: optimizerOptions.prefault(presets.optimizer),
   schedule: scheduleOptions.prefault(presets.schedule),
 });
 export type LocaliserOptions = z.output<typeof localiserOptions>;
 
-/** Options of this method alone. */
+/** Options that only this method has. */
 const own = localiserOptions.pick({ heldOut: true, sizes: true, regions: true });
 
 /** Trains a network that masks the object in a box. */

@@ -4,7 +4,7 @@ import { openLocaliser } from "../../../engine/images/regions/localiser-file.ts"
 import { LocaliserRunner } from "../../../engine/images/regions/localiser-runner.ts";
 import { type RegionScene, readMasks, sharesOf } from "./scenes.ts";
 
-/** The mean overlap of a folder's localiser's masks with the objects' own. */
+/** The mean overlap of the masks of a folder's localiser with the objects' own masks. */
 export async function measureMasks(folder: string, scenes: readonly RegionScene[]): Promise<number> {
   using runner = await LocaliserRunner.compile(openLocaliser(folder).localiser);
   const overlaps: number[] = [];

@@ -18,7 +18,9 @@ const options = z.strictObject({
   preset: z
     .enum(["lab", "lab-mistral", "tulu"])
     .default("lab")
-    .describe("lab: 3,840 rows a step at a constant 2e-5; lab-mistral: at 1e-6; tulu: 128 rows, 2e-5 falling to 0"),
+    .describe(
+      "lab: 3,840 rows per step at a constant rate of 2e-5; lab-mistral: at 1e-6; tulu: 128 rows, with a rate that falls from 2e-5 to 0",
+    ),
 });
 type SftOptions = z.output<typeof options>;
 
@@ -34,7 +36,7 @@ export const sft: Method<SftOptions> = {
   fit: (_, run, data) => smallerSteps(run, data),
 };
 
-/** The minimum steps per epoch, if batches are small enough. */
+/** The minimum number of steps per epoch, if batches are small enough. */
 const STEPS_OF_EPOCH = 8;
 
 /** Lowers the batches per step, down to one, if the data are too few for eight steps an epoch. */
@@ -42,6 +44,6 @@ function smallerSteps(run: TrainOptions, { training }: RunData): Fitted | undefi
   const accumulate = Math.max(1, Math.floor(training.batches / STEPS_OF_EPOCH));
   if (accumulate >= run.accumulate) return undefined;
   const [rows, wanted] = [accumulate * run.batch, run.accumulate * run.batch];
-  const notice = `sft: steps of ${rows} rows instead of ${wanted}: the data have ${training.samples} samples, and a step should have an eighth at most`;
+  const notice = `sft: steps of ${rows} rows instead of ${wanted}: the data have ${training.samples} samples, and a step should have at most an eighth of them`;
   return { options: { ...run, accumulate }, notice };
 }

@@ -1,4 +1,4 @@
-/** Against the masks of the authors' own code; weights change before every pruning. */
+/** Compared with the masks of the authors' own code; weights change before every pruning. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
 import { PruningMask } from "./mask.ts";

@@ -10,20 +10,22 @@ export class PruningMask {
   readonly bytes: Uint8Array<ArrayBuffer>;
   readonly #groups: readonly (readonly Blocks[])[];
 
-  /** Weights are ranked within a group: the whole model, or a matrix. @throws UserError if blocks do not fit */
+  /** Weights are ranked within groups: the whole model, or each matrix. @throws UserError if blocks do not fit */
   constructor(elements: number, matrices: readonly Prunable[], block: Block, scope: SparseOptions["scope"]) {
-    // Whole words: a checkpoint stores the mask as float32.
+    // Rounded up to whole words, because a checkpoint stores the mask as float32.
     this.bytes = new Uint8Array(4 * Math.ceil(elements / 4)).fill(1);
     const all = matrices.map((matrix) => new Blocks(matrix, block));
     this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
   }
 
-  /** How many weights remain if each group retains `share` of its first weights, rounded down to blocks. */
+  /**
+   * The number of weights that remain if each group retains `share` of its original weights, rounded down to blocks.
+   */
   weightsLeft(share: number): number {
     return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, share), 0);
   }
 
-  /** Retains the blocks with the greatest scores, which are at least 0; `share` of all. */
+  /** Retains the `share` of all blocks with the greatest scores; scores are at least 0. */
   prune(share: number, score: (blocks: Blocks, index: number) => number): void {
     for (const group of this.#groups) {
       const stays = greatest(this.#scores(group, score), blocksLeft(group, share));

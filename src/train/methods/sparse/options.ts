@@ -8,7 +8,7 @@ export const sparseOptions = z
     sparsity: fraction(0.6).describe("final share of zeros among the prunable weights; 0 is dense"),
     dense: fraction(0.25).describe("share of the compute before the first pruning"),
     prune: fraction(0.5).describe("share of the compute over which weights are pruned; 0 prunes once"),
-    recover: fraction(0.25).describe("share of the compute after the last pruning; the three shares make 1"),
+    recover: fraction(0.25).describe("share of the compute after the last pruning; the three shares sum to 1"),
     start: optionalInteger(0).describe("step of the first pruning, instead of the shares"),
     end: optionalInteger(0).describe("step of the last pruning, instead of the shares"),
     every: optionalInteger(1).describe(
@@ -30,10 +30,10 @@ export const sparseOptions = z
     const fault = (message: string) => context.addIssue({ code: "custom", message });
     if (sparsity === 1) fault("sparsity: expected at least 0 and less than 1, got 1");
     if (Math.abs(dense + prune + recover - 1) > 1e-6)
-      fault(`dense, prune and recover: expected shares that make 1, got ${dense} + ${prune} + ${recover}`);
+      fault(`dense, prune and recover: expected shares that sum to 1, got ${dense} + ${prune} + ${recover}`);
     if ((start === undefined) !== (end === undefined)) fault("start and end: expected both or neither");
     if (start !== undefined && end !== undefined && end < start)
-      fault(`end: expected at least start's ${start}, got ${end}`);
+      fault(`end: expected at least ${start}, which is start, got ${end}`);
   });
 export type SparseOptions = z.output<typeof sparseOptions>;
 

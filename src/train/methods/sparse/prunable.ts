@@ -10,12 +10,15 @@ export interface Prunable {
   readonly columns: number;
 }
 
-/** Tables of tokens, positions, types and experts' biases are looked up, not multiplied; a tied head is not a separate matrix. */
+/**
+ * Excluded: tables of tokens, positions, types and experts' biases are looked up, not multiplied; a tied head is not a
+ * separate matrix.
+ */
 const TABLE = /embd|token_types|\.bias$/;
 
 /**
- * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names.
- * @throws UserError if none
+ * The trained matrices of a model's linear layers, including an untied head, except those that `exclude` names. @throws
+ * UserError if there are none
  */
 export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const matrices = store.parameters.filter((p) => p.trained && p.shape.length > 1 && !TABLE.test(p.name));
@@ -25,7 +28,7 @@ export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
       throw new UserError(`sparse: exclude: no prunable matrix is named "${exclude.split("+")[i]}"`, 2);
   const prunable = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
   if (prunable.length === 0)
-    throw new UserError("sparse: expected a trained matrix that is not excluded, found none", 2);
+    throw new UserError("sparse: expected at least one trained matrix that is not excluded", 2);
   return prunable.map(({ name, offset, shape }) => {
     const columns = shape.at(-1)!;
     return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };

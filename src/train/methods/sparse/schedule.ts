@@ -40,11 +40,11 @@ export interface PruneSchedule {
 
 const EVERY = 100;
 
-/** Minimum prunings of a phase, if it has as many steps. */
+/** The minimum number of prunings in the pruning phase, if it has that many steps. */
 const LEAST_EVENTS = 10;
 
 /**
- * The prunings of a run of `steps` steps. The first and last step are rounded to multiples of `every`, and the last
+ * The prunings of a run with `steps` steps. The first and last step are rounded to multiples of `every`, and the last
  * comes before the run's last step. @throws UserError if the run is too short
  */
 export function pruneSchedule(options: SparseOptions, steps: number): PruneSchedule {

@@ -25,12 +25,13 @@ interface Matrix {
   readonly columns: number;
 }
 
-/** Weights of a row that are quantised together: rows of other lengths would remain float32. */
+/** Weights of a row that are quantised together; rows that are not a multiple of this long would remain float32. */
 const BLOCK = 32;
 
 /**
  * Writes a model's folder without the MLP neurons that contribute nothing: those whose gate row, up row or down column
- * is all zero. Every layer keeps as many as the layer that needs most, rounded up to whole blocks of quantised weights.
+ * is all zero. Every layer keeps as many neurons as the layer that needs the most, rounded up to whole blocks of
+ * quantised weights.
  * @throws UserError for a model without gated MLPs of one size
  */
 export async function shrinkModel(folder: string, out: string): Promise<Shrunk> {

@@ -16,7 +16,7 @@ export const sparse: Method<SparseOptions> = {
   options: sparseOptions,
   open(options, host) {
     const { lora, keepBest, ema } = host.options;
-    if (lora) throw new UserError("sparse prunes a model's own weights; omit lora", 2);
+    if (lora) throw new UserError("sparse prunes only a model's own weights; omit lora", 2);
     const restoring = keepBest ? "keepBest" : ema === undefined ? undefined : "ema";
     if (restoring) throw new UserError(`sparse: ${restoring} could bring pruned weights back; omit it`, 2);
     return new SparseTraining(options, host);

@@ -1,4 +1,4 @@
-/** Against the spans, inputs and targets of T5's own code. */
+/** Compared with the spans, inputs and targets of T5's own code. */
 import { expect, test } from "vitest";
 import { authorsFixture } from "../../../util/authors.testing.ts";
 import { hiddenSpans } from "./sequence.ts";

@@ -4,7 +4,7 @@ import { type Denoiser, drawDenoiser } from "./denoisers.ts";
 import { longestText, type Sequence, sequenceOf } from "./sequence.ts";
 import type { DenoisingIds } from "./tokens.ts";
 
-/** A mixture of denoisers, and a share of unchanged texts. */
+/** A mixture of denoisers, and the share of texts that stay unchanged. */
 export interface Denoising {
   readonly mixture: readonly Denoiser[];
   /** The share of texts for plain causal training. */
@@ -14,7 +14,7 @@ export interface Denoising {
   readonly prefixed: boolean;
 }
 
-/** Batches with denoised texts; like the originals, each is determined by its index. */
+/** Batches with denoised texts; like the original batches, each is determined by its index. */
 export function denoised(data: TrainingData, denoising: Denoising, seed: number): TrainingData {
   const first = Math.floor(seededRandom(seed)() * 2 ** 52);
   return {
@@ -71,8 +71,8 @@ function textOf({ ids, labels }: Batch, { from, to }: Slot): Int32Array {
 }
 
 /**
- * A text as a sequence of at most `room` tokens: a random stretch of a text that is too long. Undefined if it is too
- * short for its denoiser.
+ * A text as a sequence of at most `room` tokens; if the text is too long, a random stretch of it. Undefined if it is
+ * too short for its denoiser.
  */
 function denoisedText(
   text: Int32Array,

@@ -6,7 +6,7 @@ const MODE_OF = { S: "S2S", R: "NLU", X: "NLG" } as const;
 
 /** One task of the mixture. */
 export type Denoiser =
-  /** Continue: everything after a random point is hidden. Without `tail` the point is uniform, else it hides that share. */
+  /** Continue: everything after a random point is hidden. The point is uniform, unless `tail` sets the hidden share. */
   | { readonly kind: "S"; readonly weight: number; readonly tail?: number }
   /** Fill in: regular (R) or extreme (X) corruption. */
   | (SpanRule & { readonly kind: "R" | "X"; readonly weight: number });
@@ -27,7 +27,7 @@ const mixtures = {
     spans("X", 32, 0.15, 0.125),
     spans("X", 3, 0.5, 0.125),
   ],
-  /** The seven of UL2 (Tay et al. 2022, table 1), equally likely. */
+  /** The seven denoisers of UL2 (Tay et al. 2022, table 1), equally likely. */
   ul2: [
     spans("R", 3, 0.15, 1 / 7),
     spans("R", 8, 0.15, 1 / 7),

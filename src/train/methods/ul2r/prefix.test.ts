@@ -19,7 +19,7 @@ const options = trainOptions.parse({
 });
 
 const subject = await newSubject(options, VOCABULARY);
-// Initial weights hide leaks; larger ones make every leak visible.
+// Initial weights are so small that they hide leaks; larger ones make every leak visible.
 const random = seededRandom(1);
 for (const parameter of subject.store.parameters.filter(({ shape }) => shape.length > 1)) {
   const values = subject.store.valuesOf(parameter);

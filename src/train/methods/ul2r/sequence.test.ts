@@ -52,7 +52,7 @@ test("a continuation hides everything after a random point, without a sentinel",
   expect(sequenceOf(textOf(12), tail, idsOf(1), random).prefix).toBe(1 + 9);
 });
 
-/** The maximum tokens of a text's sequences, over 50 draws. */
+/** The maximum number of tokens of a text's sequences, over 50 draws. */
 const longestOf = (length: number, denoiser: Denoiser): number =>
   Math.max(
     ...Array.from(

@@ -60,7 +60,7 @@ export function hiddenSpans(text: ArrayLike<number>, mask: Uint8Array, { sentine
   return { inputs, targets: end === undefined ? targets : [...targets, end] };
 }
 
-/** Maximum tokens of a text's sequence. */
+/** The maximum number of tokens of a text's sequence. */
 const lengthOf = (length: number, denoiser: Denoiser): number =>
   denoiser.kind === "S" ? 1 + length : 2 + length + 2 * mostRuns(length, denoiser);
 

@@ -2,7 +2,9 @@
 export interface SpanRule {
   readonly rate: number;
   readonly meanSpan: number;
-  /** True to rotate the mask by a random offset: otherwise the first token is never hidden, and the last always is. */
+  /**
+   * True to rotate the mask by a random offset; otherwise, the first token is never hidden, and the last one always is.
+   */
   readonly roll: boolean;
 }
 

@@ -12,12 +12,12 @@ import { denoisingIds, tokensOf } from "./tokens.ts";
 const options = z.strictObject({
   mixture: choice(MIXTURES)
     .default("ul2r")
-    .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 the seven of UL2"),
+    .describe("denoisers: ul2r is half S, a quarter R, a quarter X; ul2 has the seven of UL2"),
   causal: fraction(0.2).describe("share of texts left unchanged, without a mode"),
   mask: choice(["prefix", "causal"])
     .default("causal")
     .describe("causal: inputs see only earlier tokens, as when served; prefix: inputs see each other"),
-  sentinels: integer(1, 100).describe("tokens that stand for hidden spans"),
+  sentinels: integer(1, 100).describe("number of tokens that mark hidden spans"),
   reuse: z
     .string()
     .default("")
@@ -62,7 +62,7 @@ function checkSentinels(mixture: readonly Denoiser[], { tokens }: TrainingData, 
     if (runs <= sentinels) continue;
     const { meanSpan, rate } = denoiser;
     throw new UserError(
-      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), expected at most ${sentinels}; set sentinels=${runs}`,
+      `ul2r: rows of ${tokens} tokens have up to ${runs} hidden spans (mean ${meanSpan}, rate ${rate}), but there are only ${sentinels} sentinels; set sentinels=${runs}`,
       2,
     );
   }

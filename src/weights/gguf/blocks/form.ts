@@ -14,7 +14,7 @@ export interface BlockForm {
   readonly group: 16 | 32;
   /** Codes are below 2^bits. */
   readonly bits: 2 | 3 | 4 | 5 | 6 | 8;
-  /** The code of 0 for types without a minimum. */
+  /** The code that means 0, for types without a minimum. */
   readonly zero: number;
   readonly hasMin: boolean;
   /** Fills `to` from whole blocks. Word views of codes and bytes are little-endian, like the file. */

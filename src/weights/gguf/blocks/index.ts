@@ -13,7 +13,7 @@ export function blockForm(type: GgmlType): BlockForm | undefined {
   return forms[type];
 }
 
-/** Like `blockForm`, with the best groups for the kernels if there is a choice. */
+/** Like `blockForm`; if a type has several group sizes, the best one for the kernels. */
 export function productForm(type: GgmlType): BlockForm | undefined {
   return type === "Q3_K" ? Q3_K_PRODUCTS : forms[type];
 }

@@ -32,7 +32,10 @@ function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
   }
 }
 
-/** Block: 32 bytes of third bits, 64 of the lower two as in Q2_K, 12 of 6-bit scales, a half. An unset third bit means −4. */
+/**
+ * Block: 32 bytes of third bits, 64 bytes of the lower two bits as in Q2_K, 12 bytes of 6-bit scales, a half. An unset
+ * third bit means −4.
+ */
 function unpackQ3(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
   const words = words16(bytes);
@@ -75,8 +78,8 @@ function scaleQ3(bytes: Uint8Array, at: number, group: number): number {
 }
 
 /**
- * Block: two halves, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits (Q5_K only), 128 of nibbles: 32 low ones,
- * then 32 high ones.
+ * Block: two halves, 12 bytes of 6-bit scales and minima, 32 bytes of fifth bits (Q5_K only), 128 bytes of nibbles: 32
+ * low ones, then 32 high ones.
  */
 function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 5): void {
   const half = halfFloats();
@@ -98,7 +101,9 @@ function unpackQ4Q5(bytes: Uint8Array, { codes, scale, min }: Groups, bits: 4 | 
   }
 }
 
-/** The first four groups: 6 bits of a byte. The others: a nibble, with the two remaining bits of those bytes. */
+/**
+ * The first four groups use 6 bits of a byte each; the others a nibble, with the two bits that remain of those bytes.
+ */
 function scaleQ4(bytes: Uint8Array, at: number, group: number): number {
   const byte = bytes[at + group]!;
   if (group < 4) return byte & 63;
@@ -111,7 +116,10 @@ function minQ4(bytes: Uint8Array, at: number, group: number): number {
   return (byte >> 4) | ((bytes[at + group]! >> 6) << 4);
 }
 
-/** Block: 128 bytes of nibbles (64 low ones, 64 high ones), 64 of the upper two bits as in Q2_K, 16 signed scales, a half. */
+/**
+ * Block: 128 bytes of nibbles (64 low ones, 64 high ones), 64 bytes of the upper two bits as in Q2_K, 16 signed scales,
+ * a half.
+ */
 function unpackQ6(bytes: Uint8Array, { codes, scale }: Groups): void {
   const half = halfFloats();
   const words = words16(bytes);

@@ -35,8 +35,8 @@ export interface TrainedController {
 }
 
 /**
- * Trains one matrix for all layers on SEC's labels, by layer and position; the cross-entropy of exit j, from 1, has the
- * weight j (b.4).
+ * Trains one matrix for all layers on SEC's labels, by layer and position; the cross-entropy of exit j (counted from 1)
+ * has the weight j (b.4).
  */
 export async function* controllerStages(
   states: TrainingStates,
@@ -96,7 +96,7 @@ function controllerFit(
 ): Omit<RowFit, "judging" | "onProgress" | "scoring"> {
   const shares = exitWeights(layers.length, "latest-heavy");
   const training = positionsOf(states.corpus, states.corpus.ranges.training);
-  // All layers' labels of a token move together.
+  // The labels of a token move together for all layers.
   const learnt = kind === "shuffled" ? labels.map((own) => shuffledLabels(own, training, seed)) : labels;
   return {
     ...{ name: "controller", layers, stepRows: ROWS, epochs, rate, seed },

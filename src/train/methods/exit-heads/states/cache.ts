@@ -24,7 +24,7 @@ export const statesIn = ({ modelSha256, quant, dataSha256, block }: StatesKey): 
 
 const TEACHER = "teacher";
 
-/** Files of states, and bytes per row of each. */
+/** Files of states, each with its bytes per row. */
 const filesOf = ({ block }: Pick<StatesKey, "block">, hidden: number, layers: readonly number[]) => [
   ...layers.map((layer) => [layerName(layer), 2 * block * hidden] as const),
   [TEACHER, 4 * block * TEACHER_TOP] as const,
@@ -62,7 +62,7 @@ export class StateCache implements Disposable {
     this.#files = new Map(files.map(([name, bytes]) => [name, new BlockFile(path.join(folder, name), bytes)]));
   }
 
-  /** Differs for other states. */
+  /** An identity that differs for different states. */
   get name(): string {
     return path.basename(this.folder);
   }
@@ -72,7 +72,7 @@ export class StateCache implements Disposable {
     return new StateCache(key.block, hidden, layers, statesIn(key));
   }
 
-  /** Truncates all files that lack some of `rows` rows to equal length; returns their number of rows. */
+  /** Truncates all files that lack some of `rows` rows to the same length; returns their number of rows. */
   begin(rows: number): number {
     const short = [...this.#files.values()].filter(({ blocks }) => blocks < rows);
     const first = Math.min(rows, ...short.map(({ blocks }) => blocks));

@@ -9,7 +9,7 @@ import type { Corpus } from "../corpus.ts";
 import { TEACHER_TOP } from "../options.ts";
 import type { StateCache } from "./cache.ts";
 
-/** Rows that the head reads at once. */
+/** The number of rows that the head reads at once. */
 const HEAD_ROWS = 64;
 
 /** Progress of one part of the work. */
@@ -35,7 +35,7 @@ export async function collectStates(
   if (first === blocks.length) return 0;
   await engine.programs.prepareCuts(cache.layers);
   const slot = engine.acquireEmpty();
-  // Layers between two exits run over a chunk before the next ones read it.
+  // The layers between two exits run over a chunk before the following layers read it.
   for (const layer of cache.layers) slot.split(layer);
   try {
     using run = new StatesRun(slot, cache);
@@ -102,7 +102,7 @@ class StatesRun implements Disposable {
       await this.#judge(at, first, Math.min(HEAD_ROWS, ids.length - first), done);
   }
 
-  /** The stream is the sum of its two sides. */
+  /** The stream is the sum of its two parts. */
   #keep(into: Uint16Array, at: number, tokens: number, done: number): void {
     const { hidden } = this.cache;
     const { branch, residual } = this.slot.buffers.streamBuffers(done);
@@ -130,7 +130,9 @@ class StatesRun implements Disposable {
   }
 }
 
-/** The indices of the `count` greatest values, the greatest first, ties in order. −1 beyond the end of fewer. */
+/**
+ * The indices of the `count` greatest values, greatest first, ties in order; padded with −1 if there are fewer values.
+ */
 export function likeliest(values: Float32Array, count: number): Int32Array {
   const places = new Int32Array(count).fill(-1);
   const greatest = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);

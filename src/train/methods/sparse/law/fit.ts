@@ -40,7 +40,7 @@ export interface FitOptions {
 
 const DELTA = 1e-3;
 
-/** Minimum points for five coefficients. */
+/** The minimum number of points for five coefficients. */
 const LEAST_POINTS = 6;
 
 /**
@@ -64,7 +64,7 @@ function lawOf({ x, value }: Minimum): FittedLaw {
   return { E: Math.exp(e), A: Math.exp(a), B: Math.exp(b), alpha, beta, objective: value };
 }
 
-/** A loss floor that is 0 in practice, and still has a logarithm. */
+/** A loss floor that is practically 0, but has a logarithm. */
 const NO_FLOOR = -10;
 
 /** A start at a known law, for a fit to nearly the same points. */

@@ -13,7 +13,7 @@ export interface Minimum extends Evaluated {
 /** Steps that the curvature approximation remembers. */
 const MEMORY = 10;
 const ITERATIONS = 2000;
-/** A relative decrease within rounding. */
+/** A relative decrease that may be due to rounding. */
 const ROUNDING = 1e-13;
 
 /** Sufficient decrease and curvature of a step (Nocedal & Wright 2006, section 3.1). */
@@ -31,7 +31,7 @@ interface Change {
 
 /**
  * A minimum near `start` by L-BFGS (Nocedal & Wright 2006, algorithm 7.5). It stops once steps improve the value only
- * by rounding: a good fit's values are tiny, so no absolute tolerance suits all.
+ * by rounding: a good fit's values are tiny, so no absolute tolerance suits all fits.
  */
 export function minimise(objective: Objective, start: Vector): Minimum {
   let at: Minimum = { x: start, ...objective(start) };

@@ -12,7 +12,7 @@ export interface RunPlanOptions {
   readonly inferenceTokens?: number;
 }
 
-/** The run that a law predicts to be best. Parameters are counted as in the law. */
+/** The run that is best according to a law. Parameters are counted as in the law. */
 export interface RunPlan {
   /** Parameters at the start, averaged over the steps, and at the end. */
   readonly first: number;
@@ -25,8 +25,9 @@ export interface RunPlan {
 }
 
 /**
- * The average size and the tokens with the least loss for a compute of 6 · size · tokens (arXiv 2203.15556, equation
- * 4), and the start and end of a run with the usual schedule and that average. @throws UserError
+ * The average size and the number of tokens that give the least loss for a compute of 6 · size · tokens (arXiv
+ * 2203.15556, equation 4), and the start and end of pruning for a run with the usual schedule and that average. @throws
+ * UserError
  */
 export function planRun({ compute, sparsity, law, inferenceTokens = 0 }: RunPlanOptions): RunPlan {
   if (!(compute > 0)) throw new UserError(`compute: expected a number above 0, got ${compute}`);

@@ -22,7 +22,7 @@ function pointOf(folder: string): Point {
   const { receipt, tokens } = summaryOf(run);
   const parameters = receipt?.work?.["parameters"];
   if (!receipt || !parameters)
-    throw new UserError(`${folder}: expected a finished run of the method sparse (sparse:sparsity=0 is a dense one)`);
+    throw new UserError(`${folder}: expected a finished run of the method sparse (a dense run is sparse:sparsity=0)`);
   const loss = run.steps.findLast(({ validation }) => validation !== undefined)?.validation;
   if (loss === undefined) throw new UserError(`${folder}: expected a run with held-out data`);
   return { parameters: parameters.run / receipt.steps, tokens, loss };
