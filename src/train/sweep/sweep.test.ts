@@ -131,7 +131,7 @@ describe("a screened sweep", () => {
 
   test("runs that are evaluated too late are refused before any begins", async () => {
     const late = sweepOf("late", grid, { ...changed, evaluateEvery: 30, screen: "halving" });
-    await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; expected an evaluateEvery");
+    await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; set evaluateEvery");
     expect(existsSync(late.out)).toBe(false);
     const blind = sweepOf("blind", grid, { ...changed, validation: 0, screen: "halving" });
     await expect(runSweep(blind, noBase, {})).rejects.toThrow("set validation above 0");

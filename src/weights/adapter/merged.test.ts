@@ -167,7 +167,7 @@ describe("refused in one sentence", () => {
     [
       "DoRA",
       () => weightOne(path.join(import.meta.dirname, "fixtures/llama-dora")),
-      /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; export --format safetensors/,
+      /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; use export --format safetensors/,
     ],
   ])("%s", (_, parts, says) => {
     expect(() => mergeAdapters(parts(), how("linear"))).toThrow(says);
