@@ -55,7 +55,7 @@ test("a stopped sweep resumes: finished runs are skipped, a half one continues; 
   expect(readFileSync(report, "utf8")).toContain("lr=0.01");
   expect(stopped).toEqual([]);
   const other = sweepOf("lr", { "optimizer.lr": [1e-5, 1e-2] }, { clip: 2 });
-  await expect(runSweep(other, noBase, {})).rejects.toThrow(/lr=0.00001: .* other options: clip: 2, was 1/);
+  await expect(runSweep(other, noBase, {})).rejects.toThrow(/lr=0.00001: .* different options: clip: 2, was 1/);
 });
 
 test("a combination that cannot begin is refused before the first run begins", async () => {

@@ -333,7 +333,7 @@ describe("in one sentence, with nothing half-written:", () => {
     const huge = large(weights, { claims: { size: 2 ** 52 } });
     await refused(
       { files: { ...folder, "model.safetensors": huge } },
-      /^the disk of .* has [\d.]+ MB free, hf:org\/tiny needs 45035996\d\d\.\d MB; free space on it$/,
+      /^the disk of .* has [\d.]+ MB free, but hf:org\/tiny needs 45035996\d\d\.\d MB; free space on it$/,
     );
     expect(requested).toEqual([]);
   });
