@@ -133,7 +133,7 @@ test("a budget without a certificate, and a certificate beside a saving, are ref
 
 test("another way to sample is refused by name", async () => {
   await expect(ask({ temperature: 0.7 })).rejects.toThrow(
-    "auto:mine was certified with temperature off, but this request's is 0.7; tune for it",
+    "auto:mine was certified with temperature off, but this request's is 0.7; tune for this case",
   );
 });
 

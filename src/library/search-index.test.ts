@@ -117,7 +117,7 @@ describe("another embedding model is refused", () => {
     await using again = await openIndex(name);
     await expect(again.search("x", { by: "dense" })).rejects.toThrow(
       new RegExp(
-        `^the index ${name} has vectors of a different ${other} \\(\\w{12}…, here it is \\w{12}…\\); create it again$`,
+        `^the index ${name} has vectors of a different ${other} \\(SHA-256 \\w{12}…, here it is \\w{12}…\\); create it again$`,
       ),
     );
     expect((await again.search("train", { by: "bm25" })).results).toHaveLength(1);

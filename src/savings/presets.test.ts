@@ -36,5 +36,5 @@ test.each([
 test("no file is read for its hash if no preset ships", async () => {
   const hash = () => Promise.reject(new Error("was read"));
   const host = { decoder: fakeDecoder(), hash };
-  await expect(withPresets(parseRecipe(["exit"]), host, [models()])).rejects.toThrow("no layer is shown");
+  await expect(withPresets(parseRecipe(["exit"]), host, [models()])).rejects.toThrow("no layer has been shown");
 });

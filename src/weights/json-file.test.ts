@@ -24,7 +24,7 @@ test.each([
   [`{"a":${"[".repeat(70)}${"]".repeat(70)}}`, "this is not JSON"],
   ["null", "expected object, got null"],
   ['{"size": 0}', '"size": must be at least 1 (got 0)'],
-  [`{"size": 1${" ".repeat(100)}}`, "111 bytes; the limit is 99"],
+  [`{"size": 1${" ".repeat(100)}}`, "the file has 111 bytes; the limit is 99"],
 ])("%j is refused by the file's name", (text, sentence) => {
   writeFileSync(file, text);
   const refusal = expect.objectContaining({ name: "UserError", message: `${file}: ${sentence}` });

@@ -80,7 +80,9 @@ test("a saving's name alone is registered with the options of the model's preset
     recipe: [preset],
     resolved: [expect.stringContaining("stride=3")],
   });
-  await expect(add("--model", "vlm-tiny", "--save", "prune")).rejects.toThrow("no choice of tokens has shown to work");
+  await expect(add("--model", "vlm-tiny", "--save", "prune")).rejects.toThrow(
+    "no choice of tokens has been shown to work",
+  );
   await expect(add("--model", "smollm2", "--save", "prune")).rejects.toThrow(
     "a preset of smollm2, which is not downloaded",
   );

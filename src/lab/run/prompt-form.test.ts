@@ -132,12 +132,12 @@ describe("a run with an adapter", () => {
   test("is bound to it: another adapter, or changed files, are refused", async () => {
     await registerRecipe("chatting.gguf@own", chosenRecipe(chatting, [], own));
     await expect(load("chatting.gguf@own", { adapter: OTHER })).rejects.toThrow(
-      `chatting.gguf@own was registered with the adapter ${own}, expected no other`,
+      `chatting.gguf@own was registered with the adapter ${own}; expected the same here`,
     );
     const evidence = { file: "f", sha256: "0", task: "t", metric: "m", quality: 1, delta: 0, flops_saved: 0 };
     await registerRecipe("chatting.gguf@bare", { ...chosenRecipe(chatting, []), evidence });
     await expect(load("chatting.gguf@bare", { adapter: own })).rejects.toThrow(
-      "chatting.gguf@bare was measured without an adapter, expected no other",
+      "chatting.gguf@bare was measured without an adapter; expected the same here",
     );
     cpSync(OTHER, own, { recursive: true, force: true });
     await expect(load("chatting.gguf@own")).rejects.toThrow("whose files have changed since; register it again");

@@ -139,7 +139,7 @@ export const certificateIn = (saving: string): Certificate | undefined =>
 /** True for `auto:NAME` of a certificate for a pair of models. @throws UserError if the certificate is missing */
 export const isPairCertificate = (saving: string): boolean => certificateIn(saving)?.pair !== undefined;
 
-/** What identifies a model's weights in a certificate. */
+/** The identity of a model's weights in a certificate. */
 export type Weights = Pick<Certificate, "model" | "form" | "codes">;
 
 /**

@@ -31,7 +31,7 @@ export interface DataOptions {
   /** True for several samples per row, without attention between them. */
   readonly packing: boolean;
   readonly labels: LabelRule;
-  /** What happens to samples that are longer than a row; by default, they are dropped. */
+  /** The handling of samples that are longer than a row; by default, they are dropped. */
   readonly excessLengthStrategy?: TrainOptions["excessLengthStrategy"];
   /** How the encoder reads texts; undefined for language models. */
   readonly reading?: TextReading | undefined;

@@ -105,7 +105,7 @@ test("settings that train.py cannot follow are refused", async () => {
     /^start: the weights of another/,
   );
   await expect(exportTrl({ ...packed, method: "some" }, at("gone"), open)).rejects.toThrow(
-    /^method: some is not exported/,
+    /^method: some cannot be exported/,
   );
 });
 

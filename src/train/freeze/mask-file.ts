@@ -54,7 +54,7 @@ export function checkMask(file: string, { model, tensors }: FreezeMask, own: rea
   const more = own.filter(({ name }) => !Object.hasOwn(tensors, name)).map(({ name }) => name);
   if (missing.length + more.length > 0)
     throw new UserError(
-      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} are tensors of only one of the mask and the model`,
+      `${file}: the mask is for ${model.name}: ${few([...missing, ...more])} are tensors of the mask or the model, but not of both`,
     );
   const other = own.find(({ name, shape }) => tensors[name]!.shape.join() !== shape.join());
   if (other)

@@ -152,7 +152,7 @@ test("a run that cannot begin does not change a folder that is not empty", async
   writeFileSync(path.join(own, "notes.txt"), "mine");
   const long = { ...options, tokenizer: "bytes", tokens: 32 };
   await expect(runSession({ options: long, out: own, reuse: "force" }, noBase, {})).rejects.toThrow(
-    /more than the model/,
+    /longer than the model/,
   );
   expect(existsSync(path.join(own, "run.json"))).toBe(false);
   expect(existsSync(path.join(own, "notes.txt"))).toBe(true);
@@ -189,7 +189,7 @@ test("a folder with a run is refused; with other options it does not resume, and
   await expect(runSession(session("whole"), noBase, {})).rejects.toThrow(/whole holds a run; --resume continues it/);
   const other = { ...options, clip: 2, schedule: { ...options.schedule, warmup: 1 } };
   await expect(runSession(session("whole", { reuse: "resume", options: other }), noBase, {})).rejects.toThrow(
-    /other options: schedule.warmup: 1, was 2; clip: 2, was 1; --force continues with the new ones$/,
+    /different options: schedule.warmup: 1, was 2; clip: 2, was 1; --force continues with the new ones$/,
   );
 });
 
@@ -268,7 +268,7 @@ test("rows longer than the model's context are refused", async () => {
   const long = { ...options, tokens: 32 };
   const call = session("long", { options: long });
   await expect(runSession(call, noBase, {})).rejects.toThrow(
-    "tokens: 32 tokens are longer than the model's context, expected at most 16",
+    "tokens: rows of 32 tokens are longer than the model's context, expected at most 16",
   );
   expect(existsSync(call.out)).toBe(false);
 });

@@ -21,7 +21,7 @@ export interface Session {
   /** The run's folder; it becomes a model folder that every command accepts. */
   readonly out: string;
   /**
-   * What to do with a run that is already in the folder. `resume changed` continues even if options or data differ;
+   * The handling of a run that is already in the folder. `resume changed` continues even if options or data differ;
    * `unfinished` continues only an unfinished run with the same ones, and otherwise starts over.
    */
   readonly reuse: "refuse" | "resume" | "resume changed" | "unfinished" | "force";

@@ -25,7 +25,7 @@ test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
   "%s matches nothing: the error lists the nearest names",
   async (pattern) => {
     await expect(() => newSubject({ ...options, train: [pattern] }, 5)).rejects.toThrow(
-      /^train: no parameter is named .*; near it are .*"blk\.1\.ffn_up\.weight"/,
+      /^train: no parameter is named .*; the nearest names are .*"blk\.1\.ffn_up\.weight"/,
     );
   },
 );

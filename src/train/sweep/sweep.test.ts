@@ -55,7 +55,7 @@ test("a stopped sweep resumes: finished runs are skipped, a half one continues; 
   expect(readFileSync(report, "utf8")).toContain("lr=0.01");
   expect(stopped).toEqual([]);
   const other = sweepOf("lr", { "optimizer.lr": [1e-5, 1e-2] }, { clip: 2 });
-  await expect(runSweep(other, noBase, {})).rejects.toThrow(/lr=0.00001: .* other options: clip: 2, was 1/);
+  await expect(runSweep(other, noBase, {})).rejects.toThrow(/lr=0.00001: .* different options: clip: 2, was 1/);
 });
 
 test("a combination that cannot begin is refused before the first run begins", async () => {
@@ -131,7 +131,7 @@ describe("a screened sweep", () => {
 
   test("runs that are evaluated too late are refused before any begins", async () => {
     const late = sweepOf("late", grid, { ...changed, evaluateEvery: 30, screen: "halving" });
-    await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; expected an evaluateEvery");
+    await expect(runSweep(late, noBase, {})).rejects.toThrow("the first cut is at step 20; set evaluateEvery");
     expect(existsSync(late.out)).toBe(false);
     const blind = sweepOf("blind", grid, { ...changed, validation: 0, screen: "halving" });
     await expect(runSweep(blind, noBase, {})).rejects.toThrow("set validation above 0");

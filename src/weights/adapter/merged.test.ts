@@ -117,7 +117,7 @@ test("both factors are computed once, and held until both have been read", () =>
 
 describe("refused in one sentence", () => {
   test.each([
-    ["unequal ranks", () => adapters("one", "three"), /three: its .* has rank 2, but in .*one has 4; linear/],
+    ["unequal ranks", () => adapters("one", "three"), /three: its .* has rank 2, but in .*one it has rank 4; linear/],
     [
       "another base's name",
       () => [
@@ -132,7 +132,7 @@ describe("refused in one sentence", () => {
         ...adapters("one"),
         { folder: changed("gguf", fixture("llama-gguf"), { base_model_name_or_path: null }), weight: 1 },
       ],
-      /gguf: its .*q_proj is \[\d+, \d+\], but in .*one is/,
+      /gguf: its .*q_proj is \[\d+, \d+\], but in .*one it is/,
     ],
     [
       "another base's name in the third, the first without one",
@@ -167,7 +167,7 @@ describe("refused in one sentence", () => {
     [
       "DoRA",
       () => weightOne(path.join(import.meta.dirname, "fixtures/llama-dora")),
-      /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; export --format safetensors/,
+      /llama-dora: this adapter is a DoRA, .* so it cannot be merged with others; use export --format safetensors/,
     ],
   ])("%s", (_, parts, says) => {
     expect(() => mergeAdapters(parts(), how("linear"))).toThrow(says);
@@ -184,7 +184,7 @@ describe("refused in one sentence", () => {
     ]);
     await writeTensors(path.join(folder, "adapter_model.safetensors"), tensors);
     expect(() => mergeAdapters(weightOne(merges("two"), merges("one"), folder), how(type))).toThrow(
-      new RegExp(`narrow-${type}: its ${module} is \\[16, 24\\], but in .*one is \\[32, 40\\]`),
+      new RegExp(`narrow-${type}: its ${module} is \\[16, 24\\], but in .*one it is \\[32, 40\\]`),
     );
   });
 });

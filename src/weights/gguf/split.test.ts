@@ -119,7 +119,7 @@ describe("one sentence for", () => {
     ["another total", { total: 7 }, "its split.tensors.count is 7, expected 6"],
   ])("a foreign part: %s", (_, change, problem) => {
     save(2, change);
-    expect(message()).toBe(`${at(2)}: this is not part 2 of 3 of ${at(1)}, ${problem}`);
+    expect(message()).toBe(`${at(2)}: this is not part 2 of 3 of ${at(1)}: ${problem}`);
   });
 
   test("a part of a file that was not split", () => {

@@ -34,5 +34,5 @@ test("a slice without the one before it is an error", () => {
     ["q", tensor([2], 1, 2)],
     ["v", tensor([2], 5, 6)],
   ]);
-  expect(() => asStored(names, some)).toThrow("in_proj: rows 2 to 4 of its own");
+  expect(() => asStored(names, some)).toThrow("in_proj: rows 2 to 4 are missing");
 });

@@ -206,7 +206,7 @@ describe("dynamax", () => {
     expect(found!.mean).toBeLessThan(0.95);
     await expect(calibrated({ file: controller })).rejects.toThrow(/has no classifier/);
     const short = calibrate("a call", model, thresholdCalibration, ["a b"], { options: { file: certified } });
-    await expect(short).rejects.toThrow("dynamax: expected documents of at least 32 tokens, got 1 shorter");
+    await expect(short).rejects.toThrow("dynamax: expected documents of at least 32 tokens, got only shorter ones (1)");
   });
 
   test("thresholds that are certified for another form of the weights are refused, and stay when this form's are made", async () => {

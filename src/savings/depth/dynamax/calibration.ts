@@ -85,7 +85,7 @@ async function watch(
   const long = prompts.filter(({ prompt }) => prompt.length >= SHORTEST);
   if (long.length === 0)
     throw new UserError(
-      `dynamax: expected documents of at least ${SHORTEST} tokens, but all ${prompts.length} are shorter`,
+      `dynamax: expected documents of at least ${SHORTEST} tokens, got only shorter ones (${prompts.length})`,
       2,
     );
   const texts = long.map(({ prompt }) => ({

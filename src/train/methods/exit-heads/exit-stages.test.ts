@@ -138,7 +138,7 @@ test("exits of another model, and damaged ones, are refused in one sentence", ()
     }
     throw new Error("nothing was refused");
   };
-  expect(refusal(() => openExits(out, { ...host(), sha256: "b".repeat(64) }))).toMatch(/the exits are for .* and this/);
+  expect(refusal(() => openExits(out, { ...host(), sha256: "b".repeat(64) }))).toMatch(/the exits are for .* but this/);
   expect(refusal(() => openExits(path.join(home, "none"), host()))).toMatch(/there is no such file/);
   const damaged = path.join(home, "damaged");
   return writeExits(damaged, trained).then(() => {
@@ -222,7 +222,7 @@ test("a run of the method on files writes the same exits as the function", async
   writeFileSync(text, documents[0]!);
   await trainRun({ architecture: { model_type: "llama", ...tiny }, data: text, steps: 1, tokens: 8 }, { out: other });
   await expect(trainExits(loaded, "dynamax", documents, other, { ...own, quant: "f32" })).rejects.toThrow(
-    /other holds another training run; use a different --out$/,
+    /other holds a different training run; use a different --out$/,
   );
   await expect(trainRun({ ...run, model: undefined }, { out: path.join(home, "none") })).rejects.toThrow(
     "model: expected a model whose exits are trained",

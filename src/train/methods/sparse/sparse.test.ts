@@ -89,7 +89,7 @@ test("linear layers and an untied head are pruned, tables and gains are not", as
   const some = prunableOf(run.stage.subject.store, "output.weight+blk.0.*").map(({ name }) => name);
   expect(some).toHaveLength(7);
   expect(() => prunableOf(run.stage.subject.store, "head.*")).toThrow('no prunable matrix is named "head.*"');
-  expect(() => prunableOf(run.stage.subject.store, "*")).toThrow("found none");
+  expect(() => prunableOf(run.stage.subject.store, "*")).toThrow("at least one trained matrix");
   const options = optionsWith("sparse");
   const tied = await newSubject(
     { ...options, architecture: { ...options.architecture, tie_word_embeddings: true } },
@@ -175,7 +175,7 @@ test("a run of LoRA layers is refused, and so is one that writes its best evalua
   };
   const openWith = (changed: Partial<TrainOptions>) => () =>
     sparse.open!(sparseOptions.parse({}), { ...host, options: { ...host.options, ...changed } });
-  expect(openWith({ lora: loraOptions.parse({}) })).toThrow("prunes a model's own weights");
+  expect(openWith({ lora: loraOptions.parse({}) })).toThrow("prunes only a model's own weights");
   expect(openWith({ keepBest: true })).toThrow("keepBest could bring pruned weights back");
   expect(openWith({ ema: 0.9 })).toThrow("ema could bring pruned weights back");
 });
