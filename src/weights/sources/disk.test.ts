@@ -13,6 +13,6 @@ test("space is checked against what the disk has", async () => {
   await ensureSpace(folder, 1, "a byte");
   await expect(ensureSpace(folder, 2 ** 60, "model.gguf")).rejects.toThrow(UserError);
   await expect(ensureSpace(folder, 2 ** 60, "model.gguf")).rejects.toThrow(
-    /^the disk of .* has [\d.]+ MB free, model\.gguf needs 1152921504606\.8 MB; free space on it$/,
+    /^the disk of .* has [\d.]+ MB free, but model\.gguf needs 1152921504606\.8 MB; free space on it$/,
   );
 });

@@ -259,7 +259,7 @@ describe("the disk", () => {
   test("without room for the file and what follows is told of beforehand", async () => {
     const { job, part } = await setUp({}, { reserve: 2 ** 60 });
     expect(await failure(download(job))).toMatch(
-      /^the disk of .* has [\d.]+ MB free, m\.bin needs [\d.]+ MB; free space on it$/,
+      /^the disk of .* has [\d.]+ MB free, but m\.bin needs [\d.]+ MB; free space on it$/,
     );
     expect(readFileSync(part)).toHaveLength(0);
   });
