@@ -106,7 +106,7 @@ async function byAdapter(seed: number, planned: boolean): Promise<string> {
   await trained(name, {
     ...common(seed),
     ...{ model: "smollm2", lora: { rank: 4, alpha: 16 }, optimizer: { lr: 1e-3, weightDecay: 0 } },
-    ...{ schedule: { name: "cosine", warmup: 0.03, minimum: 0 }, data: at(`${name}.jsonl`), tokens: 128 },
+    ...{ schedule: { name: "cosine", warmup: 0.03, minimum: 0 }, data: at(`${name}.jsonl`), tokens: 80 },
   });
   using model = await load("smollm2", { adapter: at(name) });
   const right: boolean[] = [];
