@@ -40,7 +40,7 @@ const onePass = planningOf("latent", words, { steps: 1 });
 
 /** Trains a projector and opens planner and executor with it. */
 async function projected(seed: number, source: string, more = ""): Promise<PlanPipeline> {
-  if (seed === SHIPPED && source === "plan" && more === "") return openPlanner(PAIR);
+  if (seed === SHIPPED && source === "plan" && more === "") return openPlanner(PAIR, { threads: 1 });
   const name = `${source}${more}-${count}-${seed}`;
   save(folder, `questions-${count}-${seed}.jsonl`, trainingOf(seed).map(lineOf));
   await trained(name, {
@@ -48,7 +48,7 @@ async function projected(seed: number, source: string, more = ""): Promise<PlanP
     method: `projector:plan=${words.planTokens},template=${words.template},source=${source}${more}`,
     ...{ model: PAIR, data: at(`questions-${count}-${seed}.jsonl`) },
   });
-  return openPlanner(PAIR, { projector: at(name) });
+  return openPlanner(PAIR, { projector: at(name), threads: 1 });
 }
 
 async function answered(pipeline: PlanPipeline, place: Place): Promise<string> {
@@ -76,7 +76,7 @@ const turnOf = (question: string, plan: string | undefined): string =>
 
 /** The planner's plans as text, one a sample. */
 async function plansOf(all: readonly Sample[]): Promise<string[]> {
-  using planner = await load("planner-words", { quant: "f32" });
+  using planner = await load("planner-words", { quant: "f32", threads: 1 });
   const plans: string[] = [];
   for (const { question } of all) {
     const { text } = await planner.complete(`${question}=`, {
