@@ -20,7 +20,8 @@ function aheadOf(rows: readonly SeedRow[], { seed, arm, right }: SeedRow): strin
 /** A line for each number of samples that an arm was trained on. */
 function linesOf(rows: readonly SeedRow[], arm: ArmName): string[][] {
   const own = rows.filter((row) => row.arm === arm).toSorted(mostSamples);
-  return [...Map.groupBy(own, ({ samples }) => samples)].map(([samples, same]) => {
+  return [...new Set(own.map(({ samples }) => samples))].map((samples) => {
+    const same = own.filter((row) => row.samples === samples);
     const shares = same.map(({ right }) => shareOf(right));
     const ahead = same.flatMap((row) => aheadOf(rows, row));
     return [arm, String(samples), shares.map(three).join(", "), overSeeds(shares, three), ahead.join(", ")];
