@@ -42,7 +42,8 @@ export const shareOf = (right: string) => {
   const { quality: accuracy, ci95 } = bootstrap(partsOf(right), quality, { seed: 0, resamples: 2000 });
   return { accuracy, ci95 };
 };
-const gainOf = (right: string, than: string) =>
+/** What some answers have over others to the same questions, paired. */
+export const gainOf = (right: string, than: string) =>
   pairedDelta(partsOf(right), partsOf(than), quality, { seed: 0, resamples: 2000 });
 
 /** All arms on some questions; `controls` have projectors that were trained without a plan. */

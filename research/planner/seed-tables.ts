@@ -2,34 +2,38 @@ import { markdownTable } from "../../tools/section.ts";
 import { signed } from "../common/figures.ts";
 import { overSeeds } from "../common/over-seeds.ts";
 import { shareOf } from "../common/shares.ts";
+import { gainOf } from "./arm-rows.ts";
 import { type ArmName, arms, type SeedRow, seedRows } from "./seed-rows.ts";
 
+const LATENT: ArmName = "latent plan";
 const three = (value: number): string => value.toFixed(3);
+const mostSamples = (one: SeedRow, other: SeedRow): number => other.samples - one.samples;
 
-function lineOf(rows: readonly SeedRow[], arm: ArmName): string[] {
-  const own = rows.filter((row) => row.arm === arm);
-  const shares = own.map(({ right }) => shareOf(right));
-  const ahead = own.flatMap(({ seed, right }) => {
-    const latent = rows.find((row) => row.seed === seed && row.arm === "latent plan");
-    return latent ? [shareOf(latent.right) - shareOf(right)] : [];
-  });
-  return [
-    ...[arm, String(own.length), shares.map(three).join(", "), overSeeds(shares, three)],
-    arm === "latent plan" || ahead.length === 0 ? "" : overSeeds(ahead, signed),
-  ];
+/** What the latent plan of the same seed has over a row, paired by question. */
+function aheadOf(rows: readonly SeedRow[], { seed, arm, right }: SeedRow): string[] {
+  const latent = rows.filter((row) => row.seed === seed && row.arm === LATENT).toSorted(mostSamples)[0];
+  if (!latent || arm === LATENT) return [];
+  const { mean, ci95 } = gainOf(latent.right, right);
+  return [`${signed(mean)} [${ci95.map(signed).join(", ")}]`];
 }
 
-/** A table of each number of training samples. */
+/** A line for each number of samples that an arm was trained on. */
+function linesOf(rows: readonly SeedRow[], arm: ArmName): string[][] {
+  const own = rows.filter((row) => row.arm === arm).toSorted(mostSamples);
+  return [...new Set(own.map(({ samples }) => samples))].map((samples) => {
+    const same = own.filter((row) => row.samples === samples);
+    const shares = same.map(({ right }) => shareOf(right));
+    const ahead = same.flatMap((row) => aheadOf(rows, row));
+    return [arm, String(samples), shares.map(three).join(", "), overSeeds(shares, three), ahead.join(", ")];
+  });
+}
+
 export function seedTables(): string {
   const rows = seedRows();
-  const counts = [...new Set(rows.map(({ samples }) => samples))].toSorted((a, b) => b - a);
-  return counts
-    .map((samples) => {
-      const own = rows.filter((row) => row.samples === samples);
-      const lines = arms.filter((arm) => own.some((row) => row.arm === arm)).map((arm) => lineOf(own, arm));
-      const head = ["in the plan's place", "seeds", "accuracy, a seed each", "mean [95 %]", "latent plan over it"];
-      const questions = own[0]!.right.length;
-      return `${questions} questions, trained on ${samples} samples once:\n\n${markdownTable(head, lines)}`;
-    })
-    .join("\n\n");
+  const head = [
+    ...["in the plan's place", "samples", "accuracy, a seed each", "mean [95 %]"],
+    "latent plan of most samples over it, a seed each, paired [95 %]",
+  ];
+  const lines = arms.flatMap((arm) => linesOf(rows, arm));
+  return `${rows[0]!.right.length} questions, trained once on each sample:\n\n${markdownTable(head, lines)}`;
 }

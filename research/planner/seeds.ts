@@ -40,7 +40,7 @@ const onePass = planningOf("latent", words, { steps: 1 });
 
 /** Trains a projector and opens planner and executor with it. */
 async function projected(seed: number, source: string, more = ""): Promise<PlanPipeline> {
-  if (seed === SHIPPED && source === "plan" && more === "") return openPlanner(PAIR);
+  if (seed === SHIPPED && source === "plan" && more === "") return openPlanner(PAIR, { threads: 1 });
   const name = `${source}${more}-${count}-${seed}`;
   save(folder, `questions-${count}-${seed}.jsonl`, trainingOf(seed).map(lineOf));
   await trained(name, {
@@ -48,7 +48,7 @@ async function projected(seed: number, source: string, more = ""): Promise<PlanP
     method: `projector:plan=${words.planTokens},template=${words.template},source=${source}${more}`,
     ...{ model: PAIR, data: at(`questions-${count}-${seed}.jsonl`) },
   });
-  return openPlanner(PAIR, { projector: at(name) });
+  return openPlanner(PAIR, { projector: at(name), threads: 1 });
 }
 
 async function answered(pipeline: PlanPipeline, place: Place): Promise<string> {
@@ -76,7 +76,7 @@ const turnOf = (question: string, plan: string | undefined): string =>
 
 /** The planner's plans as text, one a sample. */
 async function plansOf(all: readonly Sample[]): Promise<string[]> {
-  using planner = await load("planner-words", { quant: "f32" });
+  using planner = await load("planner-words", { quant: "f32", threads: 1 });
   const plans: string[] = [];
   for (const { question } of all) {
     const { text } = await planner.complete(`${question}=`, {
@@ -106,7 +106,7 @@ async function byAdapter(seed: number, planned: boolean): Promise<string> {
   await trained(name, {
     ...common(seed),
     ...{ model: "smollm2", lora: { rank: 4, alpha: 16 }, optimizer: { lr: 1e-3, weightDecay: 0 } },
-    ...{ schedule: { name: "cosine", warmup: 0.03, minimum: 0 }, data: at(`${name}.jsonl`), tokens: 128 },
+    ...{ schedule: { name: "cosine", warmup: 0.03, minimum: 0 }, data: at(`${name}.jsonl`), tokens: 80 },
   });
   using model = await load("smollm2", { adapter: at(name) });
   const right: boolean[] = [];
