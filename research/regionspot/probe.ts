@@ -14,7 +14,10 @@ const RIDGE = 1e-2;
 
 /** Ridge regression from tokens to labels and to boxes, fitted on one set of scenes and judged on another. */
 export function probe(training: RegionFeatures, heldOut: RegionFeatures, labels: readonly string[]): Probe {
-  const [x, held] = [rowsOf(training), rowsOf(heldOut)];
+  const [x, held] = [training, heldOut].map(({ tokens, sizes }) => rowsOf(tokens, sizes.token)) as [
+    Float64Array[],
+    Float64Array[],
+  ];
   const names = (of: RegionFeatures) => of.scenes.flatMap((scene) => scene.labels);
   const oneHot = names(training).map((name) => labels.map((label) => (label === name ? 1 : 0)));
   const edges = (of: RegionFeatures) => of.scenes.flatMap(({ boxes }) => boxes);
@@ -31,16 +34,15 @@ export function probe(training: RegionFeatures, heldOut: RegionFeatures, labels:
   return { label: right / held.length, commonest: Math.max(...counts) / held.length, box };
 }
 
-/** Each region's token, with a 1 behind it. */
-function rowsOf({ tokens, sizes }: RegionFeatures): Float64Array[] {
-  const { token } = sizes;
+/** Each region's token or other feature, with a 1 behind it. */
+export function rowsOf(tokens: Float32Array, token: number): Float64Array[] {
   return Array.from({ length: tokens.length / token }, (_, r) =>
     Float64Array.of(...tokens.subarray(r * token, (r + 1) * token), 1),
   );
 }
 
-/** Weights [outputs][inputs] of least squares. */
-function leastSquares(x: readonly Float64Array[], y: readonly (readonly number[])[]): Float64Array[] {
+/** Weights [outputs][inputs] of least squares, by ridge regression. */
+export function leastSquares(x: readonly Float64Array[], y: readonly (readonly number[])[]): Float64Array[] {
   const n = x[0]!.length;
   const gram = new Float64Array(n * n);
   for (const row of x) for (let i = 0; i < n; i++) for (let j = 0; j < n; j++) gram[i * n + j]! += row[i]! * row[j]!;
@@ -57,7 +59,8 @@ function leastSquares(x: readonly Float64Array[], y: readonly (readonly number[]
   });
 }
 
-const predict = (weights: readonly Float64Array[], row: Float64Array): number[] =>
+/** The outputs for a row of inputs. */
+export const predict = (weights: readonly Float64Array[], row: Float64Array): number[] =>
   weights.map((w) => row.reduce((sum, v, i) => sum + v * w[i]!, 0));
 
 const argmax = (values: readonly number[]): number => values.indexOf(Math.max(...values));

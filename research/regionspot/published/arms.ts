@@ -66,6 +66,7 @@ export const arms = {
   means: {
     title: "the same network on the mean of the box's patches",
     batch: LONE,
+    // One token of zeros reads as many do.
     features: (seen) => lone(seen, new Float32Array(seen.means.length), seen.means),
   },
 } as const satisfies Readonly<Record<string, Arm>>;

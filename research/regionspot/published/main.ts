@@ -1,9 +1,10 @@
 /**
  * RegionSpot between published models that stay as they are, DINOv2 for pictures and bge-small for names, and its rivals:
  *
- *     npx tsx research/regionspot/published/main.ts TRAINING.jsonl HELD-OUT.jsonl WORK [STEPS] [SEEDS]
+ *     npx tsx research/regionspot/published/main.ts TRAINING.jsonl HELD-OUT.jsonl WORK [PICTURES] [SEEDS]
  *
- * Features and networks are kept in WORK, and what is there is not made again. Writes research/regionspot/results/published.json.
+ * Features and networks are kept in WORK, and what is there is not made again. Writes
+ * research/regionspot/results/published-SCENES.json. `auto` is measured with NanoDet's boxes as well, which tools/detectors.ts runs.
  */
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
@@ -14,15 +15,17 @@ import { bridgeStagesOn } from "../../../src/train/methods/regions/bridge-stage.
 import type { RegionScene } from "../../../src/train/methods/regions/scenes.ts";
 import { trainOptions } from "../../../src/train/options.ts";
 import { TrainingRun } from "../../../src/train/session/run.ts";
+import { withFile } from "../../../src/weights/read-file.ts";
+import { parseHeader } from "../../../src/weights/safetensors/header.ts";
 import { root } from "../../../tools/section.ts";
 import { bridged, type Control, type Vectors } from "../arms.ts";
 import { part } from "../splits.ts";
 import { type ArmName, arms, cropVectors } from "./arms.ts";
 import { costs } from "./cost.ts";
 import { type Seen, seenIn } from "./features.ts";
-import { recallOf } from "./recall.ts";
-import { type Names, nearest, rightShare } from "./score.ts";
-import { exchanged, nameVectors, vectorsOf } from "./texts.ts";
+import { recalls } from "./recall.ts";
+import { type Choice, difference, mapped, type Names, nearest, rightShare } from "./score.ts";
+import { nameVectors, vectorsOf } from "./texts.ts";
 
 const READER = "bge-small";
 /** The share of names of which no region is learned. */
@@ -30,13 +33,14 @@ const LEFT_OUT = 0.3;
 const LOCALISER = join(root, "models/clip-tiny/recognize");
 const OPTIMIZER = { lr: 1e-3, beta2: 0.999, weightDecay: 1e-4 };
 
-const [training, heldOut, work, steps = "250", seedCount = "3"] = process.argv.slice(2);
+const [training, heldOut, work, pictures = "20000", seedCount = "3"] = process.argv.slice(2);
 if (!training || !heldOut || !work) throw new Error("expected two files and a folder");
 const seeds = [...Array(Number(seedCount)).keys()];
 const seen = {
   training: await seenIn(training, join(work, "training")),
   heldOut: await seenIn(heldOut, join(work, "held-out")),
 };
+const armNames = Object.keys(arms) as ArmName[];
 const labelsIn = (scenes: readonly RegionScene[]) => scenes.flatMap(({ labels }) => labels);
 const names = [...new Set([...labelsIn(seen.training.scenes), ...labelsIn(seen.heldOut.scenes)])].sort();
 const novel = part(names, LEFT_OUT, 1);
@@ -44,23 +48,23 @@ const learned = names.filter((name) => !novel.includes(name));
 const texts: Names = { names, values: await nameVectors(READER, names) };
 const source = await resolveModel(READER);
 
-const folderOf = (arm: ArmName, seed: number, mixed: boolean) =>
-  join(work, `${arm}-${seed}-${steps}${mixed ? "-exchanged" : ""}`);
+/** Steps in which an arm sees as many pictures, scenes or crops, as the others. */
+const stepsOf = (arm: ArmName) => Number(pictures) / arms[arm].batch;
+const folderOf = (arm: ArmName, seed: number) => join(work, `${arm}-${seed}-${stepsOf(arm)}`);
 
-/** Trains an arm's network; with `mixed`, each name is learned by another one's vector. */
-async function train(arm: ArmName, seed: number, mixed = false): Promise<void> {
-  const out = folderOf(arm, seed, mixed);
+async function train(arm: ArmName, seed: number): Promise<void> {
+  const out = folderOf(arm, seed);
   if (existsSync(join(out, "bridge.json"))) return;
   const options = bridgeOptions.parse({
     ...{ data: training, localiser: LOCALISER, labels: learned, optimizer: OPTIMIZER, seed },
-    ...{ steps: Number(steps), batch: arms[arm].batch },
+    ...{ steps: stepsOf(arm), batch: arms[arm].batch },
   });
   const losses: number[] = [];
   const terms = {
     options: trainOptions.parse({ data: training, optimizer: options.optimizer, schedule: options.schedule }),
     ...{ out, losses: () => losses },
   };
-  const values = vectorsOf(mixed ? exchanged(learned, seed) : learned, names, texts.values);
+  const values = vectorsOf(learned, names, texts.values);
   const began = performance.now();
   for await (const stage of bridgeStagesOn(arms[arm].features(seen.training), { source, values }, options, terms)) {
     await stage.prepare();
@@ -73,18 +77,29 @@ async function train(arm: ArmName, seed: number, mixed = false): Promise<void> {
   );
 }
 
-async function vectors(arm: ArmName, seed: number, control: Control = "none", mixed = false): Promise<Vectors> {
+async function vectors(arm: ArmName, seed: number, control: Control = "none"): Promise<Vectors> {
   const features = arms[arm].features(seen.heldOut);
-  using bridge = await BridgeRunner.open(folderOf(arm, seed, mixed), features.sizes.imageTokens);
+  using bridge = await BridgeRunner.open(folderOf(arm, seed), features.sizes.imageTokens);
   return await bridged({ bridge }, features, control);
 }
 
+/** The loss of a network's training, and its parameters. */
+function describe(folder: string) {
+  const { loss } = JSON.parse(readFileSync(join(folder, "bridge.json"), "utf8"));
+  const tensors = [...withFile(join(folder, "bridge.safetensors"), parseHeader).values()];
+  const parameters = tensors.reduce((sum, { shape }) => sum + shape.reduce((size, n) => size * n, 1), 0);
+  return { loss, parameters };
+}
+
 const { scenes } = seen.heldOut;
-const shares = (of: readonly Vectors[]) => ({
-  learned: rightShare(scenes, of, texts, { asked: learned, among: names }),
-  novel: rightShare(scenes, of, texts, { asked: novel, among: novel }),
-  novelAmongAll: rightShare(scenes, of, texts, { asked: novel, among: names }),
-});
+const choices = {
+  learned: { asked: learned, among: names },
+  novel: { asked: novel, among: novel },
+  novelAmongAll: { asked: novel, among: names },
+};
+const by = <T>(of: (choice: Choice) => T) =>
+  Object.fromEntries(Object.entries(choices).map(([name, choice]) => [name, of(choice)]));
+const shares = (of: readonly Vectors[]) => by((choice) => rightShare(scenes, of, texts, choice));
 
 /** Vectors of learned regions, by a feature of each. */
 function known(of: Float32Array, { scenes }: Seen) {
@@ -95,40 +110,42 @@ function known(of: Float32Array, { scenes }: Seen) {
   return { vectors: rows, labels: indices.map((i) => labels[i]!) };
 }
 
-for (const seed of seeds) for (const arm of Object.keys(arms) as ArmName[]) await train(arm, seed);
-await train("bridge", 0, true);
+for (const seed of seeds) for (const arm of armNames) await train(arm, seed);
 
-const trained = await Promise.all(
-  (Object.keys(arms) as ArmName[]).map(async (arm) => {
-    const of: Vectors[] = [];
-    for (const seed of seeds) of.push(await vectors(arm, seed));
-    const metadata = JSON.parse(readFileSync(join(folderOf(arm, 0, false), "bridge.json"), "utf8"));
-    return { arm, loss: metadata.loss, ...shares(of) };
-  }),
-);
-const untrained = {
-  means: shares([nearest(known(seen.training.means, seen.training), seen.heldOut.means, texts)]),
-  crops: shares([nearest(known(cropVectors(seen.training), seen.training), cropVectors(seen.heldOut), texts)]),
-};
-const controlled = async (control: Control) => {
+const trained = new Map<ArmName, Vectors[]>();
+for (const arm of armNames) {
   const of: Vectors[] = [];
-  for (const seed of seeds) of.push(await vectors("bridge", seed, control));
-  return of;
-};
+  for (const seed of seeds) of.push(await vectors(arm, seed));
+  trained.set(arm, of);
+}
+const own = trained.get("bridge")!;
+const rows = armNames.map((arm) => ({
+  ...{ arm, ...describe(folderOf(arm, 0)), ...shares(trained.get(arm)!) },
+  /** By how much more the bridge names right. */
+  bridge: by((choice) => difference(scenes, own, trained.get(arm)!, texts, choice)),
+}));
+const features = {
+  means: [known(seen.training.means, seen.training), seen.heldOut.means],
+  crops: [known(cropVectors(seen.training), seen.training), cropVectors(seen.heldOut)],
+} as const;
+const of = (vectors: typeof nearest) =>
+  Object.fromEntries(
+    Object.entries(features).map(([name, [own, asked]]) => [name, shares([vectors(own, asked, texts)])]),
+  );
+const controlled = (control: Control) => Promise.all(seeds.map((seed) => vectors("bridge", seed, control)));
 const shuffled = await controlled("shuffled tokens");
-const own = await controlled("none");
 const apart = own.map((of, i) => of.map((vector, region) => (shuffled[i]![region] ? vector : undefined)));
 const controls = {
   apart: shares(apart),
   shuffled: shares(shuffled),
   blind: shares(await controlled("no image")),
-  exchanged: shares([await vectors("bridge", 0, "none", true)]),
 };
 const results = {
-  ...{ steps: Number(steps), seeds: seeds.length, names: { learned: learned.length, novel: novel.length } },
+  ...{ pictures: Number(pictures), seeds: seeds.length, names: { learned: learned.length, novel: novel.length } },
   scenes: { training: seen.training.scenes.length, heldOut: scenes.length },
   regions: { training: labelsIn(seen.training.scenes).length, heldOut: labelsIn(scenes).length },
-  ...{ trained, untrained, controls, recall: await recallOf(scenes) },
-  cost: await costs(folderOf("bridge", 0, false), folderOf("crops", 0, false), scenes[0]!, seen.heldOut),
+  ...{ trained: rows, nearest: of(nearest), mapped: of(mapped), controls, recalls: await recalls(scenes) },
+  cost: await costs((arm) => folderOf(arm, 0), scenes[0]!, seen.heldOut),
 };
-writeFileSync(join(root, "research/regionspot/results/published.json"), `${JSON.stringify(results, null, 1)}\n`);
+const file = `research/regionspot/results/published-${seen.training.scenes.length}.json`;
+writeFileSync(join(root, file), `${JSON.stringify(results, null, 1)}\n`);

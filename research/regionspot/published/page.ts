@@ -5,57 +5,98 @@ import { markdownTable, root, writeSection } from "../../../tools/section.ts";
 import { type ArmName, arms } from "./arms.ts";
 import type { CostRow } from "./cost.ts";
 import type { Recall } from "./recall.ts";
-import type { Share } from "./score.ts";
+import type { Difference, Share } from "./score.ts";
 
 export const PAGE = "research/regionspot/README.md";
 export const SECTION = "regionspot-published";
-export const RESULTS = join(root, "research/regionspot/results/published.json");
+const RESULTS = "research/regionspot/results/published";
 
+type Question = "learned" | "novel" | "novelAmongAll";
 /** Shares of regions that are named right: with learned names among all, and with left-out ones among themselves and among all. */
-interface Shares {
-  readonly learned: Share;
-  readonly novel: Share;
-  readonly novelAmongAll: Share;
+type Shares = Readonly<Record<Question, Share>>;
+type Trained = Shares & { readonly arm: ArmName; readonly loss: { readonly first: number; readonly last: number } };
+/** The first run. */
+interface Small {
+  readonly trained: readonly Trained[];
 }
 interface Published {
-  readonly steps: number;
+  /** Scenes, or crops, that a network learns from, with repetitions. */
+  readonly pictures: number;
   readonly seeds: number;
   readonly names: { readonly learned: number; readonly novel: number };
   readonly scenes: { readonly training: number; readonly heldOut: number };
   readonly regions: { readonly training: number; readonly heldOut: number };
-  readonly trained: readonly (Shares & { readonly arm: ArmName })[];
-  readonly untrained: Readonly<Record<"means" | "crops", Shares>>;
-  readonly controls: Readonly<Record<"apart" | "shuffled" | "blind" | "exchanged", Shares>>;
-  readonly recall: Recall;
+  readonly trained: readonly (Trained & {
+    readonly parameters: number;
+    readonly bridge: Readonly<Record<Question, Difference>>;
+  })[];
+  readonly nearest: Readonly<Record<"means" | "crops", Shares>>;
+  readonly mapped: Readonly<Record<"means" | "crops", Shares>>;
+  readonly controls: Readonly<Record<"apart" | "shuffled" | "blind", Shares>>;
+  readonly recalls: readonly Recall[];
   readonly cost: readonly CostRow[];
 }
 
 const three = (value: number): string => value.toFixed(3);
-const cell = ({ share, ci95: [low, high] }: Share): string => `${three(share)} [${three(low)}, ${three(high)}]`;
+const cell = ({ share, ci95: [low, high] }: Pick<Share, "share" | "ci95">): string =>
+  `${three(share)} [${three(low)}, ${three(high)}]`;
 const cells = ({ learned, novel, novelAmongAll }: Shares): string[] => [learned, novel, novelAmongAll].map(cell);
 const HEAD = ["learned, among all names", "never learned, among themselves", "never learned, among all"];
 
+const read = <T>(scenes: number): T => JSON.parse(readFileSync(join(root, `${RESULTS}-${scenes}.json`), "utf8")) as T;
+
 export function publishedSection(): string {
-  const found = JSON.parse(readFileSync(RESULTS, "utf8")) as Published;
-  return [settings(found), accuracyTable(found), controlTable(found), recallSentence(found), costTable(found)].join(
-    "\n\n",
+  const found = read<Published>(5000);
+  const tables = [accuracyTable(found), differenceTable(found), sizeTable(found), controlTable(found)];
+  return [settings(found), ...tables, recallTable(found), costTable(found)].join("\n\n");
+}
+
+function settings({ scenes, regions, names, pictures, seeds }: Published): string {
+  return `${regions.training} regions of ${scenes.training} scenes to learn from, ${regions.heldOut} regions of ${scenes.heldOut} others; ${names.learned} names are learned, ${names.novel} are left out. ${seeds} seeds of each network, which learns from ${pictures} pictures, its scenes or crops, with repetitions; intervals are over scenes.`;
+}
+
+function accuracyTable({ trained, nearest, mapped, names }: Published): string {
+  const chance = [1 / (names.learned + names.novel), 1 / names.novel, 1 / (names.learned + names.novel)];
+  return markdownTable(
+    ["arm", "parameters", ...HEAD],
+    [
+      ...trained.map((row) => [arms[row.arm].title, `${(row.parameters / 1e6).toFixed(2)} M`, ...cells(row)]),
+      ["a linear map of the mean of the box's patches", "0.15 M", ...cells(mapped.means)],
+      ["a linear map of the crop's first token", "0.15 M", ...cells(mapped.crops)],
+      ["nearest learned region, by the mean of the box's patches", "none", ...cells(nearest.means)],
+      ["nearest learned region, by crops", "none", ...cells(nearest.crops)],
+      ["chance", "", ...chance.map(three)],
+    ],
   );
 }
 
-function settings({ scenes, regions, names, steps, seeds }: Published): string {
-  return `${regions.training} regions of ${scenes.training} scenes to learn from, ${regions.heldOut} regions of ${scenes.heldOut} others; ${names.learned} names are learned, ${names.novel} are left out. ${seeds} seeds of each network, ${steps} steps each; intervals are over scenes.`;
-}
+const differenceTable = ({ trained }: Published): string =>
+  markdownTable(
+    ["the bridge minus", ...HEAD],
+    trained
+      .filter(({ arm }) => arm !== "bridge")
+      .map(({ arm, bridge: { learned, novel, novelAmongAll } }) => [
+        arms[arm].title,
+        ...[learned, novel, novelAmongAll].map(({ mean, ci95 }) => cell({ share: mean, ci95 })),
+      ]),
+  );
 
-function accuracyTable({ trained, untrained, names }: Published): string {
-  const chance = [1 / (names.learned + names.novel), 1 / names.novel, 1 / (names.learned + names.novel)];
+/** What ten times as many scenes changed. */
+function sizeTable(large: Published): string {
+  const small = read<Small>(500);
+  const loss = ({ loss }: Trained) => loss.last.toFixed(3);
   return markdownTable(
-    ["arm", ...HEAD],
     [
-      ...trained.map((row) => [arms[row.arm].title, ...cells(row)]),
-      ["nearest learned region, by the mean of the box's patches", ...cells(untrained.means)],
-      ["nearest learned region, by crops", ...cells(untrained.crops)],
-      ["chance", ...chance.map(three)],
+      "arm",
+      "learned names, 500 scenes",
+      `${large.scenes.training} scenes`,
+      "last loss, 500",
+      `${large.scenes.training}`,
     ],
+    large.trained.map((row) => {
+      const before = small.trained.find(({ arm }) => arm === row.arm)!;
+      return [arms[row.arm].title, cell(before.learned), cell(row.learned), loss(before), loss(row)];
+    }),
   );
 }
 
@@ -66,21 +107,25 @@ function controlTable({ controls }: Published): string {
       ["pictures of several regions with names of their own", ...cells(controls.apart)],
       ["the same, the localiser's vectors exchanged", ...cells(controls.shuffled)],
       ["DINOv2's tokens all zero", ...cells(controls.blind)],
-      ["names' vectors exchanged while it learns (one seed)", ...cells(controls.exchanged)],
     ],
   );
 }
 
-const recallSentence = ({ recall }: Published): string =>
-  `\`auto\`, by the localiser that ships with clip-tiny, finds ${three(recall.auto)} of the boxes (overlap of a half) with ${recall.perPicture.toFixed(1)} a picture; the boxes found in the next picture would find ${three(recall.nextPicture)}.`;
+const recallTable = ({ recalls }: Published): string =>
+  markdownTable(
+    ["boxes by", "boxes found (overlap of a half)", "by the next picture's", "boxes a picture"],
+    recalls.map(({ by, found, nextPicture, perPicture }) => [
+      ...[by, three(found), three(nextPicture), perPicture.toFixed(1)],
+    ]),
+  );
 
 function costTable({ cost }: Published): string {
   const giga = (flops: number) => (flops / 1e9).toFixed(1);
   return markdownTable(
-    ["regions", "GFLOP", "of crops", "times", "ms", "of crops", "times"],
+    ["regions", "GFLOP of the bridge", "a region", "of crops", "of means", "ms of the bridge", "of crops", "of means"],
     cost.map(({ regions, flops, ms }) => [
-      ...[`${regions}`, giga(flops.bridge), giga(flops.crops), (flops.crops / flops.bridge).toFixed(2)],
-      ...[ms.bridge.toFixed(0), ms.crops.toFixed(0), (ms.crops / ms.bridge).toFixed(2)],
+      ...[`${regions}`, giga(flops.bridge), giga(flops.bridge / regions), giga(flops.crops), giga(flops.means)],
+      ...[ms.bridge, ms.crops, ms.means].map((time) => time.toFixed(0)),
     ]),
   );
 }

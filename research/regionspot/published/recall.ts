@@ -4,19 +4,40 @@ import { resolveModel } from "../../../src/index-lab.ts";
 import { recognize } from "../../../src/pipelines/recognize/recognize.ts";
 import { Recognizer } from "../../../src/pipelines/recognize/recognizer.ts";
 import type { RegionScene } from "../../../src/train/methods/regions/scenes.ts";
+import { type Detected, openDetector } from "../../../tools/detectors.ts";
 
 /** A box is found if one that is proposed overlaps with it by so much of their union. */
 const FOUND = 0.5;
+/** Least confidences of NanoDet's boxes, and the most boxes of a picture, as many as `auto` keeps. */
+const SURE = [0.25, 0.05] as const;
+const MOST = 20;
 
 /** Shares of boxes that are found, and boxes that are proposed for a picture in the mean. */
 export interface Recall {
-  readonly auto: number;
+  /** What proposes them. */
+  readonly by: string;
+  readonly found: number;
+  /** As a control: by the boxes proposed for the next picture. */
   readonly nextPicture: number;
   readonly perPicture: number;
 }
 
-/** The share of boxes that `auto` finds with clip-tiny's localiser; as a control, with the boxes found in the next picture. */
-export async function recallOf(scenes: readonly RegionScene[]): Promise<Recall> {
+/** The boxes that `auto` finds with clip-tiny's localiser, and those that NanoDet finds. */
+export async function recalls(scenes: readonly RegionScene[]): Promise<Recall[]> {
+  const detected = await detections(scenes);
+  return [
+    recallOf("clip-tiny's localiser", scenes, await localised(scenes)),
+    ...SURE.map((least) =>
+      recallOf(
+        `NanoDet, sure by ${least}`,
+        scenes,
+        detected.map((objects) => objects.filter(({ score }) => score >= least).map(boxOf)),
+      ),
+    ),
+  ];
+}
+
+async function localised(scenes: readonly RegionScene[]): Promise<Box[][]> {
   using clip = await ImageTextModel.load(await resolveModel("clip-tiny"));
   using recognizer = await Recognizer.open(clip);
   const proposed: Box[][] = [];
@@ -24,6 +45,19 @@ export async function recallOf(scenes: readonly RegionScene[]): Promise<Recall> 
     const { regions } = await recognize(recognizer, { image: { image }, boxes: "auto", labels: ["a thing"] });
     proposed.push(regions.map(({ box }) => box));
   }
+  return proposed;
+}
+
+async function detections(scenes: readonly RegionScene[]): Promise<(readonly Detected[])[]> {
+  const detect = await openDetector("nanodet", { minConfidence: Math.min(...SURE), maxDetected: MOST });
+  const found: (readonly Detected[])[] = [];
+  for (const { image } of scenes) found.push(await detect(image));
+  return found;
+}
+
+const boxOf = ({ box: [left, top, width, height] }: Detected): Box => [left, top, left + width, top + height];
+
+function recallOf(by: string, scenes: readonly RegionScene[], proposed: readonly (readonly Box[])[]): Recall {
   const share = (of: (scene: number) => readonly Box[]) => {
     const found = scenes.flatMap(({ boxes }, i) =>
       boxes.map((box) => of(i).some((other) => overlap(box, other) >= FOUND)),
@@ -31,7 +65,8 @@ export async function recallOf(scenes: readonly RegionScene[]): Promise<Recall> 
     return found.filter(Boolean).length / found.length;
   };
   return {
-    auto: share((i) => proposed[i]!),
+    by,
+    found: share((i) => proposed[i]!),
     nextPicture: share((i) => proposed[(i + 1) % scenes.length]!),
     perPicture: proposed.flat().length / scenes.length,
   };

@@ -1,7 +1,8 @@
-import { bootstrap } from "../../../src/lab/metrics/bootstrap.ts";
+import { bootstrap, pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { logitsOf } from "../../../src/pipelines/recognize/recognize.ts";
 import type { RegionScene } from "../../../src/train/methods/regions/scenes.ts";
 import type { Vectors } from "../arms.ts";
+import { leastSquares, predict, rowsOf } from "../probe.ts";
 
 /** Names with a vector each. */
 export interface Names {
@@ -17,6 +18,12 @@ export interface Share {
   readonly seeds: readonly number[];
 }
 
+/** The names whose regions count, and those that may be said. */
+export interface Choice {
+  readonly asked: readonly string[];
+  readonly among: readonly string[];
+}
+
 /**
  * The share of the regions with one of the names `asked` whose vector is nearest to their own name's, among the names
  * `among`: the mean over seeds, each of which has a vector a region.
@@ -25,20 +32,46 @@ export function rightShare(
   scenes: readonly RegionScene[],
   seeds: readonly Vectors[],
   names: Names,
-  { asked, among }: { readonly asked: readonly string[]; readonly among: readonly string[] },
+  { asked, among }: Choice,
 ): Share {
+  const { hits, counted } = counts(scenes, seeds, names, { asked, among });
+  const { quality, ci95 } = bootstrap(counted, share, { seed: 0 });
+  return { share: quality, ci95, seeds: hits.map((seed) => share(seed.map(({ right, regions }) => [right, regions]))) };
+}
+
+/** A difference of two such shares of the same regions, with a 95 % interval over scenes. */
+export interface Difference {
+  readonly mean: number;
+  readonly ci95: readonly [number, number];
+}
+
+/** By how much more regions are named right by `a` than by `b`. */
+export function difference(
+  scenes: readonly RegionScene[],
+  a: readonly Vectors[],
+  b: readonly Vectors[],
+  names: Names,
+  of: Choice,
+): Difference {
+  const [one, other] = [a, b].map((seeds) => counts(scenes, seeds, names, of).counted) as [number[][], number[][]];
+  return pairedDelta(one, other, share, { seed: 0 });
+}
+
+/** The share of right regions, of parts [right, regions]. */
+function share(parts: readonly (readonly number[])[]): number {
+  const [right, regions] = [0, 1].map((at) => parts.reduce((sum, part) => sum + part[at]!, 0)) as [number, number];
+  return right / regions;
+}
+
+/** Right regions of each scene under each seed, and their mean over seeds. */
+function counts(scenes: readonly RegionScene[], seeds: readonly Vectors[], names: Names, { asked, among }: Choice) {
   const [wanted, allowed] = [new Set(asked), new Set(among)];
   const hits = seeds.map((vectors) => hitsOf(scenes, vectors, names, wanted, allowed));
   const counted = scenes.map((_, scene) => {
     const of = hits.map((seed) => seed[scene]!);
     return [of.reduce((sum, { right }) => sum + right, 0) / seeds.length, of[0]!.regions];
   });
-  const share = (parts: readonly (readonly number[])[]) => {
-    const [right, regions] = [0, 1].map((at) => parts.reduce((sum, part) => sum + part[at]!, 0)) as [number, number];
-    return right / regions;
-  };
-  const { quality, ci95 } = bootstrap(counted, share, { seed: 0 });
-  return { share: quality, ci95, seeds: hits.map((seed) => share(seed.map(({ right, regions }) => [right, regions]))) };
+  return { hits, counted };
 }
 
 /** Right regions of each scene, and how many count. */
@@ -88,4 +121,18 @@ export function nearest(
     }
     return row(values, names.indexOf(known.labels[best]!), text);
   });
+}
+
+/** A linear map's vectors, from regions' features to their names' vectors, by ridge regression. */
+export function mapped(
+  known: { readonly vectors: Float32Array; readonly labels: readonly string[] },
+  asked: Float32Array,
+  { names, values }: Names,
+): Vectors {
+  const [width, text] = [known.vectors.length / known.labels.length, values.length / names.length];
+  const wanted = known.labels.map((label) => [
+    ...values.subarray(names.indexOf(label) * text, (names.indexOf(label) + 1) * text),
+  ]);
+  const weights = leastSquares(rowsOf(known.vectors, width), wanted);
+  return rowsOf(asked, width).map((row) => Float32Array.from(predict(weights, row)));
 }

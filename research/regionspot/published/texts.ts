@@ -1,5 +1,4 @@
 import { load } from "../../../src/index.ts";
-import { seededRandom, shuffle } from "../../../src/util/random.ts";
 
 /** Vectors of names, of length 1, [names, width], by a model of texts. */
 export async function nameVectors(model: string, names: readonly string[]): Promise<Float32Array> {
@@ -14,6 +13,3 @@ export function vectorsOf(some: readonly string[], names: readonly string[], vec
   const rows = some.map((name) => vectors.subarray(names.indexOf(name) * width, (names.indexOf(name) + 1) * width));
   return Float32Array.from(rows.flatMap((row) => [...row]));
 }
-
-/** The names in another order: as a control, each is learned by another one's vector. */
-export const exchanged = (names: readonly string[], seed: number): string[] => shuffle([...names], seededRandom(seed));
