@@ -8,6 +8,7 @@ import { type Estimate, sentence } from "../../train/session/estimate.ts";
 import { optionsOf as runOptions } from "../../train/session/folder.ts";
 import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
+import { decimals } from "../../util/printable.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { common, examples } from "../help.ts";
@@ -143,7 +144,7 @@ function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
 }
 
 function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {}, receipt }: TrainResult): void {
-  const nats = (value: number) => value.toFixed(4);
+  const nats = (value: number) => decimals(value, 4);
   print(
     ...columns([
       ["steps", ended === "patience" ? `${steps}, ended early: evaluations did not improve` : `${steps}`],
