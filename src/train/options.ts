@@ -92,7 +92,7 @@ export const AUTO = "auto";
 export const trainOptions = z.strictObject({
   method: methodOption
     .optional()
-    .describe("a training method, name or name:key=value,…")
+    .describe("a method:key=value,…")
     .register(flagHelp, { common: true, value: "method", group: "Method" }),
   save: z
     .string()
@@ -156,10 +156,7 @@ export const trainOptions = z.strictObject({
     ),
   freezeShare: z.number().gt(0).lt(1).default(0.5).describe("freeze auto: share of the tensors to freeze"),
   freezeSteps: count.default(4).describe("freeze auto: steps of gradients to read before the first update"),
-  lora: loraOptions
-    .optional()
-    .describe("train only LoRA layers: rank, alpha, targets")
-    .register(flagHelp, { common: true }),
+  lora: loraOptions.optional().describe("LoRA layers alone: rank, alpha, targets").register(flagHelp, { common: true }),
   quant: z
     .enum(quants)
     .exclude(["q8r"])

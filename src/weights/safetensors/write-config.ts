@@ -2,9 +2,10 @@ import path from "node:path";
 import { writeWhole } from "../../util/write-whole.ts";
 import type { JsonObject } from "../json.ts";
 
-/** Keys of numbers that transformers accepts only as floats, also first in a list. */
+/** Keys of numbers, or lists of them, that transformers accepts only as floats. */
 const FLOAT =
-  /^( *"\w*(?:softcapping|multiplier|scaling|scale|factor|eps|theta|freq|alpha|limit|noise)": (?:\[\n *)?-?\d+)(,?)$/gm;
+  /^( *"(?!floor_scale)\w*(?:softcapping|multipliers?|scaling|scale|factor|eps|theta|freq|alpha|limit|noise|dropout)": )(\[[^\]]*\]|-?\d+)(?=,?$)/gm;
+const WHOLE = /(?<![\d.e-])-?\d+(?![\d.e])/g;
 
 /** JSON has no infinity, which a limit may be; Python reads and writes the word. */
 const INFINITY = "\0";
@@ -15,4 +16,6 @@ export const writeConfig = (folder: string, config: JsonObject): Promise<void> =
   writeWhole(path.join(folder, "config.json"), `${textOf(config)}\n`);
 
 const textOf = (config: JsonObject): string =>
-  JSON.stringify(config, marked, 2).replace(FLOAT, "$1.0$2").replaceAll(JSON.stringify(INFINITY), "Infinity");
+  JSON.stringify(config, marked, 2)
+    .replaceAll(JSON.stringify(INFINITY), "Infinity")
+    .replace(FLOAT, (_, key, value) => key + value.replace(WHOLE, "$&.0"));
