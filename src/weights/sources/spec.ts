@@ -22,7 +22,9 @@ export function parseSpec(text: string): ModelSpec {
   if (Object.hasOwn(aliases, text)) return { kind: "alias", name: text };
   if (Object.hasOwn(shipped, text)) return { kind: "shipped", name: text };
   if (/[/\\]|\.(gguf|safetensors|onnx)$/i.test(text) || existsSync(text)) return { kind: "file", path: text };
-  throw new UserError(`no model is called "${text}"${suggest(text, foldersHere()) || suggest(text, names) || `; ${expected}`}`);
+  throw new UserError(
+    `no model is called "${text}"${suggest(text, foldersHere()) || suggest(text, names) || `; ${expected}`}`,
+  );
 }
 
 /** The models' folders in the working folder. */
