@@ -48,7 +48,7 @@ const bad: [() => Promise<unknown>, string | RegExp][] = [
   [() => call(load)(llama, null), "load's options: expected object, got null"],
   [
     () => call(load)(llama, { quant: "q9" }),
-    'load\'s options.quant: expected one of "auto"|"f32"|"q8"|"q4"|"q8r", got "q9"',
+    'load\'s options.quant: expected "auto", "f32", "q8", "q4" or "q8r", got "q9"',
   ],
   [() => call(load)(llama, { quantt: "q8" }), 'load\'s options: there is no "quantt"; did you mean "quant"?'],
   [() => call(load)(llama, { save: "dense" }), 'load\'s options.save: expected a list of savings, got "dense"'],

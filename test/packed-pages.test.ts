@@ -2,7 +2,7 @@ import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, write
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { add, isPacked, packedPages, remove, withoutOutsideLinks } from "../tools/packed-pages.ts";
+import { add, isPacked, packedPages, remove, withCloneNote, withoutOutsideLinks } from "../tools/packed-pages.ts";
 import { root } from "../tools/section.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-pages-"));
@@ -33,6 +33,14 @@ test.each([
   ["`[x](../src/a.ts)`\n```\n[x](../src/a.ts)\n```", undefined],
 ])("%s", (text, packed) => {
   expect(withoutOutsideLinks("docs/a.md", text)).toBe(packed ?? text);
+});
+
+test("commands with models of the clone say so, once", () => {
+  const note = "In a clone of the repository, which has `packages/models`:\n\n";
+  const block = "```sh\nmodicum run --model packages/models/a\n```\n";
+  expect(withCloneNote(`# A\n\n${block}\n${block}`)).toBe(`# A\n\n${note}${block}\n${block}`);
+  const other = "```sh\nmodicum run\n```\n\nSee packages/models/a.\n";
+  expect(withCloneNote(other)).toBe(other);
 });
 
 test("pages are restored, also after an interrupted pack", () => {

@@ -2,8 +2,8 @@ import { cpSync, existsSync, mkdirSync, readdirSync, readFileSync, rmSync, statS
 import { basename, dirname, join, relative } from "node:path";
 import { root } from "./section.ts";
 
-// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names, and
-// `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
+// Pages link to sources and studies, which the package lacks. `add` (prepack) turns these links into file names and marks
+// commands with models of the clone, and `remove` (postpack) restores the pages: `npx tsx tools/packed-pages.ts add|remove [FOLDER]`.
 
 /** True if the package in `from` includes `path`: by the `files` of its package.json, or always if there are none. */
 export function isPacked(path: string, from = root): boolean {
@@ -49,6 +49,13 @@ export const withoutOutsideLinks = (
     return label.includes(name) ? label : `${label} (\`${name}\`)`;
   });
 
+/** The first block of commands that name models of the clone. */
+const CLONE_COMMAND = /^```sh\n(?:(?!^```)[^])*?\bpackages\/models\//m;
+
+/** A page's text, with a note before commands that the package cannot run. */
+export const withCloneNote = (text: string): string =>
+  text.replace(CLONE_COMMAND, "In a clone of the repository, which has `packages/models`:\n\n$&");
+
 /** The folder of the original pages meanwhile, outside the package. */
 const asideOf = (from: string): string => join(root, "release", `pages-of-${basename(from)}`);
 
@@ -56,7 +63,8 @@ export function add(from = root, aside = asideOf(from)): void {
   remove(from, aside);
   for (const page of packedPages(from)) {
     const text = readFileSync(join(from, page), "utf8");
-    const packed = withoutOutsideLinks(page, text, from);
+    const inside = withoutOutsideLinks(page, text, from);
+    const packed = isPacked("packages/models", from) ? inside : withCloneNote(inside);
     if (packed === text) continue;
     mkdirSync(dirname(join(aside, page)), { recursive: true });
     writeFileSync(join(aside, page), text);

@@ -13,6 +13,7 @@ const schema = z.strictObject({
   logitBias: z.record(z.string().regex(/^\d+$/), z.number()).default({}),
   words: z.record(z.string(), z.union([z.string(), z.number(), z.boolean()])).optional(),
   again: z.union([z.boolean(), z.literal("auto")]).optional(),
+  lora: z.strictObject({ rank: z.int().default(8) }).optional(),
 });
 
 function read(...words: string[]): z.output<typeof schema> {
@@ -42,6 +43,7 @@ test.each([
   [["--top-k", "-1"], /^--top-k: must be at least 0 \(got -1\)$/],
   [["--stop", ""], /^--stop: must not be empty$/],
   [["--logit-bias", "12"], /^--logit-bias: expected key=value, got "12"/],
+  [["--lora", "rnk=4"], /^--lora: there is no "rnk"; did you mean "rank"\?$/],
   [["--logit-bias", "12=much"], /^--logit-bias 12: expected number, got "much"/],
 ])("%j is refused by the flag's name", (words, message) => {
   expect(() => read(...words)).toThrow(

@@ -93,7 +93,7 @@ export function readFlags<S extends Schema>(schema: S, options: Readonly<Record<
   const keys = Object.keys(schema.shape).filter((key) => options[key] !== undefined);
   const result = schema.safeParse(Object.fromEntries(keys.map((key) => [key, options[key]])));
   if (result.success) return result.data;
-  const { path, reason } = faultOf(result.error, options);
+  const { path, reason } = faultOf(result.error, options, schema);
   const [key, ...inside] = path;
   // The reason contains a repeated flag's value; its index would mean nothing to the user.
   const where = Array.isArray(options[key!]) ? [] : inside;

@@ -1,9 +1,10 @@
 import { existsSync } from "node:fs";
 import { type Command, CommanderError } from "commander";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { methods } from "../train/methods/registry.ts";
 import { packageRoot } from "../util/package-root.ts";
 import { shortHelp, wholeHelp } from "./help.ts";
-import { wholeProgram } from "./program.ts";
+import { runProgram, wholeProgram } from "./program.ts";
 import { topicNames, topicText } from "./topics.ts";
 
 beforeEach(() => void vi.spyOn(process.stderr, "write").mockReturnValue(true));
@@ -95,4 +96,18 @@ describe.each(["topics", ...topicNames])("topic %s", (name) => {
     for (const [, call] of text.matchAll(/^ {2}(modicum .*?)(?: {2,}.*)?$/gm))
       await expect(parse(wordsOf(call!)), call).resolves.toBeUndefined();
   });
+});
+
+test("train's help names the methods, and help on one shows its options", async () => {
+  const short = helpOf(all.find((command) => pathOf(command) === "modicum train")!, shortHelp);
+  for (const { name } of methods) expect(short).toMatch(new RegExp(`[ (]${name}\\b`));
+  let text = "";
+  vi.spyOn(process.stdout, "write").mockImplementation((part) => {
+    text += part;
+    return true;
+  });
+  await runProgram(["help", "dpo"]);
+  vi.mocked(process.stdout.write).mockRestore();
+  expect(text).toContain("modicum train --method dpo");
+  expect(text).toContain("beta=0.1 (number)");
 });

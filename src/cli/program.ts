@@ -135,12 +135,19 @@ async function showHelp([name, ...inner]: string[], { all = false }: { all?: boo
   called.configureHelp(all ? wholeHelp : shortHelp).outputHelp();
 }
 
-/** @throws UserError if there is no such topic */
+/** A topic, or a saving, a pipeline or a method. @throws UserError if there is none of that name */
 async function showTopic(name: string, program: Command): Promise<void> {
   const { topicText, topicNames } = await import("./topics.ts");
   const text = topicText(name);
   if (text !== undefined) return print(text);
-  const names = [...program.commands.map((c) => c.name()), ...topicNames];
+  const [{ catalogue }, { detailLines }] = await Promise.all([
+    import("../library/catalogue.ts"),
+    import("./savings-text.ts"),
+  ]);
+  const all = await catalogue();
+  const listed = all.filter((one) => one.name === name);
+  if (listed.length > 0) return print(listed.map((one) => detailLines(one).join("\n")).join("\n\n"));
+  const names = [...program.commands.map((c) => c.name()), ...topicNames, ...all.map((one) => one.name)];
   throw new UserError(`there is no verb and no topic "${name}"${suggest(name, names)}`, 2);
 }
 

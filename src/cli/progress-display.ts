@@ -1,4 +1,5 @@
 import type { MultiBar, SingleBar } from "cli-progress";
+import { decimals } from "../util/printable.ts";
 
 /** The progress of a recipe in the lab, or of a training run. */
 interface Shown {
@@ -18,7 +19,7 @@ export interface Display extends Disposable {
 }
 
 const soFar = (value: number | undefined, before = ""): string =>
-  value === undefined ? "" : `${before}${value.toFixed(3)}`;
+  value === undefined ? "" : `${before}${decimals(value, 3)}`;
 
 /** Bars on a terminal, otherwise a line every tenth. */
 export const displayOn = (stream: NodeJS.WriteStream): Display => (stream.isTTY ? new Bars(stream) : new Lines(stream));

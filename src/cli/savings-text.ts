@@ -29,6 +29,7 @@ export function detailLines(listed: Listed): string[] {
   const saving = kind === "saving" ? savings.find((one) => one.name === name) : undefined;
   const facts = {
     kind: saving ? `${group} saving` : kind,
+    call: kind === "method" ? `modicum train --method ${name}` : "",
     needs: needs.length === 0 ? "" : `a model with these seams: ${needs.join(", ")}`,
     presets: presetsOf(listed),
     "without a preset": saving?.withoutPreset ?? "",

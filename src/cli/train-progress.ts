@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { optionsFile } from "../train/session/folder.ts";
 import type { StepReport } from "../train/session/run.ts";
 import type { SessionEvents } from "../train/session/session.ts";
+import { decimals } from "../util/printable.ts";
 import { quoted } from "./lab-command.ts";
 import { displayOn } from "./progress-display.ts";
 
@@ -17,7 +18,7 @@ const EVERY = 500;
 /** An evaluation's held-out loss and tasks. */
 const measuresOf = ({ validation, tasks = {} }: StepReport): string[] =>
   Object.entries({ ...(validation !== undefined && { "held-out": validation }), ...tasks }).map(
-    ([name, value]) => `${name} ${value.toFixed(4)}`,
+    ([name, value]) => `${name} ${decimals(value, 4)}`,
   );
 
 /** Shows a run: its loss and the time left; each evaluation on a separate line, with the speed since the one before. */
@@ -42,7 +43,7 @@ export function showTraining(
       const measures = measuresOf(report);
       if (measures.length > 0) {
         const speed = Math.round((1000 * (tokens - since.tokens)) / (ms - since.ms));
-        display.say(`step ${step}: training loss ${loss.toFixed(4)}, ${measures.join(", ")}, ${speed} tokens/s`);
+        display.say(`step ${step}: training loss ${decimals(loss, 4)}, ${measures.join(", ")}, ${speed} tokens/s`);
         Object.assign(since, { tokens, ms });
       }
       const now = performance.now();

@@ -19,8 +19,9 @@ export function readType<F extends keyof typeof writtenTypes>(
   throw new UserError(`--type: expected one of ${known.join(", ")} for ${format}, got "${type}"`, 2);
 }
 
-/** A merged model does not record its adapters' prompts, so the form of their training is reported once. */
+/** A merged model does not record its adapters' prompts, so the form of their training is reported once; classifiers have none. */
 export function notePlainText(adapters: readonly string[]): void {
-  if (adapters.some((folder) => readRecord(folder)?.prompt === "raw"))
+  const records = adapters.map(readRecord);
+  if (records.some((record) => record?.prompt === "raw" && !record.labels))
     process.stderr.write("the adapter was trained on plain text: run the model with --raw\n");
 }

@@ -89,7 +89,7 @@ test("another chat template is one notice; a damaged record is one sentence", as
   ]);
   writeFileSync(path.join(at("other"), "modicum.json"), '{ "prompt": "plain" }');
   await expect(load(base, { adapter: at("other") })).rejects.toThrow(
-    'modicum.json: "prompt": expected one of "chat"|"raw", got "plain"',
+    'modicum.json: "prompt": expected "chat" or "raw", got "plain"',
   );
 });
 

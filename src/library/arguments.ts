@@ -15,7 +15,7 @@ import { devices } from "../runtime/device.ts";
 import { budget } from "../savings/auto/guarantee.ts";
 import { parseRecipe, type Recipe, type Step } from "../savings/recipe.ts";
 import { faultOf, jsonOf } from "../util/checked.ts";
-import { suggest, UserError } from "../util/errors.ts";
+import { UserError } from "../util/errors.ts";
 import { quants } from "../weights/prepared/quant.ts";
 import type { Pace } from "../weights/sources/connection.ts";
 import { MODES } from "../weights/tokenizer/index.ts";
@@ -30,15 +30,9 @@ import type { PipelineOptions } from "./pipeline.ts";
 export function checkArgument<S extends z.ZodType>(what: string, schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const { path, reason } = faultOf(result.error, value);
-  throw new UserError(`${[what, ...path].join(".")}: ${reason}${hint(result.error.issues[0]!, schema)}`, 2);
+  const { path, reason } = faultOf(result.error, value, schema);
+  throw new UserError(`${[what, ...path].join(".")}: ${reason}`, 2);
 }
-
-/** Suggests the option that an unknown one may have meant. */
-const hint = (issue: z.core.$ZodIssue, schema: z.ZodType): string =>
-  issue.code === "unrecognized_keys" && schema instanceof z.ZodObject
-    ? suggest(issue.keys[0]!, Object.keys(schema.shape))
-    : "";
 
 const call = <F>() => z.custom<F>((f) => typeof f === "function", "expected a function").optional();
 const flag = z.boolean("expected true or false").optional();

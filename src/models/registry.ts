@@ -179,13 +179,30 @@ export async function headModules(checkpoint: Checkpoint): Promise<HeadModules |
   const { config } = checkpoint;
   if (config.kind === "gguf") return undefined;
   if (isOfKind("decoder", checkpoint)) {
-    const { modules } = await decoderArchitecture(checkpoint);
+    const { modules } = await architectureOf(checkpoint, stacks);
     return { all: ["token_embd", "output"].flatMap((name) => modules(name, config)) };
   }
   if (!isOfKind("encoder", checkpoint)) return undefined;
   const { modules } = await architectureOf(checkpoint, encoders);
-  return { all: ["cls", "cls.norm", "cls.output"].flatMap(modules), output: modules("cls.output")[0]! };
+  const all = ["cls", "cls.norm", "cls.output"].flatMap(modules);
+  const tables = modules("token_embd");
+  const prefix = tables[0]!.slice(0, tables[0]!.length - Math.min(...tables.map(({ length }) => length)));
+  return { all, classifier: { className: classifierClass(checkpoint), output: modules("cls.output")[0]!, prefix } };
 }
+
+/** transformers' class of an encoder with a classifier. */
+export const classifierClass = ({ architecture }: Checkpoint): string =>
+  `${classifiers[architecture] ?? ""}ForSequenceClassification`;
+
+const classifiers: Readonly<Record<string, string>> = {
+  bert: "Bert",
+  distilbert: "DistilBert",
+  modernbert: "ModernBert",
+  mpnet: "MPNet",
+  nomic_bert: "NomicBert",
+  roberta: "Roberta",
+  "xlm-roberta": "XLMRoberta",
+};
 
 /** An encoder, with the weights for its graphs. */
 export interface OpenEncoder {

@@ -311,7 +311,7 @@ const others: Bad[] = [
     "/v1/chat/completions",
     { ...chat, messages: [{ role: "king", content: "x" }] },
     400,
-    /^messages\.0\.role: expected one of "system"\|"developer"\|"user"\|"assistant"\|"tool", got "king"$/,
+    /^messages\.0\.role: expected "system", "developer", "user", "assistant" or "tool", got "king"$/,
   ],
   [
     "a picture",
@@ -397,7 +397,7 @@ const others: Bad[] = [
     "/v1/embeddings",
     { model: "sentences", input: "x", encoding_format: "hex" },
     400,
-    /^encoding_format: expected one of "float"\|"base64", got "hex"$/,
+    /^encoding_format: expected "float" or "base64", got "hex"$/,
   ],
   [
     "a decoder that is to embed",

@@ -92,7 +92,7 @@ export const AUTO = "auto";
 export const trainOptions = z.strictObject({
   method: methodOption
     .optional()
-    .describe("a training method, name or name:key=value,…")
+    .describe("a method:key=value,…")
     .register(flagHelp, { common: true, value: "method", group: "Method" }),
   save: z
     .string()

@@ -35,7 +35,7 @@ test.each([
   [{ word: "" }, '"word": must not be empty'],
   [{ word: "four" }, '"word": has 4 characters; the limit is 3'],
   [{ pair: [1] }, '"pair": must have at least 2 values (got 1)'],
-  [{ kind: "c" }, '"kind": expected one of "a"|"b", got "c"'],
+  [{ kind: "c" }, '"kind": expected "a" or "b", got "c"'],
   [{ names: ["x", 7] }, '"names.1": expected string, got 7'],
   [{ names: "x".repeat(99) }, '"names": expected array, got a text of 99 characters'],
   [{ names: [Array(99).fill(1)] }, '"names.0": expected string, got a list of 99'],
@@ -45,6 +45,7 @@ test.each([
   [{ said: [{ x: 1 }] }, '"said.0": expected string, got {"x":1}'],
   [{ scores: { x: 5 } }, '"scores": expected a token id, got "x"'],
   [{ scores: { 5: "x" } }, '"scores.5": expected number, got "x"'],
+  [{ nmaes: [] }, 'there is no "nmaes"; did you mean "names"?'],
   [{ nosuch: 1 }, 'there is no "nosuch"'],
 ])("%o is refused with its place, what was expected and what was got", (value, sentence) => {
   expect(() => checked(schema, value)).toThrow(expect.objectContaining({ name: "UserError", message: sentence }));

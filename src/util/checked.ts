@@ -1,5 +1,5 @@
-import type { z } from "zod";
-import { UserError } from "./errors.ts";
+import { z } from "zod";
+import { suggest, UserError } from "./errors.ts";
 
 /** The first check that failed, and the reason: `expected number, got "much"`. */
 export interface Fault {
@@ -7,15 +7,38 @@ export interface Fault {
   readonly reason: string;
 }
 
-/** The first fault of `value`, as the end of a sentence. */
-export function faultOf(error: z.ZodError, value: unknown): Fault {
+/** The first fault of `value`, as the end of a sentence; `schema` has the names for a misspelt one. */
+export function faultOf(error: z.ZodError, value: unknown, schema?: z.ZodType): Fault {
   const issue = inAlternative(error.issues[0]!);
   const path = issue.path.map(String);
-  if (issue.code === "unrecognized_keys") return { path, reason: `there is no ${JSON.stringify(issue.keys[0])}` };
+  if (issue.code === "unrecognized_keys") {
+    const [key] = issue.keys as [string];
+    return { path, reason: `there is no ${JSON.stringify(key)}${suggest(key, schema ? keysAt(schema, path) : [])}` };
+  }
   if (issue.code === "invalid_key")
     return { path: path.slice(0, -1), reason: `${expectedBy(issue.issues[0]!)}, got ${shown(path.at(-1))}` };
   const actual = valueAt(value, issue.path);
+  if (issue.code === "invalid_value" && issue.values.length > 1 && issue.message.startsWith("Invalid option: "))
+    return { path, reason: choiceFault(issue.values, actual) };
   return { path, reason: beyond(issue, actual) ?? withValue(expectedBy(issue), actual) };
+}
+
+/** `expected "a", "b" or "c", got "x"`. */
+function choiceFault(values: readonly z.core.util.Primitive[], actual: unknown): string {
+  const all = values.map(shown);
+  return `expected ${all.slice(0, -1).join(", ")} or ${all.at(-1)}, got ${shown(actual)}`;
+}
+
+/** A JSON schema with the keys of its object. */
+interface Keyed {
+  readonly properties?: Readonly<Record<string, Keyed>>;
+}
+
+/** The names of an object's fields inside a schema. */
+function keysAt(schema: z.ZodType, path: readonly string[]): string[] {
+  const whole: Keyed = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const inner = path.reduce((at: Keyed, key) => at.properties?.[key] ?? {}, whole);
+  return Object.keys(inner.properties ?? {});
 }
 
 /** `must be at most 9 (got 10)`, for a size check without its own message. */
@@ -71,7 +94,7 @@ const withValue = (expected: string, actual: unknown): string =>
 export function checked<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
-  const { path, reason } = faultOf(result.error, value);
+  const { path, reason } = faultOf(result.error, value, schema);
   throw new UserError(path.length === 0 ? reason : `"${path.join(".")}": ${reason}`);
 }
 

@@ -3,7 +3,8 @@
     python tools/reference/check_trained.py DIR ...
 
 Each DIR holds `model` (a Hugging Face folder), `adapter` (a PEFT folder for it, if there is one) and `logits.json`: token ids, and Modicum's logits
-of the model alone and with the adapter (base64 of little-endian float32 [tokens, vocabulary]). Prints for each, as JSON on one line: the worst differences, and
+of the model alone and with the adapter (base64 of little-endian float32 [tokens, vocabulary]). An encoder's has `texts` of ids, `types`, and what each text gives
+(`model`): scores, or hidden states. Prints for each, as JSON on one line: the worst differences, and
 what a loader missed or did not expect.
 """
 
@@ -16,7 +17,9 @@ from pathlib import Path
 import numpy as np
 import torch
 from peft import PeftModel
-from transformers import AutoModelForCausalLM
+from transformers import AutoModel, AutoModelForCausalLM, AutoModelForSequenceClassification
+
+from adapters import answers
 
 
 def worst(logits: torch.Tensor, packed: str) -> float:
@@ -24,8 +27,22 @@ def worst(logits: torch.Tensor, packed: str) -> float:
     return float(np.abs(logits[0].detach().numpy() - theirs).max())
 
 
+def check_encoder(folder: Path, ours: dict) -> dict:
+    theirs = np.frombuffer(base64.b64decode(ours["model"]), "<f4")
+    config = json.loads((folder / "model" / "config.json").read_text())
+    labels = len(config.get("id2label") or [])
+    scores = theirs.size == len(ours["texts"]) * labels
+    model, loaded = (AutoModelForSequenceClassification if scores else AutoModel).from_pretrained(
+        folder / "model", dtype=torch.float32, output_loading_info=True)
+    amiss = [f"{what}: {name}" for what, names in loaded.items() for name in names]
+    with torch.no_grad():
+        return {"name": folder.name, "model": float(np.abs(answers(model.eval(), ours).numpy() - theirs).max()), "amiss": amiss}
+
+
 def check(folder: Path) -> dict:
     ours = json.loads((folder / "logits.json").read_text())
+    if "texts" in ours:
+        return check_encoder(folder, ours)
     ids = torch.tensor([ours["ids"]])
     model, loaded = AutoModelForCausalLM.from_pretrained(
         folder / "model", dtype=torch.float32, output_loading_info=True)

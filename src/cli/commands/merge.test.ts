@@ -1,4 +1,4 @@
-import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
@@ -25,6 +25,7 @@ afterEach(() => vi.restoreAllMocks());
 const fixture = (name: string) => fileURLToPath(new URL(`../../${name}`, import.meta.url));
 const [one, two] = ["one", "two"].map((name) => fixture(`weights/adapter/fixtures/merges/${name}`)) as [string, string];
 const base = fixture("models/fixtures/llama-biased/model.gguf");
+const classifier = fixture("weights/adapter/fixtures/bert-head");
 
 function run(...words: string[]): Promise<unknown> {
   const command = new Command("merge").exitOverride();
@@ -53,6 +54,14 @@ test.each([
   { words: ["--adapter", one, "--density", "0.5"], says: /density is 0.5, but cat keeps all values/ },
   { words: ["--adapter", one, "--density", "2"], says: /--density/ },
   { words: ["--adapter", one, "--type", "F16"], says: /--type is for the weights of --model/ },
+  {
+    words: ["--adapter", one, "--adapter", classifier],
+    says: /bert-head: .*for "bert", but .*one is for "llama-biased"/,
+  },
+  {
+    words: ["--adapter", classifier],
+    says: /bert-head: .*modules trained whole \(classifier, score\).*export MODEL DIR/,
+  },
   { words: ["--adapter", root], says: /there is no adapter_config\.json/ },
   { words: [], says: /required option '--adapter/ },
 ])("$words: one sentence, no folder", async ({ words, says }) => {
@@ -69,6 +78,20 @@ test("an adapter of plain text is reported to need --raw, once it is part of a m
   expect(process.stderr.write).not.toHaveBeenCalledWith(expect.stringContaining("--raw"));
   await run(path.join(root, "plain-model"), "--adapter", plain, "--model", base);
   expect(process.stderr.write).toHaveBeenCalledWith(expect.stringContaining("run the model with --raw"));
+});
+
+test("one adapter with a trained head goes into its model, whose texts have one form", async () => {
+  const [own, folder] = [path.join(root, "classifier"), path.join(root, "classifier-model")];
+  cpSync(classifier, own, { recursive: true });
+  const labels = [..."abcde"];
+  await writeRecord(own, { prompt: "raw", labels });
+  await run(folder, "--adapter", own, "--model", fixture("models/fixtures/bert"));
+  const config = JSON.parse(readFileSync(path.join(folder, "config.json"), "utf8"));
+  expect(Object.values(config.id2label)).toEqual(labels);
+  expect(process.stderr.write).not.toHaveBeenCalledWith(expect.stringContaining("--raw"));
+  await expect(run(path.join(root, "none"), "--adapter", own, "--weights", "2", "--model", base)).rejects.toThrow(
+    /modules trained whole/,
+  );
 });
 
 test("a folder with contents is refused", async () => {

@@ -53,13 +53,14 @@ async function intoModel(
   dir: string,
 ): Promise<Exported> {
   const form = readType("safetensors", type);
-  const { lora } = mergeAdapters(adapters, how);
+  const [only] = adapters.length === 1 && adapters[0]!.weight === 1 && how.type === "cat" ? adapters : [];
+  const adapter = only ? only.folder : mergeAdapters(adapters, how).lora;
   const signal = interruptSignal();
   using download = showDownload(name);
   const model = await resolveModel(name, { signal, ...download });
   using writing = showDownload(path.basename(path.resolve(dir)));
   const { exportSafetensors } = await import("../../engine/file/export-safetensors.ts");
-  return exportSafetensors(model.path, dir, form, { signal, onProgress: writing.onProgress, adapter: lora });
+  return exportSafetensors(model.path, dir, form, { signal, onProgress: writing.onProgress, adapter });
 }
 
 /** @throws UserError if the numbers of weights and adapters differ */

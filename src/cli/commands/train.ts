@@ -2,12 +2,13 @@ import type { Command } from "commander";
 import type { TrainCall, TrainInput } from "../../index.ts";
 import { MASKED } from "../../train/data/preview.ts";
 import { beneath, withPresets } from "../../train/methods/complete.ts";
-import { chosenMethod } from "../../train/methods/registry.ts";
+import { chosenMethod, methods } from "../../train/methods/registry.ts";
 import { trainOptions } from "../../train/options.ts";
 import { type Estimate, sentence } from "../../train/session/estimate.ts";
 import { optionsOf as runOptions } from "../../train/session/folder.ts";
 import type { TrainResult } from "../../train/session/session.ts";
 import { UserError } from "../../util/errors.ts";
+import { decimals } from "../../util/printable.ts";
 import { readValues } from "../../util/values-file.ts";
 import { addFlags, readFlags } from "../flags.ts";
 import { common, examples } from "../help.ts";
@@ -58,11 +59,8 @@ export async function define(command: Command, words: Words): Promise<void> {
     .addOption(common("--dry-run", "estimate time and memory, show samples, and stop"))
     .option("--json", "print one JSON object with the losses and the receipt");
   addFlags(command, trainOptions).action(run);
-  examples(
-    command,
-    "modicum train --model smollm2 --data notes.txt --lora rank=8 --out adapter",
-    "modicum train run.yaml --out runs/one",
-  );
+  command.options.find(({ long }) => long === "--method")!.argChoices = methods.map(({ name }) => name);
+  examples(command, "modicum train --model smollm2 --data notes.txt --lora rank=8 --out adapter");
 }
 
 async function run(config: string | undefined, flags: Flags): Promise<void> {
@@ -134,6 +132,10 @@ const VERBS_OF = { lm: "run", classes: "classify", embedding: "embed", noise: "i
 
 type Trained = Pick<TrainResult, "out" | "head" | "receipt"> & { readonly model: string | undefined };
 
+/** Of the same steps with no method and nothing frozen. */
+const savedShare = (share: number): string =>
+  share < 0 ? `${(-100 * share).toFixed(1)} % more than dense` : `${(100 * share).toFixed(1)} % saved`;
+
 /** The memory that frozen tensors save, if there are any. */
 function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
   const bytes = work?.["trainingBytes"];
@@ -143,7 +145,7 @@ function frozenRow({ work }: TrainResult["receipt"]): [string, string][] {
 }
 
 function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {}, receipt }: TrainResult): void {
-  const nats = (value: number) => value.toFixed(4);
+  const nats = (value: number) => decimals(value, 4);
   print(
     ...columns([
       ["steps", ended === "patience" ? `${steps}, ended early: evaluations did not improve` : `${steps}`],
@@ -151,7 +153,7 @@ function tell({ out, model, head, steps, ended, tokens, loss, heldOut, tasks = {
       ["training loss", `${nats(loss.first)} first, ${nats(loss.last)} last`],
       ...(heldOut ? [["held-out loss", `${nats(loss.best)} best`]] : []),
       ...Object.entries(tasks).map(([name, quality]) => [name, nats(quality)]),
-      ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${(100 * receipt.flops.saved).toFixed(1)} % saved`],
+      ["FLOPs", `${receipt.flops.spent.toExponential(3)}, ${savedShare(receipt.flops.saved)}`],
       ...frozenRow(receipt),
     ]),
     nextOf({ out, model, head, receipt }),

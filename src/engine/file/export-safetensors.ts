@@ -1,8 +1,10 @@
 import { copyFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { asHuggingFace } from "../../models/convert/to-hugging-face.ts";
+import { headModules } from "../../models/registry.ts";
 import type { WriteOptions } from "../../runtime/onnx/write.ts";
 import { UserError } from "../../util/errors.ts";
+import { underClassNames, withHead } from "../../weights/adapter/head.ts";
 import { type Lora, openLora } from "../../weights/adapter/lora.ts";
 import { isMergeable, withAdapter } from "../../weights/adapter/merge.ts";
 import { type Checkpoint, openCheckpoint } from "../../weights/checkpoint.ts";
@@ -12,6 +14,7 @@ import { type WritableTensor, writeTensors } from "../../weights/safetensors/wri
 import { writeConfig } from "../../weights/safetensors/write-config.ts";
 import { ensureSpace } from "../../weights/sources/disk.ts";
 import { tokenizerFilesOf } from "../../weights/tokenizer/files.ts";
+import { copySentenceFiles } from "../encoders/text/sentence-files.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 /** The types for writing safetensors, with transformers' names. */
@@ -34,16 +37,17 @@ export async function exportSafetensors(
   const source = openCheckpoint(file);
   const plain = await asHuggingFace(source);
   refusePacked(plain);
-  const checkpoint =
-    adapter === undefined ? plain : merged(plain, typeof adapter === "string" ? openLora(adapter) : adapter);
+  const checkpoint = adapter === undefined ? plain : await merged(plain, adapter);
   const tensors = writable(checkpoint, type);
   const bytes = [...tensors.values()].reduce((sum, { shape }) => sum + volume(shape) * (type === "F32" ? 4 : 2), 0);
   const texts = source.config.kind === "gguf" ? tokenizerFilesOf(source) : {};
   await ensureSpace(target, bytes, "the export");
   const names = await intoFolder(target, async (aside) => {
     for (const own of companions(source)) await copyFile(own, path.join(aside, path.basename(own)));
+    if (source.config.kind === "huggingface")
+      await copySentenceFiles(path.dirname(source.config.path), aside, ["artifact.metadata"]);
     for (const [name, text] of Object.entries(texts)) await writeFile(path.join(aside, name), text);
-    await writeConfig(aside, typed(plain.config.config, type));
+    await writeConfig(aside, typed(checkpoint, type));
     await writeTensors(path.join(aside, "model.safetensors"), tensors, (done) => {
       options.signal?.throwIfAborted();
       options.onProgress?.(done, bytes);
@@ -52,8 +56,14 @@ export async function exportSafetensors(
   return { folder: target, files: names, bytes };
 }
 
-function merged(base: Checkpoint, lora: Lora): Checkpoint {
-  if (isMergeable(base, lora)) return withAdapter(base, lora);
+async function merged(base: Checkpoint, adapter: Lora | string): Promise<Checkpoint> {
+  const head = await headModules(base);
+  const lora = typeof adapter === "string" ? openLora(adapter, head?.all) : adapter;
+  const whole = head ? withHead(base, lora, head) : base;
+  if (isMergeable(whole, lora)) {
+    const sum = withAdapter(whole, lora);
+    return head ? underClassNames(sum, lora, head) : sum;
+  }
   throw new UserError(
     `${lora.folder}: the adapter changes the token table, or the head tied to it, which has one content in safetensors; keep it separate`,
   );
@@ -76,9 +86,10 @@ const writable = (checkpoint: Checkpoint, type: SafetensorsType): Map<string, Wr
     ]),
   );
 
-/** transformers 5 uses a different key for the type. */
-function typed(config: JsonObject, type: SafetensorsType): JsonObject {
-  const { torch_dtype, dtype, ...rest } = config;
+/** The contents of config.json. transformers 5 uses a different key for the type. */
+function typed({ path: file, config }: Checkpoint, type: SafetensorsType): JsonObject {
+  if (config.kind === "gguf") throw new Error(`${file} is not converted`);
+  const { torch_dtype, dtype, ...rest } = config.config;
   return { ...rest, [dtype === undefined ? "torch_dtype" : "dtype"]: safetensorsTypes[type] };
 }
 

@@ -47,7 +47,9 @@ test("models with other tensors are refused, and so are GGUFs", async () => {
     `expected a tensor ${first![0]} as in tuned`,
   );
   const gguf = openCheckpoint(fixture("llama-tiny.gguf"));
-  await expect(interpolateModels({ base: gguf, tuned }, 0.5, at("x"))).rejects.toThrow(/llama-tiny\.gguf: the weights of a GGUF/);
+  await expect(interpolateModels({ base: gguf, tuned }, 0.5, at("x"))).rejects.toThrow(
+    /llama-tiny\.gguf: the weights of a GGUF/,
+  );
 });
 
 test("an adapter's update is scaled, also if modules have their own alphas", async () => {

@@ -118,6 +118,7 @@ export function recordsIn(data: DataFile): PlacedRecord[] {
 
 function recordOf(value: object, folder: string): DataRecord {
   const has = (field: string) => Object.hasOwn(value, field);
+  refusePreferences(value, has);
   if (has("image")) return { kind: "seen", ...inFolder(seenIn(value, has("questions")), folder) };
   if (has("messages")) return { kind: "chat", ...checked(chat, value) };
   if (has("prompt") || has("completion")) return { kind: "completion", ...checked(completion, value) };
@@ -128,6 +129,14 @@ function recordOf(value: object, folder: string): DataRecord {
   const forms =
     '"text", "prompt" and "completion", "messages", "text" and "label", "query" and "positive", "query", "documents" and "ranking", or "image", "prompt" and "answer" (or "questions")';
   throw new UserError(`expected ${forms}, got ${few(Object.keys(value)) || "no field"}`);
+}
+
+/** @throws UserError for rows that only methods of preferences read */
+function refusePreferences(value: object, has: (field: string) => boolean): void {
+  if (has("chosen") || has("rejected"))
+    throw new UserError('"chosen" and "rejected" are preferences: give --method dpo (or orpo, simpo)');
+  if (has("completion") && "label" in value && typeof value.label === "boolean")
+    throw new UserError('"prompt", "completion" and "label" are judged completions: give --method kto');
 }
 
 function seenIn(value: object, several: boolean): SeenRecord {

@@ -47,6 +47,8 @@ test.each([
   ['{"text": 5}', 'd.jsonl: line 1: "text": expected string, got 5'],
   ['{"prompt": "a"}', 'd.jsonl: line 1: "completion": expected string, got nothing'],
   ['{"messages": [{"content": "a"}]}', 'd.jsonl: line 1: "messages.0.role": expected string, got nothing'],
+  ['{"prompt": "a", "chosen": "b", "rejected": "c"}', /line 1: .*preferences: give --method dpo/],
+  ['{"prompt": "a", "completion": "b", "label": false}', /line 1: .*judged completions: give --method kto/],
   ['{"foo": 1}', /^d\.jsonl: line 1: expected "text", .* got "foo"$/],
   ['{"text": "a", "label": "b"}', /^d\.jsonl: line 1: expected .* to train a language model, got "text" and "label"$/],
   ['{"messages": [{"role": "<|x|>", "content": "a"}]}', /^d\.jsonl: line 1: messages\[0\] has the role/],

@@ -2,7 +2,7 @@ import { Html, html } from "../../util/html.ts";
 import type { StepReport } from "../session/run.ts";
 import { lineOf, style } from "./colours.ts";
 import { type Curve, plotted } from "./curve.ts";
-import { flopsText, savedText, summaryRows } from "./rows.ts";
+import { flopsText, fourDigits, savedText, summaryRows } from "./rows.ts";
 import { summaryOf, type TrainedRun } from "./run.ts";
 
 /** Seconds after which the page of a running training loads again. */
@@ -56,7 +56,7 @@ function progressOf({ steps, receipt }: TrainedRun): string {
   const ms = recent.reduce((sum, report) => sum + report.ms, 0);
   const speed = (1000 * (last.tokens - (steps.at(-RECENT - 1)?.tokens ?? 0))) / ms;
   const minutes = ((ms / recent.length) * (last.steps - last.step)) / 60_000;
-  const done = `Step ${last.step} of ${last.steps}, training loss ${last.loss?.toFixed(4)}, ${Math.round(speed)} tokens per second`;
+  const done = `Step ${last.step} of ${last.steps}, training loss ${fourDigits(last.loss)}, ${Math.round(speed)} tokens per second`;
   return receipt ? `${done}; the run has ended.` : `${done}, ${minutes.toFixed(1)} minutes left.`;
 }
 

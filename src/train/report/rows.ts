@@ -1,3 +1,4 @@
+import { decimals } from "../../util/printable.ts";
 import type { TrainingSummary } from "./run.ts";
 
 /** Runs as rows of text, after a heading. */
@@ -29,6 +30,6 @@ const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
 };
 
 /** A skipped step's loss is not finite: JSON stores null. */
-const fourDigits = (value: number | null | undefined): string => value?.toFixed(4) ?? "";
+export const fourDigits = (value: number | null | undefined): string => (value == null ? "" : decimals(value, 4));
 export const flopsText = (flops: number): string => flops.toExponential(3);
 export const savedText = (share: number): string => `${(100 * share).toFixed(1)} %`;

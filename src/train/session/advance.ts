@@ -1,3 +1,4 @@
+import { UserError } from "../../util/errors.ts";
 import { writeJson } from "../../util/write-whole.ts";
 import { EventFile } from "../report/tensorboard.ts";
 import { estimate, sentence } from "./estimate.ts";
@@ -95,7 +96,13 @@ export class Advance {
     };
     while (!this.signal?.aborted && (run.trained || (!run.ended && before.steps + run.done < until))) {
       const report = await run.step().catch(async (error: unknown) => {
-        if (run.trained) await save();
+        // A UserError comes before a step's update, such as a reward's fault.
+        const resumable = error instanceof UserError && run.done > 0;
+        if (run.trained || resumable) await save();
+        if (resumable)
+          this.events.onNotice?.(
+            `${before.steps + run.done} steps are stored: \`modicum train --resume ${out}\` continues the run, with --force after a change`,
+          );
         throw error;
       });
       this.#report(report, run.stage.name, before);

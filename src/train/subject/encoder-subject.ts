@@ -1,8 +1,6 @@
-import { copyFile } from "node:fs/promises";
 import path from "node:path";
-import { sentenceFiles } from "../../engine/encoders/text/sentence-files.ts";
-import { encoderArchitecture } from "../../models/registry.ts";
-import { makeFolders } from "../../util/make-folders.ts";
+import { copySentenceFiles } from "../../engine/encoders/text/sentence-files.ts";
+import { classifierClass, encoderArchitecture } from "../../models/registry.ts";
 import { writeError } from "../../util/system-errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { JsonObject } from "../../weights/json.ts";
@@ -48,24 +46,13 @@ export async function encoderSubject(
 export function withClasses(base: HuggingFaceCheckpoint, labels: readonly string[]): HuggingFaceCheckpoint {
   const { config } = base;
   const classes: JsonObject = {
-    architectures: [classifiers[base.architecture] ?? "ForSequenceClassification"],
+    architectures: [classifierClass(base)],
     id2label: Object.fromEntries(labels.entries()),
     label2id: Object.fromEntries(labels.map((label, i) => [label, i])),
     problem_type: "single_label_classification",
   };
   return { ...base, config: { ...config, config: { ...config.config, ...classes } } };
 }
-
-/** Hugging Face's classifier classes. */
-const classifiers: Readonly<Record<string, string>> = {
-  bert: "BertForSequenceClassification",
-  distilbert: "DistilBertForSequenceClassification",
-  modernbert: "ModernBertForSequenceClassification",
-  mpnet: "MPNetForSequenceClassification",
-  nomic_bert: "NomicBertForSequenceClassification",
-  roberta: "RobertaForSequenceClassification",
-  "xlm-roberta": "XLMRobertaForSequenceClassification",
-};
 
 /**
  * The classifier tensors that a checkpoint lacks; if the labels differ from the checkpoint's, the output layer is also
@@ -94,12 +81,8 @@ const writeClassifier = async (folder: string, base: HuggingFaceCheckpoint, stor
 
 /** Writes an embedding model, with the base's sentence-transformers files. */
 async function writeEmbedder(folder: string, base: HuggingFaceCheckpoint, store: ParameterStore): Promise<void> {
-  const from = path.dirname(base.config.path);
   try {
-    for (const name of sentenceFiles(from)) {
-      makeFolders(path.dirname(path.join(folder, name)));
-      await copyFile(path.join(from, name), path.join(folder, name));
-    }
+    await copySentenceFiles(path.dirname(base.config.path), folder);
   } catch (error) {
     throw writeError(error, folder);
   }

@@ -1,5 +1,5 @@
 import { distance } from "fastest-levenshtein";
-import { few, UserError } from "../../util/errors.ts";
+import { few, suggest, UserError } from "../../util/errors.ts";
 import { wildcard } from "../../util/wildcard.ts";
 import { nothingFrozen } from "../freeze/frozen.ts";
 import type { Trainee } from "../graphs/graphs.ts";
@@ -51,10 +51,9 @@ export function trainedBy(
   const tests = patterns.map((pattern) => {
     const test = wildcard(pattern);
     if (names.some((name) => test.test(name))) return test;
-    throw new UserError(
-      `${option}: no parameter is named "${pattern}"; the nearest names are ${few(nearestOf(pattern, names))}`,
-      2,
-    );
+    const near =
+      (option === "freeze" && suggest(pattern, [AUTO])) || `; the nearest names are ${few(nearestOf(pattern, names))}`;
+    throw new UserError(`${option}: no parameter is named "${pattern}"${near}`, 2);
   });
   return (name) => tests.some((test) => test.test(name));
 }

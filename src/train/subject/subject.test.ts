@@ -30,6 +30,12 @@ test.each(["blk.1.fnn_up.weight", "blk.1.ffn_up", "*1.ffnup*"])(
   },
 );
 
+test("a misspelt auto is no parameter", async () => {
+  await expect(() => newSubject({ ...options, freeze: ["atuo"] }, 5)).rejects.toThrow(
+    /^freeze: no parameter is named "atuo"; did you mean "auto"\?$/,
+  );
+});
+
 test("matrices of a new model have the deviation of its configuration", async () => {
   const deviationOf = async (initial: object) => {
     const architecture = { ...options.architecture, ...initial };

@@ -11,22 +11,29 @@ import { doesNotFit, isMissing } from "./lora-layers.ts";
  */
 export interface HeadModules {
   readonly all: readonly string[];
-  /** A classifier's last module, whose outputs are the scores. */
-  readonly output?: string;
+  /** An encoder's classifier. */
+  readonly classifier?: {
+    /** Its class in transformers. */
+    readonly className: string;
+    /** Its last module, whose outputs are the scores. */
+    readonly output: string;
+    /** The start of its other tensors' names, which a base model's file may omit. */
+    readonly prefix: string;
+  };
 }
 
 /**
  * A checkpoint with an adapter's trained head (PEFT's `modules_to_save`) instead of its own. If it has no head of its
  * own, it becomes a classifier with as many labels as the head has outputs.
  */
-export function withHead(base: Checkpoint, lora: Lora, { output }: HeadModules): Checkpoint {
+export function withHead(base: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
   const own = new Map([...lora.head].map(([name, tensor]) => [nameIn(base.tensors, name), tensor]));
   if (own.size === 0) return base;
-  if (output === undefined) requireSame(base, lora, own);
-  const scores = output === undefined ? undefined : lora.head.get(`${output}.weight`);
+  if (!classifier) requireSame(base, lora, own);
+  const scores = classifier && lora.head.get(`${classifier.output}.weight`);
   return {
     ...adapted(base, lora),
-    config: scores ? classifying(base.config, scores, lora.record?.labels) : base.config,
+    config: scores ? classifying(base.config, classifier.className, scores, lora.record?.labels) : base.config,
     tensors: new Map<string, StoredTensor>([
       ...base.tensors,
       ...[...own].map(([name, t]) => [name, { ...t, name }] as const),
@@ -48,6 +55,20 @@ function requireSame({ tensors, path }: Checkpoint, lora: Lora, own: ReadonlyMap
   if (problems.length > 0) throw doesNotFit(lora, path, problems);
 }
 
+/** A checkpoint with an adapter's head under the names of the classifier's class, which a base model's file may shorten. */
+export function underClassNames(whole: Checkpoint, lora: Lora, { classifier }: HeadModules): Checkpoint {
+  const { prefix = "" } = classifier ?? {};
+  if (lora.head.size === 0 || [...whole.tensors.keys()].some((name) => name.startsWith(prefix))) return whole;
+  const nameOf = (name: string) => (lora.head.has(name) ? name : prefix + name);
+  const renamed = [...whole.tensors].map(([name, tensor]) => [{ ...tensor, name: nameOf(name) }, tensor] as const);
+  const originals = new Map(renamed.map(([{ name }, tensor]) => [name, tensor]));
+  return {
+    ...whole,
+    tensors: new Map(renamed.map(([tensor]) => [tensor.name, tensor])),
+    floats: ({ name }, rows) => whole.floats(originals.get(name)!, rows),
+  };
+}
+
 /** A base checkpoint may leave out the outermost module's name. */
 function nameIn(tensors: Checkpoint["tensors"], name: string): string {
   const inner = name.replace(/^[^.]+\./, "");
@@ -57,6 +78,7 @@ function nameIn(tensors: Checkpoint["tensors"], name: string): string {
 /** The classifier's fields of config.json. Without `own` label names, the base's are kept if their number matches. */
 function classifying(
   source: ConfigSource,
+  className: string,
   { shape: [labels = 0] }: SafeTensor,
   own: readonly string[] | undefined,
 ): ConfigSource {
@@ -64,5 +86,6 @@ function classifying(
   const named = own ? { ...own } : (source.config.id2label as Record<string, unknown> | null | undefined);
   const isSame = Object.keys(named ?? {}).length === labels;
   const id2label = isSame ? named : Object.fromEntries(Array.from({ length: labels }, (_, i) => [i, `LABEL_${i}`]));
-  return { ...source, config: { ...source.config, architectures: ["ForSequenceClassification"], id2label } };
+  const label2id = Object.fromEntries(Object.entries(id2label!).map(([id, label]) => [label, Number(id)]));
+  return { ...source, config: { ...source.config, architectures: [className], id2label, label2id } };
 }

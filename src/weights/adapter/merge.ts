@@ -51,11 +51,12 @@ function fitting({ path, tensors }: Checkpoint, lora: Lora): Map<string, Update>
 
 /**
  * Some checkpoints omit the outermost module's name, like GPT-2's; others have one that the adapter's model lacks, like
- * BERT's. Published decoders of models with images use older names.
+ * BERT's. Published decoders of models with images use older names, and Nemotron-H's.
  */
 const nameIn = (tensors: Checkpoint["tensors"], module: string): StoredTensor | undefined =>
   tensors.get(`${module}.weight`) ??
   tensors.get(`${withoutOuter(module)}.weight`) ??
+  tensors.get(`${module.replace(/^model\./, "backbone.")}.weight`) ??
   OLDER_LANGUAGE.map((older) => tensors.get(`${module.replace(LANGUAGE, older)}.weight`)).find((found) => found) ??
   [...tensors.values()].find(({ name }) => withoutOuter(name) === `${module}.weight`);
 

@@ -6,7 +6,7 @@ import { jsonObject, readJson } from "../json-file.ts";
 import { type WritableTensor, writeTensors } from "../safetensors/write.ts";
 import { formNames } from "../tokenizer/index.ts";
 import { type Combination, type CombinedFactors, combined } from "./combine.ts";
-import { type Lora, openLora, refuseDora } from "./lora.ts";
+import { type Lora, openLora, readAdapter, refuseDora } from "./lora.ts";
 import { type AdapterRecord, writeRecord } from "./record.ts";
 import type { Update } from "./updates.ts";
 
@@ -29,8 +29,9 @@ interface MergedAdapter {
  * mix
  */
 export function mergeAdapters(adapters: readonly Weighted[], how: Combination): MergedAdapter {
-  const opened = adapters.map(({ folder, weight }) => ({ lora: plainLora(folder), weight, config: configOf(folder) }));
-  const base = baseOf(opened);
+  const read = adapters.map(({ folder, weight }) => ({ folder, weight, config: configOf(folder) }));
+  const base = baseOf(read);
+  const opened = read.map(({ folder, ...one }) => ({ ...one, lora: plainLora(folder, one.config) }));
   const record = recordOf(opened.map(({ lora }) => lora));
   const modules = [...new Set(opened.flatMap(({ lora }) => [...lora.updates.keys()]))];
   const updates = new Map(modules.map((module) => [module, mergedUpdate(module, opened, how)]));
@@ -46,9 +47,13 @@ interface Opened {
 }
 
 const configOf = (folder: string): JsonObject =>
-  readJson(path.join(folder, "adapter_config.json"), jsonObject, "a PEFT adapter's settings");
+  readJson(readAdapter(folder).config, jsonObject, "a PEFT adapter's settings");
 
-function plainLora(folder: string): Lora {
+function plainLora(folder: string, { modules_to_save: whole }: JsonObject): Lora {
+  if (Array.isArray(whole) && whole.length > 0)
+    throw new UserError(
+      `${folder}: the adapter also has modules trained whole (${whole.join(", ")}), which have no weighted sum; export MODEL DIR --format safetensors --adapter puts it into its model`,
+    );
   const lora = openLora(folder);
   refuseDora(lora, "it cannot be merged with others");
   if (lora.rows.size === 0) return lora;
@@ -56,8 +61,8 @@ function plainLora(folder: string): Lora {
 }
 
 /** The base's name; null if no adapter has one. @throws UserError if there are two */
-function baseOf(opened: readonly Opened[]): unknown {
-  const named = opened.flatMap(({ lora: { folder }, config: { base_model_name_or_path: name } }) =>
+function baseOf(read: readonly { readonly folder: string; readonly config: JsonObject }[]): unknown {
+  const named = read.flatMap(({ folder, config: { base_model_name_or_path: name } }) =>
     name ? [{ folder, name }] : [],
   );
   const [first] = named;

@@ -52,6 +52,18 @@ describe("a MODEL argument", () => {
     }
   });
 
+  test("a misspelt name is first compared with the models' folders here", () => {
+    const [folder, before] = [tempFolder(), process.cwd()];
+    for (const name of ["merged/config.json", "smollm/notes.txt"]) writeAt(`${folder}/${name}`, "{}");
+    try {
+      process.chdir(folder);
+      expect(() => parseSpec("mergd")).toThrow('no model is called "mergd"; did you mean "merged"?');
+      expect(() => parseSpec("smolm2")).toThrow('did you mean "smollm2"?');
+    } finally {
+      process.chdir(before);
+    }
+  });
+
   test.each([
     ["smolm2", 'no model is called "smolm2"; did you mean "smollm2"?'],
     [

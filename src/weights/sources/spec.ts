@@ -1,4 +1,5 @@
-import { existsSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
+import path from "node:path";
 import { suggest, UserError } from "../../util/errors.ts";
 import { aliases, type HubMirror, type PackageMirror } from "./aliases.ts";
 import { shipped } from "./shipped.ts";
@@ -21,8 +22,13 @@ export function parseSpec(text: string): ModelSpec {
   if (Object.hasOwn(aliases, text)) return { kind: "alias", name: text };
   if (Object.hasOwn(shipped, text)) return { kind: "shipped", name: text };
   if (/[/\\]|\.(gguf|safetensors|onnx)$/i.test(text) || existsSync(text)) return { kind: "file", path: text };
-  throw new UserError(`no model is called "${text}"${suggest(text, names) || `; ${expected}`}`);
+  throw new UserError(
+    `no model is called "${text}"${suggest(text, foldersHere()) || suggest(text, names) || `; ${expected}`}`,
+  );
 }
+
+/** The models' folders in the working folder. */
+const foldersHere = (): string[] => readdirSync(".").filter((name) => existsSync(path.join(name, "config.json")));
 
 const names = [...Object.keys(aliases), ...Object.keys(shipped)];
 const expected = `expected an alias (${names.join(", ")}), hf:org/name[:file], pypi:package[:path], npm:package[:path] or a path to a GGUF file or a model's folder`;

@@ -1,8 +1,10 @@
 import { existsSync } from "node:fs";
+import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
 import type { Pooling } from "../../../graph/index.ts";
 import { UserError } from "../../../util/errors.ts";
+import { makeFolders } from "../../../util/make-folders.ts";
 import type { ConfigSource } from "../../../weights/checkpoint.ts";
 import { readJson, readOptionalJson } from "../../../weights/json-file.ts";
 import { type DenseModule, readDense } from "./dense-modules.ts";
@@ -73,14 +75,26 @@ export function readSentenceSettings(folder: string): SentenceSettings {
   };
 }
 
-/** The files in a model folder that `readSentenceSettings` reads in addition to the tokenizer's, relative to it. */
-export function sentenceFiles(folder: string): string[] {
+/**
+ * Copies sentence-transformers' files and those named in `more` into another folder, without the tokenizer's and the
+ * model's weights. @throws the system's error
+ */
+export async function copySentenceFiles(from: string, to: string, more: readonly string[] = []): Promise<void> {
+  for (const name of sentenceFiles(from, more)) {
+    makeFolders(path.dirname(path.join(to, name)));
+    await copyFile(path.join(from, name), path.join(to, name));
+  }
+}
+
+function sentenceFiles(folder: string, more: readonly string[]): string[] {
   const modules = readOptionalJson(path.join(folder, "modules.json"), z.array(moduleSchema)) ?? [];
   const settings = ["", ...modules.map((m) => m.path)].flatMap((place) =>
     TRANSFORMER_FILES.map((name) => path.join(place, name)),
   );
-  const own = modules.filter((m) => m.path !== "").map((m) => path.join(m.path, "config.json"));
-  const all = ["modules.json", "config_sentence_transformers.json", ...settings, ...own];
+  const own = modules
+    .filter((m) => m.path !== "")
+    .flatMap((m) => [path.join(m.path, "config.json"), path.join(m.path, "model.safetensors")]);
+  const all = [...more, "modules.json", "config_sentence_transformers.json", ...settings, ...own];
   return [...new Set(all)].filter((name) => existsSync(path.join(folder, name)));
 }
 

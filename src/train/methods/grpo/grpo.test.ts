@@ -151,7 +151,7 @@ const refused = (data: object, options: object = {}) =>
   expect(train({ ...run, method, ...options, data: rowsOf([prompts[0]!, data]) }, { out: fresh() })).rejects;
 
 test.each([
-  ["throw new Error('no way')", "failed: no way"],
+  ["throw new Error('no way')", String.raw`failed \(\S+bad\.mjs: line 1\): no way`],
   ["return Number.NaN", "is NaN; expected a number"],
   ["return 'good'", 'is "good"; expected a number'],
 ])("a reward that would %s ends the run with the row", async (body, sentence) => {
@@ -159,6 +159,28 @@ test.each([
   await refused({ prompt: "Bad " }, { method: { ...method, reward_funcs: [bad] } }).toThrow(
     new RegExp(`rows.jsonl: line 2: the reward bad ${sentence}`),
   );
+});
+
+test("a reward that fails late leaves a checkpoint, from which the run goes on to the same rewards", async () => {
+  const late = fileOf(
+    "late.mjs",
+    `let calls = 0;
+export default (_, text) => {
+  if (process.env.MODICUM_LATE === "on" && ++calls > 20) throw new Error("too late");
+  return text.length;
+};`,
+  );
+  const own = { ...run, method: { ...method, reward_funcs: [late] }, steps: 4 };
+  await train(own, { out: at("never late") });
+  const notices: string[] = [];
+  process.env["MODICUM_LATE"] = "on";
+  const stopped = train(own, { out: at("late"), onNotice: (sentence) => notices.push(sentence) });
+  await expect(stopped).rejects.toThrow("late.mjs: line 3): too late");
+  expect(notices).toContainEqual(expect.stringMatching(/^2 steps are stored: `modicum train --resume .*late`/));
+  process.env["MODICUM_LATE"] = "off";
+  await resumeTraining(at("late"));
+  const figures = (out: string) => readMetrics(at(out)).map(({ step, norm, metrics }) => [step, norm, metrics]);
+  expect(figures("late")).toEqual(figures("never late"));
 });
 
 test.each([

@@ -17,8 +17,9 @@ export interface NamedReward {
   readonly reward: Reward;
   /** Checks a row before the run. @throws UserError */
   readonly check?: (row: Columns) => void;
-  /** A module's source. */
+  /** A module's source, and its file. */
   readonly source?: string;
+  readonly file?: string;
 }
 
 const KINDS = [".mjs", ".js", ".ts"];
@@ -36,7 +37,7 @@ export async function openReward(name: string): Promise<NamedReward> {
     );
   }
   if (!existsSync(name)) throw new UserError(`reward_funcs: there is no file ${name}`, 2);
-  return { name: short, reward: await functionIn(name), source: readText(name) };
+  return { name: short, reward: await functionIn(name), source: readText(name), file: name };
 }
 
 async function functionIn(file: string): Promise<Reward> {
@@ -103,9 +104,16 @@ function jsonIn(text: string): unknown {
   }
 }
 
+/** ` (reward.mjs: line 3)`, if the error's stack has the module. */
+function placeIn(file: string | undefined, error: unknown): string {
+  const module = file && path.posix.basename(pathToFileURL(file).pathname);
+  const [line] = (error instanceof Error && error.stack?.split(`/${module}:`)[1]?.match(/^\d+/)) || [];
+  return line === undefined ? "" : ` (${file}: line ${line})`;
+}
+
 /** Scores a completion. @throws UserError that names the row, for a reward that fails or is not a finite number */
 export async function rewardOf(
-  { name, reward }: NamedReward,
+  { name, reward, file }: NamedReward,
   { where, prompt, columns }: { readonly where: string; readonly prompt: unknown; readonly columns: Columns },
   completion: string,
 ): Promise<number> {
@@ -114,7 +122,7 @@ export async function rewardOf(
     value = await reward(prompt, completion, columns);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
-    throw new UserError(`${where}: the reward ${name} failed: ${reason}`);
+    throw new UserError(`${where}: the reward ${name} failed${placeIn(file, error)}: ${reason}`);
   }
   if (typeof value === "number" && Number.isFinite(value)) return value;
   throw new UserError(`${where}: the reward ${name} is ${shown(value)}; expected a number`);
