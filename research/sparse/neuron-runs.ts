@@ -1,0 +1,55 @@
+import path from "node:path";
+import { z } from "zod";
+import { root } from "../../tools/section.ts";
+import { doneRunsIn } from "../common/done-runs.ts";
+
+export const RUNS = path.join(root, "research/sparse/results/neurons.jsonl");
+export const TIMES = path.join(root, "research/sparse/results/neurons-times.json");
+
+export const SPARSITY = 0.25;
+
+const PRUNING = `sparse:structure=neuron,sparsity=${SPARSITY}`;
+
+/**
+ * The method of each arm, by seed. `first` trains a model that was cut before. Untrained ones are pruned as a whole
+ * before their only step, whose rate is next to 0.
+ */
+export const ARMS = {
+  dense: () => undefined,
+  magnitude: () => `${PRUNING},dense=0,prune=0.5,recover=0.5`,
+  random: (seed: number) => `${PRUNING},dense=0,prune=0.5,recover=0.5,score=random,seed=${seed}`,
+  first: () => undefined,
+  "dense, untrained": () => undefined,
+  "magnitude, untrained": () => `${PRUNING},start=0,end=0`,
+  "random, untrained": (seed: number) => `${PRUNING},start=0,end=0,score=random,seed=${seed}`,
+} satisfies Record<string, (seed: number) => string | undefined>;
+
+export const armNames = Object.keys(ARMS) as (keyof typeof ARMS)[];
+
+const run = z.object({
+  arm: z.enum(armNames),
+  seed: z.number(),
+  /** Neurons of each layer of the written model. */
+  neurons: z.number(),
+  steps: z.number(),
+  /** Nats per token of held-out samples after the last step, with pruned neurons as zeros. */
+  heldOut: z.number(),
+  /** Mean nats per token of the last eight steps. */
+  loss: z.number(),
+  /** Median of a step's CPU time. */
+  cpuMs: z.number(),
+  flops: z.number(),
+  machine: z.string(),
+});
+export type NeuronRun = z.output<typeof run>;
+export const neuronRuns = (): NeuronRun[] => doneRunsIn(RUNS, run);
+
+const spent = z.object({ ms: z.number(), flops: z.number() });
+/** The same rounds of the dense and the cut model, in turns. */
+export const neuronTimes = z.object({
+  machine: z.string(),
+  promptTokens: z.number(),
+  rounds: z.array(
+    z.object({ dense: z.object({ prompt: spent, token: spent }), cut: z.object({ prompt: spent, token: spent }) }),
+  ),
+});
