@@ -4,7 +4,7 @@ import { root } from "../../tools/section.ts";
 import { doneRunsIn } from "../common/done-runs.ts";
 
 export const RUNS = path.join(root, "research/sparse/results/neurons.jsonl");
-export const TIMES = path.join(root, "research/sparse/results/neurons-times.json");
+export const TIMES = path.join(root, "research/sparse/results/neuron-times.json");
 
 export const SPARSITY = 0.25;
 
@@ -25,6 +25,12 @@ export const ARMS = {
 } satisfies Record<string, (seed: number) => string | undefined>;
 
 export const armNames = Object.keys(ARMS) as (keyof typeof ARMS)[];
+
+export const isUntrained = (arm: keyof typeof ARMS): boolean => arm.endsWith("untrained");
+
+/** The folder of a run's model. */
+export const folderOf = (work: string, arm: keyof typeof ARMS, seed: number): string =>
+  path.join(work, `${arm.replace(", ", "-")}-${seed}`);
 
 const run = z.object({
   arm: z.enum(armNames),

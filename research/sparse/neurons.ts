@@ -1,28 +1,23 @@
 /**
- * Whole neurons pruned from SmolLM2, and the time that it saves:
- *   npx tsx research/sparse/neurons.ts MODEL GSM8K WORK
+ * Whole neurons pruned from SmolLM2: npx tsx research/sparse/neurons.ts MODEL GSM8K WORK [ARM …]
  * MODEL is the folder that `modicum export smollm2 MODEL --format safetensors` writes, GSM8K the folder of train.jsonl and
- * test.jsonl. Trains what is missing in research/sparse/results/neurons.jsonl, then measures the models in WORK.
+ * test.jsonl. Trains what is missing in research/sparse/results/neurons.jsonl, of all arms or of some; models go to WORK.
  */
-import { appendFileSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { appendFileSync, readFileSync, rmSync } from "node:fs";
 import { cpus } from "node:os";
 import path from "node:path";
 import { z } from "zod";
-import { load, train } from "../../src/index.ts";
+import { train } from "../../src/index.ts";
 import { mean } from "../../src/util/mean.ts";
 import { median } from "../common/median.ts";
-import { ARMS, armNames, type NeuronRun, neuronRuns, neuronTimes, RUNS, TIMES } from "./neuron-runs.ts";
-import { PROMPT_TOKENS, timed } from "./timed.ts";
+import { ARMS, armNames, folderOf, isUntrained, type NeuronRun, neuronRuns, RUNS } from "./neuron-runs.ts";
 
-const [STEPS, SEEDS, ROUNDS] = [40, 3, 15];
+const [STEPS, SEEDS] = [40, 3];
 const machine = `${cpus()[0]!.model.trim()}, 1 thread`;
-const [model, data, work] = process.argv.slice(2);
+const [model, data, work, ...chosen] = process.argv.slice(2);
 if (model === undefined || data === undefined || work === undefined) throw new Error("expected MODEL, GSM8K and WORK");
 
 type Arm = NeuronRun["arm"];
-const isUntrained = (arm: Arm): boolean => arm.endsWith("untrained");
-const folderOf = (arm: Arm, seed: number): string => path.join(work, `${arm.replace(", ", "-")}-${seed}`);
-
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -33,14 +28,14 @@ const neuronsIn = (folder: string): number =>
     .intermediate_size;
 
 async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
-  const [out, method] = [folderOf(arm, seed), ARMS[arm](seed)];
+  const [out, method] = [folderOf(work, arm, seed), ARMS[arm](seed)];
   const steps = isUntrained(arm) ? 1 : STEPS;
   const [times, losses]: [number[], number[]] = [[], []];
   let [heldOut, before] = [Number.NaN, 0];
   const { receipt } = await train(
     {
       ...{
-        model: arm === "first" ? folderOf("magnitude, untrained", 0) : model,
+        model: arm === "first" ? folderOf(work, "magnitude, untrained", 0) : model,
         ...(method !== undefined && { method }),
       },
       ...{ data: path.join(data, "train.jsonl"), validation: path.join(data, "test.jsonl"), seed, steps },
@@ -69,28 +64,13 @@ async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
   };
 }
 
-async function measure(): Promise<void> {
-  const [dense, cut] = [
-    await load(folderOf("dense", 0), { threads: 1 }),
-    await load(folderOf("magnitude", 0), { threads: 1 }),
-  ];
-  const rounds = [];
-  for (let round = 0; round <= ROUNDS; round++) {
-    const both = { dense: await timed(dense), cut: await timed(cut) };
-    if (round > 0) rounds.push(both);
-  }
-  const result = neuronTimes.parse({ machine, promptTokens: PROMPT_TOKENS, rounds });
-  writeFileSync(TIMES, `${JSON.stringify(result, null, 2)}\n`);
-  for (const each of [dense, cut]) each.dispose();
-}
-
 for (let seed = 0; seed < SEEDS; seed++)
   // The arm `first` starts from what the untrained arm of seed 0 writes.
   for (const arm of armNames.toSorted((a, b) => Number(isUntrained(b)) - Number(isUntrained(a)))) {
+    const isLeftOut = chosen.length > 0 && !chosen.includes(arm);
     const isDone = neuronRuns().some((run) => run.arm === arm && run.seed === seed);
-    if (isDone || (isUntrained(arm) && seed > 0)) continue;
+    if (isDone || isLeftOut || (isUntrained(arm) && seed > 0)) continue;
     const result = await trained(arm, seed);
     appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
     process.stdout.write(`${JSON.stringify(result)}\n`);
   }
-await measure();
