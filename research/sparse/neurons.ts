@@ -12,7 +12,7 @@ import { mean } from "../../src/util/mean.ts";
 import { median } from "../common/median.ts";
 import { ARMS, armNames, folderOf, isUntrained, type NeuronRun, neuronRuns, RUNS } from "./neuron-runs.ts";
 
-const [STEPS, SEEDS] = [40, 3];
+const [STEPS, SEEDS] = [24, 3];
 const machine = `${cpus()[0]!.model.trim()}, 1 thread`;
 const [model, data, work, ...chosen] = process.argv.slice(2);
 if (model === undefined || data === undefined || work === undefined) throw new Error("expected MODEL, GSM8K and WORK");
