@@ -8,15 +8,17 @@ import { load } from "../../src/index.ts";
 import { folderOf, neuronTimes, TIMES } from "./neuron-runs.ts";
 import { PROMPT_TOKENS, timed } from "./timed.ts";
 
-const ROUNDS = 15;
+const ROUNDS = 9;
 const [model, work] = process.argv.slice(2);
 if (model === undefined || work === undefined) throw new Error("expected MODEL and WORK");
 
 const dense = await load(model, { threads: 1 });
 const cut = await load(folderOf(work, "magnitude, untrained", 0), { threads: 1 });
+/** Words, and without the two tokens that end an answer. */
+const terms = { from: 1000, logitBias: { 0: -100, 2: -100 } };
 const rounds = [];
 for (let round = 0; round <= ROUNDS; round++) {
-  const both = { dense: await timed(dense), cut: await timed(cut) };
+  const both = { dense: await timed(dense, terms), cut: await timed(cut, terms) };
   if (round > 0) rounds.push(both);
 }
 const machine = `${cpus()[0]!.model.trim()}, 1 thread`;
