@@ -9,7 +9,6 @@ const LABELS: Record<NeuronRun["arm"], string> = {
   dense: "dense",
   magnitude: "by norm, while it trains",
   random: "random, while it trains",
-  first: "by norm, cut out before it trains",
   "dense, untrained": "dense, not trained",
   "magnitude, untrained": "by norm, not trained",
   "random, untrained": "random, not trained",

@@ -11,14 +11,13 @@ export const SPARSITY = 0.25;
 const PRUNING = `sparse:structure=neuron,sparsity=${SPARSITY}`;
 
 /**
- * The method of each arm, by seed. `first` trains a model that was cut before. Untrained ones are pruned as a whole
+ * The method of each arm, by seed. Untrained ones are pruned as a whole
  * before their only step, whose rate is next to 0.
  */
 export const ARMS = {
   dense: () => undefined,
   magnitude: () => `${PRUNING},dense=0,prune=0.5,recover=0.5`,
   random: (seed: number) => `${PRUNING},dense=0,prune=0.5,recover=0.5,score=random,seed=${seed}`,
-  first: () => undefined,
   "dense, untrained": () => undefined,
   "magnitude, untrained": () => `${PRUNING},start=0,end=0`,
   "random, untrained": (seed: number) => `${PRUNING},start=0,end=0,score=random,seed=${seed}`,

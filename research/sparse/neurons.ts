@@ -12,7 +12,7 @@ import { mean } from "../../src/util/mean.ts";
 import { median } from "../common/median.ts";
 import { ARMS, armNames, folderOf, isUntrained, type NeuronRun, neuronRuns, RUNS } from "./neuron-runs.ts";
 
-const [STEPS, SEEDS] = [24, 3];
+const STEPS = 12;
 const machine = `${cpus()[0]!.model.trim()}, 1 thread`;
 const [model, data, work, ...chosen] = process.argv.slice(2);
 if (model === undefined || data === undefined || work === undefined) throw new Error("expected MODEL, GSM8K and WORK");
@@ -35,7 +35,7 @@ async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
   const { receipt } = await train(
     {
       ...{
-        model: arm === "first" ? folderOf(work, "magnitude, untrained", 0) : model,
+        model,
         ...(method !== undefined && { method }),
       },
       ...{ data: path.join(data, "train.jsonl"), validation: path.join(data, "test.jsonl"), seed, steps },
@@ -64,13 +64,10 @@ async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
   };
 }
 
-for (let seed = 0; seed < SEEDS; seed++)
-  // The arm `first` starts from what the untrained arm of seed 0 writes.
-  for (const arm of armNames.toSorted((a, b) => Number(isUntrained(b)) - Number(isUntrained(a)))) {
-    const isLeftOut = chosen.length > 0 && !chosen.includes(arm);
-    const isDone = neuronRuns().some((run) => run.arm === arm && run.seed === seed);
-    if (isDone || isLeftOut || (isUntrained(arm) && seed > 0)) continue;
-    const result = await trained(arm, seed);
-    appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
-    process.stdout.write(`${JSON.stringify(result)}\n`);
-  }
+for (const arm of armNames) {
+  const isLeftOut = chosen.length > 0 && !chosen.includes(arm);
+  if (isLeftOut || neuronRuns().some((run) => run.arm === arm)) continue;
+  const result = await trained(arm, 0);
+  appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
+  process.stdout.write(`${JSON.stringify(result)}\n`);
+}
