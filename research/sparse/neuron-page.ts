@@ -1,8 +1,6 @@
 import { readFileSync } from "node:fs";
-import { mean } from "../../src/util/mean.ts";
 import { markdownTable } from "../../tools/section.ts";
 import { median } from "../common/median.ts";
-import { overSeeds } from "../common/over-seeds.ts";
 import { armNames, isUntrained, type NeuronRun, neuronRuns, neuronTimes, TIMES } from "./neuron-runs.ts";
 
 const LABELS: Record<NeuronRun["arm"], string> = {
@@ -17,32 +15,13 @@ const LABELS: Record<NeuronRun["arm"], string> = {
 const three = (value: number): string => value.toFixed(3).replace("-", "−");
 
 function qualityTable(runs: readonly NeuronRun[]): string {
-  const dense = (seed: number, arm: NeuronRun["arm"]) =>
-    runs.find((run) => run.arm === (isUntrained(arm) ? "dense, untrained" : "dense") && run.seed === seed)!;
-  const rows = armNames.flatMap((arm) => {
-    const own = runs.filter((run) => run.arm === arm);
-    if (own.length === 0) return [];
-    const beside = (of: (run: NeuronRun) => number) =>
-      three(mean(own.map((run) => of(run) / of(dense(run.seed, arm)))));
-    return [
-      [
-        ...[LABELS[arm], String(own[0]!.neurons), own.map(({ seed }) => seed).join(", ")],
-        overSeeds(
-          own.map(({ heldOut }) => heldOut),
-          three,
-        ),
-        ...(isUntrained(arm) ? ["", ""] : [beside(({ cpuMs }) => cpuMs), beside(({ flops }) => flops)]),
-      ],
-    ];
-  });
-  const head = [
-    "model",
-    "neurons a layer",
-    "seeds",
-    "held-out nats",
-    "CPU a step, beside dense",
-    "FLOPs, beside dense",
-  ];
+  const dense = runs.find(({ arm }) => arm === "dense");
+  const ordered = armNames.flatMap((arm) => runs.filter((run) => run.arm === arm));
+  const rows = ordered.map(({ arm, neurons, heldOut, cpuMs, flops }) => [
+    ...[LABELS[arm], String(neurons), three(heldOut)],
+    ...(isUntrained(arm) || !dense ? ["", ""] : [three(cpuMs / dense.cpuMs), three(flops / dense.flops)]),
+  ]);
+  const head = ["model", "neurons a layer", "held-out nats", "CPU a step, beside dense", "FLOPs, beside dense"];
   return markdownTable(head, rows);
 }
 

@@ -10,30 +10,28 @@ export const SPARSITY = 0.25;
 
 const PRUNING = `sparse:structure=neuron,sparsity=${SPARSITY}`;
 
-/**
- * The method of each arm, by seed. Untrained ones are pruned as a whole
- * before their only step, whose rate is next to 0.
- */
+const GRADUALLY = `${PRUNING},dense=0,prune=0.5,recover=0.5`;
+const AT_ONCE = `${PRUNING},start=0,end=0`;
+
+/** The method of each arm. Untrained ones are pruned at once before their only step, whose rate is next to 0. */
 export const ARMS = {
-  dense: () => undefined,
-  magnitude: () => `${PRUNING},dense=0,prune=0.5,recover=0.5`,
-  random: (seed: number) => `${PRUNING},dense=0,prune=0.5,recover=0.5,score=random,seed=${seed}`,
-  "dense, untrained": () => undefined,
-  "magnitude, untrained": () => `${PRUNING},start=0,end=0`,
-  "random, untrained": (seed: number) => `${PRUNING},start=0,end=0,score=random,seed=${seed}`,
-} satisfies Record<string, (seed: number) => string | undefined>;
+  dense: undefined,
+  magnitude: GRADUALLY,
+  random: `${GRADUALLY},score=random`,
+  "dense, untrained": undefined,
+  "magnitude, untrained": AT_ONCE,
+  "random, untrained": `${AT_ONCE},score=random`,
+};
 
 export const armNames = Object.keys(ARMS) as (keyof typeof ARMS)[];
 
 export const isUntrained = (arm: keyof typeof ARMS): boolean => arm.endsWith("untrained");
 
 /** The folder of a run's model. */
-export const folderOf = (work: string, arm: keyof typeof ARMS, seed: number): string =>
-  path.join(work, `${arm.replace(", ", "-")}-${seed}`);
+export const folderOf = (work: string, arm: keyof typeof ARMS): string => path.join(work, arm.replace(", ", "-"));
 
 const run = z.object({
   arm: z.enum(armNames),
-  seed: z.number(),
   /** Neurons of each layer of the written model. */
   neurons: z.number(),
   steps: z.number(),

@@ -13,7 +13,7 @@ const [model, work] = process.argv.slice(2);
 if (model === undefined || work === undefined) throw new Error("expected MODEL and WORK");
 
 const dense = await load(model, { threads: 1 });
-const cut = await load(folderOf(work, "magnitude, untrained", 0), { threads: 1 });
+const cut = await load(folderOf(work, "magnitude, untrained"), { threads: 1 });
 /** Words, and without the two tokens that end an answer. */
 const terms = { from: 1000, logitBias: { 0: -100, 2: -100 } };
 const rounds = [];

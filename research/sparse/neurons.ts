@@ -14,10 +14,14 @@ import { ARMS, armNames, folderOf, isUntrained, type NeuronRun, neuronRuns, RUNS
 
 const STEPS = 12;
 const machine = `${cpus()[0]!.model.trim()}, 1 thread`;
-const [model, data, work, ...chosen] = process.argv.slice(2);
-if (model === undefined || data === undefined || work === undefined) throw new Error("expected MODEL, GSM8K and WORK");
 
 type Arm = NeuronRun["arm"];
+
+interface Places {
+  readonly model: string;
+  readonly data: string;
+  readonly work: string;
+}
 function cpuMs(): number {
   const { user, system } = process.cpuUsage();
   return (user + system) / 1000;
@@ -27,18 +31,15 @@ const neuronsIn = (folder: string): number =>
   z.object({ intermediate_size: z.number() }).parse(JSON.parse(readFileSync(path.join(folder, "config.json"), "utf8")))
     .intermediate_size;
 
-async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
-  const [out, method] = [folderOf(work, arm, seed), ARMS[arm](seed)];
+async function trained(arm: Arm, { model, data, work }: Places): Promise<NeuronRun> {
+  const [out, method] = [folderOf(work, arm), ARMS[arm]];
   const steps = isUntrained(arm) ? 1 : STEPS;
   const [times, losses]: [number[], number[]] = [[], []];
   let [heldOut, before] = [Number.NaN, 0];
   const { receipt } = await train(
     {
-      ...{
-        model,
-        ...(method !== undefined && { method }),
-      },
-      ...{ data: path.join(data, "train.jsonl"), validation: path.join(data, "test.jsonl"), seed, steps },
+      ...{ model, ...(method !== undefined && { method }) },
+      ...{ data: path.join(data, "train.jsonl"), validation: path.join(data, "test.jsonl"), steps },
       ...{ columns: { prompt: "{question}\n", completion: "{answer}" }, labels: "all", packing: true },
       ...{ batch: 2, tokens: 256, evaluateEvery: steps, evaluateBatches: 16, saveEvery: 1000 },
       ...{ optimizer: { lr: isUntrained(arm) ? 1e-12 : 1e-4 }, schedule: { warmup: isUntrained(arm) ? 0 : 4 } },
@@ -59,15 +60,21 @@ async function trained(arm: Arm, seed: number): Promise<NeuronRun> {
   );
   rmSync(path.join(out, "checkpoints"), { recursive: true, force: true });
   return {
-    ...{ arm, seed, neurons: neuronsIn(out), steps, heldOut, loss: mean(losses.slice(-8)) },
+    ...{ arm, neurons: neuronsIn(out), steps, heldOut, loss: mean(losses.slice(-8)) },
     ...{ cpuMs: times.length === 0 ? 0 : median(times), flops: receipt.flops.spent, machine },
   };
 }
 
-for (const arm of armNames) {
-  const isLeftOut = chosen.length > 0 && !chosen.includes(arm);
-  if (isLeftOut || neuronRuns().some((run) => run.arm === arm)) continue;
-  const result = await trained(arm, 0);
-  appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
-  process.stdout.write(`${JSON.stringify(result)}\n`);
+async function main([model, data, work, ...chosen]: readonly string[]): Promise<void> {
+  if (model === undefined || data === undefined || work === undefined)
+    throw new Error("expected MODEL, GSM8K and WORK");
+  for (const arm of armNames) {
+    const isLeftOut = chosen.length > 0 && !chosen.includes(arm);
+    if (isLeftOut || neuronRuns().some((run) => run.arm === arm)) continue;
+    const result = await trained(arm, { model, data, work });
+    appendFileSync(RUNS, `${JSON.stringify(result)}\n`);
+    process.stdout.write(`${JSON.stringify(result)}\n`);
+  }
 }
+
+await main(process.argv.slice(2));

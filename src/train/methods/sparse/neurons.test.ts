@@ -26,7 +26,7 @@ const input = {
   },
   ...{ data: text, tokens: 16, batch: 2, steps: 8, evaluateEvery: 8, evaluateBatches: 1, optimizer: { lr: 1e-2 } },
 } satisfies TrainInput;
-const trainedIn = (out: string, changed: TrainInput) => train({ ...input, ...changed }, { out });
+const trainedIn = (out: string, changed: Partial<TrainInput>) => train({ ...input, ...changed }, { out });
 const innerOf = (out: string): unknown =>
   JSON.parse(readFileSync(path.join(out, "config.json"), "utf8")).intermediate_size;
 
