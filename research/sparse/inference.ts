@@ -6,14 +6,13 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { cpus, tmpdir } from "node:os";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
-import { load, type Model, shrinkModel, train } from "../../src/index.ts";
-import { seededRandom } from "../../src/util/random.ts";
+import { load, shrinkModel, train } from "../../src/index.ts";
 import { root } from "../../tools/section.ts";
 import { median } from "../common/median.ts";
+import { PROMPT_TOKENS, timed } from "./timed.ts";
 
 const HIDDEN = 512;
 const ROUNDS = 5;
-const [PROMPT, ANSWER] = [256, 64];
 
 /** The method's options by form: all dense, 80 % of all weights zero, 80 % of the MLPs' neurons dead, those cut out. */
 const FORMS = {
@@ -31,27 +30,6 @@ async function modelOf(form: keyof typeof FORMS, folder: string, text: string): 
   const run = { data: text, validation: 0, tokens: 32, batch: 1, steps: 1, method: `sparse:${FORMS[form]}` };
   await train({ ...run, architecture }, { out, threads: 1 });
   return out;
-}
-
-interface Timed {
-  /** Milliseconds of the processor. */
-  readonly prompt: number;
-  readonly token: number;
-}
-
-/** Each prompt is another, since a prompt's state is kept for the next that begins alike. */
-const random = seededRandom(0);
-
-async function timed(model: Model): Promise<Timed> {
-  const processor = async (maxTokens: number): Promise<number> => {
-    const prompt = Array.from({ length: PROMPT }, () => Math.floor(20 * random()));
-    const before = process.cpuUsage();
-    await model.complete(prompt, { maxTokens, temperature: 0 });
-    const { user, system } = process.cpuUsage(before);
-    return (user + system) / 1000;
-  };
-  const first = await processor(1);
-  return { prompt: first, token: ((await processor(ANSWER)) - first) / (ANSWER - 1) };
 }
 
 function sizeOf(folder: string): { bytes: number; gzip: number; bitmask: number } {
@@ -74,7 +52,7 @@ async function main(): Promise<void> {
   folders.push(shrunk);
   const models = [];
   for (const one of folders) models.push(await load(one, { threads: 1 }));
-  const times = models.map((): Timed[] => []);
+  const times = models.map((): Awaited<ReturnType<typeof timed>>[] => []);
   for (let round = 0; round <= ROUNDS; round++)
     for (const [i, model] of models.entries()) {
       const time = await timed(model);
@@ -82,9 +60,9 @@ async function main(): Promise<void> {
     }
   const forms = folders.map((one, i) => ({
     ...{ form: path.basename(one), ...sizeOf(one) },
-    ...{ prompt: median(times[i]!.map((t) => t.prompt)), token: median(times[i]!.map((t) => t.token)) },
+    ...{ prompt: median(times[i]!.map((t) => t.prompt.ms)), token: median(times[i]!.map((t) => t.token.ms)) },
   }));
-  const result = { machine: `${cpus()[0]?.model}, 1 thread`, rounds: ROUNDS, promptTokens: PROMPT, forms };
+  const result = { machine: `${cpus()[0]?.model}, 1 thread`, rounds: ROUNDS, promptTokens: PROMPT_TOKENS, forms };
   writeFileSync(path.join(root, "research/sparse/results/inference.json"), `${JSON.stringify(result, null, 2)}\n`);
   process.stdout.write(`${JSON.stringify(result, null, 2)}\n`);
   for (const model of models) model.dispose();

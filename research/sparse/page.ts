@@ -4,6 +4,7 @@ import { z } from "zod";
 import { bootstrapLaw, fitScalingLaw, type Law, type Point, predictLoss } from "../../src/index.ts";
 import { markdownTable, root, writeSection } from "../../tools/section.ts";
 import { type DoneRun, doneRuns } from "./done.ts";
+import { neuronParts } from "./neuron-page.ts";
 import { planned } from "./runs.ts";
 
 export const PAGE = "research/sparse/README.md";
@@ -22,7 +23,7 @@ const short = (value: number): string => (value < 0.001 ? "0" : value.toPrecisio
 export function sparseSection(): string {
   const runs = doneRuns();
   const [schedules, law] = [runs.filter((run) => run.part === "schedules"), runs.filter((run) => run.part === "law")];
-  return [...scheduleParts(schedules), ...lawParts(law), ...inferenceParts()].join("\n\n");
+  return [...scheduleParts(schedules), ...lawParts(law), ...inferenceParts(), ...neuronParts()].join("\n\n");
 }
 
 const unique = <T>(values: readonly T[]): T[] => [...new Set(values)];

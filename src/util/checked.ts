@@ -29,16 +29,14 @@ function choiceFault(values: readonly z.core.util.Primitive[], actual: unknown):
   return `expected ${all.slice(0, -1).join(", ")} or ${all.at(-1)}, got ${shown(actual)}`;
 }
 
-/** A JSON schema with the keys of its object. */
-interface Keyed {
-  readonly properties?: Readonly<Record<string, Keyed>>;
-}
+type JsonSchema = z.core.JSONSchema._JSONSchema;
 
 /** The names of an object's fields inside a schema. */
 function keysAt(schema: z.ZodType, path: readonly string[]): string[] {
-  const whole: Keyed = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
-  const inner = path.reduce((at: Keyed, key) => at.properties?.[key] ?? {}, whole);
-  return Object.keys(inner.properties ?? {});
+  const propertiesOf = (at: JsonSchema) => (typeof at === "object" ? at.properties : undefined) ?? {};
+  const whole: JsonSchema = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" });
+  const inner = path.reduce<JsonSchema>((at, key) => propertiesOf(at)[key] ?? {}, whole);
+  return Object.keys(propertiesOf(inner));
 }
 
 /** `must be at most 9 (got 10)`, for a size check without its own message. */

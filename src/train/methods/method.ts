@@ -68,6 +68,8 @@ export interface Method<O = unknown> {
   readonly reads?: readonly (keyof TrainOptions)[];
   /** Why no lab task scores the subject of `stages`, and what judges it instead; absent if tasks can score it. */
   readonly unscored?: string;
+  /** Changes the model that a run has written into its folder. @throws UserError */
+  finish?(options: O, folder: string): Promise<void>;
   /** The command that uses the artefact in a folder, and its purpose; `model` is the run's. */
   next?(out: string, options: O, model?: string): string;
   /** Prepares the method for one run. @throws UserError if the model or the run's options do not fit */

@@ -271,6 +271,7 @@ export async function* batchStages(
   using stage = await BatchStage.open(options, subject, withMask(options, data), terms);
   yield stage;
   await subject.write(out);
+  await chosen?.method.finish?.(chosen.options, out);
   if (options.lora && !data.head) await writeRecord(out, stage.prompts);
 }
 

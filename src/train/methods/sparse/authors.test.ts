@@ -1,6 +1,7 @@
 /** Compared with the masks of the authors' own code; weights change before every pruning. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../../util/authors.testing.ts";
+import { Blocks } from "./blocks.ts";
 import { PruningMask } from "./mask.ts";
 import { keptAfter } from "./schedule.ts";
 
@@ -16,7 +17,7 @@ test.each(runs)(`weights that are left, as in ${repository}, sparsity $sparsity`
     { name: "blk.0.ffn_up.weight", offset: 0, rows: 16, columns: 8 },
     { name: "blk.1.ffn_up.weight", offset: 128, rows: 8, columns: 8 },
   ];
-  const mask = new PruningMask(192, matrices, { rows: 1, columns: 1 }, "global");
+  const mask = new PruningMask(192, [matrices.map((matrix) => new Blocks(matrix, { rows: 1, columns: 1 }))]);
   const schedule = { sparsity, start: 0, end: 0, every: 1, events: steps.length };
   for (const [event, { kept, left }] of steps.entries()) {
     const share = keptAfter(event + 1, schedule);

@@ -2,10 +2,21 @@ import { UserError } from "../../../util/errors.ts";
 import type { Block } from "./options.ts";
 import type { Prunable } from "./prunable.ts";
 
-/** The equal blocks for pruning a matrix, numbered left to right, then down. */
-export class Blocks {
+/** Equal groups of weights, numbered; each is pruned as a whole. */
+export interface Units {
   readonly count: number;
-  /** Weights per block. */
+  /** Weights per unit. */
+  readonly size: number;
+  /** The index of a unit's first weight in the flat buffers. */
+  first(index: number): number;
+  /** The mean magnitude of a unit's weights. */
+  magnitude(index: number, values: Float32Array): number;
+  fill(index: number, values: Float32Array | Uint8Array, value: number): void;
+}
+
+/** The equal blocks of a matrix, numbered left to right, then down. */
+export class Blocks implements Units {
+  readonly count: number;
   readonly size: number;
   readonly #across: number;
 
@@ -25,7 +36,6 @@ export class Blocks {
     this.count = (rows * columns) / this.size;
   }
 
-  /** The index of a block's first weight in the flat buffers. */
   first(index: number): number {
     const row = Math.floor(index / this.#across) * this.block.rows;
     return this.matrix.offset + row * this.matrix.columns + (index % this.#across) * this.block.columns;
@@ -37,7 +47,6 @@ export class Blocks {
     for (let row = 0; row < this.block.rows; row++) yield first + row * this.matrix.columns;
   }
 
-  /** The mean magnitude of a block's weights. */
   magnitude(index: number, values: Float32Array): number {
     const { columns } = this.block;
     if (this.size === 1) return Math.abs(values[this.first(index)]!);

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { seededRandom } from "../../../util/random.ts";
-import type { Blocks } from "./blocks.ts";
+import { Blocks, type Units } from "./blocks.ts";
 import { greatest, PruningMask } from "./mask.ts";
 
 const matrices = [
@@ -15,8 +15,11 @@ const randomValues = (seed: number): Float32Array => {
   const random = seededRandom(seed);
   return Float32Array.from({ length: WEIGHTS + REST }, () => 2 * random() - 1);
 };
-const single = { rows: 1, columns: 1 };
-const magnitudes = (values: Float32Array) => (blocks: Blocks, index: number) => blocks.magnitude(index, values);
+function maskOf(scope: "global" | "layer", block = { rows: 1, columns: 1 }): PruningMask {
+  const blocks = matrices.map((matrix) => new Blocks(matrix, block));
+  return new PruningMask(WEIGHTS + REST, scope === "global" ? [blocks] : blocks.map((each) => [each]));
+}
+const magnitudes = (values: Float32Array) => (blocks: Units, index: number) => blocks.magnitude(index, values);
 const remaining = (mask: PruningMask, from = 0, to = WEIGHTS): number =>
   mask.bytes.subarray(from, to).reduce((sum, byte) => sum + byte, 0);
 
@@ -28,7 +31,7 @@ test("exactly as many of the greatest are chosen as requested, ties in order", (
 });
 
 test("counts are exact, and no weight comes back", () => {
-  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  const mask = maskOf("global");
   let before = mask.bytes.slice();
   for (const [i, density] of [0.9, 0.7, 0.5, 1 - 0.8].entries()) {
     mask.prune(density, magnitudes(randomValues(i)));
@@ -41,14 +44,14 @@ test("counts are exact, and no weight comes back", () => {
 });
 
 test("equal weights still leave the exact count", () => {
-  const mask = new PruningMask(WEIGHTS, matrices, single, "global");
+  const mask = maskOf("global");
   mask.prune(0.3, magnitudes(new Float32Array(WEIGHTS)));
   expect(remaining(mask)).toBe(57);
 });
 
 test("the smallest magnitudes are pruned", () => {
   const values = randomValues(7);
-  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  const mask = maskOf("global");
   mask.prune(0.5, magnitudes(values));
   const sizes = (byte: number) =>
     [...values.subarray(0, WEIGHTS)].filter((_, i) => mask.bytes[i] === byte).map((value) => Math.abs(value));
@@ -58,7 +61,7 @@ test("the smallest magnitudes are pruned", () => {
 test("a matrix ten times as large retains more of itself by global scope, and its share by layer", () => {
   const values = randomValues(3).map((value, i) => (i >= 128 ? 10 * value : value));
   const survivorsBy = (scope: "global" | "layer") => {
-    const mask = new PruningMask(WEIGHTS + REST, matrices, single, scope);
+    const mask = maskOf(scope);
     mask.prune(0.5, magnitudes(values));
     return remaining(mask, 128, WEIGHTS) / 64;
   };
@@ -68,7 +71,7 @@ test("a matrix ten times as large retains more of itself by global scope, and it
 
 test("whole blocks are pruned, the least mean magnitude first", () => {
   const values = randomValues(5);
-  const mask = new PruningMask(WEIGHTS + REST, matrices, { rows: 4, columns: 2 }, "global");
+  const mask = maskOf("global", { rows: 4, columns: 2 });
   mask.prune(0.5, magnitudes(values));
   expect(remaining(mask)).toBe(96);
   for (let block = 0; block < 16; block++) {
@@ -79,14 +82,14 @@ test("whole blocks are pruned, the least mean magnitude first", () => {
 });
 
 test("a block that does not divide a matrix is refused", () => {
-  expect(() => new PruningMask(WEIGHTS, matrices, { rows: 16, columns: 1 }, "global")).toThrow(
+  expect(() => maskOf("global", { rows: 16, columns: 1 })).toThrow(
     "sparse: block: 16x1 does not divide blk.1.ffn_up.weight, which is 8x8; exclude it",
   );
 });
 
 test("pruned weights are zero, also in incomplete words", () => {
   const values = new Float32Array(WEIGHTS + REST).fill(1);
-  const mask = new PruningMask(WEIGHTS + REST, matrices, single, "global");
+  const mask = maskOf("global");
   mask.prune(0.5, magnitudes(values));
   mask.apply(values);
   expect(values.reduce((sum, value) => sum + value, 0)).toBe(96 + REST);

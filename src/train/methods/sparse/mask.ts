@@ -1,46 +1,44 @@
-import { Blocks } from "./blocks.ts";
-import type { Block, SparseOptions } from "./options.ts";
-import type { Prunable } from "./prunable.ts";
+import type { Units } from "./blocks.ts";
 
-/** A pruned block's score, below all others. */
+/** A pruned unit's score, below all others. */
 const PRUNED = -1;
 
 /** One byte per trained weight: 1 if retained, 0 if pruned. Pruned weights never return. */
 export class PruningMask {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly #groups: readonly (readonly Blocks[])[];
 
-  /** Weights are ranked within groups: the whole model, or each matrix. @throws UserError if blocks do not fit */
-  constructor(elements: number, matrices: readonly Prunable[], block: Block, scope: SparseOptions["scope"]) {
+  /** Units are ranked within groups: the whole model, each matrix, or each layer. */
+  constructor(
+    elements: number,
+    private readonly groups: readonly (readonly Units[])[],
+  ) {
     // Rounded up to whole words, because a checkpoint stores the mask as float32.
     this.bytes = new Uint8Array(4 * Math.ceil(elements / 4)).fill(1);
-    const all = matrices.map((matrix) => new Blocks(matrix, block));
-    this.#groups = scope === "global" ? [all] : all.map((blocks) => [blocks]);
   }
 
   /**
-   * The number of weights that remain if each group retains `share` of its original weights, rounded down to blocks.
+   * The number of weights that remain if each group retains `share` of its original weights, rounded down to units.
    */
   weightsLeft(share: number): number {
-    return this.#groups.reduce((sum, group) => sum + group[0]!.size * blocksLeft(group, share), 0);
+    return this.groups.reduce((sum, group) => sum + group[0]!.size * unitsLeft(group, share), 0);
   }
 
-  /** Retains the `share` of all blocks with the greatest scores; scores are at least 0. */
-  prune(share: number, score: (blocks: Blocks, index: number) => number): void {
-    for (const group of this.#groups) {
-      const stays = greatest(this.#scores(group, score), blocksLeft(group, share));
+  /** Retains the `share` of all units with the greatest scores; scores are at least 0. */
+  prune(share: number, score: (units: Units, index: number) => number): void {
+    for (const group of this.groups) {
+      const stays = greatest(this.#scores(group, score), unitsLeft(group, share));
       let i = 0;
-      for (const blocks of group)
-        for (let index = 0; index < blocks.count; index++) if (stays[i++] === 0) blocks.fill(index, this.bytes, 0);
+      for (const units of group)
+        for (let index = 0; index < units.count; index++) if (stays[i++] === 0) units.fill(index, this.bytes, 0);
     }
   }
 
-  #scores(group: readonly Blocks[], score: (blocks: Blocks, index: number) => number): Float32Array {
+  #scores(group: readonly Units[], score: (units: Units, index: number) => number): Float32Array {
     const scores = new Float32Array(countOf(group)).fill(PRUNED);
     let i = 0;
-    for (const blocks of group)
-      for (let index = 0; index < blocks.count; index++, i++)
-        if (this.bytes[blocks.first(index)] === 1) scores[i] = score(blocks, index);
+    for (const units of group)
+      for (let index = 0; index < units.count; index++, i++)
+        if (this.bytes[units.first(index)] === 1) scores[i] = score(units, index);
     return scores;
   }
 
@@ -54,9 +52,9 @@ export class PruningMask {
 /** Rounding in a power such as 0.2 = 1 − 0.8 must not lose a weight. */
 const ROUNDING = 1e-12;
 
-const countOf = (group: readonly Blocks[]): number => group.reduce((sum, { count }) => sum + count, 0);
+const countOf = (group: readonly Units[]): number => group.reduce((sum, { count }) => sum + count, 0);
 
-const blocksLeft = (group: readonly Blocks[], share: number): number =>
+const unitsLeft = (group: readonly Units[], share: number): number =>
   Math.floor(countOf(group) * share * (1 + ROUNDING));
 
 /** Marks the `count` greatest of `scores`, ties in order. Returns one byte each, 1 if marked. */

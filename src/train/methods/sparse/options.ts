@@ -19,6 +19,11 @@ export const sparseOptions = z
       .describe("rank weights over the whole model, or within each matrix"),
     score: choice(["magnitude", "random"]).default("magnitude").describe("prune the smallest weights, or random ones"),
     seed: integer(0, 0).describe("seed of score=random"),
+    structure: choice(["none", "neuron"])
+      .default("none")
+      .describe(
+        "what to prune: blocks of weights, or neurons of gated MLPs, equally many in each layer, and cut them out at the end",
+      ),
     block: z
       .string()
       .regex(BLOCK, "expected rows and columns, such as 4x1")
@@ -26,7 +31,7 @@ export const sparseOptions = z
       .describe("rows x columns of a matrix to prune together"),
     exclude: z.string().optional().describe("matrices to keep dense, names joined by +; * matches any part of a name"),
   })
-  .superRefine(({ sparsity, dense, prune, recover, start, end }, context) => {
+  .superRefine(({ sparsity, dense, prune, recover, start, end, structure, block, exclude }, context) => {
     const fault = (message: string) => context.addIssue({ code: "custom", message });
     if (sparsity === 1) fault("sparsity: expected at least 0 and less than 1, got 1");
     if (Math.abs(dense + prune + recover - 1) > 1e-6)
@@ -34,6 +39,8 @@ export const sparseOptions = z
     if ((start === undefined) !== (end === undefined)) fault("start and end: expected both or neither");
     if (start !== undefined && end !== undefined && end < start)
       fault(`end: expected at least ${start}, which is start, got ${end}`);
+    if (structure === "neuron" && (block !== "1x1" || exclude !== undefined))
+      fault("structure: neuron prunes whole neurons in every layer; omit block and exclude");
   });
 export type SparseOptions = z.output<typeof sparseOptions>;
 

@@ -1,6 +1,8 @@
 import { UserError } from "../../../util/errors.ts";
 import { wildcard } from "../../../util/wildcard.ts";
-import type { ParameterStore } from "../../step/parameters.ts";
+import type { Parameter, ParameterStore } from "../../step/parameters.ts";
+import { Blocks, type Units } from "./blocks.ts";
+import { blockOf, type SparseOptions } from "./options.ts";
 
 /** A matrix whose weights may be pruned, by its place in the store's flat buffers. */
 export interface Prunable {
@@ -29,11 +31,28 @@ export function prunableOf(store: ParameterStore, exclude = ""): Prunable[] {
   const prunable = matrices.filter(({ name }) => !excluded.some((test) => test.test(name)));
   if (prunable.length === 0)
     throw new UserError("sparse: expected at least one trained matrix that is not excluded", 2);
-  return prunable.map(({ name, offset, shape }) => {
-    const columns = shape.at(-1)!;
-    return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };
-  });
+  return prunable.map(matrixOf);
+}
+
+export function matrixOf({ name, offset, shape }: Parameter): Prunable {
+  const columns = shape.at(-1)!;
+  return { name, offset, columns, rows: shape.reduce((product, size) => product * size, 1) / columns };
 }
 
 export const weightsIn = (matrices: readonly Pick<Prunable, "rows" | "columns">[]): number =>
   matrices.reduce((sum, { rows, columns }) => sum + rows * columns, 0);
+
+/** What a run prunes. */
+export interface Pruned {
+  /** The weights of its matrices. */
+  readonly weights: number;
+  /** Units are ranked within a group. */
+  readonly groups: readonly (readonly Units[])[];
+}
+
+/** The blocks of the prunable matrices. @throws UserError if they do not fit */
+export function blocksOf(store: ParameterStore, options: SparseOptions): Pruned {
+  const matrices = prunableOf(store, options.exclude);
+  const blocks = matrices.map((matrix) => new Blocks(matrix, blockOf(options)));
+  return { weights: weightsIn(matrices), groups: options.scope === "global" ? [blocks] : blocks.map((each) => [each]) };
+}

@@ -2,9 +2,11 @@ import { UserError } from "../../../util/errors.ts";
 import { seededRandom } from "../../../util/random.ts";
 import type { ActiveMethod, Method, MethodBill, MethodHost } from "../method.ts";
 import { PruningMask } from "./mask.ts";
-import { blockOf, type SparseOptions, sparseOptions } from "./options.ts";
-import { type Prunable, prunableOf, weightsIn } from "./prunable.ts";
+import { neuronsOf } from "./neurons.ts";
+import { type SparseOptions, sparseOptions } from "./options.ts";
+import { blocksOf, type Pruned } from "./prunable.ts";
 import { eventsUntil, keptAfter, type PruneSchedule, pruneSchedule } from "./schedule.ts";
+import { shrinkModel } from "./shrink.ts";
 
 /**
  * Sparse pre-training (arXiv 2501.12486): prunes weights of linear layers while the model trains. From then on, their
@@ -21,11 +23,14 @@ export const sparse: Method<SparseOptions> = {
     if (restoring) throw new UserError(`sparse: ${restoring} could bring pruned weights back; omit it`, 2);
     return new SparseTraining(options, host);
   },
+  async finish({ structure }, folder) {
+    if (structure === "neuron") await shrinkModel(folder, folder);
+  },
 };
 
 class SparseTraining implements ActiveMethod {
   readonly states: Readonly<Record<string, Float32Array<ArrayBuffer>>>;
-  readonly #matrices: readonly Prunable[];
+  readonly #pruned: Pruned;
   readonly #schedule: PruneSchedule;
   readonly #mask: PruningMask;
 
@@ -34,9 +39,9 @@ class SparseTraining implements ActiveMethod {
     private readonly host: MethodHost,
   ) {
     const { store, steps } = host;
-    this.#matrices = prunableOf(store, options.exclude);
+    this.#pruned = options.structure === "neuron" ? neuronsOf(store) : blocksOf(store, options);
     this.#schedule = pruneSchedule(options, steps);
-    this.#mask = new PruningMask(store.trainedElements, this.#matrices, blockOf(options), options.scope);
+    this.#mask = new PruningMask(store.trainedElements, this.#pruned.groups);
     this.states = { mask: new Float32Array(this.#mask.bytes.buffer) };
   }
 
@@ -60,7 +65,7 @@ class SparseTraining implements ActiveMethod {
       this.#mask.prune(share, random);
     } else {
       const values = this.#trained(this.host.store.values.memory);
-      this.#mask.prune(share, (blocks, index) => blocks.magnitude(index, values));
+      this.#mask.prune(share, (units, index) => units.magnitude(index, values));
     }
   }
 
@@ -74,7 +79,7 @@ class SparseTraining implements ActiveMethod {
    * zeros are multiplied like other numbers.
    */
   bill(steps: number): MethodBill {
-    const first = weightsIn(this.#matrices);
+    const first = this.#pruned.weights;
     const whole = this.host.store.parameters.reduce((sum, { shape }) => sum + volume(shape), 0);
     const weightsAt = (step: number) => this.#weightsLeft(step);
     const last = weightsAt(steps - 1);
@@ -91,7 +96,7 @@ class SparseTraining implements ActiveMethod {
   /** The prunable weights at step `step`. */
   #weightsLeft(step: number): number {
     const event = eventsUntil(step, this.#schedule);
-    return event === 0 ? weightsIn(this.#matrices) : this.#mask.weightsLeft(keptAfter(event, this.#schedule));
+    return event === 0 ? this.#pruned.weights : this.#mask.weightsLeft(keptAfter(event, this.#schedule));
   }
 }
 
