@@ -1,7 +1,8 @@
 import { mkdirSync } from "node:fs";
 import path from "node:path";
 import { LanguageModel } from "../../../src/engine/decode/language-model.ts";
-import { type Corpus, corpusOf } from "../../../src/train/methods/exit-heads/corpus.ts";
+import { openBase } from "../../../src/library/train.ts";
+import { corpusOf } from "../../../src/train/methods/exit-heads/corpus.ts";
 import { TEACHER_TOP } from "../../../src/train/methods/exit-heads/options.ts";
 import { StateCache } from "../../../src/train/methods/exit-heads/states/cache.ts";
 import { collectStates } from "../../../src/train/methods/exit-heads/states/collect.ts";
@@ -26,20 +27,24 @@ export const firstOf = (likeliest: Int32Array): Int32Array => likeliest.filter((
  * whole model with the programs that answer requests.
  */
 export async function readTexts(out: string, tokens: number, signal: AbortSignal): Promise<ReadTexts> {
-  using model = await LanguageModel.load(await resolveModel(MODEL));
-  const own = corpusOf(await leadTexts(), model.tokenizer, EXIT_TEXTS);
-  const more = corpusOf(own.unread, model.tokenizer, { ...EXIT_TEXTS, tokens });
+  const { tokenizer } = await openBase(MODEL, {});
+  const own = corpusOf(await leadTexts(), tokenizer, EXIT_TEXTS);
+  const more = corpusOf(own.unread, tokenizer, { ...EXIT_TEXTS, tokens });
   const part = ([from, to]: readonly [number, number]) => own.blocks.slice(from, to);
   const held = part(own.ranges.test);
   const rows = [...held, ...part(own.ranges.training), ...more.blocks];
   const folder = path.join(out, "choices");
   mkdirSync(folder, { recursive: true });
-  using cache = new StateCache(own.block, model.decoder.config.hidden, [], folder);
-  await collectStates(model.engine, { ...own, blocks: rows } satisfies Corpus, cache, {
-    signal,
-    onProgress({ done, of }) {
-      if (done % 100 === 0) console.log(new Date().toISOString(), "read", done, of);
-    },
-  });
+  // Choices have no stream.
+  using cache = new StateCache(own.block, 0, [], folder);
+  if (cache.begin(rows.length) < rows.length) {
+    using model = await LanguageModel.load(await resolveModel(MODEL));
+    await collectStates(model.engine, { ...own, blocks: rows }, cache, {
+      signal,
+      onProgress({ done, of }) {
+        if (done % 100 === 0) console.log(new Date().toISOString(), "read", done, of);
+      },
+    });
+  }
   return { rows, held: held.length, choices: rows.map((_, row) => firstOf(cache.teacher(row))) };
 }

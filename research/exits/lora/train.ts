@@ -31,7 +31,7 @@ import { EXIT, MODEL, RESULTS, type Results } from "./setting.ts";
 import { firstOf, readTexts } from "./texts.ts";
 
 const ROWS = 4;
-const EVALUATE_EVERY = 40;
+const EVALUATE_EVERY = 20;
 const TARGETS = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
 
 const [out = "", tokens = "300000", epochs = "1", minutes = "50"] = process.argv.slice(2);
