@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import type { DraftFile } from "../src/savings/tokens/draft/artefact.ts";
 import type { Field } from "../src/weights/gguf/fields.ts";
+import type { WrittenType } from "../src/weights/gguf/quantize.ts";
 import { type WritableGguf, writeGguf } from "../src/weights/gguf/write.ts";
 
 interface Sizes {
@@ -10,13 +11,14 @@ interface Sizes {
   readonly kvHeads: number;
   readonly ffn: number;
   readonly theta: number;
+  readonly type: WrittenType;
 }
 
-/** Writes the folder of a draft network: its matrices in 8 bits. `values` gives a tensor's numbers by its name. */
+/** Writes the folder of a draft network: its matrices in a storage type. `values` gives a tensor's numbers by its name. */
 export async function writeDraft(
   folder: string,
   about: DraftFile,
-  { hidden, heads, kvHeads, ffn, theta }: Sizes,
+  { hidden, heads, kvHeads, ffn, theta, type }: Sizes,
   values: (name: string, count: number) => Float32Array,
 ): Promise<void> {
   const keys = (hidden / heads) * kvHeads;
@@ -47,7 +49,7 @@ export async function writeDraft(
         name,
         {
           shape,
-          type: name in matrices ? ("Q8_0" as const) : ("F32" as const),
+          type: name in matrices ? type : ("F32" as const),
           values: () =>
             values(
               name,

@@ -42,9 +42,12 @@ const CONTROLS = { untrained: "untrained", "trained-shuffled": "streams shuffled
 /** The run before, on more tokens, which never read its own streams. */
 const EARLIER = "earlier";
 
+/** The trained draft in the form that ships. */
+const SHIPPED = "Q4_0";
+
 /** How often drafts are right at each step, beside the run before and the controls that have run. */
 function acceptances(all: readonly Group[]): string {
-  const earlier = groupsOf(EARLIER);
+  const [earlier, shipped] = [groupsOf(EARLIER), groupsOf(SHIPPED)];
   const controls = Object.entries(CONTROLS).filter(([name]) => existsSync(fileOf(name)));
   return markdownTable(
     [
@@ -52,6 +55,7 @@ function acceptances(all: readonly Group[]): string {
       "drafts",
       "in its 8,192",
       "trained",
+      "in 4 bits",
       "earlier",
       ...controls.map(([, title]) => title),
       "lookup drafts",
@@ -61,7 +65,7 @@ function acceptances(all: readonly Group[]): string {
       `${group.kind}, ${group.text}`,
       String(group.drafts),
       group.reached.toFixed(2),
-      shares(group.acceptance),
+      ...[group, shipped[i]!].map(({ acceptance }) => shares(acceptance)),
       shares(earlier.find(({ kind, text }) => kind === group.kind && text === group.text)!.acceptance),
       ...controls.map(([name]) => groupsOf(name)[i]!.acceptance[0]!.toFixed(2)),
       group.quotes.toFixed(2),

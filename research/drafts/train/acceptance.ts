@@ -3,7 +3,7 @@
  *
  *     npx tsx research/drafts/train/acceptance.ts FOLDER RUN [shuffled]
  *
- * FOLDER/RUN has `draft.safetensors`; without it the draft is untrained. `shuffled`: each place has another place's stream. Writes
+ * FOLDER/RUN has `draft.safetensors`, or a `draft.gguf` made of it; with neither the draft is untrained. `shuffled`: each place has another place's stream. Writes
  * research/drafts/results/acceptance/RUN.json.
  */
 import { existsSync, mkdirSync, writeFileSync } from "node:fs";
@@ -26,7 +26,8 @@ const SAMPLED = 8;
 const MATCH = 3;
 
 const [folder = "", name = "run", control] = process.argv.slice(2);
-const file = path.join(folder, name, "draft.safetensors");
+const files = ["draft.safetensors", "draft.gguf"].map((each) => path.join(folder, name, each));
+const file = files.find((each) => existsSync(each));
 const read = (prefix: string) => shardNames(folder, prefix).flatMap((shard) => readShard(folder, shard));
 const own = await ownRows(read("train-"));
 using draft = await DraftProgram.create((store) => {
@@ -38,7 +39,7 @@ using draft = await DraftProgram.create((store) => {
   }
   store.valuesOf(store.parameter("output.weight")).set(own.head);
   store.valuesOf(store.parameter("output_norm.weight")).set(own.norm);
-  if (existsSync(file)) load(store, file);
+  if (file !== undefined) load(store, file);
 });
 
 interface Group {
@@ -81,7 +82,7 @@ const lines = [...groups.values()].map(({ drafts, reached, tried, right, quoteTr
 }));
 const out = path.join(import.meta.dirname, "..", "results", "acceptance");
 mkdirSync(out, { recursive: true });
-const result = { draft: existsSync(file) ? "trained" : "untrained", ...(control && { control }), groups: lines };
+const result = { draft: file !== undefined ? "trained" : "untrained", ...(control && { control }), groups: lines };
 writeFileSync(path.join(out, `${name}${control ? `-${control}` : ""}.json`), `${JSON.stringify(result, null, 1)}\n`);
 for (const line of lines) console.log(JSON.stringify(line));
 

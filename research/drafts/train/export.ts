@@ -1,9 +1,10 @@
 /**
- * Writes a trained draft as the saving reads it, in 8 bits: `npx tsx research/drafts/train/export.ts FOLDER RUN OUT`. Without a
+ * Writes a trained draft as the saving reads it: `npx tsx research/drafts/train/export.ts FOLDER RUN OUT TYPE`, with Q4_1, Q4_0 or Q8_0. Without a
  * `draft.safetensors` in FOLDER/RUN its weights are random, as in the control.
  */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { z } from "zod";
 import { normals } from "../../../src/util/normals.ts";
 import { seededRandom } from "../../../src/util/random.ts";
 import { safetensorsFile } from "../../../src/weights/safetensors/read.ts";
@@ -14,7 +15,8 @@ import { ownRows } from "./rows.ts";
 import { readShard, shardNames } from "./shards.ts";
 import { architecture, HIDDEN } from "./stack.ts";
 
-const [folder = "", name = "run", out = ""] = process.argv.slice(2);
+const [folder = "", name = "run", out = "", form] = process.argv.slice(2);
+const type = z.enum(["Q4_0", "Q4_1", "Q8_0"]).parse(form);
 const training = shardNames(folder, "train-").flatMap((shard) => readShard(folder, shard));
 const { tokens } = await ownRows(training);
 const file = path.join(folder, name, "draft.safetensors");
@@ -34,7 +36,7 @@ const about = {
   ...{ model: { name: MODEL, sha256 }, quant: "q8r" as const, tokens: [...tokens] },
   trained: trained ? training.reduce((sum, { ids }) => sum + ids.length, 0) : 0,
 };
-await writeDraft(out, about, { hidden: HIDDEN, heads, kvHeads, ffn, theta }, (tensor, count) => {
+await writeDraft(out, about, { hidden: HIDDEN, heads, kvHeads, ffn, theta, type }, (tensor, count) => {
   if (!trained) return random(tensor, count);
   const { tensors, floats } = safetensorsFile(file);
   return floats(tensors.get(tensor)!);

@@ -3,6 +3,7 @@ import type { Batch } from "../../../src/train/data/batch.ts";
 import { trainOptions } from "../../../src/train/options.ts";
 import type { ParameterStore } from "../../../src/train/step/parameters.ts";
 import { newSubject } from "../../../src/train/subject/subject.ts";
+import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
 import { safetensorsFile } from "../../../src/weights/safetensors/read.ts";
 
 /** The draft's sizes: one layer of Qwen2.5-Coder 0.5B with a narrower feed-forward, and a head of its commonest tokens. */
@@ -62,9 +63,9 @@ export async function draftTrainee() {
 }
 export type DraftTrainee = Awaited<ReturnType<typeof draftTrainee>>;
 
-/** Fills a store with what a run has written. */
+/** Fills a store with what a run has written, or with the weights of a GGUF made of it. */
 export function load(store: ParameterStore, file: string): void {
-  const { tensors, floats } = safetensorsFile(file);
+  const { tensors, floats } = file.endsWith(".gguf") ? openCheckpoint(file) : safetensorsFile(file);
   for (const parameter of store.parameters) {
     const found = tensors.get(parameter.name);
     if (found) store.valuesOf(parameter).set(floats(found));

@@ -88,8 +88,11 @@ async function writeNetwork(): Promise<void> {
     tokens: Array.from({ length: vocabulary }, (_, id) => id),
     trained: 0,
   };
-  await writeDraft(at("draft"), about, { hidden, heads: 6, kvHeads: 6, ffn: 64, theta: 1e4 }, (_, count) =>
-    Float32Array.from({ length: count }, () => random() - 0.5),
+  await writeDraft(
+    at("draft"),
+    about,
+    { hidden, heads: 6, kvHeads: 6, ffn: 64, theta: 1e4, type: "Q4_1" },
+    (_, count) => Float32Array.from({ length: count }, () => random() - 0.5),
   );
 }
 

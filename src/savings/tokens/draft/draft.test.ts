@@ -28,7 +28,7 @@ beforeAll(async () => {
   model = await LanguageModel.load(await resolveModel(world), "f32");
   const normal = normals(seededRandom(1));
   const tokens = Array.from({ length: model.decoder.config.vocabulary }, (_, id) => id);
-  const sizes = { hidden: 192, heads: 6, kvHeads: 6, ffn: 64, theta: 1e4 };
+  const sizes = { hidden: 192, heads: 6, kvHeads: 6, ffn: 64, theta: 1e4, type: "Q4_1" as const };
   await writeDraft(folder, { model: { name: "world", sha256: own }, tokens, trained: 0 }, sizes, (name, count) =>
     Float32Array.from({ length: count }, () => (name.includes("norm") ? 1 : 0.05 * normal())),
   );

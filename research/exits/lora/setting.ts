@@ -1,0 +1,20 @@
+import path from "node:path";
+
+export const MODEL = "smollm2";
+/** Layers before the exit, of 30. */
+export const EXIT = 15;
+/** Texts of the exit head that is trained without LoRA: options of `savings train`. */
+export const EXIT_TEXTS = { tokens: 60_000, block: 256, seed: 0 };
+export const RESULTS = path.join(import.meta.dirname, "results.json");
+
+export interface Results {
+  readonly machine: string;
+  /** Tokens of the training texts, and held-out ones. */
+  readonly texts: number;
+  readonly heldOut: number;
+  /** Share of held-out places at which the exit chooses as the whole model does, after so many training tokens. */
+  readonly evaluations: readonly { readonly tokens: number; readonly agree: number }[];
+  /** The same of the model's commonest choice, and of the commonest behind the same token. */
+  readonly commonest: number;
+  readonly behindToken: number;
+}
