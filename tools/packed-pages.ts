@@ -50,7 +50,7 @@ export const withoutOutsideLinks = (
   });
 
 /** The first block of commands that name models of the clone. */
-const CLONE_COMMAND = /^```sh\n(?:(?!^```)[^])*?\bpackages\/models\//m;
+const CLONE_COMMAND = /^```sh\n(?:(?!^```)[\s\S])*?\bpackages\/models\//m;
 
 /** A page's text, with a note before commands that the package cannot run. */
 export const withCloneNote = (text: string): string =>
