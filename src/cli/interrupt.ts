@@ -28,7 +28,7 @@ export function interrupt(status: number): boolean {
   return running !== undefined;
 }
 
-/** An error handler that says on stderr how the work continues, if `signal` stopped it. */
+/** An error handler that prints on stderr how to resume the work, if `signal` stopped it. */
 export const sayHowToGoOn =
   (signal: AbortSignal, how: () => string) =>
   (error: unknown): never => {

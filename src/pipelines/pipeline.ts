@@ -7,7 +7,7 @@ export interface Pipeline {
   readonly summary: string;
   /** Loads the schema of its options. */
   options(): Promise<z.ZodType>;
-  /** Absent for a pipeline that a request names by a field. */
+  /** Absent if requests select the pipeline by a field. */
   readonly naming?: Naming;
 }
 

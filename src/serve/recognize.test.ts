@@ -46,7 +46,7 @@ test.each([
   [
     "an address",
     { image: "https://a.b/c.png" },
-    "image: expected an image as data:image/…;base64,…; requests fetch nothing",
+    "image: expected an image as data:image/…;base64,…; the server fetches no URL",
   ],
   ["no picture", { image: "data:image/png;base64,AAAA" }, "image 1: this is not an image of a known format"],
   [

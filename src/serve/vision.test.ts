@@ -96,7 +96,7 @@ const refused: readonly [string, () => unknown[] | Promise<unknown[]>, RegExp][]
   [
     "an address",
     () => [image("http://example.com/a.png")],
-    /expected an image as data:image\/…;base64,…; requests fetch nothing/,
+    /expected an image as data:image\/…;base64,…; the server fetches no URL/,
   ],
   [
     "an SVG",

@@ -4,7 +4,7 @@ import { Meter } from "../bill/meter.ts";
 import type { Engine } from "../decode/run/engine.ts";
 import { type Step, tokenLogits } from "../decode/run/stepped.ts";
 
-/** A text to read like an answer, under a whole plan. */
+/** A text to run as if the model had generated it, with all of a plan's savings. */
 type PlannedText = Omit<GivenText, "part"> & { readonly plan: Plan };
 
 /** Texts read together: each step reads the weights once for all. */

@@ -5,7 +5,7 @@ export interface Hiding {
   /** Text that hides them; repeated if it is too short. */
   readonly haystack: string;
   /**
-   * Maximum tokens of the whole prompt and `reserve`, by `countTokens`; the prompt has at most one word's tokens less.
+   * Maximum tokens of the whole prompt and `reserve`, by `countTokens`; the prompt falls short of them by less than one word.
    */
   readonly tokens: number;
   /** Tokens kept free for the answer; none by default. */

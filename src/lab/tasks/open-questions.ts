@@ -8,7 +8,7 @@ const metrics = [exactMatch, tokenF1] as const;
 
 export const triviaqa = fromRows({
   name: "triviaqa",
-  summary: "Trivia by heart: TriviaQA, validation of the Wikipedia part (arXiv 1705.03551), no examples",
+  summary: "Trivia, closed-book: TriviaQA, validation of the Wikipedia part (arXiv 1705.03551), no examples",
   kind: "generation",
   size: 7993,
   metrics,
@@ -30,7 +30,7 @@ export const triviaqa = fromRows({
 export const nqOpen = fromRows({
   name: "nq-open",
   summary:
-    "Questions to a search engine, by heart: Natural Questions, 1,000 of the open ones (arXiv 1906.00300), after OLMES's 5 examples",
+    "Questions to a search engine, closed-book: Natural Questions, 1,000 of the open ones (arXiv 1906.00300), after OLMES's 5 examples",
   kind: "generation",
   size: 1000,
   metrics,

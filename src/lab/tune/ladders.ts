@@ -25,7 +25,7 @@ export interface Rated {
 }
 
 const ALL: Range = [0, null];
-/** Maximum ranges of length, and minimum items of each. */
+/** The maximum number of length ranges, and the minimum number of items in each. */
 const RANGES = 3;
 const FEWEST = 12;
 /** Fractions of the risk: the most that the recipe of a range may lose on the search items. */

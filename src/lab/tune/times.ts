@@ -10,7 +10,7 @@ import type { ServedItem } from "./items.ts";
 import type { Serving } from "./served.ts";
 
 const timeLine = z.strictObject({
-  /** The recipes of one round alternated with dense. */
+  /** The recipes that one round times, alternating with dense. */
   round: z.int().min(1),
   recipe: z.string(),
   item: z.string(),

@@ -4,7 +4,7 @@ import { readDeepSeekExperts, readScoredGates } from "../config/experts-config.t
 import { llamaNames, type Scheme, withParts } from "../tensors/names.ts";
 import { qwenExperts } from "./qwen2-moe.ts";
 
-/** Names of DeepSeek's mixture, without latent attention's. */
+/** DeepSeek's tensor names of a mixture of experts, except those of latent attention. */
 export const deepSeekMixture: Scheme = {
   ...withParts(llamaNames, {
     ...qwenExperts,

@@ -44,7 +44,7 @@ describe.each([
   const prepared = (lora = adapter) =>
     openDecoder(checkpoint, path.join(folder, file), "f32", lora === undefined ? undefined : openLora(adapterOf(lora)));
 
-  /** The same model over inputs. */
+  /** The same model with its weights as graph inputs. */
   async function ofInputs() {
     const names = architecture.tensors(checkpoint);
     const layout = layoutOf(checkpoint, architecture, (await prepared()).decoder);

@@ -1,7 +1,7 @@
 import type { ScorerKind } from "./options.ts";
 
 /**
- * Gains in accuracy of the defaults over the text alone, with 95 % intervals, on data that did not choose them
+ * Accuracy gained by the defaults over using only the text, with 95 % intervals, on data not used to choose them
  * (research/qzero/choice).
  */
 const measured: Readonly<Record<ScorerKind, string>> = {

@@ -191,7 +191,7 @@ const finite = (value: number): number | null => (Number.isFinite(value) ? value
 
 const first = (piece: ModelPiece | undefined): ModelPiece[] => (piece ? [piece] : []);
 
-/** All pieces of a call, before a deadline by `performance.now()`. */
+/** Collects all pieces of a call until a deadline, a time of `performance.now()`. */
 async function all<O extends object>(call: Call<O>, until?: number): Promise<ModelPiece[]> {
   const pieces: ModelPiece[] = [];
   for (;;) {

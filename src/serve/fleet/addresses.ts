@@ -31,4 +31,4 @@ function addressIn(value: unknown, test: Test): string[] | undefined {
 }
 
 const refused = (param: string, expected: string) =>
-  new HttpError(400, `${param}: expected ${expected}; requests fetch nothing`, { param });
+  new HttpError(400, `${param}: expected ${expected}; the server fetches no URL`, { param });

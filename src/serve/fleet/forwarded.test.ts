@@ -98,13 +98,13 @@ describe("images in a chat", () => {
     "file:///etc/passwd",
     "data:text/html;base64,AA==",
     "",
-  ])("at the address %j are refused: requests fetch nothing", async (url) => {
+  ])("at the address %j are refused: the server fetches no URL", async (url) => {
     vllm.got.length = 0;
     for (const model of ["big", "tiny"]) {
       const response = await post(front!, "/v1/chat/completions", chat(model, url));
       const { error } = await jsonOf(response);
       expect([response.status, error.param]).toEqual([400, "messages.0.content.1.image_url.url"]);
-      expect(error.message).toMatch(/: expected an image as data:image\/…;base64,…; requests fetch nothing, got "/);
+      expect(error.message).toMatch(/: expected an image as data:image\/…;base64,…; the server fetches no URL, got "/);
     }
     expect(vllm.got).toEqual([]);
   });

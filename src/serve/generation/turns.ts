@@ -39,7 +39,7 @@ function imagesInside(content: string | ContentPart[], { addIssue }: z.Refinemen
       addIssue({
         code: "custom",
         path: [i, "image_url", "url"],
-        message: "expected an image as data:image/…;base64,…; requests fetch nothing",
+        message: "expected an image as data:image/…;base64,…; the server fetches no URL",
       });
 }
 

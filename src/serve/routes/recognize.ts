@@ -26,7 +26,7 @@ export const recognize = (context: ServerContext): Endpoint =>
       ...readingShape,
       image: z
         .string()
-        .regex(IMAGE_URL, "expected an image as data:image/…;base64,…; requests fetch nothing")
+        .regex(IMAGE_URL, "expected an image as data:image/…;base64,…; the server fetches no URL")
         .describe("the picture, as data:image/png;base64,…"),
       ...fields,
     }),

@@ -77,7 +77,7 @@ class RankingHead implements Head {
     return 0;
   }
 
-  /** A list's loss, and its gradient by letter, both weighted by the number of labels of the list's written ranking. */
+  /** A list's loss, and its gradient with respect to each letter's score; both are weighted by the labels in its target ranking. */
   async #judge({ at, letters, ranks, labels }: RankedList, { stream }: HeadTensors, spent: Spent) {
     const { programs, term } = this.parts;
     for (const [i, letter] of letters.entries()) this.#rows.put(i, stream.buffer, at, letter);

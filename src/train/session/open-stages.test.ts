@@ -27,8 +27,8 @@ test("a method whose stages no lab task scores refuses tasks, names the reason a
     "tasks: the lab has no task that names regions; the losses of the run judge a bridge; omit tasks",
     "tasks: the lab has no task for image generators; the losses of both stages judge a mask; omit tasks",
     "tasks: the lab has no task for localisers; each evaluation measures the masks of heldOut; omit tasks",
-    "tasks: the lab has no task for image generators; the held-out loss judges them; omit tasks",
+    "tasks: the lab has no task that scores image generators; use the held-out loss; omit tasks",
     "tasks: the lab has no task for models of images and texts; the losses of the run judge them; omit tasks",
-    "tasks: the lab has no task for projectors in training; the held-out loss judges it; omit tasks",
+    "tasks: the lab has no task that scores a projector in training; use the held-out loss; omit tasks",
   ]);
 });

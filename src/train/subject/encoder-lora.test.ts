@@ -47,7 +47,7 @@ const tensorsIn = (adapter: string) => {
 const gap = (a: Float32Array, b: Float32Array): number =>
   a.reduce((most, v, i) => Math.max(most, Math.abs(v - b[i]!)), a.length === b.length ? 0 : Number.NaN);
 
-/** Trains a fixture's adapter; returns its largest differences to PEFT's. */
+/** Trains a fixture's adapter; returns its largest differences from PEFT's. */
 async function differences(name: string, model: string, head: TextHeadSettings, changed: object) {
   const reference = JSON.parse(readFileSync(path.join(fixtures, name, "losses.json"), "utf8"));
   const batch = batchOf(

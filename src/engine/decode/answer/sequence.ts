@@ -25,7 +25,7 @@ export interface SequenceTerms extends Pick<Terms, "ceiling" | "time"> {
   /** The prompt's images, whose encoder has run. */
   readonly images?: ImageBill | undefined;
   /**
-   * True for the results and the bill of a fresh engine, whatever ran before: tokens in `usage.tokens.cached` do not
+   * If true, results and bill are those of a fresh engine, whatever ran before: tokens in `usage.tokens.cached` do not
    * run again, but are billed.
    */
   readonly alone?: boolean | undefined;

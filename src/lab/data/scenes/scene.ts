@@ -39,7 +39,7 @@ interface Planned {
   readonly picture: Raster;
 }
 
-/** The least visible share of an object: a scene with less is drawn again. */
+/** The minimum visible share of each object; a scene below it is generated again. */
 const SEEN = 0.5;
 
 /** Draws a scene: pictures, options and seed determine the bytes on every machine. */

@@ -5,7 +5,7 @@ import type { Method } from "../method.ts";
 export const noise: Method<object> = {
   name: "noise",
   summary: "train an image generator to predict noise",
-  unscored: "the lab has no task for image generators; the held-out loss judges them",
+  unscored: "the lab has no task that scores image generators; use the held-out loss",
   options: z.strictObject({}),
   async owns(run, base) {
     const { generatorOf } = await import("./open-drawing.ts");

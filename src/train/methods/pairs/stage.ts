@@ -88,7 +88,7 @@ async function* batchesFrom(
   }
 }
 
-/** Every projection inside a layer has biases; of those after the encoders, only SigLIP's text projection has. */
+/** Every projection inside a layer has biases; of the projections after the encoders, only SigLIP's for texts has one. */
 const biasedIn =
   ({ architecture }: Checkpoint) =>
   (name: string): boolean =>

@@ -32,7 +32,7 @@ export const projector: Method<ProjectorOptions> = {
     yield* projectorStages(own, run);
   },
   next: (out, _, model) => `modicum run --model ${model} --projector ${out} "…" runs it`,
-  unscored: "the lab has no task for projectors in training; the held-out loss judges it",
+  unscored: "the lab has no task that scores a projector in training; use the held-out loss",
   presets: () => ({
     ...{ batch: 64, epochs: 3, clip: 1 },
     optimizer: { lr: 1e-3, weightDecay: 0.01 },
