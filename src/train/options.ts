@@ -156,10 +156,7 @@ export const trainOptions = z.strictObject({
     ),
   freezeShare: z.number().gt(0).lt(1).default(0.5).describe("with freeze auto: share of the tensors to freeze"),
   freezeSteps: count.default(4).describe("with freeze auto: steps of gradients to read before the first update"),
-  lora: loraOptions
-    .optional()
-    .describe("train only LoRA layers: rank, alpha, targets")
-    .register(flagHelp, { common: true }),
+  lora: loraOptions.optional().describe("LoRA layers only: rank, alpha, targets").register(flagHelp, { common: true }),
   quant: z
     .enum(quants)
     .exclude(["q8r"])
