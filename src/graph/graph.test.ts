@@ -142,7 +142,7 @@ const mistakes: [op: string, operand: string, got: string, expected: string, () 
   ["crossEntropy", "targets", "i64[3]", "i64[2]", () => crossEntropy(f(2, 7), t("i64", 3))],
   ["crossEntropy", "targets", "f32[2]", "i64[2]", () => crossEntropy(f(2, 7), f(2))],
   ["causalAttention", "q", "f32[1, 3, 31]", "[batch, tokens, 32]", () => causal({ q: f(1, 3, 31) })],
-  ["causalAttention", "q", "f32[1, tokens, 32]", "known sizes", () => causal({ q: f(1, tokens, 32) })],
+  ["causalAttention", "q", "f32[1, tokens, 32]", "a known batch size", () => causal({ q: f(1, tokens, 32) })],
   ["causalAttention", "v", "f32[1, 3, 32]", "[1, 3, 16]", () => causal({ v: f(1, 3, 32) })],
   ["causalAttention", "documents", "i32[1, 3]", "i64[1, 3]", () => causal({ documents: t("i32", 1, 3) })],
   ["causalAttention", "prefix", "i64[3]", "i64[1, 3]", () => causal({ prefix: t("i64", 3) })],

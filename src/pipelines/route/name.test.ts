@@ -43,7 +43,7 @@ describe("the name of a pair", () => {
     ["a>b@share=0.3,share=0.4", /share is set twice/],
     ["a>b@share=0.3,", /expected key=value after the @, got ""/],
     ["a>b@auto=mine,t=1", /a certificate sets all options; expected no other option with auto/],
-    ["a>b@t=1,score=vibes", /score: expected one of/],
+    ["a>b@t=1,score=vibes", /score: expected "energy", .* or "random", got "vibes"/],
     ["a>b@t=1,aggregate=q7", /aggregate: expected first, mean, min or a quantile/],
   ])("%s is refused", (text, sentence) => {
     expect(() => parsePair(text)).toThrow(sentence);
