@@ -117,7 +117,11 @@ describe("refused", () => {
       { super: [1] },
       /calibration\.json: "calibrations\.0\.swift": expected as many answers as scores/,
     ],
-    ["a score that there is not", { score: "luck" }, /calibration\.json: "calibrations\.0\.score": expected "energy", .* or "random", got "luck"/],
+    [
+      "a score that there is not",
+      { score: "luck" },
+      /calibration\.json: "calibrations\.0\.score": expected "energy", .* or "random", got "luck"/,
+    ],
   ])("%s", async (_, change, message) => {
     await expect(openClassifyPair(await pair(change), { by: "share", value: 0.5 })).rejects.toThrow(message);
   });
