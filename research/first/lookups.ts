@@ -8,7 +8,6 @@
  * Cranfield, asked by their titles and, in half of these, one by a query that is not held out. `short` reads none of Cranfield.
  */
 import { writeFileSync } from "node:fs";
-import { letterOf } from "../../src/engine/decode/listwise/letters.ts";
 import { question, SYSTEM, task } from "../../src/engine/decode/listwise/prompt.ts";
 import { oneLine } from "../../src/engine/decode/listwise/text.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
@@ -38,6 +37,7 @@ interface Message {
 }
 
 const queryLine = (query: string): string => `Query: "${query}"`;
+const letterOf = (place: number): string => String.fromCharCode(65 + place);
 const marked = (passages: readonly string[]): string =>
   passages.map((passage, i) => `[${letterOf(i)}] ${passage}`).join("\n");
 

@@ -6,13 +6,13 @@
  * TOKENS of the leads of Wikipedia, beside the texts of the exit head that is trained without LoRA. Writes
  * research/exits/lora/results.json with what is done after these minutes.
  */
+import { createHash } from "node:crypto";
 import { readFileSync, rmSync, writeFileSync } from "node:fs";
 import path from "node:path";
 import { machine } from "../../../bench/report.ts";
 import type { Engine } from "../../../src/engine/decode/run/engine.ts";
 import { openBase } from "../../../src/library/train.ts";
 import { type Batch, NONE_DROPPED } from "../../../src/train/data/batch.ts";
-import { hashOf } from "../../../src/train/data/files.ts";
 import type { RunData } from "../../../src/train/data/open.ts";
 import { epochOrder } from "../../../src/train/data/order.ts";
 import type { Corpus } from "../../../src/train/methods/exit-heads/corpus.ts";
@@ -111,7 +111,8 @@ function trainingData(seed: number): RunData {
     };
   };
   const training = { rows: ROWS, tokens: block, batches, samples, dropped: NONE_DROPPED, batch };
-  return { training, heldOut: undefined, hash: hashOf(choices.map((each) => each.join())) };
+  const hash = createHash("sha256").update(choices.join(";")).digest("hex");
+  return { training, heldOut: undefined, hash };
 }
 
 /** Share of held-out places at which the exit chooses as the whole model does. */

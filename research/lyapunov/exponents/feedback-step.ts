@@ -1,7 +1,6 @@
 import { Graph, matmul, plus, reshape, softmax, type Tensor, times } from "../../../src/graph/index.ts";
 import type { Decoder } from "../../../src/models/decoder/decoder.ts";
 import { prepare } from "../../../src/models/programs/programs.ts";
-import type { Stream } from "../../../src/nn/stream.ts";
 import { Buffer } from "../../../src/runtime/buffer.ts";
 import { Program } from "../../../src/runtime/program.ts";
 import type { Vector } from "./benettin.ts";
@@ -125,7 +124,7 @@ const nameOf = (widths: readonly number[], part: number): string =>
 function traced(decoder: Decoder): Graph {
   const g = new Graph();
   const { layers, hidden, vocabulary, recurrent } = decoder.config;
-  let stream: Stream = { branch: g.input("x", "f32", [ROWS, 1, hidden]) };
+  let stream: Parameters<Decoder["finish"]>[1] = { branch: g.input("x", "f32", [ROWS, 1, hidden]) };
   for (let l = 0; l < layers; l++) {
     const block = decoder.block(g, l);
     if (block.kind !== "recurrent") throw new Error(`layer ${l} attends`);

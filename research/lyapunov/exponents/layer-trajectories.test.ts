@@ -5,7 +5,6 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { openDecoder } from "../../../src/models/registry.ts";
 import { openCheckpoint } from "../../../src/weights/checkpoint.ts";
-import { identity } from "../../../src/weights/prepared/names.ts";
 import { Part } from "../../../src/weights/prepared/part.ts";
 import { benettin, type StateMap, unitVector } from "./benettin.ts";
 import { layerTrajectories, scaledRecurrence } from "./layer-trajectories.ts";
@@ -27,7 +26,7 @@ async function byQr(model: Recurrent, layer: number): Promise<number> {
     ran.push(states.state(layer, 0).slice());
   }
   const name = `backbone.layers.${layer}.mixer.hidden_proj.weight`;
-  const weight = new Part(openCheckpoint(fixture("rnn")), identity, name).floats();
+  const weight = new Part(openCheckpoint(fixture("rnn")), (canonical) => canonical, name).floats();
   const [transient, size] = [ids.length / 4, ran[0]!.length];
   const map: StateMap = {
     next: (state) => state,
