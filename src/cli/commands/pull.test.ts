@@ -42,7 +42,7 @@ describe("--dry-run", () => {
       "org/tiny/config.json        0.0 MB",
       "org/tiny/model.safetensors  1.5 MB",
     ]);
-    expect(lines[3]).toMatch(/^1\.5 MB in all from hf:org\/tiny; [\d.]+ MB free$/);
+    expect(lines[3]).toMatch(/^1\.5 MB in total from hf:org\/tiny; [\d.]+ MB free$/);
     expect(hub.requests.some(({ path }) => path.includes("resolve"))).toBe(false);
     expect([process.env["HF_HOME"], process.env["MODICUM_HOME"]].some((folder) => existsSync(folder!))).toBe(false);
   });
@@ -64,7 +64,7 @@ describe("--dry-run", () => {
     withEnv(env);
     const lines = await pull("pypi:tiny", "--dry-run");
     expect(lines[1]).toBe(`tiny-1.0-py3-none-any.whl  ${(wheel.length / 1e6).toFixed(1)} MB`);
-    expect(lines[2]).toMatch(/^0\.4 MB in all from pypi:tiny; [\d.]+ MB free$/);
+    expect(lines[2]).toMatch(/^0\.4 MB in total from pypi:tiny; [\d.]+ MB free$/);
     expect(server.starts).toEqual([]);
   });
 
