@@ -9,6 +9,7 @@ export const ARMS = ["auto", "full", "random", "above"] as const;
 const run = z.object({
   arm: z.enum(ARMS),
   seed: z.number(),
+  steps: z.number(),
   /** Trained LoRA layers, of all. */
   trained: z.number(),
   tensors: z.number(),
@@ -33,3 +34,6 @@ const run = z.object({
 });
 export type FreezeRun = z.output<typeof run>;
 export const freezeRuns = (): FreezeRun[] => doneRunsIn(RESULTS, run);
+
+/** CPU time of a training from its process's start on, without evaluation. */
+export const cpuMsOf = ({ startMs, steps, cpuMs }: FreezeRun): number => startMs + steps * cpuMs;
