@@ -21,7 +21,7 @@ export const diffusionKind: Kind<DiffusionModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} is a ${KIND}, which cannot be exported; expected another model`);
+    throw new UserError(`${checkpoint.path} is a ${KIND}, which ONNX export cannot write; use --format safetensors`);
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} is a ${KIND}`, recipe);

@@ -25,7 +25,7 @@ export const imageEncoderKind: Kind<ImageEncoderModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} encodes images, which cannot be exported; expected another model`);
+    throw new UserError(`${checkpoint.path} encodes images, which ONNX export cannot write; use --format safetensors`);
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} encodes images`, recipe);

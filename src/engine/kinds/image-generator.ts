@@ -18,7 +18,7 @@ export const imageGeneratorKind: Kind<ImageModel> = {
   },
   describe,
   async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} draws images, which cannot be exported; expected another model`);
+    throw new UserError(`${checkpoint.path} draws images, which ONNX export cannot write; use --format safetensors`);
   },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} draws images`, recipe);

@@ -20,7 +20,7 @@ export const imageTextKind: Kind<ImageTextModel> = {
   describe,
   async export({ checkpoint }) {
     throw new UserError(
-      `${checkpoint.path} encodes images and texts, which cannot be exported; expected another model`,
+      `${checkpoint.path} encodes images and texts, which ONNX export cannot write; use --format safetensors`,
     );
   },
   async check({ name }, _, recipe) {
