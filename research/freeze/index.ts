@@ -11,11 +11,10 @@ import { train } from "../../src/library/train.ts";
 import { mean } from "../../src/util/mean.ts";
 import { seededRandom, shuffle } from "../../src/util/random.ts";
 import { median } from "../common/median.ts";
-import { ARMS, type FreezeRun, freezeRuns, RESULTS } from "./done.ts";
+import { ARMS, type FreezeRun, freezeRuns, RESULTS, STEPS, stepsInTimeOf } from "./done.ts";
 
-/** Steps of all arms, and of the longer trainings. */
-const [STEPS, LONG] = [24, 96];
-const SAMPLES = 4000;
+/** Steps of the longer trainings, and samples. */
+const [LONG, SAMPLES] = [96, 4000];
 const SEEDS = [0, 1, 2];
 const TARGETS = "q_proj,k_proj,v_proj,o_proj,gate_proj,up_proj,down_proj";
 
@@ -53,20 +52,6 @@ function cpuMs(): number {
 interface Planned {
   readonly arm: FreezeRun["arm"];
   readonly steps: number;
-}
-
-/**
- * Steps of all LoRA layers in the CPU time of `auto`, by the means of the runs of 24 steps; `reading` counts its time
- * before the first step.
- */
-function stepsInTimeOf(steps: number, reading: boolean): number {
-  const runs = freezeRuns().filter((run) => run.steps === STEPS);
-  const full = (seed: number) => runs.find((run) => run.arm === "full" && run.seed === seed)!;
-  const over = (of: (auto: FreezeRun, all: FreezeRun) => number) =>
-    mean(runs.filter(({ arm }) => arm === "auto").map((auto) => of(auto, full(auto.seed))));
-  const share = over((auto, all) => auto.cpuMs / all.cpuMs);
-  const before = over((auto, all) => (auto.startMs - all.startMs) / all.cpuMs);
-  return Math.round(share * steps + (reading ? before : 0));
 }
 
 /** All arms at equal steps; then all LoRA layers in the time of `auto`, also of a longer training. */
