@@ -81,7 +81,7 @@ test.each([
   { words: [model], says: /missing required argument 'dir'/ },
   ...["digits-tiny", "clip-tiny"].map((name) => ({
     words: [fileURLToPath(new URL(`../../../models/${name}`, import.meta.url)), path.join(root, "a")],
-    says: /which ONNX export cannot write; use --format safetensors$/,
+    says: /ONNX export does not support the .*; use --format safetensors$/,
   })),
 ])("$words: one sentence, no folder", async ({ words, says }) => {
   await expect(run(...words)).rejects.toThrow(says);
