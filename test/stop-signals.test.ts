@@ -7,6 +7,7 @@ import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { afterAll, describe, expect, test } from "vitest";
 import { latestState } from "../src/train/checkpoint/state.ts";
+import { tinyChatModel } from "../src/train/methods/preferences/tiny-model.testing.ts";
 import { type Call, modicum, root } from "./program.testing.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "modicum-signals-"));
@@ -136,6 +137,27 @@ describe.skipIf(process.platform === "win32")("stopped by each signal in turn", 
       expect(steps).toBeGreaterThan(before);
     }
   });
+});
+
+test.each([
+  ["is never settled", "return new Promise(() => {})", 2, "late: a reward's promise is never settled"],
+  ["fails while nobody waits", "Promise.reject(new Error('stray'))", 3, "unexpected: stray (DEBUG=modicum"],
+])("a reward that %s ends a training in one sentence, with its steps stored", async (_, body, steps, sentence) => {
+  const [model, out] = [mkdtempSync(join(folder, "model-")), mkdtempSync(join(folder, "rewarded-"))];
+  writeFileSync(
+    file("late.mjs"),
+    `let calls = 0;\nexport default () => { if (++calls > 4) { ${body}; } return calls; };`,
+  );
+  writeFileSync(file("prompts.jsonl"), '{"prompt": "Why?"}\n');
+  const words = [
+    ...["train", "--model", tinyChatModel(model), "--data", file("prompts.jsonl"), "--out", out, "--tokens", "16"],
+    ...["--method", `grpo:reward_funcs=${file("late.mjs")},num_generations=2`, "--batch", "2", "--steps", "9"],
+  ];
+  const { status, stderr } = await modicum(words, { env });
+  expect({ status, stack: stderr.match(/^ +at /m) }, stderr).toEqual({ status: 1, stack: null });
+  expect(stderr.match(/^error: .*$/gm)).toEqual([expect.stringContaining(sentence)]);
+  expect(stderr).toContain(`modicum train --resume ${out}`);
+  expect(latestState(out)!.step).toBe(steps);
 });
 
 test("a training that is killed before its first step resumes", async () => {

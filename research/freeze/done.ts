@@ -1,7 +1,11 @@
 import { z } from "zod";
+import { mean } from "../../src/util/mean.ts";
 import { doneRunsIn } from "../common/done-runs.ts";
 
 export const RESULTS = "research/freeze/results/smollm2.jsonl";
+
+/** Steps of all arms. */
+export const STEPS = 24;
 
 /** `random`: as many tensors as `auto`, from all layers; `above`: from the layers that `auto` trains. */
 export const ARMS = ["auto", "full", "random", "above"] as const;
@@ -9,6 +13,7 @@ export const ARMS = ["auto", "full", "random", "above"] as const;
 const run = z.object({
   arm: z.enum(ARMS),
   seed: z.number(),
+  steps: z.number(),
   /** Trained LoRA layers, of all. */
   trained: z.number(),
   tensors: z.number(),
@@ -33,3 +38,20 @@ const run = z.object({
 });
 export type FreezeRun = z.output<typeof run>;
 export const freezeRuns = (): FreezeRun[] => doneRunsIn(RESULTS, run);
+
+/** CPU time of a training from its process's start on, without evaluation. */
+export const cpuMsOf = ({ startMs, steps, cpuMs }: FreezeRun): number => startMs + steps * cpuMs;
+
+/**
+ * Steps of all LoRA layers in the CPU time of `auto`, by the means of the runs of 24 steps; `reading` counts its time
+ * before the first step.
+ */
+export function stepsInTimeOf(steps: number, reading: boolean): number {
+  const runs = freezeRuns().filter((run) => run.steps === STEPS);
+  const full = (seed: number) => runs.find((run) => run.arm === "full" && run.seed === seed)!;
+  const over = (of: (auto: FreezeRun, all: FreezeRun) => number) =>
+    mean(runs.filter(({ arm }) => arm === "auto").map((auto) => of(auto, full(auto.seed))));
+  const share = over((auto, all) => auto.cpuMs / all.cpuMs);
+  const before = over((auto, all) => (auto.startMs - all.startMs) / all.cpuMs);
+  return Math.round(share * steps + (reading ? before : 0));
+}

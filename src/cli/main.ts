@@ -3,14 +3,24 @@ import { interrupt } from "./interrupt.ts";
 import { unwritten } from "./output.ts";
 import { runProgram } from "./program.ts";
 
-let unread = false;
-process.stdout.on("error", (error: NodeJS.ErrnoException) => {
-  if (unread) return;
-  unread = true;
-  // A reader that stops early, such as `head`, closes the pipe.
-  process.exitCode = error.code === "EPIPE" ? 0 : report(unwritten(error), undefined);
+let ended = false;
+/** Ends the work like Ctrl-C, at the first error. */
+const endBy = (statusOf: (error: NodeJS.ErrnoException) => number) => (error: NodeJS.ErrnoException) => {
+  if (ended) return;
+  ended = true;
+  process.exitCode = statusOf(error);
   if (!interrupt(process.exitCode)) process.exit();
-});
+};
+// A reader that stops early, such as `head`, closes the pipe.
+process.stdout.on(
+  "error",
+  endBy((error) => (error.code === "EPIPE" ? 0 : report(unwritten(error), undefined))),
+);
+// Nobody waits for such an error: a stray one in a reward's module, for example.
+process.on(
+  "uncaughtException",
+  endBy((error) => report(error, undefined)),
+);
 // If the terminal is gone or the disk is full, progress and warnings are lost; the work continues.
 process.stderr.on("error", () => {});
 await runProgram(process.argv.slice(2));

@@ -23,5 +23,7 @@ export function readType<F extends keyof typeof writtenTypes>(
 export function notePlainText(adapters: readonly string[]): void {
   const records = adapters.map(readRecord);
   if (records.some((record) => record?.prompt === "raw" && !record.labels))
-    process.stderr.write("the adapter was trained on plain text: run the model with --raw\n");
+    process.stderr.write(
+      "the adapter was trained on plain text: prompt the model without its chat template, like run --raw\n",
+    );
 }

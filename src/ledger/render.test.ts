@@ -83,11 +83,13 @@ describe("the table", () => {
         }),
         b,
       ),
+      makeReceipt(parts({ recipe: ["a", "b:x=1"], flops: { dense: 5e9, spent: 5e9 + 1, overhead: 1 } }), a),
     ]);
     expect(table.split("\n")).toEqual([
       "CREATED           MODEL          RECIPE   TOKENS  FLOPS DENSE    SPENT    SAVED     TIME",
       `${local(a)}  smollm2        a b:x=1  812+64      2.31e11  1.92e11   16.9 %  1850 ms`,
       `${local(b)}  qwen2.5-coder  dense       7+1       5.00e9  ~6.00e9  -20.0 %  1850 ms`,
+      `${local(a)}  smollm2        a b:x=1  812+64       5.00e9   5.00e9    0.0 %  1850 ms`,
     ]);
   });
 

@@ -1,4 +1,4 @@
-import { printable } from "../util/printable.ts";
+import { decimals, printable } from "../util/printable.ts";
 import type { LedgerSum } from "./query.ts";
 import type { Receipt } from "./receipt.ts";
 
@@ -73,7 +73,7 @@ function row({ created, model, recipe, adapter, purpose, tokens, flops, ms, esti
     `${tokens.prompt}+${tokens.completion}`,
     scientific(flops.dense),
     `${estimated ? "~" : ""}${scientific(flops.spent)}`,
-    `${(flops.saved * 100).toFixed(1)} %`,
+    `${decimals(flops.saved * 100, 1)} %`,
     duration(ms.total),
   ];
 }

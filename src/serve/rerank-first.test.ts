@@ -93,7 +93,7 @@ test("Cohere's second form, fewer results, and returned documents", async () => 
 });
 
 test.each([
-  ["letters+first@windowSize=30", 400, "first: windowSize: Too big: expected number to be <=26"],
+  ["letters+first@windowSize=30", 400, 'first: windowSize: must be at most 26 (got "30")'],
   ["letter+first", 404, 'no model is called "letter" here; did you mean "letters"?'],
   ["sentences+first@presort=none", 400, "sentences is an encoder, which embeds or classifies texts"],
   ["tiny+first@windowSize=4,stride=2,presort=none", 400, "the letter A is not a token, but first ranks by letters"],

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { faultOf } from "./checked.ts";
 import { suggest, UserError } from "./errors.ts";
 
 /** How help shows an option; not part of its JSON schema. */
@@ -45,12 +46,16 @@ function keyValue(name: string, pair: string): [string, string] {
 export function checkedNamed<S extends z.ZodType>(name: string, options: S, values: unknown): z.output<S> {
   const result = options.safeParse(values);
   if (result.success) return result.data;
-  throw new UserError(`${name}: ${explain(result.error.issues[0]!, options)}`, 2);
+  throw new UserError(`${name}: ${explain(result.error, options, values)}`, 2);
 }
 
-function explain(issue: z.core.$ZodIssue, options: z.ZodType): string {
-  if (issue.code !== "unrecognized_keys")
-    return [issue.path.join("."), issue.message].filter((s) => s !== "").join(": ");
+function explain(error: z.ZodError, options: z.ZodType, values: unknown): string {
+  const issue = error.issues[0]!;
+  if (issue.code !== "unrecognized_keys") {
+    // An option's own message is a whole sentence.
+    const reason = /^(Invalid|Too) /.test(issue.message) ? faultOf(error, values).reason : issue.message;
+    return [issue.path.join("."), reason].filter((s) => s !== "").join(": ");
+  }
   const key = issue.keys[0]!;
   return `there is no option "${key}"${suggest(key, optionNames(options))}`;
 }

@@ -1,9 +1,11 @@
-import { existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { cpSync, existsSync, mkdtempSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { fileURLToPath } from "node:url";
 import { Command } from "commander";
 import { afterAll, afterEach, beforeEach, expect, test, vi } from "vitest";
+import { writeRecord } from "../../weights/adapter/record.ts";
+import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { define } from "./export.ts";
 
 const root = mkdtempSync(path.join(tmpdir(), "modicum-export-cli-"));
@@ -35,6 +37,18 @@ test("one line names the folder; progress is on stderr", async () => {
   expect(written.stdout).toBe(`${folder}  0.2 MB  model.onnx.data, model.onnx\n`);
   expect(written.stderr).toMatch(/^model: 0\.\d MB of 0\.2 MB\n/);
   expect(readdirSync(folder).sort()).toEqual(["model.onnx", "model.onnx.data"]);
+  expect(() => openCheckpoint(folder)).toThrow(/model\.onnx: this export of modicum is for other programs/);
+});
+
+test("an adapter of plain text in ONNX: the note names prompts, which other programs write as well", async () => {
+  const [plain, lora] = [
+    path.join(root, "plain"),
+    new URL("../../weights/adapter/fixtures/llama-gguf", import.meta.url),
+  ];
+  cpSync(lora, plain, { recursive: true });
+  await writeRecord(plain, { prompt: "raw" });
+  await run(model, path.join(root, "plain-onnx"), "--adapter", plain);
+  expect(written.stderr).toMatch(/plain text: prompt the model without its chat template, like run --raw\n$/);
 });
 
 test("a folder of safetensors", async () => {
@@ -65,6 +79,10 @@ test.each([
   { words: [model, path.join(root, "a"), "--format", "safetensors", "--quant", "q8"], says: /--quant is for ONNX/ },
   { words: [model, path.join(root, "a"), "--type", "F16"], says: /--type is for safetensors and gguf/ },
   { words: [model], says: /missing required argument 'dir'/ },
+  ...["digits-tiny", "clip-tiny"].map((name) => ({
+    words: [fileURLToPath(new URL(`../../../models/${name}`, import.meta.url)), path.join(root, "a")],
+    says: /ONNX export does not support the .*; use --format safetensors$/,
+  })),
 ])("$words: one sentence, no folder", async ({ words, says }) => {
   await expect(run(...words)).rejects.toThrow(says);
   expect(readdirSync(root).filter((name) => ["a", "b"].includes(name))).toEqual([]);

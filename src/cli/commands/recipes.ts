@@ -21,6 +21,7 @@ import {
 import { savings } from "../../savings/registry.ts";
 import { checked } from "../../util/checked.ts";
 import { KeptFault, UserError } from "../../util/errors.ts";
+import { decimals } from "../../util/printable.ts";
 import { openCheckpoint } from "../../weights/checkpoint.ts";
 import { formHere } from "../../weights/prepared/tuning.ts";
 import { localModel } from "../../weights/sources/index.ts";
@@ -73,7 +74,7 @@ async function row([name, entry]: [string, Registered]): Promise<string[]> {
   if (certified) return [...shown, ...certified.cells];
   if (!evidence) return [...shown, "not measured", "", "", ""];
   const { flops_saved, metric, quality, delta, task } = evidence;
-  const change = `${delta < 0 ? "" : "+"}${delta.toFixed(4)}`;
+  const change = decimals(delta, 4).replace(/^(?!-)/, "+");
   return [...shown, savedText(flops_saved, "flops"), `${metric} ${quality.toFixed(4)} (${change})`, task, ""];
 }
 
@@ -96,7 +97,7 @@ async function idleIn({ model, recipe }: Registered): Promise<string[]> {
 
 const units = { ms: "ms", flops: "FLOPs", bytes: "bytes" } as const;
 
-const savedText = (share: number, by: keyof typeof units): string => `${(100 * share).toFixed(1)} % ${units[by]}`;
+const savedText = (share: number, by: keyof typeof units): string => `${decimals(100 * share, 1)} % ${units[by]}`;
 
 /** The name of a registered recipe's certificate; undefined if it has none. */
 const certificateIn = ({ recipe: [first = ""] }: Registered): string | undefined =>

@@ -76,3 +76,10 @@ export function refuseSeveral({ named, checkpoint }: Adapted, what: string): voi
     `${checkpoint.path} is ${what}: it takes one adapter for every request, as "adapter", not several as "adapters"`,
   );
 }
+
+/** @throws UserError if a model without adapters has one; `what` names the model, `does` starts with its verb */
+export function refuseAdapters(adapted: Adapted, what: string, does: string): void {
+  refuseSeveral(adapted, what);
+  if (adapted.own || adapted.checkpoint.variant !== undefined)
+    throw new UserError(`${adapted.checkpoint.path} ${does}, which does not support adapters`);
+}

@@ -1,6 +1,7 @@
 import { copyFile } from "node:fs/promises";
 import path from "node:path";
 import { portable, type WriteOptions, writeOnnx } from "../../runtime/onnx/write.ts";
+import { UserError } from "../../util/errors.ts";
 import { companions } from "../../weights/companions.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { ensureSpace } from "../../weights/sources/disk.ts";
@@ -29,7 +30,10 @@ export async function exportModel(
   checkExportFolder(target);
   const adapted = await openAdapted(model.path, { adapter });
   const { checkpoint } = adapted;
-  const kind = await (await kindOf(checkpoint)).load();
+  const { name, load } = await kindOf(checkpoint);
+  const kind = await load();
+  if (!kind.export)
+    throw new UserError(`${checkpoint.path}: ONNX export does not support the ${name}; use --format safetensors`);
   const files = portable(await kind.export(adapted, preparedFolder(model.path), quant), target);
   await ensureSpace(target, files.bytes, "the export");
   const names = await intoFolder(target, async (aside) => {

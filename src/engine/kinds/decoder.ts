@@ -47,7 +47,7 @@ export const decoderKind: Kind<LanguageModel> = {
     const { decoder, weights } = await openDecoder(checkpoint, folder, quant, own);
     if (decoder.config.axes)
       throw new UserError(
-        `${checkpoint.path} has positions on three axes and cannot be exported; expected another model`,
+        `${checkpoint.path} has positions on three axes, which ONNX export does not support; use --format safetensors`,
       );
     const { exportedDecoder } = await import("../../models/programs/export-graphs.ts");
     return { "model.onnx": prepare(weights, () => [exportedDecoder(decoder)])[0]! };

@@ -1,7 +1,6 @@
 import { evalCost } from "../../graph/index.ts";
 import { traceDenoiser } from "../../models/programs/denoiser-graphs.ts";
 import { openDecoder } from "../../models/registry.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { DiffusionModel } from "../diffusion/diffusion-model.ts";
@@ -20,9 +19,6 @@ export const diffusionKind: Kind<DiffusionModel> = {
     return DiffusionModel.load(source, quant, adapted);
   },
   describe,
-  async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} is a ${KIND}, which cannot be exported; expected another model`);
-  },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} is a ${KIND}`, recipe);
   },

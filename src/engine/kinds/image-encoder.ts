@@ -2,41 +2,29 @@ import path from "node:path";
 import { evalCost } from "../../graph/index.ts";
 import { traceImageScores, traceImageVector } from "../../models/images/images-graphs.ts";
 import { openImages } from "../../models/images/open-vision.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { classifierOf, ImageEncoderModel } from "../encoders/image/image-encoder-model.ts";
 import { exact } from "../encoders/image-text/image-text-model.ts";
 import { squareOf } from "../encoders/image-text/processor-for.ts";
-import { type Adapted, refuseSeveral } from "../file/adapters.ts";
+import { refuseAdapters } from "../file/adapters.ts";
 import { type Described, sizesOf } from "../file/described.ts";
 import { readImageProcessor } from "../images/pixels/processor.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
 
-const KIND = "image encoder";
-
 /** Models for images only. */
 export const imageEncoderKind: Kind<ImageEncoderModel> = {
   async open({ source, adapted, recipe, quant }) {
-    refuseAdapters(adapted);
+    refuseAdapters(adapted, "an image encoder", "encodes images");
     refuseSavings(`${source.name} encodes images`, recipe);
     return ImageEncoderModel.load(source, quant, adapted);
   },
   describe,
-  async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} encodes images, which cannot be exported; expected another model`);
-  },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} encodes images`, recipe);
   },
 };
-
-function refuseAdapters(adapted: Adapted): void {
-  refuseSeveral(adapted, KIND);
-  if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} encodes images, which does not support adapters`);
-}
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
   const files = path.dirname(checkpoint.config.path);

@@ -1,8 +1,7 @@
 import { evalCost } from "../../graph/index.ts";
 import { openImageGenerator } from "../../models/registry.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
-import { type Adapted, refuseSeveral } from "../file/adapters.ts";
+import { refuseAdapters } from "../file/adapters.ts";
 import type { Described } from "../file/described.ts";
 import { ImageModel } from "../images/imagine/image-model.ts";
 import { Painter, sizeOf } from "../images/imagine/painter.ts";
@@ -12,24 +11,15 @@ import { refuseSavings } from "./seamless.ts";
 /** Diffusion models of images. */
 export const imageGeneratorKind: Kind<ImageModel> = {
   async open({ source, adapted, recipe }) {
-    refuseAdapters(adapted);
+    refuseAdapters(adapted, "an image generator", "draws images");
     refuseSavings(`${source.name} draws images`, recipe);
     return ImageModel.load(source, adapted);
   },
   describe,
-  async export({ checkpoint }) {
-    throw new UserError(`${checkpoint.path} draws images, which cannot be exported; expected another model`);
-  },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} draws images`, recipe);
   },
 };
-
-function refuseAdapters(adapted: Adapted): void {
-  refuseSeveral(adapted, "an image generator");
-  if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} draws images, which does not support adapters`);
-}
 
 async function describe(checkpoint: Checkpoint, folder: string): Promise<Described> {
   const { model, weights } = await openImageGenerator(checkpoint, folder);

@@ -1,11 +1,10 @@
 import { evalCost } from "../../graph/index.ts";
 import { traceImages, traceTexts } from "../../models/images/image-text-graphs.ts";
 import { openImageText } from "../../models/images/open-vision.ts";
-import { UserError } from "../../util/errors.ts";
 import type { Checkpoint } from "../../weights/checkpoint.ts";
 import type { Quant } from "../../weights/prepared/weights.ts";
 import { exact, ImageTextModel } from "../encoders/image-text/image-text-model.ts";
-import { type Adapted, refuseSeveral } from "../file/adapters.ts";
+import { refuseAdapters } from "../file/adapters.ts";
 import { type Described, sizesOf, wholeTexts } from "../file/described.ts";
 import type { Kind } from "./kind.ts";
 import { refuseSavings } from "./seamless.ts";
@@ -13,26 +12,15 @@ import { refuseSavings } from "./seamless.ts";
 /** Models that map images and texts to one space. */
 export const imageTextKind: Kind<ImageTextModel> = {
   async open({ source, adapted, recipe, quant }) {
-    refuseAdapters(adapted);
+    refuseAdapters(adapted, "an encoder of images and texts", "encodes images and texts");
     refuseSavings(`${source.name} encodes images and texts`, recipe);
     return ImageTextModel.load(source, quant, adapted);
   },
   describe,
-  async export({ checkpoint }) {
-    throw new UserError(
-      `${checkpoint.path} encodes images and texts, which cannot be exported; expected another model`,
-    );
-  },
   async check({ name }, _, recipe) {
     return refuseSavings(`${name} encodes images and texts`, recipe);
   },
 };
-
-function refuseAdapters(adapted: Adapted): void {
-  refuseSeveral(adapted, "an encoder of images and texts");
-  if (adapted.own || adapted.checkpoint.variant !== undefined)
-    throw new UserError(`${adapted.checkpoint.path} encodes images and texts, which does not support adapters`);
-}
 
 async function describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described> {
   const { model, weights } = await openImageText(checkpoint, folder, exact(quant));

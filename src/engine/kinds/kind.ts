@@ -34,8 +34,8 @@ export interface Kind<M extends Loaded> {
   open(opening: Opening): Promise<M>;
   /** Describes a model without loading it; `folder` is for its prepared weights. */
   describe(checkpoint: Checkpoint, folder: string, quant: Quant): Promise<Described>;
-  /** A model's graphs by file name. */
-  export(adapted: Adapted, folder: string, quant: Quant): Promise<Record<string, Graph>>;
+  /** A model's graphs by file name; absent if none can be exported. */
+  export?(adapted: Adapted, folder: string, quant: Quant): Promise<Record<string, Graph>>;
   /**
    * Checks, mostly from the file's header, that a model supports a recipe that is not empty; returns it with the
    * model's presets.

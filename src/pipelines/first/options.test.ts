@@ -14,7 +14,7 @@ test.each(["smollm2", "first", "+first", "a+firsts", "a+first@", "smollm2@fast"]
 });
 
 test.each([
-  ["m+first@windowSize=27", "first: windowSize: Too big: expected number to be <=26"],
+  ["m+first@windowSize=27", 'first: windowSize: must be at most 26 (got "27")'],
   ["m+first@windowSize=5,stride=6", "first: stride: expected at most the windowSize"],
   ["m+first@windowsize=5", 'first: there is no option "windowsize"; did you mean "windowSize"?'],
   ["m+first@rankStart=20", "first: rankStart: expected less than the rankEnd"],

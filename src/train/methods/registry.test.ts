@@ -46,7 +46,7 @@ test("a method with stages can be written on one line", () => {
 test.each([
   ["exit-heads:saving=sec,rank=many", /^exit-heads: rank: .*expected (number|int)/],
   ["exit-heads:saving=sec,rank=", /^exit-heads: rank: .*expected (number|int)/],
-  ["exit-heads:saving=sec,rank=0", /^exit-heads: rank: .*>=1/],
+  ["exit-heads:saving=sec,rank=0", /^exit-heads: rank: must be at least 1 \(got 0\)$/],
   ["moe:name=sparse", /^moe: there is no option "name"/],
   ["guard:illegal=a,exactRatio=yes", /^guard: exactRatio: .*expected boolean/],
 ])("%s is refused by the option's name", (text, message) => {

@@ -71,6 +71,17 @@ test("one run's page has its options; a name with mark-up is shown as text", asy
   expect(text).toContain("&quot;model&quot;: &quot;some&quot;");
 });
 
+test("a loss or a saving that rounds to zero has no sign", async () => {
+  const out = run("zero", 2);
+  const change = (file: string, from: RegExp, to: string) =>
+    writeFileSync(path.join(out, file), readFileSync(path.join(out, file), "utf8").replace(from, to));
+  change("metrics.jsonl", /"loss":4/, '"loss":-1e-7');
+  change("receipt.json", /"saved":[\d.]+/, '"saved":-1e-7');
+  const { report, runs } = await reportRuns([out]);
+  expect(runs[0]).toMatchObject({ loss: { first: -1e-7 }, receipt: { flops: { saved: -1e-7 } } });
+  expect(readFileSync(report, "utf8")).not.toMatch(/[-−]0(\.0+)?[ <]/);
+});
+
 test("a run without a step is shown as such", async () => {
   const { runs } = await reportRuns([run("empty", 0, false)]);
   expect(runs).toEqual([{ out: path.join(folder, "empty"), steps: 0, tokens: 0, samples: 0, ended: "unfinished" }]);

@@ -32,4 +32,4 @@ const endings: Readonly<Record<TrainingSummary["ended"], string>> = {
 /** A skipped step's loss is not finite: JSON stores null. */
 export const fourDigits = (value: number | null | undefined): string => (value == null ? "" : decimals(value, 4));
 export const flopsText = (flops: number): string => flops.toExponential(3);
-export const savedText = (share: number): string => `${(100 * share).toFixed(1)} %`;
+export const savedText = (share: number): string => `${decimals(100 * share, 1)} %`;

@@ -28,8 +28,8 @@ export function onnxFile(model: string): string | undefined {
  * @throws UserError if a file is missing or malformed
  */
 export function onnxCheckpoint(model: string, file: string): Checkpoint {
-  const { architecture, ...source } = readConfig(path.dirname(file));
   const graph = readGraph(file);
+  const { architecture, ...source } = readConfig(path.dirname(file));
   const tensors = tensorsOf(graph);
   const beside = new Set(graph.initializers.flatMap(({ data }) => ("bytes" in data ? (data.beside ?? []) : [])));
   return {

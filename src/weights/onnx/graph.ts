@@ -48,7 +48,7 @@ export function readGraph(path: string): OnnxGraph {
   const bytes = withFile(path, ({ size, read }) => read(0, size, "the model"));
   const graphs: OnnxGraph[] = [];
   try {
-    readMessage(bytes, { 7: (r) => graphs.push(graphOf(path, r.bytes())) });
+    readMessage(bytes, { 2: (r) => refuseOwn(path, r.string()), 7: (r) => graphs.push(graphOf(path, r.bytes())) });
   } catch (error) {
     if (error instanceof UserError) throw error;
     throw new UserError(
@@ -57,6 +57,12 @@ export function readGraph(path: string): OnnxGraph {
   }
   if (graphs.length === 1) return graphs[0]!;
   throw new UserError(`${path}: expected an ONNX model with one graph, got ${graphs.length}`);
+}
+
+/** An export of this project has kernels' weights under other names. @throws UserError */
+function refuseOwn(path: string, producer: string): void {
+  if (producer === "modicum")
+    throw new UserError(`${path}: this export of modicum is for other programs; expected the model before its export`);
 }
 
 /** Readers for some fields of a message, by number; the others are skipped. */

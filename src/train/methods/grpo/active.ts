@@ -1,3 +1,4 @@
+import { once } from "node:events";
 import type { Engine } from "../../../engine/decode/run/engine.ts";
 import { UserError } from "../../../util/errors.ts";
 import { mean } from "../../../util/mean.ts";
@@ -67,11 +68,17 @@ export class ActiveGrpo implements ActiveMethod {
   }
 
   /** Each completion's rewards, computed one by one. */
-  #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
+  async #scores(prompts: readonly StepPrompt[], groups: readonly (readonly Completion[])[]): Promise<number[][][]> {
     const { rewards } = this.#rollouts;
     const scored = (prompt: Prompt, { text }: Completion) =>
       Promise.all(rewards.map((reward) => rewardOf(reward, prompt, text)));
-    return Promise.all(groups.map((group, i) => Promise.all(group.map((one) => scored(prompts[i]!.prompt, one)))));
+    const all = groups.map((group, i) => Promise.all(group.map((one) => scored(prompts[i]!.prompt, one))));
+    const done = new AbortController();
+    // Nothing is left that could settle a reward.
+    const idle = once(process, "beforeExit", done).then(() => {
+      throw new UserError(`${rewards.map(({ name }) => name).join(", ")}: a reward's promise is never settled`);
+    });
+    return Promise.race([Promise.all(all), idle]).finally(() => done.abort());
   }
 
   #hold(

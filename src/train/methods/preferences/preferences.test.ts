@@ -4,11 +4,12 @@ import path from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { resumeTraining, train } from "../../../index.ts";
 import { fromFolder, Tokenizer } from "../../../weights/tokenizer/index.ts";
-import { sourceOf } from "../../data/source.ts";
+import { readSources, sourceOf } from "../../data/source.ts";
 import { trainOptions } from "../../options.ts";
 import { readMetrics } from "../../session/metrics.ts";
 import { parseMethod } from "../registry.ts";
 import { pairData } from "./data.ts";
+import { readJudged } from "./rows.ts";
 import { tinyChatModel } from "./tiny-model.testing.ts";
 
 const folder = mkdtempSync(path.join(tmpdir(), "modicum-preferences-"));
@@ -104,13 +105,19 @@ test.each([
     { chosen: [turn("user", "a")], rejected: [turn("user", "b")] },
     'expected "prompt", or "chosen" and "rejected" that',
   ],
-  ["kto", { prompt: "p", completion: "a", label: "yes" }, '"label": expected boolean'],
+  ["kto", { prompt: "p", completion: "a", label: "yes" }, '"label": expected true or false, got "yes"'],
   ["kto", { prompt: "p", completion: "", label: true }, '"completion" is empty; expected a completion'],
 ])("%s: %j gets one sentence with its line", async (method, row, sentence) => {
   const valid = method === "kto" ? { prompt: "p", completion: "a", label: true } : good;
   const data = fileOf([valid, row]);
   const begun = train({ ...run, data, method }, { out: at("refused") });
   await expect(begun).rejects.toThrow(`${data}: line 2: ${sentence}`);
+});
+
+test("a label in a table of texts is true or false", async () => {
+  const file = path.join(folder, "judged.csv");
+  writeFileSync(file, "prompt,completion,label\np,a,true\np,b,False\n");
+  expect(readJudged(await readSources([file])).map(({ label }) => label)).toEqual([true, false]);
 });
 
 test("options that do not fit are refused", async () => {
@@ -121,6 +128,13 @@ test("options that do not fit are refused", async () => {
   const chat = { prompt: [turn("user", "p")], completion: [turn("assistant", "a")], label: true };
   const mixed = fileOf([chat, { prompt: "p", completion: "a", label: false }]);
   await expect(begun({ data: mixed, method: "kto" })).rejects.toThrow("expected a prompt and completions that are all");
+  const empty = fileOf([]);
+  await expect(begun({ data: empty })).rejects.toThrow(`${empty}: the file has no rows`);
+  await expect(train({ ...run, data: fileOf(pairs) }, { out: empty })).rejects.toThrow(
+    `cannot write ${empty}: a file is in the way`,
+  );
+  expect(() => parseMethod("dpo:beta=-1")).toThrow("dpo: beta: must be more than 0 (got -1)");
+  expect(() => parseMethod("kto:beta=high")).toThrow('kto: beta: expected number, got "high"');
   await expect(begun({ tokens: 4 })).rejects.toThrow("no sample with a completion fits into a row of 4 tokens");
   expect(() => parseMethod("dpo:label_smoothing=0.1")).toThrow(
     /label_smoothing.*expected 0 unless loss_type is robust/,

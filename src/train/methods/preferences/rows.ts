@@ -10,8 +10,10 @@ const tools = z.array(z.json()).optional();
 const textPair = z.object({ prompt: z.string(), chosen: z.string(), rejected: z.string() });
 /** If it is absent, the two chats begin with the prompt. */
 const chatPair = z.object({ prompt: chat.optional(), chosen: chat, rejected: chat, tools });
-const textJudged = z.object({ prompt: z.string(), completion: z.string(), label: z.boolean() });
-const chatJudged = z.object({ prompt: chat, completion: chat, label: z.boolean(), tools });
+/** CSV has texts. */
+const label = z.union([z.boolean(), z.stringbool({ truthy: ["true"], falsy: ["false"] })], "expected true or false");
+const textJudged = z.object({ prompt: z.string(), completion: z.string(), label });
+const chatJudged = z.object({ prompt: chat, completion: chat, label, tools });
 
 type Turns = z.output<typeof chat>;
 type Side = string | Turns;
@@ -61,6 +63,7 @@ export const rowsOf = <R>(
 ): (R & { where: string })[] =>
   sources.flatMap(({ file, rows }) => {
     if (!rows) throw new UserError(`${file}: the method is trained on JSON lines (.jsonl) or tables, got text`);
+    if (rows.length === 0) throw new UserError(`${file}: the file has no rows`);
     return rows.map(({ where, value }) => ({ ...inFile(where, () => read(checked(fields, value))), where }));
   });
 
