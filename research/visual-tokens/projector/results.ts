@@ -26,6 +26,12 @@ export interface About {
   readonly machine: string;
 }
 
+/** Costs of some drawings, apart from what the model says of them. */
+export interface Costs extends Pick<About, "tokens" | "encoder"> {
+  readonly drawings: number;
+  readonly arms: readonly Pick<Arm, "arm" | "ms" | "flops">[];
+}
+
 /** Nats a token, of captions' nats with their tokens. */
 export const perToken = (parts: readonly (readonly number[])[]): number =>
   parts.reduce((sum, [nats]) => sum + nats!, 0) / parts.reduce((sum, [, tokens]) => sum + tokens!, 0);

@@ -4,12 +4,13 @@ import { join } from "node:path";
 import { pairedDelta } from "../../../src/lab/metrics/bootstrap.ts";
 import { markdownTable, root, writeSection } from "../../../tools/section.ts";
 import { shareText } from "../../common/shares.ts";
-import { type About, type Arm, partsOf, perToken } from "./results.ts";
+import { type About, type Arm, type Costs, partsOf, perToken } from "./results.ts";
 
 const FOLDER = "research/visual-tokens/projector";
 export const PAGE = `${FOLDER}/README.md`;
 export const SECTION = "projector/tables";
 const RESULTS = `${FOLDER}/trained.jsonl`;
+const COSTS = `${FOLDER}/costs-256.json`;
 
 /** The arms of the committed results. */
 export function projectorSection(): string {
@@ -47,6 +48,22 @@ export function projectorSection(): string {
       ],
       rows,
     ),
+    costsSection(),
+  ].join("\n\n");
+}
+
+/** FLOPs and time of the arms with 256 tokens. */
+function costsSection(): string {
+  const costs = JSON.parse(readFileSync(join(root, COSTS), "utf8")) as Costs;
+  const { tokens, drawings, encoder, arms } = costs;
+  const rows = arms.map(({ arm, flops, ms }) => [
+    `\`${arm}\``,
+    ((encoder.flops + flops) / 1e9).toFixed(1),
+    (encoder.ms + ms).toFixed(0),
+  ]);
+  return [
+    `Costs of ${tokens} tokens, from ${drawings} drawings behind a projector that learned next to nothing. The encoder is ${(encoder.flops / 1e9).toFixed(1)} of the GFLOP and ${encoder.ms.toFixed(0)} of the ms.`,
+    markdownTable(["arm", "GFLOP", "ms"], rows),
   ].join("\n\n");
 }
 
