@@ -214,7 +214,7 @@ const experts: GradientCase[] = [false, true].map((rows) => ({
   },
 }));
 
-/** The same with one expert for each token. */
+/** `experts` with one expert for each token. */
 const oneExpert: GradientCase = {
   ...experts[0]!,
   name: "one expert of a token",

@@ -27,7 +27,7 @@ interface Pullback<A> {
   readonly attrs: A;
   /** The loss's gradient with respect to each output; undefined if the loss does not depend on it. At least one is defined. */
   readonly upstream: readonly (Tensor | undefined)[];
-  /** For each input, true if its gradient is needed; never for integers. */
+  /** Whether each input's gradient is needed; false for integers. */
   readonly wanted: readonly boolean[];
 }
 

@@ -9,7 +9,7 @@ import { seededRandom } from "../util/random.ts";
 import { Buffer } from "./buffer.ts";
 import { Program } from "./program.ts";
 
-/** A tensor with its values; `symbolic` is the graph's shape, if it is not `shape`. */
+/** A tensor with its values; `symbolic` is the graph's shape, if it differs from `shape`. */
 export interface Feed {
   readonly dtype: DType;
   readonly shape: readonly number[];
@@ -131,7 +131,7 @@ export function noise(seed: number, shape: readonly number[], symbolic?: Shape):
   return { dtype: "f32", shape, data, ...(symbolic && { symbolic }) };
 }
 
-/** Whole numbers from a seed, 0 … below − 1. */
+/** Random integers from a seed, from 0 to `below` − 1. */
 export function integers(seed: number, dtype: DType, shape: readonly number[], below: number): Feed {
   const random = seededRandom(seed);
   return { dtype, shape, data: Float64Array.from({ length: count(shape) }, () => Math.floor(random() * below)) };

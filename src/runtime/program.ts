@@ -19,7 +19,10 @@ const ALL_OPTIMIZATIONS = 99;
 const DEVICE_MEMORY = 0;
 const DEFAULT_MEMORY = 0;
 
-/** A run's threads: the process's pool, or only the calling thread, so many runs go side by side without a spinning pool. */
+/**
+ * A run's threads: the process's pool, or only the calling thread, which lets many runs proceed at once without a
+ * spinning pool.
+ */
 export type Threads = "shared" | "caller";
 
 /** A graph compiled by ONNX Runtime, ready to run on bound buffers. */
@@ -71,7 +74,7 @@ export class Program implements Disposable {
     }
   }
 
-  /** Binds views, beside shared inputs, once for many runs. Throws if one is missing. */
+  /** Binds views, beside shared inputs, once for many runs. Throws if a view is missing. */
   bind(binding: Binding): BoundProgram {
     this.#check();
     return new BoundProgram(
@@ -113,7 +116,7 @@ export class Program implements Disposable {
     }
   }
 
-  /** Throws if it is `busy`. */
+  /** Runs on the calling thread; throws if the program is `busy`. */
   runSync(inputs: BigUint64Array, outputs: BigUint64Array): void {
     if (this.weights?.compilesNow) throw new Error("a program cannot run while one that shares its weights compiles");
     ort("Run", ...this.#call(inputs, outputs));
@@ -146,7 +149,7 @@ export class Program implements Disposable {
   }
 }
 
-/** A program with its buffers: a run looks up and copies nothing. */
+/** A program with its buffers: running it needs no lookups and no copies. */
 export class BoundProgram {
   readonly #inputValues: BigUint64Array;
   readonly #outputValues: BigUint64Array;

@@ -37,7 +37,7 @@ test.each<[string, string, Read]>([
   expect(stopped).toEqual([]);
 });
 
-/** A run with empty caches. */
+/** Runs a request with empty caches. */
 async function fresh(place: string, read: Read, terms: ReadOptions): Promise<{ receipt: Receipt }> {
   using model = await load(at(place));
   return await read(model, terms);

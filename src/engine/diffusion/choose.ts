@@ -1,6 +1,6 @@
 import { NotFinite } from "../not-finite.ts";
 
-/** A token for a masked place, with its confidence. */
+/** A token for a masked position, with its confidence. */
 export interface Candidate {
   readonly place: number;
   readonly token: number;
@@ -48,7 +48,7 @@ export function probabilityOf(logits: Float32Array, token: number): number {
   return Math.exp(logits[token]! - top) / sum;
 }
 
-/** The `count` most confident candidates, the first among equals. */
+/** The `count` most confident candidates; ties go to the earlier one. */
 export const mostConfident = (all: readonly Candidate[], count: number): Candidate[] =>
   all.toSorted((a, b) => b.confidence - a.confidence || a.place - b.place).slice(0, count);
 

@@ -30,12 +30,12 @@ export interface QuantizedMatrix {
   readonly zero: Tensor;
 }
 
-/** Steps of a correction's second digit per step of the first. */
+/** The number of steps of a correction's second digit per step of the first. */
 export const DIGITS = 16;
 
 /** Block size of a corrected matrix. */
 export const CORRECTED_BLOCK = 32;
-/** Blocks of weights per block of correction digits. */
+/** The number of blocks of weights per block of correction digits. */
 export const SHARING = CORRECTED_BLOCK / 2;
 
 /** Stored blocks of a corrected matrix with this many blocks of weights. Only blocks of 32 are corrected. */

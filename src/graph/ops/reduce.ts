@@ -75,7 +75,7 @@ const spreadOp: Op<{ axis: number; shape: Shape }> = {
   },
   onnx(emit, { inputs: [x, like], outputs }, { axis, shape }) {
     const column = emit.value("Unsqueeze", [x!, emit.ints([axis])]);
-    // x's own size stays where the target size is 1.
+    // A target size of 1 keeps x's own size.
     const places = () => emit.ints(shape.map((d, i) => (i === axis ? Number(d) : 1)));
     emit.node("Expand", [column, like === undefined ? places() : emit.shape(shape, like)], outputs);
   },

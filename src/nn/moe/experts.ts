@@ -17,7 +17,10 @@ import type { Matrix } from "../../weights/weight-source.ts";
 import { type Activation, activateMlp } from "../mlp.ts";
 import type { Routing } from "./route.ts";
 
-/** Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]. All matrices have one form. */
+/**
+ * Rows grouped by expert [rows, inputs], each times its expert's matrix: [rows, outputs]. All matrices are stored in
+ * the same form.
+ */
 export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matrix[]): Tensor {
   const floats: Tensor[] = [];
   const blocks: QuantizedMatrix[] = [];
@@ -74,7 +77,7 @@ export function mixFeedForwards(
   return mixExperts(biasedOutputs, gatedInputs ? full(gates, 1) : gates);
 }
 
-/** The biases of each row's expert, side by side. */
+/** The biases of each row's expert, in adjacent columns. */
 function insideBiases({ inside }: ExpertBiases, { chosen, order }: Routing): Tensor {
   const ofRows = gather(reshape(chosen, order.shape), order, 0);
   const each = inside.map((table) => gather(table, ofRows, 0));

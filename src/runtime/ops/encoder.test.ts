@@ -31,7 +31,7 @@ describe.each(batches.map((lengths) => ({ lengths })))("texts of $lengths tokens
       bindings,
       trace: (t) => ({ y: encoderAttention(t.q!, t.k!, t.v!, t.mask!, { heads: 3, scale: 0.3, ...limit }) }),
     });
-    // Rows of padding do not matter.
+    // Padding rows are not compared.
     const keep = (_: number, i: number) => mask.data[Math.floor(i / 48)] !== 0;
     const gathered = { shape: [0], data: y!.got.data.filter(keep) };
     expect(gathered.data.length).toBe(lengths.reduce((a, b) => a + b) * 48);

@@ -54,7 +54,7 @@ function installed(name: string, file: string): string {
  */
 let loaded: { library: LibraryHandle; table: bigint; version: string } | undefined;
 
-/** Loads the library once per process: the address of its `OrtApi` table, and its version. */
+/** Loads the library once per process. Returns the address of its `OrtApi` table, and its version. */
 export function ortLibrary(): { table: bigint; version: string } {
   loaded ??= open(libraryPath());
   return loaded;

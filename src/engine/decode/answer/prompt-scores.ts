@@ -30,8 +30,8 @@ export class PromptScores implements Disposable {
   }
 
   /**
-   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that other answers need
-   * not wait.
+   * Scores the tokens that the next run of the prompt predicts. Yields after every few rows, so that other answers can
+   * proceed.
    */
   async *read(run: Run): AsyncGenerator<undefined> {
     const rows = Math.min(run.tokens, this.prompt.length - this.found.length);

@@ -3,11 +3,11 @@ import type { Split } from "./place.ts";
 /** The extent of a completion: to the end of its line, or of the block that it is in or opens. */
 export interface Scope {
   readonly kind: "line" | "block" | "opened block";
-  /** The beginning of its first line, from the text before it. */
+  /** The beginning of the completion's first line, from the text before it. */
   readonly begun: string;
-  /** The rest of its line, without surrounding spaces. */
+  /** The rest of that line, without surrounding spaces. */
   readonly rest: string;
-  /** The next non-empty line after its own. */
+  /** The next non-empty line after that line. */
   readonly next: string | undefined;
 }
 
@@ -33,7 +33,7 @@ function kindOf(linePrefix: string, rest: string): Scope["kind"] {
   return OPENS.test(linePrefix) && /^(}|$)/.test(rest) ? "opened block" : "line";
 }
 
-/** The end of a completion with this text, in characters; undefined if more may follow. */
+/** The end of a completion with this text, in characters; undefined if it may continue. */
 export function endIn(text: string, scope: Scope): number | undefined {
   const [first, ...others] = text.split("\n") as [string, ...string[]];
   if (others.length === 0) return undefined;

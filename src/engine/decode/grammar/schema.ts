@@ -16,7 +16,7 @@ const MOST_SCHEMAS = 5000;
 /** Nesting limit for schemas, and for chains of references. */
 const MOST_DEPTH = 100;
 
-/** Reads one schema, and the schemas that it refers to. */
+/** Reads a schema, and the schemas that it refers to. */
 export class SchemaReader {
   readonly #refs = new Map<string, Ref>();
   #count = 0;
@@ -129,7 +129,7 @@ function at<T>(place: string, read: () => T): T {
   }
 }
 
-/** The keywords beside `keyword`. @throws UserError for those that are not enforced there */
+/** The keywords beside `keyword`. @throws UserError for keywords that are not enforced there */
 function besideOnly({ type, unevaluatedItems, unevaluatedProperties, ...words }: Keywords, keyword: Keyword): Beside {
   const [other] = Object.keys(words).filter((name) => name !== keyword);
   if (other !== undefined) throw new UserError(`"${other}" with "${keyword}" cannot be enforced`);

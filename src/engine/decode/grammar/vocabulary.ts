@@ -12,7 +12,7 @@ export interface Vocabulary {
   readonly tokens: Int32Array;
   /** Other ids with the same bytes, by the first id. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
-  /** Greater than every id. */
+  /** A token that both ends the reasoning and begins the text. */
   readonly size: number;
   readonly stops: ReadonlySet<number>;
   bytesOf(id: number): Uint8Array;

@@ -1,6 +1,9 @@
 import { readFileSync } from "node:fs";
 
-/** The tiny random Llama with a longer context, whose tokens `0` to `'` are capital letters, and `j`, `q`, `z` brackets. */
+/**
+ * The tiny random Llama with a longer context, in which tokens `0` to `'` become capital letters, and `j`, `q`, `z`
+ * become brackets.
+ */
 export function tinyWithLetters(): Buffer {
   const gguf = readFileSync(new URL("../../../models/fixtures/llama-tiny.gguf", import.meta.url));
   const [from, to] = ["0123456789.,?!-'jqz", "ABCDEFGHIJKLMNOP[]>"];

@@ -36,7 +36,7 @@ async function alone(engine: Engine, { prompt, next }: Text): Promise<Float32Arr
 }
 
 /**
- * Like `alone`, for all texts at once: each joins at a random step, skips some steps, and leaves when its text ends.
+ * Like `alone`, for all texts together: each joins at a random step, skips some steps, and leaves when its text ends.
  */
 async function together(engine: Engine, all: readonly Text[]): Promise<Float32Array[][]> {
   const logits: Float32Array[][] = all.map(() => []);

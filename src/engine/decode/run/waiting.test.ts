@@ -1,4 +1,4 @@
-/** Tokens that leave at several cuts and wait there for later ones, on a float32 model of four layers. */
+/** Tokens that exit at several cuts and wait there for later ones, on a float32 model of four layers. */
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { evalCost } from "../../../graph/index.ts";
@@ -23,7 +23,7 @@ const prompt = ids(30);
 const next = ids(24, 500);
 const LAYERS = 4;
 
-/** A plan under which each token leaves after its wanted number of layers; 4: it runs all layers. */
+/** A plan under which each token exits after its wanted number of layers; 4: it runs all layers. */
 function depths(fill: StateFill, wanted: readonly number[], ...further: Plan["cuts"]): Plan {
   const cuts = [1, 2, 3].map((after) => ({
     ...{ after, scope: "step" as const },

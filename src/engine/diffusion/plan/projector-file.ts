@@ -16,7 +16,7 @@ const projectorFile = z.strictObject({
   planner: model,
   executor: model,
   sizes: z.strictObject({ from: count, inner: count, to: count }),
-  /** Tokens of a plan; a projector is trained for one number. */
+  /** The number of tokens in a plan; a projector is trained for one number. */
   tokens: count,
   source: z.enum(sources),
   template: z.enum(templates),

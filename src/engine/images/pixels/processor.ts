@@ -10,7 +10,7 @@ export const PROCESSOR_FILE = "preprocessor_config.json";
 
 const side = z.int().min(1).max(4096);
 const square = z.strictObject({ height: side, width: side });
-/** Old files have one number: the shorter side if there is a crop, otherwise both sides. */
+/** Old files contain one number: the shorter side if there is a crop, otherwise both sides. */
 const sizes = z.union([square, z.strictObject({ shortest_edge: side }), side], "expected a size");
 /** A value for each channel. */
 const channels: z.ZodType<[number, number, number]> = z.tuple(
@@ -40,7 +40,7 @@ const schema = z.looseObject({
   ...scaleFields,
 });
 
-/** From a picture's bytes to numbers: scaled, then normalised by channel. */
+/** How a picture's bytes become numbers: scaled, then normalised by channel. */
 export interface PixelScale {
   readonly rescale: number;
   readonly mean: readonly number[];
@@ -95,7 +95,7 @@ function resizeOf(size: z.output<typeof sizes>, cropped: boolean): ImageProcesso
   return "shortest_edge" in size ? { shortest: size.shortest_edge } : size;
 }
 
-/** A picture in the size of the model's input. */
+/** Scales a picture to the size of the model's input. */
 export function sized(picture: Pixels, { resize, width, height, filter }: ImageProcessor): Promise<Pixels> {
   const whole = "shortest" in resize ? byShortest(picture, resize.shortest) : resize;
   return resample(picture, middle(whole.width, width), middle(whole.height, height), filter);
@@ -109,7 +109,7 @@ function byShortest({ width, height }: Pixels, shortest: number): { width: numbe
 
 const middle = (size: number, count: number): Axis => ({ size, from: Math.floor((size - count) / 2), count });
 
-/** `pixel_values`: [channels, height, width] of a picture in the size of the model's input. */
+/** Computes `pixel_values` [channels, height, width] of a picture in the size of the model's input. */
 export function normalisePixels({ data }: Pixels, { rescale, mean, deviation }: PixelScale): Float32Array {
   const area = data.length / CHANNELS;
   return Float32Array.from({ length: data.length }, (_, i) => {
