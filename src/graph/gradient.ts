@@ -22,8 +22,8 @@ export function gradient(loss: Tensor, of: readonly Tensor[]): Tensor[] {
 /**
  * The gradients of a loss with respect to the tensors `of`, from its gradients with respect to tensors that depend on
  * them (reverse mode). Operators off the paths between them contribute nothing. If possible, a gradient is added
- * directly to its entry in `sums`. @throws Error that names a tensor that no output depends on, or an operator without
- * a gradient
+ * directly to its entry in `sums`.
+ * @throws Error that names a tensor that no output depends on, or an operator without a gradient
  */
 export function pullback(
   seeds: readonly TensorGradient[],

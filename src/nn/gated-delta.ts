@@ -100,9 +100,7 @@ export function gatedDeltaStep(
 interface Beside {
   /** [.., values] */
   readonly gate: Tensor;
-  /**
-   * [.., heads]: how much of a value is written; `keep`: how much of the state is kept. Both precede their activations.
-   */
+  /** [.., heads]: the shares of a value to write and, in `keep`, of the state to keep, before activation. */
   readonly write: Tensor;
   readonly keep: Tensor;
 }

@@ -121,10 +121,7 @@ export class ImageLayers {
     return plus(same ? beside : this.conv(`${name}.conv_shortcut`, beside, outputs, 1), second);
   }
 
-  /**
-   * The second norm of x. The condition is added to x before the norm, or scales and shifts the norm's result (Dhariwal
-   * & Nichol 2021).
-   */
+  /** The second norm of x. The condition precedes it, or scales and shifts its result (Dhariwal & Nichol 2021). */
   #conditioned(name: string, x: Tensor, condition: Tensor | undefined): Tensor {
     const norm = (of: Tensor) => this.norm(`${name}.norm2`, of);
     if (!condition) return norm(x);

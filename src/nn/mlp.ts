@@ -46,10 +46,7 @@ function gateClamped(gate: Tensor, up: Tensor, { slope, limit }: ClampedGate): T
   return plus(opened, times(opened, clamp(up, { least: -limit, most: limit })));
 }
 
-/**
- * The inside of a feed-forward: plain, or gated (Shazeer 2020) with gate and up in adjacent columns: activation(gate) ·
- * up.
- */
+/** The inside of a feed-forward: plain, or gated (Shazeer 2020), with gate and up adjacent: activation(gate) · up. */
 export function activateMlp(x: Tensor, activation: Activation, gated: boolean): Tensor {
   if (!gated) return activate(x, named(activation));
   const width = Number(x.shape.at(-1)) / 2;

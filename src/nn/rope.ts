@@ -49,10 +49,7 @@ export interface RopeConfig {
 export const ropeName = (of: "cos" | "sin", config: RopeConfig): string =>
   `rope.${of}.${createHash("sha256").update(JSON.stringify(config)).digest("hex").slice(0, 16)}`;
 
-/**
- * The number of rows in the tables, one per position; for LongRoPE, first those for short sequences, then those for
- * long ones.
- */
+/** The number of rows, one per position; for LongRoPE, the rows for short sequences come before those for long ones. */
 export const ropeRows = ({ positions, scaling }: RopeConfig): number =>
   scaling?.type === "long" ? scaling.original + positions : positions;
 

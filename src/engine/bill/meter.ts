@@ -105,10 +105,7 @@ export class Meter implements AttentionBill {
     }
   }
 
-  /**
-   * Records a run of a part of the model over `tokens` new tokens, with `past` earlier entries in the caches of its
-   * layers.
-   */
+  /** Records a run of a part of the model over `tokens` new tokens, with `past` entries in its layers' caches. */
   part(cost: Cost, tokens: number, past: number): void {
     this.#runs.push({ cost, tokens, past });
   }

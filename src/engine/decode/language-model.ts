@@ -43,7 +43,7 @@ import type { ImageReader } from "./vision/image-reader.ts";
 
 export { isIds, type Prompt } from "./prompt.ts";
 
-/** Applies the restriction to all tokens except `free`. */
+/** How an infilling model reads a text. */
 export interface InfillTerms {
   /** True if the text has blanks to fill. */
   readonly infill?: boolean | undefined;
@@ -185,8 +185,8 @@ export class LanguageModel implements Loaded {
   }
 
   /**
-   * Ids of a prompt for filling in the gap between two texts; the first may be ids. @throws UserError if the model has
-   * no tokens for this
+   * Ids of a prompt for filling in the gap between two texts; the first may be ids.
+   * @throws UserError if the model has no tokens for this
    */
   encodeAround(prompt: Prompt, suffix: string): number[] {
     if (typeof prompt !== "string" && !isIds(prompt))

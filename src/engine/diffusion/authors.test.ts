@@ -1,6 +1,4 @@
-/**
- * Compared with LLaDA's own code, for a model of ten tokens whose logits depend on each position and its neighbours.
- */
+/** Compared with LLaDA's own code, on ten tokens whose logits depend on each position and its neighbours. */
 import { expect, test } from "vitest";
 import { authorsFixture, farthest, numbers } from "../../util/authors.testing.ts";
 import { FakeScorer, MASK, stepsOf } from "./denoise.testing.ts";

@@ -89,10 +89,7 @@ test("a threshold above 1 commits one token a pass, and one of 0 a whole block",
   expect(all.passes).toBe(2);
 });
 
-/**
- * Two binary tokens with a joint distribution: each position gets its marginal, or its conditional if the other token
- * is known.
- */
+/** Two binary tokens: each position gets its marginal, or its conditional if the other token is known. */
 const twoTokens = (joint: readonly (readonly number[])[]) =>
   new FakeScorer((ids, place) => {
     const other = ids[place === 2 ? 3 : 2]!;

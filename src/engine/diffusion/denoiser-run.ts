@@ -77,9 +77,7 @@ export class DenoiserRun implements Scorer, Disposable {
     };
   }
 
-  /**
-   * Binds the cache as the outputs of a pass over all tokens, or its first `past` tokens as the inputs of a later pass.
-   */
+  /** Binds the cache as outputs of a pass over all tokens, or its first `past` tokens as inputs of a later pass. */
   #layers(kind: "written" | "read", past: number): Record<string, View> {
     const { layers, heads, headSize } = this.programs.decoder.config;
     const width = heads * headSize;

@@ -88,8 +88,8 @@ export class DiffusionModel implements Loaded {
   }
 
   /**
-   * Answers with `maxTokens` tokens, cut at the first end token; each piece is a block. @throws UserError if the
-   * schedule does not divide the answer, or prompt and answer exceed the context
+   * Answers with `maxTokens` tokens, cut at the first end token; each piece is a block.
+   * @throws UserError if the schedule does not divide the answer, or prompt and answer exceed the context
    */
   async *generate(
     prompt: readonly number[],
@@ -136,7 +136,8 @@ export class DiffusionModel implements Loaded {
 
   /**
    * Scores labels for each text: by a label's estimated likelihood after the text, with the question for language
-   * models. @throws UserError for no labels, or a text longer than the context
+   * models.
+   * @throws UserError for no labels, or a text longer than the context
    */
   async classify(
     texts: readonly string[],

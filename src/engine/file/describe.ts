@@ -41,15 +41,11 @@ export interface ModelDescription
   noTokenizer?: string;
   /** The sampling settings published by its authors; absent if there are none, or it does not generate. */
   sampling?: ModelSampling;
-  /**
-   * For each storage type: the form in which its tensors run, their memory, and the error against the file's weights.
-   */
+  /** By storage type: the form in which tensors run, their memory, and the error against the file's weights. */
   tensors: Holding[];
   /** The form of all tensors together. */
   form: ModelForm;
-  /**
-   * Dense FLOPs of one token; a multiply-add counts as 2. For a decoder with a source, FLOPs of one generated token.
-   */
+  /** Dense FLOPs of one token (of one generated token, if there is a source); a multiply-add counts as 2. */
   flopsPerToken: Flops;
   /** FLOPs of a source token, if there is a source. */
   sourceFlopsPerToken?: Flops;

@@ -14,8 +14,8 @@ import { modelfile } from "../../weights/tokenizer/modelfile.ts";
 import { checkExportFolder, type Exported, intoFolder } from "./export-folder.ts";
 
 /**
- * Writes a model as a GGUF, tensor by tensor, and a Modelfile with its template. @throws UserError; the folder is then
- * unchanged
+ * Writes a model as a GGUF, tensor by tensor, and a Modelfile with its template.
+ * @throws UserError; the folder is then unchanged
  */
 export async function exportGguf(
   { name, path: file }: Pick<ResolvedModel, "name" | "path">,

@@ -23,7 +23,8 @@ export type SafetensorsType = keyof typeof safetensorsTypes;
 
 /**
  * Writes a model as a Hugging Face folder, tensor by tensor: config.json, tokenizer, `model.safetensors`. A GGUF is
- * dequantised. An adapter is added to the weights. @throws UserError; the folder is then unchanged
+ * dequantised. An adapter is added to the weights.
+ * @throws UserError; the folder is then unchanged
  */
 export async function exportSafetensors(
   file: string,

@@ -16,10 +16,7 @@ function openLlama(): Promise<Llama | undefined> {
   return opened;
 }
 
-/**
- * llama.cpp's logits after each token of a text, computed by node-llama-cpp on the CPU; undefined if it has no library
- * for this platform.
- */
+/** node-llama-cpp's logits after each token of a text, on the CPU; undefined if it has no library for this platform. */
 export async function llamaLogits(
   file: string,
   tokens: readonly number[],

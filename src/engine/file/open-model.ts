@@ -17,8 +17,8 @@ export const runsOn = ({ path }: ResolvedModel, device: Device): boolean =>
   device === "cpu" || knownKind(openCheckpoint(path))?.devices?.includes(device) === true;
 
 /**
- * Loads a file of any supported kind, to run under `recipe`. @throws UserError if the file is not supported, or its
- * kind does not run on the device
+ * Loads a file of any supported kind, to run under `recipe`.
+ * @throws UserError if the file is not supported, or its kind does not run on the device
  */
 export async function openModel(
   source: ResolvedModel,

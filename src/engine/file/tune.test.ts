@@ -39,9 +39,7 @@ afterEach(() => {
   vi.unstubAllEnvs();
 });
 
-/**
- * The small decoder with a model hash: that of a model known to lose little in rotated bytes, or of an unknown model.
- */
+/** The small decoder with the hash of a model known to lose little in rotated bytes, or of an unknown model. */
 const modelOf = (quant: Quant, sha256?: string) => ({
   ...{ checkpoint, quant },
   source: { path: file, ...(sha256 !== undefined && { sha256 }) },
@@ -113,10 +111,7 @@ describe("rotated bytes", () => {
   const [known] = Object.keys(rotatedLosses);
   const rotated = modelOf("auto", known);
 
-  /**
-   * The choice for these times of rotated bytes by row count, relative to the default form; a prompt's row takes a
-   * third of a step.
-   */
+  /** The choice for these times of rotated bytes by row count, in units of the default form's times. */
   async function rotatedChoice(times: Readonly<Record<number, Twice>>) {
     const { timer, calls } = madeUp((form, rows) => {
       const [first, second] = form === "rotated" ? times[rows]! : [1, 1];

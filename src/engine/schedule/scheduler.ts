@@ -74,8 +74,8 @@ export class Scheduler implements Turns {
 
   /**
    * The answer to a request, piece by piece; the request stops if the reader leaves. The stream fails with `Refused` if
-   * the request cannot run in time. @throws UserError if the prompt is empty or longer than the context; Refused if
-   * there is no room for it
+   * the request cannot run in time.
+   * @throws UserError if the prompt is empty or longer than the context; Refused if there is no room for it
    */
   submit(job: Job | CustomJob): AsyncIterable<Piece> {
     const { engine = this.engine } = job;

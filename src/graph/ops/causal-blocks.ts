@@ -98,10 +98,7 @@ export function weightShapes([batch, tokens]: readonly number[], attrs: Optional
 /** The score of hidden keys: far below any other, but finite, so its product with a weight of zero is zero. */
 const HIDDEN = -1e9;
 
-/**
- * Emits nodes for q, k and v, laid out by head. A row of queries is one token and one query head that shares the
- * key–value head; tokens vary slowest.
- */
+/** Emits nodes on q, k and v by head: a row is one token and one query head of a key–value head, by token. */
 export class CausalEmitter {
   readonly batch: number;
   readonly tokens: number;

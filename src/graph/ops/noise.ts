@@ -4,7 +4,10 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor, TensorType } from "../tensor.ts";
 
-/* Noise without a state: the value at [row, column] is the 32-bit product of a random integer for its row and a random odd one for its column. Any two values are independent if the rows' integers are uniform. Rows of 0 have no noise. */
+/*
+ * Noise without a state: the value at [row, column] is the 32-bit product of a random integer for its row and a random
+ * odd one for its column. Any two values are independent if the rows' integers are uniform. Rows of 0 have no noise.
+ */
 
 const INT32 = 6;
 const FLOAT32 = 1;

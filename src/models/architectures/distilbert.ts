@@ -38,7 +38,7 @@ export const distilbert = encoder("distilbert", {
     readEncoder(
       fields,
       { classifier: { dense: "cls", activation: "relu", output: "cls.output", pooling: "cls" } },
-      // Fixed in the reference, not configurable.
+      // The reference fixes this value.
       1e-12,
     ),
 });

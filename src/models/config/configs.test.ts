@@ -33,7 +33,7 @@ import { readRope } from "./rope.ts";
 
 type Json = Record<string, unknown>;
 
-/** Without Hugging Face's keys, like the files of Mamba's authors. */
+/** Without Hugging Face's keys, as in the files of Mamba's authors. */
 const ORIGINAL = { hidden_size: undefined, d_model: 32 };
 
 /** A fixture's config.json with some changed keys. */
@@ -94,7 +94,7 @@ test("Llama 4 has no tables for more than 262,144 positions, and no chunks or te
   expect([whole.chunk?.(0), whole.rope(0) === undefined, whole.rope(3)]).toEqual([undefined, false, undefined]);
 });
 
-/** The layers with rotary embedding, and the windows. */
+/** Returns the layers with rotary embedding, and the windows. */
 const seen = ({ layers, rope, window }: TransformerConfig) =>
   Array.from({ length: layers }, (_, layer) => [rope(layer) !== undefined, window(layer)]);
 

@@ -113,7 +113,7 @@ describe("what cannot be is refused by name", () => {
   });
 });
 
-/** A fixture with changed tensors. */
+/** Opens a fixture with changed tensors. */
 async function changed(
   name: string,
   change: (tensors: Map<string, Checkpoint["tensors"] extends ReadonlyMap<string, infer T> ? T : never>) => void,

@@ -34,8 +34,7 @@ test.each([
   { batch: 1, tokens: 260, share: 0.6, window: 40 },
   { batch: 1, tokens: 140, share: 1, softcap: 1.5 },
   { batch: 1, tokens: 140, share: 0.7, length: 70 },
-  // Heads so wide that the attention weights take no more memory than queries, keys and values, so the gradient reuses
-  // them.
+  // Heads so wide that attention weights take no more memory than queries, keys and values: the gradient reuses them.
   { batch: 2, tokens: 128, headSize: 64 },
   { batch: 2, tokens: 260, headSize: 96, group: 2 },
   { batch: 1, tokens: 260, headSize: 64, window: 50 },

@@ -20,11 +20,11 @@ export type AdapterRecord = z.output<typeof adapterRecord>;
 /** The record's file, next to PEFT's two. */
 const recordFile = (folder: string): string => path.join(folder, "modicum.json");
 
-/** Undefined for an adapter from another tool. @throws UserError if the file is damaged */
+/** Reads the record; undefined for an adapter from another tool. @throws UserError if the file is damaged */
 export const readRecord = (folder: string): AdapterRecord | undefined =>
   readOptionalJson(recordFile(folder), adapterRecord);
 
-/** Undefined removes an earlier record. */
+/** Writes a record; undefined removes an earlier one. */
 export const writeRecord = (folder: string, record: AdapterRecord | undefined): Promise<void> =>
   record ? writeJson(recordFile(folder), record) : rm(recordFile(folder), { force: true });
 

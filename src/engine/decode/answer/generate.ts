@@ -45,9 +45,7 @@ export type GenerateOptions = z.output<typeof generateOptions> & {
   continues?: boolean | undefined;
   /** A token that ends the answer, in addition to the model's own. */
   end?: number | undefined;
-  /**
-   * Scores the prompt's own tokens, and returns this many of the likeliest tokens for each; the number should be small.
-   */
+  /** Scores the prompt's own tokens, and returns this many of the likeliest tokens for each; use a small number. */
   promptLogprobs?: number | undefined;
   /** If false, cached tokens of the prompt are ignored. */
   cachePrompt?: boolean | undefined;
@@ -84,8 +82,8 @@ export interface Piece {
 
 /**
  * Generates after `prompt`, one step per piece read, so computation stops when the reader pauses or leaves. `signal`
- * stops it within one step with an AbortError, and frees the slot. @throws UserError if the prompt is empty or longer
- * than the context
+ * stops it within one step with an AbortError, and frees the slot.
+ * @throws UserError if the prompt is empty or longer than the context
  */
 export async function* generate(
   engine: Engine,

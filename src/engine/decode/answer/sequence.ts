@@ -141,10 +141,7 @@ export class Sequence implements Disposable {
     return logits ? this.take({ kind: "token", logits }) : this.cut();
   }
 
-  /**
-   * The number of tokens left to run chunk by chunk: at least 1, because the last ones may still need scores; 0 while
-   * decoding.
-   */
+  /** Tokens left to run chunk by chunk: at least 1, because the last ones may still need scores; 0 while decoding. */
   get left(): number {
     return this.#text ? Math.max(1, this.#text.length - this.slot.tokens.length) : 0;
   }

@@ -131,9 +131,7 @@ function messageOf(header: string): Message {
   return { kind: channel === "commentary" ? "preamble" : "text", name };
 }
 
-/**
- * A call in call tags; the prompt contains the opening tag if it begins the call. Invalid JSON arguments become text.
- */
+/** A call in call tags; the prompt contains the opening tag if it begins the call. Invalid JSON becomes text. */
 function callText({ name }: Message, body: string, begun: boolean): string {
   const json = body.trim() === "" ? "{}" : body;
   try {
@@ -147,9 +145,7 @@ function callText({ name }: Message, body: string, begun: boolean): string {
 const MARKS: ReadonlySet<string> = new Set(Object.values(HARMONY));
 const CLOSING = `${HARMONY.end}${HARMONY.start}assistant${HARMONY.channel}final${HARMONY.message}`;
 
-/**
- * How an answer in channels is divided; `begun`: the part that the prompt has already begun, a function call or text.
- */
+/** How an answer in channels is divided; `begun`: the part that the prompt already begins, a call or text. */
 export function harmonyForm(begun?: { readonly call: string } | "text"): AnswerForm {
   return { marks: MARKS, calls: true, closing: CLOSING, reader: () => new HarmonyReader(openingOf(begun)) };
 }

@@ -14,8 +14,7 @@ const STEP = 16;
 const MOST_CHARACTERS = 8;
 
 /**
- * The nearest whole lines before and after a place that fit a budget; only the nearest part of a line that does not
- * fit.
+ * The nearest whole lines before and after a place that fit a budget; of a line that does not fit, the nearest part.
  */
 export const windowOf = ({ before, after }: Split, budget: Budget, count: Count): Split => ({
   before: linesBefore(before, budget.before, count),

@@ -1,7 +1,4 @@
-/**
- * Patterns for JSON Schema's named string formats: every match is valid under the format's standard, but some valid
- * texts do not match.
- */
+/** Patterns for JSON Schema's string formats: every match is valid, but some valid texts do not match. */
 const DAY = "(((0[13578]|1[02])-(0[1-9]|[12]\\d|3[01]))|((0[469]|11)-(0[1-9]|[12]\\d|30))|(02-(0[1-9]|1\\d|2[0-8])))";
 const DATE = `[12]\\d{3}-${DAY}`;
 const TIME = "([01]\\d|2[0-3]):[0-5]\\d:[0-5]\\d(\\.\\d{1,6})?(Z|[+-](0\\d|1[0-3]):[0-5]\\d)";

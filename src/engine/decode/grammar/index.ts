@@ -41,8 +41,8 @@ export class LazyGrammar {
   }
 
   /**
-   * Constrains an answer to the format, or only the parts after a trigger; if the model reasons, only the text. @throws
-   * UserError like `compile`
+   * Constrains an answer to the format, or only the parts after a trigger; if the model reasons, only the text.
+   * @throws UserError like `compile`
    */
   hold(tokenizer: Tokenizer, trigger?: Trigger, form?: AnswerForm): Hold {
     const grammar = this.compile();

@@ -41,8 +41,8 @@ export function patternNode(json: Json, source: string, { min, max }: Lengths): 
 }
 
 /**
- * Texts that match an ECMAScript regular expression as a whole; ignores its flags. @throws UserError if it has parts
- * that a grammar cannot express
+ * Texts that match an ECMAScript regular expression as a whole; ignores its flags.
+ * @throws UserError if it has parts that a grammar cannot express
  */
 export function regexNode(forest: Forest, { source }: RegExp): Node {
   const reader = new Reader({ forest, charOf: (set) => utf8Node(forest, set) });

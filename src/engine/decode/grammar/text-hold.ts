@@ -54,7 +54,7 @@ export class TextHold implements Hold {
   }
 }
 
-/** Applies the restriction to all tokens except one. */
+/** Applies the restriction to all tokens except `free`. */
 function restrictBut(free: number | undefined, hold: Hold, logits: Float32Array): void {
   const logit = free === undefined ? undefined : logits[free];
   hold.restrict(logits);

@@ -51,8 +51,7 @@ export class Triggered implements Hold {
   }
 
   /**
-   * A token may end the trigger and begin the constrained text; a beginning that the grammar does not match is left
-   * unconstrained.
+   * A token may end the trigger and begin the constrained text; a beginning outside the grammar is left unconstrained.
    */
   #look(token: number): void {
     const { text } = this.trigger;

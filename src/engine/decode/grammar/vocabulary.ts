@@ -12,7 +12,7 @@ export interface Vocabulary {
   readonly tokens: Int32Array;
   /** Other ids with the same bytes, by the first id. */
   readonly twins: ReadonlyMap<number, readonly number[]>;
-  /** A token that both ends the reasoning and begins the text. */
+  /** Greater than every id. */
   readonly size: number;
   readonly stops: ReadonlySet<number>;
   bytesOf(id: number): Uint8Array;

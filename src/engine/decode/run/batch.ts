@@ -75,9 +75,8 @@ export class Batch implements Disposable {
   }
 
   /**
-   * Runs layers, whose range ends at a border of every row's groups, over the rows' new tokens, starting from the
-   * embedding, or from their stream after `done` segments. Groups that end with these layers record the entry. Returns
-   * the number of segments run.
+   * Runs layers that no row's groups divide over the rows' new tokens, from the embedding on, or from their stream
+   * after `done` segments. Groups that end with these layers record the entry. Returns the number of segments run.
    */
   async run(of: Rows, { from, to }: LayerRange, borders: readonly number[], done: number): Promise<number> {
     const segments = this.#programs.segments(from, to, borders);

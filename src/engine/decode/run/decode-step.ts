@@ -204,10 +204,7 @@ function byKey<T extends { readonly slot: Slot }, U extends StepProbe | ExitHead
   return all;
 }
 
-/**
- * Runs a row's token and the guesses after it in one pass with the results of decode steps; `Engine.keep` decides which
- * tokens are kept.
- */
+/** Runs a row's token and the guesses after it in one pass, as in steps; `Engine.keep` decides which are kept. */
 async function runAhead(step: Step): Promise<Stepped> {
   const { slot, meter, ahead = [] } = step;
   const { programs } = slot;

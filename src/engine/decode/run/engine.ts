@@ -24,10 +24,7 @@ import { decidesSteps, planOf, type Step, type Stepped, tokenLogits } from "./st
 /** The number of tokens at the end of a prompt whose residual stream a drafter reads. */
 const READ_BY_DRAFTER = 64;
 
-/**
- * A model's weights, programs and rows, shared by all requests, whatever their plans. Runs prompts in chunks, and runs
- * decode steps.
- */
+/** A model's weights, programs and rows, shared by all requests and plans. Runs prompt chunks and decode steps. */
 export class Engine implements Disposable {
   readonly slots: Slots;
   /** Prompt chunks on disk, if the server stores any. */
@@ -68,10 +65,7 @@ export class Engine implements Disposable {
     if (plan.drafter) await this.#prepareDrafts(plan.drafter, plan.cuts.length > 0);
   }
 
-  /**
-   * Compiles programs that check drafts; also in pieces if a plan divides the layers, or a window may move within a
-   * draft.
-   */
+  /** Compiles programs that check drafts; also in pieces if layers are divided, or a window may move within a draft. */
   async #prepareDrafts({ lengths }: Drafter, divided: boolean): Promise<void> {
     const { decoder } = this.programs;
     const whole = !divided && runApart(decoder);
@@ -91,8 +85,7 @@ export class Engine implements Disposable {
 
   /**
    * A free slot for a sequence under a plan. It holds the longest prefix of `prompt`, without its last token, in any
-   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, which are bit-equal to those of
-   * this prompt.
+   * cache under an equivalent plan; if `exact`, only whole chunks of dense prompts, bit-equal to those of this prompt.
    */
   acquire(prompt: readonly number[], plan: Plan = densePlan, exact = false): Slot {
     this.#check();
@@ -200,10 +193,7 @@ export class Engine implements Disposable {
     }
   }
 
-  /**
-   * Runs one decode step; returns the logits after `token`. @throws Error if the plan defers the token for
-   * verification, or stops the answer
-   */
+  /** One decode step; returns the logits after `token`. @throws Error if the plan defers the token, or stops */
   async step(slot: Slot, token: number, meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
     return tokenLogits((await this.stepAll([{ slot, token, meter, plan }]))[0]!);
   }

@@ -165,10 +165,7 @@ test("a saving of attention acts in the layers that attend, and bills them alone
   expect(Math.max(...narrow.logits.map((v, i) => Math.abs(v - dense.logits[i]!)))).toBeGreaterThan(1e-3);
 });
 
-/**
- * Fills for layers of both kinds: `entries` is the first attention layer after 1 or 2 layers, `state` a deeper
- * recurrent one.
- */
+/** Both kinds of layers: `entries`: the first attention layer after 1 or 2; `state`: a deeper recurrent layer. */
 const kinds = [
   { name: "granitemoehybrid", exit: 2, entries: 2, state: 3, copyAfter: 3 },
   { name: "falcon_h1", exit: 1, entries: 1, state: 2, copyAfter: 2 },

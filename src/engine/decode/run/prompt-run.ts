@@ -38,10 +38,7 @@ export interface Run {
   readonly tokens: number;
   /** True for the prompt's last chunk. */
   readonly last: boolean;
-  /**
-   * The stream of `count` of these tokens, starting at `first`, after the last layer; the next call and the next run
-   * overwrite it.
-   */
+  /** The stream of `count` of these tokens from `first` on, after the last layer; valid until the next call or run. */
   rows(first: number, count: number): Promise<Stream>;
   /** The runs that compute those rows and their logits: the part after the last attention, and the head. */
   headRuns(first: number, count: number): Promise<readonly PartRun[]>;

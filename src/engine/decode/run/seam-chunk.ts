@@ -191,10 +191,7 @@ export class SeamChunks implements Disposable {
     );
   }
 
-  /**
-   * The program for the rest of the previous layer. After the model's last layer, it is the model's own, as in whole
-   * segments.
-   */
+  /** The program for the rest of the previous layer; for the model's last layer, the one in whole segments. */
   #after({ slot: { programs } }: ChunkJob, { layer }: Place, share: number): Promise<Program> {
     return programs.after(layer - 1, share, layer < programs.decoder.config.layers ? this.form : "own");
   }

@@ -1,7 +1,4 @@
-/**
- * A model whose last layers attend to earlier layers' keys and have their own inputs: its stored state, and tokens that
- * exit early.
- */
+/** A model with layers that have own inputs or use earlier layers' keys: its stored state, and early exits. */
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import path from "node:path";

@@ -45,9 +45,7 @@ export class StackBuffers implements Disposable {
   readonly #ids: Buffer;
   readonly #idsMemory: BigInt64Array;
   readonly #attended: Buffer;
-  /**
-   * Extra inputs that are used with attention's result: pieces around attention read one buffer and write the other.
-   */
+  /** Extra inputs used with attention's result: pieces around attention read one buffer and write the other. */
   readonly #besides: readonly Buffer[];
   /** Buffers for the output projection's other input, used the same way; empty if it has none. */
   readonly #routes: readonly Buffer[];

@@ -27,10 +27,7 @@ export const aheadOf = (images: readonly WholeImage[], positions: readonly numbe
 export const looksAhead = (images: readonly WholeImage[], past: number, end: number): boolean =>
   images.some(({ from, to }) => from < end && past < to - 1);
 
-/**
- * Returns an end for a chunk from `past` to `end` that divides no image: before the image, or after it if the chunk
- * begins with it.
- */
+/** The end of a chunk from `past` to `end` that divides no image: before it, or after an image at `past`. */
 export function undividedEnd(images: readonly WholeImage[], past: number, end: number): number {
   const divided = images.find(({ from, to }) => from < end && end < to);
   if (!divided) return end;

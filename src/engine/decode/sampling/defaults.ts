@@ -34,9 +34,9 @@ export function effectiveSampling(options: SamplingOptions): Record<string, numb
   return Object.fromEntries(changed.map((name) => [name, options[name]]));
 }
 
-/** The settings; the caller's value replaces an absent one. */
+/** The default sampling settings of a model. */
 export interface ModelSampling {
-  /** If an option is absent, the caller's value is used. */
+  /** The settings; the caller's value replaces an absent one. */
   readonly settings: Partial<Pick<SamplingOptions, (typeof drawing)[number]>>;
   /** The file with these settings. */
   readonly from: string;
@@ -44,7 +44,8 @@ export interface ModelSampling {
 
 /**
  * A model's own settings, from the list of aliases, else from its GGUF or the `generation_config.json` beside its
- * weights. @throws UserError that names a setting of the file that is out of range
+ * weights.
+ * @throws UserError that names a setting of the file that is out of range
  */
 export function samplingOf(config: ConfigSource, sha256: string | undefined): ModelSampling | undefined {
   const alias = Object.keys(published).find((name) => aliases[name]?.files[0]?.sha256 === sha256);

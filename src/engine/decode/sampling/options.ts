@@ -5,6 +5,7 @@ import { flagHelp } from "../../../util/named-options.ts";
  * Settings for choosing the next token from the logits. The steps run in this order, each on the result of the previous
  * one: repetition penalty → frequency and presence penalties → logit bias → temperature → top-k → top-p → min-p → one
  * draw. (Transformers, vLLM and the OpenAI API also put temperature before the filters; llama.cpp puts it after them.)
+ *
  * The default is greedy (temperature 0), so that the same call gives the same answer; 0.7 with topP 0.9 is a common
  * choice for more varied text.
  */

@@ -51,10 +51,7 @@ export class Sampler {
     return this.constraint?.complete === true;
   }
 
-  /**
-   * Chooses the next token for `logits` [vocabulary], which do not change. @throws UserError for NaN, or a biased id
-   * outside the vocabulary
-   */
+  /** Chooses the next token; does not change `logits` [vocabulary]. @throws UserError for NaN, or an unknown id */
   sample(logits: Float32Array): Sampled {
     const id = this.#choose(this.#adjust(logits));
     return this.#options.logprobs === undefined ? { id } : logprobs(logits, id, this.#options.logprobs);

@@ -4,8 +4,8 @@ import { UserError } from "../../../util/errors.ts";
 const CHARACTERS = 16;
 
 /**
- * Returns the ids of `encode(text)`, or of as much of its beginning as fits into `room` tokens. @throws UserError if
- * there is no room
+ * Returns the ids of `encode(text)`, or of as much of its beginning as fits into `room` tokens.
+ * @throws UserError if there is no room
  */
 export function fitted(text: string, room: number, encode: (text: string) => number[]): number[] {
   let part = text.slice(0, Math.max(0, room) * CHARACTERS);

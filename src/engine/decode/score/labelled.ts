@@ -12,8 +12,8 @@ export const labelled = (text: string, label: string) => ({
 });
 
 /**
- * The continuations whose likelihoods decide each text's label; long texts are truncated. @throws UserError for invalid
- * labels
+ * The continuations whose likelihoods decide each text's label; long texts are truncated.
+ * @throws UserError for invalid labels
  */
 export function labelRequests(
   model: LanguageModel,

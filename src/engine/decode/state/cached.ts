@@ -7,10 +7,7 @@ import { groupOf } from "../../../models/state/state-groups.ts";
 export const usesLongRope = ({ longRopeBeyond = Number.POSITIVE_INFINITY }: DecoderConfig, length: number): boolean =>
   length > longRopeBeyond;
 
-/**
- * The number of answer tokens whose memory is kept between two sequences of a row, which costs less than allocating it
- * again.
- */
+/** The number of answer tokens whose memory a row keeps between sequences, because allocating it again costs more. */
 export const SPARE = 64;
 
 /** Tokens whose state is in one row of a cache, tracked per group of layers that hold entries for the same tokens. */
@@ -77,10 +74,7 @@ export class Cached {
     return most === length ? most : this.continuable(most);
   }
 
-  /**
-   * The number of a prompt's tokens that need not run again; its last one always runs. `key` is the key of its plan's
-   * state.
-   */
+  /** The number of a prompt's tokens that need not run again; the last always runs. `key`: its plan's state. */
   reusable(prompt: readonly number[], key: string | undefined): number {
     if (key === undefined || !this.fits(prompt.length)) return 0;
     const other = this.#keys.findIndex((own) => own !== key);
@@ -94,10 +88,7 @@ export class Cached {
     return this.#offers(commonPrefix(this.tokens, tokens), tokens.length, commonPrefix(this.#keys, other.#keys));
   }
 
-  /**
-   * The number of the `common` tokens from which a sequence of `length` may start, if at most `alike` have its plan's
-   * key.
-   */
+  /** How many of the `common` tokens a sequence of `length` may start from, if `alike` have its plan's key. */
   #offers(common: number, length: number, alike: number): number {
     return this.continuable(Math.max(0, Math.min(common, alike, length - 1, this.#offered ?? common)));
   }

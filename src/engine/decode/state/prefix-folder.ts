@@ -11,9 +11,7 @@ const DIGEST = 32;
 /** The maximum number of chunks in memory that wait for the disk; further ones are not written. */
 const WAITING = 8;
 
-/**
- * The fraction of the limit that is written between two checks of the folder's size, and left free after each check.
- */
+/** The fraction of the limit that is written between two checks of the folder's size, and that a check leaves free. */
 const SPARE = 0.05;
 
 /**

@@ -26,8 +26,8 @@ export interface Calling {
 }
 
 /**
- * Derives the effect of the options; `marks`: how the model's answers are divided. @throws UserError if a choice names
- * no tool, names are not unique, or a format is requested together with calls
+ * Derives the effect of the options; `marks`: how the model's answers are divided.
+ * @throws UserError if a choice names no tool, names are not unique, or a format is requested together with calls
  */
 export function callingOf(
   { format, tools = [], toolChoice = "auto", parallelToolCalls = true }: CallOptions,
@@ -43,10 +43,7 @@ export function callingOf(
   return { ...held, begin: "", trigger: callTrigger(parallelToolCalls) };
 }
 
-/**
- * Begins a call in harmony, where the message's header names the function. @throws UserError if there are several
- * functions
- */
+/** Begins a call in harmony, whose message header names the function. @throws UserError for several functions */
 function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling {
   const [tool, ...others] = chosen;
   if (others.length > 0)

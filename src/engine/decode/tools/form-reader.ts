@@ -2,9 +2,7 @@ import type { CallForm } from "./forms/form.ts";
 import { type AnswerReader, begunOf, type Read, type ToolCall } from "./reader.ts";
 import type { Tool } from "./tools.ts";
 
-/**
- * The number of closings without a call after which an opening counts as text. A call's text may contain some closings.
- */
+/** The number of closings without a call after which an opening is text. A call's text may contain some of them. */
 const MOST_CLOSINGS = 8;
 
 /** Reads calls in a model's own form from an answer. */

@@ -39,8 +39,8 @@ interface Reading {
 
 /**
  * Ids of a prompt with a token in the place of each image. In a text, images come first. In a chat, they replace its
- * parts `{ type: "image" }`, in order; without such parts, they come first in the last user turn. @throws UserError
- * like `LanguageModel.encode`
+ * parts `{ type: "image" }`, in order; without such parts, they come first in the last user turn.
+ * @throws UserError like `LanguageModel.encode`
  */
 export function encodeWithPlaces(
   model: LanguageModel,
@@ -69,8 +69,8 @@ export function encodeWithPlaces(
 
 /**
  * Reads images and replaces their tokens in a prompt's ids by their rows. The headers give the prompt's length before
- * any image is decoded. @throws UserError if an image cannot be read, the prompt is too long, or the numbers of places
- * and images differ
+ * any image is decoded.
+ * @throws UserError if an image cannot be read, the prompt is too long, or the numbers of places and images differ
  */
 export async function seenPrompt(
   { source, vision: reader, decoder, engine }: LanguageModel,
@@ -140,9 +140,7 @@ const MARK = "mark";
 
 const known = new WeakMap<Tokenizer, boolean>();
 
-/**
- * A chat in the form that a model's template reads: many templates for models with images ignore text outside parts.
- */
+/** A chat in the form that a model's template reads: many templates for images ignore text outside parts. */
 export const readableTurns = (tokenizer: Tokenizer, turns: readonly ChatMessage[]): readonly ChatMessage[] =>
   showsTexts(tokenizer)
     ? turns

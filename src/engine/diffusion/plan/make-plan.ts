@@ -28,8 +28,8 @@ export interface PlanResult {
 
 /**
  * Makes a plan by filling in masks after a prompt (Berrayana et al. 2025, arXiv 2510.15244). The states come from one
- * more pass over the whole sequence. @throws UserError if the prompt is too long, or the schedule does not divide the
- * plan
+ * more pass over the whole sequence.
+ * @throws UserError if the prompt is too long, or the schedule does not divide the plan
  */
 export async function makePlan(
   model: DiffusionModel,

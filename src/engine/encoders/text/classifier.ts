@@ -80,8 +80,8 @@ function relevanceOf(file: string, name: string): ClassifierSettings["relevance"
 }
 
 /**
- * The classification from logits [labels]; with `among`, over those labels alone. @throws UserError for an unknown
- * label
+ * The classification from logits [labels]; with `among`, over those labels alone.
+ * @throws UserError for an unknown label
  */
 export function classification(
   { labels, activation }: ClassifierSettings,

@@ -1,15 +1,10 @@
 import { evalCost, type Spent } from "../../../graph/index.ts";
 import type { Cost } from "../../../graph/op.ts";
 
-/**
- * The number of tokens in one batch, including padding: enough to keep the matrix products busy, few enough for their
- * results to stay in the cache.
- */
+/** Tokens per batch, including padding: enough to keep matrix products busy, few enough for the cache. */
 export const BATCH_TOKENS = 1024;
 
-/**
- * The largest share of padding in a row. Only attention computes padding; beyond this share, another batch is cheaper.
- */
+/** The largest share of padding in a row. Only attention computes padding; beyond this, another batch is cheaper. */
 const MOST_PADDING = 1 / 4;
 /** The number of padding tokens that is always accepted. */
 const LITTLE_PADDING = 8;

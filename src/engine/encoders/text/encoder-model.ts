@@ -128,8 +128,8 @@ export class EncoderModel implements Loaded {
   }
 
   /**
-   * The scores of the labels for each text or pair; with `among`, only of those labels. @throws UserError if the model
-   * is not a classifier
+   * The scores of the labels for each text or pair; with `among`, only of those labels.
+   * @throws UserError if the model is not a classifier
    */
   async classify(
     readings: readonly Reading[],
@@ -239,10 +239,7 @@ export class EncoderModel implements Loaded {
     }
   }
 
-  /**
-   * The number of a text's tokens (for embeddings, including the prompt), without those that the tokenizer adds around
-   * it.
-   */
+  /** The number of tokens in a text (and the prompt, for embeddings), without those the tokenizer adds. */
   tokensOf(text: string): number {
     const whole = this.classifier ? text : this.settings.prompt + text;
     return this.tokenizer.encode(this.#cased(whole)).length;

@@ -26,9 +26,7 @@ export class LateInteraction {
       throw new UserError("the tokenizer has no mask token to pad queries");
   }
 
-  /**
-   * A query, padded with mask tokens, and documents. @throws TextTooLong if a document is too long and must not be cut
-   */
+  /** A query, padded with mask tokens, and documents. @throws TextTooLong if an uncut document is too long */
   inputs(query: string, documents: readonly string[], truncate?: Truncate): Input[] {
     return [
       this.#queryInput(query),

@@ -56,8 +56,7 @@ export async function openedEncoder(
     if (late) return traceTokens(encoder, dense);
     return headed ? traceScores(encoder) : vector();
   };
-  // Weights are prepared for all layers, because models of one checkpoint share them, whatever number of layers each
-  // runs.
+  // Weights are prepared for all layers, because models of one checkpoint share them, however many layers each runs.
   const trace = () => (layers === undefined ? [all()] : [all(), vector(layers)]);
   const width = headed ? encoder.config.labels : (dense.at(-1)?.outputs ?? encoder.config.hidden);
   return { encoder, weights, settings, classifier, late, width, trace };

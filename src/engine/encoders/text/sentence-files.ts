@@ -53,8 +53,8 @@ const TRANSFORMER_FILES = ["bert", "roberta", "distilbert", "xlm-roberta"].map(
 
 /**
  * Reads sentence-transformers' files in a model folder: modules.json, each module's settings, the default prompt.
- * Without these files, the mean of the token vectors is used, as in sentence-transformers. @throws UserError if a
- * module is not supported
+ * Without these files, the mean of the token vectors is used, as in sentence-transformers.
+ * @throws UserError if a module is not supported
  */
 export function readSentenceSettings(folder: string): SentenceSettings {
   const file = path.join(folder, "modules.json");
@@ -148,9 +148,7 @@ function readPrompts(file: string): Pick<SentenceSettings, "prompt" | "prompts">
 
 type Prompts = Pick<SentenceSettings, "prompt" | "prompts">;
 
-/**
- * The prompt for a task, or the default prompt; `model` names the model. @throws UserError if there is no such prompt
- */
+/** The prompt for a task, or the default one; `model` names the model. @throws UserError if there is no such prompt */
 export function promptNamed({ prompt, prompts }: Prompts, name: string | undefined, model: string): string {
   if (name === undefined) return prompt;
   if (Object.hasOwn(prompts, name)) return prompts[name]!;

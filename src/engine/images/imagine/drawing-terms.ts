@@ -7,10 +7,7 @@ const USUAL_STEPS = 50;
 const USUAL_GUIDANCE = 7.5;
 const USUAL_STRENGTH = 0.8;
 
-/**
- * A call's condition: a text to draw, or the indices of two class vectors, the wanted and the unwanted one, if there
- * are any.
- */
+/** A call's condition: a text to draw, or the indices of the wanted and the unwanted class vector, if there are any. */
 type DrawingCondition =
   | { readonly kind: "text"; readonly prompt: string }
   | { readonly kind: "class"; readonly row: number | undefined; readonly none: number | undefined };
@@ -52,9 +49,7 @@ function checkedSteps(name: string, denoising: Denoising, steps: number | undefi
   throw new UserError(`steps: expected at most ${most}, as in the training of ${name}, got ${steps}`, 2);
 }
 
-/**
- * The number of steps to run: an initial image skips the first ones (Meng et al. 2022, arXiv 2108.01073); at least one.
- */
+/** The number of steps to run, at least 1: an initial image skips the first (Meng et al. 2022, arXiv 2108.01073). */
 function networkRuns(steps: number, { image, strength }: ImagineOptions): number {
   if (image !== undefined) return Math.max(1, Math.floor(steps * (strength ?? USUAL_STRENGTH)));
   if (strength === undefined) return steps;

@@ -50,9 +50,7 @@ export class PromptRunner implements Disposable {
     return evalCost(this.decoder.cost, { batch: 1 });
   }
 
-  /**
-   * Computes hidden states [tokens, width] from a text's ids, padded to the encoder's length. Padding is not masked.
-   */
+  /** Computes hidden states [tokens, width] from ids, padded to the encoder's length. Padding is not masked. */
   async states(ids: readonly number[]): Promise<Float32Array> {
     const { hidden } = this.parts.texts.config;
     using input = new Buffer("i64", ids.length);

@@ -31,8 +31,7 @@ export interface Axis {
 
 /**
  * Scales a picture and crops the result, like Pillow: the filter widens when the picture shrinks; axes are scaled one
- * after the other, rounded to bytes in between. Only the part that the crop needs is computed, and other work runs in
- * between.
+ * after the other, rounded to bytes in between. Computes only the cropped part, and lets other work run in between.
  */
 export async function resample(picture: Pixels, across: Axis, down: Axis, filter: FilterName): Promise<Pixels> {
   if (isWhole(across, picture.width) && isWhole(down, picture.height)) return picture;
