@@ -49,7 +49,7 @@ function readLayerInput(fields: Fields): number | undefined {
   if (!fields.gguf) {
     const tokens = fields.number(undefined, "vocab_size");
     const rows = fields.number(undefined, "vocab_size_per_layer_input", tokens);
-    if (rows !== tokens) fields.refuse("vocab_size_per_layer_input", rows, `${tokens}, as vocab_size says`);
+    if (rows !== tokens) fields.refuse("vocab_size_per_layer_input", rows, `${tokens}, the value of vocab_size`);
   }
   return checkValues(sizes.pick({ hidden: true }), fields.source, { hidden: width }).hidden;
 }
@@ -66,7 +66,7 @@ function readSharing(fields: Fields, layers: number, slides: (layer: number) => 
     fields.refuse(
       fields.gguf ? "attention.shared_kv_layers" : "num_kv_shared_layers",
       count,
-      "a number of last layers that leaves an earlier layer of each kind",
+      "a number of trailing layers that leaves an earlier layer of each kind",
     );
   return (layer) => (layer < first ? undefined : owner(layer));
 }

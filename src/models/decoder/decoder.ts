@@ -189,7 +189,7 @@ export const endsInAttention = (config: Kinds): boolean => attends(config, confi
 /** Why a model's layers cannot use byte weights; undefined if they can. */
 export function unsupportedInBytes(config: Kinds & Pick<DecoderConfig, "experts">): string | undefined {
   if (hasRecurrent(config)) return "recurrent layers, whose steps are too sensitive to rounding";
-  return config.experts ? "experts, whose matrices do not run in bytes" : undefined;
+  return config.experts ? "experts, whose matrices do not support byte weights" : undefined;
 }
 
 /** Traces an attention layer. @throws Error if the layer has no attention */

@@ -19,7 +19,7 @@ export class DecoderEncoder implements TextEncoder {
     const refuse = (what: string) =>
       new UserError(`${weights.config.path}: an embedding model with ${what} is not supported`);
     if (hasRecurrent(decoder.config)) throw refuse("recurrent layers");
-    if (decoder.config.layerInput !== undefined) throw refuse("inputs of each layer");
+    if (decoder.config.layerInput !== undefined) throw refuse("a separate input for each layer");
     if (sharesKeys(decoder.config)) throw refuse("layers that share keys and values");
     const { softcap, sinks } = decoder.attention(0);
     if (softcap !== undefined) throw refuse("capped scores");

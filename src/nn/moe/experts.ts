@@ -23,7 +23,7 @@ export function projectGroups(x: Tensor, sizes: Tensor, matrices: readonly Matri
   const blocks: QuantizedMatrix[] = [];
   for (const matrix of matrices)
     if (matrix.kind === "blocks") blocks.push(matrix.matrix);
-    else if (matrix.kind === "bytes") throw new Error("experts do not run in bytes");
+    else if (matrix.kind === "bytes") throw new Error("experts do not support byte weights");
     else floats.push(matrix.weight);
   if (floats.length === 0) return groupedQuantizedLinear(x, sizes, blocks);
   if (blocks.length > 0) throw new Error("some experts' matrices are in blocks and others are not");

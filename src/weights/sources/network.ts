@@ -83,7 +83,7 @@ export function asDropped(error: unknown, url: string): Dropped {
   const code = codeOf(error.cause) ?? (error.cause instanceof Error ? error.cause.message : error.message);
   if (/CERT|SELF_SIGNED|UNABLE_TO_VERIFY/.test(code)) {
     throw new UserError(
-      `Node does not trust the certificate of ${hostOf(url)} (${code}); set NODE_EXTRA_CA_CERTS to the certificate of your network, if it has its own`,
+      `Node does not trust the certificate of ${hostOf(url)} (${code}); if your network has its own certificate, set NODE_EXTRA_CA_CERTS to it`,
     );
   }
   return new Dropped(networkWords[code] ?? code);

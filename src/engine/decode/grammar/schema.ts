@@ -34,7 +34,7 @@ export class SchemaReader {
    * @throws UserError that names the place and the keyword that cannot be satisfied or enforced
    */
   node(schema: Schema, place: string): Node {
-    if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema has more than ${MOST_SCHEMAS} schemas in it`);
+    if (++this.#count > MOST_SCHEMAS) throw new UserError(`the schema contains more than ${MOST_SCHEMAS} schemas`);
     if (schema === true) return this.json.value;
     if (schema === false) return this.json.forest.none;
     return at(place, () => {
@@ -68,7 +68,7 @@ export class SchemaReader {
     if (beside) throw new UserError(`"${beside}" with "enum" or "const" cannot be enforced`);
     if (isConst && listed) throw new UserError(`"enum" with "const" cannot be enforced`);
     const meant = (listed ?? [only]).filter((value) => !type || type.some((name) => isOf(value, name)));
-    if (meant.length === 0) throw new UserError(`no value of "enum" or "const" is of its "type"`);
+    if (meant.length === 0) throw new UserError(`no value of "enum" or "const" matches its "type"`);
     return this.json.forest.alt(meant.map((value) => this.json.literal(value)));
   }
 

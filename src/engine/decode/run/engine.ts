@@ -154,7 +154,7 @@ export class Engine implements Disposable {
   /** Runs the part of `prompt` that the slot's cache lacks; returns the logits after its last token. */
   async prefill(slot: Slot, prompt: readonly number[], meter: Meter, plan: Plan = densePlan): Promise<Float32Array> {
     for await (const logits of this.chunks(slot, prompt, { meter, plan })) if (logits) return logits;
-    throw new Error("a prompt was prefilled that is in the cache already");
+    throw new Error("the prompt to prefill is already in the cache");
   }
 
   /** Like `prefill`, one chunk at a time. Only the last chunk returns logits. `scores` reads every chunk. */

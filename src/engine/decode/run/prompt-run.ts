@@ -247,5 +247,5 @@ function savingIn({ attention }: Plan, { from, to }: LayerRange) {
 }
 
 const refuse = (): never => {
-  throw new Error("a prompt that gathers at a cut has no rows after the last layer");
+  throw new Error("a prompt that gathers tokens at a cut has no rows after the last layer");
 };

@@ -97,7 +97,7 @@ function idsOf({ embeddings, contentHash, grid }: EmbeddedSpan, width: number): 
     );
   const own = known.get(contentHash) ?? { first: next, rows, grid };
   if (own.rows !== rows)
-    throw new UserError(`the content hash ${contentHash} was given ${own.rows} rows before, and now ${rows}`, 2);
+    throw new UserError(`the content hash ${contentHash} had ${own.rows} rows before, and now has ${rows}`, 2);
   if (!known.has(contentHash)) {
     next -= rows;
     assignments.push(own);

@@ -41,7 +41,7 @@ export type Stepped =
 /** The logits of a step that decides a token. @throws Error if the token waits for verification, or the answer stops */
 export function tokenLogits(stepped: Stepped): Float32Array {
   if (stepped.kind === "token") return stepped.logits;
-  throw new Error(`a step that must decide a token ended as ${stepped.kind}`);
+  throw new Error(`the outcome of a step that must decide a token is ${stepped.kind}`);
 }
 
 export const planOf = ({ plan = densePlan }: Step): Plan => plan;

@@ -30,7 +30,7 @@ export const samplingOptions = z.strictObject({
     .positive()
     .default(1)
     .describe("divides positive and multiplies negative logits of recent tokens, including the prompt's; 1 is off"),
-  repetitionWindow: z.int().min(1).default(64).describe("number of last tokens that count as recent"),
+  repetitionWindow: z.int().min(1).default(64).describe("number of trailing tokens that count as recent"),
   frequencyPenalty: z
     .number()
     .min(-2)

@@ -164,7 +164,7 @@ export class Likelihoods implements Disposable {
       const row = await rows(tokens - 1, 1);
       return await pieces(targets, (some) => this.#score(row, [1, 1, some.length], some));
     }
-    throw new Error("a context was run that is in the cache already");
+    throw new Error("the context to run is already in the cache");
   }
 
   /** Scores `targets`: each row of the runs, except the first `skipped`, predicts the next target. */

@@ -48,7 +48,7 @@ function callInHarmony(tools: readonly Tool[], chosen: readonly Tool[]): Calling
   const [tool, ...others] = chosen;
   if (others.length > 0)
     throw new UserError(
-      `the model's chat format begins a call with the function's name: expected the name of one function, got ${chosen.length} to choose from`,
+      `the model's chat format begins a call with the function's name: expected one function, got ${chosen.length} to choose from`,
       2,
     );
   const { name } = tool!.function;

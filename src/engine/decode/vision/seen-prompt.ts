@@ -85,7 +85,7 @@ export async function seenPrompt(
   const { imageToken } = reader.vision.config;
   const places = ids.filter((id) => id === imageToken).length;
   if (places !== images.length)
-    throw new UserError(`the prompt has ${places} places for images, but ${images.length} images were given`, 2);
+    throw new UserError(`the prompt has places for ${places} images, but got ${images.length}`, 2);
   time.enter("encode");
   const unread: UnreadImage[] = [];
   for (const [i, image] of images.entries()) unread.push(await reader.readHeader({ image }, i));

@@ -79,7 +79,7 @@ export async function patchSized(picture: Pixels, processor: PatchProcessor): Pr
 /** A picture's sides, rounded to whole squares of patches. @throws UserError for an extreme aspect ratio */
 export function patchSides({ width, height }: PictureSize, { sizes, least, most }: PatchProcessor): PictureSize {
   if (Math.max(width, height) > RATIO * Math.min(width, height))
-    throw new UserError(`an image is ${width} × ${height} pixels; expected a ratio of sides of at most ${RATIO}`, 2);
+    throw new UserError(`an image is ${width} × ${height} pixels; expected an aspect ratio of at most ${RATIO}`, 2);
   const factor = sizes.patchSize * sizes.merge;
   const sides = [height, width].map((side) => roundEven(side / factor) * factor);
   const [high, wide] = fitted([height, width], sides, { factor, least, most });
