@@ -14,7 +14,7 @@ export interface Cost {
   readonly flops: Dim;
   readonly read: Dim;
   readonly written: Dim;
-  /** Experts that ran, one count per token; absent if none. */
+  /** The number of experts that ran, one count per token; absent if there are none. */
   readonly experts?: Dim;
   /** The part of `flops` that a dense run would not spend; 0 if absent. */
   readonly overhead?: Dim;
@@ -48,7 +48,8 @@ export interface Op<A> {
   /** Cost rule. If absent, the operator has no products, reads every input once and writes every output once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
   /**
-   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator does not train.
+   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator cannot be
+   * trained.
    */
   readonly gradient?: "none" | GradientRule<A>;
   /** The optional last operand: a sum to which the one output is added. */

@@ -28,7 +28,7 @@ import type { MixerWeights } from "./mixer-weights.ts";
 export interface GatedDeltaConfig {
   /** Width of its input and result. */
   readonly hidden: number;
-  /** Heads of queries and keys; each serves an equal number of value heads. */
+  /** The number of heads of queries and keys; each serves an equal number of value heads. */
   readonly keyHeads: number;
   readonly heads: number;
   readonly keySize: number;

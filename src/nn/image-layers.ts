@@ -41,8 +41,8 @@ export interface ImageLayerSettings {
 export type Resampling = "same" | "half" | "twice";
 
 /**
- * Layers over images [batch, channels, height, width], with weights in one graph: the blocks of diffusers' U-Nets,
- * under diffusers' names.
+ * Layers for images [batch, channels, height, width], with weights in one graph: the blocks of diffusers' U-Nets, under
+ * diffusers' names.
  */
 export class ImageLayers {
   constructor(

@@ -7,7 +7,7 @@ export interface TextAttention {
   /** Hidden states, [batch, tokens, width]. */
   readonly texts: Tensor;
   readonly headSize: number;
-  /** Groups of the norm before the first block. */
+  /** The number of groups in the norm before the first block. */
   readonly groups: number;
 }
 

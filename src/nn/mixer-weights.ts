@@ -15,7 +15,7 @@ export interface MixerWeights {
   rates(shape: readonly number[]): Tensor;
 }
 
-/** Weights that are all tensors. */
+/** Weights whose matrices are plain tensors. */
 export function tensorsOf(tensor: WeightsOf): MixerWeights {
   const project: MixerWeights["project"] = (x, name, outputs, biased = false) => {
     const weight = tensor(`${name}.weight`, [outputs, Number(x.shape.at(-1))]);

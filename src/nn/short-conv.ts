@@ -3,7 +3,7 @@ import type { MixerWeights } from "./mixer-weights.ts";
 
 /** Sizes of a short convolution layer. */
 export interface ShortConvConfig {
-  /** Width of its input and result, and channels of the convolution. */
+  /** The width of the input and result, and the number of the convolution's channels. */
   readonly hidden: number;
   /** The number of tokens that the convolution sees, including the current one. */
   readonly convWidth: number;

@@ -66,7 +66,7 @@ interface Chunked {
   readonly steps: Tensor;
 }
 
-/** Tokens' readings of the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
+/** What tokens read from the chunks before their own: [batch, chunks, groups, chunk, heads of a group, size]. */
 function fromEarlier({ values, written, read, steps }: Chunked): Tensor {
   const [batch, chunks, chunk, groups, share, size] = values.shape as [Shape[0], ...number[]];
   const n = Number(written.shape[4]);

@@ -3,7 +3,7 @@ import { libc } from "./libc.ts";
 import type { Pointer } from "./ort/api.ts";
 
 const MEMCPY = "void *memcpy(void *to, void *from, size_t bytes)";
-/** Bytes exchanged at once: few enough for a core's own cache. */
+/** The number of bytes exchanged at once: few enough for a core's cache. */
 const scratch = new Uint8Array(2 ** 16);
 
 /**

@@ -81,7 +81,7 @@ export class Program implements Disposable {
     );
   }
 
-  /** The allocator of its device's memory; it lives as long as the program. */
+  /** The allocator of the device's memory; it lives as long as the program. */
   get memory(): Pointer {
     this.#check();
     if (this.device === "cpu") return environment().allocator;
@@ -200,7 +200,7 @@ async function createSession(graph: Graph, { threads, weights, block, device }: 
   const args = [environment().env, model, model.byteLength, options] as const;
   try {
     weights?.offer(graph, options);
-    // Other devices pack weights into their own memory.
+    // Other devices store packed weights in their own memory.
     if (weights && device === "cpu")
       await ortAsync("CreateSessionFromArrayWithPrepackedWeightsContainer", ...args, weights.container(block), out);
     else await ortAsync("CreateSessionFromArray", ...args, out);

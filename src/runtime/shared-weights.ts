@@ -18,7 +18,7 @@ export class SharedWeights implements Disposable {
   readonly #tables = new Map<Pointer, number>();
   #users = 0;
   #disposed = false;
-  /** The number of current runs of its programs. */
+  /** The number of current runs of programs that use these weights. */
   #runs = 0;
   /** The number of programs that compile or wait for runs to end. */
   #compiling = 0;
@@ -66,7 +66,7 @@ export class SharedWeights implements Disposable {
     return new Promise((resolve) => this.#gates.forRuns.push(resolve));
   }
 
-  /** Tracks a run of one of its programs that started while it was not `busy`. */
+  /** Tracks a run that started while the weights were not `busy`. */
   async running(run: () => Promise<void>): Promise<void> {
     this.#runs++;
     try {

@@ -94,7 +94,7 @@ export interface WeightSource {
   /** An adapter's addition to a table, by its name without `.weight`: down [rows, rank], up [rank, width]. */
   tableUpdate(graph: Graph, name: string, shape: TableShape): LowRank | undefined;
 
-  /** Tokens with rows outside the token table, ascending; undefined if none. */
+  /** Tokens with rows outside the token table, ascending; undefined if there are none. */
   readonly tokens?: readonly number[] | undefined;
 
   /** Rows of width `width` that extend or replace rows of `token_embd` or `output`; undefined if none. */

@@ -44,10 +44,10 @@ export class Meter implements AttentionBill {
   readonly #runs: PartRun[] = [];
   /** Billed runs that dense would not have made. */
   readonly #wasted: PartRun[] = [];
-  /** Tokens billed as run here, but computed for another request. */
+  /** The number of tokens billed as run, but computed for another request. */
   spared = 0;
   readonly #work = new Map<string, { dense: number; run: number }>();
-  /** Tokens that the stack ran on. */
+  /** The number of tokens that the stack ran on. */
   tokens = 0;
 
   constructor(readonly programs: DecoderPrograms) {}

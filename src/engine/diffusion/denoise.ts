@@ -27,7 +27,7 @@ export interface Task {
 export interface Denoised {
   /** The index of the block that the step filled. */
   readonly block: number;
-  /** True if the block has no masked token left. */
+  /** True if the block contains no masked token. */
   readonly full: boolean;
   /** The answer's tokens; some may be masks. */
   readonly answer: Int32Array;

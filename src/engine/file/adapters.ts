@@ -22,7 +22,7 @@ export interface NamedRecord extends AdapterRecord {
 /** A checkpoint and its separate adapters. */
 export interface Adapted {
   readonly checkpoint: Checkpoint;
-  /** The adapter of requests that choose none. */
+  /** The adapter for requests that choose none. */
   readonly own?: Lora | undefined;
   readonly named: ReadonlyMap<string, Lora>;
   /** Keyed by the names of adapters with a record; the key undefined applies to requests that choose no adapter. */

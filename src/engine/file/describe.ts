@@ -155,12 +155,12 @@ function servedBy(
   };
 }
 
-/** Bytes of all files of the model. */
+/** The number of bytes of all files of the model. */
 const diskBytes = ({ files }: Checkpoint): number => files.reduce((sum, file) => sum + statSync(file).size, 0);
 
 /** A recurrent model's stability, from its weights alone. */
 interface RestStability {
-  /** The greatest Lyapunov exponent of its layers' states at rest, in nats per token. */
+  /** The greatest Lyapunov exponent of the layers' states at rest, in nats per token. */
   readonly lambdaMax: number;
   /** The number of tokens after which that channel has forgotten all but 1/e; null if it never forgets. */
   readonly memory: number | null;

@@ -11,9 +11,9 @@ const ASIDE = ".exporting";
 /** The result of an export. */
 export interface Exported {
   readonly folder: string;
-  /** Names of its files. */
+  /** The names of the files. */
   readonly files: readonly string[];
-  /** Bytes of the weights. */
+  /** The number of bytes of the weights. */
   readonly bytes: number;
 }
 

@@ -52,7 +52,7 @@ export async function exportGgufAdapter(
   });
 }
 
-/** A Modelfile's reference to an adapter's base. A safetensors base has no GGUF yet. */
+/** A Modelfile's reference to an adapter's base. For a safetensors base, there is no GGUF yet. */
 function ollamaBase({ path: file, config }: Checkpoint): { from: readonly string[]; tokenizer?: Tokenizer } {
   if (config.kind === "gguf")
     return { from: [`FROM ${path.resolve(file)}`], tokenizer: new Tokenizer(fromGguf(config.metadata)) };

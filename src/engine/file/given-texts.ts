@@ -12,7 +12,7 @@ const ROWS = 8;
 
 /** Reads texts the way answers are generated: each prompt in chunks, then token by token under its plan. */
 export async function readTexts(engine: Engine, texts: readonly PlannedText[], signal?: AbortSignal): Promise<void> {
-  // Texts of similar length end together.
+  // Texts of similar length run together, so that they end together.
   const inOrder = texts.toSorted((a, b) => a.answer.length - b.answer.length);
   for (let at = 0; at < inOrder.length; at += ROWS) await readTogether(engine, inOrder.slice(at, at + ROWS), signal);
 }

@@ -67,7 +67,7 @@ export class Ticket {
     });
   }
 
-  /** The grammar of its answer, if it has one. */
+  /** The grammar of the answer, if there is one. */
   get grammar(): LazyGrammar | undefined {
     return "options" in this.job ? this.job.options.grammar : undefined;
   }

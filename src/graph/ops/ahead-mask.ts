@@ -5,9 +5,9 @@ import { apply, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
 interface AheadAttrs {
-  /** Tokens already in the cache. */
+  /** The number of tokens already in the cache. */
   readonly past: Dim;
-  /** Keys that a query sees up to and including its own; all if absent. */
+  /** The number of keys that a query sees, up to and including its own; all if absent. */
   readonly window?: number | undefined;
 }
 

@@ -18,7 +18,7 @@ export interface AttentionAttrs {
   readonly rotary: RotaryPairs;
   /** The number of elements at the start of a head that are rotated; all if absent. */
   readonly rotated?: number | undefined;
-  /** Keys that a query sees up to and including its own (sliding window); all if absent. */
+  /** The number of keys that a query sees, up to and including its own (sliding window); all if absent. */
   readonly window?: number | undefined;
   /**
    * The number of positions in a chunk: a query sees only keys of its own chunk. If absent, all positions are one

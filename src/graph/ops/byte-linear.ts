@@ -21,7 +21,7 @@ export interface ByteMatrix {
 export interface ByteForm {
   /** The number of bytes per weight and per activation. */
   readonly digits: 1 | 2;
-  /** The block size of the rotation applied to weights and inputs; 0: none. */
+  /** The block size of the rotation applied to weights and inputs; 0 if there is none. */
   readonly rotation: 0 | 32;
 }
 

@@ -4,7 +4,7 @@ import type { Op } from "../op.ts";
 import { apply1, ShapeError, showType } from "../op.ts";
 import type { Tensor } from "../tensor.ts";
 
-/** The operand that gives a symbolic shape its sizes during a run; none if all sizes are numbers. */
+/** The operand that gives a symbolic shape its sizes during a run; empty if all sizes are numbers. */
 const likeOf = (like: Tensor): Tensor[] => (like.shape.every((d) => typeof d === "number") ? [] : [like]);
 
 const fullOp: Op<{ shape: Shape; value: number }> = {

@@ -1,7 +1,7 @@
 import { encoder } from "../architecture.ts";
 import { readEncoder } from "../config/config.ts";
 
-/** DistilBERT (Sanh et al. 2019): BERT without token types, and with its own head. */
+/** DistilBERT (Sanh et al. 2019): BERT without token types, and with a different head. */
 export const distilbert = encoder("distilbert", {
   scheme: {
     prefixes: ["distilbert.", ""],

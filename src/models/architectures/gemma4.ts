@@ -54,7 +54,7 @@ function readLayerInput(fields: Fields): number | undefined {
   return checkValues(sizes.pick({ hidden: true }), fields.source, { hidden: width }).hidden;
 }
 
-/** E2B and E4B: the last layers attend to the keys of an earlier layer, the last of the same kind. */
+/** E2B and E4B: the last layers attend to the keys of the last earlier layer of the same kind. */
 function readSharing(fields: Fields, layers: number, slides: (layer: number) => boolean): TransformerConfig["keysOf"] {
   const count = fields.number("attention.shared_kv_layers", "num_kv_shared_layers", 0);
   if (count === 0) return undefined;

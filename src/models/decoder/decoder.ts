@@ -34,8 +34,8 @@ export interface DecoderConfig {
    */
   readonly longRopeBeyond?: number | undefined;
   /**
-   * The number of keys that a layer's queries see, including their own; undefined if all. Absent if no layer has a
-   * window.
+   * The number of keys that a layer's queries see, including their own; undefined if they see all keys. Absent if no
+   * layer has a window.
    */
   window?(layer: number): number | undefined;
   /** The width of the output projection's input besides attention's result; absent if there is none. */
@@ -44,7 +44,7 @@ export interface DecoderConfig {
   readonly pairs?: "interleaved" | "half";
   /** True if Hugging Face's checkpoints store them in the same order of q's and k's rows as a GGUF. */
   readonly pairsAsPublished?: boolean;
-  /** Experts of each mixture, and the active ones per token; absent if the model has none. */
+  /** The number of experts in each mixture, and of active ones per token; absent if the model has none. */
   readonly experts?: { readonly count: number; readonly active: number } | undefined;
   /** True if a token's position has a time, a height and a width (M-RoPE). */
   readonly axes?: boolean;
@@ -107,7 +107,7 @@ export function attendedWidth(config: Heads, layer: number): number {
 export const widest = (config: DecoderConfig, width: typeof qkvWidth): number =>
   Math.max(...Array.from({ length: config.layers }, (_, layer) => width(config, layer)));
 
-/** Total width of all layers' own inputs for a token; 0 if they have none. */
+/** The total width of all layers' own inputs for a token; 0 if they have none. */
 export const inputWidth = ({ layers, layerInput = 0 }: DecoderConfig): number => layers * layerInput;
 
 /** Width of a head in the weights, in models whose layers have equal heads. */

@@ -50,7 +50,7 @@ export interface EncoderConfig extends Sizes {
   readonly activation: Activation;
   /** True if the outputs of attention and feed-forward are scaled per element (Touvron et al. 2021, LayerScale). */
   readonly layerScale?: boolean;
-  /** The number of token types, for the first and the second text; 0 if the model has none. */
+  /** The number of token types, for the first and the second text; 0 if the model does not use them. */
   readonly types: number;
   /** The row of the first token in the position table; undefined if positions have no vectors. */
   readonly firstPosition: number | undefined;

@@ -160,7 +160,7 @@ function attentionIn(g: Graph, decoder: Decoder, layer: number, stream: Stream):
   return g;
 }
 
-/** A graph's output cannot be one of its inputs, as the residual beside the first layer's attention would be. */
+/** A graph's output must not be one of its inputs, as the residual beside the first layer's attention would be. */
 const apart = (residual: Tensor, { branch }: Stream): Tensor =>
   residual === branch ? reshape(residual, residual.shape) : residual;
 

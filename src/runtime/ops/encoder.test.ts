@@ -5,7 +5,7 @@ import { pool, poolings, unit } from "../../graph/ops/pool.ts";
 import { Unpadding } from "../../nn/unpad.ts";
 import { compare, error, type Feed, integers, noise, worst } from "../compare.testing.ts";
 
-/** Texts of the given lengths, padded to the longest. */
+/** Texts of these lengths, padded to the longest. */
 function masked(lengths: readonly number[], width: number): { tokens: number; mask: Feed; x: (seed: number) => Feed } {
   const tokens = Math.max(...lengths);
   const data = lengths.flatMap((n) => Array.from({ length: tokens }, (_, t) => (t < n ? 1 : 0)));

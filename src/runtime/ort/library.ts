@@ -61,7 +61,7 @@ export function ortLibrary(): { table: bigint; version: string } {
 }
 
 function open(file: string) {
-  // Without this setting, the library stores a record of its runs with a machine id, and sends it to its makers.
+  // Without this setting, the library records its runs with a machine id, and sends the record to its developers.
   process.env["ORT_DISABLE_TELEMETRY"] ??= "1";
   const library = koffi.load(file);
   const base: bigint = library.func("OrtGetApiBase", "void *", [])();

@@ -120,7 +120,7 @@ export class LoraLayers {
 
   /**
    * Called after the model has read all of its weights.
-   * @throws UserError if a part of the adapter was not used, or has the wrong shape
+   * @throws UserError if any part of the adapter was not used, or has the wrong shape
    */
   check(model: string): void {
     const missing = [...this.lora.updates.keys(), ...this.lora.rows.keys()]

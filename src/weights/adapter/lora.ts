@@ -43,7 +43,7 @@ export interface Lora {
   readonly rows: ReadonlyMap<string, SavedRows>;
   /** Tensors of a classifier's head that replace the base's, by name in its code (`classifier.weight`). */
   readonly head: ReadonlyMap<string, SafeTensor>;
-  /** Undefined if the folder has none. */
+  /** The adapter's record; undefined if the folder contains none. */
   readonly record: AdapterRecord | undefined;
 }
 

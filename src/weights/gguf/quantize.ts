@@ -4,7 +4,7 @@ import { byteLength, type GgmlType } from "./types.ts";
 /** The storage types for writing. */
 export type WrittenType = Extract<GgmlType, "F32" | "F16" | "Q8_0" | "Q4_0" | "Q4_1">;
 
-/** Weights per block. */
+/** The number of weights per block. */
 export const BLOCK = 32;
 
 /** Writes the block `values[from …]` to `out[at …]`. */

@@ -12,7 +12,7 @@ import {
 export interface KernelMatrix {
   rows: number;
   block: Block;
-  /** Bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
+  /** The number of bits of a code and of a zero point: two of 4 bits share a byte, the first in its low half. */
   bits: CodeBits;
   corrected: boolean;
   /** [rows × columns·bits/8]; the codes of a correction follow the other codes of its row. */

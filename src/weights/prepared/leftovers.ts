@@ -4,7 +4,7 @@ import { VERSION } from "./store-index.ts";
 
 /** The contents of the prepared weights folder. */
 export interface Held {
-  /** Bytes in total. */
+  /** The total number of bytes. */
   readonly bytes: number;
   /** Folders with another version's layout, which this version does not use. */
   readonly stale: readonly { readonly folder: string; readonly bytes: number }[];

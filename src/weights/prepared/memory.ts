@@ -1,7 +1,7 @@
 import os from "node:os";
 import { UserError } from "../../util/errors.ts";
 
-/** Bytes per weight in 8-bit blocks: a code, plus a scale and a zero point per 32 weights. */
+/** The number of bytes per weight in 8-bit blocks: a code, plus a scale and a zero point per 32 weights. */
 const BLOCK_BYTES = 1 + 5 / 32;
 
 /** The memory available to this process, in bytes: the machine's, or its container's limit. */

@@ -79,7 +79,7 @@ export class Part {
     return this.shape.length === 2 && isBlockable(this.shape[1]!);
   }
 
-  /** True for the token table and the head: every position uses them, so rounding costs the most there. */
+  /** True for the token table and the head: every position uses them, so rounding costs the most in these. */
   get ofTokens(): boolean {
     return this.canonical === "token_embd.weight" || this.canonical === "output.weight";
   }

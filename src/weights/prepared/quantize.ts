@@ -4,7 +4,7 @@ import { fromMinimum, type KernelMatrix, packed } from "./layout.ts";
 /** The default number of weights that share a scale. */
 const BLOCK = 32;
 
-/** Bits of weights rounded at load time. */
+/** The number of bits of weights rounded at load time. */
 export type Bits = 4 | 8;
 
 /** True if rows of `cols` weights fill whole blocks. */

@@ -27,9 +27,9 @@ export interface Holding {
   /** The relative error of rounded weights, from a sample. */
   readonly error?: number;
   tensors: number;
-  /** Bytes in the file. */
+  /** The number of bytes in the file. */
   stored: number;
-  /** Bytes in memory. */
+  /** The number of bytes in memory. */
   bytes: number;
 }
 

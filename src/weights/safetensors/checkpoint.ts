@@ -101,7 +101,7 @@ function originalMamba(config: JsonObject): string | undefined {
 /** The supported quantisation method. */
 const MXFP4 = "mxfp4";
 
-/** A model's quantisation method; undefined if it has none. */
+/** A model's quantisation method; undefined if there is none. */
 function methodOf({ quantization_config: quantisation }: JsonObject): unknown {
   if (quantisation === undefined || quantisation === null) return undefined;
   return (quantisation as JsonObject)["quant_method"] ?? null;

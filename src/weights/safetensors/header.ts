@@ -20,7 +20,7 @@ interface Entry {
   data_offsets?: number[];
 }
 
-/** The format's own limit. */
+/** The limit that the format itself sets. */
 const MAX_HEADER = 100_000_000;
 /** The header length, a little-endian u64. */
 const LENGTH_BYTES = 8;

@@ -49,7 +49,7 @@ function headerOf(tensors: ReadonlyMap<string, WritableTensor>): Buffer {
     end += sizeOf(shape) * bytesOf(dtype);
     return [name, { dtype, shape, data_offsets: [begin, end] }] as const;
   });
-  // transformers opens a file only if its metadata name the framework of its tensors.
+  // transformers opens a file only if its metadata names the framework of its tensors.
   const text = Buffer.from(JSON.stringify({ __metadata__: { format: "pt" }, ...Object.fromEntries(entries) }));
   const length = Math.ceil(text.length / ALIGNMENT) * ALIGNMENT;
   const header = Buffer.alloc(8 + length, " ");

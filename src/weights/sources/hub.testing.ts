@@ -96,7 +96,7 @@ function answer(hub: TestHub, request: IncomingMessage, response: ServerResponse
   return resolveFile(hub, decodeURIComponent(path!), request, response);
 }
 
-/** Information about the repository; Python's client reads the file list here. */
+/** Information about the repository, which contains the file list that Python's client reads. */
 const infoOf = ({ commit, options }: TestHub) => ({
   ...{ _id: "1", id: "org/tiny", sha: commit, lastModified: "2026-01-01T00:00:00.000Z", gated: false },
   siblings: Object.keys(options.files).map((rfilename) => ({ rfilename })),

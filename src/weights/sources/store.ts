@@ -20,7 +20,7 @@ export interface ResolvedModel {
   name: string;
   /** Absolute path of the model's file or folder. */
   path: string;
-  /** Bytes of all its files. */
+  /** The number of bytes of all its files. */
   bytes: number;
   /** The source: `pypi:package:path`, or `file` for the user's own file. */
   source: string;

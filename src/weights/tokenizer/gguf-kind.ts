@@ -9,7 +9,7 @@ import { idsOfType } from "./special.ts";
 export type Own = Pick<Parts, "encoder" | "detokenizer" | "frame"> & { tokens?: readonly string[] };
 export type Kind = (source: TokenizerSource, special: ReadonlySet<number>) => Own;
 
-/** Control tokens are found only in a template's own text, user-defined tokens in any text. */
+/** Control tokens are found only in text that a template wrote, user-defined tokens in any text. */
 export function userDefined(source: TokenizerSource, tokens: readonly string[]): AddedToken[] {
   return idsOfType(source, TokenType.userDefined).map((id) => ({ id, content: tokens[id]! }));
 }

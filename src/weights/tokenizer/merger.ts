@@ -79,7 +79,7 @@ class Queue {
     places[at] = place;
   }
 
-  /** Removes the first item; false if none. */
+  /** Removes the first item; returns false if there is none. */
   pop(): boolean {
     if (this.ranks.length === 0) return false;
     this.rank = this.ranks[0]!;

@@ -113,7 +113,7 @@ const PROBE = [
   "camelCaseHTTPServer2Go (a|b)!! /* x */ ...\n}\n  if (x) {\r\n\treturn y; }\n",
 ].join("\n");
 
-/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if it has none. */
+/** GGUF's name for a tokenizer.json's pre-tokenizer; undefined if there is none. */
 export function presetName(own: Pick<Preset, "normalizer" | "preTokenizer" | "ignoreMerges">): string | undefined {
   const words = (preset: typeof own) => JSON.stringify(preset.preTokenizer(preset.normalizer?.(PROBE) ?? PROBE, true));
   const wanted = words(own);

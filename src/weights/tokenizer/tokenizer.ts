@@ -58,7 +58,7 @@ export class Tokenizer {
     return this.specialIds.get(text);
   }
 
-  /** The id of any token by its vocabulary text; undefined if none. */
+  /** The id of any token by its vocabulary text; undefined if there is none. */
   tokenId(text: string): number | undefined {
     const id = this.parts.tokens.indexOf(text);
     return id < 0 ? undefined : id;

@@ -31,11 +31,11 @@ export interface ObservedAnswer {
 export interface Comparison {
   /** The number of positions decided after the same tokens. */
   readonly positions: number;
-  /** The greatest difference of log-probabilities there, over the whole vocabulary. */
+  /** The greatest difference of log-probabilities at these positions, over the whole vocabulary. */
   readonly worst: number;
   /** The index of the first different token; absent if there is none. */
   readonly differsAt?: number;
-  /** Nats between dense's two likeliest tokens there. */
+  /** Nats between dense's two likeliest tokens at that position. */
   readonly gap?: number;
   /** True if the next turn finds the same number of cached tokens, and has bit-equal log-probabilities. */
   readonly sameState: boolean;

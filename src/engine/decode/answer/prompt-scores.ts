@@ -8,7 +8,7 @@ import type { Sampled } from "../sampling/sampler.ts";
 /** The number of rows whose logits the head computes at once: a megabyte each for the largest vocabularies. */
 const ROWS = 16;
 
-/** Log-probabilities of a prompt's tokens, as far as it has run. */
+/** Log-probabilities of the tokens of a prompt that have run. */
 export class PromptScores implements Disposable {
   /**
    * The prompt's first tokens, each with its log-probability and the `top` likeliest at its position; the first token has no

@@ -96,7 +96,7 @@ export class Sequence implements Disposable {
     return this.engine.chunks(this.slot, this.prompt, this.#terms, this.#scores);
   }
 
-  /** Runs the part of the prompt that is neither cached nor on disk, and writes its whole chunks there. */
+  /** Runs the part of the prompt that is neither cached nor on disk, and writes its whole chunks to disk. */
   async *#withDisk(prefixes: DiskPrefixes): ReturnType<Engine["chunks"]> {
     const { slot, prompt, engine } = this;
     const { plan } = this.#terms;

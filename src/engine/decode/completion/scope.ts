@@ -1,6 +1,6 @@
 import type { Split } from "./place.ts";
 
-/** The extent of a completion: to the end of its line, or of the block that it is in or opens. */
+/** How far a completion extends: to the end of its line, or of the block that it is in or opens. */
 export interface Scope {
   readonly kind: "line" | "block" | "opened block";
   /** The beginning of the completion's first line, from the text before it. */
@@ -80,7 +80,7 @@ function verdict(line: string, whole: boolean, { scope, base, last }: Around): V
 /** True for a line at block level: a blank line after it separates two parts. */
 const isSettled = (line: string, base: number): boolean => indent(line) <= base && !OPENS.test(line);
 
-/** Columns of white space at the start of a line; a tab extends to the next multiple of 4. */
+/** The number of columns of white space at the start of a line; a tab extends to the next multiple of 4. */
 function indent(line: string): number {
   let columns = 0;
   for (const character of line) {
@@ -102,7 +102,7 @@ export function trimmed(text: string, scope: Scope): string {
 
 const PAIRS: Readonly<Record<string, string>> = { ")": "(", "]": "[", "}": "{" };
 
-/** The index of the first closing bracket of a kind that the text itself does not open; undefined if none. */
+/** The index of the first closing bracket of a kind that the text itself does not open; undefined if there is none. */
 function unmatched(text: string, closing: string): number | undefined {
   let depth = 0;
   for (let i = 0; i < text.length; i++) {

@@ -116,7 +116,7 @@ export class Grammar {
     return mask;
   }
 
-  /** Walks the vocabulary's tree as far as the texts allow. */
+  /** Walks the tree of the vocabulary, only along texts that the state allows. */
   #walk(state: number, allow: (id: number) => void): void {
     const { bytes, depths, ends, tokens, twins } = this.vocabulary;
     const path: number[] = [state];

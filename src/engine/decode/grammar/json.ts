@@ -5,7 +5,7 @@ import { ALL, has, type Points, points, utf8Node, without } from "./points.ts";
 const ESCAPED: Points = [[0, 0x1f], ...points('"'), ...points("\\")];
 export const PLAIN: Points = without(ALL, ESCAPED);
 
-/** The parts of JSON's own grammar. */
+/** The parts of the JSON grammar. */
 export class Json {
   readonly quote: Node;
   /** One character of a string in any notation. A surrogate pair counts as one; a lone surrogate is not a character. */

@@ -11,7 +11,7 @@ export interface Bound {
 /** Numbers without a sign. */
 export class Magnitudes {
   readonly #digit: Node;
-  /** Digits after the point. */
+  /** The digits after the point. */
   readonly #fraction: number;
 
   constructor(
@@ -94,7 +94,7 @@ export class Magnitudes {
 
 /**
  * The number of digits that lead to a bound. Beyond a double's precision, a number may be read as the open bound
- * itself, so no digits lead there.
+ * itself, so no digits lead to it.
  */
 const reach = (edge: Edge | undefined): number =>
   !edge || (edge.open && edge.digits.replace(/^0+/, "").length > DIGITS) ? 0 : edge.digits.length;

@@ -44,7 +44,7 @@ export function isOf(value: unknown, type: Type): boolean {
   }
 }
 
-/** Keywords beside a reference or alternatives, which apply to each of them. */
+/** Keywords beside a reference or alternatives, which apply to each alternative. */
 export type Beside = Pick<Keywords, "type" | "unevaluatedProperties" | "unevaluatedItems">;
 
 /** `schema` with the keywords that stand beside the reference to it. */

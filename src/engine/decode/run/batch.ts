@@ -167,7 +167,7 @@ export class Batch implements Disposable {
     return known;
   }
 
-  /** Runs programs that stay bound to these rows. */
+  /** Runs programs, which stay bound to these rows. */
   #chain(key: string, { rows }: Rows, bind: () => BoundProgram[]): Promise<void> {
     const known = this.#chains.get(key);
     if (known) return known();

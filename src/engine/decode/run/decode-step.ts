@@ -186,7 +186,7 @@ export class DecodeStep {
   }
 }
 
-/** A probe's logits for a row, used if the exit has no head of its own. */
+/** A probe's logits for a row, which are used if the exit has no head of its own. */
 const probedLogits = ({ cut, found }: Asking): Float32Array | undefined => (cut.head ? undefined : found?.logits);
 
 /** Groups rows by the key of their probe or head. */

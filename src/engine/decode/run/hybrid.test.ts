@@ -250,7 +250,7 @@ describe.each(kinds)("$name: tokens that leave early", ({ name, exit, entries, s
   );
 });
 
-/** Each kind of tensor, by part of its name: swapping two rows, or the ends of a vector, must change results. */
+/** Each kind of tensor, given by part of its name: swapping two rows, or the ends of a vector, must change results. */
 test.each([
   ...["mamba.in_proj", "mamba.A_log", "mamba.norm", "self_attn.k_proj", "shared_mlp.input_linear"].map((part) => [
     "granitemoehybrid",

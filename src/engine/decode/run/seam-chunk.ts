@@ -214,7 +214,7 @@ interface Place {
   readonly open: boolean;
 }
 
-/** Tokens of a chunk with the same share of a feed-forward. */
+/** Tokens of a chunk that run the same share of a feed-forward. */
 interface Part extends Span {
   readonly share: number;
 }

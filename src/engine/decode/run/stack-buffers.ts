@@ -49,7 +49,7 @@ export class StackBuffers implements Disposable {
   readonly #besides: readonly Buffer[];
   /** Buffers for the output projection's other input, used the same way; empty if it has none. */
   readonly #routes: readonly Buffer[];
-  /** The layers' own inputs, [capacity, layers · layerInput]; undefined if they have none. */
+  /** The layers' own inputs, [capacity, layers · layerInput]; undefined if layers have none. */
   readonly #inputs: Buffer | undefined;
   /** The residual stream between segments, which read one pair and write the other. */
   readonly #streams: readonly { branch: Buffer; residual: Buffer }[];

@@ -45,7 +45,7 @@ test("recompute: whatever the order of the exits, a token that runs through all 
   }
   expect(mixed.filter((depth) => depth === LAYERS).length).toBeGreaterThan(3);
   expect(spent.work["exits"]).toEqual({ dense: 0, run: mixed.filter((depth) => depth < LAYERS).length });
-  // Tokens still waiting at the end have run only as far as necessary.
+  // Tokens still waiting at the end have run only as many layers as necessary.
   const { dense: whole, run: ran } = spent.work["layers"]!;
   expect(whole).toBe(LAYERS * (next.length + 1));
   expect(ran).toBeGreaterThan(LAYERS + mixed.reduce((sum, depth) => sum + depth, 0));
@@ -122,7 +122,7 @@ describe("tokens held back", () => {
     held.add({ branch, residual }, 0, [40, 41], 3);
     held.add({ branch, residual }, 2, [42], 1);
     expect([held.count, held.depth]).toEqual([3, 1]);
-    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("a token that waits after 2 layers follows one");
+    expect(() => held.add({ branch, residual }, 3, [43], 2)).toThrow("a token waits after 2 layers behind one");
     expect(held.take(1, buffers.streamBuffers(1))).toEqual([42]);
     const { hidden } = model.decoder.config;
     expect(new Float32Array(buffers.streamBuffers(1).branch.memory)[0]).toBe(2 * hidden);

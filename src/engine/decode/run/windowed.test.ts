@@ -118,7 +118,7 @@ describe.each(names)("%s", (name) => {
   });
 });
 
-/** Each kind of tensor, by part of its name: reversing its numbers must change results. */
+/** Each kind of tensor, given by part of its name: reversing its numbers must change results. */
 test.each([
   ...["q_proj", "q_norm", "post_attention_layernorm", "post_feedforward_layernorm", "model.norm"].map((part) => [
     "exaone4",

@@ -47,7 +47,7 @@ export function everyToken(logits: Float32Array, max: number, temperature: numbe
   return { ids: scratch.identity, logits, count: logits.length, max, scale, scratch };
 }
 
-/** The candidates above `logit`, and those equal to it up to token `id`. */
+/** The candidates with a logit above `logit`, and those with an equal logit and an id up to `id`. */
 export function keep(
   { ids: from, logits: values, count, max, scale, scratch }: Candidates,
   logit: number,

@@ -13,7 +13,7 @@ export const SPARE = 64;
 /** Tokens whose state is in one row of a cache, tracked per group of layers that hold entries for the same tokens. */
 export class Cached {
   tokens: number[] = [];
-  /** Ordered by depth; one group, unless a plan cuts the row's layers apart. */
+  /** Ordered by depth; a single group, unless a plan divides the row's layers. */
   groups: readonly StateGroup[];
   /** True if the keys were rotated with the long rope factors. */
   longRope = false;
@@ -40,7 +40,7 @@ export class Cached {
     this.groups = splitAt(this.groups, at);
   }
 
-  /** Offers only the first `length` tokens to other sequences; the others are dropped when the sequence ends. */
+  /** Offers only the first `length` tokens to other sequences; the rest is dropped when the sequence ends. */
   offerOnly(length: number): void {
     this.#offered = Math.min(length, this.#offered ?? length);
   }

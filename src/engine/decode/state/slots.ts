@@ -69,7 +69,7 @@ export class Slots implements Disposable {
     return this.#reusable().reduce((sum, { bytes }) => sum + bytes, 0);
   }
 
-  /** Bytes of all sequences, running or kept. */
+  /** The number of bytes of all sequences, running or kept. */
   get bytes(): number {
     return [...this.#all(), ...this.#shelf].reduce((sum, { bytes }) => sum + bytes, 0);
   }

@@ -57,7 +57,7 @@ export class CallReader implements AnswerReader {
     return free;
   }
 
-  /** Takes one whole call, from its opening to its end; undefined if none is complete. */
+  /** Takes one complete call, from its opening to its end; undefined if there is none. */
   #takeCall(last: boolean): string | undefined {
     if (!this.#text.startsWith(OPEN)) return undefined;
     const end = closeOf(this.#text, last);

@@ -32,7 +32,7 @@ export interface LatentSource extends Disposable {
   latents(question: string, terms: LatentTerms, signal?: AbortSignal): Promise<Latents>;
 }
 
-/** A model's checkpoint with its tokenizer, and the folder of its prepared weights. */
+/** A model's checkpoint with its tokenizer, and the folder of the prepared weights. */
 interface OpenedModel {
   readonly checkpoint: Checkpoint;
   readonly tokenizer: Tokenizer;
