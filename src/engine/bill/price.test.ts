@@ -31,7 +31,7 @@ test.each<[string, string, Read]>([
   await expect(refused).rejects.toThrow(
     expect.objectContaining({
       name: "UserError",
-      message: `by their lengths, the texts cost ${cost} FLOPs, and the ceiling is ${most}`,
+      message: `given their lengths, the texts cost ${cost} FLOPs, and the ceiling is ${most}`,
     }),
   );
   expect(stopped).toEqual([]);

@@ -247,7 +247,7 @@ describe("refused in one sentence", () => {
   const open = async (name: string, quant: Quant = "q8r") => openModel(await resolveModel(fixture(name)), [], quant);
 
   test.each([
-    ["olmoe", "it has experts, whose matrices do not run in bytes"],
+    ["olmoe", "it has experts, whose matrices do not support byte weights"],
     ["mamba", "it has recurrent layers"],
     ["dream", "q8r is only for decoders of text; expected auto, f32, q8 or q4"],
     ["llava", "q8r is only for decoders of text"],

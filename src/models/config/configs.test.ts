@@ -210,13 +210,13 @@ describe("what would change the numbers and is not supported is refused by name"
       gemma4,
       "gemma4",
       { hidden_size_per_layer_input: 8, vocab_size_per_layer_input: 64 },
-      '"vocab_size_per_layer_input" is 64, expected 72, as vocab_size says',
+      '"vocab_size_per_layer_input" is 64, expected 72, the value of vocab_size',
     ],
     [
       gemma4,
       "gemma4",
       { num_kv_shared_layers: 4 },
-      '"num_kv_shared_layers" is 4, expected a number of last layers that leaves an earlier layer of each kind',
+      '"num_kv_shared_layers" is 4, expected a number of trailing layers that leaves an earlier layer of each kind',
     ],
     [gemma4, "gemma4", { num_global_key_value_heads: 3 }, "2 attention heads cannot share 3 key-value heads evenly"],
     [

@@ -32,7 +32,7 @@ test("a square's patches lie side by side, with their rows and columns", () => {
 test("a picture with sides of too great a ratio, and other patches than the model's, are refused", async () => {
   await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(UserError);
   await expect(patchSized(blank(3000, 10), processor)).rejects.toThrow(
-    "an image is 3000 × 10 pixels; expected a ratio of sides",
+    "an image is 3000 × 10 pixels; expected an aspect ratio",
   );
   const other = () => readPatchProcessor(folder, { ...sizes, patchSize: 14 });
   expect(other).toThrow("the patchSize of images is 4, expected the model's 14");
