@@ -48,8 +48,7 @@ export interface Op<A> {
   /** Cost rule. If absent, the operator has no products, reads every input once and writes every output once. */
   cost?(inputs: readonly TensorType[], outputs: readonly TensorType[], attrs: A): Partial<Cost>;
   /**
-   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator cannot be
-   * trained.
+   * Gradient rule; "none" if a small change of a float input changes no output. If absent, the operator does not train.
    */
   readonly gradient?: "none" | GradientRule<A>;
   /** The optional last operand: a sum to which the one output is added. */

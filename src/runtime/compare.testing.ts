@@ -99,7 +99,7 @@ export async function compare(trial: Trial): Promise<Record<string, Outcome>> {
   return Object.fromEntries(outcomes);
 }
 
-/** The greatest difference over the greatest value; Infinity if shapes differ or a value is NaN. */
+/** The greatest difference, divided by the greatest value; Infinity if shapes differ or a value is NaN. */
 export function error({ got, expected }: Outcome): number {
   if (got.shape.join() !== expected.shape.join() || got.data.length !== expected.data.length)
     return Number.POSITIVE_INFINITY;
@@ -113,7 +113,7 @@ export function error({ got, expected }: Outcome): number {
   return difference / greatest;
 }
 
-/** Norm of the difference over the norm of the expected values. */
+/** The norm of the difference, divided by the norm of the expected values. */
 export function normError({ got, expected }: Outcome): number {
   const norm = (f: (i: number) => number) => Math.sqrt(expected.data.reduce((sum, _, i) => sum + f(i) ** 2, 0));
   return norm((i) => got.data[i]! - expected.data[i]!) / norm((i) => expected.data[i]!);

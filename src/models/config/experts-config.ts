@@ -45,11 +45,7 @@ export function readExperts(
 function checkGroups(fields: Fields, groups: ColumnGroups, count: number, active: number): void {
   const size = count / groups.count;
   if (!Number.isInteger(size) || size < groups.best)
-    fields.refuse(
-      fields.gguf ? "expert_group_count" : "n_group",
-      groups.count,
-      `groups that divide the ${count} experts`,
-    );
+    fields.refuse(fields.gguf ? "expert_group_count" : "n_group", groups.count, `a divisor of the ${count} experts`);
   if (groups.active < 1 || groups.active * size < active)
     fields.refuse(
       fields.gguf ? "expert_group_used_count" : "topk_group",

@@ -80,8 +80,8 @@ describe("what cannot be is refused by name", () => {
   });
 
   test.each<[Json, string]>([
-    [{ n_group: 4 }, '"n_group" is 4, expected groups that divide the 9 experts'],
-    [{ n_group: 9 }, '"n_group" is 9, expected groups that divide the 9 experts'],
+    [{ n_group: 4 }, '"n_group" is 4, expected a divisor of the 9 experts'],
+    [{ n_group: 9 }, '"n_group" is 9, expected a divisor of the 9 experts'],
     [{ topk_group: 0 }, '"topk_group" is 0, expected a whole number above 0'],
     [{ num_experts_per_tok: 7 }, '"topk_group" is 2, expected groups with at least 7 experts in total'],
     [{ n_shared_experts: 0 }, '"n_shared_experts" is 0, expected a number of experts that run for every token'],

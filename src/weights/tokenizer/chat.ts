@@ -6,7 +6,7 @@ import { type Gap, type Segment, tokenTexts, withGaps } from "./segments.ts";
 import { renderTemplate } from "./template.ts";
 import type { Tokenizer } from "./tokenizer.ts";
 
-/** One turn of a chat; other fields (tool calls, names) are left to the template. */
+/** One turn of a chat; other fields (tool calls, names) are passed to the template. */
 export interface ChatMessage {
   role: string;
   content: Json;

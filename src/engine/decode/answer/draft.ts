@@ -73,7 +73,7 @@ function limited(
   constraint: Hold | undefined,
 ): Hold | undefined {
   if (budget === undefined || form === undefined) return constraint;
-  // A format may not allow white space before the text.
+  // A format may forbid white space before the text.
   const text = constraint ? form.closing.trimEnd() : form.closing;
   const closing = tokenizer.encode(text, { special: true });
   return new ReasoningLimit({ form, tokenizer, budget, closing }, constraint);

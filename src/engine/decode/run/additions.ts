@@ -29,7 +29,7 @@ export class Additions {
     this.depths = Array.from({ length: widest / hidden - 1 }, (_, i) => i + 1);
   }
 
-  /** The depths at which a chunk's tokens get additions within its layers. */
+  /** The depths at which vectors are added to a chunk's tokens within its layers. */
   depthsOf({ layers: { from, to }, positions }: ChunkJob): readonly number[] {
     if (!positions.some((at) => this.prompt[at]! < 0)) return [];
     return this.depths.filter((depth) => depth > from && depth <= to);

@@ -40,10 +40,7 @@ export class Sampler {
     this.#draws = from?.draws ?? new Draws(seededRandom(options.seed ?? Math.floor(Math.random() * 2 ** 53)));
   }
 
-  /**
-   * A copy that draws the same numbers: given equal logits, it chooses the same tokens. It reports no
-   * log-probabilities.
-   */
+  /** A copy that draws the same numbers: from equal logits, it chooses the same tokens. It has no log-probabilities. */
   fork(): Sampler {
     const from = { penalties: this.#penalties.fork(), draws: this.#draws.fork() };
     return new Sampler({ ...this.#options, logprobs: undefined }, [], this.constraint?.fork(), from);

@@ -113,7 +113,7 @@ export class ImageModel implements Loaded {
     return asInput(await readImage({ image }, 0), this.painter.size, image);
   }
 
-  /** Computes the conditions of a call; a text is compared with the empty one. */
+  /** Computes the conditions of a call; guidance compares a text with the empty one. */
   async #conditions(
     { wanted, guidance }: DrawingTerms,
     bill: DrawingBill,

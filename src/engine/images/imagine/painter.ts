@@ -23,7 +23,7 @@ export interface Drawing {
   /** Seed of the images' initial noise; image i has seed + i. */
   readonly seed: number;
   readonly wanted: Condition;
-  /** The weight of the condition against `without`: 1 runs the network once per step, other values twice. */
+  /** The guidance weight relative to `without`: 1 runs the network once per step, other values twice. */
   readonly guidance: number;
   readonly without: Condition;
 }
@@ -37,7 +37,7 @@ export function sizeOf({ unet, prompts }: ImageGenerator): PictureSize {
 /** A call's cost so far; `runs`: runs of the network per image. */
 export interface DrawingBill extends Spent {
   runs: number;
-  /** The number of tokens in the texts read. */
+  /** The number of tokens in the texts that were read. */
   tokens: number;
 }
 

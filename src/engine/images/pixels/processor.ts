@@ -36,9 +36,7 @@ const schema = z.looseObject({
   resample: z.literal([2, 3], "expected 2 (bilinear) or 3 (bicubic)").nullish(),
   do_center_crop: z.boolean().nullish(),
   crop_size: z.union([square, side]).nullish(),
-  do_pan_and_scan: z
-    .literal(false, "expected false: reading crops in addition to the image is not supported")
-    .nullish(),
+  do_pan_and_scan: z.literal(false, "expected false: reading crops besides the image is not supported").nullish(),
   ...scaleFields,
 });
 

@@ -13,10 +13,7 @@ export const kForms = {
   Q6_K: { group: 16, bits: 6, zero: 32, hasMin: false, unpack: unpackQ6 },
 } satisfies Record<string, BlockForm>;
 
-/**
- * Block: 16 bytes of scale (low nibble) and minimum (high), 64 of codes, two halves. A byte holds four weights that are
- * 32 apart, 2 bits each.
- */
+/** Block: 16 bytes of scale (low nibble) and minimum (high), 64 of codes, two halves. A byte holds weights 32 apart, 2 bits each. */
 function unpackQ2(bytes: Uint8Array, { codes, scale, min }: Groups): void {
   const half = halfFloats();
   const words = words32(bytes);
