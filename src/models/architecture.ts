@@ -67,7 +67,7 @@ const layerOf = (tensor: string): number => Number(/(?:^|\.)(?:blk|layers)\.(\d+
 export interface HybridTraits<C> extends Traits<C> {
   /** Maps canonical names to the checkpoint's layer numbers, if they differ from the model's. */
   place?(config: C): (canonical: string) => string;
-  /** Shapes of tensors that are stored in other shapes than those of the model. */
+  /** Shapes of tensors that are stored in different shapes from the model's. */
   shapes(config: C): StoredShapes;
   mixer(weights: MixerWeights, config: C): Mixer;
 }

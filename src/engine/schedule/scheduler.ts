@@ -35,7 +35,7 @@ export class Scheduler implements Turns {
   readonly #rows = new Rows();
   readonly #pace = new Pace();
   readonly #idle = new Idle();
-  /** All engines that have run a request: the model's own, and those of its adapters. */
+  /** All engines that have run a request: the model's own, and its adapters'. */
   readonly #engines = new Set<Engine>();
   /** Resolves when the work is done; undefined if there is none. */
   #loop: Promise<void> | undefined;

@@ -15,7 +15,7 @@ export interface DecoderConfig {
   readonly kvHeads: number;
   readonly headSize: number;
   /**
-   * A layer's key and value heads, and their size, if layers differ; in that case, the sizes above are those of most
+   * A layer's key and value heads, and their size, if layers differ; in that case, the sizes above apply to most
    * layers.
    */
   ownHeads?(layer: number): Pick<LayerHeads, "kvHeads" | "headSize">;

@@ -40,7 +40,7 @@ export interface PatchEncoderConfig extends EncoderConfig {
   readonly deep: readonly number[];
 }
 
-/** An image's patches, with those of a merged square adjacent. */
+/** An image's patches; the patches of a merged square are adjacent. */
 export interface Patches {
   /** The number of merged squares. */
   readonly squares: Dim;

@@ -1,7 +1,7 @@
 import { type Bindings, type Graph, mul, reshape, sym, type Tensor } from "../../graph/index.ts";
 import type { PatchEncoder, PatchEncoderConfig, Patches } from "./patch-encoder.ts";
 
-/** The patches of an image, with those of a merged square adjacent. */
+/** The patches of an image; the patches of a merged square are adjacent. */
 export interface PicturePatches {
   /** [squares, merge², channels · frames · side · side] */
   readonly values: Float32Array;

@@ -7,7 +7,7 @@ import type { WeightSource } from "../../weights/weight-source.ts";
 import { ImageEncoder, type ImageEncoderConfig } from "../images/image-encoder.ts";
 import { Parts } from "../tensors/parts.ts";
 
-/** The sizes of a localiser, apart from those of its image encoder. */
+/** The sizes of a localiser, except its image encoder's. */
 export interface LocaliserConfig {
   readonly image: ImageEncoderConfig;
   /** The number of layers in the box decoder. */

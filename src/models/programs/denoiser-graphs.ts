@@ -20,7 +20,7 @@ const tokens = sym("tokens");
 const rows = sym("rows");
 const past = sym("past");
 
-/** What happens to a pass's keys and values: none are kept, all are outputs, or those of earlier tokens are inputs. */
+/** What happens to a pass's keys and values: none are kept, all are outputs, or earlier tokens' ones are inputs. */
 export type DenoiserCache = "none" | "written" | "read";
 
 /**
@@ -78,7 +78,7 @@ class Attention {
     return crossAttention(q, source, undefined, { heads, scale });
   }
 
-  /** The cached rows, followed by those of the pass, by head. */
+  /** The cached rows, followed by the pass's own rows, by head. */
   #behind(name: string, x: Tensor): Tensor {
     const { heads, headSize } = this.decoder.attention(this.layer);
     const before = this.g.input(name + this.layer, "f32", [batch, past, heads * headSize]);

@@ -40,7 +40,7 @@ export interface StateGroup {
   trim(keep: number): void;
   /** Divides the group in two: the layers before `at`, and the others. */
   split(at: number): [StateGroup, StateGroup];
-  /** Joins this group and those of deeper layers, if all hold the same entries. */
+  /** Joins this group and the groups of deeper layers, if all hold the same entries. */
   join(deeper: readonly StateGroup[]): StateGroup;
   /** The number of bytes of written memory. */
   readonly bytes: number;
